@@ -1,0 +1,1 @@
+"""What the attachment functions share: the chain from a sign-in to an attached IoT policy."""

@@ -1,0 +1,38 @@
+"""The marker: a user attribute that says the IoT policy is already attached to the user's identity.
+
+It arrives with the trigger's event, so a repeat sign-in needs no AWS call. It is only a cache: it expires, and a
+changed identity pool or policy name, or a policy made anew, changes the fingerprint and so invalidates every marker.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_SECONDS_PER_DAY = 86_400
+
+
+@dataclass(frozen=True)
+class Marker:
+    """One attachment: the fingerprint of what was attached, to which identity id, and when (Unix seconds)."""
+
+    fingerprint: str
+    identity_id: str
+    attached_at: int
+
+    def __str__(self) -> str:
+        """Return the attribute's value."""
+        return f"{self.fingerprint}/{self.identity_id}/{self.attached_at}"
+
+    @classmethod
+    def parse(cls, value: str) -> Marker | None:
+        """Read an attribute's value; None for anything that :meth:`__str__` would not have written."""
+        fingerprint, _, rest = value.partition("/")
+        identity_id, _, attached_at = rest.partition("/")
+        if not (fingerprint and identity_id and attached_at.isascii() and attached_at.isdigit()):
+            return None
+        return cls(fingerprint, identity_id, int(attached_at))
+
+    def is_current(self, fingerprint: str, now: float, days: int) -> bool:
+        """Tell whether the marker still holds: same fingerprint, and set within the last ``days``."""
+        age = now - self.attached_at
+        return self.fingerprint == fingerprint and 0 <= age < days * _SECONDS_PER_DAY

@@ -1,0 +1,82 @@
+"""The three challenge triggers of the nested sign-in: define, create and verify.
+
+They serve the whole user pool, so they fail closed: tokens are issued only on the internal app client, only for exactly
+one challenge, only when its answer is the MAC that the PostAuthentication trigger alone can make.
+Events: https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-challenge.html
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import secrets
+from typing import Any
+
+import boto3
+from attachment import proof
+from attachment.configuration import ConfigurationParameter
+from botocore.config import Config
+
+_LIMITS = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
+_ssm = boto3.client("ssm", config=_LIMITS)
+_kms = boto3.client("kms", config=_LIMITS)
+
+_parameter = ConfigurationParameter(os.environ["CONFIGURATION_PARAMETER"])
+_MAC_KEY_ID = os.environ["MAC_KEY_ID"]
+
+
+def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+    """Answer one of the three triggers; an event of another kind is an error, which fails that sign-in."""
+    trigger = event["triggerSource"]
+    if trigger == "DefineAuthChallenge_Authentication":
+        event["response"] = _define(event)
+    elif trigger == "CreateAuthChallenge_Authentication":
+        event["response"] = _create()
+    elif trigger == "VerifyAuthChallengeResponse_Authentication":
+        event["response"] = {"answerCorrect": _verify(event)}
+    else:
+        raise ValueError(f"{trigger} is not a challenge trigger")
+    return event
+
+
+def _define(event: dict[str, Any]) -> dict[str, Any]:
+    refused = {"issueTokens": False, "failAuthentication": True}
+    request = event["request"]
+    if request.get("userNotFound") or not _is_internal(event):
+        return refused
+    match request["session"]:
+        case []:
+            return {"issueTokens": False, "failAuthentication": False, "challengeName": "CUSTOM_CHALLENGE"}
+        case [{"challengeName": "CUSTOM_CHALLENGE", "challengeResult": True}]:
+            return {"issueTokens": True, "failAuthentication": False}
+    return refused
+
+
+def _create() -> dict[str, Any]:
+    nonce = {"nonce": secrets.token_urlsafe(32)}
+    return {"publicChallengeParameters": nonce, "privateChallengeParameters": nonce}
+
+
+def _verify(event: dict[str, Any]) -> bool:
+    request = event["request"]
+    if request.get("userNotFound") or not _is_internal(event):
+        return False
+    message = proof.message(
+        user_pool_id=event["userPoolId"],
+        client_id=event["callerContext"]["clientId"],
+        user_name=event["userName"],
+        nonce=request["privateChallengeParameters"]["nonce"],
+    )
+    try:
+        mac = base64.b64decode(request["challengeAnswer"], validate=True)
+        if len(mac) != 32:
+            return False
+        answer = _kms.verify_mac(KeyId=_MAC_KEY_ID, MacAlgorithm=proof.ALGORITHM, Message=message, Mac=mac)
+    except (binascii.Error, ValueError, _kms.exceptions.KMSInvalidMacException):
+        return False
+    return answer["MacValid"] is True
+
+
+def _is_internal(event: dict[str, Any]) -> bool:
+    return bool(event["callerContext"]["clientId"] == _parameter.read(_ssm).internal_client_id)

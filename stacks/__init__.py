@@ -1,0 +1,1 @@
+"""The infrastructure: settings in, one CloudFormation stack out."""

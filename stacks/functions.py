@@ -1,0 +1,85 @@
+"""The one form of our Lambda functions: Python, arm64, own log group, and a role that may write to it alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from aws_cdk import RemovalPolicy
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aws_cdk import Duration
+    from constructs import Construct
+
+    from stacks.settings import Settings
+
+_CODE = Path(__file__).parent.parent / "lambdas"
+
+
+class PubSubFunction(lambda_.Function):
+    """A function from ``lambdas/``. Grant it more by attaching an ``iam.Policy`` to its role."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        handler: str,
+        description: str,
+        environment: Mapping[str, str] | None = None,
+        timeout: Duration,
+        memory_size: int = 256,
+    ) -> None:
+        """Make the function.
+
+        Args:
+            scope: the construct it belongs to.
+            construct_id: its id there.
+            settings: for the log retention.
+            handler: ``module.function`` in ``lambdas/``.
+            description: one line for whoever reads the account's list of functions.
+            environment: its environment variables.
+            timeout: when Lambda gives up.
+            memory_size: in MB; one vCPU comes with 1,769
+                (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
+        """
+        log_group = function_log_group(scope, f"{construct_id}Logs", settings)
+        role = iam.Role(
+            scope,
+            f"{construct_id}Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            description=description,
+        )
+        log_group.grant_write(role)
+        super().__init__(
+            scope,
+            construct_id,
+            code=lambda_.Code.from_asset(str(_CODE), exclude=["**/__pycache__", "**/*.pyc"]),
+            handler=handler,
+            description=description,
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            architecture=lambda_.Architecture.ARM_64,
+            role=role,
+            log_group=log_group,
+            environment=dict(environment or {}),
+            timeout=timeout,
+            memory_size=memory_size,
+        )
+        self.execution_role: iam.Role = role
+        """The role, to attach policies to."""
+
+
+def function_log_group(scope: Construct, construct_id: str, settings: Settings) -> logs.LogGroup:
+    """Make a log group that keeps its records as long as the settings say and goes with the stack."""
+    log_group = logs.LogGroup(
+        scope, construct_id, retention=logs.RetentionDays.INFINITE, removal_policy=RemovalPolicy.DESTROY
+    )
+    resource = cast("logs.CfnLogGroup", log_group.node.default_child)
+    resource.retention_in_days = settings.log_retention_days
+    return log_group

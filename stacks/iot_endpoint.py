@@ -1,0 +1,43 @@
+"""The AWS IoT endpoint of the account and region, looked up at deploy time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import CustomResource, Duration
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from stacks.functions import PubSubFunction
+from stacks.resource_provider import resource_provider
+
+if TYPE_CHECKING:
+    from stacks.settings import Settings
+
+
+class IotEndpoint(Construct):
+    """Looks the endpoint up; :attr:`address` is its bare host."""
+
+    def __init__(self, scope: Construct, construct_id: str, settings: Settings) -> None:
+        super().__init__(scope, construct_id)
+        function = PubSubFunction(
+            self,
+            "Function",
+            settings=settings,
+            handler="iot_endpoint.on_event",
+            description="Tells CloudFormation the AWS IoT endpoint",
+            timeout=Duration.minutes(1),
+        )
+        permission = iam.Policy(
+            self,
+            "Permission",
+            roles=[function.execution_role],
+            statements=[iam.PolicyStatement(actions=["iot:DescribeEndpoint"], resources=["*"])],
+        )
+        provider = resource_provider(self, settings, on_event=function)
+        lookup = CustomResource(
+            self, "Lookup", resource_type="Custom::IotEndpoint", service_token=provider.service_token
+        )
+        lookup.node.add_dependency(permission)
+        self.address: str = lookup.get_att_string("Address")
+        """The endpoint's host name."""

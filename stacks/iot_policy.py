@@ -1,0 +1,114 @@
+"""The IoT policy that each signed-in user's identity gets, and the custom resource that sees it in and out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import ArnFormat, CustomResource, Duration, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_iot as iot
+from constructs import Construct
+
+from stacks.functions import PubSubFunction
+from stacks.resource_provider import resource_provider
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stacks.settings import Settings
+
+# AWS IoT's quota for AttachPolicy, DetachPolicy and ListAttachedPolicies is 15 calls a second:
+# https://docs.aws.amazon.com/general/latest/gr/iot-core.html
+_DETACH_PER_SECOND = 15
+
+
+class IotPolicy(Construct):
+    """The policy named in the settings, open to every topic as Amplify's guide has it.
+
+    Which of these topics a user reaches is decided by the role and its boundary too: AWS IoT allows what both allow.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, settings: Settings) -> None:
+        super().__init__(scope, construct_id)
+        self.policy_name = settings.policy_name
+        policy = iot.CfnPolicy(
+            self,
+            "Policy",
+            policy_name=settings.policy_name,
+            policy_document=_full_topic_access(Stack.of(self)),
+        )
+        lifecycle = self._lifecycle(settings)
+        lifecycle.node.add_dependency(policy)
+        self.epoch: str = lifecycle.get_att_string("Epoch")
+        """Random, and new whenever the policy is made anew. What refers to it is destroyed before the detaching starts,
+        so that nothing attaches the policy again meanwhile."""
+
+    def _lifecycle(self, settings: Settings) -> CustomResource:
+        environment = {"DETACH_PER_SECOND": str(_DETACH_PER_SECOND)}
+        on_event = PubSubFunction(
+            self,
+            "OnEvent",
+            settings=settings,
+            handler="iot_policy_lifecycle.on_event",
+            description="Gives the IoT policy its epoch",
+            environment=environment,
+            timeout=Duration.minutes(1),
+        )
+        is_complete = PubSubFunction(
+            self,
+            "IsComplete",
+            settings=settings,
+            handler="iot_policy_lifecycle.is_complete",
+            description="Detaches the IoT policy from every identity before it is deleted",
+            environment=environment,
+            timeout=Duration.minutes(15),
+        )
+        policy_arn = Stack.of(self).format_arn(
+            service="iot", resource="policy", resource_name=settings.policy_name
+        )
+        permission = iam.Policy(
+            self,
+            "Permission",
+            roles=[is_complete.execution_role],
+            statements=[
+                iam.PolicyStatement(
+                    actions=["iot:ListPolicyVersions", "iot:DeletePolicyVersion", "iot:DeletePolicy"],
+                    resources=[policy_arn],
+                ),
+                iam.PolicyStatement(
+                    actions=["iot:ListTargetsForPolicy", "iot:DetachPolicy"], resources=["*"]
+                ),
+            ],
+        )
+        provider = resource_provider(self, settings, on_event=on_event, is_complete=is_complete)
+        lifecycle = CustomResource(
+            self,
+            "Lifecycle",
+            resource_type="Custom::IotPolicyLifecycle",
+            service_token=provider.service_token,
+            properties={"PolicyName": settings.policy_name},
+        )
+        lifecycle.node.add_dependency(permission)
+        return lifecycle
+
+
+def _full_topic_access(stack: Stack) -> dict[str, object]:
+    def arns(*resources: str) -> Sequence[str]:
+        return [
+            stack.format_arn(
+                service="iot", resource=name, resource_name="*", arn_format=ArnFormat.SLASH_RESOURCE_NAME
+            )
+            for name in resources
+        ]
+
+    def allow(actions: Sequence[str], resources: Sequence[str]) -> dict[str, object]:
+        return {"Effect": "Allow", "Action": actions, "Resource": resources}
+
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            allow(["iot:Connect"], arns("client")),
+            allow(["iot:Publish", "iot:Receive", "iot:RetainPublish"], arns("topic")),
+            allow(["iot:Subscribe"], arns("topicfilter")),
+        ],
+    }

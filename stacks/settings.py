@@ -1,0 +1,120 @@
+"""The settings: read from cdk.json's context key ``amplify-pubsub``, checked before anything is synthesized."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic.alias_generators import to_camel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CONTEXT_KEY = "amplify-pubsub"
+DEFAULT_ENVIRONMENT = "default"
+_STACK_NAME = "AmplifyPubSub"
+
+# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
+LogRetentionDays = Literal[
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
+]
+
+
+class SettingsError(Exception):
+    """A setting is unknown or wrong; the message is one line naming the key, what was given and what is allowed."""
+
+
+class Settings(BaseModel):
+    """What a team may choose. Keys in cdk.json are the camel-case form of these names."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+
+    environment: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")] = DEFAULT_ENVIRONMENT
+    """Names the stack: several environments live side by side. Chosen by ``-c environment=NAME``, never in a section."""
+
+    policy_name: Annotated[str, Field(pattern=r"^[\w+=,.@-]{1,128}$")] = "myIoTPolicy"
+    """The IoT policy attached to each signed-in user's identity."""
+
+    access_mode: Literal["guarded"] = "guarded"
+    """``guarded``: both managed policies as Amplify's guide asks, under a permissions boundary."""
+
+    reserved_topics: bool = False
+    """Let signed-in users reach topics under ``$aws/`` and device shadows; the guide's policies would."""
+
+    attachment: Literal["sign-in"] = "sign-in"
+    """``sign-in``: attached by the PostAuthentication trigger before the tokens are out."""
+
+    marker_days: Annotated[int, Field(ge=1, le=365)] = 30
+    """How long a marker saves a user's sign-ins the attachment; a detached policy is put back after this at most."""
+
+    removal_policy: Literal["destroy"] = "destroy"
+    """``destroy``: `cdk destroy` removes the user pool with its users."""
+
+    log_retention_days: LogRetentionDays = 30
+    """How long CloudWatch keeps the functions' logs."""
+
+    @field_validator("policy_name")
+    @classmethod
+    def _not_a_pattern(cls, value: str) -> str:
+        if not re.search(r"[A-Za-z0-9]", value):
+            raise ValueError("needs a letter or digit")
+        return value
+
+    @property
+    def stack_name(self) -> str:
+        """The stack's name: ``AmplifyPubSub``, with ``-<environment>`` unless it is the default."""
+        return _STACK_NAME if self.environment == DEFAULT_ENVIRONMENT else f"{_STACK_NAME}-{self.environment}"
+
+
+def read_settings(section: Mapping[str, Any] | None, environment: str | None) -> Settings:
+    """Merge the defaults, the section and the chosen environment's part of it.
+
+    Args:
+        section: the value of the context key ``amplify-pubsub``; its member ``environments`` maps environment names
+            to settings that go over the rest.
+        environment: the name given by ``-c environment=NAME``; None is the default environment.
+
+    Raises:
+        SettingsError: a key is unknown, a value is not allowed, or the environment has no part in ``environments``.
+    """
+    values = dict(_mapping(section if section is not None else {}, CONTEXT_KEY))
+    environments = _mapping(values.pop("environments", {}), f"{CONTEXT_KEY}.environments")
+    parts = {
+        name: _mapping(part, f"{CONTEXT_KEY}.environments.{name}") for name, part in environments.items()
+    }
+    path = {key: f"{CONTEXT_KEY}.{key}" for key in values}
+    chosen = environment or DEFAULT_ENVIRONMENT
+    if chosen != DEFAULT_ENVIRONMENT and chosen not in parts:
+        allowed = ", ".join(sorted([DEFAULT_ENVIRONMENT, *parts]))
+        raise SettingsError(
+            f"environment: {chosen!r} is not in {CONTEXT_KEY}.environments; allowed: {allowed}"
+        )
+    for key, value in parts.get(chosen, {}).items():
+        values[key] = value
+        path[key] = f"{CONTEXT_KEY}.environments.{chosen}.{key}"
+    if "environment" in values:
+        raise SettingsError(f"{path['environment']}: not a setting here; choose it with -c environment=NAME")
+    try:
+        return Settings(environment=chosen, **values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0])
+        raise SettingsError(_explain(path.get(key, key), first)) from None
+
+
+def _mapping(value: Any, path: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise SettingsError(f"{path}: {value!r} given; allowed: an object of settings")
+    return value
+
+
+def _explain(path: str, error: Any) -> str:
+    if error["type"] == "extra_forbidden":
+        allowed = ", ".join(
+            sorted(
+                field.alias or name for name, field in Settings.model_fields.items() if name != "environment"
+            )
+        )
+        return f"{path}: unknown key; allowed: {allowed}"
+    return f"{path}: {error['input']!r} given; {error['msg'][0].lower()}{error['msg'][1:]}"
