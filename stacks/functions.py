@@ -10,6 +10,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 
+from stacks.acknowledgements import acknowledge
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -70,6 +72,12 @@ class PubSubFunction(lambda_.Function):
             environment=dict(environment or {}),
             timeout=timeout,
             memory_size=memory_size,
+        )
+        acknowledge(
+            self,
+            {
+                "AwsSolutions-L1": "Supported until 2029; moved on when the embedded cloud runs the newer one too."
+            },
         )
         self.execution_role: iam.Role = role
         """The role, to attach policies to."""

@@ -135,7 +135,8 @@ def _boundary(scope: Construct, settings: Settings) -> iam.ManagedPolicy:
         boundary,
         {
             "CloudFormation-Validate::W2512": "What is not AWS IoT is left to the role's own policies.",
-            "AwsSolutions-IAM5[Resource::*]": (
+            # The rule itself fails on resources made of intrinsic functions, and is then named without a finding.
+            "AwsSolutions-IAM5": (
                 "A boundary grants nothing: it names which actions the role's policies may grant, on whatever they name."
             ),
         },

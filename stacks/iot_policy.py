@@ -9,6 +9,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_iot as iot
 from constructs import Construct
 
+from stacks.acknowledgements import acknowledge
 from stacks.functions import PubSubFunction
 from stacks.resource_provider import resource_provider
 
@@ -72,13 +73,24 @@ class IotPolicy(Construct):
             roles=[is_complete.execution_role],
             statements=[
                 iam.PolicyStatement(
-                    actions=["iot:ListPolicyVersions", "iot:DeletePolicyVersion", "iot:DeletePolicy"],
+                    actions=[
+                        "iot:DeletePolicy",
+                        "iot:DeletePolicyVersion",
+                        "iot:ListPolicyVersions",
+                        "iot:ListTargetsForPolicy",
+                    ],
                     resources=[policy_arn],
                 ),
-                iam.PolicyStatement(
-                    actions=["iot:ListTargetsForPolicy", "iot:DetachPolicy"], resources=["*"]
-                ),
+                iam.PolicyStatement(actions=["iot:DetachPolicy"], resources=["*"]),
             ],
+        )
+        acknowledge(
+            permission,
+            {
+                "AwsSolutions-IAM5[Resource::*]": (
+                    "iot:DetachPolicy is authorized on the target, and a Cognito identity has no ARN."
+                )
+            },
         )
         provider = resource_provider(self, settings, on_event=on_event, is_complete=is_complete)
         lifecycle = CustomResource(

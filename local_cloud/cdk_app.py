@@ -1,0 +1,117 @@
+"""This repository's CDK app on an embedded cloud, driven by the real CDK CLI."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from local_cloud.process import LocalCloud
+
+_REPOSITORY = Path(__file__).parent.parent
+_CDK = [
+    str(Path(sys.executable).with_name("node")),
+    str(_REPOSITORY / "node_modules" / "aws-cdk" / "bin" / "cdk"),
+]
+_LAST_LINES = 25
+
+
+class CdkError(Exception):
+    """A CDK command failed; the message ends with the last lines it wrote."""
+
+
+@dataclass
+class CdkApp:
+    """The app and where its commands leave what they write.
+
+    Args:
+        cloud: the embedded cloud to deploy to.
+        directory: holds the cloud assembly, the outputs and a log for each command.
+        context: CDK context, such as ``{"environment": "prod"}``.
+    """
+
+    cloud: LocalCloud
+    directory: Path
+    context: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def outputs_file(self) -> Path:
+        """What ``cdk deploy --outputs-file`` writes."""
+        return self.directory / "outputs.json"
+
+    def synth(self) -> None:
+        """Synthesize the app once, for the commands after it.
+
+        Raises:
+            CdkError: the command failed.
+        """
+        context = [argument for item in self.context.items() for argument in ("--context", "=".join(item))]
+        self._run("synth", "--quiet", "--output", str(self._assembly), *context, cwd=_REPOSITORY)
+
+    def bootstrap(self) -> None:
+        """Make the staging resources that every CDK deployment needs; the app itself is not looked at.
+
+        Raises:
+            CdkError: the command failed.
+        """
+        self._run("bootstrap", f"aws://{self.cloud.account_id}/{self.cloud.region}", cwd=self.directory)
+
+    def deploy(self) -> dict[str, str]:
+        """Deploy what was synthesized, and return the stack's outputs by name.
+
+        Raises:
+            CdkError: the command failed.
+        """
+        outputs = ["--outputs-file", str(self.outputs_file)]
+        self._run(
+            "deploy",
+            "--app",
+            str(self._assembly),
+            "--require-approval",
+            "never",
+            *outputs,
+            cwd=self.directory,
+        )
+        (stack_outputs,) = json.loads(self.outputs_file.read_text()).values()
+        return dict(stack_outputs)
+
+    def destroy(self) -> None:
+        """Destroy the stack.
+
+        Raises:
+            CdkError: the command failed.
+        """
+        self._run("destroy", "--app", str(self._assembly), "--force", cwd=self.directory)
+
+    def log(self, command: str) -> str:
+        """Return what a command of this app last wrote."""
+        return (self.directory / f"cdk-{command}.log").read_text()
+
+    @property
+    def _assembly(self) -> Path:
+        return self.directory / "cdk.out"
+
+    def _run(self, command: str, *arguments: str, cwd: Path) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        log = self.directory / f"cdk-{command}.log"
+        with log.open("w") as output:
+            done = subprocess.run(
+                [*_CDK, command, "--no-notices", *arguments],
+                cwd=cwd,
+                env=self.cloud.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
+        if done.returncode != 0:
+            tail = "\n".join(log.read_text().splitlines()[-_LAST_LINES:])
+            raise CdkError(
+                f"cdk {command} failed with exit code {done.returncode}; the end of {log}:\n{tail}"
+            )

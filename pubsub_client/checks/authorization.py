@@ -1,0 +1,66 @@
+"""What may a signed-in user do, and what not?"""
+
+from __future__ import annotations
+
+import asyncio
+
+from pubsub_client.checks.check import Check, Finding, Group, failed, passed
+from pubsub_client.checks.configuration import OutputsAreComplete
+from pubsub_client.checks.context import Context
+from pubsub_client.checks.identity import IdentityIsGiven
+from pubsub_client.outputs import Output
+
+_MANAGED_POLICIES = ("AWSIoTDataAccess", "AWSIoTConfigAccess")
+
+
+class RoleHoldsThePolicies(Check):
+    """The role of signed-in users holds both managed policies, under its boundary."""
+
+    id = "PS301"
+    group = Group.AUTHORIZATION
+    title = "AuthRole holds AWSIoTDataAccess and AWSIoTConfigAccess, under its boundary"
+    rests_on = (OutputsAreComplete,)
+
+    async def run(self, context: Context) -> Finding:
+        """List the role's policies."""
+        role_arn = context.output(Output.AUTH_ROLE_ARN)
+        role_name = role_arn.rpartition("/")[2]
+        attached = await asyncio.to_thread(context.aws.iam.list_attached_role_policies, RoleName=role_name)
+        held = {policy["PolicyName"] for policy in attached["AttachedPolicies"]}
+        missing = [name for name in _MANAGED_POLICIES if name not in held]
+        partition = role_arn.split(":")[1]
+        if missing:
+            return failed(
+                f"AuthRole lacks {' and '.join(missing)}: AWS IoT allows a signed-in user only what both the role "
+                "and the IoT policy allow.",
+                resource=role_name,
+                fix="\n".join(
+                    f"aws iam attach-role-policy --role-name {role_name} "
+                    f"--policy-arn arn:{partition}:iam::aws:policy/{name}"
+                    for name in missing
+                ),
+            )
+        role = await asyncio.to_thread(context.aws.iam.get_role, RoleName=role_name)
+        boundary = role["Role"].get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
+        if boundary is None:
+            return failed(
+                "AuthRole has lost its permissions boundary: AWSIoTConfigAccess now lets every signed-in user rewrite "
+                "the IoT policy for all.",
+                resource=role_name,
+                fix="Put the stack's boundary back on the role: aws iam put-role-permissions-boundary",
+            )
+        return passed(f"boundary {boundary.rpartition('/')[2]}")
+
+
+class CredentialsAreGiven(Check):
+    """The identity pool gives the identity AWS credentials of the role."""
+
+    id = "PS302"
+    group = Group.AUTHORIZATION
+    title = "the identity pool gives the user AWS credentials"
+    rests_on = (IdentityIsGiven,)
+
+    async def run(self, context: Context) -> Finding:
+        """Call GetCredentialsForIdentity with the ID token."""
+        credentials = await context.session.credentials()
+        return passed(f"until {credentials.expiration:%H:%M:%S %Z}")

@@ -1,0 +1,82 @@
+"""The operator's way to AWS: one boto3 session, one client a service, one endpoint if given."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import boto3
+
+if TYPE_CHECKING:
+    from types_boto3_cloudformation import CloudFormationClient
+    from types_boto3_cognito_identity import CognitoIdentityClient
+    from types_boto3_cognito_idp import CognitoIdentityProviderClient
+    from types_boto3_iam import IAMClient
+    from types_boto3_iot import IoTClient
+    from types_boto3_lambda import LambdaClient
+    from types_boto3_logs import CloudWatchLogsClient
+
+
+class Aws:
+    """Clients made when first used.
+
+    Args:
+        profile: a profile of the AWS configuration; None is boto3's own choice.
+        region: the region; None is the profile's.
+        endpoint_url: where every service answers; None is AWS itself, or ``AWS_ENDPOINT_URL``.
+
+    Raises:
+        botocore.exceptions.ProfileNotFound: there is no such profile.
+    """
+
+    def __init__(
+        self, profile: str | None = None, region: str | None = None, endpoint_url: str | None = None
+    ) -> None:
+        self._profile = profile
+        self._session = boto3.Session(profile_name=profile, region_name=region)
+        self.endpoint_url = endpoint_url
+
+    @property
+    def profile_option(self) -> str:
+        """The option that names the profile in an AWS CLI command; empty without one."""
+        return f" --profile {self._profile}" if self._profile else ""
+
+    @property
+    def region(self) -> str | None:
+        """The region in effect."""
+        return self._session.region_name
+
+    @cached_property
+    def cloudformation(self) -> CloudFormationClient:
+        """AWS CloudFormation."""
+        return self._session.client("cloudformation", endpoint_url=self.endpoint_url)
+
+    @cached_property
+    def user_pools(self) -> CognitoIdentityProviderClient:
+        """Amazon Cognito user pools."""
+        return self._session.client("cognito-idp", endpoint_url=self.endpoint_url)
+
+    @cached_property
+    def identity_pools(self) -> CognitoIdentityClient:
+        """Amazon Cognito identity pools."""
+        return self._session.client("cognito-identity", endpoint_url=self.endpoint_url)
+
+    @cached_property
+    def iam(self) -> IAMClient:
+        """AWS Identity and Access Management."""
+        return self._session.client("iam", endpoint_url=self.endpoint_url)
+
+    @cached_property
+    def iot(self) -> IoTClient:
+        """AWS IoT's control plane."""
+        return self._session.client("iot", endpoint_url=self.endpoint_url)
+
+    @cached_property
+    def functions(self) -> LambdaClient:
+        """AWS Lambda."""
+        return self._session.client("lambda", endpoint_url=self.endpoint_url)
+
+    @cached_property
+    def logs(self) -> CloudWatchLogsClient:
+        """Amazon CloudWatch Logs."""
+        return self._session.client("logs", endpoint_url=self.endpoint_url)

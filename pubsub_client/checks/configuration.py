@@ -1,0 +1,51 @@
+"""Is there a stack, and does it tell everything a front end needs?"""
+
+from __future__ import annotations
+
+import asyncio
+
+from pubsub_client.checks.check import Check, CouldNotRunError, Finding, Group, failed, passed
+from pubsub_client.checks.context import Context
+from pubsub_client.checks.probe_users import ProbeUsers
+from pubsub_client.outputs import Output
+
+
+class OutputsAreComplete(Check):
+    """The stack has every output of the contract."""
+
+    id = "PS101"
+    group = Group.CONFIGURATION
+    title = "the stack's outputs are complete"
+
+    async def run(self, context: Context) -> Finding:
+        """Read the outputs.
+
+        Raises:
+            CouldNotRunError: there is no such stack.
+        """
+        outputs = await asyncio.to_thread(_read_outputs, context)
+        missing = [name for name in Output if not outputs.get(name)]
+        if missing:
+            return failed(
+                f"The stack does not have the outputs {', '.join(missing)}, which the client needs.",
+                resource=context.stack,
+                fix="Deploy it again with this version: cdk deploy",
+            )
+        context.outputs = outputs
+        context.users = ProbeUsers(context.aws, outputs)
+        return passed(outputs[Output.PUBSUB_ENDPOINT])
+
+
+def _read_outputs(context: Context) -> dict[str, str]:
+    cloudformation = context.aws.cloudformation
+    try:
+        stack = cloudformation.describe_stacks(StackName=context.stack)["Stacks"][0]
+    except cloudformation.exceptions.ClientError as error:
+        # CloudFormation has no error code of its own for a stack that does not exist.
+        if "does not exist" not in error.response["Error"].get("Message", ""):
+            raise
+        raise CouldNotRunError(
+            f"there is no stack {context.stack} in {context.aws.region}: deploy it with `cdk deploy`, "
+            "or name another with --stack, --environment, --region or --profile"
+        ) from None
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}

@@ -1,0 +1,74 @@
+"""What a run of checks knows: its options, and what the checks have found so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pubsub_client import CognitoSession
+from pubsub_client.outputs import Output
+
+if TYPE_CHECKING:
+    from contextlib import AsyncExitStack
+
+    from pubsub_client import PubSub
+    from pubsub_client.checks.aws import Aws
+    from pubsub_client.checks.probe_users import ProbeUsers, User
+
+
+@dataclass
+class Context:
+    """The state of one run. A check reads only what the checks it rests on have left here."""
+
+    aws: Aws
+    """The operator's way to AWS."""
+    stack: str
+    """The name of the stack under test."""
+    timeout: float
+    """Seconds to wait for what may take its time to act: the attachment, the connection."""
+    cleanup: AsyncExitStack
+    """What is closed and removed when the run ends, however it ends."""
+    existing_user: User | None = None
+    """Sign in as this user instead of making one."""
+
+    outputs: dict[str, str] = field(init=False)
+    """The stack's outputs, by name."""
+    users: ProbeUsers = field(init=False)
+    """The users this run has made."""
+    user: User = field(init=False)
+    """The user who signed in first."""
+    session: CognitoSession = field(init=False)
+    """That user's session."""
+    sign_in_started: float = field(init=False)
+    """When that user's sign-in began, on the monotonic clock."""
+    tokens_arrived: float = field(init=False)
+    """When that user's tokens arrived, on the monotonic clock."""
+    identity_id: str = field(init=False)
+    """That user's identity id."""
+    pubsub: PubSub = field(init=False)
+    """That user's connection."""
+    topic: str = field(init=False)
+    """The topic of this run's messages."""
+    messages: Subscription = field(init=False)
+    """That user's subscription to it."""
+    sign_in_to_message: float | None = field(default=None, init=False)
+    """Seconds from the begin of that user's sign-in to the first message received."""
+
+    @property
+    def first_sign_in(self) -> float:
+        """Seconds the first sign-in took."""
+        return self.tokens_arrived - self.sign_in_started
+
+    def output(self, name: Output) -> str:
+        """Return one of the stack's outputs."""
+        return self.outputs[name]
+
+    def new_session(self) -> CognitoSession:
+        """Return a session of the deployment's pools in which nobody has signed in yet."""
+        return CognitoSession(
+            region=self.output(Output.REGION),
+            user_pool_id=self.output(Output.USER_POOL_ID),
+            user_pool_client_id=self.output(Output.USER_POOL_CLIENT_ID),
+            identity_pool_id=self.output(Output.IDENTITY_POOL_ID),
+            endpoint_url=self.aws.endpoint_url,
+        )

@@ -1,0 +1,78 @@
+"""Does a message come back as it was sent, and how fast?"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+import uuid
+
+from pubsub_client.checks.check import Check, Finding, Group, failed, passed
+from pubsub_client.checks.connection import UserSubscribes
+from pubsub_client.checks.context import Context
+
+_ROUND_TRIPS = 20
+_MESSAGE_SECONDS = 10.0
+
+
+class MessageComesBack(Check):
+    """A published JSON value is received unchanged."""
+
+    id = "PS501"
+    group = Group.MESSAGES
+    title = "a published message comes back unchanged"
+    rests_on = (UserSubscribes,)
+
+    async def run(self, context: Context) -> Finding:
+        """Publish a value with everything JSON can hold and compare what arrives."""
+        value = {
+            "id": str(uuid.uuid4()),
+            "text": "gr\u00fc\u00dfe \u2713",
+            "numbers": [0, -1.5, 1e-9],
+            "nothing": None,
+            "yes": True,
+        }
+        try:
+            received = await _round_trip(context, value)
+        except TimeoutError:
+            return failed(
+                f"The message published to {context.topic} did not come back within {_MESSAGE_SECONDS:.0f} s: "
+                "iot:Publish or iot:Receive is not allowed on the topic.",
+                resource=context.topic,
+                fix="Compare the topic with the resources of the IoT policy and of the role's policies.",
+            )
+        context.sign_in_to_message = time.monotonic() - context.sign_in_started
+        if received != value:
+            return failed(
+                f"Sent {value!r}, received {received!r}.",
+                resource=context.topic,
+                fix="See who else publishes to this topic.",
+            )
+        return passed(f"{context.sign_in_to_message:.1f} s after the sign-in began")
+
+
+class RoundTrips(Check):
+    """How long a message takes to AWS IoT and back."""
+
+    id = "PS502"
+    group = Group.MESSAGES
+    title = "round-trip times"
+    rests_on = (MessageComesBack,)
+
+    async def run(self, context: Context) -> Finding:
+        """Send one message after the other and take the times."""
+        times = []
+        for number in range(_ROUND_TRIPS):
+            begun = time.perf_counter()
+            await _round_trip(context, {"number": number})
+            times.append((time.perf_counter() - begun) * 1000)
+        return passed(
+            f"median {statistics.median(times):.1f} ms, longest {max(times):.1f} ms of {_ROUND_TRIPS}"
+        )
+
+
+async def _round_trip(context: Context, value: object) -> object:
+    async with asyncio.timeout(_MESSAGE_SECONDS):
+        await context.pubsub.publish(context.topic, value)
+        message = await anext(context.messages)
+    return message.payload

@@ -1,0 +1,140 @@
+"""The users a run makes for itself, and how it removes every trace of them."""
+
+from __future__ import annotations
+
+import secrets
+import time
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pubsub_client.outputs import MARKER_ATTRIBUTE, Output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pubsub_client.checks.aws import Aws
+
+_PREFIX = "pubsub-smoke-"
+# Two runs at once see each other's users; a run that is this old has ended or been killed.
+_LEFT_OVER_AFTER = timedelta(hours=1)
+
+
+class NotRemovedError(Exception):
+    """A user, an identity or an attachment that the run made is still there."""
+
+    def __init__(self, failures: str) -> None:
+        super().__init__(f"not everything this run made could be removed: {failures}")
+
+
+@dataclass(frozen=True)
+class User:
+    """A user's name and password."""
+
+    name: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"User(name={self.name!r})"
+
+
+class ProbeUsers:
+    """Users made by an administrator's call, with a random name and a random password.
+
+    Args:
+        aws: the operator's way to AWS.
+        outputs: the stack's outputs.
+    """
+
+    def __init__(self, aws: Aws, outputs: Mapping[str, str]) -> None:
+        self._aws = aws
+        self._outputs = outputs
+        self._made: list[str] = []
+        self._identity_ids: list[str] = []
+
+    def make(self, *, marked: bool = False) -> User:
+        """Make a user who can sign in.
+
+        Args:
+            marked: give the user a current marker, so that the sign-in trigger takes the policy for attached.
+
+        Raises:
+            botocore.exceptions.ClientError: a call to the user pool failed.
+        """
+        user = User(f"{_PREFIX}{uuid.uuid4().hex[:12]}", f"Aa1!{secrets.token_urlsafe(24)}")
+        pool = self._outputs[Output.USER_POOL_ID]
+        attributes = {"email": f"{user.name}@example.com", "email_verified": "true"}
+        if marked:
+            attributes[f"custom:{MARKER_ATTRIBUTE}"] = self._current_marker()
+        self._made.append(user.name)
+        self._aws.user_pools.admin_create_user(
+            UserPoolId=pool,
+            Username=user.name,
+            UserAttributes=[{"Name": name, "Value": value} for name, value in attributes.items()],
+            MessageAction="SUPPRESS",
+        )
+        self._aws.user_pools.admin_set_user_password(
+            UserPoolId=pool, Username=user.name, Password=user.password, Permanent=True
+        )
+        return user
+
+    def owns(self, identity_id: str) -> None:
+        """Take note of an identity that one of these users got, to remove it with the users."""
+        self._identity_ids.append(identity_id)
+
+    def remove(self) -> None:
+        """Detach the policy from the identities, delete them and the users; all of it, even if a part fails.
+
+        Raises:
+            NotRemovedError: something could not be removed.
+        """
+        failures: list[Exception] = []
+        for identity_id in self._identity_ids:
+            _collect(failures, self._detach, identity_id)
+            _collect(failures, self._delete_identity, identity_id)
+        for name in self._made:
+            _collect(failures, self._delete_user, name)
+        if failures:
+            raise NotRemovedError("; ".join(str(failure) for failure in failures))
+
+    def left_over(self) -> list[str]:
+        """Return the names of users that an earlier, killed run has left behind.
+
+        Raises:
+            botocore.exceptions.ClientError: the users cannot be listed.
+        """
+        pages = self._aws.user_pools.get_paginator("list_users").paginate(
+            UserPoolId=self._outputs[Output.USER_POOL_ID], Filter=f'username ^= "{_PREFIX}"'
+        )
+        before = datetime.now(UTC) - _LEFT_OVER_AFTER
+        return [
+            user["Username"] for page in pages for user in page["Users"] if user["UserCreateDate"] < before
+        ]
+
+    def _current_marker(self) -> str:
+        identity_id = f"{self._outputs[Output.REGION]}:{uuid.uuid4()}"
+        return f"{self._outputs[Output.ATTACHMENT_MARKER]}/{identity_id}/{int(time.time())}"
+
+    def _detach(self, identity_id: str) -> None:
+        self._aws.iot.detach_policy(policyName=self._outputs[Output.POLICY_NAME], target=identity_id)
+
+    def _delete_identity(self, identity_id: str) -> None:
+        self._aws.identity_pools.delete_identities(IdentityIdsToDelete=[identity_id])
+
+    def _delete_user(self, name: str) -> None:
+        try:
+            self._aws.user_pools.admin_delete_user(
+                UserPoolId=self._outputs[Output.USER_POOL_ID], Username=name
+            )
+        except self._aws.user_pools.exceptions.UserNotFoundException:
+            return
+
+
+def _collect(failures: list[Exception], action: Callable[[str], None], subject: str) -> None:
+    try:
+        action(subject)
+    except (BotoCoreError, ClientError) as error:
+        failures.append(error)

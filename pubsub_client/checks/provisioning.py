@@ -1,0 +1,82 @@
+"""Are the parts of the chain there and wired to each other?"""
+
+from __future__ import annotations
+
+import asyncio
+
+from pubsub_client.checks.check import Check, Finding, Group, failed, passed, warning
+from pubsub_client.checks.configuration import OutputsAreComplete
+from pubsub_client.checks.context import Context
+from pubsub_client.outputs import Output
+
+
+class PolicyExists(Check):
+    """The IoT policy that identities are to get is there."""
+
+    id = "PS111"
+    group = Group.PROVISIONING
+    title = "the IoT policy exists"
+    rests_on = (OutputsAreComplete,)
+
+    async def run(self, context: Context) -> Finding:
+        """Ask AWS IoT for the policy."""
+        name = context.output(Output.POLICY_NAME)
+        iot = context.aws.iot
+        try:
+            policy = await asyncio.to_thread(iot.get_policy, policyName=name)
+        except iot.exceptions.ResourceNotFoundException:
+            return failed(
+                f"The IoT policy {name} does not exist, so nothing can be attached and every connection is refused.",
+                resource=name,
+                fix="Make it again with the stack: cdk destroy, then cdk deploy",
+            )
+        return passed(f"{name}, version {policy['defaultVersionId']}")
+
+
+class TriggerIsWired(Check):
+    """The user pool calls the function that attaches the policy."""
+
+    id = "PS112"
+    group = Group.PROVISIONING
+    title = "the user pool's PostAuthentication trigger is wired"
+    rests_on = (OutputsAreComplete,)
+
+    async def run(self, context: Context) -> Finding:
+        """Compare the pool's trigger with the stack's function."""
+        pool_id = context.output(Output.USER_POOL_ID)
+        function_name = context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
+        answer = await asyncio.to_thread(context.aws.user_pools.describe_user_pool, UserPoolId=pool_id)
+        arn = answer["UserPool"].get("LambdaConfig", {}).get("PostAuthentication", "")
+        if arn.rpartition(":")[2] == function_name:
+            return passed(function_name)
+        return failed(
+            f"The user pool's PostAuthentication trigger is {arn or 'not set'}, not {function_name}: "
+            "signing in attaches no policy.",
+            resource=pool_id,
+            fix=f"Set the PostAuthentication trigger of user pool {pool_id} to {function_name} "
+            "(Cognito console, Extensions); `cdk deploy` alone does not see what was changed by hand",
+        )
+
+
+class NothingIsLeftOver(Check):
+    """No earlier run of these checks was killed before it could remove its users."""
+
+    id = "PS113"
+    group = Group.PROVISIONING
+    title = "no users are left over from an earlier run"
+    rests_on = (OutputsAreComplete,)
+
+    async def run(self, context: Context) -> Finding:
+        """Look for old users of a smoke test."""
+        names = await asyncio.to_thread(context.users.left_over)
+        if not names:
+            return passed()
+        pool_id = context.output(Output.USER_POOL_ID)
+        return warning(
+            f"A killed smoke test has left {len(names)} user(s) behind: {', '.join(sorted(names))}.",
+            resource=pool_id,
+            fix="\n".join(
+                f"aws cognito-idp admin-delete-user --user-pool-id {pool_id} --username {name}"
+                for name in sorted(names)
+            ),
+        )

@@ -1,0 +1,184 @@
+"""Is refused what must be refused? Each of these would be a hole if it were allowed."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import secrets
+from base64 import b64encode
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from pubsub_client import AwsIot, ConnectionRefused, PubSub
+from pubsub_client.checks.authorization import CredentialsAreGiven, RoleHoldsThePolicies
+from pubsub_client.checks.check import Check, Finding, Group, failed, passed, skipped
+from pubsub_client.checks.configuration import OutputsAreComplete
+from pubsub_client.checks.context import Context
+from pubsub_client.outputs import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from types_boto3_iot import IoTClient
+
+
+class GuestIsRefused(Check):
+    """The identity pool gives nobody an identity without a login."""
+
+    id = "PS311"
+    group = Group.AUTHORIZATION
+    title = "GetId without logins is refused"
+    rests_on = (OutputsAreComplete,)
+
+    async def run(self, context: Context) -> Finding:
+        """Ask for an identity as anybody on the internet could."""
+        pool_id = context.output(Output.IDENTITY_POOL_ID)
+        client = boto3.client(
+            "cognito-identity",
+            region_name=context.output(Output.REGION),
+            endpoint_url=context.aws.endpoint_url,
+            config=Config(signature_version=UNSIGNED),
+        )
+        try:
+            guest = await asyncio.to_thread(client.get_id, IdentityPoolId=pool_id)
+        except client.exceptions.NotAuthorizedException:
+            return passed()
+        context.users.owns(guest["IdentityId"])
+        return failed(
+            "The identity pool gives identities to guests.",
+            resource=pool_id,
+            fix=f"Turn guest access of identity pool {pool_id} off (Cognito console, User access)",
+        )
+
+
+class UnsignedSocketIsRefused(Check):
+    """The endpoint upgrades no WebSocket without a signature."""
+
+    id = "PS411"
+    group = Group.CONNECTION
+    title = "an unsigned WebSocket is refused"
+    rests_on = (OutputsAreComplete,)
+
+    async def run(self, context: Context) -> Finding:
+        """Ask for an upgrade to MQTT with no credentials at all."""
+        endpoint = context.output(Output.PUBSUB_ENDPOINT)
+        status = await asyncio.to_thread(_unsigned_upgrade, endpoint)
+        if status == http.client.SWITCHING_PROTOCOLS:
+            return failed(
+                "The endpoint accepted a WebSocket that nobody has signed.",
+                resource=endpoint,
+                fix="Look for a custom authorizer or domain configuration that lets anybody in: "
+                "aws iot list-domain-configurations",
+            )
+        return passed(f"HTTP {status}")
+
+
+class UnattachedIdentityIsRefused(Check):
+    """An identity without the policy cannot connect, whatever its role allows.
+
+    The user carries a current marker before the first sign-in, so the trigger takes the policy for attached.
+    """
+
+    id = "PS412"
+    group = Group.CONNECTION
+    title = "an identity without the IoT policy is refused"
+    rests_on = (CredentialsAreGiven,)
+
+    async def run(self, context: Context) -> Finding:
+        """Sign in as a marked user and try to connect."""
+        if context.existing_user:
+            return skipped("needs a user of its own, and --user says that none may be made")
+        user = await asyncio.to_thread(context.users.make, marked=True)
+        session = context.new_session()
+        await session.sign_in(user.name, user.password)
+        identity_id = await session.identity_id()
+        context.users.owns(identity_id)
+        endpoint = context.output(Output.PUBSUB_ENDPOINT)
+        provider = AwsIot(endpoint=endpoint, region=context.output(Output.REGION), credentials=session)
+        try:
+            async with PubSub(provider):
+                pass
+        except ConnectionRefused as refusal:
+            return passed(refusal.reason)
+        return failed(
+            "An identity to which no IoT policy is attached could connect: the policy is attached some other way, "
+            "or attached policies are not looked at.",
+            resource=identity_id,
+            fix=f"aws iot list-attached-policies --target {identity_id}",
+        )
+
+
+class ControlPlaneIsRefused(Check):
+    """In guarded mode a signed-in user cannot attach policies or change them, though AWSIoTConfigAccess allows it."""
+
+    id = "PS312"
+    group = Group.AUTHORIZATION
+    title = "a user can neither attach nor change IoT policies"
+    rests_on = (CredentialsAreGiven, RoleHoldsThePolicies)
+
+    async def run(self, context: Context) -> Finding:
+        """Try both with the user's own credentials."""
+        policy_name = context.output(Output.POLICY_NAME)
+        document = (await asyncio.to_thread(context.aws.iot.get_policy, policyName=policy_name))[
+            "policyDocument"
+        ]
+        client = await _as_user(context)
+        attempts: dict[str, Callable[[], object]] = {
+            "AttachPolicy": lambda: client.attach_policy(policyName=policy_name, target=context.identity_id),
+            "CreatePolicyVersion": lambda: client.create_policy_version(
+                policyName=policy_name, policyDocument=document, setAsDefault=False
+            ),
+        }
+        refusals = {name: await asyncio.to_thread(_refusal, attempt) for name, attempt in attempts.items()}
+        allowed = [name for name, refusal in refusals.items() if refusal is None]
+        if allowed:
+            return failed(
+                f"A signed-in user may call {' and '.join(allowed)}, and so give or take anybody's access.",
+                resource=context.output(Output.AUTH_ROLE_ARN),
+                fix="Put the stack's permissions boundary back on AuthRole: cdk deploy",
+            )
+        return passed("; ".join(sorted({str(refusal) for refusal in refusals.values()})))
+
+
+async def _as_user(context: Context) -> IoTClient:
+    credentials = await context.session.credentials()
+    return boto3.client(
+        "iot",
+        region_name=context.output(Output.REGION),
+        endpoint_url=context.aws.endpoint_url,
+        aws_access_key_id=credentials.access_key_id,
+        aws_secret_access_key=credentials.secret_access_key,
+        aws_session_token=credentials.session_token,
+    )
+
+
+def _refusal(attempt: Callable[[], object]) -> str | None:
+    """Return which policy refused, in AWS's words; None if nothing did."""
+    try:
+        attempt()
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("AccessDeniedException", "UnauthorizedException"):
+            raise
+        return error.response["Error"]["Message"].partition("because ")[2] or "access denied"
+    return None
+
+
+def _unsigned_upgrade(endpoint: str) -> int:
+    """Ask for a WebSocket as a browser would, without a signature; return the HTTP status."""
+    headers = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": b64encode(secrets.token_bytes(16)).decode(),
+        "Sec-WebSocket-Protocol": "mqtt",
+    }
+    connection = open_http(endpoint)
+    try:
+        connection.request("GET", "/mqtt", headers=headers | {"Host": endpoint})
+        return connection.getresponse().status
+    finally:
+        connection.close()

@@ -1,0 +1,110 @@
+"""Runs checks in order and never stops at an error: whatever happens in a check becomes its finding."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    SSOError,
+    TokenRetrievalError,
+)
+
+from pubsub_client._exceptions import PubSubError
+from pubsub_client.checks.check import Check, CouldNotRunError, Finding, Status, failed, skipped
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pubsub_client.checks.context import Context
+
+_NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError)
+_SSO_EXPIRED = (SSOError, TokenRetrievalError)
+_CREDENTIALS_REFUSED = {
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+}
+_NOT_PERMITTED = {"AccessDenied", "AccessDeniedException", "UnauthorizedException", "UnauthorizedOperation"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """One check's finding, and how long it took in seconds."""
+
+    check: type[Check]
+    finding: Finding
+    seconds: float
+
+
+class Observer(Protocol):
+    """Told of each check as it starts and ends, to show progress."""
+
+    def started(self, check: type[Check]) -> None:
+        """A check begins."""
+
+    def ended(self, result: Result) -> None:
+        """A check ended."""
+
+
+async def run_checks(checks: Sequence[type[Check]], context: Context, observer: Observer) -> list[Result]:
+    """Run the checks in the given order; one whose ground did not hold is skipped.
+
+    Raises:
+        CouldNotRunError: the run cannot go on: credentials, region or the stack itself are missing.
+    """
+    results: dict[type[Check], Result] = {}
+    for check in checks:
+        observer.started(check)
+        begun = time.monotonic()
+        ground = next((each for each in check.rests_on if not _holds(results.get(each))), None)
+        finding = (
+            skipped(f"rests on {ground.id}, which did not pass") if ground else await _run(check, context)
+        )
+        results[check] = Result(check, finding, time.monotonic() - begun)
+        observer.ended(results[check])
+    return list(results.values())
+
+
+def _holds(result: Result | None) -> bool:
+    return result is not None and result.finding.status in (Status.PASSED, Status.WARNING)
+
+
+async def _run(check: type[Check], context: Context) -> Finding:
+    try:
+        return await check().run(context)
+    except _NO_CREDENTIALS as error:
+        raise CouldNotRunError(f"{error}: give credentials by --profile or the environment") from error
+    except _SSO_EXPIRED as error:
+        raise CouldNotRunError(
+            f"{error}; sign in again with: aws sso login{context.aws.profile_option}"
+        ) from error
+    except NoRegionError as error:
+        raise CouldNotRunError("no region: give --region or AWS_REGION") from error
+    except ClientError as error:
+        return _from_aws(error)
+    except BotoCoreError as error:
+        return failed(str(error), resource=context.stack, fix="See whether AWS can be reached from here.")
+    except PubSubError as error:
+        return failed(str(error), resource=context.stack, fix=f"See {check.docs()}.")
+
+
+def _from_aws(error: ClientError) -> Finding:
+    code = error.response["Error"]["Code"]
+    message = error.response["Error"].get("Message", "")
+    cause = f"{error.operation_name} answered {code}: {message}"
+    if code in _CREDENTIALS_REFUSED:
+        raise CouldNotRunError(f"the AWS credentials are not accepted: {cause}") from error
+    if code in _NOT_PERMITTED:
+        fix = f"Run it with credentials that may call {error.operation_name}."
+        return Finding(Status.UNKNOWN, cause=cause, resource=error.operation_name, fix=fix)
+    return failed(cause, resource=error.operation_name, fix="See what the message says.")

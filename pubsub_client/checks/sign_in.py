@@ -1,0 +1,51 @@
+"""Does a real user get tokens, and what does the trigger cost?"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from pubsub_client.checks.check import Check, Finding, Group, passed
+from pubsub_client.checks.configuration import OutputsAreComplete
+from pubsub_client.checks.context import Context
+
+
+class UserSignsIn(Check):
+    """A user signs in with SRP, as a front end does."""
+
+    id = "PS121"
+    group = Group.SIGN_IN
+    title = "a user signs in"
+    rests_on = (OutputsAreComplete,)
+
+    async def run(self, context: Context) -> Finding:
+        """Make a user if none is given, and sign in."""
+        user = context.existing_user
+        if user is None:
+            context.cleanup.push_async_callback(asyncio.to_thread, context.users.remove)
+            user = await asyncio.to_thread(context.users.make)
+        context.user = user
+        context.session = context.new_session()
+        context.sign_in_started = time.monotonic()
+        await context.session.sign_in(user.name, user.password)
+        context.tokens_arrived = time.monotonic()
+        return passed(f"{context.first_sign_in:.2f} s")
+
+
+class RepeatSignInIsQuick(Check):
+    """A user who is attached passes the trigger without work; what the first sign-in took longer, it spent attaching."""
+
+    id = "PS122"
+    group = Group.SIGN_IN
+    title = "the same user signs in again"
+    rests_on = (UserSignsIn,)
+
+    async def run(self, context: Context) -> Finding:
+        """Sign in again and compare the times."""
+        session = context.new_session()
+        begun = time.monotonic()
+        await session.sign_in(context.user.name, context.user.password)
+        repeat = time.monotonic() - begun
+        await session.sign_out()
+        added = max(0.0, context.first_sign_in - repeat)
+        return passed(f"{repeat:.2f} s, so attaching added {added:.2f} s to the first")

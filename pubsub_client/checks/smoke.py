@@ -1,0 +1,43 @@
+"""The smoke test: which checks, in which order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pubsub_client.checks.authorization import CredentialsAreGiven, RoleHoldsThePolicies
+from pubsub_client.checks.configuration import OutputsAreComplete
+from pubsub_client.checks.connection import UserConnects, UserSubscribes
+from pubsub_client.checks.identity import IdentityIsGiven, PolicyIsAttached
+from pubsub_client.checks.messages import MessageComesBack, RoundTrips
+from pubsub_client.checks.provisioning import NothingIsLeftOver, PolicyExists, TriggerIsWired
+from pubsub_client.checks.refusals import (
+    ControlPlaneIsRefused,
+    GuestIsRefused,
+    UnattachedIdentityIsRefused,
+    UnsignedSocketIsRefused,
+)
+from pubsub_client.checks.sign_in import RepeatSignInIsQuick, UserSignsIn
+
+if TYPE_CHECKING:
+    from pubsub_client.checks.check import Check
+
+SMOKE_CHECKS: tuple[type[Check], ...] = (
+    OutputsAreComplete,
+    PolicyExists,
+    TriggerIsWired,
+    NothingIsLeftOver,
+    UserSignsIn,
+    IdentityIsGiven,
+    PolicyIsAttached,
+    RepeatSignInIsQuick,
+    RoleHoldsThePolicies,
+    CredentialsAreGiven,
+    UserConnects,
+    UserSubscribes,
+    MessageComesBack,
+    RoundTrips,
+    GuestIsRefused,
+    UnsignedSocketIsRefused,
+    UnattachedIdentityIsRefused,
+    ControlPlaneIsRefused,
+)

@@ -1,0 +1,48 @@
+"""The command ``pubsub``. Needs the extra ``cli``: ``pip install 'amplify-pubsub-client[cli]'``."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+try:
+    import rich  # noqa: F401 - asked for by name, so that the message names it
+    import typer
+except ImportError as error:  # the library alone was installed
+    raise SystemExit(f"pubsub needs {error.name}: pip install 'amplify-pubsub-client[cli]'") from None
+
+from botocore.exceptions import ProfileNotFound
+
+from pubsub_client.checks.check import CouldNotRunError
+from pubsub_client.checks.probe_users import NotRemovedError
+from pubsub_client.cli.exit_code import ExitCode
+from pubsub_client.cli.smoke import smoke
+
+__all__ = ["main"]
+
+app = typer.Typer(
+    name="pubsub",
+    help="Amplify PubSub over AWS IoT: check a deployment, end to end.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command()(smoke)
+
+
+@app.callback()
+def _commands() -> None:
+    """Keep the name of the command even while there is one."""
+
+
+def main() -> NoReturn:
+    """Run the command line; no traceback of an expected error reaches the user."""
+    try:
+        app()
+    except (CouldNotRunError, ProfileNotFound) as error:
+        print(f"pubsub: {error}", file=sys.stderr)
+        sys.exit(ExitCode.COULD_NOT_RUN)
+    except NotRemovedError as error:
+        print(f"pubsub: {error}", file=sys.stderr)
+        sys.exit(ExitCode.CHECK_FAILED)
+    sys.exit(ExitCode.PASSED)
