@@ -77,18 +77,19 @@ class IotPolicy(Construct):
                         "iot:DeletePolicy",
                         "iot:DeletePolicyVersion",
                         "iot:ListPolicyVersions",
-                        "iot:ListTargetsForPolicy",
                     ],
                     resources=[policy_arn],
                 ),
-                iam.PolicyStatement(actions=["iot:DetachPolicy"], resources=["*"]),
+                iam.PolicyStatement(
+                    actions=["iot:ListTargetsForPolicy", "iot:DetachPolicy"], resources=["*"]
+                ),
             ],
         )
         acknowledge(
             permission,
             {
                 "AwsSolutions-IAM5[Resource::*]": (
-                    "iot:DetachPolicy is authorized on the target, and a Cognito identity has no ARN."
+                    "Listing targets is authorized on no resource, detaching on the target; an identity has no ARN."
                 )
             },
         )

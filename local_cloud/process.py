@@ -1,0 +1,230 @@
+"""Starts, finds and ends an embedded cloud, and says how its clients reach it and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import boto3
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+HOST = "127.0.0.1"
+DEFAULT_REGION = "us-east-1"
+ACCOUNT_ID = "000000000000"
+_READY_SECONDS = 60.0
+_END_SECONDS = 15.0
+_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+_PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
+
+
+class LocalCloudError(Exception):
+    """The embedded cloud cannot be started, found or ended; the message says why and what to do."""
+
+
+@dataclass
+class LocalCloud:
+    """A running embedded cloud. Used as a context manager it ends with the block."""
+
+    port: int
+    pid: int
+    region: str = DEFAULT_REGION
+    account_id: str = ACCOUNT_ID
+    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @classmethod
+    def start(
+        cls,
+        port: int | None = None,
+        *,
+        region: str = DEFAULT_REGION,
+        without: Collection[str] = (),
+        log_file: Path | None = None,
+        outlives_us: bool = False,
+    ) -> Self:
+        """Start a cloud of one's own and wait until it answers.
+
+        Args:
+            port: the loopback port; None takes a free one.
+            region: the region of what is made without naming one.
+            without: behaviours to leave out.
+            log_file: where the server writes its log; None drops it.
+            outlives_us: go on when this process ends; otherwise the cloud ends with it, however it ends.
+
+        Raises:
+            LocalCloudError: the port is taken, or the server does not answer.
+        """
+        chosen = port or _free_port()
+        if port is not None and not _is_free(port):
+            raise LocalCloudError(f"port {port} is taken: name another with --port, or none for a free one")
+        options = [option for name in without for option in ("--without", name)]
+        if not outlives_us:
+            options.append("--exit-with-parent")
+        command = [
+            sys.executable,
+            "-m",
+            "local_cloud",
+            "serve",
+            "--port",
+            str(chosen),
+            "--region",
+            region,
+            *options,
+        ]
+        with Path(log_file or os.devnull).open("wb") as log:
+            process = subprocess.Popen(
+                command,
+                cwd=Path(__file__).parent.parent,
+                env=_without_aws(os.environ),
+                stdin=subprocess.DEVNULL if outlives_us else subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        cloud = cls(port=chosen, pid=process.pid, region=region, _process=process)
+        cloud._wait_until_ready(log_file)
+        return cloud
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where every AWS service answers; an address, because a name would make the SDK address buckets by host."""
+        return f"http://{HOST}:{self.port}"
+
+    def variables(self) -> dict[str, str]:
+        """Return what a shell needs to reach this cloud, as `make local` writes it to ``.local/env``."""
+        region = {"AWS_REGION": self.region, "AWS_DEFAULT_REGION": self.region}
+        return {"AWS_ENDPOINT_URL": self.endpoint_url, **region, **_CREDENTIALS}
+
+    def environment(self, base: Mapping[str, str] = os.environ) -> dict[str, str]:
+        """Return an environment for child processes that reach this cloud and can never reach AWS.
+
+        Args:
+            base: the environment to begin with; its AWS settings and proxies are left behind.
+        """
+        return _without_aws(base) | self.variables()
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of this cloud with an administrator's credentials."""
+        return boto3.client(
+            service,  # type: ignore[call-overload]
+            region_name=self.region,
+            endpoint_url=self.endpoint_url,
+            aws_access_key_id=_CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        )
+
+    def calls(self) -> dict[str, int]:
+        """Return how often each operation was called since the start, by name, such as ``iot:AttachPolicy``."""
+        counts: dict[str, int] = _get_json(f"{self.endpoint_url}/_local_cloud/calls")
+        return counts
+
+    def answers(self) -> bool:
+        """Tell whether this cloud answers, and is the process it is taken for."""
+        try:
+            return bool(_get_json(f"{self.endpoint_url}/_local_cloud/process") == {"pid": self.pid})
+        except (OSError, ValueError):
+            return False
+
+    def end(self) -> None:
+        """End the process and wait for it; nothing happens if it has ended already.
+
+        Raises:
+            LocalCloudError: it does not end.
+        """
+        if self._process is None and not self.answers():
+            return
+        _signal(self.pid, signal.SIGTERM)
+        deadline = time.monotonic() + _END_SECONDS
+        while time.monotonic() < deadline:
+            if self._has_ended():
+                return
+            time.sleep(0.05)
+        raise LocalCloudError(f"process {self.pid} of the embedded cloud does not end: kill -9 {self.pid}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def _has_ended(self) -> bool:
+        if self._process is not None:
+            ended = self._process.poll() is not None
+            if ended and self._process.stdin:
+                self._process.stdin.close()
+            return ended
+        return not self.answers()
+
+    def _wait_until_ready(self, log_file: Path | None) -> None:
+        deadline = time.monotonic() + _READY_SECONDS
+        while time.monotonic() < deadline:
+            if self.answers():
+                return
+            if self._has_ended():
+                break
+            time.sleep(0.05)
+        else:
+            self.end()
+        told = f"; its log is {log_file}" if log_file else ""
+        raise LocalCloudError(f"the embedded cloud did not start on port {self.port}{told}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def _without_aws(base: Mapping[str, str]) -> dict[str, str]:
+    """Drop what could lead a client to AWS or through a proxy, and close the ways that need no variable."""
+    kept = {
+        name: value
+        for name, value in base.items()
+        if not name.startswith(("AWS_", "CDK_")) and name.lower() not in _PROXIES
+    }
+    return kept | {
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": f"{HOST},localhost,.localhost",
+        "CDK_DISABLE_CLI_TELEMETRY": "true",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{base.get('PATH', '')}",
+    }
+
+
+def _get_json(url: str) -> Any:
+    with _DIRECT.open(url, timeout=5) as answer:
+        return json.load(answer)
+
+
+# Loopback is never reached through a proxy, whatever the environment says.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
