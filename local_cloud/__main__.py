@@ -8,7 +8,10 @@ from typing import Annotated
 
 import typer
 
-from local_cloud.process import DEFAULT_REGION, LocalCloud, LocalCloudError
+from local_cloud.cdk_app import CdkApp, CdkError
+from local_cloud.environment import DEFAULT_REGION
+from local_cloud.process import LocalCloud, LocalCloudError, choose_port
+from local_cloud.rehearsal import Steps, rehearse_deployment
 from local_cloud.state import State
 
 app = typer.Typer(
@@ -66,23 +69,47 @@ def status(state_dir: StateDirectory = DEFAULT_STATE) -> None:
 
 
 @app.command()
+def deploy(state_dir: StateDirectory = DEFAULT_STATE) -> None:
+    """Deploy this repository's stack onto the cloud that `up` started."""
+    cloud = State(state_dir).running()
+    if cloud is None:
+        raise LocalCloudError("no embedded cloud runs: start one with `up`")
+    steps = Steps()
+    cdk_app = CdkApp(cloud, state_dir)
+    steps.run("cdk synth", cdk_app.synth)
+    steps.run("cdk bootstrap", cdk_app.bootstrap)
+    steps.run("cdk deploy", cdk_app.deploy)
+    print(f"deployed; the outputs are in {cdk_app.outputs_file}")
+
+
+@app.command()
+def rehearse(port: Port = None, region: Region = DEFAULT_REGION) -> None:
+    """Deploy onto a fresh cloud, run `pubsub smoke`, destroy; exit with the smoke test's code."""
+    raise typer.Exit(rehearse_deployment(port, region))
+
+
+@app.command()
 def serve(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Loopback port.")],
+    port: Port = None,
     region: Region = DEFAULT_REGION,
     without: Annotated[list[str] | None, typer.Option(hidden=True)] = None,
     exit_with_parent: Annotated[bool, typer.Option("--exit-with-parent", hidden=True)] = False,
 ) -> None:
     """Serve in the foreground until Ctrl-C."""
+    from local_cloud.behaviours import BehaviourError
     from local_cloud.server import serve as run_server
 
-    run_server(port, region, without=without or (), exit_with_parent=exit_with_parent)
+    try:
+        run_server(choose_port(port), region, without=without or (), exit_with_parent=exit_with_parent)
+    except BehaviourError as error:
+        raise LocalCloudError(str(error)) from error
 
 
 def main() -> None:
     """Run the command line."""
     try:
         app()
-    except LocalCloudError as error:
+    except (LocalCloudError, CdkError) as error:
         print(f"local_cloud: {error}", file=sys.stderr)
         sys.exit(2)
 

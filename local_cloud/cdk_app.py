@@ -43,7 +43,7 @@ class CdkApp:
     @property
     def outputs_file(self) -> Path:
         """What ``cdk deploy --outputs-file`` writes."""
-        return self.directory / "outputs.json"
+        return (self.directory / "outputs.json").resolve()
 
     def synth(self) -> None:
         """Synthesize the app once, for the commands after it.
@@ -95,7 +95,7 @@ class CdkApp:
 
     @property
     def _assembly(self) -> Path:
-        return self.directory / "cdk.out"
+        return (self.directory / "cdk.out").resolve()
 
     def _run(self, command: str, *arguments: str, cwd: Path) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)

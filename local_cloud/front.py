@@ -1,4 +1,4 @@
-"""What stands in front of ministack: TLS semantics, and the embedded cloud's own addresses."""
+"""What stands in front of ministack: the embedded cloud's own addresses."""
 
 from __future__ import annotations
 
@@ -21,19 +21,13 @@ _ANSWERS: dict[str, Callable[[], object]] = {
 
 
 def in_front_of(application: Application) -> Application:
-    """Return an application that answers our own addresses and passes everything else on as if it had come by TLS.
-
-    The CDK's staging bucket denies plain HTTP, and every AWS endpoint is reached by TLS.
-    """
+    """Return an application that answers our own addresses and passes everything else on."""
 
     async def front(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            if scope["path"] in _ANSWERS:
-                await _answer(send, _ANSWERS[scope["path"]]())
-                return
-            others = [header for header in scope["headers"] if header[0].lower() != b"x-forwarded-proto"]
-            scope = {**scope, "headers": [*others, (b"x-forwarded-proto", b"https")]}
-        await application(scope, receive, send)
+        if scope["type"] == "http" and scope["path"] in _ANSWERS:
+            await _answer(send, _ANSWERS[scope["path"]]())
+        else:
+            await application(scope, receive, send)
 
     return front
 

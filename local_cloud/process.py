@@ -17,16 +17,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import boto3
 
+from local_cloud.environment import ACCOUNT_ID, CREDENTIALS, DEFAULT_REGION, HOST, without_aws
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-HOST = "127.0.0.1"
-DEFAULT_REGION = "us-east-1"
-ACCOUNT_ID = "000000000000"
 _READY_SECONDS = 60.0
 _END_SECONDS = 15.0
-_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-_PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 
 
 class LocalCloudError(Exception):
@@ -65,9 +62,7 @@ class LocalCloud:
         Raises:
             LocalCloudError: the port is taken, or the server does not answer.
         """
-        chosen = port or _free_port()
-        if port is not None and not _is_free(port):
-            raise LocalCloudError(f"port {port} is taken: name another with --port, or none for a free one")
+        chosen = choose_port(port)
         options = [option for name in without for option in ("--without", name)]
         if not outlives_us:
             options.append("--exit-with-parent")
@@ -86,7 +81,6 @@ class LocalCloud:
             process = subprocess.Popen(
                 command,
                 cwd=Path(__file__).parent.parent,
-                env=_without_aws(os.environ),
                 stdin=subprocess.DEVNULL if outlives_us else subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -98,13 +92,13 @@ class LocalCloud:
 
     @property
     def endpoint_url(self) -> str:
-        """Where every AWS service answers; an address, because a name would make the SDK address buckets by host."""
+        """Where every AWS service answers: an address, for a name would make the SDK find buckets by host."""
         return f"http://{HOST}:{self.port}"
 
     def variables(self) -> dict[str, str]:
         """Return what a shell needs to reach this cloud, as `make local` writes it to ``.local/env``."""
         region = {"AWS_REGION": self.region, "AWS_DEFAULT_REGION": self.region}
-        return {"AWS_ENDPOINT_URL": self.endpoint_url, **region, **_CREDENTIALS}
+        return {"AWS_ENDPOINT_URL": self.endpoint_url, **region, **CREDENTIALS}
 
     def environment(self, base: Mapping[str, str] = os.environ) -> dict[str, str]:
         """Return an environment for child processes that reach this cloud and can never reach AWS.
@@ -112,7 +106,7 @@ class LocalCloud:
         Args:
             base: the environment to begin with; its AWS settings and proxies are left behind.
         """
-        return _without_aws(base) | self.variables()
+        return without_aws(base) | self.variables()
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of this cloud with an administrator's credentials."""
@@ -120,12 +114,12 @@ class LocalCloud:
             service,  # type: ignore[call-overload]
             region_name=self.region,
             endpoint_url=self.endpoint_url,
-            aws_access_key_id=_CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
         )
 
     def calls(self) -> dict[str, int]:
-        """Return how often each operation was called since the start, by name, such as ``iot:AttachPolicy``."""
+        """Return how often each operation was called since the start: ``{"iot:AttachPolicy": 1}``."""
         counts: dict[str, int] = _get_json(f"{self.endpoint_url}/_local_cloud/calls")
         return counts
 
@@ -180,6 +174,19 @@ class LocalCloud:
         raise LocalCloudError(f"the embedded cloud did not start on port {self.port}{told}")
 
 
+def choose_port(port: int | None) -> int:
+    """Return the given loopback port, or a free one for None.
+
+    Raises:
+        LocalCloudError: the port is taken.
+    """
+    if port is None:
+        return _free_port()
+    if not _is_free(port):
+        raise LocalCloudError(f"port {port} is taken: name another with --port, or none for a free one")
+    return port
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
@@ -195,23 +202,6 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def _without_aws(base: Mapping[str, str]) -> dict[str, str]:
-    """Drop what could lead a client to AWS or through a proxy, and close the ways that need no variable."""
-    kept = {
-        name: value
-        for name, value in base.items()
-        if not name.startswith(("AWS_", "CDK_")) and name.lower() not in _PROXIES
-    }
-    return kept | {
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "NO_PROXY": f"{HOST},localhost,.localhost",
-        "CDK_DISABLE_CLI_TELEMETRY": "true",
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{base.get('PATH', '')}",
-    }
 
 
 def _get_json(url: str) -> Any:

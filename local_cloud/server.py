@@ -6,16 +6,14 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 import tempfile
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from local_cloud.environment import ACCOUNT_ID, CREDENTIALS, HOST, without_aws
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-
-HOST = "127.0.0.1"
 
 
 def serve(port: int, region: str, *, without: Collection[str] = (), exit_with_parent: bool = False) -> None:
@@ -33,18 +31,34 @@ def serve(port: int, region: str, *, without: Collection[str] = (), exit_with_pa
 
 
 def _configure_ministack(port: int, region: str, scratch: str) -> None:
-    """Set what ministack reads from the environment when it is imported."""
-    os.environ |= {
+    """Set what ministack reads from the environment on import, and take away what it must not see."""
+    environment = without_aws(os.environ) | CREDENTIALS
+    environment |= {
         "AUTH": "true",
         "GATEWAY_PORT": str(port),
         "BIND_HOST": HOST,
+        "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
         "MINISTACK_REGION": region,
         "AWS_DEFAULT_REGION": region,
+        "SERVICES": "",
+        "LOG_LEVEL": "INFO",
+        "USE_SSL": "0",
         "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        # Nothing of an earlier cloud comes back, and nothing of this one stays.
+        "PERSIST_STATE": "0",
+        "S3_PERSIST": "0",
+        "LOCALSTACK_PERSISTENCE": "0",
+        "STATE_DIR": scratch,
+        "S3_DATA_DIR": scratch,
         "TMPDIR": scratch,
-        # JavaScript functions run on the Node of the virtual environment.
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        # Functions run as processes. No Docker is found: ministack would remove every container of another
+        # ministack on this machine when it starts and ends.
+        "LAMBDA_EXECUTOR": "local",
+        "DOCKER_HOST": f"unix://{scratch}/no-docker.sock",
     }
+    os.environ.clear()
+    os.environ.update(environment)
     tempfile.tempdir = None
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from local_cloud.process import LocalCloud
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,10 @@ class State:
         return self.directory / "cloud.log"
 
     def running(self) -> LocalCloud | None:
-        """Return the cloud that was started from here, if it still runs; a process that took over its id is not it."""
+        """Return the cloud that was started from here, if it still runs.
+
+        A process that has taken over its id is not it: the cloud itself is asked for the id.
+        """
         try:
             saved = json.loads(self._file.read_text())
             cloud = LocalCloud(port=saved["port"], pid=saved["pid"], region=saved["region"])
@@ -40,7 +46,7 @@ class State:
 
     def forget(self) -> None:
         """Remove what :meth:`remember` wrote."""
-        for file in (self._file, self._environment, self.directory / "outputs.json"):
+        for file in (self._file, self._environment, self.log_file, self.directory / "outputs.json"):
             file.unlink(missing_ok=True)
 
     @property

@@ -1,20 +1,23 @@
-"""What AWS does and ministack does not: each behaviour is one module here, added to ministack before it serves.
+"""What AWS does and ministack does not: each behaviour is a module here, added to ministack before it serves.
 
-A module has a docstring that names AWS's documentation, and a function ``install()``. ``install()`` takes hold of
-ministack's internals by name and raises ``AttributeError`` when they have moved, so that the server does not start with a
-behaviour silently missing.
+A module has a docstring that names AWS's documentation; ``NEEDS``, the names it takes hold of in ministack by
+their owner; and a function ``install()``.
 """
 
 from __future__ import annotations
 
 import importlib
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from types import ModuleType
 
 BEHAVIOURS = (
+    "https",
     "managed_policies",
+    "role_boundary",
     "denial_reason",
     "signed_upgrade",
     "iot_policies",
@@ -27,15 +30,33 @@ BEHAVIOURS = (
 """The behaviours in the order they are installed."""
 
 
+class BehaviourError(Exception):
+    """A behaviour does not fit this ministack, or there is none of that name; the message says which."""
+
+
 def install(without: Collection[str] = ()) -> None:
     """Install every behaviour but those named in ``without``.
 
     Raises:
-        AttributeError: this ministack lacks something a behaviour builds on.
-        ValueError: ``without`` names what is no behaviour.
+        BehaviourError: this ministack lacks a name that a behaviour needs, or ``without`` names no behaviour.
     """
     if unknown := sorted(set(without) - set(BEHAVIOURS)):
-        raise ValueError(f"no such behaviour: {', '.join(unknown)}; there are {', '.join(BEHAVIOURS)}")
+        raise BehaviourError(f"no such behaviour: {', '.join(unknown)}; there are {', '.join(BEHAVIOURS)}")
     for name in BEHAVIOURS:
         if name not in without:
-            importlib.import_module(f"local_cloud.behaviours.{name}").install()
+            _load(name).install()
+
+
+def _load(name: str) -> ModuleType:
+    """Import a behaviour and check that all it needs is there: the server starts whole or not at all."""
+    try:
+        behaviour = importlib.import_module(f"local_cloud.behaviours.{name}")
+        for owner, needed in behaviour.NEEDS.items():
+            for attribute in needed:
+                getattr(owner, attribute)
+    except (ImportError, AttributeError) as error:
+        raise BehaviourError(
+            f"the behaviour {name} does not fit ministack {version('ministack')}: {error}; "
+            f"adapt local_cloud/behaviours/{name}.py, or go back to the ministack pinned in requirements.in"
+        ) from error
+    return behaviour

@@ -1,78 +1,115 @@
-"""An app client writes and reads only the user attributes it may: WriteAttributes, ReadAttributes.
+"""An app client writes and reads the user attributes it may; who signs up brings the required ones.
 
-ministack lets every client write and read all of them, in tokens too.
+ministack lets every client write and read all attributes, in ID tokens too, and requires none. A client
+without WriteAttributes may write the standard attributes; one without ReadAttributes may read these and
+whether e-mail address and phone number are verified.
 https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-settings-attributes.html
+https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateUserPoolClient.html
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any
 
 from ministack.core.responses import error_response_json
 from ministack.services import cognito
 
-# Always readable, and never among a client's ReadAttributes.
-_ALWAYS_READABLE = {"sub", "identities", "cognito:user_status", "cognito:mfa_enabled"}
+NEEDS = {
+    cognito: (
+        "_fake_token",
+        "_get_user",
+        "_pool_for_client",
+        "_sign_up",
+        "_token_claims",
+        "_update_user_attributes",
+        "_username_alias_attribute",
+    )
+}
+
+Operation = Callable[[dict[str, Any]], Any]
+
+_VERIFIED = {"email_verified", "phone_number_verified"}
+_ALWAYS_READABLE = {"sub", "identities"}
 
 
 def install() -> None:
     """Check what a client writes, and leave out what it may not read."""
-    cognito._update_user_attributes = _checked(cognito._update_user_attributes, _client_of_token)
-    cognito._sign_up = _checked(cognito._sign_up, lambda data: data.get("ClientId"))
-    cognito._get_user = _filtered_get_user(cognito._get_user)
-    cognito._fake_token = _filtered_token(cognito._fake_token)
+    cognito._sign_up = _with_required_attributes(_with_writable_attributes(cognito._sign_up))
+    cognito._update_user_attributes = _with_writable_attributes(cognito._update_user_attributes)
+    cognito._get_user = _with_readable_attributes(cognito._get_user)
+    cognito._fake_token = _with_readable_claims(cognito._fake_token)
 
 
-def _checked(operation: Any, client_id_of: Any) -> Any:
+def _with_writable_attributes(operation: Operation) -> Operation:
     def checked(data: dict[str, Any]) -> Any:
-        client = _client(client_id_of(data))
-        writable = client.get("WriteAttributes")
-        written = {attribute["Name"] for attribute in data.get("UserAttributes", [])}
-        if writable and not written <= set(writable):
+        pool, client = _pool_and_client(data)
+        writable = client.get("WriteAttributes") or _standard_attributes(pool) - _VERIFIED - {"sub"}
+        if _written(data) <= set(writable):
+            return operation(data)
+        return error_response_json(
+            "NotAuthorizedException", "A client attempted to write unauthorized attribute", 400
+        )
+
+    return checked
+
+
+def _with_required_attributes(operation: Operation) -> Operation:
+    def checked(data: dict[str, Any]) -> Any:
+        pool, _ = _pool_and_client(data)
+        required = {each["Name"] for each in pool.get("SchemaAttributes", []) if each["Required"]} - {"sub"}
+        given = _written(data) | {cognito._username_alias_attribute(pool, data.get("Username"))}
+        for name in sorted(required - given):
             return error_response_json(
-                "NotAuthorizedException", "A client attempted to write unauthorized attribute", 400
+                "InvalidParameterException",
+                f"Attributes did not conform to the schema: {name}: The attribute is required\n",
+                400,
             )
         return operation(data)
 
     return checked
 
 
-def _filtered_get_user(get_user: Any) -> Any:
+def _with_readable_attributes(operation: Operation) -> Operation:
     def filtered(data: dict[str, Any]) -> Any:
-        status, headers, body = get_user(data)
-        if status == 200:  # noqa: PLR2004
-            answer = cognito.json.loads(body)
-            readable = _readable(_client_of_token(data))
-            answer["UserAttributes"] = [each for each in answer["UserAttributes"] if readable(each["Name"])]
-            body = cognito.json.dumps(answer).encode()
+        status, headers, body = operation(data)
+        answer = json.loads(body)
+        if "UserAttributes" in answer:
+            readable = _readable(*_pool_and_client(data))
+            answer["UserAttributes"] = [each for each in answer["UserAttributes"] if each["Name"] in readable]
+            body = json.dumps(answer).encode()
         return status, headers, body
 
     return filtered
 
 
-def _filtered_token(make_token: Any) -> Any:
-    def filtered(sub: str, pool_id: str, client_id: str, *args: Any, **kwargs: Any) -> Any:
-        if kwargs.get("user_attrs"):
-            readable = _readable(client_id)
-            kwargs["user_attrs"] = {
-                name: value for name, value in kwargs["user_attrs"].items() if readable(name)
-            }
-        return make_token(sub, pool_id, client_id, *args, **kwargs)
+def _with_readable_claims(make_token: Callable[..., str]) -> Callable[..., str]:
+    def filtered(sub: str, pool_id: str, client_id: str, *args: Any, **details: Any) -> str:
+        if details.get("user_attrs"):
+            readable = _readable(*_pool_and_client({"ClientId": client_id}))
+            attributes = details["user_attrs"].items()
+            details["user_attrs"] = {name: value for name, value in attributes if name in readable}
+        return make_token(sub, pool_id, client_id, *args, **details)
 
     return filtered
 
 
-def _readable(client_id: str | None) -> Any:
-    allowed = set(_client(client_id).get("ReadAttributes") or [])
-    return lambda name: not allowed or name in allowed or name in _ALWAYS_READABLE
+def _readable(pool: dict[str, Any], client: dict[str, Any]) -> set[str]:
+    return {*(client.get("ReadAttributes") or _standard_attributes(pool)), *_ALWAYS_READABLE}
 
 
-def _client_of_token(data: dict[str, Any]) -> str | None:
-    client_id: str | None = cognito._token_claims(data.get("AccessToken", "")).get("client_id")
-    return client_id
+def _standard_attributes(pool: dict[str, Any]) -> set[str]:
+    names = (attribute["Name"] for attribute in pool.get("SchemaAttributes", []))
+    return {name for name in names if not name.startswith(("custom:", "dev:"))}
 
 
-def _client(client_id: str | None) -> dict[str, Any]:
+def _written(data: dict[str, Any]) -> set[str]:
+    return {attribute["Name"] for attribute in data.get("UserAttributes", [])}
+
+
+def _pool_and_client(data: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the user pool and the app client that a request names, or its access token was issued to."""
+    client_id = data.get("ClientId") or cognito._token_claims(data.get("AccessToken", "")).get("client_id")
     pool, _ = cognito._pool_for_client(client_id)
-    client: dict[str, Any] = pool["_clients"][client_id] if pool else {}
-    return client
+    return (pool, pool["_clients"][client_id]) if pool else ({}, {})

@@ -11,6 +11,8 @@ from typing import Any
 from ministack.core.responses import json_response
 from ministack.services import cognito
 
+NEEDS = {cognito: ("_dispatch_identity", "_identity_pools")}
+
 
 def install() -> None:
     """Answer the operation before ministack refuses it as unknown."""

@@ -11,6 +11,11 @@ from typing import Any
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
 
+NEEDS = {
+    iam_actions: ("access_denied_response",),
+    iam_evaluator: ("EvalContext", "evaluate", "_gather_role_policies", "_role_name_from_assumed_arn"),
+}
+
 
 def install() -> None:
     """Word the refusal before ministack formats it."""

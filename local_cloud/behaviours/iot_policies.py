@@ -1,80 +1,113 @@
-"""An authenticated Cognito identity may do on MQTT what its role *and* the policies attached to its identity id allow.
+"""An authenticated Cognito identity may do on AWS IoT what its role *and* its attached policies allow.
 
-ministack asks the role alone. A guest's identity needs no attached policy.
+Policies are attached to the identity id. ministack asks the role alone. A guest's identity needs no policy.
 https://docs.aws.amazon.com/iot/latest/developerguide/cognito-identities.html
-https://docs.aws.amazon.com/iot/latest/developerguide/cognito-policy-variables.html
+https://docs.aws.amazon.com/iot/latest/developerguide/basic-policy-variables.html
+https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-actions.html
 """
 
 from __future__ import annotations
 
+import functools
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
-from ministack.core.responses import request_scope
-from ministack.services import iot, sts
+from ministack.core.responses import error_response_json, get_account_id, get_region, request_scope
+from ministack.services import iot, iot_data, sts
 
-# A wildcard in a substituted value, such as a client id of "*", stands for itself and must not widen the policy: it is
-# replaced on both sides by a character that no policy holds.
+NEEDS = {
+    iot: ("_policies",),
+    iot._WSSession: ("_policy_allows",),
+    iot_data: ("_publish",),
+    sts: ("_sessions",),
+}
+
+_VARIABLE = re.compile(r"\$\{([^}]*)\}")
+# A wildcard in a client id or a topic stands for itself and must not widen a policy that takes it in by a
+# variable: on both sides a character takes its place that no topic holds. A variable without a value matches
+# nothing.
 _LITERAL = str.maketrans({"*": "\ue000", "?": "\ue001"})
-
-
-def install() -> None:
-    """Ask the attached policies too, wherever ministack asks for the right to connect, publish, subscribe or receive."""
-    role_allows = iot._WSSession._policy_allows
-
-    def policy_allows(session: Any, action: str, resource: str) -> bool:
-        if not role_allows(session, action, resource):
-            return False
-        identity = _identity_of(session)
-        return identity is None or _attached_policies_allow(session, identity, action, resource)
-
-    iot._WSSession._policy_allows = policy_allows
+_NO_VALUE = "\ue002"
 
 
 @dataclass(frozen=True)
 class _Identity:
-    """The authenticated identity behind a session."""
+    """The authenticated identity behind an access key, and where it acts."""
 
     identity_id: str
     identity_pool_id: str
+    account_id: str
+    region: str
 
 
-def _identity_of(session: Any) -> _Identity | None:
-    if session.iam_credential is None:
+def install() -> None:
+    """Ask the attached policies too: on MQTT wherever ministack asks the role, and on publishing by HTTPS."""
+    role_allows = iot._WSSession._policy_allows
+    publish = iot_data._publish
+
+    def policy_allows(session: Any, action: str, resource: str) -> bool:
+        if not role_allows(session, action, resource):
+            return False
+        identity = _identity(session.iam_credential, session.account_id, session.region)
+        return identity is None or _attached_policies_allow(identity, action, resource, session._client_id)
+
+    async def publish_over_https(
+        topic: str, body: bytes, query: dict[str, str], headers: dict[str, str], access_key: str
+    ) -> Any:
+        identity = _identity((access_key,), get_account_id(), get_region())
+        needed = ["iot:Publish", *(["iot:RetainPublish"] if query.get("retain") == "true" else [])]
+        if identity and not all(
+            _attached_policies_allow(identity, each, f"topic/{topic}") for each in needed
+        ):
+            return error_response_json("ForbiddenException", "Forbidden", 403)
+        return await publish(topic, body, query, headers, access_key)
+
+    iot._WSSession._policy_allows = policy_allows
+    iot_data._publish = publish_over_https
+
+
+def _identity(credential: tuple[str, ...] | None, account_id: str, region: str) -> _Identity | None:
+    session = sts._sessions.get(credential[0]) if credential else None
+    if not session or session.get("_cognito_auth_type") != "authenticated":
         return None
-    credentials = sts._sessions.get(session.iam_credential[0]) or {}
-    if credentials.get("_cognito_auth_type") != "authenticated":
-        return None
-    return _Identity(credentials["_identity_id"], credentials["_identity_pool_id"])
+    return _Identity(session["_identity_id"], session["_identity_pool_id"], account_id, region)
 
 
-def _attached_policies_allow(session: Any, identity: _Identity, action: str, resource: str) -> bool:
+def _attached_policies_allow(
+    identity: _Identity, action: str, resource: str, client_id: str | None = None
+) -> bool:
     variables = {
-        "${iot:ClientId}": session._client_id,
-        "${cognito-identity.amazonaws.com:sub}": identity.identity_id,
-        "${cognito-identity.amazonaws.com:aud}": identity.identity_pool_id,
+        "cognito-identity.amazonaws.com:sub": identity.identity_id,
+        "cognito-identity.amazonaws.com:aud": identity.identity_pool_id,
     }
+    if client_id is not None:
+        variables["iot:clientid"] = client_id
     context = EvalContext(
         principal_arn=identity.identity_id,
         principal_type="CognitoIdentity",
-        principal_account=session.account_id,
+        principal_account=identity.account_id,
         action=action,
-        resource_arn=f"arn:aws:iot:{session.region}:{session.account_id}:{resource.translate(_LITERAL)}",
-        region=session.region,
-        service_context={"iot:clientid": session._client_id},
+        resource_arn=f"arn:aws:iot:{identity.region}:{identity.account_id}:{resource.translate(_LITERAL)}",
+        region=identity.region,
+        service_context=variables,
     )
-    with request_scope(session.account_id, session.region):
-        attached = [
-            policy for policy in iot._policies.values() if identity.identity_id in policy.get("targets", [])
-        ]
-        documents = [policy["versions"][policy["defaultVersionId"]]["document"] for policy in attached]
-    policies = [parse_policy_document(_substitute(document, variables)) for document in documents]
+    with request_scope(identity.account_id, identity.region):
+        attached = [policy for policy in iot._policies.values() if identity.identity_id in policy["targets"]]
+    documents = [policy["versions"][policy["defaultVersionId"]]["document"] for policy in attached]
+    policies = [_statements(document, tuple(variables.items())) for document in documents]
     return bool(evaluate(context, policies).decision == "Allow")
 
 
-def _substitute(document: str, variables: dict[str, str]) -> str:
-    for variable, value in variables.items():
-        document = document.replace(variable, json.dumps(value.translate(_LITERAL))[1:-1])
-    return document
+@functools.lru_cache(maxsize=1024)
+def _statements(document: str, variables: tuple[tuple[str, str], ...]) -> Any:
+    """Return the statements of a policy document with its variables replaced; their names know no case."""
+    values = dict(variables)
+
+    def value(variable: re.Match[str]) -> str:
+        literal = values.get(variable[1].lower(), _NO_VALUE).translate(_LITERAL)
+        return json.dumps(literal)[1:-1]
+
+    return parse_policy_document(_VARIABLE.sub(value, document))

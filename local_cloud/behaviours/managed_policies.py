@@ -12,6 +12,8 @@ from pathlib import Path
 
 from ministack.services import iam
 
+NEEDS = {iam: ("_make_aws_managed_record", "_aws_managed_policies")}
+
 _DOCUMENTS = Path(__file__).parent.parent / "managed_policies"
 
 

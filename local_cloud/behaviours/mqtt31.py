@@ -1,7 +1,8 @@
 """MQTT 3.1, which Amplify JS speaks (protocol name ``MQIsdp``, level 3, subprotocol ``mqttv3.1``), is served.
 
-ministack refuses the level. Apart from name and level a 3.1 CONNECT reads as one of 3.1.1.
+ministack refuses the level. Apart from name and level a CONNECT of 3.1 reads as one of 3.1.1.
 https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
+https://public.dhe.ibm.com/software/dw/webservices/ws-mqtt/mqtt-v3r1.html#connect
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from ministack.services import iot
+
+NEEDS = {iot: ("PKT_CONNECT",), iot._WSSession: ("_dispatch_packet",)}
 
 _MQTT31 = b"\x00\x06MQIsdp\x03"
 _MQTT311 = b"\x00\x04MQTT\x04"

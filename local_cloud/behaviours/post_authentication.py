@@ -1,23 +1,36 @@
 """The PostAuthentication trigger is fired: after the credentials are proven, before the tokens are answered.
 
-ministack never fires it. It is fired for nested sign-ins too, and not for a refresh; an error, an answer that is not the
-event, or no answer within five seconds fails the sign-in.
+ministack never fires it. It is fired by every sign-in, nested ones too, and not by a refresh; an error, an
+answer that is not the event, or no answer within five seconds fails the sign-in.
 https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-post-authentication.html
 https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html
 """
 
 from __future__ import annotations
 
+import contextvars
 import json
 import threading
+from concurrent.futures import Future
 from typing import Any
 
 from ministack.core.iam_evaluator import EvalContext, evaluate_resource_policy
-from ministack.core.responses import error_response_json, get_account_id, get_region, request_scope
+from ministack.core.responses import error_response_json, get_account_id, get_region
 from ministack.services import cognito, lambda_svc
 
-_SECONDS = 5.0
+NEEDS = {
+    cognito: ("_attr_list_to_dict", "_build_auth_result", "_pool_arn", "_pool_region", "_run_idp_handler"),
+    lambda_svc: (
+        "_execute_function_with_config_scope",
+        "_execution_record_for_config",
+        "_get_func_record_for_ref",
+    ),
+}
+
 _TRIGGER = "PostAuthentication"
+_SECONDS = 5.0
+# Left out: hosted pages, which sign in long before they ask for tokens, and federated users.
+_SIGN_INS = {"TokenGeneration_Authentication", "TokenGeneration_NewPasswordChallenge"}
 
 
 class _TriggerFailedError(Exception):
@@ -34,11 +47,11 @@ def install() -> None:
     run_handler = cognito._run_idp_handler
 
     def build_auth_result(
-        pool_id: str, client_id: str, user: dict[str, Any], *args: Any, **kwargs: Any
+        pool_id: str, client_id: str, user: dict[str, Any], *args: Any, **details: Any
     ) -> Any:
-        if kwargs.get("trigger_source") != "TokenGeneration_RefreshTokens":
-            _fire(pool_id, client_id, user, kwargs.get("client_metadata"))
-        return build_result(pool_id, client_id, user, *args, **kwargs)
+        if details.get("trigger_source", "TokenGeneration_Authentication") in _SIGN_INS:
+            _fire(pool_id, client_id, user, details.get("client_metadata"))
+        return build_result(pool_id, client_id, user, *args, **details)
 
     def run_idp_handler(handler: Any, action: str, data: dict[str, Any]) -> Any:
         try:
@@ -51,23 +64,21 @@ def install() -> None:
 
 
 def _fire(pool_id: str, client_id: str, user: dict[str, Any], client_metadata: dict[str, str] | None) -> None:
-    arn = (cognito._user_pools[pool_id].get("LambdaConfig") or {}).get(_TRIGGER)
-    if not arn:
+    function_arn = (cognito._user_pools[pool_id].get("LambdaConfig") or {}).get(_TRIGGER)
+    if not function_arn:
         return
     event = _event(pool_id, client_id, user, client_metadata)
-    answer = _invoke(arn, pool_id, event)
-    if not (
-        isinstance(answer, dict) and {"version", "triggerSource", "request", "response"} <= answer.keys()
-    ):
+    answer = _invoke(function_arn, pool_id, event)
+    if not (isinstance(answer, dict) and event.keys() <= answer.keys()):
         raise _TriggerFailedError("InvalidLambdaResponseException", "Unrecognizable lambda output")
 
 
 def _event(
     pool_id: str, client_id: str, user: dict[str, Any], client_metadata: dict[str, str] | None
 ) -> dict[str, Any]:
-    attributes = cognito._attr_list_to_dict(user.get("Attributes", []))
+    attributes = cognito._attr_list_to_dict(user["Attributes"])
     request = {
-        "userAttributes": attributes | {"cognito:user_status": user.get("UserStatus", "")},
+        "userAttributes": attributes | {"cognito:user_status": user["UserStatus"]},
         "newDeviceUsed": False,
     }
     if client_metadata:
@@ -84,43 +95,49 @@ def _event(
     }
 
 
-def _invoke(arn: str, pool_id: str, event: dict[str, Any]) -> Any:
-    record, config, _ = lambda_svc._get_func_record_for_ref(arn)
-    if record is None or config is None or not _may_invoke(record, arn, pool_id):
-        raise _TriggerFailedError(
-            "UnexpectedLambdaException", f"{_TRIGGER} invocation failed due to error AccessDeniedException."
-        )
+def _invoke(function_arn: str, pool_id: str, event: dict[str, Any]) -> Any:
+    record, config, _ = lambda_svc._get_func_record_for_ref(function_arn)
+    if record is None:
+        raise _invocation_failed("ResourceNotFoundException.")
+    if not _may_invoke(record, function_arn, pool_id):
+        raise _invocation_failed("AccessDeniedException.")
     function = lambda_svc._execution_record_for_config(record, config)
-    answers: list[dict[str, Any]] = []
-    account_id, region = get_account_id(), get_region()
+    result: Future[dict[str, Any]] = Future()
+    context = contextvars.copy_context()
 
     def execute() -> None:
-        with request_scope(account_id, region):
-            answers.append(lambda_svc._execute_function_with_config_scope(function, event))
+        try:
+            result.set_result(context.run(lambda_svc._execute_function_with_config_scope, function, event))
+        except Exception as error:  # noqa: BLE001
+            result.set_exception(error)
 
-    thread = threading.Thread(target=execute, name="post-authentication", daemon=True)
-    thread.start()
-    thread.join(_SECONDS)
-    if not answers:
-        raise _TriggerFailedError(
-            "UnexpectedLambdaException", f"{_TRIGGER} invocation failed due to error TimeoutException."
-        )
-    body = answers[0].get("body")
-    if answers[0].get("error"):
-        raise _TriggerFailedError(
-            "UserLambdaValidationException", f"{_TRIGGER} failed with error {_error_message(body)}."
-        )
-    return _parsed(body)
+    # A daemon: Cognito leaves a function that hangs behind, and so must the server when it ends.
+    threading.Thread(target=execute, name=_TRIGGER, daemon=True).start()
+    try:
+        answered = result.result(timeout=_SECONDS)
+    except TimeoutError:
+        raise _invocation_failed("Socket timeout while invoking Lambda function.") from None
+    body = _decoded(answered.get("body"))
+    if answered.get("error"):
+        message = body.get("errorMessage") if isinstance(body, dict) else body
+        raise _TriggerFailedError("UserLambdaValidationException", f"{_TRIGGER} failed with error {message}.")
+    return body
 
 
-def _may_invoke(function: dict[str, Any], arn: str, pool_id: str) -> bool:
+def _invocation_failed(reason: str) -> _TriggerFailedError:
+    return _TriggerFailedError(
+        "UnexpectedLambdaException", f"{_TRIGGER} invocation failed due to error {reason}"
+    )
+
+
+def _may_invoke(function: dict[str, Any], function_arn: str, pool_id: str) -> bool:
     """Tell whether the function's resource policy lets Cognito invoke it for this user pool."""
     context = EvalContext(
         principal_arn="cognito-idp.amazonaws.com",
         principal_type="Service",
         principal_account=get_account_id(),
         action="lambda:InvokeFunction",
-        resource_arn=arn,
+        resource_arn=function_arn,
         region=get_region(),
         service_context={"aws:sourcearn": cognito._pool_arn(pool_id), "aws:sourceaccount": get_account_id()},
     )
@@ -128,12 +145,7 @@ def _may_invoke(function: dict[str, Any], arn: str, pool_id: str) -> bool:
     return bool(result.decision == "Allow")
 
 
-def _error_message(body: Any) -> str:
-    parsed = _parsed(body)
-    return str(parsed.get("errorMessage", parsed)) if isinstance(parsed, dict) else str(parsed)
-
-
-def _parsed(body: Any) -> Any:
+def _decoded(body: Any) -> Any:
     if not isinstance(body, str | bytes):
         return body
     try:

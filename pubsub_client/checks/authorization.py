@@ -18,7 +18,7 @@ class RoleHoldsThePolicies(Check):
 
     id = "PS301"
     group = Group.AUTHORIZATION
-    title = "AuthRole holds AWSIoTDataAccess and AWSIoTConfigAccess, under its boundary"
+    title = "AuthRole holds both IoT managed policies, under its boundary"
     rests_on = (OutputsAreComplete,)
 
     async def run(self, context: Context) -> Finding:

@@ -6,7 +6,8 @@ import asyncio
 import time
 import uuid
 
-from pubsub_client import AwsIot, ConnectionRefused, PubSub
+from pubsub_client import AwsIot, PubSub
+from pubsub_client.exceptions import ConnectionRefused
 from pubsub_client.checks.authorization import CredentialsAreGiven, RoleHoldsThePolicies
 from pubsub_client.checks.check import Check, Finding, Group, failed, passed
 from pubsub_client.checks.context import Context

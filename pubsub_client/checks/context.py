@@ -11,7 +11,7 @@ from pubsub_client.outputs import Output
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
 
-    from pubsub_client import PubSub
+    from pubsub_client import PubSub, Subscription
     from pubsub_client.checks.aws import Aws
     from pubsub_client.checks.probe_users import ProbeUsers, User
 

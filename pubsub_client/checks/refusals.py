@@ -13,11 +13,13 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from pubsub_client import AwsIot, ConnectionRefused, PubSub
+from pubsub_client import AwsIot, PubSub
+from pubsub_client.exceptions import ConnectionRefused
 from pubsub_client.checks.authorization import CredentialsAreGiven, RoleHoldsThePolicies
 from pubsub_client.checks.check import Check, Finding, Group, failed, passed, skipped
 from pubsub_client.checks.configuration import OutputsAreComplete
 from pubsub_client.checks.context import Context
+from pubsub_client._endpoint import Endpoint
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
@@ -176,7 +178,7 @@ def _unsigned_upgrade(endpoint: str) -> int:
         "Sec-WebSocket-Key": b64encode(secrets.token_bytes(16)).decode(),
         "Sec-WebSocket-Protocol": "mqtt",
     }
-    connection = open_http(endpoint)
+    connection = Endpoint.parse(endpoint).open_http()
     try:
         connection.request("GET", "/mqtt", headers=headers | {"Host": endpoint})
         return connection.getresponse().status

@@ -16,7 +16,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
-from pubsub_client._exceptions import PubSubError
+from pubsub_client.exceptions import PubSubError
 from pubsub_client.checks.check import Check, CouldNotRunError, Finding, Status, failed, skipped
 
 if TYPE_CHECKING:

@@ -1,0 +1,89 @@
+"""A deployment from nothing to nothing: a fresh cloud, the real CDK CLI, the smoke test, and everything gone again."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from rich.console import Console
+from rich.text import Text
+
+from local_cloud.cdk_app import CdkApp
+from local_cloud.process import LocalCloud
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    Result = TypeVar("Result")
+
+
+class Steps:
+    """Shows each step as it is done, and the one under way where there is a terminal."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False)
+
+    def run(self, name: str, work: Callable[[], Result]) -> Result:
+        """Do one step and show how long it took; its failure goes on to the caller."""
+        begun = time.monotonic()
+        if self._console.is_terminal:
+            with self._console.status(name):
+                result = work()
+        else:
+            result = work()
+        line = Text(f"  {name:<72}  ")
+        line.append("ok     ", style="green")
+        line.append(f" {time.monotonic() - begun:6.2f} s")
+        self._console.print(line, soft_wrap=True)
+        return result
+
+    def title(self, text: str) -> None:
+        """Show what comes next."""
+        self._console.print(Text(text, style="bold"))
+
+
+def rehearse_deployment(port: int | None, region: str) -> int:
+    """Run the whole of it and return the smoke test's exit code.
+
+    Args:
+        port: the cloud's loopback port; None takes a free one.
+        region: the cloud's region.
+
+    Raises:
+        LocalCloudError: the cloud does not start.
+        CdkError: a CDK command failed; its log stays.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    steps = Steps()
+    begun = time.monotonic()
+    directory = Path(tempfile.mkdtemp(prefix="pubsub-rehearsal-"))
+    steps.title("embedded cloud")
+    with LocalCloud.start(port, region=region, log_file=directory / "cloud.log") as cloud:
+        app = CdkApp(cloud, directory)
+        steps.run(f"ministack on {cloud.endpoint_url}, IAM enforced", lambda: None)
+        with ThreadPoolExecutor() as background:
+            synthesis = background.submit(app.synth)
+            steps.run("cdk bootstrap", app.bootstrap)
+            steps.run("cdk synth", synthesis.result)
+        steps.run("cdk deploy", app.deploy)
+        exit_code = _smoke(cloud)
+        steps.title("embedded cloud")
+        steps.run("cdk destroy", app.destroy)
+    steps.title(f"{'done' if exit_code == 0 else 'failed'} in {time.monotonic() - begun:.1f} s")
+    return exit_code
+
+
+def _smoke(cloud: LocalCloud) -> int:
+    command = [sys.executable, "-m", "pubsub_client", "smoke", "--timeout", "30"]
+    return subprocess.run(command, env=cloud.environment(), check=False).returncode
+
+
+def _interrupt(_signal: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt

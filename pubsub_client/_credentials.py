@@ -1,0 +1,27 @@
+"""AWS credentials, and where a connection gets them from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Temporary AWS credentials; what is secret in them is never shown."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str | None = field(repr=False)
+    expiration: datetime
+
+
+class CredentialsSource(Protocol):
+    """Anything that gives credentials; asked anew for each connection."""
+
+    async def credentials(self) -> Credentials:
+        """Return credentials that are good for a while yet."""
+        ...

@@ -1,0 +1,201 @@
+"""Users, identities, roles and functions for the tests of the embedded cloud, made with boto3 alone."""
+
+from __future__ import annotations
+
+import io
+import json
+import uuid
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import boto3
+
+if TYPE_CHECKING:
+    from local_cloud.process import LocalCloud
+
+PASSWORD = "Correct-horse-1"
+ALLOW_IOT = {"Effect": "Allow", "Action": "iot:*", "Resource": "*"}
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Temporary credentials of an identity."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str
+
+
+@dataclass(frozen=True)
+class Identity:
+    """An identity of an identity pool, and what it may sign with."""
+
+    identity_id: str
+    credentials: Credentials
+
+
+@dataclass(frozen=True)
+class Account:
+    """A user pool with an app client, and an identity pool with and one without guests."""
+
+    cloud: LocalCloud
+    user_pool_id: str
+    client_id: str
+    identity_pool_id: str
+    guest_identity_pool_id: str
+
+    @classmethod
+    def on(cls, cloud: LocalCloud) -> Self:
+        user_pool_id, client_id = make_user_pool(cloud)
+        provider = {
+            "ProviderName": f"cognito-idp.{cloud.region}.amazonaws.com/{user_pool_id}",
+            "ClientId": client_id,
+            "ServerSideTokenCheck": False,
+        }
+        identity = cloud.client("cognito-identity")
+        pools = []
+        for guests in (False, True):
+            pool_id = identity.create_identity_pool(
+                IdentityPoolName=unique("pool"),
+                AllowUnauthenticatedIdentities=guests,
+                CognitoIdentityProviders=[provider],
+            )["IdentityPoolId"]
+            role = make_role(cloud, ALLOW_IOT, trusts={"Federated": "cognito-identity.amazonaws.com"})
+            identity.set_identity_pool_roles(
+                IdentityPoolId=pool_id, Roles={"authenticated": role, "unauthenticated": role}
+            )
+            pools.append(pool_id)
+        return cls(cloud, user_pool_id, client_id, *pools)
+
+    def client(self, service: str, credentials: Credentials) -> Any:
+        """Return a boto3 client with an identity's credentials."""
+        return boto3.client(
+            service,  # type: ignore[call-overload]
+            region_name=self.cloud.region,
+            endpoint_url=self.cloud.endpoint_url,
+            aws_access_key_id=credentials.access_key_id,
+            aws_secret_access_key=credentials.secret_access_key,
+            aws_session_token=credentials.session_token,
+        )
+
+    def user(self) -> Identity:
+        """Make a user, sign it in, and return its identity."""
+        name = make_user(self.cloud, self.user_pool_id)
+        token = sign_in(self.cloud, self.client_id, name)["IdToken"]
+        return self._identity(
+            self.identity_pool_id,
+            {f"cognito-idp.{self.cloud.region}.amazonaws.com/{self.user_pool_id}": token},
+        )
+
+    def guest(self) -> Identity:
+        """Return a new guest's identity."""
+        return self._identity(self.guest_identity_pool_id, {})
+
+    def _identity(self, identity_pool_id: str, logins: dict[str, str]) -> Identity:
+        identity = self.cloud.client("cognito-identity")
+        identity_id = identity.get_id(IdentityPoolId=identity_pool_id, Logins=logins)["IdentityId"]
+        answer = identity.get_credentials_for_identity(IdentityId=identity_id, Logins=logins)["Credentials"]
+        credentials = Credentials(answer["AccessKeyId"], answer["SecretKey"], answer["SessionToken"])
+        return Identity(identity_id, credentials)
+
+    def attach(self, identity_id: str, *statements: dict[str, Any]) -> None:
+        """Attach a policy with these statements to an identity id."""
+        iot = self.cloud.client("iot")
+        name = unique("policy")
+        iot.create_policy(policyName=name, policyDocument=document(*statements))
+        iot.attach_policy(policyName=name, target=identity_id)
+
+    def arn(self, resource: str) -> str:
+        """Return the ARN of an IoT resource such as ``topic/orders``."""
+        return f"arn:aws:iot:{self.cloud.region}:{self.cloud.account_id}:{resource}"
+
+
+def unique(word: str) -> str:
+    return f"{word}-{uuid.uuid4().hex[:12]}"
+
+
+def document(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def make_role(
+    cloud: LocalCloud, *statements: dict[str, Any], trusts: dict[str, str], boundary: str | None = None
+) -> str:
+    """Make a role that allows these statements, and return its ARN."""
+    iam = cloud.client("iam")
+    name = unique("role")
+    action = "sts:AssumeRoleWithWebIdentity" if "Federated" in trusts else "sts:AssumeRole"
+    trust = document({"Effect": "Allow", "Principal": trusts, "Action": action})
+    boundary_argument = {"PermissionsBoundary": boundary} if boundary else {}
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust, **boundary_argument)["Role"]
+    iam.put_role_policy(RoleName=name, PolicyName="allow", PolicyDocument=document(*statements))
+    return str(role["Arn"])
+
+
+def make_user_pool(
+    cloud: LocalCloud, pool: dict[str, Any] | None = None, client: dict[str, Any] | None = None
+) -> tuple[str, str]:
+    """Make a user pool with one app client for passwords, and return their ids."""
+    idp = cloud.client("cognito-idp")
+    user_pool_id = idp.create_user_pool(PoolName=unique("users"), **(pool or {}))["UserPool"]["Id"]
+    return user_pool_id, make_app_client(cloud, user_pool_id, **(client or {}))
+
+
+def make_app_client(cloud: LocalCloud, user_pool_id: str, **settings: Any) -> str:
+    settings.setdefault("ExplicitAuthFlows", ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"])
+    client = cloud.client("cognito-idp").create_user_pool_client(
+        UserPoolId=user_pool_id, ClientName=unique("client"), **settings
+    )
+    return str(client["UserPoolClient"]["ClientId"])
+
+
+def make_user(cloud: LocalCloud, user_pool_id: str, **attributes: str) -> str:
+    """Make a user with the password of all tests, and return its name."""
+    idp = cloud.client("cognito-idp")
+    name = unique("user")
+    idp.admin_create_user(
+        UserPoolId=user_pool_id,
+        Username=name,
+        MessageAction="SUPPRESS",
+        UserAttributes=[{"Name": each, "Value": value} for each, value in attributes.items()],
+    )
+    idp.admin_set_user_password(UserPoolId=user_pool_id, Username=name, Password=PASSWORD, Permanent=True)
+    return name
+
+
+def sign_in(cloud: LocalCloud, client_id: str, name: str, **settings: Any) -> dict[str, str]:
+    """Sign a user in by password and return its tokens."""
+    answer = cloud.client("cognito-idp").initiate_auth(
+        ClientId=client_id,
+        AuthFlow="USER_PASSWORD_AUTH",
+        AuthParameters={"USERNAME": name, "PASSWORD": PASSWORD},
+        **settings,
+    )
+    return dict(answer["AuthenticationResult"])
+
+
+def make_function(cloud: LocalCloud, source: str) -> str:
+    """Make a Python function whose ``handler`` is this source, and return its ARN."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as files:
+        files.writestr("function.py", source)
+    function = cloud.client("lambda").create_function(
+        FunctionName=unique("function"),
+        Runtime="python3.13",
+        Handler="function.handler",
+        Role=make_role(cloud, ALLOW_IOT, trusts={"Service": "lambda.amazonaws.com"}),
+        Code={"ZipFile": archive.getvalue()},
+        Timeout=10,
+    )
+    return str(function["FunctionArn"])
+
+
+def let_cognito_invoke(cloud: LocalCloud, function_arn: str, user_pool_id: str) -> None:
+    cloud.client("lambda").add_permission(
+        FunctionName=function_arn,
+        StatementId="cognito",
+        Action="lambda:InvokeFunction",
+        Principal="cognito-idp.amazonaws.com",
+        SourceArn=f"arn:aws:cognito-idp:{cloud.region}:{cloud.account_id}:userpool/{user_pool_id}",
+    )

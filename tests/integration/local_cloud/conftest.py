@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local_cloud.behaviours import BEHAVIOURS
+from local_cloud.process import LocalCloud
+from tests.integration.local_cloud.account import Account
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def account(cloud: LocalCloud) -> Account:
+    """A user pool, identity pools and roles on the embedded cloud."""
+    return Account.on(cloud)
+
+
+@pytest.fixture(scope="session")
+def bare_account() -> Iterator[Account]:
+    """The same on ministack alone, without any of our behaviours."""
+    with LocalCloud.start(without=BEHAVIOURS) as bare:
+        yield Account.on(bare)

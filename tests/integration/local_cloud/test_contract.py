@@ -1,0 +1,29 @@
+"""Each behaviour is there on our cloud and missing in ministack alone; a new ministack that has it fails here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local_cloud.behaviours import BEHAVIOURS
+from tests.integration.local_cloud.probes import PROBES
+
+if TYPE_CHECKING:
+    from tests.integration.local_cloud.account import Account
+
+
+def test_every_behaviour_has_a_probe() -> None:
+    assert PROBES.keys() == set(BEHAVIOURS)
+
+
+@pytest.mark.parametrize("behaviour", BEHAVIOURS)
+def test_the_embedded_cloud_does_as_aws_does(behaviour: str, account: Account) -> None:
+    assert PROBES[behaviour](account)
+
+
+@pytest.mark.parametrize("behaviour", BEHAVIOURS)
+def test_ministack_alone_does_not(behaviour: str, bare_account: Account) -> None:
+    assert not PROBES[behaviour](bare_account), (
+        f"ministack now does this itself: delete local_cloud/behaviours/{behaviour}.py and its probe"
+    )
