@@ -45,6 +45,13 @@ class CdkApp:
         """What ``cdk deploy --outputs-file`` writes."""
         return (self.directory / "outputs.json").resolve()
 
+    @property
+    def stack_name(self) -> str:
+        """The name of the one stack that was synthesized."""
+        manifest = json.loads((self._assembly / "manifest.json").read_text())
+        (name,) = (name for name, each in manifest["artifacts"].items() if each["type"] == "aws:cloudformation:stack")
+        return str(name)
+
     def synth(self) -> None:
         """Synthesize the app once, for the commands after it.
 
@@ -78,8 +85,8 @@ class CdkApp:
             *outputs,
             cwd=self.directory,
         )
-        (stack_outputs,) = json.loads(self.outputs_file.read_text()).values()
-        return dict(stack_outputs)
+        outputs: dict[str, str] = json.loads(self.outputs_file.read_text())[self.stack_name]
+        return outputs
 
     def destroy(self) -> None:
         """Destroy the stack.

@@ -1,0 +1,235 @@
+"""Every way to tokens through the challenge but the trigger's own, tried and refused."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from attachment import proof
+from pubsub_client.outputs import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.conftest import Deployment
+
+_REFUSALS = ("NotAuthorizedException", "InvalidParameterException", "UserNotFoundException", "CodeMismatchException")
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """A challenge somebody was given."""
+
+    user_name: str
+    session: str
+    nonce: str
+
+
+@dataclass(frozen=True)
+class Attacker:
+    """Somebody with the public API, and the internal client's id, which is no secret."""
+
+    deployment: Deployment
+    internal_client_id: str
+
+    def start(self, user_name: str, client_id: str | None = None, **parameters: str) -> Challenge:
+        answer = self.deployment.public("cognito-idp").initiate_auth(
+            ClientId=client_id or self.internal_client_id,
+            AuthFlow="CUSTOM_AUTH",
+            AuthParameters={"USERNAME": user_name, **parameters},
+        )
+        assert "AuthenticationResult" not in answer
+        return Challenge(user_name, answer["Session"], answer["ChallengeParameters"]["nonce"])
+
+    def answer(self, challenge: Challenge, answer: str, client_id: str | None = None) -> dict[str, Any]:
+        answered: dict[str, Any] = self.deployment.public("cognito-idp").respond_to_auth_challenge(
+            ClientId=client_id or self.internal_client_id,
+            ChallengeName="CUSTOM_CHALLENGE",
+            ChallengeResponses={"USERNAME": challenge.user_name, "ANSWER": answer},
+            Session=challenge.session,
+        )
+        return answered
+
+    def is_refused(self, challenge: Challenge, answer: str, client_id: str | None = None) -> bool:
+        public = self.deployment.public("cognito-idp")
+        try:
+            answered = self.answer(challenge, answer, client_id)
+        except public.exceptions.ClientError as error:
+            return error.response["Error"]["Code"] in _REFUSALS
+        return "AuthenticationResult" not in answered
+
+
+@dataclass(frozen=True)
+class KeyThief:
+    """Somebody who for once may make MACs: shows that the tests below fail for want of the right MAC alone."""
+
+    deployment: Deployment
+    key_id: str
+
+    def mac(self, challenge: Challenge, **other: str) -> str:
+        parts = {
+            "user_pool_id": self.deployment.user_pool_id,
+            "client_id": _internal_client_id(self.deployment),
+            "user_name": challenge.user_name,
+            "nonce": challenge.nonce,
+        }
+        made = self.deployment.cloud.client("kms").generate_mac(
+            KeyId=self.key_id, MacAlgorithm=proof.ALGORITHM, Message=proof.message(**(parts | other))
+        )
+        return base64.b64encode(made["Mac"]).decode()
+
+
+def _internal_client_id(deployment: Deployment) -> str:
+    parameter = deployment.cloud.client("ssm").get_parameter(
+        Name=f"/{deployment.app.stack_name}/sign-in-attachment"
+    )
+    return str(json.loads(parameter["Parameter"]["Value"])["internalClientId"])
+
+
+@pytest.fixture(scope="module")
+def attacker(deployment: Deployment) -> Attacker:
+    return Attacker(deployment, _internal_client_id(deployment))
+
+
+@pytest.fixture
+def thief(deployment: Deployment) -> Iterator[KeyThief]:
+    function = deployment.cloud.client("lambda").get_function_configuration(
+        FunctionName=deployment.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME]
+    )
+    key_id = function["Environment"]["Variables"]["MAC_KEY_ID"]
+    kms = deployment.cloud.client("kms")
+    before = kms.get_key_policy(KeyId=key_id, PolicyName="default")["Policy"]
+    opened = json.loads(before)
+    root = f"arn:aws:iam::{deployment.cloud.account_id}:root"
+    opened["Statement"].append(
+        {"Effect": "Allow", "Principal": {"AWS": root}, "Action": "kms:GenerateMac", "Resource": "*"}
+    )
+    kms.put_key_policy(KeyId=key_id, PolicyName="default", Policy=json.dumps(opened))
+    yield KeyThief(deployment, key_id)
+    kms.put_key_policy(KeyId=key_id, PolicyName="default", Policy=before)
+
+
+def test_the_right_mac_gives_tokens(deployment: Deployment, attacker: Attacker, thief: KeyThief) -> None:
+    challenge = attacker.start(deployment.make_user())
+    assert "AuthenticationResult" in attacker.answer(challenge, thief.mac(challenge))
+
+
+def test_a_mac_is_good_for_one_challenge(deployment: Deployment, attacker: Attacker, thief: KeyThief) -> None:
+    user = deployment.make_user()
+    first, second = attacker.start(user), attacker.start(user)
+    mac = thief.mac(first)
+    assert attacker.is_refused(second, mac)
+    assert "AuthenticationResult" in attacker.answer(first, mac)
+    assert attacker.is_refused(first, mac)
+
+
+def test_a_mac_is_good_for_one_user(deployment: Deployment, attacker: Attacker, thief: KeyThief) -> None:
+    ada, eve = deployment.make_user(), deployment.make_user()
+    victim = attacker.start(ada)
+    assert attacker.is_refused(victim, thief.mac(victim, user_name=eve))
+
+
+def test_a_mac_is_good_for_one_pool_and_one_client(
+    deployment: Deployment, attacker: Attacker, thief: KeyThief
+) -> None:
+    challenge = attacker.start(deployment.make_user())
+    assert attacker.is_refused(challenge, thief.mac(challenge, user_pool_id="us-east-1_other"))
+    challenge = attacker.start(deployment.make_user())
+    assert attacker.is_refused(challenge, thief.mac(challenge, client_id=deployment.client_id))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda _challenge: "",
+        lambda challenge: challenge.nonce,
+        lambda challenge: base64.b64encode(challenge.nonce.encode()).decode(),
+        lambda _challenge: base64.b64encode(bytes(32)).decode(),
+        lambda _challenge: base64.b64encode(secrets.token_bytes(32)).decode(),
+        lambda _challenge: "true",
+    ],
+    ids=["nothing", "the nonce", "the nonce in base64", "zeros", "random bytes", "true"],
+)
+def test_any_answer_but_the_mac_gives_no_tokens(deployment: Deployment, attacker: Attacker, answer: Any) -> None:
+    challenge = attacker.start(deployment.make_user())
+    assert attacker.is_refused(challenge, answer(challenge))
+    # The one attempt is used up: the session is not good for another.
+    assert attacker.is_refused(challenge, answer(challenge))
+
+
+def test_the_front_ends_client_does_not_begin_a_challenge(deployment: Deployment, attacker: Attacker) -> None:
+    public = deployment.public("cognito-idp")
+    with pytest.raises(public.exceptions.InvalidParameterException):
+        attacker.start(deployment.make_user(), client_id=deployment.client_id)
+
+
+def test_a_client_that_allows_the_flow_by_default_is_failed_at_once(
+    deployment: Deployment, attacker: Attacker
+) -> None:
+    users = deployment.cloud.client("cognito-idp")
+    client = users.create_user_pool_client(UserPoolId=deployment.user_pool_id, ClientName="by-hand")
+    other = client["UserPoolClient"]["ClientId"]
+    try:
+        public = deployment.public("cognito-idp")
+        with pytest.raises(public.exceptions.NotAuthorizedException):
+            attacker.start(deployment.make_user(), client_id=other)
+    finally:
+        users.delete_user_pool_client(UserPoolId=deployment.user_pool_id, ClientId=other)
+
+
+def test_a_password_proof_in_the_flow_is_failed(deployment: Deployment, attacker: Attacker) -> None:
+    public = deployment.public("cognito-idp")
+    with pytest.raises(public.exceptions.NotAuthorizedException):
+        attacker.start(deployment.make_user(), CHALLENGE_NAME="SRP_A", SRP_A="ab" * 128)
+
+
+@pytest.mark.parametrize("flow", ["USER_PASSWORD_AUTH", "USER_SRP_AUTH"])
+def test_the_internal_client_takes_no_password(deployment: Deployment, attacker: Attacker, flow: str) -> None:
+    public = deployment.public("cognito-idp")
+    with pytest.raises(public.exceptions.InvalidParameterException):
+        public.initiate_auth(
+            ClientId=attacker.internal_client_id,
+            AuthFlow=flow,
+            AuthParameters={"USERNAME": deployment.make_user(), "PASSWORD": "x", "SRP_A": "ab" * 128},
+        )
+
+
+def test_only_the_two_functions_may_use_the_key(deployment: Deployment) -> None:
+    """An administrator by IAM alone, which the key's policy does not let in."""
+    iam, kms = deployment.cloud.client("iam"), deployment.cloud.client("kms")
+    function = deployment.cloud.client("lambda").get_function_configuration(
+        FunctionName=deployment.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME]
+    )
+    key_id = function["Environment"]["Variables"]["MAC_KEY_ID"]
+    iam.create_user(UserName="administrator")
+    iam.put_user_policy(
+        UserName="administrator",
+        PolicyName="all",
+        PolicyDocument=json.dumps(
+            {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]}
+        ),
+    )
+    key = iam.create_access_key(UserName="administrator")["AccessKey"]
+    try:
+        administrator = boto3.client(
+            "kms",
+            region_name=deployment.cloud.region,
+            endpoint_url=deployment.cloud.endpoint_url,
+            aws_access_key_id=key["AccessKeyId"],
+            aws_secret_access_key=key["SecretAccessKey"],
+        )
+        administrator.describe_key(KeyId=key_id)
+        with pytest.raises(kms.exceptions.ClientError, match="AccessDenied"):
+            administrator.generate_mac(KeyId=key_id, MacAlgorithm=proof.ALGORITHM, Message=b"x")
+        with pytest.raises(kms.exceptions.ClientError, match="AccessDenied"):
+            administrator.verify_mac(KeyId=key_id, MacAlgorithm=proof.ALGORITHM, Message=b"x", Mac=bytes(32))
+    finally:
+        iam.delete_access_key(UserName="administrator", AccessKeyId=key["AccessKeyId"])
+        iam.delete_user_policy(UserName="administrator", PolicyName="all")
+        iam.delete_user(UserName="administrator")
