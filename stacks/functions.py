@@ -52,13 +52,7 @@ class PubSubFunction(lambda_.Function):
                 (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
         """
         log_group = function_log_group(scope, f"{construct_id}Logs", settings)
-        role = iam.Role(
-            scope,
-            f"{construct_id}Role",
-            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-            description=description,
-        )
-        log_group.grant_write(role)
+        role = log_writer_role(scope, f"{construct_id}Role", log_group, description)
         super().__init__(
             scope,
             construct_id,
@@ -91,3 +85,15 @@ def function_log_group(scope: Construct, construct_id: str, settings: Settings) 
     resource = cast("logs.CfnLogGroup", log_group.node.default_child)
     resource.retention_in_days = settings.log_retention_days
     return log_group
+
+
+def log_writer_role(scope: Construct, construct_id: str, log_group: logs.LogGroup, description: str) -> iam.Role:
+    """Make a function's role that may write to its log group and nothing else.
+
+    Lambda's own managed policy would also let it make the log group again after the stack has removed it.
+    """
+    role = iam.Role(
+        scope, construct_id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"), description=description
+    )
+    log_group.grant_write(role)
+    return role

@@ -11,7 +11,7 @@ from constructs import Construct
 
 from stacks.acknowledgements import acknowledge
 from stacks.functions import PubSubFunction
-from stacks.resource_provider import resource_provider
+from stacks.resource_provider import waiting_resource_provider
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +93,7 @@ class IotPolicy(Construct):
                 )
             },
         )
-        provider = resource_provider(self, settings, on_event=on_event, is_complete=is_complete)
+        provider = waiting_resource_provider(self, settings, on_event=on_event, is_complete=is_complete)
         lifecycle = CustomResource(
             self,
             "Lifecycle",

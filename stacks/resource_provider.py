@@ -8,7 +8,7 @@ from aws_cdk import Duration, Stack
 from aws_cdk import custom_resources as cr
 
 from stacks.acknowledgements import acknowledge
-from stacks.functions import function_log_group
+from stacks.functions import function_log_group, log_writer_role
 
 if TYPE_CHECKING:
     from aws_cdk import CfnElement
@@ -17,51 +17,61 @@ if TYPE_CHECKING:
 
     from stacks.settings import Settings
 
+_DESCRIPTION = "CDK's provider framework around a custom resource"
 
-def resource_provider(
-    scope: Construct,
-    settings: Settings,
-    *,
-    on_event: lambda_.Function,
-    is_complete: lambda_.Function | None = None,
-) -> cr.Provider:
-    """Wrap the functions of a custom resource; with ``is_complete`` it may take the framework's longest, an hour."""
+
+def resource_provider(scope: Construct, settings: Settings, *, on_event: lambda_.Function) -> cr.Provider:
+    """Wrap the function of a custom resource that is done when the function returns."""
     log_group = function_log_group(scope, "ProviderLogs", settings)
-    if is_complete is None:
-        provider = cr.Provider(scope, "Provider", on_event_handler=on_event, log_group=log_group)
-        _acknowledge_framework(provider, [on_event])
-        return provider
+    role = log_writer_role(scope, "ProviderRole", log_group, _DESCRIPTION)
+    provider = cr.Provider(
+        scope, "Provider", on_event_handler=on_event, log_group=log_group, framework_on_event_role=role
+    )
+    _acknowledge_invoking([role], [on_event])
+    return provider
+
+
+def waiting_resource_provider(
+    scope: Construct, settings: Settings, *, on_event: lambda_.Function, is_complete: lambda_.Function
+) -> cr.Provider:
+    """Wrap the functions of a custom resource that may take the framework's longest, an hour."""
+    log_group = function_log_group(scope, "ProviderLogs", settings)
+    role = log_writer_role(scope, "ProviderRole", log_group, _DESCRIPTION)
+    waiting_role = log_writer_role(scope, "ProviderWaitingRole", log_group, _DESCRIPTION)
     provider = cr.Provider(
         scope,
         "Provider",
         on_event_handler=on_event,
         is_complete_handler=is_complete,
         log_group=log_group,
+        framework_on_event_role=role,
+        framework_complete_and_timeout_role=waiting_role,
         query_interval=Duration.seconds(5),
         total_timeout=Duration.hours(1),
         disable_waiter_state_machine_logging=True,
     )
     framework = [provider.node.find_child(name) for name in ("framework-isComplete", "framework-onTimeout")]
-    _acknowledge_framework(provider, [on_event, is_complete, *framework])
-    return provider
-
-
-def _acknowledge_framework(provider: cr.Provider, invoked: list[IConstruct]) -> None:
-    """Acknowledge what CDK's framework brings along and offers no setting for."""
-    logical_ids = [
-        Stack.of(provider).get_logical_id(cast("CfnElement", each.node.default_child)) for each in invoked
-    ]
+    _acknowledge_invoking([role, waiting_role, provider], [on_event, is_complete, *framework])
     acknowledge(
         provider,
         {
-            "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole]": (
-                "The framework's functions may write logs, by AWS's own policy for that."
-            ),
             "AwsSolutions-SF1": "The framework's waiter only asks a function again, and that function logs.",
             "AwsSolutions-SF2": "The framework's waiter only asks a function again; there is nothing to trace.",
-        }
-        | {
-            f"AwsSolutions-IAM5[Resource::<{logical_id}.Arn>:*]": "Any version of this one function; the name is whole."
-            for logical_id in logical_ids
         },
     )
+    return provider
+
+
+def _acknowledge_invoking(invokers: list[IConstruct], functions: list[IConstruct]) -> None:
+    """Acknowledge that CDK lets the framework invoke every version of the functions it was given."""
+    for invoker in invokers:
+        logical_ids = [
+            Stack.of(each).get_logical_id(cast("CfnElement", each.node.default_child)) for each in functions
+        ]
+        acknowledge(
+            invoker,
+            {
+                f"AwsSolutions-IAM5[Resource::<{name}.Arn>:*]": "Any version of one function whose name is whole."
+                for name in logical_ids
+            },
+        )

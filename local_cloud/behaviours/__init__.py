@@ -26,6 +26,7 @@ BEHAVIOURS = (
     "delete_identities",
     "client_attributes",
     "post_authentication",
+    "function_logs",
 )
 """The behaviours in the order they are installed."""
 

@@ -52,11 +52,12 @@ class Message:
 
 
 class Mqtt:
-    """A connection; each answer is the broker's code, and None means that it closed the connection instead."""
+    """A connection; an answer is the broker's code, or None when it closed the connection instead."""
 
     def __init__(self, websocket: ClientConnection, version: Version) -> None:
         self._websocket = websocket
         self._version = version
+        self._passed_over: list[bytes] = []
 
     @property
     def subprotocol(self) -> str | None:
@@ -105,14 +106,19 @@ class Mqtt:
 
     def _packet(self, kind: int, seconds: float = _SECONDS) -> bytes | None:
         """Return the body of the next packet of this kind; the broker sends one packet in a frame."""
+        for packet in self._passed_over:
+            if packet[0] >> 4 == kind:
+                self._passed_over.remove(packet)
+                return _body(packet)
         while True:
             try:
-                packet = self._websocket.recv(timeout=seconds)
+                received = self._websocket.recv(timeout=seconds)
             except ConnectionClosed:
                 return None
-            assert isinstance(packet, bytes)
-            if packet[0] >> 4 == kind:
-                return packet[2 if packet[1] < 128 else 3 :]
+            assert isinstance(received, bytes)
+            if received[0] >> 4 == kind:
+                return _body(received)
+            self._passed_over.append(received)
 
 
 @contextmanager
@@ -160,6 +166,10 @@ def _signature(cloud: LocalCloud, host: str, credentials: Credentials, token: To
     if token is Token.APPENDED:
         return f"{query}&{unsigned}"
     return f"{unsigned}&{query}" if token is Token.FIRST else query
+
+
+def _body(packet: bytes) -> bytes:
+    return packet[2 if packet[1] < 128 else 3 :]
 
 
 def _field(value: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -61,6 +62,30 @@ def managed_policies(account: Account) -> bool:
     policy: Any = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
     (statement,) = policy["Statement"]
     return "iot:Connect" in statement["Action"] and "iot:RetainPublish" not in statement["Action"]
+
+
+def role_boundary(account: Account) -> bool:
+    """A role that CloudFormation makes has the permissions boundary of its template."""
+    boundary = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+    role = {
+        "Type": "AWS::IAM::Role",
+        "Properties": {
+            "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": []},
+            "PermissionsBoundary": boundary,
+        },
+    }
+    formation = account.cloud.client("cloudformation")
+    name = unique("stack")
+    formation.create_stack(
+        StackName=name,
+        TemplateBody=json.dumps({"Resources": {"Role": role}}),
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    formation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    resource = formation.describe_stack_resource(StackName=name, LogicalResourceId="Role")
+    role_name = resource["StackResourceDetail"]["PhysicalResourceId"]
+    made = account.cloud.client("iam").get_role(RoleName=role_name)["Role"]
+    return bool(made.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn") == boundary)
 
 
 def denial_reason(account: Account) -> bool:
@@ -157,6 +182,7 @@ PROBES: dict[str, Callable[[Account], bool]] = {
     for probe in (
         https,
         managed_policies,
+        role_boundary,
         denial_reason,
         signed_upgrade,
         iot_policies,

@@ -1,4 +1,4 @@
-"""Each behaviour is there on our cloud and missing in ministack alone; a new ministack that has it fails here."""
+"""Each behaviour is there on our cloud and not in ministack alone; a new ministack that has it fails here."""
 
 from __future__ import annotations
 

@@ -1,0 +1,263 @@
+"""`pubsub smoke` against a healthy deployment, and against each fault it must name."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pubsub_client.outputs import Output
+from tests.e2e.conftest import PASSWORD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.conftest import Deployment
+
+
+def _first_failure(document: dict[str, Any]) -> dict[str, Any]:
+    failure: dict[str, Any] = next(each for each in document["checks"] if each["status"] == "failed")
+    return failure
+
+
+def _smoke_users(deployment: Deployment) -> list[str]:
+    pages = deployment.cloud.client("cognito-idp").get_paginator("list_users")
+    users = [user for page in pages.paginate(UserPoolId=deployment.user_pool_id) for user in page["Users"]]
+    return [user["Username"] for user in users if user["Username"].startswith("pubsub-smoke-")]
+
+
+def _smoke_attachments(deployment: Deployment) -> set[str]:
+    return set(deployment.cloud.client("iot").list_targets_for_policy(policyName="myIoTPolicy")["targets"])
+
+
+class TestHealthy:
+    def test_every_check_passes_and_the_last_line_says_so(self, deployment: Deployment) -> None:
+        done = deployment.pubsub("smoke")
+        assert done.returncode == 0, done.stdout + done.stderr
+        last = done.stdout.splitlines()[-1]
+        assert re.fullmatch(r"smoke test passed: 18 checks, sign-in to first message \d+\.\d s", last)
+        assert "FAILED" not in done.stdout
+        assert done.stderr == ""
+
+    def test_the_json_document_is_that_of_the_contract(self, deployment: Deployment) -> None:
+        document = deployment.smoke()
+        assert (document["schema"], document["command"], document["stack"]) == (1, "smoke", "AmplifyPubSub")
+        assert document["region"] == deployment.cloud.region
+        assert {each["status"] for each in document["checks"]} == {"passed"}
+        assert {
+            "id", "group", "title", "status", "cause", "resource", "fix", "docs", "duration_ms"
+        } <= document["checks"][0].keys()  # fmt: skip
+        summary = document["summary"]
+        assert (summary["passed"], summary["failed"], summary["unknown"], summary["exit_code"]) == (18, 0, 0, 0)
+
+    def test_it_says_which_policy_refused_the_control_plane(self, deployment: Deployment) -> None:
+        (check,) = (each for each in deployment.smoke()["checks"] if each["id"] == "PS312")
+        assert "no permissions boundary allows the iot:AttachPolicy action" in check["detail"]
+        assert "no permissions boundary allows the iot:CreatePolicyVersion action" in check["detail"]
+
+    def test_it_removes_what_it_made(self, deployment: Deployment) -> None:
+        attached = _smoke_attachments(deployment)
+        deployment.smoke()
+        assert _smoke_users(deployment) == []
+        assert _smoke_attachments(deployment) == attached
+
+    def test_two_at_once_do_not_disturb_each_other(self, deployment: Deployment) -> None:
+        with ThreadPoolExecutor(2) as pool:
+            first, second = pool.map(lambda _: deployment.smoke("--timeout", "20"), range(2))
+        assert first["summary"]["exit_code"] == second["summary"]["exit_code"] == 0
+        assert {each["status"] for each in first["checks"] + second["checks"]} == {"passed"}
+
+    def test_redact_masks_identity_ids(self, deployment: Deployment) -> None:
+        identity_id = re.compile(r"us-east-1:[0-9a-f]{8}-")
+        assert identity_id.search(json.dumps(deployment.smoke()["checks"]))
+        assert not identity_id.search(json.dumps(deployment.smoke("--redact")["checks"]))
+        assert not identity_id.search(deployment.pubsub("smoke", "--redact").stdout)
+
+    def test_an_existing_user_is_used_and_kept(self, deployment: Deployment) -> None:
+        user = deployment.make_user()
+        done = deployment.pubsub("smoke", "--json", "--user", user, "--password-stdin", stdin=PASSWORD + "\n")
+        document = json.loads(done.stdout)
+        assert done.returncode == 0, done.stderr
+        (skipped,) = (each for each in document["checks"] if each["status"] == "skipped")
+        assert skipped["id"] == "PS412"
+        assert "--user" in skipped["cause"]
+        identity_id = deployment.identity_id(deployment.sign_in(user))
+        assert deployment.attached_policies(identity_id) == ["myIoTPolicy"]
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_interrupted_it_removes_what_it_made_and_exits_with_130(
+        self, deployment: Deployment, number: signal.Signals
+    ) -> None:
+        running = subprocess.Popen(
+            [sys.executable, "-m", "pubsub_client", "smoke"],
+            env=deployment.cloud.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with running:
+            deadline = time.monotonic() + 20
+            while not _smoke_users(deployment) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert _smoke_users(deployment)
+            os.kill(running.pid, number)
+            _, stderr = running.communicate(timeout=30)
+        assert running.returncode == 130, stderr
+        assert "Traceback" not in stderr
+        assert _smoke_users(deployment) == []
+
+
+class TestFaults:
+    """Each fault is made with AWS calls alone; the first failure must be the check that names it."""
+
+    @pytest.fixture
+    def trigger_unwired(self, deployment: Deployment) -> Iterator[None]:
+        users = deployment.cloud.client("cognito-idp")
+        wired = users.describe_user_pool(UserPoolId=deployment.user_pool_id)["UserPool"]["LambdaConfig"]
+        without = {name: arn for name, arn in wired.items() if name != "PostAuthentication"}
+        users.update_user_pool(UserPoolId=deployment.user_pool_id, LambdaConfig=without)
+        yield
+        users.update_user_pool(UserPoolId=deployment.user_pool_id, LambdaConfig=wired)
+
+    @pytest.mark.usefixtures("trigger_unwired")
+    def test_the_trigger_unwired(self, deployment: Deployment) -> None:
+        document = deployment.smoke()
+        failure = _first_failure(document)
+        assert failure["id"] == "PS112"
+        assert "PostAuthentication trigger is not set" in failure["cause"]
+        assert failure["resource"] == deployment.user_pool_id
+        (attached,) = (each for each in document["checks"] if each["id"] == "PS203")
+        assert (attached["status"], attached["cause"]) == ("skipped", "rests on PS112, which did not pass")
+
+    def test_the_permission_to_attach_removed(self, deployment: Deployment) -> None:
+        role, name, document = deployment.inline_policy(Output.POST_AUTHENTICATION_FUNCTION_NAME, "iot:AttachPolicy")
+        iam = deployment.cloud.client("iam")
+        without = json.loads(json.dumps(document).replace("iot:AttachPolicy", "iot:AttachPolicyNot"))
+        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(without))
+        try:
+            failure = _first_failure(deployment.smoke())
+            assert failure["id"] == "PS203"
+            assert "AttachPolicy: AccessDeniedException" in failure["cause"]
+            # The printed command, run word for word, mends it.
+            mended = subprocess.run(
+                [sys.executable, "-c", _AWS_CLI, failure["fix"]],
+                env=deployment.cloud.environment(),
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert mended.returncode == 0, mended.stderr
+            assert deployment.smoke()["summary"]["exit_code"] == 0
+        finally:
+            iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
+            iam.delete_role_policy(RoleName=role, PolicyName="AttachPolicy")
+
+    def test_the_policy_deleted(self, deployment: Deployment) -> None:
+        iot = deployment.cloud.client("iot")
+        document = iot.get_policy(policyName="myIoTPolicy")["policyDocument"]
+        for target in iot.list_targets_for_policy(policyName="myIoTPolicy")["targets"]:
+            iot.detach_policy(policyName="myIoTPolicy", target=target)
+        iot.delete_policy(policyName="myIoTPolicy")
+        try:
+            failure = _first_failure(deployment.smoke())
+            assert failure["id"] == "PS111"
+            assert "The IoT policy myIoTPolicy does not exist" in failure["cause"]
+        finally:
+            iot.create_policy(policyName="myIoTPolicy", policyDocument=document)
+        assert deployment.smoke()["summary"]["exit_code"] == 0
+
+    @pytest.mark.parametrize("policy", ["AWSIoTDataAccess", "AWSIoTConfigAccess"])
+    def test_a_managed_policy_detached(self, deployment: Deployment, policy: str) -> None:
+        iam = deployment.cloud.client("iam")
+        role = deployment.outputs[Output.AUTH_ROLE_ARN].rpartition("/")[2]
+        attachment = {"RoleName": role, "PolicyArn": f"arn:aws:iam::aws:policy/{policy}"}
+        iam.detach_role_policy(**attachment)
+        try:
+            failure = _first_failure(deployment.smoke())
+            assert failure["id"] == "PS301"
+            assert f"AuthRole lacks {policy}" in failure["cause"]
+            assert failure["fix"] == (
+                f"aws iam attach-role-policy --role-name {role} --policy-arn arn:aws:iam::aws:policy/{policy}"
+            )
+        finally:
+            iam.attach_role_policy(**attachment)
+
+    def test_the_boundary_removed(self, deployment: Deployment) -> None:
+        iam = deployment.cloud.client("iam")
+        role = deployment.outputs[Output.AUTH_ROLE_ARN].rpartition("/")[2]
+        boundary = iam.get_role(RoleName=role)["Role"]["PermissionsBoundary"]["PermissionsBoundaryArn"]
+        iam.delete_role_permissions_boundary(RoleName=role)
+        try:
+            failure = _first_failure(deployment.smoke())
+            assert failure["id"] == "PS301"
+            assert "lost its permissions boundary" in failure["cause"]
+        finally:
+            iam.put_role_permissions_boundary(RoleName=role, PermissionsBoundary=boundary)
+
+    def test_guest_access_turned_on(self, deployment: Deployment) -> None:
+        pools = deployment.cloud.client("cognito-identity")
+        described = pools.describe_identity_pool(IdentityPoolId=deployment.outputs[Output.IDENTITY_POOL_ID])
+        pool = {name: value for name, value in described.items() if value != "" and name != "ResponseMetadata"}
+        pools.update_identity_pool(**pool | {"AllowUnauthenticatedIdentities": True})
+        try:
+            failure = _first_failure(deployment.smoke())
+            assert (failure["id"], failure["cause"]) == ("PS311", "The identity pool gives identities to guests.")
+        finally:
+            pools.update_identity_pool(**pool)
+
+
+class TestCouldNotRun:
+    def test_no_such_stack_is_2_and_one_line(self, deployment: Deployment) -> None:
+        done = deployment.pubsub("smoke", "--stack", "Other")
+        assert done.returncode == 2
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("pubsub: there is no stack Other in us-east-1: deploy it with `cdk deploy`")
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [("--user", "ada"), ("--password-stdin",), ("--timeout", "soon"), ("--timeout", "0"), ("--nonsense",)],
+    )
+    def test_wrong_use_is_2_and_names_the_option(self, deployment: Deployment, arguments: tuple[str, ...]) -> None:
+        done = deployment.pubsub("smoke", *arguments)
+        assert done.returncode == 2
+        assert arguments[0] in done.stderr
+        assert "Traceback" not in done.stderr
+
+    @pytest.mark.parametrize(
+        ("changes", "line"),
+        [
+            ({"AWS_PROFILE": "missing"}, "pubsub: The config profile (missing) could not be found"),
+            ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "pubsub: Unable to locate credentials: give"),
+            ({"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}, "pubsub: no region: give --region or AWS_REGION"),
+        ],
+        ids=["profile", "credentials", "region"],
+    )
+    def test_what_is_missing_is_2_and_one_line(
+        self, deployment: Deployment, changes: dict[str, str], line: str
+    ) -> None:
+        environment = {name: value for name, value in (deployment.cloud.environment() | changes).items() if value}
+        done = subprocess.run(
+            [sys.executable, "-m", "pubsub_client", "smoke"],
+            env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 2
+        assert done.stderr.splitlines()[-1].startswith(line)
+        assert "Traceback" not in done.stderr
+
+
+# The AWS CLI is not among our packages: this runs an `aws SERVICE OPERATION --option value ...` command by boto3.
+_AWS_CLI = """
+import shlex, sys, boto3
+_, service, operation, *options = shlex.split(sys.argv[1])
+names = {name.removeprefix("--").replace("-", " ").title().replace(" ", ""): value
+         for name, value in zip(options[::2], options[1::2])}
+getattr(boto3.client(service), operation.replace("-", "_"))(**names)
+"""

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from tests.integration.local_cloud.account import Account
+
+REFUSAL = r"NotAuthorizedException.*Unauthenticated access is not supported for this identity pool\."
+
+
+def test_no_identity_id_without_a_login_where_guests_are_off(account: Account) -> None:
+    identity = account.cloud.client("cognito-identity")
+    with pytest.raises(ClientError, match=REFUSAL):
+        identity.get_id(IdentityPoolId=account.identity_pool_id)
+
+
+@pytest.mark.parametrize("operation", ["get_credentials_for_identity", "get_open_id_token"])
+def test_a_known_identity_id_is_no_login(account: Account, operation: str) -> None:
+    identity = account.cloud.client("cognito-identity")
+    identity_id = account.user().identity_id
+    with pytest.raises(ClientError, match=REFUSAL):
+        getattr(identity, operation)(IdentityId=identity_id)
+
+
+def test_guests_are_let_in_where_they_are_on(account: Account) -> None:
+    guest = account.guest()
+    token = account.cloud.client("cognito-identity").get_open_id_token(IdentityId=guest.identity_id)
+    assert token["IdentityId"] == guest.identity_id

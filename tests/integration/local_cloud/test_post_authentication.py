@@ -1,0 +1,294 @@
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from pycognito.aws_srp import AWSSRP
+
+from tests.integration.local_cloud.account import (
+    PASSWORD,
+    let_cognito_invoke,
+    make_app_client,
+    make_function,
+    make_user,
+    make_user_pool,
+    sign_in,
+    unique,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from local_cloud.process import LocalCloud
+
+FLOWS = ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_USER_SRP_AUTH", "ALLOW_CUSTOM_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
+# Custom authentication that lets in who answers "yes".
+CHALLENGES = """
+def handler(event, context):
+    session = event["request"].get("session", [])
+    if event["triggerSource"].startswith("Define"):
+        event["response"] = (
+            {"issueTokens": True, "failAuthentication": False}
+            if session and session[-1]["challengeResult"]
+            else {"challengeName": "CUSTOM_CHALLENGE", "issueTokens": False, "failAuthentication": False}
+        )
+    if event["triggerSource"].startswith("Create"):
+        event["response"] = {"publicChallengeParameters": {}, "privateChallengeParameters": {}}
+    if event["triggerSource"].startswith("Verify"):
+        event["response"] = {"answerCorrect": event["request"]["challengeAnswer"] == "yes"}
+    return event
+"""
+
+
+class Pool:
+    """A user pool whose PostAuthentication trigger is a function of this source."""
+
+    def __init__(self, cloud: LocalCloud, source: str) -> None:
+        self.cloud = cloud
+        self.idp = cloud.client("cognito-idp")
+        challenges = make_function(cloud, CHALLENGES)
+        custom = ("DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse")
+        trigger = make_function(cloud, source)
+        triggers = {"PostAuthentication": trigger} | dict.fromkeys(custom, challenges)
+        self.user_pool_id, self.client_id = make_user_pool(
+            cloud, {"LambdaConfig": triggers}, {"ExplicitAuthFlows": FLOWS}
+        )
+        for function_arn in (trigger, challenges):
+            let_cognito_invoke(cloud, function_arn, self.user_pool_id)
+
+    def user(self) -> str:
+        return make_user(self.cloud, self.user_pool_id, email="ada@example.com")
+
+    def sign_in(self, **settings: Any) -> dict[str, str]:
+        return sign_in(self.cloud, self.client_id, self.user(), **settings)
+
+
+@pytest.fixture
+def recorded(cloud: LocalCloud, tmp_path: Path) -> tuple[Pool, Callable[[], list[dict[str, Any]]]]:
+    """A pool whose trigger writes down every event, and the events so far."""
+    file = tmp_path / "events"
+    file.touch()
+    source = f"""
+import json
+def handler(event, context):
+    with open({str(file)!r}, "a") as file:
+        file.write(json.dumps(event) + "\\n")
+    return event
+"""
+    return Pool(cloud, source), lambda: [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_the_event_is_the_one_aws_documents(
+    recorded: tuple[Pool, Callable[[], list[dict[str, Any]]]],
+) -> None:
+    pool, events = recorded
+    name = pool.user()
+    sign_in(pool.cloud, pool.client_id, name)
+    (event,) = events()
+    user = pool.idp.admin_get_user(UserPoolId=pool.user_pool_id, Username=name)
+    attributes = {each["Name"]: each["Value"] for each in user["UserAttributes"]}
+    assert event == {
+        "version": "1",
+        "triggerSource": "PostAuthentication_Authentication",
+        "region": "us-east-1",
+        "userPoolId": pool.user_pool_id,
+        "userName": name,
+        "callerContext": {
+            "awsSdkVersion": event["callerContext"]["awsSdkVersion"],
+            "clientId": pool.client_id,
+        },
+        "request": {
+            "userAttributes": {
+                "sub": attributes["sub"],
+                "email": "ada@example.com",
+                "cognito:user_status": "CONFIRMED",
+            },
+            "newDeviceUsed": False,
+        },
+        "response": {},
+    }
+
+
+def test_the_client_metadata_of_a_challenge_answer_arrives(
+    recorded: tuple[Pool, Callable[[], list[dict[str, Any]]]],
+) -> None:
+    pool, events = recorded
+    by_custom_challenge(pool, ClientMetadata={"from": "the front end"})
+    assert events()[0]["request"]["clientMetadata"] == {"from": "the front end"}
+
+
+def test_the_client_metadata_of_initiate_auth_does_not_arrive(
+    recorded: tuple[Pool, Callable[[], list[dict[str, Any]]]],
+) -> None:
+    pool, events = recorded
+    pool.sign_in(ClientMetadata={"from": "the front end"})
+    assert "clientMetadata" not in events()[0]["request"]
+
+
+def by_srp(pool: Pool) -> None:
+    unsigned = boto3.client(
+        "cognito-idp",
+        region_name=pool.cloud.region,
+        endpoint_url=pool.cloud.endpoint_url,
+        config=Config(signature_version=UNSIGNED),
+    )
+    user = AWSSRP(
+        username=pool.user(),
+        password=PASSWORD,
+        pool_id=pool.user_pool_id,
+        client_id=pool.client_id,
+        client=unsigned,
+    )
+    user.authenticate_user()
+
+
+def by_password(pool: Pool) -> None:
+    pool.sign_in()
+
+
+def by_custom_challenge(pool: Pool, **settings: Any) -> None:
+    name = pool.user()
+    challenge = pool.idp.initiate_auth(
+        ClientId=pool.client_id, AuthFlow="CUSTOM_AUTH", AuthParameters={"USERNAME": name}
+    )
+    pool.idp.respond_to_auth_challenge(
+        ClientId=pool.client_id,
+        ChallengeName="CUSTOM_CHALLENGE",
+        Session=challenge["Session"],
+        ChallengeResponses={"USERNAME": name, "ANSWER": "yes"},
+        **settings,
+    )
+
+
+def by_new_password(pool: Pool) -> None:
+    name = unique("user")
+    pool.idp.admin_create_user(
+        UserPoolId=pool.user_pool_id, Username=name, TemporaryPassword=PASSWORD, MessageAction="SUPPRESS"
+    )
+    challenge = pool.idp.initiate_auth(
+        ClientId=pool.client_id,
+        AuthFlow="USER_PASSWORD_AUTH",
+        AuthParameters={"USERNAME": name, "PASSWORD": PASSWORD},
+    )
+    assert challenge["ChallengeName"] == "NEW_PASSWORD_REQUIRED"
+    pool.idp.respond_to_auth_challenge(
+        ClientId=pool.client_id,
+        ChallengeName="NEW_PASSWORD_REQUIRED",
+        Session=challenge["Session"],
+        ChallengeResponses={"USERNAME": name, "NEW_PASSWORD": f"{PASSWORD}-new"},
+    )
+
+
+@pytest.mark.parametrize("way", [by_srp, by_password, by_custom_challenge, by_new_password])
+def test_every_way_to_sign_in_fires_it_once(
+    recorded: tuple[Pool, Callable[[], list[dict[str, Any]]]], way: Callable[[Pool], None]
+) -> None:
+    pool, events = recorded
+    way(pool)
+    assert len(events()) == 1
+
+
+def test_a_refresh_does_not_fire_it(recorded: tuple[Pool, Callable[[], list[dict[str, Any]]]]) -> None:
+    pool, events = recorded
+    token = pool.sign_in()["RefreshToken"]
+    pool.idp.initiate_auth(
+        ClientId=pool.client_id,
+        AuthFlow="REFRESH_TOKEN_AUTH",
+        AuthParameters={"REFRESH_TOKEN": token},
+    )
+    assert len(events()) == 1
+
+
+def test_a_wrong_password_does_not_fire_it(recorded: tuple[Pool, Callable[[], list[dict[str, Any]]]]) -> None:
+    pool, events = recorded
+    with pytest.raises(ClientError, match="NotAuthorizedException"):
+        pool.idp.initiate_auth(
+            ClientId=pool.client_id,
+            AuthFlow="USER_PASSWORD_AUTH",
+            AuthParameters={"USERNAME": pool.user(), "PASSWORD": "wrong"},
+        )
+    assert events() == []
+
+
+def test_a_sign_in_nested_in_the_trigger_fires_it_too(cloud: LocalCloud, tmp_path: Path) -> None:
+    seen, inner = tmp_path / "seen", tmp_path / "inner"
+    source = f"""
+import boto3
+def handler(event, context):
+    inner, client_id = open({str(inner)!r}).read(), event["callerContext"]["clientId"]
+    with open({str(seen)!r}, "a") as seen:
+        seen.write(client_id + "\\n")
+    if client_id != inner:
+        boto3.client("cognito-idp").initiate_auth(
+            ClientId=inner, AuthFlow="USER_PASSWORD_AUTH",
+            AuthParameters={{"USERNAME": event["userName"], "PASSWORD": {PASSWORD!r}}})
+    return event
+"""
+    pool = Pool(cloud, source)
+    inner.write_text(make_app_client(cloud, pool.user_pool_id))
+    pool.sign_in()
+    assert seen.read_text().split() == [pool.client_id, inner.read_text()]
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "message"),
+    [
+        (
+            "def handler(event, context): raise ValueError('not today')",
+            "UserLambdaValidationException",
+            "PostAuthentication failed with error not today.",
+        ),
+        (
+            "def handler(event, context): return None",
+            "InvalidLambdaResponseException",
+            "Unrecognizable lambda output",
+        ),
+        (
+            "def handler(event, context): return {'response': {}}",
+            "InvalidLambdaResponseException",
+            "Unrecognizable lambda output",
+        ),
+        (
+            "def handler(event, context): return 'welcome'",
+            "InvalidLambdaResponseException",
+            "Unrecognizable lambda output",
+        ),
+    ],
+    ids=["error", "nothing", "part of the event", "text"],
+)
+def test_a_trigger_that_does_not_return_the_event_fails_the_sign_in(
+    cloud: LocalCloud, source: str, code: str, message: str
+) -> None:
+    with pytest.raises(ClientError) as failure:
+        Pool(cloud, source).sign_in()
+    assert failure.value.response["Error"] == {"Code": code, "Message": message}
+
+
+def test_a_trigger_without_an_answer_in_five_seconds_fails_the_sign_in(cloud: LocalCloud) -> None:
+    pool = Pool(cloud, "import time\ndef handler(event, context):\n    time.sleep(7)\n    return event")
+    begun = time.monotonic()
+    with pytest.raises(ClientError) as failure:
+        pool.sign_in()
+    assert failure.value.response["Error"] == {
+        "Code": "UnexpectedLambdaException",
+        "Message": (
+            "PostAuthentication invocation failed due to error Socket timeout while invoking Lambda function."
+        ),
+    }
+    assert 5 <= time.monotonic() - begun < 7
+
+
+def test_a_function_that_lets_another_user_pool_invoke_it_fails_the_sign_in(cloud: LocalCloud) -> None:
+    trigger = make_function(cloud, "def handler(event, context): return event")
+    user_pool_id, client_id = make_user_pool(cloud, {"LambdaConfig": {"PostAuthentication": trigger}})
+    let_cognito_invoke(cloud, trigger, "us-east-1_another")
+    name = make_user(cloud, user_pool_id)
+    with pytest.raises(ClientError, match="PostAuthentication invocation failed due to error AccessDenied"):
+        sign_in(cloud, client_id, name)

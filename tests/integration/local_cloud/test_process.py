@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local_cloud.process import LocalCloud, LocalCloudError
+from tests.integration.local_cloud.account import make_function, unique
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+def eventually(happened: Callable[[], bool], seconds: float = 10) -> bool:
+    deadline = time.monotonic() + seconds
+    while not happened() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return happened()
+
+
+def test_two_clouds_run_side_by_side_and_share_nothing(cloud: LocalCloud) -> None:
+    name = unique("policy")
+    with LocalCloud.start() as other:
+        assert other.port != cloud.port
+        document = '{"Version": "2012-10-17", "Statement": []}'
+        other.client("iot").create_policy(policyName=name, policyDocument=document)
+        policies = cloud.client("iot").list_policies()["policies"]
+        assert name not in [policy["policyName"] for policy in policies]
+    assert not other.answers()
+    assert cloud.answers()
+
+
+def test_a_given_region_is_the_region_of_what_is_made() -> None:
+    with LocalCloud.start(region="eu-west-1") as european:
+        pool = european.client("cognito-idp").create_user_pool(PoolName="users")["UserPool"]
+        assert pool["Id"].startswith("eu-west-1_")
+
+
+def test_a_taken_port_is_refused(cloud: LocalCloud) -> None:
+    with pytest.raises(LocalCloudError, match=f"port {cloud.port} is taken"):
+        LocalCloud.start(cloud.port)
+
+
+def test_a_cloud_that_cannot_start_names_its_log(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with pytest.raises(LocalCloudError, match=f"did not start .* its log is {log}"):
+        LocalCloud.start(without=["weather"], log_file=log)
+    assert "no such behaviour: weather" in log.read_text()
+
+
+def test_calls_are_counted_by_operation(cloud: LocalCloud) -> None:
+    before = cloud.calls().get("iot:ListPolicies", 0)
+    cloud.client("iot").list_policies()
+    assert cloud.calls()["iot:ListPolicies"] == before + 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_server_listens_on_one_loopback_port_alone(cloud: LocalCloud) -> None:
+    descriptors = Path(f"/proc/{cloud.pid}/fd").iterdir()
+    ours = {os.readlink(descriptor) for descriptor in descriptors}
+    listening = [
+        fields[1]
+        for table in ("tcp", "tcp6")
+        for fields in map(str.split, Path(f"/proc/{cloud.pid}/net/{table}").read_text().splitlines()[1:])
+        if fields[3] == "0A" and f"socket:[{fields[9]}]" in ours
+    ]
+    assert listening == [f"{socket.inet_aton('127.0.0.1')[::-1].hex().upper()}:{cloud.port:04X}"]
+
+
+def test_nothing_is_left_in_the_temporary_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with LocalCloud.start() as cloud:
+        function_arn = make_function(cloud, "def handler(event, context): return event")
+        cloud.client("lambda").invoke(FunctionName=function_arn, Payload=b"{}")
+        assert list(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_settings_for_another_ministack_do_not_reach_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTH", "false")
+    monkeypatch.setenv("SERVICES", "s3")
+    monkeypatch.setenv("MINISTACK_ACCOUNT_ID", "123456789012")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "another")
+    with LocalCloud.start() as cloud:
+        assert cloud.client("sts").get_caller_identity()["Account"] == cloud.account_id
+        cloud.client("iot").list_policies()
+
+
+def test_a_cloud_ends_with_the_process_that_started_it_even_if_that_is_killed() -> None:
+    script = (
+        "from local_cloud.process import LocalCloud; import time;"
+        "cloud = LocalCloud.start(); print(cloud.port, cloud.pid, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], cwd=REPOSITORY, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout
+        port, pid = map(int, parent.stdout.readline().split())
+        orphan = LocalCloud(port=port, pid=pid)
+        assert orphan.answers()
+        parent.send_signal(signal.SIGKILL)
+    assert eventually(lambda: not orphan.answers())

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from tests.integration.local_cloud.account import unique
+from tests.integration.local_cloud.mqtt import Token, websocket
+
+if TYPE_CHECKING:
+    from tests.integration.local_cloud.account import Account
+
+
+@pytest.mark.parametrize("token", [Token.APPENDED, Token.FIRST], ids=lambda token: token.name)
+def test_the_session_token_may_stand_anywhere_in_the_query(account: Account, token: Token) -> None:
+    with websocket(account.cloud, account.guest().credentials, token=token) as mqtt:
+        assert mqtt.connect(unique("client")) == 0
+
+
+def test_a_session_token_that_is_signed_is_refused_as_on_aws(account: Account) -> None:
+    with (
+        pytest.raises(InvalidStatus, match="403"),
+        websocket(account.cloud, account.guest().credentials, token=Token.SIGNED),
+    ):
+        pass
+
+
+def test_an_unsigned_upgrade_is_refused(account: Account) -> None:
+    with pytest.raises(InvalidStatus, match="403"), websocket(account.cloud, None):
+        pass
+
+
+def test_a_wrong_signature_is_refused(account: Account) -> None:
+    forged = replace(account.guest().credentials, secret_access_key="guess")
+    with pytest.raises(InvalidStatus, match="403"), websocket(account.cloud, forged):
+        pass
+
+
+def test_another_session_token_is_refused(account: Account) -> None:
+    forged = replace(account.guest().credentials, session_token="guess")
+    with pytest.raises(InvalidStatus, match="403"), websocket(account.cloud, forged):
+        pass
