@@ -106,6 +106,15 @@ def denial_reason(account: Account) -> bool:
     return False
 
 
+def function_logs(account: Account) -> bool:
+    """A function whose role may not make a log group does not."""
+    cloud = account.cloud
+    function_arn = make_function(cloud, "def handler(event, context): return event")
+    cloud.client("lambda").invoke(FunctionName=function_arn, Payload=b"{}")
+    group = f"/aws/lambda/{function_arn.rpartition(':')[2]}"
+    return not cloud.client("logs").describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+
+
 def signed_upgrade(account: Account) -> bool:
     """An unsigned WebSocket upgrade is refused."""
     try:
@@ -184,6 +193,7 @@ PROBES: dict[str, Callable[[Account], bool]] = {
         managed_policies,
         role_boundary,
         denial_reason,
+        function_logs,
         signed_upgrade,
         iot_policies,
         mqtt31,

@@ -86,11 +86,11 @@ def test_up_on_a_taken_port_is_one_line_and_exit_code_2(local_cloud: CommandLine
     assert f"port {cloud.port} is taken" in up.stderr
 
 
-def test_up_recovers_from_a_cloud_that_was_killed(local_cloud: CommandLine) -> None:
+def test_up_recovers_when_the_cloud_has_ended_without_it(local_cloud: CommandLine) -> None:
     local_cloud("up")
-    killed = local_cloud.state.running()
-    assert killed is not None
-    killed.end()
+    ended = local_cloud.state.running()
+    assert ended is not None
+    ended.end()
     assert local_cloud("status").returncode == 1
     assert local_cloud("up").returncode == 0
     assert local_cloud.state.running() is not None

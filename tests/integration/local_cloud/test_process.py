@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -66,7 +65,7 @@ def test_calls_are_counted_by_operation(cloud: LocalCloud) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_the_server_listens_on_one_loopback_port_alone(cloud: LocalCloud) -> None:
     descriptors = Path(f"/proc/{cloud.pid}/fd").iterdir()
-    ours = {os.readlink(descriptor) for descriptor in descriptors}
+    ours = {str(descriptor.readlink()) for descriptor in descriptors}
     listening = [
         fields[1]
         for table in ("tcp", "tcp6")

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import os
-
-import pytest
+from typing import TYPE_CHECKING
 
 from local_cloud.process import LocalCloud
+
+if TYPE_CHECKING:
+    import pytest
 
 POISON = {
     "AWS_PROFILE": "production",
