@@ -52,7 +52,7 @@ check: setup ## format, lint, strict types, cdk-nag, bandit, pip-audit where its
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/bandit --quiet --recursive app.py stacks lambdas pubsub_client local_cloud --configfile pyproject.toml
+	@$(BIN)/bandit --quiet --severity-level medium --recursive app.py stacks lambdas pubsub_client local_cloud
 	@$(BIN)/python -m stacks.nag
 	@.ci/audit
 

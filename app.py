@@ -14,9 +14,7 @@ def main() -> None:
     """Synthesize; a wrong setting stops it with one line and exit code 2."""
     app = App()
     try:
-        settings = read_settings(
-            app.node.try_get_context(CONTEXT_KEY), app.node.try_get_context("environment")
-        )
+        settings = read_settings(app.node.try_get_context(CONTEXT_KEY), app.node.try_get_context("environment"))
     except SettingsError as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None

@@ -14,9 +14,10 @@ import secrets
 from typing import Any
 
 import boto3
+from botocore.config import Config
+
 from attachment import proof
 from attachment.configuration import ConfigurationParameter
-from botocore.config import Config
 
 _LIMITS = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
 _ssm = boto3.client("ssm", config=_LIMITS)

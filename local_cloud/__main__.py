@@ -21,9 +21,7 @@ app = typer.Typer(
     add_completion=False,
 )
 
-StateDirectory = Annotated[
-    Path, typer.Option("--state-dir", help="Remembers the cloud that runs in the background.")
-]
+StateDirectory = Annotated[Path, typer.Option("--state-dir", help="Remembers the cloud that runs in the background.")]
 Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Loopback port; a free one unless given.")]
 Region = Annotated[str, typer.Option(help="Region of what is made without naming one.")]
 DEFAULT_STATE = Path(".local")
@@ -36,9 +34,7 @@ def up(port: Port = None, region: Region = DEFAULT_REGION, state_dir: StateDirec
     cloud = state.running()
     if cloud is not None:
         if port not in (None, cloud.port):
-            raise LocalCloudError(
-                f"a cloud of {state_dir} runs on port {cloud.port} already: end it with `down` first"
-            )
+            raise LocalCloudError(f"a cloud of {state_dir} runs on port {cloud.port} already: end it with `down` first")
         print(f"the embedded cloud runs already: {cloud.endpoint_url}")
         return
     state_dir.mkdir(parents=True, exist_ok=True)

@@ -75,16 +75,8 @@ class CdkApp:
         Raises:
             CdkError: the command failed.
         """
-        outputs = ["--outputs-file", str(self.outputs_file)]
-        self._run(
-            "deploy",
-            "--app",
-            str(self._assembly),
-            "--require-approval",
-            "never",
-            *outputs,
-            cwd=self.directory,
-        )
+        options = ["--require-approval", "never", "--outputs-file", str(self.outputs_file)]
+        self._run("deploy", "--app", str(self._assembly), *options, cwd=self.directory)
         outputs: dict[str, str] = json.loads(self.outputs_file.read_text())[self.stack_name]
         return outputs
 
@@ -119,6 +111,4 @@ class CdkApp:
             )
         if done.returncode != 0:
             tail = "\n".join(log.read_text().splitlines()[-_LAST_LINES:])
-            raise CdkError(
-                f"cdk {command} failed with exit code {done.returncode}; the end of {log}:\n{tail}"
-            )
+            raise CdkError(f"cdk {command} failed with exit code {done.returncode}; the end of {log}:\n{tail}")

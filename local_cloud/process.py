@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -9,13 +10,14 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import boto3
+import botocore.session
+from botocore.config import Config
 
 from local_cloud.environment import ACCOUNT_ID, CREDENTIALS, DEFAULT_REGION, HOST, without_aws
 
@@ -109,11 +111,12 @@ class LocalCloud:
         return without_aws(base) | self.variables()
 
     def client(self, service: str) -> Any:
-        """Return a boto3 client of this cloud with an administrator's credentials."""
-        return boto3.client(
+        """Return a boto3 client with an administrator's credentials; this process's AWS settings do not matter."""
+        return _session().client(
             service,  # type: ignore[call-overload]
             region_name=self.region,
             endpoint_url=self.endpoint_url,
+            config=Config(proxies={}),
             aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
         )
@@ -202,6 +205,18 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+@functools.cache
+def _session() -> boto3.Session:
+    """Return a session that looks at no profile and no file."""
+    # Name in a file, environment variables, default, conversion: a profile from nowhere, and files without content.
+    variables = {
+        "profile": (None, None, None, None),
+        "config_file": (None, None, os.devnull, None),
+        "credentials_file": (None, None, os.devnull, None),
+    }
+    return boto3.Session(botocore_session=botocore.session.Session(session_vars=variables))
 
 
 def _get_json(url: str) -> Any:

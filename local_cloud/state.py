@@ -38,9 +38,7 @@ class State:
     def remember(self, cloud: LocalCloud) -> None:
         """Write down which cloud runs and how a shell reaches it."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._file.write_text(
-            json.dumps({"port": cloud.port, "pid": cloud.pid, "region": cloud.region}) + "\n"
-        )
+        self._file.write_text(json.dumps({"port": cloud.port, "pid": cloud.pid, "region": cloud.region}) + "\n")
         lines = [f"export {name}={value}\n" for name, value in cloud.variables().items()]
         self._environment.write_text("".join(lines))
 

@@ -1,4 +1,4 @@
-"""The AWS IoT provider: MQTT 5 over a WebSocket whose upgrade request is signed with SigV4.
+"""AWS IoT as a provider: MQTT 5 over a WebSocket whose upgrade is signed with Signature Version 4.
 
 https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html
 """
@@ -6,149 +6,126 @@ https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html
 from __future__ import annotations
 
 import asyncio
-import os
-import http.client as http_client
-import urllib.parse
-import urllib.request
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from awscrt import auth, http, io, mqtt5
+from awscrt import auth, http
+from awscrt.mqtt5 import ExtendedValidationAndFlowControlOptions
 
 from pubsub_client._endpoint import Endpoint
+from pubsub_client._provider import Operation
+from pubsub_client.exceptions import ConfigurationError, PayloadError, TopicError
 
 if TYPE_CHECKING:
-    from awscrt.http import HttpRequest
-
     from pubsub_client._credentials import Credentials, CredentialsSource
 
-_SIGNING_NAME = "iotdevicegateway"
+_SERVICE = "iotdevicegateway"
 _PATH = "/mqtt"
-_REFUSAL_BYTES = 500
+
+# https://docs.aws.amazon.com/general/latest/gr/iot-core.html (message broker and protocol limits)
+_CLIENT_ID_BYTES = 128
+_TOPIC_BYTES = 256
+_TOPIC_SLASHES = 7
+_PAYLOAD_BYTES = 128 * 1024
+# The limits leave out Basic Ingest's prefix, $aws/rules/<rule name>/.
+_BASIC_INGEST = "$aws/rules/"
+
+# https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-actions.html
+_PERMISSIONS = {
+    Operation.CONNECT: ("iot:Connect", "client"),
+    Operation.PUBLISH: ("iot:Publish", "topic"),
+    Operation.PUBLISH_RETAINED: ("iot:Publish and iot:RetainPublish", "topic"),
+    Operation.SUBSCRIBE: ("iot:Subscribe", "topicfilter"),
+    Operation.UNSUBSCRIBE: ("iot:Subscribe", "topicfilter"),
+}
 
 
 class AwsIot:
     """How to reach AWS IoT as somebody with AWS credentials.
 
     Args:
-        endpoint: the bare host of DescribeEndpoint's ``iot:Data-ATS``.
-        region: the region the request is signed for.
-        credentials: asked for credentials at each connection.
+        endpoint: the bare host that DescribeEndpoint gives for ``iot:Data-ATS``.
+        region: the endpoint's region, which the signature is for.
+        credentials: asked at each connection; a :class:`CognitoSession` or a source of one's own.
 
     Raises:
         ConfigurationError: the endpoint is not a bare host.
     """
 
+    flow_control = ExtendedValidationAndFlowControlOptions.AWS_IOT_CORE_DEFAULTS
+    """AWS IoT takes 100 messages and 512 KB a second from one connection, so awscrt holds the rest back."""
+
     def __init__(self, *, endpoint: str, region: str, credentials: CredentialsSource) -> None:
         self.endpoint = Endpoint.parse(endpoint)
         self._region = region
         self._source = credentials
-        self._signed_path: str | None = None
-        self.handshake_error: Exception | None = None
-        """What went wrong in preparing the last upgrade request; awscrt tells only that something did."""
 
-    def client_options(self, loop: asyncio.AbstractEventLoop) -> mqtt5.ClientOptions:
-        """Return the options of a client that signs each upgrade request anew.
+    async def upgrade_path(self) -> str:
+        """Return the path with a fresh signature of fresh credentials in its query."""
+        return await self._sign(await self._source.credentials())
 
-        Args:
-            loop: where credentials are asked for and requests are signed; awscrt's own thread must not wait.
+    def check_client_id(self, client_id: str) -> None:
+        """Check the length.
+
+        Raises:
+            ConfigurationError: it is too long or empty.
         """
+        size = len(client_id.encode(errors="surrogatepass"))
+        if not 0 < size <= _CLIENT_ID_BYTES:
+            raise ConfigurationError(
+                f"the client id {client_id!r} has {size} bytes; AWS IoT takes 1 to {_CLIENT_ID_BYTES}"
+            )
 
-        def transform(transform_args: mqtt5.WebsocketHandshakeTransformArgs) -> None:
-            asyncio.run_coroutine_threadsafe(self._handshake(transform_args), loop)
+    def check_topic(self, topic: str) -> None:
+        """Check length and depth.
 
-        return mqtt5.ClientOptions(
-            host_name=self.endpoint.host,
-            port=self.endpoint.port,
-            tls_ctx=_tls_context() if self.endpoint.tls else None,
-            http_proxy_options=_proxy(self.endpoint),
-            websocket_handshake_transform=transform,
+        Raises:
+            TopicError: it is too long or too deep.
+        """
+        counted = topic.split("/", 3)[-1] if topic.startswith(_BASIC_INGEST) else topic
+        if (size := len(counted.encode())) > _TOPIC_BYTES:
+            raise TopicError(f"{topic!r} has {size} bytes; AWS IoT takes {_TOPIC_BYTES}")
+        if (slashes := counted.count("/")) > _TOPIC_SLASHES:
+            raise TopicError(f"{topic!r} has {slashes} slashes; AWS IoT takes {_TOPIC_SLASHES}")
+
+    def check_payload(self, payload: bytes) -> None:
+        """Check the length.
+
+        Raises:
+            PayloadError: it is too long.
+        """
+        if len(payload) > _PAYLOAD_BYTES:
+            raise PayloadError("$", f"has {len(payload)} bytes; AWS IoT takes {_PAYLOAD_BYTES}")
+
+    def explain_denied_upgrade(self) -> str:
+        """Return what AWS IoT's device gateway refuses an upgrade for."""
+        return (
+            "AWS IoT does not accept the signature: the credentials are not valid or have expired, the "
+            f"endpoint is not in region {self._region}, or this machine's clock is wrong"
         )
 
-    async def explain_refusal(self) -> str | None:
-        """Ask the signed address of the last upgrade once more over plain HTTP, and return what it answers.
+    def explain_denial(self, operation: Operation, resource: str) -> str:
+        """Return which permission is missing.
 
-        awscrt tells of a refused upgrade only that it was refused.
+        https://docs.aws.amazon.com/iot/latest/developerguide/cognito-identities.html
         """
-        if self._signed_path is None:
-            return None
-        return await asyncio.to_thread(_ask_again, self.endpoint, self._signed_path)
+        actions, kind = _PERMISSIONS[operation]
+        return (
+            f"the identity's role or the IoT policies attached to it do not allow {actions} on "
+            f"{kind}/{resource} (a new attachment can take minutes to act)"
+        )
 
-    async def _handshake(self, transform_args: mqtt5.WebsocketHandshakeTransformArgs) -> None:
-        self.handshake_error = None
-        try:
-            await self._sign(transform_args.http_request, await self._source.credentials())
-        except Exception as error:  # noqa: BLE001 - awscrt waits for an answer whatever happens
-            self.handshake_error = error
-            transform_args.set_done(error)
-        else:
-            transform_args.set_done()
-
-    async def _sign(self, request: HttpRequest, credentials: Credentials) -> None:
-        request.path = _PATH
-        request.headers.set("Host", self.endpoint.authority)
-        signing = auth.AwsSigningConfig(
+    async def _sign(self, credentials: Credentials) -> str:
+        request = http.HttpRequest("GET", _PATH, http.HttpHeaders([("Host", self.endpoint.authority)]))
+        config = auth.AwsSigningConfig(
             algorithm=auth.AwsSigningAlgorithm.V4,
             signature_type=auth.AwsSignatureType.HTTP_REQUEST_QUERY_PARAMS,
             credentials_provider=auth.AwsCredentialsProvider.new_static(
                 credentials.access_key_id, credentials.secret_access_key, credentials.session_token
             ),
             region=self._region,
-            service=_SIGNING_NAME,
-            # AWS IoT wants the session token appended to the signed address, not signed in.
+            service=_SERVICE,
+            # AWS IoT wants the session token added to the signed query, not signed with it.
             omit_session_token=True,
         )
-        await asyncio.wrap_future(auth.aws_sign_request(request, signing))
-        self._signed_path = request.path
-
-
-def _tls_context() -> io.ClientTlsContext:
-    options = io.TlsContextOptions()
-    if bundle := os.environ.get("AWS_CA_BUNDLE"):
-        options.override_default_trust_store_from_path(None, bundle)
-    return io.ClientTlsContext(options)
-
-
-def _proxy(endpoint: Endpoint) -> http.HttpProxyOptions | None:
-    """Return the proxy that the environment names; loopback is never reached through one."""
-    if not endpoint.tls or urllib.request.proxy_bypass(endpoint.host):
-        return None
-    address = urllib.request.getproxies().get("https")
-    if not address:
-        return None
-    proxy = urllib.parse.urlsplit(address if "://" in address else f"http://{address}")
-    credentials: dict[str, Any] = {}
-    if proxy.username:
-        credentials = {
-            "auth_type": http.HttpProxyAuthenticationType.Basic,
-            "auth_username": urllib.parse.unquote(proxy.username),
-            "auth_password": urllib.parse.unquote(proxy.password or ""),
-        }
-    tls = (
-        io.ClientTlsContext(io.TlsContextOptions()).new_connection_options()
-        if proxy.scheme == "https"
-        else None
-    )
-    port = proxy.port or (443 if tls else 80)
-    return http.HttpProxyOptions(proxy.hostname, port, tls_connection_options=tls, **credentials)
-
-
-def _ask_again(endpoint: Endpoint, signed_path: str) -> str | None:
-    headers = {
-        "Host": endpoint.authority,
-        "Connection": "Upgrade",
-        "Upgrade": "websocket",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": "cHVic3ViLWNsaWVudC0xMw==",
-        "Sec-WebSocket-Protocol": "mqtt",
-    }
-    connection = endpoint.open_http()
-    try:
-        connection.request("GET", signed_path, headers=headers)
-        answer = connection.getresponse()
-        if answer.status == http_client.SWITCHING_PROTOCOLS:
-            return None
-        return f"HTTP {answer.status} {answer.read(_REFUSAL_BYTES).decode(errors='replace')}".strip()
-    except (OSError, http_client.HTTPException) as error:
-        return f"{type(error).__name__}: {error}"
-    finally:
-        connection.close()
+        signed = await asyncio.wrap_future(auth.aws_sign_request(request, config))
+        return str(signed.path)

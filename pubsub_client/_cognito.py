@@ -1,4 +1,4 @@
-"""A signed-in user: tokens, identity id and AWS credentials, renewed before they expire."""
+"""A signed-in user: tokens, identity id and AWS credentials, renewed before they end."""
 
 from __future__ import annotations
 
@@ -12,43 +12,54 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from pycognito.aws_srp import AWSSRP
 
 from pubsub_client._credentials import Credentials
-from pubsub_client.exceptions import NotSignedInError, SessionError, SignInError
+from pubsub_client.exceptions import SessionError, SignInError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-# Early enough that what was just handed out is still good when AWS looks at it.
+# So early that what was handed out just before is still good when AWS looks at it.
 _RENEW_CREDENTIALS_BEFORE = timedelta(minutes=5)
-_RENEW_TOKENS_BEFORE = timedelta(minutes=2)
-_WHAT_TO_DO = {
-    "NEW_PASSWORD_REQUIRED": "the user must choose a new password before signing in here",
-    "SMS_MFA": "the user has a second factor, which this client cannot answer",
-    "SOFTWARE_TOKEN_MFA": "the user has a second factor, which this client cannot answer",
+_RENEW_TOKENS_BEFORE = timedelta(minutes=1)
+
+_SECOND_FACTOR = "the user has a second factor, which this session does not ask for: sign the user in elsewhere"
+# https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_RespondToAuthChallenge.html
+_CHALLENGES = {
+    "NEW_PASSWORD_REQUIRED": "the user still has a temporary password: have the user choose one, or set a "
+    "permanent one with AdminSetUserPassword",
+    "SMS_MFA": _SECOND_FACTOR,
+    "SOFTWARE_TOKEN_MFA": _SECOND_FACTOR,
+    "EMAIL_OTP": _SECOND_FACTOR,
+    "SELECT_MFA_TYPE": _SECOND_FACTOR,
+    "MFA_SETUP": "the user pool demands a second factor, which the user has not set up yet",
 }
 
 
 @dataclass(frozen=True)
 class _Tokens:
+    """What a sign-in gives; the ID token carries its issuer and when it ends."""
+
     id_token: str = field(repr=False)
-    access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
+    login: str
+    """The user pool's name among an identity pool's logins."""
     expiration: datetime
 
 
 class CognitoSession:
-    """Signs a user in with SRP and gives credentials of the user's identity.
+    """Signs a user in, and gives the user's identity id and AWS credentials.
 
     Args:
         region: the region of both pools.
         user_pool_id: the user pool.
-        user_pool_client_id: an app client without a secret that allows ``USER_SRP_AUTH``.
-        identity_pool_id: the identity pool that takes this user pool's tokens.
-        endpoint_url: where Cognito answers; None is AWS, or ``AWS_ENDPOINT_URL``.
-        now: the clock.
+        user_pool_client_id: an app client without a secret that allows ``ALLOW_USER_SRP_AUTH`` and
+            ``ALLOW_REFRESH_TOKEN_AUTH``.
+        identity_pool_id: the identity pool that takes this app client's tokens.
+        endpoint_url: where Cognito answers; None is boto3's own choice, ``AWS_ENDPOINT_URL`` included.
+        now: the clock, with a time zone.
     """
 
     def __init__(
@@ -61,151 +72,154 @@ class CognitoSession:
         endpoint_url: str | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        # None of these calls takes AWS credentials, so none must be looked for.
+        # No call here takes AWS credentials, so boto3 must not look for any.
         unsigned = Config(signature_version=UNSIGNED)
         self._user_pools = boto3.client("cognito-idp", region, endpoint_url=endpoint_url, config=unsigned)
-        self._identity_pools = boto3.client(
-            "cognito-identity", region, endpoint_url=endpoint_url, config=unsigned
-        )
+        self._identity_pools = boto3.client("cognito-identity", region, endpoint_url=endpoint_url, config=unsigned)
         self._user_pool_id = user_pool_id
         self._client_id = user_pool_client_id
         self._identity_pool_id = identity_pool_id
         self._now = now
-        self._renewing = asyncio.Lock()
-        self._forget()
+        self._one_at_a_time = asyncio.Lock()
+        self._tokens: _Tokens | None = None
+        self._identity_id: str | None = None
+        self._credentials: Credentials | None = None
 
     async def sign_in(self, user_name: str, password: str) -> None:
-        """Sign in with SRP: the password never leaves this process.
+        """Sign in with SRP: the password itself never leaves this process.
+
+        Whoever was signed in before is forgotten.
 
         Raises:
-            SignInError: Cognito refuses, or asks for something other than the password.
+            SignInError: Cognito refuses, or asks for more than the password.
         """
-        try:
-            answer = await asyncio.to_thread(self._authenticate, user_name, password)
-        except ClientError as error:
-            raise SignInError(error.response["Error"]["Code"], error.response["Error"]["Message"]) from error
-        self._forget()
-        self._tokens = self._read_tokens(answer)
+        async with self._one_at_a_time:
+            self._forget()
+            try:
+                result = await asyncio.to_thread(self._authenticate, user_name, password)
+            except (ClientError, BotoCoreError) as error:
+                raise SignInError(*_code_and_message(error)) from error
+            self._tokens = _read_tokens(result, result["RefreshToken"])
 
     async def identity_id(self) -> str:
         """Return the user's identity id.
 
         Raises:
-            SessionError: nobody is signed in, or the identity pool does not take the token.
+            SessionError: nobody is signed in, or Cognito refuses.
         """
-        async with self._renewing:
-            return await self._get_identity_id(await self._fresh_tokens())
+        async with self._one_at_a_time:
+            return await self._get_identity_id(await self._current_tokens())
 
     async def credentials(self) -> Credentials:
-        """Return AWS credentials of the identity, good for at least five minutes.
+        """Return AWS credentials of the user's identity that are good for five minutes at least.
 
         Raises:
-            SessionError: nobody is signed in, or Cognito does not renew the session.
+            SessionError: nobody is signed in, or Cognito refuses.
         """
-        async with self._renewing:
-            if self._credentials and self._credentials.expiration - self._now() > _RENEW_CREDENTIALS_BEFORE:
-                return self._credentials
-            tokens = await self._fresh_tokens()
-            identity_id = await self._get_identity_id(tokens)
-            answer = await self._call(
-                self._identity_pools.get_credentials_for_identity,
-                IdentityId=identity_id,
-                Logins=self._logins(tokens),
-            )
-            given = answer["Credentials"]
-            self._credentials = Credentials(
-                given["AccessKeyId"], given["SecretKey"], given["SessionToken"], given["Expiration"]
-            )
+        async with self._one_at_a_time:
+            if self._credentials is None or self._ends_within(_RENEW_CREDENTIALS_BEFORE, self._credentials.expiration):
+                self._credentials = await self._get_credentials(await self._current_tokens())
             return self._credentials
 
     async def sign_out(self) -> None:
         """Revoke the refresh token and forget everything; nothing happens if nobody is signed in.
 
+        Credentials that were handed out stay valid until they expire: AWS cannot take them back.
+
         Raises:
-            SessionError: Cognito does not revoke it; everything is forgotten all the same.
+            SessionError: Cognito does not revoke the token; it is forgotten here all the same.
         """
-        tokens, self._tokens = self._tokens, None
-        self._forget()
-        if tokens:
-            await self._call(
-                self._user_pools.revoke_token, Token=tokens.refresh_token, ClientId=self._client_id
-            )
+        async with self._one_at_a_time:
+            tokens = self._tokens
+            self._forget()
+            if tokens:
+                revoke = self._user_pools.revoke_token
+                await _call(revoke, Token=tokens.refresh_token, ClientId=self._client_id)
 
     def _forget(self) -> None:
-        self._tokens: _Tokens | None = None
-        self._identity_id: str | None = None
-        self._credentials: Credentials | None = None
+        self._tokens = self._identity_id = self._credentials = None
 
-    def _authenticate(self, user_name: str, password: str) -> dict[str, Any]:
-        srp = AWSSRP(
-            username=user_name,
-            password=password,
-            pool_id=self._user_pool_id,
-            client_id=self._client_id,
-            client=self._user_pools,
-        )
+    def _authenticate(self, user_name: str, password: str) -> Mapping[str, Any]:
+        """Answer the one challenge of SRP; anything else Cognito asks for ends the sign-in."""
+        srp = AWSSRP(user_name, password, self._user_pool_id, self._client_id, client=self._user_pools)
         parameters = srp.get_auth_params()
-        started = self._user_pools.initiate_auth(
+        answer = self._user_pools.initiate_auth(
             ClientId=self._client_id, AuthFlow="USER_SRP_AUTH", AuthParameters=parameters
         )
-        _expect(started, "PASSWORD_VERIFIER")
-        answered = self._user_pools.respond_to_auth_challenge(
+        _expect(answer.get("ChallengeName"), "PASSWORD_VERIFIER")
+        answer = self._user_pools.respond_to_auth_challenge(
             ClientId=self._client_id,
             ChallengeName="PASSWORD_VERIFIER",
-            ChallengeResponses=srp.process_challenge(started["ChallengeParameters"], parameters),
+            ChallengeResponses=srp.process_challenge(answer["ChallengeParameters"], parameters),
         )
-        _expect(answered, None)
-        return dict(answered["AuthenticationResult"])
+        _expect(answer.get("ChallengeName"), None)
+        return answer["AuthenticationResult"]
 
-    async def _fresh_tokens(self) -> _Tokens:
+    async def _current_tokens(self) -> _Tokens:
         if self._tokens is None:
-            raise NotSignedInError("nobody is signed in: call sign_in() first")
-        if self._tokens.expiration - self._now() > _RENEW_TOKENS_BEFORE:
-            return self._tokens
-        answer = await self._call(
-            self._user_pools.initiate_auth,
-            ClientId=self._client_id,
-            AuthFlow="REFRESH_TOKEN_AUTH",
-            AuthParameters={"REFRESH_TOKEN": self._tokens.refresh_token},
-        )
-        self._tokens = self._read_tokens(
-            {"RefreshToken": self._tokens.refresh_token} | answer["AuthenticationResult"]
-        )
+            raise SessionError("nobody is signed in: call sign_in() first")
+        if self._ends_within(_RENEW_TOKENS_BEFORE, self._tokens.expiration):
+            answer = await _call(
+                self._user_pools.initiate_auth,
+                ClientId=self._client_id,
+                AuthFlow="REFRESH_TOKEN_AUTH",
+                AuthParameters={"REFRESH_TOKEN": self._tokens.refresh_token},
+            )
+            result = answer["AuthenticationResult"]
+            self._tokens = _read_tokens(result, result.get("RefreshToken", self._tokens.refresh_token))
         return self._tokens
 
     async def _get_identity_id(self, tokens: _Tokens) -> str:
         if self._identity_id is None:
-            answer = await self._call(
-                self._identity_pools.get_id,
-                IdentityPoolId=self._identity_pool_id,
-                Logins=self._logins(tokens),
-            )
+            get_id = self._identity_pools.get_id
+            logins = {tokens.login: tokens.id_token}
+            answer = await _call(get_id, IdentityPoolId=self._identity_pool_id, Logins=logins)
             self._identity_id = str(answer["IdentityId"])
         return self._identity_id
 
-    async def _call(self, operation: Callable[..., Any], **arguments: Any) -> Any:
-        try:
-            return await asyncio.to_thread(operation, **arguments)
-        except ClientError as error:
-            code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
-            raise SessionError(f"{error.operation_name} answered {code}: {message}") from error
+    async def _get_credentials(self, tokens: _Tokens) -> Credentials:
+        answer = await _call(
+            self._identity_pools.get_credentials_for_identity,
+            IdentityId=await self._get_identity_id(tokens),
+            Logins={tokens.login: tokens.id_token},
+        )
+        given = answer["Credentials"]
+        return Credentials(given["AccessKeyId"], given["SecretKey"], given["SessionToken"], given["Expiration"])
 
-    def _read_tokens(self, answer: dict[str, Any]) -> _Tokens:
-        expiration = self._now() + timedelta(seconds=answer["ExpiresIn"])
-        return _Tokens(answer["IdToken"], answer["AccessToken"], answer["RefreshToken"], expiration)
-
-    def _logins(self, tokens: _Tokens) -> dict[str, str]:
-        """Name the token's issuer as identity pools do: the URL without its scheme, right in every partition."""
-        return {_issuer(tokens.id_token).removeprefix("https://"): tokens.id_token}
+    def _ends_within(self, time: timedelta, expiration: datetime) -> bool:
+        return expiration - self._now() <= time
 
 
-def _expect(answer: Any, challenge: str | None) -> None:
-    asked = answer.get("ChallengeName")
-    if asked != challenge:
-        raise SignInError(asked or "no challenge", _WHAT_TO_DO.get(asked, "this client cannot answer it"))
-
-
-def _issuer(token: str) -> str:
-    payload = token.split(".")[1]
+def _read_tokens(result: Mapping[str, Any], refresh_token: str) -> _Tokens:
+    """Read an AuthenticationResult, whose ``ExpiresIn`` is the access token's: the ID token has its own."""
+    id_token = result["IdToken"]
+    payload = id_token.split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    return str(claims["iss"])
+    return _Tokens(
+        id_token,
+        refresh_token,
+        # An identity pool knows a user pool by its issuer without the scheme, in every partition.
+        login=claims["iss"].removeprefix("https://"),
+        expiration=datetime.fromtimestamp(claims["exp"], UTC),
+    )
+
+
+async def _call(operation: Callable[..., Any], **arguments: object) -> Any:
+    try:
+        return await asyncio.to_thread(operation, **arguments)
+    except (ClientError, BotoCoreError) as error:
+        code, message = _code_and_message(error)
+        raise SessionError(f"Cognito does not answer as it should ({code}): {message}") from error
+
+
+def _code_and_message(error: ClientError | BotoCoreError) -> tuple[str, str]:
+    if isinstance(error, ClientError):
+        told = error.response["Error"]
+        return told["Code"], f"{error.operation_name}: {told.get('Message', 'no message')}"
+    return type(error).__name__, str(error)
+
+
+def _expect(challenge: str | None, expected: str | None) -> None:
+    if challenge != expected:
+        name = challenge or "no challenge"
+        raise SignInError(name, _CHALLENGES.get(name, "this session cannot answer it"))

@@ -1,72 +1,81 @@
-"""Payloads: JSON by default, bytes as they are."""
+"""Payloads: JSON unless they are bytes."""
 
 from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pubsub_client.exceptions import PayloadError
 
-# https://docs.aws.amazon.com/general/latest/gr/iot-core.html: a publish request's payload
-_MAX_BYTES = 128 * 1024
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OCTETS = "application/octet-stream"
+"""The MQTT 5 content type of a payload sent as bytes: bytes that happen to be JSON arrive as bytes."""
 
 
 def encode(payload: object) -> bytes:
     """Return the bytes to send.
 
     Args:
-        payload: ``bytes`` are sent as they are; any other value as JSON.
+        payload: ``bytes`` are sent as they are; any other value as JSON, in UTF-8.
 
     Raises:
-        PayloadError: a part of it is not JSON serialisable (the message names the path to it), or it is too long.
+        PayloadError: it is not JSON serialisable; the error names the place in it.
     """
-    if isinstance(payload, bytes | bytearray | memoryview):
-        data = bytes(payload)
-    else:
-        _check(payload, "$", ())
-        data = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-    if len(data) > _MAX_BYTES:
-        raise PayloadError(f"the payload has {len(data)} bytes; AWS IoT takes {_MAX_BYTES}")
-    return data
-
-
-def decode(data: bytes) -> tuple[Any, bool]:
-    """Return the value and True if the bytes are JSON, else the bytes themselves and False."""
+    if isinstance(payload, bytes):
+        return payload
     try:
-        return json.loads(data), True
-    except ValueError:
-        return data, False
+        return json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        for path, problem in _problems(payload, "$", ()):
+            raise PayloadError(path, problem) from None
+        raise PayloadError("$", f"is not JSON serialisable: {error}") from error
 
 
-def _check(value: object, path: str, parents: tuple[int, ...]) -> None:
-    if id(value) in parents:
-        raise PayloadError(f"payload at {path} contains itself")
-    if value is None or isinstance(value, bool | int | str):
-        if isinstance(value, str):
-            _check_text(value, path)
-        return
-    if isinstance(value, float):
+def decode(payload: bytes, content_type: str | None) -> tuple[Any, bool]:
+    """Return the JSON value and True; or, if it is no JSON or was sent as bytes, the bytes and False."""
+    if content_type == OCTETS:
+        return payload, False
+    try:
+        return json.loads(payload.decode(), parse_constant=_refuse_constant), True
+    except (ValueError, RecursionError):
+        return payload, False
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _problems(value: object, path: str, ancestors: tuple[int, ...]) -> Iterator[tuple[str, str]]:
+    """Find what json.dumps refused; it does not say where."""
+    if isinstance(value, str):
+        if not _is_unicode(value):
+            yield path, "is text with a lone surrogate, which is not valid Unicode"
+    elif isinstance(value, float):
         if not math.isfinite(value):
-            raise PayloadError(f"payload at {path} is {value}, which JSON cannot express")
-        return
-    parents = (*parents, id(value))
-    if isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            _check(item, f"{path}[{index}]", parents)
-        return
-    if isinstance(value, dict):
+            yield path, f"is {value}, which JSON does not have"
+    elif id(value) in ancestors:
+        yield path, "contains itself"
+    elif isinstance(value, dict):
         for key, item in value.items():
-            if not isinstance(key, str):
-                raise PayloadError(f"payload at {path} has the key {key!r}; JSON takes text keys only")
-            _check_text(key, path)
-            _check(item, f"{path}.{key}", parents)
-        return
-    raise PayloadError(f"payload at {path} is a {type(value).__name__}, which is not JSON serialisable")
+            if not (key is None or isinstance(key, str | int | float)):
+                yield path, f"has a key of type {type(key).__name__}; JSON takes text"
+            elif isinstance(key, str) and not _is_unicode(key):
+                yield path, "has a key with a lone surrogate, which is not valid Unicode"
+            else:
+                yield from _problems(item, f"{path}.{key}", (*ancestors, id(value)))
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _problems(item, f"{path}[{index}]", (*ancestors, id(value)))
+    elif not (value is None or isinstance(value, int)):
+        yield path, f"is of type {type(value).__name__}, which is not JSON serialisable"
 
 
-def _check_text(text: str, path: str) -> None:
+def _is_unicode(text: str) -> bool:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise PayloadError(f"payload at {path} holds a lone surrogate, which is no valid text") from None
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""What is received: messages, and the subscription a reader takes them from."""
+"""What is received: messages, and the subscription that a reader takes them from."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from pubsub_client._payload import decode
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from awscrt.mqtt5 import PublishPacket
 
 
 @dataclass(frozen=True)
@@ -17,10 +19,10 @@ class Message:
 
     Args:
         topic: the topic it was published to.
-        payload: the JSON value, or the bytes if they are no JSON.
-        is_json: whether the payload was JSON.
-        qos: 0 or 1, as delivered.
-        retain: whether it had been retained before the subscription.
+        payload: the JSON value; the bytes if it is no JSON, or was sent as bytes by this library.
+        is_json: which of the two ``payload`` is.
+        qos: 0 or 1, as it was delivered.
+        retain: whether the broker had kept it from before the subscription.
     """
 
     topic: str
@@ -31,57 +33,51 @@ class Message:
 
 
 class Subscription:
-    """Messages of one topic filter: an async context manager, and an async iterator inside it.
+    """The messages of one topic filter, to read with ``async for``; :meth:`PubSub.subscribe` makes it.
 
-    A reader that falls behind loses the oldest messages and is told how many: see :attr:`missed`.
+    Args:
+        topic_filter: the topic filter.
+        buffer: how many messages wait for the reader; when there are more, the oldest is dropped.
     """
 
-    def __init__(
-        self,
-        topic_filter: str,
-        buffer: int,
-        enter: Callable[[Subscription], Awaitable[None]],
-        leave: Callable[[Subscription], Awaitable[None]],
-    ) -> None:
-        """Not made by users: :meth:`PubSub.subscribe` does."""
+    def __init__(self, topic_filter: str, buffer: int) -> None:
         self.topic_filter = topic_filter
         self.missed = 0
-        """How many messages were dropped because nobody took them in time."""
-        self._messages: deque[Message] = deque(maxlen=buffer)
-        self._arrived = asyncio.Event()
-        self._ended: Exception | bool = False
-        self._enter = enter
-        self._leave = leave
-
-    async def __aenter__(self) -> Self:
-        await self._enter(self)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.end(True)
-        await self._leave(self)
+        """How many messages were dropped because the reader was too slow."""
+        self._packets: deque[PublishPacket] = deque(maxlen=buffer)
+        self._news = asyncio.Event()
+        self._ended = False
+        self._error: Exception | None = None
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Message:
-        while not self._messages:
-            if isinstance(self._ended, Exception):
-                raise self._ended
+        """Return the next message; stops when the connection is closed.
+
+        Raises:
+            SubscribeRefused: the broker refused the topic filter after a reconnection.
+        """
+        while not self._packets:
+            if self._error:
+                raise self._error
             if self._ended:
                 raise StopAsyncIteration
-            self._arrived.clear()
-            await self._arrived.wait()
-        return self._messages.popleft()
+            self._news.clear()
+            await self._news.wait()
+        packet = self._packets.popleft()
+        payload, is_json = decode(packet.payload or b"", packet.content_type)
+        return Message(packet.topic, payload, is_json, int(packet.qos), bool(packet.retain))
 
-    def put(self, message: Message) -> None:
-        """Hand a message to the reader; the oldest waiting one makes room if there is none."""
-        if len(self._messages) == self._messages.maxlen:
+    def put(self, packet: PublishPacket) -> None:
+        """Hand a message to the reader."""
+        if len(self._packets) == self._packets.maxlen:
             self.missed += 1
-        self._messages.append(message)
-        self._arrived.set()
+        self._packets.append(packet)
+        self._news.set()
 
-    def end(self, why: Exception | bool) -> None:
-        """Let the reader finish what has arrived and then stop, or raise the exception."""
-        self._ended = why
-        self._arrived.set()
+    def end(self, error: Exception | None = None) -> None:
+        """Let the reader take what has arrived, and then stop or raise the error."""
+        self._ended = True
+        self._error = self._error or error
+        self._news.set()

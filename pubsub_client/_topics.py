@@ -1,63 +1,65 @@
-"""Topics and topic filters: AWS IoT's limits, and which filter takes which topic.
+"""Topics and topic filters by the MQTT 5 specification: which are well-formed, and which match.
 
-Limits: https://docs.aws.amazon.com/general/latest/gr/iot-core.html (AWS IoT Core message broker and protocol limits)
-Matching: https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html#_Toc3901241
+https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html#_Toc3901241 (section 4.7)
 """
 
 from __future__ import annotations
 
 from pubsub_client.exceptions import TopicError
 
-_MAX_BYTES = 256
-_MAX_SLASHES = 7
+_MAX_BYTES = 65535
+_SHARED = "$share/"
 
 
 def check_topic(topic: str) -> None:
     """Check a topic to publish to.
 
     Raises:
-        TopicError: AWS IoT would refuse it.
+        TopicError: it is not well-formed, or has a wildcard.
     """
-    _check_limits(topic, "topic")
-    if "#" in topic or "+" in topic:
-        raise TopicError(f"topic {topic!r} has a wildcard: messages are published to one topic")
+    _check_text(topic, "topic")
+    if "+" in topic or "#" in topic:
+        raise TopicError(f"the topic {topic!r} has a wildcard: a message is published to one topic")
 
 
 def check_topic_filter(topic_filter: str) -> None:
     """Check a topic filter to subscribe to.
 
     Raises:
-        TopicError: AWS IoT would refuse it.
+        TopicError: it is not well-formed, or is a shared subscription.
     """
-    _check_limits(topic_filter, "topic filter")
+    _check_text(topic_filter, "topic filter")
+    if topic_filter.startswith(_SHARED):
+        raise TopicError(f"the topic filter {topic_filter!r} asks for a shared subscription, which is not supported")
     levels = topic_filter.split("/")
-    if "#" in levels[:-1] or any(len(level) > 1 and ("#" in level or "+" in level) for level in levels):
+    if "#" in levels[:-1] or any(len(level) > 1 and ("+" in level or "#" in level) for level in levels):
         raise TopicError(
-            f"topic filter {topic_filter!r} is malformed: '+' stands alone for one level, '#' alone for the last ones"
+            f"the topic filter {topic_filter!r} is not well-formed: '+' stands alone between slashes, '#' "
+            "stands alone at the end"
         )
 
 
 def matches(topic_filter: str, topic: str) -> bool:
-    """Tell whether a filter takes a topic; a leading wildcard does not take topics that begin with ``$``."""
-    wanted, given = topic_filter.split("/"), topic.split("/")
-    if topic.startswith("$") and wanted[0] in ("#", "+"):
+    """Tell whether a well-formed topic filter matches a topic."""
+    wanted, levels = topic_filter.split("/"), topic.split("/")
+    if topic.startswith("$") and wanted[0] in ("+", "#"):
         return False
     for index, level in enumerate(wanted):
-        if level == "#":  # also the parent level: "a/#" takes "a"
-            return True
-        if index == len(given) or level not in ("+", given[index]):
+        if level == "#":
+            return True  # and so for "a/#" and the topic "a": '#' takes the parent level too
+        if index == len(levels) or level not in ("+", levels[index]):
             return False
-    return len(wanted) == len(given)
+    return len(wanted) == len(levels)
 
 
-def _check_limits(text: str, kind: str) -> None:
+def _check_text(text: str, kind: str) -> None:
     if not text:
         raise TopicError(f"the {kind} is empty")
-    if "\x00" in text:
-        raise TopicError(f"{kind} {text!r} holds a null character")
-    if (size := len(text.encode())) > _MAX_BYTES:
-        raise TopicError(f"{kind} {text!r} has {size} bytes; AWS IoT takes {_MAX_BYTES}")
-    # Basic ingest's prefix $aws/rules/<rule name>/ does not count.
-    counted = text.split("/", 3)[-1] if text.startswith("$aws/rules/") else text
-    if (slashes := counted.count("/")) > _MAX_SLASHES:
-        raise TopicError(f"{kind} {text!r} has {slashes} slashes; AWS IoT takes {_MAX_SLASHES}")
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        raise TopicError(f"the {kind} {text!r} is not valid Unicode") from None
+    if "\0" in text:
+        raise TopicError(f"the {kind} {text!r} has a null character")
+    if size > _MAX_BYTES:
+        raise TopicError(f"the {kind} {text[:40]!r}... has {size} bytes; MQTT takes {_MAX_BYTES}")

@@ -1,17 +1,19 @@
 """What can go wrong, in one tree.
 
 PubSubError
- ├─ ConfigurationError        a value given to this library cannot be right
- │   ├─ TopicError            a topic or topic filter that AWS IoT would refuse
- │   └─ PayloadError          a payload that cannot be sent
- ├─ SignInError               Cognito does not sign the user in
- ├─ SessionError              Cognito refuses a call of a signed-in user
- │   └─ NotSignedInError      nobody is signed in
- ├─ ConnectionRefused         the connection could not be made
- ├─ ConnectionLost            the connection went away before an operation was answered
- ├─ SubscribeRefused          a topic filter was refused
- └─ PublishRefused            a message was refused
+ ├─ ConfigurationError (ValueError)     a value given to this library cannot be right
+ │   ├─ TopicError                      a topic or topic filter that the broker would refuse
+ │   └─ PayloadError                    a payload that cannot be sent
+ ├─ SignInError                         Cognito does not sign the user in
+ ├─ SessionError                        a session gives no identity id, credentials or sign-out
+ ├─ ConnectionRefused (ConnectionError) the connection cannot be made
+ ├─ ConnectionLost (ConnectionError)    the connection went away before an answer came
+ ├─ SubscribeRefused                    the broker refuses a topic filter
+ └─ PublishRefused                      the broker refuses a message
 """
+
+# "Refused" and "lost" are what the field says, as in Python's own ConnectionRefusedError.
+# ruff: noqa: N818
 
 from __future__ import annotations
 
@@ -25,18 +27,27 @@ class ConfigurationError(PubSubError, ValueError):
 
 
 class TopicError(ConfigurationError):
-    """A topic or topic filter that AWS IoT would refuse; nothing was sent."""
+    """A topic or topic filter that the broker would refuse; nothing was sent."""
 
 
 class PayloadError(ConfigurationError):
-    """A payload that cannot be sent; the message names the place in it."""
+    """A payload that cannot be sent; nothing was sent.
+
+    Args:
+        path: the place in the payload, such as ``$.orders[2].when``.
+        problem: what is wrong there.
+    """
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(f"the payload cannot be sent: {path} {problem}")
+        self.path = path
 
 
 class SignInError(PubSubError):
     """Cognito does not sign the user in.
 
     Args:
-        code: Cognito's error code, or the challenge it asks for.
+        code: Cognito's error code, or the name of the challenge it asks for.
         message: what happened and what to do.
     """
 
@@ -46,58 +57,50 @@ class SignInError(PubSubError):
 
 
 class SessionError(PubSubError):
-    """Cognito refuses a call of a signed-in user: tokens, identity id or credentials cannot be had."""
+    """A session gives no identity id or credentials, or cannot be ended; the message says why."""
 
 
-class NotSignedInError(SessionError):
-    """Nobody is signed in."""
-
-
-class ConnectionRefused(PubSubError):  # noqa: N818 - the field says "connection refused"
-    """The connection could not be made.
+class ConnectionRefused(PubSubError, ConnectionError):
+    """The connection cannot be made.
 
     Args:
         endpoint: the host that was asked.
-        reason: who refused, and why as far as can be told.
+        reason: who refuses and why, as far as can be told, and what to do.
     """
 
     def __init__(self, endpoint: str, reason: str) -> None:
-        super().__init__(f"{endpoint} refused the connection: {reason}")
+        super().__init__(f"no connection to {endpoint}: {reason}")
         self.endpoint = endpoint
         self.reason = reason
 
 
-class ConnectionLost(PubSubError):  # noqa: N818
-    """The connection went away before an operation was answered; AWS IoT also answers a forbidden one this way."""
+class ConnectionLost(PubSubError, ConnectionError):
+    """The connection went away before an answer came; whether the broker acted on it is not known."""
 
 
-class SubscribeRefused(PubSubError):  # noqa: N818
-    """The broker refused a topic filter.
+class SubscribeRefused(PubSubError):
+    """The broker refuses a topic filter.
 
     Args:
-        topic_filter: the filter.
-        reason: the broker's reason code, and what it means.
+        topic_filter: the topic filter.
+        reason: the broker's reason code and what it means.
     """
 
     def __init__(self, topic_filter: str, reason: str) -> None:
-        super().__init__(
-            f"subscribing to {topic_filter} was refused: {reason}; iot:Subscribe on topicfilter/{topic_filter} must be "
-            "allowed by the role and by an attached IoT policy"
-        )
+        super().__init__(f"the subscription to {topic_filter} is refused: {reason}")
         self.topic_filter = topic_filter
+        self.reason = reason
 
 
-class PublishRefused(PubSubError):  # noqa: N818
-    """The broker refused a message.
+class PublishRefused(PubSubError):
+    """The broker refuses a message.
 
     Args:
-        topic: its topic.
-        reason: the broker's reason code, and what it means.
+        topic: the message's topic.
+        reason: the broker's reason code and what it means.
     """
 
     def __init__(self, topic: str, reason: str) -> None:
-        super().__init__(
-            f"publishing to {topic} was refused: {reason}; iot:Publish on topic/{topic} must be allowed by the role and "
-            "by an attached IoT policy"
-        )
+        super().__init__(f"the message to {topic} is refused: {reason}")
         self.topic = topic
+        self.reason = reason

@@ -34,9 +34,7 @@ class PubSubIdentityPool(Construct):
     ``cognito-identity.amazonaws.com`` in partitions that call it otherwise.
     """
 
-    def __init__(
-        self, scope: Construct, construct_id: str, settings: Settings, users: PubSubUserPool
-    ) -> None:
+    def __init__(self, scope: Construct, construct_id: str, settings: Settings, users: PubSubUserPool) -> None:
         super().__init__(scope, construct_id)
         pool = cognito.CfnIdentityPool(
             self,
@@ -67,9 +65,7 @@ class PubSubIdentityPool(Construct):
 
 
 def _auth_role(scope: Construct, settings: Settings, identity_pool_id: str) -> iam.Role:
-    service = (
-        "cognito-identity-us-gov.amazonaws.com" if _is_gov_cloud(scope) else "cognito-identity.amazonaws.com"
-    )
+    service = "cognito-identity-us-gov.amazonaws.com" if _is_gov_cloud(scope) else "cognito-identity.amazonaws.com"
     role = iam.Role(
         scope,
         "AuthRole",
@@ -104,8 +100,8 @@ def _is_gov_cloud(scope: Construct) -> bool:
 def _boundary(scope: Construct, settings: Settings) -> iam.ManagedPolicy:
     """The most a signed-in user may ever do in AWS IoT: the data actions.
 
-    AWSIoTConfigAccess would let any signed-in user rewrite the IoT policy for everyone, make certificates and rules; AWS
-    adds actions to it. A boundary fails closed where a list of denied actions would not.
+    AWSIoTConfigAccess would let any signed-in user rewrite the IoT policy for everyone, make certificates and rules,
+    and AWS adds actions to it. A boundary fails closed where a list of denied actions would not.
     """
     data = _DATA_ACTIONS + (_SHADOW_ACTIONS if settings.reserved_topics else [])
     statements = [
@@ -137,7 +133,7 @@ def _boundary(scope: Construct, settings: Settings) -> iam.ManagedPolicy:
             "CloudFormation-Validate::W2512": "What is not AWS IoT is left to the role's own policies.",
             # The rule itself fails on resources made of intrinsic functions, and is then named without a finding.
             "AwsSolutions-IAM5": (
-                "A boundary grants nothing: it names which actions the role's policies may grant, on whatever they name."
+                "A boundary grants nothing: it says which of the role's grants count, on whatever these name."
             ),
         },
     )

@@ -64,9 +64,7 @@ class IotPolicy(Construct):
             environment=environment,
             timeout=Duration.minutes(15),
         )
-        policy_arn = Stack.of(self).format_arn(
-            service="iot", resource="policy", resource_name=settings.policy_name
-        )
+        policy_arn = Stack.of(self).format_arn(service="iot", resource="policy", resource_name=settings.policy_name)
         permission = iam.Policy(
             self,
             "Permission",
@@ -80,9 +78,7 @@ class IotPolicy(Construct):
                     ],
                     resources=[policy_arn],
                 ),
-                iam.PolicyStatement(
-                    actions=["iot:ListTargetsForPolicy", "iot:DetachPolicy"], resources=["*"]
-                ),
+                iam.PolicyStatement(actions=["iot:ListTargetsForPolicy", "iot:DetachPolicy"], resources=["*"]),
             ],
         )
         acknowledge(
@@ -108,9 +104,7 @@ class IotPolicy(Construct):
 def _full_topic_access(stack: Stack) -> dict[str, object]:
     def arns(*resources: str) -> Sequence[str]:
         return [
-            stack.format_arn(
-                service="iot", resource=name, resource_name="*", arn_format=ArnFormat.SLASH_RESOURCE_NAME
-            )
+            stack.format_arn(service="iot", resource=name, resource_name="*", arn_format=ArnFormat.SLASH_RESOURCE_NAME)
             for name in resources
         ]
 

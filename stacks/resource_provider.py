@@ -65,9 +65,7 @@ def waiting_resource_provider(
 def _acknowledge_invoking(invokers: list[IConstruct], functions: list[IConstruct]) -> None:
     """Acknowledge that CDK lets the framework invoke every version of the functions it was given."""
     for invoker in invokers:
-        logical_ids = [
-            Stack.of(each).get_logical_id(cast("CfnElement", each.node.default_child)) for each in functions
-        ]
+        logical_ids = [Stack.of(each).get_logical_id(cast("CfnElement", each.node.default_child)) for each in functions]
         acknowledge(
             invoker,
             {

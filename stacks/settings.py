@@ -31,7 +31,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
 
     environment: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")] = DEFAULT_ENVIRONMENT
-    """Names the stack: several environments live side by side. Chosen by ``-c environment=NAME``, never in a section."""
+    """Names the stack. Chosen by ``-c environment=NAME``, never in a section."""
 
     policy_name: Annotated[str, Field(pattern=r"^[\w+=,.@-]{1,128}$")] = "myIoTPolicy"
     """The IoT policy attached to each signed-in user's identity."""
@@ -80,16 +80,12 @@ def read_settings(section: Mapping[str, Any] | None, environment: str | None) ->
     """
     values = dict(_mapping(section if section is not None else {}, CONTEXT_KEY))
     environments = _mapping(values.pop("environments", {}), f"{CONTEXT_KEY}.environments")
-    parts = {
-        name: _mapping(part, f"{CONTEXT_KEY}.environments.{name}") for name, part in environments.items()
-    }
+    parts = {name: _mapping(part, f"{CONTEXT_KEY}.environments.{name}") for name, part in environments.items()}
     path = {key: f"{CONTEXT_KEY}.{key}" for key in values}
     chosen = environment or DEFAULT_ENVIRONMENT
     if chosen != DEFAULT_ENVIRONMENT and chosen not in parts:
         allowed = ", ".join(sorted([DEFAULT_ENVIRONMENT, *parts]))
-        raise SettingsError(
-            f"environment: {chosen!r} is not in {CONTEXT_KEY}.environments; allowed: {allowed}"
-        )
+        raise SettingsError(f"environment: {chosen!r} is not in {CONTEXT_KEY}.environments; allowed: {allowed}")
     for key, value in parts.get(chosen, {}).items():
         values[key] = value
         path[key] = f"{CONTEXT_KEY}.environments.{chosen}.{key}"
@@ -112,9 +108,7 @@ def _mapping(value: Any, path: str) -> Mapping[str, Any]:
 def _explain(path: str, error: Any) -> str:
     if error["type"] == "extra_forbidden":
         allowed = ", ".join(
-            sorted(
-                field.alias or name for name, field in Settings.model_fields.items() if name != "environment"
-            )
+            sorted(field.alias or name for name, field in Settings.model_fields.items() if name != "environment")
         )
         return f"{path}: unknown key; allowed: {allowed}"
     return f"{path}: {error['input']!r} given; {error['msg'][0].lower()}{error['msg'][1:]}"

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from aws_cdk import ArnFormat, Aws, Duration, Fn, RemovalPolicy, Stack
+from aws_cdk import Duration, Fn, RemovalPolicy, Stack
 from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -31,6 +31,25 @@ _BUDGET_SECONDS = 2.5
 # One full vCPU: a cold start's import of the SDK is the longest part of a first sign-in.
 _MEMORY_SIZE = 1769
 
+# AWS's own list for key administrators; no action on it makes or verifies a MAC.
+# https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
+_KEY_ADMINISTRATION = [
+    "kms:CancelKeyDeletion",
+    "kms:Create*",
+    "kms:Delete*",
+    "kms:Describe*",
+    "kms:Disable*",
+    "kms:Enable*",
+    "kms:Get*",
+    "kms:List*",
+    "kms:Put*",
+    "kms:Revoke*",
+    "kms:ScheduleKeyDeletion",
+    "kms:TagResource",
+    "kms:UntagResource",
+    "kms:Update*",
+]
+
 
 class SignInAttachment(Construct):
     """Wires the user pool so that each sign-in attaches the IoT policy to the user's identity."""
@@ -47,11 +66,9 @@ class SignInAttachment(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._parameter_name = f"/{settings.stack_name}/sign-in-attachment"
-        self.marker: str = Fn.join(
-            "-", [_fingerprint(identities.fingerprint, policy.policy_name), policy.epoch]
-        )
+        self.marker: str = Fn.join("-", [_fingerprint(identities.fingerprint, policy.policy_name), policy.epoch])
         """What a current marker begins with."""
-        key_environment = {"CONFIGURATION_PARAMETER": self._parameter_name}
+        parameter = {"CONFIGURATION_PARAMETER": self._parameter_name}
         self.trigger = PubSubFunction(
             self,
             "PostAuthentication",
@@ -66,7 +83,7 @@ class SignInAttachment(Construct):
                 "POLICY_NAME": policy.policy_name,
                 "STACK_NAME": settings.stack_name,
             }
-            | key_environment,
+            | parameter,
             timeout=_TRIGGER_TIMEOUT,
             memory_size=_MEMORY_SIZE,
         )
@@ -76,28 +93,19 @@ class SignInAttachment(Construct):
             settings=settings,
             handler="auth_challenge.handler",
             description="Challenges the nested sign-in; only the PostAuthentication trigger can answer",
-            environment=key_environment,
+            environment=parameter,
             timeout=_TRIGGER_TIMEOUT,
             memory_size=_MEMORY_SIZE,
         )
         key = self._mac_key()
         for function in (self.trigger, self.challenge):
             function.add_environment("MAC_KEY_ID", key.key_id)
-        configuration = self._configuration(users, identities)
+        self._publish_configuration(users, identities)
         self._permissions(users)
         self._wire(users.user_pool)
-        self.trigger.node.add_dependency(policy)
-        _ = configuration
 
     def _mac_key(self) -> kms.Key:
-        """The HMAC key. Its policy lets administrators administer it, the trigger make MACs, the challenge verify them."""
-        administration = [
-            f"kms:{verb}"
-            for verb in (
-                "CancelKeyDeletion Create* Delete* Describe* Disable* Enable* Get* List* Put* Revoke* "
-                "ScheduleKeyDeletion TagResource UntagResource Update*"
-            ).split()
-        ]
+        """The HMAC key: administrators administer it, the trigger alone makes MACs, the challenge alone verifies."""
         return kms.Key(
             self,
             "MacKey",
@@ -111,7 +119,7 @@ class SignInAttachment(Construct):
                     iam.PolicyStatement(
                         sid="Administration",
                         principals=[iam.AccountRootPrincipal()],
-                        actions=administration,
+                        actions=_KEY_ADMINISTRATION,
                         resources=["*"],
                     ),
                     iam.PolicyStatement(
@@ -130,8 +138,8 @@ class SignInAttachment(Construct):
             ),
         )
 
-    def _configuration(self, users: PubSubUserPool, identities: PubSubIdentityPool) -> ssm.StringParameter:
-        return ssm.StringParameter(
+    def _publish_configuration(self, users: PubSubUserPool, identities: PubSubIdentityPool) -> None:
+        ssm.StringParameter(
             self,
             "Configuration",
             parameter_name=self._parameter_name,

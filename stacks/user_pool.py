@@ -52,8 +52,8 @@ class PubSubUserPool(Construct):
         acknowledge(
             self.user_pool,
             {
-                "AwsSolutions-COG2": "MFA users cannot be attached at sign-in: the nested sign-in cannot answer a second factor.",
-                "AwsSolutions-COG8": "The Plus tier's threat protection is priced per user; a team turns it on by itself.",
+                "AwsSolutions-COG2": "The nested sign-in cannot answer a second factor; MFA users would go unattached.",
+                "AwsSolutions-COG8": "Threat protection needs the Plus tier, priced per user: the team's choice.",
             },
         )
         self.client = self._public_client()
@@ -83,7 +83,7 @@ class PubSubUserPool(Construct):
         )
 
     def _internal_client(self) -> cognito.UserPoolClient:
-        """The nested sign-in's app client: no secret (a secret could be read), custom challenge only, shortest tokens."""
+        """The nested sign-in's app client: no secret (it could be read), custom challenge only, shortest tokens."""
         client = self.user_pool.add_client(
             "InternalClient",
             generate_secret=False,

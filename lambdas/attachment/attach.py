@@ -57,9 +57,7 @@ def attach(
     configuration = _parameter.read(_ssm)
     if client_id == configuration.internal_client_id:
         raise NestedSignInLoopError
-    nested = NestedSignIn(
-        _cognito, _kms, os.environ["MAC_KEY_ID"], user_pool_id, configuration.internal_client_id
-    )
+    nested = NestedSignIn(_cognito, _kms, os.environ["MAC_KEY_ID"], user_pool_id, configuration.internal_client_id)
     identity_id = _identities.get_id(
         IdentityPoolId=configuration.identity_pool_id,
         Logins={configuration.user_pool_provider: nested.id_token(user_name)},

@@ -1,7 +1,7 @@
 """The nested sign-in: an ID token for the user who is just signing in, obtained by proof and not by trust.
 
-Why: AWS IoT wants the *identity id*, only the identity pool knows it, and it tells it for an ID token alone. The trigger
-therefore signs the same user in once more, on an app client whose challenge nobody but the trigger can answer.
+AWS IoT wants the *identity id*, only the identity pool knows it, and it tells it for an ID token alone. So the trigger
+signs the same user in once more, on an app client whose challenge nobody but the trigger can answer.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from typing import Final
 
-ALGORITHM = "HMAC_SHA_256"
+ALGORITHM: Final = "HMAC_SHA_256"
 """The MAC algorithm of the KMS key; the key never leaves KMS."""
 
 

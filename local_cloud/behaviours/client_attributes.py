@@ -48,9 +48,7 @@ def _with_writable_attributes(operation: Operation) -> Operation:
         writable = client.get("WriteAttributes") or _standard_attributes(pool) - _VERIFIED - {"sub"}
         if _written(data) <= set(writable):
             return operation(data)
-        return error_response_json(
-            "NotAuthorizedException", "A client attempted to write unauthorized attribute", 400
-        )
+        return error_response_json("NotAuthorizedException", "A client attempted to write unauthorized attribute", 400)
 
     return checked
 

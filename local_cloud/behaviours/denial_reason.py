@@ -31,9 +31,7 @@ def install() -> None:
                 f"User: {principal_arn} is not authorized to perform: {action} on resource: {resource_arn} "
                 f"because no permissions boundary allows the {action} action"
             )
-        response: tuple[int, dict[str, str], bytes] = respond(
-            service, action, principal_arn, request_id, **details
-        )
+        response: tuple[int, dict[str, str], bytes] = respond(service, action, principal_arn, request_id, **details)
         return response
 
     iam_actions.access_denied_response = access_denied_response

@@ -59,9 +59,7 @@ def install() -> None:
     ) -> Any:
         identity = _identity((access_key,), get_account_id(), get_region())
         needed = ["iot:Publish", *(["iot:RetainPublish"] if query.get("retain") == "true" else [])]
-        if identity and not all(
-            _attached_policies_allow(identity, each, f"topic/{topic}") for each in needed
-        ):
+        if identity and not all(_attached_policies_allow(identity, each, f"topic/{topic}") for each in needed):
             return error_response_json("ForbiddenException", "Forbidden", 403)
         return await publish(topic, body, query, headers, access_key)
 
@@ -76,9 +74,7 @@ def _identity(credential: tuple[str, ...] | None, account_id: str, region: str) 
     return _Identity(session["_identity_id"], session["_identity_pool_id"], account_id, region)
 
 
-def _attached_policies_allow(
-    identity: _Identity, action: str, resource: str, client_id: str | None = None
-) -> bool:
+def _attached_policies_allow(identity: _Identity, action: str, resource: str, client_id: str | None = None) -> bool:
     variables = {
         "cognito-identity.amazonaws.com:sub": identity.identity_id,
         "cognito-identity.amazonaws.com:aud": identity.identity_pool_id,

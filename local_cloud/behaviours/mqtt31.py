@@ -1,7 +1,9 @@
 """MQTT 3.1, which Amplify JS speaks (protocol name ``MQIsdp``, level 3, subprotocol ``mqttv3.1``), is served.
 
-ministack refuses the level. Apart from name and level a CONNECT of 3.1 reads as one of 3.1.1.
+ministack refuses the level. AWS documents 3.1.1 and 5 only, but its own front end library connects with 3.1.
+Apart from name and level a CONNECT of 3.1 reads as one of 3.1.1.
 https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
+https://github.com/aws-amplify/amplify-js/blob/main/packages/pubsub/src/Providers/MqttOverWS.ts
 https://public.dhe.ibm.com/software/dw/webservices/ws-mqtt/mqtt-v3r1.html#connect
 """
 

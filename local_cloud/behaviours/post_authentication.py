@@ -46,9 +46,7 @@ def install() -> None:
     build_result = cognito._build_auth_result
     run_handler = cognito._run_idp_handler
 
-    def build_auth_result(
-        pool_id: str, client_id: str, user: dict[str, Any], *args: Any, **details: Any
-    ) -> Any:
+    def build_auth_result(pool_id: str, client_id: str, user: dict[str, Any], *args: Any, **details: Any) -> Any:
         if details.get("trigger_source", "TokenGeneration_Authentication") in _SIGN_INS:
             _fire(pool_id, client_id, user, details.get("client_metadata"))
         return build_result(pool_id, client_id, user, *args, **details)
@@ -125,9 +123,7 @@ def _invoke(function_arn: str, pool_id: str, event: dict[str, Any]) -> Any:
 
 
 def _invocation_failed(reason: str) -> _TriggerFailedError:
-    return _TriggerFailedError(
-        "UnexpectedLambdaException", f"{_TRIGGER} invocation failed due to error {reason}"
-    )
+    return _TriggerFailedError("UnexpectedLambdaException", f"{_TRIGGER} invocation failed due to error {reason}")
 
 
 def _may_invoke(function: dict[str, Any], function_arn: str, pool_id: str) -> bool:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from pubsub_client.checks.check import Check, Finding, Group, failed, passed
 from pubsub_client.checks.configuration import OutputsAreComplete
-from pubsub_client.checks.context import Context
 from pubsub_client.checks.identity import IdentityIsGiven
 from pubsub_client.outputs import Output
+
+if TYPE_CHECKING:
+    from pubsub_client.checks.context import Context
 
 _MANAGED_POLICIES = ("AWSIoTDataAccess", "AWSIoTConfigAccess")
 

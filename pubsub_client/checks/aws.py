@@ -29,9 +29,7 @@ class Aws:
         botocore.exceptions.ProfileNotFound: there is no such profile.
     """
 
-    def __init__(
-        self, profile: str | None = None, region: str | None = None, endpoint_url: str | None = None
-    ) -> None:
+    def __init__(self, profile: str | None = None, region: str | None = None, endpoint_url: str | None = None) -> None:
         self._profile = profile
         self._session = boto3.Session(profile_name=profile, region_name=region)
         self.endpoint_url = endpoint_url

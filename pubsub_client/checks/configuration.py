@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from pubsub_client.checks.check import Check, CouldNotRunError, Finding, Group, failed, passed
-from pubsub_client.checks.context import Context
 from pubsub_client.checks.probe_users import ProbeUsers
 from pubsub_client.outputs import Output
+
+if TYPE_CHECKING:
+    from pubsub_client.checks.context import Context
 
 
 class OutputsAreComplete(Check):

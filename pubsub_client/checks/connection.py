@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from typing import TYPE_CHECKING
 
 from pubsub_client import AwsIot, PubSub
-from pubsub_client.exceptions import ConnectionRefused
 from pubsub_client.checks.authorization import CredentialsAreGiven, RoleHoldsThePolicies
 from pubsub_client.checks.check import Check, Finding, Group, failed, passed
-from pubsub_client.checks.context import Context
 from pubsub_client.checks.identity import PolicyIsAttached
+from pubsub_client.exceptions import ConnectionRefused
 from pubsub_client.outputs import Output
+
+if TYPE_CHECKING:
+    from pubsub_client.checks.context import Context
 
 _TRY_EVERY_SECONDS = 2.0
 

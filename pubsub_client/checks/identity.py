@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import TYPE_CHECKING
 
 from pubsub_client.checks.attachment_trace import why_not_attached
 from pubsub_client.checks.check import Check, Finding, Group, failed, passed, warning
-from pubsub_client.checks.context import Context
 from pubsub_client.checks.provisioning import PolicyExists, TriggerIsWired
 from pubsub_client.checks.sign_in import UserSignsIn
 from pubsub_client.outputs import Output
+
+if TYPE_CHECKING:
+    from pubsub_client.checks.context import Context
 
 _LOOK_EVERY_SECONDS = 1.0
 

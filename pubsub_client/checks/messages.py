@@ -6,10 +6,13 @@ import asyncio
 import statistics
 import time
 import uuid
+from typing import TYPE_CHECKING
 
 from pubsub_client.checks.check import Check, Finding, Group, failed, passed
 from pubsub_client.checks.connection import UserSubscribes
-from pubsub_client.checks.context import Context
+
+if TYPE_CHECKING:
+    from pubsub_client.checks.context import Context
 
 _ROUND_TRIPS = 20
 _MESSAGE_SECONDS = 10.0
@@ -66,9 +69,7 @@ class RoundTrips(Check):
             begun = time.perf_counter()
             await _round_trip(context, {"number": number})
             times.append((time.perf_counter() - begun) * 1000)
-        return passed(
-            f"median {statistics.median(times):.1f} ms, longest {max(times):.1f} ms of {_ROUND_TRIPS}"
-        )
+        return passed(f"median {statistics.median(times):.1f} ms, longest {max(times):.1f} ms of {_ROUND_TRIPS}")
 
 
 async def _round_trip(context: Context, value: object) -> object:

@@ -110,9 +110,7 @@ class ProbeUsers:
             UserPoolId=self._outputs[Output.USER_POOL_ID], Filter=f'username ^= "{_PREFIX}"'
         )
         before = datetime.now(UTC) - _LEFT_OVER_AFTER
-        return [
-            user["Username"] for page in pages for user in page["Users"] if user["UserCreateDate"] < before
-        ]
+        return [user["Username"] for page in pages for user in page["Users"] if user["UserCreateDate"] < before]
 
     def _current_marker(self) -> str:
         identity_id = f"{self._outputs[Output.REGION]}:{uuid.uuid4()}"
@@ -126,9 +124,7 @@ class ProbeUsers:
 
     def _delete_user(self, name: str) -> None:
         try:
-            self._aws.user_pools.admin_delete_user(
-                UserPoolId=self._outputs[Output.USER_POOL_ID], Username=name
-            )
+            self._aws.user_pools.admin_delete_user(UserPoolId=self._outputs[Output.USER_POOL_ID], Username=name)
         except self._aws.user_pools.exceptions.UserNotFoundException:
             return
 

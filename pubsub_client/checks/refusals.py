@@ -14,18 +14,19 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from pubsub_client import AwsIot, PubSub
-from pubsub_client.exceptions import ConnectionRefused
+from pubsub_client._endpoint import Endpoint
 from pubsub_client.checks.authorization import CredentialsAreGiven, RoleHoldsThePolicies
 from pubsub_client.checks.check import Check, Finding, Group, failed, passed, skipped
 from pubsub_client.checks.configuration import OutputsAreComplete
-from pubsub_client.checks.context import Context
-from pubsub_client._endpoint import Endpoint
+from pubsub_client.exceptions import ConnectionRefused
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from types_boto3_iot import IoTClient
+
+    from pubsub_client.checks.context import Context
 
 
 class GuestIsRefused(Check):
@@ -125,9 +126,7 @@ class ControlPlaneIsRefused(Check):
     async def run(self, context: Context) -> Finding:
         """Try both with the user's own credentials."""
         policy_name = context.output(Output.POLICY_NAME)
-        document = (await asyncio.to_thread(context.aws.iot.get_policy, policyName=policy_name))[
-            "policyDocument"
-        ]
+        document = (await asyncio.to_thread(context.aws.iot.get_policy, policyName=policy_name))["policyDocument"]
         client = await _as_user(context)
         attempts: dict[str, Callable[[], object]] = {
             "AttachPolicy": lambda: client.attach_policy(policyName=policy_name, target=context.identity_id),

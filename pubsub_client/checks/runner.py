@@ -16,8 +16,8 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
-from pubsub_client.exceptions import PubSubError
 from pubsub_client.checks.check import Check, CouldNotRunError, Finding, Status, failed, skipped
+from pubsub_client.exceptions import PubSubError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,9 +67,7 @@ async def run_checks(checks: Sequence[type[Check]], context: Context, observer: 
         observer.started(check)
         begun = time.monotonic()
         ground = next((each for each in check.rests_on if not _holds(results.get(each))), None)
-        finding = (
-            skipped(f"rests on {ground.id}, which did not pass") if ground else await _run(check, context)
-        )
+        finding = skipped(f"rests on {ground.id}, which did not pass") if ground else await _run(check, context)
         results[check] = Result(check, finding, time.monotonic() - begun)
         observer.ended(results[check])
     return list(results.values())
@@ -85,9 +83,7 @@ async def _run(check: type[Check], context: Context) -> Finding:
     except _NO_CREDENTIALS as error:
         raise CouldNotRunError(f"{error}: give credentials by --profile or the environment") from error
     except _SSO_EXPIRED as error:
-        raise CouldNotRunError(
-            f"{error}; sign in again with: aws sso login{context.aws.profile_option}"
-        ) from error
+        raise CouldNotRunError(f"{error}; sign in again with: aws sso login{context.aws.profile_option}") from error
     except NoRegionError as error:
         raise CouldNotRunError("no region: give --region or AWS_REGION") from error
     except ClientError as error:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import TYPE_CHECKING
 
 from pubsub_client.checks.check import Check, Finding, Group, passed
 from pubsub_client.checks.configuration import OutputsAreComplete
-from pubsub_client.checks.context import Context
+
+if TYPE_CHECKING:
+    from pubsub_client.checks.context import Context
 
 
 class UserSignsIn(Check):
@@ -33,7 +36,7 @@ class UserSignsIn(Check):
 
 
 class RepeatSignInIsQuick(Check):
-    """A user who is attached passes the trigger without work; what the first sign-in took longer, it spent attaching."""
+    """An attached user passes the trigger without work; what the first sign-in took longer, it spent attaching."""
 
     id = "PS122"
     group = Group.SIGN_IN

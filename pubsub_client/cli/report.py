@@ -8,7 +8,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.text import Text
 
 from pubsub_client.checks.check import Status
@@ -17,6 +16,7 @@ from pubsub_client.cli.exit_code import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.console import Console
     from rich.status import Status as Spinner
 
     from pubsub_client.checks.check import Check
@@ -78,9 +78,7 @@ class Progress:
             line.append(f"  {self._shown(finding.detail)}", style="dim")
         self.console.print(line, soft_wrap=True)
         if finding.status is Status.SKIPPED:
-            self.console.print(
-                Text(f"         {self._shown(finding.cause or '')}", style="dim"), soft_wrap=True
-            )
+            self.console.print(Text(f"         {self._shown(finding.cause or '')}", style="dim"), soft_wrap=True)
         elif finding.cause:
             self._explain(result)
 

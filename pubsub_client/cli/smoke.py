@@ -7,7 +7,7 @@ import logging
 import signal
 import sys
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.console import Console
@@ -65,16 +65,15 @@ def smoke(
 
 
 async def _run(
-    aws: Aws, stack: str, timeout: float, existing: User | None, progress: Progress
+    aws: Aws, stack: str, patience: float, existing: User | None, progress: Progress
 ) -> tuple[Sequence[Result], float | None]:
     """Run the checks; Ctrl-C and SIGTERM end them early, and what they made is removed all the same."""
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101 - asyncio.run runs this in one
     if sys.platform != "win32":
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        this_task = cast("asyncio.Task[object]", asyncio.current_task())
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this_task.cancel)
     try:
         async with AsyncExitStack() as cleanup:
-            context = Context(aws=aws, stack=stack, timeout=timeout, cleanup=cleanup, existing_user=existing)
+            context = Context(aws=aws, stack=stack, timeout=patience, cleanup=cleanup, existing_user=existing)
             results = await run_checks(SMOKE_CHECKS, context, progress)
     finally:
         progress.stop()

@@ -53,9 +53,7 @@ class Deployment:
             MessageAction="SUPPRESS",
             UserAttributes=[{"Name": key, "Value": value} for key, value in given.items()],
         )
-        users.admin_set_user_password(
-            UserPoolId=self.user_pool_id, Username=name, Password=PASSWORD, Permanent=True
-        )
+        users.admin_set_user_password(UserPoolId=self.user_pool_id, Username=name, Password=PASSWORD, Permanent=True)
         return name
 
     def public(self, service: str) -> Any:

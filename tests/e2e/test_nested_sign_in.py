@@ -86,9 +86,7 @@ class KeyThief:
 
 
 def _internal_client_id(deployment: Deployment) -> str:
-    parameter = deployment.cloud.client("ssm").get_parameter(
-        Name=f"/{deployment.app.stack_name}/sign-in-attachment"
-    )
+    parameter = deployment.cloud.client("ssm").get_parameter(Name=f"/{deployment.app.stack_name}/sign-in-attachment")
     return str(json.loads(parameter["Parameter"]["Value"])["internalClientId"])
 
 
@@ -135,9 +133,7 @@ def test_a_mac_is_good_for_one_user(deployment: Deployment, attacker: Attacker, 
     assert attacker.is_refused(victim, thief.mac(victim, user_name=eve))
 
 
-def test_a_mac_is_good_for_one_pool_and_one_client(
-    deployment: Deployment, attacker: Attacker, thief: KeyThief
-) -> None:
+def test_a_mac_is_good_for_one_pool_and_one_client(deployment: Deployment, attacker: Attacker, thief: KeyThief) -> None:
     challenge = attacker.start(deployment.make_user())
     assert attacker.is_refused(challenge, thief.mac(challenge, user_pool_id="us-east-1_other"))
     challenge = attacker.start(deployment.make_user())
@@ -169,9 +165,7 @@ def test_the_front_ends_client_does_not_begin_a_challenge(deployment: Deployment
         attacker.start(deployment.make_user(), client_id=deployment.client_id)
 
 
-def test_a_client_that_allows_the_flow_by_default_is_failed_at_once(
-    deployment: Deployment, attacker: Attacker
-) -> None:
+def test_a_client_that_allows_the_flow_by_default_is_failed_at_once(deployment: Deployment, attacker: Attacker) -> None:
     users = deployment.cloud.client("cognito-idp")
     client = users.create_user_pool_client(UserPoolId=deployment.user_pool_id, ClientName="by-hand")
     other = client["UserPoolClient"]["ClientId"]

@@ -175,7 +175,7 @@ def sign_in(cloud: LocalCloud, client_id: str, name: str, **settings: Any) -> di
     return dict(answer["AuthenticationResult"])
 
 
-def make_function(cloud: LocalCloud, source: str) -> str:
+def make_function(cloud: LocalCloud, source: str, timeout: int = 10) -> str:
     """Make a Python function whose ``handler`` is this source, and return its ARN."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as files:
@@ -186,7 +186,7 @@ def make_function(cloud: LocalCloud, source: str) -> str:
         Handler="function.handler",
         Role=make_role(cloud, ALLOW_IOT, trusts={"Service": "lambda.amazonaws.com"}),
         Code={"ZipFile": archive.getvalue()},
-        Timeout=10,
+        Timeout=timeout,
     )
     return str(function["FunctionArn"])
 

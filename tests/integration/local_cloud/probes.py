@@ -46,9 +46,7 @@ def https(account: Account) -> bool:
     iam.put_user_policy(UserName=name, PolicyName="allow", PolicyDocument=allow)
     key = iam.create_access_key(UserName=name)["AccessKey"]
     credentials = Credentials(key["AccessKeyId"], key["SecretAccessKey"], "")
-    return not _refused(
-        lambda: account.client("s3", credentials).list_objects_v2(Bucket=bucket), "AccessDenied"
-    )
+    return not _refused(lambda: account.client("s3", credentials).list_objects_v2(Bucket=bucket), "AccessDenied")
 
 
 def managed_policies(account: Account) -> bool:
@@ -141,9 +139,7 @@ def mqtt31(account: Account) -> bool:
 def guest_access(account: Account) -> bool:
     """An identity pool without guests gives no identity id without a login."""
     identity = account.cloud.client("cognito-identity")
-    return _refused(
-        lambda: identity.get_id(IdentityPoolId=account.identity_pool_id), "NotAuthorizedException"
-    )
+    return _refused(lambda: identity.get_id(IdentityPoolId=account.identity_pool_id), "NotAuthorizedException")
 
 
 def delete_identities(account: Account) -> bool:

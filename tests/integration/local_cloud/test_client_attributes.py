@@ -73,9 +73,7 @@ def test_sign_up_refuses_a_user_without_a_required_attribute(cloud: LocalCloud, 
 def test_an_e_mail_address_as_user_name_is_the_required_attribute(cloud: LocalCloud) -> None:
     pool = {"Schema": SCHEMA[:1], "UsernameAttributes": ["email"]}
     _, client_id = make_user_pool(cloud, pool)
-    cloud.client("cognito-idp").sign_up(
-        ClientId=client_id, Username=f"{unique('ada')}@example.com", Password=PASSWORD
-    )
+    cloud.client("cognito-idp").sign_up(ClientId=client_id, Username=f"{unique('ada')}@example.com", Password=PASSWORD)
 
 
 def test_a_user_updates_only_what_its_client_may_write(cloud: LocalCloud, user_pool_id: str) -> None:
@@ -86,9 +84,7 @@ def test_a_user_updates_only_what_its_client_may_write(cloud: LocalCloud, user_p
         idp.update_user_attributes(AccessToken=token, UserAttributes=attributes(custom_marker="forged"))
 
 
-@pytest.mark.parametrize(
-    "forged", [{"custom_marker": "x"}, {"email_verified": "true"}, {"sub": "x"}], ids=str
-)
+@pytest.mark.parametrize("forged", [{"custom_marker": "x"}, {"email_verified": "true"}, {"sub": "x"}], ids=str)
 def test_a_client_without_write_attributes_writes_standard_attributes_alone(
     cloud: LocalCloud, user_pool_id: str, forged: dict[str, str]
 ) -> None:

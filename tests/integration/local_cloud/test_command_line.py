@@ -96,9 +96,7 @@ def test_up_recovers_when_the_cloud_has_ended_without_it(local_cloud: CommandLin
     assert local_cloud.state.running() is not None
 
 
-def test_down_leaves_a_process_alone_that_has_taken_over_the_id(
-    local_cloud: CommandLine, cloud: LocalCloud
-) -> None:
+def test_down_leaves_a_process_alone_that_has_taken_over_the_id(local_cloud: CommandLine, cloud: LocalCloud) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
         local_cloud.state.remember(cloud)
         saved = {"port": cloud.port, "pid": stranger.pid, "region": cloud.region}

@@ -47,9 +47,7 @@ def refusal(version: Version) -> int | None:
     return NOT_AUTHORIZED if version is Version.MQTT_5 else None
 
 
-def test_connects_with_the_client_id_that_a_variable_allows(
-    account: Account, user: Identity, version: Version
-) -> None:
+def test_connects_with_the_client_id_that_a_variable_allows(account: Account, user: Identity, version: Version) -> None:
     with websocket(account.cloud, user.credentials, version) as mqtt:
         assert mqtt.connect(user.identity_id) == 0
         assert mqtt.subprotocol == version.value[2]
@@ -81,9 +79,7 @@ def test_a_policy_attached_to_another_identity_allows_nothing(
         assert mqtt.connect(publisher.identity_id) == refusal(version)
 
 
-def test_a_detached_policy_allows_nothing_any_more(
-    account: Account, publisher: Identity, version: Version
-) -> None:
+def test_a_detached_policy_allows_nothing_any_more(account: Account, publisher: Identity, version: Version) -> None:
     iot = account.cloud.client("iot")
     with connected(account.cloud, publisher.credentials, unique("client"), version) as mqtt:
         assert mqtt.publish("before") == 0

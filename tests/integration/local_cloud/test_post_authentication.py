@@ -278,9 +278,7 @@ def test_a_trigger_without_an_answer_in_five_seconds_fails_the_sign_in(cloud: Lo
         pool.sign_in()
     assert failure.value.response["Error"] == {
         "Code": "UnexpectedLambdaException",
-        "Message": (
-            "PostAuthentication invocation failed due to error Socket timeout while invoking Lambda function."
-        ),
+        "Message": ("PostAuthentication invocation failed due to error Socket timeout while invoking Lambda function."),
     }
     assert 5 <= time.monotonic() - begun < 7
 

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import json
+import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +18,7 @@ from local_cloud.process import LocalCloud, LocalCloudError
 from tests.integration.local_cloud.account import make_function, unique
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -24,6 +28,12 @@ def eventually(happened: Callable[[], bool], seconds: float = 10) -> bool:
     while not happened() and time.monotonic() < deadline:
         time.sleep(0.05)
     return happened()
+
+
+def open_files(pid: int) -> Iterator[str]:
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed in between
+            yield str(descriptor.readlink())
 
 
 def test_two_clouds_run_side_by_side_and_share_nothing(cloud: LocalCloud) -> None:
@@ -64,8 +74,7 @@ def test_calls_are_counted_by_operation(cloud: LocalCloud) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_the_server_listens_on_one_loopback_port_alone(cloud: LocalCloud) -> None:
-    descriptors = Path(f"/proc/{cloud.pid}/fd").iterdir()
-    ours = {str(descriptor.readlink()) for descriptor in descriptors}
+    ours = set(open_files(cloud.pid))
     listening = [
         fields[1]
         for table in ("tcp", "tcp6")
@@ -88,10 +97,41 @@ def test_settings_for_another_ministack_do_not_reach_this_one(monkeypatch: pytes
     monkeypatch.setenv("AUTH", "false")
     monkeypatch.setenv("SERVICES", "s3")
     monkeypatch.setenv("MINISTACK_ACCOUNT_ID", "123456789012")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "another")
     with LocalCloud.start() as cloud:
         assert cloud.client("sts").get_caller_identity()["Account"] == cloud.account_id
         cloud.client("iot").list_policies()
+
+
+def test_the_shells_aws_settings_reach_neither_clients_nor_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+    poison = {"AWS_PROFILE": "production", "AWS_CONFIG_FILE": "/production", "HTTP_PROXY": "http://127.0.0.1:9"}
+    for name, value in poison.items():
+        monkeypatch.setenv(name, value)
+    with LocalCloud.start() as cloud:
+        source = "import os\ndef handler(event, context): return dict(os.environ)"
+        answer = cloud.client("lambda").invoke(FunctionName=make_function(cloud, source))
+        environment = json.load(answer["Payload"])
+    assert environment["AWS_ENDPOINT_URL"].endswith(f":{cloud.port}")
+    assert {name for name, value in poison.items() if environment.get(name) == value} == set()
+
+
+def test_a_cloud_ends_while_a_function_runs_and_ends_the_function_too(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    source = f"""
+import os, time
+def handler(event, context):
+    with open({str(started)!r}, "w") as file:
+        file.write(str(os.getpid()))
+    time.sleep(60)
+"""
+    with ThreadPoolExecutor() as background, LocalCloud.start() as cloud:
+        function_arn = make_function(cloud, source, timeout=120)
+        background.submit(cloud.client("lambda").invoke, FunctionName=function_arn)
+        assert eventually(lambda: started.exists() and started.read_text() != "")
+        begun = time.monotonic()
+        cloud.end()
+        assert time.monotonic() - begun < 6
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(started.read_text()), 0)
 
 
 def test_a_cloud_ends_with_the_process_that_started_it_even_if_that_is_killed() -> None:

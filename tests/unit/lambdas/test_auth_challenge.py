@@ -7,12 +7,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from attachment import proof
 from botocore.stub import Stubber
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from attachment import proof
 
+if TYPE_CHECKING:
     from tests.unit.lambdas.conftest import Load
 
 _MAC = bytes(range(32))
@@ -43,9 +42,7 @@ class Challenge:
 
     def accepts(self, user_name: str = "ada", nonce: str = "n1", client_id: str = _INTERNAL) -> None:
         """Let KMS accept the MAC of this message and no other."""
-        message = proof.message(
-            user_pool_id="eu-west-1_pool", client_id=client_id, user_name=user_name, nonce=nonce
-        )
+        message = proof.message(user_pool_id="eu-west-1_pool", client_id=client_id, user_name=user_name, nonce=nonce)
         self.kms.add_response(
             "verify_mac",
             {"MacValid": True, "KeyId": "mac-key", "MacAlgorithm": "HMAC_SHA_256"},
@@ -56,15 +53,11 @@ class Challenge:
         """Let KMS refuse whatever it is asked, as it does for a wrong MAC."""
         self.kms.add_client_error("verify_mac", "KMSInvalidMacException")
 
-    def define(
-        self, session: list[dict[str, Any]], client_id: str = _INTERNAL, **request: Any
-    ) -> dict[str, Any]:
+    def define(self, session: list[dict[str, Any]], client_id: str = _INTERNAL, **request: Any) -> dict[str, Any]:
         return self._call("DefineAuthChallenge", client_id, {"session": session, **request})
 
     def create(self) -> dict[str, Any]:
-        return self._call(
-            "CreateAuthChallenge", _INTERNAL, {"session": [], "challengeName": "CUSTOM_CHALLENGE"}
-        )
+        return self._call("CreateAuthChallenge", _INTERNAL, {"session": [], "challengeName": "CUSTOM_CHALLENGE"})
 
     def verify(
         self,
@@ -77,9 +70,7 @@ class Challenge:
         request = {"challengeAnswer": answer, "privateChallengeParameters": {"nonce": nonce}, **request}
         return self._call("VerifyAuthChallengeResponse", client_id, request, user_name)["answerCorrect"]
 
-    def _call(
-        self, trigger: str, client_id: str, request: dict[str, Any], user_name: str = "ada"
-    ) -> dict[str, Any]:
+    def _call(self, trigger: str, client_id: str, request: dict[str, Any], user_name: str = "ada") -> dict[str, Any]:
         event = {
             "version": "1",
             "triggerSource": f"{trigger}_Authentication",
@@ -95,8 +86,8 @@ class Challenge:
 
 
 @pytest.fixture
-def challenge(load: Load) -> Iterator[Challenge]:
-    yield Challenge(load("auth_challenge"))
+def challenge(load: Load) -> Challenge:
+    return Challenge(load("auth_challenge"))
 
 
 def _answer(mac: bytes = _MAC) -> str:
@@ -131,9 +122,7 @@ def test_tokens_are_issued_after_exactly_one_passed_challenge(challenge: Challen
         [{"challengeName": "PASSWORD_VERIFIER", "challengeResult": True}],
     ],
 )
-def test_any_other_history_fails_the_authentication(
-    challenge: Challenge, session: list[dict[str, Any]]
-) -> None:
+def test_any_other_history_fails_the_authentication(challenge: Challenge, session: list[dict[str, Any]]) -> None:
     assert challenge.define(session) == {"issueTokens": False, "failAuthentication": True}
 
 
@@ -196,13 +185,11 @@ def test_no_answer_is_correct_on_another_app_client(challenge: Challenge) -> Non
 
 
 @pytest.mark.parametrize("other", [{"user_name": "eve"}, {"nonce": "n2"}])
-def test_the_mac_is_bound_to_the_user_and_to_the_one_challenge(
-    challenge: Challenge, other: dict[str, str]
-) -> None:
+def test_the_mac_is_bound_to_the_user_and_to_the_one_challenge(challenge: Challenge, other: dict[str, str]) -> None:
     challenge.accepts(user_name="ada", nonce="n1")
     # The stub takes the one message it was told; what is asked here differs from it in one part.
     with pytest.raises(Exception, match="Message"):
-        challenge.verify(_answer(), **other)  # type: ignore[arg-type]
+        challenge.verify(_answer(), **other)
 
 
 def test_a_mac_names_pool_client_user_and_nonce_without_ambiguity() -> None:

@@ -5,6 +5,7 @@ import socket
 import time
 
 import pytest
+
 from attachment.deadline import DeadlineExceededError, deadline
 
 

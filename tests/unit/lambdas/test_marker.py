@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from attachment.marker import Marker
 from hypothesis import given
 from hypothesis import strategies as st
+
+from attachment.marker import Marker
 
 _PART = st.text(min_size=1).filter(lambda text: "/" not in text)
 _DAY = 86_400

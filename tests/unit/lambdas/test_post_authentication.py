@@ -19,9 +19,7 @@ _USER_NAME = "ada-7f3a"
 _IDENTITY_ID = "eu-west-1:11111111-2222-3333-4444-555555555555"
 
 
-def _event(
-    marker: str | None = None, client_id: str = "web", metadata: dict[str, str] | None = None
-) -> dict[str, Any]:
+def _event(marker: str | None = None, client_id: str = "web", metadata: dict[str, str] | None = None) -> dict[str, Any]:
     attributes = {"sub": "5c0ffee0-sub", "email": "ada@example.com", "cognito:user_status": "CONFIRMED"}
     if marker is not None:
         attributes["custom:pubsub_attachment"] = marker
@@ -70,9 +68,7 @@ def test_a_repeat_sign_in_leaves_the_sdk_out_of_the_process() -> None:
     assert json.loads(modules) == []
 
 
-def test_the_nested_sign_in_is_let_through_without_a_word(
-    load: Load, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_nested_sign_in_is_let_through_without_a_word(load: Load, capsys: pytest.CaptureFixture[str]) -> None:
     trigger = load("post_authentication")
     trigger._attach = pytest.fail
     event = _event(metadata={"amplify-pubsub": "nested", "more": "of it"})
@@ -173,9 +169,7 @@ def test_the_log_tells_nothing_about_the_user(load: Load, capsys: pytest.Capture
         assert secret not in written
 
 
-def test_a_sign_in_on_the_internal_client_never_starts_another(
-    load: Load, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_sign_in_on_the_internal_client_never_starts_another(load: Load, capsys: pytest.CaptureFixture[str]) -> None:
     trigger = load("post_authentication")
     attach = load("attachment.attach")
 
@@ -185,9 +179,7 @@ def test_a_sign_in_on_the_internal_client_never_starts_another(
 
     from attachment.configuration import Configuration
 
-    attach_configuration = Configuration(
-        "cognito-idp.eu-west-1.amazonaws.com/pool", "internal", "eu-west-1:pool"
-    )
+    attach_configuration = Configuration("cognito-idp.eu-west-1.amazonaws.com/pool", "internal", "eu-west-1:pool")
     attach._parameter = Parameter()
     trigger.handler(_event(client_id="internal"), None)
     assert _line(capsys)["reason"] == "NestedSignInLoopError"

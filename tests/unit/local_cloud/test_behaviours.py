@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,8 @@ def test_a_behaviour_that_does_not_fit_ministack_is_named_with_what_it_misses(
 def test_an_unknown_behaviour_is_refused() -> None:
     with pytest.raises(BehaviourError, match="no such behaviour: weather; there are https, "):
         install(without=["weather"])
+
+
+def test_the_documentation_lists_them_in_order() -> None:
+    table = (DIRECTORY.parents[1] / "docs" / "local-cloud.md").read_text()
+    assert tuple(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == BEHAVIOURS

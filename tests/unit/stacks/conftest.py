@@ -19,7 +19,7 @@ class Template:
     """A stack's template, with the few questions the tests ask of it."""
 
     def __init__(self, settings: Settings) -> None:
-        self.json: dict[str, Any] = CdkTemplate.from_stack(AmplifyPubSubStack(App(), settings)).to_json()
+        self.json = dict(CdkTemplate.from_stack(AmplifyPubSubStack(App(), settings)).to_json())
 
     def resources(self, resource_type: str) -> dict[str, dict[str, Any]]:
         """Return the properties of each resource of a type, by logical id."""
@@ -37,13 +37,9 @@ class Template:
     def statements_of(self, function: str) -> list[dict[str, Any]]:
         """Return every statement attached to the role of one of our functions, logs aside."""
         role = next(each for each in self.resources("AWS::IAM::Role") if each.startswith(f"{function}Role"))
-        policies = [
-            each for each in self.resources("AWS::IAM::Policy").values() if {"Ref": role} in each["Roles"]
-        ]
+        policies = [each for each in self.resources("AWS::IAM::Policy").values() if {"Ref": role} in each["Roles"]]
         statements = [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
-        return [
-            each for each in statements if each["Action"] != ["logs:CreateLogStream", "logs:PutLogEvents"]
-        ]
+        return [each for each in statements if each["Action"] != ["logs:CreateLogStream", "logs:PutLogEvents"]]
 
 
 @pytest.fixture(scope="session")

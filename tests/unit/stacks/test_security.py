@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 from stacks.settings import Settings
 from tests.unit.stacks.conftest import Template
@@ -99,9 +98,9 @@ def test_reserved_topics_are_denied_unless_the_setting_opens_them(template: Temp
     assert [arn["Fn::Join"][1][-1].rpartition(":")[2] for arn in deny["Resource"]] == [
         "topic/$aws/*", "topicfilter/$aws/*"
     ]  # fmt: skip
-    opened = Template(Settings(reservedTopics=True)).only("AWS::IAM::ManagedPolicy")["PolicyDocument"][
-        "Statement"
-    ]
+    opened = Template(Settings.model_validate({"reservedTopics": True})).only("AWS::IAM::ManagedPolicy")[
+        "PolicyDocument"
+    ]["Statement"]
     assert all(each["Effect"] == "Allow" for each in opened)
     assert "iot:UpdateThingShadow" in next(each["Action"] for each in opened if "Action" in each)
 
@@ -132,12 +131,8 @@ def test_the_trigger_may_do_its_four_steps_and_nothing_else(template: Template) 
         '"iot:AttachPolicy"',
     }
     assert allowed['"iot:AttachPolicy"'] == "*"  # a Cognito identity has no ARN
-    assert [each for action, each in allowed.items() if "cognito-idp" in action] == [
-        {"Fn::GetAtt": [pool, "Arn"]}
-    ]
-    assert allowed['"ssm:GetParameter"']["Fn::Join"][1][-1].endswith(
-        ":parameter/AmplifyPubSub/sign-in-attachment"
-    )
+    assert [each for action, each in allowed.items() if "cognito-idp" in action] == [{"Fn::GetAtt": [pool, "Arn"]}]
+    assert allowed['"ssm:GetParameter"']["Fn::Join"][1][-1].endswith(":parameter/AmplifyPubSub/sign-in-attachment")
 
 
 def test_the_challenge_may_read_its_configuration_and_nothing_else(template: Template) -> None:

@@ -51,7 +51,7 @@ def test_lambda_gives_up_before_cognito_does_and_the_trigger_before_lambda(templ
 
 
 def test_every_log_group_keeps_its_records_as_long_as_the_settings_say() -> None:
-    groups = Template(Settings(logRetentionDays=90)).resources("AWS::Logs::LogGroup").values()
+    groups = Template(Settings.model_validate({"logRetentionDays": 90})).resources("AWS::Logs::LogGroup").values()
     assert groups
     assert {each["RetentionInDays"] for each in groups} == {90}
 
@@ -60,7 +60,7 @@ def test_another_policy_name_has_another_fingerprint(template: Template) -> None
     def fingerprint(each: Template) -> Any:
         return each.json["Outputs"]["AttachmentMarker"]["Value"]["Fn::Join"][1][0]
 
-    assert fingerprint(template) != fingerprint(Template(Settings(policyName="other")))
+    assert fingerprint(template) != fingerprint(Template(Settings.model_validate({"policyName": "other"})))
 
 
 def test_whoever_attaches_is_destroyed_before_the_policy_is_detached(template: Template) -> None:
@@ -75,6 +75,4 @@ def test_an_environment_has_a_stack_and_a_parameter_of_its_own() -> None:
 
 
 def _function(template: Template, name: str) -> dict[str, Any]:
-    return template.only(
-        "AWS::Lambda::Function", lambda logical_id: logical_id.startswith(f"SignInAttachment{name}")
-    )
+    return template.only("AWS::Lambda::Function", lambda logical_id: logical_id.startswith(f"SignInAttachment{name}"))

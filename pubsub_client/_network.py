@@ -1,0 +1,102 @@
+"""The way to a host that the environment prescribes: its proxy and its certificate authorities.
+
+``HTTPS_PROXY`` and ``NO_PROXY`` are read by the standard library, ``AWS_CA_BUNDLE`` as the AWS SDKs read it:
+https://docs.aws.amazon.com/sdkref/latest/guide/feature-gen-config.html
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from awscrt import http, io
+
+from pubsub_client.exceptions import ConfigurationError
+
+_PROXY_PORT = 80
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """An HTTP proxy that tunnels to a host; ``user_name`` is empty for a proxy that asks for none."""
+
+    host: str
+    port: int
+    user_name: str = ""
+    password: str = field(default="", repr=False)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a CONNECT request carries besides its target."""
+        if not self.user_name:
+            return {}
+        token = base64.b64encode(f"{self.user_name}:{self.password}".encode()).decode()
+        return {"Proxy-Authorization": f"Basic {token}"}
+
+    @property
+    def options(self) -> http.HttpProxyOptions:
+        """The same for awscrt."""
+        kind = http.HttpProxyAuthenticationType
+        return http.HttpProxyOptions(
+            self.host,
+            self.port,
+            auth_type=kind.Basic if self.user_name else kind.Nothing,
+            auth_username=self.user_name,
+            auth_password=self.password,
+            connection_type=http.HttpProxyConnectionType.Tunneling,
+        )
+
+
+def proxy_to(host: str) -> Proxy | None:
+    """Return the proxy to reach a host through; None to go directly.
+
+    Raises:
+        ConfigurationError: ``HTTPS_PROXY`` names something other than an HTTP proxy.
+    """
+    if urllib.request.proxy_bypass(host):
+        return None
+    address = urllib.request.getproxies().get("https")
+    if not address:
+        return None
+    parts = urlsplit(address if "://" in address else f"http://{address}")
+    if parts.scheme != "http" or not parts.hostname:
+        raise ConfigurationError(
+            f"HTTPS_PROXY names {parts.scheme}://{parts.hostname}, but only a proxy that is itself reached "
+            f"by http:// is supported: name one, or put {host} into NO_PROXY"
+        )
+    return Proxy(
+        parts.hostname,
+        parts.port or _PROXY_PORT,
+        unquote(parts.username or ""),
+        unquote(parts.password or ""),
+    )
+
+
+def ca_bundle() -> Path | None:
+    """Return the PEM file of the authorities to trust; None for the system's own.
+
+    Raises:
+        ConfigurationError: ``AWS_CA_BUNDLE`` names no file.
+    """
+    named = os.environ.get("AWS_CA_BUNDLE")
+    if not named:
+        return None
+    if not Path(named).is_file():
+        raise ConfigurationError(f"AWS_CA_BUNDLE names {named}, which is no file: correct or unset it")
+    return Path(named)
+
+
+def tls_context() -> io.ClientTlsContext:
+    """Return how awscrt speaks TLS.
+
+    Raises:
+        ConfigurationError: ``AWS_CA_BUNDLE`` names no file.
+    """
+    options = io.TlsContextOptions()
+    if bundle := ca_bundle():
+        options.override_default_trust_store_from_path(ca_filepath=str(bundle))
+    return io.ClientTlsContext(options)

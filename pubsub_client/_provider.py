@@ -1,0 +1,80 @@
+"""What the core asks of a provider, which knows one kind of broker."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from awscrt.mqtt5 import ExtendedValidationAndFlowControlOptions
+
+    from pubsub_client._endpoint import Endpoint
+
+
+class Operation(StrEnum):
+    """What a broker may refuse."""
+
+    CONNECT = "connecting as"
+    PUBLISH = "publishing to"
+    PUBLISH_RETAINED = "publishing to be retained at"
+    SUBSCRIBE = "subscribing to"
+    UNSUBSCRIBE = "unsubscribing from"
+
+
+class Provider(Protocol):
+    """A broker that speaks MQTT 5 over WebSocket."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it is."""
+        ...
+
+    @property
+    def flow_control(self) -> ExtendedValidationAndFlowControlOptions:
+        """How fast awscrt may send."""
+        ...
+
+    async def upgrade_path(self) -> str:
+        """Return path and query to ask for the next WebSocket with; asked anew for each connection.
+
+        Raises:
+            Exception: whatever keeps the request from being made; it becomes the cause of the refusal.
+        """
+        ...
+
+    def check_client_id(self, client_id: str) -> None:
+        """Check a client id against the broker's limits.
+
+        Raises:
+            ConfigurationError: the broker would refuse it.
+        """
+        ...
+
+    def check_topic(self, topic: str) -> None:
+        """Check a topic or topic filter, well-formed by the specification, against the broker's limits.
+
+        Raises:
+            TopicError: the broker would refuse it.
+        """
+        ...
+
+    def check_payload(self, payload: bytes) -> None:
+        """Check a payload against the broker's limits.
+
+        Raises:
+            PayloadError: the broker would refuse it.
+        """
+        ...
+
+    def explain_denied_upgrade(self) -> str:
+        """Say what an HTTP status 401 or 403 to the upgrade means, and what to do."""
+        ...
+
+    def explain_denial(self, operation: Operation, resource: str) -> str:
+        """Say what "not authorized" means for an operation, and what to do.
+
+        Args:
+            operation: what was refused.
+            resource: the client id, topic or topic filter.
+        """
+        ...

@@ -1,0 +1,164 @@
+"""User pool, identity pool, role and IoT policy as the stack makes them, and users who sign in."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pubsub_client import AwsIot, CognitoSession
+
+if TYPE_CHECKING:
+    from local_cloud.process import LocalCloud
+
+ALLOWED = "allowed"
+"""The first level of every topic that the IoT policy allows."""
+DENIED_CLIENT_ID = "denied"
+
+_IOT_DATA = ["iot:Connect", "iot:Publish", "iot:Subscribe", "iot:Receive", "iot:RetainPublish"]
+
+
+@dataclass(frozen=True)
+class User:
+    """A user of the user pool."""
+
+    name: str
+    password: str
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What the client needs to know, and how an administrator prepares users."""
+
+    cloud: LocalCloud
+    user_pool_id: str
+    user_pool_client_id: str
+    identity_pool_id: str
+    policy_name: str
+    connect_only_policy_name: str
+    endpoint: str
+
+    @property
+    def region(self) -> str:
+        return self.cloud.region
+
+    def make_user(self, *, permanent_password: bool = True) -> User:
+        user = User(f"user-{uuid.uuid4().hex[:12]}", f"Aa1!{secrets.token_urlsafe(16)}")
+        pools = self.cloud.client("cognito-idp")
+        pools.admin_create_user(
+            UserPoolId=self.user_pool_id,
+            Username=user.name,
+            TemporaryPassword=user.password,
+            MessageAction="SUPPRESS",
+        )
+        if permanent_password:
+            pools.admin_set_user_password(
+                UserPoolId=self.user_pool_id, Username=user.name, Password=user.password, Permanent=True
+            )
+        return user
+
+    def attach_policy(self, identity_id: str) -> None:
+        self.cloud.client("iot").attach_policy(policyName=self.policy_name, target=identity_id)
+
+    def session(self) -> CognitoSession:
+        return CognitoSession(
+            region=self.region,
+            user_pool_id=self.user_pool_id,
+            user_pool_client_id=self.user_pool_client_id,
+            identity_pool_id=self.identity_pool_id,
+            endpoint_url=self.cloud.endpoint_url,
+        )
+
+
+@pytest.fixture(scope="session")
+def deployment(cloud: LocalCloud) -> Deployment:
+    pools = cloud.client("cognito-idp")
+    user_pool_id = pools.create_user_pool(PoolName="client-tests")["UserPool"]["Id"]
+    client_id = pools.create_user_pool_client(
+        UserPoolId=user_pool_id,
+        ClientName="web",
+        ExplicitAuthFlows=["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
+        EnableTokenRevocation=True,
+    )["UserPoolClient"]["ClientId"]
+    identity_pools = cloud.client("cognito-identity")
+    identity_pool_id = identity_pools.create_identity_pool(
+        IdentityPoolName="client-tests",
+        AllowUnauthenticatedIdentities=False,
+        CognitoIdentityProviders=[
+            {
+                "ProviderName": f"cognito-idp.{cloud.region}.amazonaws.com/{user_pool_id}",
+                "ClientId": client_id,
+            }
+        ],
+    )["IdentityPoolId"]
+    identity_pools.set_identity_pool_roles(
+        IdentityPoolId=identity_pool_id, Roles={"authenticated": _make_role(cloud, identity_pool_id)}
+    )
+    iot = cloud.client("iot")
+    full, connect_only = "client-tests", "client-tests-connect"
+    iot.create_policy(policyName=full, policyDocument=json.dumps(_iot_policy()))
+    iot.create_policy(policyName=connect_only, policyDocument=json.dumps(_connect_only_policy()))
+    endpoint = iot.describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
+    return Deployment(cloud, user_pool_id, client_id, identity_pool_id, full, connect_only, endpoint)
+
+
+@pytest.fixture
+async def session(deployment: Deployment) -> CognitoSession:
+    """A session in which a user is signed in whose identity carries the IoT policy."""
+    session = deployment.session()
+    user = deployment.make_user()
+    await session.sign_in(user.name, user.password)
+    deployment.attach_policy(await session.identity_id())
+    return session
+
+
+@pytest.fixture
+def provider(deployment: Deployment, session: CognitoSession) -> AwsIot:
+    return AwsIot(endpoint=deployment.endpoint, region=deployment.region, credentials=session)
+
+
+@pytest.fixture
+def topic() -> str:
+    """A topic that nobody else uses."""
+    return f"{ALLOWED}/{uuid.uuid4()}"
+
+
+def _make_role(cloud: LocalCloud, identity_pool_id: str) -> str:
+    iam = cloud.client("iam")
+    trust = _document(
+        {
+            "Effect": "Allow",
+            "Principal": {"Federated": "cognito-identity.amazonaws.com"},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {
+                "StringEquals": {"cognito-identity.amazonaws.com:aud": identity_pool_id},
+                "ForAnyValue:StringLike": {"cognito-identity.amazonaws.com:amr": "authenticated"},
+            },
+        }
+    )
+    role = iam.create_role(RoleName="client-tests", AssumeRolePolicyDocument=json.dumps(trust))["Role"]
+    allowed = _document({"Effect": "Allow", "Action": _IOT_DATA, "Resource": "*"})
+    iam.put_role_policy(RoleName="client-tests", PolicyName="iot-data", PolicyDocument=json.dumps(allowed))
+    arn: str = role["Arn"]
+    return arn
+
+
+def _iot_policy() -> dict[str, object]:
+    resources = [f"arn:aws:iot:*:*:{kind}/{ALLOWED}/*" for kind in ("topic", "topicfilter")]
+    return _document(
+        {"Effect": "Allow", "Action": "iot:Connect", "Resource": "*"},
+        {"Effect": "Deny", "Action": "iot:Connect", "Resource": f"arn:aws:iot:*:*:client/{DENIED_CLIENT_ID}"},
+        {"Effect": "Allow", "Action": _IOT_DATA[1:], "Resource": resources},
+    )
+
+
+def _connect_only_policy() -> dict[str, object]:
+    return _document({"Effect": "Allow", "Action": "iot:Connect", "Resource": "*"})
+
+
+def _document(*statements: dict[str, object]) -> dict[str, object]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}

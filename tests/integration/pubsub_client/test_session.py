@@ -1,0 +1,87 @@
+"""A user signs in at the embedded cloud's Cognito."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+
+from pubsub_client import CognitoSession
+from pubsub_client.exceptions import SessionError, SignInError
+
+if TYPE_CHECKING:
+    from tests.integration.pubsub_client.conftest import Deployment
+
+
+async def test_credentials_are_those_of_the_users_identity(deployment: Deployment, session: CognitoSession) -> None:
+    identity_id = await session.identity_id()
+    assert identity_id.startswith(f"{deployment.region}:")
+    credentials = await session.credentials()
+    assert credentials.expiration > datetime.now(UTC) + timedelta(minutes=5)
+    sts = boto3.client(
+        "sts",
+        region_name=deployment.region,
+        endpoint_url=deployment.cloud.endpoint_url,
+        aws_access_key_id=credentials.access_key_id,
+        aws_secret_access_key=credentials.secret_access_key,
+        aws_session_token=credentials.session_token,
+    )
+    assert ":assumed-role/client-tests/" in sts.get_caller_identity()["Arn"]
+
+
+async def test_the_same_user_has_the_same_identity_id_at_each_sign_in(deployment: Deployment) -> None:
+    user = deployment.make_user()
+    sessions = deployment.session(), deployment.session()
+    for session in sessions:
+        await session.sign_in(user.name, user.password)
+    assert await sessions[0].identity_id() == await sessions[1].identity_id()
+
+
+async def test_the_session_outlives_its_first_tokens_by_the_refresh_token(deployment: Deployment) -> None:
+    ahead = timedelta(0)
+    session = CognitoSession(
+        region=deployment.region,
+        user_pool_id=deployment.user_pool_id,
+        user_pool_client_id=deployment.user_pool_client_id,
+        identity_pool_id=deployment.identity_pool_id,
+        endpoint_url=deployment.cloud.endpoint_url,
+        now=lambda: datetime.now(UTC) + ahead,
+    )
+    user = deployment.make_user()
+    await session.sign_in(user.name, user.password)
+    first = await session.credentials()
+    ahead = timedelta(hours=1)
+    assert (await session.credentials()).access_key_id != first.access_key_id
+
+
+async def test_a_wrong_password_is_told_by_cognitos_error_code(deployment: Deployment) -> None:
+    user = deployment.make_user()
+    with pytest.raises(SignInError) as refusal:
+        await deployment.session().sign_in(user.name, "Wrong-password-1")
+    assert refusal.value.code == "NotAuthorizedException"
+
+
+async def test_a_temporary_password_is_told_with_what_to_do(deployment: Deployment) -> None:
+    user = deployment.make_user(permanent_password=False)
+    with pytest.raises(SignInError, match="temporary password") as refusal:
+        await deployment.session().sign_in(user.name, user.password)
+    assert refusal.value.code == "NEW_PASSWORD_REQUIRED"
+
+
+async def test_after_signing_out_the_refresh_token_is_worth_nothing(
+    deployment: Deployment, session: CognitoSession
+) -> None:
+    tokens = session._tokens
+    assert tokens is not None
+    await session.sign_out()
+    with pytest.raises(SessionError, match="nobody is signed in"):
+        await session.credentials()
+    pools = deployment.cloud.client("cognito-idp")
+    with pytest.raises(pools.exceptions.NotAuthorizedException):
+        pools.initiate_auth(
+            ClientId=deployment.user_pool_client_id,
+            AuthFlow="REFRESH_TOKEN_AUTH",
+            AuthParameters={"REFRESH_TOKEN": tokens.refresh_token},
+        )

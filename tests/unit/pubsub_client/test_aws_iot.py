@@ -1,0 +1,98 @@
+"""AWS IoT's limits, signatures and words."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from datetime import UTC, datetime
+from urllib.parse import parse_qs, quote, urlsplit
+
+import pytest
+
+from pubsub_client import AwsIot, Credentials
+from pubsub_client._provider import Operation
+from pubsub_client.exceptions import ConfigurationError, PayloadError, TopicError
+
+HOST = "abc123-ats.iot.eu-west-1.amazonaws.com"
+CREDENTIALS = Credentials("AKIDEXAMPLE", "secret-key", "session/token+", datetime(2030, 1, 1, tzinfo=UTC))
+
+
+class Source:
+    async def credentials(self) -> Credentials:
+        return CREDENTIALS
+
+
+@pytest.fixture
+def provider() -> AwsIot:
+    return AwsIot(endpoint=HOST, region="eu-west-1", credentials=Source())
+
+
+async def test_the_upgrade_is_signed_for_the_endpoint_with_the_session_token_outside(
+    provider: AwsIot,
+) -> None:
+    path = urlsplit(await provider.upgrade_path())
+    query = {name: values[0] for name, values in parse_qs(path.query, strict_parsing=True).items()}
+    assert path.path == "/mqtt"
+    assert query["X-Amz-Security-Token"] == CREDENTIALS.session_token
+    assert query["X-Amz-Signature"] == signature_of(query)
+
+
+def signature_of(query: dict[str, str]) -> str:
+    """Signature Version 4 by its own description.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+    """
+    unsigned = {"X-Amz-Signature", "X-Amz-Security-Token"}
+    scope = query["X-Amz-Credential"].split("/", 1)[1]
+    assert scope == f"{query['X-Amz-Date'][:8]}/eu-west-1/iotdevicegateway/aws4_request"
+    canonical_query = "&".join(f"{name}={quote(query[name], safe='')}" for name in sorted(query.keys() - unsigned))
+    canonical = f"GET\n/mqtt\n{canonical_query}\nhost:{HOST}\n\nhost\n{hashlib.sha256(b'').hexdigest()}"
+    hashed = hashlib.sha256(canonical.encode()).hexdigest()
+    to_sign = f"AWS4-HMAC-SHA256\n{query['X-Amz-Date']}\n{scope}\n{hashed}"
+    key = f"AWS4{CREDENTIALS.secret_access_key}".encode()
+    for part in scope.split("/"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return hmac.digest(key, to_sign.encode(), "sha256").hex()
+
+
+def test_a_wrong_endpoint_is_refused_at_once() -> None:
+    with pytest.raises(ConfigurationError, match="wss://"):
+        AwsIot(endpoint=f"wss://{HOST}/mqtt", region="eu-west-1", credentials=Source())
+
+
+@pytest.mark.parametrize("topic", ["a" * 256, "ü" * 128, "a/b/c/d/e/f/g/h", "$aws/rules/a_rule/b/c/d/e/f/g/h/i"])
+def test_a_topic_at_the_limit_is_let_through(provider: AwsIot, topic: str) -> None:
+    provider.check_topic(topic)
+
+
+@pytest.mark.parametrize("topic", ["a" * 257, "ü" * 129, "a/b/c/d/e/f/g/h/", "$aws/rules/a_rule/a/b/c/d/e/f/g/h/i"])
+def test_a_topic_beyond_the_limit_is_refused(provider: AwsIot, topic: str) -> None:
+    with pytest.raises(TopicError, match="AWS IoT takes"):
+        provider.check_topic(topic)
+
+
+def test_a_payload_beyond_128_kb_is_refused(provider: AwsIot) -> None:
+    provider.check_payload(bytes(128 * 1024))
+    with pytest.raises(PayloadError, match="131073 bytes"):
+        provider.check_payload(bytes(128 * 1024 + 1))
+
+
+@pytest.mark.parametrize("client_id", ["", "a" * 129])
+def test_a_client_id_that_is_empty_or_too_long_is_refused(provider: AwsIot, client_id: str) -> None:
+    with pytest.raises(ConfigurationError, match="AWS IoT takes 1 to 128"):
+        provider.check_client_id(client_id)
+
+
+@pytest.mark.parametrize(
+    ("operation", "resource", "missing"),
+    [
+        (Operation.CONNECT, "me", "iot:Connect on client/me"),
+        (Operation.PUBLISH, "a/b", "iot:Publish on topic/a/b"),
+        (Operation.PUBLISH_RETAINED, "a/b", "iot:Publish and iot:RetainPublish on topic/a/b"),
+        (Operation.SUBSCRIBE, "a/#", "iot:Subscribe on topicfilter/a/#"),
+    ],
+)
+def test_a_denial_names_the_missing_permission(
+    provider: AwsIot, operation: Operation, resource: str, missing: str
+) -> None:
+    assert missing in provider.explain_denial(operation, resource)
