@@ -27,7 +27,12 @@ def serve(port: int, region: str, *, without: Collection[str] = (), exit_with_pa
     """
     with tempfile.TemporaryDirectory(prefix="local-cloud-", ignore_cleanup_errors=True) as scratch:
         _configure_ministack(port, region, scratch)
-        asyncio.run(_serve(port, without, exit_with_parent))
+        from ministack.core import lambda_runtime
+
+        asyncio.new_event_loop().run_until_complete(_serve(port, without, exit_with_parent))
+        lambda_runtime.reset()  # ends the functions' processes, those at work too
+    # A call may still wait on a thread, a function's for minutes. asyncio.run and sys.exit would wait for it.
+    os._exit(0)
 
 
 def _configure_ministack(port: int, region: str, scratch: str) -> None:

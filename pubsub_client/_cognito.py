@@ -25,11 +25,14 @@ if TYPE_CHECKING:
 _RENEW_CREDENTIALS_BEFORE = timedelta(minutes=5)
 _RENEW_TOKENS_BEFORE = timedelta(minutes=1)
 
+_TEMPORARY = (
+    "the user still has a temporary password: have the user choose one, or set a permanent one with "
+    "AdminSetUserPassword"
+)
 _SECOND_FACTOR = "the user has a second factor, which this session does not ask for: sign the user in elsewhere"
 # https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_RespondToAuthChallenge.html
 _CHALLENGES = {
-    "NEW_PASSWORD_REQUIRED": "the user still has a temporary password: have the user choose one, or set a "
-    "permanent one with AdminSetUserPassword",
+    "NEW_PASSWORD_REQUIRED": _TEMPORARY,
     "SMS_MFA": _SECOND_FACTOR,
     "SOFTWARE_TOKEN_MFA": _SECOND_FACTOR,
     "EMAIL_OTP": _SECOND_FACTOR,

@@ -80,15 +80,15 @@ def read_settings(section: Mapping[str, Any] | None, environment: str | None) ->
     """
     values = dict(_mapping(section if section is not None else {}, CONTEXT_KEY))
     environments = _mapping(values.pop("environments", {}), f"{CONTEXT_KEY}.environments")
-    parts = {name: _mapping(part, f"{CONTEXT_KEY}.environments.{name}") for name, part in environments.items()}
-    path = {key: f"{CONTEXT_KEY}.{key}" for key in values}
+    parts = {name: _mapping(part, f"{CONTEXT_KEY}.environments.{_shown(name)}") for name, part in environments.items()}
+    path = {key: f"{CONTEXT_KEY}.{_shown(key)}" for key in values}
     chosen = environment or DEFAULT_ENVIRONMENT
     if chosen != DEFAULT_ENVIRONMENT and chosen not in parts:
         allowed = ", ".join(sorted([DEFAULT_ENVIRONMENT, *parts]))
         raise SettingsError(f"environment: {chosen!r} is not in {CONTEXT_KEY}.environments; allowed: {allowed}")
     for key, value in parts.get(chosen, {}).items():
         values[key] = value
-        path[key] = f"{CONTEXT_KEY}.environments.{chosen}.{key}"
+        path[key] = f"{CONTEXT_KEY}.environments.{chosen}.{_shown(key)}"
     if "environment" in values:
         raise SettingsError(f"{path['environment']}: not a setting here; choose it with -c environment=NAME")
     try:
@@ -103,6 +103,11 @@ def _mapping(value: Any, path: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise SettingsError(f"{path}: {value!r} given; allowed: an object of settings")
     return value
+
+
+def _shown(key: str) -> str:
+    """Return a key as it is read in a path: quoted when it holds anything unexpected, such as a line break."""
+    return key if re.fullmatch(r"[\w-]+", key) else repr(key)
 
 
 def _explain(path: str, error: Any) -> str:

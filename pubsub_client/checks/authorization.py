@@ -17,7 +17,11 @@ _MANAGED_POLICIES = ("AWSIoTDataAccess", "AWSIoTConfigAccess")
 
 
 class RoleHoldsThePolicies(Check):
-    """The role of signed-in users holds both managed policies, under its boundary."""
+    """The role of signed-in users holds both managed policies, under its boundary.
+
+    AWS IoT allows only what the role and the attached policy both allow. Without the boundary AWSIoTConfigAccess would
+    let every signed-in user change the policy for all.
+    """
 
     id = "PS301"
     group = Group.AUTHORIZATION
@@ -56,7 +60,10 @@ class RoleHoldsThePolicies(Check):
 
 
 class CredentialsAreGiven(Check):
-    """The identity pool gives the identity AWS credentials of the role."""
+    """The identity pool gives the identity AWS credentials of the role.
+
+    It refuses when the role does not trust the identity pool.
+    """
 
     id = "PS302"
     group = Group.AUTHORIZATION

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 class OutputsAreComplete(Check):
-    """The stack has every output of the contract."""
+    """The stack has every output of the contract.
+
+    Without them neither this client nor a front end knows which pools and which endpoint to use. They are missing when
+    the stack was deployed by an older version.
+    """
 
     id = "PS101"
     group = Group.CONFIGURATION

@@ -58,7 +58,10 @@ class UserConnects(Check):
 
 
 class UserSubscribes(Check):
-    """The user may subscribe to a topic."""
+    """The user may subscribe to a topic.
+
+    Needs iot:Subscribe on the topic filter from the role and from the attached policy.
+    """
 
     id = "PS402"
     group = Group.CONNECTION

@@ -19,7 +19,10 @@ _LOOK_EVERY_SECONDS = 1.0
 
 
 class IdentityIsGiven(Check):
-    """The identity pool takes the user's ID token for an identity id."""
+    """The identity pool takes the user's ID token for an identity id.
+
+    It refuses when the app client is not among its providers, or when the token was revoked.
+    """
 
     id = "PS201"
     group = Group.IDENTITY
@@ -35,7 +38,11 @@ class IdentityIsGiven(Check):
 
 
 class PolicyIsAttached(Check):
-    """The trigger attached the policy before the tokens were out."""
+    """The trigger attached the policy before the tokens were out.
+
+    Looked at once as the tokens arrive, then again until the deadline: a late attachment is a warning, none is a
+    failure. Then the trigger's own log line tells why.
+    """
 
     id = "PS203"
     group = Group.IDENTITY

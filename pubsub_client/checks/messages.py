@@ -19,7 +19,10 @@ _MESSAGE_SECONDS = 10.0
 
 
 class MessageComesBack(Check):
-    """A published JSON value is received unchanged."""
+    """A published JSON value is received unchanged.
+
+    Needs iot:Publish and iot:Receive on the topic from the role and from the attached policy.
+    """
 
     id = "PS501"
     group = Group.MESSAGES
@@ -55,7 +58,10 @@ class MessageComesBack(Check):
 
 
 class RoundTrips(Check):
-    """How long a message takes to AWS IoT and back."""
+    """How long a message takes to AWS IoT and back.
+
+    Told, not judged.
+    """
 
     id = "PS502"
     group = Group.MESSAGES

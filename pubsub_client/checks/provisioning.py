@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 class PolicyExists(Check):
-    """The IoT policy that identities are to get is there."""
+    """The IoT policy that identities are to get is there.
+
+    AWS IoT refuses a signed-in user without an attached policy. A policy deleted by hand does not come back with
+    `cdk deploy`, because CloudFormation does not see that it is gone.
+    """
 
     id = "PS111"
     group = Group.PROVISIONING
@@ -37,7 +41,11 @@ class PolicyExists(Check):
 
 
 class TriggerIsWired(Check):
-    """The user pool calls the function that attaches the policy."""
+    """The user pool calls the function that attaches the policy.
+
+    Another deployment, or a change in the console, can take the PostAuthentication trigger off the user pool; sign-ins
+    go on without a word, and no new user is attached.
+    """
 
     id = "PS112"
     group = Group.PROVISIONING
@@ -62,7 +70,10 @@ class TriggerIsWired(Check):
 
 
 class NothingIsLeftOver(Check):
-    """No earlier run of these checks was killed before it could remove its users."""
+    """No earlier run of these checks was killed before it could remove its users.
+
+    A warning only. Users of a run that is less than an hour old are taken for those of another run going on now.
+    """
 
     id = "PS113"
     group = Group.PROVISIONING

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 
 class GuestIsRefused(Check):
-    """The identity pool gives nobody an identity without a login."""
+    """The identity pool gives nobody an identity without a login.
+
+    Anybody on the internet may call GetId; with guest access on, it would answer.
+    """
 
     id = "PS311"
     group = Group.AUTHORIZATION
@@ -59,7 +62,10 @@ class GuestIsRefused(Check):
 
 
 class UnsignedSocketIsRefused(Check):
-    """The endpoint upgrades no WebSocket without a signature."""
+    """The endpoint upgrades no WebSocket without a signature.
+
+    One that it upgraded would be let in by a custom authorizer or a domain configuration.
+    """
 
     id = "PS411"
     group = Group.CONNECTION
@@ -83,7 +89,8 @@ class UnsignedSocketIsRefused(Check):
 class UnattachedIdentityIsRefused(Check):
     """An identity without the policy cannot connect, whatever its role allows.
 
-    The user carries a current marker before the first sign-in, so the trigger takes the policy for attached.
+    The user carries a current marker before the first sign-in, so the trigger takes the policy for attached. Skipped
+    with `--user`, when no user may be made.
     """
 
     id = "PS412"
@@ -116,7 +123,11 @@ class UnattachedIdentityIsRefused(Check):
 
 
 class ControlPlaneIsRefused(Check):
-    """In guarded mode a signed-in user cannot attach policies or change them, though AWSIoTConfigAccess allows it."""
+    """In guarded mode a signed-in user can neither attach policies nor change them.
+
+    AWSIoTConfigAccess allows both; the permissions boundary must not. The refusal is quoted, and names the policy that
+    refused.
+    """
 
     id = "PS312"
     group = Group.AUTHORIZATION

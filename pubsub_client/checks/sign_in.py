@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 class UserSignsIn(Check):
-    """A user signs in with SRP, as a front end does."""
+    """A user signs in with SRP, as a front end does.
+
+    Run by `pubsub smoke` as a user made for the run, or as the one given by `--user`. Everything after it rests on this
+    user's tokens.
+    """
 
     id = "PS121"
     group = Group.SIGN_IN
@@ -36,7 +40,10 @@ class UserSignsIn(Check):
 
 
 class RepeatSignInIsQuick(Check):
-    """An attached user passes the trigger without work; what the first sign-in took longer, it spent attaching."""
+    """An attached user passes the trigger without work.
+
+    What the first sign-in took longer than this one, it spent attaching.
+    """
 
     id = "PS122"
     group = Group.SIGN_IN

@@ -69,7 +69,7 @@ def poisoned(recorder: Recorder, tmp_path: Path) -> dict[str, str]:
         "AWS_EC2_METADATA_SERVICE_ENDPOINT": recorder.address,
         "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/production",
         "AWS_WEB_IDENTITY_TOKEN_FILE": str(config),
-        **{name: recorder.address for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy")},
+        **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"), recorder.address),
         "CDK_DEFAULT_ACCOUNT": "123456789012",
         "CDK_DEFAULT_REGION": "eu-west-1",
     }
