@@ -81,7 +81,11 @@ def deploy(state_dir: StateDirectory = DEFAULT_STATE) -> None:
 @app.command()
 def rehearse(port: Port = None, region: Region = DEFAULT_REGION) -> None:
     """Deploy onto a fresh cloud, run `pubsub smoke`, destroy; exit with the smoke test's code."""
-    raise typer.Exit(rehearse_deployment(port, region))
+    try:
+        raise typer.Exit(rehearse_deployment(port, region))
+    except KeyboardInterrupt:
+        print("local_cloud: interrupted; the embedded cloud has ended", file=sys.stderr)
+        raise typer.Exit(130) from None
 
 
 @app.command()

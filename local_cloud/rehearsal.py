@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -50,7 +51,7 @@ class Steps:
 
 
 def rehearse_deployment(port: int | None, region: str) -> int:
-    """Run the whole of it and return the smoke test's exit code.
+    """Run the whole of it and return the smoke test's exit code; the logs stay if anything fails.
 
     Args:
         port: the cloud's loopback port; None takes a free one.
@@ -58,16 +59,19 @@ def rehearse_deployment(port: int | None, region: str) -> int:
 
     Raises:
         LocalCloudError: the cloud does not start.
-        CdkError: a CDK command failed; its log stays.
+        CdkError: a CDK command failed.
+        KeyboardInterrupt: on Ctrl-C and SIGTERM, when the cloud has ended.
     """
     signal.signal(signal.SIGTERM, _interrupt)
-    steps = Steps()
     begun = time.monotonic()
-    directory = Path(tempfile.mkdtemp(prefix="pubsub-rehearsal-"))
+    logs = Path(tempfile.mkdtemp(prefix="pubsub-rehearsal-"))
+    steps = Steps()
     steps.title("embedded cloud")
-    with LocalCloud.start(port, region=region, log_file=directory / "cloud.log") as cloud:
-        app = CdkApp(cloud, directory)
-        steps.run(f"ministack on {cloud.endpoint_url}, IAM enforced", lambda: None)
+    started = steps.run(
+        "ministack, IAM enforced", lambda: LocalCloud.start(port, region=region, log_file=logs / "cloud.log")
+    )
+    with started as cloud:
+        app = CdkApp(cloud, logs)
         with ThreadPoolExecutor() as background:
             synthesis = background.submit(app.synth)
             steps.run("cdk bootstrap", app.bootstrap)
@@ -76,7 +80,12 @@ def rehearse_deployment(port: int | None, region: str) -> int:
         exit_code = _smoke(cloud)
         steps.title("embedded cloud")
         steps.run("cdk destroy", app.destroy)
-    steps.title(f"{'done' if exit_code == 0 else 'failed'} in {time.monotonic() - begun:.1f} s")
+    seconds = time.monotonic() - begun
+    if exit_code == 0:
+        shutil.rmtree(logs)
+        steps.title(f"deployed, proven and destroyed in {seconds:.1f} s")
+    else:
+        steps.title(f"the smoke test failed after {seconds:.1f} s; the logs are in {logs}")
     return exit_code
 
 

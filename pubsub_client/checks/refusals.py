@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-import secrets
-from base64 import b64encode
 from typing import TYPE_CHECKING
 
 import boto3
@@ -15,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from pubsub_client import AwsIot, PubSub
 from pubsub_client._endpoint import Endpoint
+from pubsub_client._upgrade import ask_for_upgrade
 from pubsub_client.checks.authorization import CredentialsAreGiven, RoleHoldsThePolicies
 from pubsub_client.checks.check import Check, Finding, Group, failed, passed, skipped
 from pubsub_client.checks.configuration import OutputsAreComplete
@@ -75,15 +74,15 @@ class UnsignedSocketIsRefused(Check):
     async def run(self, context: Context) -> Finding:
         """Ask for an upgrade to MQTT with no credentials at all."""
         endpoint = context.output(Output.PUBSUB_ENDPOINT)
-        status = await asyncio.to_thread(_unsigned_upgrade, endpoint)
-        if status == http.client.SWITCHING_PROTOCOLS:
+        answer = await asyncio.to_thread(ask_for_upgrade, Endpoint.parse(endpoint), "/mqtt")
+        if answer.status == http.client.SWITCHING_PROTOCOLS:
             return failed(
                 "The endpoint accepted a WebSocket that nobody has signed.",
                 resource=endpoint,
                 fix="Look for a custom authorizer or domain configuration that lets anybody in: "
                 "aws iot list-domain-configurations",
             )
-        return passed(f"HTTP {status}")
+        return passed(f"HTTP {answer.status}")
 
 
 class UnattachedIdentityIsRefused(Check):
@@ -113,7 +112,7 @@ class UnattachedIdentityIsRefused(Check):
             async with PubSub(provider):
                 pass
         except ConnectionRefused as refusal:
-            return passed(refusal.reason)
+            return passed(refusal.reason.partition(":")[0])
         return failed(
             "An identity to which no IoT policy is attached could connect: the policy is attached some other way, "
             "or attached policies are not looked at.",
@@ -177,20 +176,3 @@ def _refusal(attempt: Callable[[], object]) -> str | None:
             raise
         return error.response["Error"]["Message"].partition("because ")[2] or "access denied"
     return None
-
-
-def _unsigned_upgrade(endpoint: str) -> int:
-    """Ask for a WebSocket as a browser would, without a signature; return the HTTP status."""
-    headers = {
-        "Connection": "Upgrade",
-        "Upgrade": "websocket",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": b64encode(secrets.token_bytes(16)).decode(),
-        "Sec-WebSocket-Protocol": "mqtt",
-    }
-    connection = Endpoint.parse(endpoint).open_http()
-    try:
-        connection.request("GET", "/mqtt", headers=headers | {"Host": endpoint})
-        return connection.getresponse().status
-    finally:
-        connection.close()
