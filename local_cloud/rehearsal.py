@@ -67,9 +67,8 @@ def rehearse_deployment(port: int | None, region: str) -> int:
     logs = Path(tempfile.mkdtemp(prefix="pubsub-rehearsal-"))
     steps = Steps()
     steps.title("embedded cloud")
-    started = steps.run(
-        "ministack, IAM enforced", lambda: LocalCloud.start(port, region=region, log_file=logs / "cloud.log")
-    )
+    log_file = logs / "cloud.log"
+    started = steps.run("ministack, IAM enforced", lambda: LocalCloud.start(port, region=region, log_file=log_file))
     with started as cloud:
         app = CdkApp(cloud, logs)
         with ThreadPoolExecutor() as background:

@@ -15,6 +15,8 @@ from local_cloud.environment import ACCOUNT_ID, CREDENTIALS, HOST, without_aws
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+_GRACE_SECONDS = 2.0
+
 
 def serve(port: int, region: str, *, without: Collection[str] = (), exit_with_parent: bool = False) -> None:
     """Serve until SIGTERM or Ctrl-C.
@@ -31,7 +33,7 @@ def serve(port: int, region: str, *, without: Collection[str] = (), exit_with_pa
 
         asyncio.new_event_loop().run_until_complete(_serve(port, without, exit_with_parent))
         lambda_runtime.reset()  # ends the functions' processes, those at work too
-    # A call may still wait on a thread, a function's for minutes. asyncio.run and sys.exit would wait for it.
+    # A call may still wait on a thread, which asyncio.run and sys.exit would wait for.
     os._exit(0)
 
 
@@ -86,9 +88,15 @@ async def _serve(port: int, without: Collection[str], exit_with_parent: bool) ->
     config = Config()
     config.bind = [f"{HOST}:{port}"]
     config.keep_alive_timeout = 75
-    config.graceful_timeout = 1
+    config.graceful_timeout = _GRACE_SECONDS / 2
     logging.getLogger("hypercorn.access").setLevel(logging.WARNING)
-    await hypercorn_serve(in_front_of(app), config, shutdown_trigger=ended.wait)  # type: ignore[arg-type]
+    serving = asyncio.create_task(hypercorn_serve(in_front_of(app), config, shutdown_trigger=ended.wait))  # type: ignore[arg-type]
+    serving.add_done_callback(lambda _: ended.set())
+    await ended.wait()
+    # hypercorn waits for every call under way, a function's for minutes.
+    await asyncio.wait({serving}, timeout=_GRACE_SECONDS)
+    if serving.done():
+        serving.result()
 
 
 def _wait_for_parent(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import http.client
 from typing import TYPE_CHECKING
 
 import boto3
@@ -75,7 +74,7 @@ class UnsignedSocketIsRefused(Check):
         """Ask for an upgrade to MQTT with no credentials at all."""
         endpoint = context.output(Output.PUBSUB_ENDPOINT)
         answer = await asyncio.to_thread(ask_for_upgrade, Endpoint.parse(endpoint), "/mqtt")
-        if answer.status == http.client.SWITCHING_PROTOCOLS:
+        if answer.accepted:
             return failed(
                 "The endpoint accepted a WebSocket that nobody has signed.",
                 resource=endpoint,

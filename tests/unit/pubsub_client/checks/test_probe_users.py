@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from botocore.stub import Stubber
+
+from pubsub_client.checks.aws import Aws
+from pubsub_client.checks.probe_users import NotRemovedError, ProbeUsers, User
+from pubsub_client.outputs import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_OUTPUTS: dict[str, str] = {Output.USER_POOL_ID: "eu-west-1_pool", Output.POLICY_NAME: "myIoTPolicy"}
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "unit")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "unit")
+    return Aws(region="eu-west-1", endpoint_url="http://127.0.0.1:9")
+
+
+@pytest.fixture
+def user_pools(aws: Aws) -> Iterator[Stubber]:
+    with Stubber(aws.user_pools) as stubber:
+        yield stubber
+
+
+def test_only_old_users_count_as_left_over(aws: Aws, user_pools: Stubber) -> None:
+    now = datetime.now(UTC)
+    users = [
+        {"Username": "pubsub-smoke-running", "UserCreateDate": now - timedelta(minutes=5)},
+        {"Username": "pubsub-smoke-killed", "UserCreateDate": now - timedelta(hours=2)},
+    ]
+    wanted = {"UserPoolId": "eu-west-1_pool", "Filter": 'username ^= "pubsub-smoke-"'}
+    user_pools.add_response("list_users", {"Users": users}, wanted)
+    assert ProbeUsers(aws, _OUTPUTS).left_over() == ["pubsub-smoke-killed"]
+
+
+def test_everything_is_tried_though_a_part_cannot_be_removed(aws: Aws, user_pools: Stubber) -> None:
+    users = ProbeUsers(aws, _OUTPUTS)
+    user_pools.add_response("admin_create_user", {})
+    user_pools.add_response("admin_set_user_password", {})
+    users.make()
+    users.owns("eu-west-1:identity")
+    with Stubber(aws.iot) as iot, Stubber(aws.identity_pools) as identity_pools:
+        iot.add_client_error("detach_policy", "InternalFailureException")
+        identity_pools.add_client_error("delete_identities", "InternalErrorException")
+        user_pools.add_response("admin_delete_user", {})
+        with pytest.raises(NotRemovedError, match=r"DetachPolicy.*DeleteIdentities"):
+            users.remove()
+        iot.assert_no_pending_responses()
+        identity_pools.assert_no_pending_responses()
+    user_pools.assert_no_pending_responses()
+
+
+def test_a_user_half_made_is_removed_too(aws: Aws, user_pools: Stubber) -> None:
+    users = ProbeUsers(aws, _OUTPUTS)
+    user_pools.add_client_error("admin_create_user", "TooManyRequestsException")
+    with pytest.raises(aws.user_pools.exceptions.TooManyRequestsException):
+        users.make()
+    user_pools.add_client_error("admin_delete_user", "UserNotFoundException")
+    users.remove()
+    user_pools.assert_no_pending_responses()
+
+
+def test_a_password_is_not_shown() -> None:
+    assert "s3cret" not in repr(User("ada", "s3cret"))
