@@ -26,6 +26,10 @@ _STACK = os.environ["STACK_NAME"]
 _cold_start: float | None = time.monotonic()
 
 
+class FederatedUserError(Exception):
+    """Cognito signs nobody from another identity provider in by a challenge, so there is no nested sign-in."""
+
+
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Attach the policy if the marker is not current; return the event in every case."""
     global _cold_start  # noqa: PLW0603
@@ -60,6 +64,8 @@ def _is_attached(request: dict[str, Any]) -> bool:
 
 
 def _attach(event: dict[str, Any]) -> None:
+    if event["request"]["userAttributes"].get("cognito:user_status") == "EXTERNAL_PROVIDER":
+        raise FederatedUserError
     from attachment.attach import attach  # the SDK, which a repeat sign-in does without
 
     attach(

@@ -159,6 +159,15 @@ def test_an_event_of_an_unknown_shape_is_returned_too(load: Load, capsys: pytest
     assert _line(capsys)["outcome"] == "Failed"
 
 
+def test_a_federated_user_is_not_signed_in_by_a_challenge(load: Load, capsys: pytest.CaptureFixture[str]) -> None:
+    trigger = load("post_authentication")
+    event = _event()
+    event["request"]["userAttributes"]["cognito:user_status"] = "EXTERNAL_PROVIDER"
+    assert trigger.handler(event, None) == event
+    line = _line(capsys)
+    assert (line["outcome"], line["reason"]) == ("Failed", "FederatedUserError")
+
+
 def test_the_log_tells_nothing_about_the_user(load: Load, capsys: pytest.CaptureFixture[str]) -> None:
     trigger = load("post_authentication")
     trigger._attach = lambda _event: None

@@ -53,11 +53,17 @@ def test_no_client_may_read_or_write_the_marker(template: Template) -> None:
         assert "custom:pubsub_attachment" not in client["ReadAttributes"]  # type: ignore[operator]
 
 
+def test_no_second_factor_stands_in_the_way_of_the_nested_sign_in(template: Template) -> None:
+    assert template.only("AWS::Cognito::UserPool")["MfaConfiguration"] == "OFF"
+
+
 def test_guests_are_off_and_tokens_are_checked_with_the_user_pool(template: Template) -> None:
     pool = template.only("AWS::Cognito::IdentityPool")
     assert pool["AllowUnauthenticatedIdentities"] is False
     assert pool["AllowClassicFlow"] is False
     assert [each["ServerSideTokenCheck"] for each in pool["CognitoIdentityProviders"]] == [True, True]
+    listed = [each["ClientId"]["Ref"] for each in pool["CognitoIdentityProviders"]]
+    assert sorted(listed) == sorted(template.resources("AWS::Cognito::UserPoolClient"))
     roles = template.only("AWS::Cognito::IdentityPoolRoleAttachment")["Roles"]
     assert list(roles) == ["authenticated"]
 
