@@ -23,7 +23,7 @@ help: ## what each target does
 
 setup: $(SETUP_DONE) ## .venv (hashed requirements, Node from PyPI) and node_modules
 
-$(SETUP_DONE): requirements.txt package-lock.json
+$(SETUP_DONE): requirements.txt pyproject.toml package-lock.json
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || { echo "This needs Python 3.11 or newer: install it, or name one with PYTHON=... ($(PYTHON) is too old or missing)" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
@@ -31,6 +31,7 @@ $(SETUP_DONE): requirements.txt package-lock.json
 	@echo "setup: Python packages into $(VENV) (once; about a minute)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@echo "setup: the CDK CLI into node_modules"
 	@$(BIN)/npm ci --silent
 	@touch $@
