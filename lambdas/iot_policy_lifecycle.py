@@ -16,20 +16,39 @@ import boto3
 from botocore.config import Config
 
 _iot = boto3.client("iot", config=Config(retries={"mode": "standard", "total_max_attempts": 8}))
+_PASSING = (
+    _iot.exceptions.InternalFailureException,
+    _iot.exceptions.ServiceUnavailableException,
+    _iot.exceptions.ThrottlingException,
+)
 _DETACH_INTERVAL_SECONDS = 1 / float(os.environ["DETACH_PER_SECOND"])
 _SPARE_MILLISECONDS = 60_000
 
 
+class RenamedError(Exception):
+    """The policy's name changed, which would cut every connected user off until the next sign-in."""
+
+
 def on_event(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """Give a new policy an epoch; keep it as long as the policy's name stays the same."""
+    """Give a new policy an epoch, and keep it when the stack is updated.
+
+    Raises:
+        RenamedError: the update names another policy; CloudFormation rolls it back.
+    """
     policy_name = event["ResourceProperties"]["PolicyName"]
-    physical_id = event.get("PhysicalResourceId", "")
+    if event["RequestType"] == "Create":
+        epoch = secrets.token_hex(6)
+        return {"PhysicalResourceId": f"{policy_name}/{epoch}", "Data": {"Epoch": epoch}}
+    physical_id = event["PhysicalResourceId"]
     if event["RequestType"] == "Delete":
         return {"PhysicalResourceId": physical_id}
     name, _, epoch = physical_id.rpartition("/")
     if name != policy_name:
-        epoch = secrets.token_hex(6)
-    return {"PhysicalResourceId": f"{policy_name}/{epoch}", "Data": {"Epoch": epoch}}
+        raise RenamedError(
+            f"policyName cannot change from {name} to {policy_name} while identities are attached: put it back, or "
+            "deploy another environment with the new name"
+        )
+    return {"PhysicalResourceId": physical_id, "Data": {"Epoch": epoch}}
 
 
 def is_complete(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -41,18 +60,20 @@ def is_complete(event: dict[str, Any], context: Any) -> dict[str, Any]:
         return {"IsComplete": _detach_all(policy_name, context) and _delete(policy_name)}
     except _iot.exceptions.ResourceNotFoundException:
         return {"IsComplete": True}
-    except _iot.exceptions.ThrottlingException:
+    except _PASSING:
         return {"IsComplete": False}
 
 
 def _detach_all(policy_name: str, context: Any) -> bool:
-    """Detach page by page; False when the invocation's time runs out first."""
+    """Detach page by page, at the set rate; False when the invocation's time runs out first."""
+    next_at = time.monotonic()
     while targets := _iot.list_targets_for_policy(policyName=policy_name, pageSize=250)["targets"]:
         for target in targets:
             if context.get_remaining_time_in_millis() < _SPARE_MILLISECONDS:
                 return False
+            time.sleep(max(0.0, next_at - time.monotonic()))
+            next_at = max(next_at + _DETACH_INTERVAL_SECONDS, time.monotonic())
             _iot.detach_policy(policyName=policy_name, target=target)
-            time.sleep(_DETACH_INTERVAL_SECONDS)
     return True
 
 

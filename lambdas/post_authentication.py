@@ -22,8 +22,10 @@ _MARKER_DAYS = int(os.environ["MARKER_DAYS"])
 _BUDGET_SECONDS = float(os.environ["BUDGET_SECONDS"])
 _STACK = os.environ["STACK_NAME"]
 
-# Cognito's five seconds include a cold start, so the first sign-in's time begins when this module is imported.
-_cold_start: float | None = time.monotonic()
+# Cognito's five seconds include a cold start, so the first sign-in's time begins when this module is imported. Lambda
+# may also start an environment ahead of need: an older start cannot belong to the sign-in.
+_COGNITO_SECONDS = 5.0
+_cold_start = time.monotonic()
 
 
 class FederatedUserError(Exception):
@@ -32,8 +34,7 @@ class FederatedUserError(Exception):
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Attach the policy if the marker is not current; return the event in every case."""
-    global _cold_start  # noqa: PLW0603
-    started, _cold_start = _cold_start or time.monotonic(), None
+    started = _started()
     request = event.get("request", {})
     if (request.get("clientMetadata") or {}).items() >= NESTED.items():
         return event
@@ -43,7 +44,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             outcome, reason = "Skipped", "the marker is current"
         else:
             with deadline(started + _BUDGET_SECONDS - time.monotonic()):
-                _attach(event)
+                reason = _attach(event)
     except (Exception, DeadlineExceededError) as error:  # noqa: BLE001 - a sign-in never fails because of us
         # Here an attachment is known to be outstanding; the user's next sign-in tries again.
         outcome, reason = "Failed", cause(error)
@@ -57,18 +58,27 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     return event
 
 
+def _started() -> float:
+    """Return when this sign-in's time began, on the monotonic clock."""
+    global _cold_start  # noqa: PLW0603
+    cold_start, _cold_start = _cold_start, float("-inf")
+    now = time.monotonic()
+    return cold_start if now - cold_start < _COGNITO_SECONDS else now
+
+
 def _is_attached(request: dict[str, Any]) -> bool:
     value = request.get("userAttributes", {}).get(_MARKER_ATTRIBUTE, "")
     found = Marker.parse(value)
     return found is not None and found.is_current(_FINGERPRINT, time.time(), _MARKER_DAYS)
 
 
-def _attach(event: dict[str, Any]) -> None:
+def _attach(event: dict[str, Any]) -> str | None:
+    """Attach; return why the user could not be marked, if so."""
     if event["request"]["userAttributes"].get("cognito:user_status") == "EXTERNAL_PROVIDER":
         raise FederatedUserError
     from attachment.attach import attach  # the SDK, which a repeat sign-in does without
 
-    attach(
+    return attach(
         user_pool_id=event["userPoolId"],
         client_id=event["callerContext"]["clientId"],
         user_name=event["userName"],

@@ -8,10 +8,12 @@ import time
 import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from attachment.configuration import ConfigurationParameter
 from attachment.marker import Marker
 from attachment.nested_sign_in import NestedSignIn
+from attachment.report import cause
 
 _LIMITS = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
 _ssm = boto3.client("ssm", config=_LIMITS)
@@ -36,7 +38,7 @@ def attach(
     policy_name: str,
     marker_attribute: str,
     fingerprint: str,
-) -> None:
+) -> str | None:
     """Attach the policy to the identity of the user who is signing in, and mark the user as attached.
 
     AttachPolicy is repeat-safe, so a chain that broke off is simply run again at the next sign-in.
@@ -48,6 +50,9 @@ def attach(
         policy_name: the IoT policy to attach.
         marker_attribute: the user attribute that holds the marker.
         fingerprint: what the marker begins with.
+
+    Returns:
+        None, or why the user could not be marked: attached all the same, and attached again at the next sign-in.
 
     Raises:
         NestedSignInLoopError: the sign-in is the nested one.
@@ -64,8 +69,12 @@ def attach(
     )["IdentityId"]
     _iot.attach_policy(policyName=policy_name, target=identity_id)
     attached = Marker(fingerprint, identity_id, int(time.time()))
-    _cognito.admin_update_user_attributes(
-        UserPoolId=user_pool_id,
-        Username=user_name,
-        UserAttributes=[{"Name": marker_attribute, "Value": str(attached)}],
-    )
+    try:
+        _cognito.admin_update_user_attributes(
+            UserPoolId=user_pool_id,
+            Username=user_name,
+            UserAttributes=[{"Name": marker_attribute, "Value": str(attached)}],
+        )
+    except (BotoCoreError, ClientError) as error:
+        return f"not marked: {cause(error)}"
+    return None

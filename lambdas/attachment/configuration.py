@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types_boto3_ssm import SSMClient
 
 _KEEP_SECONDS = 300.0
+_TRY_AGAIN_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -45,23 +46,36 @@ class Configuration:
 
 
 class ConfigurationParameter:
-    """The parameter, read at most once in five minutes per execution environment."""
+    """The parameter, read at most once in five minutes per execution environment.
+
+    What was read stays in use when it cannot be read again: the account's 40 reads a second are shared with others
+    (https://docs.aws.amazon.com/general/latest/gr/ssm.html).
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._read_at = float("-inf")
+        self._read_again_at = float("-inf")
         self._configuration: Configuration | None = None
 
     def read(self, ssm: SSMClient) -> Configuration:
         """Return the configuration.
 
         Raises:
-            botocore.exceptions.ClientError: the parameter cannot be read.
+            botocore.exceptions.ClientError: the parameter cannot be read, and never was.
             KeyError: the parameter lacks a member.
             ValueError: the parameter is not JSON.
         """
-        if self._configuration is None or time.monotonic() - self._read_at > _KEEP_SECONDS:
-            answer = ssm.get_parameter(Name=self._name)
-            self._configuration = Configuration.from_json(answer["Parameter"]["Value"])
-            self._read_at = time.monotonic()
+        if self._configuration is None or time.monotonic() > self._read_again_at:
+            self._configuration = self._read(ssm, self._configuration)
         return self._configuration
+
+    def _read(self, ssm: SSMClient, known: Configuration | None) -> Configuration:
+        try:
+            answer = ssm.get_parameter(Name=self._name)
+        except ssm.exceptions.ClientError:
+            if known is None:
+                raise
+            self._read_again_at = time.monotonic() + _TRY_AGAIN_SECONDS
+            return known
+        self._read_again_at = time.monotonic() + _KEEP_SECONDS
+        return Configuration.from_json(answer["Parameter"]["Value"])

@@ -29,7 +29,7 @@ def report(outcome: str, *, stack: str, request_id: str, seconds: float, reason:
         stack: the stack's name, the metrics' dimension.
         request_id: the invocation's id, to find the rest of its log.
         seconds: how long the function has worked on the sign-in, its own start included.
-        reason: why it was skipped or failed.
+        reason: why it was skipped or failed, or what is left to do.
     """
     counts = {name: int(name == outcome) for name in OUTCOMES}
     metrics = [{"Name": name, "Unit": "Count"} for name in OUTCOMES]

@@ -201,7 +201,7 @@ def test_only_the_two_functions_may_use_the_key(deployment: Deployment) -> None:
         FunctionName=deployment.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME]
     )
     key_id = function["Environment"]["Variables"]["MAC_KEY_ID"]
-    iam.create_user(UserName="administrator")
+    user_arn = iam.create_user(UserName="administrator")["User"]["Arn"]
     iam.put_user_policy(
         UserName="administrator",
         PolicyName="all",
@@ -223,6 +223,8 @@ def test_only_the_two_functions_may_use_the_key(deployment: Deployment) -> None:
             administrator.generate_mac(KeyId=key_id, MacAlgorithm=proof.ALGORITHM, Message=b"x")
         with pytest.raises(kms.exceptions.ClientError, match="AccessDenied"):
             administrator.verify_mac(KeyId=key_id, MacAlgorithm=proof.ALGORITHM, Message=b"x", Mac=bytes(32))
+        with pytest.raises(kms.exceptions.ClientError, match="AccessDenied"):
+            administrator.create_grant(KeyId=key_id, GranteePrincipal=user_arn, Operations=["GenerateMac"])
     finally:
         iam.delete_access_key(UserName="administrator", AccessKeyId=key["AccessKeyId"])
         iam.delete_user_policy(UserName="administrator", PolicyName="all")

@@ -93,7 +93,11 @@ def test_only_a_current_marker_saves_the_attachment(
 ) -> None:
     trigger = load("post_authentication")
     attached: list[str] = []
-    trigger._attach = lambda event: attached.append(event["userName"])
+
+    def attach(event: dict[str, Any]) -> None:
+        attached.append(event["userName"])
+
+    trigger._attach = attach
     event = _event(marker)
     assert trigger.handler(copy.deepcopy(event), None) == event
     assert attached == [_USER_NAME]
@@ -143,14 +147,35 @@ def test_a_cold_start_counts_against_the_budget(
     load: Load, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trigger = load("post_authentication")
-    monkeypatch.setattr(trigger, "_cold_start", time.monotonic() - 10)
-    attached: list[object] = []
-    trigger._attach = attached.append
+    monkeypatch.setattr(trigger, "_cold_start", time.monotonic() - 3)
+    trigger._attach = lambda _event: None
     trigger.handler(_event(), None)
-    assert _line(capsys)["reason"] == "DeadlineExceededError"
+    line = _line(capsys)
+    assert line["reason"] == "DeadlineExceededError"
+    assert line["Duration"] >= 3000
     trigger.handler(_event(), None)
     assert _line(capsys)["outcome"] == "Attached"
-    assert len(attached) == 1
+
+
+def test_an_environment_started_ahead_of_need_has_its_whole_budget(
+    load: Load, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trigger = load("post_authentication")
+    monkeypatch.setattr(trigger, "_cold_start", time.monotonic() - 600)
+    trigger._attach = lambda _event: None
+    trigger.handler(_event(), None)
+    line = _line(capsys)
+    assert line["outcome"] == "Attached"
+    assert line["Duration"] < 1000
+
+
+def test_a_user_attached_but_not_marked_counts_as_attached(load: Load, capsys: pytest.CaptureFixture[str]) -> None:
+    trigger = load("post_authentication")
+    trigger._attach = lambda _event: "not marked: AdminUpdateUserAttributes: TooManyRequestsException"
+    trigger.handler(_event(), None)
+    line = _line(capsys)
+    assert (line["outcome"], line["Attached"], line["Failed"]) == ("Attached", 1, 0)
+    assert line["reason"] == "not marked: AdminUpdateUserAttributes: TooManyRequestsException"
 
 
 def test_an_event_of_an_unknown_shape_is_returned_too(load: Load, capsys: pytest.CaptureFixture[str]) -> None:
