@@ -8,10 +8,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP_DONE := $(VENV)/.setup-done
 PORT ?=
-# A real account: make deploy PROFILE=... REGION=... ENVIRONMENT=...
-PROFILE ?=
-REGION ?=
-ENVIRONMENT ?=
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 

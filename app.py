@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
-from aws_cdk import App
+from aws_cdk import App, Environment
 
 from stacks.amplify_pubsub_stack import AmplifyPubSubStack
-from stacks.settings import CONTEXT_KEY, SettingsError, read_settings
+from stacks.settings import CONTEXT_KEY, SettingsError, check_region, read_settings
 
 
 def main() -> None:
@@ -15,10 +16,11 @@ def main() -> None:
     app = App()
     try:
         settings = read_settings(app.node.try_get_context(CONTEXT_KEY), app.node.try_get_context("environment"))
+        region = check_region(os.environ.get("CDK_DEFAULT_REGION"))
     except SettingsError as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
-    AmplifyPubSubStack(app, settings)
+    AmplifyPubSubStack(app, settings, env=Environment(region=region))
     app.synth()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -10,7 +11,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import IO, TYPE_CHECKING, NoReturn, cast
 
 from rich.console import Console
 from rich.text import Text
@@ -76,7 +77,7 @@ def rehearse_deployment(port: int | None, region: str) -> int:
             steps.run("cdk bootstrap", app.bootstrap)
             steps.run("cdk synth", synthesis.result)
         steps.run("cdk deploy", app.deploy)
-        exit_code = _smoke(cloud)
+        exit_code, last_line = _smoke(cloud)
         steps.title("embedded cloud")
         steps.run("cdk destroy", app.destroy)
     seconds = time.monotonic() - begun
@@ -84,13 +85,20 @@ def rehearse_deployment(port: int | None, region: str) -> int:
         shutil.rmtree(logs)
         steps.title(f"deployed, proven and destroyed in {seconds:.1f} s")
     else:
-        steps.title(f"the smoke test failed after {seconds:.1f} s; the logs are in {logs}")
+        steps.title(f"the smoke test failed; deployed and destroyed in {seconds:.1f} s, the logs are in {logs}")
+    print(last_line)
     return exit_code
 
 
-def _smoke(cloud: LocalCloud) -> int:
+def _smoke(cloud: LocalCloud) -> tuple[int, str]:
+    """Run the smoke test and show what it says; return its exit code, and its last line to be said once more."""
     command = [sys.executable, "-m", "pubsub_client", "smoke", "--timeout", "30"]
-    return subprocess.run(command, env=cloud.environment(), check=False).returncode
+    colour = {"FORCE_COLOR": "1"} if sys.stdout.isatty() and "NO_COLOR" not in os.environ else {}
+    line = ""
+    with subprocess.Popen(command, env=cloud.environment() | colour, stdout=subprocess.PIPE, text=True) as running:
+        for line in cast("IO[str]", running.stdout):
+            print(line, end="", flush=True)
+    return running.returncode, line.rstrip()
 
 
 def _interrupt(_signal: int, _frame: object) -> NoReturn:

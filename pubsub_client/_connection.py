@@ -237,7 +237,7 @@ class Connection:
     async def _tell(self, attempt: FailedAttempt) -> None:
         reason = await why_refused(attempt, self._provider, self._client_id)
         if not self._opened.done():
-            refusal = ConnectionRefused(self._provider.endpoint.authority, reason)
+            refusal = ConnectionRefused(self._provider.endpoint.authority, reason, denied=attempt.denied)
             refusal.__cause__ = attempt.unprepared or attempt.error
             self._opened.set_result(refusal)
         if not self._up:

@@ -38,6 +38,13 @@ class FailedAttempt:
     path: str | None
     unprepared: BaseException | None
 
+    @property
+    def denied(self) -> bool:
+        """Whether the broker took the signature and refused the identity: by its answer, or by closing without one."""
+        if self.connack:
+            return bool(self.connack.reason_code == mqtt5.ConnectReasonCode.NOT_AUTHORIZED)
+        return self.unprepared is None and getattr(self.error, "name", "") in _CLOSED
+
 
 async def why_refused(attempt: FailedAttempt, provider: Provider, client_id: str) -> str:
     """Say who refused an attempt and why, as far as can be told; asks again about a refused upgrade."""

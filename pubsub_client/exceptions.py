@@ -66,12 +66,14 @@ class ConnectionRefused(PubSubError, ConnectionError):
     Args:
         endpoint: the host that was asked.
         reason: who refuses and why, as far as can be told, and what to do.
+        denied: whether the broker refuses what the identity asks, rather than the way there being closed.
     """
 
-    def __init__(self, endpoint: str, reason: str) -> None:
+    def __init__(self, endpoint: str, reason: str, *, denied: bool = False) -> None:
         super().__init__(f"no connection to {endpoint}: {reason}")
         self.endpoint = endpoint
         self.reason = reason
+        self.denied = denied
 
 
 class ConnectionLost(PubSubError, ConnectionError):

@@ -85,7 +85,7 @@ class IotPolicy(Construct):
             permission,
             {
                 "AwsSolutions-IAM5[Resource::*]": (
-                    "Listing targets is authorized on no resource, detaching on the target; an identity has no ARN."
+                    "Detaching is authorized on the target, and an identity has no ARN; listing targets reads only."
                 )
             },
         )

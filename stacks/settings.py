@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 CONTEXT_KEY = "amplify-pubsub"
 DEFAULT_ENVIRONMENT = "default"
 _STACK_NAME = "AmplifyPubSub"
+_POLICY_NAME = "myIoTPolicy"
 
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 LogRetentionDays = Literal[
@@ -33,8 +34,9 @@ class Settings(BaseModel):
     environment: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")] = DEFAULT_ENVIRONMENT
     """Names the stack. Chosen by ``-c environment=NAME``, never in a section."""
 
-    policy_name: Annotated[str, Field(pattern=r"^[\w+=,.@-]{1,128}$")] = "myIoTPolicy"
-    """The IoT policy attached to each signed-in user's identity."""
+    policy_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_+=,.@-]{1,128}$")] = _POLICY_NAME
+    """The IoT policy attached to each signed-in user's identity. Its name is unique in an account and region, so other
+    environments add theirs to it unless they set it."""
 
     access_mode: Literal["guarded"] = "guarded"
     """``guarded``: both managed policies as Amplify's guide asks, under a permissions boundary."""
@@ -45,6 +47,9 @@ class Settings(BaseModel):
     attachment: Literal["sign-in"] = "sign-in"
     """``sign-in``: attached by the PostAuthentication trigger before the tokens are out."""
 
+    marker_generation: Annotated[int, Field(ge=1)] = 1
+    """Raised by one, it invalidates every marker: each user is attached again at the next sign-in."""
+
     marker_days: Annotated[int, Field(ge=1, le=365)] = 30
     """How long a marker saves a user's sign-ins the attachment; a detached policy is put back after this at most."""
 
@@ -53,13 +58,6 @@ class Settings(BaseModel):
 
     log_retention_days: LogRetentionDays = 30
     """How long CloudWatch keeps the functions' logs."""
-
-    @field_validator("policy_name")
-    @classmethod
-    def _not_a_pattern(cls, value: str) -> str:
-        if not re.search(r"[A-Za-z0-9]", value):
-            raise ValueError("needs a letter or digit")
-        return value
 
     @property
     def stack_name(self) -> str:
@@ -78,7 +76,7 @@ def read_settings(section: Mapping[str, Any] | None, environment: str | None) ->
     Raises:
         SettingsError: a key is unknown, a value is not allowed, or the environment has no part in ``environments``.
     """
-    values = dict(_mapping(section if section is not None else {}, CONTEXT_KEY))
+    values: dict[str, Any] = dict(_mapping(section if section is not None else {}, CONTEXT_KEY))
     environments = _mapping(values.pop("environments", {}), f"{CONTEXT_KEY}.environments")
     parts = {name: _mapping(part, f"{CONTEXT_KEY}.environments.{_shown(name)}") for name, part in environments.items()}
     path = {key: f"{CONTEXT_KEY}.{_shown(key)}" for key in values}
@@ -89,6 +87,8 @@ def read_settings(section: Mapping[str, Any] | None, environment: str | None) ->
     for key, value in parts.get(chosen, {}).items():
         values[key] = value
         path[key] = f"{CONTEXT_KEY}.environments.{chosen}.{_shown(key)}"
+    if chosen != DEFAULT_ENVIRONMENT:
+        values.setdefault("policyName", f"{_POLICY_NAME}-{chosen}")
     if "environment" in values:
         raise SettingsError(f"{path['environment']}: not a setting here; choose it with -c environment=NAME")
     try:
@@ -97,6 +97,17 @@ def read_settings(section: Mapping[str, Any] | None, environment: str | None) ->
         first = error.errors()[0]
         key = str(first["loc"][0])
         raise SettingsError(_explain(path.get(key, key), first)) from None
+
+
+def check_region(region: str | None) -> str | None:
+    """Return the region to deploy to, None if it is not known yet.
+
+    Raises:
+        SettingsError: Amazon Cognito has no user pools there.
+    """
+    if region and region.startswith("cn-"):
+        raise SettingsError(f"region {region}: Amazon Cognito has no user pools in the AWS China partition")
+    return region
 
 
 def _mapping(value: Any, path: str) -> Mapping[str, Any]:

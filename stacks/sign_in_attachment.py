@@ -66,7 +66,7 @@ class SignInAttachment(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._parameter_name = f"/{settings.stack_name}/sign-in-attachment"
-        self.marker: str = Fn.join("-", [_fingerprint(identities.fingerprint, policy.policy_name), policy.epoch])
+        self.marker: str = Fn.join("-", [_fingerprint(identities, policy, settings), policy.epoch])
         """What a current marker begins with."""
         parameter = {"CONFIGURATION_PARAMETER": self._parameter_name}
         self.trigger = PubSubFunction(
@@ -203,5 +203,7 @@ class SignInAttachment(Construct):
             user_pool.add_trigger(operation, self.challenge)
 
 
-def _fingerprint(identity_pool: str, policy_name: str) -> str:
-    return hashlib.sha256(json.dumps([identity_pool, policy_name]).encode()).hexdigest()[:8]
+def _fingerprint(identities: PubSubIdentityPool, policy: IotPolicy, settings: Settings) -> str:
+    """Return what stands for the attachment in markers, as far as it is known at synthesis."""
+    parts = [identities.fingerprint, policy.policy_name, settings.marker_generation]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]

@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
@@ -26,15 +28,18 @@ class Trace:
 
 
 def why_not_attached(context: Context) -> Trace:
-    """Find the trigger's line about this sign-in.
-
-    Raises:
-        botocore.exceptions.ClientError: the function or its log cannot be read.
-    """
+    """Find the trigger's line about this sign-in; what may not be read is told instead."""
     name = context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
-    function = context.aws.functions.get_function_configuration(FunctionName=name)
-    log_group = function["LoggingConfig"]["LogGroup"]
-    line = _line(context, log_group)
+    try:
+        function = context.aws.functions.get_function_configuration(FunctionName=name)
+        log_group = function["LoggingConfig"]["LogGroup"]
+        line = _line(context, log_group)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        return Trace(
+            f"Why cannot be told: {error.operation_name} answered {code}.",
+            f"Read the log of function {name} with credentials that may, from the time of this run.",
+        )
     if line is None:
         return Trace(
             f"The trigger {name} has logged nothing about this sign-in: it was not called, or failed before it began.",
@@ -50,15 +55,20 @@ def why_not_attached(context: Context) -> Trace:
 
 
 def _line(context: Context, log_group: str) -> dict[str, Any] | None:
-    """Return the last line about a first sign-in since this run's sign-in began."""
+    """Return what the trigger logged since the sign-in began: a failure first, else the last line.
+
+    The line names no user; on a busy pool it may be about somebody else who signed in at the same time.
+    """
     since = time.time() - (time.monotonic() - context.sign_in_started)
     deadline = time.monotonic() + _LOG_SECONDS
+    pages = context.aws.logs.get_paginator("filter_log_events")
     while True:
-        answer = context.aws.logs.filter_log_events(logGroupName=log_group, startTime=int(since * 1000))
-        lines = [_parse(event.get("message", "")) for event in answer["events"]]
-        found = [line for line in lines if line is not None]
-        if found or time.monotonic() > deadline:
-            return found[0] if found else None
+        answers = pages.paginate(logGroupName=log_group, startTime=int(since * 1000))
+        parsed = [_parse(event.get("message", "")) for answer in answers for event in answer["events"]]
+        lines = [line for line in parsed if line is not None]
+        failures = [line for line in lines if line["outcome"] == "Failed"]
+        if failures or lines or time.monotonic() > deadline:
+            return next(iter(failures or reversed(lines)), None)
         time.sleep(_LOOK_EVERY_SECONDS)
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import boto3
 
+from pubsub_client.checks.check import CouldNotRunError
+
 if TYPE_CHECKING:
     from types_boto3_cloudformation import CloudFormationClient
     from types_boto3_cognito_identity import CognitoIdentityClient
@@ -26,10 +28,13 @@ class Aws:
         endpoint_url: where every service answers; None is AWS itself, or ``AWS_ENDPOINT_URL``.
 
     Raises:
+        CouldNotRunError: the endpoint is no URL.
         botocore.exceptions.ProfileNotFound: there is no such profile.
     """
 
     def __init__(self, profile: str | None = None, region: str | None = None, endpoint_url: str | None = None) -> None:
+        if endpoint_url is not None and not endpoint_url.startswith(("http://", "https://")):
+            raise CouldNotRunError(f"--endpoint-url: {endpoint_url!r} given; allowed: http://... or https://...")
         self._profile = profile
         self._session = boto3.Session(profile_name=profile, region_name=region)
         self.endpoint_url = endpoint_url

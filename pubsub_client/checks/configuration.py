@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from pubsub_client.checks.check import Check, CouldNotRunError, Finding, Group, failed, passed
-from pubsub_client.checks.probe_users import ProbeUsers
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
@@ -38,8 +37,7 @@ class OutputsAreComplete(Check):
                 resource=context.stack,
                 fix="Deploy it again with this version: cdk deploy",
             )
-        context.outputs = outputs
-        context.users = ProbeUsers(context.aws, outputs)
+        context.begin(outputs)
         return passed(outputs[Output.PUBSUB_ENDPOINT])
 
 

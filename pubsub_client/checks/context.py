@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pubsub_client import CognitoSession
+from pubsub_client.checks.probe_users import ProbeUsers
+from pubsub_client.checks.uninterrupted import uninterrupted
+from pubsub_client.exceptions import SessionError
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
@@ -13,7 +18,7 @@ if TYPE_CHECKING:
 
     from pubsub_client import PubSub, Subscription
     from pubsub_client.checks.aws import Aws
-    from pubsub_client.checks.probe_users import ProbeUsers, User
+    from pubsub_client.checks.probe_users import User
 
 
 @dataclass
@@ -58,6 +63,27 @@ class Context:
     def first_sign_in(self) -> float:
         """Seconds the first sign-in took."""
         return self.tokens_arrived - self.sign_in_started
+
+    left_behind: list[str] = field(default_factory=list, init=False)
+    """What the run made and could not remove, one line each."""
+
+    def begin(self, outputs: dict[str, str]) -> None:
+        """Take the stack's outputs; from here on users may be made, and are removed when the run ends."""
+        self.outputs = outputs
+        self.users = ProbeUsers(self.aws, outputs)
+        self.cleanup.push_async_callback(self._remove_users)
+
+    def sign_out_at_the_end(self, session: CognitoSession) -> None:
+        """Revoke the session's tokens when the run ends; one that has ended by then needs nothing."""
+
+        async def sign_out() -> None:
+            with suppress(SessionError):
+                await session.sign_out()
+
+        self.cleanup.push_async_callback(sign_out)
+
+    async def _remove_users(self) -> None:
+        self.left_behind += await uninterrupted(asyncio.to_thread(self.users.remove))
 
     def output(self, name: Output) -> str:
         """Return one of the stack's outputs."""

@@ -14,20 +14,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pubsub_client.outputs import MARKER_ATTRIBUTE, Output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+    from types_boto3_cognito_idp.type_defs import AttributeTypeTypeDef
 
     from pubsub_client.checks.aws import Aws
 
 _PREFIX = "pubsub-smoke-"
 # Two runs at once see each other's users; a run that is this old has ended or been killed.
 _LEFT_OVER_AFTER = timedelta(hours=1)
-
-
-class NotRemovedError(Exception):
-    """A user, an identity or an attachment that the run made is still there."""
-
-    def __init__(self, failures: str) -> None:
-        super().__init__(f"not everything this run made could be removed: {failures}")
 
 
 @dataclass(frozen=True)
@@ -39,6 +34,14 @@ class User:
 
     def __repr__(self) -> str:
         return f"User(name={self.name!r})"
+
+
+@dataclass(frozen=True)
+class LeftOver:
+    """A user that a killed run left behind, and the identity that the user's marker names."""
+
+    name: str
+    identity_id: str | None
 
 
 class ProbeUsers:
@@ -53,6 +56,7 @@ class ProbeUsers:
         self._aws = aws
         self._outputs = outputs
         self._made: list[str] = []
+        self._marked_by_us: set[str] = set()
         self._identity_ids: list[str] = []
 
     def make(self, *, marked: bool = False) -> User:
@@ -69,6 +73,7 @@ class ProbeUsers:
         attributes = {"email": f"{user.name}@example.com", "email_verified": "true"}
         if marked:
             attributes[f"custom:{MARKER_ATTRIBUTE}"] = self._current_marker()
+            self._marked_by_us.add(user.name)
         self._made.append(user.name)
         self._aws.user_pools.admin_create_user(
             UserPoolId=pool,
@@ -85,23 +90,26 @@ class ProbeUsers:
         """Take note of an identity that one of these users got, to remove it with the users."""
         self._identity_ids.append(identity_id)
 
-    def remove(self) -> None:
-        """Detach the policy from the identities, delete them and the users; all of it, even if a part fails.
+    def remove(self) -> list[str]:
+        """Remove the users, their identities and attachments; all of it, even if a part fails.
 
-        Raises:
-            NotRemovedError: something could not be removed.
+        An identity that the run never learned of, because it was stopped before, is found by the user's marker.
+
+        Returns:
+            What could not be removed, and why, one line each.
         """
-        failures: list[Exception] = []
-        for identity_id in self._identity_ids:
+        failures: list[str] = []
+        for name in self._made:
+            _collect(failures, self._find_identity, name)
+        for identity_id in dict.fromkeys(self._identity_ids):
             _collect(failures, self._detach, identity_id)
             _collect(failures, self._delete_identity, identity_id)
         for name in self._made:
             _collect(failures, self._delete_user, name)
-        if failures:
-            raise NotRemovedError("; ".join(str(failure) for failure in failures))
+        return failures
 
-    def left_over(self) -> list[str]:
-        """Return the names of users that an earlier, killed run has left behind.
+    def left_over(self) -> list[LeftOver]:
+        """Return the users that an earlier, killed run has left behind, by name.
 
         Raises:
             botocore.exceptions.ClientError: the users cannot be listed.
@@ -110,17 +118,32 @@ class ProbeUsers:
             UserPoolId=self._outputs[Output.USER_POOL_ID], Filter=f'username ^= "{_PREFIX}"'
         )
         before = datetime.now(UTC) - _LEFT_OVER_AFTER
-        return [user["Username"] for page in pages for user in page["Users"] if user["UserCreateDate"] < before]
+        users = [user for page in pages for user in page["Users"] if user["UserCreateDate"] < before]
+        return sorted(
+            (LeftOver(user["Username"], _identity_id(user.get("Attributes", []))) for user in users),
+            key=lambda each: each.name,
+        )
 
     def _current_marker(self) -> str:
         identity_id = f"{self._outputs[Output.REGION]}:{uuid.uuid4()}"
         return f"{self._outputs[Output.ATTACHMENT_MARKER]}/{identity_id}/{int(time.time())}"
 
+    def _find_identity(self, name: str) -> None:
+        pool = self._outputs[Output.USER_POOL_ID]
+        try:
+            user = self._aws.user_pools.admin_get_user(UserPoolId=pool, Username=name)
+        except self._aws.user_pools.exceptions.UserNotFoundException:
+            return
+        if name not in self._marked_by_us and (identity_id := _identity_id(user["UserAttributes"])):
+            self.owns(identity_id)
+
     def _detach(self, identity_id: str) -> None:
         self._aws.iot.detach_policy(policyName=self._outputs[Output.POLICY_NAME], target=identity_id)
 
     def _delete_identity(self, identity_id: str) -> None:
-        self._aws.identity_pools.delete_identities(IdentityIdsToDelete=[identity_id])
+        answer = self._aws.identity_pools.delete_identities(IdentityIdsToDelete=[identity_id])
+        if answer.get("UnprocessedIdentityIds"):
+            raise _NotRemovedError(f"DeleteIdentities did not process {identity_id}")
 
     def _delete_user(self, name: str) -> None:
         try:
@@ -129,8 +152,19 @@ class ProbeUsers:
             return
 
 
-def _collect(failures: list[Exception], action: Callable[[str], None], subject: str) -> None:
+class _NotRemovedError(Exception):
+    """AWS answered, and removed nothing."""
+
+
+def _identity_id(attributes: Sequence[AttributeTypeTypeDef]) -> str | None:
+    """Return the identity id that a user's marker names."""
+    values = {each["Name"]: each.get("Value", "") for each in attributes}
+    parts = values.get(f"custom:{MARKER_ATTRIBUTE}", "").split("/")
+    return parts[1] if len(parts) > 1 else None
+
+
+def _collect(failures: list[str], action: Callable[[str], None], subject: str) -> None:
     try:
         action(subject)
-    except (BotoCoreError, ClientError) as error:
-        failures.append(error)
+    except (BotoCoreError, ClientError, _NotRemovedError) as error:
+        failures.append(f"{subject}: {error}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING
 
 from pubsub_client.checks.check import Check, Finding, Group, failed, passed, warning
@@ -11,6 +12,7 @@ from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
     from pubsub_client.checks.context import Context
+    from pubsub_client.checks.probe_users import LeftOver
 
 
 class PolicyExists(Check):
@@ -35,7 +37,8 @@ class PolicyExists(Check):
             return failed(
                 f"The IoT policy {name} does not exist, so nothing can be attached and every connection is refused.",
                 resource=name,
-                fix="Make it again with the stack: cdk destroy, then cdk deploy",
+                fix=f"{_create_policy(context)}\n"
+                "then raise markerGeneration in cdk.json and run cdk deploy, so that users attached before are again",
             )
         return passed(f"{name}, version {policy['defaultVersionId']}")
 
@@ -82,15 +85,41 @@ class NothingIsLeftOver(Check):
 
     async def run(self, context: Context) -> Finding:
         """Look for old users of a smoke test."""
-        names = await asyncio.to_thread(context.users.left_over)
-        if not names:
+        users = await asyncio.to_thread(context.users.left_over)
+        if not users:
             return passed()
-        pool_id = context.output(Output.USER_POOL_ID)
         return warning(
-            f"A killed smoke test has left {len(names)} user(s) behind: {', '.join(sorted(names))}.",
-            resource=pool_id,
-            fix="\n".join(
-                f"aws cognito-idp admin-delete-user --user-pool-id {pool_id} --username {name}"
-                for name in sorted(names)
-            ),
+            f"A killed smoke test has left {len(users)} user(s) behind: {', '.join(each.name for each in users)}.",
+            resource=context.output(Output.USER_POOL_ID),
+            fix="\n".join(command for user in users for command in _remove(context, user)),
         )
+
+
+def _create_policy(context: Context) -> str:
+    """Return the command that makes the policy as the stack had made it."""
+    _, partition, _, _, account, _ = context.output(Output.AUTH_ROLE_ARN).split(":", 5)
+    prefix = f"arn:{partition}:iot:{context.output(Output.REGION)}:{account}"
+    actions = {
+        "client/*": ["iot:Connect"],
+        "topic/*": ["iot:Publish", "iot:Receive", "iot:RetainPublish"],
+        "topicfilter/*": ["iot:Subscribe"],
+    }
+    statements = [
+        {"Effect": "Allow", "Action": allowed, "Resource": f"{prefix}:{name}"} for name, allowed in actions.items()
+    ]
+    document = json.dumps({"Version": "2012-10-17", "Statement": statements}, separators=(",", ":"))
+    name = context.output(Output.POLICY_NAME)
+    return f"aws iot create-policy --policy-name {name} --policy-document '{document}'"
+
+
+def _remove(context: Context, user: LeftOver) -> list[str]:
+    """Return the commands that remove every trace of a user, the marker's user last."""
+    policy, pool = context.output(Output.POLICY_NAME), context.output(Output.USER_POOL_ID)
+    commands = [f"aws cognito-idp admin-delete-user --user-pool-id {pool} --username {user.name}"]
+    if user.identity_id:
+        commands = [
+            f"aws iot detach-policy --policy-name {policy} --target {user.identity_id}",
+            f"aws cognito-identity delete-identities --identity-ids-to-delete {user.identity_id}",
+            *commands,
+        ]
+    return commands

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    CredentialRetrievalError,
     NoCredentialsError,
     NoRegionError,
     PartialCredentialsError,
@@ -20,11 +22,11 @@ from pubsub_client.checks.check import Check, CouldNotRunError, Finding, Status,
 from pubsub_client.exceptions import PubSubError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from pubsub_client.checks.context import Context
 
-_NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError)
+_NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError)
 _SSO_EXPIRED = (SSOError, TokenRetrievalError)
 _CREDENTIALS_REFUSED = {
     "ExpiredToken",
@@ -56,8 +58,10 @@ class Observer(Protocol):
         """A check ended."""
 
 
-async def run_checks(checks: Sequence[type[Check]], context: Context, observer: Observer) -> list[Result]:
-    """Run the checks in the given order; one whose ground did not hold is skipped.
+async def run_checks(
+    checks: Sequence[type[Check]], context: Context, observer: Observer, *, skip: Collection[str] = ()
+) -> list[Result]:
+    """Run the checks in the given order; one whose ground did not hold, or that ``skip`` names by id, is skipped.
 
     Raises:
         CouldNotRunError: the run cannot go on: credentials, region or the stack itself are missing.
@@ -67,7 +71,12 @@ async def run_checks(checks: Sequence[type[Check]], context: Context, observer: 
         observer.started(check)
         begun = time.monotonic()
         ground = next((each for each in check.rests_on if not _holds(results.get(each))), None)
-        finding = skipped(f"rests on {ground.id}, which did not pass") if ground else await _run(check, context)
+        if check.id in skip:
+            finding = skipped("left out by --skip")
+        elif ground:
+            finding = skipped(f"rests on {ground.id}, which did not pass")
+        else:
+            finding = await _run(check, context)
         results[check] = Result(check, finding, time.monotonic() - begun)
         observer.ended(results[check])
     return list(results.values())
@@ -80,6 +89,8 @@ def _holds(result: Result | None) -> bool:
 async def _run(check: type[Check], context: Context) -> Finding:
     try:
         return await check().run(context)
+    except CouldNotRunError:
+        raise
     except _NO_CREDENTIALS as error:
         raise CouldNotRunError(f"{error}: give credentials by --profile or the environment") from error
     except _SSO_EXPIRED as error:
@@ -88,10 +99,14 @@ async def _run(check: type[Check], context: Context) -> Finding:
         raise CouldNotRunError("no region: give --region or AWS_REGION") from error
     except ClientError as error:
         return _from_aws(error)
-    except BotoCoreError as error:
-        return failed(str(error), resource=context.stack, fix="See whether AWS can be reached from here.")
     except PubSubError as error:
         return failed(str(error), resource=context.stack, fix=f"See {check.docs()}.")
+    except (BotoCoreError, OSError, http.client.HTTPException) as error:
+        cause = f"{type(error).__name__}: {error}"
+        return failed(cause, resource=context.stack, fix="See whether AWS can be reached from here.")
+    except Exception as error:  # noqa: BLE001 - an answer nobody expected is a finding too, and ends no run
+        cause = f"unexpectedly {type(error).__name__}: {error}"
+        return failed(cause, resource=check.id, fix="Run it again with --verbose, and report it.")
 
 
 def _from_aws(error: ClientError) -> Finding:

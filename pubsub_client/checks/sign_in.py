@@ -6,8 +6,10 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from pubsub_client.checks.check import Check, Finding, Group, passed
+from pubsub_client.checks.check import Check, Finding, Group, passed, warning
 from pubsub_client.checks.configuration import OutputsAreComplete
+from pubsub_client.checks.uninterrupted import uninterrupted
+from pubsub_client.outputs import MARKER_ATTRIBUTE, Output
 
 if TYPE_CHECKING:
     from pubsub_client.checks.context import Context
@@ -29,20 +31,21 @@ class UserSignsIn(Check):
         """Make a user if none is given, and sign in."""
         user = context.existing_user
         if user is None:
-            context.cleanup.push_async_callback(asyncio.to_thread, context.users.remove)
-            user = await asyncio.to_thread(context.users.make)
+            user = await uninterrupted(asyncio.to_thread(context.users.make))
         context.user = user
         context.session = context.new_session()
         context.sign_in_started = time.monotonic()
-        await context.session.sign_in(user.name, user.password)
+        await uninterrupted(context.session.sign_in(user.name, user.password))
         context.tokens_arrived = time.monotonic()
+        context.sign_out_at_the_end(context.session)
         return passed(f"{context.first_sign_in:.2f} s")
 
 
 class RepeatSignInIsQuick(Check):
     """An attached user passes the trigger without work.
 
-    What the first sign-in took longer than this one, it spent attaching.
+    What the first sign-in took longer than this one, it spent attaching. A warning if the user is not marked: then
+    every sign-in attaches again.
     """
 
     id = "PS122"
@@ -57,5 +60,21 @@ class RepeatSignInIsQuick(Check):
         await session.sign_in(context.user.name, context.user.password)
         repeat = time.monotonic() - begun
         await session.sign_out()
+        if not await asyncio.to_thread(_is_marked, context):
+            return warning(
+                "The user carries no current marker after two sign-ins: every sign-in attaches again, which costs "
+                "its time and AWS IoT's 15 calls a second.",
+                resource=context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME),
+                fix="Look at the trigger's log for why the marker could not be written.",
+            )
         added = max(0.0, context.first_sign_in - repeat)
         return passed(f"{repeat:.2f} s, so attaching added {added:.2f} s to the first")
+
+
+def _is_marked(context: Context) -> bool:
+    user = context.aws.user_pools.admin_get_user(
+        UserPoolId=context.output(Output.USER_POOL_ID), Username=context.user.name
+    )
+    values = {each["Name"]: each.get("Value", "") for each in user["UserAttributes"]}
+    marker = values.get(f"custom:{MARKER_ATTRIBUTE}", "")
+    return marker.startswith(f"{context.output(Output.ATTACHMENT_MARKER)}/")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import Annotated
 
 import typer
@@ -25,6 +26,14 @@ Timeout = Annotated[
 ]
 Redact = Annotated[bool, typer.Option(help="Mask identity ids in what is shown.")]
 Verbose = Annotated[bool, typer.Option(help="Show what the client does on the wire, on standard error.")]
+
+Junit = Annotated[
+    Path | None,
+    typer.Option("--junit", metavar="FILE", dir_okay=False, help="Write the results as JUnit XML to this file."),
+]
+Skip = Annotated[
+    list[str] | None, typer.Option("--skip", metavar="ID", help="Leave a check out, such as PS412; may be repeated.")
+]
 
 DEFAULT_STACK = "AmplifyPubSub"
 DEFAULT_TIMEOUT = 300.0

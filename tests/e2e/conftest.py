@@ -62,7 +62,7 @@ class Deployment:
             service,  # type: ignore[call-overload]
             region_name=self.cloud.region,
             endpoint_url=self.cloud.endpoint_url,
-            config=Config(signature_version=UNSIGNED),
+            config=Config(signature_version=UNSIGNED, proxies={}),
         )
 
     def sign_in(self, user_name: str) -> dict[str, str]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -19,6 +22,7 @@ from tests.e2e.conftest import PASSWORD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.e2e.conftest import Deployment
 
@@ -81,6 +85,18 @@ class TestHealthy:
         assert not identity_id.search(json.dumps(deployment.smoke("--redact")["checks"]))
         assert not identity_id.search(deployment.pubsub("smoke", "--redact").stdout)
 
+    def test_a_check_can_be_left_out(self, deployment: Deployment) -> None:
+        document = deployment.smoke("--skip", "PS412", "--skip", "PS502")
+        skipped = {each["id"]: each["cause"] for each in document["checks"] if each["status"] == "skipped"}
+        assert skipped == {"PS412": "left out by --skip", "PS502": "left out by --skip"}
+        assert document["summary"]["exit_code"] == 0
+
+    def test_the_results_are_written_as_junit_xml(self, deployment: Deployment, tmp_path: Path) -> None:
+        file = tmp_path / "results.xml"
+        deployment.smoke("--junit", str(file))
+        (suite,) = ET.parse(file).getroot()
+        assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("18", "0", "0")
+
     def test_an_existing_user_is_used_and_kept(self, deployment: Deployment) -> None:
         user = deployment.make_user()
         done = deployment.pubsub("smoke", "--json", "--user", user, "--password-stdin", stdin=PASSWORD + "\n")
@@ -93,9 +109,12 @@ class TestHealthy:
         assert deployment.attached_policies(identity_id) == ["myIoTPolicy"]
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    @pytest.mark.parametrize("seconds", [0.0, 0.1, 0.3])
     def test_interrupted_it_removes_what_it_made_and_exits_with_130(
-        self, deployment: Deployment, number: signal.Signals
+        self, deployment: Deployment, number: signal.Signals, seconds: float
     ) -> None:
+        """At several moments: while the user is made, signed in and attached."""
+        attached = _smoke_attachments(deployment)
         running = subprocess.Popen(
             [sys.executable, "-m", "pubsub_client", "smoke"],
             env=deployment.cloud.environment(),
@@ -108,11 +127,13 @@ class TestHealthy:
             while not _smoke_users(deployment) and time.monotonic() < deadline:
                 time.sleep(0.01)
             assert _smoke_users(deployment)
+            time.sleep(seconds)
             os.kill(running.pid, number)
             _, stderr = running.communicate(timeout=30)
         assert running.returncode == 130, stderr
-        assert "Traceback" not in stderr
+        assert stderr == "pubsub: interrupted; what the run had made is removed\n"
         assert _smoke_users(deployment) == []
+        assert _smoke_attachments(deployment) == attached
 
 
 class TestFaults:
@@ -147,14 +168,7 @@ class TestFaults:
             assert failure["id"] == "PS203"
             assert "AttachPolicy: AccessDeniedException" in failure["cause"]
             # The printed command, run word for word, mends it.
-            mended = subprocess.run(
-                [sys.executable, "-c", _AWS_CLI, failure["fix"]],
-                env=deployment.cloud.environment(),
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            assert mended.returncode == 0, mended.stderr
+            _run_aws(deployment, failure["fix"])
             assert deployment.smoke()["summary"]["exit_code"] == 0
         finally:
             iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
@@ -170,8 +184,13 @@ class TestFaults:
             failure = _first_failure(deployment.smoke())
             assert failure["id"] == "PS111"
             assert "The IoT policy myIoTPolicy does not exist" in failure["cause"]
+            # The printed command, run word for word, makes it as it was.
+            _run_aws(deployment, failure["fix"].splitlines()[0])
+            made = iot.get_policy(policyName="myIoTPolicy")["policyDocument"]
+            assert _statements(made) == _statements(document)
         finally:
-            iot.create_policy(policyName="myIoTPolicy", policyDocument=document)
+            with suppress(iot.exceptions.ResourceAlreadyExistsException):
+                iot.create_policy(policyName="myIoTPolicy", policyDocument=document)
         assert deployment.smoke()["summary"]["exit_code"] == 0
 
     @pytest.mark.parametrize("policy", ["AWSIoTDataAccess", "AWSIoTConfigAccess"])
@@ -202,6 +221,58 @@ class TestFaults:
         finally:
             iam.put_role_permissions_boundary(RoleName=role, PermissionsBoundary=boundary)
 
+    def test_a_boundary_that_bounds_nothing(self, deployment: Deployment) -> None:
+        iam, iot = deployment.cloud.client("iam"), deployment.cloud.client("iot")
+        role = deployment.outputs[Output.AUTH_ROLE_ARN].rpartition("/")[2]
+        boundary = iam.get_role(RoleName=role)["Role"]["PermissionsBoundary"]["PermissionsBoundaryArn"]
+        everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+        open_boundary = iam.create_policy(PolicyName="everything", PolicyDocument=json.dumps(everything))["Policy"][
+            "Arn"
+        ]
+        iam.put_role_permissions_boundary(RoleName=role, PermissionsBoundary=open_boundary)
+        try:
+            failure = _first_failure(deployment.smoke())
+            assert failure["id"] == "PS312"
+            assert "may call AttachPolicy and CreatePolicyVersion" in failure["cause"]
+            # What the user could make after all is gone again.
+            assert len(iot.list_policy_versions(policyName="myIoTPolicy")["policyVersions"]) == 1
+        finally:
+            iam.put_role_permissions_boundary(RoleName=role, PermissionsBoundary=boundary)
+            iam.delete_policy(PolicyArn=open_boundary)
+
+    def test_the_marker_cannot_be_written(self, deployment: Deployment) -> None:
+        action = "cognito-idp:AdminUpdateUserAttributes"
+        role, name, document = deployment.inline_policy(Output.POST_AUTHENTICATION_FUNCTION_NAME, action)
+        iam = deployment.cloud.client("iam")
+        without = json.loads(json.dumps(document).replace(action, f"{action}Not"))
+        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(without))
+        try:
+            document_of_run = deployment.smoke()
+            (check,) = (each for each in document_of_run["checks"] if each["status"] == "warning")
+            assert check["id"] == "PS122"
+            assert "no current marker after two sign-ins" in check["cause"]
+            assert deployment.trigger_lines()[-1]["reason"] == (
+                "not marked: AdminUpdateUserAttributes: AccessDeniedException"
+            )
+            assert document_of_run["summary"]["exit_code"] == 0
+        finally:
+            iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
+
+    def test_an_identity_attached_some_other_way(self, deployment: Deployment) -> None:
+        """Attached policies not looked at, as on a cloud without that behaviour: the refusal that must come does not."""
+        functions = deployment.cloud.client("lambda")
+        trigger = deployment.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME]
+        variables = functions.get_function_configuration(FunctionName=trigger)["Environment"]["Variables"]
+        # A trigger that takes no marker for current attaches the policy to the marked user too.
+        changed = variables | {"ATTACHMENT_MARKER": "another"}
+        functions.update_function_configuration(FunctionName=trigger, Environment={"Variables": changed})
+        try:
+            failures = [each for each in deployment.smoke()["checks"] if each["status"] == "failed"]
+            assert [each["id"] for each in failures] == ["PS412"]
+            assert "could connect" in failures[0]["cause"]
+        finally:
+            functions.update_function_configuration(FunctionName=trigger, Environment={"Variables": variables})
+
     def test_guest_access_turned_on(self, deployment: Deployment) -> None:
         pools = deployment.cloud.client("cognito-identity")
         described = pools.describe_identity_pool(IdentityPoolId=deployment.outputs[Output.IDENTITY_POOL_ID])
@@ -223,7 +294,16 @@ class TestCouldNotRun:
 
     @pytest.mark.parametrize(
         "arguments",
-        [("--user", "ada"), ("--password-stdin",), ("--timeout", "soon"), ("--timeout", "0"), ("--nonsense",)],
+        [
+            ("--user", "ada"),
+            ("--password-stdin",),
+            ("--timeout", "soon"),
+            ("--timeout", "0"),
+            ("--nonsense",),
+            ("--skip", "PS999"),
+            ("--junit", "/no/such/directory/results.xml"),
+            ("--endpoint-url", "localhost:1"),
+        ],
     )
     def test_wrong_use_is_2_and_names_the_option(self, deployment: Deployment, arguments: tuple[str, ...]) -> None:
         done = deployment.pubsub("smoke", *arguments)
@@ -253,11 +333,15 @@ class TestCouldNotRun:
         assert "Traceback" not in done.stderr
 
 
-# The AWS CLI is not among our packages: this runs an `aws SERVICE OPERATION --option value ...` command by boto3.
-_AWS_CLI = """
-import shlex, sys, boto3
-_, service, operation, *options = shlex.split(sys.argv[1])
-names = {name.removeprefix("--").replace("-", " ").title().replace(" ", ""): value
-         for name, value in zip(options[::2], options[1::2])}
-getattr(boto3.client(service), operation.replace("-", "_"))(**names)
-"""
+def _statements(document: str) -> list[str]:
+    return sorted(json.dumps(each, sort_keys=True) for each in json.loads(document)["Statement"])
+
+
+def _run_aws(deployment: Deployment, command: str) -> None:
+    """Run an `aws SERVICE OPERATION --option value ...` command by boto3: the AWS CLI is not among our packages."""
+    _, service, operation, *options = shlex.split(command)
+    names = [name.removeprefix("--").replace("-", " ").title().replace(" ", "") for name in options[::2]]
+    if service == "iot":  # its members begin with a small letter
+        names = [name[0].lower() + name[1:] for name in names]
+    call = getattr(deployment.cloud.client(service), operation.replace("-", "_"))
+    call(**dict(zip(names, options[1::2], strict=True)))

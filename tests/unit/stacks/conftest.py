@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aws_cdk import App
+from aws_cdk import App, Environment
 from aws_cdk.assertions import Template as CdkTemplate
 
 from stacks.amplify_pubsub_stack import AmplifyPubSubStack
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 class Template:
     """A stack's template, with the few questions the tests ask of it."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.json = dict(CdkTemplate.from_stack(AmplifyPubSubStack(App(), settings)).to_json())
+    def __init__(self, settings: Settings, region: str | None = None) -> None:
+        stack = AmplifyPubSubStack(App(), settings, env=Environment(region=region))
+        self.json = dict(CdkTemplate.from_stack(stack).to_json())
 
     def resources(self, resource_type: str) -> dict[str, dict[str, Any]]:
         """Return the properties of each resource of a type, by logical id."""

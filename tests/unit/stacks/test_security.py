@@ -80,6 +80,14 @@ def test_auth_role_trusts_signed_in_users_of_this_identity_pool_alone(template: 
     }
 
 
+def test_in_govcloud_auth_role_trusts_the_identity_pools_of_that_partition() -> None:
+    template = Template(Settings(), region="us-gov-west-1")
+    role = template.only("AWS::IAM::Role", lambda logical_id: logical_id.startswith("IdentitiesAuthRole"))
+    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Federated": "cognito-identity-us-gov.amazonaws.com"}
+    assert "cognito-identity-us-gov.amazonaws.com:aud" in statement["Condition"]["StringEquals"]
+
+
 def test_auth_role_holds_both_managed_policies_under_the_boundary(template: Template) -> None:
     role = template.only("AWS::IAM::Role", lambda logical_id: logical_id.startswith("IdentitiesAuthRole"))
     names = [arn["Fn::Join"][1][-1] for arn in role["ManagedPolicyArns"]]

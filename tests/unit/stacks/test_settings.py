@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacks.settings import Settings, SettingsError, read_settings
+from stacks.settings import Settings, SettingsError, check_region, read_settings
+
+
+def test_an_environment_has_a_policy_of_its_own_unless_it_names_one() -> None:
+    section = {"policyName": "shared", "environments": {"prod": {}}}
+    assert read_settings({"environments": {"prod": {}}}, "prod").policy_name == "myIoTPolicy-prod"
+    assert read_settings(section, "prod").policy_name == "shared"
 
 
 def test_without_a_section_the_defaults_hold() -> None:
@@ -30,8 +36,8 @@ def test_an_environment_goes_over_the_defaults_and_names_the_stack() -> None:
         (
             {"policyNme": "x"},
             None,
-            "amplify-pubsub.policyNme: unknown key; allowed: accessMode, attachment, logRetentionDays, markerDays, "
-            "policyName, removalPolicy, reservedTopics",
+            "amplify-pubsub.policyNme: unknown key; allowed: accessMode, attachment, logRetentionDays, "
+            "markerDays, markerGeneration, policyName, removalPolicy, reservedTopics",
         ),
         ({"accessMode": "open"}, None, "amplify-pubsub.accessMode: 'open' given; input should be 'guarded'"),
         (
@@ -92,3 +98,10 @@ def test_any_section_is_either_settings_or_a_one_line_error(section: dict[str, A
         message = str(error)
     assert message == "" or message.startswith("amplify-pubsub")
     assert "\n" not in message
+
+
+def test_a_partition_without_user_pools_is_refused_with_the_reason() -> None:
+    with pytest.raises(SettingsError, match=r"^region cn-north-1: Amazon Cognito has no user pools"):
+        check_region("cn-north-1")
+    assert check_region("us-gov-west-1") == "us-gov-west-1"
+    assert check_region(None) is None

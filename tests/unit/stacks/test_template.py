@@ -56,11 +56,12 @@ def test_every_log_group_keeps_its_records_as_long_as_the_settings_say() -> None
     assert {each["RetentionInDays"] for each in groups} == {90}
 
 
-def test_another_policy_name_has_another_fingerprint(template: Template) -> None:
+def test_another_policy_name_or_generation_has_another_fingerprint(template: Template) -> None:
     def fingerprint(each: Template) -> Any:
         return each.json["Outputs"]["AttachmentMarker"]["Value"]["Fn::Join"][1][0]
 
     assert fingerprint(template) != fingerprint(Template(Settings.model_validate({"policyName": "other"})))
+    assert fingerprint(template) != fingerprint(Template(Settings.model_validate({"markerGeneration": 2})))
 
 
 def test_whoever_attaches_is_destroyed_before_the_policy_is_detached(template: Template) -> None:

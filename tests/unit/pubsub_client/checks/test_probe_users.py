@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.stub import Stubber
 
 from pubsub_client.checks.aws import Aws
-from pubsub_client.checks.probe_users import NotRemovedError, ProbeUsers, User
+from pubsub_client.checks.probe_users import LeftOver, ProbeUsers, User
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
@@ -29,15 +29,24 @@ def user_pools(aws: Aws) -> Iterator[Stubber]:
         yield stubber
 
 
-def test_only_old_users_count_as_left_over(aws: Aws, user_pools: Stubber) -> None:
-    now = datetime.now(UTC)
+def _user(name: str, hours: float, marker: str | None = None) -> dict[str, Any]:
+    attributes = [{"Name": "custom:pubsub_attachment", "Value": marker}] if marker else []
+    created = datetime.now(UTC) - timedelta(hours=hours)
+    return {"Username": name, "UserCreateDate": created, "Attributes": attributes}
+
+
+def test_only_old_users_count_as_left_over_and_the_marker_tells_their_identity(aws: Aws, user_pools: Stubber) -> None:
     users = [
-        {"Username": "pubsub-smoke-running", "UserCreateDate": now - timedelta(minutes=5)},
-        {"Username": "pubsub-smoke-killed", "UserCreateDate": now - timedelta(hours=2)},
+        _user("pubsub-smoke-running", 0.1),
+        _user("pubsub-smoke-killed", 2, "fingerprint/eu-west-1:identity/1"),
+        _user("pubsub-smoke-early", 3),
     ]
     wanted = {"UserPoolId": "eu-west-1_pool", "Filter": 'username ^= "pubsub-smoke-"'}
     user_pools.add_response("list_users", {"Users": users}, wanted)
-    assert ProbeUsers(aws, _OUTPUTS).left_over() == ["pubsub-smoke-killed"]
+    assert ProbeUsers(aws, _OUTPUTS).left_over() == [
+        LeftOver("pubsub-smoke-early", None),
+        LeftOver("pubsub-smoke-killed", "eu-west-1:identity"),
+    ]
 
 
 def test_everything_is_tried_though_a_part_cannot_be_removed(aws: Aws, user_pools: Stubber) -> None:
@@ -47,14 +56,32 @@ def test_everything_is_tried_though_a_part_cannot_be_removed(aws: Aws, user_pool
     users.make()
     users.owns("eu-west-1:identity")
     with Stubber(aws.iot) as iot, Stubber(aws.identity_pools) as identity_pools:
+        user_pools.add_response("admin_get_user", {"Username": "x", "UserAttributes": []})
         iot.add_client_error("detach_policy", "InternalFailureException")
-        identity_pools.add_client_error("delete_identities", "InternalErrorException")
+        identity_pools.add_response("delete_identities", {"UnprocessedIdentityIds": [{"IdentityId": "i"}]})
         user_pools.add_response("admin_delete_user", {})
-        with pytest.raises(NotRemovedError, match=r"DetachPolicy.*DeleteIdentities"):
-            users.remove()
+        detaching, deleting = users.remove()
+        assert "DetachPolicy" in detaching
+        assert "DeleteIdentities did not process eu-west-1:identity" in deleting
         iot.assert_no_pending_responses()
         identity_pools.assert_no_pending_responses()
     user_pools.assert_no_pending_responses()
+
+
+def test_an_identity_the_run_never_learned_of_is_found_by_the_marker(aws: Aws, user_pools: Stubber) -> None:
+    users = ProbeUsers(aws, _OUTPUTS)
+    user_pools.add_response("admin_create_user", {})
+    user_pools.add_response("admin_set_user_password", {})
+    users.make()
+    marker = [{"Name": "custom:pubsub_attachment", "Value": "fingerprint/eu-west-1:identity/1"}]
+    user_pools.add_response("admin_get_user", {"Username": "x", "UserAttributes": marker})
+    user_pools.add_response("admin_delete_user", {})
+    with Stubber(aws.iot) as iot, Stubber(aws.identity_pools) as identity_pools:
+        iot.add_response("detach_policy", {}, {"policyName": "myIoTPolicy", "target": "eu-west-1:identity"})
+        identity_pools.add_response("delete_identities", {}, {"IdentityIdsToDelete": ["eu-west-1:identity"]})
+        assert users.remove() == []
+        iot.assert_no_pending_responses()
+        identity_pools.assert_no_pending_responses()
 
 
 def test_a_user_half_made_is_removed_too(aws: Aws, user_pools: Stubber) -> None:
@@ -62,8 +89,9 @@ def test_a_user_half_made_is_removed_too(aws: Aws, user_pools: Stubber) -> None:
     user_pools.add_client_error("admin_create_user", "TooManyRequestsException")
     with pytest.raises(aws.user_pools.exceptions.TooManyRequestsException):
         users.make()
+    user_pools.add_client_error("admin_get_user", "UserNotFoundException")
     user_pools.add_client_error("admin_delete_user", "UserNotFoundException")
-    users.remove()
+    assert users.remove() == []
     user_pools.assert_no_pending_responses()
 
 

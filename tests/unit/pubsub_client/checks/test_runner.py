@@ -1,10 +1,17 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from http.client import BadStatusLine
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, UnauthorizedSSOTokenError
+from botocore.exceptions import (
+    ClientError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    UnauthorizedSSOTokenError,
+)
 
 from pubsub_client.checks.aws import Aws
 from pubsub_client.checks.check import Check, CouldNotRunError, Finding, Group, Status, failed, passed, warning
@@ -81,17 +88,26 @@ async def test_an_unexpected_answer_of_aws_is_a_failure_with_operation_and_answe
 
 @pytest.mark.parametrize(
     "error",
-    [EndpointConnectionError(endpoint_url="https://iot"), SignInError("UserNotConfirmedException", "not yet")],
+    [
+        EndpointConnectionError(endpoint_url="https://iot"),
+        SignInError("UserNotConfirmedException", "not yet"),
+        ConnectionRefusedError(111, "Connection refused"),
+        TimeoutError("no answer"),
+        BadStatusLine("garbage"),
+        KeyError("Stacks"),
+    ],
 )
-async def test_an_error_of_the_network_or_the_client_is_a_failure_in_its_words(error: Exception) -> None:
-    (finding,) = await _run(_check("PS901", error))
-    assert finding.status is Status.FAILED
-    assert finding.cause == str(error)
+async def test_whatever_else_goes_wrong_in_a_check_is_a_failure_in_its_words(error: Exception) -> None:
+    findings = await _run(_check("PS901", error), _check("PS902", passed()))
+    assert [each.status for each in findings] == [Status.FAILED, Status.PASSED]
+    assert str(error) in (findings[0].cause or "")
 
 
 async def test_without_credentials_the_run_cannot_go_on() -> None:
     with pytest.raises(CouldNotRunError, match="Unable to locate credentials: give credentials"):
         await _run(_check("PS901", NoCredentialsError()))
+    with pytest.raises(CouldNotRunError, match="Error when retrieving credentials from custom-process"):
+        await _run(_check("PS901", CredentialRetrievalError(provider="custom-process", error_msg="no")))
 
 
 async def test_an_expired_sso_session_names_the_command_that_renews_it() -> None:
