@@ -105,7 +105,7 @@ def _create_policy(context: Context) -> str:
         "topicfilter/*": ["iot:Subscribe"],
     }
     statements = [
-        {"Effect": "Allow", "Action": allowed, "Resource": f"{prefix}:{name}"} for name, allowed in actions.items()
+        {"Effect": "Allow", "Action": allowed, "Resource": [f"{prefix}:{name}"]} for name, allowed in actions.items()
     ]
     document = json.dumps({"Version": "2012-10-17", "Statement": statements}, separators=(",", ":"))
     name = context.output(Output.POLICY_NAME)
