@@ -58,4 +58,5 @@ lock: setup ## write requirements.txt from requirements.in again
 	  requirements.in --output-file requirements.txt
 
 clean: ## remove what setup and the embedded cloud have made
+	@[ ! -f .local/cloud.json ] || $(BIN)/python -m local_cloud down
 	rm -rf $(VENV) node_modules .local cdk.out

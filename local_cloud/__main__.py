@@ -31,15 +31,15 @@ DEFAULT_STATE = Path(".local")
 def up(port: Port = None, region: Region = DEFAULT_REGION, state_dir: StateDirectory = DEFAULT_STATE) -> None:
     """Start a cloud in the background, unless one runs already."""
     state = State(state_dir)
-    cloud = state.running()
-    if cloud is not None:
-        if port not in (None, cloud.port):
-            raise LocalCloudError(f"a cloud of {state_dir} runs on port {cloud.port} already: end it with `down` first")
-        print(f"the embedded cloud runs already: {cloud.endpoint_url}")
-        return
-    state_dir.mkdir(parents=True, exist_ok=True)
-    cloud = LocalCloud.start(port, region=region, log_file=state.log_file, outlives_us=True)
-    state.remember(cloud)
+    with state.alone():
+        cloud = state.running()
+        if cloud is None:
+            cloud = LocalCloud.start(port, region=region, log_file=state.log_file, outlives_us=True)
+            state.remember(cloud)
+        elif (port or cloud.port, region) != (cloud.port, cloud.region):
+            raise LocalCloudError(
+                f"a cloud of {state_dir} runs on port {cloud.port} in {cloud.region} already: end it with `down` first"
+            )
     print(f"the embedded cloud runs: {cloud.endpoint_url}   (. {state_dir}/env makes it yours)")
 
 
@@ -109,7 +109,7 @@ def main() -> None:
     """Run the command line."""
     try:
         app()
-    except (LocalCloudError, CdkError) as error:
+    except (LocalCloudError, CdkError, OSError) as error:
         print(f"local_cloud: {error}", file=sys.stderr)
         sys.exit(2)
 

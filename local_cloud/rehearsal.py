@@ -68,6 +68,22 @@ def rehearse_deployment(port: int | None, region: str) -> int:
     logs = Path(tempfile.mkdtemp(prefix="pubsub-rehearsal-"))
     steps = Steps()
     steps.title("embedded cloud")
+    try:
+        exit_code, last_line = _rehearse(steps, logs, port, region)
+    except KeyboardInterrupt:
+        shutil.rmtree(logs)
+        raise
+    seconds = time.monotonic() - begun
+    if exit_code == 0:
+        shutil.rmtree(logs)
+        steps.title(f"deployed, proven and destroyed in {seconds:.1f} s")
+    else:
+        steps.title(f"the smoke test failed; deployed and destroyed in {seconds:.1f} s, the logs are in {logs}")
+    print(last_line)
+    return exit_code
+
+
+def _rehearse(steps: Steps, logs: Path, port: int | None, region: str) -> tuple[int, str]:
     log_file = logs / "cloud.log"
     started = steps.run("ministack, IAM enforced", lambda: LocalCloud.start(port, region=region, log_file=log_file))
     with started as cloud:
@@ -80,14 +96,7 @@ def rehearse_deployment(port: int | None, region: str) -> int:
         exit_code, last_line = _smoke(cloud)
         steps.title("embedded cloud")
         steps.run("cdk destroy", app.destroy)
-    seconds = time.monotonic() - begun
-    if exit_code == 0:
-        shutil.rmtree(logs)
-        steps.title(f"deployed, proven and destroyed in {seconds:.1f} s")
-    else:
-        steps.title(f"the smoke test failed; deployed and destroyed in {seconds:.1f} s, the logs are in {logs}")
-    print(last_line)
-    return exit_code
+    return exit_code, last_line
 
 
 def _smoke(cloud: LocalCloud) -> tuple[int, str]:
@@ -96,8 +105,12 @@ def _smoke(cloud: LocalCloud) -> tuple[int, str]:
     colour = {"FORCE_COLOR": "1"} if sys.stdout.isatty() and "NO_COLOR" not in os.environ else {}
     line = ""
     with subprocess.Popen(command, env=cloud.environment() | colour, stdout=subprocess.PIPE, text=True) as running:
-        for line in cast("IO[str]", running.stdout):
-            print(line, end="", flush=True)
+        try:
+            for line in cast("IO[str]", running.stdout):
+                print(line, end="", flush=True)
+        except KeyboardInterrupt:
+            running.terminate()
+            raise
     return running.returncode, line.rstrip()
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from local_cloud.process import LocalCloud
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -22,6 +25,14 @@ class State:
     def log_file(self) -> Path:
         """The server's log."""
         return self.directory / "cloud.log"
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes from starting a cloud from this directory meanwhile."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with (self.directory / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def running(self) -> LocalCloud | None:
         """Return the cloud that was started from here, if it still runs.

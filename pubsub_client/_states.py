@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import aclosing
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,6 +12,9 @@ from pubsub_client.exceptions import ConnectionLost
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+
+
+_log = logging.getLogger("pubsub_client")
 
 
 class ConnectionState(StrEnum):
@@ -45,6 +49,7 @@ class States:
         if (change := StateChange(state, reason)) == self.now:
             return
         self.now = change
+        _log.info("connection %s%s", state, f": {reason}" if reason else "")
         self._last_reason = reason or self._last_reason
         for watcher in self._watchers:
             watcher.put_nowait(change)

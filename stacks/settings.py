@@ -29,7 +29,7 @@ class SettingsError(Exception):
 class Settings(BaseModel):
     """What a team may choose. Keys in cdk.json are the camel-case form of these names."""
 
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True)
 
     environment: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")] = DEFAULT_ENVIRONMENT
     """Names the stack. Chosen by ``-c environment=NAME``, never in a section."""
@@ -76,27 +76,38 @@ def read_settings(section: Mapping[str, Any] | None, environment: str | None) ->
     Raises:
         SettingsError: a key is unknown, a value is not allowed, or the environment has no part in ``environments``.
     """
-    values: dict[str, Any] = dict(_mapping(section if section is not None else {}, CONTEXT_KEY))
-    environments = _mapping(values.pop("environments", {}), f"{CONTEXT_KEY}.environments")
-    parts = {name: _mapping(part, f"{CONTEXT_KEY}.environments.{_shown(name)}") for name, part in environments.items()}
-    path = {key: f"{CONTEXT_KEY}.{_shown(key)}" for key in values}
+    shared = dict(_mapping(section if section is not None else {}, CONTEXT_KEY))
+    environments = _mapping(shared.pop("environments", {}), f"{CONTEXT_KEY}.environments")
+    path = f"{CONTEXT_KEY}.environments"
+    parts: dict[str, Mapping[str, Any]] = {
+        name: _mapping(part, f"{path}.{_shown(name)}") for name, part in environments.items()
+    }
+    # Every environment is read, so that a mistake shows before it is deployed.
+    settings = {
+        name: _read_environment(shared, name, part) for name, part in ({DEFAULT_ENVIRONMENT: {}} | parts).items()
+    }
     chosen = environment or DEFAULT_ENVIRONMENT
-    if chosen != DEFAULT_ENVIRONMENT and chosen not in parts:
-        allowed = ", ".join(sorted([DEFAULT_ENVIRONMENT, *parts]))
-        raise SettingsError(f"environment: {chosen!r} is not in {CONTEXT_KEY}.environments; allowed: {allowed}")
-    for key, value in parts.get(chosen, {}).items():
-        values[key] = value
-        path[key] = f"{CONTEXT_KEY}.environments.{chosen}.{_shown(key)}"
-    if chosen != DEFAULT_ENVIRONMENT:
-        values.setdefault("policyName", f"{_POLICY_NAME}-{chosen}")
+    if chosen not in settings:
+        raise SettingsError(f"environment: {chosen!r} is not in {path}; allowed: {', '.join(sorted(settings))}")
+    return settings[chosen]
+
+
+def _read_environment(shared: Mapping[str, Any], name: str, part: Mapping[str, Any]) -> Settings:
+    values = dict(shared) | dict(part)
+    if name != DEFAULT_ENVIRONMENT:
+        values.setdefault("policyName", f"{_POLICY_NAME}-{name}")
+    prefixes = {key: f"{CONTEXT_KEY}.environments.{_shown(name)}" if key in part else CONTEXT_KEY for key in values}
     if "environment" in values:
-        raise SettingsError(f"{path['environment']}: not a setting here; choose it with -c environment=NAME")
+        raise SettingsError(
+            f"{prefixes['environment']}.environment: not a setting here; choose it with -c environment=NAME"
+        )
     try:
-        return Settings(environment=chosen, **values)
+        return Settings(environment=name, **values)
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0])
-        raise SettingsError(_explain(path.get(key, key), first)) from None
+        path = f"{prefixes[key]}.{_shown(key)}" if key in prefixes else key
+        raise SettingsError(_explain(path, first)) from None
 
 
 def check_region(region: str | None) -> str | None:

@@ -49,14 +49,23 @@ class RoleHoldsThePolicies(Check):
             )
         role = await asyncio.to_thread(context.aws.iam.get_role, RoleName=role_name)
         boundary = role["Role"].get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
-        if boundary is None:
+        wanted = await asyncio.to_thread(_stack_boundary, context)
+        if boundary != wanted:
             return failed(
-                "AuthRole has lost its permissions boundary: AWSIoTConfigAccess now lets every signed-in user rewrite "
-                "the IoT policy for all.",
+                f"The permissions boundary of AuthRole is {boundary or 'gone'}, not the stack's: AWSIoTConfigAccess "
+                "may now let every signed-in user rewrite the IoT policy for all.",
                 resource=role_name,
-                fix="Put the stack's boundary back on the role: aws iam put-role-permissions-boundary",
+                fix=f"aws iam put-role-permissions-boundary --role-name {role_name} --permissions-boundary {wanted}",
             )
-        return passed(f"boundary {boundary.rpartition('/')[2]}")
+        return passed(f"boundary {wanted.rpartition('/')[2]}")
+
+
+def _stack_boundary(context: Context) -> str:
+    """Return the ARN of the stack's one managed policy, which is the boundary."""
+    pages = context.aws.cloudformation.get_paginator("list_stack_resources").paginate(StackName=context.stack)
+    resources = [each for page in pages for each in page["StackResourceSummaries"]]
+    (boundary,) = (each for each in resources if each["ResourceType"] == "AWS::IAM::ManagedPolicy")
+    return boundary["PhysicalResourceId"]
 
 
 class CredentialsAreGiven(Check):

@@ -35,14 +35,12 @@ class Aws:
     def __init__(self, profile: str | None = None, region: str | None = None, endpoint_url: str | None = None) -> None:
         if endpoint_url is not None and not endpoint_url.startswith(("http://", "https://")):
             raise CouldNotRunError(f"--endpoint-url: {endpoint_url!r} given; allowed: http://... or https://...")
-        self._profile = profile
+        self.cli_options = "".join(
+            f" --{name} {value}" for name, value in (("profile", profile), ("region", region)) if value
+        )
+        """The options that make an AWS CLI command go where this run went; empty where the environment says it."""
         self._session = boto3.Session(profile_name=profile, region_name=region)
         self.endpoint_url = endpoint_url
-
-    @property
-    def profile_option(self) -> str:
-        """The option that names the profile in an AWS CLI command; empty without one."""
-        return f" --profile {self._profile}" if self._profile else ""
 
     @property
     def region(self) -> str | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError
+
 from pubsub_client.checks.check import Check, CouldNotRunError, Finding, Group, failed, passed
 from pubsub_client.outputs import Output
 
@@ -27,9 +29,12 @@ class OutputsAreComplete(Check):
         """Read the outputs.
 
         Raises:
-            CouldNotRunError: there is no such stack.
+            CouldNotRunError: there is no such stack, or AWS cannot be reached.
         """
-        outputs = await asyncio.to_thread(_read_outputs, context)
+        try:
+            outputs = await asyncio.to_thread(_read_outputs, context)
+        except (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError) as error:
+            raise CouldNotRunError(f"AWS cannot be reached: {error}") from error
         missing = [name for name in Output if not outputs.get(name)]
         if missing:
             return failed(

@@ -17,6 +17,7 @@ from pubsub_client.checks.authorization import CredentialsAreGiven, RoleHoldsThe
 from pubsub_client.checks.check import Check, Finding, Group, failed, passed, skipped
 from pubsub_client.checks.configuration import OutputsAreComplete
 from pubsub_client.checks.connection import UserConnects
+from pubsub_client.checks.provisioning import PolicyExists
 from pubsub_client.checks.uninterrupted import uninterrupted
 from pubsub_client.exceptions import ConnectionRefused
 from pubsub_client.outputs import Output
@@ -135,7 +136,7 @@ class ControlPlaneIsRefused(Check):
     id = "PS312"
     group = Group.AUTHORIZATION
     title = "a user can neither attach nor change IoT policies"
-    rests_on = (CredentialsAreGiven, RoleHoldsThePolicies)
+    rests_on = (CredentialsAreGiven, RoleHoldsThePolicies, PolicyExists)
 
     async def run(self, context: Context) -> Finding:
         """Try both with the user's own credentials."""
@@ -152,7 +153,8 @@ class ControlPlaneIsRefused(Check):
             return failed(
                 f"A signed-in user may call {' and '.join(allowed)}, and so give or take anybody's access.",
                 resource=context.output(Output.AUTH_ROLE_ARN),
-                fix="Put the stack's permissions boundary back on AuthRole: cdk deploy",
+                fix="Compare the boundary's statements with docs/security.md, and set its default version back: "
+                "aws iam list-policy-versions, aws iam set-default-policy-version",
             )
         return passed("; ".join(sorted({str(refusal) for refusal in refusals.values()})))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from botocore.exceptions import (
@@ -76,10 +76,18 @@ async def run_checks(
         elif ground:
             finding = skipped(f"rests on {ground.id}, which did not pass")
         else:
-            finding = await _run(check, context)
+            finding = _with_options(await _run(check, context), context.aws.cli_options)
         results[check] = Result(check, finding, time.monotonic() - begun)
         observer.ended(results[check])
     return list(results.values())
+
+
+def _with_options(finding: Finding, options: str) -> Finding:
+    """Let the AWS CLI commands of a fix go to the account and region that were checked."""
+    if not finding.fix or not options:
+        return finding
+    lines = [f"{line}{options}" if line.startswith("aws ") else line for line in finding.fix.splitlines()]
+    return replace(finding, fix="\n".join(lines))
 
 
 def _holds(result: Result | None) -> bool:
@@ -94,7 +102,7 @@ async def _run(check: type[Check], context: Context) -> Finding:
     except _NO_CREDENTIALS as error:
         raise CouldNotRunError(f"{error}: give credentials by --profile or the environment") from error
     except _SSO_EXPIRED as error:
-        raise CouldNotRunError(f"{error}; sign in again with: aws sso login{context.aws.profile_option}") from error
+        raise CouldNotRunError(f"{error}; sign in again with: aws sso login{context.aws.cli_options}") from error
     except NoRegionError as error:
         raise CouldNotRunError("no region: give --region or AWS_REGION") from error
     except ClientError as error:

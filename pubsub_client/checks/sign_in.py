@@ -6,9 +6,10 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from pubsub_client.checks.check import Check, Finding, Group, passed, warning
+from pubsub_client.checks.check import Check, Finding, Group, failed, passed, warning
 from pubsub_client.checks.configuration import OutputsAreComplete
 from pubsub_client.checks.uninterrupted import uninterrupted
+from pubsub_client.exceptions import SignInError
 from pubsub_client.outputs import MARKER_ATTRIBUTE, Output
 
 if TYPE_CHECKING:
@@ -35,10 +36,27 @@ class UserSignsIn(Check):
         context.user = user
         context.session = context.new_session()
         context.sign_in_started = time.monotonic()
-        await uninterrupted(context.session.sign_in(user.name, user.password))
+        try:
+            await uninterrupted(context.session.sign_in(user.name, user.password))
+        except SignInError as error:
+            return failed(str(error), resource=user.name, fix=_mend(context, error.code))
         context.tokens_arrived = time.monotonic()
         context.sign_out_at_the_end(context.session)
         return passed(f"{context.first_sign_in:.2f} s")
+
+
+def _mend(context: Context, code: str) -> str:
+    """Return what helps against one of Cognito's refusals."""
+    who = f"--user-pool-id {context.output(Output.USER_POOL_ID)} --username {context.user.name}"
+    commands = {
+        "NEW_PASSWORD_REQUIRED": f"aws cognito-idp admin-set-user-password {who} --permanent --password ...",
+        "NotAuthorizedException": f"Check name and password; the user's state: aws cognito-idp admin-get-user {who}",
+        "UserNotConfirmedException": f"aws cognito-idp admin-confirm-sign-up {who}",
+        "PasswordResetRequiredException": f"aws cognito-idp admin-set-user-password {who} --permanent --password ...",
+    }
+    return commands.get(
+        code, "See what Cognito's code says; a trigger of the user pool may have failed: look at its log."
+    )
 
 
 class RepeatSignInIsQuick(Check):

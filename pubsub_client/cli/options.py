@@ -25,7 +25,7 @@ Timeout = Annotated[
     ),
 ]
 Redact = Annotated[bool, typer.Option(help="Mask identity ids in what is shown.")]
-Verbose = Annotated[bool, typer.Option(help="Show what the client does on the wire, on standard error.")]
+Verbose = Annotated[bool, typer.Option(help="Show what the client and the AWS SDK log, on standard error.")]
 
 Junit = Annotated[
     Path | None,

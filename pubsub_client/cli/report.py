@@ -54,14 +54,10 @@ class Progress:
 
     console: Console
     redact: bool
-    _group: str | None = field(default=None, init=False)
     _spinner: Spinner | None = field(default=None, init=False)
 
     def started(self, check: type[Check]) -> None:
         """Show that a check runs."""
-        if check.group != self._group:
-            self._group = check.group
-            self.console.print(Text(check.group, style="bold"))
         if self.console.is_terminal:
             self._spinner = self.console.status(f"{check.id}  {check.title}")
             self._spinner.start()
@@ -71,15 +67,14 @@ class Progress:
         self.stop()
         finding = result.finding
         mark, style = _MARKS[finding.status]
-        line = Text(f"  {result.check.id}  {result.check.title:<64}  ")
+        line = Text(f"  {result.check.id}  {result.check.group:<13}  {result.check.title:<62}  ")
         line.append(f"{mark:<7}", style=style)
         line.append(f" {result.seconds:6.2f} s")
-        if finding.detail:
-            line.append(f"  {self._shown(finding.detail)}", style="dim")
+        note = finding.cause if finding.status is Status.SKIPPED else finding.detail
+        if note:
+            line.append(f"  {self._shown(note)}", style="dim")
         self.console.print(line, soft_wrap=True)
-        if finding.status is Status.SKIPPED:
-            self.console.print(Text(f"         {self._shown(finding.cause or '')}", style="dim"), soft_wrap=True)
-        elif finding.cause:
+        if finding.cause and finding.status is not Status.SKIPPED:
             self._explain(result)
 
     def stop(self) -> None:

@@ -48,13 +48,15 @@ def smoke(
     """Prove a deployment end to end: sign-in, attachment, connection, messages, refusals."""
     if (user is not None) != password_stdin:
         raise typer.BadParameter("--user and --password-stdin go together")
+    if user == "":
+        raise typer.BadParameter("--user: no name given")
     if junit is not None and not junit.parent.is_dir():
         raise typer.BadParameter(f"--junit: there is no directory {junit.parent}")
     if unknown := sorted(set(skip or ()) - {check.id for check in SMOKE_CHECKS}):
         raise typer.BadParameter(f"--skip: there is no check {', '.join(unknown)}; see docs/checks.md")
     if verbose:
         logging.basicConfig(level=logging.INFO, stream=sys.stderr)
-    existing = User(user, sys.stdin.readline().rstrip("\n")) if user else None
+    existing = User(user, sys.stdin.readline().rstrip("\r\n")) if user else None
     aws = Aws(profile, region, endpoint_url)
     name = options.stack_name(stack, environment)
     console = Console(stderr=json, highlight=False)

@@ -217,7 +217,22 @@ class TestFaults:
         try:
             failure = _first_failure(deployment.smoke())
             assert failure["id"] == "PS301"
-            assert "lost its permissions boundary" in failure["cause"]
+            assert "The permissions boundary of AuthRole is gone" in failure["cause"]
+        finally:
+            iam.put_role_permissions_boundary(RoleName=role, PermissionsBoundary=boundary)
+
+    def test_another_boundary(self, deployment: Deployment) -> None:
+        iam = deployment.cloud.client("iam")
+        role = deployment.outputs[Output.AUTH_ROLE_ARN].rpartition("/")[2]
+        boundary = iam.get_role(RoleName=role)["Role"]["PermissionsBoundary"]["PermissionsBoundaryArn"]
+        other = "arn:aws:iam::aws:policy/AWSIoTDataAccess"
+        iam.put_role_permissions_boundary(RoleName=role, PermissionsBoundary=other)
+        try:
+            failure = _first_failure(deployment.smoke())
+            assert failure["id"] == "PS301"
+            assert other in failure["cause"]
+            _run_aws(deployment, failure["fix"])
+            assert deployment.smoke()["summary"]["exit_code"] == 0
         finally:
             iam.put_role_permissions_boundary(RoleName=role, PermissionsBoundary=boundary)
 
@@ -225,11 +240,11 @@ class TestFaults:
         iam, iot = deployment.cloud.client("iam"), deployment.cloud.client("iot")
         role = deployment.outputs[Output.AUTH_ROLE_ARN].rpartition("/")[2]
         boundary = iam.get_role(RoleName=role)["Role"]["PermissionsBoundary"]["PermissionsBoundaryArn"]
+        before = iam.get_policy(PolicyArn=boundary)["Policy"]["DefaultVersionId"]
         everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-        open_boundary = iam.create_policy(PolicyName="everything", PolicyDocument=json.dumps(everything))["Policy"][
-            "Arn"
-        ]
-        iam.put_role_permissions_boundary(RoleName=role, PermissionsBoundary=open_boundary)
+        opened = iam.create_policy_version(
+            PolicyArn=boundary, PolicyDocument=json.dumps(everything), SetAsDefault=True
+        )["PolicyVersion"]["VersionId"]
         try:
             failure = _first_failure(deployment.smoke())
             assert failure["id"] == "PS312"
@@ -237,8 +252,8 @@ class TestFaults:
             # What the user could make after all is gone again.
             assert len(iot.list_policy_versions(policyName="myIoTPolicy")["policyVersions"]) == 1
         finally:
-            iam.put_role_permissions_boundary(RoleName=role, PermissionsBoundary=boundary)
-            iam.delete_policy(PolicyArn=open_boundary)
+            iam.set_default_policy_version(PolicyArn=boundary, VersionId=before)
+            iam.delete_policy_version(PolicyArn=boundary, VersionId=opened)
 
     def test_the_marker_cannot_be_written(self, deployment: Deployment) -> None:
         action = "cognito-idp:AdminUpdateUserAttributes"

@@ -48,8 +48,7 @@ def test_an_environment_goes_over_the_defaults_and_names_the_stack() -> None:
         (
             {"markerDays": "soon"},
             None,
-            "amplify-pubsub.markerDays: 'soon' given; input should be a valid integer, "
-            "unable to parse string as an integer",
+            "amplify-pubsub.markerDays: 'soon' given; input should be a valid integer",
         ),
         (
             {"environments": {"prod": {"logRetentionDays": 31}}},
@@ -67,6 +66,18 @@ def test_an_environment_goes_over_the_defaults_and_names_the_stack() -> None:
             {"environments": {"prod": "yes"}},
             None,
             "amplify-pubsub.environments.prod: 'yes' given; allowed: an object of settings",
+        ),
+        ({"markerDays": "30"}, None, "amplify-pubsub.markerDays: '30' given; input should be a valid integer"),
+        ({"markerDays": True}, None, "amplify-pubsub.markerDays: True given; input should be a valid integer"),
+        (
+            {"reservedTopics": "yes"},
+            None,
+            "amplify-pubsub.reservedTopics: 'yes' given; input should be a valid boolean",
+        ),
+        (
+            {"environments": {"prod": {"markerDays": 0}}},
+            None,
+            "amplify-pubsub.environments.prod.markerDays: 0 given; input should be greater than or equal to 1",
         ),
         ("guarded", None, "amplify-pubsub: 'guarded' given; allowed: an object of settings"),
         (

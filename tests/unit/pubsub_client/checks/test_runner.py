@@ -40,7 +40,7 @@ def _check(check_id: str, outcome: Finding | Exception, *rests_on: type[Check]) 
 
 async def _run(*checks: type[Check], profile: str | None = None) -> list[Finding]:
     aws = Aws(region="eu-west-1")
-    aws._profile = profile
+    aws.cli_options = f" --profile {profile} --region eu-west-1" if profile else ""
     async with AsyncExitStack() as cleanup:
         context = Context(aws=aws, stack="AmplifyPubSub", timeout=1, cleanup=cleanup)
         return [result.finding for result in await run_checks(checks, context, Silent())]
@@ -111,7 +111,7 @@ async def test_without_credentials_the_run_cannot_go_on() -> None:
 
 
 async def test_an_expired_sso_session_names_the_command_that_renews_it() -> None:
-    with pytest.raises(CouldNotRunError, match=r"aws sso login --profile production$"):
+    with pytest.raises(CouldNotRunError, match=r"aws sso login --profile production --region eu-west-1$"):
         await _run(_check("PS901", UnauthorizedSSOTokenError()), profile="production")
 
 
@@ -120,3 +120,17 @@ async def test_refused_credentials_end_the_run(code: str) -> None:
     error = ClientError({"Error": {"Code": code, "Message": "no"}}, "DescribeStacks")
     with pytest.raises(CouldNotRunError, match=f"not accepted: DescribeStacks answered {code}"):
         await _run(_check("PS901", error))
+
+
+async def test_the_commands_of_a_fix_name_the_profile_and_the_region_of_the_run() -> None:
+    fix = "aws iot create-policy --policy-name p\nthen run cdk deploy"
+    (finding,) = await _run(_check("PS901", failed("gone", resource="p", fix=fix)), profile="production")
+    assert finding.fix == (
+        "aws iot create-policy --policy-name p --profile production --region eu-west-1\nthen run cdk deploy"
+    )
+
+
+def test_only_what_was_asked_for_goes_into_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    assert Aws().cli_options == ""
+    assert Aws(region="eu-west-2").cli_options == " --region eu-west-2"
