@@ -32,15 +32,16 @@ def up(port: Port = None, region: Region = DEFAULT_REGION, state_dir: StateDirec
     """Start a cloud in the background, unless one runs already."""
     state = State(state_dir)
     with state.alone():
-        cloud = state.running()
+        cloud, told = state.running(), "runs already"
         if cloud is None:
+            told = "runs"
             cloud = LocalCloud.start(port, region=region, log_file=state.log_file, outlives_us=True)
             state.remember(cloud)
         elif (port or cloud.port, region) != (cloud.port, cloud.region):
             raise LocalCloudError(
                 f"a cloud of {state_dir} runs on port {cloud.port} in {cloud.region} already: end it with `down` first"
             )
-    print(f"the embedded cloud runs: {cloud.endpoint_url}   (. {state_dir}/env makes it yours)")
+    print(f"the embedded cloud {told}: {cloud.endpoint_url}   (. {state_dir}/env makes it yours)")
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,9 +31,12 @@ class State:
     def alone(self) -> Iterator[None]:
         """Keep other processes from starting a cloud from this directory meanwhile."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        with (self.directory / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        directory = os.open(self.directory, os.O_RDONLY)
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX)
             yield
+        finally:
+            os.close(directory)
 
     def running(self) -> LocalCloud | None:
         """Return the cloud that was started from here, if it still runs.

@@ -83,9 +83,7 @@ def read_settings(section: Mapping[str, Any] | None, environment: str | None) ->
         name: _mapping(part, f"{path}.{_shown(name)}") for name, part in environments.items()
     }
     # Every environment is read, so that a mistake shows before it is deployed.
-    settings = {
-        name: _read_environment(shared, name, part) for name, part in ({DEFAULT_ENVIRONMENT: {}} | parts).items()
-    }
+    settings = {name: _read_environment(shared, name, parts.get(name, {})) for name in (DEFAULT_ENVIRONMENT, *parts)}
     chosen = environment or DEFAULT_ENVIRONMENT
     if chosen not in settings:
         raise SettingsError(f"environment: {chosen!r} is not in {path}; allowed: {', '.join(sorted(settings))}")

@@ -240,11 +240,10 @@ class TestFaults:
         iam, iot = deployment.cloud.client("iam"), deployment.cloud.client("iot")
         role = deployment.outputs[Output.AUTH_ROLE_ARN].rpartition("/")[2]
         boundary = iam.get_role(RoleName=role)["Role"]["PermissionsBoundary"]["PermissionsBoundaryArn"]
-        before = iam.get_policy(PolicyArn=boundary)["Policy"]["DefaultVersionId"]
+        policy = iam.get_policy(PolicyArn=boundary)["Policy"]
+        bounding = iam.get_policy_version(PolicyArn=boundary, VersionId=policy["DefaultVersionId"])
         everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-        opened = iam.create_policy_version(
-            PolicyArn=boundary, PolicyDocument=json.dumps(everything), SetAsDefault=True
-        )["PolicyVersion"]["VersionId"]
+        self._set_document(deployment, boundary, everything)
         try:
             failure = _first_failure(deployment.smoke())
             assert failure["id"] == "PS312"
@@ -252,8 +251,13 @@ class TestFaults:
             # What the user could make after all is gone again.
             assert len(iot.list_policy_versions(policyName="myIoTPolicy")["policyVersions"]) == 1
         finally:
-            iam.set_default_policy_version(PolicyArn=boundary, VersionId=before)
-            iam.delete_policy_version(PolicyArn=boundary, VersionId=opened)
+            self._set_document(deployment, boundary, bounding["PolicyVersion"]["Document"])
+        assert deployment.smoke()["summary"]["exit_code"] == 0
+
+    def _set_document(self, deployment: Deployment, policy_arn: str, document: object) -> None:
+        deployment.cloud.client("iam").create_policy_version(
+            PolicyArn=policy_arn, PolicyDocument=json.dumps(document), SetAsDefault=True
+        )
 
     def test_the_marker_cannot_be_written(self, deployment: Deployment) -> None:
         action = "cognito-idp:AdminUpdateUserAttributes"

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,6 +80,54 @@ def test_up_twice_starts_one(local_cloud: CommandLine) -> None:
     assert again.returncode == 0
     assert "runs already" in again.stdout
     assert local_cloud.state.running() == first
+
+
+def test_two_at_once_start_one(local_cloud: CommandLine) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: local_cloud("up"), range(2))
+    assert (first.returncode, second.returncode) == (0, 0)
+    cloud = local_cloud.state.running()
+    assert cloud is not None
+    assert all(cloud.endpoint_url in each.stdout for each in (first, second))
+
+
+def test_up_in_another_region_than_the_one_that_runs_is_refused(local_cloud: CommandLine) -> None:
+    local_cloud("up")
+    up = local_cloud("up", "--region", "eu-west-1")
+    assert up.returncode == 2
+    assert "in us-east-1 already: end it with `down` first" in up.stderr
+
+
+@pytest.mark.parametrize("region", ["", "a b", "nowhere"])
+def test_what_is_no_region_is_one_line_and_exit_code_2(local_cloud: CommandLine, region: str) -> None:
+    up = local_cloud("up", "--region", region)
+    assert (up.returncode, len(up.stderr.splitlines())) == (2, 1)
+
+
+def test_a_state_directory_that_cannot_be_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    up = CommandLine(tmp_path / "file")("up")
+    assert (up.returncode, len(up.stderr.splitlines())) == (2, 1)
+
+
+def test_interrupted_up_leaves_no_cloud_behind(local_cloud: CommandLine) -> None:
+    command = [sys.executable, "-m", "local_cloud", "up", "--state-dir", str(local_cloud.state.directory)]
+    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as up:
+        log = local_cloud.state.log_file
+        deadline = time.monotonic() + 20
+        while not log.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        (server,) = _children(up.pid)
+        up.send_signal(signal.SIGINT)
+        assert up.wait(timeout=20) != 0
+    assert not Path(f"/proc/{server}").exists()
+
+
+def _children(pid: int) -> list[str]:
+    file = Path(f"/proc/{pid}/task/{pid}/children")
+    if not file.exists():
+        pytest.skip("needs /proc to find a child process")
+    return file.read_text().split()
 
 
 def test_up_on_a_taken_port_is_one_line_and_exit_code_2(local_cloud: CommandLine, cloud: LocalCloud) -> None:
