@@ -88,7 +88,7 @@ class Connection:
             async with asyncio.timeout(seconds):
                 refusal = await self._opened
         except TimeoutError:
-            path = self._upgrade_path()
+            path = _path_of(self._upgrade)
             await self.close()
             reason = await why_silent(path, self._provider, seconds)
             raise ConnectionRefused(self._provider.endpoint.authority, reason) from None
@@ -188,7 +188,7 @@ class Connection:
             on_publish_callback_fn=lambda data: self._hop.call(self._listener.received, data.publish_packet),
             on_lifecycle_event_attempting_connect_fn=self._on_attempt,
             on_lifecycle_event_connection_success_fn=lambda data: self._hop.call(self._succeeded, data),
-            on_lifecycle_event_connection_failure_fn=lambda data: self._hop.call(self._failed, data),
+            on_lifecycle_event_connection_failure_fn=self._on_failure,
             on_lifecycle_event_disconnection_fn=lambda data: self._hop.call(self._dropped, data),
             on_lifecycle_event_stopped_fn=lambda _: self._hop.call(self._stopped.set),
             disable_metrics=True,
@@ -205,11 +205,6 @@ class Connection:
         request.headers.set("Host", self._provider.endpoint.authority)
         return path
 
-    def _upgrade_path(self) -> str | None:
-        """Return what the last upgrade was asked for with, if it came to that."""
-        upgrade = self._upgrade
-        return upgrade.result() if upgrade and upgrade.done() and not _error_of(upgrade) else None
-
     def _on_attempt(self, _data: mqtt5.LifecycleAttemptingConnectData) -> None:
         self._upgrade = None
         self._hop.call(self._attempting)
@@ -225,11 +220,15 @@ class Connection:
         if not self._closing:
             self._listener.connected(data.connack_packet.session_present)
 
-    def _failed(self, data: mqtt5.LifecycleConnectFailureData) -> None:
+    def _on_failure(self, data: mqtt5.LifecycleConnectFailureData) -> None:
+        """Take the failed attempt's upgrade along: the next attempt may begin before the loop comes to this one."""
+        self._hop.call(self._failed, data, self._upgrade)
+
+    def _failed(self, data: mqtt5.LifecycleConnectFailureData, upgrade: concurrent.futures.Future[str] | None) -> None:
         if self._closing:
             return
-        unprepared = _error_of(self._upgrade) if self._upgrade and self._upgrade.done() else None
-        attempt = FailedAttempt(data.exception, data.connack_packet, self._upgrade_path(), unprepared)
+        unprepared = _error_of(upgrade) if upgrade and upgrade.done() else None
+        attempt = FailedAttempt(data.exception, data.connack_packet, _path_of(upgrade), unprepared)
         task = self._loop.create_task(self._tell(attempt))
         self._explanations.add(task)
         task.add_done_callback(self._explanations.discard)
@@ -283,3 +282,8 @@ def _error_of(future: concurrent.futures.Future[str]) -> BaseException | None:
     if future.cancelled():
         return asyncio.CancelledError("the connection is being closed")
     return future.exception()
+
+
+def _path_of(upgrade: concurrent.futures.Future[str] | None) -> str | None:
+    """Return what an upgrade was asked for with, if it came to that."""
+    return upgrade.result() if upgrade and upgrade.done() and not _error_of(upgrade) else None
