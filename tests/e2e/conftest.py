@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import uuid
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 PASSWORD = "Sup3r-secret-passw0rd!"  # noqa: S105 - of users that live as long as one test
 
@@ -149,11 +151,17 @@ def claims(token: str) -> dict[str, Any]:
     return parsed
 
 
-@pytest.fixture(scope="session")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    directory = tmp_path_factory.mktemp("deployment")
+@contextmanager
+def deployed(directory: Path) -> Iterator[Deployment]:
+    """Deploy onto a cloud of one's own, which ends with the block."""
     with LocalCloud.start(log_file=directory / "cloud.log") as cloud:
         app = CdkApp(cloud, directory)
         app.synth()
         app.bootstrap()
         yield Deployment(cloud, app, app.deploy())
+
+
+@pytest.fixture(scope="session")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with deployed(tmp_path_factory.mktemp("deployment")) as made:
+        yield made

@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local_cloud.cdk_app import CdkApp
-from local_cloud.process import LocalCloud
-from tests.e2e.conftest import Deployment
+from tests.e2e.conftest import Deployment, deployed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,12 +16,8 @@ _USERS = 5
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    directory = tmp_path_factory.mktemp("lifecycle")
-    with LocalCloud.start(log_file=directory / "cloud.log") as cloud:
-        app = CdkApp(cloud, directory)
-        app.synth()
-        app.bootstrap()
-        yield Deployment(cloud, app, app.deploy())
+    with deployed(tmp_path_factory.mktemp("lifecycle")) as made:
+        yield made
 
 
 def test_a_second_deploy_changes_nothing(own: Deployment) -> None:
