@@ -9,7 +9,8 @@ try:
     import rich  # noqa: F401 - asked for by name, so that the message names it
     import typer
 except ImportError as error:  # the library alone was installed
-    raise SystemExit(f"pubsub needs {error.name}: pip install 'amplify-pubsub-client[cli]'") from None
+    print(f"pubsub needs {error.name}: pip install 'amplify-pubsub-client[cli]'", file=sys.stderr)
+    raise SystemExit(2) from None
 
 from botocore.exceptions import ConfigParseError, ProfileNotFound
 
