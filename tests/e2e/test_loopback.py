@@ -77,7 +77,7 @@ def poisoned(recorder: Recorder, tmp_path: Path) -> dict[str, str]:
 
 def test_a_poisoned_environment_is_left_alone(poisoned: dict[str, str], recorder: Recorder, tmp_path: Path) -> None:
     done = subprocess.run(
-        ["make", "smoke"],  # noqa: S607
+        ["make", "--no-print-directory", "smoke"],  # noqa: S607
         cwd=_REPOSITORY, env=poisoned, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
@@ -91,7 +91,7 @@ def test_not_one_packet_leaves_the_machine(poisoned: dict[str, str]) -> None:
     sends_one = "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('198.51.100.1', 9))"
     control = _in_own_network(f'{sys.executable} -c "{sends_one}"; sleep 0.1', poisoned)
     assert _packets_out(control) >= 1, control.stdout + control.stderr
-    done = _in_own_network("make smoke", poisoned)
+    done = _in_own_network("make --no-print-directory smoke", poisoned)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "smoke test passed: 18 checks" in done.stdout
     assert _packets_out(done) == 0
