@@ -139,6 +139,14 @@ class TestHealthy:
 class TestFaults:
     """Each fault is made with AWS calls alone; the first failure must be the check that names it."""
 
+    @pytest.fixture(autouse=True)
+    def nothing_is_left(self, deployment: Deployment) -> Iterator[None]:
+        """A run that fails removes what it made, as one that passes does."""
+        attached = _smoke_attachments(deployment)
+        yield
+        assert _smoke_users(deployment) == []
+        assert _smoke_attachments(deployment) <= attached
+
     @pytest.fixture
     def trigger_unwired(self, deployment: Deployment) -> Iterator[None]:
         users = deployment.cloud.client("cognito-idp")
