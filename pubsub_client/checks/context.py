@@ -58,14 +58,13 @@ class Context:
     """That user's subscription to it."""
     sign_in_to_message: float | None = field(default=None, init=False)
     """Seconds from the begin of that user's sign-in to the first message received."""
+    left_behind: list[str] = field(default_factory=list, init=False)
+    """What the run made and could not remove, one line each."""
 
     @property
     def first_sign_in(self) -> float:
         """Seconds the first sign-in took."""
         return self.tokens_arrived - self.sign_in_started
-
-    left_behind: list[str] = field(default_factory=list, init=False)
-    """What the run made and could not remove, one line each."""
 
     def begin(self, outputs: dict[str, str]) -> None:
         """Take the stack's outputs; from here on users may be made, and are removed when the run ends."""
