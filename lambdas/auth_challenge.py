@@ -14,14 +14,13 @@ import secrets
 from typing import Any
 
 import boto3
-from botocore.config import Config
 
 from attachment import proof
 from attachment.configuration import ConfigurationParameter
+from attachment.limits import LIMITS
 
-_LIMITS = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
-_ssm = boto3.client("ssm", config=_LIMITS)
-_kms = boto3.client("kms", config=_LIMITS)
+_ssm = boto3.client("ssm", config=LIMITS)
+_kms = boto3.client("kms", config=LIMITS)
 
 _parameter = ConfigurationParameter(os.environ["CONFIGURATION_PARAMETER"])
 _MAC_KEY_ID = os.environ["MAC_KEY_ID"]

@@ -1,4 +1,4 @@
-"""What the stack and the client must agree on: the names of the stack's outputs, and of the marker attribute."""
+"""What the stack and the client must agree on: names of outputs and of the marker attribute, and what users may do."""
 
 from __future__ import annotations
 
@@ -6,6 +6,16 @@ from enum import StrEnum
 
 MARKER_ATTRIBUTE = "pubsub_attachment"
 """The user pool's custom attribute that marks a user as attached, without Cognito's prefix ``custom:``."""
+
+MANAGED_POLICIES = ("AWSIoTDataAccess", "AWSIoTConfigAccess")
+"""What Amplify's guide attaches to the role of signed-in users."""
+
+FULL_TOPIC_ACCESS = {
+    "client": ["iot:Connect"],
+    "topic": ["iot:Publish", "iot:Receive", "iot:RetainPublish"],
+    "topicfilter": ["iot:Subscribe"],
+}
+"""What the IoT policy allows, by kind of resource, on every resource of the kind in the account and region."""
 
 
 class Output(StrEnum):

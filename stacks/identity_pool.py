@@ -9,14 +9,12 @@ from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from pubsub_client.outputs import MANAGED_POLICIES
 from stacks.acknowledgements import acknowledge
 
 if TYPE_CHECKING:
     from stacks.settings import Settings
     from stacks.user_pool import PubSubUserPool
-
-MANAGED_POLICIES = ("AWSIoTDataAccess", "AWSIoTConfigAccess")
-"""What Amplify's guide attaches to the role of signed-in users."""
 
 _DATA_ACTIONS = ["iot:Connect", "iot:Publish", "iot:Subscribe", "iot:Receive", "iot:RetainPublish"]
 _SHADOW_ACTIONS = [

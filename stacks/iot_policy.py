@@ -9,13 +9,12 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_iot as iot
 from constructs import Construct
 
+from pubsub_client.outputs import FULL_TOPIC_ACCESS
 from stacks.acknowledgements import acknowledge
 from stacks.functions import PubSubFunction
 from stacks.resource_provider import waiting_resource_provider
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from stacks.settings import Settings
 
 # AWS IoT's quota for AttachPolicy, DetachPolicy and ListAttachedPolicies is 15 calls a second:
@@ -102,20 +101,15 @@ class IotPolicy(Construct):
 
 
 def _full_topic_access(stack: Stack) -> dict[str, object]:
-    def arns(*resources: str) -> Sequence[str]:
-        return [
-            stack.format_arn(service="iot", resource=name, resource_name="*", arn_format=ArnFormat.SLASH_RESOURCE_NAME)
-            for name in resources
-        ]
-
-    def allow(actions: Sequence[str], resources: Sequence[str]) -> dict[str, object]:
-        return {"Effect": "Allow", "Action": actions, "Resource": resources}
+    def everything(kind: str) -> str:
+        return stack.format_arn(
+            service="iot", resource=kind, resource_name="*", arn_format=ArnFormat.SLASH_RESOURCE_NAME
+        )
 
     return {
         "Version": "2012-10-17",
         "Statement": [
-            allow(["iot:Connect"], arns("client")),
-            allow(["iot:Publish", "iot:Receive", "iot:RetainPublish"], arns("topic")),
-            allow(["iot:Subscribe"], arns("topicfilter")),
+            {"Effect": "Allow", "Action": actions, "Resource": [everything(kind)]}
+            for kind, actions in FULL_TOPIC_ACCESS.items()
         ],
     }

@@ -71,14 +71,7 @@ class PubSubUserPool(Construct):
             disable_o_auth=True,
             prevent_user_existence_errors=True,
             enable_token_revocation=True,
-            read_attributes=attributes.with_standard_attributes(
-                email=True,
-                email_verified=True,
-                given_name=True,
-                family_name=True,
-                locale=True,
-                preferred_username=True,
-            ),
+            read_attributes=attributes.with_standard_attributes(email_verified=True),
             write_attributes=attributes,
         )
 

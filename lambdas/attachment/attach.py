@@ -11,17 +11,17 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from attachment.configuration import ConfigurationParameter
+from attachment.limits import LIMITS
 from attachment.marker import Marker
 from attachment.nested_sign_in import NestedSignIn
 from attachment.report import cause
 
-_LIMITS = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
-_ssm = boto3.client("ssm", config=_LIMITS)
-_cognito = boto3.client("cognito-idp", config=_LIMITS)
-_kms = boto3.client("kms", config=_LIMITS)
-_iot = boto3.client("iot", config=_LIMITS)
+_ssm = boto3.client("ssm", config=LIMITS)
+_cognito = boto3.client("cognito-idp", config=LIMITS)
+_kms = boto3.client("kms", config=LIMITS)
+_iot = boto3.client("iot", config=LIMITS)
 # GetId needs no AWS credentials, so the function's role needs no permission for it.
-_identities = boto3.client("cognito-identity", config=_LIMITS.merge(Config(signature_version=UNSIGNED)))
+_identities = boto3.client("cognito-identity", config=LIMITS.merge(Config(signature_version=UNSIGNED)))
 
 _parameter = ConfigurationParameter(os.environ["CONFIGURATION_PARAMETER"])
 

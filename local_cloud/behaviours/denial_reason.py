@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 from ministack.core import iam_actions, iam_evaluator
-from ministack.core.responses import get_account_id, get_region
+
+from local_cloud.role_policies import role_policies_allow
 
 NEEDS = {
     iam_actions: ("access_denied_response",),
-    iam_evaluator: ("EvalContext", "evaluate", "_gather_role_policies", "_role_name_from_assumed_arn"),
+    iam_evaluator: ("_gather_role_policies", "_role_name_from_assumed_arn"),
 }
 
 
@@ -40,15 +41,5 @@ def install() -> None:
 def _allowed_but_for_the_boundary(principal_arn: str, action: str, resource_arn: str) -> bool:
     if ":assumed-role/" not in principal_arn:
         return False
-    account_id = get_account_id()
     role_name = iam_evaluator._role_name_from_assumed_arn(principal_arn)
-    context = iam_evaluator.EvalContext(
-        principal_arn=principal_arn,
-        principal_type="AssumedRole",
-        principal_account=account_id,
-        action=action,
-        resource_arn=resource_arn,
-        region=get_region(),
-    )
-    policies = iam_evaluator._gather_role_policies(role_name, account_id)
-    return bool(iam_evaluator.evaluate(context, policies).decision == "Allow")
+    return role_policies_allow(principal_arn, role_name, action, resource_arn)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from ministack.core import iam_evaluator
-from ministack.core.iam_evaluator import EvalContext, evaluate
-from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudwatch_logs, lambda_svc
+
+from local_cloud.role_policies import role_policies_allow
 
 NEEDS = {
     cloudwatch_logs: ("_log_groups", "_make_group_arn"),
@@ -34,13 +34,5 @@ def install() -> None:
 
 
 def _may_create(log_group: str, role_arn: str) -> bool:
-    context = EvalContext(
-        principal_arn=role_arn,
-        principal_type="AssumedRole",
-        principal_account=get_account_id(),
-        action="logs:CreateLogGroup",
-        resource_arn=cloudwatch_logs._make_group_arn(log_group),
-        region=get_region(),
-    )
-    policies = iam_evaluator._gather_role_policies(role_arn.rpartition("/")[2], get_account_id())
-    return bool(evaluate(context, policies).decision == "Allow")
+    role_name = role_arn.rpartition("/")[2]
+    return role_policies_allow(role_arn, role_name, "logs:CreateLogGroup", cloudwatch_logs._make_group_arn(log_group))

@@ -67,7 +67,7 @@ def _line(context: Context, log_group: str) -> dict[str, Any] | None:
         parsed = [_parse(event.get("message", "")) for answer in answers for event in answer["events"]]
         lines = [line for line in parsed if line is not None]
         failures = [line for line in lines if line["outcome"] == "Failed"]
-        if failures or lines or time.monotonic() > deadline:
+        if lines or time.monotonic() > deadline:
             return next(iter(failures or reversed(lines)), None)
         time.sleep(_LOOK_EVERY_SECONDS)
 

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 from pubsub_client.checks.check import Check, Finding, Group, failed, passed
 from pubsub_client.checks.configuration import OutputsAreComplete
 from pubsub_client.checks.identity import IdentityIsGiven
-from pubsub_client.outputs import Output
+from pubsub_client.outputs import MANAGED_POLICIES, Output
 
 if TYPE_CHECKING:
     from pubsub_client.checks.context import Context
-
-_MANAGED_POLICIES = ("AWSIoTDataAccess", "AWSIoTConfigAccess")
 
 
 class RoleHoldsThePolicies(Check):
@@ -34,7 +32,7 @@ class RoleHoldsThePolicies(Check):
         role_name = role_arn.rpartition("/")[2]
         attached = await asyncio.to_thread(context.aws.iam.list_attached_role_policies, RoleName=role_name)
         held = {policy["PolicyName"] for policy in attached["AttachedPolicies"]}
-        missing = [name for name in _MANAGED_POLICIES if name not in held]
+        missing = [name for name in MANAGED_POLICIES if name not in held]
         partition = role_arn.split(":")[1]
         if missing:
             return failed(

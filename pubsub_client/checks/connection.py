@@ -7,7 +7,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
-from pubsub_client import AwsIot, PubSub
+from pubsub_client import PubSub
 from pubsub_client.checks.authorization import CredentialsAreGiven, RoleHoldsThePolicies
 from pubsub_client.checks.check import Check, Finding, Group, failed, passed
 from pubsub_client.checks.identity import PolicyIsAttached
@@ -33,11 +33,7 @@ class UserConnects(Check):
 
     async def run(self, context: Context) -> Finding:
         """Connect, and stay connected for the checks that follow."""
-        provider = AwsIot(
-            endpoint=context.output(Output.PUBSUB_ENDPOINT),
-            region=context.output(Output.REGION),
-            credentials=context.session,
-        )
+        provider = context.provider(context.session)
         deadline = time.monotonic() + context.timeout
         attempts = 1
         while True:
@@ -49,8 +45,8 @@ class UserConnects(Check):
                     return failed(
                         str(refusal),
                         resource=context.output(Output.PUBSUB_ENDPOINT),
-                        fix=f"aws iot list-attached-policies --target {context.identity_id}; compare the policy and "
-                        "AuthRole's policies with iot:Connect on client/<client id>",
+                        fix=f"aws iot list-attached-policies --target {context.identity_id}\n"
+                        "compare the policy and AuthRole's policies with iot:Connect on client/<client id>",
                     )
             attempts += 1
             await asyncio.sleep(_TRY_EVERY_SECONDS)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pubsub_client import CognitoSession
+from pubsub_client import AwsIot, CognitoSession
 from pubsub_client.checks.probe_users import ProbeUsers
 from pubsub_client.checks.uninterrupted import uninterrupted
 from pubsub_client.exceptions import SessionError
@@ -87,6 +87,12 @@ class Context:
     def output(self, name: Output) -> str:
         """Return one of the stack's outputs."""
         return self.outputs[name]
+
+    def provider(self, session: CognitoSession) -> AwsIot:
+        """Return the way to the deployment's endpoint as a session's user."""
+        return AwsIot(
+            endpoint=self.output(Output.PUBSUB_ENDPOINT), region=self.output(Output.REGION), credentials=session
+        )
 
     def new_session(self) -> CognitoSession:
         """Return a session of the deployment's pools in which nobody has signed in yet."""

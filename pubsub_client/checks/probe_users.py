@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,12 +10,11 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pubsub_client.outputs import MARKER_ATTRIBUTE, Output
+from pubsub_client.checks.marker import ATTRIBUTE, Marker
+from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from types_boto3_cognito_idp.type_defs import AttributeTypeTypeDef
+    from collections.abc import Callable, Mapping
 
     from pubsub_client.checks.aws import Aws
 
@@ -38,10 +36,10 @@ class User:
 
 @dataclass(frozen=True)
 class LeftOver:
-    """A user that a killed run left behind, and the identity that the user's marker names."""
+    """A user that a killed run left behind, and the user's marker, which names the identity."""
 
     name: str
-    identity_id: str | None
+    marker: Marker | None
 
 
 class ProbeUsers:
@@ -72,7 +70,7 @@ class ProbeUsers:
         pool = self._outputs[Output.USER_POOL_ID]
         attributes = {"email": f"{user.name}@example.com", "email_verified": "true"}
         if marked:
-            attributes[f"custom:{MARKER_ATTRIBUTE}"] = self._current_marker()
+            attributes[ATTRIBUTE] = self._current_marker().value_now()
             self._marked_by_us.add(user.name)
         self._made.append(user.name)
         self._aws.user_pools.admin_create_user(
@@ -120,13 +118,12 @@ class ProbeUsers:
         before = datetime.now(UTC) - _LEFT_OVER_AFTER
         users = [user for page in pages for user in page["Users"] if user["UserCreateDate"] < before]
         return sorted(
-            (LeftOver(user["Username"], _identity_id(user.get("Attributes", []))) for user in users),
+            (LeftOver(user["Username"], Marker.of(user.get("Attributes", []))) for user in users),
             key=lambda each: each.name,
         )
 
-    def _current_marker(self) -> str:
-        identity_id = f"{self._outputs[Output.REGION]}:{uuid.uuid4()}"
-        return f"{self._outputs[Output.ATTACHMENT_MARKER]}/{identity_id}/{int(time.time())}"
+    def _current_marker(self) -> Marker:
+        return Marker(self._outputs[Output.ATTACHMENT_MARKER], f"{self._outputs[Output.REGION]}:{uuid.uuid4()}")
 
     def _find_identity(self, name: str) -> None:
         pool = self._outputs[Output.USER_POOL_ID]
@@ -134,8 +131,8 @@ class ProbeUsers:
             user = self._aws.user_pools.admin_get_user(UserPoolId=pool, Username=name)
         except self._aws.user_pools.exceptions.UserNotFoundException:
             return
-        if name not in self._marked_by_us and (identity_id := _identity_id(user["UserAttributes"])):
-            self.owns(identity_id)
+        if name not in self._marked_by_us and (marker := Marker.of(user["UserAttributes"])):
+            self.owns(marker.identity_id)
 
     def _detach(self, identity_id: str) -> None:
         self._aws.iot.detach_policy(policyName=self._outputs[Output.POLICY_NAME], target=identity_id)
@@ -154,13 +151,6 @@ class ProbeUsers:
 
 class _NotRemovedError(Exception):
     """AWS answered, and removed nothing."""
-
-
-def _identity_id(attributes: Sequence[AttributeTypeTypeDef]) -> str | None:
-    """Return the identity id that a user's marker names."""
-    values = {each["Name"]: each.get("Value", "") for each in attributes}
-    parts = values.get(f"custom:{MARKER_ATTRIBUTE}", "").split("/")
-    return parts[1] if len(parts) > 1 else None
 
 
 def _collect(failures: list[str], action: Callable[[str], None], subject: str) -> None:

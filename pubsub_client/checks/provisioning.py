@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pubsub_client.checks.check import Check, Finding, Group, failed, passed, warning
 from pubsub_client.checks.configuration import OutputsAreComplete
-from pubsub_client.outputs import Output
+from pubsub_client.outputs import FULL_TOPIC_ACCESS, Output
 
 if TYPE_CHECKING:
     from pubsub_client.checks.context import Context
@@ -99,13 +99,9 @@ def _create_policy(context: Context) -> str:
     """Return the command that makes the policy as the stack had made it."""
     _, partition, _, _, account, _ = context.output(Output.AUTH_ROLE_ARN).split(":", 5)
     prefix = f"arn:{partition}:iot:{context.output(Output.REGION)}:{account}"
-    actions = {
-        "client/*": ["iot:Connect"],
-        "topic/*": ["iot:Publish", "iot:Receive", "iot:RetainPublish"],
-        "topicfilter/*": ["iot:Subscribe"],
-    }
     statements = [
-        {"Effect": "Allow", "Action": allowed, "Resource": [f"{prefix}:{name}"]} for name, allowed in actions.items()
+        {"Effect": "Allow", "Action": actions, "Resource": [f"{prefix}:{kind}/*"]}
+        for kind, actions in FULL_TOPIC_ACCESS.items()
     ]
     document = json.dumps({"Version": "2012-10-17", "Statement": statements}, separators=(",", ":"))
     name = context.output(Output.POLICY_NAME)
@@ -116,10 +112,10 @@ def _remove(context: Context, user: LeftOver) -> list[str]:
     """Return the commands that remove every trace of a user, the marker's user last."""
     policy, pool = context.output(Output.POLICY_NAME), context.output(Output.USER_POOL_ID)
     commands = [f"aws cognito-idp admin-delete-user --user-pool-id {pool} --username {user.name}"]
-    if user.identity_id:
+    if user.marker:
         commands = [
-            f"aws iot detach-policy --policy-name {policy} --target {user.identity_id}",
-            f"aws cognito-identity delete-identities --identity-ids-to-delete {user.identity_id}",
+            f"aws iot detach-policy --policy-name {policy} --target {user.marker.identity_id}",
+            f"aws cognito-identity delete-identities --identity-ids-to-delete {user.marker.identity_id}",
             *commands,
         ]
     return commands

@@ -10,7 +10,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from pubsub_client import AwsIot, PubSub
+from pubsub_client import PubSub
 from pubsub_client._endpoint import Endpoint
 from pubsub_client._upgrade import ask_for_upgrade
 from pubsub_client.checks.authorization import CredentialsAreGiven, RoleHoldsThePolicies
@@ -109,10 +109,8 @@ class UnattachedIdentityIsRefused(Check):
         context.sign_out_at_the_end(session)
         identity_id = await session.identity_id()
         context.users.owns(identity_id)
-        endpoint = context.output(Output.PUBSUB_ENDPOINT)
-        provider = AwsIot(endpoint=endpoint, region=context.output(Output.REGION), credentials=session)
         try:
-            async with PubSub(provider):
+            async with PubSub(context.provider(session)):
                 pass
         except ConnectionRefused as refusal:
             if not refusal.denied:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from pubsub_client.checks.check import Check, Finding, Group, failed, passed, warning
 from pubsub_client.checks.configuration import OutputsAreComplete
+from pubsub_client.checks.marker import Marker
 from pubsub_client.checks.uninterrupted import uninterrupted
 from pubsub_client.exceptions import SignInError
-from pubsub_client.outputs import MARKER_ATTRIBUTE, Output
+from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
     from pubsub_client.checks.context import Context
@@ -48,11 +49,12 @@ class UserSignsIn(Check):
 def _mend(context: Context, code: str) -> str:
     """Return what helps against one of Cognito's refusals."""
     who = f"--user-pool-id {context.output(Output.USER_POOL_ID)} --username {context.user.name}"
+    set_password = f"aws cognito-idp admin-set-user-password {who} --permanent --password ..."
     commands = {
-        "NEW_PASSWORD_REQUIRED": f"aws cognito-idp admin-set-user-password {who} --permanent --password ...",
-        "NotAuthorizedException": f"Check name and password; the user's state: aws cognito-idp admin-get-user {who}",
+        "NEW_PASSWORD_REQUIRED": set_password,
+        "NotAuthorizedException": f"Check name, password and state:\naws cognito-idp admin-get-user {who}",
         "UserNotConfirmedException": f"aws cognito-idp admin-confirm-sign-up {who}",
-        "PasswordResetRequiredException": f"aws cognito-idp admin-set-user-password {who} --permanent --password ...",
+        "PasswordResetRequiredException": set_password,
     }
     return commands.get(
         code, "See what Cognito's code says; a trigger of the user pool may have failed: look at its log."
@@ -93,6 +95,5 @@ def _is_marked(context: Context) -> bool:
     user = context.aws.user_pools.admin_get_user(
         UserPoolId=context.output(Output.USER_POOL_ID), Username=context.user.name
     )
-    values = {each["Name"]: each.get("Value", "") for each in user["UserAttributes"]}
-    marker = values.get(f"custom:{MARKER_ATTRIBUTE}", "")
-    return marker.startswith(f"{context.output(Output.ATTACHMENT_MARKER)}/")
+    marker = Marker.of(user["UserAttributes"])
+    return marker is not None and marker.fingerprint == context.output(Output.ATTACHMENT_MARKER)

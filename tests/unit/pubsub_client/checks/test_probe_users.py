@@ -7,6 +7,7 @@ import pytest
 from botocore.stub import Stubber
 
 from pubsub_client.checks.aws import Aws
+from pubsub_client.checks.marker import Marker
 from pubsub_client.checks.probe_users import LeftOver, ProbeUsers, User
 from pubsub_client.outputs import Output
 
@@ -45,7 +46,7 @@ def test_only_old_users_count_as_left_over_and_the_marker_tells_their_identity(a
     user_pools.add_response("list_users", {"Users": users}, wanted)
     assert ProbeUsers(aws, _OUTPUTS).left_over() == [
         LeftOver("pubsub-smoke-early", None),
-        LeftOver("pubsub-smoke-killed", "eu-west-1:identity"),
+        LeftOver("pubsub-smoke-killed", Marker("fingerprint", "eu-west-1:identity")),
     ]
 
 
