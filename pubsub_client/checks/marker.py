@@ -1,4 +1,4 @@
-"""The marker as the checks meet it: a user attribute that says what is attached to which identity id, and since when."""
+"""The marker as the checks meet it: a user attribute that says what is attached to which identity id, since when."""
 
 from __future__ import annotations
 
