@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import socket
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from local_cloud.cdk_app import CdkApp, CdkError
+from local_cloud.demo import run_demo
 from local_cloud.environment import DEFAULT_REGION
-from local_cloud.process import LocalCloud, LocalCloudError, choose_port
+from local_cloud.faults import FaultError
+from local_cloud.faults.commands import app as fault_app
+from local_cloud.process import LocalCloud, LocalCloudError, listen
 from local_cloud.rehearsal import Steps, rehearse_deployment
 from local_cloud.state import State
+from local_cloud.state_option import DEFAULT_STATE, StateDirectory, running
 
 app = typer.Typer(
     help="AWS on this machine: ministack with enforced IAM, and what it lacks.",
@@ -20,11 +24,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(fault_app, name="fault")
 
-StateDirectory = Annotated[Path, typer.Option("--state-dir", help="Remembers the cloud that runs in the background.")]
 Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Loopback port; a free one unless given.")]
 Region = Annotated[str, typer.Option(help="Region of what is made without naming one.")]
-DEFAULT_STATE = Path(".local")
 
 
 @app.command()
@@ -35,8 +38,9 @@ def up(port: Port = None, region: Region = DEFAULT_REGION, state_dir: StateDirec
         cloud, told = state.running(), "runs already"
         if cloud is None:
             told = "runs"
-            cloud = LocalCloud.start(port, region=region, log_file=state.log_file, outlives_us=True)
+            cloud = LocalCloud.start(port, region=region, log_file=state.log_file)
             state.remember(cloud)
+            cloud.let_go()  # from here on somebody knows of it
         elif (port or cloud.port, region) != (cloud.port, cloud.region):
             raise LocalCloudError(
                 f"a cloud of {state_dir} runs on port {cloud.port} in {cloud.region} already: end it with `down` first"
@@ -65,18 +69,31 @@ def status(state_dir: StateDirectory = DEFAULT_STATE) -> None:
     print(f"{cloud.endpoint_url}  region {cloud.region}  process {cloud.pid}")
 
 
+@app.command(name="calls")
+def print_calls(state_dir: StateDirectory = DEFAULT_STATE) -> None:
+    """Print how often each operation was called since the start."""
+    counts = running(state_dir).calls()
+    for operation, count in sorted(counts.items()):
+        print(f"{count:8}  {operation}")
+    if not counts:
+        print("no calls")
+
+
 @app.command()
 def deploy(state_dir: StateDirectory = DEFAULT_STATE) -> None:
     """Deploy this repository's stack onto the cloud that `up` started."""
-    cloud = State(state_dir).running()
-    if cloud is None:
-        raise LocalCloudError("no embedded cloud runs: start one with `up`")
     steps = Steps()
-    cdk_app = CdkApp(cloud, state_dir)
+    cdk_app = CdkApp(running(state_dir), state_dir)
     steps.run("cdk synth", cdk_app.synth)
     steps.run("cdk bootstrap", cdk_app.bootstrap)
     steps.run("cdk deploy", cdk_app.deploy)
     print(f"deployed; the outputs are in {cdk_app.outputs_file}")
+
+
+@app.command()
+def demo(port: Port = None, state_dir: StateDirectory = DEFAULT_STATE) -> None:
+    """Serve the Amplify web example, with two users ready, on the cloud that `up` started, until Ctrl-C."""
+    run_demo(CdkApp(running(state_dir), state_dir), port)
 
 
 @app.command()
@@ -94,6 +111,7 @@ def serve(
     port: Port = None,
     region: Region = DEFAULT_REGION,
     without: Annotated[list[str] | None, typer.Option(hidden=True)] = None,
+    listener: Annotated[int | None, typer.Option(hidden=True)] = None,
     exit_with_parent: Annotated[bool, typer.Option("--exit-with-parent", hidden=True)] = False,
 ) -> None:
     """Serve in the foreground until Ctrl-C."""
@@ -101,7 +119,8 @@ def serve(
     from local_cloud.server import serve as run_server
 
     try:
-        run_server(choose_port(port), region, without=without or (), exit_with_parent=exit_with_parent)
+        listening = listen(port) if listener is None else socket.socket(fileno=listener)
+        run_server(listening, region, without=without or (), exit_with_parent=exit_with_parent)
     except BehaviourError as error:
         raise LocalCloudError(str(error)) from error
 
@@ -110,7 +129,7 @@ def main() -> None:
     """Run the command line."""
     try:
         app()
-    except (LocalCloudError, CdkError, OSError) as error:
+    except (LocalCloudError, CdkError, FaultError, OSError) as error:
         print(f"local_cloud: {error}", file=sys.stderr)
         sys.exit(2)
 

@@ -1,4 +1,4 @@
-"""Counts the calls the cloud was asked to make, by operation, such as ``iot:AttachPolicy``."""
+"""What every call passes first: it is counted by operation, such as ``iot:AttachPolicy``, and meets the faults set."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from ministack import app as ministack
 from ministack.core.iam_actions import extract_iam_action
 from ministack.core.router import detect_service
 
+from local_cloud.faults.answers import answer_of_a_fault
+
 counts: Counter[str] = Counter()
 
 
 def install() -> None:
-    """Count each request before ministack looks at it, those it refuses included."""
+    """Count each request, and let it meet faults, before ministack looks at it; those it refuses are counted too."""
     dispatch = ministack._dispatch_service_request
 
     async def dispatch_service_request(
@@ -24,9 +26,13 @@ def install() -> None:
         query_params: dict[str, Any],
         request_id: str,
     ) -> Any:
-        service = detect_service(method, path, headers, query_params)
+        service: str = detect_service(method, path, headers, query_params)
         action = extract_iam_action(service, method, path, headers, body, query_params)
-        counts[action or f"{service}:{method}"] += 1
+        operation = action or f"{service}:{method}"
+        counts[operation] += 1
+        answer = await answer_of_a_fault(service, operation, headers, request_id)
+        if answer is not None:
+            return answer
         return await dispatch(method, path, headers, body, query_params, request_id)
 
     ministack._dispatch_service_request = dispatch_service_request

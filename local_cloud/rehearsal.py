@@ -63,7 +63,7 @@ def rehearse_deployment(port: int | None, region: str) -> int:
         CdkError: a CDK command failed.
         KeyboardInterrupt: on Ctrl-C and SIGTERM, when the cloud has ended.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     begun = time.monotonic()
     logs = Path(tempfile.mkdtemp(prefix="pubsub-rehearsal-"))
     steps = Steps()
@@ -114,5 +114,6 @@ def _smoke(cloud: LocalCloud) -> tuple[int, str]:
     return running.returncode, line.rstrip()
 
 
-def _interrupt(_signal: int, _frame: object) -> NoReturn:
+def interrupt(_signal: int, _frame: object) -> NoReturn:
+    """Handle a signal as Ctrl-C is handled."""
     raise KeyboardInterrupt

@@ -13,25 +13,32 @@ from typing import TYPE_CHECKING
 from local_cloud.environment import ACCOUNT_ID, CREDENTIALS, HOST, without_aws
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Collection
+
+STAY = b"stay"
+"""Read from standard input, it lets the server outlive who has started it."""
 
 _GRACE_SECONDS = 2.0
 
 
-def serve(port: int, region: str, *, without: Collection[str] = (), exit_with_parent: bool = False) -> None:
+def serve(
+    listener: socket.socket, region: str, *, without: Collection[str] = (), exit_with_parent: bool = False
+) -> None:
     """Serve until SIGTERM or Ctrl-C.
 
     Args:
-        port: a free port of the loopback address.
+        listener: listens on a port of the loopback address; the server closes it.
         region: the region of what is made without naming one.
         without: behaviours to leave out, for the tests that ask whether ministack has them by now.
-        exit_with_parent: end when standard input closes, so that the server never outlives who started it.
+        exit_with_parent: end when standard input closes, so that the server never outlives who started it, unless
+            :data:`STAY` was read from there.
     """
     with tempfile.TemporaryDirectory(prefix="local-cloud-", ignore_cleanup_errors=True) as scratch:
-        _configure_ministack(port, region, scratch)
+        _configure_ministack(listener.getsockname()[1], region, scratch)
         from ministack.core import lambda_runtime
 
-        asyncio.new_event_loop().run_until_complete(_serve(port, without, exit_with_parent))
+        asyncio.new_event_loop().run_until_complete(_serve(listener, without, exit_with_parent))
         lambda_runtime.reset()  # ends the functions' processes, those at work too
     # A call may still wait on a thread, which asyncio.run and sys.exit would wait for.
     os._exit(0)
@@ -69,7 +76,7 @@ def _configure_ministack(port: int, region: str, scratch: str) -> None:
     tempfile.tempdir = None
 
 
-async def _serve(port: int, without: Collection[str], exit_with_parent: bool) -> None:
+async def _serve(listener: socket.socket, without: Collection[str], exit_with_parent: bool) -> None:
     from hypercorn.asyncio import serve as hypercorn_serve
     from hypercorn.config import Config
     from ministack.app import app
@@ -86,7 +93,7 @@ async def _serve(port: int, without: Collection[str], exit_with_parent: bool) ->
     if exit_with_parent:
         threading.Thread(target=_wait_for_parent, args=(loop, ended), daemon=True).start()
     config = Config()
-    config.bind = [f"{HOST}:{port}"]
+    config.bind = [f"fd://{listener.detach()}"]
     config.keep_alive_timeout = 75
     config.graceful_timeout = _GRACE_SECONDS / 2
     logging.getLogger("hypercorn.access").setLevel(logging.WARNING)
@@ -101,7 +108,8 @@ async def _serve(port: int, without: Collection[str], exit_with_parent: bool) ->
 
 def _wait_for_parent(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
     """Wait until the other end of standard input is closed, which the system does when the parent is gone."""
-    while os.read(0, 1024):
-        pass
-    if not loop.is_closed():
+    told = b""
+    while read := os.read(0, 1024):
+        told += read
+    if told != STAY and not loop.is_closed():
         loop.call_soon_threadsafe(ended.set)

@@ -4,6 +4,8 @@ Policies are attached to the identity id. ministack asks the role alone. A guest
 https://docs.aws.amazon.com/iot/latest/developerguide/cognito-identities.html
 https://docs.aws.amazon.com/iot/latest/developerguide/basic-policy-variables.html
 https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-actions.html
+
+A change acts after the delay that was set, if any.
 """
 
 from __future__ import annotations
@@ -12,14 +14,21 @@ import functools
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
 from ministack.core.responses import error_response_json, get_account_id, get_region, request_scope
 from ministack.services import iot, iot_data, sts
 
+from local_cloud.propagation import PROPAGATION, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_VERSION_CHANGES = ("_create_policy_version", "_set_default_policy_version")
+
 NEEDS = {
-    iot: ("_policies",),
+    iot: ("_policies", "_change_policy_target", *_VERSION_CHANGES),
     iot._WSSession: ("_policy_allows",),
     iot_data: ("_publish",),
     sts: ("_sessions",),
@@ -65,6 +74,42 @@ def install() -> None:
 
     iot._WSSession._policy_allows = policy_allows
     iot_data._publish = publish_over_https
+    iot._change_policy_target = _noting_what_changes(iot._change_policy_target, lambda _, target: [target])
+    for name in _VERSION_CHANGES:
+        setattr(iot, name, _noting_what_changes(getattr(iot, name), _targets))
+
+
+def _noting_what_changes(change: Callable[..., Any], concerned: Callable[..., list[str]]) -> Callable[..., Any]:
+    """Note what a change does to the targets concerned, which are told by the same arguments."""
+
+    def noted(policy_name: str, *details: Any, **options: Any) -> Any:
+        if not PROPAGATION.seconds:
+            return change(policy_name, *details, **options)
+        targets = concerned(policy_name, *details)
+        before = _documents_by_target(policy_name, targets)
+        answer = change(policy_name, *details, **options)
+        PROPAGATION.changed(policy_name, before, _documents_by_target(policy_name, targets))
+        return answer
+
+    return noted
+
+
+def _targets(policy_name: str, *_: Any) -> list[str]:
+    policy = iot._policies.get(policy_name)
+    return list(policy["targets"]) if policy else []
+
+
+def _documents_by_target(policy_name: str, targets: list[str]) -> dict[Target, str]:
+    policy = iot._policies.get(policy_name)
+    attached = [
+        Target(get_account_id(), get_region(), each) for each in targets if policy and each in policy["targets"]
+    ]
+    return dict.fromkeys(attached, _default_document(policy)) if attached else {}
+
+
+def _default_document(policy: dict[str, Any]) -> str:
+    document: str = policy["versions"][policy["defaultVersionId"]]["document"]
+    return document
 
 
 def _identity(credential: tuple[str, ...] | None, account_id: str, region: str) -> _Identity | None:
@@ -92,8 +137,9 @@ def _attached_policies_allow(identity: _Identity, action: str, resource: str, cl
     )
     with request_scope(identity.account_id, identity.region):
         attached = [policy for policy in iot._policies.values() if identity.identity_id in policy["targets"]]
-    documents = [policy["versions"][policy["defaultVersionId"]]["document"] for policy in attached]
-    policies = [_statements(document, tuple(variables.items())) for document in documents]
+    documents = {policy["policyName"]: _default_document(policy) for policy in attached}
+    acting = PROPAGATION.acting(Target(identity.account_id, identity.region, identity.identity_id), documents)
+    policies = [_statements(document, tuple(variables.items())) for document in acting.values()]
     return bool(evaluate(context, policies).decision == "Allow")
 
 

@@ -1,7 +1,9 @@
 """The PostAuthentication trigger is fired: after the credentials are proven, before the tokens are answered.
 
 ministack never fires it. It is fired by every sign-in, nested ones too, and not by a refresh; an error, an
-answer that is not the event, or no answer within five seconds fails the sign-in.
+answer that is not the event, or no answer within five seconds fails the sign-in. A user who has just answered with
+a new password is confirmed only after it: functions that people publish tell a first sign-in by the status in the
+event, which AWS does not document.
 https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-post-authentication.html
 https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html
 """
@@ -12,11 +14,15 @@ import contextvars
 import json
 import threading
 from concurrent.futures import Future
-from typing import Any
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 from ministack.core.iam_evaluator import EvalContext, evaluate_resource_policy
 from ministack.core.responses import error_response_json, get_account_id, get_region
 from ministack.services import cognito, lambda_svc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NEEDS = {
     cognito: ("_attr_list_to_dict", "_build_auth_result", "_pool_arn", "_pool_region", "_run_idp_handler"),
@@ -29,8 +35,9 @@ NEEDS = {
 
 _TRIGGER = "PostAuthentication"
 _SECONDS = 5.0
+_AFTER_NEW_PASSWORD = "TokenGeneration_NewPasswordChallenge"  # noqa: S105
 # Left out: hosted pages, which sign in long before they ask for tokens, and federated users.
-_SIGN_INS = {"TokenGeneration_Authentication", "TokenGeneration_NewPasswordChallenge"}
+_SIGN_INS = {"TokenGeneration_Authentication", _AFTER_NEW_PASSWORD}
 
 
 class _TriggerFailedError(Exception):
@@ -47,8 +54,10 @@ def install() -> None:
     run_handler = cognito._run_idp_handler
 
     def build_auth_result(pool_id: str, client_id: str, user: dict[str, Any], *args: Any, **details: Any) -> Any:
-        if details.get("trigger_source", "TokenGeneration_Authentication") in _SIGN_INS:
-            _fire(pool_id, client_id, user, details.get("client_metadata"))
+        source = details.get("trigger_source", "TokenGeneration_Authentication")
+        if source in _SIGN_INS:
+            with _not_yet_confirmed(user) if source == _AFTER_NEW_PASSWORD else nullcontext():
+                _fire(pool_id, client_id, user, details.get("client_metadata"))
         return build_result(pool_id, client_id, user, *args, **details)
 
     def run_idp_handler(handler: Any, action: str, data: dict[str, Any]) -> Any:
@@ -59,6 +68,16 @@ def install() -> None:
 
     cognito._build_auth_result = build_auth_result
     cognito._run_idp_handler = run_idp_handler
+
+
+@contextmanager
+def _not_yet_confirmed(user: dict[str, Any]) -> Iterator[None]:
+    """Give the user the status back that ministack has ended already."""
+    user["UserStatus"] = "FORCE_CHANGE_PASSWORD"
+    try:
+        yield
+    finally:
+        user["UserStatus"] = "CONFIRMED"
 
 
 def _fire(pool_id: str, client_id: str, user: dict[str, Any], client_metadata: dict[str, str] | None) -> None:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 import boto3
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from local_cloud.process import LocalCloud
 
 PASSWORD = "Correct-horse-1"
@@ -33,6 +35,19 @@ class Identity:
 
     identity_id: str
     credentials: Credentials
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group of the user pool."""
+
+    name: str
+    role_arn: str
+
+    @property
+    def role(self) -> str:
+        """The name of its role."""
+        return self.role_arn.rpartition("/")[2]
 
 
 @dataclass(frozen=True)
@@ -79,23 +94,69 @@ class Account:
             aws_session_token=credentials.session_token,
         )
 
-    def user(self) -> Identity:
+    @property
+    def provider_name(self) -> str:
+        """The user pool's name among an identity pool's logins."""
+        return f"cognito-idp.{self.cloud.region}.amazonaws.com/{self.user_pool_id}"
+
+    def user(
+        self, *, groups: Sequence[str] = (), identity_pool_id: str | None = None, custom_role_arn: str | None = None
+    ) -> Identity:
         """Make a user, sign it in, and return its identity."""
         name = make_user(self.cloud, self.user_pool_id)
-        token = sign_in(self.cloud, self.client_id, name)["IdToken"]
-        return self._identity(
-            self.identity_pool_id,
-            {f"cognito-idp.{self.cloud.region}.amazonaws.com/{self.user_pool_id}": token},
+        for group in groups:
+            self.cloud.client("cognito-idp").admin_add_user_to_group(
+                UserPoolId=self.user_pool_id, Username=name, GroupName=group
+            )
+        logins = {self.provider_name: sign_in(self.cloud, self.client_id, name)["IdToken"]}
+        return self._identity(identity_pool_id or self.identity_pool_id, logins, custom_role_arn)
+
+    def make_group(self, precedence: int | None = None) -> Group:
+        """Make a group of the user pool with a role of its own."""
+        role = make_role(self.cloud, ALLOW_IOT, trusts={"Federated": "cognito-identity.amazonaws.com"})
+        name = unique("group")
+        order = {} if precedence is None else {"Precedence": precedence}
+        self.cloud.client("cognito-idp").create_group(
+            UserPoolId=self.user_pool_id, GroupName=name, RoleArn=role, **order
         )
+        return Group(name, role)
+
+    def make_identity_pool(self, mapping: dict[str, Any]) -> str:
+        """Make an identity pool that maps the roles of the user pool's users, and return its id."""
+        described = self.cloud.client("cognito-identity").describe_identity_pool(IdentityPoolId=self.identity_pool_id)
+        pool_id = self.cloud.client("cognito-identity").create_identity_pool(
+            IdentityPoolName=unique("pool"),
+            AllowUnauthenticatedIdentities=False,
+            CognitoIdentityProviders=described["CognitoIdentityProviders"],
+        )["IdentityPoolId"]
+        role = make_role(self.cloud, ALLOW_IOT, trusts={"Federated": "cognito-identity.amazonaws.com"})
+        self.cloud.client("cognito-identity").set_identity_pool_roles(
+            IdentityPoolId=pool_id,
+            Roles={"authenticated": role},
+            RoleMappings={f"{self.provider_name}:{self.client_id}": mapping},
+        )
+        return str(pool_id)
+
+    def authenticated_role(self, identity_pool_id: str) -> str:
+        """Return the name of the role that an identity pool gives unless a mapping says otherwise."""
+        roles = self.cloud.client("cognito-identity").get_identity_pool_roles(IdentityPoolId=identity_pool_id)["Roles"]
+        return str(roles["authenticated"]).rpartition("/")[2]
+
+    def role_of(self, identity: Identity) -> str:
+        """Return the name of the role that an identity's credentials are of, as STS tells it."""
+        arn = self.client("sts", identity.credentials).get_caller_identity()["Arn"]
+        return str(arn).split("/")[1]
 
     def guest(self) -> Identity:
         """Return a new guest's identity."""
         return self._identity(self.guest_identity_pool_id, {})
 
-    def _identity(self, identity_pool_id: str, logins: dict[str, str]) -> Identity:
+    def _identity(self, identity_pool_id: str, logins: dict[str, str], custom_role_arn: str | None = None) -> Identity:
         identity = self.cloud.client("cognito-identity")
         identity_id = identity.get_id(IdentityPoolId=identity_pool_id, Logins=logins)["IdentityId"]
-        answer = identity.get_credentials_for_identity(IdentityId=identity_id, Logins=logins)["Credentials"]
+        custom = {"CustomRoleArn": custom_role_arn} if custom_role_arn else {}
+        given = identity.get_credentials_for_identity(IdentityId=identity_id, Logins=logins, **custom)
+        answer = given["Credentials"]
         credentials = Credentials(answer["AccessKeyId"], answer["SecretKey"], answer["SessionToken"])
         return Identity(identity_id, credentials)
 

@@ -23,3 +23,12 @@ def bare_account() -> Iterator[Account]:
     """The same on ministack alone, without any of our behaviours."""
     with LocalCloud.start(without=BEHAVIOURS) as bare:
         yield Account.on(bare)
+
+
+@pytest.fixture
+def faultless(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No faults before and after, and clients that do not try again."""
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    cloud.clear_faults()
+    yield
+    cloud.clear_faults()

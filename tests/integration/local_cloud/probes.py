@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
+import uuid
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 from websockets.exceptions import InvalidStatus
 
 from tests.integration.local_cloud.account import (
@@ -20,7 +23,10 @@ from tests.integration.local_cloud.account import (
     sign_in,
     unique,
 )
-from tests.integration.local_cloud.mqtt import Version, websocket
+from tests.integration.local_cloud.http_api import call, http_api, preflight
+from tests.integration.local_cloud.mqtt import Version, connected, websocket
+from tests.integration.local_cloud.state_machine import events, invoke, make_state_machine, outcome, start, wait_until
+from tests.integration.local_cloud.user_pool import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,6 +119,132 @@ def function_logs(account: Account) -> bool:
     return not cloud.client("logs").describe_log_groups(logGroupNamePrefix=group)["logGroups"]
 
 
+def prompt_answers(account: Account) -> bool:
+    """A function that logs nothing answers about as soon as one that logs."""
+    silent = make_function(account.cloud, "def handler(event, context): return event")
+    logging = make_function(account.cloud, "def handler(event, context): print('a line'); return event")
+    return _fastest_answer(account, silent) < 3 * _fastest_answer(account, logging)
+
+
+def _fastest_answer(account: Account, function_arn: str) -> float:
+    functions = account.cloud.client("lambda")
+    seconds = []
+    for _ in range(10):
+        begun = time.perf_counter()
+        functions.invoke(FunctionName=function_arn, Payload=b"{}")
+        seconds.append(time.perf_counter() - begun)
+    return min(seconds)
+
+
+def http_api_refusals(account: Account) -> bool:
+    """A route with IAM authorization refuses a header that is no signature."""
+    with http_api(account.cloud) as url:
+        return bool(call(url, headers={"Authorization": "Bearer token"}).body == {"message": "Forbidden"})
+
+
+def http_api_cors(account: Account) -> bool:
+    """A preflight request is answered as the template says."""
+    with http_api(account.cloud) as url:
+        return preflight(url, "https://app.example.com").headers.get("access-control-allow-methods") == "POST"
+
+
+def metric_math_alarms(account: Account) -> bool:
+    """An alarm on metric math is made, and described as CloudFormation was given it."""
+    metric = {"Namespace": "AWS/Lambda", "MetricName": "Errors", "Dimensions": [{"Name": "FunctionName", "Value": "f"}]}
+    queries = [
+        {"Id": "e1", "Expression": "FILL(m1, 0)", "ReturnData": True},
+        {"Id": "m1", "MetricStat": {"Metric": metric, "Period": 300, "Stat": "Sum"}, "ReturnData": False},
+    ]
+    name = unique("alarm")
+    alarm = {
+        "Type": "AWS::CloudWatch::Alarm",
+        "Properties": {
+            "AlarmName": name,
+            "ComparisonOperator": "GreaterThanThreshold",
+            "EvaluationPeriods": 1,
+            "Metrics": queries,
+            "Threshold": 0,
+        },
+    }
+    formation = account.cloud.client("cloudformation")
+    formation.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": {"Alarm": alarm}}))
+    try:
+        formation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    except WaiterError:
+        return False
+    (made,) = account.cloud.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    return bool(made["Metrics"] == queries and "MetricName" not in made)
+
+
+def batch_permissions(account: Account) -> bool:
+    """Who may send a message may send several at once."""
+    cloud = account.cloud
+    credentials = _who_may(account, {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"})
+    queue = cloud.client("sqs").create_queue(QueueName=unique("queue"))["QueueUrl"]
+    batch = {"QueueUrl": queue, "Entries": [{"Id": "1", "MessageBody": "message"}]}
+    return not _refused(lambda: account.client("sqs", credentials).send_message_batch(**batch), "AccessDenied")
+
+
+def parameter_permissions(account: Account) -> bool:
+    """Who may read a parameter by the operation for several reads it, and no other one together with it."""
+    cloud = account.cloud
+    mine, other = unique("/probe/mine"), unique("/probe/other")
+    for name in (mine, other):
+        cloud.client("ssm").put_parameter(Name=name, Value="value", Type="String")
+    arn = f"arn:aws:ssm:{cloud.region}:{cloud.account_id}:parameter{mine}"
+    credentials = _who_may(account, {"Effect": "Allow", "Action": "ssm:GetParameters", "Resource": arn})
+    ssm, code = account.client("ssm", credentials), "AccessDeniedException"
+    return not _refused(lambda: ssm.get_parameters(Names=[mine]), code) and _refused(
+        lambda: ssm.get_parameters(Names=[mine, other]), code
+    )
+
+
+def _who_may(account: Account, statement: dict[str, str]) -> Credentials:
+    """Return the credentials of a role that may do this alone."""
+    cloud = account.cloud
+    root = {"AWS": f"arn:aws:iam::{cloud.account_id}:root"}
+    role = make_role(cloud, statement, trusts=root)
+    answer = cloud.client("sts").assume_role(RoleArn=role, RoleSessionName="probe")["Credentials"]
+    return Credentials(answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"])
+
+
+def failed_deletes(account: Account) -> bool:
+    """What an IoT policy that is still attached depends on stays when its stack cannot be deleted."""
+    formation, name = account.cloud.client("cloudformation"), unique("stack")
+    parameter = {"Type": "AWS::SSM::Parameter", "Properties": {"Name": name, "Type": "String", "Value": "value"}}
+    properties = {"PolicyName": name, "PolicyDocument": json.loads(document(ALLOW_IOT))}
+    policy = {"Type": "AWS::IoT::Policy", "Properties": properties, "DependsOn": "Parameter"}
+    template = {"Resources": {"Parameter": parameter, "Policy": policy}}
+    formation.create_stack(StackName=name, TemplateBody=json.dumps(template))
+    formation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    account.cloud.client("iot").attach_policy(policyName=name, target=f"{account.cloud.region}:{uuid.uuid4()}")
+    formation.delete_stack(StackName=name)
+    with suppress(WaiterError):
+        formation.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    return bool(account.cloud.client("ssm").get_parameters(Names=[name])["Parameters"])
+
+
+def stopped_executions(account: Account) -> bool:
+    """An execution that was stopped is not failed by its task."""
+    cloud = account.cloud
+    failing = make_function(
+        cloud, "import time\ndef handler(event, context):\n    time.sleep(0.6)\n    raise ValueError"
+    )
+    allow = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": failing}
+    execution_arn = start(cloud, make_state_machine(cloud, invoke(failing), allow))
+    wait_until(lambda: "TaskScheduled" in events(cloud, execution_arn))
+    cloud.client("stepfunctions").stop_execution(executionArn=execution_arn)
+    time.sleep(1.2)
+    return bool(outcome(cloud, execution_arn)["status"] == "ABORTED")
+
+
+def state_machine_permissions(account: Account) -> bool:
+    """A state machine does not invoke a function that its role may not."""
+    function_arn = make_function(account.cloud, "def handler(event, context): return event")
+    execution_arn = start(account.cloud, make_state_machine(account.cloud, invoke(function_arn), ALLOW_IOT))
+    return bool(outcome(account.cloud, execution_arn)["status"] == "FAILED")
+
+
 def signed_upgrade(account: Account) -> bool:
     """An unsigned WebSocket upgrade is refused."""
     try:
@@ -136,6 +268,17 @@ def mqtt31(account: Account) -> bool:
         return mqtt.connect(unique("client")) == 0
 
 
+def resubscribe(account: Account) -> bool:
+    """Who subscribes twice gets a message once."""
+    user, topic = account.user(), unique("topic")
+    account.attach(user.identity_id, ALLOW_IOT)
+    with connected(account.cloud, user.credentials, unique("client")) as mqtt:
+        assert mqtt.subscribe(topic) == 0
+        assert mqtt.subscribe(topic) == 0
+        mqtt.publish(topic)
+        return mqtt.message() is not None and mqtt.message() is None
+
+
 def guest_access(account: Account) -> bool:
     """An identity pool without guests gives no identity id without a login."""
     identity = account.cloud.client("cognito-identity")
@@ -151,6 +294,55 @@ def delete_identities(account: Account) -> bool:
     return _refused(lambda: identity.describe_identity(IdentityId=identity_id), "ResourceNotFoundException")
 
 
+def identity_pages(account: Account) -> bool:
+    """A page that does not hold all identities has a token."""
+    identity = account.cloud.client("cognito-identity")
+    for _ in range(2):
+        account.guest()
+    return "NextToken" in identity.list_identities(IdentityPoolId=account.guest_identity_pool_id, MaxResults=1)
+
+
+def target_pages(account: Account) -> bool:
+    """A page that does not hold all targets has a marker."""
+    iot, name = account.cloud.client("iot"), unique("policy")
+    iot.create_policy(policyName=name, policyDocument=document(ALLOW_IOT))
+    for _ in range(2):
+        iot.attach_policy(policyName=name, target=f"{account.cloud.region}:{uuid.uuid4()}")
+    return "nextMarker" in iot.list_targets_for_policy(policyName=name, pageSize=1)
+
+
+def update_group(account: Account) -> bool:
+    """A group's role can be changed."""
+    idp = account.cloud.client("cognito-idp")
+    group = {"UserPoolId": account.user_pool_id, "GroupName": unique("group")}
+    idp.create_group(**group)
+    if _refused(lambda: idp.update_group(**group, Precedence=7), "InvalidAction"):
+        return False
+    return bool(idp.get_group(**group)["Group"]["Precedence"] == 7)
+
+
+def user_pool_attributes(account: Account) -> bool:
+    """An update that leaves a custom attribute out fails."""
+    formation, name = account.cloud.client("cloudformation"), unique("stack")
+    pool: dict[str, Any] = {"Type": "AWS::Cognito::UserPool", "Properties": {"UserPoolName": unique("users")}}
+    attribute = {"Name": "color", "AttributeDataType": "String", "Mutable": True}
+    with_attribute = pool | {"Properties": pool["Properties"] | {"Schema": [attribute]}}
+    formation.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": {"Pool": with_attribute}}))
+    formation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    formation.update_stack(StackName=name, TemplateBody=json.dumps({"Resources": {"Pool": pool}}))
+    with suppress(WaiterError):
+        formation.get_waiter("stack_update_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    return bool(formation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE")
+
+
+def group_roles(account: Account) -> bool:
+    """A user of a group gets credentials of the group's role, where the identity pool maps roles by token."""
+    group = account.make_group()
+    pool_id = account.make_identity_pool({"Type": "Token", "AmbiguousRoleResolution": "AuthenticatedRole"})
+    user = account.user(groups=[group.name], identity_pool_id=pool_id)
+    return account.role_of(user) == group.role
+
+
 def client_attributes(account: Account) -> bool:
     """A user who signs up cannot set an attribute that the app client may not write."""
     _, client_id = make_user_pool(account.cloud, client={"WriteAttributes": ["email"]})
@@ -162,6 +354,46 @@ def client_attributes(account: Account) -> bool:
             UserAttributes=[{"Name": "nickname", "Value": "ada"}],
         ),
         "NotAuthorizedException",
+    )
+
+
+def case_insensitive_names(account: Account) -> bool:
+    """A user pool that is not case sensitive finds a user in another case."""
+    pool = Pool(account.cloud, UsernameConfiguration={"CaseSensitive": False})
+    name = pool.user()
+    return not _refused(lambda: pool.give_password(name.upper()), "UserNotFoundException")
+
+
+def custom_sign_in(account: Account) -> bool:
+    """A user with a temporary password gets no tokens by custom authentication."""
+    pool = Pool(account.cloud)
+    name = pool.user_with_temporary_password()
+    return "AuthenticationResult" not in pool.answer(pool.start_challenge(name), name, ANSWER="yes")
+
+
+def user_not_found(account: Account) -> bool:
+    """An app client that does not tell who exists challenges somebody who does not."""
+    pool = Pool(account.cloud)
+    client_id = pool.add_client(PreventUserExistenceErrors="ENABLED")
+    return not _refused(lambda: pool.start_challenge("nobody", client_id), "UserNotFoundException")
+
+
+def challenge_sessions(account: Account) -> bool:
+    """Nobody sets a new password without the session that Cognito gave for the temporary one."""
+    pool = Pool(account.cloud)
+    name = pool.user_with_temporary_password()
+    forged = {"ChallengeName": "NEW_PASSWORD_REQUIRED", "Session": "x" * 40}
+    return _refused(lambda: pool.answer(forged, name, NEW_PASSWORD=f"{PASSWORD}-new"), "NotAuthorizedException")
+
+
+def second_factor(account: Account) -> bool:
+    """A one-time password that the user has not set up cannot be turned on."""
+    pool = Pool(account.cloud)
+    return _refused(
+        lambda: pool.idp.admin_set_user_mfa_preference(
+            UserPoolId=pool.user_pool_id, Username=pool.user(), SoftwareTokenMfaSettings={"Enabled": True}
+        ),
+        "InvalidParameterException",
     )
 
 
@@ -190,12 +422,32 @@ PROBES: dict[str, Callable[[Account], bool]] = {
         role_boundary,
         denial_reason,
         function_logs,
+        prompt_answers,
+        http_api_refusals,
+        http_api_cors,
+        metric_math_alarms,
+        batch_permissions,
+        parameter_permissions,
+        failed_deletes,
+        stopped_executions,
+        state_machine_permissions,
         signed_upgrade,
         iot_policies,
         mqtt31,
+        resubscribe,
         guest_access,
         delete_identities,
+        identity_pages,
+        target_pages,
+        update_group,
+        user_pool_attributes,
+        group_roles,
         client_attributes,
+        case_insensitive_names,
+        custom_sign_in,
+        user_not_found,
+        challenge_sessions,
+        second_factor,
         post_authentication,
     )
 }

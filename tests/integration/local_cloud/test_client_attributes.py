@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import base64
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +13,7 @@ from tests.integration.local_cloud.account import (
     sign_in,
     unique,
 )
+from tests.jwt import claims
 
 if TYPE_CHECKING:
     from local_cloud.process import LocalCloud
@@ -47,11 +46,6 @@ def tokens(cloud: LocalCloud, user_pool_id: str, **client: Any) -> dict[str, str
     values = {"email": "ada@example.com", "email_verified": "true", "nickname": "ada", "custom:marker": "set"}
     name = make_user(cloud, user_pool_id, **values)
     return sign_in(cloud, make_app_client(cloud, user_pool_id, **client), name)
-
-
-def claims(token: str) -> dict[str, Any]:
-    payload = token.split(".")[1]
-    return dict(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))
 
 
 def test_sign_up_writes_what_the_client_may_write(cloud: LocalCloud, user_pool_id: str) -> None:

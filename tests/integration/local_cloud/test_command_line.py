@@ -12,35 +12,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local_cloud.state import State
+from tests.integration.local_cloud.command_line import REPOSITORY, CommandLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from local_cloud.process import LocalCloud
 
-REPOSITORY = Path(__file__).parents[3]
-
-
-class CommandLine:
-    """``python -m local_cloud`` with a state directory of its own."""
-
-    def __init__(self, directory: Path) -> None:
-        self.state = State(directory)
-
-    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "local_cloud", *arguments, "--state-dir", str(self.state.directory)],
-            cwd=REPOSITORY,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-
 
 @pytest.fixture
 def local_cloud(tmp_path: Path) -> Iterator[CommandLine]:
-    command_line = CommandLine(tmp_path / "state")
+    command_line = CommandLine(State(tmp_path / "state"))
     yield command_line
     command_line("down")
 
@@ -106,7 +88,7 @@ def test_what_is_no_region_is_one_line_and_exit_code_2(local_cloud: CommandLine,
 
 def test_a_state_directory_that_cannot_be_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    up = CommandLine(tmp_path / "file")("up")
+    up = CommandLine(State(tmp_path / "file"))("up")
     assert (up.returncode, len(up.stderr.splitlines())) == (2, 1)
 
 
@@ -120,7 +102,27 @@ def test_interrupted_up_leaves_no_cloud_behind(local_cloud: CommandLine) -> None
         (server,) = _children(up.pid)
         up.send_signal(signal.SIGINT)
         assert up.wait(timeout=20) != 0
-    assert not Path(f"/proc/{server}").exists()
+    _wait_until_ended(server)
+
+
+def test_killed_up_leaves_no_cloud_behind(local_cloud: CommandLine) -> None:
+    command = [sys.executable, "-m", "local_cloud", "up", "--state-dir", str(local_cloud.state.directory)]
+    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as up:
+        deadline = time.monotonic() + 20
+        while not (children := _children(up.pid)) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        (server,) = children
+        up.kill()
+    _wait_until_ended(server)
+
+
+def _wait_until_ended(pid: str) -> None:
+    """Wait for a process; one that has ended and that nobody has asked about yet has no command line."""
+    command_line = Path(f"/proc/{pid}/cmdline")
+    deadline = time.monotonic() + 20
+    while command_line.exists() and command_line.read_bytes():
+        assert time.monotonic() < deadline, "the cloud goes on"
+        time.sleep(0.05)
 
 
 def _children(pid: int) -> list[str]:

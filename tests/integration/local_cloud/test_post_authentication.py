@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from pycognito.aws_srp import AWSSRP
 
+from tests.e2e.totp import totp
 from tests.integration.local_cloud.account import (
     PASSWORD,
     let_cognito_invoke,
@@ -19,8 +19,8 @@ from tests.integration.local_cloud.account import (
     make_user,
     make_user_pool,
     sign_in,
-    unique,
 )
+from tests.integration.local_cloud.user_pool import ECHO, Pool, events, recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,61 +28,12 @@ if TYPE_CHECKING:
 
     from local_cloud.process import LocalCloud
 
-FLOWS = ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_USER_SRP_AUTH", "ALLOW_CUSTOM_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
-# Custom authentication that lets in who answers "yes".
-CHALLENGES = """
-def handler(event, context):
-    session = event["request"].get("session", [])
-    if event["triggerSource"].startswith("Define"):
-        event["response"] = (
-            {"issueTokens": True, "failAuthentication": False}
-            if session and session[-1]["challengeResult"]
-            else {"challengeName": "CUSTOM_CHALLENGE", "issueTokens": False, "failAuthentication": False}
-        )
-    if event["triggerSource"].startswith("Create"):
-        event["response"] = {"publicChallengeParameters": {}, "privateChallengeParameters": {}}
-    if event["triggerSource"].startswith("Verify"):
-        event["response"] = {"answerCorrect": event["request"]["challengeAnswer"] == "yes"}
-    return event
-"""
-
-
-class Pool:
-    """A user pool whose PostAuthentication trigger is a function of this source."""
-
-    def __init__(self, cloud: LocalCloud, source: str) -> None:
-        self.cloud = cloud
-        self.idp = cloud.client("cognito-idp")
-        challenges = make_function(cloud, CHALLENGES)
-        custom = ("DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse")
-        trigger = make_function(cloud, source)
-        triggers = {"PostAuthentication": trigger} | dict.fromkeys(custom, challenges)
-        self.user_pool_id, self.client_id = make_user_pool(
-            cloud, {"LambdaConfig": triggers}, {"ExplicitAuthFlows": FLOWS}
-        )
-        for function_arn in (trigger, challenges):
-            let_cognito_invoke(cloud, function_arn, self.user_pool_id)
-
-    def user(self) -> str:
-        return make_user(self.cloud, self.user_pool_id, email="ada@example.com")
-
-    def sign_in(self, **settings: Any) -> dict[str, str]:
-        return sign_in(self.cloud, self.client_id, self.user(), **settings)
-
 
 @pytest.fixture
 def recorded(cloud: LocalCloud, tmp_path: Path) -> tuple[Pool, Callable[[], list[dict[str, Any]]]]:
     """A pool whose trigger writes down every event, and the events so far."""
     file = tmp_path / "events"
-    file.touch()
-    source = f"""
-import json
-def handler(event, context):
-    with open({str(file)!r}, "a") as file:
-        file.write(json.dumps(event) + "\\n")
-    return event
-"""
-    return Pool(cloud, source), lambda: [json.loads(line) for line in file.read_text().splitlines()]
+    return Pool(cloud, recording(ECHO, file)), lambda: events(file)
 
 
 def test_the_event_is_the_one_aws_documents(
@@ -155,9 +106,7 @@ def by_password(pool: Pool) -> None:
 
 def by_custom_challenge(pool: Pool, **settings: Any) -> None:
     name = pool.user()
-    challenge = pool.idp.initiate_auth(
-        ClientId=pool.client_id, AuthFlow="CUSTOM_AUTH", AuthParameters={"USERNAME": name}
-    )
+    challenge = pool.start_challenge(name)
     pool.idp.respond_to_auth_challenge(
         ClientId=pool.client_id,
         ChallengeName="CUSTOM_CHALLENGE",
@@ -168,22 +117,10 @@ def by_custom_challenge(pool: Pool, **settings: Any) -> None:
 
 
 def by_new_password(pool: Pool) -> None:
-    name = unique("user")
-    pool.idp.admin_create_user(
-        UserPoolId=pool.user_pool_id, Username=name, TemporaryPassword=PASSWORD, MessageAction="SUPPRESS"
-    )
-    challenge = pool.idp.initiate_auth(
-        ClientId=pool.client_id,
-        AuthFlow="USER_PASSWORD_AUTH",
-        AuthParameters={"USERNAME": name, "PASSWORD": PASSWORD},
-    )
+    name = pool.user_with_temporary_password()
+    challenge = pool.give_password(name)
     assert challenge["ChallengeName"] == "NEW_PASSWORD_REQUIRED"
-    pool.idp.respond_to_auth_challenge(
-        ClientId=pool.client_id,
-        ChallengeName="NEW_PASSWORD_REQUIRED",
-        Session=challenge["Session"],
-        ChallengeResponses={"USERNAME": name, "NEW_PASSWORD": f"{PASSWORD}-new"},
-    )
+    pool.answer(challenge, name, NEW_PASSWORD=f"{PASSWORD}-new")
 
 
 @pytest.mark.parametrize("way", [by_srp, by_password, by_custom_challenge, by_new_password])
@@ -193,6 +130,32 @@ def test_every_way_to_sign_in_fires_it_once(
     pool, events = recorded
     way(pool)
     assert len(events()) == 1
+
+
+def test_a_new_password_fires_it_after_the_answer_when_the_user_is_not_yet_confirmed(
+    recorded: tuple[Pool, Callable[[], list[dict[str, Any]]]],
+) -> None:
+    pool, events = recorded
+    name = pool.user_with_temporary_password()
+    challenge = pool.give_password(name)
+    assert events() == []
+    pool.answer(challenge, name, NEW_PASSWORD=f"{PASSWORD}-new")
+    (event,) = events()
+    assert event["request"]["userAttributes"]["cognito:user_status"] == "FORCE_CHANGE_PASSWORD"
+    assert pool.status(name) == "CONFIRMED"
+
+
+def test_a_second_factor_fires_it_after_the_code(recorded: tuple[Pool, Callable[[], list[dict[str, Any]]]]) -> None:
+    pool, events = recorded
+    pool.allow_totp()
+    name, secret = pool.user_with_totp()
+    before = len(events())
+    challenge = pool.give_password(name)
+    with pytest.raises(ClientError, match="CodeMismatchException"):
+        pool.answer(challenge, name, SOFTWARE_TOKEN_MFA_CODE="000000")
+    assert len(events()) == before
+    pool.answer(challenge, name, SOFTWARE_TOKEN_MFA_CODE=totp(secret))
+    assert len(events()) == before + 1
 
 
 def test_a_refresh_does_not_fire_it(recorded: tuple[Pool, Callable[[], list[dict[str, Any]]]]) -> None:

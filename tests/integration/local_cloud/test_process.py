@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local_cloud.process import LocalCloud, LocalCloudError
+from local_cloud.process import LocalCloud, LocalCloudError, listen
 from tests.integration.local_cloud.account import make_function, unique
 
 if TYPE_CHECKING:
@@ -57,6 +57,16 @@ def test_a_given_region_is_the_region_of_what_is_made() -> None:
 def test_a_taken_port_is_refused(cloud: LocalCloud) -> None:
     with pytest.raises(LocalCloudError, match=f"port {cloud.port} is taken"):
         LocalCloud.start(cloud.port)
+
+
+def test_nobody_can_take_the_port_of_a_cloud_that_is_starting() -> None:
+    class Watched(LocalCloud):
+        def answers(self) -> bool:  # asked from the first moment of the process on
+            with pytest.raises(LocalCloudError, match="is taken"):
+                listen(self.port)
+            return super().answers()
+
+    Watched.start().end()
 
 
 def test_a_cloud_that_cannot_start_names_its_log(tmp_path: Path) -> None:

@@ -1,0 +1,107 @@
+"""Pages of a list: a token names the last key that was seen, so that what comes and goes meanwhile moves nothing."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+import threading
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_SECRET = secrets.token_bytes(32)
+_SEAL_BYTES = 16
+
+
+class TokenError(Exception):
+    """A token was not given out by this list."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some keys in order, and the token of the next page, if there is one."""
+
+    keys: list[str]
+    next_token: str | None
+
+
+class SortedKeys:
+    """Keys in order, each once, for many threads: none is found, added or removed by looking at all.
+
+    It takes the place of a list in ministack, hence ``append``.
+    """
+
+    def __init__(self, keys: Iterable[str] = ()) -> None:
+        self._keys = sorted(set(keys))
+        self._changing = threading.Lock()
+
+    def append(self, key: str) -> None:
+        """Add a key in its place; nothing happens if it is there."""
+        with self._changing:
+            place = bisect_left(self._keys, key)
+            if not self._is_at(place, key):
+                self._keys.insert(place, key)
+
+    def remove(self, key: str) -> None:
+        """Take a key out; nothing happens if it is not there."""
+        with self._changing:
+            place = bisect_left(self._keys, key)
+            if self._is_at(place, key):
+                del self._keys[place]
+
+    def page(self, owner: str, token: str | None, size: int) -> Page:
+        """Return the keys behind those that a token has seen, the first ones without a token.
+
+        Args:
+            owner: what the keys belong to; a token of another owner is refused.
+            token: the token of the page before.
+            size: how many keys at most.
+
+        Raises:
+            TokenError: the token is none of this owner's.
+        """
+        last = _last_key(owner, token) if token is not None else ""
+        with self._changing:
+            place = bisect_right(self._keys, last)
+            keys = self._keys[place : place + size]
+            more = place + size < len(self._keys)
+        return Page(keys, _token(owner, keys[-1]) if more else None)
+
+    def __contains__(self, key: str) -> bool:
+        with self._changing:
+            return self._is_at(bisect_left(self._keys, key), key)
+
+    def __iter__(self) -> Iterator[str]:
+        with self._changing:
+            return iter(self._keys.copy())
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def _is_at(self, place: int, key: str) -> bool:
+        return place < len(self._keys) and self._keys[place] == key
+
+
+def _token(owner: str, last_key: str) -> str:
+    return base64.b64encode(_seal(owner, last_key) + last_key.encode()).decode()
+
+
+def _last_key(owner: str, token: str) -> str:
+    try:
+        content = base64.b64decode(token, validate=True)
+        key = content[_SEAL_BYTES:].decode()
+    except (binascii.Error, ValueError) as error:
+        raise TokenError from error
+    if not hmac.compare_digest(content[:_SEAL_BYTES], _seal(owner, key)):
+        raise TokenError
+    return key
+
+
+def _seal(owner: str, key: str) -> bytes:
+    return hmac.digest(_SECRET, f"{owner}\n{key}".encode(), hashlib.sha256)[:_SEAL_BYTES]

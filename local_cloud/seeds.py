@@ -1,0 +1,60 @@
+"""Many identities and attachments at once, for load tests: by the API each identity takes a user who signs in."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ministack.services import cognito, iot
+
+
+class SeedError(ValueError):
+    """Something cannot be seeded; the message says what is wrong."""
+
+
+def identities(document: Any) -> dict[str, Any]:
+    """Make signed-in identities as GetId leaves them, but with a login that no token opens, and return their ids.
+
+    Raises:
+        SeedError: the document does not name an identity pool, or asks for something that is not to be had.
+    """
+    pool_id, count = _members(document, identityPoolId=str, count=int)
+    pool = cognito._identity_pools.get(pool_id)
+    if pool is None:
+        raise SeedError(f"identityPoolId: there is no identity pool {pool_id!r}")
+    login = document.get("login") or next((each["ProviderName"] for each in pool["CognitoIdentityProviders"]), None)
+    if login is None:
+        raise SeedError(f"login: identity pool {pool_id!r} has no user pool; name the provider of the login")
+    now = time.time()
+    made = [cognito._identity_id(pool_id) for _ in range(count)]
+    for identity_id in made:
+        pool["_identities"][identity_id] = {
+            "IdentityId": identity_id,
+            "Logins": {login: ""},
+            "CreationDate": now,
+            "LastModifiedDate": now,
+        }
+    return {"identityIds": made}
+
+
+def attachments(document: Any) -> dict[str, Any]:
+    """Attach an IoT policy to targets as AttachPolicy does.
+
+    Raises:
+        SeedError: the document does not name a policy and targets.
+    """
+    policy_name, targets = _members(document, policyName=str, targets=list)
+    for target in targets:
+        status, _, body = iot._change_policy_target(policy_name, target, attach=True)
+        if status >= 400:
+            raise SeedError(f"targets: {target!r} is refused: {body.decode()}")
+    return {}
+
+
+def _members(document: Any, **kinds: type) -> list[Any]:
+    if not isinstance(document, dict):
+        raise SeedError(f"body: allowed is an object with {', '.join(kinds)}")
+    for name, kind in kinds.items():
+        if not isinstance(document.get(name), kind):
+            raise SeedError(f"{name}: needed, as {kind.__name__}")
+    return [document[name] for name in kinds]

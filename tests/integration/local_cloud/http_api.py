@@ -1,0 +1,121 @@
+"""HTTP APIs: one made by CloudFormation, and calls to any, signed by hand as a front end signs them."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as SigningCredentials
+
+from tests.integration.local_cloud.account import unique
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from local_cloud.process import LocalCloud
+    from tests.integration.local_cloud.account import Credentials
+
+_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back; header names in lower case, None for an empty body."""
+
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+
+def call(
+    url: str,
+    method: str = "POST",
+    *,
+    credentials: Credentials | None = None,
+    region: str = "us-east-1",
+    headers: Mapping[str, str] | None = None,
+    body: str | None = None,
+) -> Answer:
+    """Call an address of the embedded cloud, signed if there are credentials."""
+    parts = urlsplit(url)
+    request = AWSRequest(method, url, data=body, headers=dict(headers or {}))
+    if credentials:
+        signing = SigningCredentials(
+            credentials.access_key_id, credentials.secret_access_key, credentials.session_token
+        )
+        SigV4Auth(signing, "execute-api", region).add_auth(request)
+    # Names below .localhost are loopback (RFC 6761), whether the system knows them or not.
+    connection = http.client.HTTPConnection("127.0.0.1", parts.port or 80, timeout=_SECONDS)
+    target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    connection.request(method, target, body, {**request.headers, "Host": parts.netloc})
+    answer = connection.getresponse()
+    text = answer.read()
+    connection.close()
+    named = {name.lower(): value for name, value in answer.getheaders()}
+    return Answer(answer.status, named, json.loads(text) if text else None)
+
+
+def preflight(url: str, origin: str) -> Answer:
+    """Ask as a browser does before a page of this origin may call."""
+    asked = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,x-amz-date",
+    }
+    return call(url, "OPTIONS", headers=asked)
+
+
+@contextmanager
+def http_api(cloud: LocalCloud, function_arn: str = "", origins: tuple[str, ...] = ("*",)) -> Iterator[str]:
+    """Make an API with the one route ``POST /route``, authorized by IAM, and return the route's address."""
+    api = {"Ref": "Api"}
+    resources = {
+        "Api": {
+            "Type": "AWS::ApiGatewayV2::Api",
+            "Properties": {
+                "Name": unique("api"),
+                "ProtocolType": "HTTP",
+                "CorsConfiguration": {
+                    "AllowOrigins": list(origins),
+                    "AllowMethods": ["POST"],
+                    "AllowHeaders": ["authorization", "x-amz-date"],
+                },
+            },
+        },
+        "Integration": {
+            "Type": "AWS::ApiGatewayV2::Integration",
+            "Properties": {
+                "ApiId": api,
+                "IntegrationType": "AWS_PROXY",
+                "IntegrationUri": function_arn,
+                "PayloadFormatVersion": "2.0",
+            },
+        },
+        "Route": {
+            "Type": "AWS::ApiGatewayV2::Route",
+            "Properties": {
+                "ApiId": api,
+                "RouteKey": "POST /route",
+                "AuthorizationType": "AWS_IAM",
+                "Target": {"Fn::Join": ["/", ["integrations", {"Ref": "Integration"}]]},
+            },
+        },
+        "Stage": {
+            "Type": "AWS::ApiGatewayV2::Stage",
+            "Properties": {"ApiId": api, "StageName": "$default", "AutoDeploy": True},
+        },
+    }
+    outputs = {"Address": {"Value": {"Fn::GetAtt": ["Api", "ApiEndpoint"]}}}
+    formation = cloud.client("cloudformation")
+    name = unique("stack")
+    formation.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": resources, "Outputs": outputs}))
+    formation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    (stack,) = formation.describe_stacks(StackName=name)["Stacks"]
+    yield f"{stack['Outputs'][0]['OutputValue']}/route"
+    formation.delete_stack(StackName=name)

@@ -1,0 +1,68 @@
+"""State machines for the tests of the embedded cloud."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from tests.integration.local_cloud.account import make_role, unique
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local_cloud.process import LocalCloud
+
+_SECONDS = 10.0
+
+
+def invoke(function_arn: str, **fields: Any) -> dict[str, Any]:
+    """Return the task that invokes a function and ends."""
+    return {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Parameters": {"FunctionName": function_arn, "Payload.$": "$"},
+        "End": True,
+        **fields,
+    }
+
+
+def make_state_machine(cloud: LocalCloud, state: dict[str, Any], *statements: dict[str, Any]) -> str:
+    """Make a state machine of one state whose role allows these statements, and return its ARN."""
+    role = make_role(cloud, *statements, trusts={"Service": "states.amazonaws.com"})
+    machine = cloud.client("stepfunctions").create_state_machine(
+        name=unique("machine"), definition=json.dumps({"StartAt": "Only", "States": {"Only": state}}), roleArn=role
+    )
+    return str(machine["stateMachineArn"])
+
+
+def start(cloud: LocalCloud, machine_arn: str) -> str:
+    """Start an execution and return its ARN."""
+    started = cloud.client("stepfunctions").start_execution(stateMachineArn=machine_arn, input="{}")
+    return str(started["executionArn"])
+
+
+def events(cloud: LocalCloud, execution_arn: str) -> list[str]:
+    """Return the types of an execution's events so far."""
+    history = cloud.client("stepfunctions").get_execution_history(executionArn=execution_arn)
+    return [event["type"] for event in history["events"]]
+
+
+def outcome(cloud: LocalCloud, execution_arn: str) -> dict[str, Any]:
+    """Wait until an execution has ended, and return its description."""
+    described: dict[str, Any] = {}
+
+    def ended() -> bool:
+        nonlocal described
+        described = cloud.client("stepfunctions").describe_execution(executionArn=execution_arn)
+        return bool(described["status"] != "RUNNING")
+
+    wait_until(ended)
+    return described
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _SECONDS
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

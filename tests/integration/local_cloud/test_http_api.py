@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.local_cloud.account import document, make_function
+from tests.integration.local_cloud.http_api import call, http_api, preflight
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.integration.local_cloud.account import Account, Identity
+
+_FORBIDDEN = {"message": "Forbidden"}
+_TELL_WHO_SIGNED = """
+import json
+
+def handler(event, context):
+    identity = event["requestContext"]["authorizer"]["iam"]["cognitoIdentity"]
+    return {"statusCode": 200, "body": json.dumps(identity)}
+"""
+
+
+@pytest.fixture(scope="module")
+def route(account: Account) -> Iterator[str]:
+    with http_api(account.cloud, make_function(account.cloud, _TELL_WHO_SIGNED), ("https://app.example.com",)) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def user(account: Account) -> Identity:
+    """A user whose role allows this route, as it allows everything of execute-api."""
+    return _with_permission(account, account.user())
+
+
+def test_the_function_is_told_the_identity_that_signed(account: Account, route: str, user: Identity) -> None:
+    answer = call(route, credentials=user.credentials)
+    assert answer.status == 200
+    assert answer.body["identityId"] == user.identity_id
+    assert answer.body["identityPoolId"] == account.identity_pool_id
+    assert "authenticated" in answer.body["amr"]
+
+
+def test_a_guest_is_told_from_a_signed_in_user(account: Account, route: str) -> None:
+    guest = _with_permission(account, account.guest())
+    answer = call(route, credentials=guest.credentials)
+    assert (answer.status, answer.body["amr"]) == (200, ["unauthenticated"])
+
+
+def test_who_may_not_call_is_told_no_more_than_that(account: Account, route: str, user: Identity) -> None:
+    pool_id = account.make_identity_pool({"Type": "Token", "AmbiguousRoleResolution": "AuthenticatedRole"})
+    answers = {
+        "unsigned": call(route),
+        "no signature": call(route, headers={"Authorization": "Bearer token"}),
+        "wrong key": call(route, credentials=replace(user.credentials, secret_access_key="guess")),
+        "wrong token": call(route, credentials=replace(user.credentials, session_token="guess")),
+        "not allowed": call(route, credentials=account.user(identity_pool_id=pool_id).credentials),
+    }
+    assert {each: (answer.status, answer.body) for each, answer in answers.items()} == dict.fromkeys(
+        answers, (403, _FORBIDDEN)
+    )
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/route"), ("POST", "/other")])
+def test_where_there_is_no_route_nothing_is_found(route: str, user: Identity, method: str, path: str) -> None:
+    answer = call(route.replace("/route", path), method, credentials=user.credentials)
+    assert (answer.status, answer.body) == (404, {"message": "Not Found"})
+
+
+def test_a_page_of_an_origin_that_may_call_may_read_the_answer(route: str, user: Identity) -> None:
+    origin = "https://app.example.com"
+    asked = preflight(route, origin)
+    assert asked.status == 204
+    assert asked.headers["access-control-allow-methods"] == "POST"
+    assert asked.headers["access-control-allow-headers"] == "authorization,x-amz-date"
+    answer = call(route, credentials=user.credentials, headers={"Origin": origin})
+    assert (answer.status, answer.headers["access-control-allow-origin"]) == (200, origin)
+
+
+def test_a_page_of_another_origin_may_not(route: str, user: Identity) -> None:
+    for answer in (
+        preflight(route, "https://evil.example.com"),
+        call(route, credentials=user.credentials, headers={"Origin": "https://evil.example.com"}),
+    ):
+        assert "access-control-allow-origin" not in answer.headers
+
+
+def _with_permission(account: Account, identity: Identity) -> Identity:
+    account.cloud.client("iam").put_role_policy(
+        RoleName=account.role_of(identity),
+        PolicyName="execute-api",
+        PolicyDocument=document({"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*"}),
+    )
+    return identity

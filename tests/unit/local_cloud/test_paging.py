@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local_cloud.paging import Page, SortedKeys, TokenError
+
+KEYS = st.sets(st.text(alphabet="abcdef", min_size=1, max_size=4), max_size=12)
+
+
+def pages(keys: SortedKeys, size: int) -> list[str]:
+    page, found = Page([], None), []
+    while True:
+        page = keys.page("owner", page.next_token, size)
+        found += page.keys
+        if page.next_token is None:
+            return found
+
+
+@given(KEYS, st.integers(1, 5))
+def test_the_pages_hold_each_key_once_in_order(keys: set[str], size: int) -> None:
+    assert pages(SortedKeys(keys), size) == sorted(keys)
+
+
+@given(KEYS, KEYS, KEYS, st.integers(1, 5))
+def test_what_comes_and_goes_between_pages_moves_no_other_key(
+    staying: set[str], going: set[str], coming: set[str], size: int
+) -> None:
+    keys = SortedKeys(staying | going)
+    first = keys.page("owner", None, size)
+    for key in going - staying:
+        keys.remove(key)
+    for key in coming - staying - going:
+        keys.append(key)
+    rest = []
+    token = first.next_token
+    while token is not None:
+        page = keys.page("owner", token, size)
+        rest += page.keys
+        token = page.next_token
+    seen = [key for key in first.keys + rest if key in staying]
+    assert sorted(seen) == sorted(staying)
+
+
+@given(KEYS, KEYS)
+def test_keys_are_found_counted_and_removed_as_in_a_set(added: set[str], removed: set[str]) -> None:
+    keys = SortedKeys()
+    for key in [*added, *added]:
+        keys.append(key)
+    for key in removed:
+        keys.remove(key)
+    assert list(keys) == sorted(added - removed)
+    assert len(keys) == len(added - removed)
+    assert all((key in keys) == (key in added - removed) for key in added | removed)
+
+
+@pytest.mark.parametrize("token", ["", "5", "not a token", "AAAA", "\u00e9"])
+def test_a_token_that_was_not_given_out_is_refused(token: str) -> None:
+    with pytest.raises(TokenError):
+        SortedKeys("ab").page("owner", token, 1)
+
+
+def test_a_token_of_another_owner_is_refused() -> None:
+    keys = SortedKeys("ab")
+    token = keys.page("owner", None, 1).next_token
+    assert keys.page("owner", token, 1).keys == ["b"]
+    with pytest.raises(TokenError):
+        keys.page("other", token, 1)
