@@ -14,10 +14,13 @@ import secrets
 from typing import Any
 
 import boto3
+from botocore.exceptions import ClientError
 
 from attachment import proof
 from attachment.configuration import ConfigurationParameter
 from attachment.limits import LIMITS
+from attachment.passing import passes
+from attachment.report import cause
 
 _ssm = boto3.client("ssm", config=LIMITS)
 _kms = boto3.client("kms", config=LIMITS)
@@ -41,14 +44,18 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
 
 
 def _define(event: dict[str, Any]) -> dict[str, Any]:
+    """Decide what comes next. Users who do not exist are challenged like others, so that nobody can tell who does.
+
+    https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pool-managing-errors.html
+    """
     refused = {"issueTokens": False, "failAuthentication": True}
     request = event["request"]
-    if request.get("userNotFound") or not _is_internal(event):
+    if not _is_internal(event):
         return refused
     match request["session"]:
         case []:
             return {"issueTokens": False, "failAuthentication": False, "challengeName": "CUSTOM_CHALLENGE"}
-        case [{"challengeName": "CUSTOM_CHALLENGE", "challengeResult": True}]:
+        case [{"challengeName": "CUSTOM_CHALLENGE", "challengeResult": True}] if not request.get("userNotFound"):
             return {"issueTokens": True, "failAuthentication": False}
     return refused
 
@@ -70,10 +77,16 @@ def _verify(event: dict[str, Any]) -> bool:
     )
     try:
         mac = base64.b64decode(request["challengeAnswer"], validate=True)
-        if len(mac) != 32:
+        if len(mac) != proof.MAC_BYTES:
             return False
         answer = _kms.verify_mac(KeyId=_MAC_KEY_ID, MacAlgorithm=proof.ALGORITHM, Message=message, Mac=mac)
     except (binascii.Error, ValueError, _kms.exceptions.KMSInvalidMacException):
+        return False
+    except ClientError as error:
+        # Raised, every error looks alike to whoever waits; what passes by itself is to be told from what does not.
+        if passes(error):
+            raise
+        print(f"The answer cannot be verified: {cause(error)}", flush=True)
         return False
     return answer["MacValid"] is True
 

@@ -1,89 +1,159 @@
-"""Custom resource beside an IoT policy: gives it an epoch when it is made, detaches it everywhere before it goes.
+"""Custom resources around an IoT policy: room for its next version, its epoch, and its leaving.
 
-The epoch is random and part of every marker: a policy destroyed and made again invalidates all markers, whatever its
-name. AWS refuses to delete a policy while it is attached, and for up to five minutes after:
+``Custom::IotPolicyVersions`` comes before the policy: each changed document is a new version, and a policy has five at
+most. ``Custom::IotPolicyLifecycle`` comes after it: it gives the policy an epoch when it is made, and has it leave
+everybody before it goes. The epoch is random and part of every marker: a policy destroyed and made again invalidates
+all markers, whatever its name.
+
+Both are made anew for each name a policy is given. So the deletion of another policy than the stack's own is the end of
+a rename, or of one that was rolled back, and the stack's own policy takes its place; the deletion of the stack's own is
+the end of the stack.
+
+``Custom::IotPolicyOfIdentityPool`` has the policy leave the identities of an identity pool before that pool goes and
+another takes its place: they are nobody's any more.
+
+AWS refuses to delete a policy while it is attached, and for up to five minutes after:
 https://docs.aws.amazon.com/iot/latest/apireference/API_DeletePolicy.html
 """
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
-import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
 
-_iot = boto3.client("iot", config=Config(retries={"mode": "standard", "total_max_attempts": 8}))
+from bulk.targets import Targets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 8})
+_iot = boto3.client("iot", config=_CONFIG)
+_states = boto3.client("stepfunctions", config=_CONFIG)
+_stacks = boto3.client("cloudformation", config=_CONFIG)
 _PASSING = (
     _iot.exceptions.InternalFailureException,
     _iot.exceptions.ServiceUnavailableException,
     _iot.exceptions.ThrottlingException,
 )
-_DETACH_INTERVAL_SECONDS = 1 / float(os.environ["DETACH_PER_SECOND"])
-_SPARE_MILLISECONDS = 60_000
+_POLICY_NAME = os.environ["POLICY_NAME"]
+_MACHINE_ARN = os.environ["LEAVE_STATE_MACHINE_ARN"]
+_FITTING_RENAME = int(os.environ["FITTING_RENAME"])
+_COUNT_SECONDS = 30.0
+_OF_IDENTITY_POOL = "Custom::IotPolicyOfIdentityPool"
 
 
-class RenamedError(Exception):
-    """The policy's name changed, which would cut every connected user off until the next sign-in."""
+class NotLeftError(Exception):
+    """The policy is still attached, and nothing goes on to detach it; the message says why and what to do."""
 
 
-def on_event(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """Give a new policy an epoch, and keep it when the stack is updated.
-
-    Raises:
-        RenamedError: the update names another policy; CloudFormation rolls it back.
-    """
+def on_event(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
+    """Make room for a new version, give a new policy an epoch and keep it on updates, or have the policy leave."""
+    if event["ResourceType"] == _OF_IDENTITY_POOL:
+        return _of_identity_pool(event)
     policy_name = event["ResourceProperties"]["PolicyName"]
+    if event["ResourceType"] == "Custom::IotPolicyVersions":
+        if event["RequestType"] == "Update":
+            _delete_old_versions(policy_name)
+        return {"PhysicalResourceId": f"{policy_name}/versions"}
     if event["RequestType"] == "Create":
         epoch = secrets.token_hex(6)
         return {"PhysicalResourceId": f"{policy_name}/{epoch}", "Data": {"Epoch": epoch}}
     physical_id = event["PhysicalResourceId"]
     if event["RequestType"] == "Delete":
-        return {"PhysicalResourceId": physical_id}
-    name, _, epoch = physical_id.rpartition("/")
-    if name != policy_name:
-        raise RenamedError(
-            f"policyName cannot change from {name} to {policy_name} while identities are attached: put it back, or "
-            "deploy another environment with the new name"
-        )
-    return {"PhysicalResourceId": physical_id, "Data": {"Epoch": epoch}}
+        return {"PhysicalResourceId": physical_id, "ExecutionArn": _leave(policy_name)}
+    return {"PhysicalResourceId": physical_id, "Data": {"Epoch": physical_id.rpartition("/")[2]}}
 
 
-def is_complete(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """On delete, detach and then delete the policy; called again until no conflict is left."""
-    if event["RequestType"] != "Delete":
+def is_complete(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
+    """On delete, wait until the policy has left everybody, and delete it; called again until no conflict is left.
+
+    Raises:
+        NotLeftError: the execution that detaches it has failed.
+    """
+    execution_arn = event.get("ExecutionArn")
+    if not execution_arn:
         return {"IsComplete": True}
+    if event["ResourceType"] == _OF_IDENTITY_POOL:
+        return {"IsComplete": _has_left(_POLICY_NAME, execution_arn)}
     policy_name = event["ResourceProperties"]["PolicyName"]
     try:
-        return {"IsComplete": _detach_all(policy_name, context) and _delete(policy_name)}
+        return {"IsComplete": _has_left(policy_name, execution_arn) and _delete(policy_name)}
     except _iot.exceptions.ResourceNotFoundException:
         return {"IsComplete": True}
     except _PASSING:
         return {"IsComplete": False}
 
 
-def _detach_all(policy_name: str, context: Any) -> bool:
-    """Detach page by page, at the set rate; False when the invocation's time runs out first."""
-    next_at = time.monotonic()
-    while targets := _iot.list_targets_for_policy(policyName=policy_name, pageSize=250)["targets"]:
-        for target in targets:
-            if context.get_remaining_time_in_millis() < _SPARE_MILLISECONDS:
-                return False
-            time.sleep(max(0.0, next_at - time.monotonic()))
-            next_at = max(next_at + _DETACH_INTERVAL_SECONDS, time.monotonic())
-            _iot.detach_policy(policyName=policy_name, target=target)
-    return True
+def _of_identity_pool(event: Mapping[str, Any]) -> dict[str, Any]:
+    identity_pool_id = event["ResourceProperties"]["IdentityPoolId"]
+    answer = {"PhysicalResourceId": f"{identity_pool_id}/attachments"}
+    if event["RequestType"] != "Delete":
+        return answer
+    (stack,) = _stacks.describe_stacks(StackName=event["StackId"])["Stacks"]
+    if stack["StackStatus"].startswith("DELETE_"):
+        return answer  # the policy leaves everybody
+    return answer | {"ExecutionArn": _start({"policy": _POLICY_NAME, "identityPool": identity_pool_id})}
+
+
+def _leave(policy_name: str) -> str | None:
+    """Start the execution that takes the policy off everybody; return its ARN, None if nobody can wait for it.
+
+    A rename of more identities than an hour's is not waited for: CloudFormation then leaves the old policy where it is
+    and goes on, and so does the execution.
+    """
+    given: dict[str, Any] = {"policy": policy_name}
+    if policy_name == _POLICY_NAME:
+        # Whatever else is under way could attach this policy to somebody.
+        for execution_arn in _running():
+            _states.stop_execution(executionArn=execution_arn, cause="The stack is being destroyed")
+        return _start(given)
+    execution_arn = _start(given | {"succeeded": True})
+    count = Targets(_iot, policy_name).count(_COUNT_SECONDS)
+    return execution_arn if count.is_whole and count.targets <= _FITTING_RENAME else None
+
+
+def _start(given: Mapping[str, Any]) -> str:
+    """Start an execution, unless one does the same already: CloudFormation tries a deletion several times."""
+    for execution_arn in _running():
+        if json.loads(_states.describe_execution(executionArn=execution_arn)["input"]) == given:
+            return execution_arn
+    return _states.start_execution(stateMachineArn=_MACHINE_ARN, input=json.dumps(given))["executionArn"]
+
+
+def _running() -> Iterator[str]:
+    pages = _states.get_paginator("list_executions").paginate(stateMachineArn=_MACHINE_ARN, statusFilter="RUNNING")
+    return (each["executionArn"] for page in pages for each in page["executions"])
+
+
+def _has_left(policy_name: str, execution_arn: str) -> bool:
+    execution = _states.describe_execution(executionArn=execution_arn)
+    if execution["status"] in {"RUNNING", "SUCCEEDED"}:
+        return execution["status"] == "SUCCEEDED"
+    raise NotLeftError(
+        f"IoT policy {policy_name} is still attached: {execution.get('cause') or execution['status'].lower()}. "
+        f"Mend that, and try again. Execution: {execution_arn}"
+    )
 
 
 def _delete(policy_name: str) -> bool:
-    """Delete the policy; False while AWS still counts a recent attachment."""
-    for version in _iot.list_policy_versions(policyName=policy_name)["policyVersions"]:
-        if not version["isDefaultVersion"]:
-            _iot.delete_policy_version(policyName=policy_name, policyVersionId=version["versionId"])
+    """Delete the policy; False while AWS still counts an attachment, be it one that was made behind our back."""
+    _delete_old_versions(policy_name)
     try:
         _iot.delete_policy(policyName=policy_name)
     except _iot.exceptions.DeleteConflictException:
+        if Targets(_iot, policy_name, page_size=1).read(None).targets:
+            _start({"policy": policy_name} | ({} if policy_name == _POLICY_NAME else {"succeeded": True}))
         return False
     return True
+
+
+def _delete_old_versions(policy_name: str) -> None:
+    """Delete every version but the one in effect."""
+    for version in _iot.list_policy_versions(policyName=policy_name)["policyVersions"]:
+        if not version["isDefaultVersion"]:
+            _iot.delete_policy_version(policyName=policy_name, policyVersionId=version["versionId"])

@@ -1,6 +1,7 @@
 """PostAuthentication trigger: attaches the IoT policy to the user's identity before the tokens are out.
 
-Whatever happens here, the event is returned: a sign-in never fails because of the attachment.
+Whatever happens here, the event is returned: a sign-in never fails because of the attachment. One that cannot be made
+now is owed, and goes to the retry queue.
 Event: https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-post-authentication.html
 """
 
@@ -10,17 +11,21 @@ import os
 import time
 from typing import Any
 
+from attachment.background_imports import BackgroundImports
 from attachment.deadline import DeadlineExceededError, deadline
+from attachment.errors import AttachingIsOffError, FederatedUserError, NestedSignInLoopError, OnlyByThemselvesError
 from attachment.marker import Marker
 from attachment.nested_sign_in import NESTED
+from attachment.owed import Owed
 from attachment.report import cause, report
 
-_POLICY_NAME = os.environ["POLICY_NAME"]
 _FINGERPRINT = os.environ["ATTACHMENT_MARKER"]
 _MARKER_ATTRIBUTE = os.environ["MARKER_ATTRIBUTE"]
 _MARKER_DAYS = int(os.environ["MARKER_DAYS"])
 _BUDGET_SECONDS = float(os.environ["BUDGET_SECONDS"])
+_QUEUE_SECONDS = float(os.environ["QUEUE_SECONDS"])
 _STACK = os.environ["STACK_NAME"]
+_imports = BackgroundImports()
 
 # Cognito's five seconds include a cold start, so the first sign-in's time begins when this module is imported. Lambda
 # may also start an environment ahead of need: an older start cannot belong to the sign-in.
@@ -28,28 +33,19 @@ _COGNITO_SECONDS = 5.0
 _cold_start = time.monotonic()
 
 
-class FederatedUserError(Exception):
-    """Cognito signs nobody from another identity provider in by a challenge, so there is no nested sign-in."""
-
-
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Attach the policy if the marker is not current; return the event in every case."""
     started = _started()
-    request = event.get("request", {})
-    if (request.get("clientMetadata") or {}).items() >= NESTED.items():
+    if (event.get("request", {}).get("clientMetadata") or {}).items() >= NESTED.items():
         return event
-    outcome, reason = "Attached", None
     try:
-        if _is_attached(request):
-            outcome, reason = "Skipped", "the marker is current"
-        else:
-            with deadline(started + _BUDGET_SECONDS - time.monotonic()):
-                reason = _attach(event)
+        outcome, reason = _settle(event, started)
     except (Exception, DeadlineExceededError) as error:  # noqa: BLE001 - a sign-in never fails because of us
-        # Here an attachment is known to be outstanding; the user's next sign-in tries again.
+        # Nothing will come back to this: the user's next sign-in tries again, or self-attach.
         outcome, reason = "Failed", cause(error)
     report(
         outcome,
+        way="sign-in",
         stack=_STACK,
         request_id=getattr(context, "aws_request_id", ""),
         seconds=time.monotonic() - started,
@@ -66,23 +62,43 @@ def _started() -> float:
     return cold_start if now - cold_start < _COGNITO_SECONDS else now
 
 
+def _settle(event: dict[str, Any], started: float) -> tuple[str, str | None]:
+    """Attach, or put what is owed into the queue; return the outcome and the reason for it."""
+    if _is_attached(event["request"]):
+        return "Skipped", "the marker is current"
+    owed = Owed(event["userPoolId"], event["userName"])
+    give_up_at = started + _BUDGET_SECONDS
+    try:
+        with deadline(give_up_at - time.monotonic()):
+            return "Attached", _attach(event, owed)
+    except (OnlyByThemselvesError, NestedSignInLoopError, AttachingIsOffError) as error:
+        return "Skipped", cause(error)
+    except (Exception, DeadlineExceededError) as error:  # noqa: BLE001 - whatever it was, the attachment is owed
+        try:
+            with deadline(max(give_up_at, time.monotonic()) + _QUEUE_SECONDS - time.monotonic()):
+                _queue(owed)
+        except (Exception, DeadlineExceededError) as no_queue:  # noqa: BLE001
+            return "Failed", f"{cause(error)}; not queued: {cause(no_queue)}"
+        return "Queued", cause(error)
+
+
 def _is_attached(request: dict[str, Any]) -> bool:
     value = request.get("userAttributes", {}).get(_MARKER_ATTRIBUTE, "")
     found = Marker.parse(value)
     return found is not None and found.is_current(_FINGERPRINT, time.time(), _MARKER_DAYS)
 
 
-def _attach(event: dict[str, Any]) -> str | None:
+def _attach(event: dict[str, Any], owed: Owed) -> str | None:
     """Attach; return why the user could not be marked, if so."""
     if event["request"]["userAttributes"].get("cognito:user_status") == "EXTERNAL_PROVIDER":
         raise FederatedUserError
-    from attachment.attach import attach  # the SDK, which a repeat sign-in does without
+    attach = _imports.module("attachment.attach")  # with the SDK, which a repeat sign-in does without
+    attach.check_is_on()
+    attach.refuse_nested(event["callerContext"]["clientId"])
+    attach.find_identity(owed)
+    not_marked: str | None = attach.attach(owed)
+    return not_marked
 
-    return attach(
-        user_pool_id=event["userPoolId"],
-        client_id=event["callerContext"]["clientId"],
-        user_name=event["userName"],
-        policy_name=_POLICY_NAME,
-        marker_attribute=_MARKER_ATTRIBUTE,
-        fingerprint=_FINGERPRINT,
-    )
+
+def _queue(owed: Owed) -> None:
+    _imports.module("attachment.retry_queue").send(owed)

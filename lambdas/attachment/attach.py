@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore import UNSIGNED
@@ -11,69 +12,122 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from attachment.configuration import ConfigurationParameter
-from attachment.limits import LIMITS
+from attachment.errors import NestedSignInLoopError, SecondFactorError
+from attachment.iot import iot_client
+from attachment.limits import LIMITS, limits
 from attachment.marker import Marker
 from attachment.nested_sign_in import NestedSignIn
+from attachment.parameters import KeptParameters
 from attachment.report import cause
+from attachment.switch import KEEP_SECONDS, AttachingSwitch
+
+if TYPE_CHECKING:
+    from attachment.owed import Owed
 
 _ssm = boto3.client("ssm", config=LIMITS)
 _cognito = boto3.client("cognito-idp", config=LIMITS)
+# An answer to a challenge is good once: sent again it would be refused, and that would look like a refused user.
+_answering = boto3.client("cognito-idp", config=limits(attempts=1))
 _kms = boto3.client("kms", config=LIMITS)
-_iot = boto3.client("iot", config=LIMITS)
+_iot = iot_client(attempts=int(os.environ["ATTEMPTS"]))
 # GetId needs no AWS credentials, so the function's role needs no permission for it.
 _identities = boto3.client("cognito-identity", config=LIMITS.merge(Config(signature_version=UNSIGNED)))
 
-_parameter = ConfigurationParameter(os.environ["CONFIGURATION_PARAMETER"])
+# One call for both: a sign-in waits for it.
+_parameters = KeptParameters(
+    os.environ["CONFIGURATION_PARAMETER"], os.environ["SWITCH_PARAMETER"], keep_seconds=KEEP_SECONDS
+)
+_configuration = ConfigurationParameter(os.environ["CONFIGURATION_PARAMETER"], _parameters)
+_switch = AttachingSwitch(os.environ["SWITCH_PARAMETER"], _parameters)
+
+_POLICY_NAME = os.environ["POLICY_NAME"]
+_MARKER_ATTRIBUTE = os.environ["MARKER_ATTRIBUTE"]
+_FINGERPRINT = os.environ["ATTACHMENT_MARKER"]
+_SECOND_FACTORS = os.environ["MFA"] != "off"
 
 
-class NestedSignInLoopError(Exception):
-    """The trigger was fired by a sign-in on the internal app client, which must never start another."""
+def check_is_on() -> None:
+    """Check that anything may be attached.
+
+    Raises:
+        AttachingIsOffError: attaching is turned off.
+        botocore.exceptions.ClientError: the switch cannot be read.
+    """
+    _switch.check(_ssm)
 
 
-def attach(
-    *,
-    user_pool_id: str,
-    client_id: str,
-    user_name: str,
-    policy_name: str,
-    marker_attribute: str,
-    fingerprint: str,
-) -> str | None:
-    """Attach the policy to the identity of the user who is signing in, and mark the user as attached.
+def refuse_nested(client_id: str) -> None:
+    """Refuse to work for a sign-in on the internal app client, which is a nested one.
 
-    AttachPolicy is repeat-safe, so a chain that broke off is simply run again at the next sign-in.
+    Raises:
+        NestedSignInLoopError: it is the internal app client's.
+        botocore.exceptions.ClientError: the configuration cannot be read.
+    """
+    if client_id == _configuration.read(_ssm).internal_client_id:
+        raise NestedSignInLoopError
 
-    Args:
-        user_pool_id: the pool of the sign-in, from the trigger's event.
-        client_id: the app client the user signs in on.
-        user_name: the user's name exactly as the event gives it (aliases and letter case then do not matter).
-        policy_name: the IoT policy to attach.
-        marker_attribute: the user attribute that holds the marker.
-        fingerprint: what the marker begins with.
+
+def find_identity(owed: Owed) -> None:
+    """Find the identity id of the user by a nested sign-in.
+
+    Raises:
+        SecondFactorError: the user has a second factor.
+        NewPasswordRequiredError: Cognito still wants a new password first.
+        UnexpectedChallengeError: the user cannot be signed in by proof.
+        botocore.exceptions.ClientError: an AWS call failed.
+    """
+    # The user is asked for first: answering the challenge could have a second factor sent.
+    if _SECOND_FACTORS and _cognito.admin_get_user(UserPoolId=owed.user_pool_id, Username=owed.user_name).get(
+        "UserMFASettingList"
+    ):
+        raise SecondFactorError
+    configuration = _configuration.read(_ssm)
+    nested = NestedSignIn(
+        cognito=_cognito,
+        answering=_answering,
+        kms=_kms,
+        mac_key_id=os.environ["MAC_KEY_ID"],
+        user_pool_id=owed.user_pool_id,
+        client_id=configuration.internal_client_id,
+    )
+    owed.identity_id = _identities.get_id(
+        IdentityPoolId=configuration.identity_pool_id,
+        Logins={configuration.user_pool_provider: nested.id_token(owed.user_name)},
+    )["IdentityId"]
+
+
+def can_sign_in(owed: Owed) -> bool:
+    """Tell whether the user still exists, is enabled, and has a password that is good.
+
+    Raises:
+        botocore.exceptions.ClientError: Cognito does not tell.
+    """
+    try:
+        user = _cognito.admin_get_user(UserPoolId=owed.user_pool_id, Username=owed.user_name)
+    except _cognito.exceptions.UserNotFoundException:
+        return False
+    return user["Enabled"] and user["UserStatus"] != "RESET_REQUIRED"
+
+
+def attach(owed: Owed) -> str | None:
+    """Attach the policy to the identity that was found, and mark the user as attached.
+
+    AttachPolicy is repeat-safe, so a chain that broke off is simply run again.
 
     Returns:
         None, or why the user could not be marked: attached all the same, and attached again at the next sign-in.
 
     Raises:
-        NestedSignInLoopError: the sign-in is the nested one.
-        UnexpectedChallengeError: the user cannot be signed in by proof.
-        botocore.exceptions.ClientError: an AWS call failed.
+        botocore.exceptions.ClientError: AWS IoT refuses.
     """
-    configuration = _parameter.read(_ssm)
-    if client_id == configuration.internal_client_id:
-        raise NestedSignInLoopError
-    nested = NestedSignIn(_cognito, _kms, os.environ["MAC_KEY_ID"], user_pool_id, configuration.internal_client_id)
-    identity_id = _identities.get_id(
-        IdentityPoolId=configuration.identity_pool_id,
-        Logins={configuration.user_pool_provider: nested.id_token(user_name)},
-    )["IdentityId"]
-    _iot.attach_policy(policyName=policy_name, target=identity_id)
-    attached = Marker(fingerprint, identity_id, int(time.time()))
+    identity_id = str(owed.identity_id)
+    _iot.attach_policy(policyName=_POLICY_NAME, target=identity_id)
+    attached = Marker(_FINGERPRINT, identity_id, int(time.time()))
     try:
         _cognito.admin_update_user_attributes(
-            UserPoolId=user_pool_id,
-            Username=user_name,
-            UserAttributes=[{"Name": marker_attribute, "Value": str(attached)}],
+            UserPoolId=owed.user_pool_id,
+            Username=owed.user_name,
+            UserAttributes=[{"Name": _MARKER_ATTRIBUTE, "Value": str(attached)}],
         )
     except (BotoCoreError, ClientError) as error:
         return f"not marked: {cause(error)}"

@@ -8,15 +8,15 @@ docs/security.md.
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from attachment.parameters import KeptParameters
 
 if TYPE_CHECKING:
     from types_boto3_ssm import SSMClient
 
 _KEEP_SECONDS = 300.0
-_TRY_AGAIN_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -46,36 +46,24 @@ class Configuration:
 
 
 class ConfigurationParameter:
-    """The parameter, read at most once in five minutes per execution environment.
+    """The configuration, read at most once in five minutes per execution environment.
 
-    What was read stays in use when it cannot be read again: the account's 40 reads a second are shared with others
-    (https://docs.aws.amazon.com/general/latest/gr/ssm.html).
+    Args:
+        name: the parameter's.
+        parameters: what reads it together with others, as often as they need it; without, it is read alone.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, parameters: KeptParameters | None = None) -> None:
         self._name = name
-        self._read_again_at = float("-inf")
-        self._configuration: Configuration | None = None
+        self._parameters = parameters or KeptParameters(name, keep_seconds=_KEEP_SECONDS)
 
     def read(self, ssm: SSMClient) -> Configuration:
         """Return the configuration.
 
         Raises:
             botocore.exceptions.ClientError: the parameter cannot be read, and never was.
+            MissingParameterError: there is none.
             KeyError: the parameter lacks a member.
             ValueError: the parameter is not JSON.
         """
-        if self._configuration is None or time.monotonic() > self._read_again_at:
-            self._configuration = self._read(ssm, self._configuration)
-        return self._configuration
-
-    def _read(self, ssm: SSMClient, known: Configuration | None) -> Configuration:
-        try:
-            answer = ssm.get_parameter(Name=self._name)
-        except ssm.exceptions.ClientError:
-            if known is None:
-                raise
-            self._read_again_at = time.monotonic() + _TRY_AGAIN_SECONDS
-            return known
-        self._read_again_at = time.monotonic() + _KEEP_SECONDS
-        return Configuration.from_json(answer["Parameter"]["Value"])
+        return Configuration.from_json(self._parameters.read(ssm)[self._name])

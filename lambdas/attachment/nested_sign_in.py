@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from attachment import proof
+from attachment.errors import NewPasswordRequiredError, UnexpectedChallengeError
 
 if TYPE_CHECKING:
     from types_boto3_cognito_idp import CognitoIdentityProviderClient
@@ -23,19 +24,13 @@ https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_
 """
 
 
-class UnexpectedChallengeError(Exception):
-    """Cognito asks this user something else first (a new password, a second factor), which nobody can answer here."""
-
-    def __init__(self, challenge: str) -> None:
-        super().__init__(challenge)
-        self.challenge = challenge
-
-
 @dataclass(frozen=True)
 class NestedSignIn:
     """The clients and names a nested sign-in needs."""
 
     cognito: CognitoIdentityProviderClient
+    answering: CognitoIdentityProviderClient
+    """Makes one attempt only: an answer sent twice is refused the second time."""
     kms: KMSClient
     mac_key_id: str
     user_pool_id: str
@@ -45,7 +40,9 @@ class NestedSignIn:
         """Sign the user in and return the ID token.
 
         Raises:
-            UnexpectedChallengeError: Cognito asks for something other than the proof.
+            NewPasswordRequiredError: Cognito still wants a new password first.
+            UnexpectedChallengeError: Cognito asks for something else than the proof.
+            KeyError: an answer lacks what it must have.
             botocore.exceptions.ClientError: Cognito or KMS refuses.
         """
         started = self.cognito.admin_initiate_auth(
@@ -54,8 +51,8 @@ class NestedSignIn:
             AuthFlow="CUSTOM_AUTH",
             AuthParameters={"USERNAME": user_name},
         )
-        if started.get("ChallengeName") != "CUSTOM_CHALLENGE":
-            raise UnexpectedChallengeError(started.get("ChallengeName", "none"))
+        if started["ChallengeName"] != "CUSTOM_CHALLENGE":
+            raise _unexpected(started["ChallengeName"])
         mac = self.kms.generate_mac(
             KeyId=self.mac_key_id,
             MacAlgorithm=proof.ALGORITHM,
@@ -66,7 +63,7 @@ class NestedSignIn:
                 nonce=started["ChallengeParameters"]["nonce"],
             ),
         )["Mac"]
-        answered = self.cognito.admin_respond_to_auth_challenge(
+        answered = self.answering.admin_respond_to_auth_challenge(
             UserPoolId=self.user_pool_id,
             ClientId=self.client_id,
             ChallengeName="CUSTOM_CHALLENGE",
@@ -75,5 +72,9 @@ class NestedSignIn:
             ClientMetadata=NESTED,
         )
         if "AuthenticationResult" not in answered:
-            raise UnexpectedChallengeError(answered.get("ChallengeName", "none"))
+            raise _unexpected(answered["ChallengeName"])
         return answered["AuthenticationResult"]["IdToken"]
+
+
+def _unexpected(challenge: str) -> Exception:
+    return NewPasswordRequiredError() if challenge == "NEW_PASSWORD_REQUIRED" else UnexpectedChallengeError(challenge)

@@ -1,4 +1,9 @@
-"""The challenge of the nested sign-in: what is signed, so that the trigger and the challenge function agree."""
+"""What the MACs of the attachment functions are over, so that who makes one and who verifies it agree.
+
+A JSON array keeps the parts apart whatever characters a user name holds; its first part keeps the two kinds apart. It
+stays far below the 4,096 bytes that KMS accepts
+(https://docs.aws.amazon.com/kms/latest/APIReference/API_GenerateMac.html).
+"""
 
 from __future__ import annotations
 
@@ -8,11 +13,15 @@ from typing import Final
 ALGORITHM: Final = "HMAC_SHA_256"
 """The MAC algorithm of the KMS key; the key never leaves KMS."""
 
+MAC_BYTES = 32
+"""The length of every such MAC."""
+
 
 def message(*, user_pool_id: str, client_id: str, user_name: str, nonce: str) -> bytes:
-    """Return the bytes under the MAC: they name the pool, the app client, the user and this one challenge.
-
-    A JSON array keeps the parts apart whatever characters a user name holds. It stays far below the 4,096 bytes that
-    KMS accepts (https://docs.aws.amazon.com/kms/latest/APIReference/API_GenerateMac.html).
-    """
+    """Return what answers the challenge of a nested sign-in: the pool, the app client, the user, this one challenge."""
     return json.dumps(["amplify-pubsub nested sign-in", user_pool_id, client_id, user_name, nonce]).encode()
+
+
+def owed_message(*, user_pool_id: str, user_name: str, identity_id: str, fingerprint: str) -> bytes:
+    """Return what proves a queued attachment: the pool, the user, the identity found, and what is to be attached."""
+    return json.dumps(["amplify-pubsub owed attachment", user_pool_id, user_name, identity_id, fingerprint]).encode()

@@ -1,4 +1,4 @@
-"""One JSON line for each sign-in: CloudWatch reads it as a log record and, by its ``_aws`` member, as metrics.
+"""One JSON line for each attachment: CloudWatch reads it as a log record and, by its ``_aws`` member, as metrics.
 
 Nothing in it may tell who signed in: no user name, token, secret or identity id. AWS's error messages can quote
 identity ids, so of an error only its code and operation are written.
@@ -9,42 +9,76 @@ from __future__ import annotations
 
 import json
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 NAMESPACE = "AmplifyPubSub"
-OUTCOMES = ("Attached", "Skipped", "Failed")
+OUTCOMES = ("Attached", "Queued", "Skipped", "Failed")
 
 
 def cause(error: BaseException) -> str:
     """Name an error without quoting it: ``AttachPolicy: ThrottlingException``, else the class of the error."""
-    code = getattr(error, "response", {}).get("Error", {}).get("Code")
+    response = getattr(error, "response", None) or {}  # the SDK's errors of a connection have one that is None
+    code = response.get("Error", {}).get("Code")
     operation = getattr(error, "operation_name", None)
     return f"{operation}: {code}" if code and operation else type(error).__name__
 
 
-def report(outcome: str, *, stack: str, request_id: str, seconds: float, reason: str | None = None) -> None:
-    """Write the line.
+def report(outcome: str, *, way: str, stack: str, request_id: str, seconds: float, reason: str | None = None) -> None:
+    """Write the line of one attachment.
 
     Args:
         outcome: one of :data:`OUTCOMES`; it counts 1 in the metric of its name, the others count 0.
-        stack: the stack's name, the metrics' dimension.
+        way: which function it is: ``sign-in``, ``retry`` or ``self-attach``; with the stack the metrics' dimensions.
+        stack: the stack's name.
         request_id: the invocation's id, to find the rest of its log.
-        seconds: how long the function has worked on the sign-in, its own start included.
-        reason: why it was skipped or failed, or what is left to do.
+        seconds: how long the function has worked on it; at sign-in its own start included.
+        reason: why it was not attached, or what is left to do.
     """
-    counts = {name: int(name == outcome) for name in OUTCOMES}
+    _write({outcome: 1}, {"outcome": outcome}, way, stack, request_id, seconds, reason)
+
+
+def report_counts(
+    counts: Mapping[str, int], *, way: str, stack: str, request_id: str, seconds: float, reason: str | None = None
+) -> None:
+    """Write the line of many attachments.
+
+    Args:
+        counts: how many there were of each of :data:`OUTCOMES`.
+        way: which function it is: ``sweep``; with the stack the metrics' dimensions.
+        stack: the stack's name.
+        request_id: the invocation's id, to find the rest of its log.
+        seconds: how long the function has worked.
+        reason: why it cannot go on, if so.
+    """
+    _write(counts, {}, way, stack, request_id, seconds, reason)
+
+
+def _write(
+    counts: Mapping[str, int],
+    members: Mapping[str, str],
+    way: str,
+    stack: str,
+    request_id: str,
+    seconds: float,
+    reason: str | None,
+) -> None:
     metrics = [{"Name": name, "Unit": "Count"} for name in OUTCOMES]
     directive = {
         "Namespace": NAMESPACE,
-        "Dimensions": [["Stack"]],
+        "Dimensions": [["Stack", "Way"]],
         "Metrics": [*metrics, {"Name": "Duration", "Unit": "Milliseconds"}],
     }
     line = {
         "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]},
         "Stack": stack,
-        "outcome": outcome,
+        "Way": way,
+        **members,
         "reason": reason,
         "requestId": request_id,
-        **counts,
+        **{name: counts.get(name, 0) for name in OUTCOMES},
         "Duration": round(seconds * 1000, 1),
     }
     print(json.dumps(line), flush=True)

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 ENVIRONMENT = {
     "ATTACHMENT_MARKER": "0123abcd-epoch",
+    "ATTEMPTS": "2",
     "AWS_DEFAULT_REGION": "eu-west-1",
     "AWS_ACCESS_KEY_ID": "unit",
     "AWS_SECRET_ACCESS_KEY": "unit",
@@ -21,20 +23,47 @@ ENVIRONMENT = {
     "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
     "BUDGET_SECONDS": "2.5",
     "CONFIGURATION_PARAMETER": "/AmplifyPubSub/sign-in-attachment",
-    "DETACH_PER_SECOND": "10000",
+    "DEAD_LETTER_QUEUE_URL": "http://127.0.0.1:9/000000000000/dead-letters",
+    "DETACH_PER_SECOND": "15",
+    "AWS_REGION": "eu-west-1",
+    "ATTACH_PER_SECOND": "1000",
+    "LOOK_PER_SECOND": "1000",
+    "PROPAGATION_SECONDS": "600",
+    "FITTING": "3",
+    "FITTING_RENAME": "2",
+    "LEAVE_STATE_MACHINE_ARN": "arn:aws:states:eu-west-1:123456789012:stateMachine:AmplifyPubSub-leave",
+    "IDENTITY_POOL_ID": "eu-west-1:pool",
     "MAC_KEY_ID": "mac-key",
     "MARKER_ATTRIBUTE": "custom:pubsub_attachment",
     "MARKER_DAYS": "30",
+    "MFA": "off",
+    "OWN_PER_SECOND": "4",
     "POLICY_NAME": "myIoTPolicy",
+    "QUEUE_SECONDS": "1.0",
+    "RETRY_QUEUE_URL": "http://127.0.0.1:9/000000000000/retry",
     "STACK_NAME": "AmplifyPubSub",
+    "SWITCH_PARAMETER": "/AmplifyPubSub/attaching",
+    "WHOLE_PER_SECOND": "7.5",
 }
 _FUNCTIONS = (
     "post_authentication",
     "auth_challenge",
     "iot_policy_lifecycle",
+    "destroy_guard",
+    "leave",
     "iot_endpoint",
+    "user_pool_wiring",
     "attachment.attach",
+    "attachment.retry_queue",
+    "attachment_retry",
+    "self_attach",
 )
+
+
+def refusal(code: str, status: int = 400, operation: str = "AttachPolicy") -> ClientError:
+    """Return what boto3 raises when AWS refuses; its message names the user, as AWS's may."""
+    response = {"Error": {"Code": code, "Message": "about ada"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(response, operation)  # type: ignore[arg-type]
 
 
 class Load(Protocol):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _MAC = bytes(range(32))
 _INTERNAL = "internal-client"
+_PARAMETER = "/AmplifyPubSub/sign-in-attachment"
 _PASSED = {"challengeName": "CUSTOM_CHALLENGE", "challengeResult": True}
 _NOT_PASSED = {"challengeName": "CUSTOM_CHALLENGE", "challengeResult": False}
 
@@ -33,9 +34,9 @@ class Challenge:
             "identityPoolId": "eu-west-1:identity-pool",
         }
         self.ssm.add_response(
-            "get_parameter",
-            {"Parameter": {"Value": json.dumps(parameter)}},
-            {"Name": "/AmplifyPubSub/sign-in-attachment"},
+            "get_parameters",
+            {"Parameters": [{"Name": _PARAMETER, "Value": json.dumps(parameter)}]},
+            {"Names": [_PARAMETER]},
         )
         self.ssm.activate()
         self.kms.activate()
@@ -137,17 +138,20 @@ def test_every_other_app_client_fails_the_authentication(
     }
 
 
-@pytest.mark.parametrize("session", [[], [_PASSED]])
-def test_a_user_who_does_not_exist_fails_the_authentication(
-    challenge: Challenge, session: list[dict[str, Any]]
-) -> None:
+def test_a_user_who_does_not_exist_is_challenged_like_any_other(challenge: Challenge) -> None:
+    assert challenge.define([], userNotFound=True) == challenge.define([])
+
+
+@pytest.mark.parametrize("result", [True, False])
+def test_a_user_who_does_not_exist_is_given_no_tokens(challenge: Challenge, result: bool) -> None:
+    session = [{**_PASSED, "challengeResult": result}]
     assert challenge.define(session, userNotFound=True) == {"issueTokens": False, "failAuthentication": True}
 
 
 def test_a_configuration_that_cannot_be_read_issues_no_tokens(load: Load) -> None:
     module = load("auth_challenge")
     with Stubber(module._ssm) as ssm:
-        ssm.add_client_error("get_parameter", "AccessDeniedException")
+        ssm.add_client_error("get_parameters", "AccessDeniedException")
         challenge = Challenge.__new__(Challenge)
         challenge.module = module
         with pytest.raises(module._ssm.exceptions.ClientError):

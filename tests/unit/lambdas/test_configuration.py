@@ -9,6 +9,7 @@ import pytest
 from botocore.stub import Stubber
 
 from attachment.configuration import Configuration, ConfigurationParameter
+from attachment.parameters import MissingParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,8 @@ def ssm() -> Iterator[Any]:
 
 
 def _answers(ssm: Any, values: dict[str, Any] = _VALUES) -> None:
-    ssm.add_response("get_parameter", {"Parameter": {"Value": json.dumps(values)}}, {"Name": "/name"})
+    answer = {"Parameters": [{"Name": "/name", "Value": json.dumps(values)}]}
+    ssm.add_response("get_parameters", answer, {"Names": ["/name"]})
 
 
 def test_it_is_read_once_and_kept(ssm: Any) -> None:
@@ -50,7 +52,7 @@ def test_what_was_read_stays_in_use_when_it_cannot_be_read_again(ssm: Any, monke
     parameter.read(ssm.client)
     later = time.monotonic() + 301
     monkeypatch.setattr(time, "monotonic", lambda: later)
-    ssm.add_client_error("get_parameter", "ThrottlingException")
+    ssm.add_client_error("get_parameters", "ThrottlingException")
     assert parameter.read(ssm.client) == _READ
     # Not tried again at every call.
     assert parameter.read(ssm.client) == _READ
@@ -58,7 +60,7 @@ def test_what_was_read_stays_in_use_when_it_cannot_be_read_again(ssm: Any, monke
 
 
 def test_what_was_never_read_is_an_error(ssm: Any) -> None:
-    ssm.add_client_error("get_parameter", "ThrottlingException")
+    ssm.add_client_error("get_parameters", "ThrottlingException")
     with pytest.raises(ssm.client.exceptions.ClientError, match="ThrottlingException"):
         ConfigurationParameter("/name").read(ssm.client)
 
@@ -66,4 +68,10 @@ def test_what_was_never_read_is_an_error(ssm: Any) -> None:
 def test_a_parameter_without_a_member_is_an_error(ssm: Any) -> None:
     _answers(ssm, {"userPoolProvider": "provider"})
     with pytest.raises(KeyError, match="internalClientId"):
+        ConfigurationParameter("/name").read(ssm.client)
+
+
+def test_a_parameter_that_is_not_there_is_an_error(ssm: Any) -> None:
+    ssm.add_response("get_parameters", {"Parameters": [], "InvalidParameters": ["/name"]}, {"Names": ["/name"]})
+    with pytest.raises(MissingParameterError, match="/name"):
         ConfigurationParameter("/name").read(ssm.client)

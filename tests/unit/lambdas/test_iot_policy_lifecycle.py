@@ -1,58 +1,73 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.stub import Stubber
 
+from tests.unit.lambdas.conftest import ENVIRONMENT
+
 if TYPE_CHECKING:
     from tests.unit.lambdas.conftest import Load
 
-_NAME = {"policyName": "myIoTPolicy"}
-_PAGE = {**_NAME, "pageSize": 250}
-
-
-class Context:
-    """An invocation with so many milliseconds left at each question."""
-
-    def __init__(self, *milliseconds: int) -> None:
-        self._left = list(milliseconds)
-
-    def get_remaining_time_in_millis(self) -> int:
-        return self._left.pop(0) if self._left else 900_000
+_MACHINE = ENVIRONMENT["LEAVE_STATE_MACHINE_ARN"]
+_OWN, _ANOTHER = "myIoTPolicy", "another"
+_EXECUTION = "arn:aws:states:eu-west-1:123456789012:execution:AmplifyPubSub-leave:1"
+_RUNNING_ALREADY = "arn:aws:states:eu-west-1:123456789012:execution:AmplifyPubSub-leave:0"
+_TIMES: dict[str, Any] = {"startDate": 0, "stateMachineArn": _MACHINE}
 
 
 class Lifecycle:
     def __init__(self, module: Any) -> None:
         self.module = module
-        self.iot = Stubber(module._iot)
+        self.iot, self.states = Stubber(module._iot), Stubber(module._states)
         self.iot.activate()
+        self.states.activate()
 
-    def event(self, request_type: str, physical_id: str = "", policy_name: str = "myIoTPolicy") -> dict[str, Any]:
-        event: dict[str, Any] = {"RequestType": request_type, "ResourceProperties": {"PolicyName": policy_name}}
+    def event(self, request_type: str, physical_id: str = "", policy_name: str = _OWN) -> dict[str, Any]:
+        event: dict[str, Any] = {
+            "RequestType": request_type,
+            "ResourceType": "Custom::IotPolicyLifecycle",
+            "ResourceProperties": {"PolicyName": policy_name},
+        }
         return event | ({"PhysicalResourceId": physical_id} if physical_id else {})
 
     def on_event(self, *arguments: str) -> dict[str, Any]:
         answer: dict[str, Any] = self.module.on_event(self.event(*arguments), None)
+        self.states.assert_no_pending_responses()
         return answer
 
-    def is_complete(self, request_type: str = "Delete", context: Context | None = None) -> bool:
-        event = self.event(request_type, "myIoTPolicy/epoch")
-        answer: dict[str, bool] = self.module.is_complete(event, context or Context())
+    def is_complete(self, policy_name: str = _OWN) -> bool:
+        event = self.event("Delete", f"{policy_name}/epoch", policy_name) | {"ExecutionArn": _EXECUTION}
+        answer: dict[str, bool] = self.module.is_complete(event, None)
         self.iot.assert_no_pending_responses()
+        self.states.assert_no_pending_responses()
         return answer["IsComplete"]
 
-    def lists(self, *targets: str) -> None:
-        self.iot.add_response("list_targets_for_policy", {"targets": list(targets)}, _PAGE)
+    def runs(self, *execution_arns: str) -> None:
+        executions = [{"executionArn": each, "name": "n", "status": "RUNNING", **_TIMES} for each in execution_arns]
+        asked = {"stateMachineArn": _MACHINE, "statusFilter": "RUNNING"}
+        self.states.add_response("list_executions", {"executions": executions}, asked)
 
-    def detaches(self, *targets: str) -> None:
-        for target in targets:
-            self.iot.add_response("detach_policy", {}, {**_NAME, "target": target})
+    def describes(self, execution_arn: str, status: str, given: Any = None, cause: str | None = None) -> None:
+        answer = {"executionArn": execution_arn, "status": status, "input": json.dumps(given), **_TIMES}
+        told = {} if cause is None else {"cause": cause}
+        self.states.add_response("describe_execution", answer | told, {"executionArn": execution_arn})
 
-    def deletes(self) -> None:
+    def starts(self, given: Any) -> None:
+        asked = {"stateMachineArn": _MACHINE, "input": json.dumps(given)}
+        self.states.add_response("start_execution", {"executionArn": _EXECUTION, "startDate": 0}, asked)
+
+    def counts(self, targets: int) -> None:
+        answer = {"targets": [str(each) for each in range(targets)]}
+        self.iot.add_response("list_targets_for_policy", answer, {"policyName": _ANOTHER, "pageSize": 250})
+
+    def deletes_versions(self, policy_name: str = _OWN) -> None:
         versions = [{"versionId": "1", "isDefaultVersion": False}, {"versionId": "2", "isDefaultVersion": True}]
-        self.iot.add_response("list_policy_versions", {"policyVersions": versions}, _NAME)
-        self.iot.add_response("delete_policy_version", {}, {**_NAME, "policyVersionId": "1"})
+        name = {"policyName": policy_name}
+        self.iot.add_response("list_policy_versions", {"policyVersions": versions}, name)
+        self.iot.add_response("delete_policy_version", {}, {**name, "policyVersionId": "1"})
 
 
 @pytest.fixture
@@ -71,55 +86,175 @@ def test_an_update_keeps_the_epoch(lifecycle: Lifecycle) -> None:
     assert lifecycle.on_event("Update", "myIoTPolicy/abc") == kept
 
 
-def test_another_name_is_refused_before_anything_is_detached(lifecycle: Lifecycle) -> None:
-    with pytest.raises(lifecycle.module.RenamedError, match="cannot change from myIoTPolicy to other"):
-        lifecycle.on_event("Update", "myIoTPolicy/abc", "other")
-
-
 def test_creating_and_updating_wait_for_nothing(lifecycle: Lifecycle) -> None:
-    assert lifecycle.is_complete("Create")
-    assert lifecycle.is_complete("Update")
+    for request_type in ("Create", "Update"):
+        assert lifecycle.module.is_complete(lifecycle.event(request_type), None) == {"IsComplete": True}
 
 
-def test_deleting_detaches_page_by_page_and_then_deletes(lifecycle: Lifecycle) -> None:
-    lifecycle.lists("a", "b")
-    lifecycle.detaches("a", "b")
-    lifecycle.lists("c")
-    lifecycle.detaches("c")
-    lifecycle.lists()
-    lifecycle.deletes()
-    lifecycle.iot.add_response("delete_policy", {}, _NAME)
+def test_at_the_end_of_the_stack_all_else_is_stopped_and_nobody_succeeds(lifecycle: Lifecycle) -> None:
+    lifecycle.runs(_RUNNING_ALREADY)
+    stopped = {"executionArn": _RUNNING_ALREADY, "cause": "The stack is being destroyed"}
+    lifecycle.states.add_response("stop_execution", {"stopDate": 0}, stopped)
+    lifecycle.runs()
+    lifecycle.starts({"policy": _OWN})
+    assert lifecycle.on_event("Delete", f"{_OWN}/abc")["ExecutionArn"] == _EXECUTION
+
+
+def test_the_policy_of_another_name_is_succeeded_by_the_stacks_own(lifecycle: Lifecycle) -> None:
+    lifecycle.runs()
+    lifecycle.starts({"policy": _ANOTHER, "succeeded": True})
+    lifecycle.counts(2)
+    assert lifecycle.on_event("Delete", f"{_ANOTHER}/abc", _ANOTHER)["ExecutionArn"] == _EXECUTION
+
+
+def test_a_deletion_that_is_tried_again_starts_nothing_twice(lifecycle: Lifecycle) -> None:
+    lifecycle.runs(_RUNNING_ALREADY)
+    lifecycle.describes(_RUNNING_ALREADY, "RUNNING", {"policy": _ANOTHER, "succeeded": True})
+    lifecycle.counts(0)
+    assert lifecycle.on_event("Delete", f"{_ANOTHER}/abc", _ANOTHER)["ExecutionArn"] == _RUNNING_ALREADY
+
+
+def test_a_rename_of_more_than_fit_is_not_waited_for(lifecycle: Lifecycle) -> None:
+    lifecycle.runs()
+    lifecycle.starts({"policy": _ANOTHER, "succeeded": True})
+    lifecycle.counts(3)
+    answer = lifecycle.on_event("Delete", f"{_ANOTHER}/abc", _ANOTHER)
+    assert answer["ExecutionArn"] is None
+    event = lifecycle.event("Delete", f"{_ANOTHER}/abc", _ANOTHER) | answer
+    assert lifecycle.module.is_complete(event, None) == {"IsComplete": True}
+
+
+class TestIdentityPool:
+    _POOL = "eu-west-1:pool"
+    _STACK = "arn:aws:cloudformation:eu-west-1:123456789012:stack/AmplifyPubSub/1"
+
+    def _event(self, request_type: str) -> dict[str, Any]:
+        return {
+            "RequestType": request_type,
+            "ResourceType": "Custom::IotPolicyOfIdentityPool",
+            "ResourceProperties": {"IdentityPoolId": self._POOL},
+            "StackId": self._STACK,
+        }
+
+    def _on_event(self, lifecycle: Lifecycle, request_type: str, status: str) -> dict[str, Any]:
+        stack = {"StackName": "AmplifyPubSub", "CreationTime": 0, "StackStatus": status}
+        with Stubber(lifecycle.module._stacks) as stacks:
+            stacks.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": self._STACK})
+            answer: dict[str, Any] = lifecycle.module.on_event(self._event(request_type), None)
+        return answer
+
+    @pytest.mark.parametrize("request_type", ["Create", "Update"])
+    def test_while_it_is_there_nothing_leaves(self, lifecycle: Lifecycle, request_type: str) -> None:
+        answer = lifecycle.module.on_event(self._event(request_type), None)
+        assert "ExecutionArn" not in answer
+        assert lifecycle.module.is_complete(self._event(request_type) | answer, None) == {"IsComplete": True}
+
+    def test_its_identities_are_left_before_it_goes_and_the_policy_stays(self, lifecycle: Lifecycle) -> None:
+        lifecycle.runs()
+        lifecycle.starts({"policy": _OWN, "identityPool": self._POOL})
+        event = self._event("Delete") | self._on_event(lifecycle, "Delete", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+        lifecycle.describes(_EXECUTION, "RUNNING")
+        assert lifecycle.module.is_complete(event, None) == {"IsComplete": False}
+        lifecycle.describes(_EXECUTION, "SUCCEEDED")
+        assert lifecycle.module.is_complete(event, None) == {"IsComplete": True}
+
+    def test_when_the_whole_stack_goes_the_policy_leaves_everybody_anyway(self, lifecycle: Lifecycle) -> None:
+        assert "ExecutionArn" not in self._on_event(lifecycle, "Delete", "DELETE_IN_PROGRESS")
+
+
+def test_it_waits_for_the_execution_and_then_deletes_the_policy(lifecycle: Lifecycle) -> None:
+    lifecycle.describes(_EXECUTION, "RUNNING")
+    assert not lifecycle.is_complete()
+    lifecycle.describes(_EXECUTION, "SUCCEEDED")
+    lifecycle.deletes_versions()
+    lifecycle.iot.add_response("delete_policy", {}, {"policyName": _OWN})
     assert lifecycle.is_complete()
 
 
-def test_when_the_invocations_time_runs_out_it_asks_to_be_called_again(lifecycle: Lifecycle) -> None:
-    lifecycle.lists("a", "b")
-    lifecycle.detaches("a")
-    assert not lifecycle.is_complete(context=Context(900_000, 59_999))
+def test_an_execution_that_failed_is_told_with_its_cause(lifecycle: Lifecycle) -> None:
+    lifecycle.describes(_EXECUTION, "FAILED", cause="2 x LimitExceededException")
+    with pytest.raises(lifecycle.module.NotLeftError, match="still attached: 2 x LimitExceededException"):
+        lifecycle.is_complete()
+
+
+@pytest.mark.parametrize(
+    ("policy_name", "given"), [(_OWN, {"policy": _OWN}), (_ANOTHER, {"policy": _ANOTHER, "succeeded": True})]
+)
+def test_what_was_attached_behind_its_back_leaves_too(
+    lifecycle: Lifecycle, policy_name: str, given: dict[str, Any]
+) -> None:
+    lifecycle.describes(_EXECUTION, "SUCCEEDED")
+    lifecycle.deletes_versions(policy_name)
+    lifecycle.iot.add_client_error("delete_policy", "DeleteConflictException")
+    asked = {"policyName": policy_name, "pageSize": 1}
+    lifecycle.iot.add_response("list_targets_for_policy", {"targets": ["late"]}, asked)
+    lifecycle.runs()
+    lifecycle.starts(given)
+    assert not lifecycle.is_complete(policy_name)
 
 
 def test_while_aws_still_counts_an_attachment_it_asks_to_be_called_again(lifecycle: Lifecycle) -> None:
-    lifecycle.lists()
-    lifecycle.deletes()
+    lifecycle.describes(_EXECUTION, "SUCCEEDED")
+    lifecycle.deletes_versions()
     lifecycle.iot.add_client_error("delete_policy", "DeleteConflictException")
+    asked = {"policyName": _OWN, "pageSize": 1}
+    lifecycle.iot.add_response("list_targets_for_policy", {"targets": []}, asked)
     assert not lifecycle.is_complete()
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "InternalFailureException", "ServiceUnavailableException"])
 def test_a_passing_failure_asks_to_be_called_again(lifecycle: Lifecycle, code: str) -> None:
-    lifecycle.iot.add_client_error("list_targets_for_policy", code)
+    lifecycle.describes(_EXECUTION, "SUCCEEDED")
+    lifecycle.iot.add_client_error("list_policy_versions", code)
     assert not lifecycle.is_complete()
 
 
 def test_a_policy_that_is_gone_already_needs_nothing_more(lifecycle: Lifecycle) -> None:
-    lifecycle.iot.add_client_error("list_targets_for_policy", "ResourceNotFoundException")
+    lifecycle.describes(_EXECUTION, "SUCCEEDED")
+    lifecycle.iot.add_client_error("list_policy_versions", "ResourceNotFoundException")
     assert lifecycle.is_complete()
 
 
 def test_any_other_failure_fails_the_deletion(lifecycle: Lifecycle) -> None:
-    lifecycle.iot.add_client_error("list_targets_for_policy", "UnauthorizedException")
+    lifecycle.describes(_EXECUTION, "SUCCEEDED")
+    lifecycle.iot.add_client_error("list_policy_versions", "UnauthorizedException")
     with pytest.raises(lifecycle.module._iot.exceptions.UnauthorizedException):
         lifecycle.is_complete()
+
+
+class TestGuard:
+    @pytest.mark.parametrize("attached", [0, 3])
+    def test_what_fits_may_be_destroyed(self, load: Load, attached: int) -> None:
+        assert self._delete(load("destroy_guard"), attached) == {"PhysicalResourceId": "AmplifyPubSub/destroy-guard"}
+
+    def test_more_than_fit_stop_it_and_the_message_says_what_to_run(self, load: Load) -> None:
+        module = load("destroy_guard")
+        with pytest.raises(module.TooManyAttachedError) as told:
+            self._delete(module, 4)
+        for words in ("is attached to 4 identities", "pubsub detach --all --stack AmplifyPubSub --region eu-west-1"):
+            assert words in str(told.value)
+
+    def test_it_looks_at_nothing_before(self, load: Load) -> None:
+        module = load("destroy_guard")
+        with Stubber(module._iot):
+            for request_type in ("Create", "Update"):
+                module.on_event({"RequestType": request_type}, None)
+
+    def _delete(self, module: Any, attached: int) -> Any:
+        with Stubber(module._iot) as iot:
+            answer = {"targets": [str(each) for each in range(attached)]}
+            iot.add_response("list_targets_for_policy", answer, {"policyName": _OWN, "pageSize": 250})
+            return module.on_event({"RequestType": "Delete"}, None)
+
+
+@pytest.mark.parametrize(("request_type", "deletes"), [("Create", False), ("Update", True), ("Delete", False)])
+def test_before_a_changed_document_the_old_versions_go(lifecycle: Lifecycle, request_type: str, deletes: bool) -> None:
+    event = lifecycle.event(request_type, "myIoTPolicy/versions") | {"ResourceType": "Custom::IotPolicyVersions"}
+    if deletes:
+        lifecycle.deletes_versions()
+    assert lifecycle.module.on_event(event, None) == {"PhysicalResourceId": "myIoTPolicy/versions"}
+    assert lifecycle.module.is_complete(event, None) == {"IsComplete": True}
+    lifecycle.iot.assert_no_pending_responses()
 
 
 def test_the_endpoint_is_always_the_ats_one(load: Load) -> None:

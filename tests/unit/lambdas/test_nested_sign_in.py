@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from botocore.stub import Stubber
 
 from attachment import proof
-from attachment.nested_sign_in import NESTED, NestedSignIn, UnexpectedChallengeError
+from attachment.errors import NewPasswordRequiredError, UnexpectedChallengeError
+from attachment.nested_sign_in import NESTED, NestedSignIn
+
+if TYPE_CHECKING:
+    from tests.unit.lambdas.conftest import Load
 
 _MAC = bytes(range(32))
 _CHALLENGE = {
@@ -25,11 +29,12 @@ class Chain:
         options: dict[str, Any] = {
             "region_name": "eu-west-1", "aws_access_key_id": "unit", "aws_secret_access_key": "unit"
         }  # fmt: skip
-        cognito, kms = boto3.client("cognito-idp", **options), boto3.client("kms", **options)
-        self.cognito, self.kms = Stubber(cognito), Stubber(kms)
-        self.cognito.activate()
-        self.kms.activate()
-        self.sign_in = NestedSignIn(cognito, kms, "mac-key", "eu-west-1_pool", "internalclient")
+        cognito, answering = boto3.client("cognito-idp", **options), boto3.client("cognito-idp", **options)
+        kms = boto3.client("kms", **options)
+        self.cognito, self.answering, self.kms = Stubber(cognito), Stubber(answering), Stubber(kms)
+        for stub in (self.cognito, self.answering, self.kms):
+            stub.activate()
+        self.sign_in = NestedSignIn(cognito, answering, kms, "mac-key", "eu-west-1_pool", "internalclient")
 
     def starts(self, answer: dict[str, Any]) -> None:
         self.cognito.add_response(
@@ -52,7 +57,7 @@ class Chain:
         )
 
     def answers(self, answer: dict[str, Any]) -> None:
-        self.cognito.add_response(
+        self.answering.add_response(
             "admin_respond_to_auth_challenge",
             answer,
             {
@@ -76,7 +81,7 @@ def test_the_mac_of_the_challenge_is_exchanged_for_the_id_token() -> None:
     chain.kms.assert_no_pending_responses()
 
 
-@pytest.mark.parametrize("challenge", ["NEW_PASSWORD_REQUIRED", "SMS_MFA", "SOFTWARE_TOKEN_MFA"])
+@pytest.mark.parametrize("challenge", ["SMS_MFA", "SOFTWARE_TOKEN_MFA"])
 def test_what_cognito_asks_instead_of_the_challenge_is_not_answered(challenge: str) -> None:
     chain = Chain()
     chain.starts({"ChallengeName": challenge, "Session": _CHALLENGE["Session"]})
@@ -84,7 +89,14 @@ def test_what_cognito_asks_instead_of_the_challenge_is_not_answered(challenge: s
         chain.sign_in.id_token("ada")
 
 
-@pytest.mark.parametrize("challenge", ["NEW_PASSWORD_REQUIRED", "SOFTWARE_TOKEN_MFA"])
+def test_a_temporary_password_is_told_from_what_never_passes() -> None:
+    chain = Chain()
+    chain.starts({"ChallengeName": "NEW_PASSWORD_REQUIRED", "Session": _CHALLENGE["Session"]})
+    with pytest.raises(NewPasswordRequiredError):
+        chain.sign_in.id_token("ada")
+
+
+@pytest.mark.parametrize("challenge", ["EMAIL_OTP", "SOFTWARE_TOKEN_MFA"])
 def test_what_cognito_asks_after_the_challenge_is_not_answered(challenge: str) -> None:
     chain = Chain()
     chain.starts(_CHALLENGE)
@@ -92,3 +104,15 @@ def test_what_cognito_asks_after_the_challenge_is_not_answered(challenge: str) -
     chain.answers({"ChallengeName": challenge, "Session": _CHALLENGE["Session"]})
     with pytest.raises(UnexpectedChallengeError, match=challenge):
         chain.sign_in.id_token("ada")
+
+
+def test_an_answer_which_is_good_once_is_sent_once(load: Load) -> None:
+    attach = load("attachment.attach")
+    assert attach._answering.meta.config.retries["total_max_attempts"] == 1
+    assert attach._cognito.meta.config.retries["total_max_attempts"] == 2
+
+
+def test_every_client_of_the_chain_tries_again_in_the_same_mode(load: Load) -> None:
+    attach = load("attachment.attach")
+    for client in (attach._ssm, attach._cognito, attach._answering, attach._kms, attach._iot):
+        assert client.meta.config.retries["mode"] == "standard"

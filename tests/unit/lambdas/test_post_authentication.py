@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from attachment.errors import AttachingIsOffError
 from tests.unit.lambdas.conftest import ENVIRONMENT
 
 if TYPE_CHECKING:
+    from attachment.owed import Owed
     from tests.unit.lambdas.conftest import Load
 
 _USER_NAME = "ada-7f3a"
@@ -48,6 +50,23 @@ def _line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return parsed
 
 
+class Queue:
+    """Stands for the retry queue: keeps what is put into it."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.users: list[str] = []
+        self._failure = failure
+
+    def __call__(self, owed: Owed) -> None:
+        if self._failure:
+            raise self._failure
+        self.users.append(owed.user_name)
+
+
+def _attaches(_event: object, _owed: object) -> None:
+    return None
+
+
 def test_a_repeat_sign_in_leaves_the_sdk_out_of_the_process() -> None:
     script = (
         "import json, sys, post_authentication\n"
@@ -70,7 +89,7 @@ def test_a_repeat_sign_in_leaves_the_sdk_out_of_the_process() -> None:
 
 def test_the_nested_sign_in_is_let_through_without_a_word(load: Load, capsys: pytest.CaptureFixture[str]) -> None:
     trigger = load("post_authentication")
-    trigger._attach = pytest.fail
+    trigger._attach = trigger._queue = pytest.fail
     event = _event(metadata={"amplify-pubsub": "nested", "more": "of it"})
     assert trigger.handler(event, None) == event
     assert capsys.readouterr().out == ""
@@ -94,7 +113,7 @@ def test_only_a_current_marker_saves_the_attachment(
     trigger = load("post_authentication")
     attached: list[str] = []
 
-    def attach(event: dict[str, Any]) -> None:
+    def attach(event: dict[str, Any], _owed: object) -> None:
         attached.append(event["userName"])
 
     trigger._attach = attach
@@ -116,20 +135,51 @@ def test_only_a_current_marker_saves_the_attachment(
         (ImportError("no SDK"), "ImportError"),
     ],
 )
-def test_a_failed_attachment_is_counted_and_the_sign_in_goes_on(
+def test_a_failed_attachment_is_owed_and_the_sign_in_goes_on(
     load: Load, capsys: pytest.CaptureFixture[str], failure: Exception, reason: str
 ) -> None:
     trigger = load("post_authentication")
 
-    def fail(_event: object) -> None:
+    def fail(_event: object, _owed: object) -> None:
         raise failure
 
+    trigger._attach, trigger._queue = fail, Queue()
+    event = _event()
+    assert trigger.handler(copy.deepcopy(event), None) == event
+    assert trigger._queue.users == [_USER_NAME]
+    line = _line(capsys)
+    assert (line["outcome"], line["reason"], line["Way"]) == ("Queued", reason, "sign-in")
+    assert (line["Attached"], line["Queued"], line["Skipped"], line["Failed"]) == (0, 1, 0, 0)
+
+
+def test_what_cannot_be_queued_either_is_counted_as_failed_and_the_sign_in_goes_on(
+    load: Load, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trigger = load("post_authentication")
+
+    def fail(_event: object, _owed: object) -> None:
+        raise RuntimeError
+
     trigger._attach = fail
+    trigger._queue = Queue(ClientError({"Error": {"Code": "AccessDenied", "Message": _USER_NAME}}, "SendMessage"))
     event = _event()
     assert trigger.handler(copy.deepcopy(event), None) == event
     line = _line(capsys)
-    assert (line["outcome"], line["reason"]) == ("Failed", reason)
-    assert (line["Attached"], line["Skipped"], line["Failed"]) == (0, 0, 1)
+    assert (line["outcome"], line["Failed"]) == ("Failed", 1)
+    assert line["reason"] == "RuntimeError; not queued: SendMessage: AccessDenied"
+
+
+def test_a_queue_that_hangs_is_given_up_within_its_own_time(
+    load: Load, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trigger = load("post_authentication")
+    monkeypatch.setattr(trigger, "_BUDGET_SECONDS", 0.1)
+    monkeypatch.setattr(trigger, "_QUEUE_SECONDS", 0.1)
+    trigger._attach = lambda _event, _owed: time.sleep(60)
+    trigger._queue = lambda _owed: time.sleep(60)
+    event = _event()
+    assert trigger.handler(event, None) == event
+    assert _line(capsys)["reason"] == "DeadlineExceededError; not queued: DeadlineExceededError"
 
 
 def test_a_hanging_attachment_is_given_up_and_the_sign_in_goes_on(
@@ -137,10 +187,11 @@ def test_a_hanging_attachment_is_given_up_and_the_sign_in_goes_on(
 ) -> None:
     trigger = load("post_authentication")
     monkeypatch.setattr(trigger, "_BUDGET_SECONDS", 0.1)
-    trigger._attach = lambda _event: time.sleep(60)
+    trigger._attach, trigger._queue = lambda _event, _owed: time.sleep(60), Queue()
     event = _event()
     assert trigger.handler(event, None) == event
     assert _line(capsys)["reason"] == "DeadlineExceededError"
+    assert trigger._queue.users == [_USER_NAME]
 
 
 def test_a_cold_start_counts_against_the_budget(
@@ -148,10 +199,10 @@ def test_a_cold_start_counts_against_the_budget(
 ) -> None:
     trigger = load("post_authentication")
     monkeypatch.setattr(trigger, "_cold_start", time.monotonic() - 3)
-    trigger._attach = lambda _event: None
+    trigger._attach, trigger._queue = _attaches, Queue()
     trigger.handler(_event(), None)
     line = _line(capsys)
-    assert line["reason"] == "DeadlineExceededError"
+    assert (line["outcome"], line["reason"]) == ("Queued", "DeadlineExceededError")
     assert line["Duration"] >= 3000
     trigger.handler(_event(), None)
     assert _line(capsys)["outcome"] == "Attached"
@@ -162,7 +213,7 @@ def test_an_environment_started_ahead_of_need_has_its_whole_budget(
 ) -> None:
     trigger = load("post_authentication")
     monkeypatch.setattr(trigger, "_cold_start", time.monotonic() - 600)
-    trigger._attach = lambda _event: None
+    trigger._attach = _attaches
     trigger.handler(_event(), None)
     line = _line(capsys)
     assert line["outcome"] == "Attached"
@@ -171,7 +222,7 @@ def test_an_environment_started_ahead_of_need_has_its_whole_budget(
 
 def test_a_user_attached_but_not_marked_counts_as_attached(load: Load, capsys: pytest.CaptureFixture[str]) -> None:
     trigger = load("post_authentication")
-    trigger._attach = lambda _event: "not marked: AdminUpdateUserAttributes: TooManyRequestsException"
+    trigger._attach = lambda _event, _owed: "not marked: AdminUpdateUserAttributes: TooManyRequestsException"
     trigger.handler(_event(), None)
     line = _line(capsys)
     assert (line["outcome"], line["Attached"], line["Failed"]) == ("Attached", 1, 0)
@@ -186,16 +237,17 @@ def test_an_event_of_an_unknown_shape_is_returned_too(load: Load, capsys: pytest
 
 def test_a_federated_user_is_not_signed_in_by_a_challenge(load: Load, capsys: pytest.CaptureFixture[str]) -> None:
     trigger = load("post_authentication")
+    trigger._queue = pytest.fail
     event = _event()
     event["request"]["userAttributes"]["cognito:user_status"] = "EXTERNAL_PROVIDER"
     assert trigger.handler(event, None) == event
     line = _line(capsys)
-    assert (line["outcome"], line["reason"]) == ("Failed", "FederatedUserError")
+    assert (line["outcome"], line["reason"]) == ("Skipped", "FederatedUserError")
 
 
 def test_the_log_tells_nothing_about_the_user(load: Load, capsys: pytest.CaptureFixture[str]) -> None:
     trigger = load("post_authentication")
-    trigger._attach = lambda _event: None
+    trigger._attach = _attaches
     for event in (_event(), _event(_current_marker())):
         trigger.handler(event, None)
     written = capsys.readouterr().out
@@ -211,9 +263,29 @@ def test_a_sign_in_on_the_internal_client_never_starts_another(load: Load, capsy
         def read(self, _ssm: object) -> object:
             return attach_configuration
 
+    class TurnedOn:
+        def check(self, _ssm: object) -> None:
+            return
+
     from attachment.configuration import Configuration
 
     attach_configuration = Configuration("cognito-idp.eu-west-1.amazonaws.com/pool", "internal", "eu-west-1:pool")
-    attach._parameter = Parameter()
+    attach._configuration = Parameter()
+    attach._switch = TurnedOn()
+    trigger._queue = pytest.fail  # the worker's nested sign-in would only put it there again
     trigger.handler(_event(client_id="internal"), None)
     assert _line(capsys)["reason"] == "NestedSignInLoopError"
+
+
+def test_with_attaching_turned_off_nothing_is_attached_and_nothing_owed(
+    load: Load, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trigger = load("post_authentication")
+
+    def turned_off(_event: object, _owed: object) -> None:
+        raise AttachingIsOffError
+
+    trigger._attach, trigger._queue = turned_off, pytest.fail
+    assert trigger.handler(_event(), None) == _event()
+    line = _line(capsys)
+    assert (line["outcome"], line["reason"]) == ("Skipped", "AttachingIsOffError")

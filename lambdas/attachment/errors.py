@@ -1,0 +1,35 @@
+"""Why a user cannot be attached by trigger or worker. Importing this module imports no SDK."""
+
+from __future__ import annotations
+
+
+class OnlyByThemselvesError(Exception):
+    """Nobody but this user can prove who it is, so neither trigger nor worker can attach: self-attach is their way."""
+
+
+class FederatedUserError(OnlyByThemselvesError):
+    """Cognito signs nobody from another identity provider in by a challenge, so there is no nested sign-in."""
+
+
+class SecondFactorError(OnlyByThemselvesError):
+    """The user has a second factor, which a nested sign-in would either step around or have sent: neither may be."""
+
+
+class UnexpectedChallengeError(OnlyByThemselvesError):
+    """Cognito asks this user something that nobody can answer here."""
+
+    def __init__(self, challenge: str) -> None:
+        super().__init__(challenge)
+        self.challenge = challenge
+
+
+class NewPasswordRequiredError(Exception):
+    """Cognito still takes the user's password for a temporary one, which passes once the first sign-in is through."""
+
+
+class NestedSignInLoopError(Exception):
+    """The trigger was fired by a sign-in on the internal app client, which must never start another."""
+
+
+class AttachingIsOffError(Exception):
+    """`pubsub detach --all` has turned attaching off; nothing is owed until `pubsub sweep --resume` turns it on."""

@@ -1,0 +1,142 @@
+"""Worker of the retry queue: makes the attachments that a sign-in could not make.
+
+What passes by itself is tried again, later each time and never all at once. What somebody must mend goes to the
+dead-letter queue at once, where an alarm waits for it.
+Batches: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from attachment import attach, retry_queue
+from attachment.deadline import DeadlineExceededError, deadline
+from attachment.errors import AttachingIsOffError, OnlyByThemselvesError
+from attachment.limits import LIMITS
+from attachment.owed import Owed
+from attachment.pace import Pace
+from attachment.passing import is_throttled, passes
+from attachment.report import cause, report
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_sqs = boto3.client("sqs", config=LIMITS)
+
+_QUEUE_URL = os.environ["RETRY_QUEUE_URL"]
+_DEAD_LETTER_QUEUE_URL = os.environ["DEAD_LETTER_QUEUE_URL"]
+_STACK = os.environ["STACK_NAME"]
+_SECONDS_EACH = 8.0
+_SPARE_SECONDS = 5.0
+# Throttled, a message waits for the next turns before it goes back: these keep to the rate, so they hurt nobody.
+_TURNS = 5
+# Cognito's for a user who cannot sign in, and for other causes too.
+_REFUSALS = {"NotAuthorizedException", "PasswordResetRequiredException", "UserNotFoundException"}
+_LONGEST_BACKOFF_SECONDS = 900
+
+_pace = Pace(own=float(os.environ["OWN_PER_SECOND"]), whole=float(os.environ["WHOLE_PER_SECOND"]))
+
+
+class CannotSignInError(Exception):
+    """The user was deleted or disabled since, or must reset the password: nothing is owed before the next sign-in."""
+
+
+def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Work a batch off; answer which messages are to come again."""
+    again = []
+    for record in event["Records"]:
+        if context.get_remaining_time_in_millis() < (_SECONDS_EACH + _SPARE_SECONDS) * 1000:
+            again.append(record)
+            continue
+        started = time.monotonic()
+        outcome, reason = _settle(record)
+        if outcome == "Queued":
+            again.append(record)
+        report(
+            outcome,
+            way="retry",
+            stack=_STACK,
+            request_id=context.aws_request_id,
+            seconds=time.monotonic() - started,
+            reason=reason,
+        )
+    return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in again]}
+
+
+def _settle(record: Mapping[str, Any]) -> tuple[str, str | None]:
+    """Attach, or say what becomes of the message; return the outcome and the reason for it."""
+    try:
+        with deadline(_SECONDS_EACH):
+            return "Attached", _attach(Owed.parse(record["body"]))
+    except (OnlyByThemselvesError, CannotSignInError, AttachingIsOffError) as error:
+        return "Skipped", cause(error)
+    except (Exception, DeadlineExceededError) as error:  # noqa: BLE001 - each message stands for itself
+        if not passes(error):
+            try:
+                _give_up(record, cause(error))
+            except (BotoCoreError, ClientError, KeyError) as no_queue:
+                return "Queued", f"{cause(error)}; not among the dead letters: {cause(no_queue)}"
+            return "Failed", cause(error)
+        _put_off(record)
+        return "Queued", cause(error)
+
+
+def _attach(owed: Owed) -> str | None:
+    """Attach; return why the user could not be marked, if so."""
+    attach.check_is_on()
+    if not retry_queue.is_proven(owed):
+        _find_identity(owed)
+    elif not attach.can_sign_in(owed):
+        raise CannotSignInError
+    turn = 1
+    while True:
+        _pace.wait()
+        try:
+            return attach.attach(owed)
+        except ClientError as error:
+            if not is_throttled(error):
+                raise
+            _pace.throttled()
+            if turn == _TURNS:
+                raise
+        turn += 1
+
+
+def _find_identity(owed: Owed) -> None:
+    try:
+        attach.find_identity(owed)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _REFUSALS and not attach.can_sign_in(owed):
+            raise CannotSignInError from error
+        raise
+
+
+def _put_off(record: Mapping[str, Any]) -> None:
+    """Let the message come again after a random while, whose bound doubles each time.
+
+    https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
+    """
+    received = int(record["attributes"]["ApproximateReceiveCount"])
+    bound = min(_LONGEST_BACKOFF_SECONDS, 2 ** min(received, 10))
+    try:
+        _sqs.change_message_visibility(
+            QueueUrl=_QUEUE_URL,
+            ReceiptHandle=record["receiptHandle"],
+            VisibilityTimeout=random.randint(1, bound),  # noqa: S311 - spreads load, keeps no secret
+        )
+    except (BotoCoreError, ClientError):
+        return  # it comes again all the same, once the queue's own time is over
+
+
+def _give_up(record: Mapping[str, Any], reason: str) -> None:
+    _sqs.send_message(
+        QueueUrl=_DEAD_LETTER_QUEUE_URL,
+        MessageBody=record["body"],
+        MessageAttributes={"Reason": {"DataType": "String", "StringValue": reason}},
+    )["MessageId"]

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import (
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ParamValidationError,
+    ReadTimeoutError,
+)
+from botocore.parsers import ResponseParserError
+
+from attachment.deadline import DeadlineExceededError
+from attachment.errors import NewPasswordRequiredError
+from attachment.passing import is_throttled, passes
+from attachment.report import cause
+from tests.unit.lambdas.conftest import refusal
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        refusal("ThrottlingException"),
+        refusal("TooManyRequestsException"),
+        refusal("ThrottlingException", 429),
+        refusal("InternalFailureException", 500),
+        refusal("ServiceUnavailableException", 503),
+        refusal("UserLambdaValidationException"),
+        ReadTimeoutError(endpoint_url="https://iot"),
+        ConnectTimeoutError(endpoint_url="https://iot"),
+        EndpointConnectionError(endpoint_url="https://iot"),
+        ResponseParserError("cut off"),
+        KeyError("IdentityId"),
+        NewPasswordRequiredError(),
+        DeadlineExceededError(),
+    ],
+    ids=repr,
+)
+def test_throttling_failures_of_aws_and_missing_answers_pass(error: BaseException) -> None:
+    assert passes(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        refusal("AccessDeniedException", 403),
+        refusal("ResourceNotFoundException", 404),
+        refusal("LimitExceededException", 410),
+        refusal("NotAuthorizedException"),
+        ParamValidationError(report="mistake"),
+        TypeError("mistake"),
+    ],
+    ids=repr,
+)
+def test_what_somebody_must_mend_does_not_pass(error: Exception) -> None:
+    assert not passes(error)
+
+
+def test_throttling_is_told_from_other_failures() -> None:
+    assert is_throttled(refusal("ThrottlingException"))
+    assert not is_throttled(refusal("InternalFailureException", 500))
+    assert not is_throttled(ReadTimeoutError(endpoint_url="https://iot"))
+
+
+def test_every_error_of_the_sdk_has_a_cause_to_report() -> None:
+    assert cause(ReadTimeoutError(endpoint_url="https://iot")) == "ReadTimeoutError"
+    assert cause(refusal("ThrottlingException")) == "AttachPolicy: ThrottlingException"
