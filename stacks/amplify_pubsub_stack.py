@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import CfnOutput, Stack
+from aws_cdk import CfnOutput, Stack, Tags
+from aws_cdk import aws_iam as iam
+from constructs import Construct
 
 from pubsub_client.outputs import Output
+from stacks.attaching_switch import AttachingSwitch
+from stacks.destroy_guard import DestroyGuard
 from stacks.identity_pool import PubSubIdentityPool
 from stacks.iot_endpoint import IotEndpoint
 from stacks.iot_policy import IotPolicy
+from stacks.leaving import Leaving
+from stacks.monitoring import Monitoring
+from stacks.self_attach import SelfAttach
 from stacks.sign_in_attachment import SignInAttachment
+from stacks.sweep import Sweep
 from stacks.user_pool import PubSubUserPool
+from stacks.user_pool_wiring import UserPoolWiring
 
 if TYPE_CHECKING:
-    from constructs import Construct
-
     from stacks.settings import Settings
 
 
@@ -27,15 +34,60 @@ class AmplifyPubSubStack(Stack):
             scope,
             settings.stack_name,
             description="Amplify PubSub over AWS IoT for every signed-in user",
+            termination_protection=settings.termination_protection,
             **stack_props,
         )
-        policy = IotPolicy(self, "IotPolicy", settings)
+        switch = AttachingSwitch(self, "AttachingSwitch", settings)
+        leaving = Leaving(self, "Leaving", settings, switch=switch)
+        policy = IotPolicy(self, "IotPolicy", settings, leaving=leaving)
         users = PubSubUserPool(self, "Users", settings)
-        identities = PubSubIdentityPool(self, "Identities", settings, users)
-        attachment = SignInAttachment(
-            self, "SignInAttachment", settings, policy=policy, users=users, identities=identities
+        identities = PubSubIdentityPool(self, "Identities", settings, users=users, policy=policy, leaving=leaving)
+        at_sign_in = (
+            SignInAttachment(
+                self,
+                "SignInAttachment",
+                settings,
+                policy=policy,
+                switch=switch,
+                users=users,
+                internal_client=users.internal_client,
+                identities=identities,
+            )
+            if users.internal_client
+            else None
+        )
+        self_attach = SelfAttach(self, "SelfAttach", settings, policy=policy, switch=switch, identities=identities)
+        sweep = Sweep(
+            self,
+            "Sweep",
+            settings,
+            policy=policy,
+            switch=switch,
+            users=users,
+            identities=identities,
+            sign_in=at_sign_in,
+        )
+        UserPoolWiring(
+            self,
+            "UserPoolWiring",
+            settings,
+            users,
+            triggers=at_sign_in.functions_by_trigger if at_sign_in else {},
+            identities=identities,
         )
         endpoint = IotEndpoint(self, "IotEndpoint", settings)
+        Monitoring(
+            self,
+            "Monitoring",
+            settings,
+            users=users,
+            sign_in=at_sign_in,
+            self_attach=self_attach.function,
+            sweep=sweep,
+            leaving=leaving,
+        )
+        parts = [each for each in self.node.children if isinstance(each, Construct)]
+        DestroyGuard(self, "DestroyGuard", settings, leaving=leaving, guarded=parts)
 
         outputs = {
             Output.REGION: self.region,
@@ -46,8 +98,22 @@ class AmplifyPubSubStack(Stack):
             Output.POLICY_NAME: policy.policy_name,
             Output.AUTH_ROLE_ARN: identities.auth_role.role_arn,
             Output.ACCESS_MODE: settings.access_mode,
-            Output.ATTACHMENT_MARKER: attachment.marker,
-            Output.POST_AUTHENTICATION_FUNCTION_NAME: attachment.trigger.function_name,
+            Output.TOPICS: ",".join(settings.topics),
+            Output.SELF_ATTACH_URL: self_attach.url,
+            Output.SWEEP_STATE_MACHINE_ARN: sweep.machine.arn,
+            Output.LEAVE_STATE_MACHINE_ARN: leaving.machine.arn,
+            **(at_sign_in.outputs if at_sign_in else {}),
         }
         for name, value in outputs.items():
             CfnOutput(self, name, value=value)
+        self._everywhere(settings)
+
+    def _everywhere(self, settings: Settings) -> None:
+        """Set what holds for every resource."""
+        for key, value in settings.tags.items():
+            Tags.of(self).add(key, value)
+        if settings.permissions_boundary:
+            boundary = iam.ManagedPolicy.from_managed_policy_name(
+                self, "AccountBoundary", settings.permissions_boundary
+            )
+            iam.PermissionsBoundary.of(self).apply(boundary)

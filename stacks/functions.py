@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 
@@ -77,8 +78,13 @@ class PubSubFunction(lambda_.Function):
 
 def function_log_group(scope: Construct, construct_id: str, settings: Settings) -> logs.LogGroup:
     """Make a log group that keeps its records as long as the settings say and goes with the stack."""
+    key_arn = settings.log_group_key_arn
     log_group = logs.LogGroup(
-        scope, construct_id, retention=logs.RetentionDays.INFINITE, removal_policy=RemovalPolicy.DESTROY
+        scope,
+        construct_id,
+        retention=logs.RetentionDays.INFINITE,
+        removal_policy=RemovalPolicy.DESTROY,
+        encryption_key=kms.Key.from_key_arn(scope, f"{construct_id}Key", key_arn) if key_arn else None,
     )
     resource = cast("logs.CfnLogGroup", log_group.node.default_child)
     resource.retention_in_days = settings.log_retention_days

@@ -1,56 +1,97 @@
-"""The IoT policy that each signed-in user's identity gets, and the custom resource that sees it in and out."""
+"""The IoT policy that each signed-in user's identity gets, and the custom resources that see it in and out."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import ArnFormat, CustomResource, Duration, Stack
+from aws_cdk import CustomResource, Duration, Stack
+from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_iot as iot
 from constructs import Construct
 
-from pubsub_client.outputs import FULL_TOPIC_ACCESS
-from stacks.acknowledgements import acknowledge
+from pubsub_client.policy_document import policy_document
 from stacks.functions import PubSubFunction
 from stacks.resource_provider import waiting_resource_provider
 
 if TYPE_CHECKING:
+    from stacks.leaving import Leaving
     from stacks.settings import Settings
-
-# AWS IoT's quota for AttachPolicy, DetachPolicy and ListAttachedPolicies is 15 calls a second:
-# https://docs.aws.amazon.com/general/latest/gr/iot-core.html
-_DETACH_PER_SECOND = 15
 
 
 class IotPolicy(Construct):
-    """The policy named in the settings, open to every topic as Amplify's guide has it.
+    """The policy named in the settings, open to the topics of the settings: every topic, as Amplify's guide has it.
 
-    Which of these topics a user reaches is decided by the role and its boundary too: AWS IoT allows what both allow.
+    Which of these a user reaches is decided by the role and its boundary too: AWS IoT allows what both allow.
+
+    Everything that names the policy has the name in its logical id. So a policy of another name is made beside the old
+    one, which goes when all else is updated. What serves both is the stack's and stays.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, settings: Settings) -> None:
+    def __init__(self, scope: Construct, construct_id: str, settings: Settings, *, leaving: Leaving) -> None:
+        """Make the policy.
+
+        Args:
+            scope: the construct it belongs to.
+            construct_id: its id there.
+            settings: the policy's name and topics.
+            leaving: takes it off everybody before it goes.
+        """
         super().__init__(scope, construct_id)
         self.policy_name = settings.policy_name
-        policy = iot.CfnPolicy(
-            self,
-            "Policy",
-            policy_name=settings.policy_name,
-            policy_document=_full_topic_access(Stack.of(self)),
+        on_event, is_complete = self._functions(settings, leaving)
+        provider = waiting_resource_provider(self, settings, on_event=on_event, is_complete=is_complete)
+        self._provider_token = provider.service_token
+        roles: list[iam.IRole] = [on_event.execution_role, is_complete.execution_role]
+        document = policy_document(_arn_prefix(Stack.of(self)), settings.topics)
+        named = Construct(self, f"Policy-{settings.policy_name}")
+        versions = CustomResource(
+            named,
+            "Versions",
+            resource_type="Custom::IotPolicyVersions",
+            service_token=provider.service_token,
+            properties={"PolicyName": settings.policy_name, "Document": Stack.of(self).to_json_string(document)},
         )
-        lifecycle = self._lifecycle(settings)
-        lifecycle.node.add_dependency(policy)
+        versions.node.add_dependency(_permission(named, settings.policy_name, roles))
+        policy = iot.CfnPolicy(named, "Policy", policy_name=settings.policy_name, policy_document=document)
+        policy.node.add_dependency(versions)
+        lifecycle = CustomResource(
+            named,
+            "Lifecycle",
+            resource_type="Custom::IotPolicyLifecycle",
+            service_token=provider.service_token,
+            properties={"PolicyName": settings.policy_name},
+        )
+        lifecycle.node.add_dependency(policy, leaving, leaving.allow(self, roles))
         self.epoch: str = lifecycle.get_att_string("Epoch")
         """Random, and new whenever the policy is made anew. What refers to it is destroyed before the detaching starts,
         so that nothing attaches the policy again meanwhile."""
 
-    def _lifecycle(self, settings: Settings) -> CustomResource:
-        environment = {"DETACH_PER_SECOND": str(_DETACH_PER_SECOND)}
+    def leave_with(self, scope: Construct, identity_pool: cognito.CfnIdentityPool) -> CustomResource:
+        """Have the policy leave the identities of a pool before that pool goes and another takes its place."""
+        resource = CustomResource(
+            scope,
+            "Attachments",
+            resource_type="Custom::IotPolicyOfIdentityPool",
+            service_token=self._provider_token,
+            properties={"IdentityPoolId": identity_pool.ref},
+        )
+        resource.node.add_dependency(identity_pool, self)
+        return resource
+
+    def _functions(self, settings: Settings, leaving: Leaving) -> tuple[PubSubFunction, PubSubFunction]:
+        """Return what begins and what waits for the end, for both custom resources."""
+        environment = {
+            "FITTING_RENAME": str(leaving.fitting_rename),
+            "LEAVE_STATE_MACHINE_ARN": leaving.machine.arn,
+            "POLICY_NAME": settings.policy_name,
+        }
         on_event = PubSubFunction(
             self,
             "OnEvent",
             settings=settings,
             handler="iot_policy_lifecycle.on_event",
-            description="Gives the IoT policy its epoch",
+            description="Gives the IoT policy its epoch and room for its next version, and has it leave everybody",
             environment=environment,
             timeout=Duration.minutes(1),
         )
@@ -59,57 +100,37 @@ class IotPolicy(Construct):
             "IsComplete",
             settings=settings,
             handler="iot_policy_lifecycle.is_complete",
-            description="Detaches the IoT policy from every identity before it is deleted",
+            description="Deletes the IoT policy once it has left everybody",
             environment=environment,
-            timeout=Duration.minutes(15),
+            timeout=Duration.minutes(1),
         )
-        policy_arn = Stack.of(self).format_arn(service="iot", resource="policy", resource_name=settings.policy_name)
-        permission = iam.Policy(
+        # Whether the whole stack is being deleted.
+        iam.Policy(
             self,
-            "Permission",
-            roles=[is_complete.execution_role],
+            "StackPermission",
+            roles=[on_event.execution_role],
             statements=[
-                iam.PolicyStatement(
-                    actions=[
-                        "iot:DeletePolicy",
-                        "iot:DeletePolicyVersion",
-                        "iot:ListPolicyVersions",
-                    ],
-                    resources=[policy_arn],
-                ),
-                iam.PolicyStatement(actions=["iot:ListTargetsForPolicy", "iot:DetachPolicy"], resources=["*"]),
+                iam.PolicyStatement(actions=["cloudformation:DescribeStacks"], resources=[Stack.of(self).stack_id])
             ],
         )
-        acknowledge(
-            permission,
-            {
-                "AwsSolutions-IAM5[Resource::*]": (
-                    "Detaching is authorized on the target, and an identity has no ARN; listing targets reads only."
-                )
-            },
-        )
-        provider = waiting_resource_provider(self, settings, on_event=on_event, is_complete=is_complete)
-        lifecycle = CustomResource(
-            self,
-            "Lifecycle",
-            resource_type="Custom::IotPolicyLifecycle",
-            service_token=provider.service_token,
-            properties={"PolicyName": settings.policy_name},
-        )
-        lifecycle.node.add_dependency(permission)
-        return lifecycle
+        return on_event, is_complete
 
 
-def _full_topic_access(stack: Stack) -> dict[str, object]:
-    def everything(kind: str) -> str:
-        return stack.format_arn(
-            service="iot", resource=kind, resource_name="*", arn_format=ArnFormat.SLASH_RESOURCE_NAME
-        )
-
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Allow", "Action": actions, "Resource": [everything(kind)]}
-            for kind, actions in FULL_TOPIC_ACCESS.items()
+def _permission(named: Construct, policy_name: str, roles: list[iam.IRole]) -> iam.Policy:
+    """Return what the functions may do with the policy of this name."""
+    policy_arn = Stack.of(named).format_arn(service="iot", resource="policy", resource_name=policy_name)
+    return iam.Policy(
+        named,
+        "Permission",
+        roles=roles,
+        statements=[
+            iam.PolicyStatement(
+                actions=["iot:DeletePolicy", "iot:DeletePolicyVersion", "iot:ListPolicyVersions"],
+                resources=[policy_arn],
+            )
         ],
-    }
+    )
+
+
+def _arn_prefix(stack: Stack) -> str:
+    return f"arn:{stack.partition}:iot:{stack.region}:{stack.account}"

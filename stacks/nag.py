@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from typing import Any
 
 from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
@@ -11,19 +12,33 @@ from cdk_nag import AwsSolutionsChecks
 from stacks.amplify_pubsub_stack import AmplifyPubSubStack
 from stacks.settings import Settings
 
+# Together they make every resource that the settings can ask for.
+_VARIANTS: tuple[dict[str, Any], ...] = (
+    {},
+    {
+        "accessMode": "documented",
+        "alarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:alarms",
+        "reservedTopics": True,
+    },
+    {"groups": ["admins"], "mfa": "optional", "permissionsBoundary": "Developers", "removalPolicy": "retain"},
+    {"attachment": "self-attach", "groups": ["admins"], "removalPolicy": "retain"},
+    {"groups": ["admins"], "userPoolId": "eu-west-1_abc", "userPoolClientId": "abc"},
+)
+
 
 def main() -> int:
     """Synthesize under the AwsSolutions rules; 1 if anything is found, which CDK has then printed."""
-    with tempfile.TemporaryDirectory() as directory:
-        app = App(outdir=directory)
-        AmplifyPubSubStack(app, Settings())
-        Validations.of(app).add_plugins(AwsSolutionsChecks(app))
-        try:
-            app.synth()
-        except RuntimeError as error:
-            print(f"cdk-nag: {str(error).partition('.')[0]}", file=sys.stderr)
-            return 1
-    print("cdk-nag: no finding")
+    for settings in _VARIANTS:
+        with tempfile.TemporaryDirectory() as directory:
+            app = App(outdir=directory)
+            AmplifyPubSubStack(app, Settings.model_validate(settings))
+            Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+            try:
+                app.synth()
+            except RuntimeError as error:
+                print(f"cdk-nag: with settings {settings}: {str(error).partition('.')[0]}", file=sys.stderr)
+                return 1
+    print(f"cdk-nag: no finding in {len(_VARIANTS)} variants of the stack")
     return 0
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
+
+from pubsub_client.policy_document import LONGEST, policy_document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,9 +24,127 @@ LogRetentionDays = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
 ]
 
+Attachment = Literal["sign-in", "self-attach"]
+
+_SLASHES = 7
+_LONGEST_ARN_PREFIX = "arn:aws-us-gov:iot:ap-southeast-1:123456789012"
+
 
 class SettingsError(Exception):
     """A setting is unknown or wrong; the message is one line naming the key, what was given and what is allowed."""
+
+
+def _unique(values: list[str]) -> list[str]:
+    if repeated := sorted({value for value in values if values.count(value) > 1}):
+        raise ValueError(f"each may stand once, and {', '.join(repeated)} does not")
+    return values
+
+
+def _topic_pattern(pattern: str) -> str:
+    """Check a pattern of topics as an IoT policy writes it.
+
+    https://docs.aws.amazon.com/iot/latest/developerguide/pub-sub-policy.html
+    https://docs.aws.amazon.com/general/latest/gr/iot-core.html#message-broker-limits
+    """
+    if wildcards := sorted({"#", "+"} & set(pattern)):
+        raise ValueError(f"an IoT policy takes {' and '.join(wildcards)} literally; * stands for any characters there")
+    if pattern.startswith("$"):
+        raise ValueError("reserved topics are opened by reservedTopics, not here")
+    if pattern.count("/") > _SLASHES:
+        raise ValueError(f"AWS IoT takes at most {_SLASHES} slashes in a topic")
+    return pattern
+
+
+def _tag_key(key: str) -> str:
+    if key.lower().startswith("aws:"):
+        raise ValueError("aws: is AWS's own")
+    return key
+
+
+def _room_for_probes(patterns: list[str]) -> list[str]:
+    if not any(pattern.endswith("*") for pattern in patterns):
+        raise ValueError(
+            "one at least must end in *, so that the smoke test has topics of its own; pubsub-smoke/* will do"
+        )
+    return patterns
+
+
+def _fits_the_policy(patterns: list[str]) -> list[str]:
+    length = len(json.dumps(policy_document(_LONGEST_ARN_PREFIX, patterns), separators=(",", ":")))
+    if length > LONGEST:
+        raise ValueError(f"the IoT policy could become {length} characters long, and AWS IoT takes {LONGEST}")
+    return patterns
+
+
+def _origins(origins: list[str]) -> list[str]:
+    if "*" in origins and len(origins) > 1:
+        raise ValueError("* stands for every origin, and then alone")
+    return origins
+
+
+_Topic = Annotated[str, Field(pattern=r"^[^\s,]{1,256}$"), AfterValidator(_topic_pattern)]
+_Topics = Annotated[
+    list[_Topic], AfterValidator(_unique), AfterValidator(_room_for_probes), AfterValidator(_fits_the_policy)
+]
+# As a browser writes an Origin: lower case, no path, no slash at the end.
+_Origin = Annotated[str, Field(pattern=r"^(\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?)$")]
+_Origins = Annotated[list[_Origin], Field(min_length=1), AfterValidator(_unique), AfterValidator(_origins)]
+# Cognito takes more characters; these need no quoting anywhere.
+_GroupName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@+=-]{1,128}$")]
+_KeyArn = Annotated[str, Field(pattern=r"^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/(mrk-[0-9a-f]{32}|[0-9a-f-]{36})$")]
+# A standard topic's: https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html
+_TopicArn = Annotated[str, Field(pattern=r"^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$")]
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
+_Schedule = Annotated[
+    str, Field(pattern=r"^(rate\((1 (minute|hour|day)|([2-9]|[1-9][0-9]+) (minutes|hours|days))\)|cron\([^()]+\))$")
+]
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-resource-tags.html
+_PerSecond = Annotated[int, Field(ge=1, le=1000)]
+_TagKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9_ .:/=+@-]{1,128}$"), AfterValidator(_tag_key)]
+_TagValue = Annotated[str, Field(pattern=r"^[A-Za-z0-9_ .:/=+@-]{0,256}$")]
+
+
+class AttachPerSecond(BaseModel):
+    """How the account's AttachPolicy calls a second are shared; together they are its quota, 15 unless AWS raised it.
+
+    https://docs.aws.amazon.com/general/latest/gr/iot-core.html
+    """
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True)
+
+    sign_in: _PerSecond = 5
+    """Left to sign-ins and to self-attach, which nobody can slow down."""
+    worker: _PerSecond = 8
+    """What the retry queue's worker keeps to when there are too many calls; else it takes what the others leave."""
+    sweep: _PerSecond = 2
+    """Left to the sweep over all identities."""
+
+    @property
+    def whole(self) -> int:
+        """The whole budget."""
+        return self.sign_in + self.worker + self.sweep
+
+    def self_attach(self, attachment: Attachment) -> int:
+        """Return what self-attach may use: the part of sign-ins, and the worker's too where there is none."""
+        return self.sign_in if attachment == "sign-in" else self.sign_in + self.worker
+
+    def looks(self, attachment: Attachment) -> int:
+        """Return the ListAttachedPolicies calls a second of sweep and leaving.
+
+        That has a quota of its own, as large by default, and self-attach uses a part of it.
+        """
+        return self.whole - self.self_attach(attachment)
+
+
+class Sweep(BaseModel):
+    """When every identity is looked at."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True)
+
+    schedule: _Schedule = "rate(1 day)"
+    """When a sweep begins, as EventBridge writes it; while one is under way no other begins."""
+    full_every_days: Annotated[int, Field(ge=1, le=365)] = 30
+    """After so many days a sweep looks at every identity, and not only at those that were changed since the last."""
 
 
 class Settings(BaseModel):
@@ -38,14 +159,39 @@ class Settings(BaseModel):
     """The IoT policy attached to each signed-in user's identity. Its name is unique in an account and region, so other
     environments add theirs to it unless they set it."""
 
-    access_mode: Literal["guarded"] = "guarded"
-    """``guarded``: both managed policies as Amplify's guide asks, under a permissions boundary."""
+    access_mode: Literal["guarded", "documented"] = "guarded"
+    """``guarded``: both managed policies as Amplify's guide asks, under a permissions boundary that leaves the data
+    actions. ``documented``: both managed policies and nothing else, which lets every signed-in user change AWS IoT."""
+
+    topics: _Topics = ["*"]
+    """Patterns of the topics that the IoT policy opens to every signed-in user; ``*`` stands for any characters."""
 
     reserved_topics: bool = False
-    """Let signed-in users reach topics under ``$aws/`` and device shadows; the guide's policies would."""
+    """Let signed-in users reach topics under ``$aws/`` and device shadows in ``guarded`` mode, as ``documented`` does
+    anyway."""
 
-    attachment: Literal["sign-in"] = "sign-in"
-    """``sign-in``: attached by the PostAuthentication trigger before the tokens are out."""
+    groups: Annotated[list[_GroupName], AfterValidator(_unique)] = []
+    """Cognito groups, the one that goes before the others first; each has a role of its own, like AuthRole."""
+
+    mfa: Literal["off", "optional"] = "off"
+    """``optional``: users may set up a one-time password (TOTP). The nested sign-in must not step around it, so these
+    users are attached by self-attach."""
+
+    attachment: Attachment = "sign-in"
+    """``sign-in``: attached by the PostAuthentication trigger before the tokens are out; by self-attach too.
+    ``self-attach``: by that alone. No trigger, no nested sign-in; front ends call the route."""
+
+    attach_per_second: AttachPerSecond = AttachPerSecond()
+    """How the account's AttachPolicy calls a second are shared between sign-ins, worker and sweep."""
+
+    detach_per_second: _PerSecond = 15
+    """How many DetachPolicy calls a second are made when a policy leaves: the quota is 15 unless AWS raised it."""
+
+    sweep: Sweep = Sweep()
+    """When every identity is looked at, and attached if it is missed."""
+
+    allow_origins: _Origins = ["*"]
+    """Origins of the web pages whose scripts may call self-attach. Every call is signed, so that any may by default."""
 
     marker_generation: Annotated[int, Field(ge=1)] = 1
     """Raised by one, it invalidates every marker: each user is attached again at the next sign-in."""
@@ -53,11 +199,50 @@ class Settings(BaseModel):
     marker_days: Annotated[int, Field(ge=1, le=365)] = 30
     """How long a marker saves a user's sign-ins the attachment; a detached policy is put back after this at most."""
 
-    removal_policy: Literal["destroy"] = "destroy"
-    """``destroy``: `cdk destroy` removes the user pool with its users."""
+    removal_policy: Literal["destroy", "retain"] = "destroy"
+    """``destroy``: `cdk destroy` removes the user pool with its users. ``retain``: it leaves the pool, the front end's
+    app client and the groups, and sign-ins go on."""
+
+    termination_protection: bool = False
+    """CloudFormation refuses to delete the stack until the protection is lifted."""
+
+    user_pool_id: Annotated[str, Field(pattern=r"^[a-z0-9-]+_[0-9a-zA-Z]+$")] | None = None
+    """The user pool that an earlier deployment has left (``retain``), to deploy on it again."""
+
+    user_pool_client_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_+]{1,128}$")] | None = None
+    """The front end's app client of that user pool."""
+
+    permissions_boundary: Annotated[str, Field(pattern=r"^[A-Za-z0-9_+=,.@/-]{1,512}$")] | None = None
+    """Name of the managed policy that must bound every role in this account. A role has one boundary: AuthRole and the
+    groups' roles are then guarded by an explicit deny instead of ours."""
+
+    tags: dict[_TagKey, _TagValue] = {}
+    """Tags of every resource that can have some."""
 
     log_retention_days: LogRetentionDays = 30
     """How long CloudWatch keeps the functions' logs."""
+
+    log_group_key_arn: _KeyArn | None = None
+    """The KMS key that encrypts the functions' logs; its key policy must let CloudWatch Logs of the region use it."""
+
+    alarm_topic_arn: _TopicArn | None = None
+    """The SNS topic that every alarm notifies, of the stack's region; its policy must let CloudWatch publish."""
+
+    @model_validator(mode="after")
+    def _go_together(self) -> Self:
+        if (self.user_pool_id is None) != (self.user_pool_client_id is None):
+            raise ValueError("userPoolId and userPoolClientId go together")
+        if self.guards_by_deny and self.reserved_topics:
+            raise ValueError(
+                "permissionsBoundary and reservedTopics exclude each other in guarded mode: the deny that takes the "
+                "boundary's place cannot tell a shadow from its thing"
+            )
+        return self
+
+    @property
+    def guards_by_deny(self) -> bool:
+        """Whether ``guarded`` mode denies the control plane explicitly because the boundary is somebody else's."""
+        return self.access_mode == "guarded" and self.permissions_boundary is not None
 
     @property
     def stack_name(self) -> str:
@@ -103,8 +288,13 @@ def _read_environment(shared: Mapping[str, Any], name: str, part: Mapping[str, A
         return Settings(environment=name, **values)
     except ValidationError as error:
         first = error.errors()[0]
-        key = str(first["loc"][0])
-        path = f"{prefixes[key]}.{_shown(key)}" if key in prefixes else key
+        if not first["loc"]:
+            section = CONTEXT_KEY if name == DEFAULT_ENVIRONMENT else f"{CONTEXT_KEY}.environments.{_shown(name)}"
+            raise SettingsError(f"{section}: {_reason(first)}") from None
+        key, *inner = (str(part) for part in first["loc"])
+        if inner and inner[-1] == "[key]":  # so pydantic names an object's key, rather than its value
+            inner.pop()
+        path = ".".join([f"{prefixes[key]}.{_shown(key)}" if key in prefixes else key, *map(_shown, inner)])
         raise SettingsError(_explain(path, first)) from None
 
 
@@ -132,8 +322,18 @@ def _shown(key: str) -> str:
 
 def _explain(path: str, error: Any) -> str:
     if error["type"] == "extra_forbidden":
-        allowed = ", ".join(
-            sorted(field.alias or name for name, field in Settings.model_fields.items() if name != "environment")
-        )
-        return f"{path}: unknown key; allowed: {allowed}"
-    return f"{path}: {error['input']!r} given; {error['msg'][0].lower()}{error['msg'][1:]}"
+        key, *inner = error["loc"]
+        fields = _model_of(str(key)).model_fields if inner else Settings.model_fields
+        allowed = sorted(field.alias or name for name, field in fields.items() if name != "environment")
+        return f"{path}: unknown key; allowed: {', '.join(allowed)}"
+    return f"{path}: {error['input']!r} given; {_reason(error)}"
+
+
+def _model_of(key: str) -> type[BaseModel]:
+    """Return the model of a setting that is an object; keys are in camel-case form."""
+    return AttachPerSecond if key == "attachPerSecond" else Sweep
+
+
+def _reason(error: Any) -> str:
+    reason = str(error["msg"]).removeprefix("Value error, ")
+    return reason if error["type"] == "value_error" else reason[0].lower() + reason[1:]

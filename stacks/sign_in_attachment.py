@@ -1,4 +1,4 @@
-"""Attachment at sign-in: the trigger, the challenge that only the trigger can answer, and the key between them."""
+"""Attachment at sign-in: the trigger, the challenge that only it can answer, the key between them, the retry queue."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
-from pubsub_client.outputs import MARKER_ATTRIBUTE
+from pubsub_client.outputs import MARKER_ATTRIBUTE, Output
 from stacks.acknowledgements import acknowledge
 from stacks.functions import PubSubFunction
+from stacks.retry_queue import RetryQueue
 
 if TYPE_CHECKING:
+    from aws_cdk import aws_lambda as lambda_
+
+    from stacks.attaching_switch import AttachingSwitch
     from stacks.identity_pool import PubSubIdentityPool
     from stacks.iot_policy import IotPolicy
     from stacks.settings import Settings
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 # The trigger gives up by itself well before Lambda would (which counts in whole seconds), and Lambda before Cognito.
 _TRIGGER_TIMEOUT = Duration.seconds(4)
 _BUDGET_SECONDS = 2.5
+_QUEUE_SECONDS = 1.0
 # One full vCPU: a cold start's import of the SDK is the longest part of a first sign-in.
 _MEMORY_SIZE = 1769
 
@@ -61,7 +66,9 @@ class SignInAttachment(Construct):
         settings: Settings,
         *,
         policy: IotPolicy,
+        switch: AttachingSwitch,
         users: PubSubUserPool,
+        internal_client: cognito.IUserPoolClient,
         identities: PubSubIdentityPool,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -69,6 +76,16 @@ class SignInAttachment(Construct):
         self.marker: str = Fn.join("-", [_fingerprint(identities, policy, settings), policy.epoch])
         """What a current marker begins with."""
         parameter = {"CONFIGURATION_PARAMETER": self._parameter_name}
+        shared = {
+            **parameter,
+            **switch.environment,
+            "ATTACHMENT_MARKER": self.marker,
+            "MARKER_ATTRIBUTE": f"custom:{MARKER_ATTRIBUTE}",
+            "MFA": settings.mfa,
+            "POLICY_NAME": policy.policy_name,
+            "STACK_NAME": settings.stack_name,
+        }
+        self.retry_queue = RetryQueue(self, "RetryQueue", settings, environment=shared)
         self.trigger = PubSubFunction(
             self,
             "PostAuthentication",
@@ -76,14 +93,13 @@ class SignInAttachment(Construct):
             handler="post_authentication.handler",
             description="Attaches the IoT policy to the identity of the user who signs in",
             environment={
-                "ATTACHMENT_MARKER": self.marker,
+                **shared,
+                "ATTEMPTS": "2",
                 "BUDGET_SECONDS": str(_BUDGET_SECONDS),
-                "MARKER_ATTRIBUTE": f"custom:{MARKER_ATTRIBUTE}",
                 "MARKER_DAYS": str(settings.marker_days),
-                "POLICY_NAME": policy.policy_name,
-                "STACK_NAME": settings.stack_name,
-            }
-            | parameter,
+                "QUEUE_SECONDS": str(_QUEUE_SECONDS),
+                "RETRY_QUEUE_URL": self.retry_queue.queue.queue_url,
+            },
             timeout=_TRIGGER_TIMEOUT,
             memory_size=_MEMORY_SIZE,
         )
@@ -98,14 +114,31 @@ class SignInAttachment(Construct):
             memory_size=_MEMORY_SIZE,
         )
         key = self._mac_key()
-        for function in (self.trigger, self.challenge):
+        for function in (self.trigger, self.challenge, self.retry_queue.worker):
             function.add_environment("MAC_KEY_ID", key.key_id)
-        self._publish_configuration(users, identities)
-        self._permissions(users)
-        self._wire(users.user_pool)
+        self._publish_configuration(users, internal_client, identities)
+        self._permissions(users, switch, settings)
+        self.functions_by_trigger: dict[str, lambda_.Function] = {
+            "PostAuthentication": self.trigger,
+            "DefineAuthChallenge": self.challenge,
+            "CreateAuthChallenge": self.challenge,
+            "VerifyAuthChallengeResponse": self.challenge,
+        }
+        """By the names that a user pool's ``LambdaConfig`` has for its triggers."""
+        self._let_the_pool_call(users)
+        self.outputs: dict[Output, str] = {
+            Output.ATTACHMENT_MARKER: self.marker,
+            Output.POST_AUTHENTICATION_FUNCTION_NAME: self.trigger.function_name,
+            Output.RETRY_QUEUE_URL: self.retry_queue.queue.queue_url,
+            Output.DEAD_LETTER_QUEUE_URL: self.retry_queue.dead_letter_queue.queue_url,
+        }
+        """What only a stack with this attachment tells the outside."""
 
     def _mac_key(self) -> kms.Key:
-        """The HMAC key: administrators administer it, the trigger alone makes MACs, the challenge alone verifies."""
+        """The HMAC key: administrators administer it, trigger and worker alone make MACs.
+
+        The challenge verifies those that answer it, the worker those that come with a message.
+        """
         return kms.Key(
             self,
             "MacKey",
@@ -123,14 +156,14 @@ class SignInAttachment(Construct):
                         resources=["*"],
                     ),
                     iam.PolicyStatement(
-                        sid="TriggerProves",
-                        principals=[self.trigger.execution_role],
+                        sid="TriggerAndWorkerProve",
+                        principals=[self.trigger.execution_role, self.retry_queue.worker.execution_role],
                         actions=["kms:GenerateMac"],
                         resources=["*"],
                     ),
                     iam.PolicyStatement(
-                        sid="ChallengeVerifies",
-                        principals=[self.challenge.execution_role],
+                        sid="ChallengeAndWorkerVerify",
+                        principals=[self.challenge.execution_role, self.retry_queue.worker.execution_role],
                         actions=["kms:VerifyMac"],
                         resources=["*"],
                     ),
@@ -138,7 +171,9 @@ class SignInAttachment(Construct):
             ),
         )
 
-    def _publish_configuration(self, users: PubSubUserPool, identities: PubSubIdentityPool) -> None:
+    def _publish_configuration(
+        self, users: PubSubUserPool, internal_client: cognito.IUserPoolClient, identities: PubSubIdentityPool
+    ) -> None:
         ssm.StringParameter(
             self,
             "Configuration",
@@ -147,60 +182,77 @@ class SignInAttachment(Construct):
             string_value=Stack.of(self).to_json_string(
                 {
                     "userPoolProvider": users.user_pool.user_pool_provider_name,
-                    "internalClientId": users.internal_client.user_pool_client_id,
+                    "internalClientId": internal_client.user_pool_client_id,
                     "identityPoolId": identities.identity_pool_id,
                 }
             ),
         )
 
-    def _permissions(self, users: PubSubUserPool) -> None:
+    def _permissions(self, users: PubSubUserPool, switch: AttachingSwitch, settings: Settings) -> None:
         """Policies apart from the roles: the user pool names the functions, so these cannot wait for the user pool."""
         parameter_arn = Stack.of(self).format_arn(
             service="ssm",
             resource="parameter",
             resource_name=self._parameter_name.removeprefix("/"),
         )
-        read_configuration = iam.PolicyStatement(actions=["ssm:GetParameter"], resources=[parameter_arn])
         iam.Policy(
             self,
             "ChallengePermission",
             roles=[self.challenge.execution_role],
-            statements=[read_configuration],
+            statements=[iam.PolicyStatement(actions=["ssm:GetParameters"], resources=[parameter_arn])],
         )
-        permission = iam.Policy(
+        asked_for = ["cognito-idp:AdminGetUser"] if settings.mfa == "optional" else []
+        permissions = {
+            "TriggerPermission": (self.trigger, asked_for),
+            # The worker also looks whether the user is still there.
+            "WorkerPermission": (self.retry_queue.worker, ["cognito-idp:AdminGetUser"]),
+        }
+        for construct_id, (function, reading) in permissions.items():
+            permission = iam.Policy(
+                self,
+                construct_id,
+                roles=[function.execution_role],
+                statements=[
+                    iam.PolicyStatement(actions=["ssm:GetParameters"], resources=[parameter_arn, switch.arn]),
+                    iam.PolicyStatement(
+                        actions=[
+                            *reading,
+                            "cognito-idp:AdminInitiateAuth",
+                            "cognito-idp:AdminRespondToAuthChallenge",
+                            "cognito-idp:AdminUpdateUserAttributes",
+                        ],
+                        resources=[users.user_pool.user_pool_arn],
+                    ),
+                    iam.PolicyStatement(actions=["iot:AttachPolicy"], resources=["*"]),
+                ],
+            )
+            acknowledge(
+                permission,
+                {
+                    "AwsSolutions-IAM5[Resource::*]": (
+                        "iot:AttachPolicy is authorized on the target, and a Cognito identity has no ARN."
+                    )
+                },
+            )
+        iam.Policy(
             self,
-            "TriggerPermission",
+            "TriggerQueues",
             roles=[self.trigger.execution_role],
-            statements=[
-                read_configuration,
-                iam.PolicyStatement(
-                    actions=[
-                        "cognito-idp:AdminInitiateAuth",
-                        "cognito-idp:AdminRespondToAuthChallenge",
-                        "cognito-idp:AdminUpdateUserAttributes",
-                    ],
-                    resources=[users.user_pool.user_pool_arn],
-                ),
-                iam.PolicyStatement(actions=["iot:AttachPolicy"], resources=["*"]),
-            ],
-        )
-        acknowledge(
-            permission,
-            {
-                "AwsSolutions-IAM5[Resource::*]": (
-                    "iot:AttachPolicy is authorized on the target, and a Cognito identity has no ARN."
-                )
-            },
+            statements=[iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[self.retry_queue.queue.queue_arn])],
         )
 
-    def _wire(self, user_pool: cognito.UserPool) -> None:
-        user_pool.add_trigger(cognito.UserPoolOperation.POST_AUTHENTICATION, self.trigger)
-        for operation in (
-            cognito.UserPoolOperation.DEFINE_AUTH_CHALLENGE,
-            cognito.UserPoolOperation.CREATE_AUTH_CHALLENGE,
-            cognito.UserPoolOperation.VERIFY_AUTH_CHALLENGE_RESPONSE,
-        ):
-            user_pool.add_trigger(operation, self.challenge)
+    def _let_the_pool_call(self, users: PubSubUserPool) -> None:
+        """Name the functions in the user pool; one that is not the stack's own is wired by its custom resource."""
+        for trigger, function in self.functions_by_trigger.items():
+            if isinstance(users.user_pool, cognito.UserPool):
+                operation = cognito.UserPoolOperation.of(trigger[0].lower() + trigger[1:])
+                users.user_pool.add_trigger(operation, function)
+            else:
+                function.add_permission(
+                    f"{trigger}Invocation",
+                    principal=iam.ServicePrincipal("cognito-idp.amazonaws.com"),
+                    source_arn=users.user_pool.user_pool_arn,
+                )
 
 
 def _fingerprint(identities: PubSubIdentityPool, policy: IotPolicy, settings: Settings) -> str:

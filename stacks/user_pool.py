@@ -1,4 +1,4 @@
-"""The user pool, and the two app clients: one for people, one for the nested sign-in."""
+"""The user pool and its app clients: one for people, and one for the nested sign-in where there is one."""
 
 from __future__ import annotations
 
@@ -20,11 +20,36 @@ _MARKER_LENGTH = 128
 
 
 class PubSubUserPool(Construct):
-    """A user pool whose users sign in by name or e-mail address with SRP, and that no user can mark as attached."""
+    """A user pool whose users sign in by name or e-mail address with SRP, and that no user can mark as attached.
+
+    It is made, or is the one that an earlier deployment of this toolkit has left.
+    """
 
     def __init__(self, scope: Construct, construct_id: str, settings: Settings) -> None:
         super().__init__(scope, construct_id)
-        self.user_pool = cognito.UserPool(
+        self.is_ours = settings.user_pool_id is None
+        """Whether this stack makes the pool; one left by an earlier deployment belongs to no stack."""
+        self.user_pool: cognito.IUserPool
+        self.client: cognito.IUserPoolClient
+        if settings.user_pool_id and settings.user_pool_client_id:
+            self.user_pool = cognito.UserPool.from_user_pool_id(self, "UserPool", settings.user_pool_id)
+            self.client = cognito.UserPoolClient.from_user_pool_client_id(
+                self, "WebClient", settings.user_pool_client_id
+            )
+        else:
+            self.user_pool = self._make_pool(settings)
+            self.client = self._public_client(settings)
+        self.internal_client = self._internal_client() if settings.attachment == "sign-in" else None
+        """The nested sign-in's app client; None where nobody is signed in nested."""
+
+    @property
+    def clients(self) -> list[cognito.IUserPoolClient]:
+        """The app clients."""
+        return [self.client, *([self.internal_client] if self.internal_client else [])]
+
+    def _make_pool(self, settings: Settings) -> cognito.UserPool:
+        second_factor = cognito.MfaSecondFactor(otp=True, sms=False) if settings.mfa == "optional" else None
+        user_pool = cognito.UserPool(
             self,
             "UserPool",
             user_pool_name=settings.stack_name,
@@ -35,6 +60,8 @@ class PubSubUserPool(Construct):
             standard_attributes=cognito.StandardAttributes(
                 email=cognito.StandardAttribute(required=True, mutable=True)
             ),
+            # Cognito never removes an attribute, so a pool has this one whatever the setting attachment says: an update
+            # that leaves it out fails. https://github.com/hashicorp/terraform-provider-aws/issues/21654
             custom_attributes={
                 MARKER_ATTRIBUTE: cognito.StringAttribute(mutable=True, max_len=_MARKER_LENGTH),
             },
@@ -46,25 +73,26 @@ class PubSubUserPool(Construct):
                 require_uppercase=True,
             ),
             account_recovery=cognito.AccountRecovery.EMAIL_ONLY,
-            mfa=cognito.Mfa.OFF,
-            removal_policy=RemovalPolicy.DESTROY,
+            mfa=cognito.Mfa.OPTIONAL if settings.mfa == "optional" else cognito.Mfa.OFF,
+            mfa_second_factor=second_factor,
+            deletion_protection=settings.removal_policy == "retain",
+            removal_policy=_removal_policy(settings),
         )
         acknowledge(
-            self.user_pool,
+            user_pool,
             {
-                "AwsSolutions-COG2": "The nested sign-in cannot answer a second factor; MFA users would go unattached.",
+                "AwsSolutions-COG2": "A second factor is the team's choice; the smoke test's own users have none.",
                 "AwsSolutions-COG8": "Threat protection needs the Plus tier, priced per user: the team's choice.",
             },
         )
-        self.client = self._public_client()
-        self.internal_client = self._internal_client()
+        return user_pool
 
-    def _public_client(self) -> cognito.UserPoolClient:
+    def _public_client(self, settings: Settings) -> cognito.UserPoolClient:
         """The front end's app client: no secret, SRP only, the marker neither writable nor readable."""
         attributes = cognito.ClientAttributes().with_standard_attributes(
             email=True, given_name=True, family_name=True, locale=True, preferred_username=True
         )
-        return self.user_pool.add_client(
+        client = self.user_pool.add_client(
             "WebClient",
             generate_secret=False,
             auth_flows=cognito.AuthFlow(user_srp=True),
@@ -74,6 +102,8 @@ class PubSubUserPool(Construct):
             read_attributes=attributes.with_standard_attributes(email_verified=True),
             write_attributes=attributes,
         )
+        client.apply_removal_policy(_removal_policy(settings))
+        return client
 
     def _internal_client(self) -> cognito.UserPoolClient:
         """The nested sign-in's app client: no secret (it could be read), custom challenge only, shortest tokens."""
@@ -95,3 +125,7 @@ class PubSubUserPool(Construct):
         resource = cast("cognito.CfnUserPoolClient", client.node.default_child)
         resource.explicit_auth_flows = ["ALLOW_CUSTOM_AUTH"]
         return client
+
+
+def _removal_policy(settings: Settings) -> RemovalPolicy:
+    return RemovalPolicy.RETAIN if settings.removal_policy == "retain" else RemovalPolicy.DESTROY

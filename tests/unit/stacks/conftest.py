@@ -19,7 +19,9 @@ class Template:
     """A stack's template, with the few questions the tests ask of it."""
 
     def __init__(self, settings: Settings, region: str | None = None) -> None:
-        stack = AmplifyPubSubStack(App(), settings, env=Environment(region=region))
+        # What CDK's validation finds, `cdk synth` and stacks.nag say; it takes seconds to load.
+        app = App(builtin_cloud_formation_validation=False)
+        stack = AmplifyPubSubStack(app, settings, env=Environment(region=region))
         self.json = dict(CdkTemplate.from_stack(stack).to_json())
 
     def resources(self, resource_type: str) -> dict[str, dict[str, Any]]:
@@ -30,10 +32,20 @@ class Template:
             if resource["Type"] == resource_type
         }
 
+    def entire(self, resource_type: str) -> dict[str, dict[str, Any]]:
+        """Return each resource of a type, by logical id, with what CloudFormation does when it goes."""
+        resources = self.json["Resources"].items()
+        return {logical_id: each for logical_id, each in resources if each["Type"] == resource_type}
+
     def only(self, resource_type: str, matches: Callable[[str], bool] = lambda _id: True) -> dict[str, Any]:
         """Return the properties of the one resource of a type whose logical id matches."""
         (found,) = (each for logical_id, each in self.resources(resource_type).items() if matches(logical_id))
         return found
+
+    def invoked_by(self, service: str) -> dict[str, dict[str, Any]]:
+        """Return the permissions of a service to invoke our functions, by logical id."""
+        permissions = self.resources("AWS::Lambda::Permission").items()
+        return {logical_id: each for logical_id, each in permissions if each["Principal"] == f"{service}.amazonaws.com"}
 
     def statements_of(self, function: str) -> list[dict[str, Any]]:
         """Return every statement attached to the role of one of our functions, logs aside."""
@@ -41,6 +53,30 @@ class Template:
         policies = [each for each in self.resources("AWS::IAM::Policy").values() if {"Ref": role} in each["Roles"]]
         statements = [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
         return [each for each in statements if each["Action"] != ["logs:CreateLogStream", "logs:PutLogEvents"]]
+
+
+KEY_ARN = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+TOPIC_ARN = "arn:aws:sns:us-east-1:123456789012:alarms"
+
+
+@pytest.fixture(scope="session")
+def everything() -> Template:
+    """Every setting that adds something, at once."""
+    return Template(
+        Settings.model_validate(
+            {
+                "alarmTopicArn": TOPIC_ARN,
+                "groups": ["admins", "editors"],
+                "logGroupKeyArn": KEY_ARN,
+                "mfa": "optional",
+                "permissionsBoundary": "Developers",
+                "removalPolicy": "retain",
+                "tags": {"team": "platform"},
+                "terminationProtection": True,
+                "topics": ["chat/*", "orders"],
+            }
+        )
+    )
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from stacks.settings import Settings
 from tests.unit.stacks.conftest import Template
 
+_MANAGED_POLICIES = Path(__file__).parents[3] / "local_cloud" / "managed_policies"
 _TRIGGER = "SignInAttachmentPostAuthentication"
 _CHALLENGE = "SignInAttachmentAuthChallenge"
+_WORKER = "SignInAttachmentRetryQueueWorker"
 
 
 def _clients(template: Template) -> tuple[dict[str, object], dict[str, object]]:
@@ -18,6 +21,15 @@ def _clients(template: Template) -> tuple[dict[str, object], dict[str, object]]:
     web = next(each for logical_id, each in clients.items() if "Web" in logical_id)
     assert len(clients) == 2
     return web, internal
+
+
+def _retry_queue(template: Template) -> str:
+    (queue,) = (each for each, queue in template.resources("AWS::SQS::Queue").items() if "RedrivePolicy" in queue)
+    return queue
+
+
+def _as_list(actions: str | list[str]) -> list[str]:
+    return [actions] if isinstance(actions, str) else actions
 
 
 def test_the_front_ends_client_has_no_secret_and_signs_in_by_srp_alone(template: Template) -> None:
@@ -54,6 +66,21 @@ def test_no_client_may_read_or_write_the_marker(template: Template) -> None:
         assert "custom:pubsub_attachment" not in client["ReadAttributes"]  # type: ignore[operator]
 
 
+def test_the_trigger_asks_for_second_factors_only_where_there_can_be_any(
+    template: Template, everything: Template
+) -> None:
+    def asks(each: Template) -> bool:
+        return "cognito-idp:AdminGetUser" in json.dumps(each.statements_of(_TRIGGER))
+
+    assert (asks(template), asks(everything)) == (False, True)
+
+
+def test_a_second_factor_is_a_one_time_password_never_a_message(everything: Template) -> None:
+    pool = everything.only("AWS::Cognito::UserPool")
+    assert (pool["MfaConfiguration"], pool["EnabledMfas"]) == ("OPTIONAL", ["SOFTWARE_TOKEN_MFA"])
+    assert "SmsConfiguration" not in pool
+
+
 def test_no_second_factor_stands_in_the_way_of_the_nested_sign_in(template: Template) -> None:
     assert template.only("AWS::Cognito::UserPool")["MfaConfiguration"] == "OFF"
 
@@ -70,7 +97,7 @@ def test_guests_are_off_and_tokens_are_checked_with_the_user_pool(template: Temp
 
 
 def test_auth_role_trusts_signed_in_users_of_this_identity_pool_alone(template: Template) -> None:
-    role = template.only("AWS::IAM::Role", lambda logical_id: logical_id.startswith("IdentitiesAuthRole"))
+    role = template.only("AWS::IAM::Role", lambda logical_id: logical_id.startswith("IdentitiesSignedInAuthRole"))
     (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
     (pool,) = template.resources("AWS::Cognito::IdentityPool")
     assert statement["Action"] == "sts:AssumeRoleWithWebIdentity"
@@ -82,14 +109,14 @@ def test_auth_role_trusts_signed_in_users_of_this_identity_pool_alone(template: 
 
 def test_in_govcloud_auth_role_trusts_the_identity_pools_of_that_partition() -> None:
     template = Template(Settings(), region="us-gov-west-1")
-    role = template.only("AWS::IAM::Role", lambda logical_id: logical_id.startswith("IdentitiesAuthRole"))
+    role = template.only("AWS::IAM::Role", lambda logical_id: logical_id.startswith("IdentitiesSignedInAuthRole"))
     (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert statement["Principal"] == {"Federated": "cognito-identity-us-gov.amazonaws.com"}
     assert "cognito-identity-us-gov.amazonaws.com:aud" in statement["Condition"]["StringEquals"]
 
 
 def test_auth_role_holds_both_managed_policies_under_the_boundary(template: Template) -> None:
-    role = template.only("AWS::IAM::Role", lambda logical_id: logical_id.startswith("IdentitiesAuthRole"))
+    role = template.only("AWS::IAM::Role", lambda logical_id: logical_id.startswith("IdentitiesSignedInAuthRole"))
     names = [arn["Fn::Join"][1][-1] for arn in role["ManagedPolicyArns"]]
     assert names == [":iam::aws:policy/AWSIoTDataAccess", ":iam::aws:policy/AWSIoTConfigAccess"]
     (boundary,) = template.resources("AWS::IAM::ManagedPolicy")
@@ -120,48 +147,133 @@ def test_reserved_topics_are_denied_unless_the_setting_opens_them(template: Temp
     assert "iot:UpdateThingShadow" in next(each["Action"] for each in opened if "Action" in each)
 
 
-def test_only_the_trigger_makes_macs_and_only_the_challenge_verifies_them(template: Template) -> None:
+def test_the_role_of_a_group_is_like_auth_role(everything: Template) -> None:
+    roles = everything.resources("AWS::IAM::Role")
+    signed_in = {name: each for name, each in roles.items() if name.startswith("IdentitiesSignedIn")}
+    assert len(signed_in) == 3
+    for part in ("AssumeRolePolicyDocument", "ManagedPolicyArns", "PermissionsBoundary"):
+        assert len({json.dumps(each[part]) for each in signed_in.values()}) == 1
+
+
+def test_in_documented_mode_nothing_guards_the_roles() -> None:
+    template = Template(Settings.model_validate({"accessMode": "documented"}))
+    role = template.only("AWS::IAM::Role", lambda logical_id: logical_id.startswith("IdentitiesSignedInAuthRole"))
+    names = [arn["Fn::Join"][1][-1] for arn in role["ManagedPolicyArns"]]
+    assert names == [":iam::aws:policy/AWSIoTDataAccess", ":iam::aws:policy/AWSIoTConfigAccess"]
+    assert "PermissionsBoundary" not in role
+    assert template.resources("AWS::IAM::ManagedPolicy") == {}
+
+
+def test_the_accounts_boundary_bounds_every_role(everything: Template) -> None:
+    boundaries = {
+        json.dumps(each.get("PermissionsBoundary")) for each in everything.resources("AWS::IAM::Role").values()
+    }
+    (boundary,) = boundaries
+    assert ":policy/Developers" in boundary
+
+
+def test_under_the_accounts_boundary_a_deny_leaves_exactly_the_data_actions(everything: Template) -> None:
+    """Of everything that the two managed policies allow, as AWS publishes them."""
+    (control_plane, reserved) = everything.only("AWS::IAM::ManagedPolicy")["PolicyDocument"]["Statement"]
+    assert (control_plane["Effect"], control_plane["Resource"]) == ("Deny", "*")
+    assert reserved["Effect"] == "Deny"
+    granted = {
+        action
+        for file in _MANAGED_POLICIES.glob("*.json")
+        for statement in json.loads(file.read_text())["Statement"]
+        for action in statement["Action"]
+    }
+    left = {
+        action for action in granted if not any(fnmatchcase(action, pattern) for pattern in control_plane["Action"])
+    }
+    assert left == {"iot:Connect", "iot:Publish", "iot:Receive", "iot:Subscribe"}
+    assert not any(fnmatchcase("iot:RetainPublish", pattern) for pattern in control_plane["Action"])
+
+
+def test_the_wiring_may_pass_the_roles_of_signed_in_users_and_no_other(everything: Template) -> None:
+    (passing,) = (
+        each for each in everything.statements_of("UserPoolWiringFunction") if each["Action"] == "iam:PassRole"
+    )
+    roles = {each["Fn::GetAtt"][0] for each in passing["Resource"]}
+    assert roles == {name for name in everything.resources("AWS::IAM::Role") if name.startswith("IdentitiesSignedIn")}
+
+
+def test_only_trigger_and_worker_make_macs_and_only_challenge_and_worker_verify_them(template: Template) -> None:
     statements = template.only("AWS::KMS::Key")["KeyPolicy"]["Statement"]
-    by_action = {each["Sid"]: each for each in statements}
-    assert set(by_action) == {"Administration", "TriggerProves", "ChallengeVerifies"}
-    trigger_role = by_action["TriggerProves"]["Principal"]["AWS"]["Fn::GetAtt"][0]
-    challenge_role = by_action["ChallengeVerifies"]["Principal"]["AWS"]["Fn::GetAtt"][0]
-    assert trigger_role.startswith(f"{_TRIGGER}Role")
-    assert challenge_role.startswith(f"{_CHALLENGE}Role")
-    assert by_action["TriggerProves"]["Action"] == "kms:GenerateMac"
-    assert by_action["ChallengeVerifies"]["Action"] == "kms:VerifyMac"
+    by_action = {each["Action"]: each for each in statements if each["Sid"] != "Administration"}
+    users = {
+        action: sorted(role["Fn::GetAtt"][0].partition("Role")[0] for role in each["Principal"]["AWS"])
+        for action, each in by_action.items()
+    }
+    assert users == {"kms:GenerateMac": [_TRIGGER, _WORKER], "kms:VerifyMac": [_CHALLENGE, _WORKER]}
+    (administration,) = (each["Action"] for each in statements if each["Sid"] == "Administration")
     # Administrators could grant kms:*Mac by IAM policies if the key policy delegated it to the account.
     # CreateGrant would let them grant it to themselves.
-    administration = by_action["Administration"]["Action"]
     for action in ("kms:GenerateMac", "kms:VerifyMac", "kms:CreateGrant"):
         assert not [pattern for pattern in administration if fnmatchcase(action, pattern)]
 
 
-def test_the_trigger_may_do_its_four_steps_and_nothing_else(template: Template) -> None:
+def test_the_trigger_may_do_its_four_steps_and_queue_what_is_owed(template: Template) -> None:
     statements = template.statements_of(_TRIGGER)
     (pool,) = template.resources("AWS::Cognito::UserPool")
     allowed = {json.dumps(each["Action"]): each["Resource"] for each in statements}
     assert set(allowed) == {
-        '"ssm:GetParameter"',
+        '"ssm:GetParameters"',
         '["cognito-idp:AdminInitiateAuth", "cognito-idp:AdminRespondToAuthChallenge", '
         '"cognito-idp:AdminUpdateUserAttributes"]',
         '"iot:AttachPolicy"',
+        '"sqs:SendMessage"',
     }
     assert allowed['"iot:AttachPolicy"'] == "*"  # a Cognito identity has no ARN
     assert [each for action, each in allowed.items() if "cognito-idp" in action] == [{"Fn::GetAtt": [pool, "Arn"]}]
-    assert allowed['"ssm:GetParameter"']["Fn::Join"][1][-1].endswith(":parameter/AmplifyPubSub/sign-in-attachment")
+    configuration, switch = allowed['"ssm:GetParameters"']
+    assert configuration["Fn::Join"][1][-1].endswith(":parameter/AmplifyPubSub/sign-in-attachment")
+    assert switch["Fn::Join"][1][-1]["Ref"].startswith("AttachingSwitch")
+    assert allowed['"sqs:SendMessage"'] == {"Fn::GetAtt": [_retry_queue(template), "Arn"]}
+
+
+def test_the_worker_may_read_its_queue_attach_and_set_dead_letters_aside(template: Template) -> None:
+    statements = template.statements_of(_WORKER)
+    (pool,) = template.resources("AWS::Cognito::UserPool")
+    allowed = {action: each["Resource"] for each in statements for action in _as_list(each["Action"])}
+    assert {action.partition(":")[0] for action in allowed} == {"ssm", "cognito-idp", "iot", "sqs"}
+    assert {action for action in allowed if action.startswith("cognito-idp")} == {
+        "cognito-idp:AdminGetUser",
+        "cognito-idp:AdminInitiateAuth",
+        "cognito-idp:AdminRespondToAuthChallenge",
+        "cognito-idp:AdminUpdateUserAttributes",
+    }
+    for action, resource in allowed.items():
+        if action.startswith("cognito-idp"):
+            assert resource == {"Fn::GetAtt": [pool, "Arn"]}
+    queue = _retry_queue(template)
+    dead_letters = template.resources("AWS::SQS::Queue")[queue]["RedrivePolicy"]["deadLetterTargetArn"]
+    assert allowed["sqs:SendMessage"] == dead_letters
+    assert allowed["sqs:ReceiveMessage"] == {"Fn::GetAtt": [queue, "Arn"]}
+
+
+def test_what_is_owed_is_encrypted_at_rest_and_on_its_way(template: Template) -> None:
+    queues = template.resources("AWS::SQS::Queue")
+    assert len(queues) == 2
+    assert all(each["SqsManagedSseEnabled"] for each in queues.values())
+    refused = {
+        json.dumps(each["Queues"]): statement
+        for each in template.resources("AWS::SQS::QueuePolicy").values()
+        for statement in each["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny" and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    }
+    assert set(refused) == {json.dumps([{"Ref": queue}]) for queue in queues}
 
 
 def test_the_challenge_may_read_its_configuration_and_nothing_else(template: Template) -> None:
-    assert [each["Action"] for each in template.statements_of(_CHALLENGE)] == ["ssm:GetParameter"]
+    assert [each["Action"] for each in template.statements_of(_CHALLENGE)] == ["ssm:GetParameters"]
 
 
 def test_only_this_user_pool_may_invoke_the_trigger_functions(template: Template) -> None:
     (pool,) = template.resources("AWS::Cognito::UserPool")
-    permissions = template.resources("AWS::Lambda::Permission").values()
+    permissions = template.invoked_by("cognito-idp").values()
     assert len(permissions) == 4
     for permission in permissions:
-        assert permission["Principal"] == "cognito-idp.amazonaws.com"
         assert permission["SourceArn"] == {"Fn::GetAtt": [pool, "Arn"]}
 
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,10 +39,32 @@ def test_an_environment_goes_over_the_defaults_and_names_the_stack() -> None:
         (
             {"policyNme": "x"},
             None,
-            "amplify-pubsub.policyNme: unknown key; allowed: accessMode, attachment, logRetentionDays, "
-            "markerDays, markerGeneration, policyName, removalPolicy, reservedTopics",
+            "amplify-pubsub.policyNme: unknown key; allowed: accessMode, alarmTopicArn, allowOrigins, attachPerSecond, "
+            "attachment, detachPerSecond, groups, logGroupKeyArn, logRetentionDays, markerDays, markerGeneration, mfa, "
+            "permissionsBoundary, policyName, removalPolicy, reservedTopics, sweep, tags, "
+            "terminationProtection, topics, userPoolClientId, userPoolId",
         ),
-        ({"accessMode": "open"}, None, "amplify-pubsub.accessMode: 'open' given; input should be 'guarded'"),
+        (
+            {"alarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:alarms.fifo"},
+            None,
+            "amplify-pubsub.alarmTopicArn: 'arn:aws:sns:eu-west-1:123456789012:alarms.fifo' given; "
+            "string should match pattern '^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$'",
+        ),
+        (
+            {"attachPerSecond": {"signin": 5}},
+            None,
+            "amplify-pubsub.attachPerSecond.signin: unknown key; allowed: signIn, sweep, worker",
+        ),
+        (
+            {"attachPerSecond": {"worker": 0}},
+            None,
+            "amplify-pubsub.attachPerSecond.worker: 0 given; input should be greater than or equal to 1",
+        ),
+        (
+            {"accessMode": "open"},
+            None,
+            "amplify-pubsub.accessMode: 'open' given; input should be 'guarded' or 'documented'",
+        ),
         (
             {"markerDays": 0},
             None,
@@ -67,6 +92,48 @@ def test_an_environment_goes_over_the_defaults_and_names_the_stack() -> None:
             None,
             "amplify-pubsub.environments.prod: 'yes' given; allowed: an object of settings",
         ),
+        (
+            {"topics": ["chat/#"]},
+            None,
+            "amplify-pubsub.topics.0: 'chat/#' given; an IoT policy takes # literally; * stands for any characters "
+            "there",
+        ),
+        (
+            {"topics": ["$aws/*"]},
+            None,
+            "amplify-pubsub.topics.0: '$aws/*' given; reserved topics are opened by reservedTopics, not here",
+        ),
+        (
+            {"topics": ["a/b/c/d/e/f/g/h/i/*"]},
+            None,
+            "amplify-pubsub.topics.0: 'a/b/c/d/e/f/g/h/i/*' given; AWS IoT takes at most 7 slashes in a topic",
+        ),
+        (
+            {"topics": ["orders"]},
+            None,
+            "amplify-pubsub.topics: ['orders'] given; one at least must end in *, so that the smoke test has topics of "
+            "its own; pubsub-smoke/* will do",
+        ),
+        (
+            {"allowOrigins": ["https://app.example.com/"]},
+            None,
+            "amplify-pubsub.allowOrigins.0: 'https://app.example.com/' given; string should match pattern "
+            "'^(\\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?)$'",
+        ),
+        (
+            {"allowOrigins": ["*", "https://app.example.com"]},
+            None,
+            "amplify-pubsub.allowOrigins: ['*', 'https://app.example.com'] given; * stands for every origin, and then "
+            "alone",
+        ),
+        ({"groups": ["a", "a"]}, None, "amplify-pubsub.groups: ['a', 'a'] given; each may stand once, and a does not"),
+        ({"tags": {"aws:x": "1"}}, None, "amplify-pubsub.tags.'aws:x': 'aws:x' given; aws: is AWS's own"),
+        (
+            {"environments": {"prod": {"userPoolId": "eu-west-1_abc"}}},
+            None,
+            "amplify-pubsub.environments.prod: userPoolId and userPoolClientId go together",
+        ),
+        ({"mfa": "required"}, None, "amplify-pubsub.mfa: 'required' given; input should be 'off' or 'optional'"),
         ({"markerDays": "30"}, None, "amplify-pubsub.markerDays: '30' given; input should be a valid integer"),
         ({"markerDays": True}, None, "amplify-pubsub.markerDays: True given; input should be a valid integer"),
         (
@@ -100,6 +167,20 @@ def test_a_wrong_setting_is_named_with_its_path_what_was_given_and_what_is_allow
     assert str(raised.value) == message
 
 
+def test_topics_that_the_policy_has_no_room_for_are_refused() -> None:
+    topics = [f"application/{number:03}/*" for number in range(40)]
+    with pytest.raises(SettingsError, match=r"the IoT policy could become \d+ characters long, and AWS IoT takes 2048"):
+        read_settings({"topics": topics}, None)
+    assert read_settings({"topics": topics[:8]}, None).topics == topics[:8]
+
+
+def test_the_accounts_own_boundary_leaves_no_room_for_shadows_in_guarded_mode() -> None:
+    section = {"permissionsBoundary": "Developers", "reservedTopics": True}
+    with pytest.raises(SettingsError, match="permissionsBoundary and reservedTopics exclude each other"):
+        read_settings(section, None)
+    assert read_settings(section | {"accessMode": "documented"}, None).reserved_topics
+
+
 @given(st.dictionaries(st.text(max_size=12), st.none() | st.booleans() | st.integers() | st.text(max_size=8)))
 def test_any_section_is_either_settings_or_a_one_line_error(section: dict[str, Any]) -> None:
     message = ""
@@ -116,3 +197,17 @@ def test_a_partition_without_user_pools_is_refused_with_the_reason() -> None:
         check_region("cn-north-1")
     assert check_region("us-gov-west-1") == "us-gov-west-1"
     assert check_region(None) is None
+
+
+def test_every_environment_of_the_repository_has_a_policy_of_its_own() -> None:
+    section = json.loads((Path(__file__).parents[3] / "cdk.json").read_text())["context"]["amplify-pubsub"]
+    section["environments"]["staging"] = {}
+    names = [read_settings(section, each).policy_name for each in (None, *section["environments"])]
+    assert names == ["myIoTPolicy", "myIoTPolicy-prod", "myIoTPolicy-staging"]
+
+
+def test_the_documentation_lists_every_setting() -> None:
+    document = Path(__file__).parents[3] / "docs" / "how-it-works.md"
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", document.read_text().partition("## Settings")[2], re.MULTILINE)
+    listed = {name.strip("`") for row in rows for name in row.split(", ")}
+    assert listed == {field.alias for name, field in Settings.model_fields.items() if name != "environment"}

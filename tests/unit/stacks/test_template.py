@@ -1,18 +1,20 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from pubsub_client.outputs import MARKER_ATTRIBUTE, Output
 from stacks.settings import Settings
-from tests.unit.stacks.conftest import Template
+from tests.unit.stacks.conftest import KEY_ARN, Template
 
 if TYPE_CHECKING:
     from typing import Any
 
 CONTRACT = [
-    "AccessMode", "AttachmentMarker", "AuthRoleArn", "IdentityPoolId", "PolicyName", "PostAuthenticationFunctionName",
-    "PubSubEndpoint", "Region", "UserPoolClientId", "UserPoolId",
+    "AccessMode", "AttachmentMarker", "AuthRoleArn", "DeadLetterQueueUrl", "IdentityPoolId", "LeaveStateMachineArn",
+    "PolicyName",    "PostAuthenticationFunctionName", "PubSubEndpoint", "Region", "RetryQueueUrl", "SelfAttachUrl",
+    "SweepStateMachineArn", "Topics", "UserPoolClientId", "UserPoolId",
 ]  # fmt: skip
 
 
@@ -70,9 +72,110 @@ def test_whoever_attaches_is_destroyed_before_the_policy_is_detached(template: T
     assert lifecycle in json.dumps(trigger["Environment"]["Variables"]["ATTACHMENT_MARKER"])
 
 
-def test_an_environment_has_a_stack_and_a_parameter_of_its_own() -> None:
+def test_another_policy_name_makes_another_policy_beside_the_first(template: Template) -> None:
+    renamed = Template(Settings.model_validate({"policyName": "other"}))
+    for kind in ("AWS::IoT::Policy", "Custom::IotPolicyLifecycle", "Custom::IotPolicyVersions"):
+        assert not template.resources(kind).keys() & renamed.resources(kind).keys(), kind
+    assert template.resources("AWS::Lambda::Function").keys() == renamed.resources("AWS::Lambda::Function").keys()
+
+
+def test_the_destroy_guard_rests_on_everything_else(template: Template) -> None:
+    ((guard, resource),) = template.entire("Custom::DestroyGuard").items()
+    others = {each for each in template.json["Resources"] if not each.startswith("DestroyGuard")}
+    assert others <= set(resource["DependsOn"])
+    assert not [each for each in template.json["Resources"].values() if guard in each.get("DependsOn", ())]
+
+
+def test_an_environment_has_a_stack_and_parameters_of_its_own() -> None:
     template = Template(Settings(environment="prod"))
-    assert template.only("AWS::SSM::Parameter")["Name"] == "/AmplifyPubSub-prod/sign-in-attachment"
+    names = {each["Name"] for each in template.resources("AWS::SSM::Parameter").values()}
+    assert names == {"/AmplifyPubSub-prod/attaching", "/AmplifyPubSub-prod/sign-in-attachment"}
+
+
+def test_the_topics_of_the_settings_are_the_ones_the_policy_opens(everything: Template) -> None:
+    statements = everything.only("AWS::IoT::Policy")["PolicyDocument"]["Statement"]
+    resources = [arn["Fn::Join"][1][-1].lstrip(":") for each in statements for arn in each["Resource"]]
+    assert resources == ["client/*", "topic/chat/*", "topic/orders", "topicfilter/chat/*", "topicfilter/orders"]
+    assert everything.json["Outputs"]["Topics"]["Value"] == "chat/*,orders"
+
+
+def test_a_changed_document_first_makes_room_for_its_version(template: Template) -> None:
+    (versions,) = template.entire("Custom::IotPolicyVersions")
+    (policy,) = template.entire("AWS::IoT::Policy").values()
+    assert versions in policy["DependsOn"]
+    document = template.resources("Custom::IotPolicyVersions")[versions]["Document"]
+    assert "topicfilter/*" in json.dumps(document)
+
+
+def test_groups_come_in_the_order_of_the_settings_and_choose_the_role(everything: Template) -> None:
+    assert [each["Name"] for each in everything.only("Custom::UserPoolWiring")["Groups"]] == ["admins", "editors"]
+    (mapping,) = everything.only("AWS::Cognito::IdentityPoolRoleAttachment")["RoleMappings"].values()
+    assert (mapping["Type"], mapping["AmbiguousRoleResolution"]) == ("Token", "AuthenticatedRole")
+
+
+def test_what_users_hold_on_to_outlives_the_stack_when_it_is_retained(everything: Template) -> None:
+    kept = {
+        logical_id
+        for logical_id, resource in everything.json["Resources"].items()
+        if resource.get("DeletionPolicy") == "Retain"
+    }
+    assert {re.sub(r"[0-9A-F]{8}$", "", each) for each in kept} == {
+        "UsersUserPool", "UsersUserPoolWebClient"
+    }  # fmt: skip
+    assert everything.only("AWS::Cognito::UserPool")["DeletionProtection"] == "ACTIVE"
+
+
+def test_by_default_nothing_outlives_the_stack(template: Template) -> None:
+    policies = {each.get("DeletionPolicy", "Delete") for each in template.json["Resources"].values()}
+    assert policies == {"Delete"}
+
+
+def test_the_triggers_come_off_before_their_functions_go(everything: Template) -> None:
+    wiring = everything.only("Custom::UserPoolWiring")
+    assert wiring["OutlivesStack"] == "true"
+    assert set(wiring["Triggers"]) == set(everything.only("AWS::Cognito::UserPool")["LambdaConfig"])
+    # CloudFormation deletes what depends on something before that, be it by reference or by name.
+    functions = {each["Fn::GetAtt"][0] for each in wiring["Triggers"].values()}
+    assert functions <= set(everything.resources("AWS::Lambda::Function"))
+    (resource,) = everything.entire("Custom::UserPoolWiring").values()
+    assert set(everything.invoked_by("cognito-idp")) <= set(resource["DependsOn"])
+    assert set(everything.resources("AWS::Cognito::UserPool")) <= set(resource["DependsOn"])
+
+
+def test_a_pool_left_over_is_wired_by_the_custom_resource() -> None:
+    template = Template(
+        Settings.model_validate({"userPoolId": "eu-west-1_abc", "userPoolClientId": "web", "groups": ["admins"]})
+    )
+    assert template.resources("AWS::Cognito::UserPool") == {}
+    wiring = template.only("Custom::UserPoolWiring")
+    assert (wiring["UserPoolId"], wiring["OutlivesStack"]) == ("eu-west-1_abc", "true")
+    assert [each["Name"] for each in wiring["Groups"]] == ["admins"]
+    (client,) = template.resources("AWS::Cognito::UserPoolClient").values()
+    assert client["ExplicitAuthFlows"] == ["ALLOW_CUSTOM_AUTH"]
+    providers = template.only("AWS::Cognito::IdentityPool")["CognitoIdentityProviders"]
+    assert "web" in [each["ClientId"] for each in providers]
+    permissions = template.invoked_by("cognito-idp")
+    assert len(permissions) == 4
+    (resource,) = template.entire("Custom::UserPoolWiring").values()
+    assert set(permissions) <= set(resource["DependsOn"])
+
+
+def test_every_taggable_resource_is_tagged(everything: Template) -> None:
+    text = [json.dumps(each["Properties"]) for each in everything.json["Resources"].values()]
+    tagged = {
+        each["Type"]
+        for each, properties in zip(everything.json["Resources"].values(), text, strict=True)
+        if '"platform"' in properties
+    }
+    assert tagged >= {
+        "AWS::ApiGatewayV2::Api", "AWS::Cognito::IdentityPool", "AWS::Cognito::UserPool", "AWS::IAM::Role",
+        "AWS::IoT::Policy", "AWS::KMS::Key", "AWS::Lambda::Function", "AWS::Logs::LogGroup", "AWS::SSM::Parameter",
+        "AWS::StepFunctions::StateMachine",
+    }  # fmt: skip
+
+
+def test_every_log_group_is_encrypted_with_the_key_of_the_settings(everything: Template) -> None:
+    assert {each["KmsKeyId"] for each in everything.resources("AWS::Logs::LogGroup").values()} == {KEY_ARN}
 
 
 def _function(template: Template, name: str) -> dict[str, Any]:

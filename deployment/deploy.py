@@ -1,0 +1,37 @@
+"""Deploys the stack, and proves it."""
+
+from __future__ import annotations
+
+import sys
+
+from deployment.cdk_cli import REPOSITORY, cdk_command
+from deployment.child import run_in_foreground
+from deployment.target import Target
+from pubsub_client.cli.asking import check_may_ask
+
+# A new attachment can take AWS 6 to 8 minutes to act.
+_SMOKE_SECONDS = 600
+
+
+def deploy(profile: str | None, region: str | None, environment: str | None, *, yes: bool) -> int:
+    """Deploy and run the smoke test; return its exit code, or 1 if the deployment failed.
+
+    Without ``yes`` the CDK CLI asks before it widens permissions.
+
+    Raises:
+        CouldNotRunError: a guard stops it.
+        NotDoneError: AWS refuses what a guard asks.
+        SettingsError: a setting is wrong.
+    """
+    check_may_ask(yes=yes, otherwise="give --yes, with make YES=1")
+    target = Target.find(profile, region, environment)
+    target.show()
+    target.check_bootstrapped()
+    approval = ["--require-approval", "never"] if yes else []
+    command = cdk_command("deploy", target.stack, *target.context, *approval)
+    if run_in_foreground(command, cwd=REPOSITORY, env=target.variables()) != 0:
+        return 1
+    smoke = ["smoke", "--stack", target.stack, "--region", target.region, "--timeout", str(_SMOKE_SECONDS)]
+    whose = ["--profile", target.profile] if target.profile else []
+    command = [sys.executable, "-m", "pubsub_client", *smoke, *whose]
+    return run_in_foreground(command, cwd=REPOSITORY, env=target.variables())

@@ -1,0 +1,303 @@
+"""Seen in production: alarms that each say what is wrong, and a dashboard. docs/operations.md says what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aws_cdk import aws_lambda as lambda_
+
+    from stacks.leaving import Leaving
+    from stacks.settings import Settings
+    from stacks.sign_in_attachment import SignInAttachment
+    from stacks.sweep import Sweep
+    from stacks.user_pool import PubSubUserPool
+
+# What attachment/report.py in lambdas/ writes.
+_NAMESPACE = "AmplifyPubSub"
+_OUTCOMES = ("Attached", "Queued", "Failed", "Skipped")
+
+_PERIOD = Duration.minutes(5)
+_LONG_PERIOD = Duration.minutes(15)
+_DOCUMENT = "docs/operations.md"
+
+# A sign-in's time, cold start included: the trigger gives up after 2.5 s and has queued by 3.5 s at the latest, Lambda
+# ends a warm one after 4 s, Cognito any after 5 s.
+_GIVES_UP = 2500
+_SLOW = 3000
+_COGNITO = 5000
+# As long as a new attachment may take to act on AWS, and then as long again.
+_OWED_TOO_LONG = Duration.minutes(15)
+
+_HALF, _WHOLE = 12, 24
+
+
+class Monitoring(Construct):
+    """Alarms and a dashboard for the parts that a deployment has.
+
+    An alarm is named ``<stack>-<what>``, and docs/operations.md has a section ``<what>``. With the setting
+    ``alarmTopicArn`` each notifies that topic when it goes off and when it is over.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        settings: Settings,
+        *,
+        users: PubSubUserPool,
+        sign_in: SignInAttachment | None,
+        self_attach: lambda_.IFunction,
+        sweep: Sweep,
+        leaving: Leaving,
+    ) -> None:
+        """Make alarms and dashboard.
+
+        Args:
+            scope: the construct it belongs to.
+            construct_id: its id there.
+            settings: names the stack, and the topic to notify.
+            users: whose sign-ins the trigger is to see.
+            sign_in: trigger, challenge, retry queue and worker, if the deployment has them.
+            self_attach: the function of the self-attach route.
+            sweep: function and state machine of the sweep.
+            leaving: state machine that takes a policy off everybody.
+        """
+        super().__init__(scope, construct_id)
+        self._stack_name = settings.stack_name
+        self._topic = (
+            actions.SnsAction(sns.Topic.from_topic_arn(self, "Topic", settings.alarm_topic_arn))
+            if settings.alarm_topic_arn
+            else None
+        )
+        self._alarms: list[cloudwatch.Alarm] = []
+        functions: dict[str, lambda_.IFunction] = {}
+        ways = []
+        if sign_in:
+            functions |= {
+                "trigger": sign_in.trigger,
+                "challenge": sign_in.challenge,
+                "worker": sign_in.retry_queue.worker,
+            }
+            ways += ["sign-in", "retry"]
+            self._watch_sign_ins(users, sign_in)
+        functions |= {"self-attach": self_attach, "sweep": sweep.function}
+        ways += ["self-attach", "sweep"]
+        self._alarm("self-attach-failed", "Self-attach could not attach", self._outcome("self-attach", "Failed"))
+        self._watch_sweeps(sweep)
+        self._watch_leaving(leaving)
+        self._watch_functions(functions)
+        self._dashboard(sign_in, functions, ways)
+
+    def _watch_functions(self, functions: dict[str, lambda_.IFunction]) -> None:
+        for name, function in functions.items():
+            errors, throttles = function.metric_errors(period=_PERIOD), function.metric_throttles(period=_PERIOD)
+            self._alarm(f"{name}-errors", f"The {name} function fails", errors)
+            self._alarm(f"{name}-throttles", f"Lambda throttles the {name} function", throttles)
+
+    def _watch_sign_ins(self, users: PubSubUserPool, sign_in: SignInAttachment) -> None:
+        self._alarm(
+            "sign-in-failed",
+            "A sign-in could neither attach nor queue what it owes",
+            self._outcome("sign-in", "Failed"),
+        )
+        self._alarm(
+            "retry-failed",
+            "The worker gave attachments up as nothing but a change will help",
+            self._outcome("retry", "Failed"),
+        )
+        self._alarm(
+            "trigger-slow",
+            "Sign-ins come close to the five seconds after which Cognito fails them",
+            self._duration("Maximum"),
+            above=_SLOW,
+        )
+        self._alarm(
+            "trigger-unwired",
+            "Users sign in, but the user pool does not call the trigger",
+            self._unwired(users, sign_in),
+            datapoints=2,
+            of=4,
+        )
+        queues = sign_in.retry_queue
+        self._alarm(
+            "retry-queue-age",
+            "Attachments wait in the retry queue and the worker does not take them",
+            queues.queue.metric_approximate_age_of_oldest_message(statistic="Maximum", period=_PERIOD),
+            above=_OWED_TOO_LONG.to_seconds(),
+        )
+        # SQS leaves a message that was received three times out of the age, and the worker takes one many times:
+        # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+        self._alarm(
+            "retries-go-on",
+            "The worker has been putting attachments off for half an hour",
+            self._outcome("retry", "Queued").with_(period=_LONG_PERIOD),
+            datapoints=2,
+            of=2,
+        )
+        # SQS may stop reporting a queue that nobody has touched for six hours, whatever is in it:
+        # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/monitoring-using-cloudwatch.html
+        self._alarm(
+            "dead-letters",
+            "Attachments are among the dead letters, where nothing tries them again",
+            queues.dead_letter_queue.metric_approximate_number_of_messages_visible(statistic="Maximum", period=_PERIOD),
+            missing=cloudwatch.TreatMissingData.IGNORE,
+        )
+
+    def _unwired(self, users: PubSubUserPool, sign_in: SignInAttachment) -> cloudwatch.MathExpression:
+        """Return 1 for a period in which users signed in and the trigger never ran.
+
+        A period without sign-ins has no datapoint. One that ends between a sign-in's trigger and its tokens, or whose
+        invocations CloudWatch does not know of yet, looks alike, so one alone is no alarm. Cognito's metrics come every
+        five minutes: https://docs.aws.amazon.com/cognito/latest/developerguide/metrics-for-cognito-user-pools.html
+        """
+        sign_ins = cloudwatch.Metric(
+            namespace="AWS/Cognito",
+            metric_name="SignInSuccesses",
+            dimensions_map={
+                "UserPool": users.user_pool.user_pool_id,
+                "UserPoolClient": users.client.user_pool_client_id,
+            },
+            statistic="Sum",
+        )
+        return cloudwatch.MathExpression(
+            expression="IF((signIns > 0) AND (FILL(invocations, 0) == 0), 1, 0)",
+            using_metrics={"signIns": sign_ins, "invocations": sign_in.trigger.metric_invocations()},
+            period=_LONG_PERIOD,
+            label="sign-ins without the trigger",
+        )
+
+    def _watch_sweeps(self, sweep: Sweep) -> None:
+        machine = sweep.machine.state_machine
+        self._alarm("sweep-failed", "The sweep could not attach identities", self._outcome("sweep", "Failed"))
+        self._alarm(
+            "sweep-stopped",
+            "A sweep came to no end",
+            cloudwatch.MathExpression(
+                expression="FILL(failed, 0) + FILL(timedOut, 0)",
+                using_metrics={"failed": machine.metric_failed(), "timedOut": machine.metric_timed_out()},
+                period=_PERIOD,
+                label="sweeps that came to no end",
+            ),
+        )
+
+    def _watch_leaving(self, leaving: Leaving) -> None:
+        self._alarm(
+            "leave-stopped",
+            "An IoT policy that was to leave everybody is attached still",
+            leaving.machine.state_machine.metric_failed(period=_PERIOD),
+        )
+
+    def _alarm(
+        self,
+        name: str,
+        wrong: str,
+        metric: cloudwatch.IMetric,
+        *,
+        above: float = 0,
+        datapoints: int = 1,
+        of: int = 1,
+        missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING,
+    ) -> None:
+        """Make an alarm that goes off when ``datapoints`` of the last ``of`` periods are above the threshold."""
+        alarm = cloudwatch.Alarm(
+            self,
+            name.title().replace("-", ""),
+            alarm_name=f"{self._stack_name}-{name}",
+            alarm_description=f"{wrong}: {_DOCUMENT}#{name}",
+            metric=metric,
+            threshold=above,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+            datapoints_to_alarm=datapoints,
+            evaluation_periods=of,
+            treat_missing_data=missing,
+        )
+        if self._topic:
+            alarm.add_alarm_action(self._topic)
+            alarm.add_ok_action(self._topic)
+        self._alarms.append(alarm)
+
+    def _outcome(self, way: str, outcome: str) -> cloudwatch.Metric:
+        return self._reported(way, outcome, "Sum")
+
+    def _duration(self, statistic: str) -> cloudwatch.Metric:
+        return self._reported("sign-in", "Duration", statistic)
+
+    def _reported(self, way: str, name: str, statistic: str) -> cloudwatch.Metric:
+        """Return a metric that the functions report themselves."""
+        return cloudwatch.Metric(
+            namespace=_NAMESPACE,
+            metric_name=name,
+            dimensions_map={"Stack": self._stack_name, "Way": way},
+            statistic=statistic,
+            period=_PERIOD,
+        )
+
+    def _dashboard(
+        self, sign_in: SignInAttachment | None, functions: dict[str, lambda_.IFunction], ways: Sequence[str]
+    ) -> None:
+        titles = {
+            "sign-in": "Are sign-ins attached?",
+            "retry": "Does the worker attach what they owe?",
+            "self-attach": "Do users attach themselves?",
+            "sweep": "What does the sweep find?",
+        }
+        outcomes = [
+            cloudwatch.GraphWidget(
+                title=titles[way],
+                left=[self._outcome(way, outcome) for outcome in _OUTCOMES],
+                stacked=True,
+                width=_WHOLE // len(ways),
+            )
+            for way in ways
+        ]
+        failures = cloudwatch.GraphWidget(
+            title="Do functions fail, or Lambda throttle them?",
+            left=[
+                metric.with_(label=f"{name} {what}")
+                for name, function in functions.items()
+                for what, metric in (("errors", function.metric_errors()), ("throttles", function.metric_throttles()))
+            ],
+            width=_HALF,
+        )
+        alarms = cloudwatch.AlarmStatusWidget(title="Alarms", alarms=self._alarms, width=_HALF, height=6)
+        cloudwatch.Dashboard(
+            self,
+            "Dashboard",
+            dashboard_name=self._stack_name,
+            widgets=[outcomes, self._sign_in_widgets(sign_in) if sign_in else [], [failures, alarms]],
+        )
+
+    def _sign_in_widgets(self, sign_in: SignInAttachment) -> list[cloudwatch.IWidget]:
+        queue, dead_letters = sign_in.retry_queue.queue, sign_in.retry_queue.dead_letter_queue
+        marks = {_GIVES_UP: "gives up and queues", _SLOW: "alarm", _COGNITO: "Cognito fails the sign-in"}
+        return [
+            cloudwatch.GraphWidget(
+                title="How long does the trigger take?",
+                left=[self._duration(each).with_(label=each) for each in ("p50", "p99", "Maximum")],
+                left_annotations=[cloudwatch.HorizontalAnnotation(value=at, label=what) for at, what in marks.items()],
+                left_y_axis=cloudwatch.YAxisProps(min=0, label="ms", show_units=False),
+                width=_HALF,
+            ),
+            cloudwatch.GraphWidget(
+                title="Is anything waiting, or dead?",
+                left=[
+                    queue.metric_approximate_number_of_messages_visible(label="waiting", statistic="Maximum"),
+                    queue.metric_approximate_number_of_messages_not_visible(
+                        label="worked on or put off", statistic="Maximum"
+                    ),
+                    dead_letters.metric_approximate_number_of_messages_visible(label="dead", statistic="Maximum"),
+                ],
+                right=[queue.metric_approximate_age_of_oldest_message(label="oldest", statistic="Maximum")],
+                right_y_axis=cloudwatch.YAxisProps(min=0, label="s", show_units=False),
+                width=_HALF,
+            ),
+        ]

@@ -1,0 +1,148 @@
+"""The roles of signed-in users, AuthRole and the groups', and what keeps them to AWS IoT's data actions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import ArnFormat, Stack
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from pubsub_client.outputs import MANAGED_POLICIES
+from stacks.acknowledgements import acknowledge
+
+if TYPE_CHECKING:
+    from stacks.settings import Settings
+
+_DATA_ACTIONS = ["iot:Connect", "iot:Publish", "iot:Subscribe", "iot:Receive", "iot:RetainPublish"]
+_SHADOW_ACTIONS = [
+    "iot:GetThingShadow",
+    "iot:UpdateThingShadow",
+    "iot:DeleteThingShadow",
+    "iot:ListNamedShadowsForThing",
+]
+# With what names of AWS IoT's other actions begin.
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsiot.html
+_CONTROL_VERBS = (
+    "Accept", "Add", "Associate", "Attach", "Cancel", "Clear", "Close", "Confirm", "Create", "Delete",
+    "Deprecate", "Describe", "Detach", "Disable", "Disassociate", "Enable", "Get", "List", "Open", "Put",
+    "Register", "Reject", "Remove", "Replace", "Rotate", "Search", "Set", "Start", "Stop", "Tag", "Test",
+    "Transfer", "Untag", "Update", "Validate",
+)  # fmt: skip
+
+
+class SignedInRoles(Construct):
+    """Makes roles that signed-in users of one identity pool may have: the guide's policies, and what guards them.
+
+    AWSIoTConfigAccess would let any signed-in user rewrite the IoT policy for everyone, make certificates and rules,
+    and AWS adds actions to it. In ``guarded`` mode a permissions boundary leaves the data actions: it fails closed
+    where a list of denied actions would not. Only where the account's own boundary takes its place, a deny must do.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, settings: Settings, identity_pool_id: str) -> None:
+        super().__init__(scope, construct_id)
+        self._settings = settings
+        self._trust = _trust(Stack.of(self), identity_pool_id)
+        self._boundary: iam.ManagedPolicy | None = None
+        self._deny: iam.ManagedPolicy | None = None
+        if settings.guards_by_deny:
+            self._deny = _deny(self)
+        elif settings.access_mode == "guarded":
+            self._boundary = _boundary(self, settings)
+
+    def add(self, construct_id: str, description: str) -> iam.Role:
+        """Make a role."""
+        policies = [iam.ManagedPolicy.from_aws_managed_policy_name(name) for name in MANAGED_POLICIES]
+        role = iam.Role(
+            self,
+            construct_id,
+            description=description,
+            assumed_by=self._trust,
+            managed_policies=[*policies, *([self._deny] if self._deny else [])],
+            permissions_boundary=self._boundary,
+        )
+        limit = (
+            "the setting accessMode chooses to follow it to the letter"
+            if self._settings.access_mode == "documented"
+            else "it grants the data actions alone, the rest is kept off"
+        )
+        acknowledge(
+            role,
+            {
+                f"AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{name}]": (
+                    f"Amplify's guide asks for this policy; {limit}."
+                )
+                for name in MANAGED_POLICIES
+            },
+        )
+        return role
+
+
+def _trust(stack: Stack, identity_pool_id: str) -> iam.FederatedPrincipal:
+    """Trust the identity pool's signed-in users; GovCloud's service has a name of its own."""
+    gov_cloud = stack.region.startswith("us-gov-")
+    service = "cognito-identity-us-gov.amazonaws.com" if gov_cloud else "cognito-identity.amazonaws.com"
+    return iam.FederatedPrincipal(
+        service,
+        {
+            "StringEquals": {f"{service}:aud": identity_pool_id},
+            "ForAnyValue:StringLike": {f"{service}:amr": "authenticated"},
+        },
+        "sts:AssumeRoleWithWebIdentity",
+    )
+
+
+def _boundary(scope: Construct, settings: Settings) -> iam.ManagedPolicy:
+    """Allow at most the data actions of AWS IoT, and anything else that the role's policies say."""
+    data = _DATA_ACTIONS + (_SHADOW_ACTIONS if settings.reserved_topics else [])
+    statements = [
+        iam.PolicyStatement(sid="AnythingButIot", not_actions=["iot:*"], resources=["*"]),
+        iam.PolicyStatement(sid="IotData", actions=data, resources=["*"]),
+    ]
+    if not settings.reserved_topics:
+        statements.append(_no_reserved_topics(scope))
+    boundary = iam.ManagedPolicy(
+        scope, "Boundary", description="Signed-in users: AWS IoT data actions only", statements=statements
+    )
+    acknowledge(
+        boundary,
+        {
+            "CloudFormation-Validate::W2512": "What is not AWS IoT is left to the role's own policies.",
+            # The rule itself fails on resources made of intrinsic functions, and is then named without a finding.
+            "AwsSolutions-IAM5": (
+                "A boundary grants nothing: it says which of the role's grants count, on whatever these name."
+            ),
+        },
+    )
+    return boundary
+
+
+def _deny(scope: Construct) -> iam.ManagedPolicy:
+    """Deny the control plane of AWS IoT by the verbs of its actions, and reserved topics."""
+    control_plane = iam.PolicyStatement(
+        sid="NoControlPlane",
+        effect=iam.Effect.DENY,
+        actions=[f"iot:{verb}*" for verb in _CONTROL_VERBS],
+        resources=["*"],
+    )
+    return iam.ManagedPolicy(
+        scope,
+        "ControlPlaneDeny",
+        description="Signed-in users: no control plane of AWS IoT",
+        statements=[control_plane, _no_reserved_topics(scope)],
+    )
+
+
+def _no_reserved_topics(scope: Construct) -> iam.PolicyStatement:
+    stack = Stack.of(scope)
+    return iam.PolicyStatement(
+        sid="NoReservedTopics",
+        effect=iam.Effect.DENY,
+        actions=["iot:Publish", "iot:Subscribe", "iot:Receive", "iot:RetainPublish"],
+        resources=[
+            stack.format_arn(
+                service="iot", resource=kind, resource_name="$aws/*", arn_format=ArnFormat.SLASH_RESOURCE_NAME
+            )
+            for kind in ("topic", "topicfilter")
+        ],
+    )

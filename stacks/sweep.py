@@ -1,0 +1,138 @@
+"""The sweep over every identity: its function, the state machine that carries it, and its schedule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from pubsub_client.outputs import MARKER_ATTRIBUTE
+from stacks.acknowledgements import acknowledge
+from stacks.functions import PubSubFunction
+from stacks.looping_state_machine import STEP_TIMEOUT, LoopingStateMachine
+
+if TYPE_CHECKING:
+    from stacks.attaching_switch import AttachingSwitch
+    from stacks.identity_pool import PubSubIdentityPool
+    from stacks.iot_policy import IotPolicy
+    from stacks.settings import Settings
+    from stacks.sign_in_attachment import SignInAttachment
+    from stacks.user_pool import PubSubUserPool
+
+_MEMORY_SIZE = 512
+
+
+class Sweep(Construct):
+    """Looks at every identity on a schedule and when asked, and attaches the policy where it is missing."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        settings: Settings,
+        *,
+        policy: IotPolicy,
+        switch: AttachingSwitch,
+        users: PubSubUserPool,
+        identities: PubSubIdentityPool,
+        sign_in: SignInAttachment | None,
+    ) -> None:
+        """Make function, state machine and schedule.
+
+        Args:
+            scope: the construct it belongs to.
+            construct_id: its id there.
+            settings: for rates and schedule.
+            policy: the IoT policy.
+            switch: says whether anything may attach; `pubsub sweep --resume` turns it on again.
+            users: the user pool, whose users can be queued for the worker.
+            identities: the identity pool.
+            sign_in: has the retry queue, if the deployment attaches at sign-in.
+        """
+        super().__init__(scope, construct_id)
+        rates = settings.attach_per_second
+        environment = switch.environment | {
+            "ATTACH_PER_SECOND": str(rates.sweep),
+            "EPOCH": policy.epoch,
+            "FULL_EVERY_DAYS": str(settings.sweep.full_every_days),
+            "IDENTITY_POOL_ID": identities.identity_pool_id,
+            "LOOK_PER_SECOND": str(rates.looks(settings.attachment)),
+            "POLICY_NAME": policy.policy_name,
+            "STACK_NAME": settings.stack_name,
+        }
+        if sign_in:
+            environment |= {
+                "ATTACHMENT_MARKER": sign_in.marker,
+                "MARKER_ATTRIBUTE": f"custom:{MARKER_ATTRIBUTE}",
+                "RETRY_QUEUE_URL": sign_in.retry_queue.queue.queue_url,
+                "USER_POOL_ID": users.user_pool.user_pool_id,
+                "WORKER_PER_SECOND": str(rates.worker),
+            }
+        self.function = PubSubFunction(
+            self,
+            "Function",
+            settings=settings,
+            handler="sweep.handler",
+            description="Attaches the IoT policy to every signed-in user's identity that lacks it",
+            environment=environment,
+            timeout=STEP_TIMEOUT,
+            memory_size=_MEMORY_SIZE,
+        )
+        # Gone before the policy is detached from everybody, so that nothing attaches it again meanwhile.
+        self.function.node.add_dependency(policy)
+        self.machine = LoopingStateMachine(
+            self,
+            "Machine",
+            settings,
+            name="sweep",
+            function=self.function,
+            description="Sweeps over every identity of the identity pool",
+        )
+        self._permissions(switch, users, identities, sign_in)
+        events.Rule(
+            self,
+            "Schedule",
+            description="Sweeps over every identity of the identity pool",
+            schedule=events.Schedule.expression(settings.sweep.schedule),
+            targets=[targets.SfnStateMachine(self.machine.state_machine)],
+        )
+
+    def _permissions(
+        self,
+        switch: AttachingSwitch,
+        users: PubSubUserPool,
+        identities: PubSubIdentityPool,
+        sign_in: SignInAttachment | None,
+    ) -> None:
+        statements = [
+            switch.may_turn(),
+            iam.PolicyStatement(actions=["ssm:GetParameters"], resources=[switch.arn]),
+            iam.PolicyStatement(actions=["cognito-identity:ListIdentities"], resources=[identities.arn]),
+            iam.PolicyStatement(actions=["iot:AttachPolicy", "iot:ListAttachedPolicies"], resources=["*"]),
+            iam.PolicyStatement(actions=["states:ListExecutions"], resources=[self.machine.arn]),
+            iam.PolicyStatement(
+                actions=["states:DescribeExecution", "states:GetExecutionHistory"],
+                resources=[self.machine.executions_arn],
+            ),
+        ]
+        if sign_in:
+            statements += [
+                iam.PolicyStatement(
+                    actions=["sqs:GetQueueAttributes", "sqs:SendMessage"],
+                    resources=[sign_in.retry_queue.queue.queue_arn],
+                ),
+                iam.PolicyStatement(actions=["cognito-idp:ListUsers"], resources=[users.user_pool.user_pool_arn]),
+            ]
+        permission = iam.Policy(self, "Permission", roles=[self.function.execution_role], statements=statements)
+        acknowledge(
+            permission,
+            {
+                "AwsSolutions-IAM5[Resource::*]": (
+                    "Both are authorized on the target, and a Cognito identity has no ARN."
+                ),
+                self.machine.executions_finding: "Every execution of one state machine, whose name is whole.",
+            },
+        )

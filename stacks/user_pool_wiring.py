@@ -1,0 +1,106 @@
+"""The custom resource for what CloudFormation cannot do with a user pool that outlives its stack."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import CustomResource, Duration
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from pubsub_client.outputs import MARKER_ATTRIBUTE
+from stacks.functions import PubSubFunction
+from stacks.resource_provider import resource_provider
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aws_cdk import aws_lambda as lambda_
+
+    from stacks.identity_pool import PubSubIdentityPool
+    from stacks.settings import Settings
+    from stacks.user_pool import PubSubUserPool
+
+
+class UserPoolWiring(Construct):
+    """Takes the triggers off before their functions go, wires a pool left over, and makes the groups.
+
+    Made after the functions and the pool's permission to invoke them, and destroyed before, so that no sign-in ever
+    calls a function that is gone. Groups are made here because they and their members stay, whatever becomes of stack
+    and settings.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        settings: Settings,
+        users: PubSubUserPool,
+        *,
+        triggers: Mapping[str, lambda_.Function],
+        identities: PubSubIdentityPool,
+    ) -> None:
+        """Make the resource.
+
+        Args:
+            scope: the construct it belongs to.
+            construct_id: its id there.
+            settings: whether the pool is kept, and for the logs of its functions.
+            users: the user pool.
+            triggers: the function of each trigger, by the trigger's name in a pool's ``LambdaConfig``.
+            identities: for the roles of the groups, and of users without one.
+        """
+        super().__init__(scope, construct_id)
+        function = PubSubFunction(
+            self,
+            "Function",
+            settings=settings,
+            handler="user_pool_wiring.on_event",
+            description="Makes the user pool's groups, and takes its triggers off before their functions go",
+            timeout=Duration.minutes(1),
+        )
+        permission = iam.Policy(
+            self,
+            "Permission",
+            roles=[function.execution_role],
+            statements=[
+                iam.PolicyStatement(
+                    actions=[
+                        "cognito-idp:CreateGroup",
+                        "cognito-idp:DescribeUserPool",
+                        "cognito-idp:GetUserPoolMfaConfig",
+                        "cognito-idp:ListGroups",
+                        "cognito-idp:SetUserPoolMfaConfig",
+                        "cognito-idp:TagResource",
+                        "cognito-idp:UpdateGroup",
+                        "cognito-idp:UpdateUserPool",
+                    ],
+                    resources=[users.user_pool.user_pool_arn],
+                ),
+                # Who names a group's role passes it to Cognito.
+                iam.PolicyStatement(
+                    actions=["iam:PassRole"],
+                    resources=[role.role_arn for role in (identities.auth_role, *identities.group_roles.values())],
+                ),
+            ],
+        )
+        provider = resource_provider(self, settings, on_event=function)
+        # Where there is no trigger nothing is marked, and a pool may be without the attribute.
+        marker = {"MarkerAttribute": f"custom:{MARKER_ATTRIBUTE}"} if triggers else {}
+        wiring = CustomResource(
+            self,
+            "Wiring",
+            resource_type="Custom::UserPoolWiring",
+            service_token=provider.service_token,
+            properties={
+                "UserPoolId": users.user_pool.user_pool_id,
+                "OutlivesStack": str(not users.is_ours or settings.removal_policy == "retain").lower(),
+                "MfaConfiguration": settings.mfa.upper(),
+                **marker,
+                "Triggers": {trigger: each.function_arn for trigger, each in triggers.items()},
+                "Groups": [{"Name": name, "RoleArn": role.role_arn} for name, role in identities.group_roles.items()],
+                "AuthRoleArn": identities.auth_role.role_arn,
+            },
+        )
+        # With a function comes the pool's permission to invoke it.
+        wiring.node.add_dependency(permission, users.user_pool, *triggers.values())

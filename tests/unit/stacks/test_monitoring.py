@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attachment.report import report
+from stacks.settings import Settings
+from tests.unit.stacks.conftest import TOPIC_ARN, Template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+
+_REPOSITORY = Path(__file__).parents[3]
+_OPERATIONS = (_REPOSITORY / "docs" / "operations.md").read_text()
+_WAYS = set(re.findall(r'way="([^"]+)"', "".join(each.read_text() for each in (_REPOSITORY / "lambdas").glob("*.py"))))
+
+
+def _alarms(template: Template) -> dict[str, dict[str, Any]]:
+    """Return the alarms by their name without the stack's."""
+    alarms = {each["AlarmName"]: each for each in template.resources("AWS::CloudWatch::Alarm").values()}
+    assert all(name.startswith("AmplifyPubSub-") for name in alarms)
+    return {name.removeprefix("AmplifyPubSub-"): alarm for name, alarm in alarms.items()}
+
+
+def _metrics(alarm: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the metrics that an alarm looks at."""
+    queries = [each["MetricStat"]["Metric"] for each in alarm.get("Metrics", ()) if "MetricStat" in each]
+    return queries or [alarm]
+
+
+def _dashboard(template: Template) -> list[dict[str, Any]]:
+    """Return the dashboard's widgets; what only CloudFormation knows stands in them as its logical id."""
+    parts = template.only("AWS::CloudWatch::Dashboard")["DashboardBody"]["Fn::Join"][1]
+    known = [each if isinstance(each, str) else json.dumps(each).replace('"', "'") for each in parts]
+    widgets: list[dict[str, Any]] = json.loads("".join(known))["widgets"]
+    return widgets
+
+
+def test_each_function_that_attaches_is_watched_for_errors_and_throttles(template: Template) -> None:
+    attaching = ("SignInAttachment", "SelfAttach", "Sweep")
+    functions = {each for each in template.resources("AWS::Lambda::Function") if each.startswith(attaching)}
+    assert len(functions) == 5
+    for metric in ("Errors", "Throttles"):
+        watched = [each["Dimensions"] for each in _alarms(template).values() if each.get("MetricName") == metric]
+        assert {dimension["Value"]["Ref"] for (dimension,) in watched} == functions
+
+
+def test_both_queues_are_watched(template: Template) -> None:
+    queues = template.resources("AWS::SQS::Queue")
+    alarms = _alarms(template)
+    watched = {
+        name: alarms[name]["Dimensions"][0]["Value"]["Fn::GetAtt"][0] for name in ("retry-queue-age", "dead-letters")
+    }
+    assert "RedrivePolicy" in queues[watched["retry-queue-age"]]
+    assert "RedrivePolicy" not in queues[watched["dead-letters"]]
+    assert alarms["dead-letters"]["Threshold"] == 0
+    # The queue may stop reporting with dead letters in it: no news are not good news.
+    assert alarms["dead-letters"]["TreatMissingData"] == "ignore"
+
+
+def test_every_metric_of_ours_is_one_that_the_functions_report(
+    template: Template, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report("Attached", way="sign-in", stack="AmplifyPubSub", request_id="1", seconds=0.1)
+    line = json.loads(capsys.readouterr().out)
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    ours = [each for alarm in _alarms(template).values() for each in _metrics(alarm)] + [
+        {"Namespace": namespace, "MetricName": name, "Dimensions": _pairs(dimensions)}
+        for namespace, name, dimensions in _on_the_dashboard(template)
+    ]
+    ours = [each for each in ours if not each["Namespace"].startswith("AWS/")]
+    names = {metric["Name"] for metric in directive["Metrics"]}
+    assert {each["MetricName"] for each in ours} == names
+    for metric in ours:
+        assert metric["Namespace"] == directive["Namespace"]
+        dimensions = {each["Name"]: each["Value"] for each in metric["Dimensions"]}
+        assert list(dimensions) == directive["Dimensions"][0]
+        assert dimensions["Stack"] == line["Stack"]
+        assert dimensions["Way"] in _WAYS
+
+
+def _on_the_dashboard(template: Template) -> Iterator[tuple[str, str, list[str]]]:
+    for widget in _dashboard(template):
+        for namespace, name, *dimensions in widget["properties"].get("metrics", ()):
+            yield namespace, name, [each for each in dimensions if isinstance(each, str)]
+
+
+def _pairs(dimensions: list[str]) -> list[dict[str, str]]:
+    return [{"Name": name, "Value": value} for name, value in zip(dimensions[::2], dimensions[1::2], strict=True)]
+
+
+def test_what_fails_is_watched_in_every_way_there_is(template: Template) -> None:
+    alarms = _alarms(template)
+    for way in _WAYS:
+        alarm = alarms[f"{way}-failed"]
+        assert (alarm["MetricName"], alarm["Statistic"], alarm["Threshold"]) == ("Failed", "Sum", 0)
+        assert {"Name": "Way", "Value": way} in alarm["Dimensions"]
+
+
+def test_a_slow_trigger_is_told_before_anybody_ends_it(template: Template) -> None:
+    trigger = template.only("AWS::Lambda::Function", lambda each: each.startswith("SignInAttachmentPostAuthentication"))
+    alarm = _alarms(template)["trigger-slow"]
+    assert (alarm["MetricName"], alarm["Statistic"]) == ("Duration", "Maximum")
+    budget = float(trigger["Environment"]["Variables"]["BUDGET_SECONDS"])
+    assert budget * 1000 < alarm["Threshold"] < trigger["Timeout"] * 1000
+
+
+def test_sign_ins_without_the_trigger_are_told_and_one_odd_period_is_not(template: Template) -> None:
+    alarm = _alarms(template)["trigger-unwired"]
+    expression, sign_ins, invocations = alarm["Metrics"]
+    assert expression["Expression"] == "IF((signIns > 0) AND (FILL(invocations, 0) == 0), 1, 0)"
+    web_client = next(each for each in template.resources("AWS::Cognito::UserPoolClient") if "Web" in each)
+    assert (sign_ins["Id"], sign_ins["MetricStat"]["Metric"]["MetricName"]) == ("signIns", "SignInSuccesses")
+    assert {"Name": "UserPoolClient", "Value": {"Ref": web_client}} in sign_ins["MetricStat"]["Metric"]["Dimensions"]
+    assert (invocations["Id"], invocations["MetricStat"]["Metric"]["MetricName"]) == ("invocations", "Invocations")
+    # Cognito reports every five minutes.
+    assert {each["MetricStat"]["Period"] % 300 for each in (sign_ins, invocations)} == {0}
+    assert {each["MetricStat"]["Stat"] for each in (sign_ins, invocations)} == {"Sum"}
+    assert alarm["DatapointsToAlarm"] > 1
+    assert alarm["TreatMissingData"] == "notBreaching"
+
+
+def test_attachments_put_off_again_and_again_are_told_although_sqs_leaves_them_out_of_the_age(
+    template: Template,
+) -> None:
+    alarm = _alarms(template)["retries-go-on"]
+    assert (alarm["MetricName"], alarm["Threshold"]) == ("Queued", 0)
+    # The worker's longest backoff: every message that is put off comes again in such a period.
+    assert alarm["Period"] == 900
+    assert alarm["DatapointsToAlarm"] == alarm["EvaluationPeriods"] == 2
+
+
+def test_every_alarm_says_in_a_line_what_is_wrong_and_where_to_read_on(template: Template) -> None:
+    for name, alarm in _alarms(template).items():
+        what, _, anchor = alarm["AlarmDescription"].partition(": docs/operations.md#")
+        assert what
+        assert anchor == name
+        assert f"\n### {anchor}\n" in _OPERATIONS
+
+
+def test_docs_tell_of_no_alarm_that_is_not_there(template: Template) -> None:
+    told = re.findall(r"^### (.*)$", _OPERATIONS, re.MULTILINE)
+    assert set(told) == set(_alarms(template))
+
+
+def test_every_alarm_notifies_the_topic_of_the_settings_and_without_one_nothing(
+    template: Template, everything: Template
+) -> None:
+    for alarm in _alarms(everything).values():
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [TOPIC_ARN]
+    assert not any({"AlarmActions", "OKActions"} & alarm.keys() for alarm in _alarms(template).values())
+
+
+def test_the_dashboard_has_the_stacks_name_and_shows_every_alarm() -> None:
+    template = Template(Settings(environment="prod"))
+    assert template.only("AWS::CloudWatch::Dashboard")["DashboardName"] == "AmplifyPubSub-prod"
+    (widget,) = (each for each in _dashboard(template) if each["type"] == "alarm")
+    shown = {re.findall(r"'(Monitoring\w+)'", each)[0] for each in widget["properties"]["alarms"]}
+    assert shown == set(template.resources("AWS::CloudWatch::Alarm"))
+
+
+def test_where_users_attach_themselves_that_is_what_is_watched() -> None:
+    template = Template(Settings(attachment="self-attach"))
+    of_each = {f"{name}-{what}" for name in ("self-attach", "sweep") for what in ("errors", "throttles", "failed")}
+    assert set(_alarms(template)) == of_each | {"leave-stopped", "sweep-stopped"}
+    assert "sign-in" not in json.dumps(_dashboard(template))

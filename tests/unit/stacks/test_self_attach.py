@@ -1,0 +1,136 @@
+"""The route by which users attach themselves, and the stack that has no other way."""
+
+from __future__ import annotations
+
+import json
+import re
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pytest
+
+from pubsub_client.outputs import SIGN_IN_OUTPUTS, Output
+from stacks.settings import Settings
+from tests.unit.stacks.conftest import Template
+
+
+@pytest.fixture(scope="module")
+def alone() -> Template:
+    return Template(Settings.model_validate({"attachment": "self-attach", "groups": ["admins"]}))
+
+
+class TestRoute:
+    def test_the_api_has_one_route_and_iam_authorizes_it(self, template: Template) -> None:
+        route = template.only("AWS::ApiGatewayV2::Route")
+        assert (route["RouteKey"], route["AuthorizationType"]) == ("POST /self-attach", "AWS_IAM")
+        assert template.only("AWS::ApiGatewayV2::Stage")["StageName"] == "$default"
+
+    def test_the_output_is_its_whole_address(self, template: Template) -> None:
+        (api,) = template.resources("AWS::ApiGatewayV2::Api")
+        address = {"Fn::Join": ["", [{"Fn::GetAtt": [api, "ApiEndpoint"]}, "/self-attach"]]}
+        assert template.json["Outputs"]["SelfAttachUrl"]["Value"] == address
+
+    @pytest.mark.parametrize("origins", [["*"], ["https://app.example.com", "http://localhost:5173"]])
+    def test_pages_of_the_origins_of_the_settings_may_sign_and_call(self, origins: list[str]) -> None:
+        template = Template(Settings.model_validate({"allowOrigins": origins}))
+        cors = template.only("AWS::ApiGatewayV2::Api")["CorsConfiguration"]
+        assert (cors["AllowOrigins"], cors["AllowMethods"]) == (origins, ["POST"])
+        assert set(cors["AllowHeaders"]) == {
+            "authorization", "content-type", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"
+        }  # fmt: skip
+        assert cors["ExposeHeaders"] == ["retry-after"]
+        assert "AllowCredentials" not in cors
+
+    def test_its_rate_is_what_sign_ins_have_and_alone_what_the_worker_had_too(
+        self, template: Template, alone: Template
+    ) -> None:
+        rates = [
+            each.only("AWS::ApiGatewayV2::Stage")["DefaultRouteSettings"]["ThrottlingRateLimit"]
+            for each in (template, alone)
+        ]
+        assert rates == [5, 13]
+
+    def test_the_access_log_does_not_tell_who_called(self, template: Template) -> None:
+        told = template.only("AWS::ApiGatewayV2::Stage")["AccessLogSettings"]["Format"]
+        assert "$context.requestId" in told
+        assert not re.search(r"\$context\.(identity|authorizer\.(?!error)|customDomain)", told)
+
+    def test_its_function_may_list_and_attach_and_nothing_else(self, template: Template) -> None:
+        attaching, switch = template.statements_of("SelfAttachFunction")
+        assert (attaching["Action"], attaching["Resource"]) == (["iot:AttachPolicy", "iot:ListAttachedPolicies"], "*")
+        assert switch["Action"] == "ssm:GetParameters"
+        assert "AttachingSwitch" in json.dumps(switch["Resource"])
+
+    def test_only_this_api_may_invoke_its_function(self, template: Template) -> None:
+        (permission,) = template.invoked_by("apigateway").values()
+        (api,) = template.resources("AWS::ApiGatewayV2::Api")
+        assert permission["SourceArn"]["Fn::Join"][1][-2:] == [{"Ref": api}, "/*/*/self-attach"]
+
+    def test_nothing_attaches_any_more_when_the_policy_is_being_detached(self, alone: Template) -> None:
+        (function,) = (
+            each for each in alone.entire("AWS::Lambda::Function").items() if each[0].startswith("SelfAttach")
+        )
+        (lifecycle,) = alone.entire("Custom::IotPolicyLifecycle")
+        assert lifecycle in function[1]["DependsOn"]
+
+
+class TestUsers:
+    @pytest.mark.parametrize(
+        "settings",
+        [
+            {"groups": ["admins"]},
+            {"groups": ["admins"], "accessMode": "documented"},
+            {"groups": ["admins"], "permissionsBoundary": "Developers"},
+            {"groups": ["admins"], "attachment": "self-attach"},
+        ],
+    )
+    def test_each_role_of_theirs_allows_this_route_and_nothing_else_of_the_api(self, settings: dict[str, Any]) -> None:
+        template = Template(Settings.model_validate(settings))
+        policy = template.only("AWS::IAM::Policy", lambda logical_id: logical_id.startswith("SelfAttachInvocation"))
+        theirs = {name for name in template.resources("AWS::IAM::Role") if name.startswith("IdentitiesSignedIn")}
+        assert {each["Ref"] for each in policy["Roles"]} == theirs
+        assert len(theirs) == 2
+        (statement,) = policy["PolicyDocument"]["Statement"]
+        assert statement["Action"] == "execute-api:Invoke"
+        (api,) = template.resources("AWS::ApiGatewayV2::Api")
+        assert statement["Resource"]["Fn::Join"][1][-2:] == [{"Ref": api}, "/$default/POST/self-attach"]
+
+    def test_no_guard_of_ours_is_in_the_way(self, template: Template, everything: Template) -> None:
+        (boundary,) = template.resources("AWS::IAM::ManagedPolicy").values()
+        anything_but = boundary["PolicyDocument"]["Statement"][0]
+        assert (anything_but["Effect"], anything_but["NotAction"]) == ("Allow", "iot:*")
+        (deny,) = everything.resources("AWS::IAM::ManagedPolicy").values()
+        denied = [action for each in deny["PolicyDocument"]["Statement"] for action in _list(each["Action"])]
+        assert not [pattern for pattern in denied if fnmatchcase("execute-api:Invoke", pattern)]
+
+
+class TestAlone:
+    def test_there_is_nothing_of_the_nested_sign_in(self, alone: Template) -> None:
+        for kind in ("AWS::KMS::Key", "AWS::SQS::Queue", "AWS::Lambda::EventSourceMapping"):
+            assert alone.resources(kind) == {}, kind
+        assert alone.only("AWS::SSM::Parameter")["Name"].endswith("/attaching")
+        assert "SignInAttachment" not in json.dumps(alone.json)
+        assert alone.invoked_by("cognito-idp") == {}
+        assert "LambdaConfig" not in alone.only("AWS::Cognito::UserPool")
+        (client,) = alone.resources("AWS::Cognito::UserPoolClient").values()
+        assert client["ExplicitAuthFlows"] == ["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
+        assert len(alone.only("AWS::Cognito::IdentityPool")["CognitoIdentityProviders"]) == 1
+
+    def test_the_outputs_are_those_of_the_contract_less_the_triggers(self, alone: Template) -> None:
+        assert set(alone.json["Outputs"]) == set(Output) - SIGN_IN_OUTPUTS
+
+    def test_groups_are_made_and_triggers_of_before_come_off(self, alone: Template) -> None:
+        wiring = alone.only("Custom::UserPoolWiring")
+        assert [each["Name"] for each in wiring["Groups"]] == ["admins"]
+        assert wiring["Triggers"] == {}
+        assert "MarkerAttribute" not in wiring
+
+    def test_its_pool_can_be_that_of_a_stack_that_attached_at_sign_in(self, alone: Template) -> None:
+        """CloudFormation's update would fail without one of the attributes."""
+        at_sign_in = Template(Settings.model_validate({"groups": ["admins"]})).resources("AWS::Cognito::UserPool")
+        ((logical_id, pool),) = alone.resources("AWS::Cognito::UserPool").items()
+        assert pool == {name: value for name, value in at_sign_in[logical_id].items() if name != "LambdaConfig"}
+
+
+def _list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
