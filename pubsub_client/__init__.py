@@ -11,14 +11,43 @@
 What can go wrong is in :mod:`pubsub_client.exceptions`.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from pubsub_client import exceptions
-from pubsub_client._aws_iot import AwsIot
-from pubsub_client._cognito import CognitoSession
-from pubsub_client._credentials import Credentials, CredentialsSource
-from pubsub_client._pubsub import PubSub
-from pubsub_client._states import ConnectionState, StateChange
-from pubsub_client._subscription import Message, Subscription
 from pubsub_client.exceptions import PubSubError
+
+if TYPE_CHECKING:
+    from pubsub_client._aws_iot import AwsIot
+    from pubsub_client._cognito import CognitoSession
+    from pubsub_client._credentials import Credentials, CredentialsSource
+    from pubsub_client._pubsub import PubSub
+    from pubsub_client._self_attach import SelfAttachment
+    from pubsub_client._states import ConnectionState, StateChange
+    from pubsub_client._subscription import Message, Subscription
+else:
+    _MODULES = {
+        "AwsIot": "_aws_iot",
+        "CognitoSession": "_cognito",
+        "ConnectionState": "_states",
+        "Credentials": "_credentials",
+        "CredentialsSource": "_credentials",
+        "Message": "_subscription",
+        "PubSub": "_pubsub",
+        "SelfAttachment": "_self_attach",
+        "StateChange": "_states",
+        "Subscription": "_subscription",
+    }
+
+    def __getattr__(name: str) -> object:
+        """Import what is asked for: who reads only the names of outputs waits for no MQTT client and no AWS SDK."""
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        return found
+
 
 __all__ = [
     "AwsIot",
@@ -29,6 +58,7 @@ __all__ = [
     "Message",
     "PubSub",
     "PubSubError",
+    "SelfAttachment",
     "StateChange",
     "Subscription",
     "exceptions",

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from awscrt import auth, http
 from awscrt.mqtt5 import ExtendedValidationAndFlowControlOptions
 
+from pubsub_client._credentials import SelfAttachingSource
 from pubsub_client._endpoint import Endpoint
-from pubsub_client._provider import Operation
+from pubsub_client._provider import Operation, Remedy
 from pubsub_client.exceptions import ConfigurationError, PayloadError, TopicError
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class AwsIot:
     Args:
         endpoint: the bare host that DescribeEndpoint gives for ``iot:Data-ATS``.
         region: the endpoint's region, which the signature is for.
-        credentials: asked at each connection; a :class:`CognitoSession` or a source of one's own.
+        credentials: asked at each connection; a :class:`CognitoSession` or a source of one's own. One that can
+            self-attach is asked for that when AWS IoT denies the connection.
 
     Raises:
         ConfigurationError: the endpoint is not a bare host.
@@ -113,6 +115,17 @@ class AwsIot:
             f"the identity's role or the IoT policies attached to it do not allow {actions} on "
             f"{kind}/{resource} (a new attachment can take minutes to act)"
         )
+
+    async def remedy_denial(self) -> Remedy | None:
+        """Have the IoT policy attached, if the credentials source can."""
+        source = self._source
+        if not (isinstance(source, SelfAttachingSource) and source.can_self_attach):
+            return None
+        try:
+            attachment = await source.self_attach()
+        except Exception as error:  # noqa: BLE001 - a source of one's own may fail in any way
+            return Remedy(f"Self-attach did not help: {error}", applied=False)
+        return Remedy(f"Self-attach answered {attachment.text}", applied=True)
 
     async def _sign(self, credentials: Credentials) -> str:
         request = http.HttpRequest("GET", _PATH, http.HttpHeaders([("Host", self.endpoint.authority)]))

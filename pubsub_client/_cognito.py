@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -16,10 +14,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pycognito.aws_srp import AWSSRP
 
 from pubsub_client._credentials import Credentials
-from pubsub_client.exceptions import SessionError, SignInError
+from pubsub_client._id_token import id_token_claims
+from pubsub_client._self_attach import SelfAttachRoute
+from pubsub_client.exceptions import ConfigurationError, SessionError, SignInError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from pubsub_client._self_attach import SelfAttachment
 
 # So early that what was handed out just before is still good when AWS looks at it.
 _RENEW_CREDENTIALS_BEFORE = timedelta(minutes=5)
@@ -62,7 +64,12 @@ class CognitoSession:
             ``ALLOW_REFRESH_TOKEN_AUTH``.
         identity_pool_id: the identity pool that takes this app client's tokens.
         endpoint_url: where Cognito answers; None is boto3's own choice, ``AWS_ENDPOINT_URL`` included.
+        self_attach_url: where a user has the IoT policy attached, the stack's output ``SelfAttachUrl``. With it, a
+            connection that AWS IoT denies is repaired by itself.
         now: the clock, with a time zone.
+
+    Raises:
+        ConfigurationError: ``self_attach_url`` is not the URL of a route.
     """
 
     def __init__(
@@ -73,6 +80,7 @@ class CognitoSession:
         user_pool_client_id: str,
         identity_pool_id: str,
         endpoint_url: str | None = None,
+        self_attach_url: str | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         # No call here takes AWS credentials, so boto3 must not look for any.
@@ -82,6 +90,7 @@ class CognitoSession:
         self._user_pool_id = user_pool_id
         self._client_id = user_pool_client_id
         self._identity_pool_id = identity_pool_id
+        self._self_attach_route = None if self_attach_url is None else SelfAttachRoute(self_attach_url, region)
         self._now = now
         self._one_at_a_time = asyncio.Lock()
         self._tokens: _Tokens | None = None
@@ -123,6 +132,25 @@ class CognitoSession:
             if self._credentials is None or self._ends_within(_RENEW_CREDENTIALS_BEFORE, self._credentials.expiration):
                 self._credentials = await self._get_credentials(await self._current_tokens())
             return self._credentials
+
+    @property
+    def can_self_attach(self) -> bool:
+        """Whether this session was given a ``self_attach_url``."""
+        return self._self_attach_route is not None
+
+    async def self_attach(self) -> SelfAttachment:
+        """Have the IoT policy attached to the user's identity, if it is not.
+
+        AWS IoT may take minutes to act on a new attachment.
+
+        Raises:
+            SessionError: nobody is signed in, or the route refuses, fails or cannot be reached; for up to half a minute
+                it is asked again while it says that it will help later.
+            ConfigurationError: this session was given no ``self_attach_url``.
+        """
+        if self._self_attach_route is None:
+            raise ConfigurationError("this session cannot self-attach: give it the stack's output SelfAttachUrl")
+        return await self._self_attach_route.attach(await self.credentials())
 
     async def sign_out(self) -> None:
         """Revoke the refresh token and forget everything; nothing happens if nobody is signed in.
@@ -196,8 +224,7 @@ class CognitoSession:
 def _read_tokens(result: Mapping[str, Any], refresh_token: str) -> _Tokens:
     """Read an AuthenticationResult, whose ``ExpiresIn`` is the access token's: the ID token has its own."""
     id_token = result["IdToken"]
-    payload = id_token.split(".")[1]
-    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    claims = id_token_claims(id_token)
     return _Tokens(
         id_token,
         refresh_token,

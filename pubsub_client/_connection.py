@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import concurrent.futures
     from collections.abc import Callable
 
-    from pubsub_client._provider import Provider
+    from pubsub_client._provider import Provider, Remedy
 
 _KEEP_ALIVE_SECONDS = 60
 _RECONNECT_SECONDS = (1, 120)
@@ -50,7 +50,8 @@ class Listener:
 class Connection:
     """A connection by one provider's way, with a client id of its own.
 
-    It is signed anew at each attempt, and made again with exponentially growing, fully jittered pauses.
+    It is signed anew at each attempt, and made again with exponentially growing, fully jittered pauses. When it is
+    denied, the provider may know a remedy.
 
     Args:
         provider: the broker and how it is reached.
@@ -73,6 +74,9 @@ class Connection:
         self._unanswered: set[asyncio.Future[Any]] = set()
         self._explanations: set[asyncio.Task[None]] = set()
         self._upgrade: concurrent.futures.Future[str] | None = None
+        self._refusal: ConnectionRefused | None = None
+        self._remedy: Remedy | None = None
+        self._one_told_at_a_time = asyncio.Lock()
         self._up = False
         self._closing = False
         self._client = mqtt5.Client(self._options())
@@ -81,7 +85,8 @@ class Connection:
         """Connect.
 
         Raises:
-            ConnectionRefused: the first attempt failed, or took longer than given; nothing is tried any more.
+            ConnectionRefused: the first attempt failed and the provider knows no remedy, or it took longer than given;
+                nothing is tried any more.
         """
         self._client.start()
         try:
@@ -90,8 +95,10 @@ class Connection:
         except TimeoutError:
             path = _path_of(self._upgrade)
             await self.close()
-            reason = await why_silent(path, self._provider, seconds)
-            raise ConnectionRefused(self._provider.endpoint.authority, reason) from None
+            refusal = self._refusal or ConnectionRefused(
+                self._provider.endpoint.authority, await why_silent(path, self._provider, seconds)
+            )
+            raise refusal from refusal.__cause__
         except asyncio.CancelledError:
             await self.close()
             raise
@@ -215,6 +222,7 @@ class Connection:
 
     def _succeeded(self, data: mqtt5.LifecycleConnectSuccessData) -> None:
         self._up = True
+        self._remedy = None
         if not self._opened.done():
             self._opened.set_result(None)
         if not self._closing:
@@ -235,12 +243,34 @@ class Connection:
 
     async def _tell(self, attempt: FailedAttempt) -> None:
         reason = await why_refused(attempt, self._provider, self._client_id)
-        if not self._opened.done():
-            refusal = ConnectionRefused(self._provider.endpoint.authority, reason, denied=attempt.denied)
-            refusal.__cause__ = attempt.unprepared or attempt.error
-            self._opened.set_result(refusal)
+        async with self._one_told_at_a_time:
+            self._refusal = self._refused(reason, attempt)
+            if attempt.denied and not self._up:
+                await self._have_it_remedied()
+            if self._remedy:
+                reason = f"{reason}. {self._remedy.text}"
+                self._refusal = self._refused(reason, attempt)
+            if not (self._opened.done() or self._remedied):
+                self._opened.set_result(self._refusal)
+            if not self._up:
+                self._listener.disconnected(reason)
+
+    def _refused(self, reason: str, attempt: FailedAttempt) -> ConnectionRefused:
+        refusal = ConnectionRefused(self._provider.endpoint.authority, reason, denied=attempt.denied)
+        refusal.__cause__ = attempt.unprepared or attempt.error
+        return refusal
+
+    async def _have_it_remedied(self) -> None:
+        """Let the provider do what it can, unless it has since the last success; awscrt goes on trying meanwhile."""
+        if self._remedied:
+            return
+        remedy = await self._provider.remedy_denial()
         if not self._up:
-            self._listener.disconnected(reason)
+            self._remedy = remedy
+
+    @property
+    def _remedied(self) -> bool:
+        return self._remedy is not None and self._remedy.applied
 
     def _dropped(self, data: mqtt5.LifecycleDisconnectData) -> None:
         self._up = False

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from pubsub_client._self_attach import SelfAttachment
 
 
 @dataclass(frozen=True)
@@ -31,4 +33,22 @@ class CredentialsSource(Protocol):
 
     async def credentials(self) -> Credentials:
         """Return credentials that are good for a while yet."""
+        ...
+
+
+@runtime_checkable
+class SelfAttachingSource(CredentialsSource, Protocol):
+    """A source that can also have the IoT policy attached to the identity whose credentials it gives."""
+
+    @property
+    def can_self_attach(self) -> bool:
+        """Whether it knows where to ask for that."""
+        ...
+
+    async def self_attach(self) -> SelfAttachment:
+        """Ask for it.
+
+        Raises:
+            Exception: whatever keeps the policy from being attached; it is told with the refusal.
+        """
         ...

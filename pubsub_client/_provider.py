@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,6 +20,19 @@ class Operation(StrEnum):
     PUBLISH_RETAINED = "publishing to be retained at"
     SUBSCRIBE = "subscribing to"
     UNSUBSCRIBE = "unsubscribing from"
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """What a provider has done about a denied connection.
+
+    Args:
+        text: what came of it, to be told with the refusal.
+        applied: whether it is worth trying again: what may have been missing is there now, or will act in a while.
+    """
+
+    text: str
+    applied: bool
 
 
 class Provider(Protocol):
@@ -76,5 +90,15 @@ class Provider(Protocol):
         Args:
             operation: what was refused.
             resource: the client id, topic or topic filter.
+        """
+        ...
+
+    async def remedy_denial(self) -> Remedy | None:
+        """Do what can be done about a denied connection, and say what came of it; nothing is raised.
+
+        Once a remedy has been applied it is not asked for again until a connection was made.
+
+        Returns:
+            What came of it; None if this provider knows no remedy.
         """
         ...

@@ -53,7 +53,8 @@ class PubSub:
         """Connect.
 
         Raises:
-            ConnectionRefused: the first attempt failed; the message says who refused and why.
+            ConnectionRefused: the first attempt failed; the message says who refused and why. If it was denied and the
+                provider had a remedy, it is tried again until the timeout, and the message says what came of that.
             ConfigurationError: the environment names a proxy or authorities that cannot be used.
         """
         listener = Listener(self._on_connecting, self._on_connected, self._on_disconnected, self._on_received)

@@ -5,7 +5,7 @@ PubSubError
  │   ├─ TopicError                      a topic or topic filter that the broker would refuse
  │   └─ PayloadError                    a payload that cannot be sent
  ├─ SignInError                         Cognito does not sign the user in
- ├─ SessionError                        a session gives no identity id, credentials or sign-out
+ ├─ SessionError                        a session gives no identity id, credentials, attachment or sign-out
  ├─ ConnectionRefused (ConnectionError) the connection cannot be made
  ├─ ConnectionLost (ConnectionError)    the connection went away before an answer came
  ├─ SubscribeRefused                    the broker refuses a topic filter
@@ -57,7 +57,7 @@ class SignInError(PubSubError):
 
 
 class SessionError(PubSubError):
-    """A session gives no identity id or credentials, or cannot be ended; the message says why."""
+    """A session gives no identity id, credentials or attached policy, or cannot be ended; the message says why."""
 
 
 class ConnectionRefused(PubSubError, ConnectionError):

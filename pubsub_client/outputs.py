@@ -1,21 +1,18 @@
-"""What the stack and the client must agree on: names of outputs and of the marker attribute, and what users may do."""
+"""What the stack and the client must agree on: the names of outputs, of the marker attribute, of managed policies."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MARKER_ATTRIBUTE = "pubsub_attachment"
 """The user pool's custom attribute that marks a user as attached, without Cognito's prefix ``custom:``."""
 
 MANAGED_POLICIES = ("AWSIoTDataAccess", "AWSIoTConfigAccess")
 """What Amplify's guide attaches to the role of signed-in users."""
-
-FULL_TOPIC_ACCESS = {
-    "client": ["iot:Connect"],
-    "topic": ["iot:Publish", "iot:Receive", "iot:RetainPublish"],
-    "topicfilter": ["iot:Subscribe"],
-}
-"""What the IoT policy allows, by kind of resource, on every resource of the kind in the account and region."""
 
 
 class Output(StrEnum):
@@ -30,6 +27,35 @@ class Output(StrEnum):
     POLICY_NAME = "PolicyName"
     AUTH_ROLE_ARN = "AuthRoleArn"
     ACCESS_MODE = "AccessMode"
+    """``guarded`` or ``documented``."""
+    TOPICS = "Topics"
+    """The patterns of topics that the IoT policy opens, with commas between them."""
     ATTACHMENT_MARKER = "AttachmentMarker"
     """What a marked user's attribute begins with, before the identity id."""
     POST_AUTHENTICATION_FUNCTION_NAME = "PostAuthenticationFunctionName"
+    RETRY_QUEUE_URL = "RetryQueueUrl"
+    """The queue of attachments that a sign-in could not make."""
+    DEAD_LETTER_QUEUE_URL = "DeadLetterQueueUrl"
+    """The queue of attachments that somebody must look at."""
+    SWEEP_STATE_MACHINE_ARN = "SweepStateMachineArn"
+    """The state machine that looks at every identity."""
+    LEAVE_STATE_MACHINE_ARN = "LeaveStateMachineArn"
+    """The state machine that takes the policy off everybody."""
+    SELF_ATTACH_URL = "SelfAttachUrl"
+    """Where a signed-in user has the policy attached: the whole address of the route ``POST /self-attach``."""
+
+
+SIGN_IN_OUTPUTS = frozenset(
+    {
+        Output.ATTACHMENT_MARKER,
+        Output.POST_AUTHENTICATION_FUNCTION_NAME,
+        Output.RETRY_QUEUE_URL,
+        Output.DEAD_LETTER_QUEUE_URL,
+    }
+)
+"""Those of a stack that attaches at sign-in; one with the setting ``attachment: self-attach`` has none of them."""
+
+
+def attaches_at_sign_in(outputs: Mapping[str, str]) -> bool:
+    """Tell whether the outputs are those of a stack that attaches at sign-in, and not by self-attach alone."""
+    return not SIGN_IN_OUTPUTS.isdisjoint(outputs)

@@ -12,11 +12,20 @@ from botocore.exceptions import ClientError
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from types_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
+
     from pubsub_client.checks.context import Context
 
 # CloudWatch Logs may show a line some seconds after it was written.
 _LOG_SECONDS = 15.0
 _LOOK_EVERY_SECONDS = 1.0
+
+# Reasons for which the trigger cannot sign a user in: another identity provider, a second factor.
+_ONLY_BY_THEMSELVES = {"FederatedUserError", "SecondFactorError", "UnexpectedChallengeError"}
+_NOT_ATTACHED = {"Queued", "Failed"}
+_THROTTLED = {"ThrottlingException", "TooManyRequestsException"}
 
 
 @dataclass(frozen=True)
@@ -40,18 +49,25 @@ def why_not_attached(context: Context) -> Trace:
             f"Why cannot be told: {error.operation_name} answered {code}.",
             f"Read the log of function {name} with credentials that may, from the time of this run.",
         )
+    if line is not None and line["outcome"] == "Attached":
+        return Trace(
+            "The trigger says it attached the policy: it was detached since, or to another identity.",
+            f"aws iot attach-policy --policy-name {context.output(Output.POLICY_NAME)} --target {context.identity_id}",
+        )
+    return explain_line(line, function)
+
+
+def explain_line(line: Mapping[str, Any] | None, function: FunctionConfigurationResponseTypeDef) -> Trace:
+    """Return what the trigger's line says, None if it wrote none, and what follows from it."""
+    name, log_group = function["FunctionName"], function["LoggingConfig"]["LogGroup"]
     if line is None:
         return Trace(
             f"The trigger {name} has logged nothing about this sign-in: it was not called, or failed before it began.",
             f"aws logs tail {log_group} --since 10m",
         )
-    outcome, reason = line.get("outcome"), line.get("reason")
-    if outcome == "Attached":
-        return Trace(
-            "The trigger says it attached the policy: it was detached since, or to another identity.",
-            f"aws iot attach-policy --policy-name {context.output(Output.POLICY_NAME)} --target {context.identity_id}",
-        )
-    return Trace(f"The trigger {name} says: {outcome}, {reason}.", _fix(reason, function["Role"], log_group))
+    outcome, reason = line["outcome"], line.get("reason")
+    later = " The retry queue's worker tries again." if outcome == "Queued" else ""
+    return Trace(f"The trigger {name} says: {outcome}, {reason}.{later}", _fix(reason, function["Role"], log_group))
 
 
 def _line(context: Context, log_group: str) -> dict[str, Any] | None:
@@ -64,15 +80,16 @@ def _line(context: Context, log_group: str) -> dict[str, Any] | None:
     pages = context.aws.logs.get_paginator("filter_log_events")
     while True:
         answers = pages.paginate(logGroupName=log_group, startTime=int(since * 1000))
-        parsed = [_parse(event.get("message", "")) for answer in answers for event in answer["events"]]
+        parsed = [parse_line(event.get("message", "")) for answer in answers for event in answer["events"]]
         lines = [line for line in parsed if line is not None]
-        failures = [line for line in lines if line["outcome"] == "Failed"]
+        failures = [line for line in lines if line["outcome"] in _NOT_ATTACHED]
         if lines or time.monotonic() > deadline:
             return next(iter(failures or reversed(lines)), None)
         time.sleep(_LOOK_EVERY_SECONDS)
 
 
-def _parse(message: str) -> dict[str, Any] | None:
+def parse_line(message: str) -> dict[str, Any] | None:
+    """Return what the trigger reports in a line of its log; None for any other line."""
     try:
         line = json.loads(message)
     except ValueError:
@@ -82,6 +99,10 @@ def _parse(message: str) -> dict[str, Any] | None:
 
 def _fix(reason: str | None, role_arn: str, log_group: str) -> str:
     operation, _, code = (reason or "").partition(": ")
+    if operation in _ONLY_BY_THEMSELVES:
+        return "Give an ID token of the user's: pubsub attach --id-token FILE"
+    if operation == "DeadlineExceededError" or code in _THROTTLED:
+        return "Run it again: it was not done in time, or AWS had too many calls to answer."
     if code.startswith(("AccessDenied", "Unauthorized")) and operation == "AttachPolicy":
         document = {
             "Version": "2012-10-17",

@@ -5,65 +5,53 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from pubsub_client.checks.check import Check, Finding, Group, failed, passed
+from pubsub_client.checks.check import Check, Finding, Group, Status, passed
 from pubsub_client.checks.configuration import OutputsAreComplete
 from pubsub_client.checks.identity import IdentityIsGiven
-from pubsub_client.outputs import MANAGED_POLICIES, Output
+from pubsub_client.checks.role import groups_with_roles, look_at_role
+from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
     from pubsub_client.checks.context import Context
 
 
 class RoleHoldsThePolicies(Check):
-    """The role of signed-in users holds both managed policies, under its boundary.
+    """The role of signed-in users holds both managed policies, and in guarded mode the stack's guard.
 
-    AWS IoT allows only what the role and the attached policy both allow. Without the boundary AWSIoTConfigAccess would
-    let every signed-in user change the policy for all.
+    AWS IoT allows only what the role and the attached policy both allow. Without the guard, a permissions boundary or
+    a deny in its place, AWSIoTConfigAccess would let every signed-in user change the policy for all.
     """
 
     id = "PS301"
     group = Group.AUTHORIZATION
-    title = "AuthRole holds both IoT managed policies, under its boundary"
+    title = "AuthRole holds both IoT managed policies, and is guarded"
     rests_on = (OutputsAreComplete,)
 
     async def run(self, context: Context) -> Finding:
         """List the role's policies."""
-        role_arn = context.output(Output.AUTH_ROLE_ARN)
-        role_name = role_arn.rpartition("/")[2]
-        attached = await asyncio.to_thread(context.aws.iam.list_attached_role_policies, RoleName=role_name)
-        held = {policy["PolicyName"] for policy in attached["AttachedPolicies"]}
-        missing = [name for name in MANAGED_POLICIES if name not in held]
-        partition = role_arn.split(":")[1]
-        if missing:
-            return failed(
-                f"AuthRole lacks {' and '.join(missing)}: AWS IoT allows a signed-in user only what both the role "
-                "and the IoT policy allow.",
-                resource=role_name,
-                fix="\n".join(
-                    f"aws iam attach-role-policy --role-name {role_name} "
-                    f"--policy-arn arn:{partition}:iam::aws:policy/{name}"
-                    for name in missing
-                ),
-            )
-        role = await asyncio.to_thread(context.aws.iam.get_role, RoleName=role_name)
-        boundary = role["Role"].get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
-        wanted = await asyncio.to_thread(_stack_boundary, context)
-        if boundary != wanted:
-            return failed(
-                f"The permissions boundary of AuthRole is {boundary or 'gone'}, not the stack's: AWSIoTConfigAccess "
-                "may now let every signed-in user rewrite the IoT policy for all.",
-                resource=role_name,
-                fix=f"aws iam put-role-permissions-boundary --role-name {role_name} --permissions-boundary {wanted}",
-            )
-        return passed(f"boundary {wanted.rpartition('/')[2]}")
+        role_name = context.output(Output.AUTH_ROLE_ARN).rpartition("/")[2]
+        return await look_at_role(context, role_name, "AuthRole")
 
 
-def _stack_boundary(context: Context) -> str:
-    """Return the ARN of the stack's one managed policy, which is the boundary."""
-    pages = context.aws.cloudformation.get_paginator("list_stack_resources").paginate(StackName=context.stack)
-    resources = [each for page in pages for each in page["StackResourceSummaries"]]
-    (boundary,) = (each for each in resources if each["ResourceType"] == "AWS::IAM::ManagedPolicy")
-    return boundary["PhysicalResourceId"]
+class GroupRolesHoldThePolicies(Check):
+    """The role of each Cognito group holds both managed policies, and is guarded, like AuthRole.
+
+    A user of a group gets the group's role instead of AuthRole: without the policies exactly these users are refused.
+    """
+
+    id = "PS303"
+    group = Group.AUTHORIZATION
+    title = "each group's role holds both IoT policies, and is guarded"
+    rests_on = (OutputsAreComplete,)
+
+    async def run(self, context: Context) -> Finding:
+        """List the groups, and the policies of their roles."""
+        context.group_roles = await asyncio.to_thread(groups_with_roles, context)
+        for name, role_arn in context.group_roles.items():
+            finding = await look_at_role(context, role_arn.rpartition("/")[2], f"The role of group {name}")
+            if finding.status is not Status.PASSED:
+                return finding
+        return passed(", ".join(context.group_roles) or "no group has a role")
 
 
 class CredentialsAreGiven(Check):

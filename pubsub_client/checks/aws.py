@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import boto3
+from botocore import UNSIGNED
+from botocore.config import Config
 
 from pubsub_client.checks.check import CouldNotRunError
 
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
     from types_boto3_iot import IoTClient
     from types_boto3_lambda import LambdaClient
     from types_boto3_logs import CloudWatchLogsClient
+    from types_boto3_sqs import SQSClient
+    from types_boto3_ssm import SSMClient
+    from types_boto3_stepfunctions import SFNClient
+    from types_boto3_sts import STSClient
 
 
 class Aws:
@@ -47,6 +53,15 @@ class Aws:
         """The region in effect."""
         return self._session.region_name
 
+    def own_endpoint_url(self, service: Literal["cognito-idp", "cognito-identity", "sts"]) -> str | None:
+        """Return where a service answers, ending in a slash, if options or environment lead elsewhere than AWS does."""
+        aws_alone = Config(ignore_configured_endpoint_urls=True)  # type: ignore[call-arg]
+        used, of_aws = (
+            self._session.client(service, endpoint_url=url, config=config).meta.endpoint_url
+            for url, config in ((self.endpoint_url, None), (None, aws_alone))
+        )
+        return None if used == of_aws else f"{used.rstrip('/')}/"
+
     @cached_property
     def cloudformation(self) -> CloudFormationClient:
         """AWS CloudFormation."""
@@ -61,6 +76,12 @@ class Aws:
     def identity_pools(self) -> CognitoIdentityClient:
         """Amazon Cognito identity pools."""
         return self._session.client("cognito-identity", endpoint_url=self.endpoint_url)
+
+    @cached_property
+    def identity_pools_unsigned(self) -> CognitoIdentityClient:
+        """Amazon Cognito identity pools, asked as a front end asks: with a user's token and no AWS credentials."""
+        config = Config(signature_version=UNSIGNED)
+        return self._session.client("cognito-identity", endpoint_url=self.endpoint_url, config=config)
 
     @cached_property
     def iam(self) -> IAMClient:
@@ -81,3 +102,23 @@ class Aws:
     def logs(self) -> CloudWatchLogsClient:
         """Amazon CloudWatch Logs."""
         return self._session.client("logs", endpoint_url=self.endpoint_url)
+
+    @cached_property
+    def queues(self) -> SQSClient:
+        """Amazon SQS."""
+        return self._session.client("sqs", endpoint_url=self.endpoint_url)
+
+    @cached_property
+    def ssm(self) -> SSMClient:
+        """AWS Systems Manager."""
+        return self._session.client("ssm", endpoint_url=self.endpoint_url)
+
+    @cached_property
+    def state_machines(self) -> SFNClient:
+        """AWS Step Functions."""
+        return self._session.client("stepfunctions", endpoint_url=self.endpoint_url)
+
+    @cached_property
+    def sts(self) -> STSClient:
+        """AWS Security Token Service."""
+        return self._session.client("sts", endpoint_url=self.endpoint_url)

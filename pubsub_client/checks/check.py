@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
@@ -37,6 +37,7 @@ class Group(StrEnum):
     AUTHORIZATION = "authorization"
     CONNECTION = "connection"
     MESSAGES = "messages"
+    OPERATIONS = "operations"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Finding:
         cause: what is wrong and why that breaks PubSub, in one or two sentences.
         resource: the resource that is wrong.
         fix: the command or setting that mends it.
+        needless: the deployment has nothing that the check could ask about, so what rests on it is run all the same.
     """
 
     status: Status
@@ -56,6 +58,14 @@ class Finding:
     cause: str | None = None
     resource: str | None = None
     fix: str | None = None
+    needless: bool = False
+
+    def with_options(self, options: str) -> Finding:
+        """Let the AWS CLI commands of the fix go to the account and region that were looked at."""
+        if not self.fix or not options:
+            return self
+        lines = [f"{line}{options}" if line.startswith("aws ") else line for line in self.fix.splitlines()]
+        return replace(self, fix="\n".join(lines))
 
 
 def passed(detail: str | None = None) -> Finding:
@@ -78,6 +88,11 @@ def skipped(cause: str) -> Finding:
     return Finding(Status.SKIPPED, cause=cause)
 
 
+def needless(cause: str) -> Finding:
+    """Leave the check out because the deployment has nothing that it could ask about."""
+    return Finding(Status.SKIPPED, cause=cause, needless=True)
+
+
 class Check(ABC):
     """One question about the deployment.
 
@@ -88,7 +103,7 @@ class Check(ABC):
     group: ClassVar[Group]
     title: ClassVar[str]
     rests_on: ClassVar[tuple[type[Check], ...]] = ()
-    """Checks that must have passed, or this one says nothing."""
+    """Checks that must have passed or be needless, or this one says nothing."""
 
     @abstractmethod
     async def run(self, context: Context) -> Finding:

@@ -8,16 +8,20 @@ import uuid
 from typing import TYPE_CHECKING
 
 from pubsub_client import PubSub
-from pubsub_client.checks.authorization import CredentialsAreGiven, RoleHoldsThePolicies
-from pubsub_client.checks.check import Check, Finding, Group, failed, passed
+from pubsub_client.checks.authorization import CredentialsAreGiven, GroupRolesHoldThePolicies, RoleHoldsThePolicies
+from pubsub_client.checks.check import Check, Finding, Group, failed, passed, skipped
 from pubsub_client.checks.identity import PolicyIsAttached
+from pubsub_client.checks.uninterrupted import uninterrupted
 from pubsub_client.exceptions import ConnectionRefused
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pubsub_client.checks.context import Context
 
 _TRY_EVERY_SECONDS = 2.0
+_NO_WILDCARDS = str.maketrans("*?", "xx")
 
 
 class UserConnects(Check):
@@ -66,6 +70,52 @@ class UserSubscribes(Check):
 
     async def run(self, context: Context) -> Finding:
         """Subscribe to a topic that nobody else uses."""
-        context.topic = f"pubsub-smoke/{uuid.uuid4()}"
+        context.topic = _topic_of_our_own(context.topics)
         context.messages = await context.cleanup.enter_async_context(context.pubsub.subscribe(context.topic))
         return passed(context.topic)
+
+
+class GroupUsersConnect(Check):
+    """A user of each Cognito group connects with the credentials of the group's role.
+
+    Skipped where there are groups and no user may be made, with `--user`.
+    """
+
+    id = "PS403"
+    group = Group.CONNECTION
+    title = "a user of each Cognito group connects"
+    rests_on = (UserConnects, GroupRolesHoldThePolicies)
+
+    async def run(self, context: Context) -> Finding:
+        """Make a user in each group, sign in and connect."""
+        if context.group_roles and context.existing_user:
+            return skipped("needs users of its own, and --user says that none may be made")
+        for name, role_arn in context.group_roles.items():
+            try:
+                await self._connect(context, name)
+            except ConnectionRefused as refusal:
+                role = role_arn.rpartition("/")[2]
+                return failed(
+                    f"A user of group {name} is refused: {refusal.reason}",
+                    resource=role,
+                    fix=f"aws iam list-attached-role-policies --role-name {role}\n"
+                    "compare them with iot:Connect on client/<client id>, and the role's trust with AuthRole's",
+                )
+        return passed(", ".join(context.group_roles) or "no group has a role")
+
+    async def _connect(self, context: Context, group: str) -> None:
+        user = await uninterrupted(asyncio.to_thread(context.users.make, group=group))
+        session = context.new_session()
+        await session.sign_in(user.name, user.password)
+        context.sign_out_at_the_end(session)
+        context.users.owns(await session.identity_id())
+        if not context.attaches_at_sign_in:
+            await context.self_attach(session)
+        async with PubSub(context.provider(session)):
+            pass
+
+
+def _topic_of_our_own(patterns: Sequence[str]) -> str:
+    """Return a topic within the first pattern that ends in a wildcard; the settings demand that one does."""
+    pattern = next(each for each in patterns if each.endswith("*"))
+    return pattern[:-1].translate(_NO_WILDCARDS) + f"pubsub-smoke-{uuid.uuid4()}"

@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pubsub_client import AwsIot, CognitoSession
+from pubsub_client._self_attach import SelfAttachRoute
 from pubsub_client.checks.probe_users import ProbeUsers
 from pubsub_client.checks.uninterrupted import uninterrupted
 from pubsub_client.exceptions import SessionError
-from pubsub_client.outputs import Output
+from pubsub_client.outputs import Output, attaches_at_sign_in
 
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
 
-    from pubsub_client import PubSub, Subscription
+    from pubsub_client import PubSub, SelfAttachment, Subscription
     from pubsub_client.checks.aws import Aws
     from pubsub_client.checks.probe_users import User
 
@@ -50,10 +51,14 @@ class Context:
     """When that user's tokens arrived, on the monotonic clock."""
     identity_id: str = field(init=False)
     """That user's identity id."""
+    unattached: CognitoSession = field(init=False)
+    """The session of a user whose identity has no policy."""
+    group_roles: dict[str, str] = field(init=False)
+    """The ARN of the role of each Cognito group that has one, by the group's name."""
     pubsub: PubSub = field(init=False)
     """That user's connection."""
     topic: str = field(init=False)
-    """The topic of this run's messages."""
+    """The topic of this run's messages, within what the IoT policy opens."""
     messages: Subscription = field(init=False)
     """That user's subscription to it."""
     sign_in_to_message: float | None = field(default=None, init=False)
@@ -84,6 +89,25 @@ class Context:
     async def _remove_users(self) -> None:
         self.left_behind += await uninterrupted(asyncio.to_thread(self.users.remove))
 
+    @property
+    def topics(self) -> list[str]:
+        """The patterns of topics that the IoT policy opens."""
+        return self.outputs[Output.TOPICS].split(",")
+
+    @property
+    def attaches_at_sign_in(self) -> bool:
+        """Whether the policy is attached by the trigger, and not by self-attach alone."""
+        return attaches_at_sign_in(self.outputs)
+
+    async def self_attach(self, session: CognitoSession) -> SelfAttachment:
+        """Have the policy attached to the identity of a session's user.
+
+        Raises:
+            SessionError: the route does not.
+        """
+        route = SelfAttachRoute(self.output(Output.SELF_ATTACH_URL), self.output(Output.REGION))
+        return await route.attach(await session.credentials())
+
     def output(self, name: Output) -> str:
         """Return one of the stack's outputs."""
         return self.outputs[name]
@@ -95,7 +119,10 @@ class Context:
         )
 
     def new_session(self) -> CognitoSession:
-        """Return a session of the deployment's pools in which nobody has signed in yet."""
+        """Return a session of the deployment's pools in which nobody has signed in yet.
+
+        It does not self-attach by itself: a connection that is refused is what the checks want to see.
+        """
         return CognitoSession(
             region=self.output(Output.REGION),
             user_pool_id=self.output(Output.USER_POOL_ID),

@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from pubsub_client.checks.attachment import attach_by_route, is_attached
 from pubsub_client.checks.attachment_trace import why_not_attached
 from pubsub_client.checks.check import Check, Finding, Group, failed, passed, warning
 from pubsub_client.checks.provisioning import PolicyExists, TriggerIsWired
@@ -41,29 +42,33 @@ class PolicyIsAttached(Check):
     """The trigger attached the policy before the tokens were out.
 
     Looked at once as the tokens arrive, then again until the deadline: a late attachment is a warning, none is a
-    failure. Then the trigger's own log line tells why.
+    failure. Then the trigger's own log line tells why. Where the setting `attachment` is `self-attach`, the user calls
+    the route instead, as a front end does.
     """
 
     id = "PS203"
     group = Group.IDENTITY
-    title = "the IoT policy is attached as the tokens arrive"
+    title = "the IoT policy is attached to the user's identity"
     rests_on = (IdentityIsGiven, PolicyExists, TriggerIsWired)
 
     async def run(self, context: Context) -> Finding:
         """Look at once; if it is not there, wait for a late attachment until the deadline."""
+        if not context.attaches_at_sign_in:
+            return await attach_by_route(context, context.session)
         policy_name = context.output(Output.POLICY_NAME)
-        if await _is_attached(context, policy_name):
+        if await is_attached(context, context.identity_id):
             return passed(policy_name)
         deadline = time.monotonic() + context.timeout
         while time.monotonic() < deadline:
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
-            if await _is_attached(context, policy_name):
+            if await is_attached(context, context.identity_id):
                 late = time.monotonic() - context.tokens_arrived
+                trace = await asyncio.to_thread(why_not_attached, context)
                 return warning(
                     f"{policy_name} was attached {late:.1f} s after the tokens had arrived, not at sign-in: "
-                    "a user who connects at once is refused.",
+                    f"a user who connects at once is refused. {trace.cause}",
                     resource=context.identity_id,
-                    fix="Look at the trigger's log for why it could not attach in time.",
+                    fix=trace.fix,
                 )
         trace = await asyncio.to_thread(why_not_attached, context)
         return failed(
@@ -71,9 +76,3 @@ class PolicyIsAttached(Check):
             resource=context.identity_id,
             fix=trace.fix,
         )
-
-
-async def _is_attached(context: Context, policy_name: str) -> bool:
-    pages = context.aws.iot.get_paginator("list_attached_policies").paginate(target=context.identity_id)
-    attached = await asyncio.to_thread(lambda: [each for page in pages for each in page["policies"]])
-    return any(each["policyName"] == policy_name for each in attached)

@@ -19,18 +19,26 @@ ATTRIBUTE = f"custom:{MARKER_ATTRIBUTE}"
 
 @dataclass(frozen=True)
 class Marker:
-    """What the attribute begins with (the stack's output), and the identity id."""
+    """What the attribute begins with (the stack's output), the identity id, and since when."""
 
     fingerprint: str
     identity_id: str
+    attached_at: int
+    """Unix seconds."""
 
     @classmethod
     def of(cls, attributes: Sequence[AttributeTypeTypeDef]) -> Self | None:
         """Return the marker among a user's attributes; None if there is none."""
         values = {each["Name"]: each.get("Value", "") for each in attributes}
-        parts = values.get(ATTRIBUTE, "").split("/")
-        return cls(parts[0], parts[1]) if len(parts) > 1 else None
+        fingerprint, _, rest = values.get(ATTRIBUTE, "").partition("/")
+        identity_id, _, attached_at = rest.partition("/")
+        return cls(fingerprint, identity_id, int(attached_at)) if attached_at.isdecimal() else None
 
-    def value_now(self) -> str:
-        """Return the attribute's value for an attachment made now."""
-        return f"{self.fingerprint}/{self.identity_id}/{int(time.time())}"
+    @classmethod
+    def now(cls, fingerprint: str, identity_id: str) -> Self:
+        """Return the marker of an attachment made now."""
+        return cls(fingerprint, identity_id, int(time.time()))
+
+    def __str__(self) -> str:
+        """Return the attribute's value."""
+        return f"{self.fingerprint}/{self.identity_id}/{self.attached_at}"

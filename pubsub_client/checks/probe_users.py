@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import uuid
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pubsub_client.checks.aws import Aws
 
 _PREFIX = "pubsub-smoke-"
+# Anybody who may sign up can choose a name with this prefix; only names like ours are taken for ours.
+_OURS = re.compile(rf"{_PREFIX}[0-9a-f]{{12}}")
 # Two runs at once see each other's users; a run that is this old has ended or been killed.
 _LEFT_OVER_AFTER = timedelta(hours=1)
 
@@ -57,11 +60,12 @@ class ProbeUsers:
         self._marked_by_us: set[str] = set()
         self._identity_ids: list[str] = []
 
-    def make(self, *, marked: bool = False) -> User:
+    def make(self, *, marked: bool = False, group: str | None = None) -> User:
         """Make a user who can sign in.
 
         Args:
             marked: give the user a current marker, so that the sign-in trigger takes the policy for attached.
+            group: put the user into this Cognito group.
 
         Raises:
             botocore.exceptions.ClientError: a call to the user pool failed.
@@ -70,7 +74,7 @@ class ProbeUsers:
         pool = self._outputs[Output.USER_POOL_ID]
         attributes = {"email": f"{user.name}@example.com", "email_verified": "true"}
         if marked:
-            attributes[ATTRIBUTE] = self._current_marker().value_now()
+            attributes[ATTRIBUTE] = str(self._current_marker())
             self._marked_by_us.add(user.name)
         self._made.append(user.name)
         self._aws.user_pools.admin_create_user(
@@ -82,6 +86,8 @@ class ProbeUsers:
         self._aws.user_pools.admin_set_user_password(
             UserPoolId=pool, Username=user.name, Password=user.password, Permanent=True
         )
+        if group:
+            self._aws.user_pools.admin_add_user_to_group(UserPoolId=pool, Username=user.name, GroupName=group)
         return user
 
     def owns(self, identity_id: str) -> None:
@@ -116,14 +122,19 @@ class ProbeUsers:
             UserPoolId=self._outputs[Output.USER_POOL_ID], Filter=f'username ^= "{_PREFIX}"'
         )
         before = datetime.now(UTC) - _LEFT_OVER_AFTER
-        users = [user for page in pages for user in page["Users"] if user["UserCreateDate"] < before]
+        users = [
+            user
+            for page in pages
+            for user in page["Users"]
+            if user["UserCreateDate"] < before and _OURS.fullmatch(user["Username"])
+        ]
         return sorted(
             (LeftOver(user["Username"], Marker.of(user.get("Attributes", []))) for user in users),
             key=lambda each: each.name,
         )
 
     def _current_marker(self) -> Marker:
-        return Marker(self._outputs[Output.ATTACHMENT_MARKER], f"{self._outputs[Output.REGION]}:{uuid.uuid4()}")
+        return Marker.now(self._outputs[Output.ATTACHMENT_MARKER], f"{self._outputs[Output.REGION]}:{uuid.uuid4()}")
 
     def _find_identity(self, name: str) -> None:
         pool = self._outputs[Output.USER_POOL_ID]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 from typing import TYPE_CHECKING
 
-from pubsub_client.checks.check import Check, Finding, Group, failed, passed, warning
+from pubsub_client.checks.check import Check, Finding, Group, failed, needless, passed, warning
 from pubsub_client.checks.configuration import OutputsAreComplete
-from pubsub_client.outputs import FULL_TOPIC_ACCESS, Output
+from pubsub_client.outputs import Output
+from pubsub_client.policy_document import policy_document
 
 if TYPE_CHECKING:
     from pubsub_client.checks.context import Context
@@ -34,11 +36,13 @@ class PolicyExists(Check):
         try:
             policy = await asyncio.to_thread(iot.get_policy, policyName=name)
         except iot.exceptions.ResourceNotFoundException:
+            again = (
+                "then raise markerGeneration in cdk.json and run cdk deploy, so that users attached before are again"
+            )
             return failed(
                 f"The IoT policy {name} does not exist, so nothing can be attached and every connection is refused.",
                 resource=name,
-                fix=f"{_create_policy(context)}\n"
-                "then raise markerGeneration in cdk.json and run cdk deploy, so that users attached before are again",
+                fix="\n".join([_create_policy(context), *([again] if context.attaches_at_sign_in else [])]),
             )
         return passed(f"{name}, version {policy['defaultVersionId']}")
 
@@ -47,7 +51,7 @@ class TriggerIsWired(Check):
     """The user pool calls the function that attaches the policy.
 
     Another deployment, or a change in the console, can take the PostAuthentication trigger off the user pool; sign-ins
-    go on without a word, and no new user is attached.
+    go on without a word, and no new user is attached. Needless where the setting `attachment` is `self-attach`.
     """
 
     id = "PS112"
@@ -57,6 +61,8 @@ class TriggerIsWired(Check):
 
     async def run(self, context: Context) -> Finding:
         """Compare the pool's trigger with the stack's function."""
+        if not context.attaches_at_sign_in:
+            return needless("attachment is self-attach: there is no trigger")
         pool_id = context.output(Output.USER_POOL_ID)
         function_name = context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
         answer = await asyncio.to_thread(context.aws.user_pools.describe_user_pool, UserPoolId=pool_id)
@@ -99,11 +105,7 @@ def _create_policy(context: Context) -> str:
     """Return the command that makes the policy as the stack had made it."""
     _, partition, _, _, account, _ = context.output(Output.AUTH_ROLE_ARN).split(":", 5)
     prefix = f"arn:{partition}:iot:{context.output(Output.REGION)}:{account}"
-    statements = [
-        {"Effect": "Allow", "Action": actions, "Resource": [f"{prefix}:{kind}/*"]}
-        for kind, actions in FULL_TOPIC_ACCESS.items()
-    ]
-    document = json.dumps({"Version": "2012-10-17", "Statement": statements}, separators=(",", ":"))
+    document = json.dumps(policy_document(prefix, context.topics), separators=(",", ":"))
     name = context.output(Output.POLICY_NAME)
     return f"aws iot create-policy --policy-name {name} --policy-document '{document}'"
 
@@ -111,7 +113,7 @@ def _create_policy(context: Context) -> str:
 def _remove(context: Context, user: LeftOver) -> list[str]:
     """Return the commands that remove every trace of a user, the marker's user last."""
     policy, pool = context.output(Output.POLICY_NAME), context.output(Output.USER_POOL_ID)
-    commands = [f"aws cognito-idp admin-delete-user --user-pool-id {pool} --username {user.name}"]
+    commands = [f"aws cognito-idp admin-delete-user --user-pool-id {pool} --username {shlex.quote(user.name)}"]
     if user.marker:
         commands = [
             f"aws iot detach-policy --policy-name {policy} --target {user.marker.identity_id}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING
 
 import boto3
@@ -90,8 +91,8 @@ class UnsignedSocketIsRefused(Check):
 class UnattachedIdentityIsRefused(Check):
     """An identity without the policy cannot connect, whatever its role allows.
 
-    The user carries a current marker before the first sign-in, so the trigger takes the policy for attached. Skipped
-    with `--user`, when no user may be made.
+    The user carries a current marker before the first sign-in, so the trigger takes the policy for attached; where
+    there is no trigger, signing in attaches nothing anyway. Skipped with `--user`, when no user may be made.
     """
 
     id = "PS412"
@@ -100,11 +101,11 @@ class UnattachedIdentityIsRefused(Check):
     rests_on = (UserConnects,)
 
     async def run(self, context: Context) -> Finding:
-        """Sign in as a marked user and try to connect."""
+        """Sign in as a user whom nothing attaches, and try to connect."""
         if context.existing_user:
             return skipped("needs a user of its own, and --user says that none may be made")
-        user = await uninterrupted(asyncio.to_thread(context.users.make, marked=True))
-        session = context.new_session()
+        user = await uninterrupted(asyncio.to_thread(context.users.make, marked=context.attaches_at_sign_in))
+        context.unattached = session = context.new_session()
         await session.sign_in(user.name, user.password)
         context.sign_out_at_the_end(session)
         identity_id = await session.identity_id()
@@ -127,8 +128,8 @@ class UnattachedIdentityIsRefused(Check):
 class ControlPlaneIsRefused(Check):
     """In guarded mode a signed-in user can neither attach policies nor change them.
 
-    AWSIoTConfigAccess allows both; the permissions boundary must not. The refusal is quoted, and names the policy that
-    refused.
+    AWSIoTConfigAccess allows both; the guard must not. The refusal is quoted, and names the policy that refused.
+    Skipped in documented mode, which allows it as the guide does.
     """
 
     id = "PS312"
@@ -138,6 +139,8 @@ class ControlPlaneIsRefused(Check):
 
     async def run(self, context: Context) -> Finding:
         """Try both with the user's own credentials."""
+        if context.output(Output.ACCESS_MODE) == "documented":
+            return skipped("accessMode documented allows it, as Amplify's guide does")
         policy_name = context.output(Output.POLICY_NAME)
         document = (await asyncio.to_thread(context.aws.iot.get_policy, policyName=policy_name))["policyDocument"]
         client = await _as_user(context)
@@ -151,7 +154,7 @@ class ControlPlaneIsRefused(Check):
             return failed(
                 f"A signed-in user may call {' and '.join(allowed)}, and so give or take anybody's access.",
                 resource=context.output(Output.AUTH_ROLE_ARN),
-                fix="Compare the boundary's statements with docs/security.md, and set its default version back: "
+                fix="Compare the guard's statements with docs/security.md, and set its default version back: "
                 "aws iam list-policy-versions, aws iam set-default-policy-version",
             )
         return passed("; ".join(sorted({str(refusal) for refusal in refusals.values()})))
@@ -185,5 +188,6 @@ def _refusal(attempt: Callable[[], object]) -> str | None:
             return None  # allowed, and no room for another version
         if code not in ("AccessDeniedException", "UnauthorizedException"):
             raise
-        return error.response["Error"]["Message"].partition("because ")[2] or "access denied"
+        reason = re.search(r"\b(?:because|with an explicit deny)\b.*", error.response["Error"]["Message"])
+        return reason[0].removeprefix("because ") if reason else "access denied"
     return None

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from pubsub_client.checks.check import Check, Finding, Group, failed, passed, warning
+from pubsub_client.checks.check import Check, Finding, Group, failed, needless, passed, warning
 from pubsub_client.checks.configuration import OutputsAreComplete
 from pubsub_client.checks.marker import Marker
 from pubsub_client.checks.uninterrupted import uninterrupted
@@ -65,7 +65,7 @@ class RepeatSignInIsQuick(Check):
     """An attached user passes the trigger without work.
 
     What the first sign-in took longer than this one, it spent attaching. A warning if the user is not marked: then
-    every sign-in attaches again.
+    every sign-in attaches again. Needless where the setting `attachment` is `self-attach`.
     """
 
     id = "PS122"
@@ -75,6 +75,8 @@ class RepeatSignInIsQuick(Check):
 
     async def run(self, context: Context) -> Finding:
         """Sign in again and compare the times."""
+        if not context.attaches_at_sign_in:
+            return needless("attachment is self-attach: signing in attaches nothing")
         session = context.new_session()
         begun = time.monotonic()
         await session.sign_in(context.user.name, context.user.password)

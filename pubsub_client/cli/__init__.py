@@ -15,24 +15,28 @@ except ImportError as error:  # the library alone was installed
 from botocore.exceptions import ConfigParseError, ProfileNotFound
 
 from pubsub_client.checks.check import CouldNotRunError
+from pubsub_client.cli.attach import attach
+from pubsub_client.cli.detach import detach
 from pubsub_client.cli.exit_code import ExitCode
+from pubsub_client.cli.identity import identity
+from pubsub_client.cli.outputs import outputs
+from pubsub_client.cli.redrive import redrive
 from pubsub_client.cli.smoke import smoke
+from pubsub_client.cli.sweep import sweep
+from pubsub_client.exceptions import PubSubError
+from pubsub_client.operations.failure import NotDoneError
 
 __all__ = ["main"]
 
 app = typer.Typer(
     name="pubsub",
-    help="Amplify PubSub over AWS IoT: check a deployment, end to end.",
+    help="Amplify PubSub over AWS IoT: check a deployment, hand it to a front end, look after its identities.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.command()(smoke)
-
-
-@app.callback()
-def _commands() -> None:
-    """Keep the name of the command even while there is one."""
+for command in (smoke, outputs, identity, attach, detach, sweep, redrive):
+    app.command()(command)
 
 
 def main() -> NoReturn:
@@ -42,4 +46,7 @@ def main() -> NoReturn:
     except (CouldNotRunError, ConfigParseError, ProfileNotFound) as error:
         print(f"pubsub: {error}", file=sys.stderr)
         sys.exit(ExitCode.COULD_NOT_RUN)
+    except (NotDoneError, PubSubError) as error:
+        print(f"pubsub: {error}", file=sys.stderr)
+        sys.exit(ExitCode.CHECK_FAILED)
     sys.exit(ExitCode.PASSED)

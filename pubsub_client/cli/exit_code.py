@@ -10,7 +10,7 @@ class ExitCode(IntEnum):
 
     PASSED = 0
     CHECK_FAILED = 1
-    """A check failed, or could not be told."""
+    """A check failed or could not be told, or something could not be done."""
     COULD_NOT_RUN = 2
     """Wrong usage, settings or credentials, or no such stack."""
     INTERRUPTED = 130

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import Annotated
 
@@ -42,3 +44,9 @@ DEFAULT_TIMEOUT = 300.0
 def stack_name(stack: str, environment: str | None) -> str:
     """Return the stack's name: as given, or the environment's."""
     return f"{stack}-{environment}" if environment and stack == DEFAULT_STACK else stack
+
+
+def log_if(verbose: bool) -> None:
+    """Show what the client and the AWS SDK log, on standard error."""
+    if verbose:
+        logging.basicConfig(level=logging.INFO, stream=sys.stderr)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from pubsub_client.checks.check import Status
+from pubsub_client.cli.document import document
 from pubsub_client.cli.exit_code import ExitCode
 
 if TYPE_CHECKING:
@@ -102,19 +102,17 @@ class Progress:
 def as_json(command: str, stack: str, region: str | None, results: Sequence[Result], *, redact: bool) -> str:
     """Return the run as the JSON document of the contract (schema 1)."""
     counts = Counter(result.finding.status for result in results)
-    document: dict[str, Any] = {
-        "schema": 1,
-        "command": command,
-        "stack": stack,
-        "region": region,
-        "checks": [_check(result) for result in results],
-        "summary": {status.value: counts[status] for status in Status}
+    text = document(
+        command,
+        stack,
+        region,
+        checks=[_check(result) for result in results],
+        summary={status.value: counts[status] for status in Status}
         | {
             "duration_ms": round(sum(result.seconds for result in results) * 1000),
             "exit_code": int(exit_code(results)),
         },
-    }
-    text = json.dumps(document, indent=2)
+    )
     return redacted(text) if redact else text
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import sys
 from contextlib import AsyncExitStack
@@ -15,10 +14,8 @@ from rich.console import Console
 
 from pubsub_client.checks.aws import Aws
 from pubsub_client.checks.check import Status
-from pubsub_client.checks.context import Context
 from pubsub_client.checks.probe_users import User
 from pubsub_client.checks.runner import Result, run_checks
-from pubsub_client.checks.smoke import SMOKE_CHECKS
 from pubsub_client.cli import options
 from pubsub_client.cli.exit_code import ExitCode
 from pubsub_client.cli.junit import as_junit
@@ -26,6 +23,8 @@ from pubsub_client.cli.report import Progress, as_json, exit_code, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+
+    from pubsub_client.checks.check import Check
 
 
 def smoke(
@@ -46,6 +45,9 @@ def smoke(
     verbose: options.Verbose = False,
 ) -> None:
     """Prove a deployment end to end: sign-in, attachment, connection, messages, refusals."""
+    # The MQTT client takes its time to import, and no other command needs it.
+    from pubsub_client.checks.smoke import SMOKE_CHECKS
+
     if (user is not None) != password_stdin:
         raise typer.BadParameter("--user and --password-stdin go together")
     if user == "":
@@ -54,14 +56,13 @@ def smoke(
         raise typer.BadParameter(f"--junit: there is no directory {junit.parent}")
     if unknown := sorted(set(skip or ()) - {check.id for check in SMOKE_CHECKS}):
         raise typer.BadParameter(f"--skip: there is no check {', '.join(unknown)}; see docs/checks.md")
-    if verbose:
-        logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    options.log_if(verbose)
     existing = User(user, sys.stdin.readline().rstrip("\r\n")) if user else None
     aws = Aws(profile, region, endpoint_url)
     name = options.stack_name(stack, environment)
     console = Console(stderr=json, highlight=False)
 
-    run = asyncio.run(_run(aws, name, timeout, existing, Progress(console, redact), skip or ()))
+    run = asyncio.run(_run(SMOKE_CHECKS, aws, name, timeout, existing, Progress(console, redact), skip or ()))
 
     for line in run.left_behind:
         print(f"pubsub: could not be removed: {redacted(line) if redact else line}", file=sys.stderr)
@@ -69,7 +70,7 @@ def smoke(
         print("pubsub: interrupted; what the run had made is removed", file=sys.stderr)
         raise typer.Exit(ExitCode.INTERRUPTED)
     if json:
-        print(as_json("smoke", name, aws.region, run.results, redact=redact))
+        print(as_json("smoke", name, aws.region, run.results, redact=redact), end="")
     if junit:
         report = as_junit("smoke", name, run.results)
         junit.write_text(redacted(report) if redact else report)
@@ -88,9 +89,17 @@ class _Run:
 
 
 async def _run(
-    aws: Aws, stack: str, patience: float, existing: User | None, progress: Progress, skip: Collection[str]
+    checks: Sequence[type[Check]],
+    aws: Aws,
+    stack: str,
+    patience: float,
+    existing: User | None,
+    progress: Progress,
+    skip: Collection[str],
 ) -> _Run:
     """Run the checks; Ctrl-C and SIGTERM end them early, and what they made is removed all the same."""
+    from pubsub_client.checks.context import Context
+
     if sys.platform != "win32":
         this_task = cast("asyncio.Task[object]", asyncio.current_task())
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this_task.cancel)
@@ -100,7 +109,7 @@ async def _run(
         async with AsyncExitStack() as cleanup:
             context = Context(aws=aws, stack=stack, timeout=patience, cleanup=cleanup, existing_user=existing)
             try:
-                results = await run_checks(SMOKE_CHECKS, context, progress, skip=skip)
+                results = await run_checks(checks, context, progress, skip=skip)
             except asyncio.CancelledError:
                 interrupted = True
     finally:

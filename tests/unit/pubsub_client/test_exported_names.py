@@ -6,6 +6,8 @@ import inspect
 import subprocess
 import sys
 
+import pytest
+
 import pubsub_client
 from pubsub_client import exceptions
 
@@ -18,6 +20,7 @@ NAMES = {
     "Message",
     "PubSub",
     "PubSubError",
+    "SelfAttachment",
     "StateChange",
     "Subscription",
     "exceptions",
@@ -36,10 +39,21 @@ def test_every_error_is_in_the_drawn_tree_and_below_its_root() -> None:
     assert all(name in (exceptions.__doc__ or "") for name in errors)
 
 
+def test_each_exported_name_is_there() -> None:
+    assert [name for name in NAMES if not hasattr(pubsub_client, name)] == []
+
+
 def test_the_library_imports_nothing_of_the_stack_or_the_command_line() -> None:
-    program = (
-        "import sys, pubsub_client\n"
-        "print(*sorted({'aws_cdk', 'typer', 'rich', 'pydantic', 'ministack'} & sys.modules.keys()))"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == []
+    of_others = {"aws_cdk", "typer", "rich", "pydantic", "ministack"}
+    assert _imported_by("from pubsub_client import *") & of_others == set()
+
+
+@pytest.mark.parametrize("program", ["import pubsub_client.cli", "import pubsub_client.outputs"])
+def test_the_mqtt_client_is_not_imported_before_it_is_needed(program: str) -> None:
+    assert _imported_by(program) & {"awscrt.mqtt5", "pycognito"} == set()
+
+
+def _imported_by(program: str) -> set[str]:
+    asking = f"{program}\nimport sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", asking], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())

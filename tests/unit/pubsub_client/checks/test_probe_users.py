@@ -38,15 +38,16 @@ def _user(name: str, hours: float, marker: str | None = None) -> dict[str, Any]:
 
 def test_only_old_users_count_as_left_over_and_the_marker_tells_their_identity(aws: Aws, user_pools: Stubber) -> None:
     users = [
-        _user("pubsub-smoke-running", 0.1),
-        _user("pubsub-smoke-killed", 2, "fingerprint/eu-west-1:identity/1"),
-        _user("pubsub-smoke-early", 3),
+        _user("pubsub-smoke-00000000000a", 0.1),
+        _user("pubsub-smoke-00000000000c", 2, "fingerprint/eu-west-1:identity/1"),
+        _user("pubsub-smoke-00000000000b", 3),
+        _user("pubsub-smoke-x;id", 3),  # anybody may sign up under such a name
     ]
     wanted = {"UserPoolId": "eu-west-1_pool", "Filter": 'username ^= "pubsub-smoke-"'}
     user_pools.add_response("list_users", {"Users": users}, wanted)
     assert ProbeUsers(aws, _OUTPUTS).left_over() == [
-        LeftOver("pubsub-smoke-early", None),
-        LeftOver("pubsub-smoke-killed", Marker("fingerprint", "eu-west-1:identity")),
+        LeftOver("pubsub-smoke-00000000000b", None),
+        LeftOver("pubsub-smoke-00000000000c", Marker("fingerprint", "eu-west-1:identity", 1)),
     ]
 
 

@@ -14,7 +14,17 @@ from botocore.exceptions import (
 )
 
 from pubsub_client.checks.aws import Aws
-from pubsub_client.checks.check import Check, CouldNotRunError, Finding, Group, Status, failed, passed, warning
+from pubsub_client.checks.check import (
+    Check,
+    CouldNotRunError,
+    Finding,
+    Group,
+    Status,
+    failed,
+    needless,
+    passed,
+    warning,
+)
 from pubsub_client.checks.context import Context
 from pubsub_client.checks.runner import Result, run_checks
 from pubsub_client.exceptions import SignInError
@@ -47,6 +57,12 @@ async def _run(*checks: type[Check], profile: str | None = None) -> list[Finding
 
 
 _WRONG = failed("wrong", resource="r", fix="f")
+
+
+async def test_a_check_that_rests_on_a_needless_one_is_run() -> None:
+    ground = _check("PS901", needless("there is nothing to ask about"))
+    findings = await _run(ground, _check("PS902", passed(), ground))
+    assert [each.status for each in findings] == [Status.SKIPPED, Status.PASSED]
 
 
 async def test_a_check_that_rests_on_a_failed_one_is_skipped_and_names_it() -> None:

@@ -1,0 +1,44 @@
+"""Is the IoT policy attached to an identity, and does the route that a user may call for it attach it?"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from pubsub_client.checks.check import Finding, failed, passed
+from pubsub_client.exceptions import SessionError
+from pubsub_client.outputs import Output
+
+if TYPE_CHECKING:
+    from pubsub_client import CognitoSession
+    from pubsub_client.checks.context import Context
+
+
+async def is_attached(context: Context, identity_id: str) -> bool:
+    """Tell whether the stack's policy is attached to an identity."""
+    pages = context.aws.iot.get_paginator("list_attached_policies").paginate(target=identity_id)
+    attached = await asyncio.to_thread(lambda: [each["policyName"] for page in pages for each in page["policies"]])
+    return context.output(Output.POLICY_NAME) in attached
+
+
+async def attach_by_route(context: Context, session: CognitoSession) -> Finding:
+    """Self-attach as a session's user, and find out whether the policy is attached then."""
+    try:
+        attachment = await context.self_attach(session)
+    except SessionError as error:
+        logs = "StackResources[?starts_with(LogicalResourceId,'SelfAttachFunctionLogs')].PhysicalResourceId"
+        return failed(
+            f"Self-attach does not attach the policy: {error}",
+            resource=context.output(Output.SELF_ATTACH_URL),
+            fix="The log of its function tells why; this names the log group:\n"
+            f'aws cloudformation describe-stack-resources --stack-name {context.stack} --output text --query "{logs}"',
+        )
+    identity_id = await session.identity_id()
+    if await is_attached(context, identity_id):
+        return passed(attachment.text)
+    policy_name = context.output(Output.POLICY_NAME)
+    return failed(
+        f"Self-attach answered {attachment.text!r}, but {policy_name} is not attached to the user's identity.",
+        resource=identity_id,
+        fix=f"aws iot list-attached-policies --target {identity_id}",
+    )

@@ -1,0 +1,72 @@
+"""What an error of AWS, or of the way there, means: a finding with a cause and a fix, or the end of the run."""
+
+from __future__ import annotations
+
+import http.client
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    SSOError,
+    TokenRetrievalError,
+)
+
+from pubsub_client.checks.check import CouldNotRunError, Finding, Status, failed
+
+if TYPE_CHECKING:
+    from pubsub_client.checks.aws import Aws
+
+AWS_ERRORS = (ClientError, BotoCoreError, OSError, http.client.HTTPException)
+"""What a call to AWS may raise."""
+
+_NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError)
+_SSO_EXPIRED = (SSOError, TokenRetrievalError)
+_CREDENTIALS_REFUSED = {
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+}
+_NOT_PERMITTED = {"AccessDenied", "AccessDeniedException", "UnauthorizedException", "UnauthorizedOperation"}
+
+
+def explain(error: Exception, aws: Aws, subject: str) -> Finding:
+    """Return what one of :data:`AWS_ERRORS` means.
+
+    Args:
+        error: what was raised.
+        aws: the way to AWS it was raised on.
+        subject: the resource to name where the error names none.
+
+    Raises:
+        CouldNotRunError: no credentials, none that AWS accepts, or no region: nothing else will do better.
+    """
+    if isinstance(error, _NO_CREDENTIALS):
+        raise CouldNotRunError(f"{error}: give credentials by --profile or the environment") from error
+    if isinstance(error, _SSO_EXPIRED):
+        raise CouldNotRunError(f"{error}; sign in again with: aws sso login{aws.cli_options}") from error
+    if isinstance(error, NoRegionError):
+        raise CouldNotRunError("no region: give --region or AWS_REGION") from error
+    if isinstance(error, ClientError):
+        return _from_aws(error)
+    cause = f"{type(error).__name__}: {error}"
+    return failed(cause, resource=subject, fix="See whether AWS can be reached from here.")
+
+
+def _from_aws(error: ClientError) -> Finding:
+    code = error.response["Error"]["Code"]
+    message = error.response["Error"].get("Message", "")
+    cause = f"{error.operation_name} answered {code}: {message}"
+    if code in _CREDENTIALS_REFUSED:
+        raise CouldNotRunError(f"the AWS credentials are not accepted: {cause}") from error
+    if code in _NOT_PERMITTED:
+        fix = f"Run it with credentials that may call {error.operation_name}."
+        return Finding(Status.UNKNOWN, cause=cause, resource=error.operation_name, fix=fix)
+    return failed(cause, resource=error.operation_name, fix="See what the message says.")

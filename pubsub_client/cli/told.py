@@ -1,0 +1,46 @@
+"""How a command tells what it came to: lines for people, one JSON document for programs."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from pubsub_client.cli.document import document
+from pubsub_client.cli.exit_code import ExitCode
+from pubsub_client.cli.report import redacted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pubsub_client.checks.aws import Aws
+    from pubsub_client.checks.check import Finding
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a command tells: lines for people, members of the JSON document for programs, and what could not be done."""
+
+    lines: Sequence[str]
+    members: Mapping[str, Any]
+    failure: Finding | None = None
+
+
+def tell(told: Told, command: str, aws: Aws, stack: str, *, json: bool, redact: bool) -> None:
+    """Tell it; what could not be done on standard error too, with ``--json`` as the document's member ``failure``.
+
+    Raises:
+        typer.Exit: something could not be done.
+    """
+    failure = told.failure and told.failure.with_options(aws.cli_options)
+    shown = redacted if redact else str
+    if json:
+        why = failure and {"cause": failure.cause, "resource": failure.resource, "fix": failure.fix}
+        print(shown(document(command, stack, aws.region, **told.members, failure=why)), end="")
+    else:
+        print(shown("".join(f"{line}\n" for line in told.lines)), end="")
+    if failure:
+        print(shown(f"pubsub: {failure.cause}\n        {failure.fix}"), file=sys.stderr)
+        raise typer.Exit(ExitCode.CHECK_FAILED)

@@ -1,0 +1,262 @@
+"""What the route is asked, and what becomes of its answers."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pubsub_client import AwsIot, CognitoSession, Credentials, SelfAttachment
+from pubsub_client._self_attach import SelfAttachRoute, pause_before
+from pubsub_client.exceptions import ConfigurationError, SessionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REGION = "eu-west-1"
+CREDENTIALS = Credentials("AKIDEXAMPLE", "secret-key", "session/token+", datetime(2030, 1, 1, tzinfo=UTC))
+REPAIRED = {"check": "PS203", "status": "repaired", "text": "PS203: no IoT policy was attached, repaired"}
+REFUSED = {"check": "PS203", "status": "refused", "text": "PS203: the request was signed by a guest: sign in"}
+LATER = {"check": "PS203", "status": "failed", "text": "PS203: AWS IoT throttles: try again shortly"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    document: object
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def body(self) -> bytes:
+        return self.document if isinstance(self.document, bytes) else json.dumps(self.document).encode()
+
+
+class Server(ThreadingHTTPServer):
+    """Gives the answers it is told to, the last one again and again, and keeps what it was asked."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers: list[Answer] = [Answer(200, REPAIRED)]
+        self.requests: list[dict[str, Any]] = []
+        self.authority = f"abc123.execute-api.localhost:{self.server_port}"
+        self.url = f"http://{self.authority}/self-attach"
+
+    def next_answer(self) -> Answer:
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_POST(self) -> None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.server.requests.append({"path": self.path, "headers": headers})
+        answer = self.server.next_answer()
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(answer.body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing: pytest shows what fails."""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as started:
+        threading.Thread(target=started.serve_forever, daemon=True).start()
+        yield started
+        started.shutdown()
+
+
+@pytest.fixture
+def route(server: Server) -> SelfAttachRoute:
+    return SelfAttachRoute(server.url, REGION)
+
+
+async def test_the_answer_is_what_the_route_has_done(route: SelfAttachRoute) -> None:
+    assert await route.attach(CREDENTIALS) == SelfAttachment(**REPAIRED)
+
+
+async def test_the_request_has_no_body_and_is_signed_with_the_identitys_credentials(
+    route: SelfAttachRoute, server: Server
+) -> None:
+    await route.attach(CREDENTIALS)
+    (request,) = server.requests
+    headers = request["headers"]
+    assert (request["path"], headers["host"], headers["content-length"]) == ("/self-attach", server.authority, "0")
+    assert headers["x-amz-security-token"] == CREDENTIALS.session_token
+    assert headers["authorization"] == authorization_of(headers)
+
+
+def authorization_of(headers: dict[str, str]) -> str:
+    """Signature Version 4 by its own description.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+    """
+    date = headers["x-amz-date"]
+    scope = f"{date[:8]}/{REGION}/execute-api/aws4_request"
+    signed = ["host", "x-amz-date", "x-amz-security-token"]
+    canonical_headers = "".join(f"{name}:{headers[name]}\n" for name in signed)
+    empty = hashlib.sha256(b"").hexdigest()
+    canonical = f"POST\n/self-attach\n\n{canonical_headers}\n{';'.join(signed)}\n{empty}"
+    to_sign = f"AWS4-HMAC-SHA256\n{date}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    key = f"AWS4{CREDENTIALS.secret_access_key}".encode()
+    for part in scope.split("/"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    signature = hmac.digest(key, to_sign.encode(), "sha256").hex()
+    credential = f"Credential={CREDENTIALS.access_key_id}/{scope}"
+    return f"AWS4-HMAC-SHA256 {credential}, SignedHeaders={';'.join(signed)}, Signature={signature}"
+
+
+async def test_a_refusal_is_told_in_the_routes_own_words(route: SelfAttachRoute, server: Server) -> None:
+    server.answers = [Answer(403, REFUSED)]
+    with pytest.raises(SessionError, match=f"^{re.escape(REFUSED['text'])}$"):
+        await route.attach(CREDENTIALS)
+    assert len(server.requests) == 1
+
+
+async def test_it_is_asked_again_while_it_says_later(route: SelfAttachRoute, server: Server) -> None:
+    throttled = Answer(429, {"message": "Too Many Requests"})
+    server.answers = [Answer(503, LATER, {"Retry-After": "0"}), throttled, Answer(200, REPAIRED)]
+    assert (await route.attach(CREDENTIALS)).status == "repaired"
+    assert len(server.requests) == 3
+
+
+async def test_a_later_that_is_too_late_is_not_waited_for(route: SelfAttachRoute, server: Server) -> None:
+    server.answers = [Answer(503, LATER, {"Retry-After": "60"})]
+    with pytest.raises(SessionError, match="AWS IoT throttles: try again shortly"):
+        await route.attach(CREDENTIALS)
+
+
+@pytest.mark.parametrize(("attempt", "longest"), [(0, 0.5), (1, 1.0), (3, 4.0), (4, 5.0), (100, 5.0)])
+def test_a_pause_is_as_told_and_a_growing_random_while_longer(attempt: int, longest: float) -> None:
+    assert pause_before(attempt, 2.0, lambda low, _: low) == 2.0
+    assert pause_before(attempt, 2.0, lambda _, high: high) == 2.0 + longest
+
+
+async def test_a_date_to_come_back_at_is_no_error(route: SelfAttachRoute, server: Server) -> None:
+    server.answers = [Answer(503, LATER, {"Retry-After": "Thu, 01 Jan 2026 00:00:00 GMT"}), Answer(200, REPAIRED)]
+    assert (await route.attach(CREDENTIALS)).status == "repaired"
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (Answer(403, {"message": "Forbidden"}), r"HTTP 403 Forbidden: .* execute-api:Invoke"),
+        (Answer(404, {"message": "Not Found"}), r"HTTP 404 Not Found, .* take SelfAttachUrl of the stack's outputs"),
+        (Answer(500, b"<html>\n" + b"x" * 9999), r"HTTP 500 <html> x{100,200}, "),
+        (Answer(200, b"a captive portal"), r"HTTP 200 a captive portal, which is no answer of such a route"),
+        (Answer(200, ["PS203"]), r"HTTP 200 "),
+    ],
+)
+async def test_what_stands_before_the_route_is_quoted(
+    route: SelfAttachRoute, server: Server, answer: Answer, told: str
+) -> None:
+    server.answers = [answer]
+    with pytest.raises(SessionError, match=told) as refusal:
+        await route.attach(CREDENTIALS)
+    assert server.url in str(refusal.value)
+    assert len(str(refusal.value)) < 500
+
+
+async def test_a_route_that_cannot_be_reached_is_named(unused_tcp_port: int) -> None:
+    url = f"http://abc123.execute-api.localhost:{unused_tcp_port}/self-attach"
+    with pytest.raises(SessionError, match=f"{url} cannot be reached"):
+        await SelfAttachRoute(url, REGION).attach(CREDENTIALS)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "abc123.execute-api.eu-west-1.amazonaws.com/self-attach",
+        "https://abc123.execute-api.eu-west-1.amazonaws.com",
+        "https://abc123.execute-api.eu-west-1.amazonaws.com/",
+        "http://abc123.execute-api.eu-west-1.amazonaws.com/self-attach",
+        "https://abc123.execute-api.localhost:4566/self-attach",
+        "https://abc123.execute-api.eu-west-1.amazonaws.com/self-attach?identity=other",
+        "https://somebody@abc123.execute-api.eu-west-1.amazonaws.com/self-attach",
+        "https://abc123.execute-api.eu-west-1.amazonaws.com:0/self-attach",
+        "https://abc123.execute-api.eu-west-1.amazonaws.com/self-attach\n",
+        "${Token[SelfAttachUrl]}",
+    ],
+)
+def test_what_is_not_the_url_of_a_route_is_refused_at_once(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="SelfAttachUrl of the stack's outputs") as refusal:
+        session(self_attach_url=url)
+    assert repr(url) in str(refusal.value)
+
+
+def session(**options: Any) -> CognitoSession:
+    return CognitoSession(
+        region=REGION, user_pool_id="eu-west-1_Pool", user_pool_client_id="client", identity_pool_id="pool", **options
+    )
+
+
+async def test_a_session_that_was_given_no_url_says_so() -> None:
+    with pytest.raises(ConfigurationError, match="SelfAttachUrl"):
+        await session().self_attach()
+
+
+async def test_nobody_self_attaches_before_signing_in(server: Server) -> None:
+    with pytest.raises(SessionError, match="nobody is signed in"):
+        await session(self_attach_url=server.url).self_attach()
+    assert server.requests == []
+
+
+class Source:
+    """Gives credentials, and is asked to self-attach."""
+
+    can_self_attach = True
+
+    def __init__(self, outcome: SelfAttachment | Exception) -> None:
+        self._outcome = outcome
+
+    async def credentials(self) -> Credentials:
+        return CREDENTIALS
+
+    async def self_attach(self) -> SelfAttachment:
+        if isinstance(self._outcome, Exception):
+            raise self._outcome
+        return self._outcome
+
+
+class CredentialsOnly:
+    async def credentials(self) -> Credentials:
+        return CREDENTIALS
+
+
+def provider(credentials: Any) -> AwsIot:
+    return AwsIot(endpoint="abc-ats.iot.eu-west-1.amazonaws.com", region=REGION, credentials=credentials)
+
+
+async def test_aws_iot_knows_no_remedy_with_a_source_that_cannot_self_attach() -> None:
+    assert await provider(CredentialsOnly()).remedy_denial() is None
+    assert await provider(session()).remedy_denial() is None
+
+
+async def test_aws_iots_remedy_is_to_self_attach() -> None:
+    remedy = await provider(Source(SelfAttachment(**REPAIRED))).remedy_denial()
+    assert remedy is not None
+    assert remedy.applied
+    assert REPAIRED["text"] in remedy.text
+
+
+@pytest.mark.parametrize("error", [SessionError(REFUSED["text"]), RuntimeError("PS203: the source is broken")])
+async def test_a_self_attachment_that_fails_is_no_error_but_told(error: Exception) -> None:
+    remedy = await provider(Source(error)).remedy_denial()
+    assert remedy is not None
+    assert not remedy.applied
+    assert str(error) in remedy.text
