@@ -1,0 +1,49 @@
+import { type FormEvent, useEffect, useState } from 'react';
+
+interface Props {
+  connected: boolean;
+  send: (msg: string) => Promise<void>;
+}
+
+/** A line to write in. What was not delivered stays there. */
+export function SendMessage({ connected, send }: Props) {
+  const [text, setText] = useState('');
+  const [sending, setSending] = useState(false);
+  const [failure, setFailure] = useState('');
+
+  useEffect(() => {
+    if (connected) setFailure('');
+  }, [connected]);
+
+  const submit = async (event: FormEvent) => {
+    event.preventDefault();
+    if (sending || !text.trim()) return;
+    setSending(true);
+    setFailure('');
+    try {
+      await send(text.trim());
+      setText('');
+    } catch (error) {
+      setFailure(`Not delivered: ${error instanceof Error ? error.message : String(error)}`);
+    } finally {
+      setSending(false);
+    }
+  };
+
+  return (
+    <form className="send" onSubmit={(event) => void submit(event)}>
+      <label>
+        Message
+        <input value={text} onChange={(event) => setText(event.target.value)} required autoComplete="off" />
+      </label>
+      <button disabled={!connected} aria-disabled={sending}>
+        {sending ? 'Sending…' : 'Send'}
+      </button>
+      {failure && (
+        <p role="alert" className="failure">
+          {failure}
+        </p>
+      )}
+    </form>
+  );
+}

@@ -1,0 +1,139 @@
+"""The web example as a person uses it: by labels, buttons and what is to be read on the page."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
+
+from playwright.sync_api import expect
+
+from tests.e2e.conftest import PASSWORD
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, BrowserContext, Page, WebSocket
+
+SECONDS = 1000
+PATIENCE = 60 * SECONDS
+"""How long a state may take to come: a machine may be busy."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """One user's browser, with storage of its own."""
+
+    page: Page
+    artefacts: Path
+    frames: list[bytes]
+    """What was sent on any WebSocket."""
+
+    @property
+    def connects(self) -> list[bytes]:
+        """The CONNECT packets that Amplify has sent, those that were refused too."""
+        return [frame for frame in self.frames if b"MQIsdp" in frame]
+
+    def expect_connects(self, count: int) -> None:
+        """Wait until Amplify has tried so often to connect."""
+        deadline = time.monotonic() + PATIENCE / SECONDS
+        while len(self.connects) < count and time.monotonic() < deadline:
+            self.page.wait_for_timeout(0.1 * SECONDS)
+        assert len(self.connects) >= count
+
+    def sign_in(self, user: str, password: str = PASSWORD) -> None:
+        self.page.get_by_label("User name").fill(user)
+        self.page.get_by_label("Password").fill(password)
+        self.page.get_by_role("button", name="Sign in").click()
+
+    def expect_connected(self, within: float = PATIENCE) -> None:
+        expect(self.page.get_by_role("status")).to_have_text("Connected", timeout=within)
+
+    def expect_status(self, *words: str) -> None:
+        """Wait until the page says all of this about its connection."""
+        for each in words:
+            expect(self.page.get_by_role("status")).to_contain_text(each, timeout=PATIENCE)
+
+    def expect_alert(self, words: str) -> None:
+        expect(self.page.get_by_role("alert")).to_contain_text(words, timeout=PATIENCE)
+
+    def send(self, text: str) -> None:
+        self.page.get_by_label("Message", exact=True).fill(text)
+        self.page.get_by_role("button", name="Send").click(timeout=PATIENCE)
+
+    def expect_message(self, sender: str, text: str) -> None:
+        """Wait for the message, once in the conversation, and as the latest."""
+        expect(self.page.get_by_role("listitem").filter(has_text=f"{sender} {text}")).to_have_count(1, timeout=PATIENCE)
+        expect(self.page.get_by_text(f"Latest message: {text}")).to_be_visible(timeout=PATIENCE)
+
+    def sign_out(self) -> None:
+        self.page.get_by_role("button", name="Sign out").click()
+        expect(self.page.get_by_label("User name")).to_be_visible(timeout=PATIENCE)
+
+    def picture(self, name: str) -> None:
+        self.page.screenshot(path=self.artefacts / f"{name}.png")
+
+
+@dataclass
+class App:
+    """The app in a browser, and what its pages reach and complain of."""
+
+    browser: Browser
+    address: str
+    artefacts: Path
+    expected: list[str] = field(default_factory=list)
+    """Parts of errors that a test brings about by itself."""
+    _errors: list[str] = field(default_factory=list)
+    _hosts: set[str] = field(default_factory=set)
+    _contexts: ExitStack = field(default_factory=ExitStack)
+
+    def window(self, address: str | None = None) -> Window:
+        """Open the app as one who has never been there."""
+        context = self.browser.new_context(viewport={"width": 720, "height": 640})
+        self._contexts.callback(context.close)
+        return self._open(context, address or self.address)
+
+    def connected(self, user: str) -> Window:
+        """Open the app, sign in and wait for the connection."""
+        window = self.window()
+        window.sign_in(user)
+        window.expect_connected()
+        return window
+
+    def tab_beside(self, window: Window) -> Window:
+        """Open the app once more, where it shares storage with the window."""
+        return self._open(window.page.context, self.address)
+
+    def _open(self, context: BrowserContext, address: str) -> Window:
+        page = context.new_page()
+        page.on("console", lambda message: self._errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self._errors.append(str(error)))
+        page.on("request", lambda request: self._hosts.add(str(urlsplit(request.url).hostname)))
+        window = Window(page, self.artefacts, [])
+        page.on("websocket", lambda socket: self._opened(socket, window))
+        page.goto(address)
+        return window
+
+    def _opened(self, socket: WebSocket, window: Window) -> None:
+        self._hosts.add(str(urlsplit(socket.url).hostname))
+        socket.on(
+            "framesent", lambda frame: window.frames.append(frame if isinstance(frame, bytes) else frame.encode())
+        )
+
+    def assert_nothing_went_wrong_unseen(self) -> None:
+        """No error in a console but the expected ones, and nothing beyond loopback was asked for."""
+        unexpected = [each for each in self._errors if not any(part in each for part in self.expected)]
+        assert not unexpected, unexpected
+        assert {host for host in self._hosts if host != "127.0.0.1" and not host.endswith(".localhost")} == set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every window."""
+        self._contexts.close()

@@ -1,0 +1,109 @@
+"""The Amplify web example, built unchanged for the deployed stack, in a headless Chromium of the system."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import threading
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from deployment.cdk_cli import NODE
+from local_cloud.demo import EXAMPLE
+from tests.browser.app import App
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
+
+    from tests.e2e.conftest import Deployment
+
+_ARTEFACTS = Path(os.environ.get("ARTEFACTS", ".local/artefacts"))
+_FLAGS = (
+    "--no-sandbox",  # root cannot have one, and CI often is root
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # No name but loopback's leads anywhere.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost, EXCLUDE *.localhost",
+)
+
+
+class _Files(SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        """Say nothing: pytest shows what fails."""
+
+
+@contextmanager
+def served(directory: Path) -> Iterator[str]:
+    """Serve a directory on a free loopback port and yield its address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Files, directory=str(directory))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def build(outputs: str, directory: Path) -> Path:
+    """Build the example for a deployment; but for the outputs file, the sources are those in the repository."""
+    vite = Path("node_modules", "vite", "bin", "vite.js")
+    assert (EXAMPLE / vite).exists(), f"the web example's packages are missing: make test, or npm ci in {EXAMPLE}"
+    shutil.copytree(EXAMPLE, directory, ignore=shutil.ignore_patterns("node_modules", "dist", "amplify_outputs.json"))
+    (directory / "node_modules").symlink_to(EXAMPLE / "node_modules")
+    (directory / "amplify_outputs.json").write_text(outputs)
+    done = subprocess.run(
+        [str(NODE), str(vite), "build"], cwd=directory, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return directory / "dist"
+
+
+@pytest.fixture(scope="package")
+def outputs(deployment: Deployment) -> str:
+    """What the front end is given."""
+    done = deployment.pubsub("outputs", "--format", "amplify-outputs")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="package")
+def address(outputs: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with served(build(outputs, tmp_path_factory.mktemp("web") / "example")) as url:
+        yield url
+
+
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium; Playwright's own download is never used."""
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        missing = "no Chromium: install it (Debian: apt-get install chromium)"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=program, args=_FLAGS) as browser:
+        yield browser
+
+
+@pytest.fixture
+def app(chromium: Browser, address: str, artefacts: Path) -> Iterator[App]:
+    with App(chromium, address, artefacts) as opened:
+        yield opened
+        opened.assert_nothing_went_wrong_unseen()
+
+
+@pytest.fixture(scope="session")
+def artefacts() -> Path:
+    """Where screenshots are kept: ``ARTEFACTS``, or ``.local/artefacts``."""
+    _ARTEFACTS.mkdir(parents=True, exist_ok=True)
+    return _ARTEFACTS

@@ -1,0 +1,180 @@
+"""Two people in two browsers, with unmodified Amplify JS against the deployed stack."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from local_cloud.faults import Fail
+from tests.browser.app import SECONDS
+from tests.browser.conftest import build, served
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.browser.app import App
+    from tests.e2e.conftest import Deployment
+
+
+def test_two_users_exchange_messages(app: App, deployment: Deployment) -> None:
+    ada, grace = deployment.make_user(), deployment.make_user()
+    first, second = app.connected(ada), app.connected(grace)
+    first.send("hello from the first")
+    second.expect_message(ada, "hello from the first")
+    second.send("and from the second")
+    first.expect_message(grace, "and from the second")
+    first.picture("chat")
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """The IoT policy at a user's identity."""
+
+    deployment: Deployment
+    identity_id: str
+
+    @classmethod
+    def of(cls, deployment: Deployment, user: str) -> Self:
+        return cls(deployment, deployment.identity_id(deployment.sign_in(user)))
+
+    def detach(self) -> None:
+        self.deployment.cloud.client("iot").detach_policy(
+            policyName=self.deployment.policy_name, target=self.identity_id
+        )
+
+    def attach(self) -> None:
+        self.deployment.cloud.client("iot").attach_policy(
+            policyName=self.deployment.policy_name, target=self.identity_id
+        )
+
+
+def test_a_refused_user_is_repaired_and_told_so(app: App, deployment: Deployment) -> None:
+    ada, grace = deployment.make_user(), deployment.make_user()
+    first, second = app.connected(ada), app.connected(grace)
+    Attachment.of(deployment, grace).detach()
+    second.send("does this arrive?")
+    second.expect_alert("Not delivered: the connection closed")
+    second.expect_status("Connected", "PS203: no IoT policy was attached, repaired")
+    second.picture("repaired")
+    first.send("welcome back")
+    second.expect_message(ada, "welcome back")
+    second.send("here again")
+    first.expect_message(grace, "here again")
+
+
+def test_a_user_who_cannot_be_repaired_is_told_why_and_goes_on_once_it_works(app: App, deployment: Deployment) -> None:
+    app.expected.append("status of 500")  # Chromium's own line about the route's answer
+    user = deployment.make_user()
+    window = app.connected(user)
+    attachment = Attachment.of(deployment, user)
+    with deployment.cloud.fault("iot:AttachPolicy", Fail("LimitExceededException", 410)):
+        attachment.detach()
+        window.send("does this arrive?")
+        window.expect_status(
+            "does not let you connect.",
+            f"pubsub attach --identity-id {attachment.identity_id}",
+            "PS203: the IoT policy could not be attached",
+        )
+        window.picture("not-repaired")
+    window.expect_status("Connected", "PS203: no IoT policy was attached, repaired")
+
+
+def test_a_route_that_does_not_answer_is_told_with_the_diagnosis(app: App, deployment: Deployment) -> None:
+    app.expected.append("Failed to load resource")
+    user = deployment.make_user()
+    window = app.connected(user)
+    attachment = Attachment.of(deployment, user)
+    window.page.route("**/self-attach", lambda route: route.abort())
+    attachment.detach()
+    window.send("does this arrive?")
+    command = f"pubsub attach --identity-id {attachment.identity_id}"
+    window.expect_status("does not let you connect.", command, "Self-attach cannot be reached")
+    window.page.unroute_all()
+    window.page.route(
+        "**/self-attach",
+        lambda route: route.fulfill(
+            status=403, headers={"access-control-allow-origin": "*"}, json={"message": "Forbidden"}
+        ),
+    )
+    window.expect_status("does not let you connect.", command, "Self-attach answers HTTP 403 Forbidden")
+    window.page.unroute_all()
+    window.expect_status("Connected", "PS203: no IoT policy was attached, repaired")
+
+
+def test_an_attachment_that_takes_its_time_is_told_and_asked_for_once(app: App, deployment: Deployment) -> None:
+    user = deployment.make_user()
+    window = app.connected(user)
+    Attachment.of(deployment, user).detach()
+    before = deployment.cloud.calls()
+    deployment.cloud.policy_propagation_seconds = 15
+    try:
+        window.send("does this arrive?")
+        window.expect_status("does not let you connect yet.", "PS203: no IoT policy was attached, repaired")
+        window.picture("repaired-not-acting-yet")
+        window.expect_status("Connected", "PS203: no IoT policy was attached, repaired")
+    finally:
+        deployment.cloud.policy_propagation_seconds = 0
+    called = deployment.calls_of(before)
+    assert (called["iot:ListAttachedPolicies"], called["iot:AttachPolicy"]) == (1, 1)
+
+
+def test_without_self_attach_a_refused_user_goes_on_once_the_policy_is_attached(
+    app: App, deployment: Deployment, outputs: str, tmp_path: Path
+) -> None:
+    document = json.loads(outputs)
+    del document["custom"]["pubsub"]["self_attach_url"]  # as of a stack of an older version
+    with served(build(json.dumps(document), tmp_path / "example")) as address:
+        user = deployment.make_user()
+        window = app.window(address)
+        window.sign_in(user)
+        window.expect_connected()
+        attachment = Attachment.of(deployment, user)
+        attachment.detach()
+        window.send("does this arrive?")
+        window.expect_status("does not let you connect.", f"pubsub attach --identity-id {attachment.identity_id}")
+        window.picture("refused")
+        window.expect_connects(2)  # Amplify's own second attempt is over, and its third a minute away
+        attachment.attach()
+        window.expect_connected(within=40 * SECONDS)
+        window.picture("recovered")
+
+
+def test_a_wrong_password_is_told(app: App, deployment: Deployment) -> None:
+    app.expected.append("status of 400")  # Chromium's own line about Cognito's answer
+    window = app.window()
+    window.sign_in(deployment.make_user(), "not the password")
+    window.expect_alert("Incorrect username or password.")
+
+
+def test_signing_out_ends_the_connection_and_lets_another_user_in(app: App, deployment: Deployment) -> None:
+    ada, grace = deployment.make_user(), deployment.make_user()
+    window = app.window()
+    with window.page.expect_websocket() as opened:
+        window.sign_in(ada)
+    window.expect_connected()
+    with opened.value.expect_event("close"):
+        window.sign_out()
+    window.sign_in(grace)
+    window.expect_connected()
+    window.send("a new face")
+    window.expect_message(grace, "a new face")
+
+
+def test_another_tab_goes_with_the_user(app: App, deployment: Deployment) -> None:
+    ada, grace = deployment.make_user(), deployment.make_user()
+    window = app.connected(ada)
+    other = app.tab_beside(window)
+    other.expect_connected()
+    other.sign_out()
+    window.sign_in(grace)
+    other.expect_connected()
+    window.expect_connected()
+    other.send("from the other tab")
+    window.expect_message(grace, "from the other tab")
+
+
+def test_a_reloaded_page_is_still_signed_in(app: App, deployment: Deployment) -> None:
+    window = app.connected(deployment.make_user())
+    window.page.reload()
+    window.expect_connected()

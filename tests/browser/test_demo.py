@@ -1,0 +1,103 @@
+"""`python -m local_cloud demo`, which `make demo` runs: what it prints is what a browser finds."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, cast
+from urllib.parse import urlsplit
+
+import pytest
+
+from local_cloud.demo import EXAMPLE, PASSWORD, USERS
+from local_cloud.process import choose_port
+from local_cloud.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.browser.app import App
+    from tests.e2e.conftest import Deployment
+
+
+@pytest.fixture
+def outputs_file_kept() -> Iterator[None]:
+    """Leave a developer's own outputs file as it was."""
+    file = EXAMPLE / "amplify_outputs.json"
+    before = file.read_bytes() if file.exists() else None
+    yield
+    if before is None:
+        file.unlink(missing_ok=True)
+    else:
+        file.write_bytes(before)
+
+
+@contextmanager
+def demo(deployment: Deployment) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run it, and yield it with what it printed up to the address."""
+    State(deployment.app.directory).remember(deployment.cloud)
+    command = [sys.executable, "-m", "local_cloud", "demo", "--state-dir", str(deployment.app.directory)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        try:
+            yield running, "".join(_until_it_runs(cast("IO[str]", running.stdout)))
+        finally:
+            running.terminate()
+
+
+def _until_it_runs(output: IO[str]) -> Iterator[str]:
+    for line in output:
+        yield line
+        if line.startswith("the demo runs: "):
+            return
+
+
+def _address(printed: str) -> str:
+    return printed.splitlines()[-1].removeprefix("the demo runs: ")
+
+
+@pytest.mark.usefixtures("outputs_file_kept")
+def test_two_users_are_ready_and_only_the_web_server_ends(app: App, deployment: Deployment) -> None:
+    with demo(deployment) as (running, printed):
+        address = _address(printed)
+        assert PASSWORD in printed
+        first, second = app.window(address), app.window(address)
+        first.sign_in(USERS[0], PASSWORD)
+        second.sign_in(USERS[1], PASSWORD)
+        for window in (first, second):
+            window.expect_connected()
+        first.send("hello")
+        second.expect_message(USERS[0], "hello")
+        app.close()
+        running.send_signal(signal.SIGINT)
+        assert cast("IO[str]", running.stdout).read() == "\nthe web server has ended\n"
+    assert running.returncode == 0
+    assert choose_port(urlsplit(address).port), "the web server still listens"
+    assert deployment.cloud.answers()
+
+
+@pytest.mark.usefixtures("outputs_file_kept")
+def test_the_web_server_ends_with_a_demo_that_is_killed(deployment: Deployment) -> None:
+    with demo(deployment) as (running, printed), socket.socket() as browser:
+        address = urlsplit(_address(printed))
+        browser.settimeout(30)
+        browser.connect((str(address.hostname), int(address.port or 0)))
+        running.kill()
+        assert _ended(browser)
+
+
+def _ended(browser: socket.socket) -> bool:
+    """Whether the other end has closed the connection, or was ended before it could."""
+    try:
+        return browser.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_without_a_cloud_it_says_how_to_start_one(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "local_cloud", "demo", "--state-dir", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "local_cloud: no embedded cloud runs: start one with `up`\n")

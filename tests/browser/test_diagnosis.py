@@ -1,0 +1,147 @@
+"""Whatever keeps a user from PubSub, the page says it in words."""
+
+from __future__ import annotations
+
+import json
+import socket
+import uuid
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pubsub_client.outputs import Output
+from tests.browser.conftest import build, served
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Route
+
+    from tests.browser.app import App
+    from tests.e2e.conftest import Deployment
+
+
+@contextmanager
+def only(deployment: Deployment, user: str, *actions: str) -> Iterator[None]:
+    """Let the user do no more than these actions on AWS IoT, in place of the stack's policy."""
+    iot = deployment.cloud.client("iot")
+    name, target = f"only-{uuid.uuid4().hex[:8]}", deployment.identity_id(deployment.sign_in(user))
+    statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
+    iot.create_policy(policyName=name, policyDocument=json.dumps({"Version": "2012-10-17", "Statement": statement}))
+    iot.attach_policy(policyName=name, target=target)
+    iot.detach_policy(policyName=deployment.outputs[Output.POLICY_NAME], target=target)
+    yield
+    iot.attach_policy(policyName=deployment.outputs[Output.POLICY_NAME], target=target)
+
+
+def test_a_refused_topic(app: App, deployment: Deployment) -> None:
+    user = deployment.make_user()
+    with only(deployment, user, "iot:Connect"):
+        window = app.window()
+        window.sign_in(user)
+        window.expect_status("You are connected, but may not subscribe to “messages”", "pubsub identity --identity-id")
+        window.picture("topic-refused")
+    window.expect_connected()
+
+
+def test_a_refused_publish(app: App, deployment: Deployment) -> None:
+    user = deployment.make_user()
+    with only(deployment, user, "iot:Connect", "iot:Subscribe", "iot:Receive"):
+        window = app.connected(user)
+        window.send("not allowed")
+        window.expect_alert("Not delivered: the connection closed, as it does when you may not publish")
+        window.expect_connected()
+
+
+def test_a_session_that_is_gone(app: App, deployment: Deployment) -> None:
+    user = deployment.make_user()
+    with only(deployment, user, "iot:Connect", "iot:Subscribe", "iot:Receive"):
+        window = app.connected(user)
+        window.page.evaluate("localStorage.clear()")  # as when the browser forgets it; Amplify keeps it there
+        window.send("anybody there?")  # is refused, and closes the connection
+        window.expect_status("Your session has ended.")
+    window.sign_out()
+
+
+def test_an_offline_browser(app: App, deployment: Deployment) -> None:
+    window = app.connected(deployment.make_user())
+    window.page.context.set_offline(offline=True)
+    window.expect_status("This browser is offline.")
+    window.page.context.set_offline(offline=False)
+    window.expect_connected()
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda route: route.abort(), ("Amazon Cognito cannot be reached.",)),
+        (
+            lambda route: route.fulfill(
+                status=400,
+                headers={"access-control-allow-origin": "*", "content-type": "application/x-amz-json-1.1"},
+                body=json.dumps({"__type": "NotAuthorizedException", "message": "Token is not from a supported pool"}),
+            ),
+            ("gives you no AWS credentials", "Token is not from a supported pool"),
+        ),
+    ],
+    ids=["unreachable", "refused"],
+)
+def test_no_credentials(
+    app: App, deployment: Deployment, answer: Callable[[Route], None], words: tuple[str, ...]
+) -> None:
+    app.expected += ["Failed to load resource"]
+    window = app.window()
+
+    def identity_pool(route: Route) -> None:
+        if route.request.headers.get("x-amz-target", "").startswith("AWSCognitoIdentityService."):
+            answer(route)
+        else:
+            route.continue_()
+
+    window.page.route(f"{deployment.cloud.endpoint_url}/**", identity_pool)
+    window.sign_in(deployment.make_user())
+    window.expect_status(*words)
+    window.page.unroute_all()
+    window.expect_connected()
+
+
+def test_an_endpoint_that_nobody_answers_at(app: App, deployment: Deployment, outputs: str, tmp_path: Path) -> None:
+    app.expected += ["ERR_CONNECTION_REFUSED"]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    document = json.loads(outputs)
+    document["custom"]["pubsub"]["endpoint"] = f"ws://127.0.0.1:{port}/mqtt"
+    with served(build(json.dumps(document), tmp_path / "example")) as address:
+        window = app.window(address)
+        window.sign_in(deployment.make_user())
+        window.expect_status(f"The endpoint 127.0.0.1:{port} cannot be reached.")
+
+
+def test_a_refused_signature(app: App, deployment: Deployment) -> None:
+    app.expected += [
+        "response code: 403",
+        "status of 400",
+    ]  # to the WebSocket, and to the question whether anybody is there
+    window = app.window()
+
+    def wrong_secret(route: Route) -> None:
+        if route.request.headers.get("x-amz-target", "").endswith(".GetCredentialsForIdentity"):
+            answer = route.fetch()
+            document = answer.json()
+            document["Credentials"]["SecretKey"] += "x"
+            route.fulfill(response=answer, json=document)
+        else:
+            route.continue_()
+
+    window.page.route(f"{deployment.cloud.endpoint_url}/**", wrong_secret)
+    window.sign_in(deployment.make_user())
+    window.expect_status("answers, but opens no WebSocket", "The signature is refused")
+
+
+def test_an_endpoint_that_opens_and_then_says_nothing(app: App, deployment: Deployment) -> None:
+    window = app.window()
+    window.page.route_web_socket("**/mqtt?**", lambda _: None)  # is opened by Playwright, and nobody is behind it
+    window.sign_in(deployment.make_user())
+    window.expect_status("does not answer in time.")
