@@ -1,0 +1,1 @@
+"""The trigger that ours is measured against."""

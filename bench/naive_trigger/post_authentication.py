@@ -1,0 +1,41 @@
+"""A PostAuthentication trigger as people write it: SDK clients at import, every call at each sign-in.
+
+It does attach, by the product's own nested sign-in and with the product's guard against a loop. What it lacks is the
+marker, the SDK imported only when it is needed, the configuration kept between sign-ins, and any care for failures.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import boto3
+from botocore import UNSIGNED
+from botocore.config import Config
+
+from attachment.configuration import Configuration
+from attachment.nested_sign_in import NESTED, NestedSignIn
+
+_ssm = boto3.client("ssm")
+_cognito = boto3.client("cognito-idp")
+_kms = boto3.client("kms")
+_iot = boto3.client("iot")
+_identities = boto3.client("cognito-identity", config=Config(signature_version=UNSIGNED))
+
+
+def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+    """Attach the policy, whether it is attached already or not."""
+    if (event["request"].get("clientMetadata") or {}).items() >= NESTED.items():
+        return event
+    parameter = _ssm.get_parameter(Name=os.environ["CONFIGURATION_PARAMETER"])["Parameter"]
+    configuration = Configuration.from_json(parameter["Value"])
+    nested = NestedSignIn(
+        _cognito, _cognito, _kms, os.environ["MAC_KEY_ID"], event["userPoolId"], configuration.internal_client_id
+    )
+    identity_id = _identities.get_id(
+        IdentityPoolId=configuration.identity_pool_id,
+        Logins={configuration.user_pool_provider: nested.id_token(event["userName"])},
+    )["IdentityId"]
+    _iot.attach_policy(policyName=os.environ["POLICY_NAME"], target=identity_id)
+    print("attached", flush=True)
+    return event

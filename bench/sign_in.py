@@ -1,0 +1,187 @@
+"""What a sign-in costs with our trigger and with a naive one: ``python -m bench.sign_in``.
+
+Both are measured in one run, in turns. A ratio is the naive trigger's median by ours.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from bench.report import console, empty_directory, save
+from bench.trigger import Invocation, Trigger, deployed
+from local_cloud.cdk_app import CdkApp
+from local_cloud.process import LocalCloud
+from local_cloud.rehearsal import Steps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+_COLD_IMPORTS = 15
+_REPEATS = 60
+_FIRSTS = 30
+_COLD_FIRSTS = 9
+
+# What Cognito does before it answers a call of the chain.
+_WITHIN = {
+    "AdminInitiateAuth": "challenge function: define, create",
+    "AdminRespondToAuthChallenge": "challenge function: verify, define; nested trigger",
+}
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds that one thing took with either trigger."""
+
+    title: str
+    ours: list[float]
+    naive: list[float]
+
+    @property
+    def ratio(self) -> float:
+        """The naive trigger's median by ours."""
+        return median(self.naive) / median(self.ours)
+
+
+@dataclass(frozen=True)
+class Calls:
+    """The AWS calls of one sign-in with either trigger, by operation."""
+
+    title: str
+    ours: dict[str, int]
+    naive: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """All that is measured.
+
+    Attributes:
+        timings: the cold import, and sign-ins of each kind.
+        calls: of a first and of a repeat sign-in.
+        ours_by_call: events of new users, handled by our trigger.
+        naive_by_call: the same by the naive one.
+    """
+
+    timings: list[Timing]
+    calls: list[Calls]
+    ours_by_call: list[Invocation]
+    naive_by_call: list[Invocation]
+
+
+def main() -> None:
+    """Deploy, measure, save and show."""
+    directory = empty_directory("sign-in")
+    steps = Steps()
+    with LocalCloud.start(log_file=directory / "cloud.log") as cloud, ExitStack() as blocks:
+        steps.run("cdk bootstrap", CdkApp(cloud, directory).bootstrap)
+
+        def deploy(name: str) -> Trigger:
+            return blocks.enter_context(deployed(cloud, directory / name, naive=name == "naive"))
+
+        ours = steps.run("cdk deploy, ours", lambda: deploy("ours"))
+        naive = steps.run("cdk deploy, naive", lambda: deploy("naive"))
+        figures = _measure(steps, ours, naive)
+    for table in _tables(figures):
+        console.print(table)
+    save("sign-in", asdict(figures))
+    print(_last_line(figures))
+
+
+def _measure(steps: Steps, ours: Trigger, naive: Trigger) -> Figures:
+    known = {ours.name: ours.signed_in_user(), naive.name: naive.signed_in_user()}
+
+    def timing(title: str, times: int, seconds: Callable[[Trigger], float]) -> Timing:
+        samples: dict[str, list[float]] = {ours.name: [], naive.name: []}
+
+        def in_turns() -> None:
+            for number in range(times):
+                for trigger in (ours, naive) if number % 2 else (naive, ours):
+                    samples[trigger.name].append(seconds(trigger))
+
+        steps.run(f"{title}, {times} times each", in_turns)
+        return Timing(title, samples[ours.name], samples[naive.name])
+
+    def cold_first_sign_in(trigger: Trigger) -> float:
+        user = trigger.users.make_user()
+        trigger.cool()
+        return trigger.sign_in_seconds(user)
+
+    return Figures(
+        timings=[
+            timing("cold import", _COLD_IMPORTS, lambda trigger: trigger.cold_import_seconds(known[trigger.name])),
+            timing("repeat sign-in", _REPEATS, lambda trigger: trigger.sign_in_seconds(known[trigger.name])),
+            timing("first sign-in", _FIRSTS, lambda trigger: trigger.sign_in_seconds(trigger.users.make_user())),
+            timing("first sign-in, all cold", _COLD_FIRSTS, cold_first_sign_in),
+        ],
+        calls=[
+            Calls("first", ours.calls(ours.users.make_user()), naive.calls(naive.users.make_user())),
+            Calls("repeat", ours.calls(known[ours.name]), naive.calls(known[naive.name])),
+        ],
+        ours_by_call=steps.run("first sign-in by call, ours", lambda: ours.by_call(_FIRSTS)),
+        naive_by_call=steps.run("first sign-in by call, naive", lambda: naive.by_call(_FIRSTS)),
+    )
+
+
+def _last_line(figures: Figures) -> str:
+    ratios = ", ".join(f"{timing.title} {timing.ratio:.1f}" for timing in figures.timings)
+    counts = ", ".join(f"{each.title} {sum(each.naive.values())} / {sum(each.ours.values())}" for each in figures.calls)
+    return f"naive / ours: {ratios}; AWS calls: {counts}"
+
+
+def _tables(figures: Figures) -> Iterable[Table]:
+    yield _timings(figures.timings)
+    yield _calls(figures.calls)
+    yield _by_call(figures.ours_by_call, figures.naive_by_call)
+
+
+def _timings(timings: list[Timing]) -> Table:
+    table = Table("", "samples", "ours", "naive", "naive / ours", title="medians", title_justify="left")
+    for timing in timings:
+        table.add_row(
+            timing.title,
+            f"{len(timing.ours)} + {len(timing.naive)}",
+            _milliseconds(median(timing.ours)),
+            _milliseconds(median(timing.naive)),
+            f"{timing.ratio:.1f}",
+        )
+    return table
+
+
+def _calls(calls: list[Calls]) -> Table:
+    columns = [f"{each.title}, {name}" for each in calls for name in ("ours", "naive")]
+    table = Table("", *columns, title="AWS calls of one sign-in", title_justify="left")
+    counts = [side for each in calls for side in (each.ours, each.naive)]
+    for operation in sorted(set().union(*counts)):
+        table.add_row(operation, *(str(side.get(operation, "")) for side in counts))
+    table.add_section()
+    table.add_row("all", *(str(sum(side.values())) for side in counts))
+    return table
+
+
+def _by_call(ours: list[Invocation], naive: list[Invocation]) -> Table:
+    """Show the calls in the order the trigger makes them, and what is left of its time."""
+    table = Table("", "ours", "naive", "within it", title="the trigger's time at a first sign-in", title_justify="left")
+    for operation in [*naive[0].calls, *(name for name in ours[0].calls if name not in naive[0].calls)]:
+        table.add_row(operation, _median_call(ours, operation), _median_call(naive, operation), _WITHIN.get(operation))
+    table.add_row("the trigger itself", *(_milliseconds(median(each.own for each in side)) for side in (ours, naive)))
+    table.add_section()
+    table.add_row("all", *(_milliseconds(median(each.total for each in side)) for side in (ours, naive)))
+    return table
+
+
+def _median_call(invocations: list[Invocation], operation: str) -> str:
+    samples = [each.calls[operation] for each in invocations if operation in each.calls]
+    return _milliseconds(median(samples)) if samples else ""
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from bench.scale.page import PAGE, PLOTS, PageError, with_tables
+from bench.scale.tables import Table, plots, tables
+
+
+def test_the_page_has_the_figures_of_the_simulation() -> None:
+    text = PAGE.read_text()
+    assert text == with_tables(text, tables()), "python -m bench.scale writes them anew"
+
+
+def test_the_plots_are_those_of_the_simulation() -> None:
+    committed = {file.name: file.read_text() for file in PLOTS.iterdir()}
+    assert committed == plots(), "python -m bench.scale writes them anew"
+
+
+def test_plots_follow_the_readers_colour_scheme() -> None:
+    for text in plots().values():
+        ET.fromstring(text)
+        assert "prefers-color-scheme: dark" in text
+
+
+def test_every_plot_is_on_the_page() -> None:
+    text = PAGE.read_text()
+    assert all(f"](scale/{name})" in text for name in plots())
+
+
+def test_a_table_stands_between_its_markers_and_nothing_else_changes() -> None:
+    table = Table("a", "title", ["", "x"], [["1", "2"]])
+    written = with_tables("before\n<!-- a -->\nold\n<!-- /a -->\nafter", [table])
+    assert with_tables("before\n<!-- a -->\n<!-- /a -->\nafter", [table]) == written
+    assert written == "before\n<!-- a -->\n|  | x |\n| --- | ---: |\n| 1 | 2 |\n<!-- /a -->\nafter"
+    assert with_tables(written, [table]) == written
+
+
+def test_a_page_without_a_place_for_a_table_is_refused() -> None:
+    with pytest.raises(PageError, match=r"<!-- a -->"):
+        with_tables("nothing", [Table("a", "title", ["x"], [])])
