@@ -7,12 +7,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SETUP_DONE := $(VENV)/.setup-done
+WEB := examples/amplify-web
+WEB_DONE := $(WEB)/node_modules/.setup-done
 PORT ?=
+# Half as many again as there are cores: much of what the tests do is waiting.
+TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(min(8, (os.cpu_count() or 2) * 3 // 2))' 2>/dev/null)
+TARGET := $(if $(PROFILE),--profile $(PROFILE)) $(if $(REGION),--region $(REGION)) \
+  $(if $(ENVIRONMENT),--environment $(ENVIRONMENT)) $(if $(filter 1,$(YES)),--yes)
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup smoke test local local-down check lock clean
+.PHONY: help setup smoke test local local-down demo deploy destroy check bench lock clean
 
 help: ## what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -32,11 +38,17 @@ $(SETUP_DONE): requirements.txt pyproject.toml package-lock.json
 	@$(BIN)/npm ci --silent
 	@touch $@
 
+$(WEB_DONE): $(WEB)/package-lock.json | $(SETUP_DONE)
+	@echo "setup: the web example's packages into $(WEB)/node_modules"
+	@cd $(WEB) && npm ci --silent
+	@touch $@
+
 smoke: setup ## deploy onto a fresh embedded cloud, run the smoke test, destroy
 	@$(BIN)/python -m local_cloud rehearse
 
-test: setup ## all tests: unit, integration (embedded cloud), e2e (deployed on it)
-	@$(BIN)/python -m pytest
+# The longest first, as they are collected: what is left at the end is short.
+test: setup $(WEB_DONE) ## all tests: unit, integration (embedded cloud), e2e (deployed on it), browser (Chromium)
+	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 local: setup ## embedded cloud in the background, deployed; writes .local/env and .local/outputs.json
 	@$(BIN)/python -m local_cloud up $(if $(PORT),--port $(PORT))
@@ -45,13 +57,29 @@ local: setup ## embedded cloud in the background, deployed; writes .local/env an
 local-down: setup ## end what `make local` started
 	@$(BIN)/python -m local_cloud down
 
-check: setup ## format, lint, strict types, cdk-nag, bandit, pip-audit where its database can be reached
+demo: local $(WEB_DONE) ## `make local` plus the Amplify web example served, two users ready, until Ctrl-C
+	@$(BIN)/python -m local_cloud demo
+
+deploy: setup ## a real account: PROFILE= REGION= ENVIRONMENT=, YES=1 to ask nothing; ends with the smoke test
+	@$(BIN)/python -m deployment deploy $(TARGET)
+
+destroy: setup ## take that down again, once the stack's name is typed
+	@$(BIN)/python -m deployment destroy $(TARGET)
+
+check: setup $(WEB_DONE) ## format, lint, strict types, cdk-nag, bandit, pip-audit where its database can be reached
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/bandit --quiet --severity-level medium --recursive app.py stacks lambdas pubsub_client local_cloud
+	@cd $(WEB) && npm run --silent check
+	@$(BIN)/bandit --quiet --severity-level medium --recursive app.py stacks lambdas pubsub_client deployment local_cloud
 	@$(BIN)/python -m stacks.nag
 	@.ci/audit
+
+bench: setup ## the benchmarks: our trigger and a naive one, a storm of 1,000 sign-ins, the sweep and its simulation
+	@$(BIN)/python -m bench.sign_in
+	@$(BIN)/python -m bench.storm
+	@$(BIN)/python -m bench.sweep
+	@$(BIN)/python -m bench.scale
 
 lock: setup ## write requirements.txt from requirements.in again
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
@@ -59,4 +87,4 @@ lock: setup ## write requirements.txt from requirements.in again
 
 clean: ## remove what setup and the embedded cloud have made
 	@[ ! -f .local/cloud.json ] || $(BIN)/python -m local_cloud down
-	rm -rf $(VENV) node_modules .local cdk.out
+	rm -rf $(VENV) node_modules $(WEB)/node_modules $(WEB)/dist .local cdk.out

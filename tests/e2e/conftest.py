@@ -1,11 +1,14 @@
-"""The stack, deployed once with the real CDK CLI onto an embedded cloud, for all end-to-end tests."""
+"""The stack, deployed with the real CDK CLI onto an embedded cloud, and what the tests ask of it."""
 
 from __future__ import annotations
 
-import base64
+import fcntl
+import hashlib
 import json
+import shutil
 import subprocess
 import sys
+import time
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,9 +23,12 @@ from pycognito.aws_srp import AWSSRP
 from local_cloud.cdk_app import CdkApp
 from local_cloud.process import LocalCloud
 from pubsub_client.outputs import Output
+from tests.integration.local_cloud.account import Credentials
+from tests.integration.local_cloud.http_api import Answer, call
+from tests.jwt import claims
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 PASSWORD = "Sup3r-secret-passw0rd!"  # noqa: S105 - of users that live as long as one test
@@ -39,6 +45,10 @@ class Deployment:
     @property
     def user_pool_id(self) -> str:
         return self.outputs[Output.USER_POOL_ID]
+
+    @property
+    def policy_name(self) -> str:
+        return self.outputs[Output.POLICY_NAME]
 
     @property
     def client_id(self) -> str:
@@ -67,17 +77,37 @@ class Deployment:
             config=Config(signature_version=UNSIGNED, proxies={}),
         )
 
+    def add_to_group(self, user_name: str, group: str) -> None:
+        self.cloud.client("cognito-idp").admin_add_user_to_group(
+            UserPoolId=self.user_pool_id, Username=user_name, GroupName=group
+        )
+
+    def as_user(self, service: str, credentials: Credentials) -> Any:
+        """Return a boto3 client with a signed-in user's credentials."""
+        return boto3.client(
+            service,  # type: ignore[call-overload]
+            region_name=self.cloud.region,
+            endpoint_url=self.cloud.endpoint_url,
+            config=Config(proxies={}),
+            aws_access_key_id=credentials.access_key_id,
+            aws_secret_access_key=credentials.secret_access_key,
+            aws_session_token=credentials.session_token,
+        )
+
     def sign_in(self, user_name: str) -> dict[str, str]:
         """Sign in with pycognito's SRP and return Cognito's tokens."""
-        srp = AWSSRP(
+        tokens: dict[str, str] = self.srp(user_name).authenticate_user()["AuthenticationResult"]
+        return tokens
+
+    def srp(self, user_name: str) -> AWSSRP:
+        """Return a sign-in that has yet to be made."""
+        return AWSSRP(
             username=user_name,
             password=PASSWORD,
             pool_id=self.user_pool_id,
             client_id=self.client_id,
             client=self.public("cognito-idp"),
         )
-        tokens: dict[str, str] = srp.authenticate_user()["AuthenticationResult"]
-        return tokens
 
     def identity_id(self, tokens: dict[str, str]) -> str:
         """Return the identity id for an ID token."""
@@ -85,6 +115,13 @@ class Deployment:
             IdentityPoolId=self.outputs[Output.IDENTITY_POOL_ID], Logins=self.logins(tokens)
         )
         return str(answer["IdentityId"])
+
+    def credentials(self, tokens: dict[str, str]) -> Credentials:
+        """Return the AWS credentials that the identity pool gives for an ID token."""
+        given = self.public("cognito-identity").get_credentials_for_identity(
+            IdentityId=self.identity_id(tokens), Logins=self.logins(tokens)
+        )["Credentials"]
+        return Credentials(given["AccessKeyId"], given["SecretKey"], given["SessionToken"])
 
     def logins(self, tokens: dict[str, str]) -> dict[str, str]:
         return {str(claims(tokens["IdToken"])["iss"]).removeprefix("https://"): tokens["IdToken"]}
@@ -94,6 +131,50 @@ class Deployment:
         answer = self.cloud.client("iot").list_attached_policies(target=identity_id)
         return [each["policyName"] for each in answer["policies"]]
 
+    def wait_until_attached(self, identity_id: str, seconds: float = 60) -> None:
+        """Wait for what the retry queue's worker does."""
+        deadline = time.monotonic() + seconds
+        while not self.attached_policies(identity_id):
+            assert time.monotonic() < deadline, f"nothing was attached to {identity_id} within {seconds:g} s"
+            time.sleep(0.2)
+
+    def self_attach(self, credentials: Credentials | None, **request: Any) -> Answer:
+        """Call the route, signed with these credentials if there are any."""
+        url = self.outputs[Output.SELF_ATTACH_URL]
+        return call(url, credentials=credentials, region=self.cloud.region, **request)
+
+    def messages_in(self, queue: Output) -> int:
+        """Return how many messages are in a queue, those under way too."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        answer = self.cloud.client("sqs").get_queue_attributes(QueueUrl=self.outputs[queue], AttributeNames=names)
+        return sum(int(count) for count in answer["Attributes"].values())
+
+    @contextmanager
+    def worker_stopped(self) -> Iterator[None]:
+        """Let what is owed wait in the retry queue in this block, and be done with after it."""
+        functions = self.cloud.client("lambda")
+        name = self.outputs[Output.RETRY_QUEUE_URL].rpartition("/")[2]
+        arn = f"arn:aws:sqs:{self.cloud.region}:{self.cloud.account_id}:{name}"
+        (mapping,) = functions.list_event_source_mappings(EventSourceArn=arn)["EventSourceMappings"]
+        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+        try:
+            yield
+        finally:
+            functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+            self.forget_what_is_owed()
+
+    def wait_until_nothing_is_owed(self, seconds: float = 60) -> None:
+        """Wait until the worker is done."""
+        deadline = time.monotonic() + seconds
+        while self.messages_in(Output.RETRY_QUEUE_URL):
+            assert time.monotonic() < deadline, "the worker does not finish"
+            time.sleep(0.1)
+
+    def forget_what_is_owed(self) -> None:
+        """Wait until the worker is done, and take away what it gave up."""
+        self.wait_until_nothing_is_owed()
+        self.cloud.client("sqs").purge_queue(QueueUrl=self.outputs[Output.DEAD_LETTER_QUEUE_URL])
+
     def calls_of(self, before: dict[str, int]) -> dict[str, int]:
         """Return which operations were called since ``before``, and how often."""
         now = self.cloud.calls()
@@ -101,9 +182,21 @@ class Deployment:
 
     def trigger_lines(self) -> list[dict[str, Any]]:
         """Return the lines that the trigger has logged, oldest first."""
-        function = self.cloud.client("lambda").get_function_configuration(
-            FunctionName=self.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME]
+        return self._lines_of(self.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME])
+
+    def self_attach_lines(self) -> list[dict[str, Any]]:
+        """Return the lines that the function of the route has logged, oldest first."""
+        pages = self.cloud.client("cloudformation").get_paginator("list_stack_resources")
+        (function,) = (
+            each["PhysicalResourceId"]
+            for page in pages.paginate(StackName=self.app.stack_name)
+            for each in page["StackResourceSummaries"]
+            if each["ResourceType"] == "AWS::Lambda::Function" and each["LogicalResourceId"].startswith("SelfAttach")
         )
+        return self._lines_of(function)
+
+    def _lines_of(self, function_name: str) -> list[dict[str, Any]]:
+        function = self.cloud.client("lambda").get_function_configuration(FunctionName=function_name)
         pages = self.cloud.client("logs").get_paginator("filter_log_events")
         events = [
             event
@@ -124,11 +217,12 @@ class Deployment:
                 return role, name, document
         raise AssertionError(f"no inline policy of {role} holds {needle}")
 
-    def pubsub(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """Run the command ``pubsub`` against this deployment."""
+    def pubsub(self, *arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of ``pubsub`` against this deployment, with other environment variables."""
+        command, *options = arguments
         return subprocess.run(
-            [sys.executable, "-m", "pubsub_client", *arguments],
-            env=self.cloud.environment(),
+            [sys.executable, "-m", "pubsub_client", command, "--stack", self.app.stack_name, *options],
+            env=self.cloud.environment() | variables,
             input=stdin,
             capture_output=True,
             text=True,
@@ -136,32 +230,76 @@ class Deployment:
             check=False,
         )
 
-    def smoke(self, *arguments: str) -> dict[str, Any]:
+    def smoke(self, *arguments: str, **variables: str) -> dict[str, Any]:
         """Run `pubsub smoke --json` and return its document."""
-        done = self.pubsub("smoke", "--json", "--timeout", "3", *arguments)
+        done = self.pubsub("smoke", "--json", "--timeout", "3", *arguments, **variables)
         document: dict[str, Any] = json.loads(done.stdout)
         assert document["summary"]["exit_code"] == done.returncode
         return document
 
 
-def claims(token: str) -> dict[str, Any]:
-    """Return what a JWT claims."""
-    payload = token.split(".")[1]
-    parsed: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    return parsed
+def synthesize(app: CdkApp) -> None:
+    """Synthesize, unless this test run has done so with the same settings; it is the costliest part of a deployment."""
+    asked = json.dumps([dict(app.context), app.settings], sort_keys=True)
+    # The directory of the whole test run, which its processes share.
+    shared = next((each for each in app.directory.parents if each.name.startswith("pytest-")), app.directory)
+    known = shared / f"assembly-{hashlib.sha256(asked.encode()).hexdigest()[:16]}"
+    shared.mkdir(parents=True, exist_ok=True)
+    with known.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # whoever comes meanwhile waits for the same, for it takes both cores
+        if not known.exists():
+            app.synth()
+            shutil.copytree(app.assembly, known)
+            return
+    shutil.copytree(known, app.assembly, dirs_exist_ok=True)
+
+
+def synthesized(cloud: LocalCloud, directory: Path) -> dict[str, str]:
+    """Return the variable by which the CDK CLI takes the repository's app for synthesized already."""
+    app = CdkApp(cloud, directory)
+    synthesize(app)
+    return {"CDK_APP": str(app.assembly)}
 
 
 @contextmanager
-def deployed(directory: Path) -> Iterator[Deployment]:
-    """Deploy onto a cloud of one's own, which ends with the block."""
+def deployed(directory: Path, settings: Mapping[str, Any] | None = None) -> Iterator[Deployment]:
+    """Deploy onto a cloud of one's own, which ends with the block; without settings those of the repository."""
     with LocalCloud.start(log_file=directory / "cloud.log") as cloud:
-        app = CdkApp(cloud, directory)
-        app.synth()
+        app = CdkApp(cloud, directory, settings=settings)
+        synthesize(app)
         app.bootstrap()
-        yield Deployment(cloud, app, app.deploy())
+        made = Deployment(cloud, app, app.deploy())
+        warm(made)
+        yield made
+
+
+def warm(deployment: Deployment) -> None:
+    """Start the functions: cold ones on a busy machine may take longer than the trigger has."""
+    deployment.sign_in(deployment.make_user())
+    if Output.RETRY_QUEUE_URL in deployment.outputs:
+        deployment.wait_until_nothing_is_owed()
 
 
 @pytest.fixture(scope="session")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    with deployed(tmp_path_factory.mktemp("deployment")) as made:
-        yield made
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """An embedded cloud for environments side by side; nothing is deployed yet."""
+    directory = tmp_path_factory.mktemp("account")
+    with LocalCloud.start(log_file=directory / "cloud.log") as cloud:
+        CdkApp(cloud, directory).bootstrap()
+        yield cloud
+
+
+def deploy_environment(cloud: LocalCloud, directory: Path, environment: str, settings: Mapping[str, Any]) -> Deployment:
+    """Deploy an environment of these settings, or deploy it again."""
+    section = {"environments": {environment: settings}}
+    app = CdkApp(cloud, directory / environment, context={"environment": environment}, settings=section)
+    synthesize(app)
+    made = Deployment(cloud, app, app.deploy())
+    warm(made)
+    return made
+
+
+def check(document: dict[str, Any], check_id: str) -> dict[str, Any]:
+    """Return one check of a run's document."""
+    (found,) = (each for each in document["checks"] if each["id"] == check_id)
+    return dict(found)

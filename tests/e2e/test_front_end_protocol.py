@@ -9,26 +9,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pubsub_client.outputs import Output
-from tests.integration.local_cloud.account import Credentials
 from tests.integration.local_cloud.mqtt import Message, Token, Version, websocket
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Deployment
+    from tests.integration.local_cloud.account import Credentials
 
 _AMPLIFY = (Version.MQTT_31, Token.APPENDED)
 
 
-def _credentials(deployment: Deployment, user: str) -> Credentials:
-    tokens = deployment.sign_in(user)
-    given = deployment.public("cognito-identity").get_credentials_for_identity(
-        IdentityId=deployment.identity_id(tokens), Logins=deployment.logins(tokens)
-    )["Credentials"]
-    return Credentials(given["AccessKeyId"], given["SecretKey"], given["SessionToken"])
-
-
 @pytest.fixture(scope="module")
 def signed_in(deployment: Deployment) -> Credentials:
-    return _credentials(deployment, deployment.make_user())
+    return deployment.credentials(deployment.sign_in(deployment.make_user()))
 
 
 def test_a_signed_in_user_connects_subscribes_and_receives(deployment: Deployment, signed_in: Credentials) -> None:
@@ -57,5 +49,5 @@ def test_a_denied_connect_closes_without_a_connack(deployment: Deployment) -> No
     """A user with a current marker, so that the trigger attaches nothing."""
     marker = f"{deployment.outputs[Output.ATTACHMENT_MARKER]}/us-east-1:none/{int(time.time())}"
     user = deployment.make_user(**{"custom:pubsub_attachment": marker})
-    with websocket(deployment.cloud, _credentials(deployment, user), *_AMPLIFY) as mqtt:
+    with websocket(deployment.cloud, deployment.credentials(deployment.sign_in(user)), *_AMPLIFY) as mqtt:
         assert mqtt.connect(str(uuid.uuid4())) is None

@@ -20,6 +20,11 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
         yield made
 
 
+def test_synthesis_prints_nothing_that_anybody_would_have_to_look_at(own: Deployment) -> None:
+    own.app.synth()
+    assert own.app.log("synth").strip() == ""
+
+
 def test_a_second_deploy_changes_nothing(own: Deployment) -> None:
     assert own.app.deploy() == own.outputs
     assert "(no changes)" in own.app.log("deploy")

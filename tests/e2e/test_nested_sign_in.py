@@ -13,11 +13,13 @@ import pytest
 
 from attachment import proof
 from pubsub_client.outputs import Output
+from tests.e2e.key_thief import stolen_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.e2e.conftest import Deployment
+    from tests.e2e.key_thief import KeyThief
 
 _REFUSALS = ("NotAuthorizedException", "InvalidParameterException", "UserNotFoundException", "CodeMismatchException")
 
@@ -65,26 +67,6 @@ class Attacker:
         return "AuthenticationResult" not in answered
 
 
-@dataclass(frozen=True)
-class KeyThief:
-    """Somebody who for once may make MACs: shows that the tests below fail for want of the right MAC alone."""
-
-    deployment: Deployment
-    key_id: str
-
-    def mac(self, challenge: Challenge, **other: str) -> str:
-        parts = {
-            "user_pool_id": self.deployment.user_pool_id,
-            "client_id": _internal_client_id(self.deployment),
-            "user_name": challenge.user_name,
-            "nonce": challenge.nonce,
-        }
-        made = self.deployment.cloud.client("kms").generate_mac(
-            KeyId=self.key_id, MacAlgorithm=proof.ALGORITHM, Message=proof.message(**(parts | other))
-        )
-        return base64.b64encode(made["Mac"]).decode()
-
-
 def _internal_client_id(deployment: Deployment) -> str:
     parameter = deployment.cloud.client("ssm").get_parameter(Name=f"/{deployment.app.stack_name}/sign-in-attachment")
     return str(json.loads(parameter["Parameter"]["Value"])["internalClientId"])
@@ -97,31 +79,29 @@ def attacker(deployment: Deployment) -> Attacker:
 
 @pytest.fixture
 def thief(deployment: Deployment) -> Iterator[KeyThief]:
-    function = deployment.cloud.client("lambda").get_function_configuration(
-        FunctionName=deployment.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME]
-    )
-    key_id = function["Environment"]["Variables"]["MAC_KEY_ID"]
-    kms = deployment.cloud.client("kms")
-    before = kms.get_key_policy(KeyId=key_id, PolicyName="default")["Policy"]
-    opened = json.loads(before)
-    root = f"arn:aws:iam::{deployment.cloud.account_id}:root"
-    opened["Statement"].append(
-        {"Effect": "Allow", "Principal": {"AWS": root}, "Action": "kms:GenerateMac", "Resource": "*"}
-    )
-    kms.put_key_policy(KeyId=key_id, PolicyName="default", Policy=json.dumps(opened))
-    yield KeyThief(deployment, key_id)
-    kms.put_key_policy(KeyId=key_id, PolicyName="default", Policy=before)
+    with stolen_key(deployment) as thief:
+        yield thief
+
+
+def _mac(thief: KeyThief, challenge: Challenge, **other: str) -> str:
+    parts = {
+        "user_pool_id": thief.deployment.user_pool_id,
+        "client_id": _internal_client_id(thief.deployment),
+        "user_name": challenge.user_name,
+        "nonce": challenge.nonce,
+    }
+    return base64.b64encode(thief.mac(proof.message(**(parts | other)))).decode()
 
 
 def test_the_right_mac_gives_tokens(deployment: Deployment, attacker: Attacker, thief: KeyThief) -> None:
     challenge = attacker.start(deployment.make_user())
-    assert "AuthenticationResult" in attacker.answer(challenge, thief.mac(challenge))
+    assert "AuthenticationResult" in attacker.answer(challenge, _mac(thief, challenge))
 
 
 def test_a_mac_is_good_for_one_challenge(deployment: Deployment, attacker: Attacker, thief: KeyThief) -> None:
     user = deployment.make_user()
     first, second = attacker.start(user), attacker.start(user)
-    mac = thief.mac(first)
+    mac = _mac(thief, first)
     assert attacker.is_refused(second, mac)
     assert "AuthenticationResult" in attacker.answer(first, mac)
     assert attacker.is_refused(first, mac)
@@ -130,14 +110,14 @@ def test_a_mac_is_good_for_one_challenge(deployment: Deployment, attacker: Attac
 def test_a_mac_is_good_for_one_user(deployment: Deployment, attacker: Attacker, thief: KeyThief) -> None:
     ada, eve = deployment.make_user(), deployment.make_user()
     victim = attacker.start(ada)
-    assert attacker.is_refused(victim, thief.mac(victim, user_name=eve))
+    assert attacker.is_refused(victim, _mac(thief, victim, user_name=eve))
 
 
 def test_a_mac_is_good_for_one_pool_and_one_client(deployment: Deployment, attacker: Attacker, thief: KeyThief) -> None:
     challenge = attacker.start(deployment.make_user())
-    assert attacker.is_refused(challenge, thief.mac(challenge, user_pool_id="us-east-1_other"))
+    assert attacker.is_refused(challenge, _mac(thief, challenge, user_pool_id="us-east-1_other"))
     challenge = attacker.start(deployment.make_user())
-    assert attacker.is_refused(challenge, thief.mac(challenge, client_id=deployment.client_id))
+    assert attacker.is_refused(challenge, _mac(thief, challenge, client_id=deployment.client_id))
 
 
 @pytest.mark.parametrize(

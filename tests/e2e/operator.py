@@ -1,0 +1,64 @@
+"""An IAM user who may do exactly what docs/operator-permissions.md says."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pubsub_client.outputs import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from local_cloud.process import LocalCloud
+
+Statements = list[dict[str, Any]]
+
+_DOCUMENT = (Path(__file__).parents[2] / "docs" / "operator-permissions.md").read_text()
+
+
+def policies(command: str) -> list[Statements]:
+    """Return the statements of each JSON block in a command's section."""
+    (section,) = re.findall(rf"^## {command}\n(.*?)(?=^## |\Z)", _DOCUMENT, re.MULTILINE | re.DOTALL)
+    return [json.loads(block)["Statement"] for block in re.findall(r"```json\n(.*?)```", section, re.DOTALL)]
+
+
+def without_each(statements: Statements) -> Iterator[tuple[str, Statements]]:
+    """Yield what is left when one action is taken away, for each action in turn."""
+    for number, statement in enumerate(statements):
+        actions = [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
+        for action in actions:
+            left = [each for each in actions if each != action]
+            others = [*statements[:number], *statements[number + 1 :]]
+            yield action, [*others, statement | {"Action": left}] if left else others
+
+
+@contextmanager
+def operator(
+    cloud: LocalCloud, outputs: Mapping[str, str], statements: Statements, **words: str
+) -> Iterator[dict[str, str]]:
+    """Make an IAM user with these permissions; yield the variables that make a shell this user's."""
+    text = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    words = {
+        "ACCOUNT": cloud.account_id,
+        "REGION": cloud.region,
+        "STACK": "AmplifyPubSub",
+        "USER_POOL_ID": outputs.get(Output.USER_POOL_ID, "*"),
+        "POLICY_NAME": "myIoTPolicy",
+        "TRIGGER": outputs.get(Output.POST_AUTHENTICATION_FUNCTION_NAME, "*"),
+        "RETRY_QUEUE": outputs.get(Output.RETRY_QUEUE_URL, "*").rpartition("/")[2],
+        "DEAD_LETTER_QUEUE": outputs.get(Output.DEAD_LETTER_QUEUE_URL, "*").rpartition("/")[2],
+    } | words
+    document = re.sub("|".join(words), lambda found: words[found[0]], text)
+    iam, name = cloud.client("iam"), f"operator-{uuid.uuid4().hex[:8]}"
+    iam.create_user(UserName=name)
+    iam.put_user_policy(UserName=name, PolicyName="documented", PolicyDocument=document)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    yield {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
+    iam.delete_user_policy(UserName=name, PolicyName="documented")
+    iam.delete_user(UserName=name)

@@ -1,0 +1,296 @@
+"""`make deploy` and `make destroy`, on an embedded cloud that a profile of the AWS configuration leads to."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import termios
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local_cloud.cdk_app import CdkApp
+from local_cloud.environment import without_aws
+from local_cloud.process import LocalCloud
+from tests.e2e.conftest import synthesized
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_REPOSITORY = Path(__file__).parents[2]
+_DEPLOY = ("deploy", "--yes")
+_DESTROY = ("destroy", "--yes")
+
+
+@dataclass(frozen=True)
+class Shell:
+    """A shell whose AWS configuration has profiles, and nothing of AWS in its environment but that."""
+
+    cloud: LocalCloud
+    config: Path
+
+    def environment(self, changes: dict[str, str]) -> dict[str, str]:
+        # A pipeline's variable would keep it from asking, which some of these tests are about.
+        kept = {name: value for name, value in without_aws(os.environ).items() if name != "CI"}
+        # The CDK CLI refuses to synthesize where another one does.
+        own = {"AWS_CONFIG_FILE": str(self.config), "CDK_OUTPUT": str(self.config.with_name("cdk.out"))}
+        return kept | own | changes
+
+    def run(self, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "deployment", *arguments],
+            cwd=_REPOSITORY,
+            env=self.environment(changes),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+
+    def type(self, typed: str, *arguments: str, **changes: str) -> tuple[int, str]:
+        """Run it on a terminal, type a line when it asks, and return the exit code and what was shown."""
+        ours, theirs = pty.openpty()
+        # Without columns the CDK CLI shows its progress one character a line, megabytes of it.
+        termios.tcsetwinsize(theirs, (24, 80))
+        command = [sys.executable, "-m", "deployment", *arguments]
+        with subprocess.Popen(
+            command, cwd=_REPOSITORY, env=self.environment(changes), stdin=theirs, stdout=theirs, stderr=theirs
+        ) as running:
+            os.close(theirs)
+            shown = ""
+            try:
+                while data := os.read(ours, 4096):
+                    shown += data.decode(errors="replace")
+                    if typed and ("to destroy it: " in shown or "(y/n)" in shown):
+                        os.write(ours, typed.encode() + b"\n")
+                        typed = ""
+            except OSError:  # the other end is closed
+                pass
+            code = running.wait(timeout=60)
+        os.close(ours)
+        return code, shown
+
+
+@pytest.fixture(scope="module")
+def unprepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """An account that CDK was never used in."""
+    directory = tmp_path_factory.mktemp("account")
+    with LocalCloud.start(log_file=directory / "cloud.log") as cloud:
+        config = directory / "config"
+        keys = "aws_access_key_id = test\naws_secret_access_key = test\n"
+        config.write_text(
+            f"[profile team]\nregion = us-east-1\nendpoint_url = {cloud.endpoint_url}\n{keys}"
+            f"[profile nowhere]\nendpoint_url = {cloud.endpoint_url}\n{keys}"
+            f"[profile china]\nregion = cn-north-1\nendpoint_url = {cloud.endpoint_url}\n{keys}"
+            f"[profile empty]\nregion = us-east-1\nendpoint_url = {cloud.endpoint_url}\n"
+            "[sso-session corp]\nsso_region = us-east-1\nsso_start_url = https://corp.awsapps.com/start\n"
+            "[profile sso]\nregion = us-east-1\nsso_session = corp\n"
+            "sso_account_id = 111122223333\nsso_role_name = dev\n"
+        )
+        yield Shell(cloud, config)
+
+
+@pytest.fixture(scope="module")
+def shell(unprepared: Shell, tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    """The account, bootstrapped."""
+    CdkApp(unprepared.cloud, tmp_path_factory.mktemp("bootstrap")).bootstrap()
+    return unprepared
+
+
+class TestGuards:
+    @pytest.mark.parametrize("command", [_DEPLOY, _DESTROY])
+    @pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_IOT"])
+    def test_an_endpoint_in_the_environment_is_refused(
+        self, unprepared: Shell, command: tuple[str, ...], variable: str
+    ) -> None:
+        done = unprepared.run(*command, "--profile", "team", **{variable: unprepared.cloud.endpoint_url})
+        assert _one_line(done).startswith(f"deployment: {variable} is set ({unprepared.cloud.endpoint_url})")
+
+    @pytest.mark.parametrize("command", ["deploy", "destroy"])
+    def test_without_a_terminal_nothing_is_asked(self, unprepared: Shell, command: str) -> None:
+        assert "give --yes, with make YES=1" in _one_line(unprepared.run(command, "--profile", "team"))
+
+    def test_in_a_pipeline_nothing_is_asked_even_on_a_terminal(self, unprepared: Shell) -> None:
+        code, shown = unprepared.type("", "destroy", "--profile", "team", CI="1")
+        assert code == 2
+        assert "give --yes, with make YES=1" in shown
+
+    @pytest.mark.parametrize(
+        ("arguments", "line"),
+        [
+            (
+                ("--profile", "team", "--environment", "dev"),
+                "environment: 'dev' is not in amplify-pubsub.environments",
+            ),
+            (("--profile", "missing"), "The config profile (missing) could not be found"),
+            (("--profile", "nowhere"), "no region: give --region or AWS_REGION"),
+            (("--profile", "china"), "region cn-north-1: Amazon Cognito has no user pools"),
+            (("--profile", "empty"), "Unable to locate credentials: give credentials by --profile or the environment"),
+        ],
+    )
+    @pytest.mark.parametrize("command", [_DEPLOY, _DESTROY])
+    def test_what_is_missing_is_2_and_one_line(
+        self, unprepared: Shell, command: tuple[str, ...], arguments: tuple[str, ...], line: str
+    ) -> None:
+        assert _one_line(unprepared.run(*command, *arguments)).startswith(f"deployment: {line}")
+
+    def test_an_expired_sso_session_is_2_and_names_the_login(self, unprepared: Shell) -> None:
+        line = _one_line(unprepared.run(*_DEPLOY, "--profile", "sso"))
+        assert line.endswith("; sign in again with: aws sso login --profile sso")
+
+    def test_wrong_use_is_2(self, unprepared: Shell) -> None:
+        assert unprepared.run("deploy", "--nonsense").returncode == 2
+
+    def test_an_account_without_bootstrap_is_2_with_the_command(self, unprepared: Shell) -> None:
+        done = unprepared.run(*_DEPLOY, "--profile", "team")
+        assert done.returncode == 2
+        assert done.stderr == (
+            "deployment: account 000000000000 is not bootstrapped in us-east-1: "
+            "npx cdk bootstrap aws://000000000000/us-east-1 --profile team\n"
+        )
+
+    def test_no_stack_to_destroy_is_2(self, unprepared: Shell) -> None:
+        done = unprepared.run(*_DESTROY, "--profile", "team")
+        assert done.returncode == 2
+        assert done.stderr == "deployment: there is no stack AmplifyPubSub in us-east-1: nothing to destroy\n"
+
+    def test_make_hands_on_what_it_is_given(self) -> None:
+        wanted = "-m deployment deploy --profile team --region eu-west-1 --environment dev"
+        assert _told("YES=1").endswith(f"{wanted} --yes")
+        assert _told("YES=0").endswith(wanted)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are found in /proc")
+def test_interrupted_it_ends_with_everything_it_started(shell: Shell) -> None:
+    running = subprocess.Popen(
+        [sys.executable, "-m", "deployment", *_DEPLOY, "--profile", "team"],
+        cwd=_REPOSITORY,
+        env=shell.environment({}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    with running:
+        deadline = time.monotonic() + 30
+        while len(_session(running.pid)) < 3 and time.monotonic() < deadline:  # us, the CDK CLI, the app
+            time.sleep(0.05)
+        assert len(_session(running.pid)) >= 3
+        os.killpg(running.pid, signal.SIGINT)  # as a terminal does on Ctrl-C
+        shown, _ = running.communicate(timeout=30)
+    assert running.returncode == 130, shown
+    assert "deployment: interrupted" in shown
+    assert 'Traceback (most recent call last):\n  File "<frozen runpy>"' not in shown
+    assert _session(running.pid) == []
+
+
+def test_whoever_does_not_approve_gets_no_stack(shell: Shell, tmp_path: Path) -> None:
+    code, shown = shell.type("n", "deploy", "--profile", "team", **synthesized(shell.cloud, tmp_path))
+    assert code == 1
+    assert "IAM Statement Changes" in shown
+    assert "AmplifyPubSub" not in _stacks(shell)
+
+
+def test_from_nothing_to_nothing(shell: Shell, tmp_path: Path) -> None:
+    """With an assembly at hand; the next test synthesizes as it goes."""
+    app = synthesized(shell.cloud, tmp_path)
+    _deploys_and_proves(shell, app)
+    _the_wrong_name_destroys_nothing(shell)
+    _the_right_name_destroys(shell, app)
+
+
+def _deploys_and_proves(shell: Shell, app: dict[str, str]) -> None:
+    # Keys in the environment do not go before the profile.
+    keys = {"AWS_ACCESS_KEY_ID": "AKIANOBODY", "AWS_SECRET_ACCESS_KEY": "x"}
+    done = shell.run(*_DEPLOY, "--profile", "team", **keys, **app)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[:5] == [
+        "  account      000000000000 as arn:aws:iam::000000000000:root",
+        "  region       us-east-1",
+        "  environment  default",
+        "  stack        AmplifyPubSub",
+        f"  endpoint     {shell.cloud.endpoint_url}/",
+    ]
+    assert lines[-1].startswith("smoke test passed: ")
+
+
+def _the_wrong_name_destroys_nothing(shell: Shell) -> None:
+    code, shown = shell.type("AmplifyPubSup", "destroy", "--profile", "team")
+    assert code == 2
+    assert "about 0, LOST with it" in shown
+    assert "that is not its name: nothing is destroyed" in shown
+    assert "AmplifyPubSub" in _stacks(shell)
+
+
+def _the_right_name_destroys(shell: Shell, app: dict[str, str]) -> None:
+    code, shown = shell.type("AmplifyPubSub", "destroy", "--profile", "team", **app)
+    assert code == 0, shown
+    assert "kept:" not in shown
+    assert "AmplifyPubSub" not in _stacks(shell)
+
+
+def test_production_is_protected_and_keeps_its_user_pool(shell: Shell) -> None:
+    where = ("--profile", "team", "--environment", "prod")
+    deployed = shell.run(*_DEPLOY, *where)
+    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+    cloudformation = shell.cloud.client("cloudformation")
+    (stack,) = cloudformation.describe_stacks(StackName="AmplifyPubSub-prod")["Stacks"]
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
+
+    refused = shell.run(*_DESTROY, *where)
+    assert refused.returncode == 2
+    (line,) = refused.stderr.splitlines()
+    _, _, command = line.partition("; this lifts it: ")
+    assert command == (
+        "aws cloudformation update-termination-protection --no-enable-termination-protection "
+        "--stack-name AmplifyPubSub-prod --profile team"
+    )
+    cloudformation.update_termination_protection(StackName="AmplifyPubSub-prod", EnableTerminationProtection=False)
+
+    destroyed = shell.run(*_DESTROY, *where)
+    assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
+    assert "about 0, kept with their user pool" in destroyed.stdout
+    assert f"kept: user pool {outputs['UserPoolId']}, app client {outputs['UserPoolClientId']}." in destroyed.stdout
+    assert "AmplifyPubSub-prod" not in _stacks(shell)
+    shell.cloud.client("cognito-idp").describe_user_pool(UserPoolId=outputs["UserPoolId"])
+
+
+def _told(*variables: str) -> str:
+    """Return what `make deploy` would run."""
+    command = ["make", "--no-print-directory", "-n", "deploy", "PROFILE=team", "REGION=eu-west-1", "ENVIRONMENT=dev"]
+    done = subprocess.run([*command, *variables], cwd=_REPOSITORY, capture_output=True, text=True, check=True)
+    return " ".join(done.stdout.split())
+
+
+def _stacks(shell: Shell) -> list[str]:
+    stacks = shell.cloud.client("cloudformation").describe_stacks()["Stacks"]
+    return [each["StackName"] for each in stacks if each["StackStatus"] != "DELETE_COMPLETE"]
+
+
+def _one_line(done: subprocess.CompletedProcess[str]) -> str:
+    """Return the one line of a run that could not begin."""
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+def _session(leader: int) -> list[int]:
+    """Return the running processes of a session."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, session = stat.read_text().rpartition(") ")[2].split()[:4]
+        except OSError:  # it ended meanwhile
+            continue
+        if int(session) == leader and state != "Z":
+            found.append(int(stat.parent.name))
+    return found

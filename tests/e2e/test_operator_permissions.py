@@ -1,0 +1,213 @@
+"""docs/operator-permissions.md: each command passes with exactly the documented permissions, and fails without any."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from deployment.cdk_cli import cdk_command
+from local_cloud.cdk_app import CdkApp
+from local_cloud.environment import without_aws
+from local_cloud.process import LocalCloud
+from pubsub_client.outputs import Output
+from tests.e2e.conftest import synthesized
+from tests.e2e.operator import operator, policies, without_each
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.e2e.conftest import Deployment
+    from tests.e2e.operator import Statements
+
+_REPOSITORY = Path(__file__).parents[2]
+
+
+def _pubsub(deployment: Deployment, keys: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pubsub_client", *arguments],
+        env=deployment.cloud.environment() | keys,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def _signed_in(deployment: Deployment) -> tuple[str, str]:
+    """Return a user who has signed in, and the identity id."""
+    user = deployment.make_user()
+    return user, deployment.identity_id(deployment.sign_in(user))
+
+
+def _outputs(deployment: Deployment, keys: dict[str, str]) -> bool:
+    done = _pubsub(deployment, keys, "outputs", "--format", "amplify-outputs")
+    return done.returncode == 0 and done.stderr == ""
+
+
+def _identity(deployment: Deployment, keys: dict[str, str]) -> bool:
+    user, identity_id = _signed_in(deployment)
+    by = [("--user", user), ("--identity-id", identity_id)]
+    return all(_pubsub(deployment, keys, "identity", *each).returncode == 0 for each in by)
+
+
+def _attach(deployment: Deployment, keys: dict[str, str]) -> bool:
+    _, identity_id = _signed_in(deployment)
+    deployment.cloud.client("iot").detach_policy(policyName="myIoTPolicy", target=identity_id)
+    by = [("--user", deployment.make_user()), ("--identity-id", identity_id)]
+    return all(_pubsub(deployment, keys, "attach", *each).returncode == 0 for each in by)
+
+
+def _detach(deployment: Deployment, keys: dict[str, str]) -> bool:
+    by = [("--user", _signed_in(deployment)[0]), ("--identity-id", _signed_in(deployment)[1])]
+    return all(_pubsub(deployment, keys, "detach", *each).returncode == 0 for each in by)
+
+
+def _smoke(deployment: Deployment, keys: dict[str, str]) -> bool:
+    return _pubsub(deployment, keys, "smoke", "--timeout", "3").returncode == 0
+
+
+@pytest.fixture
+def no_users_stay(deployment: Deployment) -> Iterator[None]:
+    """A smoke test that may not remove its users leaves them behind, and other tests share the deployment."""
+    yield
+    users = deployment.cloud.client("cognito-idp")
+    pages = users.get_paginator("list_users").paginate(UserPoolId=deployment.user_pool_id)
+    for name in [user["Username"] for page in pages for user in page["Users"]]:
+        if name.startswith("pubsub-smoke-"):
+            users.admin_delete_user(UserPoolId=deployment.user_pool_id, Username=name)
+
+
+@pytest.mark.usefixtures("no_users_stay")
+@pytest.mark.parametrize(
+    ("command", "passes"),
+    [
+        ("pubsub smoke", _smoke),
+        ("pubsub outputs", _outputs),
+        ("pubsub identity", _identity),
+        ("pubsub attach", _attach),
+        ("pubsub detach", _detach),
+    ],
+)
+def test_the_documented_actions_are_enough_and_none_is_too_many(
+    deployment: Deployment, command: str, passes: Callable[[Deployment, dict[str, str]], bool]
+) -> None:
+    def passes_with(statements: Statements) -> bool:
+        with operator(deployment.cloud, deployment.outputs, statements) as keys:
+            return passes(deployment, keys)
+
+    statements = policies(command)[0]
+    assert passes_with(statements)
+    actions, rests = zip(*without_each(statements), strict=True)
+    with ThreadPoolExecutor(4) as pool:
+        passed = pool.map(passes_with, rests)
+        assert [action for action, ok in zip(actions, passed, strict=True) if ok] == []
+
+
+def _sweep(deployment: Deployment, keys: dict[str, str]) -> bool:
+    return _pubsub(deployment, keys, "sweep").returncode == 0
+
+
+def test_a_sweep_needs_exactly_what_is_documented(deployment: Deployment) -> None:
+    """One after the other: who finds another one's sweep under way starts none."""
+    (statements,) = policies("pubsub sweep")
+    with operator(deployment.cloud, deployment.outputs, statements) as keys:
+        assert _sweep(deployment, keys)
+    for action, rest in without_each(statements):
+        with operator(deployment.cloud, deployment.outputs, rest) as keys:
+            assert not _sweep(deployment, keys), action
+
+
+def _redrive(deployment: Deployment, keys: dict[str, str]) -> bool:
+    """Move a dead letter that owes nothing, for there is no such user."""
+    queue = deployment.outputs[Output.DEAD_LETTER_QUEUE_URL]
+    owed = {"userPoolId": deployment.user_pool_id, "userName": "nobody", "identityId": None, "mac": None}
+    queues = deployment.cloud.client("sqs")
+    queues.purge_queue(QueueUrl=queue)
+    queues.send_message(QueueUrl=queue, MessageBody=json.dumps(owed | {"version": 1}))
+    commands = [("redrive", "--dry-run"), ("redrive", "--yes", "--wait", "--timeout", "30")]
+    return all(_pubsub(deployment, keys, *each).returncode == 0 for each in commands)
+
+
+def test_redrive_needs_exactly_what_is_documented(deployment: Deployment) -> None:
+    """One after the other: all of them would move the same dead letters."""
+    (statements,) = policies("pubsub redrive")
+    with operator(deployment.cloud, deployment.outputs, statements) as keys:
+        assert _redrive(deployment, keys)
+    for action, rest in without_each(statements):
+        with operator(deployment.cloud, deployment.outputs, rest) as keys:
+            assert not _redrive(deployment, keys), action
+    deployment.cloud.client("sqs").purge_queue(QueueUrl=deployment.outputs[Output.DEAD_LETTER_QUEUE_URL])
+
+
+def test_the_cause_of_a_missing_attachment_needs_what_is_documented(deployment: Deployment) -> None:
+    needed, for_the_cause, _ = policies("pubsub smoke")
+    role, name, document = deployment.inline_policy(Output.POST_AUTHENTICATION_FUNCTION_NAME, "iot:AttachPolicy")
+    log_group = deployment.cloud.client("lambda").get_function_configuration(
+        FunctionName=deployment.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME]
+    )["LoggingConfig"]["LogGroup"]
+    iam = deployment.cloud.client("iam")
+    denied = json.dumps(document).replace("iot:AttachPolicy", "iot:AttachPolicyNot")
+    iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=denied)
+    try:
+        with deployment.worker_stopped():
+            for statements, cause in (
+                (needed + for_the_cause, "AttachPolicy: AccessDeniedException"),
+                (needed + for_the_cause[1:], "Why cannot be told: GetFunctionConfiguration answered AccessDenied"),
+                (needed + for_the_cause[:1], "Why cannot be told: FilterLogEvents answered AccessDenied"),
+            ):
+                with operator(deployment.cloud, deployment.outputs, statements, LOG_GROUP=log_group) as keys:
+                    assert cause in (shown := _pubsub(deployment, keys, "smoke", "--timeout", "1").stdout), shown
+    finally:
+        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
+
+
+def test_make_deploy_and_make_destroy(tmp_path: Path) -> None:
+    """Without any of the statements nothing is deployed, and nothing destroyed; with all of them it is."""
+    deploying, smoke, destroying = (policies(command)[0] for command in ("make deploy", "pubsub smoke", "make destroy"))
+    with LocalCloud.start(log_file=tmp_path / "cloud.log") as cloud:
+        CdkApp(cloud, tmp_path).bootstrap()
+        app = synthesized(cloud, tmp_path)
+
+        def run(statements: Statements, command: str) -> subprocess.CompletedProcess[str]:
+            options = [command, "--yes", "--profile", "operator"]
+            return _by_profile(cloud, statements, [sys.executable, "-m", "deployment", *options], tmp_path, **app)
+
+        for action, rest in without_each(deploying):
+            assert run(rest + smoke, "deploy").returncode != 0, action
+        alone = cdk_command("deploy", "--require-approval", "never")
+        done = _by_profile(cloud, deploying[1:], alone, tmp_path, AWS_PROFILE="operator", **app)
+        assert done.returncode == 0, done.stdout + done.stderr
+        deployed = run(deploying + smoke, "deploy")
+        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+        for action, rest in without_each(destroying):
+            assert run(rest, "destroy").returncode != 0, action
+        destroyed = run(destroying, "destroy")
+        assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
+
+
+def _by_profile(
+    cloud: LocalCloud, statements: Statements, command: list[str], directory: Path, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command where a profile with an operator's keys leads to the cloud, and nothing else does."""
+    config = directory / "config"
+    with operator(cloud, {}, statements) as keys:
+        lines = [f"{name.lower()} = {value}" for name, value in keys.items()]
+        profile = ["[profile operator]", f"region = {cloud.region}", f"endpoint_url = {cloud.endpoint_url}", *lines]
+        config.write_text("\n".join(profile))
+        return subprocess.run(
+            command,
+            cwd=_REPOSITORY,
+            env=without_aws(os.environ) | {"AWS_CONFIG_FILE": str(config)} | variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
