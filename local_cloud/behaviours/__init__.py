@@ -38,6 +38,7 @@ BEHAVIOURS = (
     "second_factor",
     "post_authentication",
     "function_logs",
+    "invocations_under_way",
     "prompt_answers",
     "http_api_refusals",
     "http_api_cors",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -238,6 +239,17 @@ def stopped_executions(account: Account) -> bool:
     return bool(outcome(cloud, execution_arn)["status"] == "ABORTED")
 
 
+def invocations_under_way(account: Account) -> bool:
+    """An invocation does not fail because its function is updated meanwhile."""
+    functions = account.cloud.client("lambda")
+    name = make_function(account.cloud, "import time\ndef handler(event, context):\n    time.sleep(1)\n    return 'done'")
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(functions.invoke, FunctionName=name)
+        time.sleep(0.5)
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": {"CHANGED": "yes"}})
+        return bool(json.loads(answer.result()["Payload"].read()) == "done")
+
+
 def state_machine_permissions(account: Account) -> bool:
     """A state machine does not invoke a function that its role may not."""
     function_arn = make_function(account.cloud, "def handler(event, context): return event")
@@ -430,6 +442,7 @@ PROBES: dict[str, Callable[[Account], bool]] = {
         parameter_permissions,
         failed_deletes,
         stopped_executions,
+        invocations_under_way,
         state_machine_permissions,
         signed_upgrade,
         iot_policies,
