@@ -48,7 +48,8 @@ class _Tokens:
     """What a sign-in gives; the ID token carries its issuer and when it ends."""
 
     id_token: str = field(repr=False)
-    refresh_token: str = field(repr=False)
+    refresh_token: str | None = field(repr=False)
+    """None where the ID token alone was given."""
     login: str
     """The user pool's name among an identity pool's logins."""
     expiration: datetime
@@ -113,6 +114,18 @@ class CognitoSession:
                 raise SignInError(*_code_and_message(error)) from error
             self._tokens = _read_tokens(result, result["RefreshToken"])
 
+    async def use_id_token(self, id_token: str) -> None:
+        """Go on as the user of an ID token that was issued elsewhere; it is not renewed when it ends.
+
+        Whoever was signed in before is forgotten.
+
+        Raises:
+            LookupError, ValueError: it is no ID token.
+        """
+        async with self._one_at_a_time:
+            self._forget()
+            self._tokens = _read_tokens({"IdToken": id_token}, None)
+
     async def identity_id(self) -> str:
         """Return the user's identity id.
 
@@ -163,7 +176,7 @@ class CognitoSession:
         async with self._one_at_a_time:
             tokens = self._tokens
             self._forget()
-            if tokens:
+            if tokens and tokens.refresh_token:
                 revoke = self._user_pools.revoke_token
                 await _call(revoke, Token=tokens.refresh_token, ClientId=self._client_id)
 
@@ -189,7 +202,10 @@ class CognitoSession:
     async def _current_tokens(self) -> _Tokens:
         if self._tokens is None:
             raise SessionError("nobody is signed in: call sign_in() first")
-        if self._ends_within(_RENEW_TOKENS_BEFORE, self._tokens.expiration):
+        if self._tokens.refresh_token is None:
+            if self._ends_within(timedelta(), self._tokens.expiration):
+                raise SessionError(f"the ID token has ended at {self._tokens.expiration:%H:%M:%S %Z}: give a new one")
+        elif self._ends_within(_RENEW_TOKENS_BEFORE, self._tokens.expiration):
             answer = await _call(
                 self._user_pools.initiate_auth,
                 ClientId=self._client_id,
@@ -221,7 +237,7 @@ class CognitoSession:
         return expiration - self._now() <= time
 
 
-def _read_tokens(result: Mapping[str, Any], refresh_token: str) -> _Tokens:
+def _read_tokens(result: Mapping[str, Any], refresh_token: str | None) -> _Tokens:
     """Read an AuthenticationResult, whose ``ExpiresIn`` is the access token's: the ID token has its own."""
     id_token = result["IdToken"]
     claims = id_token_claims(id_token)

@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     from pubsub_client.checks.context import Context
 
 
-async def is_attached(context: Context, identity_id: str) -> bool:
-    """Tell whether the stack's policy is attached to an identity."""
+async def attached_policies(context: Context, identity_id: str) -> list[str]:
+    """Return the names of the IoT policies attached to an identity."""
     pages = context.aws.iot.get_paginator("list_attached_policies").paginate(target=identity_id)
-    attached = await asyncio.to_thread(lambda: [each["policyName"] for page in pages for each in page["policies"]])
-    return context.output(Output.POLICY_NAME) in attached
+    return await asyncio.to_thread(lambda: [each["policyName"] for page in pages for each in page["policies"]])
+
+
+async def is_attached(context: Context, identity_id: str) -> bool:
+    """Tell whether the deployment's policy is attached to an identity."""
+    return context.output(Output.POLICY_NAME) in await attached_policies(context, identity_id)
 
 
 async def attach_by_route(context: Context, session: CognitoSession) -> Finding:

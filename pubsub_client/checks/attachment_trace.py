@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,12 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from types_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
+    from types_boto3_logs import CloudWatchLogsClient
 
     from pubsub_client.checks.context import Context
 
 # CloudWatch Logs may show a line some seconds after it was written.
 _LOG_SECONDS = 15.0
 _LOOK_EVERY_SECONDS = 1.0
+_HOUR_SECONDS = 3600
+# https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html
+_LAMBDA_FAILED = re.compile(r"Task timed out after [\d.]+ seconds|\[ERROR\] .*|Runtime\.\w+.*|\w+Error: .*")
 
 # Reasons for which the trigger cannot sign a user in: another identity provider, a second factor.
 _ONLY_BY_THEMSELVES = {"FederatedUserError", "SecondFactorError", "UnexpectedChallengeError"}
@@ -75,7 +80,8 @@ def _line(context: Context, log_group: str) -> dict[str, Any] | None:
 
     The line names no user; on a busy pool it may be about somebody else who signed in at the same time.
     """
-    since = time.time() - (time.monotonic() - context.sign_in_started)
+    begun = context.sign_in_started
+    since = time.time() - (0 if begun is None else time.monotonic() - begun)
     deadline = time.monotonic() + _LOG_SECONDS
     pages = context.aws.logs.get_paginator("filter_log_events")
     while True:
@@ -86,6 +92,30 @@ def _line(context: Context, log_group: str) -> dict[str, Any] | None:
         if lines or time.monotonic() > deadline:
             return next(iter(failures or reversed(lines)), None)
         time.sleep(_LOOK_EVERY_SECONDS)
+
+
+def last_word(logs: CloudWatchLogsClient, log_group: str) -> dict[str, Any] | str | None:
+    """Return what the trigger said last within an hour: its line, or in Lambda's words how it failed.
+
+    Returns:
+        The line; the failure as text; None if the log has neither, or is not there.
+
+    Raises:
+        botocore.exceptions.ClientError: the log may not be read.
+    """
+    pages = logs.get_paginator("filter_log_events")
+    since = int((time.time() - _HOUR_SECONDS) * 1000)
+    try:
+        events = [event for page in pages.paginate(logGroupName=log_group, startTime=since) for event in page["events"]]
+    except logs.exceptions.ResourceNotFoundException:
+        return None
+    for event in sorted(events, key=lambda each: each["timestamp"], reverse=True):
+        message = event["message"].strip()
+        if (line := parse_line(message)) is not None:
+            return line
+        if failure := _LAMBDA_FAILED.search(message):
+            return failure[0]
+    return None
 
 
 def parse_line(message: str) -> dict[str, Any] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from pubsub_client.checks.check import Check, Finding, Group, Status, passed
+from pubsub_client.checks.check import Check, Finding, Group, Need, Status, passed
 from pubsub_client.checks.configuration import OutputsAreComplete
 from pubsub_client.checks.identity import IdentityIsGiven
 from pubsub_client.checks.role import groups_with_roles, look_at_role
@@ -26,6 +26,7 @@ class RoleHoldsThePolicies(Check):
     group = Group.AUTHORIZATION
     title = "AuthRole holds both IoT managed policies, and is guarded"
     rests_on = (OutputsAreComplete,)
+    needs = frozenset({Need.OPERATOR, Need.STACK})
 
     async def run(self, context: Context) -> Finding:
         """List the role's policies."""
@@ -43,6 +44,7 @@ class GroupRolesHoldThePolicies(Check):
     group = Group.AUTHORIZATION
     title = "each group's role holds both IoT policies, and is guarded"
     rests_on = (OutputsAreComplete,)
+    needs = frozenset({Need.OPERATOR, Need.STACK})
 
     async def run(self, context: Context) -> Finding:
         """List the groups, and the policies of their roles."""
@@ -64,6 +66,7 @@ class CredentialsAreGiven(Check):
     group = Group.AUTHORIZATION
     title = "the identity pool gives the user AWS credentials"
     rests_on = (IdentityIsGiven,)
+    needs = frozenset({Need.TOKEN})
 
     async def run(self, context: Context) -> Finding:
         """Call GetCredentialsForIdentity with the ID token."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import boto3
-from botocore import UNSIGNED
+from botocore import UNSIGNED, xform_name
 from botocore.config import Config
 
 from pubsub_client.checks.check import CouldNotRunError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from types_boto3_cloudformation import CloudFormationClient
     from types_boto3_cognito_identity import CognitoIdentityClient
     from types_boto3_cognito_idp import CognitoIdentityProviderClient
@@ -42,9 +45,11 @@ class Aws:
         if endpoint_url is not None and not endpoint_url.startswith(("http://", "https://")):
             raise CouldNotRunError(f"--endpoint-url: {endpoint_url!r} given; allowed: http://... or https://...")
         self.cli_options = "".join(
-            f" --{name} {value}" for name, value in (("profile", profile), ("region", region)) if value
+            f" --{name} {shlex.quote(value)}"
+            for name, value in (("profile", profile), ("region", region), ("endpoint-url", endpoint_url))
+            if value
         )
-        """The options that make an AWS CLI command go where this run went; empty where the environment says it."""
+        """The options that make a command go where this run went; empty where the environment says it."""
         self._session = boto3.Session(profile_name=profile, region_name=region)
         self.endpoint_url = endpoint_url
 
@@ -61,6 +66,24 @@ class Aws:
             for url, config in ((self.endpoint_url, None), (None, aws_alone))
         )
         return None if used == of_aws else f"{used.rstrip('/')}/"
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether there are credentials at all, good or not.
+
+        Raises:
+            botocore.exceptions.BotoCoreError: the profile's way to credentials fails.
+        """
+        return self._session.get_credentials() is not None
+
+    def call(self, service: str, operation: str, parameters: Mapping[str, Any]) -> None:
+        """Call an operation by its name in the API.
+
+        Raises:
+            botocore.exceptions.ClientError: AWS refuses.
+        """
+        client = self._session.client(service, endpoint_url=self.endpoint_url)  # type: ignore[call-overload]
+        getattr(client, xform_name(operation))(**parameters)
 
     @cached_property
     def cloudformation(self) -> CloudFormationClient:

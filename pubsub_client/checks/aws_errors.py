@@ -34,6 +34,13 @@ _CREDENTIALS_REFUSED = {
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 }
+# https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+_THROTTLED = {
+    "LimitExceededException",
+    "RequestLimitExceeded",
+    "SlowDown",
+    "TooManyRequestsException",
+}
 _NOT_PERMITTED = {"AccessDenied", "AccessDeniedException", "UnauthorizedException", "UnauthorizedOperation"}
 
 
@@ -66,6 +73,8 @@ def _from_aws(error: ClientError) -> Finding:
     cause = f"{error.operation_name} answered {code}: {message}"
     if code in _CREDENTIALS_REFUSED:
         raise CouldNotRunError(f"the AWS credentials are not accepted: {cause}") from error
+    if code in _THROTTLED or "Throttl" in code:
+        return Finding(Status.UNKNOWN, cause=cause, resource=error.operation_name, fix="Run it again in a while.")
     if code in _NOT_PERMITTED:
         fix = f"Run it with credentials that may call {error.operation_name}."
         return Finding(Status.UNKNOWN, cause=cause, resource=error.operation_name, fix=fix)

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
+    from pubsub_client.checks.aws import Aws
     from pubsub_client.checks.context import Context
 
 
 class CouldNotRunError(Exception):
     """The run cannot begin or go on: no such stack, no credentials, no region. The message says what to do."""
+
+
+class CommandFailedError(Exception):
+    """A command that should have mended something did not; the message says why."""
+
+
+_COMMANDS = ("aws ", "pubsub ")
+"""What the lines of a fix begin with that a shell can run."""
 
 
 class Status(StrEnum):
@@ -24,7 +34,7 @@ class Status(StrEnum):
     SKIPPED = "skipped"
     """Not run: a check it rests on did not pass, or the run's options leave it out."""
     UNKNOWN = "unknown"
-    """Could not be told, for want of a permission; never counts as passed."""
+    """Could not be told: it may not be asked, or AWS answers too many calls; never counts as passed."""
 
 
 class Group(StrEnum):
@@ -40,6 +50,53 @@ class Group(StrEnum):
     OPERATIONS = "operations"
 
 
+class Severity(StrEnum):
+    """What it means if something is wrong."""
+
+    ERROR = "error"
+    """Somebody is refused, or will be."""
+    WARNING = "warning"
+    """PubSub works, and somebody should look all the same."""
+
+
+class Need(StrEnum):
+    """What a check needs and not every run has; the value says what is to be given."""
+
+    OPERATOR = "an operator's AWS credentials"
+    STACK = "a stack of this toolkit, not ids given by hand"
+    IDENTITY = "somebody to ask about: --user, --identity-id or --id-token"
+    USER = "the name of a user: --user or --id-token"
+    TOKEN = "an ID token: --id-token, or --user with --password-stdin"  # noqa: S105 - no token
+    PASSWORD = "a user's password: --user with --password-stdin"  # noqa: S105 - no password
+    PROBE = "users of its own, and none may be made"
+    TRIES = "to try what must be refused"
+    GIVEN_TOKEN = "--id-token"  # noqa: S105 - no token
+    CLIENT_ID = "--client-id"
+    PACKAGE_JSON = "--package-json"
+    FIGURES = "--keep-alive, --payload-bytes or --subscriptions"
+
+
+class Command(Protocol):
+    """What mends something: one line for a shell, which can also be run from here."""
+
+    @property
+    def safe(self) -> bool:
+        """Whether it adds or restores what PubSub needs, and neither deletes nor overwrites anything else."""
+        ...
+
+    def run(self, aws: Aws) -> None:
+        """Run it.
+
+        Raises:
+            CommandFailedError, botocore.exceptions.ClientError: it did not do what it should.
+        """
+        ...
+
+
+Fix = str | Command | Sequence[str | Command]
+"""What mends something, line by line: commands, and what no command can do."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """What a check found.
@@ -49,7 +106,8 @@ class Finding:
         detail: figures worth showing next to a passed check.
         cause: what is wrong and why that breaks PubSub, in one or two sentences.
         resource: the resource that is wrong.
-        fix: the command or setting that mends it.
+        fix: the commands or the setting that mend it, a line each.
+        commands: the fix, where commands are all of it.
         needless: the deployment has nothing that the check could ask about, so what rests on it is run all the same.
     """
 
@@ -58,13 +116,19 @@ class Finding:
     cause: str | None = None
     resource: str | None = None
     fix: str | None = None
+    commands: tuple[Command, ...] = ()
     needless: bool = False
 
+    @property
+    def safe_commands(self) -> tuple[Command, ...]:
+        """The commands that mend all of it; none if one of them is not safe."""
+        return self.commands if all(each.safe for each in self.commands) else ()
+
     def with_options(self, options: str) -> Finding:
-        """Let the AWS CLI commands of the fix go to the account and region that were looked at."""
+        """Let the commands of the fix go to the account and region that were looked at."""
         if not self.fix or not options:
             return self
-        lines = [f"{line}{options}" if line.startswith("aws ") else line for line in self.fix.splitlines()]
+        lines = [f"{line}{options}" if line.startswith(_COMMANDS) else line for line in self.fix.splitlines()]
         return replace(self, fix="\n".join(lines))
 
 
@@ -73,14 +137,26 @@ def passed(detail: str | None = None) -> Finding:
     return Finding(Status.PASSED, detail=detail)
 
 
-def failed(cause: str, *, resource: str, fix: str) -> Finding:
-    """Find what breaks PubSub."""
-    return Finding(Status.FAILED, cause=cause, resource=resource, fix=fix)
+def failed(cause: str, *, resource: str, fix: Fix) -> Finding:
+    """Find what breaks PubSub; in a check whose severity is a warning, what should be looked at."""
+    return _wrong(Status.FAILED, cause, resource, fix)
 
 
-def warning(cause: str, *, resource: str, fix: str) -> Finding:
+def warning(cause: str, *, resource: str, fix: Fix) -> Finding:
     """Find what does not break PubSub but should be looked at."""
-    return Finding(Status.WARNING, cause=cause, resource=resource, fix=fix)
+    return _wrong(Status.WARNING, cause, resource, fix)
+
+
+def _wrong(status: Status, cause: str, resource: str, fix: Fix) -> Finding:
+    lines = fix if isinstance(fix, Sequence) and not isinstance(fix, str) else [fix]
+    commands = tuple(line for line in lines if not isinstance(line, str))
+    return Finding(
+        status,
+        cause=cause,
+        resource=resource,
+        fix="\n".join(str(line) for line in lines),
+        commands=commands if len(commands) == len(lines) else (),
+    )
 
 
 def skipped(cause: str) -> Finding:
@@ -104,6 +180,12 @@ class Check(ABC):
     title: ClassVar[str]
     rests_on: ClassVar[tuple[type[Check], ...]] = ()
     """Checks that must have passed or be needless, or this one says nothing."""
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.OPERATOR})
+    """What the run must have; without it this check is needless."""
+    severity: ClassVar[Severity] = Severity.ERROR
+    """What it means if it fails."""
+    retry_deadline: ClassVar[float] = 0.0
+    """Seconds for which it may look again, in a run that waits; what it asks about may take its time to act."""
 
     @abstractmethod
     async def run(self, context: Context) -> Finding:

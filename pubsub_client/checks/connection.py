@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from typing import TYPE_CHECKING
 
 from pubsub_client import PubSub
 from pubsub_client.checks.authorization import CredentialsAreGiven, GroupRolesHoldThePolicies, RoleHoldsThePolicies
-from pubsub_client.checks.check import Check, Finding, Group, failed, passed, skipped
-from pubsub_client.checks.identity import PolicyIsAttached
+from pubsub_client.checks.check import Check, Finding, Group, Need, failed, passed
+from pubsub_client.checks.identity import POLICY_ACTS_SECONDS, PolicyIsAttached
 from pubsub_client.checks.uninterrupted import uninterrupted
 from pubsub_client.exceptions import ConnectionRefused
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pubsub_client.checks.context import Context
 
 _TRY_EVERY_SECONDS = 2.0
-_NO_WILDCARDS = str.maketrans("*?", "xx")
 
 
 class UserConnects(Check):
@@ -34,11 +30,13 @@ class UserConnects(Check):
     group = Group.CONNECTION
     title = "AWS IoT accepts the user's signed WebSocket"
     rests_on = (PolicyIsAttached, RoleHoldsThePolicies, CredentialsAreGiven)
+    needs = frozenset({Need.TOKEN})
+    retry_deadline = POLICY_ACTS_SECONDS
 
     async def run(self, context: Context) -> Finding:
         """Connect, and stay connected for the checks that follow."""
         provider = context.provider(context.session)
-        deadline = time.monotonic() + context.timeout
+        deadline = context.deadline(type(self))
         attempts = 1
         while True:
             try:
@@ -67,10 +65,10 @@ class UserSubscribes(Check):
     group = Group.CONNECTION
     title = "the user subscribes to a topic"
     rests_on = (UserConnects,)
+    needs = frozenset({Need.TOKEN})
 
     async def run(self, context: Context) -> Finding:
         """Subscribe to a topic that nobody else uses."""
-        context.topic = _topic_of_our_own(context.topics)
         context.messages = await context.cleanup.enter_async_context(context.pubsub.subscribe(context.topic))
         return passed(context.topic)
 
@@ -78,18 +76,17 @@ class UserSubscribes(Check):
 class GroupUsersConnect(Check):
     """A user of each Cognito group connects with the credentials of the group's role.
 
-    Skipped where there are groups and no user may be made, with `--user`.
+    Skipped with `--user`, when no user may be made.
     """
 
     id = "PS403"
     group = Group.CONNECTION
     title = "a user of each Cognito group connects"
     rests_on = (UserConnects, GroupRolesHoldThePolicies)
+    needs = frozenset({Need.OPERATOR, Need.STACK, Need.PROBE})
 
     async def run(self, context: Context) -> Finding:
         """Make a user in each group, sign in and connect."""
-        if context.group_roles and context.existing_user:
-            return skipped("needs users of its own, and --user says that none may be made")
         for name, role_arn in context.group_roles.items():
             try:
                 await self._connect(context, name)
@@ -113,9 +110,3 @@ class GroupUsersConnect(Check):
             await context.self_attach(session)
         async with PubSub(context.provider(session)):
             pass
-
-
-def _topic_of_our_own(patterns: Sequence[str]) -> str:
-    """Return a topic within the first pattern that ends in a wildcard; the settings demand that one does."""
-    pattern = next(each for each in patterns if each.endswith("*"))
-    return pattern[:-1].translate(_NO_WILDCARDS) + f"pubsub-smoke-{uuid.uuid4()}"

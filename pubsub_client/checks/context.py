@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
+import uuid
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pubsub_client import AwsIot, CognitoSession
 from pubsub_client._self_attach import SelfAttachRoute
+from pubsub_client.checks.asked import App, Whom
+from pubsub_client.checks.check import Need
 from pubsub_client.checks.probe_users import ProbeUsers
 from pubsub_client.checks.uninterrupted import uninterrupted
 from pubsub_client.exceptions import SessionError
@@ -18,8 +22,13 @@ if TYPE_CHECKING:
     from contextlib import AsyncExitStack
 
     from pubsub_client import PubSub, SelfAttachment, Subscription
+    from pubsub_client.checks.asked import GivenIds
     from pubsub_client.checks.aws import Aws
+    from pubsub_client.checks.check import Check
+    from pubsub_client.checks.pool_user import PoolUser
     from pubsub_client.checks.probe_users import User
+
+_NO_WILDCARDS = str.maketrans("*?+#", "xxxx")
 
 
 @dataclass
@@ -30,25 +39,37 @@ class Context:
     """The operator's way to AWS."""
     stack: str
     """The name of the stack under test."""
-    timeout: float
+    patience: float
     """Seconds to wait for what may take its time to act: the attachment, the connection."""
     cleanup: AsyncExitStack
     """What is closed and removed when the run ends, however it ends."""
-    existing_user: User | None = None
-    """Sign in as this user instead of making one."""
+    as_operator: bool = True
+    """Whether the run has AWS credentials; without, it sees what a front end sees."""
+    may_try: bool = True
+    """Whether the run may make users, and try what must be refused."""
+    whom: Whom = field(default_factory=Whom)
+    """Whom it asks about."""
+    app: App = field(default_factory=App)
+    """The front end it asks about."""
+    given: GivenIds | None = None
+    """The deployment, where it is no stack of ours."""
 
     outputs: dict[str, str] = field(init=False)
-    """The stack's outputs, by name."""
+    """The stack's outputs, by name; of a deployment given by ids those that are known."""
     users: ProbeUsers = field(init=False)
     """The users this run has made."""
     user: User = field(init=False)
-    """The user who signed in first."""
+    """The user who signed in first with a password."""
+    pool_user: PoolUser | None = field(default=None, init=False)
+    """The user whom the options name, as the user pool tells it."""
     session: CognitoSession = field(init=False)
     """That user's session."""
-    sign_in_started: float = field(init=False)
-    """When that user's sign-in began, on the monotonic clock."""
+    sign_in_started: float | None = field(default=None, init=False)
+    """When that user's sign-in began, on the monotonic clock; None where nobody has signed in with a password."""
     tokens_arrived: float = field(init=False)
     """When that user's tokens arrived, on the monotonic clock."""
+    first_sign_in: float = field(init=False)
+    """Seconds the first sign-in took."""
     identity_id: str = field(init=False)
     """That user's identity id."""
     unattached: CognitoSession = field(init=False)
@@ -58,7 +79,7 @@ class Context:
     pubsub: PubSub = field(init=False)
     """That user's connection."""
     topic: str = field(init=False)
-    """The topic of this run's messages, within what the IoT policy opens."""
+    """The topic of this run's messages: the first that was asked about, or one within what the IoT policy opens."""
     messages: Subscription = field(init=False)
     """That user's subscription to it."""
     sign_in_to_message: float | None = field(default=None, init=False)
@@ -67,13 +88,34 @@ class Context:
     """What the run made and could not remove, one line each."""
 
     @property
-    def first_sign_in(self) -> float:
-        """Seconds the first sign-in took."""
-        return self.tokens_arrived - self.sign_in_started
+    def has(self) -> frozenset[Need]:
+        """What of that which checks need this run has."""
+        whom, app, may_make = self.whom, self.app, self.may_try and self.whom.nobody
+        with_password = may_make or whom.password is not None
+        had = {
+            Need.OPERATOR: self.as_operator,
+            Need.STACK: self.given is None,
+            Need.IDENTITY: may_make or not whom.nobody,
+            Need.USER: whom.user_name is not None,
+            Need.TOKEN: with_password or whom.id_token is not None,
+            Need.PASSWORD: with_password,
+            Need.PROBE: may_make,
+            Need.TRIES: self.may_try,
+            Need.GIVEN_TOKEN: whom.id_token is not None,
+            Need.CLIENT_ID: app.client_id is not None,
+            Need.PACKAGE_JSON: app.package_json is not None,
+            Need.FIGURES: (app.keep_alive_seconds, app.payload_bytes, app.subscriptions) != (None, None, None),
+        }
+        return frozenset(need for need, has in had.items() if has)
+
+    def deadline(self, check: type[Check]) -> float:
+        """Return until when a check may look again, on the monotonic clock."""
+        return time.monotonic() + min(self.patience, check.retry_deadline)
 
     def begin(self, outputs: dict[str, str]) -> None:
-        """Take the stack's outputs; from here on users may be made, and are removed when the run ends."""
+        """Take the outputs; from here on users may be made, and are removed when the run ends."""
         self.outputs = outputs
+        self.topic = next(iter(self.app.topics), None) or self._topic_of_our_own()
         self.users = ProbeUsers(self.aws, outputs)
         self.cleanup.push_async_callback(self._remove_users)
 
@@ -91,8 +133,18 @@ class Context:
 
     @property
     def topics(self) -> list[str]:
-        """The patterns of topics that the IoT policy opens."""
-        return self.outputs[Output.TOPICS].split(",")
+        """The patterns of topics that the IoT policy opens, as far as a stack's outputs say; else any."""
+        return self.outputs.get(Output.TOPICS, "*").split(",")
+
+    @property
+    def asked_topics(self) -> tuple[str, ...]:
+        """The topics and topic filters the run is asked about; the one of its own messages without any."""
+        return self.app.topics or (self.topic,)
+
+    def _topic_of_our_own(self) -> str:
+        """Return a topic within the first pattern that ends in a wildcard; the settings demand that one does."""
+        pattern = next(each for each in self.topics if each.endswith("*"))
+        return pattern[:-1].translate(_NO_WILDCARDS) + f"pubsub-check-{uuid.uuid4()}"
 
     @property
     def attaches_at_sign_in(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING
 
-from pubsub_client.checks.smoke import SMOKE_CHECKS
+from pubsub_client.checks.catalogue import CHECKS
 
 if TYPE_CHECKING:
     from pubsub_client.checks.check import Check
@@ -20,7 +20,7 @@ for want of a permission is `unknown`, which does not pass either.
 
 def document() -> str:
     """Return the document: a section for each check, in the order of their ids."""
-    return "\n".join([_HEAD, *(_section(check) for check in sorted(SMOKE_CHECKS, key=lambda each: each.id))])
+    return "\n".join([_HEAD, *(_section(check) for check in sorted(CHECKS, key=lambda each: each.id))])
 
 
 def _section(check: type[Check]) -> str:

@@ -8,7 +8,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
-from pubsub_client.checks.check import Check, Finding, Group, failed, passed
+from pubsub_client.checks.check import Check, Finding, Group, Need, failed, passed
 from pubsub_client.checks.connection import UserSubscribes
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class MessageComesBack(Check):
     group = Group.MESSAGES
     title = "a published message comes back unchanged"
     rests_on = (UserSubscribes,)
+    needs = frozenset({Need.TOKEN})
 
     async def run(self, context: Context) -> Finding:
         """Publish a value with everything JSON can hold and compare what arrives."""
@@ -50,14 +51,16 @@ class MessageComesBack(Check):
                 resource=context.topic,
                 fix="Compare the topic with the resources of the IoT policy and of the role's policies.",
             )
-        context.sign_in_to_message = time.monotonic() - context.sign_in_started
+        if context.sign_in_started is not None:
+            context.sign_in_to_message = time.monotonic() - context.sign_in_started
         if received != value:
             return failed(
                 f"Sent {value!r}, received {received!r}.",
                 resource=context.topic,
                 fix="See who else publishes to this topic.",
             )
-        return passed(f"{context.sign_in_to_message:.1f} s after the sign-in began")
+        took = context.sign_in_to_message
+        return passed(None if took is None else f"{took:.1f} s after the sign-in began")
 
 
 class RoundTrips(Check):
@@ -70,6 +73,7 @@ class RoundTrips(Check):
     group = Group.MESSAGES
     title = "round-trip times"
     rests_on = (MessageComesBack,)
+    needs = frozenset({Need.TOKEN})
 
     async def run(self, context: Context) -> Finding:
         """Send one message after the other and take the times."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shlex
 from typing import TYPE_CHECKING
 
-from pubsub_client.checks.check import Check, Finding, Group, failed, needless, passed, warning
+from pubsub_client.checks.check import Check, Finding, Group, Need, Severity, failed, needless, passed
+from pubsub_client.checks.command import AwsCommand, PubSubCommand
 from pubsub_client.checks.configuration import OutputsAreComplete
+from pubsub_client.checks.update import update_of
 from pubsub_client.outputs import Output
 from pubsub_client.policy_document import policy_document
 
@@ -36,15 +37,73 @@ class PolicyExists(Check):
         try:
             policy = await asyncio.to_thread(iot.get_policy, policyName=name)
         except iot.exceptions.ResourceNotFoundException:
-            again = (
-                "then raise markerGeneration in cdk.json and run cdk deploy, so that users attached before are again"
-            )
+            attach_again = PubSubCommand(("sweep", "--stack", context.stack, "--full"), safe=True)
             return failed(
                 f"The IoT policy {name} does not exist, so nothing can be attached and every connection is refused.",
                 resource=name,
-                fix="\n".join([_create_policy(context), *([again] if context.attaches_at_sign_in else [])]),
+                fix=[_create_policy(context), *([] if context.given else [attach_again])],
             )
         return passed(f"{name}, version {policy['defaultVersionId']}")
+
+
+class IdentityPoolTakesTokens(Check):
+    """The identity pool is there, and lists the front end's app client among its providers.
+
+    It gives identities and credentials for the tokens of those app clients only; for any other it refuses with "Token
+    is not from a supported provider of this identity pool".
+    """
+
+    id = "PS115"
+    group = Group.PROVISIONING
+    title = "the identity pool takes the app client's tokens"
+    rests_on = (OutputsAreComplete,)
+
+    async def run(self, context: Context) -> Finding:
+        """Describe the identity pool."""
+        pool_id, user_pool = context.output(Output.IDENTITY_POOL_ID), context.output(Output.USER_POOL_ID)
+        identity_pools = context.aws.identity_pools
+        try:
+            pool = await asyncio.to_thread(identity_pools.describe_identity_pool, IdentityPoolId=pool_id)
+        except identity_pools.exceptions.ResourceNotFoundException:
+            return failed(
+                f"There is no identity pool {pool_id}, so no user gets AWS credentials.",
+                resource=pool_id,
+                fix=[
+                    "Name one that there is:",
+                    AwsCommand("cognito-identity", "ListIdentityPools", {"MaxResults": 60}),
+                ],
+            )
+        providers = pool.get("CognitoIdentityProviders", [])
+        listed = [each["ClientId"] for each in providers if each["ProviderName"].endswith(f"/{user_pool}")]
+        wanted = context.outputs.setdefault(Output.USER_POOL_CLIENT_ID, next(iter(listed), ""))
+        if wanted and wanted in listed:
+            return passed(pool_id)
+        if not wanted:
+            return failed(
+                f"Identity pool {pool_id} lists no app client of user pool {user_pool}: it refuses the tokens of its "
+                "users.",
+                resource=pool_id,
+                fix="Name the front end's app client with --user-pool-client-id: the fix is told then.",
+            )
+        region = context.output(Output.REGION)
+        suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+        provider = {
+            "ProviderName": f"cognito-idp.{region}.{suffix}/{user_pool}",
+            "ClientId": wanted,
+            "ServerSideTokenCheck": True,
+        }
+        return failed(
+            f"Identity pool {pool_id} does not list app client {wanted} among its providers: it refuses the tokens of "
+            "everybody who signs in with it.",
+            resource=pool_id,
+            fix=update_of(
+                identity_pools,
+                "UpdateIdentityPool",
+                pool,
+                {"CognitoIdentityProviders": [*providers, provider]},
+                safe=True,
+            ),
+        )
 
 
 class TriggerIsWired(Check):
@@ -58,6 +117,7 @@ class TriggerIsWired(Check):
     group = Group.PROVISIONING
     title = "the user pool's PostAuthentication trigger is wired"
     rests_on = (OutputsAreComplete,)
+    needs = frozenset({Need.OPERATOR, Need.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Compare the pool's trigger with the stack's function."""
@@ -65,16 +125,25 @@ class TriggerIsWired(Check):
             return needless("attachment is self-attach: there is no trigger")
         pool_id = context.output(Output.USER_POOL_ID)
         function_name = context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
-        answer = await asyncio.to_thread(context.aws.user_pools.describe_user_pool, UserPoolId=pool_id)
-        arn = answer["UserPool"].get("LambdaConfig", {}).get("PostAuthentication", "")
+        user_pools = context.aws.user_pools
+        pool = (await asyncio.to_thread(user_pools.describe_user_pool, UserPoolId=pool_id))["UserPool"]
+        triggers = pool.get("LambdaConfig", {})
+        arn = triggers.get("PostAuthentication", "")
         if arn.rpartition(":")[2] == function_name:
             return passed(function_name)
+        _, partition, _, _, account, _ = context.output(Output.AUTH_ROLE_ARN).split(":", 5)
+        ours = f"arn:{partition}:lambda:{context.output(Output.REGION)}:{account}:function:{function_name}"
         return failed(
             f"The user pool's PostAuthentication trigger is {arn or 'not set'}, not {function_name}: "
             "signing in attaches no policy.",
             resource=pool_id,
-            fix=f"Set the PostAuthentication trigger of user pool {pool_id} to {function_name} "
-            "(Cognito console, Extensions); `cdk deploy` alone does not see what was changed by hand",
+            fix=update_of(
+                user_pools,
+                "UpdateUserPool",
+                {"UserPoolId": pool_id, **pool},
+                {"LambdaConfig": {**triggers, "PostAuthentication": ours}},
+                safe=not arn,
+            ),
         )
 
 
@@ -88,36 +157,44 @@ class NothingIsLeftOver(Check):
     group = Group.PROVISIONING
     title = "no users are left over from an earlier run"
     rests_on = (OutputsAreComplete,)
+    needs = frozenset({Need.OPERATOR, Need.STACK})
+    severity = Severity.WARNING
 
     async def run(self, context: Context) -> Finding:
         """Look for old users of a smoke test."""
         users = await asyncio.to_thread(context.users.left_over)
         if not users:
             return passed()
-        return warning(
+        return failed(
             f"A killed smoke test has left {len(users)} user(s) behind: {', '.join(each.name for each in users)}.",
             resource=context.output(Output.USER_POOL_ID),
-            fix="\n".join(command for user in users for command in _remove(context, user)),
+            fix=[command for user in users for command in _remove(context, user)],
         )
 
 
-def _create_policy(context: Context) -> str:
-    """Return the command that makes the policy as the stack had made it."""
-    _, partition, _, _, account, _ = context.output(Output.AUTH_ROLE_ARN).split(":", 5)
-    prefix = f"arn:{partition}:iot:{context.output(Output.REGION)}:{account}"
-    document = json.dumps(policy_document(prefix, context.topics), separators=(",", ":"))
+def _create_policy(context: Context) -> AwsCommand:
+    """Return the command that makes the policy as the stack had made it, or as Amplify's guide does."""
+    document = json.dumps(policy_document(_arn_prefix(context), context.topics), separators=(",", ":"))
     name = context.output(Output.POLICY_NAME)
-    return f"aws iot create-policy --policy-name {name} --policy-document '{document}'"
+    return AwsCommand("iot", "CreatePolicy", {"policyName": name, "policyDocument": document}, safe=True)
 
 
-def _remove(context: Context, user: LeftOver) -> list[str]:
+def _arn_prefix(context: Context) -> str:
+    """Return what the ARNs of AWS IoT begin with here."""
+    arn = context.outputs.get(Output.AUTH_ROLE_ARN) or context.aws.sts.get_caller_identity()["Arn"]
+    _, partition, _, _, account, _ = arn.split(":", 5)
+    return f"arn:{partition}:iot:{context.output(Output.REGION)}:{account}"
+
+
+def _remove(context: Context, user: LeftOver) -> list[AwsCommand]:
     """Return the commands that remove every trace of a user, the marker's user last."""
     policy, pool = context.output(Output.POLICY_NAME), context.output(Output.USER_POOL_ID)
-    commands = [f"aws cognito-idp admin-delete-user --user-pool-id {pool} --username {shlex.quote(user.name)}"]
+    commands = [AwsCommand("cognito-idp", "AdminDeleteUser", {"UserPoolId": pool, "Username": user.name})]
     if user.marker:
+        identity_id = user.marker.identity_id
         commands = [
-            f"aws iot detach-policy --policy-name {policy} --target {user.marker.identity_id}",
-            f"aws cognito-identity delete-identities --identity-ids-to-delete {user.marker.identity_id}",
+            AwsCommand("iot", "DetachPolicy", {"policyName": policy, "target": identity_id}),
+            AwsCommand("cognito-identity", "DeleteIdentities", {"IdentityIdsToDelete": [identity_id]}),
             *commands,
         ]
     return commands

@@ -15,7 +15,7 @@ from pubsub_client import PubSub
 from pubsub_client._endpoint import Endpoint
 from pubsub_client._upgrade import ask_for_upgrade
 from pubsub_client.checks.authorization import CredentialsAreGiven, RoleHoldsThePolicies
-from pubsub_client.checks.check import Check, Finding, Group, failed, passed, skipped
+from pubsub_client.checks.check import Check, Finding, Group, Need, failed, passed, skipped
 from pubsub_client.checks.configuration import OutputsAreComplete
 from pubsub_client.checks.connection import UserConnects
 from pubsub_client.checks.provisioning import PolicyExists
@@ -41,6 +41,7 @@ class GuestIsRefused(Check):
     group = Group.AUTHORIZATION
     title = "GetId without logins is refused"
     rests_on = (OutputsAreComplete,)
+    needs = frozenset({Need.OPERATOR, Need.TRIES})
 
     async def run(self, context: Context) -> Finding:
         """Ask for an identity as anybody on the internet could."""
@@ -73,6 +74,7 @@ class UnsignedSocketIsRefused(Check):
     group = Group.CONNECTION
     title = "an unsigned WebSocket is refused"
     rests_on = (OutputsAreComplete,)
+    needs = frozenset()
 
     async def run(self, context: Context) -> Finding:
         """Ask for an upgrade to MQTT with no credentials at all."""
@@ -99,11 +101,10 @@ class UnattachedIdentityIsRefused(Check):
     group = Group.CONNECTION
     title = "an identity without the IoT policy is refused"
     rests_on = (UserConnects,)
+    needs = frozenset({Need.OPERATOR, Need.STACK, Need.PROBE})
 
     async def run(self, context: Context) -> Finding:
         """Sign in as a user whom nothing attaches, and try to connect."""
-        if context.existing_user:
-            return skipped("needs a user of its own, and --user says that none may be made")
         user = await uninterrupted(asyncio.to_thread(context.users.make, marked=context.attaches_at_sign_in))
         context.unattached = session = context.new_session()
         await session.sign_in(user.name, user.password)
@@ -136,6 +137,7 @@ class ControlPlaneIsRefused(Check):
     group = Group.AUTHORIZATION
     title = "a user can neither attach nor change IoT policies"
     rests_on = (CredentialsAreGiven, RoleHoldsThePolicies, PolicyExists)
+    needs = frozenset({Need.OPERATOR, Need.STACK, Need.TOKEN, Need.TRIES})
 
     async def run(self, context: Context) -> Finding:
         """Try both with the user's own credentials."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from pubsub_client.checks.check import Check, Finding, Group, failed, needless, passed, warning
+from pubsub_client.checks.check import Check, Finding, Group, Need, Severity, failed, needless, passed
+from pubsub_client.checks.command import AwsCommand, PubSubCommand
 from pubsub_client.checks.configuration import OutputsAreComplete
 from pubsub_client.checks.queue import messages_in
 from pubsub_client.outputs import Output
@@ -27,7 +28,9 @@ class NoDeadLetters(Check):
     id = "PS601"
     group = Group.OPERATIONS
     title = "the dead-letter queue is empty"
+    severity = Severity.WARNING
     rests_on = (OutputsAreComplete,)
+    needs = frozenset({Need.OPERATOR, Need.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Count the dead letters, those that somebody just looks at too."""
@@ -37,11 +40,14 @@ class NoDeadLetters(Check):
         count = await asyncio.to_thread(messages_in, context.aws.queues, queue_url)
         if not count:
             return passed()
-        return warning(
+        return failed(
             f"{count} attachment(s) that sign-ins owed were given up: until these are made, the users are refused.",
             resource=queue_url,
-            fix=f"See why, mend it, and have them tried again:\npubsub redrive --stack {context.stack} --dry-run\n"
-            f"pubsub redrive --stack {context.stack}",
+            fix=[
+                "See why, mend it, and have them tried again:",
+                PubSubCommand(("redrive", "--stack", context.stack, "--dry-run")),
+                PubSubCommand(("redrive", "--stack", context.stack, "--yes")),
+            ],
         )
 
 
@@ -56,6 +62,7 @@ class WorkerIsFed(Check):
     group = Group.OPERATIONS
     title = "the retry queue feeds its worker"
     rests_on = (OutputsAreComplete,)
+    needs = frozenset({Need.OPERATOR, Need.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Look for an event source mapping of the queue that is enabled."""
@@ -78,7 +85,9 @@ class WorkerIsFed(Check):
             return failed(
                 "The event source mapping of the retry queue is disabled: what sign-ins owe is not attached.",
                 resource=mappings[0]["UUID"],
-                fix=f"aws lambda update-event-source-mapping --enabled --uuid {mappings[0]['UUID']}",
+                fix=AwsCommand(
+                    "lambda", "UpdateEventSourceMapping", {"UUID": mappings[0]["UUID"], "Enabled": True}, safe=True
+                ),
             )
         return passed(mappings[0]["State"].lower())
 

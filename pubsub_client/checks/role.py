@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pubsub_client.checks.check import Finding, failed, passed
+from pubsub_client.checks.command import AwsCommand
+from pubsub_client.checks.stack_resources import stack_resources
 from pubsub_client.outputs import MANAGED_POLICIES, Output
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ async def look_at_role(context: Context, role_name: str, who: str) -> Finding:
             f"{who} lacks {' and '.join(missing)}: AWS IoT allows a signed-in user only what both the role "
             "and the IoT policy allow.",
             resource=role_name,
-            fix="\n".join(_attach(role_name, f"arn:{partition}:iam::aws:policy/{name}") for name in missing),
+            fix=[_attach(role_name, f"arn:{partition}:iam::aws:policy/{name}") for name in missing],
         )
     if context.output(Output.ACCESS_MODE) == "documented":
         return passed("not guarded, as accessMode documented wants it")
@@ -67,7 +69,12 @@ def _look_at_guard(context: Context, role_name: str, who: str, attached: Mapping
     return failed(
         f"{who} has {boundary or 'nothing'} as its permissions boundary, not the stack's: {_EXPOSED}",
         resource=role_name,
-        fix=f"aws iam put-role-permissions-boundary --role-name {role_name} --permissions-boundary {guard.arn}",
+        fix=AwsCommand(
+            "iam",
+            "PutRolePermissionsBoundary",
+            {"RoleName": role_name, "PermissionsBoundary": guard.arn},
+            safe=boundary is None,
+        ),
     )
 
 
@@ -77,8 +84,8 @@ def _attached_policies(context: Context, role_name: str) -> dict[str, str]:
     return {each["PolicyName"]: each["PolicyArn"] for page in pages for each in page["AttachedPolicies"]}
 
 
-def _attach(role_name: str, policy_arn: str) -> str:
-    return f"aws iam attach-role-policy --role-name {role_name} --policy-arn {policy_arn}"
+def _attach(role_name: str, policy_arn: str) -> AwsCommand:
+    return AwsCommand("iam", "AttachRolePolicy", {"RoleName": role_name, "PolicyArn": policy_arn}, safe=True)
 
 
 @dataclass(frozen=True)
@@ -95,7 +102,5 @@ class _Guard:
 
 
 def _guard(context: Context) -> _Guard:
-    pages = context.aws.cloudformation.get_paginator("list_stack_resources").paginate(StackName=context.stack)
-    resources = [each for page in pages for each in page["StackResourceSummaries"]]
-    (guard,) = (each for each in resources if each["ResourceType"] == "AWS::IAM::ManagedPolicy")
+    (guard,) = stack_resources(context, "AWS::IAM::ManagedPolicy")
     return _Guard(guard["PhysicalResourceId"], bounds="Boundary" in guard["LogicalResourceId"])

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from pubsub_client.checks.aws_errors import AWS_ERRORS, explain
-from pubsub_client.checks.check import Check, CouldNotRunError, Finding, Status, failed, skipped
+from pubsub_client.checks.check import (
+    Check,
+    CouldNotRunError,
+    Finding,
+    Need,
+    Severity,
+    Status,
+    failed,
+    needless,
+    skipped,
+)
 from pubsub_client.exceptions import PubSubError
 
 if TYPE_CHECKING:
@@ -38,7 +48,9 @@ class Observer(Protocol):
 async def run_checks(
     checks: Sequence[type[Check]], context: Context, observer: Observer, *, skip: Collection[str] = ()
 ) -> list[Result]:
-    """Run the checks in the given order; one whose ground did not hold, or that ``skip`` names by id, is skipped.
+    """Run the checks in the given order.
+
+    One whose ground did not hold, that needs what the run has not, or that ``skip`` names by id, is skipped.
 
     Raises:
         CouldNotRunError: the run cannot go on: credentials, region or the stack itself are missing.
@@ -48,8 +60,12 @@ async def run_checks(
         observer.started(check)
         begun = time.monotonic()
         ground = next((each for each in check.rests_on if not _holds(results.get(each))), None)
+        # In the order in which needs are told: what is wanting most.
+        need = next((each for each in Need if each in check.needs - context.has), None)
         if check.id in skip:
             finding = skipped("left out by --skip")
+        elif need:
+            finding = needless(f"needs {need}")
         elif ground:
             finding = skipped(f"rests on {ground.id}, which did not pass")
         else:
@@ -60,10 +76,18 @@ async def run_checks(
 
 
 def _holds(result: Result | None) -> bool:
-    return result is not None and (result.finding.status in (Status.PASSED, Status.WARNING) or result.finding.needless)
+    """Tell whether what a check rests on did not fail; what is not listed in this run did not."""
+    return result is None or result.finding.status in (Status.PASSED, Status.WARNING) or result.finding.needless
 
 
 async def _run(check: type[Check], context: Context) -> Finding:
+    finding = await _find(check, context)
+    if finding.status is Status.FAILED and check.severity is Severity.WARNING:
+        return replace(finding, status=Status.WARNING)
+    return finding
+
+
+async def _find(check: type[Check], context: Context) -> Finding:
     try:
         return await check().run(context)
     except CouldNotRunError:

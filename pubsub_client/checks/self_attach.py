@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pubsub_client._endpoint import Endpoint
 from pubsub_client.checks.attachment import attach_by_route
-from pubsub_client.checks.check import Check, Finding, Group, failed, passed, skipped
+from pubsub_client.checks.check import Check, Finding, Group, Need, failed, passed, skipped
 from pubsub_client.checks.configuration import OutputsAreComplete
 from pubsub_client.checks.provisioning import PolicyExists
 from pubsub_client.checks.refusals import UnattachedIdentityIsRefused
@@ -33,6 +33,7 @@ class SelfAttachRepairs(Check):
     group = Group.IDENTITY
     title = "self-attach attaches a missing IoT policy"
     rests_on = (UnattachedIdentityIsRefused, PolicyExists)
+    needs = frozenset({Need.OPERATOR, Need.STACK, Need.PROBE})
 
     async def run(self, context: Context) -> Finding:
         """Call the route with the user's credentials."""
@@ -51,6 +52,7 @@ class UnsignedSelfAttachIsRefused(Check):
     group = Group.AUTHORIZATION
     title = "an unsigned self-attach request is refused"
     rests_on = (OutputsAreComplete,)
+    needs = frozenset({Need.STACK, Need.OPERATOR})
 
     async def run(self, context: Context) -> Finding:
         """Call the route with no credentials at all."""

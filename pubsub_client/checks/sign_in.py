@@ -6,55 +6,131 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from pubsub_client.checks.check import Check, Finding, Group, failed, needless, passed, warning
-from pubsub_client.checks.configuration import OutputsAreComplete
+from pubsub_client.checks.app_clients import AppClientSignsIn
+from pubsub_client.checks.check import Check, Finding, Fix, Group, Need, failed, needless, passed, warning
+from pubsub_client.checks.command import AwsCommand
+from pubsub_client.checks.configuration import OutputsAreComplete, TokenIsGood
 from pubsub_client.checks.marker import Marker
+from pubsub_client.checks.pool_user import read_user
+from pubsub_client.checks.probe_users import User
+from pubsub_client.checks.trigger import PoolMayInvoke, TriggerIsAsDeployed
 from pubsub_client.checks.uninterrupted import uninterrupted
 from pubsub_client.exceptions import SignInError
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pubsub_client.checks.context import Context
+
+# https://docs.aws.amazon.com/cognito/latest/developerguide/signing-up-users-in-your-app.html
+_OBSTACLES = {
+    "UNCONFIRMED": "has not confirmed the sign-up",
+    "FORCE_CHANGE_PASSWORD": "still has a temporary password",
+    "RESET_REQUIRED": "must reset the password",
+}
+
+
+class UserCanSignIn(Check):
+    """The user whom the run asks about is enabled, confirmed, and has no temporary password.
+
+    Cognito refuses the sign-in of any other, and an identity pool with the server-side token check refuses the tokens
+    that a disabled or deleted user still has.
+    """
+
+    id = "PS123"
+    group = Group.SIGN_IN
+    title = "the user is there and may sign in"
+    rests_on = (OutputsAreComplete,)
+    needs = frozenset({Need.OPERATOR, Need.USER})
+
+    async def run(self, context: Context) -> Finding:
+        """Read the user's state."""
+        name, pool = str(context.whom.user_name), context.output(Output.USER_POOL_ID)
+        user = await asyncio.to_thread(read_user, context.aws.user_pools, pool, name)
+        if user is None:
+            return failed(
+                f"There is no user {name} in user pool {pool}: nobody can sign in by that name, and tokens that a "
+                "deleted user still has are refused where the identity pool checks them.",
+                resource=name,
+                fix=[
+                    "Look for the user, who may have another name:",
+                    AwsCommand("cognito-idp", "ListUsers", {"UserPoolId": pool}),
+                ],
+            )
+        context.pool_user = user
+        who = {"UserPoolId": pool, "Username": user.name}
+        if not user.enabled:
+            return failed(
+                f"User {user.name} is disabled: Cognito refuses every sign-in of this user.",
+                resource=user.name,
+                fix=AwsCommand("cognito-idp", "AdminEnableUser", who),
+            )
+        if obstacle := _OBSTACLES.get(user.status):
+            return failed(
+                f"User {user.name} {obstacle} ({user.status}): Cognito gives no tokens before that is done.",
+                resource=user.name,
+                fix=AwsCommand("cognito-idp", "AdminConfirmSignUp", who)
+                if user.status == "UNCONFIRMED"
+                else _set_password(who),
+            )
+        return passed(str(user))
 
 
 class UserSignsIn(Check):
     """A user signs in with SRP, as a front end does.
 
-    Run by `pubsub smoke` as a user made for the run, or as the one given by `--user`. Everything after it rests on this
-    user's tokens.
+    Run by `pubsub smoke` as a user made for the run; or as the one given by `--user`, or by `--id-token`, whose token
+    is used as it is. Everything after it rests on this user's tokens.
     """
 
     id = "PS121"
     group = Group.SIGN_IN
     title = "a user signs in"
-    rests_on = (OutputsAreComplete,)
+    rests_on = (AppClientSignsIn, TokenIsGood, UserCanSignIn, PoolMayInvoke, TriggerIsAsDeployed)
+    needs = frozenset({Need.TOKEN})
 
     async def run(self, context: Context) -> Finding:
         """Make a user if none is given, and sign in."""
-        user = context.existing_user
-        if user is None:
-            user = await uninterrupted(asyncio.to_thread(context.users.make))
-        context.user = user
+        whom = context.whom
         context.session = context.new_session()
-        context.sign_in_started = time.monotonic()
+        if whom.id_token:
+            await context.session.use_id_token(whom.id_token.text)
+            context.tokens_arrived = time.monotonic()
+            return passed("by the given ID token")
+        if whom.user and whom.password is not None:
+            context.user = User(whom.user, whom.password)
+        else:
+            context.user = await uninterrupted(asyncio.to_thread(context.users.make))
+        started = time.monotonic()
+        context.sign_in_started = started
         try:
-            await uninterrupted(context.session.sign_in(user.name, user.password))
+            await uninterrupted(context.session.sign_in(context.user.name, context.user.password))
         except SignInError as error:
-            return failed(str(error), resource=user.name, fix=_mend(context, error.code))
+            return failed(str(error), resource=context.user.name, fix=_mend(context, error.code))
         context.tokens_arrived = time.monotonic()
+        context.first_sign_in = context.tokens_arrived - started
         context.sign_out_at_the_end(context.session)
         return passed(f"{context.first_sign_in:.2f} s")
 
 
-def _mend(context: Context, code: str) -> str:
+def _set_password(who: Mapping[str, str]) -> list[str | AwsCommand]:
+    """Return how the user, or an operator, sets a password that stays."""
+    return [
+        "Let the user sign in to the app and choose a password of their own; or set one, here a new random one:",
+        f"""{AwsCommand("cognito-idp", "AdminSetUserPassword", {**who, "Permanent": True})} """
+        """--password "Aa1!$(openssl rand -base64 18)\"""",
+    ]
+
+
+def _mend(context: Context, code: str) -> Fix:
     """Return what helps against one of Cognito's refusals."""
-    who = f"--user-pool-id {context.output(Output.USER_POOL_ID)} --username {context.user.name}"
-    set_password = f"aws cognito-idp admin-set-user-password {who} --permanent --password ..."
-    commands = {
-        "NEW_PASSWORD_REQUIRED": set_password,
-        "NotAuthorizedException": f"Check name, password and state:\naws cognito-idp admin-get-user {who}",
-        "UserNotConfirmedException": f"aws cognito-idp admin-confirm-sign-up {who}",
-        "PasswordResetRequiredException": set_password,
+    who = {"UserPoolId": context.output(Output.USER_POOL_ID), "Username": context.user.name}
+    commands: dict[str, Fix] = {
+        "NEW_PASSWORD_REQUIRED": _set_password(who),
+        "NotAuthorizedException": ["Check name, password and state:", AwsCommand("cognito-idp", "AdminGetUser", who)],
+        "UserNotConfirmedException": AwsCommand("cognito-idp", "AdminConfirmSignUp", who),
+        "PasswordResetRequiredException": _set_password(who),
     }
     return commands.get(
         code, "See what Cognito's code says; a trigger of the user pool may have failed: look at its log."
@@ -72,6 +148,7 @@ class RepeatSignInIsQuick(Check):
     group = Group.SIGN_IN
     title = "the same user signs in again"
     rests_on = (UserSignsIn,)
+    needs = frozenset({Need.OPERATOR, Need.STACK, Need.PASSWORD})
 
     async def run(self, context: Context) -> Finding:
         """Sign in again and compare the times."""

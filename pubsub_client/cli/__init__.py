@@ -17,6 +17,7 @@ from botocore.exceptions import ConfigParseError, ProfileNotFound
 from pubsub_client.checks.check import CouldNotRunError
 from pubsub_client.cli.attach import attach
 from pubsub_client.cli.detach import detach
+from pubsub_client.cli.doctor import doctor
 from pubsub_client.cli.exit_code import ExitCode
 from pubsub_client.cli.identity import identity
 from pubsub_client.cli.outputs import outputs
@@ -35,7 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (smoke, outputs, identity, attach, detach, sweep, redrive):
+for command in (smoke, doctor, outputs, identity, attach, detach, sweep, redrive):
     app.command()(command)
 
 

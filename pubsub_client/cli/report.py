@@ -99,8 +99,10 @@ class Progress:
         return redacted(text) if self.redact else text
 
 
-def as_json(command: str, stack: str, region: str | None, results: Sequence[Result], *, redact: bool) -> str:
-    """Return the run as the JSON document of the contract (schema 1)."""
+def as_json(
+    command: str, stack: str, region: str | None, results: Sequence[Result], *, redact: bool, **members: Any
+) -> str:
+    """Return the run as the JSON document of the contract (schema 1), with these members besides."""
     counts = Counter(result.finding.status for result in results)
     text = document(
         command,
@@ -112,6 +114,7 @@ def as_json(command: str, stack: str, region: str | None, results: Sequence[Resu
             "duration_ms": round(sum(result.seconds for result in results) * 1000),
             "exit_code": int(exit_code(results)),
         },
+        **members,
     )
     return redacted(text) if redact else text
 

@@ -54,8 +54,7 @@ class Selector:
             raise typer.BadParameter("give one of --user, --identity-id and --id-token")
         if self.user == "":
             raise typer.BadParameter("--user: no name given")
-        if self.identity_id is not None and not _IDENTITY_ID.fullmatch(self.identity_id):
-            raise typer.BadParameter(f"--identity-id: {self.identity_id!r} given; allowed: REGION:UUID")
+        check_identity_id(self.identity_id)
 
     def find(self, deployment: Deployment) -> Subject:
         """Return whom the options mean.
@@ -68,7 +67,7 @@ class Selector:
             return by_user(deployment, self.user)
         if self.identity_id is not None:
             return by_identity_id(deployment, self.identity_id)
-        return by_id_token(deployment, _read(self.id_token or "-"))
+        return by_id_token(deployment, read_id_token(self.id_token or "-"))
 
 
 def members(subject: Subject, change: Change, policy: str, *, attached: bool) -> dict[str, Any]:
@@ -136,7 +135,22 @@ class AboutOneIdentity:
         tell(told, self.name, self.aws, self.stack, json=self.json, redact=self.redact)
 
 
-def _read(file: str) -> str:
+def check_identity_id(identity_id: str | None) -> None:
+    """Check that what is given can be an identity id.
+
+    Raises:
+        typer.BadParameter: it cannot.
+    """
+    if identity_id is not None and not _IDENTITY_ID.fullmatch(identity_id):
+        raise typer.BadParameter(f"--identity-id: {identity_id!r} given; allowed: REGION:UUID")
+
+
+def read_id_token(file: str) -> str:
+    """Return what is in the file of ``--id-token``; ``-`` is standard input.
+
+    Raises:
+        CouldNotRunError: it cannot be read.
+    """
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text()
     except (OSError, UnicodeDecodeError) as error:

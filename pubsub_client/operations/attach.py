@@ -13,8 +13,8 @@ from pubsub_client.operations.trigger import run_trigger
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
+    from pubsub_client.checks.pool_user import PoolUser
     from pubsub_client.operations.deployment import Deployment
-    from pubsub_client.operations.pool_user import PoolUser
     from pubsub_client.operations.subject import Subject
 
 

@@ -12,8 +12,8 @@ from pubsub_client.operations.failure import NotDoneError
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
+    from pubsub_client.checks.pool_user import PoolUser
     from pubsub_client.operations.deployment import Deployment
-    from pubsub_client.operations.pool_user import PoolUser
     from pubsub_client.operations.subject import Subject
 
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pubsub_client.operations.pool_user import PoolUser, groups
+from pubsub_client.operations.pool_user import groups
 from pubsub_client.operations.subject import describe_identity
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
     from pubsub_client.checks.marker import Marker
+    from pubsub_client.checks.pool_user import PoolUser
     from pubsub_client.operations.deployment import Deployment
     from pubsub_client.operations.subject import Subject
 

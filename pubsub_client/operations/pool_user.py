@@ -1,41 +1,17 @@
-"""A user of the user pool, and what stands in the way of attaching one."""
+"""Finds a user of the user pool, and what stands in the way of attaching one."""
 
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pubsub_client.checks.marker import ATTRIBUTE, Marker
+from pubsub_client.checks.pool_user import read_user
 from pubsub_client.operations.failure import not_done
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from pubsub_client.checks.pool_user import PoolUser
     from pubsub_client.operations.deployment import Deployment
-
-
-@dataclass(frozen=True)
-class PoolUser:
-    """A user as AdminGetUser tells it.
-
-    Args:
-        name: the user's own name, whatever alias or letter case the user was asked for by.
-        status: Cognito's UserStatus, such as CONFIRMED.
-        enabled: whether the user may sign in at all.
-        attributes: the user's attributes but the marker.
-        marker: what says that the policy is attached; None without.
-    """
-
-    name: str
-    status: str
-    enabled: bool
-    attributes: Mapping[str, str]
-    marker: Marker | None
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.status}, {'enabled' if self.enabled else 'disabled'})"
 
 
 def find_user(deployment: Deployment, name: str) -> PoolUser:
@@ -45,22 +21,14 @@ def find_user(deployment: Deployment, name: str) -> PoolUser:
         NotDoneError: there is none.
     """
     pool, user_pools = deployment.output(Output.USER_POOL_ID), deployment.aws.user_pools
-    try:
-        found = user_pools.admin_get_user(UserPoolId=pool, Username=name)
-    except user_pools.exceptions.UserNotFoundException:
+    found = read_user(user_pools, pool, name)
+    if found is None:
         raise not_done(
             f"There is no user {name} in user pool {pool}.",
             resource=name,
             fix=f"aws cognito-idp list-users --user-pool-id {pool}",
-        ) from None
-    attributes = {each["Name"]: each.get("Value", "") for each in found["UserAttributes"]}
-    return PoolUser(
-        name=found["Username"],
-        status=found["UserStatus"],
-        enabled=found["Enabled"],
-        attributes={key: value for key, value in attributes.items() if key != ATTRIBUTE},
-        marker=Marker.of(found["UserAttributes"]),
-    )
+        )
+    return found
 
 
 def groups(deployment: Deployment, user: PoolUser) -> list[str]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pubsub_client._id_token import id_token_claims
+from pubsub_client.checks.asked import IdToken
 from pubsub_client.checks.check import CouldNotRunError
 from pubsub_client.operations.failure import NotDoneError, not_done
-from pubsub_client.operations.pool_user import PoolUser, find_user
+from pubsub_client.operations.pool_user import find_user
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
     from types_boto3_cognito_identity.type_defs import IdentityDescriptionResponseTypeDef
 
+    from pubsub_client.checks.pool_user import PoolUser
     from pubsub_client.operations.deployment import Deployment
 
 
@@ -80,18 +81,13 @@ def by_id_token(deployment: Deployment, id_token: str) -> Subject:
     Raises:
         CouldNotRunError: it is no ID token of the stack's user pool.
     """
-    try:
-        claims = id_token_claims(id_token)
-        provider, use, name = claims["iss"].removeprefix("https://"), claims["token_use"], claims["cognito:username"]
-    except (ValueError, LookupError, AttributeError, TypeError):
-        raise CouldNotRunError("--id-token: this is no ID token of a Cognito user pool") from None
-    pool = deployment.output(Output.USER_POOL_ID)
-    if use != "id" or not provider.endswith(f"/{pool}"):
-        raise CouldNotRunError(f"--id-token: this is no ID token of user pool {pool}, but one ({use}) of {provider}")
+    token, pool = IdToken.parse(id_token), deployment.output(Output.USER_POOL_ID)
+    if token.user_pool_id != pool:
+        raise CouldNotRunError(f"--id-token: this is no ID token of user pool {pool}, but one of {token.user_pool_id}")
     answer = deployment.aws.identity_pools_unsigned.get_id(
-        IdentityPoolId=deployment.output(Output.IDENTITY_POOL_ID), Logins={provider: id_token}
+        IdentityPoolId=deployment.output(Output.IDENTITY_POOL_ID), Logins={token.login: id_token}
     )
-    return Subject(answer["IdentityId"], find_user(deployment, name))
+    return Subject(answer["IdentityId"], find_user(deployment, token.user_name))
 
 
 def describe_identity(deployment: Deployment, identity_id: str) -> IdentityDescriptionResponseTypeDef:

@@ -13,8 +13,8 @@ from pubsub_client.outputs import Output
 if TYPE_CHECKING:
     from types_boto3_lambda.type_defs import InvocationResponseTypeDef
 
+    from pubsub_client.checks.pool_user import PoolUser
     from pubsub_client.operations.deployment import Deployment
-    from pubsub_client.operations.pool_user import PoolUser
 
 
 def run_trigger(deployment: Deployment, user: PoolUser) -> None:

@@ -242,7 +242,9 @@ def stopped_executions(account: Account) -> bool:
 def invocations_under_way(account: Account) -> bool:
     """An invocation does not fail because its function is updated meanwhile."""
     functions = account.cloud.client("lambda")
-    name = make_function(account.cloud, "import time\ndef handler(event, context):\n    time.sleep(1)\n    return 'done'")
+    name = make_function(
+        account.cloud, "import time\ndef handler(event, context):\n    time.sleep(1)\n    return 'done'"
+    )
     with ThreadPoolExecutor(1) as threads:
         answer = threads.submit(functions.invoke, FunctionName=name)
         time.sleep(0.5)

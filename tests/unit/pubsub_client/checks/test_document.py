@@ -3,8 +3,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from pubsub_client.checks.catalogue import CHECKS
 from pubsub_client.checks.document import document
-from pubsub_client.checks.smoke import SMOKE_CHECKS
 
 _FILE = Path(__file__).parents[4] / "docs" / "checks.md"
 
@@ -14,14 +14,14 @@ def test_the_document_is_what_the_checks_say() -> None:
 
 
 def test_ids_are_unique_well_formed_and_anchored() -> None:
-    ids = [check.id for check in SMOKE_CHECKS]
+    ids = [check.id for check in CHECKS]
     assert len(set(ids)) == len(ids)
-    for check in SMOKE_CHECKS:
+    for check in CHECKS:
         assert re.fullmatch(r"PS\d{3}", check.id)
         assert f"## {check.id}\n" in document()
         assert check.docs() == f"docs/checks.md#{check.id.lower()}"
 
 
 def test_a_check_rests_only_on_checks_that_come_before_it() -> None:
-    for index, check in enumerate(SMOKE_CHECKS):
-        assert set(check.rests_on) <= set(SMOKE_CHECKS[:index])
+    for index, check in enumerate(CHECKS):
+        assert set(check.rests_on) <= set(CHECKS[:index])

@@ -52,7 +52,7 @@ async def _run(*checks: type[Check], profile: str | None = None) -> list[Finding
     aws = Aws(region="eu-west-1")
     aws.cli_options = f" --profile {profile} --region eu-west-1" if profile else ""
     async with AsyncExitStack() as cleanup:
-        context = Context(aws=aws, stack="AmplifyPubSub", timeout=1, cleanup=cleanup)
+        context = Context(aws=aws, stack="AmplifyPubSub", patience=1, cleanup=cleanup)
         return [result.finding for result in await run_checks(checks, context, Silent())]
 
 

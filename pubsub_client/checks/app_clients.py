@@ -1,0 +1,230 @@
+"""Can the app clients do what they are for: sign people in, and sign in nested?"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+from pubsub_client.checks.check import Check, Finding, Group, Need, failed, needless, passed
+from pubsub_client.checks.command import AwsCommand
+from pubsub_client.checks.provisioning import IdentityPoolTakesTokens, TriggerIsWired
+from pubsub_client.checks.stack_resources import functions_by_logical_id
+from pubsub_client.checks.update import update_of
+from pubsub_client.outputs import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from types_boto3_cognito_idp.type_defs import UserPoolClientTypeTypeDef
+    from types_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
+
+    from pubsub_client.checks.aws import Aws
+    from pubsub_client.checks.context import Context
+
+_SRP, _REFRESH, _CUSTOM = "ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_CUSTOM_AUTH"
+# What an app client allows that names no flow, and one that names flows in the old form, which restrict nothing
+# https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateUserPoolClient.html
+_DEFAULT_FLOWS = {_SRP, _REFRESH, _CUSTOM}
+_CHALLENGES = ("DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse")
+_CHALLENGE_FUNCTION = "SignInAttachmentAuthChallenge"
+
+
+class AppClientSignsIn(Check):
+    """The front end's app client has no secret, and allows the flows that Amplify uses.
+
+    Amplify signs in with SRP and sends no secret hash, so an app client with a secret refuses everybody, and so does
+    one that does not allow `ALLOW_USER_SRP_AUTH`; without `ALLOW_REFRESH_TOKEN_AUTH` a session ends with its first tokens.
+    """
+
+    id = "PS116"
+    group = Group.PROVISIONING
+    title = "the app client signs users in without a secret"
+    rests_on = (IdentityPoolTakesTokens,)
+
+    async def run(self, context: Context) -> Finding:
+        """Describe the app client."""
+        pool, client_id = context.output(Output.USER_POOL_ID), context.output(Output.USER_POOL_CLIENT_ID)
+        client = await asyncio.to_thread(_describe, context.aws, pool, client_id)
+        if client is None:
+            return failed(
+                f"User pool {pool} has no app client {client_id}, so no front end can sign anybody in with it.",
+                resource=client_id,
+                fix=[
+                    "Configure the front end with one that there is:",
+                    AwsCommand("cognito-idp", "ListUserPoolClients", {"UserPoolId": pool}),
+                ],
+            )
+        if client.get("ClientSecret"):
+            return failed(
+                f"App client {client_id} has a secret, which Amplify does not send: Cognito refuses every sign-in.",
+                resource=client_id,
+                fix=[
+                    "A secret cannot be taken off. Make another app client, let the identity pool take its tokens, and "
+                    "configure the front end with it:",
+                    AwsCommand(
+                        "cognito-idp",
+                        "CreateUserPoolClient",
+                        {"UserPoolId": pool, "ClientName": "pubsub-web", "ExplicitAuthFlows": [_SRP, _REFRESH]},
+                    ),
+                ],
+            )
+        missing = sorted(_wanted(client) - _flows(client))
+        if missing:
+            return failed(
+                f"App client {client_id} does not allow {' and '.join(missing)}, which Amplify signs in with.",
+                resource=client_id,
+                fix=_allow(context.aws, client, missing),
+            )
+        return passed(client_id)
+
+
+class NestedSignInIsWired(Check):
+    """The internal app client and the challenge of the trigger's nested sign-in are there.
+
+    The trigger proves who signs in by a second sign-in, on an app client of its own, by a challenge that three triggers
+    of the user pool make and verify. Without them no sign-in attaches anything. Needless where the setting `attachment`
+    is `self-attach`.
+    """
+
+    id = "PS117"
+    group = Group.PROVISIONING
+    title = "the nested sign-in's app client and challenge are there"
+    rests_on = (IdentityPoolTakesTokens, TriggerIsWired)
+    needs = frozenset({Need.OPERATOR, Need.STACK})
+
+    async def run(self, context: Context) -> Finding:
+        """Compare user pool, identity pool and internal app client with the trigger's configuration."""
+        if not context.attaches_at_sign_in:
+            return needless("attachment is self-attach: nobody signs in nested")
+        return await asyncio.to_thread(_look_at_nested_sign_in, context)
+
+
+def _look_at_nested_sign_in(context: Context) -> Finding:
+    aws, pool_id = context.aws, context.output(Output.USER_POOL_ID)
+    trigger = aws.functions.get_function_configuration(
+        FunctionName=context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
+    )
+    parameter = trigger["Environment"]["Variables"]["CONFIGURATION_PARAMETER"]
+    configuration = json.loads(aws.ssm.get_parameter(Name=parameter)["Parameter"]["Value"])
+    client_id = configuration["internalClientId"]
+    client = _describe(aws, pool_id, client_id)
+    if client is None:
+        return failed(
+            f"The internal app client {client_id} is gone: the trigger can sign nobody in nested, and attaches nobody.",
+            resource=client_id,
+            fix=_make_internal_client(context, trigger, parameter, configuration),
+        )
+    if _CUSTOM not in _flows(client):
+        return failed(
+            f"The internal app client {client_id} does not allow {_CUSTOM}: the trigger can sign nobody in nested, and "
+            "attaches nobody.",
+            resource=client_id,
+            fix=_allow(aws, client, [_CUSTOM]),
+        )
+    return _look_at_challenge(context)
+
+
+def _look_at_challenge(context: Context) -> Finding:
+    aws, pool_id = context.aws, context.output(Output.USER_POOL_ID)
+    pool = aws.user_pools.describe_user_pool(UserPoolId=pool_id)["UserPool"]
+    wired: Mapping[str, Any] = pool.get("LambdaConfig", {})
+    (name,) = (
+        each for logical, each in functions_by_logical_id(context).items() if logical.startswith(_CHALLENGE_FUNCTION)
+    )
+    wrong = [each for each in _CHALLENGES if not str(wired.get(each, "")).endswith(f":function:{name}")]
+    if wrong:
+        arn = aws.functions.get_function_configuration(FunctionName=name)["FunctionArn"]
+        return failed(
+            f"The triggers {', '.join(wrong)} of the user pool do not call {name}: the trigger's nested sign-in is "
+            "refused, and nobody is attached.",
+            resource=pool_id,
+            fix=update_of(
+                aws.user_pools,
+                "UpdateUserPool",
+                {"UserPoolId": pool_id, **pool},
+                {"LambdaConfig": {**wired, **dict.fromkeys(_CHALLENGES, arn)}},
+                safe=not any(wired.get(each) for each in wrong),
+            ),
+        )
+    return passed(name)
+
+
+def _make_internal_client(
+    context: Context, trigger: FunctionConfigurationResponseTypeDef, parameter: str, configuration: Mapping[str, str]
+) -> list[str | AwsCommand]:
+    """Return the commands that make the internal app client again, and have everybody know it."""
+    pool_id, identity_pool_id = context.output(Output.USER_POOL_ID), context.output(Output.IDENTITY_POOL_ID)
+    make = AwsCommand(
+        "cognito-idp",
+        "CreateUserPoolClient",
+        {
+            "UserPoolId": pool_id,
+            "ClientName": "InternalClient",
+            "ExplicitAuthFlows": [_CUSTOM],
+            "IdTokenValidity": 5,
+            "AccessTokenValidity": 5,
+            "RefreshTokenValidity": 60,
+            "TokenValidityUnits": {"AccessToken": "minutes", "IdToken": "minutes", "RefreshToken": "minutes"},
+        },
+    )
+    pool = context.aws.identity_pools.describe_identity_pool(IdentityPoolId=identity_pool_id)
+    gone = configuration["internalClientId"]
+    update = update_of(
+        context.aws.identity_pools,
+        "UpdateIdentityPool",
+        pool,
+        {
+            "CognitoIdentityProviders": [
+                {**each, "ClientId": "$INTERNAL"} if each.get("ClientId") == gone else each
+                for each in pool["CognitoIdentityProviders"]
+            ]
+        },
+    )
+    put = AwsCommand(
+        "ssm",
+        "PutParameter",
+        {"Name": parameter, "Overwrite": True, "Value": json.dumps({**configuration, "internalClientId": "$INTERNAL"})},
+    )
+    options = context.aws.cli_options
+    return [
+        "Make it again, and tell identity pool and trigger, which reads what it was told at its next start:",
+        f"INTERNAL=$({make} --query UserPoolClient.ClientId --output text{options})",
+        *(str(each).replace("$INTERNAL", "'\"$INTERNAL\"'") for each in (update, put)),
+        AwsCommand(
+            "lambda",
+            "UpdateFunctionConfiguration",
+            {"FunctionName": trigger["FunctionName"], "Description": trigger["Description"]},
+        ),
+    ]
+
+
+def _describe(aws: Aws, pool: str, client_id: str) -> UserPoolClientTypeTypeDef | None:
+    try:
+        answer = aws.user_pools.describe_user_pool_client(UserPoolId=pool, ClientId=client_id)
+    except aws.user_pools.exceptions.ResourceNotFoundException:
+        return None
+    return answer["UserPoolClient"]
+
+
+def _flows(client: UserPoolClientTypeTypeDef) -> set[str]:
+    named: set[str] = set(client.get("ExplicitAuthFlows", []))
+    if not named:
+        return _DEFAULT_FLOWS
+    if any(each.startswith("ALLOW_") for each in named):
+        return named
+    return {_REFRESH, _CUSTOM} if "CUSTOM_AUTH_FLOW_ONLY" in named else _DEFAULT_FLOWS
+
+
+def _wanted(client: UserPoolClientTypeTypeDef) -> set[str]:
+    """Return the flows Amplify needs; a client that rotates refresh tokens does not name the flow that renews.
+
+    https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-refresh-token.html
+    """
+    rotates = client.get("RefreshTokenRotation", {}).get("Feature") == "ENABLED"
+    return {_SRP} if rotates else {_SRP, _REFRESH}
+
+
+def _allow(aws: Aws, client: UserPoolClientTypeTypeDef, missing: list[str]) -> AwsCommand:
+    flows = [*client.get("ExplicitAuthFlows", []), *missing]
+    return update_of(aws.user_pools, "UpdateUserPoolClient", client, {"ExplicitAuthFlows": flows}, safe=True)

@@ -1,0 +1,90 @@
+"""Every check, in the order in which they are run, and which of them a run lists."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pubsub_client.checks.app_clients import AppClientSignsIn, NestedSignInIsWired
+from pubsub_client.checks.authorization import CredentialsAreGiven, GroupRolesHoldThePolicies, RoleHoldsThePolicies
+from pubsub_client.checks.check import Need
+from pubsub_client.checks.configuration import OutputsAreComplete, TokenIsGood
+from pubsub_client.checks.connection import GroupUsersConnect, UserConnects, UserSubscribes
+from pubsub_client.checks.identity import IdentityIsGiven, IdentityIsSignedIn, PolicyIsAttached, PolicyIsOnIdentities
+from pubsub_client.checks.messages import MessageComesBack, RoundTrips
+from pubsub_client.checks.provisioning import IdentityPoolTakesTokens, NothingIsLeftOver, PolicyExists, TriggerIsWired
+from pubsub_client.checks.refusals import (
+    ControlPlaneIsRefused,
+    GuestIsRefused,
+    UnattachedIdentityIsRefused,
+    UnsignedSocketIsRefused,
+)
+from pubsub_client.checks.retry_queue import NoDeadLetters, WorkerIsFed
+from pubsub_client.checks.self_attach import SelfAttachRepairs, UnsignedSelfAttachIsRefused
+from pubsub_client.checks.sign_in import RepeatSignInIsQuick, UserCanSignIn, UserSignsIn
+from pubsub_client.checks.trigger import PoolMayInvoke, TriggerIsAsDeployed, TriggerMayAttach
+from pubsub_client.checks.trigger_log import TriggerWorks
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from pubsub_client.checks.check import Check
+
+CHECKS: tuple[type[Check], ...] = (
+    OutputsAreComplete,
+    TokenIsGood,
+    PolicyExists,
+    IdentityPoolTakesTokens,
+    AppClientSignsIn,
+    TriggerIsWired,
+    PoolMayInvoke,
+    TriggerIsAsDeployed,
+    TriggerMayAttach,
+    NestedSignInIsWired,
+    NothingIsLeftOver,
+    UserCanSignIn,
+    UserSignsIn,
+    TriggerWorks,
+    IdentityIsGiven,
+    IdentityIsSignedIn,
+    PolicyIsOnIdentities,
+    PolicyIsAttached,
+    RepeatSignInIsQuick,
+    RoleHoldsThePolicies,
+    GroupRolesHoldThePolicies,
+    CredentialsAreGiven,
+    UserConnects,
+    UserSubscribes,
+    MessageComesBack,
+    RoundTrips,
+    GroupUsersConnect,
+    GuestIsRefused,
+    UnsignedSocketIsRefused,
+    UnattachedIdentityIsRefused,
+    SelfAttachRepairs,
+    UnsignedSelfAttachIsRefused,
+    ControlPlaneIsRefused,
+    NoDeadLetters,
+    WorkerIsFed,
+)
+
+_OPTIONS = frozenset({Need.GIVEN_TOKEN, Need.CLIENT_ID, Need.PACKAGE_JSON, Need.FIGURES})
+SMOKE_TELLS = frozenset({Need.PROBE})
+"""What `pubsub smoke` tells is wanting, where it is; checks that want anything else are not listed then."""
+DOCTOR_TELLS = frozenset(Need) - _OPTIONS - {Need.PROBE, Need.TRIES}
+"""What `pubsub doctor` tells is wanting."""
+
+
+def listed(has: Collection[Need], tells: Collection[Need], only: Collection[str] = ()) -> list[type[Check]]:
+    """Return the checks of a run, in their order.
+
+    Args:
+        has: what the run has.
+        tells: what it tells to be wanting.
+        only: ids; with any, only these checks and those they rest on.
+    """
+    wanted: set[type[Check]] = set(CHECKS)
+    if only:
+        wanted = {check for check in CHECKS if check.id in only}
+        for check in reversed(CHECKS):
+            wanted |= set(check.rests_on) if check in wanted else set()
+    return [check for check in CHECKS if check in wanted and check.needs <= {*has, *tells}]

@@ -1,0 +1,55 @@
+"""A user of the user pool, as AdminGetUser tells it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pubsub_client.checks.marker import ATTRIBUTE, Marker
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from types_boto3_cognito_idp import CognitoIdentityProviderClient
+
+
+@dataclass(frozen=True)
+class PoolUser:
+    """A user as AdminGetUser tells it.
+
+    Args:
+        name: the user's own name, whatever alias or letter case the user was asked for by.
+        status: Cognito's UserStatus, such as CONFIRMED.
+        enabled: whether the user may sign in at all.
+        attributes: the user's attributes but the marker.
+        marker: what says that the policy is attached; None without.
+    """
+
+    name: str
+    status: str
+    enabled: bool
+    attributes: Mapping[str, str]
+    marker: Marker | None
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.status}, {'enabled' if self.enabled else 'disabled'})"
+
+
+def read_user(user_pools: CognitoIdentityProviderClient, user_pool_id: str, name: str) -> PoolUser | None:
+    """Return the user of this name or alias; None if there is none.
+
+    Raises:
+        botocore.exceptions.ClientError: it may not be asked.
+    """
+    try:
+        found = user_pools.admin_get_user(UserPoolId=user_pool_id, Username=name)
+    except user_pools.exceptions.UserNotFoundException:
+        return None
+    attributes = {each["Name"]: each.get("Value", "") for each in found["UserAttributes"]}
+    return PoolUser(
+        name=found["Username"],
+        status=found["UserStatus"],
+        enabled=found["Enabled"],
+        attributes={key: value for key, value in attributes.items() if key != ATTRIBUTE},
+        marker=Marker.of(found["UserAttributes"]),
+    )

@@ -1,0 +1,30 @@
+"""What the stack has made, by CloudFormation's word."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types_boto3_cloudformation.type_defs import StackResourceSummaryTypeDef
+
+    from pubsub_client.checks.context import Context
+
+
+def stack_resources(context: Context, resource_type: str) -> list[StackResourceSummaryTypeDef]:
+    """Return the stack's resources of a type.
+
+    Raises:
+        botocore.exceptions.ClientError: they may not be listed.
+    """
+    pages = context.aws.cloudformation.get_paginator("list_stack_resources").paginate(StackName=context.stack)
+    return [each for page in pages for each in page["StackResourceSummaries"] if each["ResourceType"] == resource_type]
+
+
+def functions_by_logical_id(context: Context) -> dict[str, str]:
+    """Return the name of each of the stack's functions, by its logical id.
+
+    Raises:
+        botocore.exceptions.ClientError: they may not be listed.
+    """
+    functions = stack_resources(context, "AWS::Lambda::Function")
+    return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in functions}

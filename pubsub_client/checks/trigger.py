@@ -1,0 +1,197 @@
+"""Can the sign-in trigger do its work: may it be invoked, is it as it was deployed, may it attach?"""
+
+from __future__ import annotations
+
+import asyncio
+import fnmatch
+import json
+from typing import TYPE_CHECKING, Any
+
+from pubsub_client.checks.check import Check, Finding, Group, Need, failed, needless, passed
+from pubsub_client.checks.command import AwsCommand
+from pubsub_client.checks.provisioning import TriggerIsWired
+from pubsub_client.checks.stack_resources import functions_by_logical_id
+from pubsub_client.outputs import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pubsub_client.checks.context import Context
+
+_NO_TRIGGER = "attachment is self-attach: there is no trigger"
+_COGNITO = "cognito-idp.amazonaws.com"
+_FUNCTIONS = ("SignInAttachmentPostAuthentication", "SignInAttachmentAuthChallenge")
+# What CloudFormation's template and Lambda call the same; each of them can keep the trigger from its work.
+_CONFIGURED = ("Handler", "MemorySize", "Runtime", "Timeout")
+
+
+class PoolMayInvoke(Check):
+    """The user pool may invoke the functions of the sign-in.
+
+    A function's own policy says who may; without Cognito in it every sign-in fails with an UnexpectedLambdaException.
+    """
+
+    id = "PS114"
+    group = Group.PROVISIONING
+    title = "the user pool may invoke its trigger functions"
+    rests_on = (TriggerIsWired,)
+    needs = frozenset({Need.OPERATOR, Need.STACK})
+
+    async def run(self, context: Context) -> Finding:
+        """Read the policies of the functions."""
+        if not context.attaches_at_sign_in:
+            return needless(_NO_TRIGGER)
+        for name in await asyncio.to_thread(_functions, context):
+            if not await asyncio.to_thread(_lets_cognito, context, name):
+                return failed(
+                    f"User pool {context.output(Output.USER_POOL_ID)} may not invoke {name}: every sign-in fails.",
+                    resource=name,
+                    fix=AwsCommand(
+                        "lambda",
+                        "AddPermission",
+                        {
+                            "FunctionName": name,
+                            "StatementId": "CognitoInvokes",
+                            "Action": "lambda:InvokeFunction",
+                            "Principal": _COGNITO,
+                            "SourceArn": _pool_arn(context),
+                        },
+                        safe=True,
+                    ),
+                )
+        return passed()
+
+
+class TriggerIsAsDeployed(Check):
+    """The functions of the sign-in have the handler, the time and the memory they were deployed with.
+
+    With less of these they fail, or are slower than the five seconds for which Cognito waits; with no concurrency left
+    to them they are not run at all. `cdk deploy` does not see what was changed by hand.
+    """
+
+    id = "PS119"
+    group = Group.PROVISIONING
+    title = "the sign-in's functions are as they were deployed"
+    rests_on = (TriggerIsWired,)
+    needs = frozenset({Need.OPERATOR, Need.STACK})
+
+    async def run(self, context: Context) -> Finding:
+        """Compare the functions with the stack's template."""
+        if not context.attaches_at_sign_in:
+            return needless(_NO_TRIGGER)
+        return await asyncio.to_thread(_compare_with_template, context)
+
+
+class TriggerMayAttach(Check):
+    """The trigger's role allows iot:AttachPolicy.
+
+    Without it no sign-in attaches anything; the trigger returns, and the attachment becomes a dead letter.
+    """
+
+    id = "PS118"
+    group = Group.PROVISIONING
+    title = "the trigger's role may attach IoT policies"
+    rests_on = (TriggerIsWired,)
+    needs = frozenset({Need.OPERATOR, Need.STACK})
+
+    async def run(self, context: Context) -> Finding:
+        """Have IAM simulate the call."""
+        if not context.attaches_at_sign_in:
+            return needless(_NO_TRIGGER)
+        name = context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
+        function = await asyncio.to_thread(context.aws.functions.get_function_configuration, FunctionName=name)
+        answer = await asyncio.to_thread(
+            context.aws.iam.simulate_principal_policy,
+            PolicySourceArn=function["Role"],
+            ActionNames=["iot:AttachPolicy"],
+        )
+        (result,) = answer["EvaluationResults"]
+        if result["EvalDecision"] == "allowed":
+            return passed()
+        role = function["Role"].rpartition("/")[2]
+        return failed(
+            f"The trigger's role {role} may not call iot:AttachPolicy ({result['EvalDecision']}): no sign-in attaches "
+            "the policy.",
+            resource=role,
+            fix=_allow_attaching(role)
+            if result["EvalDecision"] == "implicitDeny"
+            else [
+                "Take the deny off that one of these holds:",
+                AwsCommand("iam", "ListRolePolicies", {"RoleName": role}),
+                AwsCommand("iam", "ListAttachedRolePolicies", {"RoleName": role}),
+            ],
+        )
+
+
+def _functions(context: Context) -> list[str]:
+    return [name for logical, name in functions_by_logical_id(context).items() if logical.startswith(_FUNCTIONS)]
+
+
+def _lets_cognito(context: Context, function: str) -> bool:
+    """Tell whether a function's policy lets the user pool invoke it.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html
+    """
+    functions = context.aws.functions
+    try:
+        policy = json.loads(functions.get_policy(FunctionName=function)["Policy"])
+    except functions.exceptions.ResourceNotFoundException:
+        return False
+    return any(_allows(statement, _pool_arn(context)) for statement in policy["Statement"])
+
+
+def _allows(statement: Mapping[str, Any], pool_arn: str) -> bool:
+    principal = statement.get("Principal")
+    service = principal.get("Service") if isinstance(principal, dict) else principal
+    conditions = statement.get("Condition", {})
+    sources = [value for test in conditions.values() for key, value in test.items() if key.lower() == "aws:sourcearn"]
+    return (
+        statement["Effect"] == "Allow"
+        and service == _COGNITO
+        and all(fnmatch.fnmatchcase(pool_arn, source) for source in sources)
+    )
+
+
+def _pool_arn(context: Context) -> str:
+    _, partition, _, _, account, _ = context.output(Output.AUTH_ROLE_ARN).split(":", 5)
+    pool = context.output(Output.USER_POOL_ID)
+    return f"arn:{partition}:cognito-idp:{context.output(Output.REGION)}:{account}:userpool/{pool}"
+
+
+def _compare_with_template(context: Context) -> Finding:
+    aws = context.aws
+    template = aws.cloudformation.get_template(StackName=context.stack)["TemplateBody"]
+    resources = (json.loads(template) if isinstance(template, str) else template)["Resources"]
+    for logical_id, name in functions_by_logical_id(context).items():
+        if not logical_id.startswith(_FUNCTIONS):
+            continue
+        deployed = resources[logical_id]["Properties"]
+        function: Mapping[str, Any] = {**aws.functions.get_function_configuration(FunctionName=name)}
+        changed = {key: deployed[key] for key in _CONFIGURED if key in deployed and function.get(key) != deployed[key]}
+        if changed:
+            told = ", ".join(f"{key} {function.get(key)} instead of {value}" for key, value in changed.items())
+            return failed(
+                f"{name} was changed since it was deployed, {told}: it may fail, or be slower than Cognito waits.",
+                resource=name,
+                fix=AwsCommand("lambda", "UpdateFunctionConfiguration", {"FunctionName": name, **changed}, safe=True),
+            )
+        concurrency = aws.functions.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions")
+        if concurrency is not None and "ReservedConcurrentExecutions" not in deployed:
+            return failed(
+                f"{name} is left {concurrency} concurrent execution(s): a nested sign-in takes two at once, and those "
+                "beyond are refused, and fail the sign-in.",
+                resource=name,
+                fix=AwsCommand("lambda", "DeleteFunctionConcurrency", {"FunctionName": name}),
+            )
+    return passed()
+
+
+def _allow_attaching(role: str) -> AwsCommand:
+    statement = {"Effect": "Allow", "Action": "iot:AttachPolicy", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]}, separators=(",", ":"))
+    return AwsCommand(
+        "iam",
+        "PutRolePolicy",
+        {"RoleName": role, "PolicyName": "AttachPolicy", "PolicyDocument": document},
+        safe=True,
+    )

@@ -1,0 +1,56 @@
+"""Runs the fixes that are safe, each after asking."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from pubsub_client.checks.aws_errors import AWS_ERRORS
+from pubsub_client.checks.check import CommandFailedError, Status
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pubsub_client.checks.aws import Aws
+    from pubsub_client.checks.check import Command
+    from pubsub_client.cli.checking import Run
+
+
+def fix_what_is_safe(run: Run, aws: Aws, *, ask: bool, console: Console) -> bool:
+    """Run the commands that mend what is wrong, where all of a fix is safe.
+
+    Args:
+        run: what was found.
+        aws: the way to AWS.
+        ask: ask before each.
+        console: where it is told.
+
+    Returns:
+        Whether anything was done.
+    """
+    done = False
+    for result in run.results:
+        finding = result.finding
+        if finding.status not in (Status.FAILED, Status.WARNING):
+            continue
+        if not finding.safe_commands:
+            console.print(f"  {result.check.id}  is left to you: its fix is not of the safe kind", soft_wrap=True)
+            continue
+        for command in finding.safe_commands:
+            done |= _fix(result.check.id, command, aws, ask=ask, console=console)
+    return done
+
+
+def _fix(check_id: str, command: Command, aws: Aws, *, ask: bool, console: Console) -> bool:
+    console.print(f"  {check_id}  {command}{aws.cli_options}", soft_wrap=True, markup=False)
+    if ask:
+        print("         run it? [y/N] ", end="", file=sys.stderr, flush=True)
+        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+            return False
+    try:
+        command.run(aws)
+    except (*AWS_ERRORS, CommandFailedError) as error:
+        console.print(f"         it failed: {error}", soft_wrap=True, markup=False)
+        return False
+    console.print("         done", soft_wrap=True)
+    return True
