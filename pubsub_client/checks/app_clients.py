@@ -34,7 +34,8 @@ class AppClientSignsIn(Check):
     """The front end's app client has no secret, and allows the flows that Amplify uses.
 
     Amplify signs in with SRP and sends no secret hash, so an app client with a secret refuses everybody, and so does
-    one that does not allow `ALLOW_USER_SRP_AUTH`; without `ALLOW_REFRESH_TOKEN_AUTH` a session ends with its first tokens.
+    one that does not allow `ALLOW_USER_SRP_AUTH`; without `ALLOW_REFRESH_TOKEN_AUTH` a session ends with its first
+    tokens.
     """
 
     id = "PS116"
