@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from pubsub_client.checks.command import AwsCommand
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from types_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
     from types_boto3_logs import CloudWatchLogsClient
 
+    from pubsub_client.checks.check import Fix
     from pubsub_client.checks.context import Context
 
 # CloudWatch Logs may show a line some seconds after it was written.
@@ -38,7 +40,7 @@ class Trace:
     """What the trigger tells, and what follows from it."""
 
     cause: str
-    fix: str
+    fix: Fix
 
 
 def why_not_attached(context: Context) -> Trace:
@@ -57,7 +59,12 @@ def why_not_attached(context: Context) -> Trace:
     if line is not None and line["outcome"] == "Attached":
         return Trace(
             "The trigger says it attached the policy: it was detached since, or to another identity.",
-            f"aws iot attach-policy --policy-name {context.output(Output.POLICY_NAME)} --target {context.identity_id}",
+            AwsCommand(
+                "iot",
+                "AttachPolicy",
+                {"policyName": context.output(Output.POLICY_NAME), "target": context.identity_id},
+                safe=True,
+            ),
         )
     return explain_line(line, function)
 
@@ -127,20 +134,24 @@ def parse_line(message: str) -> dict[str, Any] | None:
     return line if isinstance(line, dict) and "outcome" in line else None
 
 
-def _fix(reason: str | None, role_arn: str, log_group: str) -> str:
+def allow_attaching(role: str) -> AwsCommand:
+    """Return the command that lets a role attach IoT policies."""
+    statement = {"Effect": "Allow", "Action": "iot:AttachPolicy", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]}, separators=(",", ":"))
+    return AwsCommand(
+        "iam",
+        "PutRolePolicy",
+        {"RoleName": role, "PolicyName": "AttachPolicy", "PolicyDocument": document},
+        safe=True,
+    )
+
+
+def _fix(reason: str | None, role_arn: str, log_group: str) -> Fix:
     operation, _, code = (reason or "").partition(": ")
     if operation in _ONLY_BY_THEMSELVES:
         return "Give an ID token of the user's: pubsub attach --id-token FILE"
     if operation == "DeadlineExceededError" or code in _THROTTLED:
         return "Run it again: it was not done in time, or AWS had too many calls to answer."
     if code.startswith(("AccessDenied", "Unauthorized")) and operation == "AttachPolicy":
-        document = {
-            "Version": "2012-10-17",
-            "Statement": [{"Effect": "Allow", "Action": "iot:AttachPolicy", "Resource": "*"}],
-        }
-        role = role_arn.rpartition("/")[2]
-        return (
-            f"aws iam put-role-policy --role-name {role} --policy-name AttachPolicy "
-            f"--policy-document '{json.dumps(document, separators=(',', ':'))}'"
-        )
+        return allow_attaching(role_arn.rpartition("/")[2])
     return f"aws logs tail {log_group} --since 10m"

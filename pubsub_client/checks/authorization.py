@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from pubsub_client.checks.check import Check, Finding, Group, Need, Status, passed
+from pubsub_client.checks.check import Check, Finding, Group, Need, Status, failed, passed
 from pubsub_client.checks.configuration import OutputsAreComplete
-from pubsub_client.checks.identity import IdentityIsGiven
+from pubsub_client.checks.identity import SIGN_IN_AGAIN, IdentityIsGiven
 from pubsub_client.checks.role import groups_with_roles, look_at_role
+from pubsub_client.exceptions import SessionError
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class GroupRolesHoldThePolicies(Check):
 class CredentialsAreGiven(Check):
     """The identity pool gives the identity AWS credentials of the role.
 
-    It refuses when the role does not trust the identity pool.
+    It refuses when the role does not trust the identity pool, and where it checks tokens, when the user was signed out
+    everywhere, disabled or deleted.
     """
 
     id = "PS302"
@@ -70,5 +72,12 @@ class CredentialsAreGiven(Check):
 
     async def run(self, context: Context) -> Finding:
         """Call GetCredentialsForIdentity with the ID token."""
-        credentials = await context.session.credentials()
+        try:
+            credentials = await context.session.credentials()
+        except SessionError as error:
+            return failed(
+                f"The identity pool gives the user no AWS credentials: {error}",
+                resource=context.output(Output.IDENTITY_POOL_ID),
+                fix=SIGN_IN_AGAIN,
+            )
         return passed(f"until {credentials.expiration:%H:%M:%S %Z}")

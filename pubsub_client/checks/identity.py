@@ -29,10 +29,11 @@ https://docs.aws.amazon.com/iot/latest/developerguide/attach-to-cert.html"""
 _LOOK_EVERY_SECONDS = 1.0
 # https://docs.aws.amazon.com/general/latest/gr/iot-core.html
 _MOST_POLICIES = 10
-_SIGN_IN_AGAIN = (
+SIGN_IN_AGAIN = (
     "Let the user sign in again: a token that was revoked, or whose user was disabled or signed out everywhere, is "
     "refused where the identity pool checks tokens. An operator sees the rest of the reasons: pubsub doctor --user NAME"
 )
+"""What helps where an identity pool refuses a token that has not ended."""
 
 
 class IdentityIsGiven(Check):
@@ -54,7 +55,7 @@ class IdentityIsGiven(Check):
             try:
                 context.identity_id = await context.session.identity_id()
             except SessionError as error:
-                return failed(str(error), resource=context.output(Output.IDENTITY_POOL_ID), fix=_SIGN_IN_AGAIN)
+                return failed(str(error), resource=context.output(Output.IDENTITY_POOL_ID), fix=SIGN_IN_AGAIN)
             if Need.PROBE in context.has:
                 context.users.owns(context.identity_id)
             return passed(context.identity_id)

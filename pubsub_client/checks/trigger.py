@@ -7,6 +7,7 @@ import fnmatch
 import json
 from typing import TYPE_CHECKING, Any
 
+from pubsub_client.checks.attachment_trace import allow_attaching
 from pubsub_client.checks.check import Check, Finding, Group, Need, failed, needless, passed
 from pubsub_client.checks.command import AwsCommand
 from pubsub_client.checks.provisioning import TriggerIsWired
@@ -113,7 +114,7 @@ class TriggerMayAttach(Check):
             f"The trigger's role {role} may not call iot:AttachPolicy ({result['EvalDecision']}): no sign-in attaches "
             "the policy.",
             resource=role,
-            fix=_allow_attaching(role)
+            fix=allow_attaching(role)
             if result["EvalDecision"] == "implicitDeny"
             else [
                 "Take the deny off that one of these holds:",
@@ -184,14 +185,3 @@ def _compare_with_template(context: Context) -> Finding:
                 fix=AwsCommand("lambda", "DeleteFunctionConcurrency", {"FunctionName": name}),
             )
     return passed()
-
-
-def _allow_attaching(role: str) -> AwsCommand:
-    statement = {"Effect": "Allow", "Action": "iot:AttachPolicy", "Resource": "*"}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]}, separators=(",", ":"))
-    return AwsCommand(
-        "iam",
-        "PutRolePolicy",
-        {"RoleName": role, "PolicyName": "AttachPolicy", "PolicyDocument": document},
-        safe=True,
-    )

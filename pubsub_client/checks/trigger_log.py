@@ -47,6 +47,6 @@ class TriggerWorks(Check):
                 fix=AwsCommand("logs", "FilterLogEvents", {"logGroupName": log_group, "limit": 100}),
             )
         if word["outcome"] != "Failed":
-            return passed(word["outcome"].lower())
+            return passed(f"it said {word['outcome']}")
         trace = explain_line(word, function)
         return failed(f"{trace.cause} The user stays without the policy.", resource=name, fix=trace.fix)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pubsub_client.checks.aws import Aws
-    from pubsub_client.checks.check import Finding
+    from pubsub_client.checks.check import Finding, Fix
 
 
 class NotDoneError(Exception):
@@ -27,7 +27,7 @@ class NotDoneError(Exception):
         self.finding = finding
 
 
-def not_done(cause: str, *, resource: str, fix: str) -> NotDoneError:
+def not_done(cause: str, *, resource: str, fix: Fix) -> NotDoneError:
     """Return the error for a cause of ours."""
     return NotDoneError(failed(cause, resource=resource, fix=fix))
 

@@ -49,7 +49,7 @@ class TestHealthy:
         done = deployment.pubsub("smoke")
         assert done.returncode == 0, done.stdout + done.stderr
         last = done.stdout.splitlines()[-1]
-        assert re.fullmatch(r"smoke test passed: 24 checks, sign-in to first message \d+\.\d s", last)
+        assert re.fullmatch(r"smoke test passed: \d+ checks, sign-in to first message \d+\.\d s", last)
         assert "FAILED" not in done.stdout
         assert done.stderr == ""
 

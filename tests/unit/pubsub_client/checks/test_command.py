@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+import shlex
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pubsub_client.checks.aws import Aws
+from pubsub_client.checks.check import CommandFailedError, Finding, failed
+from pubsub_client.checks.command import AwsCommand, PubSubCommand
+from pubsub_client.checks.update import update_of
+
+ATTACH = AwsCommand("iot", "AttachPolicy", {"policyName": "myIoTPolicy", "target": "eu-west-1:1"}, safe=True)
+
+
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [
+        (ATTACH, "aws iot attach-policy --policy-name myIoTPolicy --target eu-west-1:1"),
+        (
+            AwsCommand("lambda", "UpdateEventSourceMapping", {"UUID": "u", "Enabled": True}),
+            "aws lambda update-event-source-mapping --uuid u --enabled",
+        ),
+        (AwsCommand("x", "DoIt", {"Enabled": False, "Count": 3}), "aws x do-it --no-enabled --count 3"),
+        (
+            AwsCommand("cognito-idp", "UpdateUserPoolClient", {"AllowedOAuthFlowsUserPoolClient": False}),
+            "aws cognito-idp update-user-pool-client --no-allowed-o-auth-flows-user-pool-client",
+        ),
+        (PubSubCommand(("attach", "--user", "o'neil")), """pubsub attach --user 'o'"'"'neil'"""),
+    ],
+)
+def test_a_command_is_a_line_for_the_shell(command: AwsCommand | PubSubCommand, line: str) -> None:
+    assert str(command) == line
+
+
+@given(st.recursive(st.text(), lambda each: st.lists(each) | st.dictionaries(st.text(), each), max_leaves=5))
+def test_whatever_a_value_is_the_shell_gives_it_back(value: Any) -> None:
+    *_, told = shlex.split(str(AwsCommand("s", "Do", {"Value": value})))
+    assert told == value if isinstance(value, str) else json.loads(told) == value
+
+
+def test_what_is_printed_is_what_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[object, ...]] = []
+    aws = Aws(region="eu-west-1")
+    monkeypatch.setattr(aws, "call", lambda *arguments: calls.append(arguments))
+    ATTACH.run(aws)
+    assert calls == [("iot", "AttachPolicy", ATTACH.parameters)]
+
+
+def test_a_command_of_ours_that_fails_says_why() -> None:
+    with pytest.raises(CommandFailedError, match="give one of --user"):
+        PubSubCommand(("attach",)).run(Aws(region="eu-west-1"))
+
+
+def _fix(*fix: str | AwsCommand) -> Finding:
+    return failed("wrong", resource="r", fix=fix)
+
+
+def test_a_fix_is_safe_where_all_of_it_is() -> None:
+    detach = AwsCommand("iot", "DetachPolicy", {})
+    assert _fix(ATTACH, ATTACH).safe_commands == (ATTACH, ATTACH)
+    assert _fix(ATTACH, detach).safe_commands == ()
+    assert _fix("first think", ATTACH).safe_commands == ()
+    assert _fix("first think", ATTACH).fix == f"first think\n{ATTACH}"
+
+
+def test_an_update_keeps_what_it_does_not_change_and_leaves_out_what_it_cannot_take() -> None:
+    described = {
+        "Id": "eu-west-1_1",
+        "UserPoolId": "eu-west-1_1",
+        "MfaConfiguration": "OFF",
+        "EstimatedNumberOfUsers": 3,
+        "LambdaConfig": {"PreSignUp": "arn"},
+        "SmsConfiguration": {},
+        "AdminCreateUserConfig": {"AllowAdminCreateUserOnly": True, "UnusedAccountValidityDays": 7},
+        "UserPoolTags": {"aws:cloudformation:stack-name": "s", "team": "t"},
+    }
+    changes = {"LambdaConfig": {"PreSignUp": "arn", "PostAuthentication": "ours"}}
+    command = update_of(Aws(region="eu-west-1").user_pools, "UpdateUserPool", described, changes)
+    assert command.service == "cognito-idp"
+    assert command.parameters == {
+        "UserPoolId": "eu-west-1_1",
+        "MfaConfiguration": "OFF",
+        "AdminCreateUserConfig": {"AllowAdminCreateUserOnly": True},
+        "UserPoolTags": {"team": "t"},
+        **changes,
+    }
