@@ -8,8 +8,8 @@ _SMOKE = frozenset(
 )  # fmt: skip
 
 
-def _ids(*arguments: frozenset[Need], only: tuple[str, ...] = ()) -> list[str]:
-    return [check.id for check in listed(*arguments, only)]
+def _ids(has: frozenset[Need], tells: frozenset[Need], only: tuple[str, ...] = ()) -> list[str]:
+    return [check.id for check in listed(has, tells, only)]
 
 
 def test_the_doctor_lists_nothing_that_makes_users_or_tries_what_must_be_refused() -> None:
