@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pubsub_client.checks.check import Check, Finding, Group, Need, failed, needless, passed
 from pubsub_client.checks.command import AwsCommand
-from pubsub_client.checks.provisioning import IdentityPoolTakesTokens, TriggerIsWired
+from pubsub_client.checks.provisioning import IdentityPoolTakesTokens
 from pubsub_client.checks.stack_resources import functions_by_logical_id
 from pubsub_client.checks.update import update_of
 from pubsub_client.outputs import Output
@@ -91,7 +91,7 @@ class NestedSignInIsWired(Check):
     id = "PS117"
     group = Group.PROVISIONING
     title = "the nested sign-in's app client and challenge are there"
-    rests_on = (IdentityPoolTakesTokens, TriggerIsWired)
+    rests_on = (IdentityPoolTakesTokens,)
     needs = frozenset({Need.OPERATOR, Need.STACK})
 
     async def run(self, context: Context) -> Finding:

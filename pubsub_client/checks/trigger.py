@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pubsub_client.checks.attachment_trace import allow_attaching
 from pubsub_client.checks.check import Check, Finding, Group, Need, failed, needless, passed
 from pubsub_client.checks.command import AwsCommand
-from pubsub_client.checks.provisioning import TriggerIsWired
+from pubsub_client.checks.configuration import OutputsAreComplete
 from pubsub_client.checks.stack_resources import functions_by_logical_id
 from pubsub_client.outputs import Output
 
@@ -35,7 +35,7 @@ class PoolMayInvoke(Check):
     id = "PS114"
     group = Group.PROVISIONING
     title = "the user pool may invoke its trigger functions"
-    rests_on = (TriggerIsWired,)
+    rests_on = (OutputsAreComplete,)
     needs = frozenset({Need.OPERATOR, Need.STACK})
 
     async def run(self, context: Context) -> Finding:
@@ -73,7 +73,7 @@ class TriggerIsAsDeployed(Check):
     id = "PS119"
     group = Group.PROVISIONING
     title = "the sign-in's functions are as they were deployed"
-    rests_on = (TriggerIsWired,)
+    rests_on = (OutputsAreComplete,)
     needs = frozenset({Need.OPERATOR, Need.STACK})
 
     async def run(self, context: Context) -> Finding:
@@ -92,7 +92,7 @@ class TriggerMayAttach(Check):
     id = "PS118"
     group = Group.PROVISIONING
     title = "the trigger's role may attach IoT policies"
-    rests_on = (TriggerIsWired,)
+    rests_on = (OutputsAreComplete,)
     needs = frozenset({Need.OPERATOR, Need.STACK})
 
     async def run(self, context: Context) -> Finding:

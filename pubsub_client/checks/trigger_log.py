@@ -9,6 +9,7 @@ from pubsub_client.checks.app_clients import NestedSignInIsWired
 from pubsub_client.checks.attachment_trace import explain_line, last_word
 from pubsub_client.checks.check import Check, Finding, Group, Need, failed, needless, passed
 from pubsub_client.checks.command import AwsCommand
+from pubsub_client.checks.provisioning import TriggerIsWired
 from pubsub_client.checks.sign_in import UserSignsIn
 from pubsub_client.checks.trigger import TriggerMayAttach
 from pubsub_client.outputs import Output
@@ -27,7 +28,7 @@ class TriggerWorks(Check):
     id = "PS124"
     group = Group.SIGN_IN
     title = "the trigger's last word is no failure"
-    rests_on = (UserSignsIn, TriggerMayAttach, NestedSignInIsWired)
+    rests_on = (UserSignsIn, TriggerIsWired, TriggerMayAttach, NestedSignInIsWired)
     needs = frozenset({Need.OPERATOR, Need.STACK})
 
     async def run(self, context: Context) -> Finding:

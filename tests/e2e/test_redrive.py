@@ -335,7 +335,7 @@ def test_the_smoke_test_warns_of_dead_letters_and_names_the_command(deployment: 
     assert (found["status"], document["summary"]["exit_code"]) == ("warning", 0)
     assert found["cause"].startswith("1 attachment(s)")
     assert found["resource"] == deployment.outputs[Output.DEAD_LETTER_QUEUE_URL]
-    assert found["fix"].splitlines()[-1] == "pubsub redrive --stack AmplifyPubSub"
+    assert found["fix"].splitlines()[-1] == "pubsub redrive --stack AmplifyPubSub --yes"
 
 
 def test_the_smoke_test_fails_when_nothing_feeds_the_worker_and_its_command_mends_it(deployment: Deployment) -> None:
@@ -344,7 +344,7 @@ def test_the_smoke_test_fails_when_nothing_feeds_the_worker_and_its_command_mend
     functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
     found = check(deployment.smoke(), "PS602")
     assert (found["status"], found["resource"]) == ("failed", mapping["UUID"])
-    *_, enabled, _, uuid = found["fix"].split()
+    *_, uuid, enabled = found["fix"].split()
     assert (enabled, uuid) == ("--enabled", mapping["UUID"])
     functions.update_event_source_mapping(UUID=uuid, Enabled=True)
     assert check(deployment.smoke(), "PS602")["status"] == "passed"
