@@ -1,0 +1,179 @@
+"""Does what the front end uses and is made of fit AWS IoT and Amplify?"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from pubsub_client._aws_iot_limits import KEEP_ALIVE_SECONDS, PAYLOAD_BYTES, SUBSCRIPTIONS, check_topic
+from pubsub_client._topics import check_topic_filter
+from pubsub_client.checks.amplify_packages import FrontEnd
+from pubsub_client.checks.check import Check, Finding, Group, Need, Status, failed, passed, warning
+from pubsub_client.checks.configuration import OutputsAreComplete
+from pubsub_client.checks.reserved_topics import Use, allowed_use
+from pubsub_client.exceptions import TopicError
+
+if TYPE_CHECKING:
+    from pubsub_client.checks.asked import App
+    from pubsub_client.checks.context import Context
+
+_CLOSES = "AWS IoT closes the connection of a client that"
+_RESERVED_USES = (
+    "of the topics that begin with $ clients may use only some below $aws/: shadows ($aws/things/THING/shadow/...), "
+    "rules ($aws/rules/RULE/..., publish only), events ($aws/events/..., subscribe only), jobs and provisioning"
+)
+
+
+class TopicsAreUsable(Check):
+    """AWS IoT takes the topics asked about: their form, their length and depth, and none that it keeps to itself.
+
+    At most 256 bytes and 7 slashes ([AWS](https://docs.aws.amazon.com/general/latest/gr/iot-core.html)); a topic that
+    begins with `$` is [AWS IoT's own](https://docs.aws.amazon.com/iot/latest/developerguide/reserved-topics.html). A
+    client that uses another is disconnected without a word. A warning for what can only be published or only
+    be subscribed to, such as a topic filter with a wildcard. Whether policies allow it is another check's question.
+    """
+
+    id = "PS103"
+    group = Group.CONFIGURATION
+    title = "AWS IoT takes the topics"
+    rests_on = (OutputsAreComplete,)
+    needs = frozenset()
+
+    async def run(self, context: Context) -> Finding:
+        """Look at each."""
+        findings = [_topic(each) for each in context.asked_topics]
+        wrong = sorted((each for each in findings if each), key=lambda each: each.status is not Status.FAILED)
+        return wrong[0] if wrong else passed(", ".join(context.asked_topics))
+
+
+class FiguresFit(Check):
+    """The front end's figures fit AWS IoT's limits.
+
+    Messages of at most 128 KB, 50 subscriptions a connection, a keep-alive of 30 to 1200 seconds
+    ([AWS](https://docs.aws.amazon.com/general/latest/gr/iot-core.html)). Asked with `--payload-bytes`,
+    `--subscriptions` and `--keep-alive`.
+    """
+
+    id = "PS104"
+    group = Group.CONFIGURATION
+    title = "message size, subscriptions and keep-alive fit AWS IoT"
+    needs = frozenset({Need.FIGURES})
+
+    async def run(self, context: Context) -> Finding:
+        """Compare each that is given."""
+        app = context.app
+        return _payload(app) or _subscriptions(app) or _keep_alive(app) or passed(_told(app))
+
+
+class PackagesMatch(Check):
+    """The front end's `@aws-amplify/pubsub` matches its `aws-amplify`.
+
+    Amplify's [guide](https://docs.amplify.aws/react-native/build-a-backend/add-aws-services/pubsub/set-up-pubsub) asks
+    for it. Two major versions, or two copies of `@aws-amplify/core`, and PubSub sees neither configuration nor
+    credentials; two releases with one core are a warning. Asked with `--package-json`; what is installed or locked
+    beside that file is looked at too.
+    """
+
+    id = "PS105"
+    group = Group.CONFIGURATION
+    title = "@aws-amplify/pubsub matches aws-amplify"
+    needs = frozenset({Need.PACKAGE_JSON})
+
+    async def run(self, context: Context) -> Finding:
+        """Read the file, and what is installed."""
+        file = context.app.package_json
+        if file is None:
+            raise TypeError("needs a package.json")
+        return await asyncio.to_thread(self._compare, FrontEnd.read(file))
+
+    def _compare(self, front_end: FrontEnd) -> Finding:
+        mismatch = front_end.mismatch()
+        if mismatch is None:
+            return passed(front_end.told())
+        found = failed if mismatch.breaks else warning
+        return found(mismatch.cause, resource=str(front_end.file), fix=front_end.fix)
+
+
+def _topic(topic: str) -> Finding | None:
+    """Find what is wrong with a topic or topic filter; None if nothing is."""
+    try:
+        check_topic_filter(topic)
+        check_topic(topic)
+    except TopicError as error:
+        return failed(
+            f"{str(error)[:1].upper()}{str(error)[1:]}. {_CLOSES} publishes or subscribes to it.",
+            resource=topic,
+            fix="Use another topic in the front end, and ask about that: --topic TOPIC",
+        )
+    use = allowed_use(topic)
+    if use is Use.NOTHING:
+        return failed(
+            f"The topic {topic!r} is reserved: {_RESERVED_USES}. {_CLOSES} uses another.",
+            resource=topic,
+            fix="Use a topic in the front end that does not begin with $, and ask about that: --topic TOPIC",
+        )
+    if "+" in topic or "#" in topic:
+        return warning(
+            f"The topic filter {topic!r} has a wildcard: it can be subscribed to, but {_CLOSES} publishes to it.",
+            resource=topic,
+            fix="Publish to one topic, and ask about that: --topic TOPIC",
+        )
+    if use is not Use.BOTH:
+        only, other = ("published", "subscribes") if use is Use.PUBLISH else ("subscribed", "publishes")
+        return warning(
+            f"The topic {topic!r} is AWS IoT's own and can only be {only} to: {_CLOSES} {other} to it.",
+            resource=topic,
+            fix="See that the front end does nothing else with it: "
+            "https://docs.aws.amazon.com/iot/latest/developerguide/reserved-topics.html",
+        )
+    return None
+
+
+def _payload(app: App) -> Finding | None:
+    if app.payload_bytes is None or app.payload_bytes <= PAYLOAD_BYTES:
+        return None
+    return failed(
+        f"A message of {app.payload_bytes} bytes is longer than the {PAYLOAD_BYTES} that AWS IoT takes: {_CLOSES} "
+        "publishes it.",
+        resource="--payload-bytes",
+        fix="Send less in one message: split it, or put it into Amazon S3 and send where it is.",
+    )
+
+
+def _subscriptions(app: App) -> Finding | None:
+    if app.subscriptions is None or app.subscriptions <= SUBSCRIPTIONS:
+        return None
+    return failed(
+        f"{app.subscriptions} subscriptions are more than the {SUBSCRIPTIONS} that AWS IoT takes of one connection: it "
+        "refuses those beyond, and Amplify does not tell.",
+        resource="--subscriptions",
+        fix="Subscribe to topic filters with wildcards that take in many topics, or use a second connection.",
+    )
+
+
+def _keep_alive(app: App) -> Finding | None:
+    shortest, longest = KEEP_ALIVE_SECONDS
+    seconds = app.keep_alive_seconds
+    if seconds is None or shortest <= seconds <= longest:
+        return None
+    fix = f"Set the front end's keep-alive to {shortest} to {longest} seconds."
+    if 0 < seconds < shortest:
+        cause = (
+            f"Of a keep-alive of {seconds} s AWS IoT makes {shortest}: a lost connection is noticed later than meant."
+        )
+        return warning(cause, resource="--keep-alive", fix=fix)
+    return failed(
+        f"Of a keep-alive of {seconds} s AWS IoT makes {longest}: it disconnects a client that says nothing for "
+        "one and a half times as long.",
+        resource="--keep-alive",
+        fix=fix,
+    )
+
+
+def _told(app: App) -> str:
+    figures = (
+        (app.payload_bytes, "bytes"),
+        (app.subscriptions, "subscriptions"),
+        (app.keep_alive_seconds, "s keep-alive"),
+    )
+    return ", ".join(f"{figure} {unit}" for figure, unit in figures if figure is not None)
