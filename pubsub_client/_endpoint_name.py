@@ -50,6 +50,11 @@ class EndpointName:
         return cls(bare, scheme, path, name["prefix"].lower(), name["ats"] is not None, name["region"].lower())
 
     @property
+    def host(self) -> str:
+        """The host without a port, in small letters."""
+        return self.bare.partition(":")[0].lower()
+
+    @property
     def is_bare(self) -> bool:
         """Whether it is written as DescribeEndpoint gives it, without scheme and path."""
         return self.scheme is None and not self.path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pubsub_client._aws_iot_limits import KEEP_ALIVE_SECONDS, PAYLOAD_BYTES, SUBSCRIPTIONS, check_topic
@@ -22,6 +23,16 @@ _RESERVED_USES = (
     "of the topics that begin with $ clients may use only some below $aws/: shadows ($aws/things/THING/shadow/...), "
     "rules ($aws/rules/RULE/..., publish only), events ($aws/events/..., subscribe only), jobs and provisioning"
 )
+
+
+@dataclass(frozen=True)
+class _Excess:
+    """A figure beyond a limit; it may not break PubSub."""
+
+    option: str
+    cause: str
+    fix: str
+    breaks: bool = True
 
 
 class TopicsAreUsable(Check):
@@ -62,7 +73,15 @@ class FiguresFit(Check):
     async def run(self, context: Context) -> Finding:
         """Compare each that is given."""
         app = context.app
-        return _payload(app) or _subscriptions(app) or _keep_alive(app) or passed(_told(app))
+        wrong = [each for each in (_payload(app), _subscriptions(app), _keep_alive(app)) if each]
+        if not wrong:
+            return passed(_told(app))
+        found = failed if any(each.breaks for each in wrong) else warning
+        return found(
+            " ".join(each.cause for each in wrong),
+            resource=", ".join(each.option for each in wrong),
+            fix=[each.fix for each in wrong],
+        )
 
 
 class PackagesMatch(Check):
@@ -129,45 +148,42 @@ def _topic(topic: str) -> Finding | None:
     return None
 
 
-def _payload(app: App) -> Finding | None:
+def _payload(app: App) -> _Excess | None:
     if app.payload_bytes is None or app.payload_bytes <= PAYLOAD_BYTES:
         return None
-    return failed(
+    return _Excess(
+        "--payload-bytes",
         f"A message of {app.payload_bytes} bytes is longer than the {PAYLOAD_BYTES} that AWS IoT takes: {_CLOSES} "
         "publishes it.",
-        resource="--payload-bytes",
-        fix="Send less in one message: split it, or put it into Amazon S3 and send where it is.",
+        "Send less in one message: split it, or put it into Amazon S3 and send where it is.",
     )
 
 
-def _subscriptions(app: App) -> Finding | None:
+def _subscriptions(app: App) -> _Excess | None:
     if app.subscriptions is None or app.subscriptions <= SUBSCRIPTIONS:
         return None
-    return failed(
+    return _Excess(
+        "--subscriptions",
         f"{app.subscriptions} subscriptions are more than the {SUBSCRIPTIONS} that AWS IoT takes of one connection: it "
         "refuses those beyond, and Amplify does not tell.",
-        resource="--subscriptions",
-        fix="Subscribe to topic filters with wildcards that take in many topics, or use a second connection.",
+        "Subscribe to topic filters with wildcards that take in many topics, or use a second connection.",
     )
 
 
-def _keep_alive(app: App) -> Finding | None:
+def _keep_alive(app: App) -> _Excess | None:
     shortest, longest = KEEP_ALIVE_SECONDS
     seconds = app.keep_alive_seconds
     if seconds is None or shortest <= seconds <= longest:
         return None
     fix = f"Set the front end's keep-alive to {shortest} to {longest} seconds."
     if 0 < seconds < shortest:
-        cause = (
-            f"Of a keep-alive of {seconds} s AWS IoT makes {shortest}: a lost connection is noticed later than meant."
-        )
-        return warning(cause, resource="--keep-alive", fix=fix)
-    return failed(
+        cause = f"Of a keep-alive of {seconds} s AWS IoT makes {shortest}: it notices a lost client later than meant."
+        return _Excess("--keep-alive", cause, fix, breaks=False)
+    cause = (
         f"Of a keep-alive of {seconds} s AWS IoT makes {longest}: it disconnects a client that says nothing for "
-        "one and a half times as long.",
-        resource="--keep-alive",
-        fix=fix,
+        "one and a half times as long."
     )
+    return _Excess("--keep-alive", cause, fix)
 
 
 def _told(app: App) -> str:

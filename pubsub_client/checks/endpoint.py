@@ -30,7 +30,7 @@ class EndpointIsRight(Check):
     of type `iot:Data` shows a certificate that browsers do not trust
     ([AWS](https://docs.aws.amazon.com/iot/latest/developerguide/server-authentication.html)), one of another account
     does not know the identity, and one of another region refuses the signature. Without an operator's AWS credentials
-    the account cannot be told.
+    the account cannot be told. Whether a port leads anywhere is another check's question.
     """
 
     id = "PS102"
@@ -46,10 +46,10 @@ class EndpointIsRight(Check):
         if not name.is_bare:
             return failed(_why_not_bare(given, name), resource=given, fix=_use(name.bare))
         described = await asyncio.to_thread(_described, context) if context.as_operator else None
-        if described == name.bare.lower():
-            return passed(described)
+        if described and EndpointName.parse(described).host == name.host:
+            return passed(name.bare)
         fix: Fix = _use(described) if described else (_DESCRIBE, _use("HOST"))
-        if name.prefix is None and "amazonaws" not in name.bare.lower():
+        if name.prefix is None and "amazonaws" not in name.host:
             return warning(
                 f"{name.bare} is not in the form of AWS IoT's endpoints, PREFIX-ats.iot.REGION.amazonaws.com: clients "
                 "reach AWS IoT by it only if it is a custom domain of this account.",
@@ -125,7 +125,7 @@ def _use(host: str) -> str:
 
 
 def _described(context: Context) -> str:
-    return context.aws.iot.describe_endpoint(endpointType=_ATS)["endpointAddress"].lower()
+    return context.aws.iot.describe_endpoint(endpointType=_ATS)["endpointAddress"]
 
 
 def _aws(context: Context) -> Endpoint:

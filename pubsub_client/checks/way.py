@@ -85,7 +85,8 @@ async def find_way(endpoint: Endpoint, *, seconds: float = 5.0) -> Way:
     told: list[str] = []
     host, port = (proxy.host, proxy.port) if proxy else (endpoint.host, endpoint.port)
     addresses = await _look_up(host, port, proxy, seconds)
-    told.append(f"{host} is {' and '.join(dict.fromkeys(each.ip for each in addresses))}")
+    if ips := [ip for ip in dict.fromkeys(each.ip for each in addresses) if ip != host]:
+        told.append(f"{host} is {' and '.join(ips)}")
     return await asyncio.to_thread(_Walk(endpoint, proxy, addresses, seconds, told).go)
 
 
@@ -200,7 +201,8 @@ class _Walk:
             )
         return BlockedError(
             Step.TCP,
-            f"No TCP connection to {self.endpoint.host} on port {self.endpoint.port} ({reasons}).",
+            f"There is no TCP connection to {self.endpoint.host} on port {self.endpoint.port} ({reasons}), so nobody connects "
+            "from here.",
             f"See whether a firewall lets port {self.endpoint.port} out: "
             f"{self._curl}; where only a proxy leads out, name it in HTTPS_PROXY.",
         )

@@ -23,6 +23,7 @@ def test_what_a_name_is_made_of_is_found_again(
     name = EndpointName.parse(f"{f'{scheme}://' if scheme else ''}{bare}{path}")
     assert name == EndpointName(bare, scheme, path, prefix, ats, region)
     assert name.is_bare == (scheme is None and not path)
+    assert name.host == bare.removesuffix(":4566")
 
 
 @given(st.text())

@@ -90,7 +90,7 @@ async def test_figures_at_the_limits_pass(app: App, told: str) -> None:
         (App(keep_alive_seconds=1201), Status.FAILED, "--keep-alive", "makes 1200"),
         (App(keep_alive_seconds=0), Status.FAILED, "--keep-alive", "makes 1200"),
         (App(keep_alive_seconds=29), Status.WARNING, "--keep-alive", "makes 30"),
-        (App(keep_alive_seconds=29, subscriptions=51), Status.FAILED, "--subscriptions", "more than the 50"),
+        (App(keep_alive_seconds=29, subscriptions=51), Status.FAILED, "--subscriptions, --keep-alive", "makes 30"),
     ],
 )
 async def test_a_figure_beyond_a_limit_is_told_with_its_option(
