@@ -201,8 +201,8 @@ class _Walk:
             )
         return BlockedError(
             Step.TCP,
-            f"There is no TCP connection to {self.endpoint.host} on port {self.endpoint.port} ({reasons}), so nobody connects "
-            "from here.",
+            f"There is no TCP connection to {self.endpoint.host} on port {self.endpoint.port} ({reasons}), so nobody "
+            "connects from here.",
             f"See whether a firewall lets port {self.endpoint.port} out: "
             f"{self._curl}; where only a proxy leads out, name it in HTTPS_PROXY.",
         )
