@@ -11,24 +11,17 @@ from typing import TYPE_CHECKING
 from awscrt import auth, http
 from awscrt.mqtt5 import ExtendedValidationAndFlowControlOptions
 
+from pubsub_client._aws_iot_limits import check_client_id, check_payload, check_topic
 from pubsub_client._credentials import SelfAttachingSource
 from pubsub_client._endpoint import Endpoint
+from pubsub_client._endpoint_name import EndpointName
 from pubsub_client._provider import Operation, Remedy
-from pubsub_client.exceptions import ConfigurationError, PayloadError, TopicError
 
 if TYPE_CHECKING:
     from pubsub_client._credentials import Credentials, CredentialsSource
 
 _SERVICE = "iotdevicegateway"
 _PATH = "/mqtt"
-
-# https://docs.aws.amazon.com/general/latest/gr/iot-core.html (message broker and protocol limits)
-_CLIENT_ID_BYTES = 128
-_TOPIC_BYTES = 256
-_TOPIC_SLASHES = 7
-_PAYLOAD_BYTES = 128 * 1024
-# The limits leave out Basic Ingest's prefix, $aws/rules/<rule name>/.
-_BASIC_INGEST = "$aws/rules/"
 
 # https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-actions.html
 _PERMISSIONS = {
@@ -71,11 +64,7 @@ class AwsIot:
         Raises:
             ConfigurationError: it is too long or empty.
         """
-        size = len(client_id.encode(errors="surrogatepass"))
-        if not 0 < size <= _CLIENT_ID_BYTES:
-            raise ConfigurationError(
-                f"the client id {client_id!r} has {size} bytes; AWS IoT takes 1 to {_CLIENT_ID_BYTES}"
-            )
+        check_client_id(client_id)
 
     def check_topic(self, topic: str) -> None:
         """Check length and depth.
@@ -83,11 +72,7 @@ class AwsIot:
         Raises:
             TopicError: it is too long or too deep.
         """
-        counted = topic.split("/", 3)[-1] if topic.startswith(_BASIC_INGEST) else topic
-        if (size := len(counted.encode())) > _TOPIC_BYTES:
-            raise TopicError(f"{topic!r} has {size} bytes; AWS IoT takes {_TOPIC_BYTES}")
-        if (slashes := counted.count("/")) > _TOPIC_SLASHES:
-            raise TopicError(f"{topic!r} has {slashes} slashes; AWS IoT takes {_TOPIC_SLASHES}")
+        check_topic(topic)
 
     def check_payload(self, payload: bytes) -> None:
         """Check the length.
@@ -95,14 +80,20 @@ class AwsIot:
         Raises:
             PayloadError: it is too long.
         """
-        if len(payload) > _PAYLOAD_BYTES:
-            raise PayloadError("$", f"has {len(payload)} bytes; AWS IoT takes {_PAYLOAD_BYTES}")
+        check_payload(payload)
 
     def explain_denied_upgrade(self) -> str:
         """Return what AWS IoT's device gateway refuses an upgrade for."""
+        actual = EndpointName.parse(self.endpoint.authority).region
+        if actual is not None and actual != self._region:
+            return (
+                f"AWS IoT does not accept the signature: it is made for region {self._region}, and the endpoint is in "
+                f"{actual}"
+            )
         return (
             "AWS IoT does not accept the signature: the credentials are not valid or have expired, the "
-            f"endpoint is not in region {self._region}, or this machine's clock is wrong"
+            f"endpoint is not in region {self._region}, or this machine's clock is wrong (who signs by other means "
+            "than this client: the session token must be added after the signature is made, not signed with it)"
         )
 
     def explain_denial(self, operation: Operation, resource: str) -> str:

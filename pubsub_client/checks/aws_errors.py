@@ -17,6 +17,7 @@ from botocore.exceptions import (
 )
 
 from pubsub_client.checks.check import CouldNotRunError, Finding, Status, failed
+from pubsub_client.checks.clock import set_clock_command
 
 if TYPE_CHECKING:
     from pubsub_client.checks.aws import Aws
@@ -34,6 +35,8 @@ _CREDENTIALS_REFUSED = {
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 }
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
+_CLOCK_IS_OFF = ("Signature expired", "Signature not yet current")
 # https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
 _THROTTLED = {
     "LimitExceededException",
@@ -53,7 +56,8 @@ def explain(error: Exception, aws: Aws, subject: str) -> Finding:
         subject: the resource to name where the error names none.
 
     Raises:
-        CouldNotRunError: no credentials, none that AWS accepts, or no region: nothing else will do better.
+        CouldNotRunError: no credentials, none that AWS accepts, no region, or a clock that is off: nothing else will do
+            better.
     """
     if isinstance(error, _NO_CREDENTIALS):
         raise CouldNotRunError(f"{error}: give credentials by --profile or the environment") from error
@@ -71,6 +75,8 @@ def _from_aws(error: ClientError) -> Finding:
     code = error.response["Error"]["Code"]
     message = error.response["Error"].get("Message", "")
     cause = f"{error.operation_name} answered {code}: {message}"
+    if any(words in message for words in _CLOCK_IS_OFF):
+        raise CouldNotRunError(f"this machine's clock is off, set it: {set_clock_command()} ({cause})") from error
     if code in _CREDENTIALS_REFUSED:
         raise CouldNotRunError(f"the AWS credentials are not accepted: {cause}") from error
     if code in _THROTTLED or "Throttl" in code:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pubsub_client.checks.app_clients import AppClientSignsIn, NestedSignInIsWired
+from pubsub_client.checks.app_settings import FiguresFit, PackagesMatch, TopicsAreUsable
 from pubsub_client.checks.authorization import CredentialsAreGiven, GroupRolesHoldThePolicies, RoleHoldsThePolicies
 from pubsub_client.checks.check import Need
+from pubsub_client.checks.client_id import ClientIdIsUnshared
 from pubsub_client.checks.configuration import OutputsAreComplete, TokenIsGood
 from pubsub_client.checks.connection import GroupUsersConnect, UserConnects, UserSubscribes
+from pubsub_client.checks.endpoint import ClockAgrees, EndpointIsReached, EndpointIsRight
 from pubsub_client.checks.identity import IdentityIsGiven, IdentityIsSignedIn, PolicyIsAttached, PolicyIsOnIdentities
 from pubsub_client.checks.messages import MessageComesBack, RoundTrips
 from pubsub_client.checks.provisioning import IdentityPoolTakesTokens, NothingIsLeftOver, PolicyExists, TriggerIsWired
@@ -32,6 +35,12 @@ if TYPE_CHECKING:
 CHECKS: tuple[type[Check], ...] = (
     OutputsAreComplete,
     TokenIsGood,
+    TopicsAreUsable,
+    FiguresFit,
+    PackagesMatch,
+    EndpointIsRight,
+    EndpointIsReached,
+    ClockAgrees,
     PolicyExists,
     IdentityPoolTakesTokens,
     AppClientSignsIn,
@@ -57,6 +66,7 @@ CHECKS: tuple[type[Check], ...] = (
     MessageComesBack,
     RoundTrips,
     GroupUsersConnect,
+    ClientIdIsUnshared,
     GuestIsRefused,
     UnsignedSocketIsRefused,
     UnattachedIdentityIsRefused,

@@ -7,8 +7,10 @@ import time
 from typing import TYPE_CHECKING
 
 from pubsub_client import PubSub
+from pubsub_client.checks.app_settings import TopicsAreUsable
 from pubsub_client.checks.authorization import CredentialsAreGiven, GroupRolesHoldThePolicies, RoleHoldsThePolicies
 from pubsub_client.checks.check import Check, Finding, Group, Need, failed, passed
+from pubsub_client.checks.endpoint import ClockAgrees
 from pubsub_client.checks.identity import POLICY_ACTS_SECONDS, PolicyIsAttached
 from pubsub_client.checks.uninterrupted import uninterrupted
 from pubsub_client.exceptions import ConnectionRefused
@@ -29,7 +31,7 @@ class UserConnects(Check):
     id = "PS401"
     group = Group.CONNECTION
     title = "AWS IoT accepts the user's signed WebSocket"
-    rests_on = (PolicyIsAttached, RoleHoldsThePolicies, CredentialsAreGiven)
+    rests_on = (ClockAgrees, PolicyIsAttached, RoleHoldsThePolicies, CredentialsAreGiven)
     needs = frozenset({Need.TOKEN})
     retry_deadline = POLICY_ACTS_SECONDS
 
@@ -64,7 +66,7 @@ class UserSubscribes(Check):
     id = "PS402"
     group = Group.CONNECTION
     title = "the user subscribes to a topic"
-    rests_on = (UserConnects,)
+    rests_on = (UserConnects, TopicsAreUsable)
     needs = frozenset({Need.TOKEN})
 
     async def run(self, context: Context) -> Finding:

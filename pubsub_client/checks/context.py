@@ -79,7 +79,8 @@ class Context:
     pubsub: PubSub = field(init=False)
     """That user's connection."""
     topic: str = field(init=False)
-    """The topic of this run's messages: the first that was asked about, or one within what the IoT policy opens."""
+    """The topic of this run's messages: the first without wildcards that was asked about, or one of its own within what
+    the IoT policy opens."""
     messages: Subscription = field(init=False)
     """That user's subscription to it."""
     sign_in_to_message: float | None = field(default=None, init=False)
@@ -115,7 +116,8 @@ class Context:
     def begin(self, outputs: dict[str, str]) -> None:
         """Take the outputs; from here on users may be made, and are removed when the run ends."""
         self.outputs = outputs
-        self.topic = next(iter(self.app.topics), None) or self._topic_of_our_own()
+        topics = (each for each in self.app.topics if "+" not in each and "#" not in each)
+        self.topic = next(topics, None) or self._topic_of_our_own()
         self.users = ProbeUsers(self.aws, outputs)
         self.cleanup.push_async_callback(self._remove_users)
 

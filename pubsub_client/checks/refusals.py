@@ -18,6 +18,7 @@ from pubsub_client.checks.authorization import CredentialsAreGiven, RoleHoldsThe
 from pubsub_client.checks.check import Check, Finding, Group, Need, failed, passed, skipped
 from pubsub_client.checks.configuration import OutputsAreComplete
 from pubsub_client.checks.connection import UserConnects
+from pubsub_client.checks.endpoint import EndpointIsReached
 from pubsub_client.checks.provisioning import PolicyExists
 from pubsub_client.checks.uninterrupted import uninterrupted
 from pubsub_client.exceptions import ConnectionRefused
@@ -73,7 +74,7 @@ class UnsignedSocketIsRefused(Check):
     id = "PS411"
     group = Group.CONNECTION
     title = "an unsigned WebSocket is refused"
-    rests_on = (OutputsAreComplete,)
+    rests_on = (EndpointIsReached,)
     needs = frozenset()
 
     async def run(self, context: Context) -> Finding:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pubsub_client.checks.amplify_packages import FrontEnd
 from pubsub_client.checks.asked import App, GivenIds, IdToken, Whom
 from pubsub_client.checks.aws import Aws
 from pubsub_client.checks.check import CouldNotRunError, Need, Status
@@ -143,6 +144,8 @@ def doctor(
     if fix:
         check_may_ask(yes=yes)
     options.log_if(verbose)
+    if package_json:
+        FrontEnd.read(package_json)
     whom = _whom(user, password_stdin, identity_id, id_token)
     aws = Aws(profile, region, endpoint_url)
     by_hand = _ByHand(user_pool_id, user_pool_client_id, identity_pool_id, endpoint, policy_name)

@@ -83,6 +83,17 @@ def test_a_client_id_that_is_empty_or_too_long_is_refused(provider: AwsIot, clie
         provider.check_client_id(client_id)
 
 
+def test_a_refused_signature_has_its_known_causes_named(provider: AwsIot) -> None:
+    told = provider.explain_denied_upgrade()
+    for cause in ("expired", "region eu-west-1", "clock", "session token must be added after"):
+        assert cause in told
+
+
+def test_a_signature_for_another_region_than_the_endpoints_is_the_cause() -> None:
+    told = AwsIot(endpoint=HOST, region="us-east-1", credentials=Source()).explain_denied_upgrade()
+    assert told.endswith("it is made for region us-east-1, and the endpoint is in eu-west-1")
+
+
 @pytest.mark.parametrize(
     ("operation", "resource", "missing"),
     [

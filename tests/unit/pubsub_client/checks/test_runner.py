@@ -138,6 +138,19 @@ async def test_refused_credentials_end_the_run(code: str) -> None:
         await _run(_check("PS901", error))
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Signature expired: 20260301T120000Z is now earlier than 20260301T121500Z (20260301T122000Z - 5 min.)",
+        "Signature not yet current: 20260301T130000Z is still later than 20260301T124500Z (20260301T124000Z + 5 min.)",
+    ],
+)
+async def test_a_clock_that_is_off_ends_the_run_with_the_command_that_sets_it(message: str) -> None:
+    error = ClientError({"Error": {"Code": "SignatureDoesNotMatch", "Message": message}}, "DescribeStacks")
+    with pytest.raises(CouldNotRunError, match=r"this machine's clock is off, set it: .*DescribeStacks answered"):
+        await _run(_check("PS901", error))
+
+
 async def test_the_commands_of_a_fix_name_the_profile_and_the_region_of_the_run() -> None:
     fix = "aws iot create-policy --policy-name p\nthen run cdk deploy"
     (finding,) = await _run(_check("PS901", failed("gone", resource="p", fix=fix)), profile="production")

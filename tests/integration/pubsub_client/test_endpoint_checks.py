@@ -1,0 +1,116 @@
+"""The endpoint, the clock and the client id, checked on the embedded cloud."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pubsub_client import ConnectionState, PubSub
+from pubsub_client.checks import client_id as client_id_checks
+from pubsub_client.checks.asked import App, GivenIds
+from pubsub_client.checks.aws import Aws
+from pubsub_client.checks.check import Status
+from pubsub_client.checks.client_id import ClientIdIsUnshared
+from pubsub_client.checks.context import Context
+from pubsub_client.checks.endpoint import ClockAgrees, EndpointIsReached, EndpointIsRight
+from tests.integration.pubsub_client.conftest import DENIED_CLIENT_ID
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from pubsub_client import AwsIot, CognitoSession
+    from tests.integration.pubsub_client.conftest import Deployment
+
+
+@pytest.fixture
+async def context_of(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., Context]]:
+    """Make the context of a run as an operator, with the deployment's endpoint unless another is given."""
+    for name, value in deployment.cloud.variables().items():
+        monkeypatch.setenv(name, value)
+    async with AsyncExitStack() as cleanup:
+
+        def make(endpoint: str = deployment.endpoint, **asked: str) -> Context:
+            given = GivenIds(deployment.region, deployment.user_pool_id, deployment.identity_pool_id, endpoint)
+            aws = Aws(region=deployment.region)
+            context = Context(aws=aws, stack="s", patience=0, cleanup=cleanup, given=given, app=App(**asked))  # type: ignore[arg-type]
+            context.begin(given.outputs())
+            return context
+
+        yield make
+
+
+async def test_the_described_endpoint_is_right_and_reached_and_its_clock_is_this_machines(
+    context_of: Callable[..., Context],
+) -> None:
+    context = context_of()
+    findings = [await check().run(context) for check in (EndpointIsRight, EndpointIsReached, ClockAgrees)]
+    assert [each.status for each in findings] == [Status.PASSED] * 3
+
+
+async def test_a_port_where_nobody_listens_is_told_by_the_way_and_not_by_the_name(
+    deployment: Deployment, context_of: Callable[..., Context], unused_tcp_port: int
+) -> None:
+    context = context_of(f"{deployment.endpoint.partition(':')[0]}:{unused_tcp_port}")
+    findings = [await check().run(context) for check in (EndpointIsRight, EndpointIsReached)]
+    assert [each.status for each in findings] == [Status.PASSED, Status.FAILED]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "cause"),
+    [
+        ("-ats", "", "is not the ATS endpoint"),
+        ("us-east-1", "eu-west-1", "is in region eu-west-1 and the deployment in us-east-1"),
+        ("-ats", "0-ats", "is another account's"),
+    ],
+)
+async def test_another_endpoint_fails_and_the_fix_names_the_described_one(
+    deployment: Deployment, context_of: Callable[..., Context], old: str, new: str, cause: str
+) -> None:
+    finding = await EndpointIsRight().run(context_of(deployment.endpoint.replace(old, new, 1)))
+    assert finding.status is Status.FAILED
+    assert cause in str(finding.cause)
+    assert f"--endpoint {deployment.endpoint} here" in str(finding.fix)
+
+
+async def test_a_client_id_that_nobody_else_uses_passes(
+    context_of: Callable[..., Context], session: CognitoSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_id_checks, "_WATCHED_SECONDS", 0.5)
+    context = context_of(client_id="mine")
+    context.session = session
+    assert (await ClientIdIsUnshared().run(context)).status is Status.PASSED
+
+
+async def test_a_client_id_that_another_connection_takes_back_fails_and_that_one_is_ended_only_once(
+    context_of: Callable[..., Context], session: CognitoSession, provider: AwsIot, topic: str
+) -> None:
+    context = context_of(client_id="shared")
+    context.session = session
+    ends = 0
+
+    async def watch(app: PubSub) -> None:
+        nonlocal ends
+        async for state, _ in app.states():
+            ends += state is ConnectionState.DISCONNECTED
+
+    async with PubSub(provider, client_id="shared") as app:
+        watching = asyncio.create_task(watch(app))
+        finding = await ClientIdIsUnshared().run(context)
+        await app.publish(topic, {})
+    await watching
+    assert finding.status is Status.FAILED
+    assert "0x8e SESSION_TAKEN_OVER" in str(finding.cause)
+    assert ends == 1
+
+
+async def test_a_client_id_that_the_policy_denies_fails_with_the_missing_permission(
+    context_of: Callable[..., Context], session: CognitoSession
+) -> None:
+    context = context_of(client_id=DENIED_CLIENT_ID)
+    context.session = session
+    finding = await ClientIdIsUnshared().run(context)
+    assert finding.status is Status.FAILED
+    assert f"iot:Connect on client/{DENIED_CLIENT_ID}" in str(finding.fix)
