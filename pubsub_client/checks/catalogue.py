@@ -92,9 +92,13 @@ def listed(has: Collection[Need], tells: Collection[Need], only: Collection[str]
         tells: what it tells to be wanting.
         only: ids; with any, only these checks and those they rest on.
     """
-    wanted: set[type[Check]] = set(CHECKS)
-    if only:
-        wanted = {check for check in CHECKS if check.id in only}
-        for check in reversed(CHECKS):
-            wanted |= set(check.rests_on) if check in wanted else set()
+    wanted = with_grounds({check for check in CHECKS if check.id in only}) if only else set(CHECKS)
     return [check for check in CHECKS if check in wanted and check.needs <= {*has, *tells}]
+
+
+def with_grounds(checks: Collection[type[Check]]) -> set[type[Check]]:
+    """Return the checks, and all that they rest on."""
+    wanted = set(checks)
+    for check in reversed(CHECKS):
+        wanted |= set(check.rests_on) if check in wanted else set()
+    return wanted

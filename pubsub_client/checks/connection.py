@@ -46,15 +46,25 @@ class UserConnects(Check):
                 break
             except ConnectionRefused as refusal:
                 if time.monotonic() + _TRY_EVERY_SECONDS > deadline:
-                    return failed(
-                        str(refusal),
-                        resource=context.output(Output.PUBSUB_ENDPOINT),
-                        fix=f"aws iot list-attached-policies --target {context.identity_id}\n"
-                        "compare the policy and AuthRole's policies with iot:Connect on client/<client id>",
-                    )
+                    return _refused(context, refusal)
             attempts += 1
             await asyncio.sleep(_TRY_EVERY_SECONDS)
         return passed(f"attempt {attempts}" if attempts > 1 else None)
+
+
+def _refused(context: Context, refusal: ConnectionRefused) -> Finding:
+    """Say what a refusal comes from; the checks before have found nothing that it could be."""
+    if not refusal.denied:
+        fix = "See what the answer says; PS404 and PS405 look at the way there and at the clock."
+    elif context.as_operator:
+        fix = "What is attached allows it, but may not act yet: AWS IoT takes up to 8 minutes. Wait, and see:\n" + (
+            context.again if "--wait" in context.again or context.may_try else f"{context.again} --wait"
+        )
+    else:
+        fix = (
+            "Have an operator look at the identity, or attach the policy yourself where the deployment has self-attach."
+        )
+    return failed(str(refusal), resource=context.output(Output.PUBSUB_ENDPOINT), fix=fix)
 
 
 class UserSubscribes(Check):

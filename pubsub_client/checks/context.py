@@ -53,6 +53,8 @@ class Context:
     """The front end it asks about."""
     given: GivenIds | None = None
     """The deployment, where it is no stack of ours."""
+    again: str = "pubsub smoke --timeout 600"
+    """The command that runs this again."""
 
     outputs: dict[str, str] = field(init=False)
     """The stack's outputs, by name; of a deployment given by ids those that are known."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import dataclass, fields
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +14,7 @@ from pubsub_client.checks.amplify_packages import FrontEnd
 from pubsub_client.checks.asked import App, GivenIds, IdToken, Whom
 from pubsub_client.checks.aws import Aws
 from pubsub_client.checks.check import CouldNotRunError, Need, Status
+from pubsub_client.checks.command import PubSubCommand
 from pubsub_client.cli import options
 from pubsub_client.cli.asking import check_may_ask
 from pubsub_client.cli.checking import Checking, check_ids, check_junit
@@ -20,8 +22,10 @@ from pubsub_client.cli.fixing import fix_what_is_safe
 from pubsub_client.cli.subject import check_identity_id, read_id_token
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AsyncExitStack
 
+    from pubsub_client.checks.check import Check
     from pubsub_client.checks.context import Context
     from pubsub_client.cli.checking import Run
 
@@ -148,6 +152,8 @@ def doctor(
         FrontEnd.read(package_json)
     whom = _whom(user, password_stdin, identity_id, id_token)
     aws = Aws(profile, region, endpoint_url)
+    if aws.region is None and identity_pool_id and ":" in identity_pool_id:
+        aws = Aws(profile, identity_pool_id.partition(":")[0], endpoint_url)
     by_hand = _ByHand(user_pool_id, user_pool_client_id, identity_pool_id, endpoint, policy_name)
     as_operator = aws.has_credentials
     app = App(tuple(topic or ()), client_id, keep_alive, payload_bytes, subscriptions, package_json)
@@ -166,9 +172,32 @@ def doctor(
     if fix and fix_what_is_safe(run, aws, ask=not yes, console=checking.console):
         checking.console.print("Checked again:")
         run = examination.run(checking)
-    for line in examination.left_to_an_operator(run):
+    left = examination.left_to_an_operator(run)
+    for line in left.lines if left else ():
         checking.console.print(line, soft_wrap=True)
-    checking.end(run, _last_line(run))
+    checking.end(run, _last_line(run, whom), **({"operator": left.members} if left else {}))
+
+
+@dataclass(frozen=True)
+class _LeftToAnOperator:
+    """What only an operator can see, and how."""
+
+    checks: Sequence[type[Check]]
+    command: str
+
+    @property
+    def lines(self) -> list[str]:
+        """The same for people."""
+        return [
+            "As the front end's user no more can be told. An operator must look at:",
+            *(f"  {check.id}  {check.title}" for check in self.checks),
+            f"by: {self.command}",
+        ]
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {"checks": [{"id": each.id, "title": each.title} for each in self.checks], "command": self.command}
 
 
 @dataclass(frozen=True)
@@ -237,20 +266,22 @@ class _Examination:
         """Run the checks."""
         from pubsub_client.checks.catalogue import DOCTOR_TELLS, listed
 
-        return checking.run(self._context, lambda context: listed(context.has, DOCTOR_TELLS, self.only))
+        tells = DOCTOR_TELLS if self.as_operator else DOCTOR_TELLS - {Need.OPERATOR}
+        return checking.run(self._context, lambda context: listed(context.has, tells, self.only))
 
-    def left_to_an_operator(self, run: Run) -> list[str]:
-        """Return what the front end's user cannot see, if something is wrong: lines for people."""
+    def left_to_an_operator(self, run: Run) -> _LeftToAnOperator | None:
+        """Return what the first failure may come from that only an operator sees; None if there is nothing."""
+        from pubsub_client.checks.catalogue import CHECKS, with_grounds
+
         if self.as_operator or not run.bad:
-            return []
-        unseen = [each.check for each in run.results if each.finding.cause == f"needs {Need.OPERATOR}"]
-        identity_id = next((each.finding.detail for each in run.results if each.check.id == "PS201"), None)
-        whom = f"--identity-id {identity_id}" if identity_id else f"--user {self.whom.user_name}"
-        return [
-            "As the front end's user no more can be told. An operator must look at:",
-            *(f"  {check.id}  {check.title}" for check in unseen),
-            f"by: pubsub doctor {whom}",
-        ]
+            return None
+        grounds = with_grounds({run.bad[0].check})
+        unseen = [check for check in CHECKS if check in grounds and Need.OPERATOR in check.needs]
+        identity_id = next(
+            (each.finding.detail for each in run.results if each.check.id == "PS201" and each.finding.detail), None
+        )
+        whom = ("--identity-id", identity_id) if identity_id else ("--user", str(self.whom.user_name))
+        return _LeftToAnOperator(unseen, str(PubSubCommand(("doctor", *whom)))) if unseen else None
 
     def _context(self, cleanup: AsyncExitStack) -> Context:
         from pubsub_client.checks.context import Context
@@ -265,6 +296,7 @@ class _Examination:
             whom=self.whom,
             app=self.app,
             given=self.given,
+            again=shlex.join(("pubsub", *sys.argv[1:])),
         )
 
 
@@ -290,10 +322,11 @@ def _whom(user: str | None, password_stdin: bool, identity_id: str | None, id_to
     )
 
 
-def _last_line(run: Run) -> str:
+def _last_line(run: Run, whom: Whom) -> str:
     if run.bad:
         first = run.bad[0].check
         return f"doctor: look at {first.id} first, {first.title}: {run.told_counts}, {run.seconds:.1f} s"
     if run.counts[Status.WARNING]:
         return f"doctor: nothing is broken: {run.told_counts}, {run.seconds:.1f} s"
-    return f"doctor: nothing is wrong: {run.told_counts}, {run.seconds:.1f} s"
+    further = "; name somebody to look further: --user NAME" if whom.nobody else ""
+    return f"doctor: nothing is wrong: {run.told_counts}, {run.seconds:.1f} s{further}"
