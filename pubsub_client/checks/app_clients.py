@@ -10,7 +10,7 @@ from pubsub_client.checks.check import Check, Finding, Group, Need, failed, need
 from pubsub_client.checks.command import AwsCommand
 from pubsub_client.checks.provisioning import IdentityPoolTakesTokens
 from pubsub_client.checks.stack_resources import functions_by_logical_id
-from pubsub_client.checks.update import update_of
+from pubsub_client.checks.update import rewired, update_of
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
@@ -140,13 +140,7 @@ def _look_at_challenge(context: Context) -> Finding:
             f"The triggers {', '.join(wrong)} of the user pool do not call {name}: the trigger's nested sign-in is "
             "refused, and nobody is attached.",
             resource=pool_id,
-            fix=update_of(
-                aws.user_pools,
-                "UpdateUserPool",
-                {"UserPoolId": pool_id, **pool},
-                {"LambdaConfig": {**wired, **dict.fromkeys(_CHALLENGES, arn)}},
-                safe=not any(wired.get(each) for each in wrong),
-            ),
+            fix=rewired(aws.user_pools, pool, dict.fromkeys(_CHALLENGES, arn)),
         )
     return passed(name)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pubsub_client.checks.check import Check, Finding, Group, Need, Severity, failed, needless, passed
 from pubsub_client.checks.command import AwsCommand, PubSubCommand
 from pubsub_client.checks.configuration import OutputsAreComplete
-from pubsub_client.checks.update import update_of
+from pubsub_client.checks.update import rewired, update_of
 from pubsub_client.outputs import Output
 from pubsub_client.policy_document import policy_document
 
@@ -137,13 +137,7 @@ class TriggerIsWired(Check):
             f"The user pool's PostAuthentication trigger is {arn or 'not set'}, not {function_name}: "
             "signing in attaches no policy.",
             resource=pool_id,
-            fix=update_of(
-                user_pools,
-                "UpdateUserPool",
-                {"UserPoolId": pool_id, **pool},
-                {"LambdaConfig": {**triggers, "PostAuthentication": ours}},
-                safe=not arn,
-            ),
+            fix=await asyncio.to_thread(rewired, user_pools, pool, {"PostAuthentication": ours}),
         )
 
 

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from botocore.client import BaseClient
     from botocore.model import StructureShape
+    from types_boto3_cognito_idp import CognitoIdentityProviderClient
+    from types_boto3_cognito_idp.type_defs import UserPoolTypeTypeDef
 
 
 def update_of(
@@ -37,3 +39,39 @@ def update_of(
     if tags := kept.pop("UserPoolTags", None):  # those of AWS itself are told, and refused
         kept["UserPoolTags"] = {key: value for key, value in tags.items() if not key.startswith("aws:")}
     return AwsCommand(service.service_name, operation, {**kept, **changes}, safe=safe)
+
+
+def rewired(
+    user_pools: CognitoIdentityProviderClient, pool: UserPoolTypeTypeDef, triggers: Mapping[str, Any]
+) -> list[AwsCommand]:
+    """Return the commands that give a user pool triggers besides those it has, and change nothing else.
+
+    UpdateUserPool takes a second factor for one by SMS, and refuses it where the pool cannot send any
+    (https://github.com/aws/aws-cli/issues/3876): not given, it is switched off, and on again by the operation that is
+    made for it.
+
+    Args:
+        user_pools: the boto3 client.
+        pool: what DescribeUserPool tells.
+        triggers: the ARN of each function, by the trigger's name in ``LambdaConfig``.
+
+    Raises:
+        botocore.exceptions.ClientError: the pool's second factor may not be asked for.
+    """
+    wired: Mapping[str, Any] = pool.get("LambdaConfig", {})
+    described = {"UserPoolId": pool["Id"], **pool}
+    has_second_factor = pool.get("MfaConfiguration", "OFF") != "OFF"
+    if has_second_factor:
+        del described["MfaConfiguration"]
+    update = update_of(
+        user_pools,
+        "UpdateUserPool",
+        described,
+        {"LambdaConfig": {**wired, **triggers}},
+        safe=not has_second_factor and not any(wired.get(each) for each in triggers),
+    )
+    if not has_second_factor:
+        return [update]
+    second_factor: dict[str, Any] = {**user_pools.get_user_pool_mfa_config(UserPoolId=pool["Id"])}
+    second_factor.pop("ResponseMetadata", None)
+    return [update, AwsCommand("cognito-idp", "SetUserPoolMfaConfig", {"UserPoolId": pool["Id"], **second_factor})]

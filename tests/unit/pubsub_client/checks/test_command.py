@@ -5,13 +5,14 @@ import shlex
 from typing import Any
 
 import pytest
+from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pubsub_client.checks.aws import Aws
 from pubsub_client.checks.check import CommandFailedError, Finding, failed
 from pubsub_client.checks.command import AwsCommand, PubSubCommand
-from pubsub_client.checks.update import update_of
+from pubsub_client.checks.update import rewired, update_of
 
 ATTACH = AwsCommand("iot", "AttachPolicy", {"policyName": "myIoTPolicy", "target": "eu-west-1:1"}, safe=True)
 
@@ -88,3 +89,36 @@ def test_an_update_keeps_what_it_does_not_change_and_leaves_out_what_it_cannot_t
         "UserPoolTags": {"team": "t"},
         **changes,
     }
+
+
+def _pool(**changes: Any) -> Any:
+    return {
+        "Id": "eu-west-1_1",
+        "Name": "p",
+        "LambdaConfig": {"PreSignUp": "theirs"},
+        "MfaConfiguration": "OFF",
+        **changes,
+    }
+
+
+def test_a_trigger_is_added_to_those_there_are() -> None:
+    (update,) = rewired(Aws(region="eu-west-1").user_pools, _pool(), {"PostAuthentication": "ours"})
+    assert update.parameters["LambdaConfig"] == {"PreSignUp": "theirs", "PostAuthentication": "ours"}
+    assert update.parameters["MfaConfiguration"] == "OFF"
+    assert update.safe
+
+
+def test_to_take_a_trigger_from_somebody_is_not_safe() -> None:
+    (update,) = rewired(Aws(region="eu-west-1").user_pools, _pool(), {"PreSignUp": "ours"})
+    assert not update.safe
+
+
+def test_a_second_factor_is_switched_on_again_by_the_operation_made_for_it() -> None:
+    user_pools = Aws(region="eu-west-1").user_pools
+    factor = {"SoftwareTokenMfaConfiguration": {"Enabled": True}, "MfaConfiguration": "OPTIONAL"}
+    with Stubber(user_pools) as stub:
+        stub.add_response("get_user_pool_mfa_config", factor, {"UserPoolId": "eu-west-1_1"})
+        update, again = rewired(user_pools, _pool(MfaConfiguration="OPTIONAL"), {"PostAuthentication": "ours"})
+    assert "MfaConfiguration" not in update.parameters
+    assert again.parameters == {"UserPoolId": "eu-west-1_1", **factor}
+    assert not update.safe
