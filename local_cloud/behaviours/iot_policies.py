@@ -10,16 +10,14 @@ A change acts after the delay that was set, if any.
 
 from __future__ import annotations
 
-import functools
-import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
+from ministack.core.iam_evaluator import evaluate
 from ministack.core.responses import error_response_json, get_account_id, get_region, request_scope
 from ministack.services import iot, iot_data, sts
 
+from local_cloud.iot_policy_documents import default_document, request, statements, variables_of_identity
 from local_cloud.propagation import PROPAGATION, Target
 
 if TYPE_CHECKING:
@@ -33,13 +31,6 @@ NEEDS = {
     iot_data: ("_publish",),
     sts: ("_sessions",),
 }
-
-_VARIABLE = re.compile(r"\$\{([^}]*)\}")
-# A wildcard in a client id or a topic stands for itself and must not widen a policy that takes it in by a
-# variable: on both sides a character takes its place that no topic holds. A variable without a value matches
-# nothing.
-_LITERAL = str.maketrans({"*": "\ue000", "?": "\ue001"})
-_NO_VALUE = "\ue002"
 
 
 @dataclass(frozen=True)
@@ -104,12 +95,7 @@ def _documents_by_target(policy_name: str, targets: list[str]) -> dict[Target, s
     attached = [
         Target(get_account_id(), get_region(), each) for each in targets if policy and each in policy["targets"]
     ]
-    return dict.fromkeys(attached, _default_document(policy)) if attached else {}
-
-
-def _default_document(policy: dict[str, Any]) -> str:
-    document: str = policy["versions"][policy["defaultVersionId"]]["document"]
-    return document
+    return dict.fromkeys(attached, default_document(policy)) if attached else {}
 
 
 def _identity(credential: tuple[str, ...] | None, account_id: str, region: str) -> _Identity | None:
@@ -120,36 +106,12 @@ def _identity(credential: tuple[str, ...] | None, account_id: str, region: str) 
 
 
 def _attached_policies_allow(identity: _Identity, action: str, resource: str, client_id: str | None = None) -> bool:
-    variables = {
-        "cognito-identity.amazonaws.com:sub": identity.identity_id,
-        "cognito-identity.amazonaws.com:aud": identity.identity_pool_id,
-    }
-    if client_id is not None:
-        variables["iot:clientid"] = client_id
-    context = EvalContext(
-        principal_arn=identity.identity_id,
-        principal_type="CognitoIdentity",
-        principal_account=identity.account_id,
-        action=action,
-        resource_arn=f"arn:aws:iot:{identity.region}:{identity.account_id}:{resource.translate(_LITERAL)}",
-        region=identity.region,
-        service_context=variables,
-    )
+    variables = variables_of_identity(identity.identity_id, identity.identity_pool_id, client_id)
+    arn = f"arn:aws:iot:{identity.region}:{identity.account_id}:{resource}"
+    context = request(identity.identity_id, identity.account_id, identity.region, action, arn, variables)
     with request_scope(identity.account_id, identity.region):
         attached = [policy for policy in iot._policies.values() if identity.identity_id in policy["targets"]]
-    documents = {policy["policyName"]: _default_document(policy) for policy in attached}
+    documents = {policy["policyName"]: default_document(policy) for policy in attached}
     acting = PROPAGATION.acting(Target(identity.account_id, identity.region, identity.identity_id), documents)
-    policies = [_statements(document, tuple(variables.items())) for document in acting.values()]
+    policies = [statements(document, variables) for document in acting.values()]
     return bool(evaluate(context, policies).decision == "Allow")
-
-
-@functools.lru_cache(maxsize=1024)
-def _statements(document: str, variables: tuple[tuple[str, str], ...]) -> Any:
-    """Return the statements of a policy document with its variables replaced; their names know no case."""
-    values = dict(variables)
-
-    def value(variable: re.Match[str]) -> str:
-        literal = values.get(variable[1].lower(), _NO_VALUE).translate(_LITERAL)
-        return json.dumps(literal)[1:-1]
-
-    return parse_policy_document(_VARIABLE.sub(value, document))

@@ -111,6 +111,21 @@ def denial_reason(account: Account) -> bool:
     return False
 
 
+def simulated_policies(account: Account) -> bool:
+    """A simulation of a role's policies asks its permissions boundary too."""
+    iam = account.cloud.client("iam")
+    boundary = iam.create_policy(
+        PolicyName=unique("boundary"),
+        PolicyDocument=document({"Effect": "Allow", "Action": "s3:*", "Resource": "*"}),
+    )["Policy"]["Arn"]
+    role = make_role(account.cloud, ALLOW_IOT, trusts={"Service": "lambda.amazonaws.com"}, boundary=boundary)
+    answer = iam.simulate_principal_policy(
+        PolicySourceArn=role, ActionNames=["iot:Connect"], ResourceArns=[account.arn("client/probe")]
+    )
+    (result,) = answer["EvaluationResults"]
+    return bool(result["EvalDecision"] == "implicitDeny")
+
+
 def function_logs(account: Account) -> bool:
     """A function whose role may not make a log group does not."""
     cloud = account.cloud
@@ -274,6 +289,23 @@ def iot_policies(account: Account) -> bool:
         return mqtt.connect(unique("client")) is None
 
 
+def test_authorization(account: Account) -> bool:
+    """What an identity may do can be asked."""
+    identity_id = f"{account.cloud.region}:{uuid.uuid4()}"
+    account.attach(identity_id, ALLOW_IOT)
+    question = {"actionType": "CONNECT", "resources": [account.arn("client/probe")]}
+    iot = account.cloud.client("iot")
+    try:
+        (result,) = iot.test_authorization(principal=identity_id, authInfos=[question])["authResults"]
+    except ClientError:
+        return False
+    return bool(result["authDecision"] == "ALLOWED")
+
+
+# It is named as the operation is, and no test.
+test_authorization.__test__ = False  # type: ignore[attr-defined]
+
+
 def mqtt31(account: Account) -> bool:
     """A client of MQTT 3.1 connects."""
     user = account.user()
@@ -435,6 +467,7 @@ PROBES: dict[str, Callable[[Account], bool]] = {
         managed_policies,
         role_boundary,
         denial_reason,
+        simulated_policies,
         function_logs,
         prompt_answers,
         http_api_refusals,
@@ -448,6 +481,7 @@ PROBES: dict[str, Callable[[Account], bool]] = {
         state_machine_permissions,
         signed_upgrade,
         iot_policies,
+        test_authorization,
         mqtt31,
         resubscribe,
         guest_access,

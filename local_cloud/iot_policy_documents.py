@@ -1,0 +1,72 @@
+"""IoT policies as AWS IoT evaluates them: with the variables of their documents replaced."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from ministack.core.iam_evaluator import EvalContext, parse_policy_document
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_VARIABLE = re.compile(r"\$\{([^}]*)\}")
+# A wildcard in a client id or a topic stands for itself and must not widen a policy that takes it in by a
+# variable: on both sides a character takes its place that no topic holds. A variable without a value matches
+# nothing.
+_LITERAL = str.maketrans({"*": "\ue000", "?": "\ue001"})
+_NO_VALUE = "\ue002"
+
+
+def variables_of_identity(identity_id: str, identity_pool_id: str | None, client_id: str | None) -> dict[str, str]:
+    """Return the variables of a Cognito identity's policies by their names in lower case, those that have a value."""
+    values = {
+        "cognito-identity.amazonaws.com:sub": identity_id,
+        "cognito-identity.amazonaws.com:aud": identity_pool_id,
+        "iot:clientid": client_id,
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def request(
+    principal: str, account_id: str, region: str, action: str, resource_arn: str, variables: Mapping[str, str]
+) -> EvalContext:
+    """Return the question whether a principal may do this, a wildcard in the resource standing for itself."""
+    return EvalContext(
+        principal_arn=principal,
+        principal_type="CognitoIdentity",
+        principal_account=account_id,
+        action=action,
+        resource_arn=resource_arn.translate(_LITERAL),
+        region=region,
+        service_context=dict(variables),
+    )
+
+
+def statements(document: str, variables: Mapping[str, str]) -> Any:
+    """Return the statements of a policy document with its variables replaced; their names know no case."""
+    return _statements(document, tuple(variables.items()))
+
+
+@functools.lru_cache(maxsize=1024)
+def _statements(document: str, variables: tuple[tuple[str, str], ...]) -> Any:
+    values = dict(variables)
+
+    def value(variable: re.Match[str]) -> str:
+        literal = values.get(variable[1].lower(), _NO_VALUE).translate(_LITERAL)
+        return json.dumps(literal)[1:-1]
+
+    return parse_policy_document(_VARIABLE.sub(value, document))
+
+
+def without_value(document: str, variables: Mapping[str, str]) -> list[str]:
+    """Return the names of the variables in a policy document that have no value."""
+    return sorted({name for name in _VARIABLE.findall(document) if name.lower() not in variables})
+
+
+def default_document(policy: Mapping[str, Any]) -> str:
+    """Return the document of the version in effect of a policy that ministack keeps."""
+    document: str = policy["versions"][policy["defaultVersionId"]]["document"]
+    return document

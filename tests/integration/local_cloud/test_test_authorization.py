@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.integration.local_cloud.account import ALLOW_IOT, Credentials, document, make_role, unique
+
+if TYPE_CHECKING:
+    from types_boto3_iot import IoTClient
+
+    from tests.integration.local_cloud.account import Account
+
+SUB = "${cognito-identity.amazonaws.com:sub}"
+
+
+@pytest.fixture
+def iot(account: Account) -> IoTClient:
+    return account.cloud.client("iot")
+
+
+@pytest.fixture
+def identity_id(account: Account) -> str:
+    return f"{account.cloud.region}:{uuid.uuid4()}"
+
+
+def policy(iot: IoTClient, *statements: dict[str, Any], target: str | None = None) -> str:
+    name = unique("policy")
+    iot.create_policy(policyName=name, policyDocument=document(*statements))
+    if target:
+        iot.attach_policy(policyName=name, target=target)
+    return name
+
+
+def statement(account: Account, effect: str, action: str, *resources: str) -> dict[str, Any]:
+    return {"Effect": effect, "Action": action, "Resource": [account.arn(each) for each in resources]}
+
+
+def ask(account: Account, identity_id: str, action: str, *resources: str, **options: Any) -> Any:
+    question: Any = {"actionType": action, "resources": [account.arn(each) for each in resources]}
+    answer = account.cloud.client("iot").test_authorization(principal=identity_id, authInfos=[question], **options)
+    (result,) = answer["authResults"]
+    return result
+
+
+def names(policies: Any) -> set[str]:
+    return {each["policyName"] for each in policies["policies"]}
+
+
+def test_an_identity_without_a_policy_is_denied(account: Account, identity_id: str) -> None:
+    result = ask(account, identity_id, "CONNECT", "client/any")
+    assert result["authDecision"] == "IMPLICIT_DENY"
+    assert result["authInfo"] == {"actionType": "CONNECT", "resources": [account.arn("client/any")]}
+
+
+def test_the_policy_that_allows_is_named_and_one_that_says_nothing_too(
+    account: Account, iot: IoTClient, identity_id: str
+) -> None:
+    allowing = policy(iot, statement(account, "Allow", "iot:Publish", "topic/a/*"), target=identity_id)
+    silent = policy(iot, statement(account, "Allow", "iot:Connect", "client/*"), target=identity_id)
+    result = ask(account, identity_id, "PUBLISH", "topic/a/b")
+    assert result["authDecision"] == "ALLOWED"
+    assert names(result["allowed"]) == {allowing}
+    assert names(result["denied"]["implicitDeny"]) == {silent}
+    (named,) = result["allowed"]["policies"]
+    assert named["policyArn"] == iot.get_policy(policyName=allowing)["policyArn"]
+
+
+def test_a_denial_wins_and_is_named(account: Account, iot: IoTClient, identity_id: str) -> None:
+    policy(iot, ALLOW_IOT, target=identity_id)
+    denying = policy(iot, statement(account, "Deny", "iot:Receive", "topic/closed"), target=identity_id)
+    result = ask(account, identity_id, "RECEIVE", "topic/closed")
+    assert result["authDecision"] == "EXPLICIT_DENY"
+    assert names(result["denied"]["explicitDeny"]) == {denying}
+
+
+def test_all_resources_must_be_allowed(account: Account, iot: IoTClient, identity_id: str) -> None:
+    policy(iot, statement(account, "Allow", "iot:Subscribe", "topicfilter/a/#"), target=identity_id)
+    assert ask(account, identity_id, "SUBSCRIBE", "topicfilter/a/#", "topicfilter/b")["authDecision"] == "IMPLICIT_DENY"
+    policy(iot, statement(account, "Allow", "iot:Subscribe", "topicfilter/b"), target=identity_id)
+    assert ask(account, identity_id, "SUBSCRIBE", "topicfilter/a/#", "topicfilter/b")["authDecision"] == "ALLOWED"
+
+
+def test_variables_are_replaced_and_those_without_a_value_told(
+    account: Account, iot: IoTClient, identity_id: str
+) -> None:
+    client_id = "${iot:ClientId}"
+    policy(
+        iot,
+        statement(account, "Allow", "iot:Connect", f"client/{SUB}"),
+        statement(account, "Allow", "iot:Publish", f"topic/{client_id}"),
+        target=identity_id,
+    )
+    assert ask(account, identity_id, "CONNECT", f"client/{identity_id}")["authDecision"] == "ALLOWED"
+    without = ask(account, identity_id, "PUBLISH", "topic/browser")
+    assert without["authDecision"] == "IMPLICIT_DENY"
+    assert without["missingContextValues"] == ["iot:ClientId"]
+    given = ask(account, identity_id, "PUBLISH", "topic/browser", clientId="browser")
+    assert given["authDecision"] == "ALLOWED"
+    assert given["missingContextValues"] == []
+
+
+def test_a_wildcard_that_is_asked_for_stands_for_itself(account: Account, iot: IoTClient, identity_id: str) -> None:
+    policy(iot, statement(account, "Allow", "iot:Connect", "client/${iot:ClientId}"), target=identity_id)
+    assert ask(account, identity_id, "CONNECT", "client/*", clientId="*")["authDecision"] == "ALLOWED"
+    assert ask(account, identity_id, "CONNECT", "client/any", clientId="*")["authDecision"] == "IMPLICIT_DENY"
+
+
+def test_policies_are_added_and_skipped_by_name(account: Account, iot: IoTClient, identity_id: str) -> None:
+    attached = policy(iot, ALLOW_IOT, target=identity_id)
+    loose = policy(iot, ALLOW_IOT)
+    skipped = ask(account, identity_id, "CONNECT", "client/any", policyNamesToSkip=[attached])
+    added = ask(
+        account,
+        identity_id,
+        "CONNECT",
+        "client/any",
+        policyNamesToSkip=[attached],
+        policyNamesToAdd=[loose],
+    )
+    assert skipped["authDecision"] == "IMPLICIT_DENY"
+    assert names(added["allowed"]) == {loose}
+
+
+def test_the_version_in_effect_decides(account: Account, iot: IoTClient, identity_id: str) -> None:
+    name = policy(iot, ALLOW_IOT, target=identity_id)
+    nothing = document(statement(account, "Allow", "iot:Connect", "client/nobody"))
+    iot.create_policy_version(policyName=name, policyDocument=nothing, setAsDefault=True)
+    assert ask(account, identity_id, "CONNECT", "client/any")["authDecision"] == "IMPLICIT_DENY"
+
+
+def test_a_policy_that_does_not_exist_is_not_found(account: Account, iot: IoTClient, identity_id: str) -> None:
+    with pytest.raises(iot.exceptions.ResourceNotFoundException):
+        ask(account, identity_id, "CONNECT", "client/any", policyNamesToAdd=["nobody-made-it"])
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"principal": "somebody"},
+        {"authInfos": [{"actionType": "DELETE", "resources": ["*"]}]},
+        {"authInfos": [{"actionType": "CONNECT", "resources": []}]},
+        {"authInfos": [{"actionType": "CONNECT", "resources": ["x" * 2049]}]},
+        {"authInfos": [{"actionType": "CONNECT", "resources": ["*"]}] * 11},
+    ],
+)
+def test_a_request_that_is_not_valid_is_refused(iot: IoTClient, identity_id: str, changed: dict[str, Any]) -> None:
+    valid: dict[str, Any] = {
+        "principal": identity_id,
+        "authInfos": [{"actionType": "CONNECT", "resources": ["*"]}],
+    }
+    iot.test_authorization(**valid)
+    with pytest.raises(iot.exceptions.InvalidRequestException):
+        iot.test_authorization(**valid | changed)
+
+
+def test_neither_an_identity_nor_a_pool_is_refused(iot: IoTClient) -> None:
+    with pytest.raises(iot.exceptions.InvalidRequestException):
+        iot.test_authorization(authInfos=[{"actionType": "CONNECT", "resources": ["*"]}])
+
+
+def test_who_may_not_ask_is_refused(account: Account, identity_id: str) -> None:
+    role = make_role(
+        account.cloud,
+        {"Effect": "Allow", "Action": "iot:GetPolicy", "Resource": "*"},
+        trusts={"AWS": f"arn:aws:iam::{account.cloud.account_id}:root"},
+    )
+    answer = account.cloud.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    credentials = Credentials(answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"])
+    with pytest.raises(ClientError, match="iot:TestAuthorization"):
+        account.client("iot", credentials).test_authorization(
+            principal=identity_id, authInfos=[{"actionType": "CONNECT", "resources": ["*"]}]
+        )
