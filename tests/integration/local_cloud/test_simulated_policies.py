@@ -16,7 +16,7 @@ def boundary(account: Account, *statements: dict[str, Any]) -> str:
     made = account.cloud.client("iam").create_policy(
         PolicyName=unique("boundary"), PolicyDocument=document(*statements)
     )
-    return made["Policy"]["Arn"]
+    return str(made["Policy"]["Arn"])
 
 
 def simulate(account: Account, role_arn: str, action: str, *resources: str, **options: Any) -> Any:

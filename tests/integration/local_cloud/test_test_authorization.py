@@ -18,7 +18,8 @@ SUB = "${cognito-identity.amazonaws.com:sub}"
 
 @pytest.fixture
 def iot(account: Account) -> IoTClient:
-    return account.cloud.client("iot")
+    client: IoTClient = account.cloud.client("iot")
+    return client
 
 
 @pytest.fixture

@@ -1,0 +1,68 @@
+"""What is known of a request besides its action and resource: the values of policy variables and condition keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SERVICES = ("cognito-identity.amazonaws.com", "cognito-identity-us-gov.amazonaws.com")
+"""The names of Amazon Cognito identity pools in policies; GovCloud has its own."""
+
+Values = tuple[str, ...]
+"""The values of a key: none for a key that a request does not have, several for one that takes several."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The values of keys by their names in lower case, those that are known."""
+
+    values: Mapping[str, Values] = field(default_factory=dict)
+
+    def of(self, key: str) -> Values | None:
+        """Return a key's values; None if the request may have values that are not known here."""
+        name = key.lower()
+        if name in self.values:
+            return self.values[name]
+        # Things and certificates: a Cognito identity has neither.
+        # https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html
+        if name.startswith(("iot:connection.thing.", "iot:certificate.")):
+            return ()
+        return None
+
+
+def signed_in_user(
+    region: str,
+    identity_pool_id: str | None,
+    *,
+    identity_id: str | None = None,
+    client_id: str | None = None,
+    role_arn: str | None = None,
+) -> Facts:
+    """Return what is known of a signed-in user's requests to AWS IoT.
+
+    https://docs.aws.amazon.com/cognito/latest/developerguide/role-trust-and-permissions.html
+    https://docs.aws.amazon.com/iot/latest/developerguide/basic-policy-variables.html
+
+    Args:
+        region: where the request goes.
+        identity_pool_id: the identity pool; None if it is not known.
+        identity_id: the user's identity id; None if it is not known, or stands for any.
+        client_id: the MQTT client id; None if it is not known.
+        role_arn: the role of the user's credentials; None for IoT policies, which know no role.
+    """
+    values: dict[str, Values] = {"aws:securetransport": ("true",), "aws:requestedregion": (region,)}
+    for service in SERVICES:
+        values[f"{service}:amr"] = ("authenticated",)
+        if identity_pool_id:
+            values[f"{service}:aud"] = (identity_pool_id,)
+        if identity_id:
+            values[f"{service}:sub"] = (identity_id,)
+    if client_id is not None:
+        values["iot:clientid"] = (client_id,)
+    if role_arn:
+        values["aws:principalarn"] = (role_arn,)
+        values["aws:principalaccount"] = (role_arn.split(":")[4],)
+    return Facts(values)
