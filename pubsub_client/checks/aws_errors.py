@@ -47,6 +47,11 @@ _THROTTLED = {
 _NOT_PERMITTED = {"AccessDenied", "AccessDeniedException", "UnauthorizedException", "UnauthorizedOperation"}
 
 
+def is_not_permitted(error: ClientError) -> bool:
+    """Tell whether AWS has refused a call for want of a permission."""
+    return error.response["Error"]["Code"] in _NOT_PERMITTED
+
+
 def explain(error: Exception, aws: Aws, subject: str) -> Finding:
     """Return what one of :data:`AWS_ERRORS` means.
 

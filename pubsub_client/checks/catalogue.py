@@ -13,6 +13,7 @@ from pubsub_client.checks.configuration import OutputsAreComplete, TokenIsGood
 from pubsub_client.checks.connection import GroupUsersConnect, UserConnects, UserSubscribes
 from pubsub_client.checks.endpoint import ClockAgrees, EndpointIsReached, EndpointIsRight
 from pubsub_client.checks.identity import IdentityIsGiven, IdentityIsSignedIn, PolicyIsAttached, PolicyIsOnIdentities
+from pubsub_client.checks.iot_policy_permissions import PolicyAllows
 from pubsub_client.checks.messages import MessageComesBack, RoundTrips
 from pubsub_client.checks.provisioning import IdentityPoolTakesTokens, NothingIsLeftOver, PolicyExists, TriggerIsWired
 from pubsub_client.checks.refusals import (
@@ -22,6 +23,9 @@ from pubsub_client.checks.refusals import (
     UnsignedSocketIsRefused,
 )
 from pubsub_client.checks.retry_queue import NoDeadLetters, WorkerIsFed
+from pubsub_client.checks.role_mapping import MappingGivesARole
+from pubsub_client.checks.role_permissions import RoleAllows
+from pubsub_client.checks.role_trust import RoleTrustsThePool
 from pubsub_client.checks.self_attach import SelfAttachRepairs, UnsignedSelfAttachIsRefused
 from pubsub_client.checks.sign_in import RepeatSignInIsQuick, UserCanSignIn, UserSignsIn
 from pubsub_client.checks.trigger import PoolMayInvoke, TriggerIsAsDeployed, TriggerMayAttach
@@ -60,7 +64,11 @@ CHECKS: tuple[type[Check], ...] = (
     RepeatSignInIsQuick,
     RoleHoldsThePolicies,
     GroupRolesHoldThePolicies,
+    MappingGivesARole,
+    RoleTrustsThePool,
     CredentialsAreGiven,
+    RoleAllows,
+    PolicyAllows,
     UserConnects,
     UserSubscribes,
     MessageComesBack,

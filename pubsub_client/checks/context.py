@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pubsub_client.checks.check import Check
     from pubsub_client.checks.pool_user import PoolUser
     from pubsub_client.checks.probe_users import User
+    from pubsub_client.checks.roles_in_use import RoleInUse
 
 _NO_WILDCARDS = str.maketrans("*?+#", "xxxx")
 
@@ -78,6 +79,8 @@ class Context:
     """The session of a user whose identity has no policy."""
     group_roles: dict[str, str] = field(init=False)
     """The ARN of the role of each Cognito group that has one, by the group's name."""
+    roles: tuple[RoleInUse, ...] = field(init=False)
+    """The roles that signed-in users get: that of the user asked about, or every role that somebody may get."""
     pubsub: PubSub = field(init=False)
     """That user's connection."""
     topic: str = field(init=False)
@@ -110,6 +113,11 @@ class Context:
             Need.FIGURES: (app.keep_alive_seconds, app.payload_bytes, app.subscriptions) != (None, None, None),
         }
         return frozenset(need for need, has in had.items() if has)
+
+    @property
+    def known_identity_id(self) -> str | None:
+        """The identity id of the user asked about, if a check has found it by now."""
+        return getattr(self, "identity_id", None)
 
     def deadline(self, check: type[Check]) -> float:
         """Return until when a check may look again, on the monotonic clock."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pubsub_client.checks.check import Check, Finding, Group, Need, Severity, failed, needless, passed
 from pubsub_client.checks.command import AwsCommand, PubSubCommand
 from pubsub_client.checks.configuration import OutputsAreComplete
+from pubsub_client.checks.iot_arn import iot_arn_prefix
 from pubsub_client.checks.update import rewired, update_of
 from pubsub_client.outputs import Output
 from pubsub_client.policy_document import policy_document
@@ -168,16 +169,9 @@ class NothingIsLeftOver(Check):
 
 def _create_policy(context: Context) -> AwsCommand:
     """Return the command that makes the policy as the stack had made it, or as Amplify's guide does."""
-    document = json.dumps(policy_document(_arn_prefix(context), context.topics), separators=(",", ":"))
+    document = json.dumps(policy_document(iot_arn_prefix(context), context.topics), separators=(",", ":"))
     name = context.output(Output.POLICY_NAME)
     return AwsCommand("iot", "CreatePolicy", {"policyName": name, "policyDocument": document}, safe=True)
-
-
-def _arn_prefix(context: Context) -> str:
-    """Return what the ARNs of AWS IoT begin with here."""
-    arn = context.outputs.get(Output.AUTH_ROLE_ARN) or context.aws.sts.get_caller_identity()["Arn"]
-    _, partition, _, _, account, _ = arn.split(":", 5)
-    return f"arn:{partition}:iot:{context.output(Output.REGION)}:{account}"
 
 
 def _remove(context: Context, user: LeftOver) -> list[AwsCommand]:

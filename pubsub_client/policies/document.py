@@ -51,16 +51,18 @@ class Policy:
 
     Args:
         name: what it is called in a sentence, such as ``the IoT policy myIoTPolicy``.
+        key: what AWS knows it by: the ARN of a managed policy, the name of an inline one or of an IoT policy.
         statements: its statements, in order.
         document: the document they are of.
     """
 
     name: str
+    key: str
     statements: tuple[Statement, ...]
     document: Mapping[str, Any]
 
     @classmethod
-    def read(cls, name: str, document: str | Mapping[str, Any]) -> Self:
+    def read(cls, name: str, key: str, document: str | Mapping[str, Any]) -> Self:
         """Read a document, given as JSON or as boto3 has decoded it.
 
         What is no statement is left out, as AWS takes no document that has such.
@@ -71,7 +73,7 @@ class Policy:
         decoded = json.loads(document) if isinstance(document, str) else document
         has_variables = decoded.get("Version") == VERSION
         statements = (_statement(each, has_variables) for each in statements_of(decoded) if isinstance(each, Mapping))
-        return cls(name, tuple(statements), decoded)
+        return cls(name, key, tuple(statements), decoded)
 
 
 def statements_of(document: Mapping[str, Any]) -> list[Any]:

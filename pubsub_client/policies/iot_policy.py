@@ -48,7 +48,9 @@ def read_iot_policy(iot: IoTClient, name: str) -> IotPolicy:
         arn=described["policyArn"],
         default=described["defaultVersionId"],
         policy=Policy.read(
-            f"the IoT policy {name} (version {described['defaultVersionId']}, in effect)", described["policyDocument"]
+            f"the IoT policy {name} (version {described['defaultVersionId']}, in effect)",
+            name,
+            described["policyDocument"],
         ),
         others=tuple(others),
     )
@@ -61,7 +63,7 @@ def read_version(iot: IoTClient, name: str, version: str) -> Policy:
         botocore.exceptions.ClientError: it has gone, or may not be read.
     """
     document = iot.get_policy_version(policyName=name, policyVersionId=version)["policyDocument"]
-    return Policy.read(f"the IoT policy {name} (version {version})", document)
+    return Policy.read(f"the IoT policy {name} (version {version})", name, document)
 
 
 def attached_to(iot: IoTClient, identity_id: str) -> list[str]:

@@ -46,27 +46,33 @@ class NearMiss:
 
 def near_misses(request: Request, policies: Sequence[Policy], facts: Facts) -> list[NearMiss]:
     """Return what in policies would allow a request that none allows, but for a mistake; the plainest first."""
-    found = [
-        miss
+    about = [
+        (policy, statement)
         for policy in policies
         for statement in policy.statements
         if statement.allows and covers_action(statement, request.action)
-        for miss in _in_statement(request, policy, statement, facts)
     ]
-    if found:
-        return sorted(found, key=lambda each: each.corrected is None)
-    if any(covers_action(each, request.action) for policy in policies for each in policy.statements if each.allows):
-        return []
-    return [NearMiss(f"no statement of it allows {request.action}", policy) for policy in policies]
+    if not about:
+        return [NearMiss(f"no statement of it allows {request.action}", policy) for policy in policies]
+    # One of the kind that is asked for, of other topics say, makes those of other kinds no mistake.
+    kind = KINDS[request.action]
+    kinds = {kind, None} if any(_kind(each) == kind for _, statement in about for each in statement.resources) else None
+    found = [miss for policy, statement in about for miss in _in_statement(request, policy, statement, facts, kinds)]
+    return sorted(found, key=lambda each: each.corrected is None)
 
 
-def _in_statement(request: Request, policy: Policy, statement: Statement, facts: Facts) -> Iterator[NearMiss]:
+def _in_statement(
+    request: Request, policy: Policy, statement: Statement, facts: Facts, kinds: set[str | None] | None
+) -> Iterator[NearMiss]:
+    """Yield the mistakes of a statement, in resources of some kinds if any are given."""
     if covers_resource(statement, request.resource, facts):
         if met(statement.conditions, facts, has_variables=statement.has_variables) is False:
             keys = ", ".join(_keys(statement))
             yield NearMiss(f"its condition on {keys} is not met: {statement.text}", policy, statement)
         return
     for resource in statement.resources:
+        if kinds and _kind(resource) not in kinds:
+            continue
         miss = _correction(request, resource, facts) or _older_version(request, resource, statement, facts)
         if miss:
             text, corrected = miss
@@ -75,6 +81,13 @@ def _in_statement(request: Request, policy: Policy, statement: Statement, facts:
 
 def _keys(statement: Statement) -> list[str]:
     return [key for keys in statement.conditions.values() for key in keys]
+
+
+def _kind(resource: str) -> str | None:
+    """Return the kind that a resource names, as right or wrong as its ARN is."""
+    rest = found[5] if (found := _ARN.fullmatch(resource)) else resource.rpartition(":")[2]
+    kind = _KIND.fullmatch(rest)
+    return kind[1] if kind else None
 
 
 def _correction(request: Request, resource: str, facts: Facts) -> tuple[str, str | None] | None:

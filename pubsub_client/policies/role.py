@@ -22,7 +22,6 @@ class Role:
         arn: its ARN.
         trust: the document that says who may assume it.
         policies: its inline and attached policies.
-        attached: the ARNs of those attached.
         boundary: its permissions boundary; None without one.
     """
 
@@ -30,7 +29,6 @@ class Role:
     arn: str
     trust: Mapping[str, Any]
     policies: tuple[Policy, ...]
-    attached: tuple[str, ...]
     boundary: Policy | None
 
 
@@ -63,17 +61,16 @@ def read_role(iam: IAMClient, role_arn: str) -> Role:
             *(_inline(iam, name, each) for each in inline),
             *(_managed(iam, each, "the policy") for each in attached),
         ),
-        attached=tuple(attached),
         boundary=_managed(iam, boundary, "the permissions boundary") if boundary else None,
     )
 
 
 def _inline(iam: IAMClient, role: str, name: str) -> Policy:
     document: Any = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-    return Policy.read(f"the inline policy {name}", document)
+    return Policy.read(f"the inline policy {name}", name, document)
 
 
 def _managed(iam: IAMClient, arn: str, what: str) -> Policy:
     version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
     document: Any = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
-    return Policy.read(f"{what} {arn.rpartition('/')[2]}", document)
+    return Policy.read(f"{what} {arn.rpartition('/')[2]}", arn, document)

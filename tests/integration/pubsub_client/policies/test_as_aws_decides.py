@@ -168,7 +168,7 @@ def test_a_role_is_read_with_its_trust_its_policies_in_effect_and_its_boundary(i
         f"the policy {managed.rpartition('/')[2]}",
     ]
     assert [each.document for each in role.policies] == [json.loads(allow), json.loads(nothing)]
-    assert role.attached == (managed,)
+    assert [each.key for each in role.policies] == ["inline", managed]
     assert role.boundary
     assert role.boundary.document == json.loads(allow)
 

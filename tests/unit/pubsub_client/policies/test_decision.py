@@ -19,7 +19,7 @@ ELSEWHERE = {"StringEquals": {"aws:SourceVpc": "vpc-1"}}
 
 
 def policy(*statements: dict[str, Any], name: str = "the policy", version: str = "2012-10-17") -> Policy:
-    return Policy.read(name, {"Version": version, "Statement": list(statements)})
+    return Policy.read(name, name, {"Version": version, "Statement": list(statements)})
 
 
 def test_nothing_is_allowed_by_itself() -> None:
@@ -125,4 +125,4 @@ def test_nobody_publishes_to_a_topic_filter_and_what_is_received_of_it_is_a_topi
 
 def test_a_document_may_be_json_and_its_only_statement_stand_in_no_list() -> None:
     document = json.dumps({"Version": "2012-10-17", "Statement": ALLOW})
-    assert decide(PUBLISH, [Policy.read("the policy", document)], FACTS).allowed
+    assert decide(PUBLISH, [Policy.read("the policy", "policy", document)], FACTS).allowed

@@ -19,7 +19,7 @@ PUBLISH = Request("iot:Publish", f"{PREFIX}:topic/orders/1")
 
 def policy(resource: str | list[str], version: str = "2012-10-17", **more: Any) -> Policy:
     statement = {"Effect": "Allow", "Action": "iot:*", "Resource": resource, **more}
-    return Policy.read("the policy", {"Version": version, "Statement": [statement]})
+    return Policy.read("the policy", "policy", {"Version": version, "Statement": [statement]})
 
 
 @pytest.mark.parametrize(

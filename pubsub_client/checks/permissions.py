@@ -1,0 +1,109 @@
+"""What the requests of a front end come to: decided by AWS and by the documents, and told in one finding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from pubsub_client.checks.aws_errors import is_not_permitted
+from pubsub_client.policies.decision import Outcome
+from pubsub_client.policies.explanation import why
+from pubsub_client.policies.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from pubsub_client.policies.decision import Decision
+    from pubsub_client.policies.document import Policy
+    from pubsub_client.policies.facts import Facts
+    from pubsub_client.policies.request import Request
+    from pubsub_client.policies.simulation import Answer
+
+_NOT_ASKED = ("InvalidInput", "InvalidRequestException")
+"""What AWS answers to a question that it does not take; the documents decide then."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdicts on a front end's requests.
+
+    Args:
+        verdicts: one each.
+        by: who has decided, for people.
+        policies: what may allow.
+        facts: what else is known of the requests.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    by: str
+    policies: tuple[Policy, ...]
+    facts: Facts
+
+    @property
+    def denied(self) -> list[Verdict]:
+        """Those that are denied."""
+        return [each for each in self.verdicts if each.outcome in {Outcome.EXPLICIT_DENY, Outcome.IMPLICIT_DENY}]
+
+    @property
+    def undecided(self) -> list[Verdict]:
+        """Those that turn on what is not known."""
+        return [each for each in self.verdicts if each.outcome is Outcome.UNDECIDED]
+
+    @property
+    def unknown(self) -> list[str]:
+        """The condition keys and variables that the undecided turn on."""
+        return list(dict.fromkeys(key for each in self.undecided for key in each.decision.unknown))
+
+    @property
+    def detail(self) -> str:
+        """The figures next to a passed check: how many requests, who has decided, and where the two differ."""
+        disagreements = dict.fromkeys(each.disagreement for each in self.verdicts if each.disagreement)
+        return "; ".join([f"{len(self.verdicts)} requests, by {self.by}", *filter(None, disagreements)])
+
+    def text(self, verdicts: Sequence[Verdict]) -> str:
+        """Return what cannot be done and why, requests with one reason together."""
+        by_reason: dict[str, list[str]] = {}
+        for each in verdicts:
+            by_reason.setdefault(why(each, self.policies, self.facts), []).append(each.request.text)
+        return ". ".join(f"{_listed(texts)}: {reason}" for reason, texts in by_reason.items())
+
+
+def judge(
+    requests: Sequence[Request],
+    decide: Callable[[Request], Decision],
+    ask: Callable[[], Mapping[Request, Answer]] | None,
+    policies: Sequence[Policy],
+    facts: Facts,
+) -> Judgement:
+    """Decide on requests by the documents, and by AWS if it can be asked.
+
+    Args:
+        requests: what the front end asks.
+        decide: decides by the documents.
+        ask: asks AWS; None if there is nothing to ask it about.
+        policies: what may allow.
+        facts: what else is known of the requests.
+
+    Raises:
+        botocore.exceptions.ClientError: AWS fails otherwise than by not answering such a question.
+    """
+    answers: Mapping[Request, Answer] = {}
+    by = "the documents"
+    if ask:
+        try:
+            answers = ask()
+            by = next((each.source for each in answers.values()), by)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if not is_not_permitted(error) and code not in _NOT_ASKED:
+                raise
+            by = f"the documents alone ({error.operation_name} answered {code})"
+    verdicts = tuple(Verdict(each, decide(each), answers.get(each)) for each in requests)
+    return Judgement(verdicts, by, tuple(policies), facts)
+
+
+def _listed(texts: Sequence[str]) -> str:
+    *most, last = dict.fromkeys(texts)
+    return f"{', '.join(most)} and {last}" if most else last
