@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
+from pubsub_client.checks.app_settings import TopicsAreUsable
 from pubsub_client.checks.check import Check, Finding, Group, Need, failed, needless, passed, warning
 from pubsub_client.checks.command import AwsCommand
 from pubsub_client.checks.identity import IdentityIsGiven
@@ -47,7 +48,7 @@ class PolicyAllows(Check):
     id = "PS307"
     group = Group.AUTHORIZATION
     title = "the IoT policy allows to connect, subscribe, publish and receive"
-    rests_on = (PolicyExists, IdentityIsGiven)
+    rests_on = (TopicsAreUsable, PolicyExists, IdentityIsGiven)
 
     async def run(self, context: Context) -> Finding:
         """Read the policies, and have AWS IoT test the requests."""

@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING
 
+from pubsub_client.checks.app_settings import TopicsAreUsable
 from pubsub_client.checks.authorization import GroupRolesHoldThePolicies, RoleHoldsThePolicies
 from pubsub_client.checks.check import Check, Finding, Group, Status, failed, passed, warning
 from pubsub_client.checks.command import AwsCommand
@@ -47,7 +48,7 @@ class RoleAllows(Check):
     id = "PS306"
     group = Group.AUTHORIZATION
     title = "the role allows to connect, subscribe, publish and receive"
-    rests_on = (MappingGivesARole, RoleHoldsThePolicies, GroupRolesHoldThePolicies)
+    rests_on = (TopicsAreUsable, MappingGivesARole, RoleHoldsThePolicies, GroupRolesHoldThePolicies)
 
     async def run(self, context: Context) -> Finding:
         """Read the roles' policies, and have IAM simulate the requests."""
