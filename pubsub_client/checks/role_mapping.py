@@ -52,13 +52,13 @@ class MappingGivesARole(Check):
 
 def _look(context: Context) -> Finding:
     pool = read_pool_roles(context)
-    if not pool.authenticated and not pool.mapping:
+    claims = claims_of_user(context)
+    if not pool.authenticated and (pool.mapping is None or (claims is None and not pool.denies)):
         return failed(
             f"Identity pool {pool.identity_pool_id} has no role for signed-in users, {_NO_CREDENTIALS}",
             resource=pool.identity_pool_id,
             fix=_set_authenticated(context, pool),
         )
-    claims = claims_of_user(context)
     if claims is not None and (denied := _denied(context, pool, claims)):
         return denied
     context.roles = tuple(_roles(context, pool, claims))

@@ -47,7 +47,7 @@ def _look(context: Context, role: RoleInUse) -> Finding | None:
     why = why_not_trusted(document, region, facts)
     if why is None:
         return None
-    right = put_right(document, region, pool_id)
+    right = put_right(document, region, pool_id, alone=context.given is None)
     parameters = {"RoleName": name, "PolicyDocument": json.dumps(right, separators=(",", ":"))}
     return failed(
         f"{role.who} ({name}) does not trust the signed-in users of identity pool {pool_id}: its trust policy {why}. "

@@ -52,10 +52,16 @@ def why_not_trusted(document: Mapping[str, Any], region: str, facts: Facts) -> s
     return None if not all(wrong) else "; ".join(text for text in wrong if text)
 
 
-def put_right(document: Mapping[str, Any], region: str, identity_pool_id: str) -> dict[str, Any]:
+def put_right(document: Mapping[str, Any], region: str, identity_pool_id: str, *, alone: bool) -> dict[str, Any]:
     """Return a trust policy that trusts an identity pool's signed-in users, and else whom it trusted.
 
     What it said of this identity pool's users before goes: it was wrong, and guests may have been trusted.
+
+    Args:
+        document: the role's trust policy.
+        region: where the identity pool is.
+        identity_pool_id: the identity pool.
+        alone: whether the role is made for this identity pool, so that no other has any business with it.
     """
     service = service_of(region)
     statement = {
@@ -67,7 +73,8 @@ def put_right(document: Mapping[str, Any], region: str, identity_pool_id: str) -
             "ForAnyValue:StringLike": {f"{service}:amr": "authenticated"},
         },
     }
-    others = [each for each in statements_of(document) if not _is_of_pool(each, service, identity_pool_id)]
+    pools = {identity_pool_id}
+    others = [each for each in statements_of(document) if not _is_of(each, service, None if alone else pools)]
     return {**document, "Version": document.get("Version", VERSION), "Statement": [*others, statement]}
 
 
@@ -92,10 +99,14 @@ def _unmet(statement: Statement, facts: Facts) -> str:
     )
 
 
-def _is_of_pool(statement: Any, service: str, identity_pool_id: str) -> bool:
-    """Tell whether a statement allows the service itself for this identity pool, or for no pool at all."""
+def _is_of(statement: Any, service: str, of_pools: set[str] | None) -> bool:
+    """Tell whether a statement allows the service itself for no identity pools but these, or for any if none is given.
+
+    A statement that names no identity pool is of all.
+    """
     conditions = statement.get("Condition", {})
-    pools = [pool for keys in conditions.values() for pool in listed(keys.get(f"{service}:aud"))]
+    pools = {pool for keys in conditions.values() for pool in listed(keys.get(f"{service}:aud"))}
     principal = statement.get("Principal")
     federated = listed(principal.get("Federated")) if isinstance(principal, dict) else []
-    return statement.get("Effect") == "Allow" and federated == [service] and (not pools or pools == [identity_pool_id])
+    within = of_pools is None or pools <= of_pools
+    return statement.get("Effect") == "Allow" and federated == [service] and within

@@ -7,6 +7,7 @@ import pytest
 from pubsub_client.checks.asked import IdToken, Whom
 from pubsub_client.checks.check import Status
 from pubsub_client.checks.role_mapping import MappingGivesARole
+from pubsub_client.outputs import Output
 from tests.integration.pubsub_client.checks.conftest import look, mend
 
 if TYPE_CHECKING:
@@ -36,6 +37,24 @@ async def test_a_pool_without_a_role_is_told(deployment: Deployment) -> None:
     assert finding.status is Status.FAILED
     assert finding.cause
     assert "has no role for signed-in users" in finding.cause
+
+
+async def test_a_pool_with_roles_of_groups_alone_is_told(deployment: Deployment) -> None:
+    deployment.set_roles(mapping=BY_TOKEN)
+    for somebody in (True, False):
+        finding = await look(deployment.context(user=somebody, identity=somebody), MappingGivesARole)
+        assert finding.status is Status.FAILED
+        assert "has no role for" in str(finding.cause)
+
+
+async def test_the_role_of_the_stack_is_given_to_a_pool_that_lost_it(deployment: Deployment) -> None:
+    deployment.set_roles()
+    context = deployment.context()
+    context.outputs[Output.AUTH_ROLE_ARN] = deployment.role_arn(deployment.role)
+    finding = await look(context, MappingGivesARole)
+    assert finding.safe_commands
+    mend(deployment, finding)
+    assert (await look(deployment.context(), MappingGivesARole)).detail == deployment.role
 
 
 async def test_a_role_that_was_deleted_is_told(deployment: Deployment) -> None:

@@ -67,6 +67,17 @@ async def test_the_fix_keeps_whom_the_role_trusts_else_and_drops_this_pools_gues
     ]
 
 
+async def test_the_fix_of_a_stacks_own_role_drops_other_identity_pools(deployment: Deployment) -> None:
+    trust = {"Version": "2012-10-17", "Statement": [LAMBDA, *deployment.trust(ANOTHER)["Statement"]]}
+    role = deployment.make_role(trust=trust)
+    deployment.set_roles(authenticated=role)
+    context = deployment.context()
+    context.given = None
+    mend(deployment, await look(context, MappingGivesARole, RoleTrustsThePool))
+    made: Any = deployment.aws.iam.get_role(RoleName=role)["Role"]
+    assert made["AssumeRolePolicyDocument"]["Statement"] == [LAMBDA, *deployment.trust()["Statement"]]
+
+
 async def test_a_statement_that_denies_is_quoted_and_left_to_who_made_it(deployment: Deployment) -> None:
     deny = {"Effect": "Deny", "Principal": {"Federated": COGNITO}, "Action": "sts:*"}
     trust = {"Version": "2012-10-17", "Statement": [*deployment.trust()["Statement"], deny]}
