@@ -1,4 +1,4 @@
-"""A role as IAM tells it: whom it trusts, what its policies say, and what bounds them."""
+"""A role as IAM tells it: what its policies say, and what bounds them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 from pubsub_client.policies.document import Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from types_boto3_iam import IAMClient
 
 
@@ -20,14 +18,12 @@ class Role:
     Args:
         name: its name.
         arn: its ARN.
-        trust: the document that says who may assume it.
         policies: its inline and attached policies.
         boundary: its permissions boundary; None without one.
     """
 
     name: str
     arn: str
-    trust: Mapping[str, Any]
     policies: tuple[Policy, ...]
     boundary: Policy | None
 
@@ -56,7 +52,6 @@ def read_role(iam: IAMClient, role_arn: str) -> Role:
     return Role(
         name=name,
         arn=role["Arn"],
-        trust=role["AssumeRolePolicyDocument"],
         policies=(
             *(_inline(iam, name, each) for each in inline),
             *(_managed(iam, each, "the policy") for each in attached),

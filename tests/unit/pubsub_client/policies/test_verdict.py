@@ -50,6 +50,15 @@ def test_aws_decides_where_the_documents_read_otherwise_and_both_are_told() -> N
     )
 
 
+def test_what_aws_says_of_boundary_and_missing_values_is_told() -> None:
+    detail = {"AllowedByPermissionsBoundary": False}
+    answer = simulated(
+        EvalDecision="implicitDeny", PermissionsBoundaryDecisionDetail=detail, MissingContextValues=["aws:SourceIp"]
+    )
+    said = why(Verdict(CONNECT, ALLOWED, answer), [ALLOW], Facts())
+    assert said.endswith(", because of the permissions boundary, for want of aws:SourceIp")
+
+
 def test_what_aws_allows_is_allowed_whatever_the_documents_say_and_the_difference_is_told() -> None:
     verdict = Verdict(CONNECT, Decision(Outcome.IMPLICIT_DENY), simulated(EvalDecision="allowed"))
     assert verdict.outcome is Outcome.ALLOWED
