@@ -47,6 +47,7 @@ BEHAVIOURS = (
     "metric_math_alarms",
     "batch_permissions",
     "parameter_permissions",
+    "concurrency_permissions",
     "failed_deletes",
     "stopped_executions",
     "state_machine_permissions",

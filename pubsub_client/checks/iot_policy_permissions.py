@@ -47,7 +47,7 @@ class PolicyAllows(Check):
 
     id = "PS307"
     group = Group.AUTHORIZATION
-    title = "the IoT policy allows to connect, subscribe, publish and receive"
+    title = "the IoT policy allows connect, subscribe, publish, receive"
     rests_on = (TopicsAreUsable, PolicyExists, IdentityIsGiven)
 
     async def run(self, context: Context) -> Finding:

@@ -47,7 +47,7 @@ class RoleAllows(Check):
 
     id = "PS306"
     group = Group.AUTHORIZATION
-    title = "the role allows to connect, subscribe, publish and receive"
+    title = "the role allows connect, subscribe, publish, receive"
     rests_on = (TopicsAreUsable, MappingGivesARole, RoleHoldsThePolicies, GroupRolesHoldThePolicies)
 
     async def run(self, context: Context) -> Finding:

@@ -215,6 +215,14 @@ def parameter_permissions(account: Account) -> bool:
     )
 
 
+def concurrency_permissions(account: Account) -> bool:
+    """Who may read a function's reserved concurrency reads it."""
+    function_arn = make_function(account.cloud, "def handler(event, context): return event")
+    may_read = {"Effect": "Allow", "Action": "lambda:GetFunctionConcurrency", "Resource": function_arn}
+    functions = account.client("lambda", _who_may(account, may_read))
+    return not _refused(lambda: functions.get_function_concurrency(FunctionName=function_arn), "AccessDeniedException")
+
+
 def _who_may(account: Account, statement: dict[str, str]) -> Credentials:
     """Return the credentials of a role that may do this alone."""
     cloud = account.cloud
@@ -475,6 +483,7 @@ PROBES: dict[str, Callable[[Account], bool]] = {
         metric_math_alarms,
         batch_permissions,
         parameter_permissions,
+        concurrency_permissions,
         failed_deletes,
         stopped_executions,
         invocations_under_way,
