@@ -1,6 +1,8 @@
 """SimulatePrincipalPolicy asks a role's permissions boundary too, for each resource, with the context that is given.
 
-ministack asks the role's policies alone, for the first resource, and finds no role that has a path.
+ministack asks the role's policies alone, for the first resource, and finds no role that has a path. Who simulates needs
+the permission on the principal simulated, where ministack wants it on ``*``.
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html
 """
@@ -10,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
+from ministack.core import iam_actions
 from ministack.core.iam_evaluator import EvalContext, _gather_role_policies, _permissions_boundary, evaluate
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import iam
@@ -17,7 +20,10 @@ from ministack.services import iam
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-NEEDS = {iam: ("_IAM_HANDLERS", "_simulate_principal_policy", "_p", "_error", "_xml", "_roles")}
+NEEDS = {
+    iam_actions: ("extract_resource_arn",),
+    iam: ("_IAM_HANDLERS", "_simulate_principal_policy", "_p", "_error", "_xml", "_roles"),
+}
 
 _DECISIONS = {"Allow": "allowed", "Deny": "explicitDeny", "ImplicitDeny": "implicitDeny"}
 _SEVEREST_FIRST = ("explicitDeny", "implicitDeny", "allowed")
@@ -33,7 +39,18 @@ def install() -> None:
             return simulate(asked)
         return _simulate_role(asked, source)
 
+    extract = iam_actions.extract_resource_arn
+
+    def extract_resource_arn(
+        service: str, method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any], *request: Any
+    ) -> str:
+        if service == "iam" and iam._p(query, "Action") == "SimulatePrincipalPolicy":
+            return str(iam._p(query, "PolicySourceArn")) or "*"
+        arn: str = extract(service, method, path, headers, body, query, *request)
+        return arn
+
     iam._IAM_HANDLERS["SimulatePrincipalPolicy"] = simulate_principal_policy
+    iam_actions.extract_resource_arn = extract_resource_arn
 
 
 def _simulate_role(asked: dict[str, Any], role_arn: str) -> Any:

@@ -52,6 +52,7 @@ def operator(
         "TRIGGER": outputs.get(Output.POST_AUTHENTICATION_FUNCTION_NAME, "*"),
         "RETRY_QUEUE": outputs.get(Output.RETRY_QUEUE_URL, "*").rpartition("/")[2],
         "DEAD_LETTER_QUEUE": outputs.get(Output.DEAD_LETTER_QUEUE_URL, "*").rpartition("/")[2],
+        "LOG_GROUP": _log_group(cloud, outputs.get(Output.POST_AUTHENTICATION_FUNCTION_NAME)),
     } | words
     document = re.sub("|".join(words), lambda found: words[found[0]], text)
     iam, name = cloud.client("iam"), f"operator-{uuid.uuid4().hex[:8]}"
@@ -62,3 +63,10 @@ def operator(
     iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
     iam.delete_user_policy(UserName=name, PolicyName="documented")
     iam.delete_user(UserName=name)
+
+
+def _log_group(cloud: LocalCloud, trigger: str | None) -> str:
+    """Return the name of the trigger's log group; any, before there is a trigger."""
+    if trigger is None:
+        return "*"
+    return str(cloud.client("lambda").get_function_configuration(FunctionName=trigger)["LoggingConfig"]["LogGroup"])

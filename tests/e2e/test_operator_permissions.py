@@ -15,6 +15,7 @@ import pytest
 from deployment.cdk_cli import cdk_command
 from local_cloud.cdk_app import CdkApp
 from local_cloud.environment import without_aws
+from local_cloud.faults import Fail
 from local_cloud.process import LocalCloud
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import synthesized
@@ -98,11 +99,29 @@ def no_users_stay(deployment: Deployment) -> Iterator[None]:
 def test_the_documented_actions_are_enough_and_none_is_too_many(
     deployment: Deployment, command: str, passes: Callable[[Deployment, dict[str, str]], bool]
 ) -> None:
-    def passes_with(statements: Statements) -> bool:
-        with operator(deployment.cloud, deployment.outputs, statements) as keys:
-            return passes(deployment, keys)
+    before = policies("pubsub doctor")[0] if command == "pubsub smoke" else []
+    _enough_and_none_too_many(deployment, before, policies(command)[0], lambda keys: passes(deployment, keys))
 
-    statements = policies(command)[0]
+
+def test_the_doctor_needs_exactly_what_is_documented(deployment: Deployment) -> None:
+    user, _ = _signed_in(deployment)
+    _enough_and_none_too_many(
+        deployment,
+        [],
+        policies("pubsub doctor")[0],
+        lambda keys: _pubsub(deployment, keys, "doctor", "--user", user).returncode == 0,
+    )
+
+
+def _enough_and_none_too_many(
+    deployment: Deployment, before: Statements, statements: Statements, passes: Callable[[dict[str, str]], bool]
+) -> None:
+    """Run a command with all of the statements, and without each of their actions; those before are there always."""
+
+    def passes_with(statements: Statements) -> bool:
+        with operator(deployment.cloud, deployment.outputs, before + statements) as keys:
+            return passes(keys)
+
     assert passes_with(statements)
     actions, rests = zip(*without_each(statements), strict=True)
     with ThreadPoolExecutor(4) as pool:
@@ -146,31 +165,26 @@ def test_redrive_needs_exactly_what_is_documented(deployment: Deployment) -> Non
     deployment.cloud.client("sqs").purge_queue(QueueUrl=deployment.outputs[Output.DEAD_LETTER_QUEUE_URL])
 
 
-def test_the_cause_of_a_missing_attachment_needs_what_is_documented(deployment: Deployment) -> None:
-    needed, for_the_cause, _ = policies("pubsub smoke")
-    role, name, document = deployment.inline_policy(Output.POST_AUTHENTICATION_FUNCTION_NAME, "iot:AttachPolicy")
-    log_group = deployment.cloud.client("lambda").get_function_configuration(
-        FunctionName=deployment.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME]
-    )["LoggingConfig"]["LogGroup"]
-    iam = deployment.cloud.client("iam")
-    denied = json.dumps(document).replace("iot:AttachPolicy", "iot:AttachPolicyNot")
-    iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=denied)
-    try:
-        with deployment.worker_stopped():
-            for statements, cause in (
-                (needed + for_the_cause, "AttachPolicy: AccessDeniedException"),
-                (needed + for_the_cause[1:], "Why cannot be told: GetFunctionConfiguration answered AccessDenied"),
-                (needed + for_the_cause[:1], "Why cannot be told: FilterLogEvents answered AccessDenied"),
-            ):
-                with operator(deployment.cloud, deployment.outputs, statements, LOG_GROUP=log_group) as keys:
-                    assert cause in (shown := _pubsub(deployment, keys, "smoke", "--timeout", "1").stdout), shown
-    finally:
-        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
+def test_the_cause_of_a_missing_attachment_is_in_a_log_that_the_operator_may_read(deployment: Deployment) -> None:
+    needed = policies("pubsub doctor")[0] + policies("pubsub smoke")[0]
+    without_log = [each for each in needed if each["Sid"] != "ReadTheTriggersLog"]
+    refused = deployment.cloud.fault("iot:AttachPolicy", Fail("AccessDeniedException"))
+    with deployment.worker_stopped(), refused:
+        for statements, cause in (
+            (needed, "AttachPolicy: AccessDeniedException"),
+            (without_log, "Why cannot be told: FilterLogEvents answered AccessDenied"),
+        ):
+            with operator(deployment.cloud, deployment.outputs, statements) as keys:
+                shown = _pubsub(deployment, keys, "smoke", "--timeout", "1").stdout
+            assert cause in shown, shown
 
 
 def test_make_deploy_and_make_destroy(tmp_path: Path) -> None:
     """Without any of the statements nothing is deployed, and nothing destroyed; with all of them it is."""
-    deploying, smoke, destroying = (policies(command)[0] for command in ("make deploy", "pubsub smoke", "make destroy"))
+    deploying, doctor, smoke, destroying = (
+        policies(command)[0] for command in ("make deploy", "pubsub doctor", "pubsub smoke", "make destroy")
+    )
+    smoke = doctor + smoke
     with LocalCloud.start(log_file=tmp_path / "cloud.log") as cloud:
         CdkApp(cloud, tmp_path).bootstrap()
         app = synthesized(cloud, tmp_path)
