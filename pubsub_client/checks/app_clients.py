@@ -28,6 +28,7 @@ _SRP, _REFRESH, _CUSTOM = "ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH", "AL
 _DEFAULT_FLOWS = {_SRP, _REFRESH, _CUSTOM}
 _CHALLENGES = ("DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse")
 _CHALLENGE_FUNCTION = "SignInAttachmentAuthChallenge"
+_INTERNAL = "$INTERNAL"
 
 
 class AppClientSignsIn(Check):
@@ -114,7 +115,7 @@ def _look_at_nested_sign_in(context: Context) -> Finding:
         return failed(
             f"The internal app client {client_id} is gone: the trigger can sign nobody in nested, and attaches nobody.",
             resource=client_id,
-            fix=_make_internal_client(context, trigger, parameter, configuration),
+            fix=_make_internal_client(context, parameter, configuration),
         )
     if _CUSTOM not in _flows(client):
         return failed(
@@ -145,10 +146,8 @@ def _look_at_challenge(context: Context) -> Finding:
     return passed(name)
 
 
-def _make_internal_client(
-    context: Context, trigger: FunctionConfigurationResponseTypeDef, parameter: str, configuration: Mapping[str, str]
-) -> list[str | AwsCommand]:
-    """Return the commands that make the internal app client again, and have everybody know it."""
+def _make_internal_client(context: Context, parameter: str, configuration: Mapping[str, str]) -> list[str]:
+    """Return the commands that make the internal app client as the stack had made it, and have everybody know it."""
     pool_id, identity_pool_id = context.output(Output.USER_POOL_ID), context.output(Output.IDENTITY_POOL_ID)
     make = AwsCommand(
         "cognito-idp",
@@ -161,6 +160,9 @@ def _make_internal_client(
             "AccessTokenValidity": 5,
             "RefreshTokenValidity": 60,
             "TokenValidityUnits": {"AccessToken": "minutes", "IdToken": "minutes", "RefreshToken": "minutes"},
+            "ReadAttributes": ["email"],
+            "WriteAttributes": ["email"],
+            "PreventUserExistenceErrors": "ENABLED",
         },
     )
     pool = context.aws.identity_pools.describe_identity_pool(IdentityPoolId=identity_pool_id)
@@ -171,7 +173,7 @@ def _make_internal_client(
         pool,
         {
             "CognitoIdentityProviders": [
-                {**each, "ClientId": "$INTERNAL"} if each.get("ClientId") == gone else each
+                {**each, "ClientId": _INTERNAL} if each.get("ClientId") == gone else each
                 for each in pool["CognitoIdentityProviders"]
             ]
         },
@@ -179,19 +181,34 @@ def _make_internal_client(
     put = AwsCommand(
         "ssm",
         "PutParameter",
-        {"Name": parameter, "Overwrite": True, "Value": json.dumps({**configuration, "internalClientId": "$INTERNAL"})},
+        {"Name": parameter, "Overwrite": True, "Value": json.dumps({**configuration, "internalClientId": _INTERNAL})},
     )
-    options = context.aws.cli_options
-    return [
-        "Make it again, and tell identity pool and trigger, which reads what it was told at its next start:",
-        f"INTERNAL=$({make} --query UserPoolClient.ClientId --output text{options})",
-        *(str(each).replace("$INTERNAL", "'\"$INTERNAL\"'") for each in (update, put)),
+    # The functions keep what they have read until they start anew, as they do with another environment.
+    restarts = [
         AwsCommand(
             "lambda",
             "UpdateFunctionConfiguration",
-            {"FunctionName": trigger["FunctionName"], "Description": trigger["Description"]},
-        ),
+            {
+                "FunctionName": function["FunctionName"],
+                "Environment": {"Variables": {**function["Environment"]["Variables"], "INTERNAL_CLIENT_ID": _INTERNAL}},
+            },
+        )
+        for function in _functions_that_read(context, parameter)
     ]
+    options = context.aws.cli_options
+    return [
+        "Make it again, and tell the identity pool and the functions:",
+        f"INTERNAL=$({make} --query UserPoolClient.ClientId --output text{options})",
+        *(str(each).replace(_INTERNAL, "'\"$INTERNAL\"'") for each in (update, put, *restarts)),
+    ]
+
+
+def _functions_that_read(context: Context, parameter: str) -> list[FunctionConfigurationResponseTypeDef]:
+    functions = [
+        context.aws.functions.get_function_configuration(FunctionName=name)
+        for name in functions_by_logical_id(context).values()
+    ]
+    return [each for each in functions if parameter in each.get("Environment", {}).get("Variables", {}).values()]
 
 
 def _describe(aws: Aws, pool: str, client_id: str) -> UserPoolClientTypeTypeDef | None:

@@ -9,6 +9,7 @@ from pubsub_client.checks.check import Check, Finding, Group, Need, Status, fail
 from pubsub_client.checks.configuration import OutputsAreComplete
 from pubsub_client.checks.identity import SIGN_IN_AGAIN, IdentityIsGiven
 from pubsub_client.checks.role import groups_with_roles, look_at_role
+from pubsub_client.checks.role_trust import RoleTrustsThePool
 from pubsub_client.exceptions import SessionError
 from pubsub_client.outputs import Output
 
@@ -67,7 +68,7 @@ class CredentialsAreGiven(Check):
     id = "PS302"
     group = Group.AUTHORIZATION
     title = "the identity pool gives the user AWS credentials"
-    rests_on = (IdentityIsGiven,)
+    rests_on = (IdentityIsGiven, RoleTrustsThePool)
     needs = frozenset({Need.TOKEN})
 
     async def run(self, context: Context) -> Finding:

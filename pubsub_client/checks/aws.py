@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import reprlib
 import shlex
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +17,8 @@ from pubsub_client.checks.check import CouldNotRunError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from botocore.awsrequest import AWSResponse
+    from botocore.model import OperationModel
     from types_boto3_cloudformation import CloudFormationClient
     from types_boto3_cognito_identity import CognitoIdentityClient
     from types_boto3_cognito_idp import CognitoIdentityProviderClient
@@ -51,7 +55,35 @@ class Aws:
         )
         """The options that make a command go where this run went; empty where the environment says it."""
         self._session = boto3.Session(profile_name=profile, region_name=region)
+        self._session.events.register("before-call", self._asked)
+        self._session.events.register("after-call", self._answered)
         self.endpoint_url = endpoint_url
+        self.last_answer: str | None = None
+        """Which operation was called last, and what AWS answered: for answers that nobody expected."""
+
+    def forget_answer(self) -> None:
+        """Begin something whose answers are not those of before."""
+        self.last_answer = None
+
+    def _asked(self, model: OperationModel, **_: Any) -> None:
+        self.last_answer = model.name
+
+    def _answered(self, http_response: AWSResponse, parsed: Mapping[str, Any], model: OperationModel, **_: Any) -> None:
+        """Keep the answer; boto3 takes one that is no JSON for one without members, which says something else.
+
+        Raises:
+            ValueError: it is no JSON, and should be.
+        """
+        answer = {name: value for name, value in parsed.items() if name != "ResponseMetadata"}
+        self.last_answer = f"{model.name} answered {http_response.status_code} {reprlib.repr(answer)}"
+        speaks_json = model.service_model.protocol in ("json", "rest-json") and not model.has_streaming_output
+        if speaks_json and http_response.raw and http_response.content:
+            try:
+                json.loads(http_response.content)
+            except ValueError:
+                body = reprlib.repr(http_response.text)
+                self.last_answer = f"{model.name} answered {http_response.status_code} {body}"
+                raise ValueError("that is no JSON") from None
 
     @property
     def region(self) -> str | None:

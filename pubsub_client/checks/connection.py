@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from pubsub_client import PubSub
 from pubsub_client.checks.app_settings import TopicsAreUsable
-from pubsub_client.checks.authorization import CredentialsAreGiven, GroupRolesHoldThePolicies, RoleHoldsThePolicies
+from pubsub_client.checks.authorization import CredentialsAreGiven, GroupRolesHoldThePolicies
 from pubsub_client.checks.check import Check, Finding, Group, Need, failed, passed
 from pubsub_client.checks.endpoint import ClockAgrees
 from pubsub_client.checks.identity import POLICY_ACTS_SECONDS, PolicyIsAttached
+from pubsub_client.checks.iot_policy_permissions import PolicyAllows
+from pubsub_client.checks.role_permissions import RoleAllows
 from pubsub_client.checks.uninterrupted import uninterrupted
 from pubsub_client.exceptions import ConnectionRefused
 from pubsub_client.outputs import Output
@@ -31,7 +33,7 @@ class UserConnects(Check):
     id = "PS401"
     group = Group.CONNECTION
     title = "AWS IoT accepts the user's signed WebSocket"
-    rests_on = (ClockAgrees, PolicyIsAttached, RoleHoldsThePolicies, CredentialsAreGiven)
+    rests_on = (ClockAgrees, PolicyIsAttached, RoleAllows, PolicyAllows, CredentialsAreGiven)
     needs = frozenset({Need.TOKEN})
     retry_deadline = POLICY_ACTS_SECONDS
 

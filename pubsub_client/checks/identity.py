@@ -95,7 +95,7 @@ class IdentityIsSignedIn(Check):
             return failed(
                 f"There is no identity {identity_id}: it was deleted, and the user gets a new one at the next sign-in.",
                 resource=identity_id,
-                fix=_attach(context),
+                fix=_attach_anew(context),
             )
         logins = identity.get("Logins", [])
         if any(each.endswith(f"/{context.output(Output.USER_POOL_ID)}") for each in logins):
@@ -209,7 +209,7 @@ async def _why(context: Context) -> tuple[str, Fix]:
             _attach_to(context),
         )
     if drift := _drift(context):
-        return drift, _attach(context)
+        return drift
     if context.sign_in_started is not None:
         trace = await asyncio.to_thread(why_not_attached, context)
         return trace.cause, trace.fix
@@ -235,18 +235,20 @@ async def _why(context: Context) -> tuple[str, Fix]:
     )
 
 
-def _drift(context: Context) -> str | None:
-    """Return how the user's marker and what is attached fall apart; None if they do not."""
+def _drift(context: Context) -> tuple[str, Fix] | None:
+    """Return how the user's marker and what is attached fall apart, and what helps; None if they do not."""
     marker = context.pool_user.marker if context.pool_user else None
     if marker is None or marker.fingerprint != context.output(Output.ATTACHMENT_MARKER):
         return None
     if marker.identity_id == context.identity_id:
         return (
-            "The user's marker says that it is attached, so sign-ins do not attach it again: it was detached by hand."
+            "The user's marker says that it is attached, so sign-ins do not attach it again: it was detached by hand.",
+            _attach(context),
         )
     return (
         "The user's marker says that it is attached, but to another identity, so sign-ins do not attach it again: the "
-        "user's identity was deleted and made anew."
+        "user's identity was deleted and made anew.",
+        _attach_anew(context),
     )
 
 
@@ -272,6 +274,14 @@ def _attach(context: Context) -> PubSubCommand | AwsCommand:
     if context.given or context.pool_user is None:
         return _attach_to(context)
     return PubSubCommand(("attach", "--stack", context.stack, "--user", context.pool_user.name), safe=True)
+
+
+def _attach_anew(context: Context) -> Fix:
+    """Return what attaches the policy to the user's new identity, and takes it off the one that the marker names."""
+    if context.given or context.pool_user is None:
+        return _attach_to(context)
+    user = ("--stack", context.stack, "--user", context.pool_user.name)
+    return [PubSubCommand(("detach", *user)), PubSubCommand(("attach", *user), safe=True)]
 
 
 def _attach_to(context: Context) -> AwsCommand:

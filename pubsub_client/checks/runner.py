@@ -81,15 +81,10 @@ def _holds(result: Result | None) -> bool:
 
 
 async def _run(check: type[Check], context: Context) -> Finding:
-    finding = await _find(check, context)
-    if finding.status is Status.FAILED and check.severity is Severity.WARNING:
-        return replace(finding, status=Status.WARNING)
-    return finding
-
-
-async def _find(check: type[Check], context: Context) -> Finding:
+    """Run a check; one that could not be made is not a warning, however bad what it looks for may be."""
+    context.aws.forget_answer()
     try:
-        return await check().run(context)
+        finding = await check().run(context)
     except CouldNotRunError:
         raise
     except PubSubError as error:
@@ -97,5 +92,8 @@ async def _find(check: type[Check], context: Context) -> Finding:
     except AWS_ERRORS as error:
         return explain(error, context.aws, context.stack)
     except Exception as error:  # noqa: BLE001 - an answer nobody expected is a finding too, and ends no run
-        cause = f"unexpectedly {type(error).__name__}: {error}"
+        cause = f"{context.aws.last_answer or 'unexpectedly'}: {type(error).__name__}: {error}"
         return failed(cause, resource=check.id, fix="Run it again with --verbose, and report it.")
+    if finding.status is Status.FAILED and check.severity is Severity.WARNING:
+        return replace(finding, status=Status.WARNING)
+    return finding

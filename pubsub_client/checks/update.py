@@ -36,8 +36,8 @@ def update_of(
         users = dict(kept["AdminCreateUserConfig"])
         users.pop("UnusedAccountValidityDays", None)
         kept["AdminCreateUserConfig"] = users
-    if tags := kept.pop("UserPoolTags", None):  # those of AWS itself are told, and refused
-        kept["UserPoolTags"] = {key: value for key, value in tags.items() if not key.startswith("aws:")}
+    for tags in kept.keys() & {"UserPoolTags", "IdentityPoolTags"}:  # those of AWS itself are told, and refused
+        kept[tags] = {key: value for key, value in kept[tags].items() if not key.startswith("aws:")}
     return AwsCommand(service.service_name, operation, {**kept, **changes}, safe=safe)
 
 

@@ -121,19 +121,23 @@ class Account:
         )
         return Group(name, role)
 
-    def make_identity_pool(self, mapping: dict[str, Any]) -> str:
-        """Make an identity pool that maps the roles of the user pool's users, and return its id."""
-        described = self.cloud.client("cognito-identity").describe_identity_pool(IdentityPoolId=self.identity_pool_id)
+    def make_identity_pool(self, mapping: dict[str, Any] | None = None, *, checks_tokens: bool = False) -> str:
+        """Make an identity pool for the user pool's users, which maps their roles if told how; return its id."""
+        provider = {
+            "ProviderName": self.provider_name,
+            "ClientId": self.client_id,
+            "ServerSideTokenCheck": checks_tokens,
+        }
         pool_id = self.cloud.client("cognito-identity").create_identity_pool(
             IdentityPoolName=unique("pool"),
             AllowUnauthenticatedIdentities=False,
-            CognitoIdentityProviders=described["CognitoIdentityProviders"],
+            CognitoIdentityProviders=[provider],
         )["IdentityPoolId"]
         role = make_role(self.cloud, ALLOW_IOT, trusts={"Federated": "cognito-identity.amazonaws.com"})
         self.cloud.client("cognito-identity").set_identity_pool_roles(
             IdentityPoolId=pool_id,
             Roles={"authenticated": role},
-            RoleMappings={f"{self.provider_name}:{self.client_id}": mapping},
+            RoleMappings={f"{self.provider_name}:{self.client_id}": mapping} if mapping else {},
         )
         return str(pool_id)
 

@@ -397,6 +397,37 @@ def group_roles(account: Account) -> bool:
     return account.role_of(user) == group.role
 
 
+def role_trust(account: Account) -> bool:
+    """An identity whose role trusts another service gets no credentials."""
+    pool_id = account.make_identity_pool()
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    account.cloud.client("iam").update_assume_role_policy(
+        RoleName=account.authenticated_role(pool_id), PolicyDocument=document(trust)
+    )
+    return _refused(lambda: account.user(identity_pool_id=pool_id), "InvalidIdentityPoolConfigurationException")
+
+
+def token_check(account: Account) -> bool:
+    """A user who has signed out everywhere gets no credentials where the identity pool checks tokens."""
+    identity, idp = account.cloud.client("cognito-identity"), account.cloud.client("cognito-idp")
+    pool_id = account.make_identity_pool(checks_tokens=True)
+    name = make_user(account.cloud, account.user_pool_id)
+    logins = {account.provider_name: sign_in(account.cloud, account.client_id, name)["IdToken"]}
+    identity_id = identity.get_id(IdentityPoolId=pool_id, Logins=logins)["IdentityId"]
+    idp.admin_user_global_sign_out(UserPoolId=account.user_pool_id, Username=name)
+    return _refused(
+        lambda: identity.get_credentials_for_identity(IdentityId=identity_id, Logins=logins), "NotAuthorizedException"
+    )
+
+
+def attached_policies_limit(account: Account) -> bool:
+    """An eleventh policy is not attached."""
+    identity_id = account.user().identity_id
+    for _ in range(10):
+        account.attach(identity_id, ALLOW_IOT)
+    return _refused(lambda: account.attach(identity_id, ALLOW_IOT), "LimitExceededException")
+
+
 def client_attributes(account: Account) -> bool:
     """A user who signs up cannot set an attribute that the app client may not write."""
     _, client_id = make_user_pool(account.cloud, client={"WriteAttributes": ["email"]})
@@ -491,6 +522,7 @@ PROBES: dict[str, Callable[[Account], bool]] = {
         signed_upgrade,
         iot_policies,
         test_authorization,
+        attached_policies_limit,
         mqtt31,
         resubscribe,
         guest_access,
@@ -500,6 +532,8 @@ PROBES: dict[str, Callable[[Account], bool]] = {
         update_group,
         user_pool_attributes,
         group_roles,
+        role_trust,
+        token_check,
         client_attributes,
         case_insensitive_names,
         custom_sign_in,
