@@ -59,7 +59,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         botocore.exceptions.ClientError: AWS throttles or fails; the state machine makes the step again later.
     """
     step = Step.begin(event, context)
-    leaving = Leaving(**step.progress) if step.progress else _begin(step.given)
+    leaving = Leaving.of_progress(step.progress) if step.progress else _begin(step.given)
     try:
         state = _go_on(step, leaving, _Work(step.given))
     except CannotLeaveError as error:

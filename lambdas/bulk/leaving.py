@@ -9,7 +9,7 @@ which keeps the policy until a later round.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from attachment.switch import KEEP_SECONDS
@@ -53,6 +53,11 @@ class Leaving:
     """When the next round may begin, in Unix seconds."""
     restarts: int = 0
     """How often AWS IoT has refused the token, so that a round began again."""
+
+    @classmethod
+    def of_progress(cls, progress: Mapping[str, Any]) -> Leaving:
+        """Read what an earlier step, maybe of an older version, has returned."""
+        return cls(**{each.name: progress[each.name] for each in fields(cls) if each.name in progress})
 
     def as_progress(self) -> dict[str, Any]:
         """Return it for the state machine."""

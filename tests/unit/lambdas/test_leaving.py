@@ -107,3 +107,9 @@ def _settle(policies: dict[str, float], now: float, attaching: bool) -> str:
         return CURRENT
     del policies[_OLD]
     return DETACHED
+
+
+def test_what_a_step_of_another_version_returned_is_gone_on_with() -> None:
+    progress = {**Leaving(attaching=True, found=3).as_progress(), "unheard_of": 1}
+    del progress["restarts"]
+    assert Leaving.of_progress(progress) == Leaving(attaching=True, found=3)
