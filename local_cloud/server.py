@@ -8,6 +8,7 @@ import os
 import signal
 import tempfile
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local_cloud.environment import ACCOUNT_ID, CREDENTIALS, HOST, without_aws
@@ -20,6 +21,7 @@ STAY = b"stay"
 """Read from standard input, it lets the server outlive who has started it."""
 
 _GRACE_SECONDS = 2.0
+_FUNCTION_RUNTIME = Path(__file__).parent / "function_runtime"
 
 
 def serve(
@@ -69,6 +71,7 @@ def _configure_ministack(port: int, region: str, scratch: str) -> None:
         # Functions run as processes. No Docker is found: ministack would remove every container of another
         # ministack on this machine when it starts and ends.
         "LAMBDA_EXECUTOR": "local",
+        "PYTHONPATH": str(_FUNCTION_RUNTIME),
         "DOCKER_HOST": f"unix://{scratch}/no-docker.sock",
     }
     os.environ.clear()
