@@ -67,7 +67,7 @@ class Judgement:
         by_reason: dict[str, list[str]] = {}
         for each in verdicts:
             by_reason.setdefault(why(each, self.policies, self.facts), []).append(each.request.text)
-        return ". ".join(f"{_listed(texts)}: {reason}" for reason, texts in by_reason.items())
+        return "; ".join(f"{_listed(texts)}: {reason}" for reason, texts in by_reason.items())
 
 
 def judge(
