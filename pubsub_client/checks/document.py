@@ -1,4 +1,4 @@
-"""Writes docs/checks.md from the checks themselves: ``python -m pubsub_client.checks.document > docs/checks.md``."""
+"""The part of docs/checks.md about the checks, from the checks themselves; their tests add what they prove."""
 
 from __future__ import annotations
 
@@ -57,7 +57,3 @@ def _section(check: type[Check]) -> str:
 
 def _links(check: type[Check]) -> str:
     return ", ".join(f"[{each.id}](#{each.id.lower()})" for each in check.rests_on)
-
-
-if __name__ == "__main__":
-    print(document(), end="")

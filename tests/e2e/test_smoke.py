@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import signal
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import pytest
 from local_cloud.faults import Fail
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import PASSWORD, check
+from tests.e2e.doctor.running import run_fix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -184,7 +184,7 @@ class TestFaults:
                 assert failure["id"] == "PS118"
                 assert f"{role} may not call iot:AttachPolicy (implicitDeny)" in failure["cause"]
                 # The printed command, run word for word, mends it.
-                _run_aws(deployment, failure["fix"])
+                run_fix(deployment.cloud, failure["fix"])
                 assert check(deployment.smoke(), "PS203")["status"] == "passed"
         finally:
             iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
@@ -216,7 +216,7 @@ class TestFaults:
             assert failure["id"] == "PS111"
             assert "The IoT policy myIoTPolicy does not exist" in failure["cause"]
             # The printed command, run word for word, makes it as it was.
-            _run_aws(deployment, failure["fix"].splitlines()[0])
+            run_fix(deployment.cloud, failure["fix"].splitlines()[0])
             made = iot.get_policy(policyName="myIoTPolicy")["policyDocument"]
             assert _statements(made) == _statements(document)
         finally:
@@ -263,7 +263,7 @@ class TestFaults:
             failure = _first_failure(deployment.smoke())
             assert failure["id"] == "PS301"
             assert other in failure["cause"]
-            _run_aws(deployment, failure["fix"])
+            run_fix(deployment.cloud, failure["fix"])
             assert deployment.smoke()["summary"]["exit_code"] == 0
         finally:
             iam.put_role_permissions_boundary(RoleName=role, PermissionsBoundary=boundary)
@@ -385,13 +385,3 @@ class TestCouldNotRun:
 
 def _statements(document: str) -> list[str]:
     return sorted(json.dumps(each, sort_keys=True) for each in json.loads(document)["Statement"])
-
-
-def _run_aws(deployment: Deployment, command: str) -> None:
-    """Run an `aws SERVICE OPERATION --option value ...` command by boto3: the AWS CLI is not among our packages."""
-    _, service, operation, *options = shlex.split(command)
-    names = [name.removeprefix("--").replace("-", " ").title().replace(" ", "") for name in options[::2]]
-    if service == "iot":  # its members begin with a small letter
-        names = [name[0].lower() + name[1:] for name in names]
-    call = getattr(deployment.cloud.client(service), operation.replace("-", "_"))
-    call(**dict(zip(names, options[1::2], strict=True)))

@@ -5,12 +5,13 @@ from pathlib import Path
 
 from pubsub_client.checks.catalogue import CHECKS
 from pubsub_client.checks.document import document
+from tests.e2e.doctor.page import page
 
 _FILE = Path(__file__).parents[4] / "docs" / "checks.md"
 
 
-def test_the_document_is_what_the_checks_say() -> None:
-    assert _FILE.read_text() == document(), "run: python -m pubsub_client.checks.document > docs/checks.md"
+def test_the_page_is_what_the_checks_and_the_tests_of_their_causes_say() -> None:
+    assert _FILE.read_text() == page(), "run: python -m tests.e2e.doctor.page > docs/checks.md"
 
 
 def test_ids_are_unique_well_formed_and_anchored() -> None:

@@ -1,0 +1,47 @@
+"""Writes docs/checks.md, the checks and what they name: ``python -m tests.e2e.doctor.page > docs/checks.md``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pubsub_client.checks.document import document
+from tests.e2e.doctor.causes import CAUSES, NOT_MADE
+
+if TYPE_CHECKING:
+    from tests.e2e.doctor.cause import Cause
+
+_HEAD = """## What people met
+
+The causes for which signed-in users could not publish, as people report them. A test makes each on a healthy deployment
+on the embedded cloud, by AWS's own APIs or by what the app does; the first check that does not pass must be the one
+named here, all others pass or are skipped because of it, and the fix that it prints, run word for word or done as it
+says, leaves nothing to find and lets the user through.
+
+| # | what is wrong | how the test makes it | what the user sees | named by | the fix printed |
+|---|---|---|---|---|---|
+"""
+
+
+def page() -> str:
+    """Return the document: the checks, then the table of causes."""
+    rows = [(cause.number, _row(cause)) for cause in CAUSES]
+    rows += [(number, _not_made(number, *told)) for number, told in NOT_MADE.items()]
+    return f"{document()}\n{_HEAD}{''.join(row for _, row in sorted(rows, key=lambda each: each[0]))}"
+
+
+def _row(cause: Cause) -> str:
+    fix = cause.fix if isinstance(cause.fix, str) else ", ".join(f"`{each}`" for each in dict.fromkeys(cause.fix))
+    named_by = f"[{cause.check}](#{cause.check.lower()})" + (", a warning" if cause.status == "warning" else "")
+    return _line(cause.number, cause.name, cause.made, cause.symptom or "", named_by, fix)
+
+
+def _not_made(number: int, name: str, why: str) -> str:
+    return _line(number, name, f"not made: {why}", "", "", "")
+
+
+def _line(*cells: object) -> str:
+    return f"| {' | '.join(str(cell) for cell in cells)} |\n".replace("  ", " ")
+
+
+if __name__ == "__main__":
+    print(page(), end="")
