@@ -15,7 +15,7 @@ _HEAD = """## What people met
 The causes for which signed-in users could not publish, as people report them. A test makes each on a healthy deployment
 on the embedded cloud, by AWS's own APIs or by what the app does; the first check that does not pass must be the one
 named here, all others pass or are skipped because of it, and the fix that it prints, run word for word or done as it
-says, leaves nothing to find and lets the user through.
+says, lets the check pass and the user through. For one of each number everything is looked at again, and nothing found.
 
 | # | what is wrong | how the test makes it | what the user sees | named by | the fix printed |
 |---|---|---|---|---|---|
