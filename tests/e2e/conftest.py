@@ -6,8 +6,6 @@ import fcntl
 import hashlib
 import json
 import shutil
-import subprocess
-import sys
 import time
 import uuid
 from contextlib import contextmanager
@@ -23,11 +21,13 @@ from pycognito.aws_srp import AWSSRP
 from local_cloud.cdk_app import CdkApp
 from local_cloud.process import LocalCloud
 from pubsub_client.outputs import Output
+from tests.e2e.commands import run_pubsub
 from tests.integration.local_cloud.account import Credentials
 from tests.integration.local_cloud.http_api import Answer, call
 from tests.jwt import claims
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
@@ -220,14 +220,8 @@ class Deployment:
     def pubsub(self, *arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a command of ``pubsub`` against this deployment, with other environment variables."""
         command, *options = arguments
-        return subprocess.run(
-            [sys.executable, "-m", "pubsub_client", command, "--stack", self.app.stack_name, *options],
-            env=self.cloud.environment() | variables,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
+        return run_pubsub(
+            [command, "--stack", self.app.stack_name, *options], self.cloud.environment() | variables, stdin
         )
 
     def smoke(self, *arguments: str, **variables: str) -> dict[str, Any]:

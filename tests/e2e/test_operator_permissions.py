@@ -31,14 +31,7 @@ _REPOSITORY = Path(__file__).parents[2]
 
 
 def _pubsub(deployment: Deployment, keys: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "pubsub_client", *arguments],
-        env=deployment.cloud.environment() | keys,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return deployment.pubsub(*arguments, **keys)
 
 
 def _signed_in(deployment: Deployment) -> tuple[str, str]:

@@ -310,7 +310,7 @@ def test_of_two_sweeps_at_once_one_gives_way(deployment: Deployment, seed: Seeds
 def test_the_command_that_is_interrupted_leaves_the_sweep_going_and_shows_it_again(
     deployment: Deployment, seed: Seeds
 ) -> None:
-    seeded = seed(240)
+    seeded = seed(600)
     command = [sys.executable, "-m", "pubsub_client", "sweep"]
     with subprocess.Popen(
         command, env=deployment.cloud.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -79,6 +79,12 @@ def _let_it_wait(patient: Patient) -> None:
         patient.deployment.sign_in(patient.user)
 
 
+def _after_the_worker(patient: Patient) -> Stage:
+    """Look once the worker has attached what it was fed."""
+    patient.deployment.wait_until_attached(patient.identity_id)
+    return patient.chat(patient.tokens)
+
+
 CAUSES = [
     Cause(
         1,
@@ -111,6 +117,7 @@ CAUSES = [
         symptom=Stage.CONNECT,
         make=_give_up,
         ask=about_nobody,
+        works=_after_the_worker,
         status="warning",
     ),
     Cause(
@@ -123,6 +130,7 @@ CAUSES = [
         symptom=Stage.CONNECT,
         make=_let_it_wait,
         ask=about_nobody,
+        works=_after_the_worker,
     ),
     Cause(
         19,
