@@ -28,7 +28,7 @@ from pubsub_client.checks.role_permissions import RoleAllows
 from pubsub_client.checks.role_trust import RoleTrustsThePool
 from pubsub_client.checks.self_attach import SelfAttachRepairs, UnsignedSelfAttachIsRefused
 from pubsub_client.checks.sign_in import RepeatSignInIsQuick, UserCanSignIn, UserSignsIn
-from pubsub_client.checks.trigger import PoolMayInvoke, TriggerIsAsDeployed, TriggerMayAttach
+from pubsub_client.checks.trigger import FunctionsMayAttach, PoolMayInvoke, TriggerIsAsDeployed
 from pubsub_client.checks.trigger_log import TriggerWorks
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ CHECKS: tuple[type[Check], ...] = (
     TriggerIsWired,
     PoolMayInvoke,
     TriggerIsAsDeployed,
-    TriggerMayAttach,
+    FunctionsMayAttach,
     NestedSignInIsWired,
     NothingIsLeftOver,
     UserCanSignIn,

@@ -14,7 +14,7 @@ from pubsub_client.checks.command import AwsCommand, PubSubCommand
 from pubsub_client.checks.provisioning import IdentityPoolTakesTokens, PolicyExists, TriggerIsWired
 from pubsub_client.checks.queue import messages_in
 from pubsub_client.checks.sign_in import UserSignsIn
-from pubsub_client.checks.trigger import TriggerMayAttach
+from pubsub_client.checks.trigger import FunctionsMayAttach
 from pubsub_client.exceptions import SessionError
 from pubsub_client.outputs import Output
 
@@ -149,7 +149,7 @@ class PolicyIsAttached(Check):
     id = "PS203"
     group = Group.IDENTITY
     title = "the IoT policy is attached to the user's identity"
-    rests_on = (IdentityIsSignedIn, PolicyIsOnIdentities, TriggerIsWired, TriggerMayAttach, NestedSignInIsWired)
+    rests_on = (IdentityIsSignedIn, PolicyIsOnIdentities, TriggerIsWired, FunctionsMayAttach, NestedSignInIsWired)
     needs = frozenset({Need.OPERATOR, Need.IDENTITY})
     retry_deadline = POLICY_ACTS_SECONDS
 

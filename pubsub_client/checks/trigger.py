@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 _NO_TRIGGER = "attachment is self-attach: there is no trigger"
 _COGNITO = "cognito-idp.amazonaws.com"
-_FUNCTIONS = ("SignInAttachmentPostAuthentication", "SignInAttachmentAuthChallenge")
+# What the logical ids of the functions begin with.
+_SIGNING_IN = ("SignInAttachmentPostAuthentication", "SignInAttachmentAuthChallenge")
+_ATTACHING = ("SignInAttachmentPostAuthentication", "SignInAttachmentRetryQueueWorker")
+_SELF_ATTACHING = ("SelfAttachFunction",)
 # What CloudFormation's template and Lambda call the same; each of them can keep the trigger from its work.
 _CONFIGURED = ("Handler", "MemorySize", "Runtime", "Timeout")
 
@@ -42,7 +45,7 @@ class PoolMayInvoke(Check):
         """Read the policies of the functions."""
         if not context.attaches_at_sign_in:
             return needless(_NO_TRIGGER)
-        for name in await asyncio.to_thread(_functions, context):
+        for name in await asyncio.to_thread(_functions, context, _SIGNING_IN):
             if not await asyncio.to_thread(_lets_cognito, context, name):
                 return failed(
                     f"User pool {context.output(Output.USER_POOL_ID)} may not invoke {name}: every sign-in fails.",
@@ -83,49 +86,51 @@ class TriggerIsAsDeployed(Check):
         return await asyncio.to_thread(_compare_with_template, context)
 
 
-class TriggerMayAttach(Check):
-    """The trigger's role allows iot:AttachPolicy.
+class FunctionsMayAttach(Check):
+    """The roles of the functions that attach allow iot:AttachPolicy: trigger and worker, or that of self-attach.
 
-    Without it no sign-in attaches anything; the trigger returns, and the attachment becomes a dead letter.
+    Without it no sign-in attaches anything; the trigger returns all the same, and the attachment becomes a dead letter.
     """
 
     id = "PS118"
     group = Group.PROVISIONING
-    title = "the trigger's role may attach IoT policies"
+    title = "the functions that attach IoT policies may do so"
     rests_on = (OutputsAreComplete,)
     needs = frozenset({Need.OPERATOR, Need.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Have IAM simulate the call."""
-        if not context.attaches_at_sign_in:
-            return needless(_NO_TRIGGER)
-        name = context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
-        function = await asyncio.to_thread(context.aws.functions.get_function_configuration, FunctionName=name)
-        answer = await asyncio.to_thread(
-            context.aws.iam.simulate_principal_policy,
-            PolicySourceArn=function["Role"],
-            ActionNames=["iot:AttachPolicy"],
-        )
-        (result,) = answer["EvaluationResults"]
-        if result["EvalDecision"] == "allowed":
-            return passed()
-        role = function["Role"].rpartition("/")[2]
-        return failed(
-            f"The trigger's role {role} may not call iot:AttachPolicy ({result['EvalDecision']}): no sign-in attaches "
-            "the policy.",
-            resource=role,
-            fix=allow_attaching(role)
-            if result["EvalDecision"] == "implicitDeny"
-            else [
-                "Take the deny off that one of these holds:",
-                AwsCommand("iam", "ListRolePolicies", {"RoleName": role}),
-                AwsCommand("iam", "ListAttachedRolePolicies", {"RoleName": role}),
-            ],
-        )
+        attaching = _ATTACHING if context.attaches_at_sign_in else _SELF_ATTACHING
+        for name in await asyncio.to_thread(_functions, context, attaching):
+            if wrong := await asyncio.to_thread(_look_at_role, context, name):
+                return wrong
+        return passed()
 
 
-def _functions(context: Context) -> list[str]:
-    return [name for logical, name in functions_by_logical_id(context).items() if logical.startswith(_FUNCTIONS)]
+def _look_at_role(context: Context, function_name: str) -> Finding | None:
+    """Find out whether a function's role may attach; None if it may."""
+    role_arn = context.aws.functions.get_function_configuration(FunctionName=function_name)["Role"]
+    answer = context.aws.iam.simulate_principal_policy(PolicySourceArn=role_arn, ActionNames=["iot:AttachPolicy"])
+    (result,) = answer["EvaluationResults"]
+    decision, role = result["EvalDecision"], role_arn.rpartition("/")[2]
+    if decision == "allowed":
+        return None
+    return failed(
+        f"The role {role} may not call iot:AttachPolicy ({decision}), so {function_name} attaches nobody.",
+        resource=role,
+        fix=allow_attaching(role)
+        if decision == "implicitDeny"
+        else [
+            "Take the deny off that one of these holds:",
+            AwsCommand("iam", "ListRolePolicies", {"RoleName": role}),
+            AwsCommand("iam", "ListAttachedRolePolicies", {"RoleName": role}),
+        ],
+    )
+
+
+def _functions(context: Context, logical_ids: tuple[str, ...]) -> list[str]:
+    """Return the names of the functions whose logical ids begin so."""
+    return [name for logical, name in functions_by_logical_id(context).items() if logical.startswith(logical_ids)]
 
 
 def _lets_cognito(context: Context, function: str) -> bool:
@@ -164,7 +169,7 @@ def _compare_with_template(context: Context) -> Finding:
     template = aws.cloudformation.get_template(StackName=context.stack)["TemplateBody"]
     resources = (json.loads(template) if isinstance(template, str) else template)["Resources"]
     for logical_id, name in functions_by_logical_id(context).items():
-        if not logical_id.startswith(_FUNCTIONS):
+        if not logical_id.startswith(_SIGNING_IN):
             continue
         deployed = resources[logical_id]["Properties"]
         function: Mapping[str, Any] = {**aws.functions.get_function_configuration(FunctionName=name)}

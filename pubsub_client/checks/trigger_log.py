@@ -11,7 +11,7 @@ from pubsub_client.checks.check import Check, Finding, Group, Need, failed, need
 from pubsub_client.checks.command import AwsCommand
 from pubsub_client.checks.provisioning import TriggerIsWired
 from pubsub_client.checks.sign_in import UserSignsIn
-from pubsub_client.checks.trigger import TriggerMayAttach
+from pubsub_client.checks.trigger import FunctionsMayAttach
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class TriggerWorks(Check):
     id = "PS124"
     group = Group.SIGN_IN
     title = "the trigger's last word is no failure"
-    rests_on = (UserSignsIn, TriggerIsWired, TriggerMayAttach, NestedSignInIsWired)
+    rests_on = (UserSignsIn, TriggerIsWired, FunctionsMayAttach, NestedSignInIsWired)
     needs = frozenset({Need.OPERATOR, Need.STACK})
 
     async def run(self, context: Context) -> Finding:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from local_cloud.faults import Fail
 from pubsub_client.outputs import SIGN_IN_OUTPUTS, Output
 from tests.e2e.conftest import Deployment, check, deploy_environment
 
@@ -50,9 +51,7 @@ def test_the_smoke_tests_users_attach_themselves_and_what_the_trigger_would_do_i
     document = alone.smoke()
     assert document["summary"]["exit_code"] == 0, document
     assert {each["id"]: each["cause"] for each in document["checks"] if each["status"] != "passed"} == {
-        **dict.fromkeys(
-            ("PS112", "PS114", "PS118", "PS119", "PS124"), "attachment is self-attach: there is no trigger"
-        ),
+        **dict.fromkeys(("PS112", "PS114", "PS119", "PS124"), "attachment is self-attach: there is no trigger"),
         "PS117": "attachment is self-attach: nobody signs in nested",
         "PS122": "attachment is self-attach: signing in attaches nothing",
         "PS601": "attachment is self-attach: there is no retry queue",
@@ -69,18 +68,25 @@ def test_the_smoke_test_leaves_nothing_behind(alone: Deployment, user: str) -> N
 
 
 def test_the_smoke_test_says_where_to_look_when_the_route_attaches_nothing(alone: Deployment) -> None:
+    with alone.cloud.fault("iot:AttachPolicy", Fail("AccessDeniedException")):
+        failure = check(alone.smoke(), "PS203")
+    assert failure["status"] == "failed"
+    assert "the IoT policy could not be attached" in failure["cause"]
+    assert failure["resource"] == alone.outputs[Output.SELF_ATTACH_URL]
+    assert "aws cloudformation describe-stack-resources --stack-name AmplifyPubSub-alone" in failure["fix"]
+
+
+def test_the_smoke_test_names_the_role_of_the_route_that_may_not_attach(alone: Deployment) -> None:
     iam = alone.cloud.client("iam")
     role, name, document = _permission_of_the_route(alone)
     without = json.dumps(document).replace("iot:AttachPolicy", "iot:AttachPolicyNot")
     iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=without)
     try:
-        failure = check(alone.smoke(), "PS203")
+        failure = check(alone.smoke(), "PS118")
     finally:
         iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
-    assert failure["status"] == "failed"
-    assert "the IoT policy could not be attached" in failure["cause"]
-    assert failure["resource"] == alone.outputs[Output.SELF_ATTACH_URL]
-    assert "aws cloudformation describe-stack-resources --stack-name AmplifyPubSub-alone" in failure["fix"]
+    assert (failure["status"], failure["resource"]) == ("failed", role)
+    assert failure["fix"].startswith(f"aws iam put-role-policy --role-name {role} ")
 
 
 def test_pubsub_attach_cannot_prove_a_user_and_says_what_to_do_instead(alone: Deployment, user: str) -> None:
