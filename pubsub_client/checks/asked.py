@@ -135,3 +135,13 @@ class GivenIds:
             Output.POLICY_NAME: self.policy_name,
         }
         return {name.value: value for name, value in known.items() if value}
+
+    def options(self) -> tuple[str, ...]:
+        """Return the options of `pubsub doctor` that name it; the name of the policy is for the operator to fill in."""
+        options = {
+            "--user-pool-id": self.user_pool_id,
+            "--identity-pool-id": self.identity_pool_id,
+            "--endpoint": self.endpoint,
+            "--policy-name": self.policy_name or "NAME",
+        }
+        return tuple(part for option in options.items() for part in option)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import boto3
 from botocore import UNSIGNED, xform_name
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError
 
 from pubsub_client.checks.check import CouldNotRunError
 
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
     from types_boto3_ssm import SSMClient
     from types_boto3_stepfunctions import SFNClient
     from types_boto3_sts import STSClient
+
+
+class UnreadableAnswerError(BotoCoreError):
+    """Something on the way to AWS answers in its place: a proxy, a login page."""
+
+    fmt = "{answer}, which is no JSON"
 
 
 class Aws:
@@ -72,7 +79,7 @@ class Aws:
         """Keep the answer; boto3 takes one that is no JSON for one without members, which says something else.
 
         Raises:
-            ValueError: it is no JSON, and should be.
+            UnreadableAnswerError: it is no JSON, and should be.
         """
         answer = {name: value for name, value in parsed.items() if name != "ResponseMetadata"}
         self.last_answer = f"{model.name} answered {http_response.status_code} {reprlib.repr(answer)}"
@@ -83,7 +90,7 @@ class Aws:
             except ValueError:
                 body = reprlib.repr(http_response.text)
                 self.last_answer = f"{model.name} answered {http_response.status_code} {body}"
-                raise ValueError("that is no JSON") from None
+                raise UnreadableAnswerError(answer=self.last_answer) from None
 
     @property
     def region(self) -> str | None:

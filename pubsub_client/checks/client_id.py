@@ -42,10 +42,12 @@ class ClientIdIsUnshared(Check):
         client_id = context.app.client_id
         if client_id is None:
             raise TypeError("needs a client id")
-        pubsub = PubSub(context.provider(context.session), client_id=client_id)
         try:
-            async with pubsub:
-                reason = await _end_of(pubsub)
+            if context.connected_as == client_id:
+                reason = await _end_of(context.pubsub)
+            else:
+                async with PubSub(context.provider(context.session), client_id=client_id) as pubsub:
+                    reason = await _end_of(pubsub)
         except ConnectionRefused as refusal:
             return failed(
                 f"The user is refused with the client id {client_id}, and was accepted with a random one: "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pubsub_client import PubSub
 from pubsub_client.checks.app_settings import TopicsAreUsable
 from pubsub_client.checks.authorization import CredentialsAreGiven, GroupRolesHoldThePolicies
-from pubsub_client.checks.check import Check, Finding, Group, Need, failed, passed
+from pubsub_client.checks.check import Check, Finding, Group, Need, failed, needless, passed
 from pubsub_client.checks.endpoint import ClockAgrees
 from pubsub_client.checks.identity import POLICY_ACTS_SECONDS, PolicyIsAttached
 from pubsub_client.checks.iot_policy_permissions import PolicyAllows
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pubsub_client.checks.context import Context
 
 _TRY_EVERY_SECONDS = 2.0
+NO_TOPIC = "needs a topic that the front end publishes to: --topic"
+"""Why no message is sent in a deployment of which no topic is known."""
 
 
 class UserConnects(Check):
@@ -39,19 +41,32 @@ class UserConnects(Check):
 
     async def run(self, context: Context) -> Finding:
         """Connect, and stay connected for the checks that follow."""
-        provider = context.provider(context.session)
         deadline = context.deadline(type(self))
         attempts = 1
-        while True:
-            try:
-                context.pubsub = await context.cleanup.enter_async_context(PubSub(provider))
-                break
-            except ConnectionRefused as refusal:
-                if time.monotonic() + _TRY_EVERY_SECONDS > deadline:
-                    return _refused(context, refusal)
+        while (refusal := await self._connect(context)) is not None:
+            if time.monotonic() + _TRY_EVERY_SECONDS > deadline:
+                return _refused(context, refusal)
             attempts += 1
             await asyncio.sleep(_TRY_EVERY_SECONDS)
-        return passed(f"attempt {attempts}" if attempts > 1 else None)
+        told = [f"as {context.connected_as}"] if context.connected_as else []
+        return passed(", ".join([*told, *([f"attempt {attempts}"] if attempts > 1 else [])]) or None)
+
+    async def _connect(self, context: Context) -> ConnectionRefused | None:
+        """Connect with a random client id, and if that one is denied with the front end's; return the last refusal."""
+        provider = context.provider(context.session)
+        refusal: ConnectionRefused | None = None
+        for client_id in dict.fromkeys((None, context.app.client_id)):
+            if refusal and not refusal.denied:
+                break
+            try:
+                pubsub = PubSub(provider, client_id=client_id)
+                context.pubsub = await context.cleanup.enter_async_context(pubsub)
+            except ConnectionRefused as error:
+                refusal = error
+            else:
+                context.connected_as = client_id
+                return None
+        return refusal
 
 
 def _refused(context: Context, refusal: ConnectionRefused) -> Finding:
@@ -83,6 +98,8 @@ class UserSubscribes(Check):
 
     async def run(self, context: Context) -> Finding:
         """Subscribe to a topic that nobody else uses."""
+        if not context.may_send:
+            return needless(NO_TOPIC)
         context.messages = await context.cleanup.enter_async_context(context.pubsub.subscribe(context.topic))
         return passed(context.topic)
 

@@ -83,9 +83,11 @@ class Context:
     """The roles that signed-in users get: that of the user asked about, or every role that somebody may get."""
     pubsub: PubSub = field(init=False)
     """That user's connection."""
+    connected_as: str | None = field(default=None, init=False)
+    """The front end's client id, where that connection had to take it; None where it took a random one."""
     topic: str = field(init=False)
-    """The topic of this run's messages: the first without wildcards that was asked about, or one of its own within what
-    the IoT policy opens."""
+    """The topic of this run's messages: the first that was asked about and takes any message, or one of its own within
+    what the IoT policy opens."""
     messages: Subscription = field(init=False)
     """That user's subscription to it."""
     sign_in_to_message: float | None = field(default=None, init=False)
@@ -126,7 +128,8 @@ class Context:
     def begin(self, outputs: dict[str, str]) -> None:
         """Take the outputs; from here on users may be made, and are removed when the run ends."""
         self.outputs = outputs
-        topics = (each for each in self.app.topics if "+" not in each and "#" not in each)
+        # AWS IoT's own topics, which begin with $, do something: no message of a check may go there.
+        topics = (each for each in self.app.topics if not each.startswith("$") and "+" not in each and "#" not in each)
         self.topic = next(topics, None) or self._topic_of_our_own()
         self.users = ProbeUsers(self.aws, outputs)
         self.cleanup.push_async_callback(self._remove_users)
@@ -147,6 +150,16 @@ class Context:
     def topics(self) -> list[str]:
         """The patterns of topics that the IoT policy opens, as far as a stack's outputs say; else any."""
         return self.outputs.get(Output.TOPICS, "*").split(",")
+
+    @property
+    def topic_known(self) -> bool:
+        """Whether it is known what topics users may use: the stack's, or those asked about."""
+        return self.given is None or bool(self.app.topics)
+
+    @property
+    def may_send(self) -> bool:
+        """Whether there is a topic to which a message of this run may go."""
+        return self.given is None or self.topic in self.app.topics
 
     @property
     def asked_topics(self) -> tuple[str, ...]:

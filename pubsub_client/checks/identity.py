@@ -253,20 +253,21 @@ def _drift(context: Context) -> tuple[str, Fix] | None:
 
 
 def _marked_identity(context: Context) -> Finding:
+    """Take the identity that the user's marker names; whom no trigger attaches carries none."""
     user = context.pool_user
     if user is None:
         return skipped(f"the user {context.whom.user_name} could not be read")
-    if user.marker is None:
-        return failed(
-            f"User {user.name} carries no marker: no sign-in has attached the policy yet, and nothing tells the "
-            "identity id.",
-            resource=user.name,
-            fix=PubSubCommand(("attach", "--stack", context.stack, "--user", user.name), safe=True)
-            if context.attaches_at_sign_in
-            else "Give an ID token of the user's: pubsub doctor --id-token FILE",
-        )
-    context.identity_id = user.marker.identity_id
-    return passed(f"{context.identity_id}, by the user's marker")
+    if user.marker is not None:
+        context.identity_id = user.marker.identity_id
+        return passed(f"{context.identity_id}, by the user's marker")
+    if context.given or not context.attaches_at_sign_in or user.attaches_alone:
+        return skipped(f"only an ID token tells the identity of {user.name}: --id-token, or --password-stdin")
+    return failed(
+        f"User {user.name} carries no marker: no sign-in has attached the policy yet, and nothing tells the identity "
+        "id.",
+        resource=user.name,
+        fix=PubSubCommand(("attach", "--stack", context.stack, "--user", user.name), safe=True),
+    )
 
 
 def _attach(context: Context) -> PubSubCommand | AwsCommand:

@@ -23,6 +23,7 @@ class PoolUser:
         enabled: whether the user may sign in at all.
         attributes: the user's attributes but the marker.
         marker: what says that the policy is attached; None without.
+        second_factors: the kinds of second factor the user has set up.
     """
 
     name: str
@@ -30,6 +31,12 @@ class PoolUser:
     enabled: bool
     attributes: Mapping[str, str]
     marker: Marker | None
+    second_factors: tuple[str, ...] = ()
+
+    @property
+    def attaches_alone(self) -> bool:
+        """Whether nobody but the user can have the policy attached: no trigger signs this user in nested."""
+        return bool(self.second_factors) or self.status == "EXTERNAL_PROVIDER"
 
     def __str__(self) -> str:
         return f"{self.name} ({self.status}, {'enabled' if self.enabled else 'disabled'})"
@@ -52,4 +59,5 @@ def read_user(user_pools: CognitoIdentityProviderClient, user_pool_id: str, name
         enabled=found["Enabled"],
         attributes={key: value for key, value in attributes.items() if key != ATTRIBUTE},
         marker=Marker.of(found["UserAttributes"]),
+        second_factors=tuple(found.get("UserMFASettingList", ())),
     )

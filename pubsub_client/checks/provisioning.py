@@ -102,7 +102,7 @@ class IdentityPoolTakesTokens(Check):
                 "UpdateIdentityPool",
                 pool,
                 {"CognitoIdentityProviders": [*providers, provider]},
-                safe=True,
+                safe=context.given is None,
             ),
         )
 
@@ -171,7 +171,9 @@ def _create_policy(context: Context) -> AwsCommand:
     """Return the command that makes the policy as the stack had made it, or as Amplify's guide does."""
     document = json.dumps(policy_document(iot_arn_prefix(context), context.topics), separators=(",", ":"))
     name = context.output(Output.POLICY_NAME)
-    return AwsCommand("iot", "CreatePolicy", {"policyName": name, "policyDocument": document}, safe=True)
+    # A name given by hand may be mistyped.
+    safe = context.given is None
+    return AwsCommand("iot", "CreatePolicy", {"policyName": name, "policyDocument": document}, safe=safe)
 
 
 def _remove(context: Context, user: LeftOver) -> list[AwsCommand]:

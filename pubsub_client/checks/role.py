@@ -43,38 +43,44 @@ async def look_at_role(context: Context, role_name: str, who: str) -> Finding:
             fix="Name a group's role in the setting groups and deploy again, or delete a group no longer wanted: "
             f"aws cognito-idp delete-group --user-pool-id {context.output(Output.USER_POOL_ID)} --group-name ...",
         )
+    guard = None if context.output(Output.ACCESS_MODE) == "documented" else await asyncio.to_thread(_guard, context)
+    unguarded = await asyncio.to_thread(_unguarded, context, guard, role_name, attached) if guard else None
     if missing := [name for name in MANAGED_POLICIES if name not in attached]:
         partition = context.output(Output.AUTH_ROLE_ARN).split(":")[1]
+        attach = [_attach(role_name, f"arn:{partition}:iam::aws:policy/{name}") for name in missing]
         return failed(
             f"{who} lacks {' and '.join(missing)}: AWS IoT allows a signed-in user only what both the role "
             "and the IoT policy allow.",
             resource=role_name,
-            fix=[_attach(role_name, f"arn:{partition}:iam::aws:policy/{name}") for name in missing],
+            # The guard first: without it what AWSIoTConfigAccess allows would be open to everybody meanwhile.
+            fix=[unguarded.fix, *attach] if unguarded else attach,
         )
-    if context.output(Output.ACCESS_MODE) == "documented":
-        return passed("not guarded, as accessMode documented wants it")
-    return await asyncio.to_thread(_look_at_guard, context, role_name, who, attached)
+    if unguarded:
+        return failed(f"{who} {unguarded.lacks}: {_EXPOSED}", resource=role_name, fix=unguarded.fix)
+    return passed(guard.told if guard else "not guarded, as accessMode documented wants it")
 
 
-def _look_at_guard(context: Context, role_name: str, who: str, attached: Mapping[str, str]) -> Finding:
-    guard = _guard(context)
+@dataclass(frozen=True)
+class _Unguarded:
+    """How a role is without its guard, as a sentence about it goes on, and the command that gives it."""
+
+    lacks: str
+    fix: AwsCommand
+
+
+def _unguarded(context: Context, guard: _Guard, role_name: str, attached: Mapping[str, str]) -> _Unguarded | None:
+    """Find out whether the guard keeps a role's users off the control plane; None if it does."""
     if not guard.bounds:
-        if guard.arn in attached.values():
-            return passed(f"deny {guard.name}")
-        return failed(f"{who} lacks {guard.name}: {_EXPOSED}", resource=role_name, fix=_attach(role_name, guard.arn))
+        guarded = guard.arn in attached.values()
+        return None if guarded else _Unguarded(f"lacks {guard.name}", _attach(role_name, guard.arn))
     role = context.aws.iam.get_role(RoleName=role_name)["Role"]
     boundary = role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
     if boundary == guard.arn:
-        return passed(f"boundary {guard.name}")
-    return failed(
-        f"{who} has {boundary or 'nothing'} as its permissions boundary, not the stack's: {_EXPOSED}",
-        resource=role_name,
-        fix=AwsCommand(
-            "iam",
-            "PutRolePermissionsBoundary",
-            {"RoleName": role_name, "PermissionsBoundary": guard.arn},
-            safe=boundary is None,
-        ),
+        return None
+    parameters = {"RoleName": role_name, "PermissionsBoundary": guard.arn}
+    return _Unguarded(
+        f"has {boundary or 'nothing'} as its permissions boundary, not the stack's",
+        AwsCommand("iam", "PutRolePermissionsBoundary", parameters, safe=boundary is None),
     )
 
 
@@ -99,6 +105,11 @@ class _Guard:
     @property
     def name(self) -> str:
         return self.arn.rpartition("/")[2]
+
+    @property
+    def told(self) -> str:
+        """What it is, for people."""
+        return f"{'boundary' if self.bounds else 'deny'} {self.name}"
 
 
 def _guard(context: Context) -> _Guard:

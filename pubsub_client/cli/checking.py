@@ -81,6 +81,10 @@ class Checking:
         """Where progress is shown."""
         return Console(stderr=self.json, highlight=False)
 
+    def shown(self, text: str) -> str:
+        """Return a text as it may be shown."""
+        return redacted(text) if self.redact else text
+
     def run(
         self, make_context: Callable[[AsyncExitStack], Context], choose: Callable[[Context], Sequence[type[Check]]]
     ) -> Run:
@@ -92,7 +96,7 @@ class Checking:
         """
         run = asyncio.run(self._run(make_context, choose))
         for line in run.left_behind:
-            print(f"pubsub: could not be removed: {redacted(line) if self.redact else line}", file=sys.stderr)
+            print(f"pubsub: could not be removed: {self.shown(line)}", file=sys.stderr)
         if run.interrupted:
             print("pubsub: interrupted; what the run had made is removed", file=sys.stderr)
             raise typer.Exit(ExitCode.INTERRUPTED)
@@ -113,8 +117,7 @@ class Checking:
             document = as_json(self.name, self.stack, self.region, run.results, redact=self.redact, **members)
             print(document, end="")
         if self.junit:
-            report = as_junit(self.name, self.stack, run.results)
-            self.junit.write_text(redacted(report) if self.redact else report)
+            self.junit.write_text(self.shown(as_junit(self.name, self.stack, run.results)))
         self.console.print(last_line, soft_wrap=True)
         raise typer.Exit(ExitCode.CHECK_FAILED if run.left_behind else exit_code(run.results))
 

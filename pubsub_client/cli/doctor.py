@@ -67,6 +67,14 @@ IdTokenFile = Annotated[
         rich_help_panel=_WHOM,
     ),
 ]
+AsEndUser = Annotated[
+    bool,
+    typer.Option(
+        "--as-end-user",
+        help="See what a front end's user sees, by --id-token, though there are AWS credentials.",
+        rich_help_panel=_WHOM,
+    ),
+]
 Topic = Annotated[
     list[str] | None,
     typer.Option(
@@ -120,6 +128,7 @@ def doctor(
     identity_pool_id: IdentityPoolId = None,
     endpoint: Endpoint = None,
     policy_name: PolicyName = None,
+    as_end_user: AsEndUser = False,
     topic: Topic = None,
     client_id: ClientId = None,
     keep_alive: KeepAlive = None,
@@ -151,11 +160,9 @@ def doctor(
     if package_json:
         FrontEnd.read(package_json)
     whom = _whom(user, password_stdin, identity_id, id_token)
-    aws = Aws(profile, region, endpoint_url)
-    if aws.region is None and identity_pool_id and ":" in identity_pool_id:
-        aws = Aws(profile, identity_pool_id.partition(":")[0], endpoint_url)
+    aws = Aws(profile, _region(region, identity_pool_id), endpoint_url)
     by_hand = _ByHand(user_pool_id, user_pool_client_id, identity_pool_id, endpoint, policy_name)
-    as_operator = aws.has_credentials
+    as_operator = not as_end_user and aws.has_credentials
     app = App(tuple(topic or ()), client_id, keep_alive, payload_bytes, subscriptions, package_json)
     examination = _Examination(
         aws,
@@ -169,12 +176,12 @@ def doctor(
     )
     checking = Checking("doctor", examination.name, aws.region, json, junit, redact, skip or ())
     run = examination.run(checking)
-    if fix and fix_what_is_safe(run, aws, ask=not yes, console=checking.console):
+    if fix and fix_what_is_safe(run, aws, checking, ask=not yes):
         checking.console.print("Checked again:")
         run = examination.run(checking)
     left = examination.left_to_an_operator(run)
     for line in left.lines if left else ():
-        checking.console.print(line, soft_wrap=True)
+        checking.console.print(checking.shown(line), soft_wrap=True, markup=False)
     checking.end(run, _last_line(run, whom), **({"operator": left.members} if left else {}))
 
 
@@ -281,7 +288,8 @@ class _Examination:
             (each.finding.detail for each in run.results if each.check.id == "PS201" and each.finding.detail), None
         )
         whom = ("--identity-id", identity_id) if identity_id else ("--user", str(self.whom.user_name))
-        return _LeftToAnOperator(unseen, str(PubSubCommand(("doctor", *whom)))) if unseen else None
+        command = str(PubSubCommand(("doctor", *whom, *(self.given.options() if self.given else ()))))
+        return _LeftToAnOperator(unseen, command) if unseen else None
 
     def _context(self, cleanup: AsyncExitStack) -> Context:
         from pubsub_client.checks.context import Context
@@ -298,6 +306,20 @@ class _Examination:
             given=self.given,
             again=shlex.join(("pubsub", *sys.argv[1:])),
         )
+
+
+def _region(region: str | None, identity_pool_id: str | None) -> str | None:
+    """Return the region: an identity pool's id begins with its own.
+
+    Raises:
+        typer.BadParameter: the two options contradict each other.
+    """
+    of_pool, found, _ = (identity_pool_id or "").partition(":")
+    if not found:
+        return region
+    if region and region != of_pool:
+        raise typer.BadParameter(f"--region is {region}, and --identity-pool-id is of {of_pool}")
+    return of_pool
 
 
 def _whom(user: str | None, password_stdin: bool, identity_id: str | None, id_token: str | None) -> Whom:

@@ -225,6 +225,23 @@ class TestFaults:
                 iot.create_policy(policyName="myIoTPolicy", policyDocument=document)
         assert deployment.smoke()["summary"]["exit_code"] == 0
 
+    def test_a_role_without_all_of_it_gets_the_guard_first(self, deployment: Deployment) -> None:
+        """What AWSIoTConfigAccess allows would be open to everybody in between."""
+        iam = deployment.cloud.client("iam")
+        role = deployment.outputs[Output.AUTH_ROLE_ARN].rpartition("/")[2]
+        boundary = iam.get_role(RoleName=role)["Role"]["PermissionsBoundary"]["PermissionsBoundaryArn"]
+        config_access = {"RoleName": role, "PolicyArn": "arn:aws:iam::aws:policy/AWSIoTConfigAccess"}
+        iam.detach_role_policy(**config_access)
+        iam.delete_role_permissions_boundary(RoleName=role)
+        try:
+            failure = check(deployment.smoke(), "PS301")
+        finally:
+            iam.put_role_permissions_boundary(RoleName=role, PermissionsBoundary=boundary)
+            iam.attach_role_policy(**config_access)
+        guard, attach = failure["fix"].splitlines()
+        assert guard == f"aws iam put-role-permissions-boundary --role-name {role} --permissions-boundary {boundary}"
+        assert attach.startswith("aws iam attach-role-policy ")
+
     @pytest.mark.parametrize("policy", ["AWSIoTDataAccess", "AWSIoTConfigAccess"])
     def test_a_managed_policy_detached(self, deployment: Deployment, policy: str) -> None:
         iam = deployment.cloud.client("iam")

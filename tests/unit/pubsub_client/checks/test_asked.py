@@ -88,3 +88,32 @@ async def test_the_runs_own_topic_is_within_what_the_policy_opens() -> None:
         asked = Context(aws=context.aws, stack="s", patience=0, cleanup=cleanup, app=App(("a/b", "c/#")))
         asked.begin({})
         assert (asked.topic, asked.asked_topics) == ("a/b", ("a/b", "c/#"))
+
+
+@pytest.mark.parametrize("topics", [("$aws/things/t/shadow/delete",), ("room/#",), ("room/+/x", "$aws/rules/r")])
+async def test_no_message_goes_where_it_would_do_something_or_cannot_go(topics: tuple[str, ...]) -> None:
+    async with AsyncExitStack() as cleanup:
+        context = Context(aws=Aws(region="eu-west-1"), stack="s", patience=0, cleanup=cleanup, app=App(topics))
+        context.begin({"Topics": "room/*"})
+        assert context.topic.startswith("room/pubsub-check-")
+        assert context.may_send
+
+
+async def test_where_no_topic_is_known_no_message_is_sent() -> None:
+    given = GivenIds("eu-west-1", "pool", "eu-west-1:i", "e")
+    for topics, may_send in (((), False), (("room/#",), False), (("room/#", "room/1"), True)):
+        async with AsyncExitStack() as cleanup:
+            context = Context(
+                aws=Aws(region="eu-west-1"), stack="s", patience=0, cleanup=cleanup, app=App(topics), given=given
+            )
+            context.begin(given.outputs())
+            assert context.may_send is may_send
+            assert context.topic_known is bool(topics)
+
+
+def test_the_options_of_a_deployment_given_by_ids_name_it_again() -> None:
+    given = GivenIds("eu-west-1", "pool", "eu-west-1:i", "e-ats.iot.eu-west-1.amazonaws.com")
+    assert given.options() == (
+        "--user-pool-id", "pool", "--identity-pool-id", "eu-west-1:i",
+        "--endpoint", "e-ats.iot.eu-west-1.amazonaws.com", "--policy-name", "NAME",
+    )  # fmt: skip

@@ -41,6 +41,10 @@ def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (["--yes"], "--yes answers what --fix asks"),
         (["--junit", "/nowhere/at/all.xml"], "--junit: there is no directory"),
         (["--keep-alive", "-1"], "--keep-alive"),
+        (
+            ["--region", "eu-west-2", "--identity-pool-id", "eu-west-1:1"],
+            "--region is eu-west-2, and --identity-pool-id is of eu-west-1",
+        ),
     ],
 )
 def test_wrong_usage_is_2_and_names_the_option(arguments: list[str], told: str) -> None:
@@ -84,3 +88,27 @@ def test_a_file_without_an_id_token_is_refused(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["doctor", "--id-token", str(tmp_path / "none")])
     assert isinstance(done.exception, CouldNotRunError)
     assert "cannot be read" in str(done.exception)
+
+
+def test_aws_credentials_do_not_keep_anybody_from_asking_as_the_end_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    file = tmp_path / "token"
+    file.write_text(token())
+    asked = [
+        "doctor",
+        "--id-token",
+        str(file),
+        "--identity-pool-id",
+        "eu-west-1:1",
+        "--endpoint",
+        "e",
+        "--only",
+        "PS106",
+    ]
+    assert "needs --policy-name too" in CliRunner().invoke(app, asked).output.replace("\n", " ")
+    done = CliRunner().invoke(app, [*asked, "--as-end-user"])
+    assert done.exit_code == 1
+    assert "The ID token has expired" in done.output
