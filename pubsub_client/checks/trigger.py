@@ -25,8 +25,9 @@ _COGNITO = "cognito-idp.amazonaws.com"
 _SIGNING_IN = ("SignInAttachmentPostAuthentication", "SignInAttachmentAuthChallenge")
 _ATTACHING = ("SignInAttachmentPostAuthentication", "SignInAttachmentRetryQueueWorker")
 _SELF_ATTACHING = ("SelfAttachFunction",)
-# What CloudFormation's template and Lambda call the same; each of them can keep the trigger from its work.
+# What CloudFormation's template and Lambda call the same.
 _CONFIGURED = ("Handler", "MemorySize", "Runtime", "Timeout")
+_NESTED_EXECUTIONS = 2
 
 
 class PoolMayInvoke(Check):
@@ -67,10 +68,11 @@ class PoolMayInvoke(Check):
 
 
 class TriggerIsAsDeployed(Check):
-    """The functions of the sign-in have the handler, the time and the memory they were deployed with.
+    """The functions of the sign-in have the handler they were deployed with, and no less time and memory.
 
-    With less of these they fail, or are slower than the five seconds for which Cognito waits; with no concurrency left
-    to them they are not run at all. `cdk deploy` does not see what was changed by hand.
+    With less of these they fail, or are slower than the five seconds for which Cognito waits; with fewer than two
+    executions at once reserved for them a nested sign-in is refused. More of them, and another runtime, are told and
+    left as they are. `cdk deploy` does not see what was changed by hand.
     """
 
     id = "PS119"
@@ -168,25 +170,35 @@ def _compare_with_template(context: Context) -> Finding:
     aws = context.aws
     template = aws.cloudformation.get_template(StackName=context.stack)["TemplateBody"]
     resources = (json.loads(template) if isinstance(template, str) else template)["Resources"]
+    harmless: list[str] = []
     for logical_id, name in functions_by_logical_id(context).items():
         if not logical_id.startswith(_SIGNING_IN):
             continue
         deployed = resources[logical_id]["Properties"]
         function: Mapping[str, Any] = {**aws.functions.get_function_configuration(FunctionName=name)}
         changed = {key: deployed[key] for key in _CONFIGURED if key in deployed and function.get(key) != deployed[key]}
-        if changed:
-            told = ", ".join(f"{key} {function.get(key)} instead of {value}" for key, value in changed.items())
+        told = {key: f"{key} {function.get(key)} instead of {value}" for key, value in changed.items()}
+        harmful = {
+            key: value for key, value in changed.items() if key == "Handler" or _is_less(function.get(key), value)
+        }
+        if harmful:
             return failed(
-                f"{name} was changed since it was deployed, {told}: it may fail, or be slower than Cognito waits.",
+                f"{name} was changed since it was deployed, {', '.join(told[key] for key in harmful)}: it may fail, or "
+                "be slower than Cognito waits.",
                 resource=name,
-                fix=AwsCommand("lambda", "UpdateFunctionConfiguration", {"FunctionName": name, **changed}, safe=True),
+                fix=AwsCommand("lambda", "UpdateFunctionConfiguration", {"FunctionName": name, **harmful}, safe=True),
             )
+        harmless += [f"{name}: {each}" for each in told.values()]
         concurrency = aws.functions.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions")
-        if concurrency is not None and "ReservedConcurrentExecutions" not in deployed:
+        if concurrency is not None and concurrency < _NESTED_EXECUTIONS:
             return failed(
                 f"{name} is left {concurrency} concurrent execution(s): a nested sign-in takes two at once, and those "
                 "beyond are refused, and fail the sign-in.",
                 resource=name,
                 fix=AwsCommand("lambda", "DeleteFunctionConcurrency", {"FunctionName": name}),
             )
-    return passed()
+    return passed(", ".join(harmless) or None)
+
+
+def _is_less(now: object, deployed: object) -> bool:
+    return isinstance(now, int) and isinstance(deployed, int) and now < deployed
