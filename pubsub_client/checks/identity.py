@@ -69,7 +69,8 @@ class IdentityIsSignedIn(Check):
     """The identity is one of this identity pool's and of a signed-in user, no guest's.
 
     A front end that asked for credentials before the sign-in goes on with a guest's: AWS IoT asks a guest's role alone,
-    and AuthRole is none of it.
+    and AuthRole is none of it. Who signs in by another provider of the identity pool than its user pool, such as Google
+    or the app's own, is signed in too.
     """
 
     id = "PS202"
@@ -97,13 +98,13 @@ class IdentityIsSignedIn(Check):
                 resource=identity_id,
                 fix=_attach_anew(context),
             )
-        logins = identity.get("Logins", [])
-        if any(each.endswith(f"/{context.output(Output.USER_POOL_ID)}") for each in logins):
-            return passed()
+        logins, user_pool = identity.get("Logins", []), context.output(Output.USER_POOL_ID)
+        if logins:
+            of_pool = any(each.endswith(f"/{user_pool}") for each in logins)
+            return passed(None if of_pool else f"by {', '.join(logins)}, not by user pool {user_pool}")
         return failed(
-            f"Identity {identity_id} is a guest's: it has no login of user pool {context.output(Output.USER_POOL_ID)}"
-            + (f", but {', '.join(logins)}" if logins else "")
-            + ". The front end took its credentials before the user had signed in.",
+            f"Identity {identity_id} is a guest's: it has no login of user pool {user_pool} or anything else. The "
+            "front end took its credentials before the user had signed in.",
             resource=identity_id,
             fix="Let the front end connect after the sign-in, and drop credentials kept from before it "
             "(fetchAuthSession({ forceRefresh: true }) in Amplify); guests can be turned off in the identity pool. "
@@ -278,9 +279,12 @@ def _attach(context: Context) -> PubSubCommand | AwsCommand:
 
 
 def _attach_anew(context: Context) -> Fix:
-    """Return what attaches the policy to the user's new identity, and takes it off the one that the marker names."""
+    """Return what attaches the policy to the user's new identity, and takes it off the one that the marker names.
+
+    Without the user's name nothing tells the new identity; attaching to the old one would help nobody.
+    """
     if context.given or context.pool_user is None:
-        return _attach_to(context)
+        return "Let the user sign in again, and ask about the identity that the new ID token tells: --id-token FILE"
     user = ("--stack", context.stack, "--user", context.pool_user.name)
     return [PubSubCommand(("detach", *user)), PubSubCommand(("attach", *user), safe=True)]
 
