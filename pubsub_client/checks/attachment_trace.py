@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 # CloudWatch Logs may show a line some seconds after it was written.
 _LOG_SECONDS = 15.0
 _LOOK_EVERY_SECONDS = 1.0
-_HOUR_SECONDS = 3600
+# How far back the log is read, in seconds: no further than to something that tells.
+_WINDOWS = (60, 300, 3600)
 # https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html
 _LAMBDA_FAILED = re.compile(r"Task timed out after [\d.]+ seconds|\[ERROR\] .*|Runtime\.\w+.*|\w+Error: .*")
 
@@ -46,10 +47,11 @@ class Trace:
 def why_not_attached(context: Context) -> Trace:
     """Find the trigger's line about this sign-in; what may not be read is told instead."""
     name = context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
+    since = sign_in_time(context) or time.time()
     try:
         function = context.aws.functions.get_function_configuration(FunctionName=name)
         log_group = function["LoggingConfig"]["LogGroup"]
-        line = _line(context, log_group)
+        line = _line(context, log_group, since)
     except ClientError as error:
         code = error.response["Error"]["Code"]
         return Trace(
@@ -66,29 +68,42 @@ def why_not_attached(context: Context) -> Trace:
                 safe=True,
             ),
         )
-    return explain_line(line, function)
+    return explain_line(line, function, since)
 
 
-def explain_line(line: Mapping[str, Any] | None, function: FunctionConfigurationResponseTypeDef) -> Trace:
-    """Return what the trigger's line says, None if it wrote none, and what follows from it."""
+def sign_in_time(context: Context) -> float | None:
+    """Return when the run's sign-in began, in seconds since the epoch; None where nobody signed in by a password."""
+    begun = context.sign_in_started
+    return None if begun is None else time.time() - (time.monotonic() - begun)
+
+
+def explain_line(line: Mapping[str, Any] | None, function: FunctionConfigurationResponseTypeDef, since: float) -> Trace:
+    """Return what the trigger's line says, and what follows from it.
+
+    Args:
+        line: the line; None if it wrote none.
+        function: the trigger.
+        since: from when on its log tells more, in seconds since the epoch.
+    """
     name, log_group = function["FunctionName"], function["LoggingConfig"]["LogGroup"]
     if line is None:
         return Trace(
             f"The trigger {name} has logged nothing about this sign-in: it was not called, or failed before it began.",
-            f"aws logs tail {log_group} --since 10m",
+            read_log(log_group, since),
         )
     outcome, reason = line["outcome"], line.get("reason")
     later = " The retry queue's worker tries again." if outcome == "Queued" else ""
-    return Trace(f"The trigger {name} says: {outcome}, {reason}.{later}", _fix(reason, function["Role"], log_group))
+    return Trace(
+        f"The trigger {name} says: {outcome}, {reason}.{later}",
+        _fix(reason, function["Role"], read_log(log_group, since)),
+    )
 
 
-def _line(context: Context, log_group: str) -> dict[str, Any] | None:
+def _line(context: Context, log_group: str, since: float) -> dict[str, Any] | None:
     """Return what the trigger logged since the sign-in began: a failure first, else the last line.
 
     The line names no user; on a busy pool it may be about somebody else who signed in at the same time.
     """
-    begun = context.sign_in_started
-    since = time.time() - (0 if begun is None else time.monotonic() - begun)
     deadline = time.monotonic() + _LOG_SECONDS
     pages = context.aws.logs.get_paginator("filter_log_events")
     while True:
@@ -101,28 +116,52 @@ def _line(context: Context, log_group: str) -> dict[str, Any] | None:
         time.sleep(_LOOK_EVERY_SECONDS)
 
 
-def last_word(logs: CloudWatchLogsClient, log_group: str) -> dict[str, Any] | str | None:
-    """Return what the trigger said last within an hour: its line, or in Lambda's words how it failed.
+@dataclass(frozen=True)
+class Word:
+    """Something that tells how a call of the trigger went.
 
-    Returns:
-        The line; the failure as text; None if the log has neither, or is not there.
+    Args:
+        said: its line; or in Lambda's words how it failed.
+        at: when, in seconds since the epoch.
+    """
+
+    said: dict[str, Any] | str
+    at: float
+
+
+def last_word(logs: CloudWatchLogsClient, log_group: str) -> Word | None:
+    """Return what the trigger said last within an hour; None if the log has nothing, or is not there.
+
+    The log of a busy pool is long: the last minute is read first, and what is before it only if that has nothing.
 
     Raises:
         botocore.exceptions.ClientError: the log may not be read.
     """
     pages = logs.get_paginator("filter_log_events")
-    since = int((time.time() - _HOUR_SECONDS) * 1000)
-    try:
-        events = [event for page in pages.paginate(logGroupName=log_group, startTime=since) for event in page["events"]]
-    except logs.exceptions.ResourceNotFoundException:
-        return None
-    for event in sorted(events, key=lambda each: each["timestamp"], reverse=True):
-        message = event["message"].strip()
-        if (line := parse_line(message)) is not None:
-            return line
-        if failure := _LAMBDA_FAILED.search(message):
-            return failure[0]
+    now = end = time.time()
+    for seconds in _WINDOWS:
+        begin = now - seconds
+        answers = pages.paginate(logGroupName=log_group, startTime=int(begin * 1000), endTime=int(end * 1000))
+        try:
+            events = [event for answer in answers for event in answer["events"]]
+        except logs.exceptions.ResourceNotFoundException:
+            return None
+        for event in sorted(events, key=lambda each: each["timestamp"], reverse=True):
+            message = event["message"].strip()
+            if (said := parse_line(message) or _failure(message)) is not None:
+                return Word(said, event["timestamp"] / 1000)
+        end = begin
     return None
+
+
+def _failure(message: str) -> str | None:
+    found = _LAMBDA_FAILED.search(message)
+    return found[0] if found else None
+
+
+def read_log(log_group: str, since: float) -> AwsCommand:
+    """Return the command that reads a log from a time on, in seconds since the epoch."""
+    return AwsCommand("logs", "FilterLogEvents", {"logGroupName": log_group, "startTime": int(since * 1000)})
 
 
 def parse_line(message: str) -> dict[str, Any] | None:
@@ -146,7 +185,7 @@ def allow_attaching(role: str) -> AwsCommand:
     )
 
 
-def _fix(reason: str | None, role_arn: str, log_group: str) -> Fix:
+def _fix(reason: str | None, role_arn: str, read: Fix) -> Fix:
     operation, _, code = (reason or "").partition(": ")
     if operation in _ONLY_BY_THEMSELVES:
         return "Give an ID token of the user's: pubsub attach --id-token FILE"
@@ -154,4 +193,4 @@ def _fix(reason: str | None, role_arn: str, log_group: str) -> Fix:
         return "Run it again: it was not done in time, or AWS had too many calls to answer."
     if code.startswith(("AccessDenied", "Unauthorized")) and operation == "AttachPolicy":
         return allow_attaching(role_arn.rpartition("/")[2])
-    return f"aws logs tail {log_group} --since 10m"
+    return read

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pubsub_client.checks.app_clients import NestedSignInIsWired
-from pubsub_client.checks.attachment_trace import explain_line, last_word
-from pubsub_client.checks.check import Check, Finding, Group, Need, failed, needless, passed
-from pubsub_client.checks.command import AwsCommand
+from pubsub_client.checks.attachment_trace import explain_line, last_word, read_log, sign_in_time
+from pubsub_client.checks.check import Check, Finding, Group, Need, failed, needless, passed, warning
 from pubsub_client.checks.provisioning import TriggerIsWired
 from pubsub_client.checks.sign_in import UserSignsIn
 from pubsub_client.checks.trigger import FunctionsMayAttach
@@ -17,12 +17,15 @@ from pubsub_client.outputs import Output
 if TYPE_CHECKING:
     from pubsub_client.checks.context import Context
 
+_BEFORE_SECONDS = 60
+"""How much of the log before a failure is shown with it."""
+
 
 class TriggerWorks(Check):
     """What the trigger did last was no failure.
 
     A trigger that raises or runs out of time fails the sign-in; one that cannot attach says `Failed` in its log, with
-    the operation and its answer.
+    the operation and its answer. A failure of another sign-in than the run's own is a warning: it may be mended since.
     """
 
     id = "PS124"
@@ -41,13 +44,16 @@ class TriggerWorks(Check):
         word = await asyncio.to_thread(last_word, context.aws.logs, log_group)
         if word is None:
             return passed("it has said nothing in the last hour")
-        if isinstance(word, str):
-            return failed(
-                f"The trigger {name} failed: {word}. Cognito fails the sign-in then.",
+        said, at = word.said, f"{datetime.fromtimestamp(word.at, UTC):%H:%M:%S %Z}"
+        if not isinstance(said, str) and said["outcome"] != "Failed":
+            return passed(f"it said {said['outcome']} at {at}")
+        signed_in = sign_in_time(context)
+        found = failed if signed_in is not None and word.at >= signed_in else warning
+        if isinstance(said, str):
+            return found(
+                f"At {at} the trigger {name} failed: {said}. Cognito fails the sign-in then.",
                 resource=name,
-                fix=AwsCommand("logs", "FilterLogEvents", {"logGroupName": log_group, "limit": 100}),
+                fix=read_log(log_group, word.at - _BEFORE_SECONDS),
             )
-        if word["outcome"] != "Failed":
-            return passed(f"it said {word['outcome']}")
-        trace = explain_line(word, function)
-        return failed(f"{trace.cause} The user stays without the policy.", resource=name, fix=trace.fix)
+        trace = explain_line(said, function, word.at - _BEFORE_SECONDS)
+        return found(f"At {at}: {trace.cause} The user stays without the policy.", resource=name, fix=trace.fix)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
-from pubsub_client.checks.attachment_trace import explain_line, parse_line
+from pubsub_client.checks.attachment_trace import explain_line, parse_line, read_log
 from pubsub_client.operations.failure import not_done
 from pubsub_client.outputs import Output
 
@@ -29,16 +30,17 @@ def run_trigger(deployment: Deployment, user: PoolUser) -> None:
     functions = deployment.aws.functions
     name = deployment.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
     function = functions.get_function_configuration(FunctionName=name)
+    begun = time.time()
     answer = functions.invoke(FunctionName=name, LogType="Tail", Payload=json.dumps(_event(deployment, user)))
     if answer.get("FunctionError"):
         raise not_done(
             f"The trigger {name} failed: {_error(answer)}.",
             resource=user.name,
-            fix=f"aws logs tail {function['LoggingConfig']['LogGroup']} --since 10m",
+            fix=read_log(function["LoggingConfig"]["LogGroup"], begun),
         )
     line = _line(answer)
     if line is None or line["outcome"] != "Attached" or line["reason"] is not None:
-        trace = explain_line(line, function)
+        trace = explain_line(line, function, begun)
         raise not_done(trace.cause, resource=user.name, fix=trace.fix)
 
 
