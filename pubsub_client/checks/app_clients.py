@@ -6,9 +6,10 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
-from pubsub_client.checks.check import Check, Finding, Group, Need, failed, needless, passed
+from pubsub_client.checks.check import Check, Finding, Group, Need, failed, needless, passed, warning
 from pubsub_client.checks.command import AwsCommand
-from pubsub_client.checks.provisioning import IdentityPoolTakesTokens
+from pubsub_client.checks.provisioning import IdentityPoolTakesTokens, asked_client
+from pubsub_client.checks.sign_in_flows import CUSTOM, REFRESH, SRP, describe_client, flows, has_pages, missing_flows
 from pubsub_client.checks.stack_resources import functions_by_logical_id
 from pubsub_client.checks.update import rewired, update_of
 from pubsub_client.outputs import Output
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
     from pubsub_client.checks.aws import Aws
     from pubsub_client.checks.context import Context
 
-_SRP, _REFRESH, _CUSTOM = "ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_CUSTOM_AUTH"
-# What an app client allows that names no flow, and one that names flows in the old form, which restrict nothing
-# https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateUserPoolClient.html
-_DEFAULT_FLOWS = {_SRP, _REFRESH, _CUSTOM}
 _CHALLENGES = ("DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse")
 _CHALLENGE_FUNCTION = "SignInAttachmentAuthChallenge"
 _INTERNAL = "$INTERNAL"
@@ -35,8 +32,9 @@ class AppClientSignsIn(Check):
     """The front end's app client has no secret, and allows the flows that Amplify uses.
 
     Amplify signs in with SRP and sends no secret hash, so an app client with a secret refuses everybody, and so does
-    one that does not allow `ALLOW_USER_SRP_AUTH`; without `ALLOW_REFRESH_TOKEN_AUTH` a session ends with its first
-    tokens.
+    one that allows neither `ALLOW_USER_SRP_AUTH` nor `ALLOW_USER_AUTH`; without `ALLOW_REFRESH_TOKEN_AUTH` a session
+    ends with its first tokens. A warning where users sign in by another way: an ID token was given, or the app client
+    is one of Cognito's own pages.
     """
 
     id = "PS116"
@@ -46,8 +44,8 @@ class AppClientSignsIn(Check):
 
     async def run(self, context: Context) -> Finding:
         """Describe the app client."""
-        pool, client_id = context.output(Output.USER_POOL_ID), context.output(Output.USER_POOL_CLIENT_ID)
-        client = await asyncio.to_thread(_describe, context.aws, pool, client_id)
+        pool, client_id = context.output(Output.USER_POOL_ID), asked_client(context)
+        client = await asyncio.to_thread(describe_client, context.aws, pool, client_id)
         if client is None:
             return failed(
                 f"User pool {pool} has no app client {client_id}, so no front end can sign anybody in with it.",
@@ -57,9 +55,12 @@ class AppClientSignsIn(Check):
                     AwsCommand("cognito-idp", "ListUserPoolClients", {"UserPoolId": pool}),
                 ],
             )
+        otherwise = _signs_in_otherwise(context, client)
+        found, so = (warning, f" {otherwise}") if otherwise else (failed, "")
         if client.get("ClientSecret"):
-            return failed(
-                f"App client {client_id} has a secret, which Amplify does not send: Cognito refuses every sign-in.",
+            return found(
+                f"App client {client_id} has a secret, which Amplify does not send: Cognito refuses every sign-in by "
+                f"password.{so}",
                 resource=client_id,
                 fix=[
                     "A secret cannot be taken off. Make another app client, let the identity pool take its tokens, and "
@@ -67,18 +68,24 @@ class AppClientSignsIn(Check):
                     AwsCommand(
                         "cognito-idp",
                         "CreateUserPoolClient",
-                        {"UserPoolId": pool, "ClientName": "pubsub-web", "ExplicitAuthFlows": [_SRP, _REFRESH]},
+                        {"UserPoolId": pool, "ClientName": "pubsub-web", "ExplicitAuthFlows": [SRP, REFRESH]},
                     ),
                 ],
             )
-        missing = sorted(_wanted(client) - _flows(client))
-        if missing:
-            return failed(
-                f"App client {client_id} does not allow {' and '.join(missing)}, which Amplify signs in with.",
+        if missing := missing_flows(client):
+            return found(
+                f"App client {client_id} does not allow {' and '.join(missing)}, which Amplify signs in with.{so}",
                 resource=client_id,
                 fix=_allow(context.aws, client, missing),
             )
         return passed(client_id)
+
+
+def _signs_in_otherwise(context: Context, client: UserPoolClientTypeTypeDef) -> str | None:
+    """Return what shows that users can sign in by another way than Amplify's own; None if nothing does."""
+    if context.whom.id_token is not None:
+        return "The given ID token was got by another way."
+    return "Cognito's own pages may sign in with it." if has_pages(client) else None
 
 
 class NestedSignInIsWired(Check):
@@ -110,19 +117,19 @@ def _look_at_nested_sign_in(context: Context) -> Finding:
     parameter = trigger["Environment"]["Variables"]["CONFIGURATION_PARAMETER"]
     configuration = json.loads(aws.ssm.get_parameter(Name=parameter)["Parameter"]["Value"])
     client_id = configuration["internalClientId"]
-    client = _describe(aws, pool_id, client_id)
+    client = describe_client(aws, pool_id, client_id)
     if client is None:
         return failed(
             f"The internal app client {client_id} is gone: the trigger can sign nobody in nested, and attaches nobody.",
             resource=client_id,
             fix=_make_internal_client(context, parameter, configuration),
         )
-    if _CUSTOM not in _flows(client):
+    if CUSTOM not in flows(client):
         return failed(
-            f"The internal app client {client_id} does not allow {_CUSTOM}: the trigger can sign nobody in nested, and "
+            f"The internal app client {client_id} does not allow {CUSTOM}: the trigger can sign nobody in nested, and "
             "attaches nobody.",
             resource=client_id,
-            fix=_allow(aws, client, [_CUSTOM]),
+            fix=_allow(aws, client, [CUSTOM]),
         )
     return _look_at_challenge(context)
 
@@ -155,7 +162,7 @@ def _make_internal_client(context: Context, parameter: str, configuration: Mappi
         {
             "UserPoolId": pool_id,
             "ClientName": "InternalClient",
-            "ExplicitAuthFlows": [_CUSTOM],
+            "ExplicitAuthFlows": [CUSTOM],
             "IdTokenValidity": 5,
             "AccessTokenValidity": 5,
             "RefreshTokenValidity": 60,
@@ -211,32 +218,6 @@ def _functions_that_read(context: Context, parameter: str) -> list[FunctionConfi
     return [each for each in functions if parameter in each.get("Environment", {}).get("Variables", {}).values()]
 
 
-def _describe(aws: Aws, pool: str, client_id: str) -> UserPoolClientTypeTypeDef | None:
-    try:
-        answer = aws.user_pools.describe_user_pool_client(UserPoolId=pool, ClientId=client_id)
-    except aws.user_pools.exceptions.ResourceNotFoundException:
-        return None
-    return answer["UserPoolClient"]
-
-
-def _flows(client: UserPoolClientTypeTypeDef) -> set[str]:
-    named: set[str] = set(client.get("ExplicitAuthFlows", []))
-    if not named:
-        return _DEFAULT_FLOWS
-    if any(each.startswith("ALLOW_") for each in named):
-        return named
-    return {_REFRESH, _CUSTOM} if "CUSTOM_AUTH_FLOW_ONLY" in named else _DEFAULT_FLOWS
-
-
-def _wanted(client: UserPoolClientTypeTypeDef) -> set[str]:
-    """Return the flows Amplify needs; a client that rotates refresh tokens does not name the flow that renews.
-
-    https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-refresh-token.html
-    """
-    rotates = client.get("RefreshTokenRotation", {}).get("Feature") == "ENABLED"
-    return {_SRP} if rotates else {_SRP, _REFRESH}
-
-
 def _allow(aws: Aws, client: UserPoolClientTypeTypeDef, missing: list[str]) -> AwsCommand:
-    flows = [*client.get("ExplicitAuthFlows", []), *missing]
-    return update_of(aws.user_pools, "UpdateUserPoolClient", client, {"ExplicitAuthFlows": flows}, safe=True)
+    allowed = {"ExplicitAuthFlows": sorted(flows(client).union(missing))}
+    return update_of(aws.user_pools, "UpdateUserPoolClient", client, allowed, safe=True)

@@ -48,10 +48,11 @@ class OutputsAreComplete(Check):
 
 
 class TokenIsGood(Check):
-    """The ID token that was given is of the deployment's user pool and app client, and has not expired.
+    """The ID token that was given is of the deployment's user pool, and has not expired.
 
-    The identity pool takes no other. A front end renews it with its refresh token; one that does not, or whose refresh
-    token has ended, is disconnected with its AWS credentials.
+    The identity pool takes no other; whether it takes those of the token's app client is PS115's question. A front end
+    renews it with its refresh token; one that does not, or whose refresh token has ended, is disconnected with its AWS
+    credentials.
     """
 
     id = "PS106"
@@ -71,14 +72,6 @@ class TokenIsGood(Check):
                 resource=token.user_pool_id,
                 fix="Give an ID token that this deployment's front end got, or that deployment's stack or ids.",
             )
-        client = context.outputs.get(Output.USER_POOL_CLIENT_ID)
-        if client and token.client_id != client:
-            return failed(
-                f"The ID token was issued to app client {token.client_id}, not to the front end's, {client}: an "
-                "identity pool takes tokens only of the app clients it lists.",
-                resource=token.client_id,
-                fix=f"Configure the front end with app client {client}, or let the identity pool take the other's too.",
-            )
         ends = datetime.fromtimestamp(int(token.claims["exp"]), UTC)
         if ends <= datetime.now(UTC):
             return failed(
@@ -88,4 +81,4 @@ class TokenIsGood(Check):
                 fix="Let the user sign in again, or the front end renew its session "
                 "(fetchAuthSession({ forceRefresh: true }) in Amplify), and give the new token.",
             )
-        return passed(f"until {ends:%H:%M:%S %Z}")
+        return passed(f"until {ends:%H:%M:%S %Z}, of app client {token.client_id}")

@@ -6,17 +6,25 @@ import asyncio
 import json
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
+from pubsub_client.checks.aws_errors import is_not_permitted
 from pubsub_client.checks.check import Check, Finding, Group, Need, Severity, failed, needless, passed
 from pubsub_client.checks.command import AwsCommand, PubSubCommand
 from pubsub_client.checks.configuration import OutputsAreComplete
 from pubsub_client.checks.iot_arn import iot_arn_prefix
+from pubsub_client.checks.sign_in_flows import describe_client, missing_flows
 from pubsub_client.checks.update import rewired, update_of
 from pubsub_client.outputs import Output
 from pubsub_client.policy_document import policy_document
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pubsub_client.checks.context import Context
     from pubsub_client.checks.probe_users import LeftOver
+
+_SEVERAL = 2
 
 
 class PolicyExists(Check):
@@ -51,7 +59,7 @@ class IdentityPoolTakesTokens(Check):
     """The identity pool is there, and lists the front end's app client among its providers.
 
     It gives identities and credentials for the tokens of those app clients only; for any other it refuses with "Token
-    is not from a supported provider of this identity pool".
+    is not from a supported provider of this identity pool". Where an ID token is given, its app client is asked about.
     """
 
     id = "PS115"
@@ -76,9 +84,10 @@ class IdentityPoolTakesTokens(Check):
             )
         providers = pool.get("CognitoIdentityProviders", [])
         listed = [each["ClientId"] for each in providers if each["ProviderName"].endswith(f"/{user_pool}")]
-        wanted = context.outputs.setdefault(Output.USER_POOL_CLIENT_ID, next(iter(listed), ""))
+        wanted = asked_client(context) or await asyncio.to_thread(_front_ends, context, listed)
+        front_ends = context.outputs.setdefault(Output.USER_POOL_CLIENT_ID, wanted)
         if wanted and wanted in listed:
-            return passed(pool_id)
+            return passed(f"{pool_id}, those of {wanted}")
         if not wanted:
             return failed(
                 f"Identity pool {pool_id} lists no app client of user pool {user_pool}: it refuses the tokens of its "
@@ -93,18 +102,47 @@ class IdentityPoolTakesTokens(Check):
             "ClientId": wanted,
             "ServerSideTokenCheck": True,
         }
+        is_front_ends = wanted == front_ends
+        add = update_of(
+            identity_pools,
+            "UpdateIdentityPool",
+            pool,
+            {"CognitoIdentityProviders": [*providers, provider]},
+            safe=context.given is None and is_front_ends,
+        )
+        other = f"Sign in with the front end's app client, {front_ends}; or, if the other is one too, let it in:"
         return failed(
             f"Identity pool {pool_id} does not list app client {wanted} among its providers: it refuses the tokens of "
             "everybody who signs in with it.",
             resource=pool_id,
-            fix=update_of(
-                identity_pools,
-                "UpdateIdentityPool",
-                pool,
-                {"CognitoIdentityProviders": [*providers, provider]},
-                safe=context.given is None,
-            ),
+            fix=add if is_front_ends else [other, add],
         )
+
+
+def asked_client(context: Context) -> str:
+    """Return the app client asked about: that of the given ID token, or the front end's; empty if neither is known."""
+    token = context.whom.id_token
+    if token is not None and token.user_pool_id == context.output(Output.USER_POOL_ID):
+        return token.client_id
+    return context.outputs.get(Output.USER_POOL_CLIENT_ID, "")
+
+
+def _front_ends(context: Context, listed: Sequence[str]) -> str:
+    """Return which of the listed app clients a front end can sign in with best; empty if none is listed.
+
+    Amplify's first generation made one with a secret for mobile apps, and listed it too.
+    """
+    pool = context.output(Output.USER_POOL_ID)
+    if len(listed) < _SEVERAL:
+        return next(iter(listed), "")
+    try:
+        clients = [client for each in listed if (client := describe_client(context.aws, pool, each))]
+    except ClientError as error:
+        if not is_not_permitted(error):
+            raise
+        return listed[0]
+    best = sorted(clients, key=lambda client: ("ClientSecret" in client, len(missing_flows(client))))
+    return next((client["ClientId"] for client in best), listed[0])
 
 
 class TriggerIsWired(Check):
