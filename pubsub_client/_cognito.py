@@ -41,6 +41,8 @@ _CHALLENGES = {
     "SELECT_MFA_TYPE": _SECOND_FACTOR,
     "MFA_SETUP": "the user pool demands a second factor, which the user has not set up yet",
 }
+SECOND_FACTOR_CHALLENGES = _CHALLENGES.keys() - {"NEW_PASSWORD_REQUIRED"}
+"""The challenges that end a sign-in here because only the user can answer them."""
 
 
 @dataclass(frozen=True)

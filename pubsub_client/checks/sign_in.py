@@ -6,8 +6,9 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from pubsub_client._cognito import SECOND_FACTOR_CHALLENGES
 from pubsub_client.checks.app_clients import AppClientSignsIn
-from pubsub_client.checks.check import Check, Finding, Fix, Group, Need, failed, needless, passed, warning
+from pubsub_client.checks.check import Check, Finding, Fix, Group, Need, failed, needless, passed, skipped, warning
 from pubsub_client.checks.command import AwsCommand
 from pubsub_client.checks.configuration import OutputsAreComplete, TokenIsGood
 from pubsub_client.checks.marker import Marker
@@ -29,6 +30,11 @@ _OBSTACLES = {
     "FORCE_CHANGE_PASSWORD": "still has a temporary password",
     "RESET_REQUIRED": "must reset the password",
 }
+
+_NO_SECOND_FACTOR = (
+    "A user who is made for this run has no second factor, and the user pool demands one. Ask about a user of the "
+    "app's instead: pubsub doctor --id-token FILE"
+)
 
 
 class UserCanSignIn(Check):
@@ -81,7 +87,8 @@ class UserSignsIn(Check):
     """A user signs in with SRP, as a front end does.
 
     Run by `pubsub smoke` as a user made for the run; or as the one given by `--user`, or by `--id-token`, whose token
-    is used as it is. Everything after it rests on this user's tokens.
+    is used as it is. Everything after it rests on this user's tokens. A second factor only the user can give: then an
+    ID token is asked for.
     """
 
     id = "PS121"
@@ -107,6 +114,8 @@ class UserSignsIn(Check):
         try:
             await uninterrupted(context.session.sign_in(context.user.name, context.user.password))
         except SignInError as error:
+            if error.code in SECOND_FACTOR_CHALLENGES and Need.PROBE not in context.has:
+                return skipped(f"only the user can give a second factor ({error.code}): give --id-token")
             return failed(str(error), resource=context.user.name, fix=_mend(context, error.code))
         context.tokens_arrived = time.monotonic()
         context.first_sign_in = context.tokens_arrived - started
@@ -117,9 +126,10 @@ class UserSignsIn(Check):
 def _set_password(who: Mapping[str, str]) -> list[str | AwsCommand]:
     """Return how the user, or an operator, sets a password that stays."""
     return [
-        "Let the user sign in to the app and choose a password of their own; or set one, here a new random one:",
+        "Let the user sign in to the app and choose a password of their own; or set one, here a random one that nobody "
+        "knows, so that the user resets it in the app (forgotten password):",
         f"""{AwsCommand("cognito-idp", "AdminSetUserPassword", {**who, "Permanent": True})} """
-        """--password "Aa1!$(openssl rand -base64 18)\"""",
+        """--password "$(openssl rand -base64 18)Aa1.\"""",
     ]
 
 
@@ -131,6 +141,7 @@ def _mend(context: Context, code: str) -> Fix:
         "NotAuthorizedException": ["Check name, password and state:", AwsCommand("cognito-idp", "AdminGetUser", who)],
         "UserNotConfirmedException": AwsCommand("cognito-idp", "AdminConfirmSignUp", who),
         "PasswordResetRequiredException": _set_password(who),
+        **dict.fromkeys(SECOND_FACTOR_CHALLENGES, _NO_SECOND_FACTOR),
     }
     return commands.get(
         code, "See what Cognito's code says; a trigger of the user pool may have failed: look at its log."

@@ -98,6 +98,16 @@ class TestSecondFactor:
         assert kinds.pubsub("attach", "--id-token", "-", stdin=tokens["IdToken"]).returncode == 0
         assert _is_attached(kinds, tokens)
 
+    def test_the_doctor_asks_for_the_id_token_in_place_of_the_password(self, kinds: Deployment) -> None:
+        name = kinds.make_user()
+        secret = set_up_totp(kinds, name)
+        done = kinds.pubsub("doctor", "--user", name, "--password-stdin", "--json", stdin=PASSWORD)
+        found = {each["id"]: each for each in json.loads(done.stdout)["checks"]}
+        assert (done.returncode, found["PS121"]["status"]) == (0, "skipped")
+        assert "SOFTWARE_TOKEN_MFA" in found["PS121"]["cause"]
+        tokens = sign_in_with_totp(kinds, name, secret)
+        assert kinds.pubsub("doctor", "--id-token", "-", stdin=tokens["IdToken"]).returncode == 0
+
     def test_neither_a_wrong_code_nor_a_code_without_the_password_signs_in(self, kinds: Deployment) -> None:
         name, secret = self._detached(kinds)
         asked = self._asked_for_the_code(kinds, name)
