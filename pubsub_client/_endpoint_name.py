@@ -12,7 +12,7 @@ from typing import Self
 _ADDRESS = re.compile(r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://+)?(?P<bare>[^/?#]*)(?P<path>.*)", re.DOTALL)
 _NAME = re.compile(
     r"(?P<prefix>[a-z0-9]+)(?P<ats>-ats)?\.iot\.(?P<region>[a-z]+(?:-[a-z]+)+-[0-9]+)\."
-    r"(?:amazonaws\.com(?:\.cn)?|(?:[a-z0-9-]+\.)*localhost)(?::[0-9]{1,5})?",
+    r"(?:amazonaws\.(?:com(?:\.cn)?|eu)|(?:[a-z0-9-]+\.)*localhost)(?::[0-9]{1,5})?",
     re.IGNORECASE,
 )
 

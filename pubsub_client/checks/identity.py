@@ -116,7 +116,7 @@ class PolicyIsOnIdentities(Check):
     """The policy is attached to identities, not to the identity pool.
 
     Attaching takes any name for a target, that of the identity pool too, which looks like an identity id and is none:
-    it lets nobody in.
+    it lets nobody in. A warning unless the identity asked about lacks the policy.
     """
 
     id = "PS205"
@@ -129,15 +129,15 @@ class PolicyIsOnIdentities(Check):
         pool = context.output(Output.IDENTITY_POOL_ID)
         if not await is_attached(context, pool):
             return passed()
-        policy_name = context.output(Output.POLICY_NAME)
+        policy_name, identity_id = context.output(Output.POLICY_NAME), context.known_identity_id
         detach = AwsCommand("iot", "DetachPolicy", {"policyName": policy_name, "target": pool})
-        known = Need.IDENTITY in context.has
-        return failed(
+        cause = (
             f"{policy_name} is attached to the identity pool's id {pool}, which lets nobody in: AWS IoT looks for it "
-            "on each user's identity id.",
-            resource=pool,
-            fix=[_attach_to(context), detach] if known else detach,
+            "on each user's identity id."
         )
+        if identity_id is None or await is_attached(context, identity_id):
+            return warning(cause, resource=pool, fix=detach)
+        return failed(cause, resource=pool, fix=[_attach_to(context), detach])
 
 
 class PolicyIsAttached(Check):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pubsub_client.checks.probe_users import LeftOver
 
 _SEVERAL = 2
+_SUFFIXES = {"cn": "amazonaws.com.cn", "eusc": "amazonaws.eu"}
 
 
 class PolicyExists(Check):
@@ -96,7 +97,7 @@ class IdentityPoolTakesTokens(Check):
                 fix="Name the front end's app client with --user-pool-client-id: the fix is told then.",
             )
         region = context.output(Output.REGION)
-        suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+        suffix = _SUFFIXES.get(region.partition("-")[0], "amazonaws.com")
         provider = {
             "ProviderName": f"cognito-idp.{region}.{suffix}/{user_pool}",
             "ClientId": wanted,

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pubsub_client._endpoint import Endpoint
 from pubsub_client.checks.attachment import attach_by_route
-from pubsub_client.checks.check import Check, Finding, Group, Need, failed, passed, skipped
+from pubsub_client.checks.check import Check, Finding, Group, Need, Status, failed, passed, skipped
 from pubsub_client.checks.configuration import OutputsAreComplete
 from pubsub_client.checks.provisioning import PolicyExists
 from pubsub_client.checks.refusals import UnattachedIdentityIsRefused
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pubsub_client.checks.context import Context
 
 _FUNCTION_SAYS = b'"check"'
+_OK, _REDIRECTED = 200, 300
 _NO_ROUTE = "the stack is of an older version, which has no self-attach"
 
 
@@ -62,6 +63,13 @@ class UnsignedSelfAttachIsRefused(Check):
         status, body = await asyncio.to_thread(_post_unsigned, url)
         if status in (HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED) and _FUNCTION_SAYS not in body:
             return passed(f"HTTP {status}")
+        if _FUNCTION_SAYS not in body and not _OK <= status < _REDIRECTED:
+            return Finding(
+                Status.UNKNOWN,
+                cause=f"The route answered HTTP {status}, which neither refuses the request nor takes it.",
+                resource=url,
+                fix="Run it again in a while.",
+            )
         return failed(
             f"A request that nobody has signed passes API Gateway (HTTP {status}): the route is not authorized by IAM, "
             "so its function is told of no identity and attaches nobody.",

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from pubsub_client._endpoint_name import EndpointName
 
 prefixes = st.from_regex(r"[a-z0-9]{1,20}", fullmatch=True)
-regions = st.sampled_from(["eu-west-1", "us-gov-west-1", "ap-southeast-12", "cn-north-1"])
-suffixes = st.sampled_from(["amazonaws.com", "amazonaws.com.cn", "localhost", "localhost:4566"])
+regions = st.sampled_from(["eu-west-1", "us-gov-west-1", "ap-southeast-12", "cn-north-1", "eusc-de-east-1"])
+suffixes = st.sampled_from(["amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "localhost", "localhost:4566"])
 schemes = st.sampled_from([None, "wss", "https", "mqtts"])
 paths = st.sampled_from(["", "/", "/mqtt", "/mqtt?x=1"])
 

@@ -142,3 +142,15 @@ async def test_app_clients_that_may_not_be_read_are_taken_in_their_order() -> No
     aws = Answers(DescribeIdentityPool=pool, DescribeUserPoolClient=error("AccessDeniedException"))
     finding = await find(IdentityPoolTakesTokens, aws, outputs=OF_NO_CLIENT)
     assert "first" in str(finding.detail)
+
+
+@pytest.mark.parametrize(
+    ("region", "suffix"),
+    [("us-gov-east-1", "amazonaws.com"), ("cn-north-1", "amazonaws.com.cn"), ("eusc-de-east-1", "amazonaws.eu")],
+)
+async def test_the_user_pool_is_named_as_its_partition_names_it(region: str, suffix: str) -> None:
+    outputs = {**OUTPUTS, Output.REGION: region}
+    (command,) = (await look(IdentityPoolTakesTokens, listed=[], outputs=outputs)).safe_commands
+    assert isinstance(command, AwsCommand)
+    (provider,) = command.parameters["CognitoIdentityProviders"]
+    assert provider["ProviderName"] == f"cognito-idp.{region}.{suffix}/{USER_POOL}"
