@@ -92,8 +92,8 @@ class NestedSignInIsWired(Check):
     """The internal app client and the challenge of the trigger's nested sign-in are there.
 
     The trigger proves who signs in by a second sign-in, on an app client of its own, by a challenge that three triggers
-    of the user pool make and verify. Without them no sign-in attaches anything. Needless where the setting `attachment`
-    is `self-attach`.
+    of the user pool make and verify, and the identity pool of the front end takes those tokens. Without them no sign-in
+    attaches anything. Needless where the setting `attachment` is `self-attach`.
     """
 
     id = "PS117"
@@ -130,6 +130,33 @@ def _look_at_nested_sign_in(context: Context) -> Finding:
             "attaches nobody.",
             resource=client_id,
             fix=_allow(aws, client, [CUSTOM]),
+        )
+    identity_pool_id = context.output(Output.IDENTITY_POOL_ID)
+    if configuration["identityPoolId"] != identity_pool_id:
+        return failed(
+            f"The trigger asks identity pool {configuration['identityPoolId']}, not {identity_pool_id}: it attaches "
+            "the policy to identities that no front end has.",
+            resource=parameter,
+            fix=[
+                _put(parameter, {**configuration, "identityPoolId": identity_pool_id}),
+                *_restarts(context, parameter, "IDENTITY_POOL_ID", identity_pool_id),
+            ],
+        )
+    pool = aws.identity_pools.describe_identity_pool(IdentityPoolId=identity_pool_id)
+    providers = [each for each in pool["CognitoIdentityProviders"] if each["ProviderName"].endswith(f"/{pool_id}")]
+    if client_id not in [each["ClientId"] for each in providers]:
+        provider = {**providers[0], "ClientId": client_id, "ServerSideTokenCheck": True}
+        return failed(
+            f"Identity pool {identity_pool_id} does not list the internal app client {client_id} among its providers: "
+            "it refuses the tokens of the nested sign-in, and nobody is attached.",
+            resource=identity_pool_id,
+            fix=update_of(
+                aws.identity_pools,
+                "UpdateIdentityPool",
+                pool,
+                {"CognitoIdentityProviders": [*pool["CognitoIdentityProviders"], provider]},
+                safe=True,
+            ),
         )
     return _look_at_challenge(context)
 
@@ -185,28 +212,36 @@ def _make_internal_client(context: Context, parameter: str, configuration: Mappi
             ]
         },
     )
-    put = AwsCommand(
-        "ssm",
-        "PutParameter",
-        {"Name": parameter, "Overwrite": True, "Value": json.dumps({**configuration, "internalClientId": _INTERNAL})},
-    )
-    # The functions keep what they have read until they start anew, as they do with another environment.
-    restarts = [
-        AwsCommand(
-            "lambda",
-            "UpdateFunctionConfiguration",
-            {
-                "FunctionName": function["FunctionName"],
-                "Environment": {"Variables": {**function["Environment"]["Variables"], "INTERNAL_CLIENT_ID": _INTERNAL}},
-            },
-        )
-        for function in _functions_that_read(context, parameter)
-    ]
+    put = _put(parameter, {**configuration, "internalClientId": _INTERNAL})
+    restarts = _restarts(context, parameter, "INTERNAL_CLIENT_ID", _INTERNAL)
     options = context.aws.cli_options
     return [
         "Make it again, and tell the identity pool and the functions:",
         f"INTERNAL=$({make} --query UserPoolClient.ClientId --output text{options})",
         *(str(each).replace(_INTERNAL, "'\"$INTERNAL\"'") for each in (update, put, *restarts)),
+    ]
+
+
+def _put(parameter: str, configuration: Mapping[str, str]) -> AwsCommand:
+    value = json.dumps(configuration)
+    return AwsCommand("ssm", "PutParameter", {"Name": parameter, "Overwrite": True, "Value": value})
+
+
+def _restarts(context: Context, parameter: str, name: str, value: str) -> list[AwsCommand]:
+    """Return the commands that have the functions read their configuration anew.
+
+    They keep what they have read until they start anew, as they do with another environment.
+    """
+    return [
+        AwsCommand(
+            "lambda",
+            "UpdateFunctionConfiguration",
+            {
+                "FunctionName": function["FunctionName"],
+                "Environment": {"Variables": {**function["Environment"]["Variables"], name: value}},
+            },
+        )
+        for function in _functions_that_read(context, parameter)
     ]
 
 

@@ -65,10 +65,7 @@ def _as_the_signed_in_user(patient: Patient, _: str) -> Asked:
 
 
 def _without_the_app_client(patient: Patient) -> None:
-    described = patient.identities.describe_identity_pool(IdentityPoolId=patient.identity_pool_id)
-    pool = {name: value for name, value in described.items() if value != "" and name != "ResponseMetadata"}
-    providers = [each for each in pool["CognitoIdentityProviders"] if each["ClientId"] != patient.deployment.client_id]
-    patient.identities.update_identity_pool(**pool | {"CognitoIdentityProviders": providers})
+    patient.refuse_tokens_of(patient.deployment.client_id)
 
 
 def _connect_elsewhere(patient: Patient) -> None:

@@ -141,6 +141,13 @@ class Patient:
                 return
             token = {"NextToken": page["NextToken"]}
 
+    def refuse_tokens_of(self, client_id: str) -> None:
+        """Take an app client off the identity pool's providers."""
+        described = self.identities.describe_identity_pool(IdentityPoolId=self.identity_pool_id)
+        pool = {name: value for name, value in described.items() if value != "" and name != "ResponseMetadata"}
+        providers = [each for each in pool["CognitoIdentityProviders"] if each["ClientId"] != client_id]
+        self.identities.update_identity_pool(**pool | {"CognitoIdentityProviders": providers})
+
     def forbid(self, role: str, action: str) -> tuple[str, dict[str, Any]]:
         """Take an action out of a role's inline policy; return the policy's name and what it was."""
         for name in self.iam.list_role_policies(RoleName=role)["PolicyNames"]:

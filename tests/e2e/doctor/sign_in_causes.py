@@ -63,6 +63,10 @@ def _delete_the_internal_client(patient: Patient) -> None:
     patient.users.delete_user_pool_client(UserPoolId=patient.user_pool_id, ClientId=patient.internal_client_id)
 
 
+def _without_the_internal_client(patient: Patient) -> None:
+    patient.refuse_tokens_of(patient.internal_client_id)
+
+
 def _turn_srp_off(patient: Patient) -> None:
     _flows(patient, patient.deployment.client_id, "ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH")
 
@@ -228,6 +232,16 @@ CAUSES = [
         make=_delete_the_internal_client,
         works=_newcomer,
         lasting=True,
+    ),
+    Cause(
+        28,
+        "the internal app client is not among the identity pool's providers",
+        "`cognito-identity:UpdateIdentityPool` without it",
+        "PS117",
+        r"does not list the internal app client \w+ among its providers",
+        ("aws cognito-identity update-identity-pool",),
+        make=_without_the_internal_client,
+        works=_newcomer,
     ),
     Cause(
         28,
