@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pubsub_client.checks.check import Finding, failed, passed
+from pubsub_client.checks.check import Finding, failed, needless, passed
 from pubsub_client.checks.command import AwsCommand
 from pubsub_client.checks.stack_resources import stack_resources
 from pubsub_client.outputs import MANAGED_POLICIES, Output
@@ -37,6 +37,8 @@ async def look_at_role(context: Context, role_name: str, who: str) -> Finding:
     try:
         attached = await asyncio.to_thread(_attached_policies, context, role_name)
     except context.aws.iam.exceptions.NoSuchEntityException:
+        if role_name == context.output(Output.AUTH_ROLE_ARN).rpartition("/")[2]:
+            return needless(f"{who} does not exist: whether the identity pool gives it to anybody is PS304's question")
         return failed(
             f"{who} does not exist, so the identity pool has no credentials for its users.",
             resource=role_name,
