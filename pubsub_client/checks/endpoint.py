@@ -6,6 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from botocore.exceptions import ClientError
+
 from pubsub_client._endpoint import Endpoint
 from pubsub_client._endpoint_name import EndpointName
 from pubsub_client.checks.check import Check, Finding, Group, failed, needless, passed, warning
@@ -30,7 +32,8 @@ class EndpointIsRight(Check):
     of type `iot:Data` shows a certificate that browsers do not trust
     ([AWS](https://docs.aws.amazon.com/iot/latest/developerguide/server-authentication.html)), one of another account
     does not know the identity, and one of another region refuses the signature. Without an operator's AWS credentials
-    the account cannot be told. Whether a port leads anywhere is another check's question.
+    the account cannot be told, nor whether another name is a custom domain of the account. Whether a port leads
+    anywhere is another check's question.
     """
 
     id = "PS102"
@@ -50,6 +53,8 @@ class EndpointIsRight(Check):
             return passed(name.bare)
         fix: Fix = _use(described) if described else (_DESCRIBE, _use("HOST"))
         if name.prefix is None and "amazonaws" not in name.host:
+            if context.as_operator and await asyncio.to_thread(_is_custom_domain, context, name.host):
+                return passed(f"{name.bare}, a custom domain of this account")
             return warning(
                 f"{name.bare} is not in the form of AWS IoT's endpoints, PREFIX-ats.iot.REGION.amazonaws.com: clients "
                 "reach AWS IoT by it only if it is a custom domain of this account.",
@@ -126,6 +131,21 @@ def _use(host: str) -> str:
 
 def _described(context: Context) -> str:
     return context.aws.iot.describe_endpoint(endpointType=_ATS)["endpointAddress"]
+
+
+def _is_custom_domain(context: Context, host: str) -> bool:
+    """Tell whether a host is one of the account's own domains in use for MQTT; no if it may not be asked.
+
+    https://docs.aws.amazon.com/iot/latest/developerguide/iot-custom-endpoints-configurable.html
+    """
+    iot = context.aws.iot
+    try:
+        pages = iot.get_paginator("list_domain_configurations").paginate(serviceType="DATA")
+        names = [each["domainConfigurationName"] for page in pages for each in page["domainConfigurations"]]
+        domains = [iot.describe_domain_configuration(domainConfigurationName=each) for each in names]
+    except ClientError:
+        return False
+    return any(each.get("domainName") == host and each["domainConfigurationStatus"] == "ENABLED" for each in domains)
 
 
 def _aws(context: Context) -> Endpoint:
