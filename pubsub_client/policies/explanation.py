@@ -30,8 +30,7 @@ def _by_aws(verdict: Verdict) -> str:
         return f"{_ORGANIZATION}; {verdict.disagreement}"
     named = f", naming {', '.join(answer.policies)}" if answer and answer.policies else ""
     bounded = ", because of the permissions boundary" if answer and answer.by_boundary else ""
-    lacking = f", for want of {', '.join(answer.missing)}" if answer and answer.missing else ""
-    return f"{verdict.disagreement}{named}{bounded}{lacking}"
+    return f"{verdict.disagreement}{named}{bounded}"
 
 
 def _by_documents(verdict: Verdict, policies: Sequence[Policy], facts: Facts) -> str:

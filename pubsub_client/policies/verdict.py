@@ -31,13 +31,20 @@ class Verdict:
     def outcome(self) -> Outcome:
         """AWS's decision if there is one, else that of the documents.
 
-        A denial that AWS made without a value it needed is none.
+        A denial that AWS makes without a value it lacks decides nothing, an explicit one no more than the other: where
+        a key is absent, StringNotEquals and the other negated operators match.
+        https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
         """
-        if self.answer is None:
-            return self.decision.outcome
-        if self.answer.outcome is Outcome.IMPLICIT_DENY and self.decision.outcome is Outcome.UNDECIDED:
+        answer, read = self.answer, self.decision.outcome
+        if answer is None:
+            return read
+        if answer.outcome is Outcome.ALLOWED:
+            return Outcome.ALLOWED
+        if read is Outcome.UNDECIDED or (answer.by_organization and answer.missing):
             return Outcome.UNDECIDED
-        return self.answer.outcome
+        if answer.outcome is Outcome.IMPLICIT_DENY and answer.missing:
+            return read
+        return answer.outcome
 
     @property
     def disagreement(self) -> str | None:
@@ -46,4 +53,5 @@ class Verdict:
         if answer is None or decision.outcome in {answer.outcome, Outcome.UNDECIDED}:
             return None
         by = f", by {decision.policy.name}" if decision.policy else ""
-        return f"{answer.source} answers {answer.outcome}, although the documents read as {decision.outcome}{by}"
+        lacking = f" for want of {', '.join(answer.missing)}" if answer.missing else ""
+        return f"{answer.source} answers {answer.outcome}{lacking}, although the documents read as {decision.outcome}{by}"

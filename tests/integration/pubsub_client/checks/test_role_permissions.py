@@ -121,6 +121,20 @@ async def test_a_condition_that_is_not_known_here_is_told_and_not_guessed(deploy
     assert "it turns on aws:SourceIp" in str(finding.cause)
 
 
+@pytest.mark.parametrize(
+    ("operator", "key", "wanted"),
+    [("NotIpAddress", "aws:SourceIp", "10.0.0.0/8"), ("StringNotEquals", "aws:SourceVpc", "vpc-1")],
+)
+async def test_a_deny_unless_something_that_is_not_known_here_is_told_and_not_guessed(
+    deployment: Deployment, operator: str, key: str, wanted: str
+) -> None:
+    unless = {"Effect": "Deny", "Action": "iot:*", "Resource": "*", "Condition": {operator: {key: wanted}}}
+    deployment.set_roles(authenticated=deployment.make_role(ALLOW, unless))
+    finding = await ask(deployment)
+    assert finding.status is Status.WARNING
+    assert f"it turns on {key}" in str(finding.cause)
+
+
 async def test_the_role_of_a_group_is_looked_at_too(deployment: Deployment) -> None:
     group_role = deployment.make_role()
     deployment.set_roles(

@@ -56,7 +56,8 @@ def test_what_aws_says_of_boundary_and_missing_values_is_told() -> None:
         EvalDecision="implicitDeny", PermissionsBoundaryDecisionDetail=detail, MissingContextValues=["aws:SourceIp"]
     )
     said = why(Verdict(CONNECT, ALLOWED, answer), [ALLOW], Facts())
-    assert said.endswith(", because of the permissions boundary, for want of aws:SourceIp")
+    assert said.startswith("SimulatePrincipalPolicy answers implicit deny for want of aws:SourceIp, although")
+    assert said.endswith(", because of the permissions boundary")
 
 
 def test_what_aws_allows_is_allowed_whatever_the_documents_say_and_the_difference_is_told() -> None:
@@ -74,13 +75,32 @@ def test_aws_and_documents_that_agree_leave_nothing_to_tell() -> None:
 
 @pytest.mark.parametrize(
     ("decision", "outcome"),
-    [("implicitDeny", Outcome.UNDECIDED), ("explicitDeny", Outcome.EXPLICIT_DENY), ("allowed", Outcome.ALLOWED)],
+    [("implicitDeny", Outcome.UNDECIDED), ("explicitDeny", Outcome.UNDECIDED), ("allowed", Outcome.ALLOWED)],
 )
 def test_a_denial_that_aws_makes_without_a_value_it_lacks_decides_nothing(decision: str, outcome: Outcome) -> None:
     undecided = Decision(Outcome.UNDECIDED, unknown=("aws:SourceIp",))
     answer = simulated(EvalDecision=decision, MissingContextValues=["aws:SourceIp"])
     assert answer.missing == ("aws:SourceIp",)
     assert Verdict(CONNECT, undecided, answer).outcome is outcome
+
+
+@pytest.mark.parametrize("read", [ALLOWED, Decision(Outcome.IMPLICIT_DENY)])
+def test_where_aws_lacks_a_value_to_allow_by_the_documents_decide_which_have_it(read: Decision) -> None:
+    answer = simulated(EvalDecision="implicitDeny", MissingContextValues=["iot:ClientId"])
+    assert Verdict(CONNECT, read, answer).outcome is read.outcome
+
+
+@pytest.mark.parametrize("decision", ["implicitDeny", "explicitDeny"])
+def test_what_an_organization_denies_for_want_of_a_value_is_undecided(decision: str) -> None:
+    answer = simulated(
+        EvalDecision=decision,
+        OrganizationsDecisionDetail={"AllowedByOrganizations": False},
+        MissingContextValues=["aws:SourceVpc"],
+    )
+    verdict = Verdict(CONNECT, ALLOWED, answer)
+    assert verdict.outcome is Outcome.UNDECIDED
+    assert "a policy of the AWS organization" in why(verdict, [ALLOW], Facts())
+    assert "for want of aws:SourceVpc" in why(verdict, [ALLOW], Facts())
 
 
 def test_missing_values_of_single_resources_are_told_too() -> None:
