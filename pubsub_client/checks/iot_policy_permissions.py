@@ -11,7 +11,7 @@ from pubsub_client.checks.check import Check, Finding, Group, Need, failed, need
 from pubsub_client.checks.command import AwsCommand
 from pubsub_client.checks.identity import IdentityIsGiven
 from pubsub_client.checks.iot_arn import iot_arn_prefix
-from pubsub_client.checks.permissions import judge
+from pubsub_client.checks.permissions import asked_requests, judge
 from pubsub_client.checks.provisioning import PolicyExists
 from pubsub_client.outputs import Output
 from pubsub_client.policies.decision import decide
@@ -19,7 +19,7 @@ from pubsub_client.policies.document import Policy
 from pubsub_client.policies.facts import SERVICES, signed_in_user
 from pubsub_client.policies.iot_policy import MOST_VERSIONS, attached_to, read_iot_policy, read_version
 from pubsub_client.policies.repair import put_right
-from pubsub_client.policies.request import ANY_CLIENT_ID, requests
+from pubsub_client.policies.request import ANY_CLIENT_ID
 from pubsub_client.policies.simulation import ask_iot
 from pubsub_client.policy_document import LONGEST, policy_document
 
@@ -66,7 +66,7 @@ def _look(context: Context) -> Finding:
     pool_id, client_id = context.output(Output.IDENTITY_POOL_ID), context.app.client_id
     used_client_id = client_id or ANY_CLIENT_ID
     facts = signed_in_user(context.output(Output.REGION), pool_id, identity_id=identity_id, client_id=used_client_id)
-    asked = requests(iot_arn_prefix(context), client_id, context.asked_topics)
+    asked = asked_requests(context)
     documents = [each.policy for each in policies]
     judgement = judge(
         asked,

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from pubsub_client.checks.aws_errors import is_not_permitted
+from pubsub_client.checks.iot_arn import iot_arn_prefix
 from pubsub_client.policies.decision import Outcome
 from pubsub_client.policies.explanation import why
+from pubsub_client.policies.request import CONNECT, requests
 from pubsub_client.policies.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from pubsub_client.checks.context import Context
     from pubsub_client.policies.decision import Decision
     from pubsub_client.policies.document import Policy
     from pubsub_client.policies.facts import Facts
@@ -60,7 +63,9 @@ class Judgement:
     def detail(self) -> str:
         """The figures next to a passed check: how many requests, who has decided, and where the two differ."""
         disagreements = dict.fromkeys(each.disagreement for each in self.verdicts if each.disagreement)
-        return "; ".join([f"{len(self.verdicts)} requests, by {self.by}", *filter(None, disagreements)])
+        topics = any(each.request.action != CONNECT for each in self.verdicts)
+        asked = f"{len(self.verdicts)} requests" if topics else "connecting alone, for --topic is not given"
+        return "; ".join([f"{asked}, by {self.by}", *filter(None, disagreements)])
 
     def text(self, verdicts: Sequence[Verdict]) -> str:
         """Return what cannot be done and why, requests with one reason together."""
@@ -70,8 +75,14 @@ class Judgement:
         return "; ".join(f"{_listed(texts)}: {reason}" for reason, texts in by_reason.items())
 
 
+def asked_requests(context: Context) -> list[Request]:
+    """Return the requests that a run asks about; where nobody has said what topics users may use, connecting alone."""
+    topics = context.asked_topics if context.topic_known else ()
+    return requests(iot_arn_prefix(context), context.app.client_id, topics)
+
+
 def judge(
-    requests: Sequence[Request],
+    asked: Sequence[Request],
     decide: Callable[[Request], Decision],
     ask: Callable[[], Mapping[Request, Answer]] | None,
     policies: Sequence[Policy],
@@ -80,7 +91,7 @@ def judge(
     """Decide on requests by the documents, and by AWS if it can be asked.
 
     Args:
-        requests: what the front end asks.
+        asked: what the front end asks.
         decide: decides by the documents.
         ask: asks AWS; None if there is nothing to ask it about.
         policies: what may allow.
@@ -100,7 +111,7 @@ def judge(
             if not is_not_permitted(error) and code not in _NOT_ASKED:
                 raise
             by = f"the documents alone ({error.operation_name} answered {code})"
-    verdicts = tuple(Verdict(each, decide(each), answers.get(each)) for each in requests)
+    verdicts = tuple(Verdict(each, decide(each), answers.get(each)) for each in asked)
     return Judgement(verdicts, by, tuple(policies), facts)
 
 

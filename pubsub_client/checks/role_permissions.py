@@ -10,14 +10,13 @@ from pubsub_client.checks.app_settings import TopicsAreUsable
 from pubsub_client.checks.authorization import GroupRolesHoldThePolicies, RoleHoldsThePolicies
 from pubsub_client.checks.check import Check, Finding, Group, Status, failed, passed, warning
 from pubsub_client.checks.command import AwsCommand
-from pubsub_client.checks.iot_arn import iot_arn_prefix
-from pubsub_client.checks.permissions import judge
+from pubsub_client.checks.permissions import asked_requests, judge
 from pubsub_client.checks.role_mapping import MappingGivesARole
 from pubsub_client.outputs import Output
 from pubsub_client.policies.decision import Outcome, decide
 from pubsub_client.policies.facts import signed_in_user
 from pubsub_client.policies.repair import put_right, without_denials
-from pubsub_client.policies.request import ANY_CLIENT_ID, requests
+from pubsub_client.policies.request import ANY_CLIENT_ID
 from pubsub_client.policies.role import read_role
 from pubsub_client.policies.simulation import ask_iam
 
@@ -58,7 +57,7 @@ class RoleAllows(Check):
 
 
 def _look(context: Context, in_use: RoleInUse) -> Finding:
-    iam, prefix = context.aws.iam, iot_arn_prefix(context)
+    iam = context.aws.iam
     role = read_role(iam, in_use.arn)
     client_id = context.app.client_id
     facts = signed_in_user(
@@ -68,7 +67,7 @@ def _look(context: Context, in_use: RoleInUse) -> Finding:
         client_id=client_id or ANY_CLIENT_ID,
         role_arn=role.arn,
     )
-    asked = requests(prefix, client_id, context.asked_topics)
+    asked = asked_requests(context)
     judgement = judge(
         asked,
         lambda request: decide(request, role.policies, facts, role.boundary),
@@ -81,7 +80,7 @@ def _look(context: Context, in_use: RoleInUse) -> Finding:
             f"{in_use.who} ({role.name}) does not let its users {judgement.text(denied)}. AWS IoT asks the role as "
             "well as the IoT policy, and closes the connection.",
             resource=role.arn,
-            fix=list(_fix(role, judgement)),
+            fix=list(_fix(role, judgement, ours=context.given is None)),
         )
     if undecided := judgement.undecided:
         return warning(
@@ -93,8 +92,11 @@ def _look(context: Context, in_use: RoleInUse) -> Finding:
     return passed(judgement.detail)
 
 
-def _fix(role: Role, judgement: Judgement) -> Iterator[str | AwsCommand]:
-    """Yield what lets the role allow what it denies, each once."""
+def _fix(role: Role, judgement: Judgement, *, ours: bool) -> Iterator[str | AwsCommand]:
+    """Yield what lets the role allow what it denies, each once.
+
+    AWSIoTDataAccess allows everything: what a stack deploys, and more than others may have meant their role to allow.
+    """
     partition = role.arn.split(":")[1]
     data_access = f"arn:{partition}:iam::aws:policy/AWSIoTDataAccess"
     denying: dict[str, Policy] = {}
@@ -113,7 +115,7 @@ def _fix(role: Role, judgement: Judgement) -> Iterator[str | AwsCommand]:
     for policy in denying.values():
         yield _change(role, policy, without_denials(policy, asked, judgement.facts))
     if "role" in told:
-        yield AwsCommand("iam", "AttachRolePolicy", {"RoleName": role.name, "PolicyArn": data_access}, safe=True)
+        yield AwsCommand("iam", "AttachRolePolicy", {"RoleName": role.name, "PolicyArn": data_access}, safe=ours)
     if "boundary" in told and role.boundary:
         within = put_right(role.boundary, asked, judgement.facts)
         yield _change(role, role.boundary, within or {"Statement": []})

@@ -54,4 +54,6 @@ class Verdict:
             return None
         by = f", by {decision.policy.name}" if decision.policy else ""
         lacking = f" for want of {', '.join(answer.missing)}" if answer.missing else ""
-        return f"{answer.source} answers {answer.outcome}{lacking}, although the documents read as {decision.outcome}{by}"
+        return (
+            f"{answer.source} answers {answer.outcome}{lacking}, although the documents read as {decision.outcome}{by}"
+        )

@@ -151,6 +151,20 @@ async def test_a_condition_that_is_not_known_here_is_told_and_not_guessed(deploy
     assert "it turns on aws:SourceIp" in str(finding.cause)
 
 
+async def test_where_no_topic_is_known_connecting_alone_is_asked_about(deployment: Deployment) -> None:
+    restricted = deployment.allow("client/*", "topic/orders/*", "topicfilter/orders/*")
+    narrow = deployment.with_policy(document(restricted))
+    finding = await ask(narrow, topics=())
+    assert finding.status is Status.PASSED
+    assert finding.detail == "connecting alone, for --topic is not given, by TestAuthorization"
+    broken = narrow.with_policy(document(deployment.allow("topic/orders/*", "topicfilter/orders/*")))
+    finding = await ask(broken, topics=())
+    assert finding.status is Status.FAILED
+    mend(deployment, finding)
+    assert (await ask(broken, topics=())).status is Status.PASSED
+    assert "pubsub-check" not in str(finding.fix)
+
+
 async def test_no_policy_named_and_none_attached_is_nothing_to_ask_about(deployment: Deployment) -> None:
     deployment.aws.iot.detach_policy(policyName=deployment.policy, target=deployment.identity_id)
     assert (await ask(deployment, policy=False)).needless

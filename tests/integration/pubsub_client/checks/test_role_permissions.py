@@ -43,9 +43,31 @@ async def test_a_role_without_it_allows_nothing_and_the_fix_attaches_it(deployme
     assert "connect with a random client id, subscribe to orders/1, publish to orders/1 and receive" in str(
         finding.cause
     )
-    assert finding.safe_commands
+    assert not finding.safe_commands, "somebody else's role may be meant to allow little"
     mend(deployment, finding)
     assert (await ask(deployment)).status is Status.PASSED
+
+
+async def test_a_stacks_own_role_gets_it_back_by_a_safe_command(deployment: Deployment) -> None:
+    deployment.aws.iam.detach_role_policy(RoleName=deployment.role, PolicyArn=DATA_ACCESS)
+    context = deployment.context()
+    context.given = None
+    finding = await look(context, MappingGivesARole, RoleAllows)
+    assert [str(each) for each in finding.safe_commands] == [
+        f"aws iam attach-role-policy --role-name {deployment.role} --policy-arn {DATA_ACCESS}"
+    ]
+
+
+async def test_where_no_topic_is_known_connecting_alone_is_asked_about(deployment: Deployment) -> None:
+    narrow = deployment.make_role(
+        deployment.allow("client/*", action="iot:Connect"),
+        deployment.allow("topic/orders/*", action=["iot:Publish", "iot:Receive"]),
+    )
+    deployment.set_roles(authenticated=narrow)
+    finding = await ask(deployment, topics=())
+    assert finding.status is Status.PASSED
+    assert finding.detail == "connecting alone, for --topic is not given, by SimulatePrincipalPolicy"
+    assert (await ask(deployment, topics=("orders/1",))).status is Status.FAILED
 
 
 async def test_a_mistake_in_a_policy_of_the_teams_own_is_named(deployment: Deployment) -> None:
