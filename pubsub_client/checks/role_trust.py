@@ -12,7 +12,7 @@ from pubsub_client.checks.role_mapping import MappingGivesARole
 from pubsub_client.outputs import Output
 from pubsub_client.policies.facts import signed_in_user
 from pubsub_client.policies.role import role_name
-from pubsub_client.policies.trust import put_right, why_not_trusted
+from pubsub_client.policies.trust import why_not_trusted, with_trust
 
 if TYPE_CHECKING:
     from pubsub_client.checks.context import Context
@@ -47,7 +47,8 @@ def _look(context: Context, role: RoleInUse) -> Finding | None:
     why = why_not_trusted(document, region, facts)
     if why is None:
         return None
-    right = put_right(document, region, pool_id, alone=context.given is None)
+    ours = context.given is None
+    right = with_trust(document, region, pool_id, alone=ours)
     parameters = {"RoleName": name, "PolicyDocument": json.dumps(right, separators=(",", ":"))}
     return failed(
         f"{role.who} ({name}) does not trust the signed-in users of identity pool {pool_id}: its trust policy {why}. "
@@ -56,5 +57,5 @@ def _look(context: Context, role: RoleInUse) -> Finding | None:
         # What it says of others stays; only a statement that denies is somebody's decision.
         fix=f"Take out of the trust policy of {name} what denies it"
         if why_not_trusted(right, region, facts)
-        else AwsCommand("iam", "UpdateAssumeRolePolicy", parameters, safe=True),
+        else AwsCommand("iam", "UpdateAssumeRolePolicy", parameters, safe=ours),
     )

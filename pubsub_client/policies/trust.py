@@ -18,12 +18,19 @@ if TYPE_CHECKING:
     from pubsub_client.policies.facts import Facts
 
 _ACTION = "sts:AssumeRoleWithWebIdentity"
+_FOR_OTHERS = "sts:assumerole"
+_OF_GOV_CLOUD = {
+    "us-gov-east-1": "cognito-identity.us-gov-east-1.amazonaws.com",
+    "us-gov-west-1": "cognito-identity-us-gov.amazonaws.com",
+}
 
 
 def service_of(region: str) -> str:
-    """Return what Amazon Cognito's identity pools are called in policies of a region; GovCloud's have another name."""
-    gov_cloud = region.startswith("us-gov-")
-    return "cognito-identity-us-gov.amazonaws.com" if gov_cloud else "cognito-identity.amazonaws.com"
+    """Return what Amazon Cognito's identity pools are called in policies of a region; GovCloud's have other names.
+
+    https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-cog.html
+    """
+    return _OF_GOV_CLOUD.get(region, "cognito-identity.amazonaws.com")
 
 
 def why_not_trusted(document: Mapping[str, Any], region: str, facts: Facts) -> str | None:
@@ -52,10 +59,11 @@ def why_not_trusted(document: Mapping[str, Any], region: str, facts: Facts) -> s
     return None if not all(wrong) else "; ".join(text for text in wrong if text)
 
 
-def put_right(document: Mapping[str, Any], region: str, identity_pool_id: str, *, alone: bool) -> dict[str, Any]:
+def with_trust(document: Mapping[str, Any], region: str, identity_pool_id: str, *, alone: bool) -> dict[str, Any]:
     """Return a trust policy that trusts an identity pool's signed-in users, and else whom it trusted.
 
-    What it said of this identity pool's users before goes: it was wrong, and guests may have been trusted.
+    What it said of this identity pool's users before goes: it was wrong, and guests may have been trusted. What else
+    it let them do, such as sts:TagSession, stays.
 
     Args:
         document: the role's trust policy.
@@ -64,17 +72,21 @@ def put_right(document: Mapping[str, Any], region: str, identity_pool_id: str, *
         alone: whether the role is made for this identity pool, so that no other has any business with it.
     """
     service = service_of(region)
+    pools = {identity_pool_id}
+    statements = statements_of(document)
+    replaced = [each for each in statements if _is_of(each, service, None if alone else pools)]
+    actions = {str(action) for each in replaced for action in listed(each.get("Action"))}
+    more = sorted(each for each in actions if each.lower() not in {_ACTION.lower(), _FOR_OTHERS})
     statement = {
         "Effect": "Allow",
         "Principal": {"Federated": service},
-        "Action": _ACTION,
+        "Action": [_ACTION, *more] if more else _ACTION,
         "Condition": {
             "StringEquals": {f"{service}:aud": identity_pool_id},
             "ForAnyValue:StringLike": {f"{service}:amr": "authenticated"},
         },
     }
-    pools = {identity_pool_id}
-    others = [each for each in statements_of(document) if not _is_of(each, service, None if alone else pools)]
+    others = [each for each in statements if each not in replaced]
     return {**document, "Version": document.get("Version", VERSION), "Statement": [*others, statement]}
 
 
@@ -100,13 +112,13 @@ def _unmet(statement: Statement, facts: Facts) -> str:
 
 
 def _is_of(statement: Any, service: str, of_pools: set[str] | None) -> bool:
-    """Tell whether a statement allows the service itself for no identity pools but these, or for any if none is given.
+    """Tell whether a statement allows the service itself for these identity pools alone, or for any if none is given.
 
-    A statement that names no identity pool is of all.
+    A statement that names no identity pool is of all, so others may live on it.
     """
     conditions = statement.get("Condition", {})
     pools = {pool for keys in conditions.values() for pool in listed(keys.get(f"{service}:aud"))}
     principal = statement.get("Principal")
     federated = listed(principal.get("Federated")) if isinstance(principal, dict) else []
-    within = of_pools is None or pools <= of_pools
+    within = of_pools is None or pools == of_pools
     return statement.get("Effect") == "Allow" and federated == [service] and within

@@ -48,7 +48,7 @@ async def test_what_keeps_users_off_the_role_is_told_and_mended(
     finding = await look_at(deployment, trust(deployment))
     assert finding.status is Status.FAILED
     assert said in str(finding.cause)
-    assert finding.safe_commands
+    assert not finding.safe_commands, "others may have made the trust policy for more than this"
     mend(deployment, finding)
     again = await look(deployment.context(), MappingGivesARole, RoleTrustsThePool)
     assert again.status is Status.PASSED
@@ -67,13 +67,27 @@ async def test_the_fix_keeps_whom_the_role_trusts_else_and_drops_this_pools_gues
     ]
 
 
+async def test_the_fix_keeps_what_names_no_identity_pool_and_what_else_was_allowed(deployment: Deployment) -> None:
+    (of_all,) = deployment.trust(amr="unauthenticated")["Statement"]
+    del of_all["Condition"]["StringEquals"]
+    (guests,) = deployment.trust(amr="unauthenticated")["Statement"]
+    guests["Action"] = ["sts:AssumeRoleWithWebIdentity", "sts:TagSession"]
+    finding = await look_at(deployment, {"Version": "2012-10-17", "Statement": [of_all, guests]})
+    mend(deployment, finding)
+    made: Any = deployment.aws.iam.get_role(RoleName=str(finding.resource).rpartition("/")[2])["Role"]
+    (right,) = deployment.trust()["Statement"]
+    assert made["AssumeRolePolicyDocument"]["Statement"] == [of_all, {**right, "Action": guests["Action"]}]
+
+
 async def test_the_fix_of_a_stacks_own_role_drops_other_identity_pools(deployment: Deployment) -> None:
     trust = {"Version": "2012-10-17", "Statement": [LAMBDA, *deployment.trust(ANOTHER)["Statement"]]}
     role = deployment.make_role(trust=trust)
     deployment.set_roles(authenticated=role)
     context = deployment.context()
     context.given = None
-    mend(deployment, await look(context, MappingGivesARole, RoleTrustsThePool))
+    finding = await look(context, MappingGivesARole, RoleTrustsThePool)
+    assert finding.safe_commands
+    mend(deployment, finding)
     made: Any = deployment.aws.iam.get_role(RoleName=role)["Role"]
     assert made["AssumeRolePolicyDocument"]["Statement"] == [LAMBDA, *deployment.trust()["Statement"]]
 
