@@ -9,6 +9,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from pubsub_client.outputs import MANAGED_POLICIES
+from pubsub_client.policies.facts import service_of
 from stacks.acknowledgements import acknowledge
 
 if TYPE_CHECKING:
@@ -79,9 +80,8 @@ class SignedInRoles(Construct):
 
 
 def _trust(stack: Stack, identity_pool_id: str) -> iam.FederatedPrincipal:
-    """Trust the identity pool's signed-in users; GovCloud's service has a name of its own."""
-    gov_cloud = stack.region.startswith("us-gov-")
-    service = "cognito-identity-us-gov.amazonaws.com" if gov_cloud else "cognito-identity.amazonaws.com"
+    """Trust the identity pool's signed-in users."""
+    service = service_of(stack.region)
     return iam.FederatedPrincipal(
         service,
         {

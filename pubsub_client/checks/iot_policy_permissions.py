@@ -65,7 +65,13 @@ def _look(context: Context) -> Finding:
     policies = [read_iot_policy(iot, name) for name in names]
     pool_id, client_id = context.output(Output.IDENTITY_POOL_ID), context.app.client_id
     used_client_id = client_id or ANY_CLIENT_ID
-    facts = signed_in_user(context.output(Output.REGION), pool_id, identity_id=identity_id, client_id=used_client_id)
+    facts = signed_in_user(
+        context.output(Output.REGION),
+        pool_id,
+        user_pool_id=context.output(Output.USER_POOL_ID),
+        identity_id=identity_id,
+        client_id=used_client_id,
+    )
     asked = asked_requests(context)
     documents = [each.policy for each in policies]
     judgement = judge(

@@ -63,6 +63,7 @@ def _look(context: Context, in_use: RoleInUse) -> Finding:
     facts = signed_in_user(
         context.output(Output.REGION),
         context.output(Output.IDENTITY_POOL_ID),
+        user_pool_id=context.output(Output.USER_POOL_ID),
         identity_id=context.known_identity_id,
         client_id=client_id or ANY_CLIENT_ID,
         role_arn=role.arn,

@@ -43,7 +43,9 @@ def _look(context: Context, role: RoleInUse) -> Finding | None:
     name, region = role_name(role.arn), context.output(Output.REGION)
     pool_id = context.output(Output.IDENTITY_POOL_ID)
     document: Any = context.aws.iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
-    facts = signed_in_user(region, pool_id, identity_id=context.known_identity_id)
+    facts = signed_in_user(
+        region, pool_id, user_pool_id=context.output(Output.USER_POOL_ID), identity_id=context.known_identity_id
+    )
     why = why_not_trusted(document, region, facts)
     if why is None:
         return None

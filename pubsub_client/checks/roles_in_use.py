@@ -121,9 +121,14 @@ def all_groups(context: Context) -> list[GroupTypeTypeDef]:
 
 
 def mapped_role(mapping: Mapping[str, Any], claims: Mapping[str, Any]) -> str | None:
-    """Return the role that a mapping gives a user of these claims; None if it is for the resolution to say."""
+    """Return the role that a mapping gives a user of these claims; None if it is for the resolution to say.
+
+    That is asked where there is no preferred role and there are several roles to choose from.
+    https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_RoleMapping.html
+    """
     if mapping["Type"] == "Token":
-        return claims.get(_PREFERRED)
+        roles = roles_of_claims(claims)
+        return claims.get(_PREFERRED) or (roles[0] if len(roles) == 1 else None)
     rules = mapping.get("RulesConfiguration", {}).get("Rules", [])
     return next((str(each["RoleARN"]) for each in rules if _fits(each, claims)), None)
 

@@ -8,11 +8,27 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SERVICES = ("cognito-identity.amazonaws.com", "cognito-identity-us-gov.amazonaws.com")
-"""The names of Amazon Cognito identity pools in policies; GovCloud has its own."""
+_OF_GOV_CLOUD = {
+    "us-gov-east-1": "cognito-identity.us-gov-east-1.amazonaws.com",
+    "us-gov-west-1": "cognito-identity-us-gov.amazonaws.com",
+}
+_ELSEWHERE = "cognito-identity.amazonaws.com"
+SERVICES = (_ELSEWHERE, *_OF_GOV_CLOUD.values())
+"""The names of Amazon Cognito identity pools in policies."""
+
+_SOME_USER = "5d0c1f9a-2b7e-4c36-8f41-9e0a6b3d7c52"
+"""Stands for the `sub` of a user of the user pool."""
 
 Values = tuple[str, ...]
 """The values of a key: none for a key that a request does not have, several for one that takes several."""
+
+
+def service_of(region: str) -> str:
+    """Return what Amazon Cognito's identity pools are called in policies of a region; GovCloud's have other names.
+
+    https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-cog.html
+    """
+    return _OF_GOV_CLOUD.get(region, _ELSEWHERE)
 
 
 @dataclass(frozen=True)
@@ -37,6 +53,7 @@ def signed_in_user(
     region: str,
     identity_pool_id: str | None,
     *,
+    user_pool_id: str | None = None,
     identity_id: str | None = None,
     client_id: str | None = None,
     role_arn: str | None = None,
@@ -49,13 +66,17 @@ def signed_in_user(
     Args:
         region: where the request goes.
         identity_pool_id: the identity pool; None if it is not known.
+        user_pool_id: the user pool that the user has signed in to; None if it is not known.
         identity_id: the user's identity id; None if it is not known, or stands for any.
         client_id: the MQTT client id; None if it is not known.
         role_arn: the role of the user's credentials; None for IoT policies, which know no role.
     """
     values: dict[str, Values] = {"aws:securetransport": ("true",), "aws:requestedregion": (region,)}
+    provider = f"cognito-idp.{region}.amazonaws.com/{user_pool_id}"
+    # Besides whether the user has signed in, amr names the providers that was done by.
+    amr = ("authenticated", *((provider, f"{provider}:CognitoSignIn:{_SOME_USER}") if user_pool_id else ()))
     for service in SERVICES:
-        values[f"{service}:amr"] = ("authenticated",)
+        values[f"{service}:amr"] = amr
         if identity_pool_id:
             values[f"{service}:aud"] = (identity_pool_id,)
         if identity_id:

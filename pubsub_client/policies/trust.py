@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pubsub_client.policies.conditions import met
 from pubsub_client.policies.decision import covers_action
 from pubsub_client.policies.document import VERSION, Policy, listed, statements_of
+from pubsub_client.policies.facts import service_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,18 +20,6 @@ if TYPE_CHECKING:
 
 _ACTION = "sts:AssumeRoleWithWebIdentity"
 _FOR_OTHERS = "sts:assumerole"
-_OF_GOV_CLOUD = {
-    "us-gov-east-1": "cognito-identity.us-gov-east-1.amazonaws.com",
-    "us-gov-west-1": "cognito-identity-us-gov.amazonaws.com",
-}
-
-
-def service_of(region: str) -> str:
-    """Return what Amazon Cognito's identity pools are called in policies of a region; GovCloud's have other names.
-
-    https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-cog.html
-    """
-    return _OF_GOV_CLOUD.get(region, "cognito-identity.amazonaws.com")
 
 
 def why_not_trusted(document: Mapping[str, Any], region: str, facts: Facts) -> str | None:

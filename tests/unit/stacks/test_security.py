@@ -6,6 +6,8 @@ import json
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import pytest
+
 from stacks.settings import Settings
 from tests.unit.stacks.conftest import Template
 
@@ -107,12 +109,20 @@ def test_auth_role_trusts_signed_in_users_of_this_identity_pool_alone(template: 
     }
 
 
-def test_in_govcloud_auth_role_trusts_the_identity_pools_of_that_partition() -> None:
-    template = Template(Settings(), region="us-gov-west-1")
+# https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-cog.html
+@pytest.mark.parametrize(
+    ("region", "service"),
+    [
+        ("us-gov-east-1", "cognito-identity.us-gov-east-1.amazonaws.com"),
+        ("us-gov-west-1", "cognito-identity-us-gov.amazonaws.com"),
+    ],
+)
+def test_in_govcloud_auth_role_trusts_the_identity_pools_of_that_region(region: str, service: str) -> None:
+    template = Template(Settings(), region=region)
     role = template.only("AWS::IAM::Role", lambda logical_id: logical_id.startswith("IdentitiesSignedInAuthRole"))
     (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
-    assert statement["Principal"] == {"Federated": "cognito-identity-us-gov.amazonaws.com"}
-    assert "cognito-identity-us-gov.amazonaws.com:aud" in statement["Condition"]["StringEquals"]
+    assert statement["Principal"] == {"Federated": service}
+    assert f"{service}:aud" in statement["Condition"]["StringEquals"]
 
 
 def test_auth_role_holds_both_managed_policies_under_the_boundary(template: Template) -> None:

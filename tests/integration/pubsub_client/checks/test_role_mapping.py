@@ -164,6 +164,17 @@ async def test_the_token_tells_the_role_whatever_the_groups_say_now(deployment: 
     assert (await look(context, MappingGivesARole)).detail == preferred
 
 
+async def test_the_one_role_that_a_token_brings_is_the_users_though_none_is_preferred(deployment: Deployment) -> None:
+    alone, other = deployment.make_role(), deployment.make_role()
+    deployment.set_roles(authenticated=deployment.role, mapping=DENYING)
+    context = deployment.context()
+    context.whom = Whom(id_token=IdToken("", {"cognito:roles": [deployment.role_arn(alone)]}))
+    assert (await look(context, MappingGivesARole)).detail == alone
+    roles = [deployment.role_arn(each) for each in (alone, other)]
+    context.whom = Whom(id_token=IdToken("", {"cognito:roles": roles}))
+    assert (await look(context, MappingGivesARole)).status is Status.FAILED
+
+
 async def test_a_mapping_of_another_app_client_is_not_followed(deployment: Deployment) -> None:
     deployment.aws.identity_pools.set_identity_pool_roles(
         IdentityPoolId=deployment.identity_pool_id,

@@ -54,6 +54,13 @@ async def test_what_keeps_users_off_the_role_is_told_and_mended(
     assert again.status is Status.PASSED
 
 
+@pytest.mark.parametrize("amr", ["cognito-idp.us-east-1.amazonaws.com/{}", "cognito-idp.*/{}:CognitoSignIn:*"])
+async def test_a_role_for_who_has_signed_in_by_this_user_pool_trusts_them(deployment: Deployment, amr: str) -> None:
+    by_this, by_another = (amr.format(each) for each in (deployment.user_pool_id, "us-east-1_another"))
+    assert (await look_at(deployment, deployment.trust(amr=by_this))).status is Status.PASSED
+    assert (await look_at(deployment, deployment.trust(amr=by_another))).status is Status.FAILED
+
+
 async def test_the_fix_keeps_whom_the_role_trusts_else_and_drops_this_pools_guests(deployment: Deployment) -> None:
     guests, other = deployment.trust(amr="unauthenticated"), deployment.trust(ANOTHER)
     trust = {"Version": "2012-10-17", "Statement": [LAMBDA, *guests["Statement"], *other["Statement"]]}
