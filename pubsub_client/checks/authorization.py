@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from pubsub_client.checks.check import Check, Finding, Group, Need, Status, failed, passed
 from pubsub_client.checks.configuration import OutputsAreComplete
 from pubsub_client.checks.identity import SIGN_IN_AGAIN, IdentityIsGiven
-from pubsub_client.checks.role import groups_with_roles, look_at_role
+from pubsub_client.checks.provisioning import IdentityPoolTakesTokens
+from pubsub_client.checks.role import look_at_role
 from pubsub_client.checks.role_trust import RoleTrustsThePool
+from pubsub_client.checks.roles_in_use import groups_with_role, read_pool_roles
 from pubsub_client.exceptions import SessionError
 from pubsub_client.outputs import Output
 
@@ -40,22 +42,32 @@ class GroupRolesHoldThePolicies(Check):
     """The role of each Cognito group holds both managed policies, and is guarded, like AuthRole.
 
     A user of a group gets the group's role instead of AuthRole: without the policies exactly these users are refused.
+    Where the identity pool does not choose roles by group, a user pool that others use too may have groups with roles
+    that no user of PubSub gets.
     """
 
     id = "PS303"
     group = Group.AUTHORIZATION
     title = "each group's role holds both IoT policies, and is guarded"
-    rests_on = (OutputsAreComplete,)
+    rests_on = (OutputsAreComplete, IdentityPoolTakesTokens)
     needs = frozenset({Need.OPERATOR, Need.STACK})
 
     async def run(self, context: Context) -> Finding:
         """List the groups, and the policies of their roles."""
-        context.group_roles = await asyncio.to_thread(groups_with_roles, context)
+        context.group_roles = await asyncio.to_thread(_group_roles, context)
         for name, role_arn in context.group_roles.items():
             finding = await look_at_role(context, role_arn.rpartition("/")[2], f"The role of group {name}")
             if finding.status is not Status.PASSED:
                 return finding
-        return passed(", ".join(context.group_roles) or "no group has a role")
+        return passed(", ".join(context.group_roles) or "no user gets a group's role")
+
+
+def _group_roles(context: Context) -> dict[str, str]:
+    """Return the ARN of each role that users get by their group, by the group's name."""
+    mapping = read_pool_roles(context).mapping
+    if mapping is None or mapping["Type"] != "Token":
+        return {}
+    return {each["GroupName"]: each["RoleArn"] for each in groups_with_role(context)}
 
 
 class CredentialsAreGiven(Check):

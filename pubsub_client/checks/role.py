@@ -19,13 +19,6 @@ if TYPE_CHECKING:
 _EXPOSED = "AWSIoTConfigAccess may now let every signed-in user rewrite the IoT policy for all."
 
 
-def groups_with_roles(context: Context) -> dict[str, str]:
-    """Return the ARN of the role of each group that has one, by the group's name."""
-    pages = context.aws.user_pools.get_paginator("list_groups").paginate(UserPoolId=context.output(Output.USER_POOL_ID))
-    groups = [group for page in pages for group in page["Groups"]]
-    return {group["GroupName"]: group["RoleArn"] for group in groups if group.get("RoleArn")}
-
-
 async def look_at_role(context: Context, role_name: str, who: str) -> Finding:
     """Find out whether a role holds the policies and is guarded.
 

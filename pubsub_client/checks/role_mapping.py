@@ -12,8 +12,8 @@ from pubsub_client.checks.roles_in_use import (
     AUTHENTICATED_ROLE,
     PoolRoles,
     RoleInUse,
-    all_groups,
     claims_of_user,
+    groups_with_role,
     mapped_role,
     read_pool_roles,
     roles_of_claims,
@@ -123,9 +123,8 @@ def _roles(context: Context, pool: PoolRoles, claims: Mapping[str, Any] | None) 
         mapped = mapped_role(mapping, claims)
         return [RoleInUse(mapped, "The role that the role mapping gives this user")] if mapped else authenticated
     if mapping["Type"] == "Token":
-        groups = [each for each in all_groups(context) if each.get("RoleArn")]
         mapped_roles = [
-            RoleInUse(each["RoleArn"], f"The role of group {each['GroupName']}", each["GroupName"]) for each in groups
+            RoleInUse(each["RoleArn"], f"The role of group {each['GroupName']}") for each in groups_with_role(context)
         ]
     else:
         rules = mapping.get("RulesConfiguration", {}).get("Rules", [])
@@ -177,7 +176,7 @@ def _other_role(context: Context, pool: PoolRoles, role: RoleInUse) -> Fix:
     if not instead:
         return f"Make the role {role_name(role.arn)} again, or name another one in its place"
     if (pool.mapping or {})["Type"] == "Token":
-        groups = [each for each in all_groups(context) if each.get("RoleArn") == role.arn]
+        groups = [each for each in groups_with_role(context) if each["RoleArn"] == role.arn]
         return [update_of(context.aws.user_pools, "UpdateGroup", dict(each), {"RoleArn": instead}) for each in groups]
     mapping: dict[str, Any] = dict(pool.mapping or {})
     rules = [

@@ -32,12 +32,10 @@ class RoleInUse:
     Args:
         arn: its ARN.
         who: what it is, as a sentence about it begins.
-        group: the group it is of; None for others.
     """
 
     arn: str
     who: str
-    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -110,14 +108,14 @@ def claims_of_user(context: Context) -> Mapping[str, Any] | None:
     return claims | _role_claims(groups)
 
 
-def all_groups(context: Context) -> list[GroupTypeTypeDef]:
-    """Return the groups of the user pool.
+def groups_with_role(context: Context) -> list[GroupTypeTypeDef]:
+    """Return the groups of the user pool that have a role.
 
     Raises:
         botocore.exceptions.ClientError: they may not be listed.
     """
     pages = context.aws.user_pools.get_paginator("list_groups").paginate(UserPoolId=context.output(Output.USER_POOL_ID))
-    return [each for page in pages for each in page["Groups"]]
+    return [each for page in pages for each in page["Groups"] if each.get("RoleArn")]
 
 
 def mapped_role(mapping: Mapping[str, Any], claims: Mapping[str, Any]) -> str | None:
