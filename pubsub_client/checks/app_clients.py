@@ -11,7 +11,7 @@ from pubsub_client.checks.command import AwsCommand
 from pubsub_client.checks.provisioning import IdentityPoolTakesTokens, asked_client
 from pubsub_client.checks.sign_in_flows import CUSTOM, REFRESH, SRP, describe_client, flows, has_pages, missing_flows
 from pubsub_client.checks.stack_resources import functions_by_logical_id
-from pubsub_client.checks.update import rewired, update_of
+from pubsub_client.checks.update import rewiring, update_of
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def _look_at_challenge(context: Context) -> Finding:
             f"The triggers {', '.join(wrong)} of the user pool do not call {name}: the trigger's nested sign-in is "
             "refused, and nobody is attached.",
             resource=pool_id,
-            fix=rewired(aws.user_pools, pool, dict.fromkeys(_CHALLENGES, arn)),
+            fix=rewiring(aws.user_pools, pool, dict.fromkeys(_CHALLENGES, arn)),
         )
     return passed(name)
 

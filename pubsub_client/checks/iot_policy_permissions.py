@@ -6,7 +6,10 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from pubsub_client.checks.app_settings import TopicsAreUsable
+from pubsub_client.checks.aws_errors import is_not_permitted
 from pubsub_client.checks.check import Check, Finding, Group, Need, failed, needless, passed, warning
 from pubsub_client.checks.command import AwsCommand
 from pubsub_client.checks.identity import IdentityIsGiven
@@ -62,7 +65,7 @@ def _look(context: Context) -> Finding:
     names = list(dict.fromkeys([*([ours] if ours else []), *attached]))
     if not names:
         return needless("no IoT policy is named, and none is attached to somebody asked about")
-    policies = [read_iot_policy(iot, name) for name in names]
+    policies, unread = _read(context, names)
     pool_id, client_id = context.output(Output.IDENTITY_POOL_ID), context.app.client_id
     used_client_id = client_id or ANY_CLIENT_ID
     facts = signed_in_user(
@@ -88,6 +91,8 @@ def _look(context: Context) -> Finding:
         facts,
     )
     if denied := judgement.denied:
+        if unread and not all(each.answer for each in denied):
+            raise unread  # AWS IoT has not decided, and what may not be read may allow it.
         return failed(
             f"The IoT policy does not let the user {judgement.text(denied)}. AWS IoT closes the connection.",
             resource=policies[0].arn,
@@ -103,6 +108,25 @@ def _look(context: Context) -> Finding:
     if judgement.undecided:
         return passed(f"it turns on {', '.join(judgement.unknown)}: ask about a user")
     return passed(judgement.detail)
+
+
+def _read(context: Context, names: Sequence[str]) -> tuple[list[IotPolicy], ClientError | None]:
+    """Return policies, and the error of those that the operator may not read: others' that are attached as well.
+
+    Raises:
+        botocore.exceptions.ClientError: none of them may be read, nor the deployment's own; or it is another error.
+    """
+    policies, unread = [], None
+    for name in names:
+        try:
+            policies.append(read_iot_policy(context.aws.iot, name))
+        except ClientError as error:
+            if not is_not_permitted(error) or name == context.outputs.get(Output.POLICY_NAME):
+                raise
+            unread = error
+    if unread and not policies:
+        raise unread
+    return policies, unread
 
 
 def _fix(context: Context, policies: Sequence[IotPolicy], judgement: Judgement, asked: Sequence[Request]) -> Fix:
@@ -138,7 +162,12 @@ def _earlier(
     as_deployed: dict[str, Any] | None,
 ) -> AwsCommand | None:
     """Return what puts an earlier version into effect, if there is one that allows all; safe if the stack made it."""
-    versions = {each: read_version(context.aws.iot, policy.name, each) for each in policy.others}
+    try:
+        versions = {each: read_version(context.aws.iot, policy.name, each) for each in policy.others}
+    except ClientError as error:
+        if not is_not_permitted(error):
+            raise
+        return None  # a version made anew does as well
     good = [each for each, version in versions.items() if _allows(version, asked, facts)]
     deployed = [each for each in good if versions[each].document == as_deployed]
     if not good or (as_deployed and not deployed):

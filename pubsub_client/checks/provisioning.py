@@ -14,7 +14,7 @@ from pubsub_client.checks.command import AwsCommand, PubSubCommand
 from pubsub_client.checks.configuration import OutputsAreComplete
 from pubsub_client.checks.iot_arn import iot_arn_prefix
 from pubsub_client.checks.sign_in_flows import describe_client, missing_flows
-from pubsub_client.checks.update import rewired, update_of
+from pubsub_client.checks.update import rewiring, update_of
 from pubsub_client.outputs import Output
 from pubsub_client.policy_document import policy_document
 
@@ -177,7 +177,7 @@ class TriggerIsWired(Check):
             f"The user pool's PostAuthentication trigger is {arn or 'not set'}, not {function_name}: "
             "signing in attaches no policy.",
             resource=pool_id,
-            fix=await asyncio.to_thread(rewired, user_pools, pool, {"PostAuthentication": ours}),
+            fix=await asyncio.to_thread(rewiring, user_pools, pool, {"PostAuthentication": ours}),
         )
 
 

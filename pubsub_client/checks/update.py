@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from botocore.exceptions import ClientError
+
+from pubsub_client.checks.aws_errors import is_not_permitted
 from pubsub_client.checks.command import AwsCommand
 
 if TYPE_CHECKING:
@@ -13,6 +16,8 @@ if TYPE_CHECKING:
     from botocore.model import StructureShape
     from types_boto3_cognito_idp import CognitoIdentityProviderClient
     from types_boto3_cognito_idp.type_defs import UserPoolTypeTypeDef
+
+    from pubsub_client.checks.check import Fix
 
 
 def update_of(
@@ -75,3 +80,21 @@ def rewired(
     second_factor: dict[str, Any] = {**user_pools.get_user_pool_mfa_config(UserPoolId=pool["Id"])}
     second_factor.pop("ResponseMetadata", None)
     return [update, AwsCommand("cognito-idp", "SetUserPoolMfaConfig", {"UserPoolId": pool["Id"], **second_factor})]
+
+
+def rewiring(user_pools: CognitoIdentityProviderClient, pool: UserPoolTypeTypeDef, triggers: Mapping[str, Any]) -> Fix:
+    """Return what :func:`rewired` does, or how somebody comes by it who may not ask for the pool's second factor.
+
+    Raises:
+        botocore.exceptions.ClientError: an error other than of permissions.
+    """
+    try:
+        return rewired(user_pools, pool, triggers)
+    except ClientError as error:
+        if not is_not_permitted(error):
+            raise
+        wanted = ", ".join(f"{name} {arn}" for name, arn in triggers.items())
+        return (
+            f"Give the user pool these triggers and change nothing else: {wanted}. With credentials that may call "
+            f"{error.operation_name} as well, the commands are printed here: an update needs what that tells"
+        )

@@ -172,6 +172,23 @@ def test_the_cause_of_a_missing_attachment_is_in_a_log_that_the_operator_may_rea
             assert cause in shown, shown
 
 
+def test_the_documented_operator_is_told_the_cause_though_not_what_was_before(deployment: Deployment) -> None:
+    user, _ = _signed_in(deployment)
+    iot = deployment.cloud.client("iot")
+    nothing = {"Effect": "Allow", "Action": "iot:GetRetainedMessage", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [nothing]})
+    name, before = deployment.policy_name, iot.get_policy(policyName=deployment.policy_name)["defaultVersionId"]
+    other = iot.create_policy_version(policyName=name, policyDocument=document, setAsDefault=True)["policyVersionId"]
+    try:
+        with operator(deployment.cloud, deployment.outputs, policies("pubsub doctor")[0]) as keys:
+            shown = _pubsub(deployment, keys, "doctor", "--user", user, "--only", "PS307").stdout
+    finally:
+        iot.set_default_policy_version(policyName=name, policyVersionId=before)
+        iot.delete_policy_version(policyName=name, policyVersionId=other)
+    assert "no statement of it allows iot:Connect" in " ".join(shown.split())
+    assert f"aws iot create-policy-version --policy-name {name}" in shown
+
+
 def test_make_deploy_and_make_destroy(tmp_path: Path) -> None:
     """Without any of the statements nothing is deployed, and nothing destroyed; with all of them it is."""
     deploying, doctor, smoke, destroying = (

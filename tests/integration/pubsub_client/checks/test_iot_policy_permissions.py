@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import json
+import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from local_cloud.faults import Fail
+from pubsub_client.checks.aws import Aws
 from pubsub_client.checks.check import Status
 from pubsub_client.checks.iot_policy_permissions import PolicyAllows
 from tests.integration.pubsub_client.checks.conftest import document, look, mend
@@ -22,6 +26,24 @@ NOTHING = {"Effect": "Allow", "Action": "iot:GetRetainedMessage", "Resource": "*
 
 async def ask(deployment: Deployment, **options: Any) -> Finding:
     return await look(deployment.context(**options), PolicyAllows)
+
+
+def as_operator_denied(deployment: Deployment, monkeypatch: pytest.MonkeyPatch, action: str, resource: str) -> Aws:
+    """Return the way to AWS of an operator who may do anything but this."""
+    iam, name = deployment.aws.iam, f"operator-{uuid.uuid4().hex[:12]}"
+    iam.create_user(UserName=name)
+    statements = [
+        {"Effect": "Allow", "Action": "*", "Resource": "*"},
+        {"Effect": "Deny", "Action": action, "Resource": resource},
+    ]
+    iam.put_user_policy(UserName=name, PolicyName="all-but", PolicyDocument=document(*statements))
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    with monkeypatch.context() as environment:
+        environment.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+        environment.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+        aws = Aws(region=deployment.cloud.region, endpoint_url=deployment.cloud.endpoint_url)
+        assert aws.has_credentials  # takes them along
+        return aws
 
 
 def make_versions(deployment: Deployment, *texts: str) -> None:
@@ -85,6 +107,41 @@ async def test_an_earlier_version_that_allows_all_is_put_into_effect(deployment:
     )
     mend(deployment, finding)
     assert (await ask(deployment)).status is Status.PASSED
+
+
+async def test_where_earlier_versions_may_not_be_read_a_new_one_mends(deployment: Deployment) -> None:
+    make_versions(deployment, document(NOTHING))
+    with deployment.cloud.fault("iot:GetPolicyVersion", Fail("UnauthorizedException", 401)):
+        finding = await ask(deployment)
+    assert finding.status is Status.FAILED
+    assert str(finding.fix).startswith("aws iot create-policy-version")
+    mend(deployment, finding)
+    assert (await ask(deployment)).status is Status.PASSED
+
+
+async def test_another_policy_that_may_not_be_read_is_left_to_aws_iot(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = deployment.with_policy(document(NOTHING))
+    other = deployment.make_policy(document({"Effect": "Deny", "Action": "iot:Connect", "Resource": "*"}))
+    deployment.aws.iot.attach_policy(policyName=other, target=deployment.identity_id)
+    operator = as_operator_denied(deployment, monkeypatch, "iot:GetPolicy", f"{deployment.prefix}:policy/{other}")
+    denied = await ask(replace(broken, aws=operator))
+    assert denied.status is Status.FAILED
+    assert f"naming {other}" in str(denied.cause)
+
+
+async def test_what_another_policy_may_allow_that_may_not_be_read_is_not_called_denied(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = deployment.with_policy(document(NOTHING))
+    other = deployment.make_policy(document(deployment.allow("*")))
+    deployment.aws.iot.attach_policy(policyName=other, target=deployment.identity_id)
+    operator = as_operator_denied(deployment, monkeypatch, "iot:GetPolicy", f"{deployment.prefix}:policy/{other}")
+    assert (await ask(replace(broken, aws=operator))).status is Status.PASSED
+    not_asked = deployment.cloud.fault("iot:TestAuthorization", Fail("UnauthorizedException", 401))
+    with not_asked, pytest.raises(ClientError, match="GetPolicy"):
+        await ask(replace(broken, aws=operator))
 
 
 async def test_the_oldest_of_five_versions_makes_room(deployment: Deployment) -> None:

@@ -5,6 +5,7 @@ import shlex
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from pubsub_client.checks.aws import Aws
 from pubsub_client.checks.check import CommandFailedError, Finding, failed
 from pubsub_client.checks.command import AwsCommand, PubSubCommand
-from pubsub_client.checks.update import rewired, update_of
+from pubsub_client.checks.update import rewired, rewiring, update_of
 
 ATTACH = AwsCommand("iot", "AttachPolicy", {"policyName": "myIoTPolicy", "target": "eu-west-1:1"}, safe=True)
 
@@ -111,6 +112,19 @@ def test_a_trigger_is_added_to_those_there_are() -> None:
 def test_to_take_a_trigger_from_somebody_is_not_safe() -> None:
     (update,) = rewired(Aws(region="eu-west-1").user_pools, _pool(), {"PreSignUp": "ours"})
     assert not update.safe
+
+
+def test_who_may_not_ask_for_the_second_factor_is_told_what_to_wire_in_words() -> None:
+    user_pools = Aws(region="eu-west-1").user_pools
+    with Stubber(user_pools) as stub:
+        stub.add_client_error("get_user_pool_mfa_config", "AccessDeniedException")
+        fix = rewiring(user_pools, _pool(MfaConfiguration="OPTIONAL"), {"PostAuthentication": "ours"})
+    assert isinstance(fix, str)
+    assert "PostAuthentication ours" in fix
+    assert "GetUserPoolMfaConfig" in fix
+    stub.add_client_error("get_user_pool_mfa_config", "InternalErrorException")
+    with stub, pytest.raises(ClientError):
+        rewiring(user_pools, _pool(MfaConfiguration="OPTIONAL"), {"PostAuthentication": "ours"})
 
 
 def test_a_second_factor_is_switched_on_again_by_the_operation_made_for_it() -> None:
