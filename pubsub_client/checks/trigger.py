@@ -8,18 +8,26 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from pubsub_client.checks.attachment_trace import allow_attaching
-from pubsub_client.checks.check import Check, Finding, Group, Need, failed, needless, passed
+from pubsub_client.checks.check import Check, Finding, Group, Need, failed, needless, passed, warning
 from pubsub_client.checks.command import AwsCommand
 from pubsub_client.checks.configuration import OutputsAreComplete
 from pubsub_client.checks.stack_resources import functions_by_logical_id
 from pubsub_client.outputs import Output
+from pubsub_client.policies.decision import Outcome
+from pubsub_client.policies.role import role_name
+from pubsub_client.policies.simulation import read_answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from types_boto3_iam.literals import ContextKeyTypeEnumType
+
+    from pubsub_client.checks.check import Fix
     from pubsub_client.checks.context import Context
+    from pubsub_client.policies.simulation import Answer
 
 _NO_TRIGGER = "attachment is self-attach: there is no trigger"
+_ATTACH = "iot:AttachPolicy"
 _COGNITO = "cognito-idp.amazonaws.com"
 # What the logical ids of the functions begin with.
 _SIGNING_IN = ("SignInAttachmentPostAuthentication", "SignInAttachmentAuthChallenge")
@@ -112,22 +120,63 @@ class FunctionsMayAttach(Check):
 def _look_at_role(context: Context, function_name: str) -> Finding | None:
     """Find out whether a function's role may attach; None if it may."""
     role_arn = context.aws.functions.get_function_configuration(FunctionName=function_name)["Role"]
-    answer = context.aws.iam.simulate_principal_policy(PolicySourceArn=role_arn, ActionNames=["iot:AttachPolicy"])
-    (result,) = answer["EvaluationResults"]
-    decision, role = result["EvalDecision"], role_arn.rpartition("/")[2]
-    if decision == "allowed":
-        return None
-    return failed(
-        f"The role {role} may not call iot:AttachPolicy ({decision}), so {function_name} attaches nobody.",
-        resource=role,
-        fix=allow_attaching(role)
-        if decision == "implicitDeny"
-        else [
-            "Take the deny off that one of these holds:",
-            AwsCommand("iam", "ListRolePolicies", {"RoleName": role}),
-            AwsCommand("iam", "ListAttachedRolePolicies", {"RoleName": role}),
+    simulated = context.aws.iam.simulate_principal_policy(
+        PolicySourceArn=role_arn,
+        ActionNames=[_ATTACH],
+        ContextEntries=[
+            {"ContextKeyName": key, "ContextKeyType": kind, "ContextKeyValues": [value]}
+            for key, kind, value in _known(context)
         ],
     )
+    (result,) = simulated["EvaluationResults"]
+    answer, role = read_answer(result), role_name(role_arn)
+    if answer.outcome is Outcome.ALLOWED:
+        return None
+    if answer.missing:
+        return warning(
+            f"Whether the role {role} may call {_ATTACH} turns on {', '.join(answer.missing)}, which is not known "
+            f"here. If it may not, {function_name} attaches nobody.",
+            resource=role,
+            fix="See whether the condition is met where the function runs",
+        )
+    return failed(
+        f"The role {role} may not call {_ATTACH} ({_refuser(answer) or result['EvalDecision']}), so {function_name} "
+        "attaches nobody.",
+        resource=role,
+        fix=_allow(role, answer),
+    )
+
+
+def _known(context: Context) -> list[tuple[str, ContextKeyTypeEnumType, str]]:
+    """Return what is known of a function's request; organizations often deny by region."""
+    return [
+        ("aws:RequestedRegion", "string", context.output(Output.REGION)),
+        ("aws:SecureTransport", "boolean", "true"),
+    ]
+
+
+def _refuser(answer: Answer) -> str | None:
+    if answer.by_organization:
+        return "a policy of the AWS organization does not allow it"
+    return "its permissions boundary does not allow it" if answer.by_boundary else None
+
+
+def _allow(role: str, answer: Answer) -> Fix:
+    """Return what lets a role attach; what another allows helps nothing where organization or boundary does not."""
+    if answer.by_organization:
+        return f"Ask who administers the AWS organization: its policies for this account must allow {_ATTACH}"
+    if answer.by_boundary:
+        return [
+            f"Let the permissions boundary that this names allow {_ATTACH}, or take it off the role:",
+            AwsCommand("iam", "GetRole", {"RoleName": role}),
+        ]
+    if answer.outcome is Outcome.IMPLICIT_DENY:
+        return allow_attaching(role)
+    return [
+        "Take the deny off that one of these holds:",
+        AwsCommand("iam", "ListRolePolicies", {"RoleName": role}),
+        AwsCommand("iam", "ListAttachedRolePolicies", {"RoleName": role}),
+    ]
 
 
 def _functions(context: Context, logical_ids: tuple[str, ...]) -> list[str]:

@@ -79,7 +79,7 @@ def ask_iam(iam: IAMClient, role_arn: str, requests: Sequence[Request], facts: F
         )
         for page in pages:
             for result in page["EvaluationResults"]:
-                answers[asked[result["EvalActionName"]]] = _of_role(result)
+                answers[asked[result["EvalActionName"]]] = read_answer(result)
     return answers
 
 
@@ -133,7 +133,8 @@ def ask_iot(
     return answers
 
 
-def _of_role(result: EvaluationResultTypeDef) -> Answer:
+def read_answer(result: EvaluationResultTypeDef) -> Answer:
+    """Return what IAM's simulator says to one action."""
     organization = result.get("OrganizationsDecisionDetail", {}).get("AllowedByOrganizations", True)
     boundary = result.get("PermissionsBoundaryDecisionDetail", {}).get("AllowedByPermissionsBoundary", True)
     specific = result.get("ResourceSpecificResults", [])
