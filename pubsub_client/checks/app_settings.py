@@ -11,8 +11,8 @@ from pubsub_client._topics import check_topic_filter
 from pubsub_client.checks.amplify_packages import FrontEnd
 from pubsub_client.checks.check import Check, Finding, Group, Need, failed, passed, warning
 from pubsub_client.checks.configuration import OutputsAreComplete
-from pubsub_client.checks.reserved_topics import Use, allowed_use
 from pubsub_client.exceptions import TopicError
+from pubsub_client.policies.reserved_topics import Use, allowed_use
 
 if TYPE_CHECKING:
     from pubsub_client.checks.asked import App

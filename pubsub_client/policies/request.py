@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pubsub_client.policies.reserved_topics import Use, allowed_use
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -61,9 +63,10 @@ class Request:
 
 
 def requests(arn_prefix: str, client_id: str | None, topics: Sequence[str]) -> list[Request]:
-    """Return what a front end asks: one connection, and everything on each topic.
+    """Return what a front end asks: one connection, and on each topic whatever AWS IoT lets clients do with it.
 
     Nobody publishes to a topic filter with wildcards; what is received of it is asked for one topic that it matches.
+    Of AWS IoT's own topics most are to publish to or to subscribe to alone.
 
     Args:
         arn_prefix: what the resources begin with, ``arn:<partition>:iot:<region>:<account id>``.
@@ -73,5 +76,11 @@ def requests(arn_prefix: str, client_id: str | None, topics: Sequence[str]) -> l
     asked = [(CONNECT, ANY_CLIENT_ID if client_id is None else client_id)]
     for topic in topics:
         received = _LEVEL.sub(_SOME_LEVEL, topic)
-        asked += [(SUBSCRIBE, topic), *([(PUBLISH, topic)] if received == topic else []), (RECEIVE, received)]
+        use = allowed_use(topic)
+        if Use.SUBSCRIBE in use:
+            asked.append((SUBSCRIBE, topic))
+        if Use.PUBLISH in use and received == topic:
+            asked.append((PUBLISH, topic))
+        if Use.SUBSCRIBE in use:
+            asked.append((RECEIVE, received))
     return [Request(action, f"{arn_prefix}:{KINDS[action]}/{name}") for action, name in asked]

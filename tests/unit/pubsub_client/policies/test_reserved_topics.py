@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pubsub_client.checks.reserved_topics import Use, allowed_use
+from pubsub_client.policies.reserved_topics import Use, allowed_use
 
 
 @given(st.text(min_size=1).filter(lambda topic: not topic.startswith("$")))
