@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pubsub_client.checks.check import Finding, failed, passed
 from pubsub_client.exceptions import SessionError
 from pubsub_client.outputs import Output
+from pubsub_client.policies.iot_policy import attached_to
 
 if TYPE_CHECKING:
     from pubsub_client import CognitoSession
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
 
 async def attached_policies(context: Context, identity_id: str) -> list[str]:
     """Return the names of the IoT policies attached to an identity."""
-    pages = context.aws.iot.get_paginator("list_attached_policies").paginate(target=identity_id)
-    return await asyncio.to_thread(lambda: [each["policyName"] for page in pages for each in page["policies"]])
+    return await asyncio.to_thread(attached_to, context.aws.iot, identity_id)
 
 
 async def is_attached(context: Context, identity_id: str) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from pubsub_client.checks.stack import read_complete_outputs
 from pubsub_client.outputs import Output, attaches_at_sign_in
+from pubsub_client.policies.iot_policy import attached_to
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,8 +49,7 @@ class Deployment:
 
     def attached_policies(self, identity_id: str) -> list[str]:
         """Return the names of the IoT policies attached to an identity."""
-        pages = self.aws.iot.get_paginator("list_attached_policies").paginate(target=identity_id)
-        return [policy["policyName"] for page in pages for policy in page["policies"]]
+        return attached_to(self.aws.iot, identity_id)
 
     def is_attached(self, identity_id: str) -> bool:
         """Tell whether the stack's policy is attached to an identity."""
