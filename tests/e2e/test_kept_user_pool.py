@@ -62,7 +62,7 @@ def test_the_smoke_test_covers_a_user_of_each_group_and_stays_within_the_topics(
 @pytest.mark.parametrize("documented", [True, False])
 def test_an_operator_needs_one_permission_more_where_there_are_groups(kept: Deployment, documented: bool) -> None:
     for_users, for_groups = policies("pubsub smoke")
-    needed = policies("pubsub doctor")[0] + for_users
+    needed = [statement for each in policies("pubsub doctor") for statement in each] + for_users
     statements = needed + for_groups if documented else needed
     names = {"STACK": kept.app.stack_name, "POLICY_NAME": kept.policy_name}
     with operator(kept.cloud, kept.outputs, statements, **names) as keys:
