@@ -15,6 +15,7 @@ import pytest
 from local_cloud.demo import EXAMPLE, PASSWORD, USERS
 from local_cloud.process import choose_port
 from local_cloud.state import State
+from tests.processes import ended
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +42,7 @@ def demo(deployment: Deployment) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run it, and yield it with what it printed up to the address."""
     State(deployment.app.directory).remember(deployment.cloud)
     command = [sys.executable, "-m", "local_cloud", "demo", "--state-dir", str(deployment.app.directory)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+    with ended(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as running:
         try:
             yield running, "".join(_until_it_runs(cast("IO[str]", running.stdout)))
         finally:

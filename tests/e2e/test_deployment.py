@@ -19,6 +19,7 @@ from local_cloud.cdk_app import CdkApp
 from local_cloud.environment import without_aws
 from local_cloud.process import LocalCloud
 from tests.e2e.conftest import synthesized
+from tests.processes import ended
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,9 +61,10 @@ class Shell:
         # Without columns the CDK CLI shows its progress one character a line, megabytes of it.
         termios.tcsetwinsize(theirs, (24, 80))
         command = [sys.executable, "-m", "deployment", *arguments]
-        with subprocess.Popen(
+        typing = subprocess.Popen(
             command, cwd=_REPOSITORY, env=self.environment(changes), stdin=theirs, stdout=theirs, stderr=theirs
-        ) as running:
+        )
+        with ended(typing) as running:
             os.close(theirs)
             shown = ""
             try:
@@ -178,7 +180,7 @@ def test_interrupted_it_ends_with_everything_it_started(shell: Shell) -> None:
         text=True,
         start_new_session=True,
     )
-    with running:
+    with ended(running):
         deadline = time.monotonic() + 30
         while len(_session(running.pid)) < 3 and time.monotonic() < deadline:  # us, the CDK CLI, the app
             time.sleep(0.05)

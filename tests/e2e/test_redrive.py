@@ -19,6 +19,7 @@ import pytest
 from local_cloud.faults import Fail, Hang
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import check
+from tests.processes import ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -222,7 +223,7 @@ class TestInterrupted:
         owed = _give_up(deployment)
         with (
             deployment.cloud.fault("sqs:SendMessageBatch", Hang()),
-            self._hanging_in(deployment, "sqs:SendMessageBatch") as running,
+            ended(self._hanging_in(deployment, "sqs:SendMessageBatch")) as running,
         ):
             os.kill(running.pid, number)
             _, stderr = running.communicate(timeout=30)
@@ -236,7 +237,7 @@ class TestInterrupted:
         owed = _give_up(deployment)
         with (
             deployment.cloud.fault("sqs:DeleteMessageBatch", Hang()),
-            self._hanging_in(deployment, "sqs:DeleteMessageBatch") as running,
+            ended(self._hanging_in(deployment, "sqs:DeleteMessageBatch")) as running,
         ):
             os.kill(running.pid, signal.SIGINT)
             running.communicate(timeout=30)
@@ -250,12 +251,16 @@ class TestInterrupted:
         _give_up(deployment)
         with (
             deployment.cloud.fault("sqs:SendMessageBatch", Hang()),
-            self._hanging_in(deployment, "sqs:SendMessageBatch") as running,
+            ended(self._hanging_in(deployment, "sqs:SendMessageBatch")) as running,
         ):
             running.kill()
             running.communicate(timeout=30)
         assert _visible(deployment) == 0
         assert deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL) == 1
+
+
+# A signal between the prompt and the reading of the answer is seen once there is an answer.
+_READS_BY_NOW_SECONDS = 0.5
 
 
 class TestAsking:
@@ -264,13 +269,14 @@ class TestAsking:
         """Run it on a terminal, type or signal when it asks, and return the exit code and what was shown."""
         outside_pipelines = {name: value for name, value in deployment.cloud.environment().items() if name != "CI"}
         ours, theirs = pty.openpty()
-        with subprocess.Popen(
+        asking = subprocess.Popen(
             [sys.executable, "-m", "pubsub_client", "redrive"],
             env=outside_pipelines | variables,
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-        ) as running:
+        )
+        with ended(asking) as running:
             os.close(theirs)
             shown = ""
             try:
@@ -280,6 +286,7 @@ class TestAsking:
                         if isinstance(answer, str):
                             os.write(ours, answer.encode())
                         else:
+                            time.sleep(_READS_BY_NOW_SECONDS)
                             running.send_signal(answer)
             except OSError:  # the other end is closed
                 pass

@@ -20,6 +20,7 @@ from local_cloud.faults import Fail
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import PASSWORD, check
 from tests.e2e.doctor.running import run_fix
+from tests.processes import ended
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,7 +130,7 @@ class TestHealthy:
             stderr=subprocess.PIPE,
             text=True,
         )
-        with running:
+        with ended(running):
             deadline = time.monotonic() + 20
             while not _smoke_users(deployment) and time.monotonic() < deadline:
                 time.sleep(0.01)

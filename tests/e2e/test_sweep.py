@@ -16,6 +16,7 @@ import pytest
 from local_cloud.faults import Fail, Throttle
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import deployed
+from tests.processes import ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -312,9 +313,10 @@ def test_the_command_that_is_interrupted_leaves_the_sweep_going_and_shows_it_aga
 ) -> None:
     seeded = seed(600)
     command = [sys.executable, "-m", "pubsub_client", "sweep"]
-    with subprocess.Popen(
+    started = subprocess.Popen(
         command, env=deployment.cloud.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as looking:
+    )
+    with ended(started) as looking:
         machine = {"stateMachineArn": deployment.outputs[Output.SWEEP_STATE_MACHINE_ARN], "statusFilter": "RUNNING"}
         states = deployment.cloud.client("stepfunctions")
         _wait(lambda: bool(states.list_executions(**machine)["executions"]))

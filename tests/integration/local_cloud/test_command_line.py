@@ -13,6 +13,7 @@ import pytest
 
 from local_cloud.state import State
 from tests.integration.local_cloud.command_line import REPOSITORY, CommandLine
+from tests.processes import ended
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +95,8 @@ def test_a_state_directory_that_cannot_be_is_one_line_and_exit_code_2(tmp_path: 
 
 def test_interrupted_up_leaves_no_cloud_behind(local_cloud: CommandLine) -> None:
     command = [sys.executable, "-m", "local_cloud", "up", "--state-dir", str(local_cloud.state.directory)]
-    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as up:
+    started = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with ended(started) as up:
         log = local_cloud.state.log_file
         deadline = time.monotonic() + 20
         while not log.exists() and time.monotonic() < deadline:
@@ -107,7 +109,8 @@ def test_interrupted_up_leaves_no_cloud_behind(local_cloud: CommandLine) -> None
 
 def test_killed_up_leaves_no_cloud_behind(local_cloud: CommandLine) -> None:
     command = [sys.executable, "-m", "local_cloud", "up", "--state-dir", str(local_cloud.state.directory)]
-    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as up:
+    started = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with ended(started) as up:
         deadline = time.monotonic() + 20
         while not (children := _children(up.pid)) and time.monotonic() < deadline:
             time.sleep(0.01)

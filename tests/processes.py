@@ -1,0 +1,21 @@
+"""Processes that a test starts."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, AnyStr
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+
+@contextmanager
+def ended(process: subprocess.Popen[AnyStr]) -> Iterator[subprocess.Popen[AnyStr]]:
+    """Wait for a process when the block ends; a block that fails kills it, so that no test waits for ever."""
+    with process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
