@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from pubsub_client.checks.command import AwsCommand
 from pubsub_client.outputs import Output
+from pubsub_client.policies.role import role_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -192,5 +193,5 @@ def _fix(reason: str | None, role_arn: str, read: Fix) -> Fix:
     if operation == "DeadlineExceededError" or code in _THROTTLED:
         return "Run it again: it was not done in time, or AWS had too many calls to answer."
     if code.startswith(("AccessDenied", "Unauthorized")) and operation == "AttachPolicy":
-        return allow_attaching(role_arn.rpartition("/")[2])
+        return allow_attaching(role_name(role_arn))
     return read

@@ -14,6 +14,7 @@ from pubsub_client.checks.role_trust import RoleTrustsThePool
 from pubsub_client.checks.roles_in_use import groups_with_role, read_pool_roles
 from pubsub_client.exceptions import SessionError
 from pubsub_client.outputs import Output
+from pubsub_client.policies.role import role_name
 
 if TYPE_CHECKING:
     from pubsub_client.checks.context import Context
@@ -56,7 +57,7 @@ class GroupRolesHoldThePolicies(Check):
         """List the groups, and the policies of their roles."""
         context.group_roles = await asyncio.to_thread(_group_roles, context)
         for name, role_arn in context.group_roles.items():
-            finding = await look_at_role(context, role_arn.rpartition("/")[2], f"The role of group {name}")
+            finding = await look_at_role(context, role_name(role_arn), f"The role of group {name}")
             if finding.status is not Status.PASSED:
                 return finding
         return passed(", ".join(context.group_roles) or "no user gets a group's role")

@@ -17,6 +17,7 @@ from pubsub_client.checks.role_permissions import RoleAllows
 from pubsub_client.checks.uninterrupted import uninterrupted
 from pubsub_client.exceptions import ConnectionRefused
 from pubsub_client.outputs import Output
+from pubsub_client.policies.role import role_name
 
 if TYPE_CHECKING:
     from pubsub_client.checks.context import Context
@@ -122,7 +123,7 @@ class GroupUsersConnect(Check):
             try:
                 await self._connect(context, name)
             except ConnectionRefused as refusal:
-                role = role_arn.rpartition("/")[2]
+                role = role_name(role_arn)
                 return failed(
                     f"A user of group {name} is refused: {refusal.reason}",
                     resource=role,

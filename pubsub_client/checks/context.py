@@ -7,6 +7,7 @@ import time
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pubsub_client import AwsIot, CognitoSession
@@ -20,6 +21,8 @@ from pubsub_client.outputs import Output, attaches_at_sign_in
 
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
+
+    from types_boto3_cloudformation.type_defs import StackResourceSummaryTypeDef
 
     from pubsub_client import PubSub, SelfAttachment, Subscription
     from pubsub_client.checks.asked import GivenIds
@@ -120,6 +123,16 @@ class Context:
     def known_identity_id(self) -> str | None:
         """The identity id of the user asked about, if a check has found it by now."""
         return getattr(self, "identity_id", None)
+
+    @cached_property
+    def resources(self) -> list[StackResourceSummaryTypeDef]:
+        """What the stack has made, read once in a run.
+
+        Raises:
+            botocore.exceptions.ClientError: it may not be listed.
+        """
+        pages = self.aws.cloudformation.get_paginator("list_stack_resources").paginate(StackName=self.stack)
+        return [each for page in pages for each in page["StackResourceSummaries"]]
 
     def deadline(self, check: type[Check]) -> float:
         """Return until when a check may look again, on the monotonic clock."""

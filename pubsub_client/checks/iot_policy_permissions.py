@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from pubsub_client.checks.app_settings import TopicsAreUsable
+from pubsub_client.checks.arn import arn_prefix
 from pubsub_client.checks.aws_errors import is_not_permitted
 from pubsub_client.checks.check import Check, Finding, Group, Need, failed, needless, passed, warning
 from pubsub_client.checks.command import AwsCommand
 from pubsub_client.checks.identity import IdentityIsGiven
-from pubsub_client.checks.iot_arn import iot_arn_prefix
 from pubsub_client.checks.permissions import asked_requests, judge
 from pubsub_client.checks.provisioning import PolicyExists
 from pubsub_client.outputs import Output
@@ -139,7 +139,7 @@ def _fix(context: Context, policies: Sequence[IotPolicy], judgement: Judgement, 
     ]
     if _allows(policy.policy, asked, facts):
         return detaching or "See what the policies attached to the identity say: aws iot test-authorization"
-    as_deployed = policy_document(iot_arn_prefix(context), context.topics) if context.given is None else None
+    as_deployed = policy_document(arn_prefix(context, "iot"), context.topics) if context.given is None else None
     if version := _earlier(context, policy, asked, facts, as_deployed):
         return [*detaching, version]
     if as_deployed and _allows(Policy.read("", policy.name, as_deployed), asked, facts):

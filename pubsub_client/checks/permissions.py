@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from pubsub_client.checks.arn import arn_prefix
 from pubsub_client.checks.aws_errors import is_not_permitted
-from pubsub_client.checks.iot_arn import iot_arn_prefix
 from pubsub_client.policies.decision import Outcome
 from pubsub_client.policies.explanation import why
 from pubsub_client.policies.request import CONNECT, requests
@@ -78,7 +78,7 @@ class Judgement:
 def asked_requests(context: Context) -> list[Request]:
     """Return the requests that a run asks about; where nobody has said what topics users may use, connecting alone."""
     topics = context.asked_topics if context.topic_known else ()
-    return requests(iot_arn_prefix(context), context.app.client_id, topics)
+    return requests(arn_prefix(context, "iot"), context.app.client_id, topics)
 
 
 def judge(

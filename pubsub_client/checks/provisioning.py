@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from pubsub_client.checks.arn import arn_prefix
 from pubsub_client.checks.aws_errors import is_not_permitted
 from pubsub_client.checks.check import Check, Finding, Group, Need, Severity, failed, needless, passed
 from pubsub_client.checks.command import AwsCommand, PubSubCommand
 from pubsub_client.checks.configuration import OutputsAreComplete
-from pubsub_client.checks.iot_arn import iot_arn_prefix
 from pubsub_client.checks.sign_in_flows import describe_client, missing_flows
 from pubsub_client.checks.update import rewiring, update_of
 from pubsub_client.outputs import Output
@@ -171,8 +171,7 @@ class TriggerIsWired(Check):
         arn = triggers.get("PostAuthentication", "")
         if arn.rpartition(":")[2] == function_name:
             return passed(function_name)
-        _, partition, _, _, account, _ = context.output(Output.AUTH_ROLE_ARN).split(":", 5)
-        ours = f"arn:{partition}:lambda:{context.output(Output.REGION)}:{account}:function:{function_name}"
+        ours = f"{arn_prefix(context, 'lambda')}:function:{function_name}"
         return failed(
             f"The user pool's PostAuthentication trigger is {arn or 'not set'}, not {function_name}: "
             "signing in attaches no policy.",
@@ -208,7 +207,7 @@ class NothingIsLeftOver(Check):
 
 def _create_policy(context: Context) -> AwsCommand:
     """Return the command that makes the policy as the stack had made it, or as Amplify's guide does."""
-    document = json.dumps(policy_document(iot_arn_prefix(context), context.topics), separators=(",", ":"))
+    document = json.dumps(policy_document(arn_prefix(context, "iot"), context.topics), separators=(",", ":"))
     name = context.output(Output.POLICY_NAME)
     # A name given by hand may be mistyped.
     safe = context.given is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from pubsub_client.checks.arn import arn_prefix
 from pubsub_client.checks.check import Check, Finding, Group, Need, Severity, failed, needless, passed
 from pubsub_client.checks.command import AwsCommand, PubSubCommand
 from pubsub_client.checks.configuration import OutputsAreComplete
@@ -94,5 +95,4 @@ class WorkerIsFed(Check):
 
 def _arn(context: Context, queue_url: str) -> str:
     """Return the ARN of one of the stack's queues, which is of the account of its roles."""
-    _, partition, _, _, account, _ = context.output(Output.AUTH_ROLE_ARN).split(":", 5)
-    return f"arn:{partition}:sqs:{context.output(Output.REGION)}:{account}:{queue_url.rpartition('/')[2]}"
+    return f"{arn_prefix(context, 'sqs')}:{queue_url.rpartition('/')[2]}"

@@ -16,8 +16,7 @@ def stack_resources(context: Context, resource_type: str) -> list[StackResourceS
     Raises:
         botocore.exceptions.ClientError: they may not be listed.
     """
-    pages = context.aws.cloudformation.get_paginator("list_stack_resources").paginate(StackName=context.stack)
-    return [each for page in pages for each in page["StackResourceSummaries"] if each["ResourceType"] == resource_type]
+    return [each for each in context.resources if each["ResourceType"] == resource_type]
 
 
 def functions_by_logical_id(context: Context) -> dict[str, str]:

@@ -7,6 +7,7 @@ import fnmatch
 import json
 from typing import TYPE_CHECKING, Any
 
+from pubsub_client.checks.arn import arn_prefix
 from pubsub_client.checks.attachment_trace import allow_attaching
 from pubsub_client.checks.check import Check, Finding, Group, Need, failed, needless, passed, warning
 from pubsub_client.checks.command import AwsCommand
@@ -210,9 +211,7 @@ def _allows(statement: Mapping[str, Any], pool_arn: str) -> bool:
 
 
 def _pool_arn(context: Context) -> str:
-    _, partition, _, _, account, _ = context.output(Output.AUTH_ROLE_ARN).split(":", 5)
-    pool = context.output(Output.USER_POOL_ID)
-    return f"arn:{partition}:cognito-idp:{context.output(Output.REGION)}:{account}:userpool/{pool}"
+    return f"{arn_prefix(context, 'cognito-idp')}:userpool/{context.output(Output.USER_POOL_ID)}"
 
 
 def _compare_with_template(context: Context) -> Finding:
