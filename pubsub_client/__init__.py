@@ -17,15 +17,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from pubsub_client import exceptions
-from pubsub_client.exceptions import PubSubError
 
 if TYPE_CHECKING:
     from pubsub_client._aws_iot import AwsIot
     from pubsub_client._cognito import CognitoSession
-    from pubsub_client._credentials import Credentials, CredentialsSource
+    from pubsub_client._credentials import Credentials
+    from pubsub_client._mqtt_over_websocket import MqttOverWebSocket
     from pubsub_client._pubsub import PubSub
-    from pubsub_client._self_attach import SelfAttachment
-    from pubsub_client._states import ConnectionState, StateChange
+    from pubsub_client._shared import configure, get
+    from pubsub_client._states import ConnectionState
     from pubsub_client._subscription import Message, Subscription
 else:
     _MODULES = {
@@ -33,12 +33,12 @@ else:
         "CognitoSession": "_cognito",
         "ConnectionState": "_states",
         "Credentials": "_credentials",
-        "CredentialsSource": "_credentials",
         "Message": "_subscription",
+        "MqttOverWebSocket": "_mqtt_over_websocket",
         "PubSub": "_pubsub",
-        "SelfAttachment": "_self_attach",
-        "StateChange": "_states",
         "Subscription": "_subscription",
+        "configure": "_shared",
+        "get": "_shared",
     }
 
     def __getattr__(name: str) -> object:
@@ -54,12 +54,11 @@ __all__ = [
     "CognitoSession",
     "ConnectionState",
     "Credentials",
-    "CredentialsSource",
     "Message",
+    "MqttOverWebSocket",
     "PubSub",
-    "PubSubError",
-    "SelfAttachment",
-    "StateChange",
     "Subscription",
+    "configure",
     "exceptions",
+    "get",
 ]

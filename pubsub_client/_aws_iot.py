@@ -6,18 +6,28 @@ https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from awscrt import auth, http
 from awscrt.mqtt5 import ExtendedValidationAndFlowControlOptions
 
-from pubsub_client._aws_iot_limits import check_client_id, check_payload, check_topic
+from pubsub_client._aws_iot_limits import (
+    check_client_id,
+    check_keep_alive,
+    check_payload,
+    check_subscriptions,
+    check_topic,
+)
 from pubsub_client._credentials import SelfAttachingSource
 from pubsub_client._endpoint import Endpoint
 from pubsub_client._endpoint_name import EndpointName
-from pubsub_client._provider import Operation, Remedy
+from pubsub_client._provider import MqttVersion, Operation, Remedy, UpgradeRequest
+from pubsub_client.exceptions import ConfigurationError
+from pubsub_client.outputs import Output, read_outputs
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pubsub_client._credentials import Credentials, CredentialsSource
 
 _SERVICE = "iotdevicegateway"
@@ -37,26 +47,45 @@ class AwsIot:
     """How to reach AWS IoT as somebody with AWS credentials.
 
     Args:
-        endpoint: the bare host that DescribeEndpoint gives for ``iot:Data-ATS``.
-        region: the endpoint's region, which the signature is for.
-        credentials: asked at each connection; a :class:`CognitoSession` or a source of one's own. One that can
-            self-attach is asked for that when AWS IoT denies the connection.
+        endpoint: what DescribeEndpoint gives for ``iot:Data-ATS``, or ``wss://`` before it and ``/mqtt`` behind, as
+            Amplify takes it.
+        credentials: asked at each connection; a :class:`CognitoSession`, :class:`SdkCredentials`, or a source of one's
+            own. One that can self-attach is asked for that when AWS IoT denies the connection.
+        region: the region that the signature is for; the one in the endpoint's name unless given.
 
     Raises:
-        ConfigurationError: the endpoint is not a bare host.
+        ConfigurationError: the endpoint is none, or tells no region and none is given.
     """
 
+    versions = (MqttVersion.MQTT5,)
     flow_control = ExtendedValidationAndFlowControlOptions.AWS_IOT_CORE_DEFAULTS
     """AWS IoT takes 100 messages and 512 KB a second from one connection, so awscrt holds the rest back."""
+    user_name = None
+    password = None
 
-    def __init__(self, *, endpoint: str, region: str, credentials: CredentialsSource) -> None:
-        self.endpoint = Endpoint.parse(endpoint)
-        self._region = region
+    def __init__(self, *, endpoint: str, credentials: CredentialsSource, region: str | None = None) -> None:
+        name = EndpointName.parse(endpoint)
+        as_amplify_takes_it = name.scheme in (None, "wss") and name.path in ("", "/", _PATH)
+        self.endpoint = Endpoint.parse(name.bare if as_amplify_takes_it else endpoint)
+        told = region or name.region
+        if told is None:
+            raise ConfigurationError(f"the endpoint {endpoint!r} does not tell its region: give region")
+        self._region = told
         self._source = credentials
 
-    async def upgrade_path(self) -> str:
+    @classmethod
+    def from_outputs(cls, outputs: Mapping[str, str], credentials: CredentialsSource) -> Self:
+        """Reach the deployment whose CloudFormation outputs these are, by name.
+
+        Raises:
+            ConfigurationError: an output is missing.
+        """
+        endpoint, region = read_outputs(outputs, Output.PUBSUB_ENDPOINT, Output.REGION)
+        return cls(endpoint=endpoint, credentials=credentials, region=region)
+
+    async def upgrade_request(self) -> UpgradeRequest:
         """Return the path with a fresh signature of fresh credentials in its query."""
-        return await self._sign(await self._source.credentials())
+        return UpgradeRequest(await self._sign(await self._source.credentials()))
 
     def check_client_id(self, client_id: str) -> None:
         """Check the length.
@@ -81,6 +110,22 @@ class AwsIot:
             PayloadError: it is too long.
         """
         check_payload(payload)
+
+    def check_subscriptions(self, number: int) -> None:
+        """Check the number.
+
+        Raises:
+            ConfigurationError: it is too high.
+        """
+        check_subscriptions(number)
+
+    def check_keep_alive(self, seconds: int) -> None:
+        """Check the figure.
+
+        Raises:
+            ConfigurationError: AWS IoT would make another one of it.
+        """
+        check_keep_alive(seconds)
 
     def explain_denied_upgrade(self) -> str:
         """Return what AWS IoT's device gateway refuses an upgrade for."""

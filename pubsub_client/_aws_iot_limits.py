@@ -51,3 +51,27 @@ def check_payload(payload: bytes) -> None:
     """
     if len(payload) > PAYLOAD_BYTES:
         raise PayloadError("$", f"has {len(payload)} bytes; AWS IoT takes {PAYLOAD_BYTES}")
+
+
+def check_subscriptions(number: int) -> None:
+    """Check how many topic filters one connection is to be subscribed to.
+
+    Raises:
+        ConfigurationError: there are too many.
+    """
+    if number > SUBSCRIPTIONS:
+        raise ConfigurationError(
+            f"{number} topic filters are more than the {SUBSCRIPTIONS} that AWS IoT takes of one connection: use "
+            "wildcards, or another connection"
+        )
+
+
+def check_keep_alive(seconds: int) -> None:
+    """Check a keep alive.
+
+    Raises:
+        ConfigurationError: AWS IoT would make another figure of it.
+    """
+    shortest, longest = KEEP_ALIVE_SECONDS
+    if not shortest <= seconds <= longest:
+        raise ConfigurationError(f"a keep_alive of {seconds} s is not what AWS IoT takes: {shortest} to {longest}")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from awscrt import http, io
+from awscrt import http
 
 from pubsub_client.exceptions import ConfigurationError
 
@@ -62,18 +62,26 @@ def proxy_to(host: str) -> Proxy | None:
     address = urllib.request.getproxies().get("https")
     if not address:
         return None
+    return proxy_at(address, "HTTPS_PROXY")
+
+
+def proxy_at(address: str, named_by: str) -> Proxy:
+    """Read the address of a proxy, with or without ``http://``, user name and password.
+
+    Raises:
+        ConfigurationError: it is not that of an HTTP proxy; ``named_by`` says where it was given.
+    """
     parts = urlsplit(address if "://" in address else f"http://{address}")
-    if parts.scheme != "http" or not parts.hostname:
+    try:
+        port = parts.port or _PROXY_PORT
+    except ValueError:
+        port = 0
+    if parts.scheme != "http" or not parts.hostname or not port:
         raise ConfigurationError(
-            f"HTTPS_PROXY names {parts.scheme}://{parts.hostname}, but only a proxy that is itself reached "
-            f"by http:// is supported: name one, or put {host} into NO_PROXY"
+            f"{named_by} names {parts.scheme}://{parts.hostname}, but only a proxy that is itself reached by http:// "
+            "is supported, such as http://proxy.example:3128: name one, or none"
         )
-    return Proxy(
-        parts.hostname,
-        parts.port or _PROXY_PORT,
-        unquote(parts.username or ""),
-        unquote(parts.password or ""),
-    )
+    return Proxy(parts.hostname, port, unquote(parts.username or ""), unquote(parts.password or ""))
 
 
 def ca_bundle() -> Path | None:
@@ -88,15 +96,3 @@ def ca_bundle() -> Path | None:
     if not Path(named).is_file():
         raise ConfigurationError(f"AWS_CA_BUNDLE names {named}, which is no file: correct or unset it")
     return Path(named)
-
-
-def tls_context() -> io.ClientTlsContext:
-    """Return how awscrt speaks TLS.
-
-    Raises:
-        ConfigurationError: ``AWS_CA_BUNDLE`` names no file.
-    """
-    options = io.TlsContextOptions()
-    if bundle := ca_bundle():
-        options.override_default_trust_store_from_path(ca_filepath=str(bundle))
-    return io.ClientTlsContext(options)

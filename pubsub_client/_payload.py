@@ -34,14 +34,14 @@ def encode(payload: object) -> bytes:
         raise PayloadError("$", f"is not JSON serialisable: {error}") from error
 
 
-def decode(payload: bytes, content_type: str | None) -> tuple[Any, bool]:
-    """Return the JSON value and True; or, if it is no JSON or was sent as bytes, the bytes and False."""
+def decode(payload: bytes, content_type: str | None) -> Any:
+    """Return the JSON value; the bytes if they are no JSON, or were sent as bytes."""
     if content_type == OCTETS:
-        return payload, False
+        return payload
     try:
-        return json.loads(payload.decode(), parse_constant=_refuse_constant), True
+        return json.loads(payload.decode(), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        return payload, False
+        return payload
 
 
 def _refuse_constant(name: str) -> None:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from awscrt.mqtt5 import ExtendedValidationAndFlowControlOptions
 
     from pubsub_client._endpoint import Endpoint
+
+
+class MqttVersion(Enum):
+    """A version of MQTT, by the protocol level that a CONNECT packet names."""
+
+    MQTT311 = 4
+    MQTT5 = 5
 
 
 class Operation(StrEnum):
@@ -20,6 +29,19 @@ class Operation(StrEnum):
     PUBLISH_RETAINED = "publishing to be retained at"
     SUBSCRIBE = "subscribing to"
     UNSUBSCRIBE = "unsubscribing from"
+
+
+@dataclass(frozen=True)
+class UpgradeRequest:
+    """The request for one WebSocket; what may be secret in it is not shown.
+
+    Args:
+        path: path and query.
+        headers: HTTP headers besides those of every upgrade.
+    """
+
+    path: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -36,7 +58,7 @@ class Remedy:
 
 
 class Provider(Protocol):
-    """A broker that speaks MQTT 5 over WebSocket."""
+    """A broker that speaks MQTT over WebSocket."""
 
     @property
     def endpoint(self) -> Endpoint:
@@ -44,12 +66,27 @@ class Provider(Protocol):
         ...
 
     @property
-    def flow_control(self) -> ExtendedValidationAndFlowControlOptions:
-        """How fast awscrt may send."""
+    def versions(self) -> Sequence[MqttVersion]:
+        """The versions of MQTT to try, the preferred one first."""
         ...
 
-    async def upgrade_path(self) -> str:
-        """Return path and query to ask for the next WebSocket with; asked anew for each connection.
+    @property
+    def flow_control(self) -> ExtendedValidationAndFlowControlOptions:
+        """How fast awscrt may send with MQTT 5."""
+        ...
+
+    @property
+    def user_name(self) -> str | None:
+        """The user name to connect with."""
+        ...
+
+    @property
+    def password(self) -> str | None:
+        """The password to connect with."""
+        ...
+
+    async def upgrade_request(self) -> UpgradeRequest:
+        """Return what to ask for the next WebSocket with; asked anew for each connection.
 
         Raises:
             Exception: whatever keeps the request from being made; it becomes the cause of the refusal.
@@ -77,6 +114,22 @@ class Provider(Protocol):
 
         Raises:
             PayloadError: the broker would refuse it.
+        """
+        ...
+
+    def check_subscriptions(self, number: int) -> None:
+        """Check how many topic filters one connection is to be subscribed to.
+
+        Raises:
+            ConfigurationError: the broker would refuse the last of them.
+        """
+        ...
+
+    def check_keep_alive(self, seconds: int) -> None:
+        """Check after how many seconds a silent connection is to be asked whether it is still there.
+
+        Raises:
+            ConfigurationError: the broker would take another figure.
         """
         ...
 

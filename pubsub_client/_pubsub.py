@@ -4,82 +4,146 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Literal, Self
 
-from awscrt import mqtt5
-
-from pubsub_client._connection import Connection, Listener
+from pubsub_client._connection import Connection, Listener, ReconnectDelay
+from pubsub_client._filters import Filters
+from pubsub_client._link import ConnectOptions, Packet
+from pubsub_client._outbox import OutboxOptions
 from pubsub_client._payload import OCTETS, encode
 from pubsub_client._states import ConnectionState, States
-from pubsub_client._subscription import Subscription
-from pubsub_client._topics import check_topic, check_topic_filter, matches
-from pubsub_client.exceptions import ConfigurationError, ConnectionLost, SubscribeRefused
+from pubsub_client._subscription import Message, Subscription
+from pubsub_client._topics import check_topic, check_topic_filter
+from pubsub_client.exceptions import ConfigurationError, ConnectionLost
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 
     from pubsub_client._provider import Provider
     from pubsub_client._states import StateChange
+
+_LONGEST_KEEP_ALIVE = 65535
+_LONGEST_EXPIRY = 2**32 - 1
 
 
 class PubSub:
     """A connection to publish and subscribe on: ``async with PubSub(provider) as pubsub``.
 
-    When it goes away it is made again, signed anew, and subscribed again to what is being read. What is asked
-    of it meanwhile waits.
+    When it goes away it is made again, signed anew, and subscribed again to what is being read. What is published
+    meanwhile waits, and a message with QoS 1 that was not acknowledged is sent again, in order.
 
     Args:
         provider: the broker and how it is reached.
         client_id: the MQTT client id; random unless given. Two connections with one client id end each other.
         connect_timeout: seconds to wait for the connection, at first and whenever it has gone away.
+        keep_alive: seconds after which a silent connection is asked whether it is still there.
+        session_expiry: seconds for which the broker keeps subscriptions, and messages with QoS 1 for them, while the
+            connection is away; MQTT 5 alone. Leaving ends the session.
+        will: a message that the broker publishes if this client goes without a goodbye.
+        queue_size: how many messages may wait for the connection or their acknowledgement.
+        when_full: whether ``publish()`` then waits for room, or raises.
+        attempts: how often a message with QoS 1 is sent when the connection goes each time before its acknowledgement,
+            as it does when a broker does not allow the message.
+        reconnect_delay: bounds in seconds of the random pause before a new attempt: at first, and the last that the
+            first doubles up to.
 
     Raises:
-        ConfigurationError: the broker would refuse the client id.
+        ConfigurationError: the broker would refuse one of these; told by name.
     """
 
-    def __init__(self, provider: Provider, *, client_id: str | None = None, connect_timeout: float = 30.0) -> None:
+    def __init__(
+        self,
+        provider: Provider,
+        *,
+        client_id: str | None = None,
+        connect_timeout: float = 30.0,
+        keep_alive: int = 60,
+        session_expiry: int = 0,
+        will: Message | None = None,
+        queue_size: int = 1000,
+        when_full: Literal["wait", "raise"] = "wait",
+        attempts: int = 3,
+        reconnect_delay: tuple[float, float] = (1.0, 120.0),
+    ) -> None:
         self.client_id = str(uuid.uuid4()) if client_id is None else client_id
         provider.check_client_id(self.client_id)
+        _check("connect_timeout", connect_timeout, connect_timeout > 0, "more than 0")
+        _check("keep_alive", keep_alive, 1 <= keep_alive <= _LONGEST_KEEP_ALIVE, f"1 to {_LONGEST_KEEP_ALIVE}")
+        provider.check_keep_alive(keep_alive)
+        _check("session_expiry", session_expiry, 0 <= session_expiry <= _LONGEST_EXPIRY, f"0 to {_LONGEST_EXPIRY}")
+        _check("queue_size", queue_size, queue_size > 0, "1 or more")
+        _check("when_full", when_full, when_full in ("wait", "raise"), "'wait' or 'raise'")
+        _check("attempts", attempts, attempts > 0, "1 or more")
+        shortest, longest = reconnect_delay
+        _check("reconnect_delay", reconnect_delay, 0 < shortest <= longest, "two seconds above 0, the shorter first")
         self._provider = provider
         self._connect_timeout = connect_timeout
+        last_words = None if will is None else self._packet(will.topic, will.payload, will.qos, retain=will.retain)
+        self._options = ConnectOptions(self.client_id, keep_alive, session_expiry, resume=False, will=last_words)
+        self._outbox = OutboxOptions(queue_size, when_full == "raise", attempts, connect_timeout)
+        self._delay = ReconnectDelay(shortest, longest)
         self._states = States()
-        self._filters: dict[str, _Filter] = {}
-        self._resubscribing: asyncio.Task[None] | None = None
+        self._filters = Filters()
         self._connection: Connection | None = None
 
     async def __aenter__(self) -> Self:
-        """Connect.
+        """Connect: see :meth:`connect`."""
+        await self.connect()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Disconnect: see :meth:`close`."""
+        await self.close()
+
+    def start(self) -> None:
+        """Connect in the background, as often as it takes; what is published meanwhile waits.
+
+        Needs a running loop, and :meth:`close` at the end.
+
+        Raises:
+            ConfigurationError: there is no running event loop, or the environment names a proxy or authorities that
+                cannot be used.
+        """
+        if self._connection is None:
+            self._connection = self._new_connection()
+            self._connection.start()
+            self._states.change(ConnectionState.CONNECTING)
+
+    async def connect(self) -> None:
+        """Connect, and wait for it.
 
         Raises:
             ConnectionRefused: the first attempt failed; the message says who refused and why. If it was denied and the
                 provider had a remedy, it is tried again until the timeout, and the message says what came of that.
+            ConnectionLost: :meth:`start` was called before, and the connection does not come in time.
             ConfigurationError: the environment names a proxy or authorities that cannot be used.
         """
-        listener = Listener(self._on_connecting, self._on_connected, self._on_disconnected, self._on_received)
-        self._connection = Connection(self._provider, self.client_id, listener)
+        if self._connection:
+            await self._connected()
+            return
+        self._connection = self._new_connection()
+        self._states.change(ConnectionState.CONNECTING)
         try:
             await self._connection.open(self._connect_timeout)
         except BaseException:
             self._connection = None
             self._states.change(ConnectionState.CLOSED)
             raise
-        return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def close(self) -> None:
         """Disconnect, when what is under way is done or five seconds have passed.
 
-        Readers take what has arrived and stop.
+        Readers take what has arrived and stop. It may be connected again.
         """
-        connection, self._connection = self._connection, None
-        if self._resubscribing:
-            self._resubscribing.cancel()
-        if connection:
-            await connection.close()
-        for each in self._filters.values():
-            each.end()
-        self._states.change(ConnectionState.CLOSED)
+        connection = self._connection
+        try:
+            if connection:
+                await connection.close()
+        finally:
+            self._connection = None
+            self._filters.end()
+            self._states.change(ConnectionState.CLOSED)
 
     @property
     def state(self) -> ConnectionState:
@@ -90,143 +154,132 @@ class PubSub:
         """Return a stream of the state now and each one after it, with the reason; ends after ``CLOSED``."""
         return self._states.stream()
 
-    async def publish(self, topic: str, payload: object, *, qos: int = 1, retain: bool = False) -> None:
-        """Publish a message.
+    async def publish(self, topic: str | Iterable[str], payload: object, *, qos: int = 1, retain: bool = False) -> None:
+        """Publish a message, to one topic or to each of several.
+
+        Messages to one topic arrive in the order in which they were published, but one that had to be sent again may
+        arrive twice.
 
         Args:
-            topic: one topic, without wildcards.
+            topic: one topic or several, without wildcards.
             payload: ``bytes`` are sent as they are, any other value as JSON.
             qos: 1 returns when the broker has acknowledged the message, 0 when it has been sent.
             retain: have the broker keep it for later subscribers.
 
         Raises:
-            TopicError: the broker would refuse the topic; nothing was sent.
+            TopicError: the broker would refuse a topic; nothing was sent.
             PayloadError: the payload is not JSON serialisable or too long; nothing was sent.
-            ConfigurationError: the QoS is not supported; nothing was sent.
+            ConfigurationError: the QoS is not supported, or there is no topic; nothing was sent.
+            QueueFull: too many messages wait, and ``when_full`` is ``raise``.
             PublishRefused: the broker refuses the message.
-            ConnectionLost: the connection did not come back in time, or went away before the acknowledgement.
+            ConnectionLost: the connection did not come back in time, or went away ``attempts`` times before the
+                acknowledgement.
+            ExceptionGroup: of several topics, more than one of these two or three.
         """
-        check_topic(topic)
-        self._provider.check_topic(topic)
-        body = encode(payload)
-        self._provider.check_payload(body)
-        packet = mqtt5.PublishPacket(
-            topic=topic,
-            payload=body,
-            qos=_checked_qos(qos),
-            retain=retain,
-            content_type=OCTETS if isinstance(payload, bytes) else None,
-        )
-        connection = await self._connected()
-        await connection.publish(packet)
+        if isinstance(topic, str):
+            packet = self._packet(topic, payload, qos, retain=retain)
+            await self._connection_to_use.publish(packet)
+            return
+        packets = [self._packet(each, payload, qos, retain=retain) for each in _several(topic, "topic")]
+        connection = self._connection_to_use
+        results = await asyncio.gather(*(connection.publish(packet) for packet in packets), return_exceptions=True)
+        errors = [result for result in results if isinstance(result, Exception)]
+        if len(errors) > 1:
+            raise ExceptionGroup("several messages were not published", errors)
+        if errors:
+            raise errors[0]
 
     @asynccontextmanager
-    async def subscribe(self, topic_filter: str, *, qos: int = 0, buffer: int = 1000) -> AsyncIterator[Subscription]:
-        """Subscribe to a topic filter, for as long as the context lasts.
+    async def subscribe(
+        self, topic_filter: str | Iterable[str], *, qos: int = 0, buffer: int = 1000
+    ) -> AsyncIterator[Subscription]:
+        """Subscribe to a topic filter, or to several that are read together, for as long as the context lasts.
 
         Subscriptions to the same topic filter share one at the broker. Of a message that matches two
         *different* topic filters of one connection the broker may send two copies, and every reader of either
         gets both.
 
         Args:
-            topic_filter: a topic, or a filter with the wildcards ``+`` and ``#``.
+            topic_filter: a topic, or a filter with the wildcards ``+`` and ``#``; or several of them.
             qos: the highest QoS to deliver with, 0 or 1.
             buffer: how many messages wait for the reader; of more, the oldest is dropped and counted.
 
         Raises:
-            TopicError: the broker would refuse the topic filter; nothing was sent.
-            ConfigurationError: the QoS is not supported, or the buffer holds nothing; nothing was sent.
-            SubscribeRefused: the broker refuses the topic filter.
+            TopicError: the broker would refuse a topic filter; nothing was sent.
+            ConfigurationError: the QoS is not supported, the buffer holds nothing, or there are too many topic
+                filters or none; nothing was sent.
+            SubscribeRefused: the broker refuses a topic filter.
             ConnectionLost: the connection did not come back in time, or went away before the answer.
         """
-        check_topic_filter(topic_filter)
-        self._provider.check_topic(topic_filter)
-        wanted = _checked_qos(qos)
-        if buffer < 1:
-            raise ConfigurationError(f"the buffer holds {buffer} messages: give 1 or more")
-        shared = self._filters.setdefault(topic_filter, _Filter(topic_filter))
-        reader = Subscription(topic_filter, buffer)
-        shared.readers.append(reader)
+        topic_filters = (topic_filter,) if isinstance(topic_filter, str) else _several(topic_filter, "topic filter")
+        for each in topic_filters:
+            check_topic_filter(each)
+            self._provider.check_topic(each)
+        _check_qos(qos)
+        _check("buffer", buffer, buffer > 0, "1 or more")
+        self._provider.check_subscriptions(self._filters.number_with(topic_filters))
+        reader = Subscription(topic_filters, buffer)
+        self._filters.add(reader)
         try:
-            await self._subscribe(shared, wanted)
+            for each in topic_filters:
+                connection = await self._connected()
+                await self._filters.subscribe(connection, each, qos)
             yield reader
         finally:
             reader.end()
-            shared.readers.remove(reader)
-            await self._leave(shared)
+            up = self.state is ConnectionState.CONNECTED
+            await self._filters.remove(reader, self._connection if up else None)
+
+    def _packet(self, topic: str, payload: object, qos: int, *, retain: bool) -> Packet:
+        check_topic(topic)
+        self._provider.check_topic(topic)
+        body = encode(payload)
+        self._provider.check_payload(body)
+        _check_qos(qos)
+        return Packet(topic, body, qos, retain, OCTETS if isinstance(payload, bytes) else None)
+
+    @property
+    def _connection_to_use(self) -> Connection:
+        if self._connection is None:
+            raise ConnectionLost("there is no connection: use it inside `async with PubSub(provider) as pubsub`")
+        return self._connection
 
     async def _connected(self) -> Connection:
         await self._states.until_connected(self._connect_timeout)
-        if self._connection is None:
-            raise ConnectionLost("the connection is being closed")
-        return self._connection
+        return self._connection_to_use
 
-    async def _subscribe(self, shared: _Filter, qos: mqtt5.QoS) -> None:
-        connection = await self._connected()
-        async with shared.changing:
-            if shared.granted is None or shared.granted < qos:
-                await connection.subscribe(shared.topic_filter, qos)
-                shared.granted = qos
-
-    async def _leave(self, shared: _Filter) -> None:
-        async with shared.changing:
-            if shared.readers or self._filters.get(shared.topic_filter) is not shared:
-                return
-            del self._filters[shared.topic_filter]
-            if shared.granted is not None and self._connection and self.state is ConnectionState.CONNECTED:
-                with suppress(ConnectionLost):
-                    await self._connection.unsubscribe(shared.topic_filter)
-
-    async def _subscribe_again(self, connection: Connection) -> None:
-        """Subscribe to everything granted before; a refusal now ends the readers of that topic filter."""
-        for shared in list(self._filters.values()):
-            if shared.granted is None:
-                continue
-            try:
-                await connection.subscribe(shared.topic_filter, shared.granted)
-            except SubscribeRefused as refusal:
-                shared.granted = None
-                shared.end(refusal)
-            except ConnectionLost:
-                return  # the next connection begins again
-        self._states.change(ConnectionState.CONNECTED)
+    def _new_connection(self) -> Connection:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            raise ConfigurationError("there is no running event loop: connect inside a coroutine") from None
+        listener = Listener(self._on_connecting, self._on_connected, self._on_disconnected, self._filters.deliver)
+        return Connection(self._provider, self._options, self._outbox, self._delay, listener)
 
     def _on_connecting(self) -> None:
         self._states.change(ConnectionState.CONNECTING)
 
-    def _on_connected(self, session_present: bool) -> None:
-        if session_present or not self._filters or self._connection is None:
-            self._states.change(ConnectionState.CONNECTED)
-        else:
-            self._resubscribing = asyncio.create_task(self._subscribe_again(self._connection))
+    async def _on_connected(self, session_present: bool) -> None:
+        if not session_present and self._connection:
+            await self._filters.subscribe_again(self._connection)
+        self._states.change(ConnectionState.CONNECTED)
 
     def _on_disconnected(self, reason: str) -> None:
-        if self._resubscribing:
-            self._resubscribing.cancel()
         self._states.change(ConnectionState.DISCONNECTED, reason)
 
-    def _on_received(self, packet: mqtt5.PublishPacket) -> None:
-        for topic_filter, shared in self._filters.items():
-            if matches(topic_filter, packet.topic):
-                for reader in shared.readers:
-                    reader.put(packet)
+
+def _several(names: Iterable[str], kind: str) -> tuple[str, ...]:
+    several = tuple(dict.fromkeys(names))
+    if not several:
+        raise ConfigurationError(f"there is no {kind}: give one at least")
+    return several
 
 
-@dataclass
-class _Filter:
-    """A topic filter and everybody who reads it; granted is the QoS that the broker has agreed to."""
-
-    topic_filter: str
-    readers: list[Subscription] = field(default_factory=list)
-    granted: mqtt5.QoS | None = None
-    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    def end(self, error: Exception | None = None) -> None:
-        for reader in self.readers:
-            reader.end(error)
-
-
-def _checked_qos(qos: int) -> mqtt5.QoS:
+def _check_qos(qos: int) -> None:
     if qos not in (0, 1):
         raise ConfigurationError(f"QoS {qos!r} is not supported: give 0 or 1")
-    return mqtt5.QoS(qos)
+
+
+def _check(name: str, value: object, right: bool, wanted: str) -> None:
+    if not right:
+        raise ConfigurationError(f"{name} is {value!r}: give {wanted}")

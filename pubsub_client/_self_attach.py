@@ -20,6 +20,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as SigningCredentials
 
 from pubsub_client._endpoint import Endpoint
+from pubsub_client._pauses import full_jitter
 from pubsub_client.exceptions import ConfigurationError, SessionError
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ class _Answer:
 
 def pause_before(attempt: int, retry_after: float, uniform: Callable[[float, float], float]) -> float:
     """Return seconds to wait: as long as told, and a random while longer that grows with each attempt, from 0 on."""
-    return retry_after + uniform(0.0, min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE))
+    return retry_after + full_jitter(attempt, _FIRST_PAUSE, _LONGEST_PAUSE, uniform)
 
 
 def _parse(url: str) -> tuple[Endpoint, str]:

@@ -4,47 +4,50 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from pubsub_client._payload import decode
 
 if TYPE_CHECKING:
-    from awscrt.mqtt5 import PublishPacket
+    from pubsub_client._link import Packet
 
 
 @dataclass(frozen=True)
 class Message:
-    """One message received.
+    """One message: as it was received, or as a last will is to be sent.
 
     Args:
-        topic: the topic it was published to.
+        topic: the topic it is published to.
         payload: the JSON value; the bytes if it is no JSON, or was sent as bytes by this library.
-        is_json: which of the two ``payload`` is.
-        qos: 0 or 1, as it was delivered.
-        retain: whether the broker had kept it from before the subscription.
+        qos: 0 or 1; received, as it was delivered.
+        retain: whether the broker had kept it from before the subscription; of a will, whether it shall keep it.
     """
 
     topic: str
     payload: Any
-    is_json: bool
-    qos: int
-    retain: bool
+    qos: int = field(default=1, kw_only=True)
+    retain: bool = field(default=False, kw_only=True)
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the payload is a JSON value, and not bytes."""
+        return not isinstance(self.payload, bytes)
 
 
 class Subscription:
-    """The messages of one topic filter, to read with ``async for``; :meth:`PubSub.subscribe` makes it.
+    """The messages of one or more topic filters, to read with ``async for``; :meth:`PubSub.subscribe` makes it.
 
     Args:
-        topic_filter: the topic filter.
+        topic_filters: the topic filters.
         buffer: how many messages wait for the reader; when there are more, the oldest is dropped.
     """
 
-    def __init__(self, topic_filter: str, buffer: int) -> None:
-        self.topic_filter = topic_filter
+    def __init__(self, topic_filters: tuple[str, ...], buffer: int) -> None:
+        self.topic_filters = topic_filters
         self.missed = 0
         """How many messages were dropped because the reader was too slow."""
-        self._packets: deque[PublishPacket] = deque(maxlen=buffer)
+        self._packets: deque[Packet] = deque(maxlen=buffer)
         self._news = asyncio.Event()
         self._ended = False
         self._error: Exception | None = None
@@ -56,7 +59,7 @@ class Subscription:
         """Return the next message; stops when the connection is closed.
 
         Raises:
-            SubscribeRefused: the broker refused the topic filter after a reconnection.
+            SubscribeRefused: the broker refused a topic filter after a reconnection.
         """
         while not self._packets:
             if self._error:
@@ -66,10 +69,9 @@ class Subscription:
             self._news.clear()
             await self._news.wait()
         packet = self._packets.popleft()
-        payload, is_json = decode(packet.payload or b"", packet.content_type)
-        return Message(packet.topic, payload, is_json, int(packet.qos), bool(packet.retain))
+        return Message(packet.topic, decode(packet.payload, packet.content_type), qos=packet.qos, retain=packet.retain)
 
-    def put(self, packet: PublishPacket) -> None:
+    def put(self, packet: Packet) -> None:
         """Hand a message to the reader."""
         if len(self._packets) == self._packets.maxlen:
             self.missed += 1

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pubsub_client._endpoint import Endpoint
+    from pubsub_client._provider import UpgradeRequest
 
 _BODY_BYTES = 500
 
@@ -27,12 +28,12 @@ class UpgradeAnswer:
         return self.status == HTTPStatus.SWITCHING_PROTOCOLS
 
 
-def ask_for_upgrade(endpoint: Endpoint, path: str) -> UpgradeAnswer:
+def ask_for_upgrade(endpoint: Endpoint, request: UpgradeRequest) -> UpgradeAnswer:
     """Ask once, and close the connection whatever the answer. Blocks for ten seconds at most.
 
     Args:
         endpoint: whom to ask.
-        path: the path with the query, signed or not.
+        request: what to ask with, signed or not.
 
     Raises:
         OSError, http.client.HTTPException: there is no answer.
@@ -44,10 +45,11 @@ def ask_for_upgrade(endpoint: Endpoint, path: str) -> UpgradeAnswer:
         "Sec-WebSocket-Version": "13",
         "Sec-WebSocket-Key": base64.b64encode(secrets.token_bytes(16)).decode(),
         "Sec-WebSocket-Protocol": "mqtt",
+        **request.headers,
     }
     connection = endpoint.open_http()
     try:
-        connection.request("GET", path, headers=headers)
+        connection.request("GET", request.path, headers=headers)
         with connection.getresponse() as response:
             if response.status == HTTPStatus.SWITCHING_PROTOCOLS:
                 return UpgradeAnswer(response.status, "")

@@ -8,6 +8,7 @@ PubSubError
  ├─ SessionError                        a session gives no identity id, credentials, attachment or sign-out
  ├─ ConnectionRefused (ConnectionError) the connection cannot be made
  ├─ ConnectionLost (ConnectionError)    the connection went away before an answer came
+ ├─ QueueFull                           too many messages wait or are unacknowledged
  ├─ SubscribeRefused                    the broker refuses a topic filter
  └─ PublishRefused                      the broker refuses a message
 """
@@ -78,6 +79,22 @@ class ConnectionRefused(PubSubError, ConnectionError):
 
 class ConnectionLost(PubSubError, ConnectionError):
     """The connection went away before an answer came; whether the broker acted on it is not known."""
+
+
+class QueueFull(PubSubError):
+    """Too many messages wait for the connection or their acknowledgement; this one was not sent.
+
+    Args:
+        topic: the message's topic.
+        size: how many there may be.
+    """
+
+    def __init__(self, topic: str, size: int) -> None:
+        super().__init__(
+            f"the message to {topic} is not sent: {size} messages wait or are unacknowledged, and queue_size allows no "
+            "more"
+        )
+        self.topic = topic
 
 
 class SubscribeRefused(PubSubError):

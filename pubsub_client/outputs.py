@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from pubsub_client.exceptions import ConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -59,3 +61,17 @@ SIGN_IN_OUTPUTS = frozenset(
 def attaches_at_sign_in(outputs: Mapping[str, str]) -> bool:
     """Tell whether the outputs are those of a stack that attaches at sign-in, and not by self-attach alone."""
     return not SIGN_IN_OUTPUTS.isdisjoint(outputs)
+
+
+def read_outputs(outputs: Mapping[str, str], *names: Output) -> tuple[str, ...]:
+    """Return the values of outputs by their names.
+
+    Raises:
+        ConfigurationError: one is missing; told by name.
+    """
+    missing = [name for name in names if not outputs.get(name)]
+    if missing:
+        raise ConfigurationError(
+            f"the outputs lack {', '.join(missing)}: give those of an Amplify PubSub stack, see `pubsub outputs`"
+        )
+    return tuple(outputs[name] for name in names)

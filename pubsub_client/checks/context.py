@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from types_boto3_cloudformation.type_defs import StackResourceSummaryTypeDef
 
-    from pubsub_client import PubSub, SelfAttachment, Subscription
+    from pubsub_client import PubSub, Subscription
+    from pubsub_client._self_attach import SelfAttachment
     from pubsub_client.checks.asked import GivenIds
     from pubsub_client.checks.aws import Aws
     from pubsub_client.checks.check import Check

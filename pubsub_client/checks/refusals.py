@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from pubsub_client import PubSub
 from pubsub_client._endpoint import Endpoint
+from pubsub_client._provider import UpgradeRequest
 from pubsub_client._upgrade import ask_for_upgrade
 from pubsub_client.checks.authorization import CredentialsAreGiven, RoleHoldsThePolicies
 from pubsub_client.checks.check import Check, Finding, Group, Need, failed, passed, skipped
@@ -80,7 +81,7 @@ class UnsignedSocketIsRefused(Check):
     async def run(self, context: Context) -> Finding:
         """Ask for an upgrade to MQTT with no credentials at all."""
         endpoint = context.output(Output.PUBSUB_ENDPOINT)
-        answer = await asyncio.to_thread(ask_for_upgrade, Endpoint.parse(endpoint), "/mqtt")
+        answer = await asyncio.to_thread(ask_for_upgrade, Endpoint.parse(endpoint), UpgradeRequest("/mqtt"))
         if answer.accepted:
             return failed(
                 "The endpoint accepted a WebSocket that nobody has signed.",

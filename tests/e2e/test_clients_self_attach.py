@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local_cloud.faults import Fail
-from pubsub_client import AwsIot, CognitoSession, ConnectionState, PubSub, SelfAttachment
+from pubsub_client import AwsIot, CognitoSession, ConnectionState, PubSub
+from pubsub_client._self_attach import SelfAttachment
 from pubsub_client.exceptions import ConnectionLost, ConnectionRefused, SessionError
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import PASSWORD

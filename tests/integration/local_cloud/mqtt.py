@@ -143,6 +143,8 @@ def websocket(
         compression=None,
         close_timeout=1,
     ) as opened:
+        if not isinstance(opened, ClientConnection):  # which connect() does not promise in its type
+            raise TypeError(type(opened))
         yield Mqtt(opened, version)
 
 

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from pubsub_client import AwsIot, PubSub
+from pubsub_client._provider import UpgradeRequest
 from pubsub_client._self_attach import SelfAttachRoute
 from pubsub_client.exceptions import ConnectionRefused, SessionError
 
@@ -154,7 +155,7 @@ async def test_a_refused_upgrade_is_asked_about_by_the_same_way(
     await session.credentials()
     monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
     provider = AwsIot(endpoint=HOST, region=deployment.region, credentials=session)
-    monkeypatch.setattr(provider, "upgrade_path", _unsigned)
+    monkeypatch.setattr(provider, "upgrade_request", _unsigned)
     with pytest.raises(ConnectionRefused, match="HTTP 403"):
         await PubSub(provider).__aenter__()
     assert len(proxy.requests) >= 2  # the attempt, and the question; on a slow machine the next attempt too
@@ -178,5 +179,5 @@ async def test_self_attach_goes_through_the_proxy_and_trusts_the_given_authority
     assert [AUTHORIZATION in request for request in proxy.requests] == [True, True]
 
 
-async def _unsigned() -> str:
-    return "/mqtt"
+async def _unsigned() -> UpgradeRequest:
+    return UpgradeRequest("/mqtt")

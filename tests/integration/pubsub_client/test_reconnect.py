@@ -16,7 +16,8 @@ from tests.integration.pubsub_client.relay import relay_to
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from pubsub_client import CognitoSession, StateChange
+    from pubsub_client import CognitoSession
+    from pubsub_client._states import StateChange
     from tests.integration.pubsub_client.conftest import Deployment
     from tests.integration.pubsub_client.relay import Relay
 

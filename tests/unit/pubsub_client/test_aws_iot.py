@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 
 from pubsub_client import AwsIot, Credentials
+from pubsub_client._endpoint import Endpoint
 from pubsub_client._provider import Operation
 from pubsub_client.exceptions import ConfigurationError, PayloadError, TopicError
 
@@ -30,7 +31,7 @@ def provider() -> AwsIot:
 async def test_the_upgrade_is_signed_for_the_endpoint_with_the_session_token_outside(
     provider: AwsIot,
 ) -> None:
-    path = urlsplit(await provider.upgrade_path())
+    path = urlsplit((await provider.upgrade_request()).path)
     query = {name: values[0] for name, values in parse_qs(path.query, strict_parsing=True).items()}
     assert path.path == "/mqtt"
     assert query["X-Amz-Security-Token"] == CREDENTIALS.session_token
@@ -55,9 +56,28 @@ def signature_of(query: dict[str, str]) -> str:
     return hmac.digest(key, to_sign.encode(), "sha256").hex()
 
 
-def test_a_wrong_endpoint_is_refused_at_once() -> None:
-    with pytest.raises(ConfigurationError, match="wss://"):
-        AwsIot(endpoint=f"wss://{HOST}/mqtt", region="eu-west-1", credentials=Source())
+@pytest.mark.parametrize("endpoint", [HOST, f"wss://{HOST}/mqtt", f"wss://{HOST}", f"wss://{HOST}/"])
+def test_the_endpoint_is_taken_bare_and_as_amplify_takes_it(endpoint: str) -> None:
+    assert AwsIot(endpoint=endpoint, credentials=Source()).endpoint == Endpoint.parse(HOST)
+
+
+@pytest.mark.parametrize("endpoint", [f"https://{HOST}", f"wss://{HOST}/other", f"mqtts://{HOST}:8883", ""])
+def test_a_wrong_endpoint_is_refused_at_once(endpoint: str) -> None:
+    with pytest.raises(ConfigurationError, match="is not a bare host"):
+        AwsIot(endpoint=endpoint, region="eu-west-1", credentials=Source())
+
+
+def test_the_region_is_that_of_the_endpoint_unless_it_is_given() -> None:
+    assert AwsIot(endpoint=HOST, credentials=Source())._region == "eu-west-1"
+    with pytest.raises(ConfigurationError, match="does not tell its region: give region"):
+        AwsIot(endpoint="iot.example.com", credentials=Source())
+
+
+def test_a_provider_is_made_of_a_stacks_outputs() -> None:
+    outputs = {"PubSubEndpoint": HOST, "Region": "eu-west-1", "PolicyName": "myIoTPolicy"}
+    assert AwsIot.from_outputs(outputs, Source()).endpoint.host == HOST
+    with pytest.raises(ConfigurationError, match="the outputs lack PubSubEndpoint, Region"):
+        AwsIot.from_outputs({}, Source())
 
 
 @pytest.mark.parametrize("topic", ["a" * 256, "ü" * 128, "a/b/c/d/e/f/g/h", "$aws/rules/a_rule/b/c/d/e/f/g/h/i"])

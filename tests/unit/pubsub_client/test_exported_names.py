@@ -16,14 +16,13 @@ NAMES = {
     "CognitoSession",
     "ConnectionState",
     "Credentials",
-    "CredentialsSource",
     "Message",
+    "MqttOverWebSocket",
     "PubSub",
-    "PubSubError",
-    "SelfAttachment",
-    "StateChange",
     "Subscription",
+    "configure",
     "exceptions",
+    "get",
 }
 
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pubsub_client import AwsIot, CognitoSession, Credentials, SelfAttachment
-from pubsub_client._self_attach import SelfAttachRoute, pause_before
+from pubsub_client import AwsIot, CognitoSession, Credentials
+from pubsub_client._self_attach import SelfAttachment, SelfAttachRoute, pause_before
 from pubsub_client.exceptions import ConfigurationError, SessionError
 
 if TYPE_CHECKING:

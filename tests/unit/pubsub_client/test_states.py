@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from pubsub_client import ConnectionState, StateChange
-from pubsub_client._states import States
+from pubsub_client import ConnectionState
+from pubsub_client._states import StateChange, States
 from pubsub_client.exceptions import ConnectionLost
 
 

@@ -1,0 +1,174 @@
+"""Messages from `publish()` until they are acknowledged: bounded, in order, and sent again when the connection goes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pubsub_client._link import Answer, DroppedError
+from pubsub_client.exceptions import ConnectionLost, QueueFull
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pubsub_client._link import Packet
+
+    Send = Callable[[Packet, Callable[[Answer], None]], None]
+
+
+@dataclass(frozen=True)
+class OutboxOptions:
+    """How many messages are kept, and how long.
+
+    Args:
+        size: messages that may wait or be unacknowledged at a time.
+        refuse_when_full: whether one more is refused, rather than waiting for room.
+        attempts: how often a message with QoS 1 is sent when the connection goes each time before its acknowledgement.
+        seconds: how long a message waits for a connection.
+    """
+
+    size: int
+    refuse_when_full: bool
+    attempts: int
+    seconds: float
+
+
+@dataclass(eq=False, slots=True)
+class _Letter:
+    """A message, and who waits for its answer; a loss is a connection that went while it was unanswered."""
+
+    packet: Packet
+    answer: asyncio.Future[Answer]
+    deadline: float | None = None
+    losses: int = 0
+
+
+class Outbox:
+    """Sends messages while there is a connection, and keeps them while there is none.
+
+    A message after which the broker drops the connection each time would be sent for ever, and take the others with
+    it. So one that was lost twice is sent alone, and when its attempts are used up it is given up.
+    """
+
+    def __init__(self, options: OutboxOptions) -> None:
+        self._options = options
+        self._loop = asyncio.get_running_loop()
+        self._room = asyncio.Semaphore(options.size)
+        self._send: Send | None = None
+        self._sent: dict[_Letter, None] = {}
+        self._lost: list[_Letter] = []
+        self._waiting: deque[_Letter] = deque()
+        self._reason: str | None = None
+        self._closed: str | None = None
+        self._expiry: asyncio.TimerHandle | None = None
+
+    async def post(self, packet: Packet) -> Answer:
+        """Send a message as soon as there is a connection, and return what came of it.
+
+        Raises:
+            QueueFull: there is no room, and it was not to be waited for.
+            ConnectionLost: there was no connection in time, or it was closed.
+        """
+        if self._options.refuse_when_full and self._room.locked():
+            raise QueueFull(packet.topic, self._options.size)
+        async with self._room:
+            if self._closed:
+                raise ConnectionLost(self._closed)
+            letter = _Letter(packet, self._loop.create_future())
+            if self._send and not self._waiting:
+                self._hand_over(letter, self._send)
+            else:
+                self._keep(letter)
+            try:
+                return await letter.answer
+            except asyncio.CancelledError:
+                if letter in self._waiting:
+                    self._waiting.remove(letter)
+                raise
+
+    def open(self, send: Send) -> None:
+        """Send what waits, and from now on what comes."""
+        self._send = send
+        if self._expiry:
+            self._expiry.cancel()
+            self._expiry = None
+        for letter in self._waiting:
+            letter.deadline = None
+        self._hand_over_more()
+
+    def shut(self, reason: str) -> None:
+        """Keep what comes: the connection went away, after everything on it was answered, or was not made."""
+        self._send = None
+        self._reason = reason
+        self._waiting.extendleft(reversed(self._lost))
+        self._lost.clear()
+        for letter in self._waiting:
+            letter.deadline = letter.deadline or self._loop.time() + self._options.seconds
+        self._expire()
+
+    async def drain(self, seconds: float) -> None:
+        """Wait for what is under way on a connection that is up, so long at most."""
+        if self._send and (under_way := [letter.answer for letter in (*self._sent, *self._waiting)]):
+            await asyncio.wait(under_way, timeout=seconds)
+
+    def close(self, reason: str) -> None:
+        """Give up what is left, and take nothing any more."""
+        self._send = None
+        self._closed = reason
+        if self._expiry:
+            self._expiry.cancel()
+        for letter in (*self._lost, *self._waiting):
+            self._give_up(letter, reason)
+        self._lost.clear()
+        self._waiting.clear()
+
+    def _hand_over(self, letter: _Letter, send: Send) -> None:
+        self._sent[letter] = None
+        send(letter.packet, partial(self._answered, letter))
+
+    def _hand_over_more(self) -> None:
+        """Send what waits, but never anything beside a message that was lost twice."""
+        while self._send and self._waiting:
+            letter = self._waiting[0]
+            if self._sent and (letter.losses > 1 or next(iter(self._sent)).losses > 1):
+                return
+            self._hand_over(self._waiting.popleft(), self._send)
+
+    def _answered(self, letter: _Letter, answer: Answer) -> None:
+        del self._sent[letter]
+        if isinstance(answer.error, DroppedError):
+            self._send = None
+            letter.losses += 1
+            if letter.packet.qos and letter.losses < self._options.attempts and not letter.answer.done():
+                self._lost.append(letter)
+                return
+        if not letter.answer.done():
+            letter.answer.set_result(answer)
+        if self._waiting:
+            self._hand_over_more()
+
+    def _keep(self, letter: _Letter) -> None:
+        self._waiting.append(letter)
+        if self._send is None:
+            letter.deadline = self._loop.time() + self._options.seconds
+            self._expire()
+
+    def _expire(self) -> None:
+        """Give up what has waited long enough, and look again when the next has."""
+        while self._waiting and (deadline := self._waiting[0].deadline):
+            if deadline > self._loop.time():
+                if self._expiry is None or self._expiry.cancelled() or self._expiry.when() <= self._loop.time():
+                    self._expiry = self._loop.call_at(deadline, self._expire)
+                return
+            because = f", the last time because of this: {self._reason}" if self._reason else ""
+            self._give_up(
+                self._waiting.popleft(), f"the connection has not come back within {self._options.seconds:g} s{because}"
+            )
+
+    def _give_up(self, letter: _Letter, reason: str) -> None:
+        if not letter.answer.done():
+            known = "whether the broker has the message is not known" if letter.losses else "the message was not sent"
+            letter.answer.set_exception(ConnectionLost(f"{reason}; {known}"))

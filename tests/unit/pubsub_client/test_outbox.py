@@ -1,0 +1,198 @@
+"""What becomes of messages while connections come and go."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pubsub_client._link import Answer, DroppedError, Packet
+from pubsub_client._outbox import Outbox, OutboxOptions
+from pubsub_client.exceptions import ConnectionLost, QueueFull
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+GONE = Answer(error=DroppedError("the line is dead"))
+
+
+class Wire:
+    """A connection: what was sent on it, to be answered by the test."""
+
+    def __init__(self) -> None:
+        self.sent: list[int] = []
+        self._unanswered: list[Callable[[Answer], None]] = []
+
+    def send(self, packet: Packet, answered: Callable[[Answer], None]) -> None:
+        self.sent.append(int(packet.payload))
+        self._unanswered.append(answered)
+
+    def acknowledge(self, number: int = 1) -> None:
+        for _ in range(number):
+            self._unanswered.pop(0)(Answer())
+
+    def drop(self, outbox: Outbox) -> None:
+        unanswered, self._unanswered = self._unanswered, []
+        for answered in unanswered:
+            answered(GONE)
+        outbox.shut("the line is dead")
+
+
+def outbox_of(size: int = 100, *, refuse: bool = False, attempts: int = 3, seconds: float = 30.0) -> Outbox:
+    return Outbox(OutboxOptions(size, refuse, attempts, seconds))
+
+
+async def posted(outbox: Outbox, *numbers: int, qos: int = 1) -> list[asyncio.Task[Answer]]:
+    """Post messages, one after the other, and return those who wait for the answers."""
+    tasks = [asyncio.create_task(outbox.post(Packet("t", b"%d" % each, qos, retain=False))) for each in numbers]
+    await asyncio.sleep(0)
+    return tasks
+
+
+async def test_a_message_is_answered_when_it_is_acknowledged() -> None:
+    outbox, wire = outbox_of(), Wire()
+    outbox.open(wire.send)
+    first, second = await posted(outbox, 1, 2)
+    wire.acknowledge()
+    assert await first == Answer()
+    assert not second.done()
+
+
+async def test_what_is_posted_before_the_connection_is_sent_when_it_comes_in_order() -> None:
+    outbox, wire = outbox_of(), Wire()
+    before = await posted(outbox, 1, 2)
+    outbox.open(wire.send)
+    after = await posted(outbox, 3)
+    wire.acknowledge(3)
+    await asyncio.gather(*before, *after)
+    assert wire.sent == [1, 2, 3]
+
+
+async def test_what_was_not_acknowledged_is_sent_again_first_and_in_order() -> None:
+    outbox, wire, next_wire = outbox_of(), Wire(), Wire()
+    outbox.open(wire.send)
+    tasks = await posted(outbox, 1, 2, 3)
+    wire.acknowledge()
+    wire.drop(outbox)
+    tasks += await posted(outbox, 4)
+    outbox.open(next_wire.send)
+    tasks += await posted(outbox, 5)
+    next_wire.acknowledge(4)
+    await asyncio.gather(*tasks)
+    assert next_wire.sent == [2, 3, 4, 5]
+
+
+async def test_a_message_with_qos_0_is_not_sent_again() -> None:
+    outbox, wire, next_wire = outbox_of(), Wire(), Wire()
+    outbox.open(wire.send)
+    (task,) = await posted(outbox, 1, qos=0)
+    wire.drop(outbox)
+    outbox.open(next_wire.send)
+    assert await task == GONE
+    assert next_wire.sent == []
+
+
+async def test_the_message_that_ends_every_connection_is_given_up_and_takes_no_other_with_it() -> None:
+    poison, sent = 2, []
+    outbox = outbox_of(attempts=3)
+    tasks = await posted(outbox, 1, poison, 3, 4)
+    for _ in range(4):
+        wire = Wire()
+        outbox.open(wire.send)
+        sent.append(wire.sent)
+        for number in wire.sent:  # which grows as messages are acknowledged
+            if number == poison:
+                wire.drop(outbox)
+                break
+            wire.acknowledge()
+        await asyncio.sleep(0)
+    assert sent == [[1, 2, 3, 4], [2, 3, 4], [2], [3, 4]]
+    answers = [task.result() for task in tasks]
+    assert answers == [Answer(), GONE, Answer(), Answer()]
+
+
+async def test_with_one_attempt_a_lost_message_is_answered_at_once() -> None:
+    outbox, wire = outbox_of(attempts=1), Wire()
+    outbox.open(wire.send)
+    (task,) = await posted(outbox, 1)
+    wire.drop(outbox)
+    assert await task == GONE
+
+
+async def test_a_full_queue_refuses_or_lets_wait_as_it_was_told() -> None:
+    refusing, waiting = outbox_of(1, refuse=True), outbox_of(1)
+    await posted(refusing, 1)
+    with pytest.raises(QueueFull, match="1 messages wait or are unacknowledged"):
+        await refusing.post(Packet("t", b"2", 1, retain=False))
+    wire = Wire()
+    waiting.open(wire.send)
+    await posted(waiting, 1, 2)
+    assert wire.sent == [1]
+    wire.acknowledge()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert wire.sent == [1, 2]
+
+
+async def test_a_message_waits_for_a_connection_as_long_as_it_was_told_and_learns_why_there_is_none() -> None:
+    outbox = outbox_of(seconds=0.01)
+    outbox.shut("the broker is asleep")
+    with pytest.raises(
+        ConnectionLost, match=r"not come back within 0\.01 s.*the broker is asleep; the message was not"
+    ):
+        await outbox.post(Packet("t", b"1", 1, retain=False))
+
+
+async def test_a_message_lost_on_the_way_says_that_the_broker_may_have_it() -> None:
+    outbox, wire = outbox_of(seconds=0.01), Wire()
+    outbox.open(wire.send)
+    (task,) = await posted(outbox, 1)
+    wire.drop(outbox)
+    with pytest.raises(ConnectionLost, match="whether the broker has the message is not known"):
+        await task
+
+
+async def test_the_time_to_wait_begins_when_the_connection_goes_and_not_again_with_each_failed_attempt() -> None:
+    outbox = outbox_of(seconds=0.05)
+    (task,) = await posted(outbox, 1)
+    async with asyncio.timeout(5):
+        while not task.done():
+            outbox.shut("refused")
+            await asyncio.sleep(0.01)
+    assert isinstance(task.exception(), ConnectionLost)
+
+
+async def test_a_message_that_nobody_waits_for_any_more_is_not_sent() -> None:
+    outbox, wire = outbox_of(), Wire()
+    cancelled, kept = await posted(outbox, 1, 2)
+    cancelled.cancel()
+    await asyncio.sleep(0)
+    outbox.open(wire.send)
+    assert wire.sent == [2]
+    wire.acknowledge()
+    await kept
+
+
+async def test_closing_gives_up_what_is_left_and_takes_nothing_any_more() -> None:
+    outbox, wire = outbox_of(), Wire()
+    (waiting,) = await posted(outbox, 1)
+    outbox.close("the connection is closed")
+    with pytest.raises(ConnectionLost, match="is closed; the message was not sent"):
+        await waiting
+    with pytest.raises(ConnectionLost, match="is closed"):
+        await outbox.post(Packet("t", b"2", 1, retain=False))
+    assert wire.sent == []
+
+
+async def test_draining_waits_for_what_is_under_way_but_not_for_ever() -> None:
+    outbox, wire = outbox_of(), Wire()
+    outbox.open(wire.send)
+    (task,) = await posted(outbox, 1)
+    await outbox.drain(0.01)
+    assert not task.done()
+    draining = asyncio.create_task(outbox.drain(5))
+    await asyncio.sleep(0)
+    wire.acknowledge()
+    await draining
+    await task
