@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pubsub_client import ConnectionState, PubSub
+from pubsub_client.exceptions import PublishRefused, SubscribeRefused
 
 if TYPE_CHECKING:
     from pubsub_client import AwsIot, Message, Subscription
@@ -81,6 +82,64 @@ async def test_a_topic_filter_read_twice_is_shared_until_the_last_reader_leaves(
             assert [message.payload for message in await take(leaving, 1)] == [1]
         await pubsub.publish(topic, 2)
         assert [message.payload for message in await take(staying, 1)] == [2]
+
+
+async def test_one_reader_may_read_several_topic_filters(provider: AwsIot, topic: str) -> None:
+    async with PubSub(provider) as pubsub, pubsub.subscribe([f"{topic}/a", f"{topic}/b/#"]) as messages:
+        for level in ("a", "c", "b/x", "b/y/z"):
+            await pubsub.publish(f"{topic}/{level}", level)
+        assert [message.payload for message in await take(messages, 3)] == ["a", "b/x", "b/y/z"]
+
+
+async def test_one_message_may_go_to_several_topics(provider: AwsIot, topic: str) -> None:
+    topics = [f"{topic}/{number}" for number in range(5)]
+    async with PubSub(provider) as pubsub, pubsub.subscribe(f"{topic}/+") as messages:
+        await pubsub.publish(topics, {"to": "all"})
+        assert sorted(message.topic for message in await take(messages, 5)) == topics
+
+
+async def test_of_several_topics_each_refusal_is_told(provider: AwsIot, topic: str) -> None:
+    async with PubSub(provider) as pubsub, pubsub.subscribe(topic) as messages:
+        with pytest.raises(PublishRefused, match="foreign/1"):
+            await pubsub.publish([topic, "foreign/1"], 1)
+        with pytest.raises(ExceptionGroup) as refusals:
+            await pubsub.publish(["foreign/1", topic, "foreign/2"], 2)
+        assert [str(error.topic) for error in refusals.value.exceptions if isinstance(error, PublishRefused)] == [
+            "foreign/1",
+            "foreign/2",
+        ]
+        assert [message.payload for message in await take(messages, 2)] == [1, 2]
+
+
+async def test_a_refused_topic_filter_of_several_leaves_none_behind(provider: AwsIot, topic: str) -> None:
+    async with PubSub(provider) as pubsub:
+        with pytest.raises(SubscribeRefused, match="foreign/#"):
+            async with pubsub.subscribe([topic, "foreign/#"]):
+                pass
+        async with pubsub.subscribe(topic) as messages:
+            await pubsub.publish(topic, 1)
+            assert [message.payload for message in await take(messages, 1)] == [1]
+            assert await nothing_more_arrives(pubsub, messages, topic)
+
+
+async def test_what_is_published_before_the_connection_is_up_is_sent_when_it_is(provider: AwsIot, topic: str) -> None:
+    async with PubSub(provider) as reading, reading.subscribe(topic) as messages:
+        writing = PubSub(provider)
+        writing.start()
+        publishing = [asyncio.create_task(writing.publish(topic, number)) for number in range(5)]
+        await asyncio.sleep(0)
+        assert writing.state is ConnectionState.CONNECTING
+        assert [message.payload for message in await take(messages, 5)] == list(range(5))
+        assert await asyncio.gather(*publishing) == [None] * 5
+        await writing.close()
+
+
+async def test_a_closed_client_may_connect_again(provider: AwsIot, topic: str) -> None:
+    pubsub = PubSub(provider)
+    for number in range(2):
+        async with pubsub, pubsub.subscribe(topic) as messages:
+            await pubsub.publish(topic, number)
+            assert [message.payload for message in await take(messages, 1)] == [number]
 
 
 async def test_a_reader_who_asks_for_more_gets_the_higher_qos(provider: AwsIot, topic: str) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pubsub_client import AwsIot, ConnectionState, Credentials, PubSub
+from pubsub_client import AwsIot, ConnectionState, Credentials, Message, PubSub
 from pubsub_client.exceptions import ConfigurationError, ConnectionLost, PayloadError, TopicError
 
 
@@ -54,6 +54,10 @@ async def test_a_publish_is_checked_before_anything_is_sent(pubsub: PubSub) -> N
         await pubsub.publish("orders/1", bytes(200_000))
     with pytest.raises(ConfigurationError, match="QoS 2"):
         await pubsub.publish("orders/1", {}, qos=2)
+    with pytest.raises(ConfigurationError, match="no topic"):
+        await pubsub.publish([], {})
+    with pytest.raises(TopicError, match="wildcard"):
+        await pubsub.publish(["orders/1", "orders/+"], {})
 
 
 async def test_a_subscription_is_checked_before_anything_is_sent(pubsub: PubSub) -> None:
@@ -66,3 +70,34 @@ async def test_a_subscription_is_checked_before_anything_is_sent(pubsub: PubSub)
     with pytest.raises(ConfigurationError, match="buffer"):
         async with pubsub.subscribe("orders/#", buffer=0):
             pass
+    with pytest.raises(ConfigurationError, match="no topic filter"):
+        async with pubsub.subscribe([]):
+            pass
+    with pytest.raises(ConfigurationError, match="51 topic filters are more than the 50 that AWS IoT takes"):
+        async with pubsub.subscribe(f"orders/{number}" for number in range(51)):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("connect_timeout", 0),
+        ("keep_alive", 29),
+        ("keep_alive", 1201),
+        ("session_expiry", -1),
+        ("queue_size", 0),
+        ("when_full", "drop"),
+        ("attempts", 0),
+        ("reconnect_delay", (0, 1)),
+        ("reconnect_delay", (2, 1)),
+    ],
+)
+def test_an_option_that_cannot_be_right_is_refused_by_name(pubsub: PubSub, option: str, value: object) -> None:
+    with pytest.raises(ConfigurationError, match=option):
+        PubSub(pubsub._provider, **{option: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("will", [Message("a/#", 1), Message("a", {"b": object()}), Message("a", 1, qos=2)])
+def test_a_last_will_is_checked_when_it_is_made(pubsub: PubSub, will: Message) -> None:
+    with pytest.raises(ConfigurationError):
+        PubSub(pubsub._provider, will=will)
