@@ -1,0 +1,84 @@
+"""A broker of MQTT 3.1.1 that answers as it is told: what a good one would not do."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from websockets.asyncio.server import serve
+from websockets.exceptions import ConnectionClosed
+
+from tests.integration.brokers.broker_process import HOST
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from websockets.asyncio.server import ServerConnection
+    from websockets.http11 import Request
+
+_CONNECT = 1
+_PINGREQ = 12
+
+
+@dataclass
+class ScriptedBroker:
+    """Takes packets and answers none but CONNECT; made by :func:`scripted_broker`."""
+
+    return_codes: Sequence[int | None] = (0,)
+    """What it answers the CONNECT packets with, one after the other and the last for ever; None: not at all."""
+    answers_pings: bool = True
+    port: int = 0
+    upgrades: list[Request] = field(default_factory=list)
+    connects: list[bytes] = field(default_factory=list)
+    """The CONNECT packets that came, of all connections."""
+    packets: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
+    """The other packets that came, of all connections."""
+    left: asyncio.Queue[int] = field(default_factory=asyncio.Queue)
+    """The number of packets that came on each connection that has ended."""
+    _open: set[ServerConnection] = field(default_factory=set)
+
+    @property
+    def url(self) -> str:
+        return f"ws://{HOST}:{self.port}/mqtt"
+
+    def cut(self) -> None:
+        """End every connection without a word."""
+        for connection in self._open:
+            connection.transport.abort()
+
+    async def serve(self, connection: ServerConnection) -> None:
+        """Take packets until the client goes."""
+        assert connection.request
+        self.upgrades.append(connection.request)
+        self._open.add(connection)
+        count = 0
+        with suppress(ConnectionClosed):
+            async for packet in connection:
+                assert isinstance(packet, bytes)
+                count += 1
+                await self._take(packet, connection)
+        self._open.discard(connection)
+        self.left.put_nowait(count)
+
+    async def _take(self, packet: bytes, connection: ServerConnection) -> None:
+        kind = packet[0] >> 4
+        if kind == _CONNECT:
+            return_code = self.return_codes[min(len(self.connects), len(self.return_codes) - 1)]
+            self.connects.append(packet)
+            if return_code is not None:
+                await connection.send(bytes([0x20, 2, 0, return_code]))
+        elif kind == _PINGREQ and self.answers_pings:
+            await connection.send(b"\xd0\x00")
+        else:
+            self.packets.put_nowait(packet)
+
+
+@asynccontextmanager
+async def scripted_broker(*return_codes: int | None, answers_pings: bool = True) -> AsyncIterator[ScriptedBroker]:
+    """Serve one on a loopback port."""
+    broker = ScriptedBroker(return_codes or (0,), answers_pings)
+    async with serve(broker.serve, HOST, 0, subprotocols=["mqtt"], close_timeout=0) as server:  # type: ignore[list-item]
+        broker.port = next(iter(server.sockets)).getsockname()[1]
+        yield broker
