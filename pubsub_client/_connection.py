@@ -13,6 +13,7 @@ from pubsub_client._attempts import Attempts
 from pubsub_client._drops import Drops
 from pubsub_client._link import Answer, AttemptFailed, DroppedError
 from pubsub_client._mqtt5 import Mqtt5Link
+from pubsub_client._mqtt311 import Mqtt311Link
 from pubsub_client._outbox import Outbox
 from pubsub_client._pauses import full_jitter
 from pubsub_client._provider import MqttVersion, Operation
@@ -36,7 +37,7 @@ _DRAIN_SECONDS = 5.0
 _HELD_SECONDS = 30.0
 # How awscrt ends the name of an error of a message that the broker said it would not take when it let us in.
 _NOT_TAKEN = "_VALIDATION"
-_LINKS: dict[MqttVersion, type[Link]] = {MqttVersion.MQTT5: Mqtt5Link}
+_LINKS: dict[MqttVersion, type[Link]] = {MqttVersion.MQTT5: Mqtt5Link, MqttVersion.MQTT311: Mqtt311Link}
 
 
 @dataclass(frozen=True)
