@@ -16,6 +16,7 @@ from pubsub_client import MqttOverWebSocket, _mqtt311
 from pubsub_client._link import Answer, AttemptFailed, ConnectOptions, Drop, DroppedError, Packet
 from pubsub_client._mqtt311 import Mqtt311Link
 from tests.integration.brokers.amqtt_broker import amqtt
+from tests.integration.brokers.authority import Authority
 from tests.integration.brokers.broker_process import HOST
 from tests.integration.brokers.mosquitto import mosquitto
 from tests.integration.brokers.proxy import proxy_to
@@ -27,7 +28,6 @@ from tests.integration.brokers.serving import serving
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from tests.integration.brokers.authority import Authority
     from tests.integration.brokers.broker_process import BrokerProcess, Ports
 
 T = TypeVar("T")
@@ -205,7 +205,8 @@ async def test_it_is_asked_why_just_as_it_was_refused() -> None:
             assert upgrade.headers["Sec-WebSocket-Protocol"] == "mqtt"
 
 
-async def test_it_is_asked_why_by_the_same_way_too(tmp_path: Path, ports: Ports, authority: Authority) -> None:
+async def test_it_is_asked_why_by_the_same_way_too(tmp_path: Path, ports: Ports) -> None:
+    authority = Authority(tmp_path, "tests")
     certificate = authority.issue("broker.test")
     with mosquitto(tmp_path, ports, passwords={"ada": PASSWORD}, certificate=certificate) as process:
         async with proxy_to(process.ports.websocket) as proxy:
