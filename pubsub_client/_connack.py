@@ -107,10 +107,9 @@ async def _return_code(endpoint: Endpoint, request: UpgradeRequest, connect: byt
 
 
 def _handshake(endpoint: Endpoint, request: UpgradeRequest) -> HttpRequest:
-    handshake = websocket.create_handshake_request(host=endpoint.authority, path=request.path)
+    handshake = websocket.create_handshake_request(host=endpoint.authority)
+    request.fill(handshake, endpoint.authority)
     handshake.headers.set("Sec-WebSocket-Protocol", "mqtt")
-    for name, value in request.headers.items():
-        handshake.headers.set(name, value)
     return handshake
 
 

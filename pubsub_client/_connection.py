@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,7 +14,6 @@ from pubsub_client._link import Answer, AttemptFailed, DroppedError
 from pubsub_client._mqtt5 import Mqtt5Link
 from pubsub_client._mqtt311 import Mqtt311Link
 from pubsub_client._outbox import Outbox
-from pubsub_client._pauses import full_jitter
 from pubsub_client._provider import MqttVersion, Operation
 from pubsub_client._refusal import (
     speaks_another_version,
@@ -30,9 +28,12 @@ if TYPE_CHECKING:
 
     from pubsub_client._link import ConnectOptions, Drop, Link, Packet
     from pubsub_client._outbox import OutboxOptions
+    from pubsub_client._pauses import Pauses
     from pubsub_client._provider import Provider, UpgradeRequest
 
 _DRAIN_SECONDS = 5.0
+# awscrt times the broker's answer to CONNECT, but not what comes before it: the WebSocket, the credentials.
+_ATTEMPT_SECONDS = 60.0
 # A connection that held so long was no failed attempt; the pauses begin anew.
 _HELD_SECONDS = 30.0
 # How awscrt ends the name of an error of a message that the broker said it would not take when it let us in.
@@ -58,14 +59,6 @@ class Listener:
     received: Callable[[Packet], None]
 
 
-@dataclass(frozen=True)
-class ReconnectDelay:
-    """Bounds of the random pause before each attempt, in seconds: the first, and the last that it doubles up to."""
-
-    shortest: float
-    longest: float
-
-
 class Connection:
     """A connection by one provider's way, made again whenever it goes away until it is closed.
 
@@ -75,7 +68,7 @@ class Connection:
         provider: the broker and how it is reached.
         options: what the client says of itself.
         outbox: how many messages are kept, and how long.
-        delay: how long to pause before an attempt.
+        pauses: between attempts.
         listener: told what happens.
 
     Raises:
@@ -87,14 +80,14 @@ class Connection:
         provider: Provider,
         options: ConnectOptions,
         outbox: OutboxOptions,
-        delay: ReconnectDelay,
+        pauses: Pauses,
         listener: Listener,
     ) -> None:
         provider.endpoint.check_way()
         self._provider = provider
         self._options = options
         self._outbox = Outbox(outbox)
-        self._delay = delay
+        self._pauses = pauses
         self._listener = listener
         self._loop = asyncio.get_running_loop()
         self._versions = list(provider.versions)
@@ -203,7 +196,7 @@ class Connection:
         while True:
             self._listener.connecting()
             try:
-                session_present = await self._connect()
+                session_present = await self._attempt()
             except AttemptFailed as attempt:
                 refusal = await self._attempts.explain(attempt, self._request)
                 if not (self._opened.done() or self._attempts.remedied):
@@ -213,12 +206,19 @@ class Connection:
                 await self._stay(session_present)
             if self._link:
                 await self._link.close()
-            delay = full_jitter(self._failures, self._delay.shortest, self._delay.longest, random.uniform)  # noqa: S311
+            await asyncio.sleep(self._pauses.before(self._failures))
             self._failures += 1
-            await asyncio.sleep(delay)
+
+    async def _attempt(self) -> bool:
+        """Make one attempt, in limited time; return whether the broker remembers the session."""
+        try:
+            async with asyncio.timeout(_ATTEMPT_SECONDS):
+                return await self._connect()
+        except TimeoutError as error:
+            raise AttemptFailed(TimeoutError(f"no answer within {_ATTEMPT_SECONDS:g} s.")) from error
 
     async def _connect(self) -> bool:
-        """Make one attempt, by each version that the broker may speak; return whether it remembers the session."""
+        """Try, by each version that the broker may speak."""
         self._request = None
         try:
             self._request = await self._provider.upgrade_request()

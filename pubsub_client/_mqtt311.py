@@ -225,11 +225,7 @@ class Mqtt311Link:
 
 def _fill(request: UpgradeRequest, authority: str, transform_args: mqtt.WebsocketHandshakeTransformArgs) -> None:
     """Fill the upgrade request in; awscrt asks for it by this argument's name."""
-    headers = transform_args.http_request.headers
-    transform_args.http_request.path = request.path
-    headers.set("Host", authority)
-    for name, value in request.headers.items():
-        headers.set(name, value)
+    request.fill(transform_args.http_request, authority)
     transform_args.set_done()
 
 

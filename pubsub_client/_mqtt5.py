@@ -137,12 +137,8 @@ class Mqtt5Link:
 
     def _on_upgrade(self, transform_args: mqtt5.WebsocketHandshakeTransformArgs) -> None:
         """Fill the upgrade request in, on awscrt's thread."""
-        request, headers = self._request, transform_args.http_request.headers
-        if request:
-            transform_args.http_request.path = request.path
-            headers.set("Host", self._provider.endpoint.authority)
-            for name, value in request.headers.items():
-                headers.set(name, value)
+        if self._request:
+            self._request.fill(transform_args.http_request, self._provider.endpoint.authority)
         transform_args.set_done()
 
     def _succeeded(self, data: mqtt5.LifecycleConnectSuccessData) -> None:

@@ -5,6 +5,8 @@ https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 
 from __future__ import annotations
 
+import random
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,13 +15,23 @@ if TYPE_CHECKING:
 _MOST_DOUBLINGS = 30
 
 
-def full_jitter(attempt: int, shortest: float, longest: float, uniform: Callable[[float, float], float]) -> float:
-    """Return seconds to wait: a random while below a bound that doubles with each attempt.
+@dataclass(frozen=True)
+class Pauses:
+    """Random pauses below a bound that doubles with each attempt.
 
     Args:
-        attempt: how many have failed in a row before this one, from 0 on.
         shortest: the first bound, in seconds.
         longest: the last bound, in seconds.
-        uniform: gives a random number between two, as :func:`random.uniform`.
     """
-    return uniform(0.0, min(shortest * 2 ** min(attempt, _MOST_DOUBLINGS), longest))
+
+    shortest: float
+    longest: float
+
+    def before(self, attempt: int, uniform: Callable[[float, float], float] = random.uniform) -> float:
+        """Return seconds to wait.
+
+        Args:
+            attempt: how many have failed in a row before this one, from 0 on.
+            uniform: gives a random number between two.
+        """
+        return uniform(0.0, min(self.shortest * 2 ** min(attempt, _MOST_DOUBLINGS), self.longest))

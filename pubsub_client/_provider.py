@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from awscrt.http import HttpRequest
     from awscrt.mqtt5 import ExtendedValidationAndFlowControlOptions
 
     from pubsub_client._endpoint import Endpoint
@@ -42,6 +43,13 @@ class UpgradeRequest:
 
     path: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def fill(self, request: HttpRequest, authority: str) -> None:
+        """Make awscrt's request for a WebSocket this one; the authority is what the ``Host`` header is to say."""
+        request.path = self.path
+        request.headers.set("Host", authority)
+        for name, value in self.headers.items():
+            request.headers.set(name, value)
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ import uuid
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Literal, Self
 
-from pubsub_client._connection import Connection, Listener, ReconnectDelay
+from pubsub_client._connection import Connection, Listener
 from pubsub_client._filters import Filters
 from pubsub_client._link import ConnectOptions, Packet
 from pubsub_client._outbox import OutboxOptions
+from pubsub_client._pauses import Pauses
 from pubsub_client._payload import OCTETS, encode
 from pubsub_client._states import ConnectionState, States
 from pubsub_client._subscription import Message, Subscription
@@ -82,7 +83,7 @@ class PubSub:
         last_words = None if will is None else self._packet(will.topic, will.payload, will.qos, retain=will.retain)
         self._options = ConnectOptions(self.client_id, keep_alive, session_expiry, resume=False, will=last_words)
         self._outbox = OutboxOptions(queue_size, when_full == "raise", attempts, connect_timeout)
-        self._delay = ReconnectDelay(shortest, longest)
+        self._pauses = Pauses(shortest, longest)
         self._states = States()
         self._filters = Filters()
         self._connection: Connection | None = None
@@ -254,7 +255,7 @@ class PubSub:
         except RuntimeError:
             raise ConfigurationError("there is no running event loop: connect inside a coroutine") from None
         listener = Listener(self._on_connecting, self._on_connected, self._on_disconnected, self._filters.deliver)
-        return Connection(self._provider, self._options, self._outbox, self._delay, listener)
+        return Connection(self._provider, self._options, self._outbox, self._pauses, listener)
 
     def _on_connecting(self) -> None:
         self._states.change(ConnectionState.CONNECTING)

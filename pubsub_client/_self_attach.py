@@ -20,7 +20,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as SigningCredentials
 
 from pubsub_client._endpoint import Endpoint
-from pubsub_client._pauses import full_jitter
+from pubsub_client._pauses import Pauses
 from pubsub_client.exceptions import ConfigurationError, SessionError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _GIVE_UP_AFTER = 20.0
 # API Gateway's own throttle, and what the route answers while AWS IoT throttles.
 _LATER = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 _DENIED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
+_PAUSES = Pauses(0.5, 5.0)
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class _Answer:
 
 def pause_before(attempt: int, retry_after: float, uniform: Callable[[float, float], float]) -> float:
     """Return seconds to wait: as long as told, and a random while longer that grows with each attempt, from 0 on."""
-    return retry_after + full_jitter(attempt, _FIRST_PAUSE, _LONGEST_PAUSE, uniform)
+    return retry_after + _PAUSES.before(attempt, uniform)
 
 
 def _parse(url: str) -> tuple[Endpoint, str]:
