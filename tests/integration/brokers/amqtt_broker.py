@@ -1,0 +1,55 @@
+"""amqtt, a broker in Python. It speaks MQTT 3.1.1 and refuses 5."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from pwdlib.hashers.argon2 import Argon2Hasher
+
+from tests.integration.brokers.broker_process import HOST, BrokerProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from tests.integration.brokers.broker_process import Ports
+
+
+@contextmanager
+def amqtt(
+    directory: Path,
+    ports: Ports,
+    *,
+    passwords: Mapping[str, str] | None = None,
+    may_subscribe: Sequence[str] | None = None,
+) -> Iterator[BrokerProcess]:
+    """Run an amqtt broker of one's own.
+
+    Args:
+        directory: where its files go.
+        ports: where it listens.
+        passwords: of each user; without, everybody may connect.
+        may_subscribe: the topic filters that who gives no user name may subscribe to; without, all.
+    """
+    plugins: dict[str, Any] = {}
+    if passwords:
+        file = directory / "passwords"
+        file.write_text("".join(f"{name}:{Argon2Hasher().hash(given)}\n" for name, given in passwords.items()))
+        plugins["amqtt.plugins.authentication.FileAuthPlugin"] = {"password_file": str(file)}
+    else:
+        plugins["amqtt.plugins.authentication.AnonymousAuthPlugin"] = {"allow_anonymous": True}
+    if may_subscribe is not None:
+        access = {"acl": {"anonymous": list(may_subscribe)}}
+        plugins["amqtt.plugins.topic_checking.TopicAccessControlListPlugin"] = access
+    listeners = {
+        "default": {"type": "tcp", "bind": f"{HOST}:{ports.tcp}"},
+        "websocket": {"type": "ws", "bind": f"{HOST}:{ports.websocket}"},
+    }
+    configuration = directory / "amqtt.yaml"
+    configuration.write_text(json.dumps({"listeners": listeners, "plugins": plugins}))
+    command = [sys.executable, "-m", "amqtt.scripts.broker_script", "-c", str(configuration)]
+    with BrokerProcess(command, ports, directory / "amqtt.log").running() as broker:
+        yield broker

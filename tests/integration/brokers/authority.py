@@ -1,0 +1,78 @@
+"""A certificate authority of one's own."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The files of a server's certificate and of its key."""
+
+    chain: Path
+    key: Path
+
+
+class Authority:
+    """Issues certificates that only who is told so trusts.
+
+    Args:
+        directory: where the files go.
+        name: what it is called.
+    """
+
+    def __init__(self, directory: Path, name: str) -> None:
+        self._directory = directory
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        may_issue = x509.BasicConstraints(ca=True, path_length=0)
+        certificate = self._begun(self._name, self._key).add_extension(may_issue, critical=True)
+        self.file = _written(certificate.sign(self._key, hashes.SHA256()), directory / f"{name}.pem")
+        """Its own certificate, for who is to trust it."""
+
+    def issue(self, host: str, *others: str) -> Certificate:
+        """Make a certificate for hosts: names, or addresses."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
+        hosts = x509.SubjectAlternativeName([_general_name(each) for each in (host, *others)])
+        certificate = self._begun(subject, key).add_extension(hosts, critical=False).sign(self._key, hashes.SHA256())
+        key_file = self._directory / f"{host}.key.pem"
+        form = serialization.PrivateFormat.PKCS8
+        key_file.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
+        return Certificate(_written(certificate, self._directory / f"{host}.pem"), key_file)
+
+    def _begun(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+        now = datetime.now(UTC)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - _HOUR)
+            .not_valid_after(now + _HOUR)
+        )
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
+def _written(certificate: x509.Certificate, file: Path) -> Path:
+    file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    return file

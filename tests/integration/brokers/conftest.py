@@ -1,0 +1,125 @@
+"""Brokers that nobody here wrote, and the ways to each."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pubsub_client import AwsIot, Credentials, MqttOverWebSocket
+from tests.integration.brokers.amqtt_broker import amqtt
+from tests.integration.brokers.broker_process import HOST, BrokerProcess, Ports
+from tests.integration.brokers.mosquitto import mosquitto
+from tests.integration.brokers.paho_client import connected_paho
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from local_cloud.process import LocalCloud
+    from tests.integration.brokers.paho_client import Paho
+
+
+@dataclass(frozen=True)
+class Broker:
+    """A broker that several tests share.
+
+    Args:
+        websocket_port: where it listens.
+        provider_at: how the client reaches it, by its own or by another port on the way to it.
+        paho: connects a paho client.
+    """
+
+    websocket_port: int
+    provider_at: Callable[[int], AwsIot | MqttOverWebSocket]
+    paho: Callable[[], AbstractAsyncContextManager[Paho]]
+
+    @property
+    def provider(self) -> AwsIot | MqttOverWebSocket:
+        return self.provider_at(self.websocket_port)
+
+
+@pytest.fixture(scope="package")
+def mosquitto_process(
+    tmp_path_factory: pytest.TempPathFactory, unused_tcp_port_factory: Callable[[], int]
+) -> Iterator[BrokerProcess]:
+    with mosquitto(tmp_path_factory.mktemp("mosquitto"), Ports.free(unused_tcp_port_factory)) as process:
+        yield process
+
+
+@pytest.fixture(scope="package")
+def amqtt_process(
+    tmp_path_factory: pytest.TempPathFactory, unused_tcp_port_factory: Callable[[], int]
+) -> Iterator[BrokerProcess]:
+    with amqtt(tmp_path_factory.mktemp("amqtt"), Ports.free(unused_tcp_port_factory)) as process:
+        yield process
+
+
+@pytest.fixture
+def mosquitto_broker(mosquitto_process: BrokerProcess) -> Broker:
+    return _behind(mosquitto_process)
+
+
+@pytest.fixture
+def amqtt_broker(amqtt_process: BrokerProcess) -> Broker:
+    return _behind(amqtt_process)
+
+
+@pytest.fixture
+def cloud_broker(cloud: LocalCloud) -> Broker:
+    """The embedded cloud's, for an IAM principal who may do everything."""
+    host = cloud.client("iot").describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"].partition(":")[0]
+    made = cloud.client("sts").get_session_token()["Credentials"]
+    source = Given(Credentials(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], made["Expiration"]))
+
+    def provider_at(port: int) -> AwsIot:
+        return AwsIot(endpoint=f"{host}:{port}", region=cloud.region, credentials=source)
+
+    @asynccontextmanager
+    async def paho() -> AsyncIterator[Paho]:
+        provider = provider_at(cloud.port)
+        request = await provider.upgrade_request()
+        headers = {**request.headers, "Host": provider.endpoint.authority}
+        async with connected_paho(cloud.port, path=request.path, headers=headers) as connected:
+            yield connected
+
+    return Broker(cloud.port, provider_at, paho)
+
+
+@pytest.fixture(params=["mosquitto", "amqtt", "cloud"])
+def broker(request: pytest.FixtureRequest) -> Broker:
+    """Each of them in turn."""
+    made: Broker = request.getfixturevalue(f"{request.param}_broker")
+    return made
+
+
+@pytest.fixture
+def topic() -> str:
+    """A topic that nobody else uses."""
+    return f"brokers/{uuid.uuid4()}"
+
+
+@pytest.fixture
+def ports(unused_tcp_port_factory: Callable[[], int]) -> Ports:
+    """For a broker of one's own."""
+    return Ports.free(unused_tcp_port_factory)
+
+
+@dataclass(frozen=True)
+class Given:
+    """A credentials source that always gives the same."""
+
+    given: Credentials
+
+    async def credentials(self) -> Credentials:
+        return self.given
+
+
+def _behind(process: BrokerProcess) -> Broker:
+    return Broker(
+        process.ports.websocket,
+        lambda port: MqttOverWebSocket(f"ws://{HOST}:{port}/mqtt"),
+        lambda: connected_paho(process.ports.tcp),
+    )

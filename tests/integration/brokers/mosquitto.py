@@ -1,0 +1,113 @@
+"""Mosquitto, the broker of the Eclipse Foundation: MQTT 5, 3.1.1 and 3.1.
+
+https://mosquitto.org/man/mosquitto-conf-5.html
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.brokers.broker_process import HOST, BrokerProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tests.integration.brokers.authority import Certificate
+    from tests.integration.brokers.broker_process import Ports
+
+# Where Debian and Homebrew install it, which is not on everybody's path.
+_PATH = os.pathsep.join((os.environ["PATH"], "/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"))
+
+
+@contextmanager
+def mosquitto(
+    directory: Path,
+    ports: Ports,
+    *,
+    passwords: Mapping[str, str] | None = None,
+    denied: str | None = None,
+    certificate: Certificate | None = None,
+) -> Iterator[BrokerProcess]:
+    """Run a mosquitto of one's own, which keeps nothing.
+
+    Args:
+        directory: where its files go.
+        ports: where it listens.
+        passwords: of each user; without, everybody may connect.
+        denied: a topic filter that nobody may publish or subscribe to; without, everything is allowed.
+        certificate: what the WebSocket is served by TLS with.
+    """
+    program = _program("mosquitto")
+    lines = [
+        "per_listener_settings false",
+        "persistence false",
+        # Started by root, it would become a user who may not read its files.
+        "user root",
+        f"allow_anonymous {'false' if passwords else 'true'}",
+    ]
+    if passwords:
+        lines.append(f"password_file {_password_file(directory, passwords)}")
+    if denied:
+        lines += [f"plugin {_security_plugin()}", f"plugin_opt_config_file {_security_file(directory, denied)}"]
+    lines += [f"listener {ports.tcp} {HOST}", f"listener {ports.websocket} {HOST}", "protocol websockets"]
+    # By IPv6 its WebSocket listener would take every address, whatever it is told.
+    lines.append("socket_domain ipv4")
+    if certificate:
+        lines += [f"certfile {certificate.chain}", f"keyfile {certificate.key}"]
+    configuration = directory / "mosquitto.conf"
+    configuration.write_text("\n".join(lines) + "\n")
+    broker = BrokerProcess(
+        [program, "-c", str(configuration)], ports, directory / "mosquitto.log", tls=certificate is not None
+    )
+    with broker.running():
+        yield broker
+
+
+def _program(name: str) -> str:
+    program = shutil.which(name, path=_PATH)
+    if program is None:
+        missing = "no mosquitto: install it (Debian: apt-get install mosquitto)"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return program
+
+
+def _security_plugin() -> Path:
+    """Return the one access control of mosquitto's own that refuses subscriptions."""
+    return next(Path("/usr/lib").glob("*/mosquitto_dynamic_security.so"))
+
+
+def _security_file(directory: Path, denied: str) -> Path:
+    """Write what the plugin is to deny; https://mosquitto.org/documentation/dynamic-security/."""
+    denials = [{"acltype": kind, "topic": denied, "allow": False} for kind in ("publishClientSend", "subscribePattern")]
+    allowed = dict.fromkeys(("publishClientSend", "publishClientReceive", "subscribe", "unsubscribe"), True)
+    file = directory / "security.json"
+    file.write_text(
+        json.dumps(
+            {
+                "defaultACLAccess": allowed,
+                "clients": [],
+                "roles": [{"rolename": "guest", "acls": denials}],
+                "groups": [{"groupname": "guests", "roles": [{"rolename": "guest"}]}],
+                "anonymousGroup": "guests",
+            }
+        )
+    )
+    return file
+
+
+def _password_file(directory: Path, passwords: Mapping[str, str]) -> Path:
+    file = directory / "passwords"
+    file.touch(0o600)
+    for name, password in passwords.items():
+        subprocess.run([_program("mosquitto_passwd"), "-b", str(file), name, password], check=True, capture_output=True)
+    return file

@@ -1,0 +1,62 @@
+"""An HTTP proxy that takes every tunnel to one loopback port, whatever host it is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
+
+from tests.integration.brokers.broker_process import HOST
+from tests.integration.brokers.serving import BYTES, serving
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+class Proxy:
+    """Tunnels for who asks with CONNECT, and with the user name and password if there are some."""
+
+    def __init__(self, target_port: int, user: str) -> None:
+        self.port = 0
+        self.asked: list[str] = []
+        """The first lines of the requests."""
+        self.refused = 0
+        """How many requests came without user name and password, or with wrong ones."""
+        self._target_port = target_port
+        self._authorization = f"Basic {base64.b64encode(user.encode()).decode()}" if user else None
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one request, and be its tunnel until one side ends it."""
+        first, *fields = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        self.asked.append(first)
+        headers = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
+        if self._authorization and headers.get("proxy-authorization") != self._authorization:
+            self.refused += 1
+            writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+            await writer.drain()
+            return
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        from_target, to_target = await asyncio.open_connection(HOST, self._target_port)
+        await asyncio.gather(_pass(reader, to_target), _pass(from_target, writer))
+
+
+async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while chunk := await reader.read(BYTES):
+            writer.write(chunk)
+            await writer.drain()
+    writer.close()
+
+
+@asynccontextmanager
+async def proxy_to(port: int, *, user: str = "") -> AsyncIterator[Proxy]:
+    """Serve a proxy.
+
+    Args:
+        port: where every tunnel ends.
+        user: ``name:password`` to ask for; without, everybody may use it.
+    """
+    proxy = Proxy(port, user)
+    async with serving(proxy.serve) as proxy.port:
+        yield proxy

@@ -1,0 +1,47 @@
+"""What a test waits for, for some seconds and no longer."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from pubsub_client import ConnectionState, Message, PubSub, Subscription
+
+SECONDS = 20.0
+
+
+async def read(messages: Subscription, count: int) -> list[Message]:
+    """Return the next messages."""
+    async with asyncio.timeout(SECONDS):
+        return [await anext(messages) for _ in range(count)]
+
+
+async def next_of(messages: Subscription) -> Message:
+    """Return the next message."""
+    return (await read(messages, 1))[0]
+
+
+@asynccontextmanager
+async def watching(pubsub: PubSub) -> AsyncIterator[Callable[..., Awaitable[list[str | None]]]]:
+    """Watch the states from now on.
+
+    Yields:
+        A function that waits until the given states have come one after the other, and returns the reason of each.
+    """
+    async with aclosing(pubsub.states()) as changes:
+        await anext(changes)  # the state it is in, which is no change
+
+        async def until(*states: ConnectionState) -> list[str | None]:
+            reasons: list[str | None] = []
+            async with asyncio.timeout(SECONDS):
+                while len(reasons) < len(states):
+                    state, reason = await anext(changes)
+                    if state is states[len(reasons)]:
+                        reasons.append(reason)
+            return reasons
+
+        yield until

@@ -1,0 +1,42 @@
+"""A TCP server on a loopback port, in the test's own loop."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from tests.integration.brokers.broker_process import HOST
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+BYTES = 65536
+"""How much is read at once."""
+
+
+@asynccontextmanager
+async def serving(
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[int]:
+    """Serve connections, and yield the port; those that are left when the block ends are cut."""
+    under_way: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task
+        under_way[task] = writer
+        try:
+            await serve(reader, writer)
+        finally:
+            writer.close()
+            del under_way[task]
+
+    server = await asyncio.start_server(accept, HOST, 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for writer in under_way.values():
+            writer.transport.abort()
+        await asyncio.gather(*under_way, return_exceptions=True)

@@ -1,0 +1,106 @@
+"""What brokers that nobody here wrote refuse, and how well the refusal is explained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pubsub_client import ConnectionState, MqttOverWebSocket, PubSub
+from pubsub_client.exceptions import ConnectionRefused, PublishRefused, SubscribeRefused
+from tests.integration.brokers.amqtt_broker import amqtt
+from tests.integration.brokers.mosquitto import mosquitto
+from tests.integration.brokers.reading import next_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from tests.integration.brokers.broker_process import BrokerProcess, Ports
+
+PASSWORDS = {"ada": "p@ss:wörd"}
+DENIED = "denied/#"
+
+
+@pytest.fixture(params=[mosquitto, amqtt])
+def guarded(request: pytest.FixtureRequest, tmp_path: Path, ports: Ports) -> Iterator[BrokerProcess]:
+    """A broker that wants a user name and a password."""
+    start: Callable[..., AbstractContextManager[BrokerProcess]] = request.param
+    with start(tmp_path, ports, passwords=PASSWORDS) as process:
+        yield process
+
+
+@pytest.fixture
+def denying(tmp_path: Path, ports: Ports) -> Iterator[BrokerProcess]:
+    """A mosquitto that denies some topics."""
+    with mosquitto(tmp_path, ports, denied=DENIED) as process:
+        yield process
+
+
+async def test_who_gives_the_right_password_is_let_in(guarded: BrokerProcess, topic: str) -> None:
+    provider = MqttOverWebSocket(guarded.url(), user_name="ada", password=PASSWORDS["ada"])
+    async with PubSub(provider) as pubsub, pubsub.subscribe(topic) as messages:
+        await pubsub.publish(topic, {})
+        assert (await next_of(messages)).payload == {}
+
+
+@pytest.mark.parametrize(
+    ("user_name", "password"), [("ada", "guess"), ("nobody", "guess"), (None, None)], ids=["password", "user", "none"]
+)
+async def test_who_gives_the_wrong_password_or_none_is_told_so(
+    guarded: BrokerProcess, user_name: str | None, password: str | None
+) -> None:
+    pubsub = PubSub(MqttOverWebSocket(guarded.url(), user_name=user_name, password=password))
+    with pytest.raises(ConnectionRefused, match="user name") as refusal:
+        await pubsub.connect()
+    assert pubsub.state is ConnectionState.CLOSED
+    assert refusal.value.denied
+    assert str(guarded.ports.websocket) in str(refusal.value)
+    assert "guess" not in str(refusal.value)
+
+
+async def test_a_denied_publish_is_refused_with_the_reason_code_and_the_connection_stays(
+    denying: BrokerProcess, topic: str
+) -> None:
+    async with PubSub(MqttOverWebSocket(denying.url())) as pubsub, pubsub.subscribe(topic) as messages:
+        with pytest.raises(PublishRefused, match="0x87 NOT_AUTHORIZED") as refusal:
+            await pubsub.publish("denied/topic", {})
+        assert refusal.value.topic == "denied/topic"
+        await pubsub.publish(topic, "after")
+        assert (await next_of(messages)).payload == "after"
+
+
+async def test_a_denied_subscription_is_refused_with_the_reason_code_and_the_connection_stays(
+    denying: BrokerProcess, topic: str
+) -> None:
+    async with PubSub(MqttOverWebSocket(denying.url())) as pubsub, pubsub.subscribe(topic) as messages:
+        with pytest.raises(SubscribeRefused, match="0x87 NOT_AUTHORIZED") as refusal:
+            async with pubsub.subscribe("denied/topic"):
+                pass
+        assert refusal.value.topic_filter == "denied/topic"
+        await pubsub.publish(topic, "after")
+        assert (await next_of(messages)).payload == "after"
+
+
+async def test_of_many_filters_the_refused_one_is_named(denying: BrokerProcess, topic: str) -> None:
+    async with PubSub(MqttOverWebSocket(denying.url())) as pubsub:
+        with pytest.raises(SubscribeRefused) as refusal:
+            async with pubsub.subscribe([topic, "denied/topic"]):
+                pass
+        assert refusal.value.topic_filter == "denied/topic"
+        async with pubsub.subscribe(topic) as messages:
+            await pubsub.publish(topic, "once")
+            await pubsub.publish(topic, "end")
+            assert [(await next_of(messages)).payload for _ in range(2)] == ["once", "end"]
+
+
+async def test_a_subscription_refused_by_mqtt_3_1_1_raises_too(tmp_path: Path, ports: Ports, topic: str) -> None:
+    with amqtt(tmp_path, ports, may_subscribe=[topic]) as process:
+        async with PubSub(MqttOverWebSocket(process.url())) as pubsub, pubsub.subscribe(topic) as messages:
+            with pytest.raises(SubscribeRefused) as refusal:
+                async with pubsub.subscribe("denied/topic"):
+                    pass
+            assert refusal.value.topic_filter == "denied/topic"
+            await pubsub.publish(topic, "after")
+            assert (await next_of(messages)).payload == "after"

@@ -1,0 +1,190 @@
+"""A broker that is killed and started again while messages are under way both ways.
+
+What is proven rests on the recorder between client and broker: it keeps what the client sent, what the broker
+acknowledged and what the broker delivered, and the client got all of the broker's that it keeps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pubsub_client import ConnectionState, MqttOverWebSocket, PubSub
+from pubsub_client.exceptions import PubSubError
+from tests.integration.brokers.amqtt_broker import amqtt
+from tests.integration.brokers.broker_process import HOST
+from tests.integration.brokers.mosquitto import mosquitto
+from tests.integration.brokers.reading import SECONDS, next_of, watching
+from tests.integration.brokers.recorder import recorder_to
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
+
+    from pubsub_client import Subscription
+    from tests.integration.brokers.broker_process import BrokerProcess, Ports
+    from tests.integration.brokers.packets import Packet
+
+TOPICS = ("load/a", "load/b", "load/c")
+UNDER_WAY = 10
+"""How many messages to a topic wait for their acknowledgement at a time."""
+BETWEEN = 50
+"""How many new messages arrive between two restarts."""
+RECONNECT_DELAY = (0.02, 0.2)
+"""Seconds; with longer ones the test would be a test of patience."""
+OPEN_FILES = Path("/dev/fd")
+
+
+class Load:
+    """Publishes ascending numbers to each topic, and reads them."""
+
+    def __init__(self, pubsub: PubSub, messages: Subscription) -> None:
+        self.outcomes: dict[tuple[str, int], PubSubError | None] = {}
+        """What became of each message: None is an acknowledgement."""
+        self.received: list[tuple[str, int]] = []
+        self._pubsub = pubsub
+        self._messages = messages
+        self._begun = dict.fromkeys(TOPICS, 0)
+        self._stopping = False
+        self._arrived = asyncio.Event()
+        self._reading = asyncio.create_task(self._read())
+        self._publishing = asyncio.gather(*(self._publish(topic) for topic in TOPICS))
+
+    async def goes_on(self) -> None:
+        """Wait until messages have arrived that were published from now on."""
+        begun, seen = dict(self._begun), len(self.received)
+        await self._until(lambda: sum(number >= begun[topic] for topic, number in self.received[seen:]) >= BETWEEN)
+
+    async def stop(self) -> None:
+        """Publish no more, and wait until what was published last has arrived."""
+        self._stopping = True
+        async with asyncio.timeout(SECONDS):
+            await self._publishing
+        last = {(topic, number - 1) for topic, number in self._begun.items()}
+        await self._until(lambda: last <= set(self.received))
+
+    async def end(self) -> None:
+        """Wait until the reader has taken everything; the connection is closed."""
+        async with asyncio.timeout(SECONDS):
+            await self._reading
+
+    async def _until(self, reached: Callable[[], bool]) -> None:
+        async with asyncio.timeout(SECONDS):
+            while not reached():
+                self._arrived.clear()
+                await self._arrived.wait()
+
+    async def _publish(self, topic: str) -> None:
+        slots = asyncio.Semaphore(UNDER_WAY)
+        async with asyncio.TaskGroup() as under_way:
+            for number in itertools.count():
+                await slots.acquire()
+                if self._stopping:
+                    return
+                under_way.create_task(self._publish_one(topic, number, slots))
+
+    async def _publish_one(self, topic: str, number: int, slots: asyncio.Semaphore) -> None:
+        self._begun[topic] = number + 1
+        try:
+            await self._pubsub.publish(topic, number)
+            self.outcomes[topic, number] = None
+        except PubSubError as error:
+            self.outcomes[topic, number] = error
+        finally:
+            slots.release()
+
+    async def _read(self) -> None:
+        async for message in self._messages:
+            self.received.append((message.topic, message.payload))
+            self._arrived.set()
+
+
+@pytest.mark.parametrize(("start", "restarts"), [(mosquitto, 20), (amqtt, 3)])
+async def test_nothing_is_lost_or_leaked_when_the_broker_is_killed_and_started_again_under_load(
+    start: Callable[[Path, Ports], AbstractContextManager[BrokerProcess]],
+    restarts: int,
+    tmp_path: Path,
+    ports: Ports,
+) -> None:
+    with start(tmp_path, ports) as broker:
+        async with PubSub(MqttOverWebSocket(broker.url())):
+            pass  # what awscrt opens once for all connections, it has open now
+        async with recorder_to(ports.websocket) as recorder:
+            before = leftovers()
+            provider = MqttOverWebSocket(f"ws://{HOST}:{recorder.port}/mqtt")
+            async with (
+                PubSub(provider, reconnect_delay=RECONNECT_DELAY) as pubsub,
+                pubsub.subscribe("load/+", qos=1, buffer=100_000) as messages,
+            ):
+                load = Load(pubsub, messages)
+                for _ in range(restarts):
+                    await load.goes_on()
+                    await asyncio.to_thread(broker.restart)
+                await load.goes_on()
+                await load.stop()
+            await load.end()
+            await until_left(before)
+    connections = [connection for connection in recorder.connections if connection.accepted]
+    published = [[numbered(packet) for packet in connection.published] for connection in connections]
+    unacknowledged = [{numbered(packet) for packet in each.unacknowledged.values()} for each in connections]
+    assert len(connections) == restarts + 1
+    assert any(unacknowledged)
+    # Every publish is acknowledged at last, by the broker and not by us: none was so unlucky as to be given up.
+    acknowledged = {numbered(packet) for connection in connections for packet in connection.acknowledged}
+    assert not [error for error in load.outcomes.values() if error]
+    assert set(load.outcomes) == acknowledged
+    # What is not acknowledged is sent again.
+    for index, missing in enumerate(unacknowledged):
+        assert missing <= set(itertools.chain(*published[index + 1 :]))
+    # What the broker delivered is read, all of it, once and in that order.
+    assert load.received == [numbered(packet) for connection in connections for packet in connection.delivered]
+    assert messages.missed == 0
+    # To a topic messages are sent in the order they were given in, on every connection, and arrive so.
+    for sent in (*published, list(dict.fromkeys(load.received))):
+        for numbers in by_topic(sent).values():
+            assert numbers == sorted(numbers)
+    # Subscriptions are back each time; new messages have arrived on every connection.
+    assert [connection.subscribed for connection in connections] == [["load/+"]] * len(connections)
+
+
+async def test_what_is_published_before_the_broker_is_there_is_sent_when_it_is(tmp_path: Path, ports: Ports) -> None:
+    pubsub = PubSub(MqttOverWebSocket(f"ws://{HOST}:{ports.websocket}/mqtt"), reconnect_delay=RECONNECT_DELAY)
+    async with watching(pubsub) as until:
+        pubsub.start()
+        publishing = asyncio.create_task(pubsub.publish("early", "bird", retain=True))
+        await until(ConnectionState.DISCONNECTED)
+        with mosquitto(tmp_path, ports):
+            async with asyncio.timeout(SECONDS):
+                await publishing
+            async with pubsub.subscribe("early") as messages:
+                assert (await next_of(messages)).payload == "bird"
+            await pubsub.close()
+
+
+def numbered(packet: Packet) -> tuple[str, int]:
+    return packet.topic, int(packet.payload)
+
+
+def by_topic(messages: Iterable[tuple[str, int]]) -> dict[str, list[int]]:
+    numbers: dict[str, list[int]] = {}
+    for topic, number in messages:
+        numbers.setdefault(topic, []).append(number)
+    return numbers
+
+
+def leftovers() -> tuple[set[asyncio.Task[object]], int]:
+    """Return what a client that is closed must not leave behind: tasks, and open files."""
+    return asyncio.all_tasks(), len(list(OPEN_FILES.iterdir()))
+
+
+async def until_left(before: tuple[set[asyncio.Task[object]], int]) -> None:
+    """Wait until there is no more than there was; awscrt closes its sockets in threads of its own."""
+    deadline = time.monotonic() + SECONDS
+    while (now := leftovers()) != before:
+        assert time.monotonic() < deadline, f"left behind: {now[0] - before[0]}, {now[1] - before[1]} files"
+        await asyncio.sleep(0.01)
