@@ -154,8 +154,8 @@ async def test_nothing_is_lost_or_leaked_when_the_broker_is_killed_and_started_a
 
 async def test_what_is_published_before_the_broker_is_there_is_sent_when_it_is(tmp_path: Path, ports: Ports) -> None:
     pubsub = PubSub(MqttOverWebSocket(f"ws://{HOST}:{ports.websocket}/mqtt"), reconnect_delay=RECONNECT_DELAY)
+    pubsub.start()
     async with watching(pubsub) as until:
-        pubsub.start()
         publishing = asyncio.create_task(pubsub.publish("early", "bird", retain=True))
         await until(ConnectionState.DISCONNECTED)
         with mosquitto(tmp_path, ports):
