@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pubsub_client._provider import Provider, UpgradeRequest
 
 _ANSWER_SECONDS = 30
+# Some brokers that do not speak MQTT 5 say nothing to it; another version is tried then.
+_CONNACK_SECONDS = 5
 _CLOSE_SECONDS = 5.0
 _DAY_MS = 86_400_000
 _DONE = Answer()
@@ -126,6 +128,7 @@ class Mqtt5Link:
             # Stopped long before: who holds the link decides when there is another one.
             min_reconnect_delay_ms=_DAY_MS,
             max_reconnect_delay_ms=_DAY_MS,
+            connack_timeout_ms=(_CONNACK_SECONDS if len(self._provider.versions) > 1 else _ANSWER_SECONDS) * 1000,
             ack_timeout_sec=_ANSWER_SECONDS,
             on_publish_callback_fn=self._received,
             on_lifecycle_event_connection_success_fn=lambda data: self._hop.call(self._succeeded, data),

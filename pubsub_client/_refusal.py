@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _UPGRADE_REFUSED = "AWS_ERROR_HTTP_WEBSOCKET_UPGRADE_FAILURE"
 _CLOSED = {"AWS_ERROR_MQTT_UNEXPECTED_HANGUP", "AWS_ERROR_HTTP_CONNECTION_CLOSED", "AWS_IO_SOCKET_CLOSED"}
-_NOT_UNDERSTOOD = "AWS_ERROR_MQTT5_DECODE_PROTOCOL_ERROR"
+_NOT_UNDERSTOOD = {"AWS_ERROR_MQTT5_DECODE_PROTOCOL_ERROR", "AWS_ERROR_MQTT5_CONNACK_TIMEOUT"}
 _DENIED_UPGRADE = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _DENIED_CONNECT = {mqtt5.ConnectReasonCode.NOT_AUTHORIZED, mqtt5.ConnectReasonCode.BAD_USERNAME_OR_PASSWORD}
 _CODES = (mqtt5.ConnectReasonCode, mqtt5.DisconnectReasonCode, mqtt5.SubackReasonCode, mqtt5.PubackReasonCode)
@@ -36,7 +36,7 @@ def speaks_another_version(attempt: AttemptFailed) -> bool:
     """Tell whether the broker may not speak the version of MQTT it was asked in; some just close the WebSocket."""
     if attempt.connack:
         return bool(attempt.connack[0] == mqtt5.ConnectReasonCode.UNSUPPORTED_PROTOCOL_VERSION)
-    return getattr(attempt.error, "name", "") in {*_CLOSED, _NOT_UNDERSTOOD}
+    return getattr(attempt.error, "name", "") in _CLOSED | _NOT_UNDERSTOOD
 
 
 async def why_refused(attempt: AttemptFailed, request: UpgradeRequest, provider: Provider, client_id: str) -> str:
