@@ -112,7 +112,8 @@ class Mqtt311Link:
             _disconnect(connection)
             # While it is being made it goes on, longer than anybody waits: see _on_connect.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._ended.wait(), _CLOSE_SECONDS)
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await self._ended.wait()
 
     def _make_connection(self, request: UpgradeRequest) -> mqtt.Connection:
         endpoint = self._provider.endpoint

@@ -98,7 +98,8 @@ class Mqtt5Link:
         try:
             # After a failed TLS handshake awscrt may keep the socket, and so us, for half a minute.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopped.wait(), _CLOSE_SECONDS)
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await self._stopped.wait()
         finally:
             # awscrt keeps what it calls back alive for as long as there is a client.
             self._client = None

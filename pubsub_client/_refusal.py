@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from pubsub_client._link import Answer, AttemptFailed
     from pubsub_client._provider import Provider, UpgradeRequest
 
-_UPGRADE_REFUSED = "AWS_ERROR_HTTP_WEBSOCKET_UPGRADE_FAILURE"
+# What awscrt says without telling the answer it got.
+_UPGRADE_REFUSED = {"AWS_ERROR_HTTP_WEBSOCKET_UPGRADE_FAILURE", "AWS_ERROR_HTTP_PROXY_CONNECT_FAILED"}
 _CLOSED = {"AWS_ERROR_MQTT_UNEXPECTED_HANGUP", "AWS_ERROR_HTTP_CONNECTION_CLOSED", "AWS_IO_SOCKET_CLOSED"}
 _NOT_UNDERSTOOD = {"AWS_ERROR_MQTT5_DECODE_PROTOCOL_ERROR", "AWS_ERROR_MQTT5_CONNACK_TIMEOUT"}
 _DENIED_UPGRADE = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
@@ -48,7 +49,7 @@ async def why_refused(attempt: AttemptFailed, request: UpgradeRequest, provider:
             return f"{reason}: {provider.explain_denial(Operation.CONNECT, client_id)}"
         return reason
     name = getattr(attempt.error, "name", "")
-    if name == _UPGRADE_REFUSED:
+    if name in _UPGRADE_REFUSED:
         return await _why_not_upgraded(request, provider)
     if name in _CLOSED:
         denial = provider.explain_denial(Operation.CONNECT, client_id)

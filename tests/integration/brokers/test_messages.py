@@ -67,7 +67,7 @@ async def test_one_payload_goes_to_many_topics(broker: Broker, topic: str) -> No
 async def test_many_filters_are_read_together_and_wildcards_match_by_the_specification(
     broker: Broker, topic: str
 ) -> None:
-    matching = [f"{topic}/1/state", f"{topic}//state", f"{topic}/alarms", f"{topic}/alarms/a/b"]
+    matching = [f"{topic}/1/state", f"{topic}//state", f"{topic}/alarms/a", f"{topic}/alarms/a/b"]
     others = [f"{topic}/1/2/state", f"{topic}/state", f"{topic}/alarm", topic]
     async with (
         PubSub(broker.provider) as pubsub,
@@ -102,3 +102,10 @@ async def test_topics_that_begin_with_a_dollar_match_no_wildcard_in_their_place(
         while "end" not in seen:
             seen.append((await next_of(everything)).topic)
     assert not [topic for topic in seen if topic.startswith("$")]
+
+
+async def test_the_multi_level_wildcard_matches_its_parent_too(mosquitto_broker: Broker, topic: str) -> None:
+    """By section 4.7.1.2 of the specification; AWS IoT, and so the embedded cloud, delivers nothing of the sort."""
+    async with PubSub(mosquitto_broker.provider) as pubsub, pubsub.subscribe(f"{topic}/alarms/#") as messages:
+        await pubsub.publish(f"{topic}/alarms", "parent")
+        assert [message.payload for message in await read(messages, 1)] == ["parent"]
