@@ -3,68 +3,52 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Self
 
 import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from pycognito.aws_srp import AWSSRP
 
 from pubsub_client._credentials import Credentials
-from pubsub_client._id_token import id_token_claims
 from pubsub_client._self_attach import SelfAttachRoute
+from pubsub_client._sign_in import sign_in_with_srp
+from pubsub_client._tokens import Tokens
+from pubsub_client._validity import Validity
 from pubsub_client.exceptions import ConfigurationError, SessionError, SignInError
+from pubsub_client.outputs import Output, read_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pubsub_client._self_attach import SelfAttachment
 
-# So early that what was handed out just before is still good when AWS looks at it.
-_RENEW_CREDENTIALS_BEFORE = timedelta(minutes=5)
-_RENEW_TOKENS_BEFORE = timedelta(minutes=1)
-
-_TEMPORARY = (
-    "the user still has a temporary password: have the user choose one, or set a permanent one with "
-    "AdminSetUserPassword"
-)
-_SECOND_FACTOR = "the user has a second factor, which this session does not ask for: sign the user in elsewhere"
-# https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_RespondToAuthChallenge.html
-_CHALLENGES = {
-    "NEW_PASSWORD_REQUIRED": _TEMPORARY,
-    "SMS_MFA": _SECOND_FACTOR,
-    "SOFTWARE_TOKEN_MFA": _SECOND_FACTOR,
-    "EMAIL_OTP": _SECOND_FACTOR,
-    "SELECT_MFA_TYPE": _SECOND_FACTOR,
-    "MFA_SETUP": "the user pool demands a second factor, which the user has not set up yet",
-}
-SECOND_FACTOR_CHALLENGES = _CHALLENGES.keys() - {"NEW_PASSWORD_REQUIRED"}
-"""The challenges that end a sign-in here because only the user can answer them."""
+# While there are good credentials a call waits no longer for better ones.
+_PATIENCE_SECONDS = 5.0
+# https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_GetTokensFromRefreshToken.html
+_REFRESH_TOKEN_IS_OVER = ("NotAuthorizedException", "RefreshTokenReuseException")
 
 
 @dataclass(frozen=True)
-class _Tokens:
-    """What a sign-in gives; the ID token carries its issuer and when it ends."""
+class _Held:
+    """Credentials, and how long they may be handed out."""
 
-    id_token: str = field(repr=False)
-    refresh_token: str | None = field(repr=False)
-    """None where the ID token alone was given."""
-    login: str
-    """The user pool's name among an identity pool's logins."""
-    expiration: datetime
+    credentials: Credentials
+    validity: Validity
 
 
 class CognitoSession:
     """Signs a user in, and gives the user's identity id and AWS credentials.
 
+    Tokens and credentials are renewed when they are asked for with a fifth of their life left, five minutes at most.
+
     Args:
         region: the region of both pools.
         user_pool_id: the user pool.
-        user_pool_client_id: an app client without a secret that allows ``ALLOW_USER_SRP_AUTH`` and
-            ``ALLOW_REFRESH_TOKEN_AUTH``.
+        user_pool_client_id: an app client without a secret that allows ``ALLOW_USER_SRP_AUTH`` and, unless it rotates
+            refresh tokens, ``ALLOW_REFRESH_TOKEN_AUTH``.
         identity_pool_id: the identity pool that takes this app client's tokens.
         endpoint_url: where Cognito answers; None is boto3's own choice, ``AWS_ENDPOINT_URL`` included.
         self_attach_url: where a user has the IoT policy attached, the stack's output ``SelfAttachUrl``. With it, a
@@ -96,9 +80,32 @@ class CognitoSession:
         self._self_attach_route = None if self_attach_url is None else SelfAttachRoute(self_attach_url, region)
         self._now = now
         self._one_at_a_time = asyncio.Lock()
-        self._tokens: _Tokens | None = None
+        self._tokens: Tokens | None = None
         self._identity_id: str | None = None
-        self._credentials: Credentials | None = None
+        self._held: _Held | None = None
+
+    @classmethod
+    def from_outputs(cls, outputs: Mapping[str, str], endpoint_url: str | None = None) -> Self:
+        """Return a session of the deployment whose stack has these outputs, self-attach included if it has that.
+
+        Args:
+            outputs: by name, such as ``pubsub outputs`` prints them.
+            endpoint_url: as above.
+
+        Raises:
+            ConfigurationError: an output is missing.
+        """
+        region, user_pool_id, user_pool_client_id, identity_pool_id = read_outputs(
+            outputs, Output.REGION, Output.USER_POOL_ID, Output.USER_POOL_CLIENT_ID, Output.IDENTITY_POOL_ID
+        )
+        return cls(
+            region=region,
+            user_pool_id=user_pool_id,
+            user_pool_client_id=user_pool_client_id,
+            identity_pool_id=identity_pool_id,
+            endpoint_url=endpoint_url,
+            self_attach_url=outputs.get(Output.SELF_ATTACH_URL),
+        )
 
     async def sign_in(self, user_name: str, password: str) -> None:
         """Sign in with SRP: the password itself never leaves this process.
@@ -111,10 +118,12 @@ class CognitoSession:
         async with self._one_at_a_time:
             self._forget()
             try:
-                result = await asyncio.to_thread(self._authenticate, user_name, password)
+                result = await asyncio.to_thread(
+                    sign_in_with_srp, self._user_pools, self._user_pool_id, self._client_id, user_name, password
+                )
             except (ClientError, BotoCoreError) as error:
                 raise SignInError(*_code_and_message(error)) from error
-            self._tokens = _read_tokens(result, result["RefreshToken"])
+            self._tokens = Tokens.read(result, self._now())
 
     async def use_id_token(self, id_token: str) -> None:
         """Go on as the user of an ID token that was issued elsewhere; it is not renewed when it ends.
@@ -126,27 +135,34 @@ class CognitoSession:
         """
         async with self._one_at_a_time:
             self._forget()
-            self._tokens = _read_tokens({"IdToken": id_token}, None)
+            self._tokens = Tokens.read({"IdToken": id_token}, self._now())
 
     async def identity_id(self) -> str:
         """Return the user's identity id.
 
         Raises:
-            SessionError: nobody is signed in, or Cognito refuses.
+            SessionError: nobody is signed in, the session has ended, or Cognito refuses.
         """
-        async with self._one_at_a_time:
-            return await self._get_identity_id(await self._current_tokens())
+        return await asyncio.shield(self._current_identity_id())
 
     async def credentials(self) -> Credentials:
-        """Return AWS credentials of the user's identity that are good for five minutes at least.
+        """Return AWS credentials of the user's identity, renewed if it is time.
+
+        When that fails, or takes longer than five seconds, what is good is returned as long as it is; the next call
+        tries again.
 
         Raises:
-            SessionError: nobody is signed in, or Cognito refuses.
+            SessionError: nobody is signed in, the session has ended, or Cognito refuses.
         """
-        async with self._one_at_a_time:
-            if self._credentials is None or self._ends_within(_RENEW_CREDENTIALS_BEFORE, self._credentials.expiration):
-                self._credentials = await self._get_credentials(await self._current_tokens())
-            return self._credentials
+        held = self._held if self._held and self._held.validity.is_good(self._now()) else None
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS if held else None):
+                # Who stops waiting must not take a refresh token along that Cognito has given in place of the last.
+                return await asyncio.shield(self._current_credentials())
+        except Exception:
+            if held is None:
+                raise
+            return held.credentials
 
     @property
     def can_self_attach(self) -> bool:
@@ -183,42 +199,55 @@ class CognitoSession:
                 await _call(revoke, Token=tokens.refresh_token, ClientId=self._client_id)
 
     def _forget(self) -> None:
-        self._tokens = self._identity_id = self._credentials = None
+        self._tokens = self._identity_id = self._held = None
 
-    def _authenticate(self, user_name: str, password: str) -> Mapping[str, Any]:
-        """Answer the one challenge of SRP; anything else Cognito asks for ends the sign-in."""
-        srp = AWSSRP(user_name, password, self._user_pool_id, self._client_id, client=self._user_pools)
-        parameters = srp.get_auth_params()
-        answer = self._user_pools.initiate_auth(
-            ClientId=self._client_id, AuthFlow="USER_SRP_AUTH", AuthParameters=parameters
-        )
-        _expect(answer.get("ChallengeName"), "PASSWORD_VERIFIER")
-        answer = self._user_pools.respond_to_auth_challenge(
-            ClientId=self._client_id,
-            ChallengeName="PASSWORD_VERIFIER",
-            ChallengeResponses=srp.process_challenge(answer["ChallengeParameters"], parameters),
-        )
-        _expect(answer.get("ChallengeName"), None)
-        return answer["AuthenticationResult"]
+    async def _current_identity_id(self) -> str:
+        async with self._one_at_a_time:
+            return self._identity_id or await self._get_identity_id(await self._current_tokens())
 
-    async def _current_tokens(self) -> _Tokens:
-        if self._tokens is None:
+    async def _current_credentials(self) -> Credentials:
+        async with self._one_at_a_time:
+            if self._held is None or self._held.validity.is_due(self._now()):
+                credentials = await self._get_credentials(await self._current_tokens())
+                self._held = _Held(credentials, Validity(self._now(), credentials.expiration))
+            return self._held.credentials
+
+    async def _current_tokens(self) -> Tokens:
+        tokens = self._tokens
+        if tokens is None:
             raise SessionError("nobody is signed in: call sign_in() first")
-        if self._tokens.refresh_token is None:
-            if self._ends_within(timedelta(), self._tokens.expiration):
-                raise SessionError(f"the ID token has ended at {self._tokens.expiration:%H:%M:%S %Z}: give a new one")
-        elif self._ends_within(_RENEW_TOKENS_BEFORE, self._tokens.expiration):
-            answer = await _call(
-                self._user_pools.initiate_auth,
-                ClientId=self._client_id,
-                AuthFlow="REFRESH_TOKEN_AUTH",
-                AuthParameters={"REFRESH_TOKEN": self._tokens.refresh_token},
-            )
-            result = answer["AuthenticationResult"]
-            self._tokens = _read_tokens(result, result.get("RefreshToken", self._tokens.refresh_token))
-        return self._tokens
+        is_good = tokens.validity.is_good(self._now())
+        if tokens.refresh_token is None:
+            if not is_good:
+                raise SessionError(f"the ID token has ended at {tokens.validity.until:%H:%M:%S %Z}: give a new one")
+        elif tokens.validity.is_due(self._now()):
+            try:
+                self._tokens = await self._refresh(tokens)
+            except SessionError:
+                if not is_good:
+                    raise
+        return self._tokens or tokens
 
-    async def _get_identity_id(self, tokens: _Tokens) -> str:
+    async def _refresh(self, tokens: Tokens) -> Tokens:
+        """Ask for new tokens in the one way that app clients with and without refresh token rotation take."""
+        refresh: Callable[..., Any] = self._user_pools.get_tokens_from_refresh_token
+        device = {"DeviceKey": tokens.device_key} if tokens.device_key else {}
+        try:
+            answer = await asyncio.to_thread(
+                refresh, ClientId=self._client_id, RefreshToken=tokens.refresh_token, **device
+            )
+        except (ClientError, BotoCoreError) as error:
+            code, message = _code_and_message(error)
+            if code in _REFRESH_TOKEN_IS_OVER:
+                raise SessionError(
+                    "the session has ended, sign in again: the user pool does not take its refresh token any more "
+                    f"({code}: {message})"
+                ) from error
+            raise _session_error(error) from error
+        result = answer["AuthenticationResult"]
+        return Tokens.read(result, self._now(), refresh_token=tokens.refresh_token, device_key=tokens.device_key)
+
+    async def _get_identity_id(self, tokens: Tokens) -> str:
         if self._identity_id is None:
             get_id = self._identity_pools.get_id
             logins = {tokens.login: tokens.id_token}
@@ -226,38 +255,26 @@ class CognitoSession:
             self._identity_id = str(answer["IdentityId"])
         return self._identity_id
 
-    async def _get_credentials(self, tokens: _Tokens) -> Credentials:
+    async def _get_credentials(self, tokens: Tokens) -> Credentials:
         answer = await _call(
             self._identity_pools.get_credentials_for_identity,
             IdentityId=await self._get_identity_id(tokens),
             Logins={tokens.login: tokens.id_token},
         )
         given = answer["Credentials"]
-        return Credentials(given["AccessKeyId"], given["SecretKey"], given["SessionToken"], given["Expiration"])
-
-    def _ends_within(self, time: timedelta, expiration: datetime) -> bool:
-        return expiration - self._now() <= time
-
-
-def _read_tokens(result: Mapping[str, Any], refresh_token: str | None) -> _Tokens:
-    """Read an AuthenticationResult, whose ``ExpiresIn`` is the access token's: the ID token has its own."""
-    id_token = result["IdToken"]
-    claims = id_token_claims(id_token)
-    return _Tokens(
-        id_token,
-        refresh_token,
-        # An identity pool knows a user pool by its issuer without the scheme, in every partition.
-        login=claims["iss"].removeprefix("https://"),
-        expiration=datetime.fromtimestamp(claims["exp"], UTC),
-    )
+        return Credentials(given["AccessKeyId"], given["SecretKey"], given["SessionToken"], given.get("Expiration"))
 
 
 async def _call(operation: Callable[..., Any], **arguments: object) -> Any:
     try:
         return await asyncio.to_thread(operation, **arguments)
     except (ClientError, BotoCoreError) as error:
-        code, message = _code_and_message(error)
-        raise SessionError(f"Cognito does not answer as it should ({code}): {message}") from error
+        raise _session_error(error) from error
+
+
+def _session_error(error: ClientError | BotoCoreError) -> SessionError:
+    code, message = _code_and_message(error)
+    return SessionError(f"Cognito does not answer as it should ({code}): {message}")
 
 
 def _code_and_message(error: ClientError | BotoCoreError) -> tuple[str, str]:
@@ -265,9 +282,3 @@ def _code_and_message(error: ClientError | BotoCoreError) -> tuple[str, str]:
         told = error.response["Error"]
         return told["Code"], f"{error.operation_name}: {told.get('Message', 'no message')}"
     return type(error).__name__, str(error)
-
-
-def _expect(challenge: str | None, expected: str | None) -> None:
-    if challenge != expected:
-        name = challenge or "no challenge"
-        raise SignInError(name, _CHALLENGES.get(name, "this session cannot answer it"))

@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Credentials:
-    """Temporary AWS credentials; what is secret in them is never shown.
+    """AWS credentials; what is secret in them is never shown.
 
     Args:
         access_key_id: the access key id.
         secret_access_key: the secret access key.
-        session_token: the session token.
-        expiration: when they end, with a time zone.
+        session_token: the session token; None for long-term keys, which have none.
+        expiration: when they end, with a time zone; None if they do not, or nobody says.
     """
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
-    session_token: str = field(repr=False)
-    expiration: datetime
+    session_token: str | None = field(default=None, repr=False)
+    expiration: datetime | None = None
 
 
 class CredentialsSource(Protocol):

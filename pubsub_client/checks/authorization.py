@@ -94,4 +94,5 @@ class CredentialsAreGiven(Check):
                 resource=context.output(Output.IDENTITY_POOL_ID),
                 fix=SIGN_IN_AGAIN,
             )
-        return passed(f"until {credentials.expiration:%H:%M:%S %Z}")
+        end = credentials.expiration
+        return passed(f"until {end:%H:%M:%S %Z}" if end else "until nobody says when")

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from pubsub_client._cognito import SECOND_FACTOR_CHALLENGES
+from pubsub_client._sign_in import SECOND_FACTOR_CHALLENGES
 from pubsub_client.checks.app_clients import AppClientSignsIn
 from pubsub_client.checks.check import Check, Finding, Fix, Group, Need, failed, needless, passed, skipped, warning
 from pubsub_client.checks.command import AwsCommand

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,11 +14,12 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from pubsub_client import CognitoSession, Credentials
-from pubsub_client.exceptions import SessionError, SignInError
+from pubsub_client.exceptions import ConfigurationError, SessionError, SignInError
 
 ISSUER = "cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Pool"
-TOKEN_MINUTES = 60
-CREDENTIAL_MINUTES = 60
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+SECOND = timedelta(seconds=1)
 
 
 class Clock:
@@ -27,8 +29,8 @@ class Clock:
     def __call__(self) -> datetime:
         return self.now
 
-    def advance(self, **time: int) -> None:
-        self.now += timedelta(**time)
+    def advance(self, time: timedelta) -> None:
+        self.now += time
 
 
 class Cognito:
@@ -49,22 +51,37 @@ class Cognito:
         }
         self.second_answer: dict[str, Any] | None = None
         self.failing: dict[str, Exception] = {}
+        self.hanging: dict[str, threading.Event] = {}
+        """Calls that are not answered before their event is set."""
+        self.token_life = HOUR
+        self.credentials_life: timedelta | None = HOUR
+        self.rotating = False
+        """Whether a refresh token is good once, and gives the next."""
+        self.refresh_token = "refresh-token"
+        self.device: dict[str, str] = {}
 
     def initiate_auth(self, **request: Any) -> dict[str, Any]:
-        if request["AuthFlow"] == "USER_SRP_AUTH":
-            self._count("sign-in")
-            return self.first_answer
-        self._count("refresh")
-        assert request["AuthParameters"] == {"REFRESH_TOKEN": "refresh-token"}
-        return {"AuthenticationResult": {"IdToken": self._id_token()}}
+        assert request["AuthFlow"] == "USER_SRP_AUTH"
+        self._count("sign-in")
+        return self.first_answer
 
     def respond_to_auth_challenge(self, **_: Any) -> dict[str, Any]:
-        result = {"IdToken": self._id_token(), "RefreshToken": "refresh-token"}
+        result: dict[str, Any] = {"IdToken": self._id_token(), "RefreshToken": self.refresh_token}
+        if self.device:
+            result["NewDeviceMetadata"] = self.device
         return self.second_answer or {"AuthenticationResult": result}
+
+    def get_tokens_from_refresh_token(self, **request: Any) -> dict[str, Any]:
+        self._count("refresh")
+        assert request == {"RefreshToken": self.refresh_token, "ClientId": "client", **self.device}
+        result = {"IdToken": self._id_token()}
+        if self.rotating:
+            result["RefreshToken"] = self.refresh_token = f"refresh-token-{self.calls['refresh']}"
+        return {"AuthenticationResult": result}
 
     def revoke_token(self, **request: Any) -> dict[str, Any]:
         self._count("revoke")
-        assert request == {"Token": "refresh-token", "ClientId": "client"}
+        assert request == {"Token": self.refresh_token, "ClientId": "client"}
         return {}
 
     def get_id(self, **request: Any) -> dict[str, Any]:
@@ -75,25 +92,32 @@ class Cognito:
     def get_credentials_for_identity(self, **request: Any) -> dict[str, Any]:
         self._count("credentials")
         self.logins.append(request["Logins"])
-        expiration = self.clock() + timedelta(minutes=CREDENTIAL_MINUTES)
-        number = self.calls["credentials"]
         given = {
-            "AccessKeyId": f"key-{number}",
+            "AccessKeyId": f"key-{self.calls['credentials']}",
             "SecretKey": "s3cret",
             "SessionToken": "t0ken",
-            "Expiration": expiration,
         }
-        return {"Credentials": given}
+        end = {} if self.credentials_life is None else {"Expiration": self.clock() + self.credentials_life}
+        return {"Credentials": given | end}
 
     def _id_token(self) -> str:
-        exp = int((self.clock() + timedelta(minutes=TOKEN_MINUTES)).timestamp())
+        exp = int((self.clock() + self.token_life).timestamp())
         claims = json.dumps({"iss": f"https://{ISSUER}", "exp": exp}).encode()
         return f"header.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.signature"
 
     def _count(self, call: str) -> None:
         self.calls[call] += 1
+        if call in self.hanging:
+            assert self.hanging[call].wait(10)
         if call in self.failing:
             raise self.failing[call]
+
+
+UNREACHABLE = EndpointConnectionError(endpoint_url="https://cognito.example")
+
+
+def refused(code: str, message: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, "GetTokensFromRefreshToken")
 
 
 @pytest.fixture
@@ -119,31 +143,153 @@ def session(clock: Clock) -> CognitoSession:
     )
 
 
-async def test_credentials_are_kept_until_five_minutes_before_they_end(
-    session: CognitoSession, cognito: Cognito, clock: Clock
+@pytest.mark.parametrize(
+    ("life", "left"),
+    [(HOUR, 5 * MINUTE), (25 * MINUTE, 5 * MINUTE), (15 * MINUTE, 3 * MINUTE), (MINUTE, 12 * SECOND)],
+)
+async def test_credentials_are_kept_until_they_have_a_fifth_of_their_life_left_or_five_minutes(
+    session: CognitoSession, cognito: Cognito, clock: Clock, life: timedelta, left: timedelta
 ) -> None:
+    cognito.token_life, cognito.credentials_life = 24 * HOUR, life
     await session.sign_in("ada", "password")
     first = await session.credentials()
-    clock.advance(minutes=CREDENTIAL_MINUTES - 5, seconds=-1)
+    clock.advance(life - left - SECOND)
     assert await session.credentials() is first
-    clock.advance(seconds=1)
+    clock.advance(SECOND)
     second = await session.credentials()
     assert second.access_key_id == "key-2"
-    assert second.expiration == clock() + timedelta(minutes=CREDENTIAL_MINUTES)
+    assert second.expiration == clock() + life
     assert cognito.calls == {"sign-in": 1, "identity": 1, "credentials": 2}
 
 
-async def test_an_ended_id_token_is_renewed_by_the_refresh_token(
+async def test_credentials_without_an_end_are_not_relied_on(session: CognitoSession, cognito: Cognito) -> None:
+    cognito.credentials_life = None
+    await session.sign_in("ada", "password")
+    given = [await session.credentials() for _ in range(2)]
+    assert [each.access_key_id for each in given] == ["key-1", "key-2"]
+    assert [each.expiration for each in given] == [None, None]
+
+
+async def test_credentials_that_have_ended_by_a_wrong_clock_are_handed_out_and_asked_for_anew(
+    session: CognitoSession, cognito: Cognito
+) -> None:
+    cognito.credentials_life = -HOUR
+    await session.sign_in("ada", "password")
+    given = [await session.credentials() for _ in range(2)]
+    assert [each.access_key_id for each in given] == ["key-1", "key-2"]
+
+
+async def test_a_clock_that_is_set_back_does_not_make_credentials_live_longer(
+    session: CognitoSession, clock: Clock
+) -> None:
+    await session.sign_in("ada", "password")
+    await session.credentials()
+    clock.advance(-SECOND)
+    assert (await session.credentials()).access_key_id == "key-2"
+
+
+async def test_an_id_token_that_ends_soon_is_renewed_by_the_refresh_token(
     session: CognitoSession, cognito: Cognito, clock: Clock
 ) -> None:
+    cognito.credentials_life = MINUTE
     await session.sign_in("ada", "password")
     first_token = cognito._id_token()
     await session.credentials()
-    clock.advance(minutes=TOKEN_MINUTES)
+    clock.advance(HOUR - 5 * MINUTE - SECOND)
+    await session.credentials()
+    assert cognito.calls["refresh"] == 0
+    clock.advance(MINUTE)
     await session.credentials()
     assert cognito.calls["refresh"] == 1
-    assert cognito.logins[0] == {ISSUER: first_token}
-    assert cognito.logins[-1] == {ISSUER: cognito._id_token()}
+    assert cognito.logins[-2:] == [{ISSUER: first_token}, {ISSUER: cognito._id_token()}]
+
+
+async def test_a_refresh_token_that_comes_with_new_tokens_replaces_the_last(
+    session: CognitoSession, cognito: Cognito, clock: Clock
+) -> None:
+    cognito.rotating = True
+    await session.sign_in("ada", "password")
+    for _ in range(3):
+        await session.credentials()
+        clock.advance(HOUR)
+    assert cognito.calls["refresh"] == 2
+    await session.sign_out()
+    assert cognito.calls["revoke"] == 1
+
+
+async def test_a_new_refresh_token_is_kept_though_nobody_waits_any_more(
+    session: CognitoSession, cognito: Cognito, clock: Clock
+) -> None:
+    cognito.rotating = True
+    await session.sign_in("ada", "password")
+    clock.advance(HOUR)
+    answered = cognito.hanging["refresh"] = threading.Event()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(session.credentials(), 0.05)
+    answered.set()
+    assert (await session.credentials()).access_key_id == "key-1"
+    assert cognito.calls["refresh"] == 1
+
+
+async def test_a_remembered_device_is_told_with_the_refresh_token(
+    session: CognitoSession, cognito: Cognito, clock: Clock
+) -> None:
+    cognito.device = {"DeviceKey": "eu-west-1_device"}
+    await session.sign_in("ada", "password")
+    for _ in range(3):
+        await session.credentials()
+        clock.advance(HOUR)
+    assert cognito.calls["refresh"] == 2
+
+
+@pytest.mark.parametrize("call", ["refresh", "credentials"])
+@pytest.mark.parametrize(
+    "failure",
+    [UNREACHABLE, refused("NotAuthorizedException", "Refresh Token has been revoked"), KeyError("Credentials")],
+)
+async def test_a_renewal_that_fails_is_tried_again_at_the_next_call_and_fails_none_before_the_credentials_end(
+    session: CognitoSession, cognito: Cognito, clock: Clock, call: str, failure: Exception
+) -> None:
+    cognito.token_life = HOUR / 2
+    await session.sign_in("ada", "password")
+    first = await session.credentials()
+    clock.advance(HOUR - MINUTE)
+    cognito.failing[call] = failure
+    before = cognito.calls[call]
+    assert [await session.credentials() for _ in range(2)] == [first, first]
+    assert cognito.calls[call] == before + 2
+    clock.advance(MINUTE)
+    with pytest.raises((SessionError, KeyError)):
+        await session.credentials()
+    del cognito.failing[call]
+    assert (await session.credentials()).expiration == clock() + HOUR
+
+
+async def test_a_renewal_that_hangs_does_not_keep_good_credentials_back(
+    session: CognitoSession, cognito: Cognito, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pubsub_client._cognito._PATIENCE_SECONDS", 0.05)
+    await session.sign_in("ada", "password")
+    first = await session.credentials()
+    clock.advance(HOUR - MINUTE)
+    answered = cognito.hanging["credentials"] = threading.Event()
+    assert await session.credentials() is first
+    answered.set()
+    clock.advance(MINUTE)
+    assert (await session.credentials()).access_key_id == "key-2"
+    assert cognito.calls["credentials"] == 2
+
+
+async def test_while_the_id_token_is_good_a_failed_refresh_does_not_keep_credentials_back(
+    session: CognitoSession, cognito: Cognito, clock: Clock
+) -> None:
+    cognito.credentials_life = MINUTE
+    await session.sign_in("ada", "password")
+    await session.credentials()
+    clock.advance(HOUR - MINUTE)
+    cognito.failing["refresh"] = UNREACHABLE
+    assert (await session.credentials()).access_key_id == "key-2"
+    assert cognito.calls["refresh"] == 1
 
 
 async def test_many_who_ask_at_once_share_one_answer(session: CognitoSession, cognito: Cognito) -> None:
@@ -230,14 +376,66 @@ async def test_a_cognito_that_cannot_be_reached_is_told(session: CognitoSession,
         await session.sign_in("ada", "password")
 
 
-async def test_a_refresh_token_that_has_ended_is_told(session: CognitoSession, cognito: Cognito, clock: Clock) -> None:
+@pytest.mark.parametrize("code", ["NotAuthorizedException", "RefreshTokenReuseException"])
+async def test_a_refresh_token_that_has_ended_is_told_with_what_to_do(
+    session: CognitoSession, cognito: Cognito, clock: Clock, code: str
+) -> None:
     await session.sign_in("ada", "password")
-    clock.advance(days=31)
-    cognito.failing["refresh"] = ClientError(
-        {"Error": {"Code": "NotAuthorizedException", "Message": "Refresh Token has expired"}}, "InitiateAuth"
-    )
-    with pytest.raises(SessionError, match="Refresh Token has expired"):
+    clock.advance(31 * 24 * HOUR)
+    cognito.failing["refresh"] = refused(code, "Refresh Token has expired")
+    with pytest.raises(SessionError, match=f"session has ended, sign in again: .*{code}.*Refresh Token has expired"):
         await session.credentials()
+
+
+async def test_a_refresh_that_is_not_answered_does_not_end_the_session(
+    session: CognitoSession, cognito: Cognito, clock: Clock
+) -> None:
+    await session.sign_in("ada", "password")
+    clock.advance(HOUR)
+    cognito.failing["refresh"] = UNREACHABLE
+    with pytest.raises(SessionError, match="Cognito does not answer as it should") as refusal:
+        await session.credentials()
+    assert "sign in again" not in str(refusal.value)
+    del cognito.failing["refresh"]
+    assert (await session.credentials()).access_key_id == "key-1"
+
+
+async def test_an_id_token_given_from_elsewhere_is_not_renewed(
+    session: CognitoSession, cognito: Cognito, clock: Clock
+) -> None:
+    await session.use_id_token(cognito._id_token())
+    first = await session.credentials()
+    clock.advance(HOUR - SECOND)
+    assert (await session.credentials()).access_key_id == "key-2"
+    assert first.access_key_id == "key-1"
+    clock.advance(HOUR)
+    with pytest.raises(SessionError, match="ID token has ended at 01:00:00 UTC: give a new one"):
+        await session.credentials()
+    assert cognito.calls["refresh"] == 0
+
+
+OUTPUTS = {
+    "Region": "eu-west-1",
+    "UserPoolId": "eu-west-1_Pool",
+    "UserPoolClientId": "client",
+    "IdentityPoolId": "eu-west-1:pool",
+}
+SELF_ATTACH = {"SelfAttachUrl": "https://abc123.execute-api.eu-west-1.amazonaws.com/self-attach"}
+
+
+@pytest.mark.parametrize("self_attach", [{}, SELF_ATTACH])
+async def test_a_session_is_made_of_a_stacks_outputs(self_attach: dict[str, str]) -> None:
+    session = CognitoSession.from_outputs(OUTPUTS | self_attach | {"PolicyName": "myIoTPolicy"})
+    await session.sign_in("ada", "password")
+    assert (await session.credentials()).access_key_id == "key-1"
+    assert session.can_self_attach == bool(self_attach)
+
+
+@pytest.mark.parametrize("missing", OUTPUTS)
+def test_an_output_that_is_missing_is_named(missing: str) -> None:
+    outputs = {name: value for name, value in OUTPUTS.items() if name != missing}
+    with pytest.raises(ConfigurationError, match=f"the outputs lack {missing}:"):
+        CognitoSession.from_outputs(outputs)
 
 
 def test_what_is_secret_in_credentials_is_not_shown() -> None:
