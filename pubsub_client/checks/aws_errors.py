@@ -12,10 +12,9 @@ from botocore.exceptions import (
     NoCredentialsError,
     NoRegionError,
     PartialCredentialsError,
-    SSOError,
-    TokenRetrievalError,
 )
 
+from pubsub_client._sdk_credentials import SSO_ENDED, sso_login_advice
 from pubsub_client.checks.check import CouldNotRunError, Finding, Status, failed
 from pubsub_client.checks.clock import set_clock_command
 
@@ -26,7 +25,6 @@ AWS_ERRORS = (ClientError, BotoCoreError, OSError, http.client.HTTPException)
 """What a call to AWS may raise."""
 
 _NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError)
-_SSO_EXPIRED = (SSOError, TokenRetrievalError)
 _CREDENTIALS_REFUSED = {
     "ExpiredToken",
     "ExpiredTokenException",
@@ -66,8 +64,8 @@ def explain(error: Exception, aws: Aws, subject: str) -> Finding:
     """
     if isinstance(error, _NO_CREDENTIALS):
         raise CouldNotRunError(f"{error}: give credentials by --profile or the environment") from error
-    if isinstance(error, _SSO_EXPIRED):
-        raise CouldNotRunError(f"{error}; sign in again with: aws sso login{aws.cli_options}") from error
+    if isinstance(error, SSO_ENDED):
+        raise CouldNotRunError(sso_login_advice(error, aws.cli_options)) from error
     if isinstance(error, NoRegionError):
         raise CouldNotRunError("no region: give --region or AWS_REGION") from error
     if isinstance(error, ClientError):
