@@ -22,7 +22,7 @@ from botocore.config import Config
 
 from local_cloud.environment import ACCOUNT_ID, CREDENTIALS, DEFAULT_REGION, HOST, without_aws
 from local_cloud.faults import Effect, Fault, SetFault
-from local_cloud.faults.fault import PROPAGATION_KEY, fault_as_document, parse_fault
+from local_cloud.faults.fault import CREDENTIALS_KEY, PROPAGATION_KEY, fault_as_document, parse_fault
 from local_cloud.own_addresses import ask
 from local_cloud.server import STAY
 
@@ -177,7 +177,7 @@ class LocalCloud:
         ]
 
     def clear_faults(self, operation: str | None = None) -> None:
-        """Clear the faults of an operation; without one all, and the propagation delay."""
+        """Clear the faults of an operation; without one all, the propagation delay and the lifetime of credentials."""
         query = f"?{urlencode({'operation': operation})}" if operation is not None else ""
         ask(f"{self._faults_url}{query}", "DELETE")
 
@@ -189,6 +189,15 @@ class LocalCloud:
     @policy_propagation_seconds.setter
     def policy_propagation_seconds(self, seconds: float) -> None:
         ask(self._faults_url, "POST", {PROPAGATION_KEY: seconds})
+
+    @property
+    def credentials_lifetime_seconds(self) -> float:
+        """How long the credentials live that identity pools give from now on; an hour unless set."""
+        return float(ask(self._faults_url)[CREDENTIALS_KEY])
+
+    @credentials_lifetime_seconds.setter
+    def credentials_lifetime_seconds(self, seconds: float) -> None:
+        ask(self._faults_url, "POST", {CREDENTIALS_KEY: seconds})
 
     def seed_identities(self, identity_pool_id: str, count: int, *, login: str | None = None) -> list[str]:
         """Make signed-in identities for a load test, thousands in a second, and return their ids.

@@ -84,10 +84,11 @@ async def _serve(listener: socket.socket, without: Collection[str], exit_with_pa
     from hypercorn.config import Config
     from ministack.app import app
 
-    from local_cloud import behaviours, calls
+    from local_cloud import behaviours, calls, credentials_lifetime
     from local_cloud.front import in_front_of
 
     behaviours.install(without)
+    credentials_lifetime.install()
     calls.install()
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from local_cloud.faults.fault import (
+    AN_HOUR,
     Delay,
     Fail,
     Fault,
@@ -59,13 +60,12 @@ def set_fault(
 def list_faults(state_dir: StateDirectory = DEFAULT_STATE) -> None:
     """Print what is set, in the order in which a call meets it, and how many calls have met it."""
     cloud = running(state_dir)
-    faults, seconds = cloud.faults(), cloud.policy_propagation_seconds
-    for each in faults:
-        print(_listed(each))
-    if seconds:
-        print(_propagation(seconds))
-    if not faults and not seconds:
-        print("no faults")
+    lines = [_listed(each) for each in cloud.faults()]
+    if delay := cloud.policy_propagation_seconds:
+        lines.append(_propagation(delay))
+    if (lifetime := cloud.credentials_lifetime_seconds) != AN_HOUR:
+        lines.append(_credentials(lifetime))
+    print("\n".join(lines or ["no faults"]))
 
 
 @app.command()
@@ -73,7 +73,7 @@ def clear(
     operation: Annotated[str | None, typer.Argument(help="Everything unless given.")] = None,
     state_dir: StateDirectory = DEFAULT_STATE,
 ) -> None:
-    """Clear the faults of an operation, or all and the propagation delay; calls that hang go on."""
+    """Clear the faults of an operation, or all, propagation and credentials too; calls that hang go on."""
     running(state_dir).clear_faults(operation)
     print(f"no faults on {operation}" if operation is not None else "no faults")
 
@@ -100,6 +100,17 @@ def propagation(
     delay = parse_seconds("seconds", _number(seconds))
     running(state_dir).policy_propagation_seconds = delay
     print(_propagation(delay))
+
+
+@app.command()
+def credentials(
+    seconds: Annotated[str, typer.Argument(help=f"{AN_HOUR:.0f} as on AWS.")],
+    state_dir: StateDirectory = DEFAULT_STATE,
+) -> None:
+    """Let the credentials that identity pools give from now on end after so many seconds."""
+    lifetime = parse_seconds("seconds", _number(seconds))
+    running(state_dir).credentials_lifetime_seconds = lifetime
+    print(_credentials(lifetime))
 
 
 def _number(text: str) -> float | str:
@@ -137,3 +148,7 @@ def _effect(fault: Fault) -> str:
 
 def _propagation(seconds: float) -> str:
     return f"changes of IoT policies act {f'after {seconds:g} s' if seconds else 'at once'}"
+
+
+def _credentials(seconds: float) -> str:
+    return f"credentials of identities live {seconds:g} s"

@@ -9,6 +9,10 @@ from typing import Any
 
 PROPAGATION_KEY = "policy_propagation_seconds"
 """The key of the propagation delay beside the faults."""
+CREDENTIALS_KEY = "credentials_lifetime_seconds"
+"""The key of the lifetime of identities' credentials beside the faults."""
+AN_HOUR = 3600.0
+"""That lifetime on AWS, in seconds."""
 
 _OPERATION = re.compile(r"[a-z0-9-]+:[A-Za-z0-9]+")
 _CODE = re.compile(r"[A-Za-z0-9_.]+")

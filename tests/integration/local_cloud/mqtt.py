@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -95,6 +95,14 @@ class Mqtt:
         (length,) = struct.unpack_from("!H", body)
         properties = 1 if self._version is Version.MQTT_5 else 0
         return Message(body[2 : 2 + length].decode(), body[2 + length + properties :])
+
+    def wait_for_the_end(self) -> list[str | bytes]:
+        """Wait until the broker closes the connection, and return the packets it sends before."""
+        packets: list[str | bytes] = []
+        with suppress(ConnectionClosed):
+            while True:
+                packets.append(self._websocket.recv(timeout=_SECONDS))
+        return packets
 
     def _no_properties(self) -> bytes:
         return b"\x00" if self._version is Version.MQTT_5 else b""

@@ -62,6 +62,15 @@ def test_propagation_is_set_listed_and_cleared(cloud: LocalCloud, local_cloud: C
     assert cloud.policy_propagation_seconds == 0
 
 
+def test_the_lifetime_of_credentials_is_set_listed_and_cleared(cloud: LocalCloud, local_cloud: CommandLine) -> None:
+    assert local_cloud("fault", "credentials", "60").stdout == "credentials of identities live 60 s\n"
+    assert cloud.credentials_lifetime_seconds == 60
+    assert local_cloud("fault", "list").stdout == "credentials of identities live 60 s\n"
+    local_cloud("fault", "clear")
+    assert local_cloud("fault", "list").stdout == "no faults\n"
+    assert cloud.credentials_lifetime_seconds == 3600
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -75,6 +84,7 @@ def test_propagation_is_set_listed_and_cleared(cloud: LocalCloud, local_cloud: C
         (["set", "iot:AttachPolicy", "--delay", "1", "--status", "500"], "status: allowed with --error only"),
         (["profile", "azure"], "profile 'azure': allowed is aws"),
         (["propagation", "soon"], "seconds: allowed is a number of seconds from 0 to 86400"),
+        (["credentials", "long"], "seconds: allowed is a number of seconds from 0 to 86400"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_exit_code_2(

@@ -163,8 +163,18 @@ def test_a_wrong_fault_is_refused_and_none_is_set(cloud: LocalCloud) -> None:
     ("method", "query", "body", "told"),
     [
         ("POST", "", b"{", "body: allowed is JSON"),
-        ("POST", "", b"[]", "body: allowed is an object with faults, policy_propagation_seconds or both"),
-        ("POST", "", b'{"fault": 1}', "'fault': no such key; allowed are faults, policy_propagation_seconds"),
+        (
+            "POST",
+            "",
+            b"[]",
+            "body: allowed is an object with any of faults, policy_propagation_seconds, credentials_lifetime_seconds",
+        ),
+        (
+            "POST",
+            "",
+            b'{"fault": 1}',
+            "'fault': no such key; allowed are faults, policy_propagation_seconds, credentials_lifetime_seconds",
+        ),
         ("POST", "", b'{"faults": 1}', "faults: allowed is a list of faults"),
         (
             "POST",

@@ -1,0 +1,78 @@
+"""How long the credentials live that identity pools give: an hour, as AWS's do, unless set.
+
+https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetCredentialsForIdentity.html
+
+ministack refuses requests and upgrades that are signed with ended credentials, as AWS does. Credentials whose lifetime
+was set take the connections along that were signed with them. That is harsher than AWS IoT is known to be: it documents
+that a WebSocket ends after 24 hours, and nothing about the end of its credentials.
+https://docs.aws.amazon.com/general/latest/gr/iot-core.html#iot-protocol-limits
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from ministack.services import cognito, iot, sts
+
+from local_cloud.faults.fault import AN_HOUR
+
+
+@dataclass
+class CredentialsLifetime:
+    """The lifetime of credentials to come."""
+
+    seconds: float = AN_HOUR
+
+
+LIFETIME = CredentialsLifetime()
+"""This cloud's."""
+
+
+def install() -> None:
+    """Let credentials, and the connections signed with them, end when the lifetime that was set is over."""
+    get_credentials = cognito._get_credentials_for_identity
+    dispatch = iot._WSSession._dispatch_packet
+
+    def get_credentials_for_identity(data: dict[str, Any]) -> Any:
+        status, headers, body = answer = get_credentials(data)
+        if status != 200 or LIFETIME.seconds == AN_HOUR:
+            return answer
+        document = json.loads(body)
+        credentials, end = document["Credentials"], time.time() + LIFETIME.seconds
+        credentials["Expiration"] = end
+        sts._sessions[credentials["AccessKeyId"]] |= {"Expiration": end, "_connections_end": end}
+        return status, headers, json.dumps(document).encode()
+
+    async def dispatch_packet(session: Any, packet_type: int, flags: int, body: bytes) -> Any:
+        if packet_type == iot.PKT_CONNECT and session.iam_credential:
+            credentials = sts._sessions.get(session.iam_credential[0], {})
+            session._end = credentials.get("_connections_end", math.inf)
+            if session._end < math.inf:
+                asyncio.get_running_loop().call_later(session._end - time.time(), _close_soon, session)
+        # What comes before the timer fires must not be answered with a refusal instead.
+        if getattr(session, "_end", math.inf) <= time.time():
+            return False
+        return await dispatch(session, packet_type, flags, body)
+
+    cognito._get_credentials_for_identity = get_credentials_for_identity
+    iot._WSSession._dispatch_packet = dispatch_packet
+
+
+_closing: set[asyncio.Task[None]] = set()
+
+
+def _close_soon(session: Any) -> None:
+    task = asyncio.create_task(_close(session))
+    _closing.add(task)
+    task.add_done_callback(_closing.discard)
+
+
+async def _close(session: Any) -> None:
+    if not session._cleaned_up:
+        await session._send({"type": "websocket.close", "code": 1000})
+        await session.cleanup()

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+from websockets.exceptions import InvalidStatus
+
+from local_cloud.faults import FaultError
+from tests.integration.local_cloud.account import Credentials, unique
+from tests.integration.local_cloud.mqtt import Version, connected, websocket
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.integration.local_cloud.account import Account
+
+SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class ShortLived:
+    """A guest's credentials, and when they end."""
+
+    credentials: Credentials
+    expiration: datetime
+
+    def wait_for_the_end(self) -> None:
+        time.sleep(max(0.0, (self.expiration - datetime.now(UTC)).total_seconds() + 0.01))
+
+
+@pytest.fixture(autouse=True)
+def short_lives(account: Account) -> Iterator[None]:
+    account.cloud.credentials_lifetime_seconds = SECONDS
+    yield
+    account.cloud.clear_faults()
+
+
+@pytest.fixture
+def guest(account: Account) -> ShortLived:
+    pools: Any = account.cloud.client("cognito-identity")
+    identity_id = pools.get_id(IdentityPoolId=account.guest_identity_pool_id)["IdentityId"]
+    given = pools.get_credentials_for_identity(IdentityId=identity_id)["Credentials"]
+    credentials = Credentials(given["AccessKeyId"], given["SecretKey"], given["SessionToken"])
+    return ShortLived(credentials, given["Expiration"])
+
+
+def test_credentials_tell_when_they_end(guest: ShortLived) -> None:
+    assert 0 < (guest.expiration - datetime.now(UTC)).total_seconds() <= SECONDS
+
+
+def test_requests_and_upgrades_are_refused_when_the_credentials_have_ended(account: Account, guest: ShortLived) -> None:
+    sts = account.client("sts", guest.credentials)
+    sts.get_caller_identity()
+    guest.wait_for_the_end()
+    with pytest.raises(ClientError, match="ExpiredToken"):
+        sts.get_caller_identity()
+    with pytest.raises(InvalidStatus, match="403"), websocket(account.cloud, guest.credentials):
+        pass
+
+
+@pytest.mark.parametrize("version", [Version.MQTT_311, Version.MQTT_5], ids=lambda version: version.name)
+def test_a_connection_ends_with_its_credentials_without_a_word(
+    account: Account, guest: ShortLived, version: Version
+) -> None:
+    with connected(account.cloud, guest.credentials, unique("client"), version) as mqtt:
+        assert mqtt.publish("orders/1") == 0
+        assert mqtt.wait_for_the_end() == []
+    assert datetime.now(UTC) >= guest.expiration
+
+
+def test_a_connection_with_credentials_of_before_goes_on(account: Account) -> None:
+    account.cloud.clear_faults()
+    user = account.guest()
+    account.cloud.credentials_lifetime_seconds = 0
+    with connected(account.cloud, user.credentials, unique("client")) as mqtt:
+        assert mqtt.publish("orders/1") == 0
+
+
+def test_a_lifetime_that_is_none_is_refused(account: Account) -> None:
+    with pytest.raises(FaultError, match=r"^credentials_lifetime_seconds: allowed is a number of seconds"):
+        account.cloud.credentials_lifetime_seconds = -1
+    assert account.cloud.credentials_lifetime_seconds == SECONDS
