@@ -6,6 +6,7 @@ import json
 import secrets
 import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,8 @@ import pytest
 from pubsub_client import AwsIot, CognitoSession
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from local_cloud.process import LocalCloud
 
 ALLOWED = "allowed"
@@ -64,13 +67,14 @@ class Deployment:
     def attach_policy(self, identity_id: str) -> None:
         self.cloud.client("iot").attach_policy(policyName=self.policy_name, target=identity_id)
 
-    def session(self) -> CognitoSession:
+    def session(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> CognitoSession:
         return CognitoSession(
             region=self.region,
             user_pool_id=self.user_pool_id,
             user_pool_client_id=self.user_pool_client_id,
             identity_pool_id=self.identity_pool_id,
             endpoint_url=self.cloud.endpoint_url,
+            now=now,
         )
 
 

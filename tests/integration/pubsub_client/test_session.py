@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from pubsub_client import CognitoSession
 from pubsub_client.exceptions import SessionError, SignInError
 
 if TYPE_CHECKING:
+    from pubsub_client import Credentials
     from tests.integration.pubsub_client.conftest import Deployment
 
 
@@ -19,6 +21,7 @@ async def test_credentials_are_those_of_the_users_identity(deployment: Deploymen
     identity_id = await session.identity_id()
     assert identity_id.startswith(f"{deployment.region}:")
     credentials = await session.credentials()
+    assert credentials.expiration
     assert credentials.expiration > datetime.now(UTC) + timedelta(minutes=5)
     sts = boto3.client(
         "sts",
@@ -41,19 +44,59 @@ async def test_the_same_user_has_the_same_identity_id_at_each_sign_in(deployment
 
 async def test_the_session_outlives_its_first_tokens_by_the_refresh_token(deployment: Deployment) -> None:
     ahead = timedelta(0)
-    session = CognitoSession(
-        region=deployment.region,
-        user_pool_id=deployment.user_pool_id,
-        user_pool_client_id=deployment.user_pool_client_id,
-        identity_pool_id=deployment.identity_pool_id,
-        endpoint_url=deployment.cloud.endpoint_url,
-        now=lambda: datetime.now(UTC) + ahead,
-    )
+    session = deployment.session(now=lambda: datetime.now(UTC) + ahead)
     user = deployment.make_user()
     await session.sign_in(user.name, user.password)
     first = await session.credentials()
     ahead = timedelta(hours=1)
     assert (await session.credentials()).access_key_id != first.access_key_id
+
+
+async def test_credentials_that_live_shortly_are_renewed_by_themselves_and_kept_meanwhile(
+    deployment: Deployment,
+) -> None:
+    session = deployment.session()
+    user = deployment.make_user()
+    await session.sign_in(user.name, user.password)
+    deployment.cloud.credentials_lifetime_seconds = 1
+    given: list[Credentials] = []
+    try:
+        async with asyncio.timeout(20):
+            while len(set(given)) < 4:
+                given.append(await session.credentials())
+                assert given[-1].expiration
+                assert given[-1].expiration > datetime.now(UTC)
+                await asyncio.sleep(0.05)
+    finally:
+        deployment.cloud.clear_faults()
+    assert len(given) > 2 * len(set(given))
+
+
+async def test_a_session_whose_user_is_signed_out_everywhere_says_that_it_has_ended(deployment: Deployment) -> None:
+    ahead = timedelta(0)
+    session = deployment.session(now=lambda: datetime.now(UTC) + ahead)
+    user = deployment.make_user()
+    await session.sign_in(user.name, user.password)
+    await session.credentials()
+    deployment.cloud.client("cognito-idp").admin_user_global_sign_out(
+        UserPoolId=deployment.user_pool_id, Username=user.name
+    )
+    ahead = timedelta(hours=1)
+    with pytest.raises(SessionError, match=r"the session has ended, sign in again: .*NotAuthorizedException"):
+        await session.credentials()
+
+
+async def test_a_session_is_made_of_a_stacks_outputs(deployment: Deployment) -> None:
+    outputs = {
+        "Region": deployment.region,
+        "UserPoolId": deployment.user_pool_id,
+        "UserPoolClientId": deployment.user_pool_client_id,
+        "IdentityPoolId": deployment.identity_pool_id,
+    }
+    session = CognitoSession.from_outputs(outputs, deployment.cloud.endpoint_url)
+    user = deployment.make_user()
+    await session.sign_in(user.name, user.password)
+    assert (await session.identity_id()).startswith(f"{deployment.region}:")
 
 
 async def test_a_wrong_password_is_told_by_cognitos_error_code(deployment: Deployment) -> None:
