@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pubsub_client._credentials import Credentials
     from pubsub_client._mqtt_over_websocket import MqttOverWebSocket
     from pubsub_client._pubsub import PubSub
+    from pubsub_client._sdk_credentials import SdkCredentials
     from pubsub_client._shared import configure, get
     from pubsub_client._states import ConnectionState
     from pubsub_client._subscription import Message, Subscription
@@ -36,6 +37,7 @@ else:
         "Message": "_subscription",
         "MqttOverWebSocket": "_mqtt_over_websocket",
         "PubSub": "_pubsub",
+        "SdkCredentials": "_sdk_credentials",
         "Subscription": "_subscription",
         "configure": "_shared",
         "get": "_shared",
@@ -57,6 +59,7 @@ __all__ = [
     "Message",
     "MqttOverWebSocket",
     "PubSub",
+    "SdkCredentials",
     "Subscription",
     "configure",
     "exceptions",

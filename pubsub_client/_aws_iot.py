@@ -39,7 +39,6 @@ _PERMISSIONS = {
     Operation.PUBLISH: ("iot:Publish", "topic"),
     Operation.PUBLISH_RETAINED: ("iot:Publish and iot:RetainPublish", "topic"),
     Operation.SUBSCRIBE: ("iot:Subscribe", "topicfilter"),
-    Operation.UNSUBSCRIBE: ("iot:Subscribe", "topicfilter"),
 }
 
 

@@ -100,6 +100,7 @@ class Connection:
         self._drops = Drops(provider, options.client_id)
         self._attempts = Attempts(provider, options.client_id)
         self._keeping_up: asyncio.Task[None] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
         """Connect in the background, as often as it takes."""
@@ -149,7 +150,7 @@ class Connection:
             raise PublishRefused(packet.topic, why_not_granted(answer, self._provider, operation, packet.topic))
         if getattr(answer.error, "name", "").endswith(_NOT_TAKEN):
             raise PublishRefused(packet.topic, f"this broker takes no such message: {answer.error}") from answer.error
-        raise self._lost(answer, operation, packet.topic) from answer.error
+        raise ConnectionLost(why_unanswered(answer, self._provider, operation, packet.topic)) from answer.error
 
     async def subscribe(self, topic_filter: str, qos: int) -> None:
         """Subscribe.
@@ -163,7 +164,8 @@ class Connection:
             reason = why_not_granted(answer, self._provider, Operation.SUBSCRIBE, topic_filter)
             raise SubscribeRefused(topic_filter, reason)
         if answer.error:
-            raise self._lost(answer, Operation.SUBSCRIBE, topic_filter) from answer.error
+            reason = why_unanswered(answer, self._provider, Operation.SUBSCRIBE, topic_filter)
+            raise ConnectionLost(reason) from answer.error
 
     async def unsubscribe(self, topic_filter: str) -> None:
         """Unsubscribe.
@@ -173,7 +175,7 @@ class Connection:
         """
         answer = await self._ask(lambda link, answered: link.unsubscribe(topic_filter, answered))
         if answer.error:
-            raise self._lost(answer, Operation.UNSUBSCRIBE, topic_filter) from answer.error
+            raise ConnectionLost(f"no answer to unsubscribing from {topic_filter}: {answer.error}") from answer.error
 
     async def close(self) -> None:
         """Let what is under way be answered, for five seconds at most, and disconnect."""
@@ -186,11 +188,19 @@ class Connection:
         if self._keeping_up:
             self._keeping_up.cancel()
         self._outbox.close("the connection is closed")
-        if self._link:
-            await self._link.close()
+        self._let_go()
+        await asyncio.gather(*self._closing)
         if self._keeping_up:
             with suppress(asyncio.CancelledError):
                 await self._keeping_up
+
+    def _let_go(self) -> None:
+        """Close the link of before beside what comes next: awscrt may take its time."""
+        if self._link:
+            closing = self._loop.create_task(self._link.close())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+            self._link = None
 
     async def _keep_up(self) -> None:
         while True:
@@ -204,8 +214,7 @@ class Connection:
                 self._went(refusal.reason)
             else:
                 await self._stay(session_present)
-            if self._link:
-                await self._link.close()
+            self._let_go()
             await asyncio.sleep(self._pauses.before(self._failures))
             self._failures += 1
 
@@ -226,14 +235,13 @@ class Connection:
             raise AttemptFailed(error) from error
         failure: AttemptFailed | None = None
         for version in tuple(self._versions):
+            self._let_go()
             self._gone = self._loop.create_future()
-            self._link = link = _LINKS[version](
-                self._provider, self._options, self._listener.received, self._on_dropped
-            )
+            make = _LINKS[version]
+            self._link = link = make(self._provider, self._options, self._listener.received, self._on_dropped)
             try:
                 session_present = await link.open(self._request)
             except AttemptFailed as error:
-                await link.close()
                 # An answer tells more than a connection that was just closed.
                 failure = error if failure is None or error.connack else failure
                 if not speaks_another_version(error):
@@ -277,9 +285,6 @@ class Connection:
         answer: asyncio.Future[Answer] = self._loop.create_future()
         asking(self._link, partial(_settle, answer))
         return await answer
-
-    def _lost(self, answer: Answer, operation: Operation, resource: str) -> ConnectionLost:
-        return ConnectionLost(why_unanswered(answer, self._provider, operation, resource))
 
     def _ended(self, keeping_up: asyncio.Task[None]) -> None:
         """Leave nobody waiting for a connection that is not looked after any more."""

@@ -118,7 +118,6 @@ class Mqtt5Link:
                 client_id=options.client_id,
                 keep_alive_interval_sec=options.keep_alive,
                 session_expiry_interval_sec=options.session_expiry or None,
-                request_problem_information=True,
                 username=self._provider.user_name,
                 password=self._provider.password,
                 will=_publish_packet(options.will) if options.will else None,

@@ -29,7 +29,6 @@ class Operation(StrEnum):
     PUBLISH = "publishing to"
     PUBLISH_RETAINED = "publishing to be retained at"
     SUBSCRIBE = "subscribing to"
-    UNSUBSCRIBE = "unsubscribing from"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pubsub_client import AwsIot, Credentials, MqttOverWebSocket
+from pubsub_client import AwsIot, Credentials, MqttOverWebSocket, _mqtt5
 from tests.integration.brokers.amqtt_broker import amqtt
 from tests.integration.brokers.broker_process import HOST, BrokerProcess, Ports
 from tests.integration.brokers.mosquitto import mosquitto
@@ -63,7 +63,9 @@ def mosquitto_broker(mosquitto_process: BrokerProcess) -> Broker:
 
 
 @pytest.fixture
-def amqtt_broker(amqtt_process: BrokerProcess) -> Broker:
+def amqtt_broker(amqtt_process: BrokerProcess, monkeypatch: pytest.MonkeyPatch) -> Broker:
+    """To a CONNECT of MQTT 5 with a will or a user it says nothing; on loopback a second of that is enough."""
+    monkeypatch.setattr(_mqtt5, "_CONNACK_SECONDS", 1)
     return _behind(amqtt_process)
 
 

@@ -19,6 +19,7 @@ NAMES = {
     "Message",
     "MqttOverWebSocket",
     "PubSub",
+    "SdkCredentials",
     "Subscription",
     "configure",
     "exceptions",
