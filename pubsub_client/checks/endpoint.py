@@ -10,11 +10,12 @@ from botocore.exceptions import ClientError
 
 from pubsub_client._endpoint import Endpoint
 from pubsub_client._endpoint_name import EndpointName
+from pubsub_client.checks.blocked import BlockedError
 from pubsub_client.checks.check import Check, Finding, Group, failed, needless, passed, warning
 from pubsub_client.checks.clock import SUSPICIOUS, TOLERATED, offset_of, set_clock_command
 from pubsub_client.checks.command import AwsCommand
 from pubsub_client.checks.configuration import OutputsAreComplete
-from pubsub_client.checks.way import BlockedError, find_way
+from pubsub_client.checks.way import find_way
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:

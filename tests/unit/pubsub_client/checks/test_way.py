@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from pubsub_client._endpoint import Endpoint
-from pubsub_client.checks.way import BlockedError, Step, Way, find_way
+from pubsub_client.checks.blocked import BlockedError, Step
+from pubsub_client.checks.way import Way, find_way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
