@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from dataclasses import dataclass, fields
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pubsub_client.checks.amplify_packages import FrontEnd
 from pubsub_client.checks.asked import App, GivenIds, IdToken, Whom
 from pubsub_client.checks.aws import Aws
-from pubsub_client.checks.check import CouldNotRunError, Need, Status
-from pubsub_client.checks.command import PubSubCommand
+from pubsub_client.checks.check import CouldNotRunError, Status
 from pubsub_client.cli import options
 from pubsub_client.cli.asking import check_may_ask
 from pubsub_client.cli.checking import Checking, check_ids, check_junit
+from pubsub_client.cli.examining import Examination
 from pubsub_client.cli.fixing import fix_what_is_safe
 from pubsub_client.cli.subject import check_identity_id, read_id_token
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from contextlib import AsyncExitStack
-
-    from pubsub_client.checks.check import Check
-    from pubsub_client.checks.context import Context
     from pubsub_client.cli.checking import Run
 
 _WHOM = "Whom to ask about"
@@ -164,7 +158,7 @@ def doctor(
     by_hand = _ByHand(user_pool_id, user_pool_client_id, identity_pool_id, endpoint, policy_name)
     as_operator = not as_end_user and aws.has_credentials
     app = App(tuple(topic or ()), client_id, keep_alive, payload_bytes, subscriptions, package_json)
-    examination = _Examination(
+    examination = Examination(
         aws,
         options.stack_name(stack, environment),
         timeout if wait else 0.0,
@@ -183,28 +177,6 @@ def doctor(
     for line in left.lines if left else ():
         checking.console.print(checking.shown(line), soft_wrap=True, markup=False)
     checking.end(run, _last_line(run, whom), **({"operator": left.members} if left else {}))
-
-
-@dataclass(frozen=True)
-class _LeftToAnOperator:
-    """What only an operator can see, and how."""
-
-    checks: Sequence[type[Check]]
-    command: str
-
-    @property
-    def lines(self) -> list[str]:
-        """The same for people."""
-        return [
-            "As the front end's user no more can be told. An operator must look at:",
-            *(f"  {check.id}  {check.title}" for check in self.checks),
-            f"by: {self.command}",
-        ]
-
-    @property
-    def members(self) -> dict[str, Any]:
-        """The same for programs."""
-        return {"checks": [{"id": each.id, "title": each.title} for each in self.checks], "command": self.command}
 
 
 @dataclass(frozen=True)
@@ -248,63 +220,6 @@ class _ByHand:
         client_id = self.user_pool_client_id or (token.client_id if token else None)
         return GivenIds(
             str(region), str(user_pool_id), str(self.identity_pool_id), str(self.endpoint), self.policy_name, client_id
-        )
-
-
-@dataclass(frozen=True)
-class _Examination:
-    """What is asked, as often as it is asked."""
-
-    aws: Aws
-    stack: str
-    patience: float
-    whom: Whom
-    app: App
-    given: GivenIds | None
-    as_operator: bool
-    only: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        """What stands for the deployment in reports."""
-        return self.given.identity_pool_id if self.given else self.stack
-
-    def run(self, checking: Checking) -> Run:
-        """Run the checks."""
-        from pubsub_client.checks.catalogue import DOCTOR_TELLS, listed
-
-        tells = DOCTOR_TELLS if self.as_operator else DOCTOR_TELLS - {Need.OPERATOR}
-        return checking.run(self._context, lambda context: listed(context.has, tells, self.only))
-
-    def left_to_an_operator(self, run: Run) -> _LeftToAnOperator | None:
-        """Return what the first failure may come from that only an operator sees; None if there is nothing."""
-        from pubsub_client.checks.catalogue import CHECKS, with_grounds
-
-        if self.as_operator or not run.bad:
-            return None
-        grounds = with_grounds({run.bad[0].check})
-        unseen = [check for check in CHECKS if check in grounds and Need.OPERATOR in check.needs]
-        identity_id = next(
-            (each.finding.detail for each in run.results if each.check.id == "PS201" and each.finding.detail), None
-        )
-        whom = ("--identity-id", identity_id) if identity_id else ("--user", str(self.whom.user_name))
-        command = str(PubSubCommand(("doctor", *whom, *(self.given.options() if self.given else ()))))
-        return _LeftToAnOperator(unseen, command) if unseen else None
-
-    def _context(self, cleanup: AsyncExitStack) -> Context:
-        from pubsub_client.checks.context import Context
-
-        return Context(
-            aws=self.aws,
-            stack=self.stack,
-            patience=self.patience,
-            cleanup=cleanup,
-            as_operator=self.as_operator,
-            may_try=False,
-            whom=self.whom,
-            app=self.app,
-            given=self.given,
-            again=shlex.join(("pubsub", *sys.argv[1:])),
         )
 
 
