@@ -21,22 +21,24 @@ from pubsub_client.cli.doctor import doctor
 from pubsub_client.cli.exit_code import ExitCode
 from pubsub_client.cli.identity import identity
 from pubsub_client.cli.outputs import outputs
+from pubsub_client.cli.publish import publish
 from pubsub_client.cli.redrive import redrive
 from pubsub_client.cli.smoke import smoke
+from pubsub_client.cli.subscribe import subscribe
 from pubsub_client.cli.sweep import sweep
-from pubsub_client.exceptions import PubSubError
+from pubsub_client.exceptions import ConfigurationError, PubSubError
 from pubsub_client.operations.failure import NotDoneError
 
 __all__ = ["main"]
 
 app = typer.Typer(
     name="pubsub",
-    help="Amplify PubSub over AWS IoT: check a deployment, hand it to a front end, look after its identities.",
+    help="Amplify PubSub over AWS IoT: check a deployment, hand it to a front end, use it, look after its identities.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (smoke, doctor, outputs, identity, attach, detach, sweep, redrive):
+for command in (smoke, doctor, outputs, publish, subscribe, identity, attach, detach, sweep, redrive):
     app.command()(command)
 
 
@@ -44,7 +46,7 @@ def main() -> NoReturn:
     """Run the command line; no traceback of an expected error reaches the user."""
     try:
         app()
-    except (CouldNotRunError, ConfigParseError, ProfileNotFound) as error:
+    except (CouldNotRunError, ConfigurationError, ConfigParseError, ProfileNotFound) as error:
         print(f"pubsub: {error}", file=sys.stderr)
         sys.exit(ExitCode.COULD_NOT_RUN)
     except (NotDoneError, PubSubError) as error:

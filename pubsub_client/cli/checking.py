@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 from collections import Counter
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
@@ -16,6 +15,7 @@ from rich.console import Console
 from pubsub_client.checks.check import Status
 from pubsub_client.checks.runner import Result, run_checks
 from pubsub_client.cli.exit_code import ExitCode
+from pubsub_client.cli.interrupting import cancel_on_sigterm
 from pubsub_client.cli.junit import as_junit
 from pubsub_client.cli.report import Progress, as_json, exit_code, redacted
 
@@ -125,9 +125,7 @@ class Checking:
         self, make_context: Callable[[AsyncExitStack], Context], choose: Callable[[Context], Sequence[type[Check]]]
     ) -> Run:
         """Run them; Ctrl-C and SIGTERM end the run early, and what it made is removed all the same."""
-        if sys.platform != "win32":
-            this_task = cast("asyncio.Task[object]", asyncio.current_task())
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this_task.cancel)
+        cancel_on_sigterm()
         progress = Progress(self.console, self.redact)
         results: list[Result] = []
         interrupted = False

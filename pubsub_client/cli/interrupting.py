@@ -2,13 +2,45 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
-from typing import NoReturn
+import sys
+from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Any
+
+Result = TypeVar("Result")
 
 
 def interrupt_on_sigterm() -> None:
     """Raise KeyboardInterrupt in the main thread when SIGTERM comes."""
     signal.signal(signal.SIGTERM, _interrupt)
+
+
+def cancel_on_sigterm() -> None:
+    """Cancel this task when SIGTERM comes."""
+    if sys.platform != "win32":
+        this_task = cast("asyncio.Task[object]", asyncio.current_task())
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this_task.cancel)
+
+
+def run_until_interrupted(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run it in a loop of its own; interrupted, it is cancelled, and what it does then is waited for.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted.
+    """
+
+    async def run() -> Result:
+        cancel_on_sigterm()
+        return await work
+
+    try:
+        return asyncio.run(run())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
 
 
 def _interrupt(_signal: int, _frame: object) -> NoReturn:

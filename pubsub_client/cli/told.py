@@ -28,17 +28,25 @@ class Told:
     failure: Finding | None = None
 
 
-def tell(told: Told, command: str, aws: Aws, stack: str, *, json: bool, redact: bool) -> None:
+def tell(told: Told, command: str, aws: Aws | None, stack: str | None, *, json: bool, redact: bool = False) -> None:
     """Tell it; what could not be done on standard error too, with ``--json`` as the document's member ``failure``.
+
+    Args:
+        told: what it came to.
+        command: the command's name.
+        aws: where AWS was asked; None where it was not.
+        stack: the stack; None where it was about none.
+        json: write the document.
+        redact: mask identity ids.
 
     Raises:
         typer.Exit: something could not be done.
     """
-    failure = told.failure and told.failure.with_options(aws.cli_options)
+    failure = told.failure and told.failure.with_options(aws.cli_options if aws else "")
     shown = redacted if redact else str
     if json:
         why = failure and {"cause": failure.cause, "resource": failure.resource, "fix": failure.fix}
-        print(shown(document(command, stack, aws.region, **told.members, failure=why)), end="")
+        print(shown(document(command, stack, aws.region if aws else None, **told.members, failure=why)), end="")
     else:
         print(shown("".join(f"{line}\n" for line in told.lines)), end="")
     if failure:

@@ -1,0 +1,61 @@
+"""What `pubsub publish` refuses to publish, before anything is done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from pubsub_client.checks.check import CouldNotRunError
+from pubsub_client.cli import app
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--topic", "t"], "give one of PAYLOAD, --text and --bytes-from"),
+        (["--topic", "t", "1", "--text", "one"], "give one of PAYLOAD, --text and --bytes-from"),
+        (["--topic", "t", "--text", "one", "--bytes-from", "-"], "give one of PAYLOAD, --text and --bytes-from"),
+        (["1"], "Missing option '--topic'"),
+        (["--topic", "t", "--topic", "t/+", "1"], "--topic: the topic 't/+' has a wildcard"),
+        (["--topic", "", "1"], "--topic: the topic is empty"),
+        (["--topic", "t", "1", "--qos", "2"], "--qos"),
+        (["--topic", "t", "packed"], "PAYLOAD is no JSON, at line 1, column 1: Expecting value. To publish a text"),
+        (["--topic", "t", '{"a": 1,\n "b": }'], "PAYLOAD is no JSON, at line 2, column 7"),
+        (["--topic", "t", "[NaN]"], "PAYLOAD is no JSON: JSON has no NaN"),
+        (
+            ["--topic", "t", "-", "--user", "ada", "--password-stdin"],
+            "--password-stdin and PAYLOAD - would both read standard input",
+        ),
+        (
+            ["--topic", "t", "--bytes-from", "-", "--user", "ada", "--password-stdin"],
+            "--password-stdin and --bytes-from - would both read standard input",
+        ),
+    ],
+)
+def test_wrong_usage_is_2_and_says_what_is_wrong(arguments: list[str], told: str) -> None:
+    done = CliRunner().invoke(app, ["publish", *arguments])
+    assert done.exit_code == 2
+    assert told in done.output.replace("\n", " ")
+
+
+def test_json_from_standard_input_is_refused_with_the_place_too() -> None:
+    done = CliRunner().invoke(app, ["publish", "--topic", "t", "-"], input='{"a": 1}}')
+    assert done.exit_code == 2
+    assert "PAYLOAD is no JSON, at line 1, column 9: Extra data" in done.output
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["publish", "--topic", "t", "--bytes-from", str(tmp_path / "none")])
+    assert isinstance(done.exception, CouldNotRunError)
+    assert str(done.exception) == f"--bytes-from: {tmp_path / 'none'} cannot be read: No such file or directory"
