@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from local_cloud.environment import without_aws
 from local_cloud.faults import Fail
 from local_cloud.process import LocalCloud
 from pubsub_client.outputs import Output
-from tests.e2e.conftest import synthesized
+from tests.e2e.conftest import PASSWORD, synthesized
 from tests.e2e.operator import operator, policies, without_each
 
 if TYPE_CHECKING:
@@ -43,6 +44,18 @@ def _signed_in(deployment: Deployment) -> tuple[str, str]:
 def _outputs(deployment: Deployment, keys: dict[str, str]) -> bool:
     done = _pubsub(deployment, keys, "outputs", "--format", "amplify-outputs")
     return done.returncode == 0 and done.stderr == ""
+
+
+def _publish(deployment: Deployment, keys: dict[str, str]) -> bool:
+    topic, timeout = f"permissions/{uuid.uuid4()}", ("--timeout", "5")
+    return _pubsub(deployment, keys, "publish", "--topic", topic, "--retain", "1", *timeout).returncode == 0
+
+
+def _subscribe(deployment: Deployment, keys: dict[str, str]) -> bool:
+    """A retained message is there at once."""
+    topic = f"permissions/{uuid.uuid4()}"
+    deployment.cloud.client("iot-data").publish(topic=topic, payload=b"1", retain=True)
+    return _pubsub(deployment, keys, "subscribe", topic, "--count", "1", "--timeout", "5").returncode == 0
 
 
 def _identity(deployment: Deployment, keys: dict[str, str]) -> bool:
@@ -84,6 +97,8 @@ def no_users_stay(deployment: Deployment) -> Iterator[None]:
     [
         ("pubsub smoke", _smoke),
         ("pubsub outputs", _outputs),
+        ("pubsub publish", _publish),
+        ("pubsub subscribe", _subscribe),
         ("pubsub identity", _identity),
         ("pubsub attach", _attach),
         ("pubsub detach", _detach),
@@ -120,6 +135,17 @@ def _enough_and_none_too_many(
     with ThreadPoolExecutor(4) as pool:
         passed = pool.map(passes_with, rests)
         assert [action for action, ok in zip(actions, passed, strict=True) if ok] == []
+
+
+@pytest.mark.parametrize("arguments", [("publish", "--topic", "t", "1"), ("subscribe", "t", "--timeout", "1")])
+def test_for_a_user_to_publish_and_subscribe_the_operator_need_only_read_the_stack(
+    deployment: Deployment, arguments: tuple[str, ...]
+) -> None:
+    first, *_ = policies(f"pubsub {arguments[0]}")[0]
+    as_user = ("--user", deployment.make_user(), "--password-stdin")
+    with operator(deployment.cloud, deployment.outputs, [first]) as keys:
+        done = deployment.pubsub(*arguments, *as_user, stdin=f"{PASSWORD}\n", **keys)
+    assert "acknowledged" in done.stdout or "subscribed to t" in done.stderr, done.stderr
 
 
 def _sweep(deployment: Deployment, keys: dict[str, str]) -> bool:

@@ -1,0 +1,206 @@
+"""`pubsub publish` and `pubsub subscribe` on a deployment, as a user of it and as its operator."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import uuid
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.e2e.conftest import PASSWORD
+from tests.e2e.operator import operator, policies
+from tests.processes import ended
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.conftest import Deployment
+
+
+@pytest.fixture
+def topic() -> str:
+    """A topic that nobody else uses."""
+    return f"commands/{uuid.uuid4()}"
+
+
+@pytest.fixture(scope="module")
+def user(deployment: Deployment) -> str:
+    return deployment.make_user()
+
+
+def _publish(deployment: Deployment, *arguments: str, user: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Publish as a user, or as the operator."""
+    if user is None:
+        return deployment.pubsub("publish", *arguments)
+    return deployment.pubsub("publish", *arguments, "--user", user, "--password-stdin", stdin=f"{PASSWORD}\n")
+
+
+def _document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+@contextmanager
+def _subscribing(deployment: Deployment, *arguments: str, user: str | None = None) -> Iterator[subprocess.Popen[str]]:
+    """Subscribe as a user, or as the operator; the broker has the subscription when the block begins."""
+    as_whom = ["--user", user, "--password-stdin"] if user else []
+    running = subprocess.Popen(
+        [sys.executable, "-m", "pubsub_client", "subscribe", *arguments, *as_whom],
+        env=deployment.cloud.environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with ended(running):
+        if user and running.stdin:
+            running.stdin.write(f"{PASSWORD}\n")
+            running.stdin.flush()
+        _wait_for("subscribed to", running)
+        yield running
+
+
+def _wait_for(words: str, running: subprocess.Popen[str]) -> None:
+    """Wait until standard error says this."""
+    assert running.stderr
+    told = []
+    for line in running.stderr:
+        told.append(line)
+        if line.startswith(words):
+            return
+    raise AssertionError("".join(told))
+
+
+@pytest.mark.parametrize(("from_user", "to_user"), [(True, False), (False, True)])
+def test_a_message_is_shown_as_it_comes(
+    deployment: Deployment, user: str, topic: str, from_user: bool, to_user: bool
+) -> None:
+    with _subscribing(deployment, f"{topic}/#", "--count", "2", user=user if to_user else None) as running:
+        topics = ("--topic", f"{topic}/1", "--topic", f"{topic}/2")
+        done = _publish(deployment, *topics, '{"state": "packed"}', user=user if from_user else None)
+        assert (done.returncode, done.stdout) == (0, f"{topic}/1, {topic}/2: acknowledged\n"), done.stderr
+        shown, told = running.communicate(timeout=30)
+    assert running.returncode == 0, told
+    assert re.fullmatch(
+        rf'\d\d:\d\d:\d\d  {topic}/1  \{{"state": "packed"\}}\n\d\d:\d\d:\d\d  {topic}/2  \{{"state": "packed"\}}\n',
+        shown,
+    )
+    assert told == "pubsub: 2 of 2 messages received\n"
+
+
+def test_with_json_each_message_is_a_line_and_bytes_are_base64(deployment: Deployment, topic: str) -> None:
+    with _subscribing(deployment, topic, "--count", "3", "--qos", "1", "--json") as running:
+        _publish(deployment, "--topic", topic, "--text", "päckchen")
+        deployment.pubsub("publish", "--topic", topic, "--bytes-from", "-", stdin="[1]")
+        deployment.pubsub("publish", "--topic", topic, "--qos", "0", "-", stdin="[1]")
+        shown, _ = running.communicate(timeout=30)
+    messages = [json.loads(line) for line in shown.splitlines()]
+    assert all(datetime_has_a_zone(each.pop("received_at")) for each in messages)
+    about = {"topic": topic, "retain": False}
+    assert messages == [
+        {"payload": "päckchen", "is_json": True, "qos": 1} | about,
+        {"payload_base64": "WzFd", "is_json": False, "qos": 1} | about,
+        {"payload": [1], "is_json": True, "qos": 0} | about,
+    ]
+
+
+def datetime_has_a_zone(text: str) -> bool:
+    return text.endswith("+00:00")
+
+
+def test_a_retained_message_is_kept_for_later_subscribers(deployment: Deployment, topic: str) -> None:
+    document = _document(_publish(deployment, "--topic", topic, "--retain", "--json", "7"))
+    assert (document["published"], document["qos"], document["retain"]) == ([topic], 1, True)
+    shown = deployment.pubsub("subscribe", topic, "--count", "1", "--timeout", "20").stdout
+    assert shown.endswith(f"  {topic}  7  retained\n")
+
+
+def test_without_messages_in_time_it_is_1(deployment: Deployment, topic: str) -> None:
+    done = deployment.pubsub("subscribe", topic, "--timeout", "1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1] == "pubsub: 0 messages received"
+
+
+def test_fewer_messages_than_asked_for_are_1_and_any_without_a_number_are_0(deployment: Deployment, topic: str) -> None:
+    _publish(deployment, "--topic", topic, "--retain", "7")
+    fewer = deployment.pubsub("subscribe", topic, "--count", "2", "--timeout", "1")
+    assert (fewer.returncode, len(fewer.stdout.splitlines())) == (1, 1)
+    assert fewer.stderr.splitlines()[-1] == "pubsub: 1 of 2 messages received"
+    assert deployment.pubsub("subscribe", topic, "--timeout", "1").returncode == 0
+
+
+def test_a_reader_that_has_read_enough_ends_it_quietly(deployment: Deployment, topic: str) -> None:
+    with _subscribing(deployment, topic) as running:
+        _publish(deployment, "--topic", topic, "1")
+        assert running.stdout
+        assert running.stdout.readline().endswith(f"  {topic}  1\n")
+        running.stdout.close()
+        running.wait(timeout=30)
+        assert running.stderr
+        assert (running.returncode, running.stderr.read()) == (0, "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_says_how_many_came_and_exits_with_130(
+    deployment: Deployment, topic: str, number: signal.Signals
+) -> None:
+    with _subscribing(deployment, topic) as running:
+        os.kill(running.pid, number)
+        shown, told = running.communicate(timeout=30)
+    assert (running.returncode, shown, told) == (130, "", "pubsub: interrupted; 0 messages received\n")
+
+
+def test_the_state_of_the_connection_is_told(deployment: Deployment, topic: str) -> None:
+    """Another client with its client id ends it, and it comes back."""
+    with _subscribing(deployment, topic, "--client-id", topic) as running:
+        _publish(deployment, "--topic", "t", "1", "--client-id", topic)
+        _wait_for("disconnected: ", running)
+        _wait_for("connected", running)
+        os.kill(running.pid, signal.SIGTERM)
+        running.communicate(timeout=30)
+
+
+def test_a_user_who_lost_the_policy_gets_it_back(deployment: Deployment, topic: str) -> None:
+    user = deployment.make_user()
+    identity_id = deployment.identity_id(deployment.sign_in(user))
+    deployment.cloud.client("iot").detach_policy(policyName=deployment.policy_name, target=identity_id)
+    assert _publish(deployment, "--topic", topic, "1", user=user).returncode == 0
+    assert deployment.attached_policies(identity_id) == [deployment.policy_name]
+
+
+def test_a_user_is_signed_out_at_the_end(deployment: Deployment, user: str, topic: str) -> None:
+    before = deployment.cloud.calls()
+    _publish(deployment, "--topic", topic, "1", user=user)
+    assert deployment.calls_of(before)["cognito-idp:RevokeToken"] == 1
+
+
+def test_what_the_broker_refuses_is_1_and_names_the_missing_permission(deployment: Deployment, topic: str) -> None:
+    statements = [each for each in policies("pubsub publish")[0] if each["Sid"] != "Publish"]
+    with operator(deployment.cloud, deployment.outputs, statements) as keys:
+        done = deployment.pubsub("publish", "--topic", topic, "1", "--json", **keys)
+    document = _document(done)
+    assert (done.returncode, document["published"], document["not_published"]) == (1, [], [topic])
+    assert f"iot:Publish on topic/{topic}" in document["failure"]["cause"]
+    assert document["failure"]["cause"] in done.stderr
+
+
+def test_a_wrong_password_is_1_and_leads_to_the_doctor(deployment: Deployment, user: str) -> None:
+    as_user = ("--user", user, "--password-stdin")
+    done = deployment.pubsub("publish", "--topic", "t", "1", *as_user, stdin="wrong\n")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "NotAuthorizedException" in done.stderr
+    assert f"pubsub doctor --stack AmplifyPubSub --user {user} --password-stdin" in done.stderr
+
+
+@pytest.mark.parametrize("command", [("publish", "--topic", "t" * 257, "1"), ("subscribe", "t" * 257)])
+def test_what_aws_iot_would_refuse_is_2_and_one_line(deployment: Deployment, command: tuple[str, ...]) -> None:
+    done = deployment.pubsub(*command)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "AWS IoT takes 256" in done.stderr.splitlines()[-1]
