@@ -1,0 +1,79 @@
+"""`pubsub publish` and `pubsub subscribe` with a broker that nobody here wrote."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.commands import run_pubsub
+from tests.integration.brokers.authority import Authority
+from tests.integration.brokers.mosquitto import mosquitto
+from tests.integration.brokers.proxy import proxy_to
+from tests.integration.brokers.recorder import recorder_to
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.integration.brokers.broker_process import BrokerProcess, Ports
+    from tests.integration.brokers.conftest import Broker
+
+PASSWORD = "p@ss:wörd"
+HOST = "broker.example"
+"""A name that leads nowhere, so that who gets to the broker has asked the proxy for it."""
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    """Nobody trusts it unless told so."""
+    return Authority(tmp_path, "tests")
+
+
+@pytest.fixture
+def guarded(tmp_path: Path, ports: Ports, authority: Authority) -> Iterator[BrokerProcess]:
+    """A mosquitto behind TLS that wants a user name and a password."""
+    with mosquitto(tmp_path, ports, passwords={"ada": PASSWORD}, certificate=authority.issue(HOST)) as process:
+        yield process
+
+
+async def _pubsub(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return await asyncio.to_thread(run_pubsub, arguments, os.environ, stdin)
+
+
+async def test_every_option_leads_to_the_broker(guarded: BrokerProcess, authority: Authority, topic: str) -> None:
+    """Password, own authority and proxy; a retained message is there for who comes later."""
+    async with proxy_to(guarded.ports.websocket) as proxy:
+        options = [
+            *("--broker", f"wss://{HOST}/mqtt", "--ca-file", str(authority.file)),
+            *("--proxy", f"http://127.0.0.1:{proxy.port}", "--user", "ada", "--password-stdin"),
+        ]
+        sent = await _pubsub("publish", "--topic", topic, "--retain", "[1]", *options, stdin=PASSWORD)
+        assert (sent.returncode, sent.stdout) == (0, f"{topic}: acknowledged\n"), sent.stderr
+        shown = await _pubsub("subscribe", topic, "--count", "1", "--timeout", "20", *options, stdin=PASSWORD)
+    assert (shown.returncode, shown.stdout[8:]) == (0, f"  {topic}  [1]  retained\n"), shown.stderr
+    assert len(proxy.asked) == 2
+
+
+async def test_headers_are_asked_for_with(mosquitto_broker: Broker, topic: str) -> None:
+    async with recorder_to(mosquitto_broker.websocket_port) as recorder:
+        headers = ["--header", "X-Api-Key: open", "--header", "Authorization:Bearer a:b"]
+        url = f"ws://127.0.0.1:{recorder.port}/mqtt?key=secret"
+        done = await _pubsub("publish", "--topic", topic, "1", "--broker", url, *headers)
+    assert done.returncode == 0, done.stderr
+    asked = recorder.connections[0].request.lower().split("\r\n")
+    assert {"x-api-key: open", "authorization: bearer a:b"} <= set(asked)
+
+
+async def test_who_is_refused_is_told_why_without_what_is_secret(guarded: BrokerProcess, authority: Authority) -> None:
+    async with proxy_to(guarded.ports.websocket) as proxy:
+        url, by_proxy = f"wss://{HOST}/mqtt?key=secret", f"http://me:secret@127.0.0.1:{proxy.port}"
+        way = ["--broker", url, "--ca-file", str(authority.file), "--proxy", by_proxy]
+        as_ada = ["--user", "ada", "--password-stdin"]
+        done = await _pubsub("publish", "--topic", "t", "1", "--json", *way, *as_ada, stdin="secret")
+    assert done.returncode == 1
+    assert "the broker does not let user 'ada' connect" in done.stderr
+    assert "secret" not in done.stdout + done.stderr
