@@ -13,7 +13,8 @@ import typer
 
 from pubsub_client._topics import check_topic
 from pubsub_client.checks.check import CouldNotRunError
-from pubsub_client.cli import broker, options
+from pubsub_client.cli import broker_options, options
+from pubsub_client.cli.broker import connected
 from pubsub_client.cli.exit_code import ExitCode
 from pubsub_client.cli.interrupting import run_until_interrupted
 from pubsub_client.cli.told import Told, tell
@@ -70,13 +71,13 @@ def publish(
     profile: options.Profile = None,
     region: options.Region = None,
     endpoint_url: options.EndpointUrl = None,
-    user: broker.User = None,
-    password_stdin: broker.PasswordStdin = False,
-    client_id: broker.ClientId = None,
-    url: broker.Url = None,
-    header: broker.Header = None,
-    ca_file: broker.CaFile = None,
-    proxy: broker.Proxy = None,
+    user: broker_options.User = None,
+    password_stdin: broker_options.PasswordStdin = False,
+    client_id: broker_options.ClientId = None,
+    url: broker_options.Url = None,
+    header: broker_options.Header = None,
+    ca_file: broker_options.CaFile = None,
+    proxy: broker_options.Proxy = None,
     json: options.Json = False,
     timeout: Annotated[
         float, typer.Option(min=1, help="Seconds to wait for the connection, and then for the acknowledgement.")
@@ -93,7 +94,7 @@ def publish(
     """
     _check_topics(topic)
     _check_payload_options(payload, text, bytes_from, password_stdin=password_stdin)
-    to = broker.choose_broker(
+    to = broker_options.choose_broker(
         context,
         stack=stack,
         environment=environment,
@@ -142,7 +143,7 @@ class _Message:
         Raises:
             NotDoneError: the broker does not take it, or there is no connection.
         """
-        async with broker.connected(to, client_id, seconds) as pubsub:
+        async with connected(to, client_id, seconds) as pubsub:
             try:
                 async with asyncio.timeout(seconds):
                     for topic in self.topics:
@@ -200,18 +201,25 @@ def _read_payload(payload: str | None, text: str | None, bytes_from: str | None)
     """
     if text is not None:
         return text
+    if bytes_from is None:
+        return _parse_json(sys.stdin.buffer.read() if payload == _STDIN else payload or "")
     try:
-        if bytes_from is not None:
-            return sys.stdin.buffer.read() if bytes_from == _STDIN else Path(bytes_from).read_bytes()
-        return json_module.loads(sys.stdin.read() if payload == _STDIN else payload, parse_constant=_refuse_constant)
+        return sys.stdin.buffer.read() if bytes_from == _STDIN else Path(bytes_from).read_bytes()
     except OSError as error:
         raise CouldNotRunError(f"--bytes-from: {bytes_from} cannot be read: {error.strerror}") from error
+
+
+def _parse_json(text: str | bytes) -> object:
+    try:
+        return json_module.loads(text, parse_constant=_refuse_constant)
     except json_module.JSONDecodeError as error:
-        raise typer.BadParameter(
-            f"PAYLOAD is no JSON, at line {error.lineno}, column {error.colno}: {error.msg}. To publish a text give "
-            "--text, for anything else --bytes-from."
-        ) from None
+        why = f"at line {error.lineno}, column {error.colno}: {error.msg}"
+    except (ValueError, RecursionError) as error:  # no UTF-8; a number too long or levels too many to be read
+        why = str(error)
+    raise typer.BadParameter(
+        f"PAYLOAD is no JSON, {why}. To publish a text give --text, for anything else --bytes-from."
+    )
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise typer.BadParameter(f"PAYLOAD is no JSON: JSON has no {name}")
+    raise ValueError(f"which has no {name}")

@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.text import Text
 
 from pubsub_client._topics import check_topic_filter
-from pubsub_client.cli import broker, options
+from pubsub_client.cli import broker_options, options
+from pubsub_client.cli.broker import connected
 from pubsub_client.cli.exit_code import ExitCode
 from pubsub_client.cli.interrupting import run_until_interrupted
 from pubsub_client.cli.message_line import as_json, as_text
@@ -55,13 +56,13 @@ def subscribe(
     profile: options.Profile = None,
     region: options.Region = None,
     endpoint_url: options.EndpointUrl = None,
-    user: broker.User = None,
-    password_stdin: broker.PasswordStdin = False,
-    client_id: broker.ClientId = None,
-    url: broker.Url = None,
-    header: broker.Header = None,
-    ca_file: broker.CaFile = None,
-    proxy: broker.Proxy = None,
+    user: broker_options.User = None,
+    password_stdin: broker_options.PasswordStdin = False,
+    client_id: broker_options.ClientId = None,
+    url: broker_options.Url = None,
+    header: broker_options.Header = None,
+    ca_file: broker_options.CaFile = None,
+    proxy: broker_options.Proxy = None,
     verbose: options.Verbose = False,
 ) -> None:
     """Show messages of a stack's AWS IoT, or of any broker over WebSocket, as they come, until Ctrl-C.
@@ -76,7 +77,7 @@ def subscribe(
     pubsub subscribe '#' --broker wss://broker.example/mqtt
     """
     _check_topic_filters(topic_filters)
-    of = broker.choose_broker(
+    of = broker_options.choose_broker(
         context,
         stack=stack,
         environment=environment,
@@ -126,7 +127,7 @@ class Reading:
             CouldNotRunError: there is no such stack, or there are no credentials to read it with.
             NotDoneError: there is no connection, or the broker refuses a topic filter.
         """
-        async with broker.connected(of, client_id, self.seconds or _CONNECT_SECONDS) as pubsub:
+        async with connected(of, client_id, self.seconds or _CONNECT_SECONDS) as pubsub:
             states = asyncio.create_task(_tell_states(pubsub))
             try:
                 async with pubsub.subscribe(self.topic_filters, qos=self.qos, buffer=_BUFFER) as messages:
@@ -166,7 +167,12 @@ class Reading:
 
     def _show(self, message: Message) -> None:
         now = datetime.now(UTC)
-        write_line(as_json(message, now) if self.json else self._in_colour(as_text(message, now)))
+        try:
+            line = as_json(message, now) if self.json else self._in_colour(as_text(message, now))
+        except RecursionError:  # Python reads JSON of a few levels more than it writes
+            _tell(f"a message to {message.topic!r} has too many levels to be shown", "yellow")
+        else:
+            write_line(line)
 
     def _in_colour(self, line: Text) -> str:
         """Return the line as the terminal takes it; without colours it need not be rendered, which takes its time."""

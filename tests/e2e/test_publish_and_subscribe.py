@@ -10,6 +10,7 @@ import subprocess
 import sys
 import uuid
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -102,17 +103,13 @@ def test_with_json_each_message_is_a_line_and_bytes_are_base64(deployment: Deplo
         deployment.pubsub("publish", "--topic", topic, "--qos", "0", "-", stdin="[1]")
         shown, _ = running.communicate(timeout=30)
     messages = [json.loads(line) for line in shown.splitlines()]
-    assert all(datetime_has_a_zone(each.pop("received_at")) for each in messages)
+    assert all(datetime.fromisoformat(each.pop("received_at")).tzinfo for each in messages)
     about = {"topic": topic, "retain": False}
     assert messages == [
         {"payload": "päckchen", "is_json": True, "qos": 1} | about,
         {"payload_base64": "WzFd", "is_json": False, "qos": 1} | about,
         {"payload": [1], "is_json": True, "qos": 0} | about,
     ]
-
-
-def datetime_has_a_zone(text: str) -> bool:
-    return text.endswith("+00:00")
 
 
 def test_a_retained_message_is_kept_for_later_subscribers(deployment: Deployment, topic: str) -> None:
@@ -159,7 +156,7 @@ def test_interrupted_it_says_how_many_came_and_exits_with_130(
 
 def test_the_state_of_the_connection_is_told(deployment: Deployment, topic: str) -> None:
     """Another client with its client id ends it, and it comes back."""
-    with _subscribing(deployment, topic, "--client-id", topic) as running:
+    with _subscribing(deployment, topic, "--timeout", "60", "--client-id", topic) as running:
         _publish(deployment, "--topic", "t", "1", "--client-id", topic)
         _wait_for("disconnected: ", running)
         _wait_for("connected", running)

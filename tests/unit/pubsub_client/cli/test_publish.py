@@ -32,7 +32,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--topic", "t", "1", "--qos", "2"], "--qos"),
         (["--topic", "t", "packed"], "PAYLOAD is no JSON, at line 1, column 1: Expecting value. To publish a text"),
         (["--topic", "t", '{"a": 1,\n "b": }'], "PAYLOAD is no JSON, at line 2, column 7"),
-        (["--topic", "t", "[NaN]"], "PAYLOAD is no JSON: JSON has no NaN"),
+        (["--topic", "t", "[NaN]"], "PAYLOAD is no JSON, which has no NaN"),
         (
             ["--topic", "t", "-", "--user", "ada", "--password-stdin"],
             "--password-stdin and PAYLOAD - would both read standard input",
@@ -49,10 +49,22 @@ def test_wrong_usage_is_2_and_says_what_is_wrong(arguments: list[str], told: str
     assert told in done.output.replace("\n", " ")
 
 
-def test_json_from_standard_input_is_refused_with_the_place_too() -> None:
-    done = CliRunner().invoke(app, ["publish", "--topic", "t", "-"], input='{"a": 1}}')
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (b'{"a": 1}}', "at line 1, column 9: Extra data"),
+        (b"", "at line 1, column 1: Expecting value"),
+        (b'"\xff"', "can't decode byte 0xff"),
+        (b"[" * 100_000, "recursion"),
+        (b"1" * 5_000, "limit"),
+    ],
+    ids=["more than one", "nothing", "no UTF-8", "too deep", "too long a number"],
+)
+def test_what_is_no_json_on_standard_input_is_refused_with_the_reason(given: bytes, told: str) -> None:
+    done = CliRunner().invoke(app, ["publish", "--topic", "t", "-"], input=given)
     assert done.exit_code == 2
-    assert "PAYLOAD is no JSON, at line 1, column 9: Extra data" in done.output
+    assert "PAYLOAD is no JSON, " in done.output
+    assert told in done.output
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

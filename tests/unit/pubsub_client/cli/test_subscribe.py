@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import sys
 from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,19 @@ async def test_missed_messages_are_told_when_they_are_noticed_and_at_the_end(
     await reading.read(messages)
     assert capfd.readouterr().err.startswith("3 messages missed")
     assert reading.told == "2 messages received, 3 missed"
+
+
+@pytest.mark.parametrize("json", [True, False])
+@pytest.mark.usefixtures("capfd")
+async def test_no_message_of_however_many_levels_ends_it(json: bool) -> None:
+    messages = Subscription(("t",), buffer=1000)
+    depths = range(sys.getrecursionlimit() - 200, sys.getrecursionlimit() + 10)
+    for depth in depths:
+        messages.put(Packet("t", b"[" * depth + b"]" * depth, 0, retain=False))
+    messages.end()
+    reading = Reading(["t"], qos=0, count=None, seconds=None, json=json)
+    await reading.read(messages)
+    assert reading.received == len(depths)
 
 
 @contextmanager
