@@ -20,7 +20,9 @@ from pubsub_client.cli.exit_code import ExitCode
 from pubsub_client.cli.interrupting import run_until_interrupted
 from pubsub_client.cli.message_line import as_json, as_text
 from pubsub_client.cli.standard_output import reader_watched, write_line
+from pubsub_client.cli.told import Told, tell
 from pubsub_client.exceptions import TopicError
+from pubsub_client.operations.failure import NotDoneError
 
 if TYPE_CHECKING:
     from pubsub_client import Message, PubSub, Subscription
@@ -95,6 +97,8 @@ def subscribe(
     reading = Reading(topic_filters, qos, count, timeout, json)
     try:
         run_until_interrupted(reading.run(of, client_id))
+    except NotDoneError as error:
+        tell(Told((), {}, error.finding), "subscribe", of.aws, of.stack, json=False)
     except KeyboardInterrupt:
         print(f"pubsub: interrupted; {reading.told}", file=sys.stderr)
         raise typer.Exit(ExitCode.INTERRUPTED) from None

@@ -188,12 +188,16 @@ def test_what_the_broker_refuses_is_1_and_names_the_missing_permission(deploymen
     assert document["failure"]["cause"] in done.stderr
 
 
-def test_a_wrong_password_is_1_and_leads_to_the_doctor(deployment: Deployment, user: str) -> None:
-    as_user = ("--user", user, "--password-stdin")
-    done = deployment.pubsub("publish", "--topic", "t", "1", *as_user, stdin="wrong\n")
+@pytest.mark.parametrize("command", [("publish", "--topic", "t", "1"), ("subscribe", "t")])
+def test_a_wrong_password_is_1_and_leads_to_the_doctor_of_the_same_deployment(
+    deployment: Deployment, user: str, command: tuple[str, ...]
+) -> None:
+    there = f"--region {deployment.cloud.region}"
+    done = deployment.pubsub(*command, *there.split(), "--user", user, "--password-stdin", stdin="wrong\n")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "NotAuthorizedException" in done.stderr
-    assert f"pubsub doctor --stack AmplifyPubSub --user {user} --password-stdin" in done.stderr
+    cause, fix = done.stderr.splitlines()
+    assert "NotAuthorizedException" in cause
+    assert fix.strip() == f"pubsub doctor --stack AmplifyPubSub --user {user} --password-stdin {there}"
 
 
 @pytest.mark.parametrize("command", [("publish", "--topic", "t" * 257, "1"), ("subscribe", "t" * 257)])
