@@ -1,14 +1,17 @@
-"""A Python counterpart of Amplify PubSub over AWS IoT.
+"""A PubSub client over AWS IoT, or over any MQTT broker: the Python counterpart of Amplify PubSub.
 
-    session = CognitoSession(region=..., user_pool_id=..., user_pool_client_id=..., identity_pool_id=...)
-    await session.sign_in("ada", password)
-    provider = AwsIot(endpoint=..., region=..., credentials=session)
-    async with PubSub(provider) as pubsub, pubsub.subscribe("orders/#") as messages:
-        await pubsub.publish("orders/1", {"state": "packed"})
-        async for message in messages:
-            print(message.topic, message.payload)
+    >>> session = CognitoSession.from_outputs(outputs)
+    >>> await session.sign_in("ada", password)
+    >>> provider = AwsIot.from_outputs(outputs, session)
+    >>> async with PubSub(provider) as pubsub, pubsub.subscribe("orders/#") as orders:
+    ...     await pubsub.publish("orders/1", {"state": "packed"})
+    ...     async for message in orders:
+    ...         print(message.topic, message.payload)
+    ...         break
+    orders/1 {'state': 'packed'}
 
-What can go wrong is in :mod:`pubsub_client.exceptions`.
+``outputs`` are those of the stack, by name. What can go wrong is in :mod:`pubsub_client.exceptions`; what is promised,
+in docs/client.md.
 """
 
 from __future__ import annotations

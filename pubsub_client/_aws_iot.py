@@ -45,6 +45,8 @@ _PERMISSIONS = {
 class AwsIot:
     """How to reach AWS IoT as somebody with AWS credentials.
 
+        >>> provider = AwsIot(endpoint="wss://abc-ats.iot.eu-west-1.amazonaws.com/mqtt", credentials=SdkCredentials())
+
     Args:
         endpoint: what DescribeEndpoint gives for ``iot:Data-ATS``, or ``wss://`` before it and ``/mqtt`` behind, as
             Amplify takes it.

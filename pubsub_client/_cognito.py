@@ -42,6 +42,11 @@ class _Held:
 class CognitoSession:
     """Signs a user in, and gives the user's identity id and AWS credentials.
 
+        >>> session = CognitoSession.from_outputs(outputs)
+        >>> await session.sign_in("ada", password)
+        >>> identity_id = await session.identity_id()
+        >>> await session.sign_out()
+
     Tokens and credentials are renewed when they are asked for with a fifth of their life left, five minutes at most.
 
     Args:

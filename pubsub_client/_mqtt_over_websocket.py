@@ -30,6 +30,8 @@ _RESERVED = {"host", "connection", "upgrade"}
 class MqttOverWebSocket:
     """How to reach a broker by its URL.
 
+        >>> provider = MqttOverWebSocket("wss://broker.example:8084/mqtt", user_name="ada", password=password)
+
     Args:
         url: ``ws://`` or ``wss://``, host, port if it is not 80 or 443, path and query.
         headers: HTTP headers that the broker, or what stands before it, wants on the upgrade.

@@ -152,11 +152,23 @@ class PubSub:
         return self._states.now.state
 
     def states(self) -> AsyncGenerator[StateChange]:
-        """Return a stream of the state now and each one after it, with the reason; ends after ``CLOSED``."""
+        """Return a stream of the state now and each one after it, with the reason; ends after ``CLOSED``.
+
+        >>> async with PubSub(provider) as pubsub:
+        ...     state, reason = await anext(pubsub.states())
+        >>> state
+        <ConnectionState.CONNECTED: 'connected'>
+        """
         return self._states.stream()
 
     async def publish(self, topic: str | Iterable[str], payload: object, *, qos: int = 1, retain: bool = False) -> None:
         """Publish a message, to one topic or to each of several.
+
+            >>> async with PubSub(provider) as pubsub:
+            ...     await pubsub.publish(["orders/1", "orders/2"], {"state": "packed"})
+            ...     await pubsub.publish("orders/3", {"packed": {1, 2}})
+            Traceback (most recent call last):
+            pubsub_client.exceptions.PayloadError: the payload cannot be sent: $.packed is of type set, ...
 
         Messages to one topic arrive in the order in which they were published, but one that had to be sent again may
         arrive twice.

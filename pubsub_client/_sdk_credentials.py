@@ -35,6 +35,9 @@ def sso_login_advice(error: Exception, options: str) -> str:
 class SdkCredentials:
     """The credentials that boto3 finds, which renews those that end by itself.
 
+        >>> async with PubSub(AwsIot.from_outputs(outputs, SdkCredentials())) as pubsub:
+        ...     await pubsub.publish("service/state", "up")
+
     They are a profile's, the environment's, those of a container's or an instance's role, or of IAM Identity Center.
     https://boto3.amazonaws.com/v1/documentation/api/latest/guide/credentials.html
 

@@ -19,7 +19,9 @@ _shared: list[PubSub] = []
 def configure(pubsub: PubSub) -> None:
     """Make a client the one that :func:`get` returns everywhere; it need not be connected.
 
-        configure(PubSub(AwsIot.from_outputs(outputs, session)))
+        >>> configure(PubSub(AwsIot.from_outputs(outputs, session)))
+        >>> await get().publish("orders/1", {"state": "packed"})
+        >>> await get().close()
 
     Raises:
         ConfigurationError: the client of before is not closed.
@@ -31,8 +33,6 @@ def configure(pubsub: PubSub) -> None:
 
 def get() -> PubSub:
     """Return the client that was configured; it connects in the background, at the first call.
-
-        await get().publish("orders/1", {"state": "packed"})
 
     Whoever calls :func:`configure` closes it at the end: ``await get().close()``.
 

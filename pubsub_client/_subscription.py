@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 class Message:
     """One message: as it was received, or as a last will is to be sent.
 
+        >>> will = Message("presence/ada", {"online": False}, retain=True)
+        >>> will.is_json
+        True
+
     Args:
         topic: the topic it is published to.
         payload: the JSON value; the bytes if it is no JSON, or was sent as bytes by this library.
@@ -37,6 +41,12 @@ class Message:
 
 class Subscription:
     """The messages of one or more topic filters, to read with ``async for``; :meth:`PubSub.subscribe` makes it.
+
+        >>> async with PubSub(provider) as pubsub, pubsub.subscribe(["orders/+", "alarms/#"], qos=1) as messages:
+        ...     await pubsub.publish("alarms/1/smoke", b"\\x01")
+        ...     message = await anext(messages)
+        >>> (message.topic, message.payload, message.is_json, messages.missed)
+        ('alarms/1/smoke', b'\\x01', False, 0)
 
     Args:
         topic_filters: the topic filters.

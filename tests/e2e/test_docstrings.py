@@ -1,0 +1,84 @@
+"""The examples in the docstrings of what the client offers, run as they stand."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import inspect
+import traceback
+from contextlib import redirect_stdout
+from io import StringIO
+from typing import TYPE_CHECKING
+
+import pytest
+
+import pubsub_client
+from pubsub_client import AwsIot, CognitoSession
+from tests.e2e.conftest import PASSWORD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.conftest import Deployment
+
+
+def examples() -> Iterator[tuple[str, list[doctest.Example]]]:
+    """Give the examples of the package, of each name it exports, and of what is public in a class."""
+    parser = doctest.DocTestParser()
+    for name, documented in _documented():
+        found = parser.get_examples(inspect.getdoc(documented) or "", name)
+        if found:
+            yield name, found
+
+
+def _documented() -> Iterator[tuple[str, object]]:
+    yield "pubsub_client", pubsub_client
+    for name in pubsub_client.__all__:
+        exported = getattr(pubsub_client, name)
+        yield name, exported
+        if inspect.isclass(exported):
+            yield from (
+                (f"{name}.{member}", of)
+                for member, of in inspect.getmembers(exported, inspect.isroutine)
+                if not member.startswith("_")
+            )
+
+
+@pytest.fixture(scope="module")
+def ada(deployment: Deployment) -> str:
+    """The user of the examples, by the name they sign in with."""
+    return deployment.make_user(name="ada")
+
+
+@pytest.mark.parametrize("examples_of_one", [pytest.param(found, id=name) for name, found in examples()])
+async def test_an_example_does_what_it_says(
+    deployment: Deployment, ada: str, examples_of_one: list[doctest.Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in deployment.cloud.environment().items():
+        monkeypatch.setenv(name, value)
+    session = CognitoSession.from_outputs(deployment.outputs)
+    await session.sign_in(ada, PASSWORD)
+    names = {
+        **{name: getattr(pubsub_client, name) for name in pubsub_client.__all__},
+        "outputs": deployment.outputs,
+        "password": PASSWORD,
+        "session": session,
+        "provider": AwsIot.from_outputs(deployment.outputs, session),
+    }
+    for example in examples_of_one:
+        done = await _run(example.source.replace('"ada"', repr(ada)), names)
+        assert doctest.OutputChecker().check_output(example.want, done, doctest.ELLIPSIS), done
+
+
+async def _run(source: str, names: dict[str, object]) -> str:
+    """Run one example, and return what it prints or raises, as it is written in a docstring."""
+    code = compile(source, "<docstring>", "single", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    printed = StringIO()
+    with redirect_stdout(printed):
+        try:
+            running = eval(code, names)  # noqa: S307 - our own examples
+            if inspect.isawaitable(running):
+                await running
+        except Exception as error:  # noqa: BLE001 - an example may raise what it says
+            return "Traceback (most recent call last):\n" + "".join(traceback.format_exception_only(error))
+    return printed.getvalue()
