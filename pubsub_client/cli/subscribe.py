@@ -69,8 +69,8 @@ def subscribe(
 ) -> None:
     """Show messages of a stack's AWS IoT, or of any broker over WebSocket, as they come, until Ctrl-C.
 
-    A line a message: time, topic, payload. The state of the connection, which is made again by itself, goes to standard
-    error.
+    A line a message: time, topic, payload. Whether the connection is up, which is made again by itself, is told on
+    standard error.
 
     pubsub subscribe 'orders/#'
 
