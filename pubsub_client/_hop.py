@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import asyncio
-    import concurrent.futures
     from collections.abc import Callable
 
-_T = TypeVar("_T")
+# Waking the loop costs more than a call, so that under load it looks by itself; one that waits is not kept waiting.
+_BURST = 8
+_LOOK_AGAIN_SECONDS = 0.0005
 
 
 class Hop:
-    """Makes calls on the loop for other threads; a burst of them wakes the loop once."""
+    """Makes calls on the loop for other threads; a burst of them wakes the loop once.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    Args:
+        loop: where the calls are made.
+        is_busy: whether more calls are to be expected at once, by which the loop looks for them instead of being woken.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, is_busy: Callable[[], bool] = lambda: False) -> None:
         self._loop = loop
+        self._is_busy = is_busy
         self._calls: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._scheduled = False
 
@@ -28,24 +35,17 @@ class Hop:
             self._scheduled = True
             self._loop.call_soon_threadsafe(self._run)
 
-    def follow(self, source: concurrent.futures.Future[_T]) -> asyncio.Future[_T]:
-        """Return a future of the loop that ends as one of another thread does."""
-        target: asyncio.Future[_T] = self._loop.create_future()
-        source.add_done_callback(lambda done: self.call(_settle, target, done))
-        return target
-
     def _run(self) -> None:
-        # Reset first: what is added from here on is either taken below or schedules anew.
-        self._scheduled = False
+        made = 0
         while self._calls:
             function, arguments = self._calls.popleft()
             function(*arguments)
-
-
-def _settle(target: asyncio.Future[_T], source: concurrent.futures.Future[_T]) -> None:
-    if target.done():
-        return
-    if error := source.exception():
-        target.set_exception(error)
-    else:
-        target.set_result(source.result())
+            made += 1
+        if made >= _BURST or (made and self._is_busy()):
+            self._loop.call_later(_LOOK_AGAIN_SECONDS, self._run)
+            return
+        self._scheduled = False
+        # What was added just before that has scheduled nothing.
+        if self._calls and not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._run)

@@ -14,8 +14,7 @@ FIRST_FAILURE = 0x80
 """MQTT's reason codes from here on tell of a failure (MQTT 5, section 2.4)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(NamedTuple):
     """An application message on its way, in either direction.
 
     Args:

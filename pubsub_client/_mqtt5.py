@@ -25,7 +25,10 @@ _ANSWER_SECONDS = 30
 _CONNACK_SECONDS = 5
 _CLOSE_SECONDS = 5.0
 _DAY_MS = 86_400_000
+# So many operations unanswered, and their answers come in numbers.
+_BUSY = 16
 _DONE = Answer()
+_QOS = (mqtt5.QoS.AT_MOST_ONCE, mqtt5.QoS.AT_LEAST_ONCE)
 # What awscrt fails an operation with when its connection is going, or gone.
 _GOING = {
     "AWS_ERROR_MQTT5_OPERATION_FAILED_DUE_TO_OFFLINE_QUEUE_POLICY",
@@ -53,7 +56,7 @@ class Mqtt5Link:
         self._request: UpgradeRequest | None = None
         self._on_received = on_received
         self._on_dropped = on_dropped
-        self._hop = Hop(loop)
+        self._hop = Hop(loop, lambda: len(self._unanswered) > _BUSY)
         self._opened: asyncio.Future[bool] = loop.create_future()
         self._stopped = asyncio.Event()
         self._unanswered: dict[concurrent.futures.Future[Any], Callable[[Answer], None]] = {}
@@ -198,12 +201,15 @@ class Mqtt5Link:
         submitted.add_done_callback(lambda done: self._hop.call(self._answered, done, read))
 
     def _answered(self, done: concurrent.futures.Future[Any], read: Callable[[Any], Answer]) -> None:
-        error = done.exception()
-        # What awscrt fails because the connection goes is answered when it has gone, in order and with the reason.
-        if error and getattr(error, "name", "") in _GOING:
-            return
+        try:
+            answer = read(done.result())
+        except AwsCrtError as error:
+            # What it fails because the connection goes is answered when it has gone, in order and with the reason.
+            if error.name in _GOING:
+                return
+            answer = Answer(error=error)
         if answered := self._unanswered.pop(done, None):
-            answered(Answer(error=error) if isinstance(error, Exception) else read(done.result()))
+            answered(answer)
 
     def _answer_all(self, reason: str) -> None:
         unanswered, self._unanswered = self._unanswered, {}
@@ -215,7 +221,7 @@ def _publish_packet(packet: Packet) -> mqtt5.PublishPacket:
     return mqtt5.PublishPacket(
         topic=packet.topic,
         payload=packet.payload,
-        qos=mqtt5.QoS(packet.qos),
+        qos=_QOS[packet.qos],
         retain=packet.retain,
         content_type=packet.content_type,
     )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -47,21 +46,41 @@ async def test_a_burst_wakes_the_loop_once(monkeypatch: pytest.MonkeyPatch) -> N
     assert arrived == list(range(100))
 
 
-async def test_a_future_of_another_thread_is_followed() -> None:
-    hop = Hop(asyncio.get_running_loop())
-    good: concurrent.futures.Future[int] = concurrent.futures.Future()
-    bad: concurrent.futures.Future[int] = concurrent.futures.Future()
-    followed: list[asyncio.Future[Any]] = [hop.follow(good), hop.follow(bad)]
-    good.set_result(1)
-    bad.set_exception(RuntimeError("broken"))
-    assert await followed[0] == 1
-    with pytest.raises(RuntimeError, match="broken"):
-        await followed[1]
+async def test_a_busy_loop_looks_by_itself_instead_of_being_woken_and_is_woken_again_when_it_is_quiet(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop = asyncio.get_running_loop()
+    wakes = 0
+    woken_by = loop.call_soon_threadsafe
 
+    def wake(callback: Callable[..., object]) -> asyncio.Handle:
+        nonlocal wakes
+        wakes += 1
+        return woken_by(callback)
 
-async def test_a_follower_that_was_cancelled_is_left_alone() -> None:
-    hop = Hop(asyncio.get_running_loop())
-    source: concurrent.futures.Future[int] = concurrent.futures.Future()
-    hop.follow(source).cancel()
-    source.set_result(1)
+    monkeypatch.setattr(loop, "call_soon_threadsafe", wake)
+    busy = True
+    hop = Hop(loop, lambda: busy)
+    arrived: list[int] = []
+    for number in range(5):
+        hop.call(arrived.append, number)
+        async with asyncio.timeout(5):
+            while len(arrived) <= number:
+                await asyncio.sleep(0)
+    assert wakes == 1
+    busy = False
+    await asyncio.sleep(0.05)  # it looks, finds nothing, and waits to be woken
+    hop.call(arrived.append, 5)
     await asyncio.sleep(0.01)
+    assert (arrived, wakes) == (list(range(6)), 2)
+
+
+async def test_a_loop_that_is_not_busy_is_woken_for_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    wakes: list[Callable[..., object]] = []
+    monkeypatch.setattr(loop, "call_soon_threadsafe", wakes.append)
+    hop = Hop(loop)
+    for number in range(3):
+        hop.call(list)
+        assert len(wakes) == number + 1
+        wakes[-1]()
