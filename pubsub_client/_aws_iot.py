@@ -149,8 +149,8 @@ class AwsIot:
         """
         actions, kind = _PERMISSIONS[operation]
         return (
-            f"the identity's role or the IoT policies attached to it do not allow {actions} on "
-            f"{kind}/{resource} (a new attachment can take minutes to act)"
+            "the IAM policies of the credentials or, of a Cognito identity, the IoT policies attached to it do not "
+            f"allow {actions} on {kind}/{resource} (a new attachment can take minutes to act)"
         )
 
     async def remedy_denial(self) -> Remedy | None:

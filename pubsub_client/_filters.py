@@ -31,6 +31,8 @@ class Filters:
 
     def __init__(self) -> None:
         self._filters: dict[str, _Filter] = {}
+        self._left: set[str] = set()
+        """Those that the broker could not be told of; it knows them for as long as it keeps the session."""
 
     def number_with(self, topic_filters: tuple[str, ...]) -> int:
         """Return how many topic filters there would be with these."""
@@ -53,6 +55,7 @@ class Filters:
             if shared.granted is None or shared.granted < qos:
                 await connection.subscribe(topic_filter, qos)
                 shared.granted = qos
+                self._left.discard(topic_filter)
 
     async def remove(self, reader: Subscription, connection: Connection | None) -> None:
         """Take a reader away, and unsubscribe from what nobody reads any more, if there is a connection."""
@@ -65,16 +68,25 @@ class Filters:
                 if shared.readers or self._filters.get(topic_filter) is not shared:
                     continue
                 del self._filters[topic_filter]
-                if shared.granted is not None and connection:
+                if shared.granted is None:
+                    continue
+                self._left.add(topic_filter)
+                if connection:
                     with suppress(ConnectionLost):
-                        await connection.unsubscribe(topic_filter)
+                        await self._unsubscribe(connection, topic_filter)
 
-    async def subscribe_again(self, connection: Connection) -> None:
-        """Subscribe to everything granted before; a refusal now ends the readers of that topic filter.
+    async def resume(self, connection: Connection, *, session_present: bool) -> None:
+        """Bring a new connection to what is read, from nothing or from what the broker has kept.
+
+        A topic filter that is refused now ends its readers.
 
         Raises:
             ConnectionLost: the connection went away before the answers.
         """
+        if session_present:
+            await asyncio.gather(*(self._unsubscribe(connection, topic_filter) for topic_filter in list(self._left)))
+            return
+        self._left.clear()
         granted = [shared for shared in self._filters.values() if shared.granted is not None]
         await asyncio.gather(*(self._subscribe_again(connection, shared) for shared in granted))
 
@@ -85,6 +97,10 @@ class Filters:
             shared.granted = None
             for reader in shared.readers:
                 reader.end(refusal)
+
+    async def _unsubscribe(self, connection: Connection, topic_filter: str) -> None:
+        await connection.unsubscribe(topic_filter)
+        self._left.discard(topic_filter)
 
     def deliver(self, packet: Packet) -> None:
         """Hand a message to every reader of a topic filter that it matches, once to each."""

@@ -273,8 +273,8 @@ class PubSub:
         self._states.change(ConnectionState.CONNECTING)
 
     async def _on_connected(self, session_present: bool) -> None:
-        if not session_present and self._connection:
-            await self._filters.subscribe_again(self._connection)
+        if self._connection:
+            await self._filters.resume(self._connection, session_present=session_present)
         self._states.change(ConnectionState.CONNECTED)
 
     def _on_disconnected(self, reason: str) -> None:

@@ -81,3 +81,24 @@ async def test_a_session_that_the_broker_keeps_gets_what_came_meanwhile(mosquitt
         assert (await next_of(messages)).payload == "meanwhile"
         assert len(recorder.connections) == 2
         assert not recorder.connections[-1].subscribed  # the broker remembers
+
+
+async def test_what_is_left_while_the_connection_is_away_is_given_back_to_a_broker_that_remembers_it(
+    mosquitto_broker: Broker, topic: str
+) -> None:
+    kept, left = f"{topic}/kept", f"{topic}/left"
+    async with (
+        recorder_to(mosquitto_broker.websocket_port) as recorder,
+        PubSub(mosquitto_broker.provider_at(recorder.port), session_expiry=60) as pubsub,
+        pubsub.subscribe(kept, qos=1) as messages,
+        mosquitto_broker.paho() as paho,
+        watching(pubsub) as until,
+    ):
+        async with pubsub.subscribe(left, qos=1):
+            recorder.cut()
+            await until(ConnectionState.DISCONNECTED)
+        await until(ConnectionState.CONNECTED)
+        for each in (left, kept):
+            await paho.publish(each, b'"afterwards"')
+        assert (await next_of(messages)).topic == kept
+        assert [packet.topic for packet in recorder.connections[-1].delivered] == [kept]
