@@ -16,13 +16,28 @@ if TYPE_CHECKING:
     from pubsub_client._subscription import Subscription
 
 
+# So often the connection may go when a topic filter is subscribed to again, before that is taken for a refusal.
+_MOST_LOSSES = 5
+
+
 @dataclass
 class _Filter:
-    """A topic filter and its readers; granted is the QoS that the broker has agreed to."""
+    """A topic filter and its readers.
+
+    Args:
+        topic_filter: the topic filter.
+        readers: everybody who reads it.
+        wanted: the highest QoS that was asked for and agreed to.
+        agreed: whether the broker has agreed in its present session.
+        losses: connections that went in a row while it was subscribed to again.
+        changing: held while the broker is asked.
+    """
 
     topic_filter: str
     readers: list[Subscription] = field(default_factory=list)
-    granted: int | None = None
+    wanted: int | None = None
+    agreed: bool = False
+    losses: int = 0
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -31,12 +46,12 @@ class Filters:
 
     def __init__(self) -> None:
         self._filters: dict[str, _Filter] = {}
-        self._left: set[str] = set()
-        """Those that the broker could not be told of; it knows them for as long as it keeps the session."""
+        self._asked_for: set[str] = set()
+        """What the broker may know in its present session, with readers or without."""
 
     def number_with(self, topic_filters: tuple[str, ...]) -> int:
-        """Return how many topic filters there would be with these."""
-        return len(self._filters.keys() | set(topic_filters))
+        """Return how many topic filters the broker would know with these."""
+        return len(self._filters.keys() | self._asked_for | set(topic_filters))
 
     def add(self, reader: Subscription) -> None:
         """Let a reader have what arrives for its topic filters, also before the broker has agreed."""
@@ -52,10 +67,8 @@ class Filters:
         """
         shared = self._filters[topic_filter]
         async with shared.changing:
-            if shared.granted is None or shared.granted < qos:
-                await connection.subscribe(topic_filter, qos)
-                shared.granted = qos
-                self._left.discard(topic_filter)
+            if shared.wanted is None or shared.wanted < qos:
+                await self._ask_for(connection, shared, qos)
 
     async def remove(self, reader: Subscription, connection: Connection | None) -> None:
         """Take a reader away, and unsubscribe from what nobody reads any more, if there is a connection."""
@@ -63,44 +76,68 @@ class Filters:
         for shared in left:
             shared.readers.remove(reader)
         for shared in left:
-            topic_filter = shared.topic_filter
             async with shared.changing:
-                if shared.readers or self._filters.get(topic_filter) is not shared:
+                if shared.readers or self._filters.get(shared.topic_filter) is not shared:
                     continue
-                del self._filters[topic_filter]
-                if shared.granted is None:
-                    continue
-                self._left.add(topic_filter)
-                if connection:
+                del self._filters[shared.topic_filter]
+                if connection and shared.topic_filter in self._asked_for:
                     with suppress(ConnectionLost):
-                        await self._unsubscribe(connection, topic_filter)
+                        await self._give_back(connection, shared.topic_filter)
 
     async def resume(self, connection: Connection, *, session_present: bool) -> None:
-        """Bring a new connection to what is read, from nothing or from what the broker has kept.
+        """Bring the broker to what is read: from nothing, or from what it has kept of the session.
 
         A topic filter that is refused now ends its readers.
 
         Raises:
             ConnectionLost: the connection went away before the answers.
         """
-        if session_present:
-            await asyncio.gather(*(self._unsubscribe(connection, topic_filter) for topic_filter in list(self._left)))
-            return
-        self._left.clear()
-        granted = [shared for shared in self._filters.values() if shared.granted is not None]
-        await asyncio.gather(*(self._subscribe_again(connection, shared) for shared in granted))
+        if not session_present:
+            self._asked_for.clear()
+            for shared in self._filters.values():
+                shared.agreed = False
+        missing = [shared for shared in self._filters.values() if shared.wanted is not None and not shared.agreed]
+        if any(shared.losses for shared in missing):
+            for shared in missing:  # one by one, so that it is known which the connection goes for
+                await self._ask_again(connection, shared)
+        else:
+            await asyncio.gather(*(self._ask_again(connection, shared) for shared in missing))
+        for topic_filter in self._asked_for - self._filters.keys():
+            await self._give_back(connection, topic_filter)
 
-    async def _subscribe_again(self, connection: Connection, shared: _Filter) -> None:
+    async def _ask_for(self, connection: Connection, shared: _Filter, qos: int) -> None:
+        self._asked_for.add(shared.topic_filter)
         try:
-            await connection.subscribe(shared.topic_filter, shared.granted or 0)
-        except SubscribeRefused as refusal:
-            shared.granted = None
-            for reader in shared.readers:
-                reader.end(refusal)
+            await connection.subscribe(shared.topic_filter, qos)
+        except SubscribeRefused:
+            if not shared.agreed:
+                self._asked_for.discard(shared.topic_filter)
+            raise
+        shared.wanted = qos
+        shared.agreed = True
+        shared.losses = 0
 
-    async def _unsubscribe(self, connection: Connection, topic_filter: str) -> None:
+    async def _ask_again(self, connection: Connection, shared: _Filter) -> None:
+        try:
+            await self._ask_for(connection, shared, shared.wanted or 0)
+        except SubscribeRefused as refusal:
+            self._end(shared, refusal)
+        except ConnectionLost as loss:
+            shared.losses += 1
+            if shared.losses == _MOST_LOSSES:
+                self._end(shared, SubscribeRefused(shared.topic_filter, f"each time it was asked for, {loss}"))
+            raise
+
+    async def _give_back(self, connection: Connection, topic_filter: str) -> None:
         await connection.unsubscribe(topic_filter)
-        self._left.discard(topic_filter)
+        self._asked_for.discard(topic_filter)
+
+    def _end(self, shared: _Filter, error: Exception | None) -> None:
+        shared.wanted = None
+        shared.agreed = False
+        shared.losses = 0
+        for reader in shared.readers:
+            reader.end(error)
 
     def deliver(self, packet: Packet) -> None:
         """Hand a message to every reader of a topic filter that it matches, once to each."""
@@ -114,6 +151,6 @@ class Filters:
 
     def end(self) -> None:
         """Let every reader take what has arrived, and stop."""
+        self._asked_for.clear()
         for shared in self._filters.values():
-            for reader in shared.readers:
-                reader.end()
+            self._end(shared, None)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 # Waking the loop costs more than a call, so that under load it looks by itself; one that waits is not kept waiting.
 _BURST = 8
+_AT_ONCE = 100
 _LOOK_AGAIN_SECONDS = 0.0005
 
 
@@ -37,10 +38,16 @@ class Hop:
 
     def _run(self) -> None:
         made = 0
-        while self._calls:
+        while self._calls and made < _AT_ONCE:
             function, arguments = self._calls.popleft()
-            function(*arguments)
             made += 1
+            try:
+                function(*arguments)
+            except Exception as error:  # noqa: BLE001 - one that fails must not keep the others away
+                self._loop.call_exception_handler({"message": "a call from another thread failed", "exception": error})
+        if self._calls:
+            self._loop.call_soon(self._run)  # after what the loop has to do besides
+            return
         if made >= _BURST or (made and self._is_busy()):
             self._loop.call_later(_LOOK_AGAIN_SECONDS, self._run)
             return

@@ -59,7 +59,16 @@ class Drop(NamedTuple):
 
 
 class DroppedError(Exception):
-    """The connection went away; the message is the reason."""
+    """The connection went away; the message is the reason.
+
+    Args:
+        reason: why.
+        was_sent: whether what is unanswered may have reached the broker.
+    """
+
+    def __init__(self, reason: str, *, was_sent: bool = True) -> None:
+        super().__init__(reason)
+        self.was_sent = was_sent
 
 
 class AttemptFailed(Exception):  # noqa: N818 - as ConnectionRefused

@@ -161,7 +161,7 @@ class Mqtt311Link:
 
     def _on_message(self, topic: str, payload: bytes, qos: mqtt.QoS, *, retain: bool, **_: object) -> None:
         """Take a message over, on awscrt's thread."""
-        self._hop.call(self._receive, Packet(topic, payload, int(qos), retain))
+        self._hop.call(self._on_received, Packet(topic, payload, int(qos), retain))
 
     def _succeeded(self, session_present: bool) -> None:
         if not self._opened.done():
@@ -179,13 +179,9 @@ class Mqtt311Link:
             self._answer_all(self._reason)
             self._on_dropped(Drop(None, self._reason))
 
-    def _receive(self, packet: Packet) -> None:
-        if not self._over:
-            self._on_received(packet)
-
     def _connection_or_drop(self, answered: Callable[[Answer], None]) -> mqtt.Connection | None:
         if self._over or not self._opened.done() or self._connection is None:
-            answered(Answer(error=DroppedError("there is no connection")))
+            answered(Answer(error=DroppedError("there is no connection", was_sent=False)))
             return None
         return self._connection
 

@@ -60,6 +60,7 @@ class Mqtt5Link:
         self._opened: asyncio.Future[bool] = loop.create_future()
         self._stopped = asyncio.Event()
         self._unanswered: dict[concurrent.futures.Future[Any], Callable[[Answer], None]] = {}
+        self._up = False
         self._over = False
         self._client: mqtt5.Client | None = mqtt5.Client(self._options(options))
 
@@ -148,6 +149,7 @@ class Mqtt5Link:
         transform_args.set_done()
 
     def _succeeded(self, data: mqtt5.LifecycleConnectSuccessData) -> None:
+        self._up = True
         if not self._opened.done():
             self._opened.set_result(data.connack_packet.session_present)
 
@@ -171,17 +173,13 @@ class Mqtt5Link:
         """Take a message over, on awscrt's thread."""
         packet = data.publish_packet
         self._hop.call(
-            self._receive,
+            self._on_received,
             Packet(packet.topic, packet.payload or b"", int(packet.qos), bool(packet.retain), packet.content_type),
         )
 
-    def _receive(self, packet: Packet) -> None:
-        if not self._over:
-            self._on_received(packet)
-
     def _client_or_drop(self, answered: Callable[[Answer], None]) -> mqtt5.Client | None:
-        if self._over or self._client is None:
-            answered(Answer(error=DroppedError("there is no connection")))
+        if self._over or not self._up or self._client is None:
+            answered(Answer(error=DroppedError("there is no connection", was_sent=False)))
             return None
         return self._client
 

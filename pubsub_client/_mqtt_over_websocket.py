@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from pubsub_client._provider import Remedy
 
+# What stands in a URL as it is; everything else is percent-encoded.
+_URL = re.compile(r"[!-~]*")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t -~\x80-\xff]*")
 # What every upgrade has, and what the client makes up itself (RFC 6455, section 4.1).
 _RESERVED = {"host", "connection", "upgrade"}
@@ -107,7 +109,7 @@ def _parse(url: str, ca_file: Path | None, proxy: str | None) -> tuple[Endpoint,
         host, port = parts.hostname, parts.port
     except ValueError:
         parts, host, port = urlsplit(""), None, None
-    if parts.scheme not in ("ws", "wss") or not host or port == 0 or parts.fragment or re.search(r"\s", url):
+    if parts.scheme not in ("ws", "wss") or not host or port == 0 or parts.fragment or not _URL.fullmatch(url):
         raise ConfigurationError(
             f"the url {_without_user(url)!r} is not that of a WebSocket: give one such as wss://broker.example:8084/mqtt"
         )

@@ -24,8 +24,8 @@ class OutboxOptions:
     """How many messages are kept, and how long.
 
     Args:
-        size: messages that may wait or be unacknowledged at a time.
-        refuse_when_full: whether one more is refused, rather than waiting for room.
+        size: messages that may be unacknowledged at a time; what is posted beyond waits its turn.
+        refuse_when_full: whether it is refused instead; then those that wait for a connection count too.
         attempts: how often a message with QoS 1 is sent when the connection goes each time before its acknowledgement.
         seconds: how long a message waits for a connection.
     """
@@ -56,7 +56,6 @@ class Outbox:
     def __init__(self, options: OutboxOptions) -> None:
         self._options = options
         self._loop = asyncio.get_running_loop()
-        self._room = asyncio.Semaphore(options.size)
         self._send: Send | None = None
         self._sent: dict[_Letter, None] = {}
         self._lost: list[_Letter] = []
@@ -65,29 +64,26 @@ class Outbox:
         self._closed: str | None = None
         self._expiry: asyncio.TimerHandle | None = None
 
-    async def post(self, packet: Packet) -> Answer:
-        """Send a message as soon as there is a connection, and return what came of it.
+    def post(self, packet: Packet) -> asyncio.Future[Answer]:
+        """Send a message as soon as there is a connection and its turn has come; return what is to come of it.
 
-        Raises:
-            QueueFull: there is no room, and it was not to be waited for.
-            ConnectionLost: there was no connection in time, or it was closed.
+        The future raises QueueFull if there is no room and it is not to be waited for, and ConnectionLost if there is
+        no connection in time or it is closed.
         """
-        if self._options.refuse_when_full and self._room.locked():
-            raise QueueFull(packet.topic, self._options.size)
-        async with self._room:
-            if self._closed:
-                raise ConnectionLost(self._closed)
-            letter = _Letter(packet, self._loop.create_future())
-            if self._send and not self._waiting:
-                self._hand_over(letter, self._send)
-            else:
-                self._keep(letter)
-            try:
-                return await letter.answer
-            except asyncio.CancelledError:
-                if letter in self._waiting:
-                    self._waiting.remove(letter)
-                raise
+        letter = _Letter(packet, self._loop.create_future())
+        if self._closed:
+            letter.answer.set_exception(ConnectionLost(self._closed))
+            return letter.answer
+        if self._options.refuse_when_full and self._kept() >= self._options.size:
+            letter.answer.set_exception(QueueFull(packet.topic, self._options.size))
+            return letter.answer
+        self._waiting.append(letter)
+        if self._send:
+            self._hand_over_more()
+        else:
+            letter.deadline = self._loop.time() + self._options.seconds
+            self._expire()
+        return letter.answer
 
     def open(self, send: Send) -> None:
         """Send what waits, and from now on what comes."""
@@ -109,39 +105,44 @@ class Outbox:
             letter.deadline = letter.deadline or self._loop.time() + self._options.seconds
         self._expire()
 
-    async def drain(self, seconds: float) -> None:
-        """Wait for what is under way on a connection that is up, so long at most."""
-        if self._send and (under_way := [letter.answer for letter in (*self._sent, *self._waiting)]):
-            await asyncio.wait(under_way, timeout=seconds)
-
-    def close(self, reason: str) -> None:
-        """Give up what is left, and take nothing any more."""
-        self._send = None
+    async def close(self, reason: str, seconds: float) -> None:
+        """Take nothing any more, let what is under way on a connection be answered, and give up what is left."""
         self._closed = reason
-        if self._expiry:
-            self._expiry.cancel()
-        for letter in (*self._lost, *self._waiting):
-            self._give_up(letter, reason)
-        self._lost.clear()
-        self._waiting.clear()
+        try:
+            if self._send and (under_way := [letter.answer for letter in (*self._sent, *self._waiting)]):
+                await asyncio.wait(under_way, timeout=seconds)
+        finally:
+            self._send = None
+            if self._expiry:
+                self._expiry.cancel()
+            for letter in (*self._sent, *self._lost):
+                self._give_up(letter, reason, sent=True)
+            for letter in self._waiting:
+                self._give_up(letter, reason, sent=letter.losses > 0)
+            self._lost.clear()
+            self._waiting.clear()
 
-    def _hand_over(self, letter: _Letter, send: Send) -> None:
-        self._sent[letter] = None
-        send(letter.packet, partial(self._answered, letter))
+    def _kept(self) -> int:
+        """Count the messages that somebody waits for."""
+        self._waiting = deque(letter for letter in self._waiting if not letter.answer.done())
+        return len(self._sent) + len(self._lost) + len(self._waiting)
 
     def _hand_over_more(self) -> None:
         """Send what waits, but never anything beside a message that was lost twice."""
-        while self._send and self._waiting:
+        while self._send and self._waiting and len(self._sent) < self._options.size:
             letter = self._waiting[0]
             if self._sent and (letter.losses > 1 or next(iter(self._sent)).losses > 1):
                 return
-            self._hand_over(self._waiting.popleft(), self._send)
+            self._waiting.popleft()
+            if not letter.answer.done():
+                self._sent[letter] = None
+                self._send(letter.packet, partial(self._answered, letter))
 
     def _answered(self, letter: _Letter, answer: Answer) -> None:
         del self._sent[letter]
         if isinstance(answer.error, DroppedError):
             self._send = None
-            letter.losses += 1
+            letter.losses += answer.error.was_sent
             if letter.packet.qos and letter.losses < self._options.attempts and not letter.answer.done():
                 self._lost.append(letter)
                 return
@@ -149,12 +150,6 @@ class Outbox:
             letter.answer.set_result(answer)
         if self._waiting:
             self._hand_over_more()
-
-    def _keep(self, letter: _Letter) -> None:
-        self._waiting.append(letter)
-        if self._send is None:
-            letter.deadline = self._loop.time() + self._options.seconds
-            self._expire()
 
     def _expire(self) -> None:
         """Give up what has waited long enough, and look again when the next has."""
@@ -164,11 +159,11 @@ class Outbox:
                     self._expiry = self._loop.call_at(deadline, self._expire)
                 return
             because = f", the last time because of this: {self._reason}" if self._reason else ""
-            self._give_up(
-                self._waiting.popleft(), f"the connection has not come back within {self._options.seconds:g} s{because}"
-            )
+            letter = self._waiting.popleft()
+            reason = f"there has been no connection for {self._options.seconds:g} s{because}"
+            self._give_up(letter, reason, sent=letter.losses > 0)
 
-    def _give_up(self, letter: _Letter, reason: str) -> None:
+    def _give_up(self, letter: _Letter, reason: str, *, sent: bool) -> None:
         if not letter.answer.done():
-            known = "whether the broker has the message is not known" if letter.losses else "the message was not sent"
+            known = "whether the broker has the message is not known" if sent else "the message was not sent"
             letter.answer.set_exception(ConnectionLost(f"{reason}; {known}"))

@@ -28,7 +28,9 @@ def encode(payload: object) -> bytes:
         return payload
     try:
         return json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    except (TypeError, ValueError, RecursionError) as error:
+    except RecursionError:
+        raise PayloadError("$", "has too many levels, or contains itself in a way that JSON does not show") from None
+    except (TypeError, ValueError) as error:
         for path, problem in _problems(payload, "$", ()):
             raise PayloadError(path, problem) from None
         raise PayloadError("$", f"is not JSON serialisable: {error}") from error
@@ -39,9 +41,15 @@ def decode(payload: bytes, content_type: str | None) -> Any:
     if content_type == OCTETS:
         return payload
     try:
-        return json.loads(payload.decode(), parse_constant=_refuse_constant)
+        return json.loads(payload.decode(), parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError):
         return payload
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text} is more than a float takes")
+    return number
 
 
 def _refuse_constant(name: str) -> None:

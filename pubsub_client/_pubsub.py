@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Literal, Self
 from pubsub_client._connection import Connection, Listener
 from pubsub_client._filters import Filters
 from pubsub_client._link import ConnectOptions, Packet
+from pubsub_client._options import check, check_qos, check_whole
 from pubsub_client._outbox import OutboxOptions
 from pubsub_client._pauses import Pauses
 from pubsub_client._payload import OCTETS, encode
 from pubsub_client._states import ConnectionState, States
 from pubsub_client._subscription import Message, Subscription
-from pubsub_client._topics import check_topic, check_topic_filter
+from pubsub_client._topics import check_text, check_topic, check_topic_filter
 from pubsub_client.exceptions import ConfigurationError, ConnectionLost
 
 if TYPE_CHECKING:
@@ -37,13 +38,15 @@ class PubSub:
     Args:
         provider: the broker and how it is reached.
         client_id: the MQTT client id; random unless given. Two connections with one client id end each other.
-        connect_timeout: seconds to wait for the connection, at first and whenever it has gone away.
+        connect_timeout: seconds to wait for the connection, at first and whenever it has gone away; to find out why
+            there is none can take ten more.
         keep_alive: seconds after which a silent connection is asked whether it is still there.
         session_expiry: seconds for which the broker keeps subscriptions, and messages with QoS 1 for them, while the
-            connection is away; MQTT 5 alone. Leaving ends the session.
+            connection is away, if it speaks MQTT 5. Leaving ends the session.
         will: a message that the broker publishes if this client goes without a goodbye.
-        queue_size: how many messages may wait for the connection or their acknowledgement.
-        when_full: whether ``publish()`` then waits for room, or raises.
+        queue_size: how many messages may be unacknowledged at a time.
+        when_full: whether ``publish()`` lets one more wait its turn, or raises; then those that wait for the connection
+            count too.
         attempts: how often a message with QoS 1 is sent when the connection goes each time before its acknowledgement,
             as it does when a broker does not allow the message.
         reconnect_delay: bounds in seconds of the random pause before a new attempt: at first, and the last that the
@@ -68,16 +71,17 @@ class PubSub:
         reconnect_delay: tuple[float, float] = (1.0, 120.0),
     ) -> None:
         self.client_id = str(uuid.uuid4()) if client_id is None else client_id
+        check_text(self.client_id, "client id")
         provider.check_client_id(self.client_id)
-        _check("connect_timeout", connect_timeout, connect_timeout > 0, "more than 0")
-        _check("keep_alive", keep_alive, 1 <= keep_alive <= _LONGEST_KEEP_ALIVE, f"1 to {_LONGEST_KEEP_ALIVE}")
+        check("connect_timeout", connect_timeout, connect_timeout > 0, "more than 0")
+        check_whole("keep_alive", keep_alive, 1, _LONGEST_KEEP_ALIVE)
         provider.check_keep_alive(keep_alive)
-        _check("session_expiry", session_expiry, 0 <= session_expiry <= _LONGEST_EXPIRY, f"0 to {_LONGEST_EXPIRY}")
-        _check("queue_size", queue_size, queue_size > 0, "1 or more")
-        _check("when_full", when_full, when_full in ("wait", "raise"), "'wait' or 'raise'")
-        _check("attempts", attempts, attempts > 0, "1 or more")
+        check_whole("session_expiry", session_expiry, 0, _LONGEST_EXPIRY)
+        check_whole("queue_size", queue_size, 1)
+        check("when_full", when_full, when_full in ("wait", "raise"), "'wait' or 'raise'")
+        check_whole("attempts", attempts, 1)
         shortest, longest = reconnect_delay
-        _check("reconnect_delay", reconnect_delay, 0 < shortest <= longest, "two seconds above 0, the shorter first")
+        check("reconnect_delay", reconnect_delay, 0 < shortest <= longest, "two seconds above 0, the shorter first")
         self._provider = provider
         self._connect_timeout = connect_timeout
         last_words = None if will is None else self._packet(will.topic, will.payload, will.qos, retain=will.retain)
@@ -106,10 +110,7 @@ class PubSub:
             ConfigurationError: there is no running event loop, or the environment names a proxy or authorities that
                 cannot be used.
         """
-        if self._connection is None:
-            self._connection = self._new_connection()
-            self._connection.start()
-            self._states.change(ConnectionState.CONNECTING)
+        self._begin()
 
     async def connect(self) -> None:
         """Connect, and wait for it.
@@ -120,16 +121,12 @@ class PubSub:
             ConnectionLost: :meth:`start` was called before, and the connection does not come in time.
             ConfigurationError: the environment names a proxy or authorities that cannot be used.
         """
-        if self._connection:
-            await self._connected()
-            return
-        self._connection = self._new_connection()
-        self._states.change(ConnectionState.CONNECTING)
+        connection = self._begin()
         try:
-            await self._connection.open(self._connect_timeout)
+            await connection.open(self._connect_timeout)
+            await self._states.until_connected(self._connect_timeout)
         except BaseException:
-            self._connection = None
-            self._states.change(ConnectionState.CLOSED)
+            await self._close(connection)
             raise
 
     async def close(self) -> None:
@@ -137,14 +134,8 @@ class PubSub:
 
         Readers take what has arrived and stop. It may be connected again.
         """
-        connection = self._connection
-        try:
-            if connection:
-                await connection.close()
-        finally:
-            self._connection = None
-            self._filters.end()
-            self._states.change(ConnectionState.CLOSED)
+        if self._connection:
+            await self._close(self._connection)
 
     @property
     def state(self) -> ConnectionState:
@@ -195,7 +186,8 @@ class PubSub:
             return
         packets = [self._packet(each, payload, qos, retain=retain) for each in _several(topic, "topic")]
         connection = self._connection_to_use
-        results = await asyncio.gather(*(connection.publish(packet) for packet in packets), return_exceptions=True)
+        publishing = [connection.publish(packet) for packet in packets]
+        results = await asyncio.gather(*publishing, return_exceptions=True)
         errors = [result for result in results if isinstance(result, Exception)]
         if len(errors) > 1:
             raise ExceptionGroup("several messages were not published", errors)
@@ -208,9 +200,10 @@ class PubSub:
     ) -> AsyncIterator[Subscription]:
         """Subscribe to a topic filter, or to several that are read together, for as long as the context lasts.
 
-        Subscriptions to the same topic filter share one at the broker. Of a message that matches two
-        *different* topic filters of one connection the broker may send two copies, and every reader of either
-        gets both.
+        Subscriptions to the same topic filter share one at the broker, which sends what it keeps (retained messages)
+        only when that begins: a later reader of the same filter gets it with its next change. Of a message that matches
+        two *different* topic filters of one connection the broker may send two copies, and every reader of either gets
+        both.
 
         Args:
             topic_filter: a topic, or a filter with the wildcards ``+`` and ``#``; or several of them.
@@ -228,8 +221,8 @@ class PubSub:
         for each in topic_filters:
             check_topic_filter(each)
             self._provider.check_topic(each)
-        _check_qos(qos)
-        _check("buffer", buffer, buffer > 0, "1 or more")
+        check_qos(qos)
+        check_whole("buffer", buffer, 1)
         self._provider.check_subscriptions(self._filters.number_with(topic_filters))
         reader = Subscription(topic_filters, buffer)
         self._filters.add(reader)
@@ -248,7 +241,7 @@ class PubSub:
         self._provider.check_topic(topic)
         body = encode(payload)
         self._provider.check_payload(body)
-        _check_qos(qos)
+        check_qos(qos)
         return Packet(topic, body, qos, retain, OCTETS if isinstance(payload, bytes) else None)
 
     @property
@@ -261,24 +254,39 @@ class PubSub:
         await self._states.until_connected(self._connect_timeout)
         return self._connection_to_use
 
-    def _new_connection(self) -> Connection:
+    def _begin(self) -> Connection:
         try:
-            asyncio.get_running_loop()
+            loop = asyncio.get_running_loop()
         except RuntimeError:
             raise ConfigurationError("there is no running event loop: connect inside a coroutine") from None
-        listener = Listener(self._on_connecting, self._on_connected, self._on_disconnected, self._filters.deliver)
-        return Connection(self._provider, self._options, self._outbox, self._pauses, listener)
+        if self._connection and self._connection.loop is not loop:
+            raise ConfigurationError("it was connected in another event loop and not closed there: make another PubSub")
+        if self._connection is None:
+            change = self._states.change
+            listener = Listener(
+                connecting=lambda: change(ConnectionState.CONNECTING),
+                resume=self._resume,
+                connected=lambda: change(ConnectionState.CONNECTED),
+                disconnected=lambda reason: change(ConnectionState.DISCONNECTED, reason),
+                received=self._filters.deliver,
+            )
+            self._connection = Connection(self._provider, self._options, self._outbox, self._pauses, listener)
+            self._connection.start()
+            change(ConnectionState.CONNECTING)
+        return self._connection
 
-    def _on_connecting(self) -> None:
-        self._states.change(ConnectionState.CONNECTING)
-
-    async def _on_connected(self, session_present: bool) -> None:
+    async def _resume(self, session_present: bool) -> None:
         if self._connection:
             await self._filters.resume(self._connection, session_present=session_present)
-        self._states.change(ConnectionState.CONNECTED)
 
-    def _on_disconnected(self, reason: str) -> None:
-        self._states.change(ConnectionState.DISCONNECTED, reason)
+    async def _close(self, connection: Connection) -> None:
+        try:
+            await connection.close()
+        finally:
+            if self._connection is connection:
+                self._connection = None
+                self._filters.end()
+                self._states.change(ConnectionState.CLOSED)
 
 
 def _several(names: Iterable[str], kind: str) -> tuple[str, ...]:
@@ -286,13 +294,3 @@ def _several(names: Iterable[str], kind: str) -> tuple[str, ...]:
     if not several:
         raise ConfigurationError(f"there is no {kind}: give one at least")
     return several
-
-
-def _check_qos(qos: int) -> None:
-    if qos not in (0, 1):
-        raise ConfigurationError(f"QoS {qos!r} is not supported: give 0 or 1")
-
-
-def _check(name: str, value: object, right: bool, wanted: str) -> None:
-    if not right:
-        raise ConfigurationError(f"{name} is {value!r}: give {wanted}")

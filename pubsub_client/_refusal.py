@@ -1,4 +1,4 @@
-"""Why a connection was not made, or an operation not granted, in words that help."""
+"""Why a connection was not made, in words that help."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 from awscrt import mqtt5
 
-from pubsub_client._link import DroppedError
 from pubsub_client._provider import Operation
 from pubsub_client._upgrade import ask_for_upgrade
 
 if TYPE_CHECKING:
-    from pubsub_client._link import Answer, AttemptFailed
+    from pubsub_client._link import AttemptFailed
     from pubsub_client._provider import Provider, UpgradeRequest
 
 # What awscrt says without telling the answer it got.
@@ -65,28 +64,10 @@ async def why_silent(request: UpgradeRequest | None, provider: Provider, seconds
     return f"{silence}. {await _why_not_upgraded(request, provider)}"
 
 
-def why_not_granted(answer: Answer, provider: Provider, operation: Operation, resource: str) -> str:
-    """Say why the broker refuses an operation, as far as it tells."""
-    reason = reason_of(answer.code, answer.text)
-    if answer.code == mqtt5.PubackReasonCode.NOT_AUTHORIZED:
-        return f"{reason}: {provider.explain_denial(operation, resource)}"
-    return reason
-
-
-def why_unanswered(answer: Answer, provider: Provider, operation: Operation, resource: str) -> str:
-    """Say why an operation was not answered."""
-    if isinstance(answer.error, DroppedError):
-        return (
-            f"the connection was lost while {operation} {resource}: {answer.error}. If that happens each time, "
-            f"{provider.explain_denial(operation, resource)}"
-        )
-    return f"no answer to {operation} {resource}: {answer.error}"
-
-
 async def _why_not_upgraded(request: UpgradeRequest, provider: Provider) -> str:
     try:
         answer = await asyncio.to_thread(ask_for_upgrade, provider.endpoint, request)
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
         return f"Asked for the WebSocket upgrade by HTTP, the endpoint cannot be reached: {error}"
     if answer.accepted:
         return "Asked for the WebSocket upgrade by HTTP, the endpoint accepts it: try again"

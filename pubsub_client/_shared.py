@@ -27,14 +27,15 @@ def configure(pubsub: PubSub) -> None:
         ConfigurationError: the client of before is not closed.
     """
     if any(before.state is not ConnectionState.CLOSED for before in _shared):
-        raise ConfigurationError("a client is configured, and connected: close it before another takes its place")
+        raise ConfigurationError("a client is configured and not closed: close it before another takes its place")
     _shared[:] = [pubsub]
 
 
 def get() -> PubSub:
     """Return the client that was configured; it connects in the background, at the first call.
 
-    Whoever calls :func:`configure` closes it at the end: ``await get().close()``.
+    Whoever calls :func:`configure` closes it at the end, ``await get().close()``; a later call connects again. To
+    learn at once when there is no connection, ``await get().connect()``.
 
     Raises:
         ConfigurationError: nothing is configured, or there is no running event loop.

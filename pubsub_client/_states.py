@@ -82,8 +82,6 @@ class States:
                     if state is ConnectionState.CONNECTED:
                         return
         except TimeoutError:
-            raise ConnectionLost(
-                f"the connection has not come back within {seconds:g} s, the last time because of this: "
-                f"{self._last_reason}"
-            ) from None
+            because = f", the last time because of this: {self._last_reason}" if self._last_reason else ""
+            raise ConnectionLost(f"there has been no connection for {seconds:g} s{because}") from None
         raise ConnectionLost("there is no connection: use it inside `async with PubSub(provider) as pubsub`")

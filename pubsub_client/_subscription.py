@@ -23,7 +23,8 @@ class Message:
 
     Args:
         topic: the topic it is published to.
-        payload: the JSON value; the bytes if it is no JSON, or was sent as bytes by this library.
+        payload: the JSON value; the bytes if it is no JSON, or was sent as bytes by this library with MQTT 5, which
+            tells bytes that happen to be JSON.
         qos: 0 or 1; received, as it was delivered.
         retain: whether the broker had kept it from before the subscription; of a will, whether it shall keep it.
     """
@@ -82,7 +83,9 @@ class Subscription:
         return Message(packet.topic, decode(packet.payload, packet.content_type), qos=packet.qos, retain=packet.retain)
 
     def put(self, packet: Packet) -> None:
-        """Hand a message to the reader."""
+        """Hand a message to the reader, unless it has ended."""
+        if self._ended:
+            return
         if len(self._packets) == self._packets.maxlen:
             self.missed += 1
         self._packets.append(packet)

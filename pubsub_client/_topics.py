@@ -17,7 +17,7 @@ def check_topic(topic: str) -> None:
     Raises:
         TopicError: it is not well-formed, or has a wildcard.
     """
-    _check_text(topic, "topic")
+    check_text(topic, "topic")
     if "+" in topic or "#" in topic:
         raise TopicError(f"the topic {topic!r} has a wildcard: a message is published to one topic")
 
@@ -28,7 +28,7 @@ def check_topic_filter(topic_filter: str) -> None:
     Raises:
         TopicError: it is not well-formed, or is a shared subscription.
     """
-    _check_text(topic_filter, "topic filter")
+    check_text(topic_filter, "topic filter")
     if topic_filter.startswith(_SHARED):
         raise TopicError(f"the topic filter {topic_filter!r} asks for a shared subscription, which is not supported")
     levels = topic_filter.split("/")
@@ -52,7 +52,12 @@ def matches(topic_filter: str, topic: str) -> bool:
     return len(wanted) == len(levels)
 
 
-def _check_text(text: str, kind: str) -> None:
+def check_text(text: str, kind: str) -> None:
+    """Check a text that MQTT carries; ``kind`` is what it is called in errors.
+
+    Raises:
+        TopicError: it is empty, no Unicode, too long, or has a null character.
+    """
     if not text:
         raise TopicError(f"the {kind} is empty")
     try:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from pubsub_client.checks.aws import Aws
     from pubsub_client.checks.check import Fix
 
+# The option that gives what the provider's error begins with.
+_OPTIONS = {"headers": "--header", "ca_file": "--ca-file", "proxy": "--proxy"}
+
 
 class Broker(Protocol):
     """A broker, and how to get in there."""
@@ -160,7 +163,8 @@ class BrokerByUrl:
                 proxy=self.proxy,
             )
         except ConfigurationError as error:
-            raise typer.BadParameter(f"--broker: {error}") from error
+            option = _OPTIONS.get(str(error).partition(" ")[0], "--broker")
+            raise typer.BadParameter(f"{option}: {error}") from error
         yield provider
 
 

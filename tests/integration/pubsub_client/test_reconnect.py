@@ -121,7 +121,7 @@ async def test_a_connection_that_does_not_come_back_is_told_to_who_waits(
         await asyncio.sleep(0)
         relay.cut()
         await gone
-        with pytest.raises(ConnectionLost, match=r"not come back within 0\.5 s"):
+        with pytest.raises(ConnectionLost, match=r"no connection for 0\.5 s"):
             await pubsub.publish(topic, {})
 
 

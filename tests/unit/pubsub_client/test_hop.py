@@ -83,3 +83,32 @@ async def test_a_loop_that_is_not_busy_is_woken_for_each_call(monkeypatch: pytes
         hop.call(list)
         assert len(wakes) == number + 1
         wakes[-1]()
+
+
+async def test_an_endless_burst_leaves_the_loop_time_for_what_it_has_to_do_besides() -> None:
+    hop = Hop(asyncio.get_running_loop())
+    made = 0
+
+    def call_again() -> None:
+        nonlocal made
+        made += 1
+        if made < 10_000:
+            hop.call(call_again)
+
+    hop.call(call_again)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert 0 < made < 1000
+
+
+async def test_a_call_that_fails_is_told_to_the_loop_and_keeps_no_other_away() -> None:
+    loop = asyncio.get_running_loop()
+    told: list[object] = []
+    loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
+    hop = Hop(loop)
+    arrived: list[int] = []
+    hop.call(int, "no number")
+    hop.call(arrived.append, 1)
+    await asyncio.sleep(0.01)
+    assert arrived == [1]
+    assert isinstance(told[0], ValueError)

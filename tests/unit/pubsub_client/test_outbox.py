@@ -43,17 +43,15 @@ def outbox_of(size: int = 100, *, refuse: bool = False, attempts: int = 3, secon
     return Outbox(OutboxOptions(size, refuse, attempts, seconds))
 
 
-async def posted(outbox: Outbox, *numbers: int, qos: int = 1) -> list[asyncio.Task[Answer]]:
-    """Post messages, one after the other, and return those who wait for the answers."""
-    tasks = [asyncio.create_task(outbox.post(Packet("t", b"%d" % each, qos, retain=False))) for each in numbers]
-    await asyncio.sleep(0)
-    return tasks
+def posted(outbox: Outbox, *numbers: int, qos: int = 1) -> list[asyncio.Future[Answer]]:
+    """Post messages, one after the other, and return what is to come of them."""
+    return [outbox.post(Packet("t", b"%d" % each, qos, retain=False)) for each in numbers]
 
 
 async def test_a_message_is_answered_when_it_is_acknowledged() -> None:
     outbox, wire = outbox_of(), Wire()
     outbox.open(wire.send)
-    first, second = await posted(outbox, 1, 2)
+    first, second = posted(outbox, 1, 2)
     wire.acknowledge()
     assert await first == Answer()
     assert not second.done()
@@ -61,9 +59,9 @@ async def test_a_message_is_answered_when_it_is_acknowledged() -> None:
 
 async def test_what_is_posted_before_the_connection_is_sent_when_it_comes_in_order() -> None:
     outbox, wire = outbox_of(), Wire()
-    before = await posted(outbox, 1, 2)
+    before = posted(outbox, 1, 2)
     outbox.open(wire.send)
-    after = await posted(outbox, 3)
+    after = posted(outbox, 3)
     wire.acknowledge(3)
     await asyncio.gather(*before, *after)
     assert wire.sent == [1, 2, 3]
@@ -72,12 +70,12 @@ async def test_what_is_posted_before_the_connection_is_sent_when_it_comes_in_ord
 async def test_what_was_not_acknowledged_is_sent_again_first_and_in_order() -> None:
     outbox, wire, next_wire = outbox_of(), Wire(), Wire()
     outbox.open(wire.send)
-    tasks = await posted(outbox, 1, 2, 3)
+    tasks = posted(outbox, 1, 2, 3)
     wire.acknowledge()
     wire.drop(outbox)
-    tasks += await posted(outbox, 4)
+    tasks += posted(outbox, 4)
     outbox.open(next_wire.send)
-    tasks += await posted(outbox, 5)
+    tasks += posted(outbox, 5)
     next_wire.acknowledge(4)
     await asyncio.gather(*tasks)
     assert next_wire.sent == [2, 3, 4, 5]
@@ -86,7 +84,7 @@ async def test_what_was_not_acknowledged_is_sent_again_first_and_in_order() -> N
 async def test_a_message_with_qos_0_is_not_sent_again() -> None:
     outbox, wire, next_wire = outbox_of(), Wire(), Wire()
     outbox.open(wire.send)
-    (task,) = await posted(outbox, 1, qos=0)
+    (task,) = posted(outbox, 1, qos=0)
     wire.drop(outbox)
     outbox.open(next_wire.send)
     assert await task == GONE
@@ -96,7 +94,7 @@ async def test_a_message_with_qos_0_is_not_sent_again() -> None:
 async def test_the_message_that_ends_every_connection_is_given_up_and_takes_no_other_with_it() -> None:
     poison, sent = 2, []
     outbox = outbox_of(attempts=3)
-    tasks = await posted(outbox, 1, poison, 3, 4)
+    tasks = posted(outbox, 1, poison, 3, 4)
     for _ in range(4):
         wire = Wire()
         outbox.open(wire.send)
@@ -115,39 +113,45 @@ async def test_the_message_that_ends_every_connection_is_given_up_and_takes_no_o
 async def test_with_one_attempt_a_lost_message_is_answered_at_once() -> None:
     outbox, wire = outbox_of(attempts=1), Wire()
     outbox.open(wire.send)
-    (task,) = await posted(outbox, 1)
+    (task,) = posted(outbox, 1)
     wire.drop(outbox)
     assert await task == GONE
 
 
-async def test_a_full_queue_refuses_or_lets_wait_as_it_was_told() -> None:
-    refusing, waiting = outbox_of(1, refuse=True), outbox_of(1)
-    await posted(refusing, 1)
-    with pytest.raises(QueueFull, match="1 messages wait or are unacknowledged"):
-        await refusing.post(Packet("t", b"2", 1, retain=False))
+async def test_a_full_queue_refuses_what_there_is_no_room_for() -> None:
+    outbox = outbox_of(2, refuse=True)
+    cancelled, kept, refused = posted(outbox, 1, 2, 3)
+    with pytest.raises(QueueFull, match="2 messages wait or are unacknowledged"):
+        await refused
+    cancelled.cancel()
+    (taken,) = posted(outbox, 4)
     wire = Wire()
-    waiting.open(wire.send)
-    await posted(waiting, 1, 2)
-    assert wire.sent == [1]
-    wire.acknowledge()
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    outbox.open(wire.send)
+    wire.acknowledge(2)
+    assert (await kept, await taken) == (Answer(), Answer())
+    assert wire.sent == [2, 4]
+
+
+async def test_a_full_queue_lets_wait_what_there_is_no_room_for_in_order() -> None:
+    outbox, wire = outbox_of(2), Wire()
+    outbox.open(wire.send)
+    posted(outbox, 1, 2, 3, 4)
     assert wire.sent == [1, 2]
+    wire.acknowledge()
+    assert wire.sent == [1, 2, 3]
 
 
 async def test_a_message_waits_for_a_connection_as_long_as_it_was_told_and_learns_why_there_is_none() -> None:
     outbox = outbox_of(seconds=0.01)
     outbox.shut("the broker is asleep")
-    with pytest.raises(
-        ConnectionLost, match=r"not come back within 0\.01 s.*the broker is asleep; the message was not"
-    ):
+    with pytest.raises(ConnectionLost, match=r"no connection for 0\.01 s.*the broker is asleep; the message was not"):
         await outbox.post(Packet("t", b"1", 1, retain=False))
 
 
 async def test_a_message_lost_on_the_way_says_that_the_broker_may_have_it() -> None:
     outbox, wire = outbox_of(seconds=0.01), Wire()
     outbox.open(wire.send)
-    (task,) = await posted(outbox, 1)
+    (task,) = posted(outbox, 1)
     wire.drop(outbox)
     with pytest.raises(ConnectionLost, match="whether the broker has the message is not known"):
         await task
@@ -155,7 +159,7 @@ async def test_a_message_lost_on_the_way_says_that_the_broker_may_have_it() -> N
 
 async def test_the_time_to_wait_begins_when_the_connection_goes_and_not_again_with_each_failed_attempt() -> None:
     outbox = outbox_of(seconds=0.05)
-    (task,) = await posted(outbox, 1)
+    (task,) = posted(outbox, 1)
     async with asyncio.timeout(5):
         while not task.done():
             outbox.shut("refused")
@@ -165,7 +169,7 @@ async def test_the_time_to_wait_begins_when_the_connection_goes_and_not_again_wi
 
 async def test_a_message_that_nobody_waits_for_any_more_is_not_sent() -> None:
     outbox, wire = outbox_of(), Wire()
-    cancelled, kept = await posted(outbox, 1, 2)
+    cancelled, kept = posted(outbox, 1, 2)
     cancelled.cancel()
     await asyncio.sleep(0)
     outbox.open(wire.send)
@@ -174,10 +178,10 @@ async def test_a_message_that_nobody_waits_for_any_more_is_not_sent() -> None:
     await kept
 
 
-async def test_closing_gives_up_what_is_left_and_takes_nothing_any_more() -> None:
+async def test_closing_gives_up_what_waits_and_takes_nothing_any_more() -> None:
     outbox, wire = outbox_of(), Wire()
-    (waiting,) = await posted(outbox, 1)
-    outbox.close("the connection is closed")
+    (waiting,) = posted(outbox, 1)
+    await outbox.close("the connection is closed", 5)
     with pytest.raises(ConnectionLost, match="is closed; the message was not sent"):
         await waiting
     with pytest.raises(ConnectionLost, match="is closed"):
@@ -185,14 +189,52 @@ async def test_closing_gives_up_what_is_left_and_takes_nothing_any_more() -> Non
     assert wire.sent == []
 
 
-async def test_draining_waits_for_what_is_under_way_but_not_for_ever() -> None:
+async def test_closing_waits_for_what_is_under_way_but_takes_nothing_meanwhile() -> None:
     outbox, wire = outbox_of(), Wire()
     outbox.open(wire.send)
-    (task,) = await posted(outbox, 1)
-    await outbox.drain(0.01)
-    assert not task.done()
-    draining = asyncio.create_task(outbox.drain(5))
+    (under_way,) = posted(outbox, 1)
+    closing = asyncio.create_task(outbox.close("the connection is closed", 5))
     await asyncio.sleep(0)
+    (too_late,) = posted(outbox, 2)
     wire.acknowledge()
-    await draining
-    await task
+    await closing
+    assert await under_way == Answer()
+    assert isinstance(too_late.exception(), ConnectionLost)
+    assert wire.sent == [1]
+
+
+async def test_closing_gives_up_what_is_never_acknowledged_whatever_the_connection_says_afterwards() -> None:
+    outbox, wire = outbox_of(), Wire()
+    outbox.open(wire.send)
+    (under_way,) = posted(outbox, 1)
+    await outbox.close("the connection is closed", 0.01)
+    wire.drop(outbox)
+    with pytest.raises(ConnectionLost, match="whether the broker has the message is not known"):
+        await under_way
+
+
+async def test_a_message_that_was_not_sent_after_all_has_lost_none_of_its_attempts() -> None:
+    outbox, wire = outbox_of(attempts=1), Wire()
+    unsent = Answer(error=DroppedError("there is no connection", was_sent=False))
+    outbox.open(lambda _, answered: answered(unsent))
+    (task,) = posted(outbox, 1)
+    outbox.shut("there is no connection")
+    outbox.open(wire.send)
+    wire.acknowledge()
+    assert await task == Answer()
+
+
+async def test_nothing_is_sent_beside_a_message_that_was_lost_twice() -> None:
+    outbox = outbox_of()
+    (lost_twice,) = posted(outbox, 1)
+    for _ in range(2):
+        wire = Wire()
+        outbox.open(wire.send)
+        wire.drop(outbox)
+    wire = Wire()
+    outbox.open(wire.send)
+    posted(outbox, 2)
+    assert wire.sent == [1]
+    wire.acknowledge()
+    assert await lost_twice == Answer()
+    assert wire.sent == [1, 2]

@@ -40,9 +40,9 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         ([*_BY_URL, "--header", "Authorization"], "--header: give a name, a colon and a value"),
         ([*_BY_URL, "--header", ": secret"], "--header: give a name, a colon and a value"),
         ([*_BY_URL, "--header", "A: b", "--header", "a: c"], "--header: a is given twice"),
-        ([*_BY_URL, "--header", "Host: other.example"], "--broker: headers has 'Host'"),
+        ([*_BY_URL, "--header", "Host: other.example"], "--header: headers has 'Host'"),
         (["--broker", "http://broker.example"], "--broker: the url 'http://broker.example' is not that of a WebSocket"),
-        ([*_BY_URL, "--proxy", "socks5://proxy.example"], "--broker: proxy names socks5://proxy.example"),
+        ([*_BY_URL, "--proxy", "socks5://proxy.example"], "--proxy: proxy names socks5://proxy.example"),
     ],
 )
 def test_wrong_usage_is_2_and_names_the_option(command: list[str], arguments: list[str], told: str) -> None:
