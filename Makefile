@@ -75,11 +75,12 @@ check: setup $(WEB_DONE) ## format, lint, strict types, cdk-nag, bandit, pip-aud
 	@$(BIN)/python -m stacks.nag
 	@.ci/audit
 
-bench: setup ## the benchmarks: our trigger and a naive one, a storm of 1,000 sign-ins, the sweep and its simulation
+bench: setup ## the benchmarks: our trigger and a naive one, a storm of sign-ins, the sweep, the client beside others
 	@$(BIN)/python -m bench.sign_in
 	@$(BIN)/python -m bench.storm
 	@$(BIN)/python -m bench.sweep
 	@$(BIN)/python -m bench.scale
+	@$(BIN)/python -m bench.client
 
 lock: setup ## write requirements.txt from requirements.in again
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

@@ -123,7 +123,9 @@ def _of_trips(rounds: Rounds, number: int) -> list[Figure]:
     # What is subscribed to with QoS 1 is told, but no goal: see the README.
     judged = subscription_qos == 0
     return [
-        Figure(f"{title}: trip p50", medians(lambda trips: median(trips) * 1000), "{:.2f} ms", Goal(1) if judged else None),
+        Figure(
+            f"{title}: trip p50", medians(lambda trips: median(trips) * 1000), "{:.2f} ms", Goal(1) if judged else None
+        ),
         Figure(
             f"{title}: trip p99",
             medians(lambda trips: percentile(trips, 99) * 1000),

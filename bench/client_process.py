@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -57,8 +58,10 @@ def main() -> None:
 def _measured(client: Client) -> Measured:
     client.publish(1, _WARM_UP_MESSAGES)
     return Measured(
-        publishing=[_effort(lambda qos=qos: client.publish(qos, MESSAGES)) for qos in (0, 1)],
-        trips=[client.round_trips(qos, subscription_qos, TRIPS[subscription_qos]) for qos, subscription_qos in QOS_OF_TRIPS],
+        publishing=[_effort(partial(client.publish, qos, MESSAGES)) for qos in (0, 1)],
+        trips=[
+            client.round_trips(qos, subscription_qos, TRIPS[subscription_qos]) for qos, subscription_qos in QOS_OF_TRIPS
+        ],
     )
 
 
