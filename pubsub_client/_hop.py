@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 # Waking the loop costs more than a call, so that under load it looks by itself; one that waits is not kept waiting.
-_BURST = 8
+_BURST = 32
 _AT_ONCE = 100
 _LOOK_AGAIN_SECONDS = 0.0005
 
