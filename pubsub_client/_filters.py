@@ -141,13 +141,9 @@ class Filters:
 
     def deliver(self, packet: Packet) -> None:
         """Hand a message to every reader of a topic filter that it matches, once to each."""
-        given: set[int] = set()
-        for topic_filter, shared in self._filters.items():
-            if matches(topic_filter, packet.topic):
-                for reader in shared.readers:
-                    if id(reader) not in given:
-                        given.add(id(reader))
-                        reader.put(packet)
+        matching = (shared for shared in self._filters.values() if matches(shared.topic_filter, packet.topic))
+        for reader in dict.fromkeys(reader for shared in matching for reader in shared.readers):
+            reader.put(packet)
 
     def end(self) -> None:
         """Let every reader take what has arrived, and stop."""

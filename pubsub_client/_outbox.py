@@ -74,7 +74,7 @@ class Outbox:
         if self._closed:
             letter.answer.set_exception(ConnectionLost(self._closed))
             return letter.answer
-        if self._options.refuse_when_full and self._kept() >= self._options.size:
+        if self._options.refuse_when_full and self._is_full():
             letter.answer.set_exception(QueueFull(packet.topic, self._options.size))
             return letter.answer
         self._waiting.append(letter)
@@ -115,16 +115,18 @@ class Outbox:
             self._send = None
             if self._expiry:
                 self._expiry.cancel()
-            for letter in (*self._sent, *self._lost):
-                self._give_up(letter, reason, sent=True)
-            for letter in self._waiting:
-                self._give_up(letter, reason, sent=letter.losses > 0)
+            for letter in (*self._sent, *self._lost, *self._waiting):
+                self._give_up(letter, reason)
             self._lost.clear()
             self._waiting.clear()
 
+    def _is_full(self) -> bool:
+        """Tell whether there is no room, once those that nobody waits for any more have made some."""
+        if self._kept() >= self._options.size:
+            self._waiting = deque(letter for letter in self._waiting if not letter.answer.done())
+        return self._kept() >= self._options.size
+
     def _kept(self) -> int:
-        """Count the messages that somebody waits for."""
-        self._waiting = deque(letter for letter in self._waiting if not letter.answer.done())
         return len(self._sent) + len(self._lost) + len(self._waiting)
 
     def _hand_over_more(self) -> None:
@@ -160,10 +162,10 @@ class Outbox:
                 return
             because = f", the last time because of this: {self._reason}" if self._reason else ""
             letter = self._waiting.popleft()
-            reason = f"there has been no connection for {self._options.seconds:g} s{because}"
-            self._give_up(letter, reason, sent=letter.losses > 0)
+            self._give_up(letter, f"there has been no connection for {self._options.seconds:g} s{because}")
 
-    def _give_up(self, letter: _Letter, reason: str, *, sent: bool) -> None:
+    def _give_up(self, letter: _Letter, reason: str) -> None:
         if not letter.answer.done():
+            sent = letter.losses > 0 or letter in self._sent
             known = "whether the broker has the message is not known" if sent else "the message was not sent"
             letter.answer.set_exception(ConnectionLost(f"{reason}; {known}"))

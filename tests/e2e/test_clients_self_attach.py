@@ -27,15 +27,7 @@ ATTACH = "iot:AttachPolicy"
 @pytest.fixture
 async def session(deployment: Deployment) -> CognitoSession:
     """A signed-in user, to whose identity the policy is attached."""
-    outputs = deployment.outputs
-    session = CognitoSession(
-        region=outputs[Output.REGION],
-        user_pool_id=outputs[Output.USER_POOL_ID],
-        user_pool_client_id=outputs[Output.USER_POOL_CLIENT_ID],
-        identity_pool_id=outputs[Output.IDENTITY_POOL_ID],
-        endpoint_url=deployment.cloud.endpoint_url,
-        self_attach_url=outputs[Output.SELF_ATTACH_URL],
-    )
+    session = CognitoSession.from_outputs(deployment.outputs, deployment.cloud.endpoint_url)
     await session.sign_in(deployment.make_user(), PASSWORD)
     return session
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from tests.integration.brokers.broker_process import HOST
-from tests.integration.brokers.serving import BYTES, serving
+from tests.integration.serving import BYTES, serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -11,7 +11,7 @@ from websockets.protocol import Side
 
 from tests.integration.brokers.broker_process import HOST
 from tests.integration.brokers.packets import Kind, PacketReader
-from tests.integration.brokers.serving import BYTES, serving
+from tests.integration.serving import BYTES, serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -23,7 +23,7 @@ from tests.integration.brokers.proxy import proxy_to
 from tests.integration.brokers.reading import SECONDS
 from tests.integration.brokers.recorder import recorder_to
 from tests.integration.brokers.scripted_broker import scripted_broker
-from tests.integration.brokers.serving import serving
+from tests.integration.serving import serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

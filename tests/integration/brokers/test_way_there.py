@@ -15,7 +15,7 @@ from tests.integration.brokers.mosquitto import mosquitto
 from tests.integration.brokers.proxy import proxy_to
 from tests.integration.brokers.reading import next_of
 from tests.integration.brokers.recorder import recorder_to
-from tests.integration.brokers.serving import serving
+from tests.integration.serving import serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

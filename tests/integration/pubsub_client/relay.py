@@ -6,10 +6,10 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from tests.integration.serving import BYTES, serving
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-_BYTES = 65536
 
 
 class Relay:
@@ -45,7 +45,7 @@ class Relay:
 
 async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
-        while chunk := await reader.read(_BYTES):
+        while chunk := await reader.read(BYTES):
             writer.write(chunk)
             await writer.drain()
     except ConnectionError:
@@ -58,18 +58,5 @@ async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 async def relay_to(port: int) -> AsyncIterator[Relay]:
     """Serve a relay to a loopback port."""
     relay = Relay(port)
-    tasks: set[asyncio.Task[None]] = set()
-
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(relay.serve(reader, writer))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    relay.port = server.sockets[0].getsockname()[1]
-    try:
+    async with serving(relay.serve) as relay.port:
         yield relay
-    finally:
-        server.close()
-        relay.cut()
-        await asyncio.gather(*tasks, return_exceptions=True)

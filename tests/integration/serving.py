@@ -6,11 +6,10 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from tests.integration.brokers.broker_process import HOST
-
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+_HOST = "127.0.0.1"
 BYTES = 65536
 """How much is read at once."""
 
@@ -32,7 +31,7 @@ async def serving(
             writer.close()
             del under_way[task]
 
-    server = await asyncio.start_server(accept, HOST, 0)
+    server = await asyncio.start_server(accept, _HOST, 0)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
