@@ -9,21 +9,22 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from pubsub_client.outputs import Output
-from stacks.attaching_switch import AttachingSwitch
-from stacks.destroy_guard import DestroyGuard
-from stacks.identity_pool import PubSubIdentityPool
-from stacks.iot_endpoint import IotEndpoint
-from stacks.iot_policy import IotPolicy
-from stacks.leaving import Leaving
-from stacks.monitoring import Monitoring
-from stacks.self_attach import SelfAttach
-from stacks.sign_in_attachment import SignInAttachment
-from stacks.sweep import Sweep
-from stacks.user_pool import PubSubUserPool
-from stacks.user_pool_wiring import UserPoolWiring
+
+from .attaching_switch import AttachingSwitch
+from .destroy_guard import DestroyGuard
+from .identity_pool import PubSubIdentityPool
+from .iot_endpoint import IotEndpoint
+from .iot_policy import IotPolicy
+from .leaving import Leaving
+from .monitoring import Monitoring
+from .self_attach import SelfAttach
+from .sign_in_attachment import SignInAttachment
+from .sweep import Sweep
+from .user_pool import PubSubUserPool
+from .user_pool_wiring import UserPoolWiring
 
 if TYPE_CHECKING:
-    from stacks.settings import Settings
+    from .settings import Settings
 
 
 class AmplifyPubSubStack(Stack):

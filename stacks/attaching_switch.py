@@ -9,7 +9,7 @@ from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 if TYPE_CHECKING:
-    from stacks.settings import Settings
+    from .settings import Settings
 
 
 class AttachingSwitch(Construct):

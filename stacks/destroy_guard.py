@@ -8,15 +8,15 @@ from aws_cdk import CustomResource, Duration
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks.acknowledgements import acknowledge
-from stacks.functions import PubSubFunction
-from stacks.resource_provider import resource_provider
+from .acknowledgements import acknowledge
+from .functions import PubSubFunction
+from .resource_provider import resource_provider
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stacks.leaving import Leaving
-    from stacks.settings import Settings
+    from .leaving import Leaving
+    from .settings import Settings
 
 
 class DestroyGuard(Construct):

@@ -11,7 +11,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 
-from stacks.acknowledgements import acknowledge
+from .acknowledgements import acknowledge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aws_cdk import Duration
     from constructs import Construct
 
-    from stacks.settings import Settings
+    from .settings import Settings
 
 _CODE = Path(__file__).parent.parent / "lambdas"
 

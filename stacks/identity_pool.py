@@ -8,15 +8,15 @@ from aws_cdk import Fn, Stack
 from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
-from stacks.signed_in_roles import SignedInRoles
+from .signed_in_roles import SignedInRoles
 
 if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
 
-    from stacks.iot_policy import IotPolicy
-    from stacks.leaving import Leaving
-    from stacks.settings import Settings
-    from stacks.user_pool import PubSubUserPool
+    from .iot_policy import IotPolicy
+    from .leaving import Leaving
+    from .settings import Settings
+    from .user_pool import PubSubUserPool
 
 
 class PubSubIdentityPool(Construct):

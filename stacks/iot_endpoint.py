@@ -8,12 +8,12 @@ from aws_cdk import CustomResource, Duration
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks.acknowledgements import acknowledge
-from stacks.functions import PubSubFunction
-from stacks.resource_provider import resource_provider
+from .acknowledgements import acknowledge
+from .functions import PubSubFunction
+from .resource_provider import resource_provider
 
 if TYPE_CHECKING:
-    from stacks.settings import Settings
+    from .settings import Settings
 
 
 class IotEndpoint(Construct):

@@ -11,12 +11,13 @@ from aws_cdk import aws_iot as iot
 from constructs import Construct
 
 from pubsub_client.policy_document import policy_document
-from stacks.functions import PubSubFunction
-from stacks.resource_provider import waiting_resource_provider
+
+from .functions import PubSubFunction
+from .resource_provider import waiting_resource_provider
 
 if TYPE_CHECKING:
-    from stacks.leaving import Leaving
-    from stacks.settings import Settings
+    from .leaving import Leaving
+    from .settings import Settings
 
 
 class IotPolicy(Construct):

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks.acknowledgements import acknowledge
-from stacks.functions import PubSubFunction
-from stacks.looping_state_machine import STEP_TIMEOUT, LoopingStateMachine
+from .acknowledgements import acknowledge
+from .functions import PubSubFunction
+from .looping_state_machine import STEP_TIMEOUT, LoopingStateMachine
 
 if TYPE_CHECKING:
-    from stacks.attaching_switch import AttachingSwitch
-    from stacks.settings import Settings
+    from .attaching_switch import AttachingSwitch
+    from .settings import Settings
 
 _MEMORY_SIZE = 512
 # AWS IoT takes 6 to 8 minutes to act on a change of policies:

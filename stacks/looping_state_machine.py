@@ -13,12 +13,12 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from stacks.acknowledgements import acknowledge
+from .acknowledgements import acknowledge
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
 
-    from stacks.settings import Settings
+    from .settings import Settings
 
 STEP_TIMEOUT = Duration.minutes(15)
 """Of the function; its steps end well before that."""

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     from aws_cdk import aws_lambda as lambda_
 
-    from stacks.leaving import Leaving
-    from stacks.settings import Settings
-    from stacks.sign_in_attachment import SignInAttachment
-    from stacks.sweep import Sweep
-    from stacks.user_pool import PubSubUserPool
+    from .leaving import Leaving
+    from .settings import Settings
+    from .sign_in_attachment import SignInAttachment
+    from .sweep import Sweep
+    from .user_pool import PubSubUserPool
 
 # What attachment/report.py in lambdas/ writes.
 _NAMESPACE = "AmplifyPubSub"

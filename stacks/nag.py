@@ -9,8 +9,8 @@ from typing import Any
 from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 
-from stacks.amplify_pubsub_stack import AmplifyPubSubStack
-from stacks.settings import Settings
+from .amplify_pubsub_stack import AmplifyPubSubStack
+from .settings import Settings
 
 # Together they make every resource that the settings can ask for.
 _VARIANTS: tuple[dict[str, Any], ...] = (

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, cast
 from aws_cdk import Duration, Stack
 from aws_cdk import custom_resources as cr
 
-from stacks.acknowledgements import acknowledge
-from stacks.functions import function_log_group, log_writer_role
+from .acknowledgements import acknowledge
+from .functions import function_log_group, log_writer_role
 
 if TYPE_CHECKING:
     from aws_cdk import CfnElement
     from aws_cdk import aws_lambda as lambda_
     from constructs import Construct, IConstruct
 
-    from stacks.settings import Settings
+    from .settings import Settings
 
 _DESCRIPTION = "CDK's provider framework around a custom resource"
 

@@ -9,12 +9,12 @@ from aws_cdk import aws_lambda_event_sources as event_sources
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from stacks.functions import PubSubFunction
+from .functions import PubSubFunction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from stacks.settings import Settings
+    from .settings import Settings
 
 # The least that AWS takes for an event source:
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html

@@ -12,14 +12,14 @@ from aws_cdk import aws_apigatewayv2_integrations as integrations
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks.acknowledgements import acknowledge
-from stacks.functions import PubSubFunction, function_log_group
+from .acknowledgements import acknowledge
+from .functions import PubSubFunction, function_log_group
 
 if TYPE_CHECKING:
-    from stacks.attaching_switch import AttachingSwitch
-    from stacks.identity_pool import PubSubIdentityPool
-    from stacks.iot_policy import IotPolicy
-    from stacks.settings import Settings
+    from .attaching_switch import AttachingSwitch
+    from .identity_pool import PubSubIdentityPool
+    from .iot_policy import IotPolicy
+    from .settings import Settings
 
 _PATH = "/self-attach"
 _STAGE = "$default"

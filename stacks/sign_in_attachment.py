@@ -14,18 +14,19 @@ from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from pubsub_client.outputs import MARKER_ATTRIBUTE, Output
-from stacks.acknowledgements import acknowledge
-from stacks.functions import PubSubFunction
-from stacks.retry_queue import RetryQueue
+
+from .acknowledgements import acknowledge
+from .functions import PubSubFunction
+from .retry_queue import RetryQueue
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
 
-    from stacks.attaching_switch import AttachingSwitch
-    from stacks.identity_pool import PubSubIdentityPool
-    from stacks.iot_policy import IotPolicy
-    from stacks.settings import Settings
-    from stacks.user_pool import PubSubUserPool
+    from .attaching_switch import AttachingSwitch
+    from .identity_pool import PubSubIdentityPool
+    from .iot_policy import IotPolicy
+    from .settings import Settings
+    from .user_pool import PubSubUserPool
 
 # Cognito waits 5 s for a trigger, a cold start included
 # (https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html).

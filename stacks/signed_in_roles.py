@@ -10,10 +10,11 @@ from constructs import Construct
 
 from pubsub_client.outputs import MANAGED_POLICIES
 from pubsub_client.policies.facts import service_of
-from stacks.acknowledgements import acknowledge
+
+from .acknowledgements import acknowledge
 
 if TYPE_CHECKING:
-    from stacks.settings import Settings
+    from .settings import Settings
 
 _DATA_ACTIONS = ["iot:Connect", "iot:Publish", "iot:Subscribe", "iot:Receive", "iot:RetainPublish"]
 _SHADOW_ACTIONS = [

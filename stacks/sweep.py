@@ -10,17 +10,18 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from pubsub_client.outputs import MARKER_ATTRIBUTE
-from stacks.acknowledgements import acknowledge
-from stacks.functions import PubSubFunction
-from stacks.looping_state_machine import STEP_TIMEOUT, LoopingStateMachine
+
+from .acknowledgements import acknowledge
+from .functions import PubSubFunction
+from .looping_state_machine import STEP_TIMEOUT, LoopingStateMachine
 
 if TYPE_CHECKING:
-    from stacks.attaching_switch import AttachingSwitch
-    from stacks.identity_pool import PubSubIdentityPool
-    from stacks.iot_policy import IotPolicy
-    from stacks.settings import Settings
-    from stacks.sign_in_attachment import SignInAttachment
-    from stacks.user_pool import PubSubUserPool
+    from .attaching_switch import AttachingSwitch
+    from .identity_pool import PubSubIdentityPool
+    from .iot_policy import IotPolicy
+    from .settings import Settings
+    from .sign_in_attachment import SignInAttachment
+    from .user_pool import PubSubUserPool
 
 _MEMORY_SIZE = 512
 

@@ -9,10 +9,11 @@ from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
 from pubsub_client.outputs import MARKER_ATTRIBUTE
-from stacks.acknowledgements import acknowledge
+
+from .acknowledgements import acknowledge
 
 if TYPE_CHECKING:
-    from stacks.settings import Settings
+    from .settings import Settings
 
 # A fingerprint, an identity id of at most 55 characters, a Unix time.
 # https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetId.html

@@ -9,17 +9,18 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from pubsub_client.outputs import MARKER_ATTRIBUTE
-from stacks.functions import PubSubFunction
-from stacks.resource_provider import resource_provider
+
+from .functions import PubSubFunction
+from .resource_provider import resource_provider
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aws_cdk import aws_lambda as lambda_
 
-    from stacks.identity_pool import PubSubIdentityPool
-    from stacks.settings import Settings
-    from stacks.user_pool import PubSubUserPool
+    from .identity_pool import PubSubIdentityPool
+    from .settings import Settings
+    from .user_pool import PubSubUserPool
 
 
 class UserPoolWiring(Construct):
