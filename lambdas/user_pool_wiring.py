@@ -1,8 +1,9 @@
 """Custom resource beside a user pool: its triggers are taken off before the functions behind them go.
 
 A user pool that outlives its stack would go on calling functions that are gone, and every sign-in would fail. A pool
-that an earlier deployment has left belongs to no stack, so here it gets its triggers as well. Groups stay with their
-members whatever happens; one that the settings no longer name gets the role of users without a group.
+that was there already is not this stack's to define, so here it gets its triggers and its marker attribute as well.
+Groups stay with their members whatever happens; one that the settings no longer name gets the role of users without a
+group.
 """
 
 from __future__ import annotations
@@ -39,13 +40,13 @@ def on_event(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Wire the pool, or take our triggers off; both leave everything else of the pool as it is.
 
     Properties: ``UserPoolId``; ``OutlivesStack``, whether it stays when the stack goes, ``true`` or ``false``;
-    ``MfaConfiguration`` and ``MarkerAttribute``, which the pool must have, the latter if it is given; ``Triggers``,
-    function ARNs by trigger, those of an earlier deployment that are not among them are taken off;
-    ``Groups``, a list of ``{"Name", "RoleArn"}`` in the order of their precedence; ``AuthRoleArn``, the role of users
-    without a group.
+    ``MarkerAttribute`` and ``MarkerLength``, the custom attribute that the pool is to have, if they are given;
+    ``Triggers``, function ARNs by trigger, those of an earlier deployment that are not among them are taken off;
+    ``ChainedTriggers``, a list of those whose own function calls ours, which are left as they are; ``Groups``, a list
+    of ``{"Name", "RoleArn"}`` in the order of their precedence; ``AuthRoleArn``, the role of users without a group.
 
     Raises:
-        NotAsExpectedError: the pool lacks what it must have, or has another function on one of the triggers.
+        NotAsExpectedError: the pool has another function on one of the triggers, or none where one is chained.
         SecondFactorLostError: changing the pool has cost it its second factor.
         botocore.exceptions.ClientError: Cognito refuses.
     """
@@ -58,6 +59,7 @@ def on_event(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     before = event.get("OldResourceProperties", {"Triggers": {}, "Groups": []})
     pool = _user_pools.describe_user_pool(UserPoolId=user_pool_id)["UserPool"]
     _check(pool, properties, before)
+    _put_marker_attribute(pool, properties)
     _put_groups(user_pool_id, properties, {group["Name"] for group in before["Groups"]})
     try:
         _set_triggers(pool, _without(before["Triggers"], _wired(pool)) | triggers)
@@ -71,20 +73,38 @@ def on_event(event: dict[str, Any], _context: Any) -> dict[str, Any]:
 
 def _check(pool: Mapping[str, Any], properties: Mapping[str, Any], before: Mapping[str, Any]) -> None:
     """Check that the pool is as the settings have it, before anything of it is changed."""
-    name = f"user pool {pool['Id']}"
-    marker_attribute, expected = properties.get("MarkerAttribute"), properties["MfaConfiguration"]
-    if marker_attribute and marker_attribute not in {each["Name"] for each in pool["SchemaAttributes"]}:
-        raise NotAsExpectedError(f"{name} has no attribute {marker_attribute}: it was not made by this toolkit")
-    second_factor = pool.get("MfaConfiguration", "OFF")
-    if before.get("MfaConfiguration") != expected and second_factor != expected:
-        raise NotAsExpectedError(
-            f"the second factor of {name} is {second_factor}, and by the setting mfa it should be {expected}: "
-            "change one of them"
-        )
+    name, wired = f"user pool {pool['Id']}", _wired(pool)
     for trigger, function_arn in properties["Triggers"].items():
-        wired = _wired(pool).get(trigger, function_arn)
-        if wired not in (function_arn, *before["Triggers"].values()):
-            raise NotAsExpectedError(f"{name} has {wired} on its trigger {trigger}: take it off first")
+        there = wired.get(trigger, function_arn)
+        if there not in (function_arn, *before["Triggers"].values()):
+            raise NotAsExpectedError(
+                f"{name} has {there} on its trigger {trigger}. Take it off, or have it call ours and name the trigger "
+                "in the setting adopt.chainedTriggers: docs/adopting.md#triggers-of-your-own"
+            )
+    for trigger in properties.get("ChainedTriggers", []):
+        if wired.get(trigger) in (None, *before["Triggers"].values()):
+            raise NotAsExpectedError(
+                f"{name} has no function of its own on its trigger {trigger}, which adopt.chainedTriggers names: leave "
+                "it out there, and ours is set"
+            )
+
+
+def _put_marker_attribute(pool: Mapping[str, Any], properties: Mapping[str, Any]) -> None:
+    """Add the attribute to a pool that lacks it; a pool made by this stack never does."""
+    name = properties.get("MarkerAttribute")
+    if name is None or f"custom:{name}" in {each["Name"] for each in pool["SchemaAttributes"]}:
+        return
+    _user_pools.add_custom_attributes(
+        UserPoolId=pool["Id"],
+        CustomAttributes=[
+            {
+                "Name": name,
+                "AttributeDataType": "String",
+                "Mutable": True,
+                "StringAttributeConstraints": {"MinLength": "0", "MaxLength": properties["MarkerLength"]},
+            }
+        ],
+    )
 
 
 def _unwire(user_pool_id: str, triggers: Mapping[str, str]) -> None:

@@ -35,6 +35,10 @@ class Output(StrEnum):
     ATTACHMENT_MARKER = "AttachmentMarker"
     """What a marked user's attribute begins with, before the identity id."""
     POST_AUTHENTICATION_FUNCTION_NAME = "PostAuthenticationFunctionName"
+    AUTH_CHALLENGE_FUNCTION_NAME = "AuthChallengeFunctionName"
+    """The function of the three challenge triggers; with the trigger's what a function on a chained trigger calls."""
+    CHAINED_TRIGGERS = "ChainedTriggers"
+    """The triggers of an adopted user pool whose own function calls ours, with commas between them."""
     RETRY_QUEUE_URL = "RetryQueueUrl"
     """The queue of attachments that a sign-in could not make."""
     DEAD_LETTER_QUEUE_URL = "DeadLetterQueueUrl"
@@ -51,6 +55,7 @@ SIGN_IN_OUTPUTS = frozenset(
     {
         Output.ATTACHMENT_MARKER,
         Output.POST_AUTHENTICATION_FUNCTION_NAME,
+        Output.AUTH_CHALLENGE_FUNCTION_NAME,
         Output.RETRY_QUEUE_URL,
         Output.DEAD_LETTER_QUEUE_URL,
     }

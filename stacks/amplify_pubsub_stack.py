@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import CfnOutput, Stack, Tags
+from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -12,7 +13,7 @@ from pubsub_client.outputs import Output
 
 from .attaching_switch import AttachingSwitch
 from .destroy_guard import DestroyGuard
-from .identity_pool import PubSubIdentityPool
+from .identity_pool import AdoptedIdentityPool, PubSubIdentityPool
 from .iot_endpoint import IotEndpoint
 from .iot_policy import IotPolicy
 from .leaving import Leaving
@@ -20,11 +21,14 @@ from .monitoring import Monitoring
 from .self_attach import SelfAttach
 from .sign_in_attachment import SignInAttachment
 from .sweep import Sweep
-from .user_pool import PubSubUserPool
+from .user_pool import AdoptedUserPool, PubSubUserPool
 from .user_pool_wiring import UserPoolWiring
+from .wiring_watch import WiringWatch
 
 if TYPE_CHECKING:
+    from .identity_pool import Identities
     from .settings import Settings
+    from .user_pool import Users
 
 
 class AmplifyPubSubStack(Stack):
@@ -41,8 +45,8 @@ class AmplifyPubSubStack(Stack):
         switch = AttachingSwitch(self, "AttachingSwitch", settings)
         leaving = Leaving(self, "Leaving", settings, switch=switch)
         policy = IotPolicy(self, "IotPolicy", settings, leaving=leaving)
-        users = PubSubUserPool(self, "Users", settings)
-        identities = PubSubIdentityPool(self, "Identities", settings, users=users, policy=policy, leaving=leaving)
+        users = self._users(settings)
+        identities = self._identities(settings, users, policy, leaving)
         at_sign_in = (
             SignInAttachment(
                 self,
@@ -68,13 +72,14 @@ class AmplifyPubSubStack(Stack):
             identities=identities,
             sign_in=at_sign_in,
         )
-        UserPoolWiring(
-            self,
-            "UserPoolWiring",
-            settings,
-            users,
-            triggers=at_sign_in.functions_by_trigger if at_sign_in else {},
-            identities=identities,
+        triggers = at_sign_in.functions_by_trigger if at_sign_in else {}
+        adopts = isinstance(users, AdoptedUserPool)
+        if triggers or settings.groups or not adopts:  # else an adopted pool is left as it is
+            UserPoolWiring(self, "UserPoolWiring", settings, users, triggers=triggers, identities=identities)
+        watch = (
+            WiringWatch(self, "WiringWatch", settings, users=users, identities=identities, triggers=triggers)
+            if adopts and triggers
+            else None
         )
         endpoint = IotEndpoint(self, "IotEndpoint", settings)
         Monitoring(
@@ -86,10 +91,12 @@ class AmplifyPubSubStack(Stack):
             self_attach=self_attach.function,
             sweep=sweep,
             leaving=leaving,
+            wiring_watch=watch,
         )
         parts = [each for each in self.node.children if isinstance(each, Construct)]
         DestroyGuard(self, "DestroyGuard", settings, leaving=leaving, guarded=parts)
 
+        chained = settings.adopt.chained_triggers
         outputs = {
             Output.REGION: self.region,
             Output.USER_POOL_ID: users.user_pool.user_pool_id,
@@ -104,13 +111,50 @@ class AmplifyPubSubStack(Stack):
             Output.SWEEP_STATE_MACHINE_ARN: sweep.machine.arn,
             Output.LEAVE_STATE_MACHINE_ARN: leaving.machine.arn,
             **(at_sign_in.outputs if at_sign_in else {}),
+            **({Output.CHAINED_TRIGGERS: ",".join(chained)} if chained else {}),
         }
         for name, value in outputs.items():
             CfnOutput(self, name, value=value)
         self._everywhere(settings)
 
+    def _users(self, settings: Settings) -> Users:
+        """Return the user pool: the adopted one, or one that is made."""
+        adopt = settings.adopt
+        if adopt.user_pool_id is None:
+            return PubSubUserPool(self, "Users", settings)
+        return AdoptedUserPool(
+            self,
+            "Users",
+            settings,
+            user_pool=cognito.UserPool.from_user_pool_id(self, "AdoptedUserPool", adopt.user_pool_id),
+            clients=[
+                cognito.UserPoolClient.from_user_pool_client_id(self, f"AdoptedClient{number}", client_id)
+                for number, client_id in enumerate(adopt.user_pool_client_ids, start=1)
+            ],
+        )
+
+    def _identities(self, settings: Settings, users: Users, policy: IotPolicy, leaving: Leaving) -> Identities:
+        """Return the identity pool: the adopted one, or one that is made."""
+        adopt = settings.adopt
+        if adopt.identity_pool_id is None or adopt.auth_role_arn is None:
+            return PubSubIdentityPool(self, "Identities", settings, users=users, policy=policy, leaving=leaving)
+        return AdoptedIdentityPool(
+            self,
+            "Identities",
+            settings,
+            identity_pool_id=adopt.identity_pool_id,
+            auth_role=iam.Role.from_role_arn(self, "AdoptedAuthRole", adopt.auth_role_arn),
+            other_roles=[
+                iam.Role.from_role_arn(self, f"AdoptedRole{number}", role_arn)
+                for number, role_arn in enumerate(adopt.group_role_arns, start=1)
+            ],
+            users=users,
+            policy=policy,
+            leaving=leaving,
+        )
+
     def _everywhere(self, settings: Settings) -> None:
-        """Set what holds for every resource."""
+        """Set what holds for every resource that this stack makes."""
         for key, value in settings.tags.items():
             Tags.of(self).add(key, value)
         if settings.permissions_boundary:

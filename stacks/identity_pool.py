@@ -2,24 +2,117 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import TYPE_CHECKING
 
 from aws_cdk import Fn, Stack
 from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
+from .identity_pool_provider import IdentityPoolProvider
+from .role_access import RoleAccess
 from .signed_in_roles import SignedInRoles
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from aws_cdk import aws_iam as iam
 
     from .iot_policy import IotPolicy
     from .leaving import Leaving
     from .settings import Settings
-    from .user_pool import PubSubUserPool
+    from .user_pool import Users
 
 
-class PubSubIdentityPool(Construct):
+class Identities(Construct):
+    """An identity pool, and the roles that its signed-in identities get."""
+
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        super().__init__(scope, construct_id)
+        self.identity_pool_id: str
+        """The identity pool's id."""
+        self.fingerprint: str
+        """Names this pool in markers, and in the logical ids of what belongs to it: known at synthesis, and another for
+        another pool. Of a pool of this stack that is its logical id: the functions that read markers are made before
+        the pool, so that its own id cannot be used."""
+        self.auth_role: iam.IRole
+        """The role of signed-in users."""
+        self.other_roles: Sequence[iam.IRole]
+        """The roles of those who get another."""
+        self.group_roles: Mapping[str, iam.IRole] = {}
+        """The role of each group that the deployment makes, in the order of their precedence."""
+
+    @property
+    def arn(self) -> str:
+        """The identity pool's ARN."""
+        return Stack.of(self).format_arn(
+            service="cognito-identity", resource="identitypool", resource_name=self.identity_pool_id
+        )
+
+    @property
+    def roles(self) -> list[iam.IRole]:
+        """Every role that a signed-in user may get."""
+        return [self.auth_role, *self.other_roles]
+
+    def _have_the_policy_leave(
+        self, policy: IotPolicy, leaving: Leaving, made: cognito.CfnIdentityPool | None = None
+    ) -> None:
+        """Have the policy leave this pool's identities when another takes its place.
+
+        The construct is named by the pool: another pool has another of these, and the old one goes with the old pool.
+        """
+        attachments = Construct(self, f"Of{self.fingerprint}")
+        resource = policy.leave_with(attachments, self.identity_pool_id)
+        resource.node.add_dependency(leaving.of_identity_pool(attachments, self.arn))
+        if made:
+            resource.node.add_dependency(made)
+
+
+class AdoptedIdentityPool(Identities):
+    """An identity pool that is there already, with its roles, which get what signed-in users need.
+
+    Where the nested sign-in has an app client, that becomes one of the pool's providers. Nothing else is changed.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        settings: Settings,
+        *,
+        identity_pool_id: str,
+        auth_role: iam.IRole,
+        other_roles: Sequence[iam.IRole] = (),
+        users: Users,
+        policy: IotPolicy,
+        leaving: Leaving,
+    ) -> None:
+        """Take over pool and roles.
+
+        Args:
+            scope: the construct it belongs to.
+            construct_id: its id there.
+            settings: what the roles are to get.
+            identity_pool_id: the identity pool.
+            auth_role: its role of signed-in users.
+            other_roles: the other roles that it gives to signed-in users.
+            users: the user pool that its users sign in to, which is among its providers.
+            policy: the IoT policy, which leaves the pool's identities when another pool takes its place.
+            leaving: does that.
+        """
+        super().__init__(scope, construct_id)
+        self.identity_pool_id = identity_pool_id
+        self.fingerprint = _fingerprint(Stack.of(self).resolve(identity_pool_id))
+        self.auth_role = auth_role
+        self.other_roles = [*other_roles]
+        self._have_the_policy_leave(policy, leaving)
+        RoleAccess(self, "RoleAccess", settings, self.roles)
+        if users.internal_client:
+            IdentityPoolProvider(self, "InternalClient", settings, identities=self, users=users)
+
+
+class PubSubIdentityPool(Identities):
     """An identity pool without guests, for the app clients of the user pool, and the roles of its identities.
 
     Made of the plain CloudFormation resources: the higher construct always adds a role for guests, and trusts
@@ -32,7 +125,7 @@ class PubSubIdentityPool(Construct):
         construct_id: str,
         settings: Settings,
         *,
-        users: PubSubUserPool,
+        users: Users,
         policy: IotPolicy,
         leaving: Leaving,
     ) -> None:
@@ -51,7 +144,7 @@ class PubSubIdentityPool(Construct):
         pool = cognito.CfnIdentityPool(
             self,
             "IdentityPool",
-            identity_pool_name=settings.stack_name,
+            identity_pool_name=Stack.of(self).stack_name,
             allow_unauthenticated_identities=False,
             allow_classic_flow=False,
             cognito_identity_providers=[
@@ -60,45 +153,45 @@ class PubSubIdentityPool(Construct):
                     provider_name=provider_name,
                     server_side_token_check=True,
                 )
-                for client in users.clients
+                for client in users.all_clients
             ],
         )
-        self.identity_pool_id: str = pool.ref
-        self.arn = Stack.of(self).format_arn(
-            service="cognito-identity", resource="identitypool", resource_name=self.identity_pool_id
-        )
-        self.fingerprint: str = Stack.of(self).get_logical_id(pool)
-        """Names this pool in markers; another pool in its place has another logical id. The pool's own id cannot be
-        used: the functions that read markers are made before the pool."""
-        # By the pool's logical id: another pool has another of these, and the old one goes with the old pool.
-        attachments = Construct(self, f"Of{self.fingerprint}")
-        policy.leave_with(attachments, pool).node.add_dependency(leaving.of_identity_pool(attachments, self.arn))
+        self.identity_pool_id = pool.ref
+        self.fingerprint = Stack.of(self).get_logical_id(pool)
+        self._have_the_policy_leave(policy, leaving, pool)
         roles = SignedInRoles(self, "SignedIn", settings, self.identity_pool_id)
         self.auth_role = roles.add("AuthRole", "Users signed in through the identity pool")
-        self.group_roles: dict[str, iam.Role] = {
+        self.group_roles = {
             name: roles.add(f"GroupRole-{name}", f"Users of the group {name}, signed in through the identity pool")
             for name in settings.groups
         }
-        """The role of each group, in the order of their precedence."""
+        self.other_roles = [*self.group_roles.values()]
         cognito.CfnIdentityPoolRoleAttachment(
             self,
             "Roles",
             identity_pool_id=self.identity_pool_id,
             roles={"authenticated": self.auth_role.role_arn},
-            role_mappings=_by_group(provider_name, users.client) if settings.groups else None,
+            role_mappings=_by_group(provider_name, users.clients) if settings.groups else None,
         )
 
 
+def _fingerprint(identity_pool_id: object) -> str:
+    """Return what stands for a pool that is there already: of its id, or of the reference to it."""
+    return hashlib.sha256(json.dumps(identity_pool_id).encode()).hexdigest()[:12]
+
+
 def _by_group(
-    provider_name: str, client: cognito.IUserPoolClient
+    provider_name: str, clients: Sequence[cognito.IUserPoolClient]
 ) -> dict[str, cognito.CfnIdentityPoolRoleAttachment.RoleMappingProperty]:
     """Give a user the role that the ID token prefers, which is that of the user's first group; AuthRole without one.
 
     https://docs.aws.amazon.com/cognito/latest/developerguide/role-based-access-control.html
     """
-    mapping = cognito.CfnIdentityPoolRoleAttachment.RoleMappingProperty(
-        type="Token",
-        ambiguous_role_resolution="AuthenticatedRole",
-        identity_provider=Fn.join(":", [provider_name, client.user_pool_client_id]),
-    )
-    return {"WebClient": mapping}
+    return {
+        f"Client{number}": cognito.CfnIdentityPoolRoleAttachment.RoleMappingProperty(
+            type="Token",
+            ambiguous_role_resolution="AuthenticatedRole",
+            identity_provider=Fn.join(":", [provider_name, client.user_pool_client_id]),
+        )
+        for number, client in enumerate(clients, start=1)
+    }

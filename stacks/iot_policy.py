@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aws_cdk import CustomResource, Duration, Stack
-from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_iot as iot
 from constructs import Construct
@@ -68,16 +67,16 @@ class IotPolicy(Construct):
         """Random, and new whenever the policy is made anew. What refers to it is destroyed before the detaching starts,
         so that nothing attaches the policy again meanwhile."""
 
-    def leave_with(self, scope: Construct, identity_pool: cognito.CfnIdentityPool) -> CustomResource:
+    def leave_with(self, scope: Construct, identity_pool_id: str) -> CustomResource:
         """Have the policy leave the identities of a pool before that pool goes and another takes its place."""
         resource = CustomResource(
             scope,
             "Attachments",
             resource_type="Custom::IotPolicyOfIdentityPool",
             service_token=self._provider_token,
-            properties={"IdentityPoolId": identity_pool.ref},
+            properties={"IdentityPoolId": identity_pool_id},
         )
-        resource.node.add_dependency(identity_pool, self)
+        resource.node.add_dependency(self)
         return resource
 
     def _functions(self, settings: Settings, leaving: Leaving) -> tuple[PubSubFunction, PubSubFunction]:

@@ -10,6 +10,8 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from .wiring_watch import EVERY
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .sign_in_attachment import SignInAttachment
     from .sweep import Sweep
-    from .user_pool import PubSubUserPool
+    from .user_pool import Users
+    from .wiring_watch import WiringWatch
 
 # What attachment/report.py in lambdas/ writes.
 _NAMESPACE = "AmplifyPubSub"
@@ -53,11 +56,12 @@ class Monitoring(Construct):
         construct_id: str,
         settings: Settings,
         *,
-        users: PubSubUserPool,
+        users: Users,
         sign_in: SignInAttachment | None,
         self_attach: lambda_.IFunction,
         sweep: Sweep,
         leaving: Leaving,
+        wiring_watch: WiringWatch | None,
     ) -> None:
         """Make alarms and dashboard.
 
@@ -70,6 +74,7 @@ class Monitoring(Construct):
             self_attach: the function of the self-attach route.
             sweep: function and state machine of the sweep.
             leaving: state machine that takes a policy off everybody.
+            wiring_watch: looks at adopted pools, if the deployment has added to them.
         """
         super().__init__(scope, construct_id)
         self._stack_name = settings.stack_name
@@ -94,6 +99,9 @@ class Monitoring(Construct):
         self._alarm("self-attach-failed", "Self-attach could not attach", self._outcome("self-attach", "Failed"))
         self._watch_sweeps(sweep)
         self._watch_leaving(leaving)
+        if wiring_watch:
+            functions |= {"wiring-watch": wiring_watch.function}
+            self._watch_wiring()
         self._watch_functions(functions)
         self._dashboard(sign_in, functions, ways)
 
@@ -103,7 +111,7 @@ class Monitoring(Construct):
             self._alarm(f"{name}-errors", f"The {name} function fails", errors)
             self._alarm(f"{name}-throttles", f"Lambda throttles the {name} function", throttles)
 
-    def _watch_sign_ins(self, users: PubSubUserPool, sign_in: SignInAttachment) -> None:
+    def _watch_sign_ins(self, users: Users, sign_in: SignInAttachment) -> None:
         self._alarm(
             "sign-in-failed",
             "A sign-in could neither attach nor queue what it owes",
@@ -152,25 +160,29 @@ class Monitoring(Construct):
             missing=cloudwatch.TreatMissingData.IGNORE,
         )
 
-    def _unwired(self, users: PubSubUserPool, sign_in: SignInAttachment) -> cloudwatch.MathExpression:
+    def _unwired(self, users: Users, sign_in: SignInAttachment) -> cloudwatch.MathExpression:
         """Return 1 for a period in which users signed in and the trigger never ran.
 
         A period without sign-ins has no datapoint. One that ends between a sign-in's trigger and its tokens, or whose
         invocations CloudWatch does not know of yet, looks alike, so one alone is no alarm. Cognito's metrics come every
         five minutes: https://docs.aws.amazon.com/cognito/latest/developerguide/metrics-for-cognito-user-pools.html
         """
-        sign_ins = cloudwatch.Metric(
-            namespace="AWS/Cognito",
-            metric_name="SignInSuccesses",
-            dimensions_map={
-                "UserPool": users.user_pool.user_pool_id,
-                "UserPoolClient": users.client.user_pool_client_id,
-            },
-            statistic="Sum",
-        )
+        sign_ins = {
+            f"signIns{number}": cloudwatch.Metric(
+                namespace="AWS/Cognito",
+                metric_name="SignInSuccesses",
+                dimensions_map={
+                    "UserPool": users.user_pool.user_pool_id,
+                    "UserPoolClient": client.user_pool_client_id,
+                },
+                statistic="Sum",
+            )
+            for number, client in enumerate(users.clients, start=1)
+        }
+        count = 'SUM(METRICS("signIns"))' if len(sign_ins) > 1 else next(iter(sign_ins))
         return cloudwatch.MathExpression(
-            expression="IF((signIns > 0) AND (FILL(invocations, 0) == 0), 1, 0)",
-            using_metrics={"signIns": sign_ins, "invocations": sign_in.trigger.metric_invocations()},
+            expression=f"IF(({count} > 0) AND (FILL(invocations, 0) == 0), 1, 0)",
+            using_metrics={**sign_ins, "invocations": sign_in.trigger.metric_invocations()},
             period=_LONG_PERIOD,
             label="sign-ins without the trigger",
         )
@@ -194,6 +206,19 @@ class Monitoring(Construct):
             "leave-stopped",
             "An IoT policy that was to leave everybody is attached still",
             leaving.machine.state_machine.metric_failed(period=_PERIOD),
+        )
+
+    def _watch_wiring(self) -> None:
+        self._alarm(
+            "wiring-lost",
+            "Somebody has taken our triggers or app client off an adopted pool",
+            cloudwatch.Metric(
+                namespace=_NAMESPACE,
+                metric_name="WiringLost",
+                dimensions_map={"Stack": self._stack_name},
+                statistic="Maximum",
+                period=EVERY,
+            ),
         )
 
     def _alarm(

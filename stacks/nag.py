@@ -22,7 +22,17 @@ _VARIANTS: tuple[dict[str, Any], ...] = (
     },
     {"groups": ["admins"], "mfa": "optional", "permissionsBoundary": "Developers", "removalPolicy": "retain"},
     {"attachment": "self-attach", "groups": ["admins"], "removalPolicy": "retain"},
-    {"groups": ["admins"], "userPoolId": "eu-west-1_abc", "userPoolClientId": "abc"},
+    {"groups": ["admins"], "adopt": {"userPoolId": "eu-west-1_abc", "userPoolClientIds": ["abc"]}},
+    {
+        "adopt": {
+            "userPoolId": "eu-west-1_abc",
+            "userPoolClientIds": ["abc"],
+            "identityPoolId": "eu-west-1:11111111-2222-3333-4444-555555555555",
+            "authRoleArn": "arn:aws:iam::123456789012:role/amplify-shop-dev-authRole",
+            "groupRoleArns": ["arn:aws:iam::123456789012:role/amplify-shop-dev-admins"],
+        },
+        "attachment": "sign-in",
+    },
 )
 
 

@@ -17,7 +17,7 @@ from .functions import PubSubFunction, function_log_group
 
 if TYPE_CHECKING:
     from .attaching_switch import AttachingSwitch
-    from .identity_pool import PubSubIdentityPool
+    from .identity_pool import Identities
     from .iot_policy import IotPolicy
     from .settings import Settings
 
@@ -53,7 +53,7 @@ class SelfAttach(Construct):
         *,
         policy: IotPolicy,
         switch: AttachingSwitch,
-        identities: PubSubIdentityPool,
+        identities: Identities,
     ) -> None:
         super().__init__(scope, construct_id)
         self.function = self._function(settings, policy, switch, identities)
@@ -83,7 +83,7 @@ class SelfAttach(Construct):
         """The route's address; on the embedded cloud with its own host and port."""
 
     def _function(
-        self, settings: Settings, policy: IotPolicy, switch: AttachingSwitch, identities: PubSubIdentityPool
+        self, settings: Settings, policy: IotPolicy, switch: AttachingSwitch, identities: Identities
     ) -> PubSubFunction:
         function = PubSubFunction(
             self,
@@ -134,7 +134,7 @@ class SelfAttach(Construct):
             destination_arn=access_logs.log_group_arn, format=json.dumps(_ACCESS_LOG)
         )
 
-    def _let_users_call(self, api: apigateway.HttpApi, identities: PubSubIdentityPool) -> None:
+    def _let_users_call(self, api: apigateway.HttpApi, identities: Identities) -> None:
         """Allow the route and nothing else of the API: neither another method nor a route that may come later."""
         route = Stack.of(self).format_arn(
             service="execute-api",
@@ -145,6 +145,6 @@ class SelfAttach(Construct):
         iam.Policy(
             self,
             "Invocation",
-            roles=[identities.auth_role, *identities.group_roles.values()],
+            roles=identities.roles,
             statements=[iam.PolicyStatement(actions=["execute-api:Invoke"], resources=[route])],
         )

@@ -11,6 +11,8 @@ from pydantic.alias_generators import to_camel
 
 from pubsub_client.policy_document import LONGEST, policy_document
 
+from .adopt import Adopt
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -177,9 +179,13 @@ class Settings(BaseModel):
     """``optional``: users may set up a one-time password (TOTP). The nested sign-in must not step around it, so these
     users are attached by self-attach."""
 
-    attachment: Attachment = "sign-in"
+    adopt: Adopt = Adopt()
+    """User pool, app clients, identity pool and roles that are there already."""
+
+    attachment: Attachment = Field(default_factory=lambda given: _usual_attachment(given.get("adopt")))
     """``sign-in``: attached by the PostAuthentication trigger before the tokens are out; by self-attach too.
-    ``self-attach``: by that alone. No trigger, no nested sign-in; front ends call the route."""
+    ``self-attach``: by that alone. No trigger, no nested sign-in; front ends call the route. Unless set, an adopted
+    user pool is left as it is: ``self-attach``."""
 
     attach_per_second: AttachPerSecond = AttachPerSecond()
     """How the account's AttachPolicy calls a second are shared between sign-ins, worker and sweep."""
@@ -206,12 +212,6 @@ class Settings(BaseModel):
     termination_protection: bool = False
     """CloudFormation refuses to delete the stack until the protection is lifted."""
 
-    user_pool_id: Annotated[str, Field(pattern=r"^[a-z0-9-]+_[0-9a-zA-Z]+$")] | None = None
-    """The user pool that an earlier deployment has left (``retain``), to deploy on it again."""
-
-    user_pool_client_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_+]{1,128}$")] | None = None
-    """The front end's app client of that user pool."""
-
     permissions_boundary: Annotated[str, Field(pattern=r"^[A-Za-z0-9_+=,.@/-]{1,512}$")] | None = None
     """Name of the managed policy that must bound every role in this account. A role has one boundary: AuthRole and the
     groups' roles are then guarded by an explicit deny instead of ours."""
@@ -230,19 +230,26 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _go_together(self) -> Self:
-        if (self.user_pool_id is None) != (self.user_pool_client_id is None):
-            raise ValueError("userPoolId and userPoolClientId go together")
-        if self.guards_by_deny and self.reserved_topics:
+        if self.adopt.identities and self.groups:
             raise ValueError(
-                "permissionsBoundary and reservedTopics exclude each other in guarded mode: the deny that takes the "
+                "groups and an adopted identity pool exclude each other: its groups have roles already, which are "
+                "adopted with it (adopt.groupRoleArns)"
+            )
+        if self.adopt.chained_triggers and self.attachment != "sign-in":
+            raise ValueError("adopt.chainedTriggers goes with attachment sign-in")
+        if self.guards_by_deny and self.reserved_topics:
+            others = "permissionsBoundary" if self.permissions_boundary else "adopted roles"
+            raise ValueError(
+                f"{others} and reservedTopics exclude each other in guarded mode: the deny that takes the "
                 "boundary's place cannot tell a shadow from its thing"
             )
         return self
 
     @property
     def guards_by_deny(self) -> bool:
-        """Whether ``guarded`` mode denies the control plane explicitly because the boundary is somebody else's."""
-        return self.access_mode == "guarded" and self.permissions_boundary is not None
+        """Whether ``guarded`` mode denies the control plane explicitly, as boundary or roles are somebody else's."""
+        others = self.permissions_boundary is not None or self.adopt.identities
+        return self.access_mode == "guarded" and others
 
     @property
     def stack_name(self) -> str:
@@ -331,7 +338,13 @@ def _explain(path: str, error: Any) -> str:
 
 def _model_of(key: str) -> type[BaseModel]:
     """Return the model of a setting that is an object; keys are in camel-case form."""
-    return AttachPerSecond if key == "attachPerSecond" else Sweep
+    models: dict[str, type[BaseModel]] = {"adopt": Adopt, "attachPerSecond": AttachPerSecond, "sweep": Sweep}
+    return models[key]
+
+
+def _usual_attachment(adopt: Adopt | None) -> Attachment:
+    """Return the setting ``attachment`` unless it is given; ``adopt`` is None if that was wrong itself."""
+    return "self-attach" if adopt and adopt.whole_pools else "sign-in"
 
 
 def _reason(error: Any) -> str:

@@ -18,15 +18,16 @@ from pubsub_client.outputs import MARKER_ATTRIBUTE, Output
 from .acknowledgements import acknowledge
 from .functions import PubSubFunction
 from .retry_queue import RetryQueue
+from .user_pool import PubSubUserPool
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
 
     from .attaching_switch import AttachingSwitch
-    from .identity_pool import PubSubIdentityPool
+    from .identity_pool import Identities
     from .iot_policy import IotPolicy
     from .settings import Settings
-    from .user_pool import PubSubUserPool
+    from .user_pool import Users
 
 # Cognito waits 5 s for a trigger, a cold start included
 # (https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html).
@@ -68,21 +69,23 @@ class SignInAttachment(Construct):
         *,
         policy: IotPolicy,
         switch: AttachingSwitch,
-        users: PubSubUserPool,
+        users: Users,
         internal_client: cognito.IUserPoolClient,
-        identities: PubSubIdentityPool,
+        identities: Identities,
     ) -> None:
         super().__init__(scope, construct_id)
         self._parameter_name = f"/{settings.stack_name}/sign-in-attachment"
         self.marker: str = Fn.join("-", [_fingerprint(identities, policy, settings), policy.epoch])
         """What a current marker begins with."""
         parameter = {"CONFIGURATION_PARAMETER": self._parameter_name}
+        # A pool that is there already may allow second factors tomorrow.
+        second_factor = settings.mfa if isinstance(users, PubSubUserPool) else "optional"
         shared = {
             **parameter,
             **switch.environment,
             "ATTACHMENT_MARKER": self.marker,
             "MARKER_ATTRIBUTE": f"custom:{MARKER_ATTRIBUTE}",
-            "MFA": settings.mfa,
+            "MFA": second_factor,
             "POLICY_NAME": policy.policy_name,
             "STACK_NAME": settings.stack_name,
         }
@@ -118,7 +121,7 @@ class SignInAttachment(Construct):
         for function in (self.trigger, self.challenge, self.retry_queue.worker):
             function.add_environment("MAC_KEY_ID", key.key_id)
         self._publish_configuration(users, internal_client, identities)
-        self._permissions(users, switch, settings)
+        self._permissions(users, switch, asks_for_second_factor=second_factor == "optional")
         self.functions_by_trigger: dict[str, lambda_.Function] = {
             "PostAuthentication": self.trigger,
             "DefineAuthChallenge": self.challenge,
@@ -130,6 +133,7 @@ class SignInAttachment(Construct):
         self.outputs: dict[Output, str] = {
             Output.ATTACHMENT_MARKER: self.marker,
             Output.POST_AUTHENTICATION_FUNCTION_NAME: self.trigger.function_name,
+            Output.AUTH_CHALLENGE_FUNCTION_NAME: self.challenge.function_name,
             Output.RETRY_QUEUE_URL: self.retry_queue.queue.queue_url,
             Output.DEAD_LETTER_QUEUE_URL: self.retry_queue.dead_letter_queue.queue_url,
         }
@@ -173,7 +177,7 @@ class SignInAttachment(Construct):
         )
 
     def _publish_configuration(
-        self, users: PubSubUserPool, internal_client: cognito.IUserPoolClient, identities: PubSubIdentityPool
+        self, users: Users, internal_client: cognito.IUserPoolClient, identities: Identities
     ) -> None:
         ssm.StringParameter(
             self,
@@ -189,7 +193,7 @@ class SignInAttachment(Construct):
             ),
         )
 
-    def _permissions(self, users: PubSubUserPool, switch: AttachingSwitch, settings: Settings) -> None:
+    def _permissions(self, users: Users, switch: AttachingSwitch, *, asks_for_second_factor: bool) -> None:
         """Policies apart from the roles: the user pool names the functions, so these cannot wait for the user pool."""
         parameter_arn = Stack.of(self).format_arn(
             service="ssm",
@@ -202,7 +206,7 @@ class SignInAttachment(Construct):
             roles=[self.challenge.execution_role],
             statements=[iam.PolicyStatement(actions=["ssm:GetParameters"], resources=[parameter_arn])],
         )
-        asked_for = ["cognito-idp:AdminGetUser"] if settings.mfa == "optional" else []
+        asked_for = ["cognito-idp:AdminGetUser"] if asks_for_second_factor else []
         permissions = {
             "TriggerPermission": (self.trigger, asked_for),
             # The worker also looks whether the user is still there.
@@ -242,7 +246,7 @@ class SignInAttachment(Construct):
             statements=[iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[self.retry_queue.queue.queue_arn])],
         )
 
-    def _let_the_pool_call(self, users: PubSubUserPool) -> None:
+    def _let_the_pool_call(self, users: Users) -> None:
         """Name the functions in the user pool; one that is not the stack's own is wired by its custom resource."""
         for trigger, function in self.functions_by_trigger.items():
             if isinstance(users.user_pool, cognito.UserPool):
@@ -256,7 +260,7 @@ class SignInAttachment(Construct):
                 )
 
 
-def _fingerprint(identities: PubSubIdentityPool, policy: IotPolicy, settings: Settings) -> str:
+def _fingerprint(identities: Identities, policy: IotPolicy, settings: Settings) -> str:
     """Return what stands for the attachment in markers, as far as it is known at synthesis."""
     parts = [identities.fingerprint, policy.policy_name, settings.marker_generation]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]

@@ -14,6 +14,8 @@ from pubsub_client.policies.facts import service_of
 from .acknowledgements import acknowledge
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .settings import Settings
 
 _DATA_ACTIONS = ["iot:Connect", "iot:Publish", "iot:Subscribe", "iot:Receive", "iot:RetainPublish"]
@@ -48,7 +50,7 @@ class SignedInRoles(Construct):
         self._boundary: iam.ManagedPolicy | None = None
         self._deny: iam.ManagedPolicy | None = None
         if settings.guards_by_deny:
-            self._deny = _deny(self)
+            self._deny = control_plane_deny(self)
         elif settings.access_mode == "guarded":
             self._boundary = _boundary(self, settings)
 
@@ -118,8 +120,13 @@ def _boundary(scope: Construct, settings: Settings) -> iam.ManagedPolicy:
     return boundary
 
 
-def _deny(scope: Construct) -> iam.ManagedPolicy:
-    """Deny the control plane of AWS IoT by the verbs of its actions, and reserved topics."""
+def control_plane_deny(scope: Construct, roles: Sequence[iam.IRole] = ()) -> iam.ManagedPolicy:
+    """Deny the control plane of AWS IoT by the verbs of its actions, and reserved topics.
+
+    Args:
+        scope: the construct it belongs to.
+        roles: roles to attach it to, which this construct does not make.
+    """
     control_plane = iam.PolicyStatement(
         sid="NoControlPlane",
         effect=iam.Effect.DENY,
@@ -130,6 +137,7 @@ def _deny(scope: Construct) -> iam.ManagedPolicy:
         scope,
         "ControlPlaneDeny",
         description="Signed-in users: no control plane of AWS IoT",
+        roles=[*roles],
         statements=[control_plane, _no_reserved_topics(scope)],
     )
 

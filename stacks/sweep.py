@@ -17,11 +17,11 @@ from .looping_state_machine import STEP_TIMEOUT, LoopingStateMachine
 
 if TYPE_CHECKING:
     from .attaching_switch import AttachingSwitch
-    from .identity_pool import PubSubIdentityPool
+    from .identity_pool import Identities
     from .iot_policy import IotPolicy
     from .settings import Settings
     from .sign_in_attachment import SignInAttachment
-    from .user_pool import PubSubUserPool
+    from .user_pool import Users
 
 _MEMORY_SIZE = 512
 
@@ -37,8 +37,8 @@ class Sweep(Construct):
         *,
         policy: IotPolicy,
         switch: AttachingSwitch,
-        users: PubSubUserPool,
-        identities: PubSubIdentityPool,
+        users: Users,
+        identities: Identities,
         sign_in: SignInAttachment | None,
     ) -> None:
         """Make function, state machine and schedule.
@@ -104,8 +104,8 @@ class Sweep(Construct):
     def _permissions(
         self,
         switch: AttachingSwitch,
-        users: PubSubUserPool,
-        identities: PubSubIdentityPool,
+        users: Users,
+        identities: Identities,
         sign_in: SignInAttachment | None,
     ) -> None:
         statements = [

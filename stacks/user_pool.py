@@ -13,40 +13,75 @@ from pubsub_client.outputs import MARKER_ATTRIBUTE
 from .acknowledgements import acknowledge
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .settings import Settings
 
 # A fingerprint, an identity id of at most 55 characters, a Unix time.
 # https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetId.html
-_MARKER_LENGTH = 128
+MARKER_LENGTH = 128
 
 
-class PubSubUserPool(Construct):
-    """A user pool whose users sign in by name or e-mail address with SRP, and that no user can mark as attached.
+class Users(Construct):
+    """A user pool, and its app clients that PubSub works with."""
 
-    It is made, or is the one that an earlier deployment of this toolkit has left.
-    """
-
-    def __init__(self, scope: Construct, construct_id: str, settings: Settings) -> None:
+    def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id)
-        self.is_ours = settings.user_pool_id is None
-        """Whether this stack makes the pool; one left by an earlier deployment belongs to no stack."""
         self.user_pool: cognito.IUserPool
-        self.client: cognito.IUserPoolClient
-        if settings.user_pool_id and settings.user_pool_client_id:
-            self.user_pool = cognito.UserPool.from_user_pool_id(self, "UserPool", settings.user_pool_id)
-            self.client = cognito.UserPoolClient.from_user_pool_client_id(
-                self, "WebClient", settings.user_pool_client_id
-            )
-        else:
-            self.user_pool = self._make_pool(settings)
-            self.client = self._public_client(settings)
-        self.internal_client = self._internal_client() if settings.attachment == "sign-in" else None
+        """The user pool."""
+        self.clients: list[cognito.IUserPoolClient]
+        """App clients of people, the front end's first."""
+        self.internal_client: cognito.IUserPoolClient | None = None
         """The nested sign-in's app client; None where nobody is signed in nested."""
 
     @property
-    def clients(self) -> list[cognito.IUserPoolClient]:
-        """The app clients."""
-        return [self.client, *([self.internal_client] if self.internal_client else [])]
+    def client(self) -> cognito.IUserPoolClient:
+        """The front end's app client."""
+        return self.clients[0]
+
+    @property
+    def all_clients(self) -> list[cognito.IUserPoolClient]:
+        """Every app client whose tokens lead to identities."""
+        return [*self.clients, *([self.internal_client] if self.internal_client else [])]
+
+
+class AdoptedUserPool(Users):
+    """A user pool that is there already, as it is; only the nested sign-in's app client is added where there is one."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        settings: Settings,
+        *,
+        user_pool: cognito.IUserPool,
+        clients: Sequence[cognito.IUserPoolClient],
+    ) -> None:
+        """Take over the pool.
+
+        Args:
+            scope: the construct it belongs to.
+            construct_id: its id there.
+            settings: whether there is a nested sign-in.
+            user_pool: the user pool.
+            clients: its app clients whose users may use PubSub, the front end's first.
+        """
+        super().__init__(scope, construct_id)
+        self.user_pool = user_pool
+        self.clients = [*clients]
+        if settings.attachment == "sign-in":
+            self.internal_client = _internal_client(self, user_pool)
+
+
+class PubSubUserPool(Users):
+    """A user pool whose users sign in by name or e-mail address with SRP, and that no user can mark as attached."""
+
+    def __init__(self, scope: Construct, construct_id: str, settings: Settings) -> None:
+        super().__init__(scope, construct_id)
+        self.user_pool = self._make_pool(settings)
+        self.clients = [self._public_client(settings)]
+        if settings.attachment == "sign-in":
+            self.internal_client = _internal_client(self, self.user_pool)
 
     def _make_pool(self, settings: Settings) -> cognito.UserPool:
         second_factor = cognito.MfaSecondFactor(otp=True, sms=False) if settings.mfa == "optional" else None
@@ -64,7 +99,7 @@ class PubSubUserPool(Construct):
             # Cognito never removes an attribute, so a pool has this one whatever the setting attachment says: an update
             # that leaves it out fails. https://github.com/hashicorp/terraform-provider-aws/issues/21654
             custom_attributes={
-                MARKER_ATTRIBUTE: cognito.StringAttribute(mutable=True, max_len=_MARKER_LENGTH),
+                MARKER_ATTRIBUTE: cognito.StringAttribute(mutable=True, max_len=MARKER_LENGTH),
             },
             password_policy=cognito.PasswordPolicy(
                 min_length=12,
@@ -93,8 +128,10 @@ class PubSubUserPool(Construct):
         attributes = cognito.ClientAttributes().with_standard_attributes(
             email=True, given_name=True, family_name=True, locale=True, preferred_username=True
         )
-        client = self.user_pool.add_client(
+        client = cognito.UserPoolClient(
+            self,
             "WebClient",
+            user_pool=self.user_pool,
             generate_secret=False,
             auth_flows=cognito.AuthFlow(user_srp=True),
             disable_o_auth=True,
@@ -106,26 +143,29 @@ class PubSubUserPool(Construct):
         client.apply_removal_policy(_removal_policy(settings))
         return client
 
-    def _internal_client(self) -> cognito.UserPoolClient:
-        """The nested sign-in's app client: no secret (it could be read), custom challenge only, shortest tokens."""
-        client = self.user_pool.add_client(
-            "InternalClient",
-            generate_secret=False,
-            auth_flows=cognito.AuthFlow(custom=True),
-            disable_o_auth=True,
-            prevent_user_existence_errors=True,
-            enable_token_revocation=True,
-            access_token_validity=Duration.minutes(5),
-            id_token_validity=Duration.minutes(5),
-            refresh_token_validity=Duration.minutes(60),
-            auth_session_validity=Duration.minutes(3),
-            read_attributes=cognito.ClientAttributes().with_standard_attributes(email=True),
-            write_attributes=cognito.ClientAttributes().with_standard_attributes(email=True),
-        )
-        # CDK adds ALLOW_REFRESH_TOKEN_AUTH to every client; this one's tokens are used once.
-        resource = cast("cognito.CfnUserPoolClient", client.node.default_child)
-        resource.explicit_auth_flows = ["ALLOW_CUSTOM_AUTH"]
-        return client
+
+def _internal_client(scope: Construct, user_pool: cognito.IUserPool) -> cognito.UserPoolClient:
+    """The nested sign-in's app client: no secret (it could be read), custom challenge only, shortest tokens."""
+    client = cognito.UserPoolClient(
+        scope,
+        "InternalClient",
+        user_pool=user_pool,
+        generate_secret=False,
+        auth_flows=cognito.AuthFlow(custom=True),
+        disable_o_auth=True,
+        prevent_user_existence_errors=True,
+        enable_token_revocation=True,
+        access_token_validity=Duration.minutes(5),
+        id_token_validity=Duration.minutes(5),
+        refresh_token_validity=Duration.minutes(60),
+        auth_session_validity=Duration.minutes(3),
+        read_attributes=cognito.ClientAttributes().with_standard_attributes(email=True),
+        write_attributes=cognito.ClientAttributes().with_standard_attributes(email=True),
+    )
+    # CDK adds ALLOW_REFRESH_TOKEN_AUTH to every client; this one's tokens are used once.
+    resource = cast("cognito.CfnUserPoolClient", client.node.default_child)
+    resource.explicit_auth_flows = ["ALLOW_CUSTOM_AUTH"]
+    return client
 
 
 def _removal_policy(settings: Settings) -> RemovalPolicy:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import TYPE_CHECKING
 
-from aws_cdk import CustomResource, Duration
+from aws_cdk import CustomResource, Duration, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -12,23 +14,24 @@ from pubsub_client.outputs import MARKER_ATTRIBUTE
 
 from .functions import PubSubFunction
 from .resource_provider import resource_provider
+from .user_pool import MARKER_LENGTH, PubSubUserPool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aws_cdk import aws_lambda as lambda_
 
-    from .identity_pool import PubSubIdentityPool
+    from .identity_pool import Identities
     from .settings import Settings
-    from .user_pool import PubSubUserPool
+    from .user_pool import Users
 
 
 class UserPoolWiring(Construct):
-    """Takes the triggers off before their functions go, wires a pool left over, and makes the groups.
+    """Takes the triggers off before their functions go, wires a pool that is there already, and makes the groups.
 
     Made after the functions and the pool's permission to invoke them, and destroyed before, so that no sign-in ever
     calls a function that is gone. Groups are made here because they and their members stay, whatever becomes of stack
-    and settings.
+    and settings. The marker attribute of a pool that is there already stays too: Cognito cannot remove it.
     """
 
     def __init__(
@@ -36,17 +39,17 @@ class UserPoolWiring(Construct):
         scope: Construct,
         construct_id: str,
         settings: Settings,
-        users: PubSubUserPool,
+        users: Users,
         *,
         triggers: Mapping[str, lambda_.Function],
-        identities: PubSubIdentityPool,
+        identities: Identities,
     ) -> None:
         """Make the resource.
 
         Args:
             scope: the construct it belongs to.
             construct_id: its id there.
-            settings: whether the pool is kept, and for the logs of its functions.
+            settings: whether the pool is kept, which of its triggers call ours, and for the logs of its functions.
             users: the user pool.
             triggers: the function of each trigger, by the trigger's name in a pool's ``LambdaConfig``.
             identities: for the roles of the groups, and of users without one.
@@ -60,13 +63,17 @@ class UserPoolWiring(Construct):
             description="Makes the user pool's groups, and takes its triggers off before their functions go",
             timeout=Duration.minutes(1),
         )
+        is_made = isinstance(users, PubSubUserPool)
+        # By the pool: another pool has another of these, and the old one is rid of the triggers afterwards.
+        of_pool = self if is_made else Construct(self, f"Of{_fingerprint(self, users)}")
         permission = iam.Policy(
-            self,
+            of_pool,
             "Permission",
             roles=[function.execution_role],
             statements=[
                 iam.PolicyStatement(
                     actions=[
+                        *([] if is_made else ["cognito-idp:AddCustomAttributes"]),
                         "cognito-idp:CreateGroup",
                         "cognito-idp:DescribeUserPool",
                         "cognito-idp:GetUserPoolMfaConfig",
@@ -86,22 +93,33 @@ class UserPoolWiring(Construct):
             ],
         )
         provider = resource_provider(self, settings, on_event=function)
+        wired = {
+            trigger: each.function_arn
+            for trigger, each in triggers.items()
+            if trigger not in settings.adopt.chained_triggers
+        }
         # Where there is no trigger nothing is marked, and a pool may be without the attribute.
-        marker = {"MarkerAttribute": f"custom:{MARKER_ATTRIBUTE}"} if triggers else {}
+        marker = {"MarkerAttribute": MARKER_ATTRIBUTE, "MarkerLength": str(MARKER_LENGTH)} if triggers else {}
         wiring = CustomResource(
-            self,
+            of_pool,
             "Wiring",
             resource_type="Custom::UserPoolWiring",
             service_token=provider.service_token,
             properties={
                 "UserPoolId": users.user_pool.user_pool_id,
-                "OutlivesStack": str(not users.is_ours or settings.removal_policy == "retain").lower(),
-                "MfaConfiguration": settings.mfa.upper(),
+                "OutlivesStack": str(not is_made or settings.removal_policy == "retain").lower(),
                 **marker,
-                "Triggers": {trigger: each.function_arn for trigger, each in triggers.items()},
+                "Triggers": wired,
+                "ChainedTriggers": settings.adopt.chained_triggers,
                 "Groups": [{"Name": name, "RoleArn": role.role_arn} for name, role in identities.group_roles.items()],
                 "AuthRoleArn": identities.auth_role.role_arn,
             },
         )
         # With a function comes the pool's permission to invoke it.
         wiring.node.add_dependency(permission, users.user_pool, *triggers.values())
+
+
+def _fingerprint(scope: Construct, users: Users) -> str:
+    """Return what stands for the pool: of its id, or of the reference to it."""
+    reference = Stack.of(scope).resolve(users.user_pool.user_pool_id)
+    return hashlib.sha256(json.dumps(reference).encode()).hexdigest()[:12]

@@ -189,8 +189,8 @@ def test_deployed_again_on_the_pool_old_markers_do_not_count(
     marker_before = _marker(kept, editor)
     settings = _KEPT | {
         "terminationProtection": False,
-        "userPoolId": kept.user_pool_id,
-        "userPoolClientId": kept.client_id,
+        "adopt": {"userPoolId": kept.user_pool_id, "userPoolClientIds": [kept.client_id]},
+        "attachment": "sign-in",
     }
     again = deploy_environment(account, directory, "kept", settings)
     assert (again.user_pool_id, again.client_id) == (kept.user_pool_id, kept.client_id)

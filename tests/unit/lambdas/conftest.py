@@ -56,7 +56,10 @@ _FUNCTIONS = (
     "attachment.attach",
     "attachment.retry_queue",
     "attachment_retry",
+    "identity_pool_provider",
+    "role_policies",
     "self_attach",
+    "wiring_watch",
 )
 
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from tests.unit.lambdas.conftest import Load
 
 _POOL = "eu-west-1_pool"
-_MARKER = "custom:pubsub_attachment"
+_MARKER = "pubsub_attachment"
 _TRIGGERS = {
     "PostAuthentication": "arn:aws:lambda:x:1:function:trigger",
     "DefineAuthChallenge": "arn:aws:lambda:x:1:function:challenge",
@@ -22,7 +22,7 @@ _DESCRIBED: dict[str, Any] = {
     "Name": "users",
     "Arn": f"arn:aws:cognito-idp:eu-west-1:123456789012:userpool/{_POOL}",
     "EstimatedNumberOfUsers": 7,
-    "SchemaAttributes": [{"Name": "email"}, {"Name": _MARKER}],
+    "SchemaAttributes": [{"Name": "email"}, {"Name": f"custom:{_MARKER}"}],
     "UsernameConfiguration": {"CaseSensitive": False},
     "AutoVerifiedAttributes": ["email"],
     "EmailConfiguration": {"EmailSendingAccount": "COGNITO_DEFAULT"},
@@ -76,9 +76,10 @@ class Wiring:
         properties = {
             "UserPoolId": _POOL,
             "OutlivesStack": str(outlives_stack).lower(),
-            "MfaConfiguration": event.pop("MfaConfiguration", "OPTIONAL"),
             "MarkerAttribute": event.pop("MarkerAttribute", _MARKER),
+            "MarkerLength": "128",
             "Triggers": event.pop("Triggers", _TRIGGERS),
+            "ChainedTriggers": event.pop("ChainedTriggers", []),
             "Groups": event.pop("Groups", []),
             "AuthRoleArn": _AUTH_ROLE,
         }
@@ -102,7 +103,6 @@ def _group(name: str, role: str, **details: Any) -> dict[str, Any]:
 def _before(*groups: str, **triggers: str) -> dict[str, Any]:
     """What the resource's properties were before an update."""
     return {
-        "MfaConfiguration": "OPTIONAL",
         "Triggers": triggers or _TRIGGERS,
         "Groups": [{"Name": name, "RoleArn": f"arn:aws:iam::123456789012:role/{name}"} for name in groups],
     }
@@ -191,15 +191,23 @@ class TestSecondFactorThatUpdateUserPoolRefuses:
 @pytest.mark.parametrize(
     ("changes", "properties", "message"),
     [
-        ({"SchemaAttributes": [{"Name": "email"}]}, {}, f"{_POOL} has no attribute {_MARKER}"),
         (
             {"LambdaConfig": {"PostAuthentication": "arn:aws:lambda:x:1:function:theirs"}},
             {},
-            "has arn:aws:lambda:x:1:function:theirs on its trigger PostAuthentication: take it off first",
+            "has arn:aws:lambda:x:1:function:theirs on its trigger PostAuthentication. Take it off, or have it call",
         ),
-        ({}, {"MfaConfiguration": "OFF"}, f"the second factor of user pool {_POOL} is OPTIONAL, .* should be OFF"),
+        (
+            {"LambdaConfig": {"DefineAuthChallenge": "arn:aws:lambda:x:1:function:theirs"}},
+            {"Triggers": _TRIGGERS, "ChainedTriggers": []},
+            "has arn:aws:lambda:x:1:function:theirs on its trigger DefineAuthChallenge",
+        ),
+        (
+            {"LambdaConfig": {}},
+            {"Triggers": {}, "ChainedTriggers": ["PostAuthentication"]},
+            f"{_POOL} has no function of its own on its trigger PostAuthentication, which adopt.chainedTriggers names",
+        ),
     ],
-    ids=["of another making", "another function", "another second factor"],
+    ids=["another function", "another challenge", "nothing that could call ours"],
 )
 def test_a_pool_that_is_not_as_the_settings_have_it_is_refused_before_it_is_changed(
     wiring: Wiring, changes: dict[str, Any], properties: dict[str, Any], message: str
@@ -209,10 +217,46 @@ def test_a_pool_that_is_not_as_the_settings_have_it_is_refused_before_it_is_chan
         wiring.run("Create", **properties)
 
 
-def test_a_second_factor_changed_by_hand_does_not_stop_a_later_update(wiring: Wiring) -> None:
-    wiring.pool(_TRIGGERS, MfaConfiguration="ON")
+def test_a_pool_without_the_marker_attribute_gets_it_before_its_triggers(wiring: Wiring) -> None:
+    wiring.pool({}, SchemaAttributes=[{"Name": "email"}])
+    wiring.cognito.add_response(
+        "add_custom_attributes",
+        {},
+        {
+            "UserPoolId": _POOL,
+            "CustomAttributes": [
+                {
+                    "Name": _MARKER,
+                    "AttributeDataType": "String",
+                    "Mutable": True,
+                    "StringAttributeConstraints": {"MinLength": "0", "MaxLength": "128"},
+                }
+            ],
+        },
+    )
     wiring.groups()
-    wiring.run("Update", OldResourceProperties=_before())
+    wiring.updates(_TRIGGERS)
+    wiring.run("Create")
+
+
+def test_a_chained_trigger_keeps_its_own_function(wiring: Wiring) -> None:
+    theirs = {"PostAuthentication": "arn:aws:lambda:x:1:function:theirs"}
+    ours = {"DefineAuthChallenge": _TRIGGERS["DefineAuthChallenge"]}
+    wiring.pool(theirs)
+    wiring.groups()
+    wiring.updates(theirs | ours)
+    wiring.run("Create", Triggers=ours, ChainedTriggers=["PostAuthentication"])
+
+
+def test_a_trigger_that_becomes_a_chained_one_has_to_have_its_own_function_first(wiring: Wiring) -> None:
+    wiring.pool(_TRIGGERS)
+    with pytest.raises(wiring.module.NotAsExpectedError, match="no function of its own"):
+        wiring.run(
+            "Update",
+            Triggers={"DefineAuthChallenge": _TRIGGERS["DefineAuthChallenge"]},
+            ChainedTriggers=["PostAuthentication"],
+            OldResourceProperties=_before(),
+        )
 
 
 def test_a_function_that_an_update_replaces_is_not_taken_for_somebody_elses(wiring: Wiring) -> None:

@@ -112,9 +112,9 @@ def test_a_slow_trigger_is_told_before_anybody_ends_it(template: Template) -> No
 def test_sign_ins_without_the_trigger_are_told_and_one_odd_period_is_not(template: Template) -> None:
     alarm = _alarms(template)["trigger-unwired"]
     expression, sign_ins, invocations = alarm["Metrics"]
-    assert expression["Expression"] == "IF((signIns > 0) AND (FILL(invocations, 0) == 0), 1, 0)"
+    assert expression["Expression"] == "IF((signIns1 > 0) AND (FILL(invocations, 0) == 0), 1, 0)"
     web_client = next(each for each in template.resources("AWS::Cognito::UserPoolClient") if "Web" in each)
-    assert (sign_ins["Id"], sign_ins["MetricStat"]["Metric"]["MetricName"]) == ("signIns", "SignInSuccesses")
+    assert (sign_ins["Id"], sign_ins["MetricStat"]["Metric"]["MetricName"]) == ("signIns1", "SignInSuccesses")
     assert {"Name": "UserPoolClient", "Value": {"Ref": web_client}} in sign_ins["MetricStat"]["Metric"]["Dimensions"]
     assert (invocations["Id"], invocations["MetricStat"]["Metric"]["MetricName"]) == ("invocations", "Invocations")
     # Cognito reports every five minutes.

@@ -39,10 +39,10 @@ def test_an_environment_goes_over_the_defaults_and_names_the_stack() -> None:
         (
             {"policyNme": "x"},
             None,
-            "amplify-pubsub.policyNme: unknown key; allowed: accessMode, alarmTopicArn, allowOrigins, attachPerSecond, "
-            "attachment, detachPerSecond, groups, logGroupKeyArn, logRetentionDays, markerDays, markerGeneration, mfa, "
-            "permissionsBoundary, policyName, removalPolicy, reservedTopics, sweep, tags, "
-            "terminationProtection, topics, userPoolClientId, userPoolId",
+            "amplify-pubsub.policyNme: unknown key; allowed: accessMode, adopt, alarmTopicArn, allowOrigins, "
+            "attachPerSecond, attachment, detachPerSecond, groups, logGroupKeyArn, logRetentionDays, markerDays, "
+            "markerGeneration, mfa, permissionsBoundary, policyName, removalPolicy, reservedTopics, sweep, tags, "
+            "terminationProtection, topics",
         ),
         (
             {"alarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:alarms.fifo"},
@@ -129,9 +129,33 @@ def test_an_environment_goes_over_the_defaults_and_names_the_stack() -> None:
         ({"groups": ["a", "a"]}, None, "amplify-pubsub.groups: ['a', 'a'] given; each may stand once, and a does not"),
         ({"tags": {"aws:x": "1"}}, None, "amplify-pubsub.tags.'aws:x': 'aws:x' given; aws: is AWS's own"),
         (
-            {"environments": {"prod": {"userPoolId": "eu-west-1_abc"}}},
+            {"environments": {"prod": {"adopt": {"userPoolClientIds": ["abc"]}}}},
             None,
-            "amplify-pubsub.environments.prod: userPoolId and userPoolClientId go together",
+            "amplify-pubsub.environments.prod.adopt: {'userPoolClientIds': ['abc']} given; userPoolClientIds and "
+            "chainedTriggers need the user pool they belong to: userPoolId",
+        ),
+        (
+            {"adopt": {"userPoolId": "eu-west-1_abc", "authRoleArn": "arn:aws:iam::123456789012:role/AuthRole"}},
+            None,
+            "amplify-pubsub.adopt: {'userPoolId': 'eu-west-1_abc', 'authRoleArn': 'arn:aws:iam::123456789012:role/"
+            "AuthRole'} given; authRoleArn and groupRoleArns need the identity pool that gives them: identityPoolId",
+        ),
+        (
+            {"adopt": {"userPoolID": "eu-west-1_abc"}},
+            None,
+            "amplify-pubsub.adopt.userPoolID: unknown key; allowed: amplifyStack, authRoleArn, chainedTriggers, "
+            "groupRoleArns, identityPoolId, userPoolClientIds, userPoolId",
+        ),
+        (
+            {"adopt": {"amplifyStack": "amplify-shop-dev-103245"}, "groups": ["admins"]},
+            None,
+            "amplify-pubsub: groups and an adopted identity pool exclude each other: its groups have roles already, "
+            "which are adopted with it (adopt.groupRoleArns)",
+        ),
+        (
+            {"adopt": {"userPoolId": "eu-west-1_abc", "chainedTriggers": ["PostAuthentication"]}},
+            None,
+            "amplify-pubsub: adopt.chainedTriggers goes with attachment sign-in",
         ),
         ({"mfa": "required"}, None, "amplify-pubsub.mfa: 'required' given; input should be 'off' or 'optional'"),
         ({"markerDays": "30"}, None, "amplify-pubsub.markerDays: '30' given; input should be a valid integer"),
@@ -179,6 +203,27 @@ def test_the_accounts_own_boundary_leaves_no_room_for_shadows_in_guarded_mode() 
     with pytest.raises(SettingsError, match="permissionsBoundary and reservedTopics exclude each other"):
         read_settings(section, None)
     assert read_settings(section | {"accessMode": "documented"}, None).reserved_topics
+
+
+def test_an_adopted_user_pool_is_left_as_it_is_unless_the_settings_ask_for_more() -> None:
+    adopt = {"adopt": {"userPoolId": "eu-west-1_abc", "userPoolClientIds": ["web"]}}
+    assert read_settings({}, None).attachment == "sign-in"
+    assert read_settings(adopt, None).attachment == "self-attach"
+    assert read_settings(adopt | {"attachment": "sign-in"}, None).attachment == "sign-in"
+
+
+@pytest.mark.parametrize(
+    ("adopt", "complete"),
+    [
+        ({}, True),
+        ({"userPoolId": "eu-west-1_abc"}, False),
+        ({"userPoolId": "eu-west-1_abc", "userPoolClientIds": ["web"]}, True),
+        ({"amplifyStack": "amplify-shop-dev-103245"}, False),
+        ({"identityPoolId": "eu-west-1:11111111-2222-3333-4444-555555555555"}, False),
+    ],
+)
+def test_what_the_ids_do_not_say_has_to_be_looked_up(adopt: dict[str, Any], complete: bool) -> None:
+    assert read_settings({"adopt": adopt}, None).adopt.is_complete is complete
 
 
 @given(st.dictionaries(st.text(max_size=12), st.none() | st.booleans() | st.integers() | st.text(max_size=8)))

@@ -1,0 +1,48 @@
+"""Custom resource beside an identity pool that is there already: one app client more among its providers."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_identity_pools = boto3.client("cognito-identity", config=Config(retries={"mode": "standard", "total_max_attempts": 8}))
+# UpdateIdentityPool sets back to its default whatever it is not given.
+# https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_UpdateIdentityPool.html
+_INPUT: Any = _identity_pools.meta.service_model.operation_model("UpdateIdentityPool").input_shape
+_UPDATABLE = set(_INPUT.members)
+
+
+def on_event(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
+    """Add the app client to the providers of the pool, or take it away; everything else of the pool stays as it is.
+
+    Properties: ``IdentityPoolId``; ``ProviderName``, the user pool's name among logins; ``ClientId``.
+
+    Raises:
+        botocore.exceptions.ClientError: Cognito refuses.
+    """
+    properties = event["ResourceProperties"]
+    pool_id, client_id = properties["IdentityPoolId"], properties["ClientId"]
+    if event["RequestType"] == "Delete":
+        with suppress(_identity_pools.exceptions.ResourceNotFoundException):  # a pool that has gone has no providers
+            _set_provider(pool_id, properties["ProviderName"], client_id, there=False)
+        return {"PhysicalResourceId": event["PhysicalResourceId"]}
+    _set_provider(pool_id, properties["ProviderName"], client_id, there=True)
+    return {"PhysicalResourceId": f"{pool_id}/{client_id}"}
+
+
+def _set_provider(pool_id: str, provider_name: str, client_id: str, *, there: bool) -> None:
+    pool = _identity_pools.describe_identity_pool(IdentityPoolId=pool_id)
+    providers = pool.get("CognitoIdentityProviders", [])
+    others = [each for each in providers if each.get("ClientId") != client_id]
+    ours = {"ProviderName": provider_name, "ClientId": client_id, "ServerSideTokenCheck": True}
+    wanted = [*others, ours] if there else others
+    if len(wanted) == len(providers):
+        return
+    kept: dict[str, Any] = {name: value for name, value in pool.items() if name in _UPDATABLE}
+    _identity_pools.update_identity_pool(**kept | {"CognitoIdentityProviders": wanted})

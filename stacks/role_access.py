@@ -1,0 +1,84 @@
+"""What roles get that are there already: the guide's policies, and a deny in the place of a boundary."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from aws_cdk import CustomResource, Duration, Stack
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from pubsub_client.outputs import MANAGED_POLICIES
+
+from .functions import PubSubFunction
+from .resource_provider import resource_provider
+from .signed_in_roles import control_plane_deny
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .settings import Settings
+
+
+class RoleAccess(Construct):
+    """Gives roles that the deployment does not own what a signed-in user needs, and takes it away again.
+
+    A boundary would bound what else the role is for, and may be somebody's already. So ``guarded`` mode denies AWS
+    IoT's control plane explicitly. CloudFormation cannot attach a managed policy to a role of somebody else's stack, a
+    custom resource does, and takes away only what it has attached itself.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, settings: Settings, roles: Sequence[iam.IRole]) -> None:
+        """Give the roles what they need.
+
+        Args:
+            scope: the construct it belongs to.
+            construct_id: its id there.
+            settings: the access mode.
+            roles: the roles, whose trust is as it should be.
+        """
+        super().__init__(scope, construct_id)
+        deny = None if settings.access_mode == "documented" else control_plane_deny(self, roles)
+        function = PubSubFunction(
+            self,
+            "Function",
+            settings=settings,
+            handler="role_policies.on_event",
+            description="Attaches the managed policies of Amplify's guide to roles that are there already",
+            timeout=Duration.minutes(1),
+        )
+        partition = Stack.of(self).partition
+        policy_arns = [f"arn:{partition}:iam::aws:policy/{name}" for name in MANAGED_POLICIES]
+        provider = resource_provider(self, settings, on_event=function)
+        for role in roles:
+            # Named by the role: another role has another of these, and the old one is rid of the policies afterwards.
+            of_role = Construct(self, f"Of{_fingerprint(Stack.of(self).resolve(role.role_arn))}")
+            permission = iam.Policy(
+                of_role,
+                "Permission",
+                roles=[function.execution_role],
+                statements=[
+                    iam.PolicyStatement(
+                        actions=["iam:AttachRolePolicy", "iam:DetachRolePolicy"],
+                        resources=[role.role_arn],
+                        conditions={"ArnEquals": {"iam:PolicyARN": policy_arns}},
+                    ),
+                    iam.PolicyStatement(actions=["iam:ListAttachedRolePolicies"], resources=[role.role_arn]),
+                ],
+            )
+            policies = CustomResource(
+                of_role,
+                "Policies",
+                resource_type="Custom::RolePolicies",
+                service_token=provider.service_token,
+                properties={"RoleName": role.role_name, "PolicyArns": policy_arns},
+            )
+            policies.node.add_dependency(permission)
+            if deny:  # before AWSIoTConfigAccess opens the control plane to everybody, and until it is gone
+                policies.node.add_dependency(deny)
+
+
+def _fingerprint(role_arn: object) -> str:
+    return hashlib.sha256(json.dumps(role_arn).encode()).hexdigest()[:12]

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.stub import Stubber
+
+if TYPE_CHECKING:
+    from tests.unit.lambdas.conftest import Load
+
+_POOL = "eu-west-1:11111111-2222-3333-4444-555555555555"
+_PROVIDER = "cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc"
+_WEB = {"ProviderName": _PROVIDER, "ClientId": "web", "ServerSideTokenCheck": False}
+_OURS = {"ProviderName": _PROVIDER, "ClientId": "internal", "ServerSideTokenCheck": True}
+_POOL_AS_IT_IS: dict[str, Any] = {
+    "IdentityPoolId": _POOL,
+    "IdentityPoolName": "shop",
+    "AllowUnauthenticatedIdentities": True,
+    "AllowClassicFlow": False,
+    "SupportedLoginProviders": {"graph.facebook.com": "123"},
+    "IdentityPoolTags": {"team": "shop"},
+}
+
+
+class Provider:
+    def __init__(self, module: Any) -> None:
+        self.module = module
+        self.cognito = Stubber(module._identity_pools)
+        self.cognito.activate()
+
+    def has(self, *providers: dict[str, Any]) -> None:
+        described = _POOL_AS_IT_IS | {"CognitoIdentityProviders": [*providers]}
+        self.cognito.add_response("describe_identity_pool", described, {"IdentityPoolId": _POOL})
+
+    def gets(self, *providers: dict[str, Any]) -> None:
+        """Expect an update that keeps the rest of the pool."""
+        wanted = _POOL_AS_IT_IS | {"CognitoIdentityProviders": [*providers]}
+        self.cognito.add_response("update_identity_pool", wanted, wanted)
+
+    def run(self, request_type: str) -> None:
+        self.module.on_event(
+            {
+                "RequestType": request_type,
+                "PhysicalResourceId": f"{_POOL}/internal",
+                "ResourceProperties": {"IdentityPoolId": _POOL, "ProviderName": _PROVIDER, "ClientId": "internal"},
+            },
+            None,
+        )
+        self.cognito.assert_no_pending_responses()
+
+
+@pytest.fixture
+def provider(load: Load) -> Provider:
+    return Provider(load("identity_pool_provider"))
+
+
+def test_the_client_is_added_and_everything_else_of_the_pool_stays(provider: Provider) -> None:
+    provider.has(_WEB)
+    provider.gets(_WEB, _OURS)
+    provider.run("Create")
+
+
+def test_a_client_that_is_there_already_is_not_added_again(provider: Provider) -> None:
+    provider.has(_OURS, _WEB)
+    provider.run("Update")
+
+
+def test_the_client_is_taken_away_and_no_other(provider: Provider) -> None:
+    provider.has(_OURS, _WEB)
+    provider.gets(_WEB)
+    provider.run("Delete")
+
+
+def test_what_somebody_has_taken_away_already_is_not_missed(provider: Provider) -> None:
+    provider.has(_WEB)
+    provider.run("Delete")
+
+
+def test_a_pool_that_has_gone_needs_nothing(provider: Provider) -> None:
+    provider.cognito.add_client_error("describe_identity_pool", "ResourceNotFoundException")
+    provider.run("Delete")
