@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import CfnOutput, Stack, Tags
+from aws_cdk import Annotations, CfnOutput, Stack, Tags
 from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from pubsub_client.outputs import Output
 
+from .additions import additions
 from .attaching_switch import AttachingSwitch
 from .destroy_guard import DestroyGuard
 from .identity_pool import AdoptedIdentityPool, PubSubIdentityPool
@@ -116,6 +117,8 @@ class AmplifyPubSubStack(Stack):
         for name, value in outputs.items():
             CfnOutput(self, name, value=value)
         self._everywhere(settings)
+        for addition in additions(settings):
+            Annotations.of(self).add_info(addition)
 
     def _users(self, settings: Settings) -> Users:
         """Return the user pool: the adopted one, or one that is made."""

@@ -168,14 +168,16 @@ def _look_at_challenge(context: Context) -> Finding:
     (name,) = (
         each for logical, each in functions_by_logical_id(context).items() if logical.startswith(_CHALLENGE_FUNCTION)
     )
-    wrong = [each for each in _CHALLENGES if not str(wired.get(each, "")).endswith(f":function:{name}")]
+    chained = {each for each in context.chained_triggers if wired.get(each)}
+    ours = [each for each in _CHALLENGES if each not in chained]
+    wrong = [each for each in ours if not str(wired.get(each, "")).endswith(f":function:{name}")]
     if wrong:
         arn = aws.functions.get_function_configuration(FunctionName=name)["FunctionArn"]
         return failed(
             f"The triggers {', '.join(wrong)} of the user pool do not call {name}: the trigger's nested sign-in is "
             "refused, and nobody is attached.",
             resource=pool_id,
-            fix=rewiring(aws.user_pools, pool, dict.fromkeys(_CHALLENGES, arn)),
+            fix=rewiring(aws.user_pools, pool, dict.fromkeys(wrong, arn)),
         )
     return passed(name)
 

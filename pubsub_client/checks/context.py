@@ -166,6 +166,11 @@ class Context:
         return self.outputs.get(Output.TOPICS, "*").split(",")
 
     @property
+    def chained_triggers(self) -> frozenset[str]:
+        """The triggers of an adopted user pool whose own function calls the stack's."""
+        return frozenset(filter(None, self.outputs.get(Output.CHAINED_TRIGGERS, "").split(",")))
+
+    @property
     def topic_known(self) -> bool:
         """Whether it is known what topics users may use: the stack's, or those asked about."""
         return self.given is None or bool(self.app.topics)

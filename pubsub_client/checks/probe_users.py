@@ -7,15 +7,19 @@ import secrets
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pubsub_client.checks.check import CouldNotRunError
 from pubsub_client.checks.marker import ATTRIBUTE, Marker
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from types_boto3_cognito_idp.type_defs import UserTypeTypeDef
 
     from pubsub_client.checks.aws import Aws
 
@@ -60,6 +64,23 @@ class ProbeUsers:
         self._marked_by_us: set[str] = set()
         self._identity_ids: list[str] = []
 
+    @cached_property
+    def _sign_in_by_email(self) -> bool:
+        """Whether an e-mail address is a user's name to sign in by, as in most pools that Amplify makes.
+
+        Cognito then chooses the user's own name, and takes no other.
+        https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-settings-attributes.html
+        """
+        pool_id = self._outputs[Output.USER_POOL_ID]
+        pool = self._aws.user_pools.describe_user_pool(UserPoolId=pool_id)["UserPool"]
+        names = pool.get("UsernameAttributes", [])
+        if names and "email" not in names:
+            raise CouldNotRunError(
+                f"users of {pool_id} sign in by telephone number alone, and none can be made for a test: give an "
+                "existing one, --user NAME --password-stdin"
+            )
+        return bool(names)
+
     def make(self, *, marked: bool = False, group: str | None = None) -> User:
         """Make a user who can sign in.
 
@@ -69,10 +90,13 @@ class ProbeUsers:
 
         Raises:
             botocore.exceptions.ClientError: a call to the user pool failed.
+            CouldNotRunError: nobody can be made in this user pool.
         """
-        user = User(f"{_PREFIX}{uuid.uuid4().hex[:12]}", f"Aa1!{secrets.token_urlsafe(24)}")
+        name = f"{_PREFIX}{uuid.uuid4().hex[:12]}"
+        email = f"{name}@example.com"
+        user = User(email if self._sign_in_by_email else name, f"Aa1!{secrets.token_urlsafe(24)}")
         pool = self._outputs[Output.USER_POOL_ID]
-        attributes = {"email": f"{user.name}@example.com", "email_verified": "true"}
+        attributes = {"email": email, "email_verified": "true"}
         if marked:
             attributes[ATTRIBUTE] = str(self._current_marker())
             self._marked_by_us.add(user.name)
@@ -118,15 +142,16 @@ class ProbeUsers:
         Raises:
             botocore.exceptions.ClientError: the users cannot be listed.
         """
+        named_by = "email" if self._sign_in_by_email else "username"
         pages = self._aws.user_pools.get_paginator("list_users").paginate(
-            UserPoolId=self._outputs[Output.USER_POOL_ID], Filter=f'username ^= "{_PREFIX}"'
+            UserPoolId=self._outputs[Output.USER_POOL_ID], Filter=f'{named_by} ^= "{_PREFIX}"'
         )
         before = datetime.now(UTC) - _LEFT_OVER_AFTER
         users = [
             user
             for page in pages
             for user in page["Users"]
-            if user["UserCreateDate"] < before and _OURS.fullmatch(user["Username"])
+            if user["UserCreateDate"] < before and _OURS.fullmatch(_name(user))
         ]
         return sorted(
             (LeftOver(user["Username"], Marker.of(user.get("Attributes", []))) for user in users),
@@ -158,6 +183,12 @@ class ProbeUsers:
             self._aws.user_pools.admin_delete_user(UserPoolId=self._outputs[Output.USER_POOL_ID], Username=name)
         except self._aws.user_pools.exceptions.UserNotFoundException:
             return
+
+
+def _name(user: UserTypeTypeDef) -> str:
+    """Return the name that a run of ours has given a user: the user's own, or that of the e-mail address."""
+    email = next((each["Value"] for each in user.get("Attributes", []) if each["Name"] == "email"), "")
+    return email.removesuffix("@example.com") if email.startswith(_PREFIX) else user["Username"]
 
 
 class _NotRemovedError(Exception):

@@ -169,6 +169,8 @@ class TriggerIsWired(Check):
         pool = (await asyncio.to_thread(user_pools.describe_user_pool, UserPoolId=pool_id))["UserPool"]
         triggers = pool.get("LambdaConfig", {})
         arn = triggers.get("PostAuthentication", "")
+        if arn and "PostAuthentication" in context.chained_triggers:
+            return passed(f"{arn.rpartition(':')[2]}, which calls {function_name}")
         if arn.rpartition(":")[2] == function_name:
             return passed(function_name)
         ours = f"{arn_prefix(context, 'lambda')}:function:{function_name}"

@@ -29,7 +29,8 @@ class Provider:
         self.cognito.activate()
 
     def has(self, *providers: dict[str, Any]) -> None:
-        described = _POOL_AS_IT_IS | {"CognitoIdentityProviders": [*providers]}
+        tags = _POOL_AS_IT_IS["IdentityPoolTags"] | {"aws:cloudformation:stack-name": "amplify-shop-dev-103245"}
+        described = _POOL_AS_IT_IS | {"IdentityPoolTags": tags, "CognitoIdentityProviders": [*providers]}
         self.cognito.add_response("describe_identity_pool", described, {"IdentityPoolId": _POOL})
 
     def gets(self, *providers: dict[str, Any]) -> None:

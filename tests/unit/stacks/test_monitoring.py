@@ -5,14 +5,14 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from attachment.report import report
 from stacks.settings import Settings
 from tests.unit.stacks.conftest import TOPIC_ARN, Template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import pytest
 
 _REPOSITORY = Path(__file__).parents[3]
 _OPERATIONS = (_REPOSITORY / "docs" / "operations.md").read_text()
@@ -134,17 +134,24 @@ def test_attachments_put_off_again_and_again_are_told_although_sqs_leaves_them_o
     assert alarm["DatapointsToAlarm"] == alarm["EvaluationPeriods"] == 2
 
 
-def test_every_alarm_says_in_a_line_what_is_wrong_and_where_to_read_on(template: Template) -> None:
-    for name, alarm in _alarms(template).items():
+@pytest.fixture(scope="module")
+def adopted() -> Template:
+    """With every alarm there is: some are for adopted pools alone."""
+    adopt = {"userPoolId": "eu-west-1_abc", "userPoolClientIds": ["web"]}
+    return Template(Settings.model_validate({"adopt": adopt, "attachment": "sign-in"}))
+
+
+def test_every_alarm_says_in_a_line_what_is_wrong_and_where_to_read_on(adopted: Template) -> None:
+    for name, alarm in _alarms(adopted).items():
         what, _, anchor = alarm["AlarmDescription"].partition(": docs/operations.md#")
         assert what
         assert anchor == name
         assert f"\n### {anchor}\n" in _OPERATIONS
 
 
-def test_docs_tell_of_no_alarm_that_is_not_there(template: Template) -> None:
+def test_docs_tell_of_no_alarm_that_is_not_there(adopted: Template) -> None:
     told = re.findall(r"^### (.*)$", _OPERATIONS, re.MULTILINE)
-    assert set(told) == set(_alarms(template))
+    assert set(told) == set(_alarms(adopted))
 
 
 def test_every_alarm_notifies_the_topic_of_the_settings_and_without_one_nothing(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -7,6 +8,7 @@ import pytest
 from botocore.stub import Stubber
 
 from pubsub_client.checks.aws import Aws
+from pubsub_client.checks.check import CouldNotRunError
 from pubsub_client.checks.marker import Marker
 from pubsub_client.checks.probe_users import LeftOver, ProbeUsers, User
 from pubsub_client.outputs import Output
@@ -26,7 +28,9 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
 
 @pytest.fixture
 def user_pools(aws: Aws) -> Iterator[Stubber]:
+    """A user pool whose users have names of their own."""
     with Stubber(aws.user_pools) as stubber:
+        stubber.add_response("describe_user_pool", {"UserPool": {}}, {"UserPoolId": "eu-west-1_pool"})
         yield stubber
 
 
@@ -95,6 +99,38 @@ def test_a_user_half_made_is_removed_too(aws: Aws, user_pools: Stubber) -> None:
     user_pools.add_client_error("admin_delete_user", "UserNotFoundException")
     assert users.remove() == []
     user_pools.assert_no_pending_responses()
+
+
+class TestWhereAnEmailAddressIsTheNameToSignInBy:
+    """Cognito chooses the user's own name then."""
+
+    @pytest.fixture
+    def by_email(self, aws: Aws) -> Iterator[Stubber]:
+        with Stubber(aws.user_pools) as stubber:
+            stubber.add_response("describe_user_pool", {"UserPool": {"UsernameAttributes": ["email"]}})
+            yield stubber
+
+    def test_users_are_made_with_one(self, aws: Aws, by_email: Stubber) -> None:
+        by_email.add_response("admin_create_user", {})
+        by_email.add_response("admin_set_user_password", {})
+        user = ProbeUsers(aws, _OUTPUTS).make()
+        assert re.fullmatch(r"pubsub-smoke-[0-9a-f]{12}@example\.com", user.name)
+
+    def test_users_left_over_are_found_by_theirs(self, aws: Aws, by_email: Stubber) -> None:
+        ours = _user("11111111-2222", 3)
+        ours["Attributes"] = [{"Name": "email", "Value": "pubsub-smoke-00000000000c@example.com"}]
+        others = _user("33333333-4444", 3)
+        others["Attributes"] = [{"Name": "email", "Value": "pubsub-smoke-00000000000c@example.org"}]
+        wanted = {"UserPoolId": "eu-west-1_pool", "Filter": 'email ^= "pubsub-smoke-"'}
+        by_email.add_response("list_users", {"Users": [ours, others]}, wanted)
+        assert ProbeUsers(aws, _OUTPUTS).left_over() == [LeftOver("11111111-2222", None)]
+
+
+def test_nobody_can_be_made_where_users_sign_in_by_telephone_number(aws: Aws) -> None:
+    with Stubber(aws.user_pools) as stubber:
+        stubber.add_response("describe_user_pool", {"UserPool": {"UsernameAttributes": ["phone_number"]}})
+        with pytest.raises(CouldNotRunError, match="users of eu-west-1_pool sign in by telephone number alone"):
+            ProbeUsers(aws, _OUTPUTS).make()
 
 
 def test_a_password_is_not_shown() -> None:

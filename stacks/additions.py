@@ -1,0 +1,41 @@
+"""What a deployment adds to pools and roles that are there already, in words: told before it is deployed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pubsub_client.outputs import MANAGED_POLICIES, MARKER_ATTRIBUTE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .settings import Settings
+
+
+def additions(settings: Settings) -> Iterator[str]:
+    """Yield a sentence for each resource that is not the stack's own and gets something."""
+    adopt = settings.adopt
+    if settings.attachment == "sign-in" and adopt.user_pool_id:
+        chained = ", ".join(adopt.chained_triggers)
+        yield (
+            f"User pool {adopt.user_pool_id} gets an app client for the nested sign-in and the PostAuthentication, "
+            "DefineAuthChallenge, CreateAuthChallenge and VerifyAuthChallengeResponse triggers"
+            f"{f' (but {chained}, whose own function calls ours)' if chained else ''}. They go with the stack. It also "
+            f"gets the attribute custom:{MARKER_ATTRIBUTE} unless it has it, which stays: Cognito cannot remove one."
+        )
+        if adopt.identity_pool_id:
+            yield (
+                f"Identity pool {adopt.identity_pool_id} gets that app client among its providers. It goes with the "
+                "stack."
+            )
+    if adopt.auth_role_arn:
+        roles = ", ".join(arn.rpartition("/")[2] for arn in (adopt.auth_role_arn, *adopt.group_role_arns))
+        policies = {
+            "guarded": f"{' and '.join(MANAGED_POLICIES)} unless they have them, and a deny of AWS IoT's control plane",
+            "documented": f"{' and '.join(MANAGED_POLICIES)} unless they have them",
+            "least-privilege": "AWS IoT's data actions on the topics of the settings, and a deny of its control plane",
+        }[settings.access_mode]
+        yield (
+            f"The roles {roles} get {policies}, and may call the self-attach route. What they get here goes with the "
+            "stack."
+        )
