@@ -44,7 +44,9 @@ def _set_provider(pool_id: str, provider_name: str, client_id: str, *, there: bo
     wanted = [*others, ours] if there else others
     if len(wanted) == len(providers):
         return
-    kept: dict[str, Any] = {name: value for name, value in pool.items() if name in _UPDATABLE}
+    kept: dict[str, Any] = {
+        name: value for name, value in pool.items() if name in _UPDATABLE and value not in ("", [], {})
+    }
     if tags := kept.pop("IdentityPoolTags", None):  # those of AWS itself are told, and refused
         kept["IdentityPoolTags"] = {key: value for key, value in tags.items() if not key.startswith("aws:")}
     _identity_pools.update_identity_pool(**kept | {"CognitoIdentityProviders": wanted})

@@ -63,6 +63,10 @@ SIGN_IN_OUTPUTS = frozenset(
 """Those of a stack that attaches at sign-in; one with the setting ``attachment: self-attach`` has none of them."""
 
 
+OPTIONAL_OUTPUTS = frozenset({Output.CHAINED_TRIGGERS})
+"""Those that a stack has only if there is something to tell."""
+
+
 def attaches_at_sign_in(outputs: Mapping[str, str]) -> bool:
     """Tell whether the outputs are those of a stack that attaches at sign-in, and not by self-attach alone."""
     return not SIGN_IN_OUTPUTS.isdisjoint(outputs)

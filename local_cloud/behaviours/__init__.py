@@ -50,6 +50,7 @@ BEHAVIOURS = (
     "metric_math_alarms",
     "batch_permissions",
     "parameter_permissions",
+    "role_policy_keys",
     "concurrency_permissions",
     "failed_deletes",
     "stopped_executions",

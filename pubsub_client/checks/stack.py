@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError
 
 from pubsub_client.checks.check import CouldNotRunError
-from pubsub_client.outputs import SIGN_IN_OUTPUTS, Output, attaches_at_sign_in
+from pubsub_client.outputs import OPTIONAL_OUTPUTS, SIGN_IN_OUTPUTS, Output, attaches_at_sign_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,6 +76,7 @@ def missing_outputs(outputs: Mapping[str, str]) -> list[Output]:
 
     A stack may be of an older version: without state machines, and if it attaches at sign-in without self-attach.
     """
-    optional = {Output.SWEEP_STATE_MACHINE_ARN, Output.LEAVE_STATE_MACHINE_ARN}
+    older = {Output.SWEEP_STATE_MACHINE_ARN, Output.LEAVE_STATE_MACHINE_ARN, Output.AUTH_CHALLENGE_FUNCTION_NAME}
+    optional = OPTIONAL_OUTPUTS | older
     optional |= {Output.SELF_ATTACH_URL} if attaches_at_sign_in(outputs) else SIGN_IN_OUTPUTS
     return [name for name in Output if name not in optional and not outputs.get(name)]

@@ -215,6 +215,22 @@ def parameter_permissions(account: Account) -> bool:
     )
 
 
+def role_policy_keys(account: Account) -> bool:
+    """Who may attach one policy to a role attaches it, and no other one."""
+    cloud = account.cloud
+    role_arn = make_role(cloud, {"Effect": "Allow", "Action": "iot:Connect", "Resource": "*"}, trusts={"AWS": "*"})
+    name, (mine, other) = (
+        role_arn.rpartition("/")[2],
+        (f"arn:aws:iam::aws:policy/{each}" for each in ("AWSIoTDataAccess", "AWSIoTConfigAccess")),
+    )
+    attach = {"Effect": "Allow", "Action": "iam:AttachRolePolicy", "Resource": role_arn}
+    condition = {"ArnEquals": {"iam:PolicyARN": [mine]}}
+    iam = account.client("iam", _who_may(account, attach | {"Condition": condition}))
+    return not _refused(lambda: iam.attach_role_policy(RoleName=name, PolicyArn=mine), "AccessDenied") and _refused(
+        lambda: iam.attach_role_policy(RoleName=name, PolicyArn=other), "AccessDenied"
+    )
+
+
 def concurrency_permissions(account: Account) -> bool:
     """Who may read a function's reserved concurrency reads it."""
     function_arn = make_function(account.cloud, "def handler(event, context): return event")
@@ -223,7 +239,7 @@ def concurrency_permissions(account: Account) -> bool:
     return not _refused(lambda: functions.get_function_concurrency(FunctionName=function_arn), "AccessDeniedException")
 
 
-def _who_may(account: Account, statement: dict[str, str]) -> Credentials:
+def _who_may(account: Account, statement: dict[str, Any]) -> Credentials:
     """Return the credentials of a role that may do this alone."""
     cloud = account.cloud
     root = {"AWS": f"arn:aws:iam::{cloud.account_id}:root"}
@@ -514,6 +530,7 @@ PROBES: dict[str, Callable[[Account], bool]] = {
         metric_math_alarms,
         batch_permissions,
         parameter_permissions,
+        role_policy_keys,
         concurrency_permissions,
         failed_deletes,
         stopped_executions,
