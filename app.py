@@ -8,6 +8,7 @@ import sys
 from aws_cdk import App, Environment
 
 from stacks.amplify_pubsub_stack import AmplifyPubSubStack
+from stacks.lookup import look_up
 from stacks.settings import CONTEXT_KEY, SettingsError, check_region, read_settings
 
 
@@ -17,6 +18,7 @@ def main() -> None:
     try:
         settings = read_settings(app.node.try_get_context(CONTEXT_KEY), app.node.try_get_context("environment"))
         region = check_region(os.environ.get("CDK_DEFAULT_REGION"))
+        settings = look_up(settings, account_id=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=region)
     except SettingsError as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None

@@ -33,7 +33,6 @@ def additions(settings: Settings) -> Iterator[str]:
         policies = {
             "guarded": f"{' and '.join(MANAGED_POLICIES)} unless they have them, and a deny of AWS IoT's control plane",
             "documented": f"{' and '.join(MANAGED_POLICIES)} unless they have them",
-            "least-privilege": "AWS IoT's data actions on the topics of the settings, and a deny of its control plane",
         }[settings.access_mode]
         yield (
             f"The roles {roles} get {policies}, and may call the self-attach route. What they get here goes with the "

@@ -32,6 +32,7 @@ BEHAVIOURS = (
     "target_pages",
     "update_group",
     "user_pool_attributes",
+    "system_tags",
     "group_roles",
     "role_trust",
     "token_check",

@@ -15,6 +15,7 @@ except ImportError as error:  # the library alone was installed
 from botocore.exceptions import ConfigParseError, ProfileNotFound
 
 from pubsub_client.checks.check import CouldNotRunError
+from pubsub_client.cli.adopt import adopt
 from pubsub_client.cli.attach import attach
 from pubsub_client.cli.detach import detach
 from pubsub_client.cli.doctor import doctor
@@ -38,7 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (smoke, doctor, outputs, publish, subscribe, identity, attach, detach, sweep, redrive):
+for command in (smoke, doctor, outputs, publish, subscribe, identity, attach, detach, sweep, redrive, adopt):
     app.command()(command)
 
 

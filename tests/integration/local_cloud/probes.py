@@ -405,6 +405,26 @@ def user_pool_attributes(account: Account) -> bool:
     return bool(formation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE")
 
 
+def system_tags(account: Account) -> bool:
+    """A pool that CloudFormation has made keeps CloudFormation's tags, and nobody may set such."""
+    formation, name, users = (
+        account.cloud.client("cloudformation"),
+        unique("stack"),
+        account.cloud.client("cognito-idp"),
+    )
+    pool = {"Type": "AWS::Cognito::UserPool", "Properties": {"UserPoolName": unique("users")}}
+    formation.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": {"Pool": pool}}))
+    formation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    resource = formation.describe_stack_resource(StackName=name, LogicalResourceId="Pool")["StackResourceDetail"]
+    pool_id = resource["PhysicalResourceId"]
+    users.update_user_pool(UserPoolId=pool_id, UserPoolTags={"team": "probe"})
+    tags = users.describe_user_pool(UserPoolId=pool_id)["UserPool"]["UserPoolTags"]
+    forged = {"aws:cloudformation:stack-name": "other"}
+    return tags.keys() > {"team"} and _refused(
+        lambda: users.update_user_pool(UserPoolId=pool_id, UserPoolTags=forged), "InvalidParameterException"
+    )
+
+
 def group_roles(account: Account) -> bool:
     """A user of a group gets credentials of the group's role, where the identity pool maps roles by token."""
     group = account.make_group()
@@ -548,6 +568,7 @@ PROBES: dict[str, Callable[[Account], bool]] = {
         target_pages,
         update_group,
         user_pool_attributes,
+        system_tags,
         group_roles,
         role_trust,
         token_check,

@@ -1,0 +1,275 @@
+"""`pubsub adopt`: tells the settings and what they would change, and changes nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local_cloud.process import LocalCloud
+from stacks.settings import read_settings
+from tests.e2e.amplify_project.project import STACK, AmplifyProject
+from tests.e2e.commands import run_pubsub
+from tests.e2e.conftest import PASSWORD
+from tests.e2e.operator import operator, policies, without_each
+from tests.integration.local_cloud.account import make_function
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AmplifyProject]:
+    with LocalCloud.start(log_file=tmp_path_factory.mktemp("adopt") / "cloud.log") as cloud:
+        made = AmplifyProject.make(cloud)
+        made.make_user("ada", PASSWORD)
+        yield made
+
+
+def _run(project: AmplifyProject, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return run_pubsub(["adopt", *arguments], project.cloud.environment() | variables, "")
+
+
+def _adopt(project: AmplifyProject, *arguments: str) -> dict[str, Any]:
+    done = _run(project, "--json", *arguments)
+    document: dict[str, Any] = json.loads(done.stdout)
+    assert (document["schema"], document["command"]) == (1, "adopt")
+    return document | {"exit_code": done.returncode}
+
+
+def _changes(document: dict[str, Any]) -> dict[str, str]:
+    return {each["resource"]: each["change"] for each in document["adopt"]["changes"]}
+
+
+def test_without_anything_to_adopt_it_lists_what_there_is(project: AmplifyProject) -> None:
+    done = _run(project)
+    assert done.returncode == 0
+    assert f"pubsub adopt --amplify-stack {STACK}\n" in done.stdout
+    assert f"pubsub adopt --identity-pool-id {project.identity_pool_id}" in done.stdout
+    listed = _adopt(project)["candidates"]
+    assert listed["amplify_stacks"] == [STACK]
+    assert [each["id"] for each in listed["identity_pools"]] == [project.identity_pool_id]
+
+
+@pytest.mark.parametrize("by", ["the parent stack", "the identity pool"])
+def test_pools_clients_and_roles_are_found_and_printed_as_settings(project: AmplifyProject, by: str) -> None:
+    options = {
+        "the parent stack": ("--amplify-stack", STACK),
+        "the identity pool": ("--identity-pool-id", project.identity_pool_id),
+    }
+    document = _adopt(project, *options[by])
+    settings = document["adopt"]["settings"]
+    assert settings == {
+        "adopt": {
+            "userPoolId": project.user_pool_id,
+            "userPoolClientIds": [project.web_client_id, project.native_client_id],
+            "identityPoolId": project.identity_pool_id,
+            "authRoleArn": project.role_arn(project.auth_role),
+            "groupRoleArns": [project.role_arn(project.admins_role)],
+        }
+    }
+    assert read_settings(settings, None).adopt.is_complete
+    assert document["exit_code"] == 0
+
+
+def test_a_user_pool_alone_is_adopted_with_an_identity_pool_to_be_made(project: AmplifyProject) -> None:
+    document = _adopt(project, "--user-pool-id", project.user_pool_id)
+    assert set(document["adopt"]["settings"]["adopt"]) == {"userPoolId", "userPoolClientIds"}
+    assert _changes(document)["identity pool"].startswith("one is made")
+
+
+def test_it_tells_who_gains_what_and_that_pools_stay_as_they_are(project: AmplifyProject) -> None:
+    changes = _changes(_adopt(project, "--amplify-stack", STACK, "--topic", "orders/*"))
+    assert changes[f"user pool {project.user_pool_id}"] == "nothing"
+    assert changes[f"identity pool {project.identity_pool_id}"] == "nothing"
+    assert changes[f"role {project.auth_role}"] == (
+        "gets AWSIoTDataAccess and AWSIoTConfigAccess, a deny of AWS IoT's control plane, and may call the self-attach "
+        "route"
+    )
+    assert changes["identities"].endswith("myIoTPolicy: all to connect, publish, subscribe and receive on orders/*")
+    assert "guests" in changes
+
+
+def test_with_attachment_at_sign_in_every_addition_is_listed(project: AmplifyProject) -> None:
+    document = _adopt(project, "--amplify-stack", STACK, "--attachment", "sign-in")
+    listed = [f"{each['resource']}: {each['change']}" for each in document["adopt"]["changes"]]
+    pool = f"user pool {project.user_pool_id}"
+    assert f"{pool}: gets the attribute custom:pubsub_attachment, for good: Cognito cannot remove one" in listed
+    assert f"{pool}: gets an app client for the nested sign-in, which no front end uses" in listed
+    for trigger in ("PostAuthentication", "DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse"):
+        assert f"{pool}, trigger {trigger}: calls ours" in listed
+    assert f"identity pool {project.identity_pool_id}: takes the tokens of that app client too" in listed
+    assert document["adopt"]["settings"]["attachment"] == "sign-in"
+
+
+def test_a_policy_of_the_usual_name_made_by_hand_and_who_has_it_are_told(project: AmplifyProject) -> None:
+    iot, identities = project.cloud.client("iot"), project.cloud.client("cognito-identity")
+    allow = json.dumps(
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}]}
+    )
+    iot.create_policy(policyName="myIoTPolicy", policyDocument=allow)
+    try:
+        document = _adopt(project, "--amplify-stack", STACK)
+        assert document["adopt"]["settings"]["policyName"] == "myIoTPolicy-pubsub"
+        assert any("made by somebody else" in note for note in document["adopt"]["notes"])
+        assert identities
+    finally:
+        iot.delete_policy(policyName="myIoTPolicy")
+
+
+def test_a_front_end_that_attaches_policies_itself_is_warned(project: AmplifyProject) -> None:
+    iam = project.cloud.client("iam")
+    allow = json.dumps(
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}]}
+    )
+    iam.put_role_policy(RoleName=project.auth_role, PolicyName="by-hand", PolicyDocument=allow)
+    try:
+        notes = _adopt(project, "--amplify-stack", STACK)["adopt"]["notes"]
+        assert any(f"{project.auth_role} lets signed-in users attach IoT policies themselves" in note for note in notes)
+    finally:
+        iam.delete_role_policy(RoleName=project.auth_role, PolicyName="by-hand")
+
+
+class TestObstacles:
+    def test_another_function_on_a_trigger_is_one_unless_it_calls_ours(self, project: AmplifyProject) -> None:
+        users = project.cloud.client("cognito-idp")
+        theirs = make_function(project.cloud, "def handler(event, context): return event")
+        users.update_user_pool(UserPoolId=project.user_pool_id, LambdaConfig={"DefineAuthChallenge": theirs})
+        try:
+            sign_in = ("--amplify-stack", STACK, "--attachment", "sign-in")
+            done = _run(project, *sign_in)
+            assert done.returncode == 1
+            assert f"The user pool's trigger DefineAuthChallenge has a function already, {theirs}." in done.stderr
+            assert "--chained-trigger DefineAuthChallenge" in done.stderr
+            chained = _adopt(project, *sign_in, "--chained-trigger", "DefineAuthChallenge")
+            assert chained["exit_code"] == 0
+            assert chained["adopt"]["settings"]["adopt"]["chainedTriggers"] == ["DefineAuthChallenge"]
+            assert _run(project, "--amplify-stack", STACK).returncode == 0  # self-attach needs no trigger
+        finally:
+            users.update_user_pool(UserPoolId=project.user_pool_id, LambdaConfig={})
+
+    def test_a_chained_trigger_without_a_function_is_one(self, project: AmplifyProject) -> None:
+        done = _run(
+            project, "--amplify-stack", STACK, "--attachment", "sign-in", "--chained-trigger", "PostAuthentication"
+        )
+        assert done.returncode == 1
+        assert "has no function that could call ours" in done.stderr
+
+    def test_a_role_without_room_is_one(self, project: AmplifyProject) -> None:
+        iam, made = project.cloud.client("iam"), []
+        allow = json.dumps(
+            {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+        )
+        for number in range(8):
+            arn = iam.create_policy(PolicyName=f"theirs-{number}", PolicyDocument=allow)["Policy"]["Arn"]
+            iam.attach_role_policy(RoleName=project.auth_role, PolicyArn=arn)
+            made.append(arn)
+        try:
+            done = _run(project, "--amplify-stack", STACK)
+            assert done.returncode == 1
+            assert f"The role {project.auth_role} would have 11 managed policies, and a role takes 10." in done.stderr
+        finally:
+            for arn in made:
+                iam.detach_role_policy(RoleName=project.auth_role, PolicyArn=arn)
+                iam.delete_policy(PolicyArn=arn)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--amplify-stack", "amplify-none-dev-1"), "there is no stack amplify-none-dev-1 in us-east-1"),
+        (("--user-pool-id", "us-east-1_none"), "there is no user pool us-east-1_none in us-east-1"),
+        (
+            ("--identity-pool-id", "us-east-1:11111111-2222-3333-4444-555555555555"),
+            "there is no identity pool us-east-1:11111111-2222-3333-4444-555555555555 in us-east-1",
+        ),
+        (("--amplify-stack", STACK, "--user-pool-client-id", "none"), "has no app client none"),
+        (
+            ("--amplify-stack", STACK, "--chained-trigger", "PreSignUp"),
+            "--chained-trigger: 'PreSignUp' given; allowed:",
+        ),
+        (("--amplify-stack", STACK, "--chained-trigger", "PostAuthentication"), "goes with --attachment sign-in"),
+    ],
+)
+def test_what_cannot_be_looked_at_is_refused_in_a_line(
+    project: AmplifyProject, arguments: tuple[str, ...], message: str
+) -> None:
+    done = _run(project, *arguments)
+    assert done.returncode == 2
+    assert message in " ".join(done.stderr.replace("│", " ").split())
+    assert done.stdout == ""
+
+
+def test_two_user_pools_are_told_apart_by_saying_which(project: AmplifyProject) -> None:
+    users, identities = project.cloud.client("cognito-idp"), project.cloud.client("cognito-identity")
+    other = users.create_user_pool(PoolName="other")["UserPool"]["Id"]
+    client = users.create_user_pool_client(UserPoolId=other, ClientName="web")["UserPoolClient"]["ClientId"]
+    prefix = f"cognito-idp.{project.cloud.region}.amazonaws.com"
+    pool = identities.create_identity_pool(
+        IdentityPoolName="both",
+        AllowUnauthenticatedIdentities=False,
+        CognitoIdentityProviders=[
+            {"ProviderName": f"{prefix}/{other}", "ClientId": client},
+            {"ProviderName": f"{prefix}/{project.user_pool_id}", "ClientId": project.web_client_id},
+        ],
+    )["IdentityPoolId"]
+    identities.set_identity_pool_roles(
+        IdentityPoolId=pool, Roles={"authenticated": project.role_arn(project.auth_role)}
+    )
+    try:
+        done = _run(project, "--identity-pool-id", pool)
+        assert done.returncode == 2
+        assert "takes tokens of several user pools" in done.stderr
+        both = _adopt(project, "--identity-pool-id", pool, "--user-pool-id", project.user_pool_id)
+        assert both["adopt"]["settings"]["adopt"]["userPoolClientIds"] == [project.web_client_id]
+        assert "does not trust identity pool" in both["adopt"]["obstacles"][0]["cause"]
+    finally:
+        identities.delete_identity_pool(IdentityPoolId=pool)
+        users.delete_user_pool(UserPoolId=other)
+
+
+def test_nothing_is_changed(project: AmplifyProject) -> None:
+    before = project.configuration()
+    for attachment in ("self-attach", "sign-in"):
+        _run(project, "--amplify-stack", STACK, "--attachment", attachment)
+    assert project.configuration() == before
+
+
+def test_the_documented_permissions_are_enough_and_none_is_too_many(project: AmplifyProject) -> None:
+    (statements,) = policies("pubsub adopt")
+
+    def passes(granted: list[dict[str, Any]]) -> bool:
+        with operator(project.cloud, {}, granted) as keys:
+            return all(_run(project, *each, **keys).returncode == 0 for each in ((), ("--amplify-stack", STACK)))
+
+    project.cloud.client("cognito-identity").get_id(IdentityPoolId=project.identity_pool_id, Logins=_logins(project))
+    assert passes(statements)
+    assert [action for action, left in without_each(statements) if passes(left)] == []
+
+
+def _logins(project: AmplifyProject) -> dict[str, str]:
+    """Return the login of a user, who has an identity then."""
+    users = project.cloud.client("cognito-idp")
+    client = users.create_user_pool_client(
+        UserPoolId=project.user_pool_id, ClientName="admin", ExplicitAuthFlows=["ALLOW_ADMIN_USER_PASSWORD_AUTH"]
+    )["UserPoolClient"]["ClientId"]
+    identities = project.cloud.client("cognito-identity")
+    pool = identities.describe_identity_pool(IdentityPoolId=project.identity_pool_id)
+    provider = f"cognito-idp.{project.cloud.region}.amazonaws.com/{project.user_pool_id}"
+    identities.update_identity_pool(
+        IdentityPoolId=project.identity_pool_id,
+        IdentityPoolName=pool["IdentityPoolName"],
+        AllowUnauthenticatedIdentities=False,
+        CognitoIdentityProviders=[
+            *pool["CognitoIdentityProviders"], {"ProviderName": provider, "ClientId": client}
+        ],
+    )  # fmt: skip
+    tokens = users.admin_initiate_auth(
+        UserPoolId=project.user_pool_id,
+        ClientId=client,
+        AuthFlow="ADMIN_USER_PASSWORD_AUTH",
+        AuthParameters={"USERNAME": "ada@example.com", "PASSWORD": PASSWORD},
+    )["AuthenticationResult"]
+    return {provider: tokens["IdToken"]}
