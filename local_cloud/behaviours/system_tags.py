@@ -1,6 +1,6 @@
-"""AWS's own tags of a pool, which begin with ``aws:``, stay whatever an update says, and no update may name them.
+"""AWS's own tags of a pool, which begin with ``aws:``, stay whatever an update says.
 
-CloudFormation gives them to what it makes. ministack's updates take them away with the others, or let anybody set them.
+CloudFormation gives them to what it makes. ministack's updates take them away with the others.
 https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ministack.core.responses import error_response_json
 from ministack.services import cognito
 
 NEEDS = {cognito: ("_identity_pools", "_update_identity_pool", "_update_user_pool", "_user_pools")}
@@ -20,7 +19,7 @@ _PREFIX = "aws:"
 
 
 def install() -> None:
-    """Look at the tags of both kinds of pool before and after an update."""
+    """Put them back after an update of either kind of pool."""
     cognito._update_user_pool = _keeping(cognito._update_user_pool, cognito._user_pools, "UserPoolId", "UserPoolTags")
     cognito._update_identity_pool = _keeping(
         cognito._update_identity_pool, cognito._identity_pools, "IdentityPoolId", "IdentityPoolTags"
@@ -29,14 +28,11 @@ def install() -> None:
 
 def _keeping(update: Operation, pools: Mapping[str, Any], id_name: str, tags_name: str) -> Operation:
     def update_but_system_tags(data: dict[str, Any]) -> Any:
-        if any(key.startswith(_PREFIX) for key in data.get(tags_name) or {}):
-            message = "aws: prefixed tag key names are not allowed for external use."
-            return error_response_json("InvalidParameterException", message, 400)
         pool = pools.get(data.get(id_name, "")) or {}
         own = {key: value for key, value in (pool.get(tags_name) or {}).items() if key.startswith(_PREFIX)}
         answer = update(data)
         if own:
-            pool[tags_name] = {**own, **(pool.get(tags_name) or {})}
+            pool[tags_name] = {**(pool.get(tags_name) or {}), **own}
         return answer
 
     return update_but_system_tags
