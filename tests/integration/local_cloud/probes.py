@@ -419,7 +419,7 @@ def system_tags(account: Account) -> bool:
     pool_id = resource["PhysicalResourceId"]
     users.update_user_pool(UserPoolId=pool_id, UserPoolTags={"team": "probe"})
     tags = users.describe_user_pool(UserPoolId=pool_id)["UserPool"]["UserPoolTags"]
-    return tags.keys() > {"team"}
+    return bool(tags.keys() > {"team"})
 
 
 def group_roles(account: Account) -> bool:
