@@ -17,7 +17,7 @@ from pubsub_client.checks.marker import ATTRIBUTE, Marker
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from types_boto3_cognito_idp.type_defs import UserTypeTypeDef
 
@@ -65,21 +65,14 @@ class ProbeUsers:
         self._identity_ids: list[str] = []
 
     @cached_property
-    def _sign_in_by_email(self) -> bool:
-        """Whether an e-mail address is a user's name to sign in by, as in most pools that Amplify makes.
+    def _named_by(self) -> Sequence[str]:
+        """The attributes that users sign in by in the place of a name: the e-mail address in most pools of Amplify's.
 
         Cognito then chooses the user's own name, and takes no other.
         https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-settings-attributes.html
         """
-        pool_id = self._outputs[Output.USER_POOL_ID]
-        pool = self._aws.user_pools.describe_user_pool(UserPoolId=pool_id)["UserPool"]
-        names = pool.get("UsernameAttributes", [])
-        if names and "email" not in names:
-            raise CouldNotRunError(
-                f"users of {pool_id} sign in by telephone number alone, and none can be made for a test: give an "
-                "existing one, --user NAME --password-stdin"
-            )
-        return bool(names)
+        pool = self._aws.user_pools.describe_user_pool(UserPoolId=self._outputs[Output.USER_POOL_ID])["UserPool"]
+        return pool.get("UsernameAttributes", [])
 
     def make(self, *, marked: bool = False, group: str | None = None) -> User:
         """Make a user who can sign in.
@@ -92,10 +85,15 @@ class ProbeUsers:
             botocore.exceptions.ClientError: a call to the user pool failed.
             CouldNotRunError: nobody can be made in this user pool.
         """
+        pool = self._outputs[Output.USER_POOL_ID]
+        if self._named_by and "email" not in self._named_by:
+            raise CouldNotRunError(
+                f"users of {pool} sign in by telephone number alone, and none can be made for a test: give an existing "
+                "one, --user NAME --password-stdin"
+            )
         name = f"{_PREFIX}{uuid.uuid4().hex[:12]}"
         email = f"{name}@example.com"
-        user = User(email if self._sign_in_by_email else name, f"Aa1!{secrets.token_urlsafe(24)}")
-        pool = self._outputs[Output.USER_POOL_ID]
+        user = User(email if self._named_by else name, f"Aa1!{secrets.token_urlsafe(24)}")
         attributes = {"email": email, "email_verified": "true"}
         if marked:
             attributes[ATTRIBUTE] = str(self._current_marker())
@@ -142,7 +140,7 @@ class ProbeUsers:
         Raises:
             botocore.exceptions.ClientError: the users cannot be listed.
         """
-        named_by = "email" if self._sign_in_by_email else "username"
+        named_by = "email" if "email" in self._named_by else "username"
         pages = self._aws.user_pools.get_paginator("list_users").paginate(
             UserPoolId=self._outputs[Output.USER_POOL_ID], Filter=f'{named_by} ^= "{_PREFIX}"'
         )

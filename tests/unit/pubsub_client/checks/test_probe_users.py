@@ -133,5 +133,12 @@ def test_nobody_can_be_made_where_users_sign_in_by_telephone_number(aws: Aws) ->
             ProbeUsers(aws, _OUTPUTS).make()
 
 
+def test_looking_for_users_left_over_needs_nobody_to_be_made(aws: Aws) -> None:
+    with Stubber(aws.user_pools) as stubber:
+        stubber.add_response("describe_user_pool", {"UserPool": {"UsernameAttributes": ["phone_number"]}})
+        stubber.add_response("list_users", {"Users": []})
+        assert ProbeUsers(aws, _OUTPUTS).left_over() == []
+
+
 def test_a_password_is_not_shown() -> None:
     assert "s3cret" not in repr(User("ada", "s3cret"))
