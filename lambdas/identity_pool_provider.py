@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+from pool_update import kept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _identity_pools = boto3.client("cognito-identity", config=Config(retries={"mode": "standard", "total_max_attempts": 8}))
-# UpdateIdentityPool sets back to its default whatever it is not given.
-# https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_UpdateIdentityPool.html
-_INPUT: Any = _identity_pools.meta.service_model.operation_model("UpdateIdentityPool").input_shape
-_UPDATABLE = set(_INPUT.members)
 
 
 def on_event(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
@@ -44,9 +41,5 @@ def _set_provider(pool_id: str, provider_name: str, client_id: str, *, there: bo
     wanted = [*others, ours] if there else others
     if len(wanted) == len(providers):
         return
-    kept: dict[str, Any] = {
-        name: value for name, value in pool.items() if name in _UPDATABLE and value not in ("", [], {})
-    }
-    if tags := kept.pop("IdentityPoolTags", None):  # those of AWS itself are told, and refused
-        kept["IdentityPoolTags"] = {key: value for key, value in tags.items() if not key.startswith("aws:")}
-    _identity_pools.update_identity_pool(**kept | {"CognitoIdentityProviders": wanted})
+    unchanged = kept(_identity_pools, "UpdateIdentityPool", pool)
+    _identity_pools.update_identity_pool(**unchanged | {"CognitoIdentityProviders": wanted})

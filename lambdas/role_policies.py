@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _iam = boto3.client("iam", config=Config(retries={"mode": "standard", "total_max_attempts": 8}))
 
-_SEPARATOR, _NOTHING = "|", "-"
+_SEPARATOR = "|"
 
 
 class NotAttachedError(Exception):
@@ -83,9 +83,9 @@ def _detach(role: str, policy_arns: Iterable[str]) -> None:
 
 
 def _remember(role: str, policy_arns: Iterable[str]) -> str:
-    return _SEPARATOR.join([role, *policy_arns] if policy_arns else [role, _NOTHING])
+    return _SEPARATOR.join([role, *policy_arns])
 
 
 def _remembered(physical_id: str) -> list[str]:
     _role, *policy_arns = physical_id.split(_SEPARATOR)
-    return [] if policy_arns == [_NOTHING] else policy_arns
+    return policy_arns

@@ -12,15 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+from pool_update import kept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _user_pools = boto3.client("cognito-idp", config=Config(retries={"mode": "standard", "total_max_attempts": 8}))
-# UpdateUserPool sets back to its default whatever it is not given.
-# https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UpdateUserPool.html
-_INPUT: Any = _user_pools.meta.service_model.operation_model("UpdateUserPool").input_shape
-_UPDATABLE = set(_INPUT.members)
 
 _MADE_HERE = "Its users get an IAM role of their own from Amplify PubSub"
 """The description of groups made here, by which they are known again after their stack has gone."""
@@ -127,21 +124,18 @@ def _set_triggers(pool: Mapping[str, Any], triggers: Mapping[str, Any]) -> None:
     """Let the pool have these triggers, if it has not, and change nothing else."""
     if triggers == _wired(pool):
         return
-    kept = {name: value for name, value in pool.items() if value and name in _UPDATABLE}
-    kept |= {"UserPoolId": pool["Id"], "LambdaConfig": triggers}
-    if "TemporaryPasswordValidityDays" in kept.get("Policies", {}).get("PasswordPolicy", {}):
+    changes = kept(_user_pools, "UpdateUserPool", pool) | {"UserPoolId": pool["Id"], "LambdaConfig": triggers}
+    if "TemporaryPasswordValidityDays" in changes.get("Policies", {}).get("PasswordPolicy", {}):
         # The older name of the same days, told as well; giving both is refused.
-        users_by_admin = {**kept.get("AdminCreateUserConfig", {})}
+        users_by_admin = {**changes.get("AdminCreateUserConfig", {})}
         users_by_admin.pop("UnusedAccountValidityDays", None)
-        kept["AdminCreateUserConfig"] = users_by_admin
-    if tags := kept.pop("UserPoolTags", None):  # those of AWS itself are told, and refused
-        kept["UserPoolTags"] = {key: value for key, value in tags.items() if not key.startswith("aws:")}
+        changes["AdminCreateUserConfig"] = users_by_admin
     try:
-        _user_pools.update_user_pool(**kept)
+        _user_pools.update_user_pool(**changes)
     except _user_pools.exceptions.InvalidParameterException:
-        if kept.pop("MfaConfiguration", "OFF") == "OFF":
+        if changes.pop("MfaConfiguration", "OFF") == "OFF":
             raise
-        _update_around_second_factor(kept)
+        _update_around_second_factor(changes)
 
 
 def _update_around_second_factor(changes: Mapping[str, Any]) -> None:

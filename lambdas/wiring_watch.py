@@ -11,8 +11,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from botocore.config import Config
 
+from attachment.limits import limits
 from attachment.report import NAMESPACE
 
 if TYPE_CHECKING:
@@ -25,9 +25,8 @@ _CLIENT_IDS = os.environ["CLIENT_IDS"].split(",")
 _TRIGGERS: Mapping[str, str] = json.loads(os.environ["TRIGGERS"])
 """The function on each trigger; empty where it is another's, which calls ours."""
 
-_CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 5})
-_user_pools = boto3.client("cognito-idp", config=_CONFIG)
-_identity_pools = boto3.client("cognito-identity", config=_CONFIG)
+_user_pools = boto3.client("cognito-idp", config=limits(attempts=5))
+_identity_pools = boto3.client("cognito-identity", config=limits(attempts=5))
 
 
 def handler(_event: Mapping[str, Any], context: Any) -> None:
@@ -56,7 +55,8 @@ def _lost_triggers() -> Iterator[str]:
     wired = _user_pools.describe_user_pool(UserPoolId=_USER_POOL_ID)["UserPool"].get("LambdaConfig", {})
     for trigger, function_arn in _TRIGGERS.items():
         there = wired.get(trigger)
-        if there != function_arn if function_arn else not there:
+        stays = there == function_arn if function_arn else bool(there)
+        if not stays:
             yield trigger
 
 

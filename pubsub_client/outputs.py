@@ -17,6 +17,13 @@ MANAGED_POLICIES = ("AWSIoTDataAccess", "AWSIoTConfigAccess")
 """What Amplify's guide attaches to the role of signed-in users."""
 
 
+CHALLENGE_TRIGGERS = ("DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse")
+"""The triggers of the nested sign-in's challenge, by their names in a user pool's ``LambdaConfig``."""
+
+TRIGGERS = ("PostAuthentication", *CHALLENGE_TRIGGERS)
+"""Every trigger that attachment at sign-in takes."""
+
+
 class Output(StrEnum):
     """The names of the CloudFormation outputs. Users' scripts rely on them: add, never rename."""
 

@@ -51,7 +51,7 @@ class Adopt(BaseModel):
     """Triggers that keep the function they have, because that function calls ours."""
 
     @property
-    def whole_pools(self) -> bool:
+    def users(self) -> bool:
         """Whether a user pool, and with it perhaps an identity pool, is adopted at all."""
         return bool(self.amplify_stack or self.user_pool_id or self.identity_pool_id)
 
@@ -63,14 +63,14 @@ class Adopt(BaseModel):
     @property
     def is_complete(self) -> bool:
         """Whether nothing has to be looked up."""
-        if not self.whole_pools:
+        if not self.users:
             return True
         pool = self.user_pool_id and self.user_pool_client_ids
         return bool(pool) and not self.amplify_stack and (not self.identity_pool_id or bool(self.auth_role_arn))
 
     @model_validator(mode="after")
     def _go_together(self) -> Self:
-        if (self.user_pool_client_ids or self.chained_triggers) and not self.whole_pools:
+        if (self.user_pool_client_ids or self.chained_triggers) and not self.users:
             raise ValueError("userPoolClientIds and chainedTriggers need the user pool they belong to: userPoolId")
         if (self.auth_role_arn or self.group_role_arns) and not self.identities:
             raise ValueError("authRoleArn and groupRoleArns need the identity pool that gives them: identityPoolId")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import TYPE_CHECKING
 
 from aws_cdk import Fn, Stack
 from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
+from .fingerprint import fingerprint
 from .identity_pool_provider import IdentityPoolProvider
 from .role_access import RoleAccess
 from .signed_in_roles import SignedInRoles
@@ -103,7 +102,7 @@ class AdoptedIdentityPool(Identities):
         """
         super().__init__(scope, construct_id)
         self.identity_pool_id = identity_pool_id
-        self.fingerprint = _fingerprint(Stack.of(self).resolve(identity_pool_id))
+        self.fingerprint = fingerprint(self, identity_pool_id)
         self.auth_role = auth_role
         self.other_roles = [*other_roles]
         self._have_the_policy_leave(policy, leaving)
@@ -144,7 +143,7 @@ class PubSubIdentityPool(Identities):
         pool = cognito.CfnIdentityPool(
             self,
             "IdentityPool",
-            identity_pool_name=Stack.of(self).stack_name,
+            identity_pool_name=settings.stack_name,
             allow_unauthenticated_identities=False,
             allow_classic_flow=False,
             cognito_identity_providers=[
@@ -173,11 +172,6 @@ class PubSubIdentityPool(Identities):
             roles={"authenticated": self.auth_role.role_arn},
             role_mappings=_by_group(provider_name, users.clients) if settings.groups else None,
         )
-
-
-def _fingerprint(identity_pool_id: object) -> str:
-    """Return what stands for a pool that is there already: of its id, or of the reference to it."""
-    return hashlib.sha256(json.dumps(identity_pool_id).encode()).hexdigest()[:12]
 
 
 def _by_group(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import TYPE_CHECKING
 
 from aws_cdk import CustomResource, Duration, Stack
@@ -12,6 +10,7 @@ from constructs import Construct
 
 from pubsub_client.outputs import MANAGED_POLICIES
 
+from .fingerprint import fingerprint
 from .functions import PubSubFunction
 from .resource_provider import resource_provider
 from .signed_in_roles import control_plane_deny
@@ -54,7 +53,7 @@ class RoleAccess(Construct):
         provider = resource_provider(self, settings, on_event=function)
         for role in roles:
             # Named by the role: another role has another of these, and the old one is rid of the policies afterwards.
-            of_role = Construct(self, f"Of{_fingerprint(Stack.of(self).resolve(role.role_arn))}")
+            of_role = Construct(self, f"Of{fingerprint(self, role.role_arn)}")
             permission = iam.Policy(
                 of_role,
                 "Permission",
@@ -78,7 +77,3 @@ class RoleAccess(Construct):
             policies.node.add_dependency(permission)
             if deny:  # before AWSIoTConfigAccess opens the control plane to everybody, and until it is gone
                 policies.node.add_dependency(deny)
-
-
-def _fingerprint(role_arn: object) -> str:
-    return hashlib.sha256(json.dumps(role_arn).encode()).hexdigest()[:12]

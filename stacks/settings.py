@@ -344,7 +344,7 @@ def _model_of(key: str) -> type[BaseModel]:
 
 def _usual_attachment(adopt: Adopt | None) -> Attachment:
     """Return the setting ``attachment`` unless it is given; ``adopt`` is None if that was wrong itself."""
-    return "self-attach" if adopt and adopt.whole_pools else "sign-in"
+    return "self-attach" if adopt and adopt.users else "sign-in"
 
 
 def _reason(error: Any) -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import TYPE_CHECKING
 
-from aws_cdk import CustomResource, Duration, Stack
+from aws_cdk import CustomResource, Duration
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from pubsub_client.outputs import MARKER_ATTRIBUTE
 
+from .fingerprint import fingerprint
 from .functions import PubSubFunction
 from .resource_provider import resource_provider
 from .user_pool import MARKER_LENGTH, PubSubUserPool
@@ -65,7 +64,7 @@ class UserPoolWiring(Construct):
         )
         is_made = isinstance(users, PubSubUserPool)
         # By the pool: another pool has another of these, and the old one is rid of the triggers afterwards.
-        of_pool = self if is_made else Construct(self, f"Of{_fingerprint(self, users)}")
+        of_pool = self if is_made else Construct(self, f"Of{fingerprint(self, users.user_pool.user_pool_id)}")
         permission = iam.Policy(
             of_pool,
             "Permission",
@@ -117,9 +116,3 @@ class UserPoolWiring(Construct):
         )
         # With a function comes the pool's permission to invoke it.
         wiring.node.add_dependency(permission, users.user_pool, *triggers.values())
-
-
-def _fingerprint(scope: Construct, users: Users) -> str:
-    """Return what stands for the pool: of its id, or of the reference to it."""
-    reference = Stack.of(scope).resolve(users.user_pool.user_pool_id)
-    return hashlib.sha256(json.dumps(reference).encode()).hexdigest()[:12]

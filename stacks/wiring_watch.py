@@ -53,7 +53,6 @@ class WiringWatch(Construct):
             triggers: the function of each trigger, by the trigger's name in a pool's ``LambdaConfig``.
         """
         super().__init__(scope, construct_id)
-        stack = Stack.of(self)
         expected = {
             name: "" if name in settings.adopt.chained_triggers else each.function_arn
             for name, each in triggers.items()
@@ -67,8 +66,8 @@ class WiringWatch(Construct):
             environment={
                 "CLIENT_IDS": ",".join(each.user_pool_client_id for each in users.all_clients),
                 "IDENTITY_POOL_ID": identities.identity_pool_id,
-                "STACK_NAME": stack.stack_name,
-                "TRIGGERS": stack.to_json_string(expected),
+                "STACK_NAME": settings.stack_name,
+                "TRIGGERS": Stack.of(self).to_json_string(expected),
                 "USER_POOL_ID": users.user_pool.user_pool_id,
             },
             timeout=Duration.minutes(1),

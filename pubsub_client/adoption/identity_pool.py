@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pubsub_client.adoption.adopted import Adopted, AdoptionError
+from pubsub_client.checks.roles_in_use import groups_with_role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,7 +62,6 @@ def _mapped_roles(aws: Aws, user_pool_id: str, mappings: Mapping[str, Any]) -> I
     """Yield the roles that the mappings of a user pool's tokens can give: of groups, of rules."""
     ours = [each for name, each in mappings.items() if name.rpartition("/")[2].partition(":")[0] == user_pool_id]
     if any(each["Type"] == "Token" for each in ours):
-        pages = aws.user_pools.get_paginator("list_groups").paginate(UserPoolId=user_pool_id)
-        yield from (group["RoleArn"] for page in pages for group in page["Groups"] if group.get("RoleArn"))
+        yield from (group["RoleArn"] for group in groups_with_role(aws, user_pool_id))
     for mapping in ours:
         yield from (rule["RoleARN"] for rule in mapping.get("RulesConfiguration", {}).get("Rules", []))

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from pubsub_client.outputs import MARKER_ATTRIBUTE
-from pubsub_client.policies.role import role_name
+from pubsub_client.policies.role import attached_policies, role_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,8 +108,7 @@ def inspect(aws: Aws, adopted: Adopted, policy_names: tuple[str, ...]) -> Inspec
 
 def _role(aws: Aws, arn: str, identity_pool_id: str) -> RoleNow:
     name = role_name(arn)
-    pages = aws.iam.get_paginator("list_attached_role_policies").paginate(RoleName=name)
-    attached = tuple(each["PolicyName"] for page in pages for each in page["AttachedPolicies"])
+    attached = tuple(attached_policies(aws.iam, name))
     role = aws.iam.get_role(RoleName=name)["Role"]
     answer = aws.iam.simulate_principal_policy(PolicySourceArn=arn, ActionNames=["iot:AttachPolicy"])
     changes = answer["EvaluationResults"][0]["EvalDecision"] == "allowed"

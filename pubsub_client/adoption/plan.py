@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pubsub_client.outputs import MANAGED_POLICIES, MARKER_ATTRIBUTE
+from pubsub_client.outputs import MANAGED_POLICIES, MARKER_ATTRIBUTE, TRIGGERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,9 +17,6 @@ USUAL_POLICY_NAME = "myIoTPolicy"
 """The IoT policy's name unless the settings say otherwise."""
 OTHER_POLICY_NAME = "myIoTPolicy-pubsub"
 """Its name where the usual one is taken."""
-
-TRIGGERS = ("PostAuthentication", "DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse")
-"""The triggers that attachment at sign-in takes."""
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 _POLICIES_A_ROLE = 10

@@ -12,7 +12,7 @@ from pubsub_client.checks.provisioning import IdentityPoolTakesTokens, asked_cli
 from pubsub_client.checks.sign_in_flows import CUSTOM, REFRESH, SRP, describe_client, flows, has_pages, missing_flows
 from pubsub_client.checks.stack_resources import functions_by_logical_id
 from pubsub_client.checks.update import rewiring, update_of
-from pubsub_client.outputs import Output
+from pubsub_client.outputs import CHALLENGE_TRIGGERS, Output
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pubsub_client.checks.aws import Aws
     from pubsub_client.checks.context import Context
 
-_CHALLENGES = ("DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse")
 _CHALLENGE_FUNCTION = "SignInAttachmentAuthChallenge"
 _INTERNAL = "$INTERNAL"
 
@@ -169,7 +168,7 @@ def _look_at_challenge(context: Context) -> Finding:
         each for logical, each in functions_by_logical_id(context).items() if logical.startswith(_CHALLENGE_FUNCTION)
     )
     chained = {each for each in context.chained_triggers if wired.get(each)}
-    ours = [each for each in _CHALLENGES if each not in chained]
+    ours = [each for each in CHALLENGE_TRIGGERS if each not in chained]
     wrong = [each for each in ours if not str(wired.get(each, "")).endswith(f":function:{name}")]
     if wrong:
         arn = aws.functions.get_function_configuration(FunctionName=name)["FunctionArn"]

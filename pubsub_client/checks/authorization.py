@@ -68,7 +68,10 @@ def _group_roles(context: Context) -> dict[str, str]:
     mapping = read_pool_roles(context).mapping
     if mapping is None or mapping["Type"] != "Token":
         return {}
-    return {each["GroupName"]: each["RoleArn"] for each in groups_with_role(context)}
+    return {
+        each["GroupName"]: each["RoleArn"]
+        for each in groups_with_role(context.aws, context.output(Output.USER_POOL_ID))
+    }
 
 
 class CredentialsAreGiven(Check):

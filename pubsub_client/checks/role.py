@@ -10,6 +10,7 @@ from pubsub_client.checks.check import Finding, failed, needless, passed
 from pubsub_client.checks.command import AwsCommand
 from pubsub_client.checks.stack_resources import stack_resources
 from pubsub_client.outputs import MANAGED_POLICIES, Output
+from pubsub_client.policies.role import attached_policies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +29,7 @@ async def look_at_role(context: Context, role_name: str, who: str) -> Finding:
         who: what the role is, as a sentence about it begins.
     """
     try:
-        attached = await asyncio.to_thread(_attached_policies, context, role_name)
+        attached = await asyncio.to_thread(attached_policies, context.aws.iam, role_name)
     except context.aws.iam.exceptions.NoSuchEntityException:
         if role_name == context.output(Output.AUTH_ROLE_ARN).rpartition("/")[2]:
             return needless(f"{who} does not exist: whether the identity pool gives it to anybody is PS304's question")
@@ -77,12 +78,6 @@ def _unguarded(context: Context, guard: _Guard, role_name: str, attached: Mappin
         f"has {boundary or 'nothing'} as its permissions boundary, not the stack's",
         AwsCommand("iam", "PutRolePermissionsBoundary", parameters, safe=boundary is None),
     )
-
-
-def _attached_policies(context: Context, role_name: str) -> dict[str, str]:
-    """Return the ARN of each policy attached to a role, by its name."""
-    pages = context.aws.iam.get_paginator("list_attached_role_policies").paginate(RoleName=role_name)
-    return {each["PolicyName"]: each["PolicyArn"] for page in pages for each in page["AttachedPolicies"]}
 
 
 def _attach(role_name: str, policy_arn: str) -> AwsCommand:

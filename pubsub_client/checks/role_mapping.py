@@ -124,7 +124,8 @@ def _roles(context: Context, pool: PoolRoles, claims: Mapping[str, Any] | None) 
         return [RoleInUse(mapped, "The role that the role mapping gives this user")] if mapped else authenticated
     if mapping["Type"] == "Token":
         mapped_roles = [
-            RoleInUse(each["RoleArn"], f"The role of group {each['GroupName']}") for each in groups_with_role(context)
+            RoleInUse(each["RoleArn"], f"The role of group {each['GroupName']}")
+            for each in groups_with_role(context.aws, context.output(Output.USER_POOL_ID))
         ]
     else:
         rules = mapping.get("RulesConfiguration", {}).get("Rules", [])
@@ -176,7 +177,11 @@ def _other_role(context: Context, pool: PoolRoles, role: RoleInUse) -> Fix:
     if not instead:
         return f"Make the role {role_name(role.arn)} again, or name another one in its place"
     if (pool.mapping or {})["Type"] == "Token":
-        groups = [each for each in groups_with_role(context) if each["RoleArn"] == role.arn]
+        groups = [
+            each
+            for each in groups_with_role(context.aws, context.output(Output.USER_POOL_ID))
+            if each["RoleArn"] == role.arn
+        ]
         return [update_of(context.aws.user_pools, "UpdateGroup", dict(each), {"RoleArn": instead}) for each in groups]
     mapping: dict[str, Any] = dict(pool.mapping or {})
     rules = [

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from types_boto3_cognito_idp.type_defs import GroupTypeTypeDef
 
+    from pubsub_client.checks.aws import Aws
     from pubsub_client.checks.context import Context
 
 AUTHENTICATED_ROLE = "AuthenticatedRole"
@@ -108,13 +109,13 @@ def claims_of_user(context: Context) -> Mapping[str, Any] | None:
     return claims | _role_claims(groups)
 
 
-def groups_with_role(context: Context) -> list[GroupTypeTypeDef]:
-    """Return the groups of the user pool that have a role.
+def groups_with_role(aws: Aws, user_pool_id: str) -> list[GroupTypeTypeDef]:
+    """Return the groups of a user pool that have a role.
 
     Raises:
         botocore.exceptions.ClientError: they may not be listed.
     """
-    pages = context.aws.user_pools.get_paginator("list_groups").paginate(UserPoolId=context.output(Output.USER_POOL_ID))
+    pages = aws.user_pools.get_paginator("list_groups").paginate(UserPoolId=user_pool_id)
     return [each for page in pages for each in page["Groups"] if each.get("RoleArn")]
 
 

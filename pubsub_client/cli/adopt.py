@@ -12,12 +12,13 @@ from pubsub_client.adoption.adopted import Adopted, AdoptionError
 from pubsub_client.adoption.amplify_project import parent_stacks
 from pubsub_client.adoption.complete import complete
 from pubsub_client.adoption.inspection import candidates, inspect
-from pubsub_client.adoption.plan import OTHER_POLICY_NAME, TRIGGERS, USUAL_POLICY_NAME, Choice, Plan, plan
+from pubsub_client.adoption.plan import OTHER_POLICY_NAME, USUAL_POLICY_NAME, Choice, Plan, plan
 from pubsub_client.checks.aws import Aws
 from pubsub_client.checks.check import CouldNotRunError, failed
 from pubsub_client.cli import options
 from pubsub_client.cli.told import Told, tell
 from pubsub_client.operations.failure import aws_errors_explained
+from pubsub_client.outputs import TRIGGERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -46,18 +46,27 @@ def read_role(iam: IAMClient, role_arn: str) -> Role:
     inline = [
         each for page in iam.get_paginator("list_role_policies").paginate(RoleName=name) for each in page["PolicyNames"]
     ]
-    pages = iam.get_paginator("list_attached_role_policies").paginate(RoleName=name)
-    attached = [each["PolicyArn"] for page in pages for each in page["AttachedPolicies"]]
     boundary = role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
     return Role(
         name=name,
         arn=role["Arn"],
         policies=(
             *(_inline(iam, name, each) for each in inline),
-            *(_managed(iam, each, "the policy") for each in attached),
+            *(_managed(iam, each, "the policy") for each in attached_policies(iam, name).values()),
         ),
         boundary=_managed(iam, boundary, "the permissions boundary") if boundary else None,
     )
+
+
+def attached_policies(iam: IAMClient, name: str) -> dict[str, str]:
+    """Return the ARN of each policy attached to a role, by the policy's name.
+
+    Raises:
+        iam.exceptions.NoSuchEntityException: there is no such role.
+        botocore.exceptions.ClientError: it may not be read.
+    """
+    pages = iam.get_paginator("list_attached_role_policies").paginate(RoleName=name)
+    return {each["PolicyName"]: each["PolicyArn"] for page in pages for each in page["AttachedPolicies"]}
 
 
 def _inline(iam: IAMClient, role: str, name: str) -> Policy:
