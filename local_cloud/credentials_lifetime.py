@@ -14,6 +14,7 @@ import asyncio
 import json
 import math
 import time
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,10 +34,19 @@ LIFETIME = CredentialsLifetime()
 """This cloud's."""
 
 
+class _EndedMeanwhileError(Exception):
+    """The credentials have ended while a packet was looked at."""
+
+
+_asking: ContextVar[Any] = ContextVar("asking", default=None)
+"""The session whose packet is being looked at."""
+
+
 def install() -> None:
     """Let credentials, and the connections signed with them, end when the lifetime that was set is over."""
     get_credentials = cognito._get_credentials_for_identity
     dispatch = iot._WSSession._dispatch_packet
+    policy_allows = iot._WSSession._policy_allows
 
     def get_credentials_for_identity(data: dict[str, Any]) -> Any:
         status, headers, body = answer = get_credentials(data)
@@ -54,13 +64,30 @@ def install() -> None:
             session._end = credentials.get("_connections_end", math.inf)
             if session._end < math.inf:
                 asyncio.get_running_loop().call_later(session._end - time.time(), _close_soon, session)
-        # What comes before the timer fires must not be answered with a refusal instead.
-        if getattr(session, "_end", math.inf) <= time.time():
+        # What comes before the timer fires, or is being looked at, must not be answered with a refusal instead.
+        if _has_ended(session):
             return False
-        return await dispatch(session, packet_type, flags, body)
+        _asking.set(session)
+        try:
+            return await dispatch(session, packet_type, flags, body)
+        except _EndedMeanwhileError:
+            return False
+        finally:
+            _asking.set(None)
+
+    def policy_allows_until_the_end(session: Any, action: str, resource: str) -> bool:
+        allowed: bool = policy_allows(session, action, resource)
+        if not allowed and _asking.get() is session and _has_ended(session):
+            raise _EndedMeanwhileError
+        return allowed
 
     cognito._get_credentials_for_identity = get_credentials_for_identity
     iot._WSSession._dispatch_packet = dispatch_packet
+    iot._WSSession._policy_allows = policy_allows_until_the_end
+
+
+def _has_ended(session: Any) -> bool:
+    return getattr(session, "_end", math.inf) <= time.time()
 
 
 _closing: set[asyncio.Task[None]] = set()

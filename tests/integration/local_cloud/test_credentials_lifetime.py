@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from local_cloud.faults import FaultError
-from tests.integration.local_cloud.account import Credentials, unique
+from tests.integration.local_cloud.account import ALLOW_IOT, Credentials, unique
 from tests.integration.local_cloud.mqtt import Version, connected, websocket
 
 if TYPE_CHECKING:
@@ -70,6 +72,31 @@ def test_a_connection_ends_with_its_credentials_without_a_word(
         assert mqtt.publish("orders/1") == 0
         assert mqtt.wait_for_the_end() == []
     assert datetime.now(UTC) >= guest.expiration
+
+
+def test_who_asks_until_the_very_end_is_never_refused(account: Account) -> None:
+    """Credentials may end while the broker looks at a message that came in time."""
+    account.cloud.credentials_lifetime_seconds = 2 * SECONDS
+    # Much to look at, between the two permissions that a retained message needs.
+    unused = [account.arn(f"topic/unused-{number:02}-*") for number in range(25)]
+
+    def answers() -> set[int | None]:
+        user = account.user()
+        for _ in range(9):
+            account.attach(user.identity_id, {"Effect": "Deny", "Action": "iot:Publish", "Resource": unused})
+        account.attach(user.identity_id, ALLOW_IOT)
+        told: set[int | None] = set()
+        with (
+            connected(account.cloud, user.credentials, unique("client"), Version.MQTT_5) as mqtt,
+            suppress(ConnectionClosed),
+        ):
+            while None not in told:
+                told.add(mqtt.publish("orders/1", retain=True))
+        return told - {None}
+
+    with ThreadPoolExecutor(2) as pool:
+        every = [pool.submit(answers) for _ in range(12)]
+        assert set().union(*(each.result() for each in every)) == {0}
 
 
 def test_a_connection_with_credentials_of_before_goes_on(account: Account) -> None:
