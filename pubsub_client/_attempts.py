@@ -8,6 +8,7 @@ from pubsub_client._refusal import was_denied, why_refused
 from pubsub_client.exceptions import ConnectionRefused
 
 if TYPE_CHECKING:
+    from pubsub_client._client_id import ClientId
     from pubsub_client._link import AttemptFailed
     from pubsub_client._provider import Provider, Remedy, UpgradeRequest
 
@@ -20,7 +21,7 @@ class Attempts:
         client_id: the client's.
     """
 
-    def __init__(self, provider: Provider, client_id: str) -> None:
+    def __init__(self, provider: Provider, client_id: ClientId) -> None:
         self.refusal: ConnectionRefused | None = None
         """The last failure as it is known so far."""
         self._provider = provider
@@ -47,7 +48,7 @@ class Attempts:
         if request is None:
             reason = f"the request could not be signed: {attempt.error}"
         else:
-            reason = await why_refused(attempt, request, self._provider, self._client_id)
+            reason = await why_refused(attempt, request, self._provider, str(self._client_id))
         self.refusal = self._refused(reason, attempt, denied=denied)
         if denied and not self.remedied:
             self._remedy = await self._provider.remedy_denial()

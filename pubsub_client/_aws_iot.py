@@ -18,12 +18,12 @@ from pubsub_client._aws_iot_limits import (
     check_subscriptions,
     check_topic,
 )
-from pubsub_client._credentials import SelfAttachingSource
+from pubsub_client._credentials import OfAnIdentity, SelfAttachingSource
 from pubsub_client._endpoint import Endpoint
 from pubsub_client._endpoint_name import EndpointName
 from pubsub_client._provider import MqttVersion, Operation, Remedy, UpgradeRequest
 from pubsub_client.exceptions import ConfigurationError
-from pubsub_client.outputs import Output, read_outputs
+from pubsub_client.outputs import LEAST_PRIVILEGE, Output, read_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,6 +53,8 @@ class AwsIot:
         credentials: asked at each connection; a :class:`CognitoSession`, :class:`SdkCredentials`, or a source of one's
             own. One that can self-attach is asked for that when AWS IoT denies the connection.
         region: the region that the signature is for; the one in the endpoint's name unless given.
+        client_id_of_identity: have a client id that is made up begin with the identity id, as access mode
+            ``least-privilege`` allows no other; the credentials then have to come from a :class:`CognitoSession`.
 
     Raises:
         ConfigurationError: the endpoint is none, or tells no region and none is given.
@@ -64,7 +66,14 @@ class AwsIot:
     user_name = None
     password = None
 
-    def __init__(self, *, endpoint: str, credentials: CredentialsSource, region: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        endpoint: str,
+        credentials: CredentialsSource,
+        region: str | None = None,
+        client_id_of_identity: bool = False,
+    ) -> None:
         name = EndpointName.parse(endpoint)
         as_amplify_takes_it = name.scheme in (None, "wss") and name.path in ("", "/", _PATH)
         self.endpoint = Endpoint.parse(name.bare if as_amplify_takes_it else endpoint)
@@ -73,6 +82,9 @@ class AwsIot:
             raise ConfigurationError(f"the endpoint {endpoint!r} does not tell its region: give region")
         self._region = told
         self._source = credentials
+        self._identity = credentials if client_id_of_identity and isinstance(credentials, OfAnIdentity) else None
+        if client_id_of_identity and self._identity is None:
+            raise ConfigurationError("the client id is to begin with an identity id, and these credentials know none")
 
     @classmethod
     def from_outputs(cls, outputs: Mapping[str, str], credentials: CredentialsSource) -> Self:
@@ -82,11 +94,14 @@ class AwsIot:
             ConfigurationError: an output is missing.
         """
         endpoint, region = read_outputs(outputs, Output.PUBSUB_ENDPOINT, Output.REGION)
-        return cls(endpoint=endpoint, credentials=credentials, region=region)
+        # Who is no identity, a service for instance, is not held to that.
+        of_identity = outputs.get(Output.ACCESS_MODE) == LEAST_PRIVILEGE and isinstance(credentials, OfAnIdentity)
+        return cls(endpoint=endpoint, credentials=credentials, region=region, client_id_of_identity=of_identity)
 
     async def upgrade_request(self) -> UpgradeRequest:
         """Return the path with a fresh signature of fresh credentials in its query."""
-        return UpgradeRequest(await self._sign(await self._source.credentials()))
+        path = await self._sign(await self._source.credentials())
+        return UpgradeRequest(path, client_id_prefix=f"{await self._identity.identity_id()}-" if self._identity else "")
 
     def check_client_id(self, client_id: str) -> None:
         """Check the length.

@@ -224,6 +224,7 @@ class Connection:
         self._request = None
         try:
             self._request = await self._provider.upgrade_request()
+            self._options.client_id.prefix = self._request.client_id_prefix
         except Exception as error:
             raise AttemptFailed(error) from error
         failure: AttemptFailed | None = None

@@ -37,6 +37,19 @@ class CredentialsSource(Protocol):
 
 
 @runtime_checkable
+class OfAnIdentity(CredentialsSource, Protocol):
+    """A source of the credentials of a Cognito identity, which it knows."""
+
+    async def identity_id(self) -> str:
+        """Return the identity id.
+
+        Raises:
+            Exception: whatever keeps it from being known; it becomes the cause of the refusal.
+        """
+        ...
+
+
+@runtime_checkable
 class SelfAttachingSource(CredentialsSource, Protocol):
     """A source that can also have the IoT policy attached to the identity whose credentials it gives."""
 

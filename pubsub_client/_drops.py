@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pubsub_client._provider import Operation
 
 if TYPE_CHECKING:
+    from pubsub_client._client_id import ClientId
     from pubsub_client._link import Drop
     from pubsub_client._provider import Provider
 
@@ -33,7 +34,7 @@ class Drops:
         client_id: the client's.
     """
 
-    def __init__(self, provider: Provider, client_id: str) -> None:
+    def __init__(self, provider: Provider, client_id: ClientId) -> None:
         self._provider = provider
         self._client_id = client_id
         self._unanswered: _Unanswered | None = None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pubsub_client._client_id import ClientId
     from pubsub_client._provider import Provider, UpgradeRequest
 
 FIRST_FAILURE = 0x80
@@ -97,7 +98,7 @@ class ConnectOptions:
         will: published by the broker if the connection goes away without a goodbye.
     """
 
-    client_id: str
+    client_id: ClientId
     keep_alive: int
     session_expiry: int
     resume: bool

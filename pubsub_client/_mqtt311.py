@@ -82,7 +82,7 @@ class Mqtt311Link:
         except Exception as error:
             connack = None
             if getattr(error, "name", "") == _REFUSED:
-                connack = await ask_why_refused(self._provider, request, self._options.client_id)
+                connack = await ask_why_refused(self._provider, request, str(self._options.client_id))
             raise AttemptFailed(error, connack) from error
 
     def publish(self, packet: Packet, answered: Callable[[Answer], None]) -> None:
@@ -124,7 +124,7 @@ class Mqtt311Link:
             mqtt.Client(tls_ctx=endpoint.tls_context()),
             host_name=endpoint.host,
             port=endpoint.port,
-            client_id=self._options.client_id,
+            client_id=str(self._options.client_id),
             clean_session=True,
             keep_alive_secs=keep_alive,
             ping_timeout_ms=int(min(_PING_SECONDS, keep_alive / 2) * 1000),

@@ -119,7 +119,7 @@ class Mqtt5Link:
             http_proxy_options=proxy.options if proxy else None,
             websocket_handshake_transform=self._on_upgrade,
             connect_options=mqtt5.ConnectPacket(
-                client_id=options.client_id,
+                client_id=str(options.client_id),
                 keep_alive_interval_sec=options.keep_alive,
                 session_expiry_interval_sec=options.session_expiry or None,
                 username=self._provider.user_name,

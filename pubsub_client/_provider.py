@@ -38,10 +38,12 @@ class UpgradeRequest:
     Args:
         path: path and query.
         headers: HTTP headers besides those of every upgrade.
+        client_id_prefix: what the MQTT client id on this WebSocket has to begin with, if it is made up.
     """
 
     path: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    client_id_prefix: str = ""
 
     def fill(self, request: HttpRequest, authority: str) -> None:
         """Make awscrt's request for a WebSocket this one; the authority is what the ``Host`` header is to say."""

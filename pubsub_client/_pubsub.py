@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Literal, Self
 
+from pubsub_client._client_id import ClientId
 from pubsub_client._connection import Connection, Listener
 from pubsub_client._filters import Filters
 from pubsub_client._link import ConnectOptions, Packet
@@ -70,7 +70,7 @@ class PubSub:
         attempts: int = 3,
         reconnect_delay: tuple[float, float] = (1.0, 120.0),
     ) -> None:
-        self.client_id = str(uuid.uuid4()) if client_id is None else client_id
+        self._client_id = ClientId(client_id)
         check_text(self.client_id, "client id")
         provider.check_client_id(self.client_id)
         check("connect_timeout", connect_timeout, connect_timeout > 0, "more than 0")
@@ -85,7 +85,7 @@ class PubSub:
         self._provider = provider
         self._connect_timeout = connect_timeout
         last_words = None if will is None else self._packet(will.topic, will.payload, will.qos, retain=will.retain)
-        self._options = ConnectOptions(self.client_id, keep_alive, session_expiry, resume=False, will=last_words)
+        self._options = ConnectOptions(self._client_id, keep_alive, session_expiry, resume=False, will=last_words)
         self._outbox = OutboxOptions(queue_size, when_full == "raise", attempts, connect_timeout)
         self._pauses = Pauses(shortest, longest)
         self._states = States()
@@ -107,8 +107,7 @@ class PubSub:
         Needs a running loop, and :meth:`close` at the end.
 
         Raises:
-            ConfigurationError: there is no running event loop, or the environment names a proxy or authorities that
-                cannot be used.
+            ConfigurationError: no event loop runs, or the environment names a proxy or authorities that are of no use.
         """
         self._begin()
 
@@ -136,6 +135,11 @@ class PubSub:
         """
         if self._connection:
             await self._close(self._connection)
+
+    @property
+    def client_id(self) -> str:
+        """The MQTT client id; one that is made up may have the identity id before it once it connects."""
+        return str(self._client_id)
 
     @property
     def state(self) -> ConnectionState:

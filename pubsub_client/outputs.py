@@ -24,6 +24,10 @@ TRIGGERS = ("PostAuthentication", *CHALLENGE_TRIGGERS)
 """Every trigger that attachment at sign-in takes."""
 
 
+LEAST_PRIVILEGE = "least-privilege"
+"""The access mode in which users have topics and client ids of their own, by their identity id."""
+
+
 class Output(StrEnum):
     """The names of the CloudFormation outputs. Users' scripts rely on them: add, never rename."""
 
@@ -36,9 +40,9 @@ class Output(StrEnum):
     POLICY_NAME = "PolicyName"
     AUTH_ROLE_ARN = "AuthRoleArn"
     ACCESS_MODE = "AccessMode"
-    """``guarded`` or ``documented``."""
+    """``guarded``, ``documented`` or ``least-privilege``."""
     TOPICS = "Topics"
-    """The patterns of topics that the IoT policy opens, with commas between them."""
+    """The patterns of topics that the IoT policy opens to everybody, with commas between them; if there are any."""
     ATTACHMENT_MARKER = "AttachmentMarker"
     """What a marked user's attribute begins with, before the identity id."""
     POST_AUTHENTICATION_FUNCTION_NAME = "PostAuthenticationFunctionName"
@@ -70,7 +74,7 @@ SIGN_IN_OUTPUTS = frozenset(
 """Those of a stack that attaches at sign-in; one with the setting ``attachment: self-attach`` has none of them."""
 
 
-OPTIONAL_OUTPUTS = frozenset({Output.CHAINED_TRIGGERS})
+OPTIONAL_OUTPUTS = frozenset({Output.CHAINED_TRIGGERS, Output.TOPICS})
 """Those that a stack has only if there is something to tell."""
 
 

@@ -16,16 +16,22 @@ _ON_TOPICS = {
 }
 
 
-def policy_document(arn_prefix: str, topics: Sequence[str]) -> dict[str, Any]:
-    """Return what signed-in users may do: connect under any client id, and everything on the topics.
+def policy_document(arn_prefix: str, topics: Sequence[str], *, own: str | None = None) -> dict[str, Any]:
+    """Return what signed-in users may do: connect, and everything on the topics.
 
     Args:
         arn_prefix: what the resources begin with, ``arn:<partition>:iot:<region>:<account id>``.
         topics: patterns of topics, in which ``*`` stands for any characters.
+        own: what Amazon Cognito identities are called in policies of the region, for access mode ``least-privilege``:
+            client ids then begin with the identity id, and the topics under it are open besides those given. None lets
+            users connect under any client id.
     """
-    statements = [{"Effect": "Allow", "Action": ["iot:Connect"], "Resource": [f"{arn_prefix}:client/*"]}]
+    identity_id = own and f"${{{own}:sub}}"
+    opened = [*([f"{identity_id}/*"] if identity_id else []), *topics]
+    client_ids = f"{arn_prefix}:client/{identity_id or ''}*"
+    statements = [{"Effect": "Allow", "Action": ["iot:Connect"], "Resource": [client_ids]}]
     statements += [
-        {"Effect": "Allow", "Action": actions, "Resource": [f"{arn_prefix}:{kind}/{topic}" for topic in topics]}
+        {"Effect": "Allow", "Action": actions, "Resource": [f"{arn_prefix}:{kind}/{topic}" for topic in opened]}
         for kind, actions in _ON_TOPICS.items()
     ]
     return {"Version": "2012-10-17", "Statement": statements}

@@ -32,6 +32,7 @@ def additions(settings: Settings) -> Iterator[str]:
         roles = ", ".join(arn.rpartition("/")[2] for arn in (adopt.auth_role_arn, *adopt.group_role_arns))
         policies = {
             "guarded": f"{' and '.join(MANAGED_POLICIES)} unless they have them, and a deny of AWS IoT's control plane",
+            "least-privilege": "AWS IoT's data actions on the topics of the settings, and a deny of its control plane",
             "documented": f"{' and '.join(MANAGED_POLICIES)} unless they have them",
         }[settings.access_mode]
         yield (

@@ -107,11 +107,11 @@ class AmplifyPubSubStack(Stack):
             Output.POLICY_NAME: policy.policy_name,
             Output.AUTH_ROLE_ARN: identities.auth_role.role_arn,
             Output.ACCESS_MODE: settings.access_mode,
-            Output.TOPICS: ",".join(settings.topics),
             Output.SELF_ATTACH_URL: self_attach.url,
             Output.SWEEP_STATE_MACHINE_ARN: sweep.machine.arn,
             Output.LEAVE_STATE_MACHINE_ARN: leaving.machine.arn,
             **(at_sign_in.outputs if at_sign_in else {}),
+            **({Output.TOPICS: ",".join(settings.topics)} if settings.topics else {}),
             **({Output.CHAINED_TRIGGERS: ",".join(chained)} if chained else {}),
         }
         for name, value in outputs.items():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aws_cdk import CustomResource, Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_iot as iot
 from constructs import Construct
 
+from pubsub_client.policies.facts import service_of
 from pubsub_client.policy_document import policy_document
 
 from .functions import PubSubFunction
@@ -43,7 +44,7 @@ class IotPolicy(Construct):
         provider = waiting_resource_provider(self, settings, on_event=on_event, is_complete=is_complete)
         self._provider_token = provider.service_token
         roles: list[iam.IRole] = [on_event.execution_role, is_complete.execution_role]
-        document = policy_document(_arn_prefix(Stack.of(self)), settings.topics)
+        document = data_access(self, settings)
         named = Construct(self, f"Policy-{settings.policy_name}")
         versions = CustomResource(
             named,
@@ -132,5 +133,11 @@ def _permission(named: Construct, policy_name: str, roles: list[iam.IRole]) -> i
     )
 
 
-def _arn_prefix(stack: Stack) -> str:
-    return f"arn:{stack.partition}:iot:{stack.region}:{stack.account}"
+def data_access(scope: Construct, settings: Settings) -> dict[str, Any]:
+    """Return the document of what the settings let signed-in users do, with this stack's partition, region and account.
+
+    It is the IoT policy's, and in access mode ``least-privilege`` that of the roles too.
+    """
+    stack = Stack.of(scope)
+    own = service_of(stack.region) if settings.own_topics else None
+    return policy_document(f"arn:{stack.partition}:iot:{stack.region}:{stack.account}", settings.topics, own=own)

@@ -21,6 +21,7 @@ _VARIANTS: tuple[dict[str, Any], ...] = (
         "reservedTopics": True,
     },
     {"groups": ["admins"], "mfa": "optional", "permissionsBoundary": "Developers", "removalPolicy": "retain"},
+    {"accessMode": "least-privilege", "groups": ["admins"], "topics": ["chat/*"]},
     {"attachment": "self-attach", "groups": ["admins"], "removalPolicy": "retain"},
     {"groups": ["admins"], "adopt": {"userPoolId": "eu-west-1_abc", "userPoolClientIds": ["abc"]}},
     {

@@ -13,7 +13,7 @@ from pubsub_client.outputs import MANAGED_POLICIES
 from .fingerprint import fingerprint
 from .functions import PubSubFunction
 from .resource_provider import resource_provider
-from .signed_in_roles import control_plane_deny
+from .signed_in_roles import allow_data, control_plane_deny
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +40,14 @@ class RoleAccess(Construct):
         """
         super().__init__(scope, construct_id)
         deny = None if settings.access_mode == "documented" else control_plane_deny(self, roles)
+        if settings.own_topics:
+            allow_data(self, settings, roles)
+        else:
+            self._attach_managed_policies(settings, roles, deny)
+
+    def _attach_managed_policies(
+        self, settings: Settings, roles: Sequence[iam.IRole], deny: iam.ManagedPolicy | None
+    ) -> None:
         function = PubSubFunction(
             self,
             "Function",

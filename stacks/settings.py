@@ -6,9 +6,19 @@ import json
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
+from pubsub_client.outputs import LEAST_PRIVILEGE
+from pubsub_client.policies.facts import SERVICES
 from pubsub_client.policy_document import LONGEST, policy_document
 
 from .adopt import Adopt
@@ -29,6 +39,7 @@ LogRetentionDays = Literal[
 Attachment = Literal["sign-in", "self-attach"]
 
 _SLASHES = 7
+_LONGEST_SERVICE = max(SERVICES, key=len)
 _LONGEST_ARN_PREFIX = "arn:aws-us-gov:iot:ap-southeast-1:123456789012"
 
 
@@ -63,16 +74,23 @@ def _tag_key(key: str) -> str:
     return key
 
 
-def _room_for_probes(patterns: list[str]) -> list[str]:
-    if not any(pattern.endswith("*") for pattern in patterns):
+def _fit_the_mode(patterns: list[str], info: ValidationInfo) -> list[str]:
+    """Check patterns of topics against the access mode."""
+    least_privilege = info.data.get("access_mode") == LEAST_PRIVILEGE
+    if least_privilege:
+        for pattern in patterns:
+            if wrong := {"*", ":"} & set(pattern.partition("/")[0]):
+                raise ValueError(
+                    f"in access mode {LEAST_PRIVILEGE} a shared topic has no {' and no '.join(sorted(wrong))} before "
+                    f"its first slash, and {pattern} has: it could reach users' own topics, which begin with the "
+                    "identity id"
+                )
+    elif not any(pattern.endswith("*") for pattern in patterns):
         raise ValueError(
             "one at least must end in *, so that the smoke test has topics of its own; pubsub-smoke/* will do"
         )
-    return patterns
-
-
-def _fits_the_policy(patterns: list[str]) -> list[str]:
-    length = len(json.dumps(policy_document(_LONGEST_ARN_PREFIX, patterns), separators=(",", ":")))
+    own = _LONGEST_SERVICE if least_privilege else None
+    length = len(json.dumps(policy_document(_LONGEST_ARN_PREFIX, patterns, own=own), separators=(",", ":")))
     if length > LONGEST:
         raise ValueError(f"the IoT policy could become {length} characters long, and AWS IoT takes {LONGEST}")
     return patterns
@@ -85,9 +103,7 @@ def _origins(origins: list[str]) -> list[str]:
 
 
 _Topic = Annotated[str, Field(pattern=r"^[^\s,]{1,256}$"), AfterValidator(_topic_pattern)]
-_Topics = Annotated[
-    list[_Topic], AfterValidator(_unique), AfterValidator(_room_for_probes), AfterValidator(_fits_the_policy)
-]
+_Topics = Annotated[list[_Topic], AfterValidator(_unique), AfterValidator(_fit_the_mode)]
 # As a browser writes an Origin: lower case, no path, no slash at the end.
 _Origin = Annotated[str, Field(pattern=r"^(\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?)$")]
 _Origins = Annotated[list[_Origin], Field(min_length=1), AfterValidator(_unique), AfterValidator(_origins)]
@@ -161,12 +177,15 @@ class Settings(BaseModel):
     """The IoT policy attached to each signed-in user's identity. Its name is unique in an account and region, so other
     environments add theirs to it unless they set it."""
 
-    access_mode: Literal["guarded", "documented"] = "guarded"
+    access_mode: Literal["guarded", "documented", "least-privilege"] = "guarded"
     """``guarded``: both managed policies as Amplify's guide asks, under a permissions boundary that leaves the data
-    actions. ``documented``: both managed policies and nothing else, which lets every signed-in user change AWS IoT."""
+    actions. ``documented``: both managed policies and nothing else, which lets every signed-in user change AWS IoT.
+    ``least-privilege``: AWS IoT's data actions alone, on the topics under the user's own identity id and on shared
+    ones; nobody reads or writes another's."""
 
-    topics: _Topics = ["*"]
-    """Patterns of the topics that the IoT policy opens to every signed-in user; ``*`` stands for any characters."""
+    topics: _Topics = Field(default_factory=lambda given: _usual_topics(given.get("access_mode")))
+    """Patterns of the topics that the IoT policy opens to every signed-in user; ``*`` stands for any characters. In
+    ``least-privilege`` mode these are shared between users, and there are none unless set; else ``*``."""
 
     reserved_topics: bool = False
     """Let signed-in users reach topics under ``$aws/`` and device shadows in ``guarded`` mode, as ``documented`` does
@@ -250,6 +269,11 @@ class Settings(BaseModel):
         """Whether ``guarded`` mode denies the control plane explicitly, as boundary or roles are somebody else's."""
         others = self.permissions_boundary is not None or self.adopt.identities
         return self.access_mode == "guarded" and others
+
+    @property
+    def own_topics(self) -> bool:
+        """Whether users have topics of their own, and client ids, by their identity id."""
+        return self.access_mode == LEAST_PRIVILEGE
 
     @property
     def stack_name(self) -> str:
@@ -340,6 +364,11 @@ def _model_of(key: str) -> type[BaseModel]:
     """Return the model of a setting that is an object; keys are in camel-case form."""
     models: dict[str, type[BaseModel]] = {"adopt": Adopt, "attachPerSecond": AttachPerSecond, "sweep": Sweep}
     return models[key]
+
+
+def _usual_topics(access_mode: str | None) -> list[str]:
+    """Return the setting ``topics`` unless it is given; the mode is None if that was wrong itself."""
+    return [] if access_mode == LEAST_PRIVILEGE else ["*"]
 
 
 def _usual_attachment(adopt: Adopt | None) -> Attachment:

@@ -12,6 +12,7 @@ from pubsub_client.outputs import MANAGED_POLICIES
 from pubsub_client.policies.facts import service_of
 
 from .acknowledgements import acknowledge
+from .iot_policy import data_access
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,8 @@ class SignedInRoles(Construct):
 
     AWSIoTConfigAccess would let any signed-in user rewrite the IoT policy for everyone, make certificates and rules,
     and AWS adds actions to it. In ``guarded`` mode a permissions boundary leaves the data actions: it fails closed
-    where a list of denied actions would not. Only where the account's own boundary takes its place, a deny must do.
+    where a list of denied actions would not. Only where the account's own boundary takes its place, a deny must do. In
+    ``least-privilege`` mode there are no such policies to guard: the roles allow what the IoT policy does.
     """
 
     def __init__(self, scope: Construct, construct_id: str, settings: Settings, identity_pool_id: str) -> None:
@@ -56,7 +58,8 @@ class SignedInRoles(Construct):
 
     def add(self, construct_id: str, description: str) -> iam.Role:
         """Make a role."""
-        policies = [iam.ManagedPolicy.from_aws_managed_policy_name(name) for name in MANAGED_POLICIES]
+        names = () if self._settings.own_topics else MANAGED_POLICIES
+        policies = [iam.ManagedPolicy.from_aws_managed_policy_name(name) for name in names]
         role = iam.Role(
             self,
             construct_id,
@@ -65,6 +68,8 @@ class SignedInRoles(Construct):
             managed_policies=[*policies, *([self._deny] if self._deny else [])],
             permissions_boundary=self._boundary,
         )
+        if self._settings.own_topics:
+            allow_data(Construct(self, f"{construct_id}Access"), self._settings, [role])
         limit = (
             "the setting accessMode chooses to follow it to the letter"
             if self._settings.access_mode == "documented"
@@ -76,10 +81,34 @@ class SignedInRoles(Construct):
                 f"AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{name}]": (
                     f"Amplify's guide asks for this policy; {limit}."
                 )
-                for name in MANAGED_POLICIES
+                for name in names
             },
         )
         return role
+
+
+def allow_data(scope: Construct, settings: Settings, roles: Sequence[iam.IRole]) -> iam.Policy:
+    """Let roles do what the IoT policy lets their users do, for access mode ``least-privilege``."""
+    statements = data_access(scope, settings)["Statement"]
+    policy = iam.Policy(
+        scope, "Data", roles=[*roles], statements=[iam.PolicyStatement.from_json(each) for each in statements]
+    )
+    named = [arn.rpartition(":iot:")[2].split(":", 2)[2] for each in statements for arn in each["Resource"]]
+    acknowledge(
+        policy,
+        {
+            f"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:iot:<AWS::Region>:<AWS::AccountId>:{_shown(name)}]": (
+                "Whatever begins with the user's own identity id, or is one of the shared topics of the settings."
+            )
+            for name in named
+        },
+    )
+    return policy
+
+
+def _shown(name: str) -> str:
+    """Return a resource's name as cdk-nag shows it."""
+    return name.replace("${", "<").replace("}", ">")
 
 
 def _trust(stack: Stack, identity_pool_id: str) -> iam.FederatedPrincipal:

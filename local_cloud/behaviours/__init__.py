@@ -18,6 +18,7 @@ BEHAVIOURS = (
     "https",
     "managed_policies",
     "role_boundary",
+    "policy_variables",
     "denial_reason",
     "simulated_policies",
     "signed_upgrade",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pubsub_client.outputs import MANAGED_POLICIES, MARKER_ATTRIBUTE, TRIGGERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pubsub_client.adoption.adopted import Adopted
     from pubsub_client.adoption.inspection import IdentitiesNow, Inspection, RoleNow
@@ -28,7 +28,7 @@ class Choice:
 
     Args:
         attachment: ``self-attach`` or ``sign-in``.
-        access_mode: ``guarded`` or ``documented``.
+        access_mode: ``guarded``, ``documented`` or ``least-privilege``.
         topics: the patterns of topics; None for the mode's own.
         chained: triggers whose own function calls ours.
     """
@@ -134,7 +134,9 @@ def _changes(adopted: Adopted, now: Inspection, choice: Choice, policy_name: str
 
 def _role_gets(role: RoleNow, choice: Choice) -> str:
     parts = []
-    if missing := _missing(role):
+    if choice.access_mode == "least-privilege":
+        parts.append("gets AWS IoT's data actions on its users' own topics and the shared ones")
+    elif missing := _missing(role):
         parts.append(f"gets {' and '.join(missing)}")
     else:
         parts.append(f"has {' and '.join(MANAGED_POLICIES)} already")
@@ -159,6 +161,9 @@ def _gain(choice: Choice) -> str:
 
 
 def _opens(choice: Choice) -> str:
+    if choice.access_mode == "least-privilege":
+        shared = f", and everybody to {', '.join(choice.topics)}" if choice.topics else ""
+        return f"each to connect, and to topics under their own identity id{shared}"
     topics = ", ".join(choice.topics or ("*",))
     more = "" if choice.data_only else "; AWSIoTConfigAccess also lets them change AWS IoT, this policy included"
     return f"all to connect, publish, subscribe and receive on {topics}{more}"
@@ -234,7 +239,8 @@ def _obstacles_of_role(role: RoleNow, choice: Choice, identity_pool_id: str) -> 
             role.name,
             "Name the identity pool in the role's trust, as `aud`; or adopt the role that the pool gives.",
         )
-    count = len(role.attached) + len(_missing(role)) + int(choice.data_only)
+    added: Sequence[str] = [] if choice.access_mode == "least-privilege" else _missing(role)
+    count = len(role.attached) + len(added) + int(choice.data_only)
     if count > _POLICIES_A_ROLE:
         yield Obstacle(
             f"The role {role.name} would have {count} managed policies, and a role takes {_POLICIES_A_ROLE}.",

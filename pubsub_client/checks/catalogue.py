@@ -19,6 +19,7 @@ from pubsub_client.checks.provisioning import IdentityPoolTakesTokens, NothingIs
 from pubsub_client.checks.refusals import (
     ControlPlaneIsRefused,
     GuestIsRefused,
+    OthersTopicsAreRefused,
     UnattachedIdentityIsRefused,
     UnsignedSocketIsRefused,
 )
@@ -78,6 +79,7 @@ CHECKS: tuple[type[Check], ...] = (
     GuestIsRefused,
     UnsignedSocketIsRefused,
     UnattachedIdentityIsRefused,
+    OthersTopicsAreRefused,
     SelfAttachRepairs,
     UnsignedSelfAttachIsRefused,
     ControlPlaneIsRefused,

@@ -17,7 +17,8 @@ from pubsub_client.checks.check import Need
 from pubsub_client.checks.probe_users import ProbeUsers
 from pubsub_client.checks.uninterrupted import uninterrupted
 from pubsub_client.exceptions import SessionError
-from pubsub_client.outputs import Output, attaches_at_sign_in
+from pubsub_client.outputs import LEAST_PRIVILEGE, Output, attaches_at_sign_in
+from pubsub_client.policies.request import ANY_CLIENT_ID
 
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
@@ -89,9 +90,8 @@ class Context:
     """That user's connection."""
     connected_as: str | None = field(default=None, init=False)
     """The front end's client id, where that connection had to take it; None where it took a random one."""
-    topic: str = field(init=False)
-    """The topic of this run's messages: the first that was asked about and takes any message, or one of its own within
-    what the IoT policy opens."""
+    nonce: str = field(default_factory=lambda: str(uuid.uuid4()), init=False)
+    """Makes this run's topic one that nobody else uses."""
     messages: Subscription = field(init=False)
     """That user's subscription to it."""
     sign_in_to_message: float | None = field(default=None, init=False)
@@ -142,9 +142,6 @@ class Context:
     def begin(self, outputs: dict[str, str]) -> None:
         """Take the outputs; from here on users may be made, and are removed when the run ends."""
         self.outputs = outputs
-        # AWS IoT's own topics, which begin with $, do something: no message of a check may go there.
-        topics = (each for each in self.app.topics if not each.startswith("$") and "+" not in each and "#" not in each)
-        self.topic = next(topics, None) or self._topic_of_our_own()
         self.users = ProbeUsers(self.aws, outputs)
         self.cleanup.push_async_callback(self._remove_users)
 
@@ -161,9 +158,35 @@ class Context:
         self.left_behind += await uninterrupted(asyncio.to_thread(self.users.remove))
 
     @property
+    def own_topics(self) -> bool:
+        """Whether users have topics and client ids of their own, by their identity id."""
+        return self.outputs.get(Output.ACCESS_MODE) == LEAST_PRIVILEGE
+
+    @property
     def topics(self) -> list[str]:
-        """The patterns of topics that the IoT policy opens, as far as a stack's outputs say; else any."""
-        return self.outputs.get(Output.TOPICS, "*").split(",")
+        """The patterns of topics that the IoT policy opens to everybody, as far as a stack's outputs say; else any."""
+        told = self.outputs.get(Output.TOPICS, "" if self.own_topics else "*")
+        return told.split(",") if told else []
+
+    @property
+    def topic(self) -> str:
+        """The topic of this run's messages: the first that was asked about and takes any message, or one of its own.
+
+        AWS IoT's own topics, which begin with $, do something: no message of a check may go there.
+        """
+        topics = (each for each in self.app.topics if not each.startswith("$") and "+" not in each and "#" not in each)
+        return next(topics, None) or self._topic_of_our_own()
+
+    @property
+    def client_id(self) -> str:
+        """The client id that permissions are asked about: the front end's, or one that a client makes up."""
+        made_up = f"{self._some_identity_id}-{ANY_CLIENT_ID}" if self.own_topics else ANY_CLIENT_ID
+        return self.app.client_id or made_up
+
+    @property
+    def _some_identity_id(self) -> str:
+        """The identity id of the user asked about; one that nobody has as long as that is not known."""
+        return self.known_identity_id or f"{self.output(Output.REGION)}:{uuid.UUID(int=0)}"
 
     @property
     def chained_triggers(self) -> frozenset[str]:
@@ -186,9 +209,11 @@ class Context:
         return self.app.topics or (self.topic,)
 
     def _topic_of_our_own(self) -> str:
-        """Return a topic within the first pattern that ends in a wildcard; the settings demand that one does."""
+        """Return a topic of the user's own, or one within the first pattern that ends in a wildcard, as one must."""
+        if self.own_topics:
+            return f"{self._some_identity_id}/pubsub-check-{self.nonce}"
         pattern = next(each for each in self.topics if each.endswith("*"))
-        return pattern[:-1].translate(_NO_WILDCARDS) + f"pubsub-check-{uuid.uuid4()}"
+        return pattern[:-1].translate(_NO_WILDCARDS) + f"pubsub-check-{self.nonce}"
 
     @property
     def attaches_at_sign_in(self) -> bool:
@@ -211,7 +236,10 @@ class Context:
     def provider(self, session: CognitoSession) -> AwsIot:
         """Return the way to the deployment's endpoint as a session's user."""
         return AwsIot(
-            endpoint=self.output(Output.PUBSUB_ENDPOINT), region=self.output(Output.REGION), credentials=session
+            endpoint=self.output(Output.PUBSUB_ENDPOINT),
+            region=self.output(Output.REGION),
+            credentials=session,
+            client_id_of_identity=self.own_topics,
         )
 
     def new_session(self) -> CognitoSession:

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from pubsub_client.checks.app_settings import TopicsAreUsable
-from pubsub_client.checks.arn import arn_prefix
 from pubsub_client.checks.aws_errors import is_not_permitted
 from pubsub_client.checks.check import Check, Finding, Group, Need, failed, needless, passed, warning
 from pubsub_client.checks.command import AwsCommand
 from pubsub_client.checks.identity import IdentityIsGiven
 from pubsub_client.checks.permissions import asked_requests, judge
-from pubsub_client.checks.provisioning import PolicyExists
+from pubsub_client.checks.provisioning import PolicyExists, deployed_document
 from pubsub_client.outputs import Output
 from pubsub_client.policies.decision import decide
 from pubsub_client.policies.document import Policy
@@ -24,7 +23,7 @@ from pubsub_client.policies.iot_policy import MOST_VERSIONS, attached_to, read_i
 from pubsub_client.policies.repair import put_right
 from pubsub_client.policies.request import ANY_CLIENT_ID
 from pubsub_client.policies.simulation import ask_iot
-from pubsub_client.policy_document import LONGEST, policy_document
+from pubsub_client.policy_document import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,8 +65,7 @@ def _look(context: Context) -> Finding:
     if not names:
         return needless("no IoT policy is named, and none is attached to somebody asked about")
     policies, unread = _read(context, names)
-    pool_id, client_id = context.output(Output.IDENTITY_POOL_ID), context.app.client_id
-    used_client_id = client_id or ANY_CLIENT_ID
+    pool_id, used_client_id = context.output(Output.IDENTITY_POOL_ID), context.client_id
     facts = signed_in_user(
         context.output(Output.REGION),
         pool_id,
@@ -139,7 +137,7 @@ def _fix(context: Context, policies: Sequence[IotPolicy], judgement: Judgement, 
     ]
     if _allows(policy.policy, asked, facts):
         return detaching or "See what the policies attached to the identity say: aws iot test-authorization"
-    as_deployed = policy_document(arn_prefix(context, "iot"), context.topics) if context.given is None else None
+    as_deployed = deployed_document(context) if context.given is None else None
     if version := _earlier(context, policy, asked, facts, as_deployed):
         return [*detaching, version]
     if as_deployed and _allows(Policy.read("", policy.name, as_deployed), asked, facts):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -16,6 +16,7 @@ from pubsub_client.checks.configuration import OutputsAreComplete
 from pubsub_client.checks.sign_in_flows import describe_client, missing_flows
 from pubsub_client.checks.update import rewiring, update_of
 from pubsub_client.outputs import Output
+from pubsub_client.policies.facts import service_of
 from pubsub_client.policy_document import policy_document
 
 if TYPE_CHECKING:
@@ -207,9 +208,15 @@ class NothingIsLeftOver(Check):
         )
 
 
+def deployed_document(context: Context) -> dict[str, Any]:
+    """Return the IoT policy's document as the stack deploys it."""
+    own = service_of(context.output(Output.REGION)) if context.own_topics else None
+    return policy_document(arn_prefix(context, "iot"), context.topics, own=own)
+
+
 def _create_policy(context: Context) -> AwsCommand:
     """Return the command that makes the policy as the stack had made it, or as Amplify's guide does."""
-    document = json.dumps(policy_document(arn_prefix(context, "iot"), context.topics), separators=(",", ":"))
+    document = json.dumps(deployed_document(context), separators=(",", ":"))
     name = context.output(Output.POLICY_NAME)
     # A name given by hand may be mistyped.
     safe = context.given is None

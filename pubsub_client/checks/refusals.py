@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import uuid
 from typing import TYPE_CHECKING
 
 import boto3
@@ -22,7 +23,7 @@ from pubsub_client.checks.connection import UserConnects
 from pubsub_client.checks.endpoint import EndpointIsReached
 from pubsub_client.checks.provisioning import PolicyExists
 from pubsub_client.checks.uninterrupted import uninterrupted
-from pubsub_client.exceptions import ConnectionRefused
+from pubsub_client.exceptions import ConnectionLost, ConnectionRefused, PublishRefused, SubscribeRefused
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from types_boto3_iot import IoTClient
 
     from pubsub_client.checks.context import Context
+
+
+_AT_ONCE = (0.05, 0.2)
 
 
 class GuestIsRefused(Check):
@@ -162,6 +166,61 @@ class ControlPlaneIsRefused(Check):
                 "aws iam list-policy-versions, aws iam set-default-policy-version",
             )
         return passed("; ".join(sorted({str(refusal) for refusal in refusals.values()})))
+
+
+class OthersTopicsAreRefused(Check):
+    """In least-privilege mode nobody reads or writes another's topics, or connects with another's client id.
+
+    Tried by real connections, with an identity id that is not the user's. Skipped in the other modes, in which users
+    share all topics of the settings.
+    """
+
+    id = "PS413"
+    group = Group.CONNECTION
+    title = "another identity's topics and client ids are refused"
+    rests_on = (UserConnects,)
+    needs = frozenset({Need.TOKEN, Need.STACK, Need.TRIES})
+
+    async def run(self, context: Context) -> Finding:
+        """Try each on a connection of its own, for AWS IoT may close one that asks for what it may not."""
+        if not context.own_topics:
+            return skipped("only accessMode least-privilege keeps users from each other's topics")
+        other = f"{context.output(Output.REGION)}:{uuid.uuid4()}"
+        topic = f"{other}/pubsub-check"
+        if await _connects(context, other):
+            return _open(context, f"connect with client id {other}, which another identity's begin with")
+        async with PubSub(context.provider(context.session), attempts=1, reconnect_delay=_AT_ONCE) as pubsub:
+            try:
+                async with pubsub.subscribe(topic):
+                    return _open(context, f"subscribe to {topic}, which is another identity's")
+            except (SubscribeRefused, ConnectionLost):
+                pass
+        async with PubSub(context.provider(context.session), attempts=1, reconnect_delay=_AT_ONCE) as pubsub:
+            try:
+                await pubsub.publish(topic, "pubsub-check")
+            except (PublishRefused, ConnectionLost):
+                return passed()
+        return _open(context, f"publish to {topic}, which is another identity's")
+
+
+async def _connects(context: Context, client_id: str) -> bool:
+    try:
+        async with PubSub(context.provider(context.session), client_id=client_id):
+            return True
+    except ConnectionRefused as refusal:
+        if not refusal.denied:
+            raise
+        return False
+
+
+def _open(context: Context, what: str) -> Finding:
+    policy = context.output(Output.POLICY_NAME)
+    return failed(
+        f"A signed-in user may {what}.",
+        resource=policy,
+        fix="Compare the policies attached to the identity with docs/how-it-works.md#least-privilege; another one than "
+        f"{policy} may open more: aws iot list-attached-policies --target {context.identity_id}",
+    )
 
 
 async def _as_user(context: Context) -> IoTClient:

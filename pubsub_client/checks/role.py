@@ -39,6 +39,8 @@ async def look_at_role(context: Context, role_name: str, who: str) -> Finding:
             fix="Name a group's role in the setting groups and deploy again, or delete a group no longer wanted: "
             f"aws cognito-idp delete-group --user-pool-id {context.output(Output.USER_POOL_ID)} --group-name ...",
         )
+    if context.own_topics:
+        return _look_at_least_privilege(role_name, who, attached)
     guard = None if context.output(Output.ACCESS_MODE) == "documented" else await asyncio.to_thread(_guard, context)
     unguarded = await asyncio.to_thread(_unguarded, context, guard, role_name, attached) if guard else None
     if missing := [name for name in MANAGED_POLICIES if name not in attached]:
@@ -54,6 +56,19 @@ async def look_at_role(context: Context, role_name: str, who: str) -> Finding:
     if unguarded:
         return failed(f"{who} {unguarded.lacks}: {_EXPOSED}", resource=role_name, fix=unguarded.fix)
     return passed(guard.told if guard else "not guarded, as accessMode documented wants it")
+
+
+def _look_at_least_privilege(role_name: str, who: str, attached: Mapping[str, str]) -> Finding:
+    """Find out whether a role holds more than its users' own topics; what it allows of these is PS306's question."""
+    control_plane = attached.get("AWSIoTConfigAccess")
+    denied = any("ControlPlaneDeny" in name for name in attached)
+    if control_plane and not denied:
+        return failed(
+            f"{who} holds AWSIoTConfigAccess, which accessMode least-privilege does not give: {_EXPOSED}",
+            resource=role_name,
+            fix=AwsCommand("iam", "DetachRolePolicy", {"RoleName": role_name, "PolicyArn": control_plane}),
+        )
+    return passed("the data actions alone, as accessMode least-privilege wants it")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from pubsub_client.outputs import Output
 from pubsub_client.policies.decision import Outcome, decide
 from pubsub_client.policies.facts import signed_in_user
 from pubsub_client.policies.repair import put_right, without_denials
-from pubsub_client.policies.request import ANY_CLIENT_ID
 from pubsub_client.policies.role import read_role
 from pubsub_client.policies.simulation import ask_iam
 
@@ -59,13 +58,12 @@ class RoleAllows(Check):
 def _look(context: Context, in_use: RoleInUse) -> Finding:
     iam = context.aws.iam
     role = read_role(iam, in_use.arn)
-    client_id = context.app.client_id
     facts = signed_in_user(
         context.output(Output.REGION),
         context.output(Output.IDENTITY_POOL_ID),
         user_pool_id=context.output(Output.USER_POOL_ID),
         identity_id=context.known_identity_id,
-        client_id=client_id or ANY_CLIENT_ID,
+        client_id=context.client_id,
         role_arn=role.arn,
     )
     asked = asked_requests(context)

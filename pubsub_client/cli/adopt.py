@@ -41,6 +41,7 @@ class AccessMode(StrEnum):
 
     GUARDED = "guarded"
     DOCUMENTED = "documented"
+    LEAST_PRIVILEGE = "least-privilege"
 
 
 def adopt(

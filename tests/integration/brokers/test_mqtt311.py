@@ -13,6 +13,7 @@ import pytest
 from awscrt import mqtt
 
 from pubsub_client import MqttOverWebSocket, _mqtt311
+from pubsub_client._client_id import ClientId
 from pubsub_client._link import Answer, AttemptFailed, ConnectOptions, Drop, DroppedError, Packet
 from pubsub_client._mqtt311 import Mqtt311Link
 from tests.integration.brokers.amqtt_broker import amqtt
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from tests.integration.brokers.broker_process import BrokerProcess, Ports
 
 T = TypeVar("T")
-OPTIONS = ConnectOptions("link", keep_alive=60, session_expiry=0, resume=False, will=None)
+OPTIONS = ConnectOptions(ClientId("link"), keep_alive=60, session_expiry=0, resume=False, will=None)
 PASSWORD = "p" * 200  # so that the length of a CONNECT takes two bytes
 
 
@@ -345,7 +346,7 @@ async def test_the_will_is_published_when_the_connection_is_lost_and_not_after_a
         await ask(reader.link.subscribe, topic, 1)
         url = f"ws://{HOST}:{recorder.port}/mqtt"
         for number, cut in enumerate((False, True)):
-            options = replace(OPTIONS, client_id=f"mortal-{number}", will=will)
+            options = replace(OPTIONS, client_id=ClientId(f"mortal-{number}"), will=will)
             async with opened(MqttOverWebSocket(url), options) as made:
                 if cut:
                     recorder.cut()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pubsub_client import MqttOverWebSocket
+from pubsub_client._client_id import ClientId
 from pubsub_client._drops import Drops
 from pubsub_client._link import Drop
 
@@ -14,7 +15,7 @@ CLOSED = Drop(None, "the socket was closed")
 
 @pytest.fixture
 def drops() -> Drops:
-    return Drops(MqttOverWebSocket("ws://127.0.0.1:1/"), "tablet-7")
+    return Drops(MqttOverWebSocket("ws://127.0.0.1:1/"), ClientId("tablet-7"))
 
 
 def test_a_takeover_is_told_with_the_client_id(drops: Drops) -> None:
