@@ -21,8 +21,8 @@ _SMOKE_SECONDS = 600
 def deploy(profile: str | None, region: str | None, environment: str | None, record: Path | None, *, yes: bool) -> int:
     """Deploy and run the smoke test; return its exit code, or 1 if the deployment failed.
 
-    Without ``yes`` the CDK CLI asks before it widens permissions. With ``record`` the smoke test says in that file what it
-    tells of AWS.
+    Without ``yes`` the CDK CLI asks before it widens permissions. With ``record`` the smoke test says in that file
+    what it tells of AWS.
 
     Raises:
         CouldNotRunError: a guard stops it, or the record cannot be written.

@@ -1,4 +1,4 @@
-"""What ``--record`` does: a run's word on every assumption about AWS, shown, and kept in a file with those of before."""
+"""What ``--record`` does: a run's word on every assumption about AWS is shown, and kept with those of before."""
 
 from __future__ import annotations
 
@@ -105,23 +105,20 @@ def _answer(result: Result) -> Answer:
 
 
 def _lines(record: Record, verdicts: Mapping[int, Verdict]) -> Iterator[Text]:
-    """Yield a line for each assumption, and one for each observation that confirms or refutes it."""
+    """Yield a line for each assumption, with everything that has confirmed or refuted it, or what would tell."""
     yield Text("What is assumed of AWS, by the numbers of docs/first-live-deploy.md:")
     for assumption in assumptions():
         state, verdict = record.state(assumption.number), verdicts[assumption.number]
         line = Text(f"  {assumption.number:>3}  ")
         line.append(f"{state:<10}", style=_STYLES[state])
-        telling = [each for each in record.observations[assumption.number] if each.state in ("confirmed", "refuted")]
-        if telling:
-            line.append(
-                "; ".join(f"  {each.state} {each.date} in {each.region}: {each.reason}".lstrip() for each in telling)
-            )
+        if telling := record.telling(assumption.number):
+            told = [
+                f"{'' if each.state is state else f'{each.state} '}{each.date} in {each.region}: {each.reason}"
+                for each in telling
+            ]
         else:
-            line.append(f"  {verdict.reason}", style="dim")
-            if state is State.NOT_TESTED:
-                line.append(f"; what tells: {_told_by(assumption.told_by, assumption.only_with)}")
-        yield line
-
-
-def _told_by(told_by: str, only_with: str | None) -> str:
-    return f"{told_by} (only with {only_with})" if only_with else told_by
+            told = [verdict.reason]
+        if state is State.NOT_TESTED:
+            only_with = f", only with {assumption.only_with}" if assumption.only_with else ""
+            told.append(f"what tells{only_with}: {assumption.told_by}")
+        yield line.append(f"  {'; '.join(told)}")

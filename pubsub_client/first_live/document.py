@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 _HEAD = """# First live deploy
 
 Everything here was built and tested on the embedded cloud ([local-cloud.md](local-cloud.md)). Nothing below has been
-seen on a live AWS account yet. Each line is something that could only be reasoned about, and what will tell: some of it the
-smoke test right after the first deploy, the rest another command, or a few hours.
+seen on a live AWS account yet. Each line is something that could only be reasoned about, and what will tell: of some
+the smoke test right after the first deploy, of the rest another command, or a few hours.
 
 ## Recording it
 
@@ -27,17 +27,19 @@ Each marks every assumption, in the file and on the terminal:
 
 - `confirmed`: every check named under "the smoke test" passed, and would not have, were the assumption false.
 - `refuted`: a check said what it says only if the assumption is false.
-- `not tested`: anything else, with the reason, and what tells instead. `open: PS401 failed: ...` means that a check did not
-  pass for a cause that may be another.
-- `rehearsed`: the embedded cloud behaves as assumed. That is no word about AWS, and a run there confirms and refutes nothing.
+- `not tested`: anything else, with the reason, and what tells instead. `open: PS401 failed: ...` means that a check
+  did not pass, and that its cause may be another.
+- `rehearsed`: the embedded cloud behaves as assumed. That is no word about AWS: a run there neither confirms nor
+  refutes anything.
 
-With each goes when (UTC), the region, partition and stack, the toolkit's version, and the checks it rests on. Account and identity ids
-are masked. A later run, of another region too, adds what it tells to the file. What was confirmed or refuted stays with its
-date, and what was refuted once counts as refuted until somebody has looked into it and taken that observation out.
+With each goes when it was (UTC), the region, partition and stack, the toolkit's version, and the checks it rests on;
+account and identity ids are masked. A later run, in another region too, adds what it tells. What was confirmed or
+refuted stays with its date, and what was refuted once counts as refuted until somebody has looked into it and taken
+that observation out of the file.
 
-The file is looked at before anything is run: one that cannot be written, or is something else, is refused with exit code 2. The
-smoke test's own exit code stays as it is. `--record` goes without `--user`, for what a user has already says nothing of
-this deployment's sign-in.
+The file is looked at before anything is run: one that cannot be written, or is something else, is refused with exit
+code 2. The smoke test's own exit code stays as it is. `--record` goes without `--user`, for what a user has already
+says nothing of this deployment's sign-in.
 
 ## The assumptions
 

@@ -125,7 +125,12 @@ class Record:
     def state(self, number: int) -> State:
         """Return what is known of an assumption: refuted once is refuted until somebody has looked into it."""
         states = [each.state for each in self.observations.get(number, ())]
-        return next((each for each in (State.REFUTED, State.CONFIRMED) if each in states), (states or [_UNKNOWN])[-1])
+        known = (each for each in (State.REFUTED, State.CONFIRMED, *reversed(states)) if each in states)
+        return next(known, State.NOT_TESTED)
+
+    def telling(self, number: int) -> tuple[Observation, ...]:
+        """Return the observations that confirm or refute an assumption, oldest first."""
+        return tuple(each for each in self.observations.get(number, ()) if each.state in _TELLING)
 
     @property
     def counts(self) -> Mapping[State, int]:
@@ -152,9 +157,6 @@ class Record:
             "told_by": assumption.told_by,
             "observations": [asdict(each) for each in self.observations.get(assumption.number, ())],
         }
-
-
-_UNKNOWN = State.NOT_TESTED
 
 
 def _merged(before: tuple[Observation, ...], new: Observation) -> tuple[Observation, ...]:
