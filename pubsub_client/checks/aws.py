@@ -6,7 +6,7 @@ import json
 import reprlib
 import shlex
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import boto3
 from botocore import UNSIGNED, xform_name
@@ -31,6 +31,12 @@ if TYPE_CHECKING:
     from types_boto3_ssm import SSMClient
     from types_boto3_stepfunctions import SFNClient
     from types_boto3_sts import STSClient
+
+
+_Service = Literal[
+    "cloudformation", "cognito-identity", "cognito-idp", "iam", "iot", "lambda", "logs", "sqs", "ssm", "sts"
+]
+"""What the checks ask."""
 
 
 class UnreadableAnswerError(BotoCoreError):
@@ -97,7 +103,7 @@ class Aws:
         """The region in effect."""
         return self._session.region_name
 
-    def own_endpoint_url(self, service: Literal["cognito-idp", "cognito-identity", "sts"]) -> str | None:
+    def own_endpoint_url(self, service: _Service) -> str | None:
         """Return where a service answers, ending in a slash, if options or environment lead elsewhere than AWS does."""
         aws_alone = Config(ignore_configured_endpoint_urls=True)  # type: ignore[call-arg]
         used, of_aws = (
@@ -105,6 +111,17 @@ class Aws:
             for url, config in ((self.endpoint_url, None), (None, aws_alone))
         )
         return None if used == of_aws else f"{used.rstrip('/')}/"
+
+    @property
+    def leads_elsewhere(self) -> str | None:
+        """Where one of the services that the checks ask answers, if that is not where AWS does; None if all of AWS."""
+        urls = (self.own_endpoint_url(service) for service in get_args(_Service))
+        return next(filter(None, urls), None)
+
+    @property
+    def partition(self) -> str:
+        """The partition of the region in effect, such as ``aws`` or ``aws-us-gov``."""
+        return self._session.get_partition_for_region(self._session.region_name)
 
     @property
     def has_credentials(self) -> bool:

@@ -108,7 +108,12 @@ class ClockAgrees(Check):
     async def run(self, context: Context) -> Finding:
         """Ask for the time, and compare."""
         endpoint = Endpoint.parse(context.output(Output.PUBSUB_ENDPOINT))
-        offset = await asyncio.to_thread(offset_of, endpoint) or await asyncio.to_thread(offset_of, _aws(context))
+        by = "the endpoint's answer"
+        if (offset := await asyncio.to_thread(offset_of, endpoint)) is None:
+            offset, by = (
+                await asyncio.to_thread(offset_of, _aws(context)),
+                "AWS's answer, for the endpoint's has no date",
+            )
         if offset is None:
             return needless("no answer tells the time")
         if offset.surely_beyond(TOLERATED):
@@ -123,7 +128,8 @@ class ClockAgrees(Check):
                 resource="this machine's clock",
                 fix=set_clock_command(),
             )
-        return passed("within a few seconds" if offset.uncertain >= abs(offset.ahead) else str(offset))
+        told = "within a few seconds" if offset.uncertain >= abs(offset.ahead) else str(offset)
+        return passed(f"{told}, by {by}")
 
 
 def _use(host: str) -> str:

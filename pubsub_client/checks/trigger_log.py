@@ -45,10 +45,12 @@ class TriggerWorks(Check):
         if word is None:
             return passed("it has said nothing in the last hour")
         said, at = word.said, f"{datetime.fromtimestamp(word.at, UTC):%H:%M:%S %Z}"
-        if not isinstance(said, str) and said["outcome"] != "Failed":
-            return passed(f"it said {said['outcome']} at {at}")
         signed_in = sign_in_time(context)
-        found = failed if signed_in is not None and word.at >= signed_in else warning
+        is_of_this_run = signed_in is not None and word.at >= signed_in
+        if not isinstance(said, str) and said["outcome"] != "Failed":
+            since = ", since this sign-in began" if is_of_this_run else ""
+            return passed(f"it said {said['outcome']} at {at}{since}")
+        found = failed if is_of_this_run else warning
         if isinstance(said, str):
             return found(
                 f"At {at} the trigger {name} failed: {said}. Cognito fails the sign-in then.",

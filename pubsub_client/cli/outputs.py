@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json as json_module
-import os
 import re
 import sys
-from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,10 +13,10 @@ import typer
 from botocore.exceptions import ClientError
 
 from pubsub_client.checks.aws import Aws
-from pubsub_client.checks.check import CouldNotRunError
 from pubsub_client.checks.stack import read_complete_outputs
 from pubsub_client.cli import options
 from pubsub_client.cli.document import document
+from pubsub_client.cli.replacing import replace_file
 from pubsub_client.front_end import CognitoEndpoints, FrontEnd
 from pubsub_client.operations.failure import aws_errors_explained
 from pubsub_client.outputs import Output
@@ -77,7 +75,7 @@ def outputs(
     if file is None:
         print(text, end="")
     else:
-        _replace(file, text)
+        replace_file("--file", file, text)
 
 
 def _in_form(form: Format, prefix: str, aws: Aws, values: Mapping[str, str]) -> str:
@@ -110,16 +108,3 @@ def _user_pool(aws: Aws, values: Mapping[str, str]) -> Mapping[str, Any] | None:
 def _endpoints(aws: Aws) -> CognitoEndpoints | None:
     user_pool, identity_pool = aws.own_endpoint_url("cognito-idp"), aws.own_endpoint_url("cognito-identity")
     return CognitoEndpoints(user_pool, identity_pool) if user_pool and identity_pool else None
-
-
-def _replace(file: Path, text: str) -> None:
-    """Write the file as a whole or not at all; whoever reads it meanwhile reads the old one."""
-    target = file.resolve()  # what a link leads to is replaced, not the link
-    written = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        written.write_text(text)
-        written.replace(target)
-    except OSError as error:
-        with suppress(OSError):
-            written.unlink()
-        raise CouldNotRunError(f"--file: {file} cannot be written: {error.strerror}") from error

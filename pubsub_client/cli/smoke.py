@@ -12,6 +12,7 @@ from pubsub_client.checks.aws import Aws
 from pubsub_client.checks.check import Status
 from pubsub_client.cli import options
 from pubsub_client.cli.checking import Checking, check_ids, check_junit
+from pubsub_client.cli.recording import check_record, record_run
 
 if TYPE_CHECKING:
     from pubsub_client.cli.checking import Run
@@ -30,6 +31,7 @@ def smoke(
     skip: options.Skip = None,
     json: options.Json = False,
     junit: options.Junit = None,
+    record: options.Record = None,
     timeout: options.Timeout = options.DEFAULT_TIMEOUT,
     redact: options.Redact = False,
     verbose: options.Verbose = False,
@@ -43,8 +45,14 @@ def smoke(
         raise typer.BadParameter("--user and --password-stdin go together")
     if user == "":
         raise typer.BadParameter("--user: no name given")
+    if record and user:
+        raise typer.BadParameter(
+            "--record goes without --user: what a user has already says nothing of this deployment"
+        )
     check_junit(junit)
     check_ids("--skip", skip or (), CHECKS)
+    if record:
+        check_record(record)
     options.log_if(verbose)
     whom = Whom(user, sys.stdin.readline().rstrip("\r\n")) if user else Whom()
     aws = Aws(profile, region, endpoint_url)
@@ -54,7 +62,11 @@ def smoke(
         lambda cleanup: Context(aws=aws, stack=name, patience=timeout, cleanup=cleanup, whom=whom),
         lambda context: listed(context.has, SMOKE_TELLS),
     )
-    checking.end(run, _last_line(run))
+    try:
+        checking.end(run, _last_line(run))
+    finally:
+        if record:
+            record_run(record, run.results, aws, name, checking.console)
 
 
 def _last_line(run: Run) -> str:

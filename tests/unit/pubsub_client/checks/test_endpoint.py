@@ -99,3 +99,12 @@ async def test_a_clock_that_nobody_tells_is_no_finding(monkeypatch: pytest.Monke
     monkeypatch.setattr(checks, "offset_of", lambda _: None)
     finding = await find(ClockAgrees)
     assert (finding.status, finding.needless) == (Status.SKIPPED, True)
+
+
+@pytest.mark.parametrize(("answering", "told"), [(1, "by the endpoint's answer"), (2, "by AWS's answer")])
+async def test_it_is_told_whose_answer_had_the_time(monkeypatch: pytest.MonkeyPatch, answering: int, told: str) -> None:
+    answers = iter([*[None] * (answering - 1), Offset(timedelta(), timedelta(seconds=1))])
+    monkeypatch.setattr(checks, "offset_of", lambda _: next(answers))
+    finding = await find(ClockAgrees)
+    assert finding.status is Status.PASSED
+    assert told in str(finding.detail)

@@ -71,3 +71,10 @@ async def test_a_trigger_that_never_ran_has_said_nothing() -> None:
     aws = Answers(GetFunctionConfiguration=FUNCTION, FilterLogEvents=error("ResourceNotFoundException"))
     finding = await find(TriggerWorks, aws)
     assert (finding.status, finding.detail) == (Status.PASSED, "it has said nothing in the last hour")
+
+
+@pytest.mark.parametrize(("signed_in_ago", "since"), [(100, True), (10, False), (None, False)])
+async def test_what_was_said_in_this_run_is_told_as_such(signed_in_ago: float | None, since: bool) -> None:
+    started = None if signed_in_ago is None else time.monotonic() - signed_in_ago
+    finding = await find(TriggerWorks, log(last=(30, ATTACHED)), left={"sign_in_started": started})
+    assert str(finding.detail).endswith(", since this sign-in began") is since
