@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 
     from local_cloud.process import LocalCloud
 
-# How the resources of each type are listed: service, operation, the list in its answer, what names one as CloudFormation
-# does, and what else the operation is told.
+# How the resources of each type are listed: service, operation, the list in its answer, what there names one as
+# CloudFormation does, and what else the operation is told.
 _LISTED: dict[str, tuple[str, str, str, str, dict[str, Any]]] = {
     "AWS::ApiGatewayV2::Api": ("apigatewayv2", "get_apis", "Items", "ApiId", {}),
     "AWS::CloudFormation::Stack": ("cloudformation", "describe_stacks", "Stacks", "StackName", {}),
@@ -39,13 +39,14 @@ PARTS = {
     "AWS::ApiGatewayV2::Integration",
     "AWS::ApiGatewayV2::Route",
     "AWS::ApiGatewayV2::Stage",
+    "AWS::CDK::Metadata",
     "AWS::Cognito::IdentityPoolRoleAttachment",
     "AWS::Cognito::UserPoolClient",
     "AWS::IAM::Policy",
     "AWS::Lambda::Permission",
     "AWS::SQS::QueuePolicy",
 }
-"""Types of resources that are inside others and go with them."""
+"""Types of resources that are inside others and go with them, or are nothing outside the template."""
 
 
 def inventory(cloud: LocalCloud) -> set[tuple[str, str]]:

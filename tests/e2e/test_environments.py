@@ -142,7 +142,7 @@ def test_users_are_attached_to_the_policy_of_their_own_environment_alone(
 
 
 def test_a_user_of_a_pull_request_gets_into_neither_pool_of_production(
-    prod: Deployment, pull_request: Deployment, pull_request_user: User
+    prod: Deployment, pull_request_user: User
 ) -> None:
     users = prod.public("cognito-idp")
     with pytest.raises(users.exceptions.NotAuthorizedException):
