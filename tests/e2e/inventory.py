@@ -57,10 +57,14 @@ def inventory(cloud: LocalCloud) -> set[tuple[str, str]]:
 def resources_of(cloud: LocalCloud, stack: str) -> set[tuple[str, str]]:
     """Return type and id of a stack's resources, less the parts of others and the custom ones."""
     pages = cloud.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack)
-    found = {
+    found = [
         (each["ResourceType"], each["PhysicalResourceId"]) for page in pages for each in page["StackResourceSummaries"]
+    ]
+    return {
+        (kind, _without_host(kind, name))
+        for kind, name in found
+        if kind not in PARTS and not kind.startswith("Custom::")
     }
-    return {(kind, name) for kind, name in found if kind not in PARTS and not kind.startswith("Custom::")}
 
 
 def _names(cloud: LocalCloud, kind: str) -> Iterator[str]:
@@ -74,7 +78,7 @@ def _names(cloud: LocalCloud, kind: str) -> Iterator[str]:
     for page in pages:
         for each in page.get(members, []):
             if _is_there(client, kind, each):
-                yield each[key] if key else each
+                yield _without_host(kind, each[key] if key else each)
 
 
 def _is_there(client: Any, kind: str, each: Any) -> bool:
@@ -83,3 +87,8 @@ def _is_there(client: Any, kind: str, each: Any) -> bool:
         state = client.describe_key(KeyId=each["KeyId"])["KeyMetadata"]["KeyState"]
         return bool(state != "PendingDeletion")
     return kind != "AWS::CloudFormation::Stack" or each["StackStatus"] != "DELETE_COMPLETE"
+
+
+def _without_host(kind: str, name: str) -> str:
+    """Return a queue's name from its address, which SQS and CloudFormation give with another host."""
+    return name.rpartition("/")[2] if kind == "AWS::SQS::Queue" else name
