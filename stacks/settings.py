@@ -268,8 +268,8 @@ def read_settings(section: Mapping[str, Any] | None, environment: str | None) ->
         environment: the name given by ``-c environment=NAME``; None is the default environment.
 
     Raises:
-        SettingsError: a key is unknown, a value is not allowed, or the environment has no part in ``environments``, or
-            two could hold for it.
+        SettingsError: a key is unknown, a value is not allowed, the environment has no part in ``environments``, or two
+            members of it stand for the same names.
     """
     shared = dict(_mapping(section if section is not None else {}, CONTEXT_KEY))
     environments = _mapping(shared.pop("environments", {}), f"{CONTEXT_KEY}.environments")
