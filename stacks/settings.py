@@ -22,6 +22,7 @@ from pubsub_client.policies.facts import SERVICES
 from pubsub_client.policy_document import LONGEST, policy_document
 
 from .adopt import Adopt
+from .environment_patterns import example_of, is_pattern, key_for, overlapping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -286,11 +287,13 @@ def read_settings(section: Mapping[str, Any] | None, environment: str | None) ->
 
     Args:
         section: the value of the context key ``amplify-pubsub``; its member ``environments`` maps environment names
-            to settings that go over the rest.
+            to settings that go over the rest. A name that ends in ``*`` stands for all that begin so, unless they
+            have a member of their own.
         environment: the name given by ``-c environment=NAME``; None is the default environment.
 
     Raises:
-        SettingsError: a key is unknown, a value is not allowed, or the environment has no part in ``environments``.
+        SettingsError: a key is unknown, a value is not allowed, the environment has no part in ``environments``, or two
+            members of it stand for the same names.
     """
     shared = dict(_mapping(section if section is not None else {}, CONTEXT_KEY))
     environments = _mapping(shared.pop("environments", {}), f"{CONTEXT_KEY}.environments")
@@ -298,19 +301,30 @@ def read_settings(section: Mapping[str, Any] | None, environment: str | None) ->
     parts: dict[str, Mapping[str, Any]] = {
         name: _mapping(part, f"{path}.{_shown(name)}") for name, part in environments.items()
     }
+    if both := overlapping(parts):
+        raise SettingsError(f"{path}: {' and '.join(map(repr, both))} stand for the same names; allowed: one of them")
+    keys = dict.fromkeys((DEFAULT_ENVIRONMENT, *parts))
     # Every environment is read, so that a mistake shows before it is deployed.
-    settings = {name: _read_environment(shared, name, parts.get(name, {})) for name in (DEFAULT_ENVIRONMENT, *parts)}
+    for each in keys:
+        _read_environment(shared, example_of(each), parts.get(each, {}), each)
     chosen = environment or DEFAULT_ENVIRONMENT
-    if chosen not in settings:
-        raise SettingsError(f"environment: {chosen!r} is not in {path}; allowed: {', '.join(sorted(settings))}")
-    return settings[chosen]
+    key = key_for(chosen, keys)
+    if key is None:
+        raise SettingsError(f"environment: {chosen!r} is not in {path}; allowed: {', '.join(sorted(keys))}")
+    return _read_environment(shared, chosen, parts.get(key, {}), key)
 
 
-def _read_environment(shared: Mapping[str, Any], name: str, part: Mapping[str, Any]) -> Settings:
+def _read_environment(shared: Mapping[str, Any], name: str, part: Mapping[str, Any], listed_as: str) -> Settings:
     values = dict(shared) | dict(part)
+    own = f"{CONTEXT_KEY}.environments.{_shown(listed_as)}"
+    if is_pattern(listed_as) and "policyName" in values:
+        raise SettingsError(
+            f"{own if 'policyName' in part else CONTEXT_KEY}.policyName: {values['policyName']!r} given; {listed_as!r} "
+            "stands for several environments, and each needs an IoT policy of its own; allowed: none"
+        )
     if name != DEFAULT_ENVIRONMENT:
         values.setdefault("policyName", f"{_POLICY_NAME}-{name}")
-    prefixes = {key: f"{CONTEXT_KEY}.environments.{_shown(name)}" if key in part else CONTEXT_KEY for key in values}
+    prefixes = {key: own if key in part else CONTEXT_KEY for key in values}
     if "environment" in values:
         raise SettingsError(
             f"{prefixes['environment']}.environment: not a setting here; choose it with -c environment=NAME"
@@ -320,7 +334,7 @@ def _read_environment(shared: Mapping[str, Any], name: str, part: Mapping[str, A
     except ValidationError as error:
         first = error.errors()[0]
         if not first["loc"]:
-            section = CONTEXT_KEY if name == DEFAULT_ENVIRONMENT else f"{CONTEXT_KEY}.environments.{_shown(name)}"
+            section = CONTEXT_KEY if name == DEFAULT_ENVIRONMENT else own
             raise SettingsError(f"{section}: {_reason(first)}") from None
         key, *inner = (str(part) for part in first["loc"])
         if inner and inner[-1] == "[key]":  # so pydantic names an object's key, rather than its value

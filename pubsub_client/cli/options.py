@@ -48,11 +48,13 @@ Skip = Annotated[
 
 DEFAULT_STACK = "AmplifyPubSub"
 DEFAULT_TIMEOUT = 300.0
+_DEFAULT_ENVIRONMENT = "default"
 
 
 def stack_name(stack: str, environment: str | None) -> str:
     """Return the stack's name: as given, or the environment's."""
-    return f"{stack}-{environment}" if environment and stack == DEFAULT_STACK else stack
+    names_it = environment not in (None, _DEFAULT_ENVIRONMENT) and stack == DEFAULT_STACK
+    return f"{stack}-{environment}" if names_it else stack
 
 
 def log_if(verbose: bool) -> None:

@@ -173,6 +173,16 @@ class TestGuards:
         assert _told("YES=1").endswith(f"{wanted} --yes")
         assert _told("YES=0").endswith(wanted)
         assert _told("RECORD=record.json").endswith(f"{wanted} --record record.json")
+        assert _told("JUNIT=smoke.xml").endswith(f"{wanted} --junit smoke.xml")
+
+    def test_results_that_could_not_be_written_are_refused_before_anything_is_deployed(
+        self, unprepared: Shell, tmp_path: Path
+    ) -> None:
+        junit = str(tmp_path / "missing" / "smoke.xml")
+        done = unprepared.run(*_DEPLOY, "--profile", "team", "--junit", junit)
+        assert done.returncode == 2
+        assert "--junit: there is no directory" in done.stderr
+        assert done.stdout == ""
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are found in /proc")

@@ -33,6 +33,37 @@ def test_an_environment_goes_over_the_defaults_and_names_the_stack() -> None:
     assert read_settings(section, None).marker_days == 7
 
 
+def test_a_pattern_holds_for_every_environment_whose_name_begins_so() -> None:
+    section = {"markerDays": 7, "environments": {"pr-*": {"markerDays": 2}, "pr-5": {}}}
+    seventh, longest = read_settings(section, "pr-7"), read_settings(section, "pr-" + "7" * 29)
+    assert (seventh.marker_days, seventh.stack_name, seventh.policy_name) == (
+        2,
+        "AmplifyPubSub-pr-7",
+        "myIoTPolicy-pr-7",
+    )
+    assert longest.stack_name == "AmplifyPubSub-pr-" + "7" * 29
+    assert read_settings(section, "pr-5").marker_days == 7  # the name itself goes before the pattern
+
+
+@pytest.mark.parametrize("name", ["pr", "pr-", "preview", "x-pr-7"])
+def test_a_name_that_no_pattern_stands_for_is_unknown(name: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        read_settings({"environments": {"prod": {}, "pr-*": {}}}, name)
+    assert str(raised.value) == (
+        f"environment: {name!r} is not in amplify-pubsub.environments; allowed: default, pr-*, prod"
+    )
+
+
+@pytest.mark.parametrize(
+    ("patterns", "both"),
+    [(["pr-1*", "pr-*"], "'pr-*' and 'pr-1*'"), (["a*", "pr-2*", "p*", "pr-1*"], "'p*' and 'pr-1*'")],
+)
+def test_patterns_that_stand_for_the_same_names_are_refused(patterns: list[str], both: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        read_settings({"environments": {each: {} for each in patterns}}, None)
+    assert str(raised.value) == (f"amplify-pubsub.environments: {both} stand for the same names; allowed: one of them")
+
+
 @pytest.mark.parametrize(
     ("section", "environment", "message"),
     [
@@ -177,6 +208,43 @@ def test_an_environment_goes_over_the_defaults_and_names_the_stack() -> None:
             "amplify-pubsub.environment: not a setting here; choose it with -c environment=NAME",
         ),
         (
+            {"environments": {"pr-*": {"markerDays": 0}}},
+            None,
+            "amplify-pubsub.environments.'pr-*'.markerDays: 0 given; input should be greater than or equal to 1",
+        ),
+        (
+            {"environments": {"pr-*": {"policyName": "previews"}}},
+            None,
+            "amplify-pubsub.environments.'pr-*'.policyName: 'previews' given; 'pr-*' stands for several environments, "
+            "and each needs an IoT policy of its own; allowed: none",
+        ),
+        (
+            {"policyName": "shared", "environments": {"pr-*": {}}},
+            None,
+            "amplify-pubsub.policyName: 'shared' given; 'pr-*' stands for several environments, and each needs an IoT "
+            "policy of its own; allowed: none",
+        ),
+        (
+            {"environments": {"pr-*": {}}},
+            "pr-7_a",
+            "environment: 'pr-7_a' given; string should match pattern '^[a-z][a-z0-9-]{0,31}$'",
+        ),
+        (
+            {"environments": {"pr-*": {}}},
+            "pr-" + "7" * 30,
+            f"environment: 'pr-{'7' * 30}' given; string should match pattern '^[a-z][a-z0-9-]{{0,31}}$'",
+        ),
+        (
+            {"environments": {"pr-*": {}}},
+            "pr-*",
+            "environment: 'pr-*' given; string should match pattern '^[a-z][a-z0-9-]{0,31}$'",
+        ),
+        (
+            {"environments": {"*": {}}},
+            None,
+            "environment: '*' given; string should match pattern '^[a-z][a-z0-9-]{0,31}$'",
+        ),
+        (
             {"environments": {"Prod!": {}}},
             "Prod!",
             "environment: 'Prod!' given; string should match pattern '^[a-z][a-z0-9-]{0,31}$'",
@@ -247,8 +315,13 @@ def test_a_partition_without_user_pools_is_refused_with_the_reason() -> None:
 def test_every_environment_of_the_repository_has_a_policy_of_its_own() -> None:
     section = json.loads((Path(__file__).parents[3] / "cdk.json").read_text())["context"]["amplify-pubsub"]
     section["environments"]["staging"] = {}
-    names = [read_settings(section, each).policy_name for each in (None, *section["environments"])]
-    assert names == ["myIoTPolicy", "myIoTPolicy-prod", "myIoTPolicy-staging"]
+    names = [read_settings(section, each).policy_name for each in (None, "prod", "staging", "pr-1", "pr-2")]
+    assert names == ["myIoTPolicy", *(f"myIoTPolicy-{each}" for each in ("prod", "staging", "pr-1", "pr-2"))]
+
+
+def test_users_of_a_pull_requests_environment_reach_no_topics_but_those_for_pull_requests() -> None:
+    section = json.loads((Path(__file__).parents[3] / "cdk.json").read_text())["context"]["amplify-pubsub"]
+    assert read_settings(section, "pr-7").topics == ["pr/*"]
 
 
 def test_the_documentation_lists_every_setting() -> None:

@@ -84,5 +84,6 @@ def test_the_json_document_counts_what_it_lists() -> None:
 
 def test_the_environment_names_the_stack_unless_the_stack_is_named() -> None:
     assert stack_name("AmplifyPubSub", None) == "AmplifyPubSub"
+    assert stack_name("AmplifyPubSub", "default") == "AmplifyPubSub"
     assert stack_name("AmplifyPubSub", "prod") == "AmplifyPubSub-prod"
     assert stack_name("Other", "prod") == "Other"
