@@ -23,9 +23,9 @@ What a team may choose, written from `stacks/settings.py`: context key `amplify-
 }
 ```
 
-`environments.<name>` goes over the rest and is chosen with `-c environment=<name>`, or `make deploy
-ENVIRONMENT=<name>`: another stack, `AmplifyPubSub-<name>`, with an IoT policy of its own. A name has lower-case letters, digits and hyphens,
-32 at most, and begins with a letter.
+`environments.<name>` goes over the rest and is chosen with `-c environment=<name>`, or with `make deploy
+ENVIRONMENT=<name>`. It is another stack, `AmplifyPubSub-<name>`, with an IoT policy of its own. A name has lower-case
+letters, digits and hyphens, 32 at most, and begins with a letter.
 
 No key must be set. An unknown key or a wrong value stops the synthesis with one line that names the key, what was given
 and what is allowed. A pattern is a regular expression, and has to match the whole value.
