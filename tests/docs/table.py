@@ -162,5 +162,5 @@ TABLE: dict[str, How] = {
     "pubsub subscribe 'chat/#' --count 2 --user bob --password-stdin <<<\"$PASSWORD\"": Run(
         until="subscribed to", says="hello from alice"
     ),
-    "pubsub doctor --user bob --only PS203": Run(code=1, says="pubsub attach --user bob"),
+    "pubsub doctor --user bob --only PS203": Run(code=1, says="pubsub attach --stack AmplifyPubSub --user bob"),
 }

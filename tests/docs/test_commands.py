@@ -111,8 +111,10 @@ def _how(command: Command) -> How:
 
 def _typed(page: str) -> list[tuple[Command, Run]]:
     """Return what is typed of a page; what it says again is typed the first time."""
-    first = {command.key: command for command in reversed(commands(page))}
-    found = [(command, _how(command)) for command in commands(page) if first[command.key] is command]
+    first: dict[str, Command] = {}
+    for command in commands(page):
+        first.setdefault(command.key, command)
+    found = [(command, _how(command)) for command in first.values()]
     return [(command, how) for command, how in found if isinstance(how, Run) and _there(how.needs)]
 
 
