@@ -124,6 +124,16 @@ TABLE: dict[str, How] = {
         "tests/integration/brokers/test_commands.py::test_every_option_leads_to_the_broker", "there is no such broker"
     ),
     # Operations
+    "pubsub sweep --full": Elsewhere(
+        "tests/e2e/test_sweep.py::test_policies_detached_by_hand_are_put_back_by_a_full_sweep_which_says_how_many",
+        _SLOW,
+    ),
+    "pubsub sweep --users": Elsewhere(
+        "tests/e2e/test_sweep.py::test_users_without_an_identity_are_attached_by_the_worker_when_asked_for", _SLOW
+    ),
+    "pubsub sweep --resume": Elsewhere(
+        "tests/e2e/test_sweep.py::test_switched_off_it_attaches_nobody_until_it_is_resumed", _SLOW
+    ),
     "pubsub redrive --wait": Elsewhere(
         "tests/e2e/test_redrive.py::test_a_dead_letter_sets_off_the_alarm_and_once_mended_redrive_attaches_it", _ASKS
     ),
