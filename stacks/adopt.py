@@ -26,7 +26,9 @@ class Adopt(BaseModel):
     away again, but for the marker attribute of a user pool, which Cognito cannot remove.
     """
 
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel, extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+    )
 
     amplify_stack: _StackName | None = None
     """An Amplify project's parent stack, ``amplify-<service name>-<environment>-<creation timestamp>`` in Gen 1; its
@@ -36,19 +38,21 @@ class Adopt(BaseModel):
     """The user pool. One that an environment with ``removalPolicy: retain`` has left is adopted like any other."""
 
     user_pool_client_ids: list[_ClientId] = []
-    """App clients of that user pool whose users may use PubSub, the front end's first."""
+    """App clients of that user pool whose users may use PubSub, the front end's first. They need the user pool."""
 
     identity_pool_id: Annotated[str, Field(pattern=r"^[a-z0-9-]+:[0-9a-f-]{36}$")] | None = None
     """The identity pool. Without one the deployment makes its own for the adopted user pool, with roles of its own."""
 
     auth_role_arn: _RoleArn | None = None
-    """The identity pool's role of signed-in users."""
+    """The identity pool's role of signed-in users. It needs the identity pool."""
 
     group_role_arns: list[_RoleArn] = []
-    """The other roles that the identity pool gives to signed-in users: of groups, of mapping rules."""
+    """The other roles that the identity pool gives to signed-in users: of groups, of mapping rules. They need
+    ``authRoleArn``; without both they are looked up."""
 
     chained_triggers: list[Trigger] = []
-    """Triggers that keep the function they have, because that function calls ours."""
+    """Triggers that keep the function they have, because that function calls ours:
+    docs/adopting.md#triggers-of-your-own. Goes with ``attachment: sign-in``."""
 
     @property
     def users(self) -> bool:

@@ -103,10 +103,22 @@ def _origins(origins: list[str]) -> list[str]:
     return origins
 
 
-_Topic = Annotated[str, Field(pattern=r"^[^\s,]{1,256}$"), AfterValidator(_topic_pattern)]
+_Topic = Annotated[
+    str,
+    Field(
+        pattern=r"^[^\s,]{1,256}$",
+        description="without ``+``, ``#`` and more than 7 slashes, not beginning with ``$``; in ``guarded`` and "
+        "``documented`` mode one at least ends in ``*``, in ``least-privilege`` mode none has ``*`` or ``:`` before its first "
+        "slash",
+    ),
+    AfterValidator(_topic_pattern),
+]
 _Topics = Annotated[list[_Topic], AfterValidator(_unique), AfterValidator(_fit_the_mode)]
 # As a browser writes an Origin: lower case, no path, no slash at the end.
-_Origin = Annotated[str, Field(pattern=r"^(\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?)$")]
+_Origin = Annotated[
+    str,
+    Field(pattern=r"^(\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?)$", description="an origin, or ``*`` alone for all"),
+]
 _Origins = Annotated[list[_Origin], Field(min_length=1), AfterValidator(_unique), AfterValidator(_origins)]
 # Cognito takes more characters; these need no quoting anywhere.
 _GroupName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@+=-]{1,128}$")]
@@ -129,7 +141,9 @@ class AttachPerSecond(BaseModel):
     https://docs.aws.amazon.com/general/latest/gr/iot-core.html
     """
 
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel, extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+    )
 
     sign_in: _PerSecond = 5
     """Left to sign-ins and to self-attach, which nobody can slow down."""
@@ -158,7 +172,9 @@ class AttachPerSecond(BaseModel):
 class Sweep(BaseModel):
     """When every identity is looked at."""
 
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel, extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+    )
 
     schedule: _Schedule = "rate(1 day)"
     """When a sweep begins, as EventBridge writes it; while one is under way no other begins."""
@@ -169,14 +185,17 @@ class Sweep(BaseModel):
 class Settings(BaseModel):
     """What a team may choose. Keys in cdk.json are the camel-case form of these names."""
 
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel, extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+    )
 
     environment: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")] = DEFAULT_ENVIRONMENT
     """Names the stack. Chosen by ``-c environment=NAME``, never in a section."""
 
     policy_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_+=,.@-]{1,128}$")] = _POLICY_NAME
     """The IoT policy attached to each signed-in user's identity. Its name is unique in an account and region, so other
-    environments add theirs to it unless they set it."""
+    environments add theirs to it unless they set it: ``myIoTPolicy-prod``. Another name moves everybody:
+    docs/how-it-works.md#another-policy-name."""
 
     access_mode: Literal["guarded", "documented", "least-privilege"] = "guarded"
     """``guarded``: both managed policies as Amplify's guide asks, under a permissions boundary that leaves the data
@@ -190,17 +209,19 @@ class Settings(BaseModel):
 
     reserved_topics: bool = False
     """Let signed-in users reach topics under ``$aws/`` and device shadows in ``guarded`` mode, as ``documented`` does
-    anyway."""
+    anyway. Not in ``guarded`` mode with ``permissionsBoundary`` or adopted roles: the deny that guards them cannot tell
+    a shadow from its thing."""
 
     groups: Annotated[list[_GroupName], AfterValidator(_unique)] = []
-    """Cognito groups, the one that goes before the others first; each has a role of its own, like AuthRole."""
+    """Cognito groups, the one that goes before the others first; each has a role of its own, like AuthRole:
+    docs/how-it-works.md#groups. Not with an adopted identity pool, whose groups have roles already."""
 
     mfa: Literal["off", "optional"] = "off"
     """``optional``: users may set up a one-time password (TOTP). The nested sign-in must not step around it, so these
-    users are attached by self-attach."""
+    users are attached by self-attach: docs/how-it-works.md#self-attach."""
 
     adopt: Adopt = Adopt()
-    """User pool, app clients, identity pool and roles that are there already."""
+    """User pool, app clients, identity pool and roles that are there already, in any mix: docs/adopting.md."""
 
     attachment: Attachment = Field(default_factory=lambda given: _usual_attachment(given.get("adopt")))
     """``sign-in``: attached by the PostAuthentication trigger before the tokens are out; by self-attach too.
@@ -208,13 +229,15 @@ class Settings(BaseModel):
     user pool is left as it is: ``self-attach``."""
 
     attach_per_second: AttachPerSecond = AttachPerSecond()
-    """How the account's AttachPolicy calls a second are shared between sign-ins, worker and sweep."""
+    """How the account's AttachPolicy calls a second are shared between sign-ins, worker and sweep; together they are
+    its quota, 15 unless AWS raised it: docs/operations.md#the-attachpolicy-budget."""
 
     detach_per_second: _PerSecond = 15
-    """How many DetachPolicy calls a second are made when a policy leaves: the quota is 15 unless AWS raised it."""
+    """How many DetachPolicy calls a second are made when a policy leaves: the quota is 15 unless AWS raised it.
+    docs/how-it-works.md#taking-it-down."""
 
     sweep: Sweep = Sweep()
-    """When every identity is looked at, and attached if it is missed."""
+    """When every identity is looked at, and attached if it is missed: docs/operations.md#the-sweep."""
 
     allow_origins: _Origins = ["*"]
     """Origins of the web pages whose scripts may call self-attach. Every call is signed, so that any may by default."""
@@ -227,7 +250,7 @@ class Settings(BaseModel):
 
     removal_policy: Literal["destroy", "retain"] = "destroy"
     """``destroy``: `cdk destroy` removes the user pool with its users. ``retain``: it leaves the pool, the front end's
-    app client and the groups, and sign-ins go on."""
+    app client and the groups, and sign-ins go on: docs/how-it-works.md#a-user-pool-that-outlives-its-stack."""
 
     termination_protection: bool = False
     """CloudFormation refuses to delete the stack until the protection is lifted."""
@@ -237,7 +260,7 @@ class Settings(BaseModel):
     groups' roles are then guarded by an explicit deny instead of ours."""
 
     tags: dict[_TagKey, _TagValue] = {}
-    """Tags of every resource that can have some."""
+    """Tags of every resource that can have some. No key begins with ``aws:``, which is AWS's own."""
 
     log_retention_days: LogRetentionDays = 30
     """How long CloudWatch keeps the functions' logs."""
@@ -246,7 +269,8 @@ class Settings(BaseModel):
     """The KMS key that encrypts the functions' logs; its key policy must let CloudWatch Logs of the region use it."""
 
     alarm_topic_arn: _TopicArn | None = None
-    """The SNS topic that every alarm notifies, of the stack's region; its policy must let CloudWatch publish."""
+    """The SNS topic that every alarm notifies when it goes off and when it is over, of the stack's region; its policy
+    must let CloudWatch publish: docs/operations.md#alarms."""
 
     @model_validator(mode="after")
     def _go_together(self) -> Self:

@@ -94,16 +94,16 @@ class Deployment:
             aws_session_token=credentials.session_token,
         )
 
-    def sign_in(self, user_name: str) -> dict[str, str]:
+    def sign_in(self, user_name: str, password: str = PASSWORD) -> dict[str, str]:
         """Sign in with pycognito's SRP and return Cognito's tokens."""
-        tokens: dict[str, str] = self.srp(user_name).authenticate_user()["AuthenticationResult"]
+        tokens: dict[str, str] = self.srp(user_name, password).authenticate_user()["AuthenticationResult"]
         return tokens
 
-    def srp(self, user_name: str) -> AWSSRP:
+    def srp(self, user_name: str, password: str = PASSWORD) -> AWSSRP:
         """Return a sign-in that has yet to be made."""
         return AWSSRP(
             username=user_name,
-            password=PASSWORD,
+            password=password,
             pool_id=self.user_pool_id,
             client_id=self.client_id,
             client=self.public("cognito-idp"),

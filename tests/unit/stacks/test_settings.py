@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -322,10 +321,3 @@ def test_every_environment_of_the_repository_has_a_policy_of_its_own() -> None:
 def test_users_of_a_pull_requests_environment_reach_no_topics_but_those_for_pull_requests() -> None:
     section = json.loads((Path(__file__).parents[3] / "cdk.json").read_text())["context"]["amplify-pubsub"]
     assert read_settings(section, "pr-7").topics == ["pr/*"]
-
-
-def test_the_documentation_lists_every_setting() -> None:
-    document = Path(__file__).parents[3] / "docs" / "how-it-works.md"
-    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", document.read_text().partition("## Settings")[2], re.MULTILINE)
-    listed = {name.strip("`") for row in rows for name in row.split(", ")}
-    assert listed == {field.alias for name, field in Settings.model_fields.items() if name != "environment"}

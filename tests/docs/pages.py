@@ -1,0 +1,95 @@
+"""The commands of the documentation, in the order in which a reader meets them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from markdown_it import MarkdownIt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from markdown_it.token import Token
+
+REPOSITORY = Path(__file__).parents[2]
+SHELLS = {"bash", "sh", "console"}
+OTHERS = {"json", "mermaid", "python", "ts", ""}
+"""Languages that no shell reads; a block without one shows what is not typed into a shell."""
+
+_MARKDOWN = MarkdownIt("commonmark").enable("table")
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of a page, as it is written there.
+
+    Args:
+        page: the page's path in the repository.
+        line: the number of the line on which its block begins.
+        text: the command, with its comments and over all its lines.
+    """
+
+    page: str
+    line: int
+    text: str
+
+    @property
+    def key(self) -> str:
+        """The command on one line, without comments: what it does is the same wherever it stands."""
+        lines = (re.sub(r"(^|\s+)# .*$", "", line) for line in self.text.splitlines())
+        return " ".join("\n".join(lines).replace("\\\n", " ").split())
+
+
+def pages() -> list[str]:
+    """Return the paths of README.md, docs/ and the examples' READMEs."""
+    found = [REPOSITORY / "README.md", *REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("examples/*/README.md")]
+    return sorted(str(each.relative_to(REPOSITORY)) for each in found)
+
+
+def text_of(page: str) -> str:
+    """Return a page as it stands."""
+    return (REPOSITORY / page).read_text()
+
+
+def blocks(page: str) -> Iterator[Token]:
+    """Give a page's blocks of code, fenced or indented."""
+    yield from (each for each in _MARKDOWN.parse(text_of(page)) if each.type in {"fence", "code_block"})
+
+
+def code_spans(page: str) -> Iterator[str]:
+    """Give what a page has in backquotes within its sentences and tables."""
+    for block in _MARKDOWN.parse(text_of(page)):
+        yield from (each.content for each in block.children or () if each.type == "code_inline")
+
+
+def commands(page: str) -> list[Command]:
+    """Return what a page's blocks of shell have one type; an indented block is one."""
+    return [
+        Command(page, block.map[0] + 1 if block.map else 0, text)
+        for block in blocks(page)
+        if block.type == "code_block" or block.info in SHELLS
+        for text in _split(block.content)
+    ]
+
+
+def _split(block: str) -> Iterator[str]:
+    """Give the commands of a block: lines, until the shell would not ask for another."""
+    pending: list[str] = []
+    for line in block.splitlines():
+        pending.append(line)
+        text = "\n".join(pending)
+        if line.endswith("\\") or not _is_whole(text):
+            continue
+        if Command("", 0, text).key:
+            yield text
+        pending = []
+    assert not pending, f"no whole command: {block}"
+
+
+def _is_whole(text: str) -> bool:
+    command = ["bash", "-n"]
+    return subprocess.run(command, input=text, text=True, capture_output=True, check=False).returncode == 0

@@ -1,0 +1,78 @@
+"""What the pages name is there: other pages, checks, tests, commands and their options."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+import pytest
+import typer.main
+
+from pubsub_client.checks.catalogue import CHECKS
+from pubsub_client.cli import app
+from tests.docs.pages import REPOSITORY, code_spans, pages, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_GROUP = typer.main.get_command(app)
+_OPTIONS = {
+    name: {option for parameter in command.params for option in parameter.opts + parameter.secondary_opts} | {"--help"}
+    for name, command in _GROUP.commands.items()  # type: ignore[attr-defined]
+}
+
+
+@pytest.mark.parametrize("page", pages())
+def test_every_link_within_the_repository_leads_somewhere(page: str) -> None:
+    for target in _LINK.findall(text_of(page)):
+        if target.startswith(("http://", "https://")):
+            continue
+        path, _, anchor = target.partition("#")
+        file = ((REPOSITORY / page).parent / path).resolve() if path else REPOSITORY / page
+        assert file.exists(), target
+        assert not anchor or anchor in _anchors(file), target
+
+
+@pytest.mark.parametrize("page", pages())
+def test_every_check_it_names_exists(page: str) -> None:
+    assert set(re.findall(r"\bPS\d{3}\b", text_of(page))) <= {check.id for check in CHECKS}
+
+
+@pytest.mark.parametrize("page", pages())
+def test_every_test_it_names_exists(page: str) -> None:
+    named = {span for span in code_spans(page) if re.fullmatch(r"test(_\w+?){2,}", span)}
+    assert named <= set(_tests())
+
+
+@pytest.mark.parametrize("page", pages())
+def test_every_command_of_its_sentences_exists_with_its_options(page: str) -> None:
+    makefile = (REPOSITORY / "Makefile").read_text()
+    for span in code_spans(page):
+        match span.split(" ", maxsplit=2):
+            case ["pubsub", command, *rest] if re.fullmatch(r"[a-z-]+", command):
+                assert command in _OPTIONS, span
+                given = {word for word in shlex.split(" ".join(rest)) if re.fullmatch(r"--[a-z-]+", word)}
+                assert given <= _OPTIONS[command], span
+            case ["make", target, *_] if re.fullmatch(r"[a-z-]+", target):
+                assert re.search(rf"^{target}:", makefile, re.MULTILINE), span
+            case ["python", "-m", rest]:
+                assert importlib.util.find_spec(rest.split()[0]), span
+
+
+def _anchors(file: Path) -> Iterator[str]:
+    """Give the anchors of a page's headings, as GitHub makes them."""
+    seen: dict[str, int] = {}
+    for heading in re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE):
+        slug = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        count = seen.setdefault(slug, 0)
+        seen[slug] += 1
+        yield f"{slug}-{count}" if count else slug
+
+
+def _tests() -> Iterator[str]:
+    for file in (REPOSITORY / "tests").rglob("test_*.py"):
+        yield from re.findall(r"def (test_\w+)", file.read_text())
