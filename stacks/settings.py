@@ -108,8 +108,8 @@ _Topic = Annotated[
     Field(
         pattern=r"^[^\s,]{1,256}$",
         description="without ``+``, ``#`` and more than 7 slashes, not beginning with ``$``; in ``guarded`` and "
-        "``documented`` mode one at least ends in ``*``, in ``least-privilege`` mode none has ``*`` or ``:`` before its first "
-        "slash",
+        "``documented`` mode one at least ends in ``*``, in ``least-privilege`` mode none has ``*`` or ``:`` before "
+        "its first slash",
     ),
     AfterValidator(_topic_pattern),
 ]

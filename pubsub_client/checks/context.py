@@ -180,13 +180,17 @@ class Context:
     @property
     def client_id(self) -> str:
         """The client id that permissions are asked about: the front end's, or one that a client makes up."""
-        made_up = f"{self._some_identity_id}-{ANY_CLIENT_ID}" if self.own_topics else ANY_CLIENT_ID
+        made_up = f"{self.asked_identity_id}-{ANY_CLIENT_ID}" if self.own_topics else ANY_CLIENT_ID
         return self.app.client_id or made_up
 
     @property
-    def _some_identity_id(self) -> str:
-        """The identity id of the user asked about; one that nobody has as long as that is not known."""
-        return self.known_identity_id or f"{self.output(Output.REGION)}:{uuid.UUID(int=0)}"
+    def asked_identity_id(self) -> str | None:
+        """The identity id that permissions are asked about: the user's, as far as known.
+
+        Where users have topics of their own it stands in them, and is one that nobody has until the user's is known.
+        """
+        nobodys = f"{self.output(Output.REGION)}:{uuid.UUID(int=0)}" if self.own_topics else None
+        return self.known_identity_id or nobodys
 
     @property
     def chained_triggers(self) -> frozenset[str]:
@@ -211,7 +215,7 @@ class Context:
     def _topic_of_our_own(self) -> str:
         """Return a topic of the user's own, or one within the first pattern that ends in a wildcard, as one must."""
         if self.own_topics:
-            return f"{self._some_identity_id}/pubsub-check-{self.nonce}"
+            return f"{self.asked_identity_id}/pubsub-check-{self.nonce}"
         pattern = next(each for each in self.topics if each.endswith("*"))
         return pattern[:-1].translate(_NO_WILDCARDS) + f"pubsub-check-{self.nonce}"
 

@@ -70,7 +70,7 @@ def _look(context: Context) -> Finding:
         context.output(Output.REGION),
         pool_id,
         user_pool_id=context.output(Output.USER_POOL_ID),
-        identity_id=identity_id,
+        identity_id=context.asked_identity_id,
         client_id=used_client_id,
     )
     asked = asked_requests(context)

@@ -78,7 +78,7 @@ class Judgement:
 def asked_requests(context: Context) -> list[Request]:
     """Return the requests that a run asks about; where nobody has said what topics users may use, connecting alone."""
     topics = context.asked_topics if context.topic_known else ()
-    return requests(arn_prefix(context, "iot"), context.app.client_id, topics)
+    return requests(arn_prefix(context, "iot"), context.client_id, topics)
 
 
 def judge(

@@ -62,7 +62,7 @@ def _look(context: Context, in_use: RoleInUse) -> Finding:
         context.output(Output.REGION),
         context.output(Output.IDENTITY_POOL_ID),
         user_pool_id=context.output(Output.USER_POOL_ID),
-        identity_id=context.known_identity_id,
+        identity_id=context.asked_identity_id,
         client_id=context.client_id,
         role_arn=role.arn,
     )

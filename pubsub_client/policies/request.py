@@ -53,7 +53,7 @@ class Request:
         """What is asked, as a sentence says it."""
         match self.action:
             case "iot:Connect":
-                as_whom = "a random client id" if self.name == ANY_CLIENT_ID else f"the client id {self.name}"
+                as_whom = "a random client id" if self.name.endswith(ANY_CLIENT_ID) else f"the client id {self.name}"
                 return f"connect with {as_whom}"
             case "iot:Subscribe":
                 return f"subscribe to {self.name}"
@@ -62,7 +62,7 @@ class Request:
         return f"receive messages of {self.name}"
 
 
-def requests(arn_prefix: str, client_id: str | None, topics: Sequence[str]) -> list[Request]:
+def requests(arn_prefix: str, client_id: str, topics: Sequence[str]) -> list[Request]:
     """Return what a front end asks: one connection, and on each topic whatever AWS IoT lets clients do with it.
 
     Nobody publishes to a topic filter with wildcards; what is received of it is asked for one topic that it matches.
@@ -70,10 +70,10 @@ def requests(arn_prefix: str, client_id: str | None, topics: Sequence[str]) -> l
 
     Args:
         arn_prefix: what the resources begin with, ``arn:<partition>:iot:<region>:<account id>``.
-        client_id: the MQTT client id; None stands for a random one.
+        client_id: the MQTT client id; one that ends in :data:`ANY_CLIENT_ID` stands for a random one.
         topics: topics or topic filters.
     """
-    asked = [(CONNECT, ANY_CLIENT_ID if client_id is None else client_id)]
+    asked = [(CONNECT, client_id)]
     for topic in topics:
         received = _LEVEL.sub(_SOME_LEVEL, topic)
         use = allowed_use(topic)

@@ -104,13 +104,14 @@ async def test_our_client_is_refused_with_another_client_id(strict: Deployment, 
     session = CognitoSession.from_outputs(strict.outputs)
     await session.sign_in(ada[0], PASSWORD)
     with pytest.raises(ConnectionRefused):
-        async with PubSub(AwsIot.from_outputs(strict.outputs, session), client_id="tablet-7"):
+        async with PubSub(AwsIot.from_outputs(strict.outputs, session), client_id="tablet-7", connect_timeout=2):
             pass
 
 
 def test_the_smoke_test_passes_and_tries_anothers_topics(strict: Deployment) -> None:
     document = strict.smoke()
-    assert [each for each in document["checks"] if each["status"] not in ("passed", "skipped")] == []
+    wrong = [(each["id"], each["detail"]) for each in document["checks"] if each["status"] not in ("passed", "skipped")]
+    assert wrong == []
     assert check(document, "PS413")["status"] == "passed"
 
 
