@@ -42,6 +42,8 @@ class FrontEnd:
         identity_pool_id: the identity pool.
         pubsub_endpoint: the address of the WebSocket.
         self_attach_url: where a user has the IoT policy attached; None for a stack of an older version.
+        access_mode: as the settings name it; in ``least-privilege`` client ids and topics begin with the identity id.
+            None for a stack of an older version.
         user_pool: what DescribeUserPool and GetUserPoolMfaConfig tell; None if they may not be asked. Amplify's forms
             for sign-up need it.
         endpoints: where the pools answer; None is AWS's own address.
@@ -53,6 +55,7 @@ class FrontEnd:
     identity_pool_id: str
     pubsub_endpoint: str
     self_attach_url: str | None = None
+    access_mode: str | None = None
     user_pool: Mapping[str, Any] | None = None
     endpoints: CognitoEndpoints | None = None
 
@@ -71,6 +74,7 @@ class FrontEnd:
             identity_pool_id=outputs[Output.IDENTITY_POOL_ID],
             pubsub_endpoint=_websocket_url(outputs[Output.PUBSUB_ENDPOINT]),
             self_attach_url=outputs.get(Output.SELF_ATTACH_URL),
+            access_mode=outputs.get(Output.ACCESS_MODE),
             user_pool=user_pool,
             endpoints=endpoints,
         )
@@ -101,6 +105,8 @@ class FrontEnd:
         custom: dict[str, Any] = {"pubsub": {"aws_region": self.region, "endpoint": self.pubsub_endpoint}}
         if self.self_attach_url:
             custom["pubsub"]["self_attach_url"] = self.self_attach_url
+        if self.access_mode:
+            custom["pubsub"]["access_mode"] = self.access_mode
         if self.endpoints:
             custom["cognito"] = {
                 "user_pool_endpoint": self.endpoints.user_pool,
@@ -141,6 +147,8 @@ class FrontEnd:
         exports |= {"aws_pubsub_region": self.region, "aws_pubsub_endpoint": self.pubsub_endpoint}
         if self.self_attach_url:
             exports["aws_pubsub_self_attach_url"] = self.self_attach_url
+        if self.access_mode:
+            exports["aws_pubsub_access_mode"] = self.access_mode
         return f"const awsmobile = {_json(exports).rstrip()};\n\nexport default awsmobile;\n"
 
     def dotenv(self, prefix: str = "") -> str:
@@ -158,6 +166,8 @@ class FrontEnd:
         }
         if self.self_attach_url:
             values["PUBSUB_SELF_ATTACH_URL"] = self.self_attach_url
+        if self.access_mode:
+            values["PUBSUB_ACCESS_MODE"] = self.access_mode
         if self.endpoints:
             values["USER_POOL_ENDPOINT"] = self.endpoints.user_pool
             values["IDENTITY_POOL_ENDPOINT"] = self.endpoints.identity_pool

@@ -15,7 +15,7 @@ from tests.e2e.conftest import PASSWORD
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.sync_api import Browser, BrowserContext, Page, WebSocket
+    from playwright.sync_api import Browser, BrowserContext, Locator, Page, WebSocket
 
 SECONDS = 1000
 PATIENCE = 60 * SECONDS
@@ -67,6 +67,22 @@ class Window:
         """Wait for the message, once in the conversation, and as the latest."""
         expect(self.page.get_by_role("listitem").filter(has_text=f"{sender} {text}")).to_have_count(1, timeout=PATIENCE)
         expect(self.page.get_by_text(f"Latest message: {text}")).to_be_visible(timeout=PATIENCE)
+
+    def keep(self, text: str) -> None:
+        """Write a note to oneself."""
+        self.page.get_by_label("Note", exact=True).fill(text)
+        self.page.get_by_role("button", name="Keep").click(timeout=PATIENCE)
+
+    def expect_note(self, writer: str, text: str) -> None:
+        note = self._notes.get_by_role("listitem").filter(has_text=f"{writer} {text}")
+        expect(note).to_have_count(1, timeout=PATIENCE)
+
+    def expect_note_not_there(self, text: str) -> None:
+        expect(self._notes).not_to_contain_text(text)
+
+    @property
+    def _notes(self) -> Locator:
+        return self.page.get_by_role("log", name="Notes to yourself")
 
     def sign_out(self) -> None:
         self.page.get_by_role("button", name="Sign out").click()

@@ -110,6 +110,16 @@ def test_where_to_self_attach_is_told_in_every_form_if_the_stack_has_it() -> Non
         assert "self_attach" not in form.lower()
 
 
+def test_the_access_mode_is_told_in_every_form_if_the_stack_has_it() -> None:
+    front_end = FrontEnd.of(OUTPUTS | {Output.ACCESS_MODE: "least-privilege"})
+    assert json.loads(front_end.amplify_outputs())["custom"]["pubsub"]["access_mode"] == "least-privilege"
+    assert '"aws_pubsub_access_mode": "least-privilege"' in front_end.aws_exports()
+    assert "VITE_PUBSUB_ACCESS_MODE=least-privilege" in front_end.dotenv("VITE_").splitlines()
+    older = FrontEnd.of(OUTPUTS)
+    for form in (older.amplify_outputs(), older.aws_exports(), older.dotenv()):
+        assert "access_mode" not in form.lower()
+
+
 def test_only_loopback_is_reached_without_tls() -> None:
     outputs = OUTPUTS | {Output.PUBSUB_ENDPOINT: "abc-ats.iot.us-east-1.localhost:4566"}
     assert FrontEnd.of(outputs).pubsub_endpoint == "ws://abc-ats.iot.us-east-1.localhost:4566/mqtt"

@@ -1,8 +1,14 @@
 import type { ChatMessage } from '../utils/chat';
 
-export function Conversation({ messages, userName }: { messages: ChatMessage[]; userName: string }) {
+interface Props {
+  title: string;
+  messages: ChatMessage[];
+  userName: string;
+}
+
+export function Conversation({ title, messages, userName }: Props) {
   return (
-    <section className="conversation" role="log" aria-label="Conversation" tabIndex={0}>
+    <section className="conversation" role="log" aria-label={title} tabIndex={0}>
       <ol>
         {messages.map(({ id, from, msg }) => (
           <li key={id} className={from === userName ? 'own' : ''}>

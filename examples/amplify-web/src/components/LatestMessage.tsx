@@ -1,7 +1,8 @@
+import type { PubSub } from '@aws-amplify/pubsub';
 import { useEffect, useState } from 'react';
-import { pubsub, TOPIC } from '../utils/pubsub';
+import { TOPIC } from '../utils/pubsub';
 
-export function LatestMessage() {
+export function LatestMessage({ pubsub }: { pubsub: PubSub }) {
   const [message, setMessage] = useState('');
 
   useEffect(() => {
@@ -11,7 +12,7 @@ export function LatestMessage() {
       },
     });
     return () => subscription.unsubscribe();
-  }, []);
+  }, [pubsub]);
 
   return <>{message}</>;
 }

@@ -1,12 +1,14 @@
 import { type FormEvent, useEffect, useState } from 'react';
 
 interface Props {
+  label: string;
+  action: string;
   connected: boolean;
   send: (msg: string) => Promise<void>;
 }
 
 /** A line to write in. What was not delivered stays there. */
-export function SendMessage({ connected, send }: Props) {
+export function SendMessage({ label, action, connected, send }: Props) {
   const [text, setText] = useState('');
   const [sending, setSending] = useState(false);
   const [failure, setFailure] = useState('');
@@ -33,11 +35,11 @@ export function SendMessage({ connected, send }: Props) {
   return (
     <form className="send" onSubmit={(event) => void submit(event)}>
       <label>
-        Message
+        {label}
         <input value={text} onChange={(event) => setText(event.target.value)} required autoComplete="off" />
       </label>
       <button disabled={!connected} aria-disabled={sending}>
-        {sending ? 'Sending…' : 'Send'}
+        {sending ? 'Sending…' : action}
       </button>
       {failure && (
         <p role="alert" className="failure">

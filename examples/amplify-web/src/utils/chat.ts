@@ -1,5 +1,5 @@
+import type { PubSub } from '@aws-amplify/pubsub';
 import { useEffect, useRef, useState } from 'react';
-import { pubsub, TOPIC } from './pubsub';
 
 export interface ChatMessage {
   id: string;
@@ -17,12 +17,12 @@ const KEPT = 50;
 const COMES_BACK_MS = 10_000;
 
 /** Receive the messages of the topic, and send one's own. */
-export function useChat(connected: boolean): Chat {
+export function useChat(pubsub: PubSub, topic: string, connected: boolean): Chat {
   const [messages, setMessages] = useState<ChatMessage[]>([]);
   const sent = useRef(new Map<string, { cameBack: () => void; failed: (why: Error) => void }>());
 
   useEffect(() => {
-    const subscription = pubsub.subscribe({ topics: TOPIC }).subscribe({
+    const subscription = pubsub.subscribe({ topics: topic }).subscribe({
       next: (data) => {
         if (!isChatMessage(data)) return;
         setMessages((before) => [...before.filter(({ id }) => id !== data.id), data].slice(-KEPT));
@@ -30,13 +30,13 @@ export function useChat(connected: boolean): Chat {
       },
     });
     return () => subscription.unsubscribe();
-  }, []);
+  }, [pubsub, topic]);
 
   useEffect(() => {
     if (connected) return;
-    const why = new Error(`the connection closed, as it does when you may not publish on “${TOPIC}”.`);
+    const why = new Error(`the connection closed, as it does when you may not publish on “${topic}”.`);
     sent.current.forEach(({ failed }) => failed(why));
-  }, [connected]);
+  }, [connected, topic]);
 
   /** Amplify does not tell whether a message was published, so it counts as sent when it comes back. */
   const send = async (from: string, msg: string): Promise<void> => {
@@ -46,7 +46,7 @@ export function useChat(connected: boolean): Chat {
       setTimeout(() => failed(new Error('the message did not come back.')), COMES_BACK_MS);
     });
     try {
-      await Promise.all([back, pubsub.publish({ topics: TOPIC, message: { id, from, msg } })]);
+      await Promise.all([back, pubsub.publish({ topics: topic, message: { id, from, msg } })]);
     } finally {
       sent.current.delete(id);
     }

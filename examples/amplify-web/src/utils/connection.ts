@@ -1,8 +1,8 @@
-import { CONNECTION_STATE_CHANGE, ConnectionState } from '@aws-amplify/pubsub';
+import { CONNECTION_STATE_CHANGE, ConnectionState, type PubSub } from '@aws-amplify/pubsub';
 import { Hub } from 'aws-amplify/utils';
 import { useEffect, useState } from 'react';
+import { FIRST_DELAY_MS, longer, spread } from './delays';
 import { diagnose, type Diagnosis, REFUSED_THOUGH_ATTACHED } from './diagnose';
-import { pubsub } from './pubsub';
 import { selfAttach, type SelfAttachment } from './selfAttach';
 
 export interface Connection {
@@ -14,8 +14,6 @@ export interface Connection {
   selfAttachment: SelfAttachment | undefined;
 }
 
-const FIRST_DELAY_MS = 2_000;
-const LONGEST_DELAY_MS = 15_000;
 // A refused topic closes the connection right after it was made; one that lasts is not refused.
 const HOLDS_MS = 1_000;
 
@@ -24,7 +22,7 @@ const HOLDS_MS = 1_000;
  *
  * Amplify tries again after 5 seconds and then once a minute; this does so within seconds.
  */
-export function useConnection(topic: string): Connection {
+export function useConnection(pubsub: PubSub, topic: string): Connection {
   const [state, setState] = useState(ConnectionState.Connecting);
   const [connected, setConnected] = useState(false);
   const [diagnosis, setDiagnosis] = useState<Diagnosis>();
@@ -55,8 +53,8 @@ export function useConnection(topic: string): Connection {
       return undefined;
     }
     setSelfAttachment(undefined);
-    return recover(topic, setDiagnosis, setSelfAttachment);
-  }, [connected, topic]);
+    return recover(pubsub, topic, setDiagnosis, setSelfAttachment);
+  }, [connected, pubsub, topic]);
 
   return { connected, diagnosis, selfAttachment };
 }
@@ -67,6 +65,7 @@ export function useConnection(topic: string): Connection {
  * A refused connection is repaired by self-attach: once, or if it did not help again at the next attempt.
  */
 function recover(
+  pubsub: PubSub,
   topic: string,
   report: (diagnosis: Diagnosis | undefined) => void,
   tell: (answer: SelfAttachment | undefined) => void,
@@ -96,11 +95,10 @@ function recover(
       const subscription = pubsub.subscribe({ topics: topic }).subscribe();
       attempts.push(() => subscription.unsubscribe());
     }
-    schedule(Math.min(delay * 2, LONGEST_DELAY_MS));
+    schedule(longer(delay));
   };
   const schedule = (delay: number) => {
-    // Between half the delay and all of it, so that browsers do not come back all at once.
-    timer = setTimeout(() => void attempt(delay), delay * (0.5 + Math.random() / 2));
+    timer = setTimeout(() => void attempt(delay), spread(delay));
   };
 
   schedule(FIRST_DELAY_MS);

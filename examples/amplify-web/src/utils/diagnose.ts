@@ -6,7 +6,7 @@
 import { PubSub } from '@aws-amplify/pubsub';
 import { fetchAuthSession } from 'aws-amplify/auth';
 import { probe } from './probe';
-import { options } from './pubsub';
+import { newClientId, options } from './pubsub';
 
 export interface Diagnosis {
   cause:
@@ -24,6 +24,18 @@ export interface Diagnosis {
   /** What the operator of the deployment can run. */
   command?: string;
 }
+
+const OFFLINE: Diagnosis = {
+  cause: 'offline',
+  summary: 'This browser is offline.',
+  advice: 'Check the network connection.',
+};
+
+const SIGNED_OUT: Diagnosis = {
+  cause: 'signed-out',
+  summary: 'Your session has ended.',
+  advice: 'Sign out and in again.',
+};
 
 /** What is left of a refused connection once self-attach has answered that the policy is attached. */
 export const REFUSED_THOUGH_ATTACHED: Diagnosis = {
@@ -44,28 +56,32 @@ class Signer extends PubSub {
 const signer = new Signer(options);
 const host = new URL(options.endpoint).host;
 
+/** The identity id of the signed-in user, or why there is none. */
+export type Identified = { identityId: string } | { diagnosis: Diagnosis };
+
+/** Ask Amazon Cognito who the signed-in user is, and for AWS credentials. */
+export async function identify(): Promise<Identified> {
+  if (!navigator.onLine) return { diagnosis: OFFLINE };
+  try {
+    const { credentials, identityId } = await fetchAuthSession();
+    return credentials && identityId ? { identityId } : { diagnosis: SIGNED_OUT };
+  } catch (error) {
+    return { diagnosis: withoutCredentials(error) };
+  }
+}
+
 /** Go the way to the topic step by step, and tell which step fails; undefined if none does. */
 export async function diagnose(topic: string): Promise<Diagnosis | undefined> {
-  if (!navigator.onLine) {
-    return { cause: 'offline', summary: 'This browser is offline.', advice: 'Check the network connection.' };
-  }
-  let identityId: string;
+  const identified = await identify();
+  if ('diagnosis' in identified) return identified.diagnosis;
+  const { identityId } = identified;
   let signedUrl: string;
   try {
-    const session = await fetchAuthSession();
-    if (!session.credentials || !session.identityId) {
-      return {
-        cause: 'signed-out',
-        summary: 'Your session has ended.',
-        advice: 'Sign out and in again.',
-      };
-    }
-    identityId = session.identityId;
     signedUrl = await signer.signedUrl();
   } catch (error) {
     return withoutCredentials(error);
   }
-  switch (await probe(signedUrl, topic)) {
+  switch (await probe(signedUrl, newClientId(identityId), topic)) {
     case 'topic':
       return undefined;
     case 'connection':

@@ -14,7 +14,7 @@ const CLEAN_SESSION = 0b10;
 const KEEP_ALIVE_S = 30;
 
 /** Open the signed URL, connect, subscribe to the topic, and leave again. */
-export function probe(signedUrl: string, topic: string): Promise<Reached> {
+export function probe(signedUrl: string, clientId: string, topic: string): Promise<Reached> {
   return new Promise((resolve) => {
     let reached: Reached = 'nothing';
     let received: number[] = [];
@@ -33,7 +33,7 @@ export function probe(signedUrl: string, topic: string): Promise<Reached> {
     socket.onclose = finish;
     socket.onopen = () => {
       reached = 'websocket';
-      socket.send(connect(crypto.randomUUID()));
+      socket.send(connect(clientId));
     };
     socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => {
       received = [...received, ...new Uint8Array(data)];
