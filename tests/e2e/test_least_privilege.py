@@ -44,6 +44,10 @@ def ben(strict: Deployment) -> User:
     return name, strict.identity_id(strict.sign_in(name))
 
 
+def _auth_role(strict: Deployment) -> str:
+    return strict.outputs[Output.AUTH_ROLE_ARN].rpartition("/")[2]
+
+
 def _credentials(strict: Deployment, user: User) -> Credentials:
     return strict.credentials(strict.sign_in(user[0]))
 
@@ -64,6 +68,14 @@ def test_no_other_topic_can_be_read(strict: Deployment, ada: User, ben: User, to
         with websocket(strict.cloud, _credentials(strict, me)) as mqtt:
             assert mqtt.connect(f"{me[1]}-{uuid.uuid4()}") == 0
             assert mqtt.subscribe(topic.format(other=other[1])) != 0
+
+
+@pytest.mark.parametrize("topic", ["{other}/orders", "orders", "room"])
+def test_no_other_topic_can_be_written(strict: Deployment, ada: User, ben: User, topic: str) -> None:
+    for me, other in ((ada, ben), (ben, ada)):
+        with websocket(strict.cloud, _credentials(strict, me)) as mqtt:
+            assert mqtt.connect(f"{me[1]}-{uuid.uuid4()}") == 0
+            assert mqtt.publish(topic.format(other=other[1]), b"intruder") != 0
 
 
 def test_no_other_client_id_can_be_taken(strict: Deployment, ada: User, ben: User) -> None:
@@ -115,6 +127,31 @@ def test_the_smoke_test_passes_and_tries_anothers_topics(strict: Deployment) -> 
     assert check(document, "PS413")["status"] == "passed"
 
 
+@pytest.mark.parametrize(
+    ("action", "what"),
+    [("iot:Connect", "connect with client id"), ("iot:Subscribe", "subscribe to"), ("iot:Publish", "publish to")],
+)
+def test_the_smoke_test_names_what_is_open_to_others(strict: Deployment, action: str, what: str) -> None:
+    iam, iot, role = strict.cloud.client("iam"), strict.cloud.client("iot"), _auth_role(strict)
+    policy = iot.get_policy(policyName=strict.policy_name)
+    opened = {"Effect": "Allow", "Action": action, "Resource": "*"}
+    document = json.loads(policy["policyDocument"])
+    document["Statement"].append(opened)
+    statement = json.dumps({"Version": "2012-10-17", "Statement": [opened]})
+    iam.put_role_policy(RoleName=role, PolicyName="Opened", PolicyDocument=statement)
+    version = iot.create_policy_version(
+        policyName=strict.policy_name, policyDocument=json.dumps(document), setAsDefault=True
+    )["policyVersionId"]
+    try:
+        failure = check(strict.smoke(), "PS413")
+    finally:
+        iam.delete_role_policy(RoleName=role, PolicyName="Opened")
+        iot.set_default_policy_version(policyName=strict.policy_name, policyVersionId=policy["defaultVersionId"])
+        iot.delete_policy_version(policyName=strict.policy_name, policyVersionId=version)
+    assert failure["status"] == "failed"
+    assert f"A signed-in user may {what}" in failure["cause"]
+
+
 def test_the_doctor_names_what_is_anothers(strict: Deployment, ada: User, ben: User) -> None:
     def asked(*arguments: str) -> dict[str, str]:
         done = strict.pubsub("doctor", "--json", "--user", ada[0], *arguments)
@@ -128,7 +165,7 @@ def test_the_doctor_names_what_is_anothers(strict: Deployment, ada: User, ben: U
 
 def test_the_policy_and_the_roles_say_the_same(strict: Deployment) -> None:
     iam, iot = strict.cloud.client("iam"), strict.cloud.client("iot")
-    role = strict.outputs[Output.AUTH_ROLE_ARN].rpartition("/")[2]
+    role = _auth_role(strict)
     assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
     document = json.loads(iot.get_policy(policyName=strict.policy_name)["policyDocument"])
     assert "${cognito-identity.amazonaws.com:sub}/*" in json.dumps(document)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local_cloud.faults import Fail
-from pubsub_client.outputs import OPTIONAL_OUTPUTS, SIGN_IN_OUTPUTS, Output
+from pubsub_client.outputs import SIGN_IN_OUTPUTS, Output
 from tests.e2e.conftest import Deployment, check, deploy_environment
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def user(alone: Deployment) -> str:
 
 
 def test_there_is_no_output_of_a_trigger(alone: Deployment) -> None:
-    assert set(alone.outputs) == set(Output) - SIGN_IN_OUTPUTS - OPTIONAL_OUTPUTS
+    assert set(alone.outputs) == set(Output) - SIGN_IN_OUTPUTS - {Output.CHAINED_TRIGGERS}
 
 
 def test_signing_in_attaches_nothing(alone: Deployment) -> None:

@@ -231,6 +231,25 @@ def role_policy_keys(account: Account) -> bool:
     )
 
 
+def policy_variables(account: Account) -> bool:
+    """A role that allows its users' own identity ids lets each connect with theirs, and with no other's."""
+    pool_id = account.make_identity_pool()
+    own = account.arn("client/${cognito-identity.amazonaws.com:sub}")
+    account.cloud.client("iam").put_role_policy(
+        RoleName=account.authenticated_role(pool_id),
+        PolicyName="allow",
+        PolicyDocument=document({"Effect": "Allow", "Action": "iot:Connect", "Resource": own}),
+    )
+    users = [account.user(identity_pool_id=pool_id) for _ in range(2)]
+    answers = []
+    for user in users:
+        account.attach(user.identity_id, ALLOW_IOT)
+        for other in users:
+            with websocket(account.cloud, user.credentials, Version.MQTT_5) as mqtt:
+                answers.append(mqtt.connect(other.identity_id) == 0)
+    return answers == [True, False, False, True]
+
+
 def concurrency_permissions(account: Account) -> bool:
     """Who may read a function's reserved concurrency reads it."""
     function_arn = make_function(account.cloud, "def handler(event, context): return event")
@@ -538,6 +557,7 @@ PROBES: dict[str, Callable[[Account], bool]] = {
         https,
         managed_policies,
         role_boundary,
+        policy_variables,
         denial_reason,
         simulated_policies,
         function_logs,

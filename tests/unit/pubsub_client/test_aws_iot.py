@@ -73,6 +73,25 @@ def test_the_region_is_that_of_the_endpoint_unless_it_is_given() -> None:
         AwsIot(endpoint="iot.example.com", credentials=Source())
 
 
+class OfOne(Source):
+    async def identity_id(self) -> str:
+        return "eu-west-1:1234"
+
+
+async def test_client_ids_begin_with_the_identity_id_where_the_access_mode_asks_for_it() -> None:
+    async def prefix(mode: str) -> str:
+        outputs = {"PubSubEndpoint": HOST, "Region": "eu-west-1", "AccessMode": mode}
+        return (await AwsIot.from_outputs(outputs, OfOne()).upgrade_request()).client_id_prefix
+
+    assert await prefix("least-privilege") == "eu-west-1:1234-"
+    assert await prefix("guarded") == ""
+
+
+def test_credentials_that_tell_no_identity_are_refused_where_client_ids_need_one() -> None:
+    with pytest.raises(ConfigurationError, match="these credentials know none"):
+        AwsIot(endpoint=HOST, region="eu-west-1", credentials=Source(), client_id_of_identity=True)
+
+
 def test_a_provider_is_made_of_a_stacks_outputs() -> None:
     outputs = {"PubSubEndpoint": HOST, "Region": "eu-west-1", "PolicyName": "myIoTPolicy"}
     assert AwsIot.from_outputs(outputs, Source()).endpoint.host == HOST

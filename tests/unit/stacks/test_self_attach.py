@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pubsub_client.outputs import OPTIONAL_OUTPUTS, SIGN_IN_OUTPUTS, Output
+from pubsub_client.outputs import SIGN_IN_OUTPUTS, Output
 from stacks.settings import Settings
 from tests.unit.stacks.conftest import Template
 
@@ -117,7 +117,7 @@ class TestAlone:
         assert len(alone.only("AWS::Cognito::IdentityPool")["CognitoIdentityProviders"]) == 1
 
     def test_the_outputs_are_those_of_the_contract_less_the_triggers(self, alone: Template) -> None:
-        assert set(alone.json["Outputs"]) == set(Output) - SIGN_IN_OUTPUTS - OPTIONAL_OUTPUTS
+        assert set(alone.json["Outputs"]) == set(Output) - SIGN_IN_OUTPUTS - {Output.CHAINED_TRIGGERS}
 
     def test_groups_are_made_and_triggers_of_before_come_off(self, alone: Template) -> None:
         wiring = alone.only("Custom::UserPoolWiring")

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import json
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stacks.settings import Settings, SettingsError, check_region, read_settings
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 
 def test_an_environment_has_a_policy_of_its_own_unless_it_names_one() -> None:
@@ -93,7 +97,7 @@ def test_patterns_that_stand_for_the_same_names_are_refused(patterns: list[str],
         (
             {"accessMode": "open"},
             None,
-            "amplify-pubsub.accessMode: 'open' given; input should be 'guarded' or 'documented'",
+            "amplify-pubsub.accessMode: 'open' given; input should be 'guarded', 'documented' or 'least-privilege'",
         ),
         (
             {"markerDays": 0},
@@ -256,6 +260,42 @@ def test_a_wrong_setting_is_named_with_its_path_what_was_given_and_what_is_allow
     with pytest.raises(SettingsError) as raised:
         read_settings(section, environment)
     assert str(raised.value) == message
+
+
+def _least_privilege(*topics: str) -> Settings:
+    return read_settings({"accessMode": "least-privilege", "topics": [*topics]}, None)
+
+
+def test_in_least_privilege_mode_no_topic_is_shared_unless_one_is_named() -> None:
+    assert read_settings({"accessMode": "least-privilege"}, None).topics == []
+    assert _least_privilege("room/*", "news").topics == ["room/*", "news"]
+
+
+@pytest.mark.parametrize(
+    ("topic", "wrong"), [("*", "*"), ("us*/news", "*"), ("us-east-1:1234/news", ":"), ("*:*/news", "* and no :")]
+)
+def test_in_least_privilege_mode_a_shared_topic_never_reaches_users_own(topic: str, wrong: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        _least_privilege("news", topic)
+    assert str(raised.value) == (
+        f"amplify-pubsub.topics: ['news', {topic!r}] given; in access mode least-privilege a shared topic has no "
+        f"{wrong} before its first slash, and {topic} has: it could reach users' own topics, which begin with the "
+        "identity id"
+    )
+
+
+@given(
+    topic=st.text("ab:*/", min_size=1, max_size=12),
+    identity=st.uuids(),
+    rest=st.text("ab:/", max_size=8),
+)
+def test_a_shared_topic_that_is_taken_matches_no_topic_of_anybodys_own(topic: str, identity: UUID, rest: str) -> None:
+    try:
+        _least_privilege(topic)
+    except SettingsError:
+        return
+    assert not fnmatchcase(f"ab-1:{identity}/{rest}", topic)
+    assert not fnmatchcase(f"a:{identity}/{rest}", topic)
 
 
 def test_topics_that_the_policy_has_no_room_for_are_refused() -> None:

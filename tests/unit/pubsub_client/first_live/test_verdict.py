@@ -84,6 +84,11 @@ def test_on_an_aws_that_is_as_assumed_a_healthy_stack_confirms_what_the_smoke_te
     assert State.REFUTED not in states.values()
 
 
+@pytest.mark.parametrize("number", [88, 89, 90])
+def test_in_least_privilege_mode_more_is_confirmed(number: int) -> None:
+    assert _state(number, PS413=passed()) is State.CONFIRMED
+
+
 @pytest.mark.parametrize("number", sorted(_CONFIRMED))
 @pytest.mark.parametrize("status", [Status.FAILED, Status.SKIPPED, Status.UNKNOWN, None])
 def test_nothing_is_confirmed_unless_every_check_passed(number: int, status: Status | None) -> None:
@@ -122,6 +127,7 @@ def test_what_a_check_says_only_of_a_wrong_assumption_refutes_it(number: int, ch
         (9, {}, "no check of the smoke test tells"),
         (20, {}, "PS303 passed: no user gets a group's role"),
         (1, {"PS112": skipped("attachment is self-attach")}, "PS112 skipped: attachment is self-attach"),
+        (88, {}, "PS413 skipped: only accessMode least-privilege keeps users from each other's topics"),
         (77, {"PS306": passed("8 requests, by the documents")}, "PS306 passed: 8 requests, by the documents"),
     ],
 )

@@ -101,7 +101,9 @@ def test_a_variable_whose_value_is_not_known_is_named() -> None:
 
 
 def test_a_front_end_connects_and_subscribes_publishes_and_receives_on_each_topic() -> None:
-    assert [(each.action, each.resource.removeprefix(f"{PREFIX}:")) for each in requests(PREFIX, ANY_CLIENT_ID, ["orders"])] == [
+    assert [
+        (each.action, each.resource.removeprefix(f"{PREFIX}:")) for each in requests(PREFIX, ANY_CLIENT_ID, ["orders"])
+    ] == [
         ("iot:Connect", f"client/{ANY_CLIENT_ID}"),
         ("iot:Subscribe", "topicfilter/orders"),
         ("iot:Publish", "topic/orders"),

@@ -1,0 +1,97 @@
+"""Access mode least-privilege in the template: nobody gets more than topics and client ids of their own."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from stacks.settings import Settings
+from tests.unit.stacks.conftest import Template
+
+_SUB = "${cognito-identity.amazonaws.com:sub}"
+
+
+def _template(region: str | None = None, **settings: object) -> Template:
+    section = {"accessMode": "least-privilege", "groups": ["admins"], "topics": ["room/*"], **settings}
+    return Template(Settings.model_validate(section), region=region)
+
+
+@pytest.fixture(scope="module")
+def strict() -> Template:
+    return _template()
+
+
+def _allowed(document: dict[str, object]) -> dict[str, list[str]]:
+    """Return which names of which kind each action is allowed on, by action."""
+    statements = json.loads(json.dumps(document))["Statement"]
+    assert {each["Effect"] for each in statements} == {"Allow"}
+    return {
+        action: sorted(arn["Fn::Join"][1][-1].lstrip(":") for arn in _list(each["Resource"]))
+        for each in statements
+        for action in _list(each["Action"])
+    }
+
+
+def _list(value: object) -> list:  # type: ignore[type-arg]
+    return value if isinstance(value, list) else [value]
+
+
+_OWN_AND_SHARED = {
+    "iot:Connect": [f"client/{_SUB}*"],
+    "iot:Publish": [f"topic/{_SUB}/*", "topic/room/*"],
+    "iot:Receive": [f"topic/{_SUB}/*", "topic/room/*"],
+    "iot:RetainPublish": [f"topic/{_SUB}/*", "topic/room/*"],
+    "iot:Subscribe": [f"topicfilter/{_SUB}/*", "topicfilter/room/*"],
+}
+
+
+def test_the_iot_policy_opens_client_ids_and_topics_of_ones_own_and_the_shared_ones(strict: Template) -> None:
+    assert _allowed(strict.only("AWS::IoT::Policy")["PolicyDocument"]) == _OWN_AND_SHARED
+
+
+def test_the_roles_allow_the_same_and_hold_no_managed_policy(strict: Template) -> None:
+    roles = {
+        logical_id: role
+        for logical_id, role in strict.resources("AWS::IAM::Role").items()
+        if logical_id.startswith(("IdentitiesSignedInAuthRole", "IdentitiesSignedInGroupRole"))
+    }
+    assert len(roles) == 2
+    policies = strict.resources("AWS::IAM::Policy").values()
+    for logical_id, role in roles.items():
+        assert not role.keys() & {"ManagedPolicyArns", "PermissionsBoundary"}
+        of_role = [each["PolicyDocument"] for each in policies if {"Ref": logical_id} in each["Roles"]]
+        (data,) = (each for each in of_role if "iot:" in json.dumps(each))
+        assert _allowed(data) == _OWN_AND_SHARED
+    assert strict.resources("AWS::IAM::ManagedPolicy") == {}
+
+
+def test_without_shared_topics_there_is_no_output_of_them_and_only_ones_own_are_open() -> None:
+    template = _template(topics=[])
+    assert "Topics" not in template.json["Outputs"]
+    assert _allowed(template.only("AWS::IoT::Policy")["PolicyDocument"])["iot:Publish"] == [f"topic/{_SUB}/*"]
+
+
+def test_in_govcloud_the_identity_is_called_as_there() -> None:
+    policy = json.dumps(_template(region="us-gov-west-1").only("AWS::IoT::Policy")["PolicyDocument"])
+    assert "${cognito-identity-us-gov.amazonaws.com:sub}/*" in policy
+    assert _SUB not in policy
+
+
+def test_adopted_roles_get_the_same_and_the_deny_of_the_control_plane() -> None:
+    adopt = {
+        "identityPoolId": "us-east-1:11111111-2222-3333-4444-555555555555",
+        "authRoleArn": "arn:aws:iam::123456789012:role/Auth",
+        "userPoolId": "us-east-1_abcdefghi",
+        "userPoolClientIds": ["1234567890abcdefghijklmnop"],
+    }
+    template = _template(adopt=adopt, groups=[], region="us-east-1")
+    assert template.resources("Custom::RolePolicies") == {}
+    deny = template.only("AWS::IAM::ManagedPolicy")
+    assert deny["Roles"] == ["Auth"]
+    data = [
+        each["PolicyDocument"]
+        for each in template.resources("AWS::IAM::Policy").values()
+        if each["Roles"] == ["Auth"] and "iot:Connect" in json.dumps(each)
+    ]
+    assert [_allowed(each) for each in data] == [_OWN_AND_SHARED]
