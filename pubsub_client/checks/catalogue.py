@@ -19,7 +19,7 @@ from pubsub_client.checks.provisioning import IdentityPoolTakesTokens, NothingIs
 from pubsub_client.checks.refusals import (
     ControlPlaneIsRefused,
     GuestIsRefused,
-    OthersTopicsAreRefused,
+    OtherTopicsAreRefused,
     UnattachedIdentityIsRefused,
     UnsignedSocketIsRefused,
 )
@@ -79,7 +79,7 @@ CHECKS: tuple[type[Check], ...] = (
     GuestIsRefused,
     UnsignedSocketIsRefused,
     UnattachedIdentityIsRefused,
-    OthersTopicsAreRefused,
+    OtherTopicsAreRefused,
     SelfAttachRepairs,
     UnsignedSelfAttachIsRefused,
     ControlPlaneIsRefused,

@@ -25,6 +25,7 @@ from pubsub_client.checks.provisioning import PolicyExists
 from pubsub_client.checks.uninterrupted import uninterrupted
 from pubsub_client.exceptions import ConnectionLost, ConnectionRefused, PublishRefused, SubscribeRefused
 from pubsub_client.outputs import Output
+from pubsub_client.policies.pattern import matches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -168,39 +169,40 @@ class ControlPlaneIsRefused(Check):
         return passed("; ".join(sorted({str(refusal) for refusal in refusals.values()})))
 
 
-class OthersTopicsAreRefused(Check):
-    """In least-privilege mode nobody reads or writes another's topics, or connects with another's client id.
+class OtherTopicsAreRefused(Check):
+    """Nobody reads or writes a topic that is not opened to them.
 
-    Tried by real connections, with an identity id that is not the user's. Skipped in the other modes, in which users
-    share all topics of the settings.
+    Tried by real connections. In least-privilege mode with a topic of an identity id that is not the user's, and with
+    that as client id; in the others with a topic that the setting topics does not open, if there is one. As a user of
+    the run's own: to others more may be attached.
     """
 
     id = "PS413"
     group = Group.CONNECTION
-    title = "another identity's topics and client ids are refused"
+    title = "topics that are not the user's are refused"
     rests_on = (UserConnects,)
-    needs = frozenset({Need.TOKEN, Need.STACK, Need.TRIES})
+    needs = frozenset({Need.PROBE, Need.STACK, Need.TRIES})
 
     async def run(self, context: Context) -> Finding:
         """Try each on a connection of its own, for AWS IoT may close one that asks for what it may not."""
-        if not context.own_topics:
-            return skipped("only accessMode least-privilege keeps users from each other's topics")
         other = f"{context.output(Output.REGION)}:{uuid.uuid4()}"
         topic = f"{other}/pubsub-check"
-        if await _connects(context, other):
+        if context.own_topics and await _connects(context, other):
             return _open(context, f"connect with client id {other}, which another identity's begin with")
+        if any(matches(pattern, topic, None) for pattern in context.topics):
+            return passed("the setting topics opens all of them to everybody")
         async with PubSub(context.provider(context.session), attempts=1, reconnect_delay=_AT_ONCE) as pubsub:
             try:
                 async with pubsub.subscribe(topic):
-                    return _open(context, f"subscribe to {topic}, which is another identity's")
+                    return _open(context, f"subscribe to {topic}")
             except (SubscribeRefused, ConnectionLost):
                 pass
         async with PubSub(context.provider(context.session), attempts=1, reconnect_delay=_AT_ONCE) as pubsub:
             try:
                 await pubsub.publish(topic, "pubsub-check")
             except (PublishRefused, ConnectionLost):
-                return passed()
-        return _open(context, f"publish to {topic}, which is another identity's")
+                return passed("another identity's client id and topic" if context.own_topics else topic)
+        return _open(context, f"publish to {topic}")
 
 
 async def _connects(context: Context, client_id: str) -> bool:
@@ -218,8 +220,9 @@ def _open(context: Context, what: str) -> Finding:
     return failed(
         f"A signed-in user may {what}.",
         resource=policy,
-        fix="Compare the policies attached to the identity with docs/how-it-works.md#least-privilege; another one than "
-        f"{policy} may open more: aws iot list-attached-policies --target {context.identity_id}",
+        fix="Compare the policies attached to the identity with the setting topics, and with "
+        f"docs/how-it-works.md#least-privilege; another one than {policy} may open more: "
+        f"aws iot list-attached-policies --target {context.identity_id}",
     )
 
 

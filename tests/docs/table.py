@@ -29,6 +29,7 @@ _OLD_POLICY = (
     """aws iot create-policy --policy-name OLD_NAME --policy-document '{"Version": "2012-10-17", "Statement": []}'"""
 )
 _DEPLOYED = Elsewhere("tests/e2e/test_deployment.py::test_from_nothing_to_nothing", _ACCOUNT)
+_BESIDE = Elsewhere("tests/e2e/test_environments.py::test_production_is_as_it_was", _ACCOUNT)
 _WATCHED = Elsewhere(
     "tests/e2e/test_adoption.py::test_the_watch_and_the_doctor_see_what_a_later_deployment_of_amplify_takes_off",
     "only a deployment on adopted pools has that function",
@@ -51,6 +52,9 @@ TABLE: dict[str, How] = {
     "make deploy PROFILE=acme REGION=eu-west-1 ENVIRONMENT=prod": Elsewhere(
         "tests/e2e/test_deployment.py::test_production_is_protected_and_keeps_its_user_pool", _ACCOUNT
     ),
+    "make deploy PROFILE=acme REGION=eu-west-1 RECORD=first-live.json": _DEPLOYED,
+    "make deploy ENVIRONMENT=prod YES=1 JUNIT=smoke.xml": _BESIDE,
+    "make destroy ENVIRONMENT=pr-7 YES=1": _BESIDE,
     "npx cdk deploy --profile acme": Elsewhere("tests/docs/test_commands.py::checkout", _ACCOUNT),
     "npx cdk destroy": Elsewhere(
         "tests/e2e/test_lifecycle.py::test_destroy_leaves_nothing_though_identities_are_attached",
