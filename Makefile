@@ -71,7 +71,7 @@ check: setup $(WEB_DONE) ## format, lint, strict types, cdk-nag, bandit, pip-aud
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@cd $(WEB) && npm run --silent check
-	@$(BIN)/bandit --quiet --severity-level medium --recursive app.py stacks lambdas pubsub_client deployment local_cloud
+	@$(BIN)/bandit --quiet --severity-level medium --recursive app.py stacks lambdas pubsub_client deployment local_cloud pubsub_testing
 	@$(BIN)/python -m stacks.nag
 	@.ci/audit
 

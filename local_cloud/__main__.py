@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import socket
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from local_cloud.cdk_app import CdkApp, CdkError
-from local_cloud.demo import run_demo
 from local_cloud.environment import DEFAULT_REGION
 from local_cloud.faults import FaultError
 from local_cloud.faults.commands import app as fault_app
+from local_cloud.options import DEFAULT_STATE, Port, Region, StateDirectory, running
 from local_cloud.process import LocalCloud, LocalCloudError, listen
-from local_cloud.rehearsal import Steps, rehearse_deployment
 from local_cloud.state import State
-from local_cloud.state_option import DEFAULT_STATE, StateDirectory, running
 
 app = typer.Typer(
     help="AWS on this machine: ministack with enforced IAM, and what it lacks.",
@@ -25,9 +23,6 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(fault_app, name="fault")
-
-Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Loopback port; a free one unless given.")]
-Region = Annotated[str, typer.Option(help="Region of what is made without naming one.")]
 
 
 @app.command()
@@ -80,33 +75,6 @@ def print_calls(state_dir: StateDirectory = DEFAULT_STATE) -> None:
 
 
 @app.command()
-def deploy(state_dir: StateDirectory = DEFAULT_STATE) -> None:
-    """Deploy this repository's stack onto the cloud that `up` started."""
-    steps = Steps()
-    cdk_app = CdkApp(running(state_dir), state_dir)
-    steps.run("cdk synth", cdk_app.synth)
-    steps.run("cdk bootstrap", cdk_app.bootstrap)
-    steps.run("cdk deploy", cdk_app.deploy)
-    print(f"deployed; the outputs are in {cdk_app.outputs_file}")
-
-
-@app.command()
-def demo(port: Port = None, state_dir: StateDirectory = DEFAULT_STATE) -> None:
-    """Serve the Amplify web example, with two users ready, on the cloud that `up` started, until Ctrl-C."""
-    run_demo(CdkApp(running(state_dir), state_dir), port)
-
-
-@app.command()
-def rehearse(port: Port = None, region: Region = DEFAULT_REGION) -> None:
-    """Deploy onto a fresh cloud, run `pubsub smoke`, destroy; exit with the smoke test's code."""
-    try:
-        raise typer.Exit(rehearse_deployment(port, region))
-    except KeyboardInterrupt:
-        print("local_cloud: interrupted; the embedded cloud has ended", file=sys.stderr)
-        raise typer.Exit(130) from None
-
-
-@app.command()
 def serve(
     port: Port = None,
     region: Region = DEFAULT_REGION,
@@ -127,9 +95,13 @@ def serve(
 
 def main() -> None:
     """Run the command line."""
+    if (Path(__file__).parent.parent / "cdk.json").is_file():  # installed from a wheel, there is no app to deploy
+        from local_cloud.repository import app as of_the_repository
+
+        app.add_typer(of_the_repository)
     try:
         app()
-    except (LocalCloudError, CdkError, FaultError, OSError) as error:
+    except (LocalCloudError, FaultError, OSError) as error:
         print(f"local_cloud: {error}", file=sys.stderr)
         sys.exit(2)
 

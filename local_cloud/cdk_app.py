@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from deployment.cdk_cli import REPOSITORY, cdk_command
+from local_cloud.process import LocalCloudError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _LAST_LINES = 25
 
 
-class CdkError(Exception):
+class CdkError(LocalCloudError):
     """A CDK command failed; the message ends with the last lines it wrote."""
 
 

@@ -1,1 +1,42 @@
-"""The infrastructure: settings in, one CloudFormation stack out."""
+"""The infrastructure: settings in, one CloudFormation stack out; and constructs for the stacks of other CDK apps.
+
+Installed, the package is called ``amplify_pubsub``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .amplify_pubsub_stack import AmplifyPubSubStack
+    from .constructs import PubSubAccess, PubSubAttachment, PubSubPolicy
+    from .settings import Settings, SettingsError, read_settings
+else:
+    _MODULES = {
+        "AmplifyPubSubStack": "amplify_pubsub_stack",
+        "PubSubAccess": "constructs",
+        "PubSubAttachment": "constructs",
+        "PubSubPolicy": "constructs",
+        "Settings": "settings",
+        "SettingsError": "settings",
+        "read_settings": "settings",
+    }
+
+    def __getattr__(name: str) -> object:
+        """Import what is asked for: who reads settings alone waits for no CDK."""
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        return found
+
+
+__all__ = [
+    "AmplifyPubSubStack",
+    "PubSubAccess",
+    "PubSubAttachment",
+    "PubSubPolicy",
+    "Settings",
+    "SettingsError",
+    "read_settings",
+]

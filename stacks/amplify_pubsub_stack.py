@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Annotations, CfnOutput, Stack, Tags
+from aws_cdk import Annotations, Stack, Tags
 from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -19,6 +19,8 @@ from .iot_endpoint import IotEndpoint
 from .iot_policy import IotPolicy
 from .leaving import Leaving
 from .monitoring import Monitoring
+from .outputs import outputs_of, tell
+from .role_access import RoleAccess
 from .self_attach import SelfAttach
 from .sign_in_attachment import SignInAttachment
 from .sweep import Sweep
@@ -43,7 +45,7 @@ class AmplifyPubSubStack(Stack):
             termination_protection=settings.termination_protection,
             **stack_props,
         )
-        switch = AttachingSwitch(self, "AttachingSwitch", settings)
+        switch = AttachingSwitch(self, "AttachingSwitch")
         leaving = Leaving(self, "Leaving", settings, switch=switch)
         policy = IotPolicy(self, "IotPolicy", settings, leaving=leaving)
         users = self._users(settings)
@@ -98,24 +100,22 @@ class AmplifyPubSubStack(Stack):
         DestroyGuard(self, "DestroyGuard", settings, leaving=leaving, guarded=parts)
 
         chained = settings.adopt.chained_triggers
-        outputs = {
-            Output.REGION: self.region,
-            Output.USER_POOL_ID: users.user_pool.user_pool_id,
-            Output.USER_POOL_CLIENT_ID: users.client.user_pool_client_id,
-            Output.IDENTITY_POOL_ID: identities.identity_pool_id,
-            Output.PUBSUB_ENDPOINT: endpoint.address,
-            Output.POLICY_NAME: policy.policy_name,
-            Output.AUTH_ROLE_ARN: identities.auth_role.role_arn,
-            Output.ACCESS_MODE: settings.access_mode,
-            Output.SELF_ATTACH_URL: self_attach.url,
-            Output.SWEEP_STATE_MACHINE_ARN: sweep.machine.arn,
-            Output.LEAVE_STATE_MACHINE_ARN: leaving.machine.arn,
-            **(at_sign_in.outputs if at_sign_in else {}),
-            **({Output.TOPICS: ",".join(settings.topics)} if settings.topics else {}),
-            **({Output.CHAINED_TRIGGERS: ",".join(chained)} if chained else {}),
-        }
-        for name, value in outputs.items():
-            CfnOutput(self, name, value=value)
+        tell(
+            self,
+            outputs_of(
+                settings,
+                region=self.region,
+                users=users,
+                identities=identities,
+                policy=policy,
+                endpoint=endpoint,
+                self_attach=self_attach,
+                sweep=sweep,
+                leaving=leaving,
+            )
+            | (at_sign_in.outputs if at_sign_in else {})
+            | ({Output.CHAINED_TRIGGERS: ",".join(chained)} if chained else {}),
+        )
         self._everywhere(settings)
         for addition in additions(settings):
             Annotations.of(self).add_info(addition)
@@ -141,7 +141,7 @@ class AmplifyPubSubStack(Stack):
         adopt = settings.adopt
         if adopt.identity_pool_id is None or adopt.auth_role_arn is None:
             return PubSubIdentityPool(self, "Identities", settings, users=users, policy=policy, leaving=leaving)
-        return AdoptedIdentityPool(
+        identities = AdoptedIdentityPool(
             self,
             "Identities",
             settings,
@@ -155,6 +155,8 @@ class AmplifyPubSubStack(Stack):
             policy=policy,
             leaving=leaving,
         )
+        RoleAccess(identities, "RoleAccess", settings, identities.roles)
+        return identities
 
     def _everywhere(self, settings: Settings) -> None:
         """Set what holds for every resource that this stack makes."""

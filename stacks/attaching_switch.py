@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
-
-if TYPE_CHECKING:
-    from .settings import Settings
 
 
 class AttachingSwitch(Construct):
@@ -18,16 +14,17 @@ class AttachingSwitch(Construct):
     CloudFormation sets the value of a parameter only when its template has another one than before.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, settings: Settings) -> None:
+    def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id)
+        name = f"/{Stack.of(self).stack_name}/attaching"
         self._parameter = ssm.StringParameter(
             self,
             "Parameter",
-            parameter_name=f"/{settings.stack_name}/attaching",
+            parameter_name=name,
             description="Whether anything may attach the IoT policy: on, or off since `pubsub detach --all`",
             string_value="on",
         )
-        self.environment = {"SWITCH_PARAMETER": f"/{settings.stack_name}/attaching"}
+        self.environment = {"SWITCH_PARAMETER": name}
         """What tells a function where the switch is."""
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import CustomResource, Duration
+from aws_cdk import CustomResource, Duration, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -34,7 +34,7 @@ class DestroyGuard(Construct):
         Args:
             scope: the construct it belongs to.
             construct_id: its id there.
-            settings: names stack and policy, and the rate.
+            settings: names the policy, and the rate.
             leaving: knows how many the policy can leave in time.
             guarded: everything else in the stack.
         """
@@ -49,7 +49,7 @@ class DestroyGuard(Construct):
                 "DETACH_PER_SECOND": str(settings.detach_per_second),
                 "FITTING": str(leaving.fitting),
                 "POLICY_NAME": settings.policy_name,
-                "STACK_NAME": settings.stack_name,
+                "STACK_NAME": Stack.of(self).stack_name,
             },
             timeout=Duration.minutes(12),
         )

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from .settings import Settings
 
-_CODE = Path(__file__).parent.parent / "lambdas"
+_HERE = Path(__file__).parent
+# Inside the installed package, beside it in the repository.
+_CODE = next(each for each in (_HERE / "lambdas", _HERE.parent / "lambdas") if each.is_dir())
 
 
 class PubSubFunction(lambda_.Function):

@@ -10,7 +10,6 @@ from constructs import Construct
 
 from .fingerprint import fingerprint
 from .identity_pool_provider import IdentityPoolProvider
-from .role_access import RoleAccess
 from .signed_in_roles import SignedInRoles
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ class Identities(Construct):
 
 
 class AdoptedIdentityPool(Identities):
-    """An identity pool that is there already, with its roles, which get what signed-in users need.
+    """An identity pool that is there already, with its roles; what these need is :class:`RoleAccess`'s to give.
 
     Where the nested sign-in has an app client, that becomes one of the pool's providers. Nothing else is changed.
     """
@@ -92,7 +91,7 @@ class AdoptedIdentityPool(Identities):
         Args:
             scope: the construct it belongs to.
             construct_id: its id there.
-            settings: what the roles are to get.
+            settings: for the logs of its functions.
             identity_pool_id: the identity pool.
             auth_role: its role of signed-in users.
             other_roles: the other roles that it gives to signed-in users.
@@ -106,7 +105,6 @@ class AdoptedIdentityPool(Identities):
         self.auth_role = auth_role
         self.other_roles = [*other_roles]
         self._have_the_policy_leave(policy, leaving)
-        RoleAccess(self, "RoleAccess", settings, self.roles)
         if users.internal_client:
             IdentityPoolProvider(self, "InternalClient", settings, identities=self, users=users)
 
@@ -143,7 +141,7 @@ class PubSubIdentityPool(Identities):
         pool = cognito.CfnIdentityPool(
             self,
             "IdentityPool",
-            identity_pool_name=settings.stack_name,
+            identity_pool_name=Stack.of(self).stack_name,
             allow_unauthenticated_identities=False,
             allow_classic_flow=False,
             cognito_identity_providers=[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -43,7 +44,7 @@ class Leaving(Construct):
                 "LOOK_PER_SECOND": str(looks),
                 "POLICY_NAME": settings.policy_name,
                 "PROPAGATION_SECONDS": str(_PROPAGATION_SECONDS),
-                "STACK_NAME": settings.stack_name,
+                "STACK_NAME": Stack.of(self).stack_name,
             },
             timeout=STEP_TIMEOUT,
             memory_size=_MEMORY_SIZE,
@@ -51,7 +52,6 @@ class Leaving(Construct):
         self.machine = LoopingStateMachine(
             self,
             "Machine",
-            settings,
             name="leave",
             function=self.function,
             description="Takes an IoT policy off everything it is attached to",

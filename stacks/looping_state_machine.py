@@ -18,8 +18,6 @@ from .acknowledgements import acknowledge
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
 
-    from .settings import Settings
-
 STEP_TIMEOUT = Duration.minutes(15)
 """Of the function; its steps end well before that."""
 
@@ -41,7 +39,6 @@ class LoopingStateMachine(Construct):
         self,
         scope: Construct,
         construct_id: str,
-        settings: Settings,
         *,
         name: str,
         function: lambda_.IFunction,
@@ -52,14 +49,13 @@ class LoopingStateMachine(Construct):
         Args:
             scope: the construct it belongs to.
             construct_id: its id there.
-            settings: the stack's name, which the state machine's begins with.
-            name: the rest of its name.
+            name: with the stack's before it, its name.
             function: makes the steps.
             description: one line for whoever reads the account's list of roles.
         """
         super().__init__(scope, construct_id)
         stack = Stack.of(self)
-        full_name = f"{settings.stack_name}-{name}"
+        full_name = f"{stack.stack_name}-{name}"
         self.arn = stack.format_arn(
             service="states",
             resource="stateMachine",

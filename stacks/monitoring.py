@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_sns as sns
@@ -68,7 +68,7 @@ class Monitoring(Construct):
         Args:
             scope: the construct it belongs to.
             construct_id: its id there.
-            settings: names the stack, and the topic to notify.
+            settings: the topic to notify.
             users: whose sign-ins the trigger is to see.
             sign_in: trigger, challenge, retry queue and worker, if the deployment has them.
             self_attach: the function of the self-attach route.
@@ -77,7 +77,7 @@ class Monitoring(Construct):
             wiring_watch: looks at adopted pools, if the deployment has added to them.
         """
         super().__init__(scope, construct_id)
-        self._stack_name = settings.stack_name
+        self._stack_name = Stack.of(self).stack_name
         self._topic = (
             actions.SnsAction(sns.Topic.from_topic_arn(self, "Topic", settings.alarm_topic_arn))
             if settings.alarm_topic_arn

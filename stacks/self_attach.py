@@ -60,7 +60,7 @@ class SelfAttach(Construct):
         api = apigateway.HttpApi(
             self,
             "Api",
-            api_name=settings.stack_name,
+            api_name=Stack.of(self).stack_name,
             description="Attaches the IoT policy to the identity of the signed-in user who calls",
             create_default_stage=False,
             cors_preflight=apigateway.CorsPreflightOptions(
@@ -95,7 +95,7 @@ class SelfAttach(Construct):
                 **switch.environment,
                 "IDENTITY_POOL_ID": identities.identity_pool_id,
                 "POLICY_NAME": policy.policy_name,
-                "STACK_NAME": settings.stack_name,
+                "STACK_NAME": Stack.of(self).stack_name,
             },
             timeout=Duration.seconds(20),
             memory_size=512,

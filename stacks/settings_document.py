@@ -7,7 +7,7 @@ import re
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from stacks.settings import Settings
+from .settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

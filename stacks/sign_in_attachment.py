@@ -74,7 +74,7 @@ class SignInAttachment(Construct):
         identities: Identities,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._parameter_name = f"/{settings.stack_name}/sign-in-attachment"
+        self._parameter_name = f"/{Stack.of(self).stack_name}/sign-in-attachment"
         self.marker: str = Fn.join("-", [_fingerprint(identities, policy, settings), policy.epoch])
         """What a current marker begins with."""
         parameter = {"CONFIGURATION_PARAMETER": self._parameter_name}
@@ -87,7 +87,7 @@ class SignInAttachment(Construct):
             "MARKER_ATTRIBUTE": f"custom:{MARKER_ATTRIBUTE}",
             "MFA": second_factor,
             "POLICY_NAME": policy.policy_name,
-            "STACK_NAME": settings.stack_name,
+            "STACK_NAME": Stack.of(self).stack_name,
         }
         self.retry_queue = RetryQueue(self, "RetryQueue", settings, environment=shared)
         self.trigger = PubSubFunction(

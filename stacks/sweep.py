@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aws_cdk import Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
@@ -62,7 +63,7 @@ class Sweep(Construct):
             "IDENTITY_POOL_ID": identities.identity_pool_id,
             "LOOK_PER_SECOND": str(rates.looks(settings.attachment)),
             "POLICY_NAME": policy.policy_name,
-            "STACK_NAME": settings.stack_name,
+            "STACK_NAME": Stack.of(self).stack_name,
         }
         if sign_in:
             environment |= {
@@ -87,7 +88,6 @@ class Sweep(Construct):
         self.machine = LoopingStateMachine(
             self,
             "Machine",
-            settings,
             name="sweep",
             function=self.function,
             description="Sweeps over every identity of the identity pool",

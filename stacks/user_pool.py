@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
@@ -88,7 +88,7 @@ class PubSubUserPool(Users):
         user_pool = cognito.UserPool(
             self,
             "UserPool",
-            user_pool_name=settings.stack_name,
+            user_pool_name=Stack.of(self).stack_name,
             sign_in_aliases=cognito.SignInAliases(username=True, email=True),
             sign_in_case_sensitive=False,
             self_sign_up_enabled=True,

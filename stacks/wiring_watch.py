@@ -66,7 +66,7 @@ class WiringWatch(Construct):
             environment={
                 "CLIENT_IDS": ",".join(each.user_pool_client_id for each in users.all_clients),
                 "IDENTITY_POOL_ID": identities.identity_pool_id,
-                "STACK_NAME": settings.stack_name,
+                "STACK_NAME": Stack.of(self).stack_name,
                 "TRIGGERS": Stack.of(self).to_json_string(expected),
                 "USER_POOL_ID": users.user_pool.user_pool_id,
             },

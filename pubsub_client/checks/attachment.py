@@ -30,7 +30,7 @@ async def attach_by_route(context: Context, session: CognitoSession) -> Finding:
     try:
         attachment = await context.self_attach(session)
     except SessionError as error:
-        logs = "StackResources[?starts_with(LogicalResourceId,'SelfAttachFunctionLogs')].PhysicalResourceId"
+        logs = "StackResources[?contains(LogicalResourceId,'SelfAttachFunctionLogs')].PhysicalResourceId"
         return failed(
             f"Self-attach does not attach the policy: {error}",
             resource=context.output(Output.SELF_ATTACH_URL),

@@ -99,9 +99,13 @@ def _attach(role_name: str, policy_arn: str) -> AwsCommand:
     return AwsCommand("iam", "AttachRolePolicy", {"RoleName": role_name, "PolicyArn": policy_arn}, safe=True)
 
 
+# In the logical ids of what stacks/signed_in_roles.py makes.
+_GUARDS = ("SignedInBoundary", "ControlPlaneDeny")
+
+
 @dataclass(frozen=True)
 class _Guard:
-    """What keeps signed-in users off the control plane: the stack's one managed policy."""
+    """What keeps signed-in users off the control plane: a managed policy of the stack."""
 
     arn: str
     bounds: bool
@@ -118,5 +122,10 @@ class _Guard:
 
 
 def _guard(context: Context) -> _Guard:
-    (guard,) = stack_resources(context, "AWS::IAM::ManagedPolicy")
+    # A stack that is not ours alone has managed policies of its own.
+    (guard,) = (
+        each
+        for each in stack_resources(context, "AWS::IAM::ManagedPolicy")
+        if any(name in each["LogicalResourceId"] for name in _GUARDS)
+    )
     return _Guard(guard["PhysicalResourceId"], bounds="Boundary" in guard["LogicalResourceId"])

@@ -1,4 +1,4 @@
-"""The command ``pubsub``. Needs the extra ``cli``: ``pip install 'amplify-pubsub-client[cli]'``."""
+"""The command ``pubsub``. Needs the extra ``cli``: ``pip install 'amplify-pubsub[cli]'``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ try:
     import rich  # noqa: F401 - asked for by name, so that the message names it
     import typer
 except ImportError as error:  # the library alone was installed
-    print(f"pubsub needs {error.name}: pip install 'amplify-pubsub-client[cli]'", file=sys.stderr)
+    print(f"pubsub needs {error.name}: pip install 'amplify-pubsub[cli]'", file=sys.stderr)
     raise SystemExit(2) from None
 
 from botocore.exceptions import ConfigParseError, ProfileNotFound

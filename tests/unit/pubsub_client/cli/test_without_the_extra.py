@@ -8,4 +8,4 @@ def test_without_the_extra_the_command_says_what_to_install() -> None:
     script = "import sys; sys.modules['rich'] = None; import pubsub_client.cli"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr == "pubsub needs rich: pip install 'amplify-pubsub-client[cli]'\n"
+    assert done.stderr == "pubsub needs rich: pip install 'amplify-pubsub[cli]'\n"

@@ -1,0 +1,49 @@
+"""What the fixtures give. Cheap to import: every pytest run of an environment with the plugin does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from local_cloud.process import LocalCloud
+    from pubsub_client import CognitoSession
+
+
+@dataclass(frozen=True)
+class LocalDeployment:
+    """The toolkit's stack on an embedded cloud of this test run."""
+
+    cloud: LocalCloud
+    """The embedded cloud; it can let operations fail too."""
+    outputs: dict[str, str]
+    """The stack's outputs, by name, as ``pubsub outputs`` prints them."""
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of the embedded cloud with an administrator's credentials."""
+        return self.cloud.client(service)
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment variables of a child process that reaches this cloud, and never AWS."""
+        return self.cloud.environment()
+
+
+@dataclass(frozen=True)
+class SignedInUser:
+    """A user of the stack's user pool, signed in."""
+
+    name: str
+    password: str = field(repr=False)
+    session: CognitoSession
+    """Gives the identity id and AWS credentials; what ``AwsIot.from_outputs`` takes."""
+
+
+class MakeSignedInUser(Protocol):
+    """Makes another signed-in user, who is removed when the test ends."""
+
+    async def __call__(self, *, group: str | None = None) -> SignedInUser:
+        """Make the user.
+
+        Args:
+            group: a Cognito group to put the user into, one of the setting ``groups``.
+        """

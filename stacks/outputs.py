@@ -1,0 +1,58 @@
+"""What a stack with PubSub tells the outside: what front ends, the client and ``pubsub`` read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import CfnOutput
+
+from pubsub_client.outputs import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from constructs import Construct
+
+    from .identity_pool import Identities
+    from .iot_endpoint import IotEndpoint
+    from .iot_policy import IotPolicy
+    from .leaving import Leaving
+    from .self_attach import SelfAttach
+    from .settings import Settings
+    from .sweep import Sweep
+    from .user_pool import Users
+
+
+def outputs_of(
+    settings: Settings,
+    *,
+    region: str,
+    users: Users,
+    identities: Identities,
+    policy: IotPolicy,
+    endpoint: IotEndpoint,
+    self_attach: SelfAttach,
+    sweep: Sweep,
+    leaving: Leaving,
+) -> dict[Output, str]:
+    """Return the outputs that every stack with PubSub has, whatever attaches the policy."""
+    return {
+        Output.REGION: region,
+        Output.USER_POOL_ID: users.user_pool.user_pool_id,
+        Output.USER_POOL_CLIENT_ID: users.client.user_pool_client_id,
+        Output.IDENTITY_POOL_ID: identities.identity_pool_id,
+        Output.PUBSUB_ENDPOINT: endpoint.address,
+        Output.POLICY_NAME: policy.policy_name,
+        Output.AUTH_ROLE_ARN: identities.auth_role.role_arn,
+        Output.ACCESS_MODE: settings.access_mode,
+        Output.SELF_ATTACH_URL: self_attach.url,
+        Output.SWEEP_STATE_MACHINE_ARN: sweep.machine.arn,
+        Output.LEAVE_STATE_MACHINE_ARN: leaving.machine.arn,
+        **({Output.TOPICS: ",".join(settings.topics)} if settings.topics else {}),
+    }
+
+
+def tell(scope: Construct, outputs: Mapping[Output, str]) -> None:
+    """Make the outputs of the scope's stack, under exactly these names wherever in the stack the scope is."""
+    for name, value in outputs.items():
+        CfnOutput(scope, name, value=value).override_logical_id(name)
