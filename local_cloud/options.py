@@ -1,4 +1,4 @@
-"""The option by which commands find the cloud that `up` started."""
+"""Options that several commands take, and how they find the cloud that `up` started."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import typer
 from local_cloud.process import LocalCloud, LocalCloudError
 from local_cloud.state import State
 
+Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Loopback port; a free one unless given.")]
+Region = Annotated[str, typer.Option(help="Region of what is made without naming one.")]
 StateDirectory = Annotated[Path, typer.Option("--state-dir", help="Remembers the cloud that runs in the background.")]
 DEFAULT_STATE = Path(".local")
 

@@ -20,7 +20,7 @@ from local_cloud.faults.fault import (
     parse_seconds,
 )
 from local_cloud.faults.quotas import AWS_QUOTAS
-from local_cloud.state_option import DEFAULT_STATE, StateDirectory, running
+from local_cloud.options import DEFAULT_STATE, StateDirectory, running
 
 app = typer.Typer(help="Let operations fail, be throttled, late, hang or answer nonsense.", no_args_is_help=True)
 
