@@ -10,12 +10,18 @@ if TYPE_CHECKING:
     from pubsub_client import CognitoSession
 
 
+class ProvisioningError(Exception):
+    """The stack cannot be put on the embedded cloud; the message says why."""
+
+
 @dataclass(frozen=True)
 class LocalDeployment:
-    """The toolkit's stack on an embedded cloud of this test run."""
+    """A stack with PubSub on an embedded cloud of this test run."""
 
     cloud: LocalCloud
     """The embedded cloud; it can let operations fail too."""
+    stack: str
+    """The stack's name, for ``pubsub --stack``."""
     outputs: dict[str, str]
     """The stack's outputs, by name, as ``pubsub outputs`` prints them."""
 

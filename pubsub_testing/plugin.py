@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
 
-from pubsub_testing.deployment import LocalDeployment, MakeSignedInUser, SignedInUser
+from pubsub_testing.deployment import LocalDeployment, MakeSignedInUser, ProvisioningError, SignedInUser
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
     from pubsub_client import PubSub
 
@@ -23,17 +25,28 @@ def pubsub_settings() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def local_cloud(pubsub_settings: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalDeployment]:
-    """An embedded cloud of this test run with the toolkit's stack on it; it ends with the run."""
-    from pubsub_testing.provisioning import ProvisioningError, provisioned
+def pubsub_app() -> Path | None:
+    """The directory of a CDK app of one's own, by its ``cdk.json``; override it to have its stack deployed instead."""
+    return None
 
-    deployment = provisioned(tmp_path_factory.mktemp("local-cloud"), pubsub_settings)
-    try:
-        made = deployment.__enter__()
-    except ProvisioningError as error:
-        pytest.fail(str(error), pytrace=False)
-    yield made
-    deployment.__exit__(None, None, None)
+
+@pytest.fixture(scope="session")
+def local_cloud(
+    pubsub_settings: dict[str, Any], pubsub_app: Path | None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LocalDeployment]:
+    """An embedded cloud of this test run with the stack on it; it ends with the run."""
+    from local_cloud.process import LocalCloudError
+    from pubsub_testing.provisioning import provisioned
+    from pubsub_testing.synthesis import CdkApp
+
+    with ExitStack() as until_the_run_ends:
+        try:
+            app = CdkApp.in_directory(pubsub_app) if pubsub_app else CdkApp.of_settings(pubsub_settings)
+            deployment = provisioned(tmp_path_factory.mktemp("local-cloud"), app)
+            made = until_the_run_ends.enter_context(deployment)
+        except (ProvisioningError, LocalCloudError) as error:
+            pytest.fail(str(error), pytrace=False)
+        yield made
 
 
 @pytest.fixture(autouse=True)

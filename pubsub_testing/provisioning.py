@@ -1,86 +1,134 @@
-"""Starts an embedded cloud and puts the toolkit's stack on it, without npm and the CDK CLI."""
+"""Starts an embedded cloud and puts the one stack of a CDK app on it, without npm and the CDK CLI."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
-import subprocess
-import sys
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import WaiterError
 
-from local_cloud.environment import without_aws
 from local_cloud.process import LocalCloud
-from pubsub_testing.deployment import LocalDeployment
+from pubsub_testing.deployment import LocalDeployment, ProvisioningError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
-_WRONG_SETTINGS = 2
-_LAST_LINES = 25
+    from pubsub_testing.synthesis import CdkApp
+
 _LONGEST_SECONDS = 300
-
-
-class ProvisioningError(Exception):
-    """The stack cannot be put on the embedded cloud; the message says why."""
+_BOOTSTRAPPED = "1000"
+"""As which version of CDK's bootstrap the embedded cloud passes: newer than any that a template asks for."""
 
 
 @contextmanager
-def provisioned(directory: Path, settings: Mapping[str, Any]) -> Iterator[LocalDeployment]:
-    """Give the toolkit's stack on a cloud of one's own, which ends with the block.
+def provisioned(directory: Path, app: CdkApp) -> Iterator[LocalDeployment]:
+    """Give an app's stack on a cloud of one's own, which ends with the block.
 
     Args:
         directory: for the cloud's log and the cloud assembly.
-        settings: as the toolkit's section of ``cdk.json`` has them.
+        app: what is synthesized, with one stack.
 
     Raises:
-        ProvisioningError: a setting is wrong, or the stack does not come to be.
+        ProvisioningError: the app fails, or its stack does not come to be.
         LocalCloudError: the cloud does not start.
     """
     assembly = directory / "cdk.out"
     with ThreadPoolExecutor(1) as background:
-        synthesis = background.submit(_synthesize, settings, assembly)
+        synthesis = background.submit(app.synthesize, assembly)
         with LocalCloud.start(log_file=directory / "cloud.log") as cloud:
-            stack_name = synthesis.result()
-            _publish(cloud, assembly, stack_name)
-            yield LocalDeployment(cloud, _deploy(cloud, assembly, stack_name))
+            synthesis.result()
+            stack = _Stack.of(assembly)
+            yield LocalDeployment(cloud, stack.name, _deploy(cloud, stack))
 
 
-def _synthesize(settings: Mapping[str, Any], assembly: Path) -> str:
-    """Synthesize in a process of its own, which leaves no Node and no warning in this one; return the stack's name."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pubsub_testing.synthesis", str(assembly)],
-        input=json.dumps(settings),
-        env=without_aws(os.environ),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode == _WRONG_SETTINGS:
-        raise ProvisioningError(f"fixture pubsub_settings: {done.stderr.strip()}")
-    if done.returncode != 0:
-        tail = "\n".join(done.stderr.splitlines()[-_LAST_LINES:])
-        raise ProvisioningError(f"the stack cannot be synthesized; the end of what was said:\n{tail}")
-    return done.stdout.strip()
+@dataclass(frozen=True)
+class _Stack:
+    """The one stack of an assembly."""
+
+    assembly: Path
+    name: str
+    properties: dict[str, Any]
+
+    @classmethod
+    def of(cls, assembly: Path) -> _Stack:
+        artifacts = json.loads((assembly / "manifest.json").read_text())["artifacts"]
+        stacks = {
+            str(each["properties"].get("stackName", artifact_id)): each["properties"]
+            for artifact_id, each in artifacts.items()
+            if each["type"] == "aws:cloudformation:stack"
+        }
+        if len(stacks) != 1:
+            raise ProvisioningError(
+                f"the app has {len(stacks)} stacks ({', '.join(stacks) or 'none'}): have it make the one with PubSub "
+                "alone, for instance by a context key"
+            )
+        ((name, properties),) = stacks.items()
+        return cls(assembly, name, properties)
+
+    @property
+    def template(self) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads((self.assembly / self.properties["templateFile"]).read_text())
+        return document
+
+    @property
+    def files(self) -> list[dict[str, Any]]:
+        """The assets, the template among them."""
+        file = self.properties["templateFile"].replace(".template.json", ".assets.json")
+        return [*json.loads((self.assembly / file).read_text())["files"].values()]
 
 
-def _publish(cloud: LocalCloud, assembly: Path, stack_name: str) -> None:
-    """Put the assets where the template looks for them, as the CDK CLI does."""
-    files = json.loads((assembly / f"{stack_name}.assets.json").read_text())["files"].values()
-    s3 = cloud.client("s3")
-    for bucket in {destination["bucketName"] for each in files for destination in each["destinations"].values()}:
-        s3.create_bucket(Bucket=bucket)
-    for each in files:
-        path = assembly / each["source"]["path"]
+def _deploy(cloud: LocalCloud, stack: _Stack) -> dict[str, str]:
+    """Publish what the stack needs, create it, and return its outputs by name."""
+    url = _publish(cloud, stack)
+    cloudformation = cloud.client("cloudformation")
+    cloudformation.create_stack(StackName=stack.name, TemplateURL=url, Capabilities=["CAPABILITY_NAMED_IAM"])
+    try:
+        cloudformation.get_waiter("stack_create_complete").wait(
+            StackName=stack.name, WaiterConfig={"Delay": 1, "MaxAttempts": _LONGEST_SECONDS}
+        )
+    except WaiterError as error:
+        events = cloudformation.describe_stack_events(StackName=stack.name)["StackEvents"]
+        reasons = [
+            f"{each['LogicalResourceId']}: {each.get('ResourceStatusReason')}"
+            for each in events
+            if each["ResourceStatus"].endswith("FAILED")
+        ]
+        raise ProvisioningError("\n".join([f"the stack {stack.name} was not created: {error}", *reasons])) from error
+    (described,) = cloudformation.describe_stacks(StackName=stack.name)["Stacks"]
+    return {each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", [])}
+
+
+def _publish(cloud: LocalCloud, stack: _Stack) -> str:
+    """Put the assets where the template looks for them, as the CDK CLI does, and return the template's address."""
+    if parameter := stack.template.get("Parameters", {}).get("BootstrapVersion"):
+        cloud.client("ssm").put_parameter(Name=parameter["Default"], Value=_BOOTSTRAPPED, Type="String")
+    s3, made, url = cloud.client("s3"), set(), ""
+    for each in stack.files:
+        path = stack.assembly / each["source"]["path"]
         content = _zipped(path) if each["source"]["packaging"] == "zip" else path.read_bytes()
         for destination in each["destinations"].values():
-            s3.put_object(Bucket=destination["bucketName"], Key=destination["objectKey"], Body=content)
+            bucket, key = (_here(destination[name], cloud) for name in ("bucketName", "objectKey"))
+            if bucket not in made:
+                s3.create_bucket(Bucket=bucket)
+                made.add(bucket)
+            s3.put_object(Bucket=bucket, Key=key, Body=content)
+            if each["source"]["path"] == stack.properties["templateFile"]:
+                url = f"https://s3.{cloud.region}.amazonaws.com/{bucket}/{key}"
+    return url
+
+
+def _here(text: str, cloud: LocalCloud) -> str:
+    """Put the account and region in the place of what a stack has that names none."""
+    values = {"AWS::AccountId": cloud.account_id, "AWS::Region": cloud.region, "AWS::Partition": "aws"}
+    for name, value in values.items():
+        text = text.replace(f"${{{name}}}", value)
+    return text
 
 
 def _zipped(directory: Path) -> bytes:
@@ -89,27 +137,3 @@ def _zipped(directory: Path) -> bytes:
         for file in sorted(each for each in directory.rglob("*") if each.is_file()):
             archive.write(file, file.relative_to(directory))
     return content.getvalue()
-
-
-def _deploy(cloud: LocalCloud, assembly: Path, stack_name: str) -> dict[str, str]:
-    """Create the stack and return its outputs by name."""
-    cloudformation = cloud.client("cloudformation")
-    cloudformation.create_stack(
-        StackName=stack_name,
-        TemplateBody=(assembly / f"{stack_name}.template.json").read_text(),
-        Capabilities=["CAPABILITY_NAMED_IAM"],
-    )
-    try:
-        cloudformation.get_waiter("stack_create_complete").wait(
-            StackName=stack_name, WaiterConfig={"Delay": 1, "MaxAttempts": _LONGEST_SECONDS}
-        )
-    except WaiterError as error:
-        events = cloudformation.describe_stack_events(StackName=stack_name)["StackEvents"]
-        reasons = [
-            f"{each['LogicalResourceId']}: {each.get('ResourceStatusReason')}"
-            for each in events
-            if each["ResourceStatus"].endswith("FAILED")
-        ]
-        raise ProvisioningError("\n".join([f"the stack {stack_name} was not created: {error}", *reasons])) from error
-    (stack,) = cloudformation.describe_stacks(StackName=stack_name)["Stacks"]
-    return {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}

@@ -1,33 +1,80 @@
-"""``python -m pubsub_testing.synthesis DIRECTORY``: settings as JSON on standard input in, a cloud assembly out."""
+"""From a CDK app to a cloud assembly, as the CDK CLI has an app do it, but without npm."""
 
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import subprocess
 import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
-from aws_cdk import App, DefaultStackSynthesizer, Environment
+from local_cloud.environment import ACCOUNT_ID, DEFAULT_REGION, without_aws
+from pubsub_testing.app import WRONG_SETTINGS
+from pubsub_testing.deployment import ProvisioningError
 
-from amplify_pubsub import AmplifyPubSubStack, SettingsError, read_settings
-from local_cloud.environment import ACCOUNT_ID, DEFAULT_REGION
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-
-def main() -> None:
-    """Synthesize for the embedded cloud and print the stack's name; a wrong setting is exit code 2 and one line."""
-    try:
-        settings = read_settings(json.load(sys.stdin), None)
-    except SettingsError as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(2) from None
-    app = App(outdir=sys.argv[1], builtin_cloud_formation_validation=False)
-    AmplifyPubSubStack(
-        app,
-        settings,
-        env=Environment(account=ACCOUNT_ID, region=DEFAULT_REGION),
-        synthesizer=DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
-    )
-    app.synth()
-    print(settings.stack_name)
+_LAST_LINES = 25
 
 
-if __name__ == "__main__":
-    main()
+@dataclass(frozen=True)
+class CdkApp:
+    """What is run, where, and with which context."""
+
+    command: str
+    directory: Path
+    context: Mapping[str, Any]
+
+    @classmethod
+    def of_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """Take the toolkit's own stack."""
+        command = shlex.join([sys.executable, "-m", "pubsub_testing.app"])
+        return cls(command, Path.cwd(), {"amplify-pubsub": dict(settings)})
+
+    @classmethod
+    def in_directory(cls, directory: Path) -> Self:
+        """Take the app that a ``cdk.json`` names.
+
+        Raises:
+            ProvisioningError: there is none, or it names no app.
+        """
+        file = directory / "cdk.json"
+        try:
+            document = json.loads(file.read_text())
+            return cls(document["app"], directory, document.get("context", {}))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ProvisioningError(f"fixture pubsub_app: {file} names no app: {error!r}") from error
+
+    def synthesize(self, assembly: Path) -> None:
+        """Run the app in a process of its own, which leaves no Node and no warning in this one.
+
+        Args:
+            assembly: the directory that gets the cloud assembly.
+
+        Raises:
+            ProvisioningError: the app fails.
+        """
+        variables = {
+            "CDK_OUTDIR": str(assembly),
+            "CDK_CONTEXT_JSON": json.dumps(self.context),
+            "CDK_DEFAULT_ACCOUNT": ACCOUNT_ID,
+            "CDK_DEFAULT_REGION": DEFAULT_REGION,
+        }
+        done = subprocess.run(
+            ["/bin/sh", "-c", self.command],
+            cwd=self.directory,
+            env=without_aws(os.environ) | variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode == WRONG_SETTINGS and "pubsub_testing.app" in self.command:
+            raise ProvisioningError(f"fixture pubsub_settings: {done.stderr.strip()}")
+        if done.returncode != 0:
+            tail = "\n".join((done.stdout + done.stderr).splitlines()[-_LAST_LINES:])
+            raise ProvisioningError(f"{self.command} in {self.directory} failed; the end of what it said:\n{tail}")

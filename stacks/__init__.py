@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .amplify_pubsub_stack import AmplifyPubSubStack
     from .constructs import PubSubAccess, PubSubAttachment, PubSubPolicy
-    from .settings import Settings, SettingsError, read_settings
+    from .settings import CONTEXT_KEY, Settings, SettingsError, read_settings
 else:
     _MODULES = {
+        "CONTEXT_KEY": "settings",
         "AmplifyPubSubStack": "amplify_pubsub_stack",
         "PubSubAccess": "constructs",
         "PubSubAttachment": "constructs",
@@ -32,6 +33,7 @@ else:
 
 
 __all__ = [
+    "CONTEXT_KEY",
     "AmplifyPubSubStack",
     "PubSubAccess",
     "PubSubAttachment",

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
     from aws_cdk import aws_sns as sns
 
+    from .settings import AccessMode
+
 # A state machine's name has at most 80 characters, and ours are called after the stack.
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html
 _LONGEST_STACK_NAME = 80 - len("-sweep")
@@ -56,7 +58,7 @@ class PubSubPolicy(Construct):
         construct_id: str,
         *,
         topics: Sequence[str] | None = None,
-        access_mode: str | None = None,
+        access_mode: AccessMode | None = None,
         policy_name: str | None = None,
         detach_per_second: int | None = None,
         log_retention_days: int | None = None,

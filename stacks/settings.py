@@ -37,6 +37,7 @@ LogRetentionDays = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
 ]
 
+AccessMode = Literal["guarded", "documented", "least-privilege"]
 Attachment = Literal["sign-in", "self-attach"]
 
 _SLASHES = 7
@@ -197,7 +198,7 @@ class Settings(BaseModel):
     environments add theirs to it unless they set it: ``myIoTPolicy-prod``. Another name moves everybody:
     docs/how-it-works.md#another-policy-name."""
 
-    access_mode: Literal["guarded", "documented", "least-privilege"] = "guarded"
+    access_mode: AccessMode = "guarded"
     """``guarded``: both managed policies as Amplify's guide asks, under a permissions boundary that leaves the data
     actions. ``documented``: both managed policies and nothing else, which lets every signed-in user change AWS IoT.
     ``least-privilege``: AWS IoT's data actions alone, on the topics under the user's own identity id and on shared

@@ -1,0 +1,30 @@
+"""``python -m pubsub_testing.app``: a CDK app of the toolkit's stack alone, with the settings of the context."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from aws_cdk import App, Environment
+
+from amplify_pubsub import CONTEXT_KEY, AmplifyPubSubStack, SettingsError, read_settings
+
+WRONG_SETTINGS = 2
+"""The exit code when a setting is wrong; one line on standard error says which."""
+
+
+def main() -> None:
+    """Synthesize, as the CDK CLI has an app do it."""
+    app = App(builtin_cloud_formation_validation=False)
+    try:
+        settings = read_settings(app.node.try_get_context(CONTEXT_KEY), None)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(WRONG_SETTINGS) from None
+    target = Environment(account=os.environ["CDK_DEFAULT_ACCOUNT"], region=os.environ["CDK_DEFAULT_REGION"])
+    AmplifyPubSubStack(app, settings, env=target)
+    app.synth()
+
+
+if __name__ == "__main__":
+    main()
