@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parents[2]
 SHELLS = {"bash", "sh", "console"}
-OTHERS = {"json", "mermaid", "python", "ts", "yaml", ""}
+OTHERS = {"ini", "json", "mermaid", "python", "ts", "yaml", ""}
 """Languages that no shell reads; a block without one shows what is not typed into a shell."""
 
 _MARKDOWN = MarkdownIt("commonmark").enable("table")

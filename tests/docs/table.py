@@ -30,6 +30,10 @@ _OLD_POLICY = (
 )
 _DEPLOYED = Elsewhere("tests/e2e/test_deployment.py::test_from_nothing_to_nothing", _ACCOUNT)
 _BESIDE = Elsewhere("tests/e2e/test_environments.py::test_production_is_as_it_was", _ACCOUNT)
+_CLEAN = "it is run in an environment that has the wheel and nothing of the repository"
+_RELEASED = Elsewhere(
+    "tests/e2e/test_released_package.py::test_the_example_is_deployed_by_the_cdk_cli_proven_and_destroyed", _CLEAN
+)
 _WATCHED = Elsewhere(
     "tests/e2e/test_adoption.py::test_the_watch_and_the_doctor_see_what_a_later_deployment_of_amplify_takes_off",
     "only a deployment on adopted pools has that function",
@@ -55,6 +59,17 @@ TABLE: dict[str, How] = {
     "make deploy PROFILE=acme REGION=eu-west-1 RECORD=first-live.json": _DEPLOYED,
     "make deploy ENVIRONMENT=prod YES=1 JUNIT=smoke.xml": _BESIDE,
     "make destroy ENVIRONMENT=pr-7 YES=1": _BESIDE,
+    # examples/cdk-app and docs/constructs.md
+    "python -m build --wheel": _RELEASED,
+    "python -m pip install --find-links DIST --requirement requirements.txt": Elsewhere(
+        "tests/e2e/test_released_package.py::test_everything_comes_from_the_wheel",
+        "the wheel is installed there by uv, with the versions of requirements.txt",
+    ),
+    "python -m pytest": Elsewhere(
+        "tests/e2e/test_released_package.py::test_the_examples_own_tests_pass_on_its_own_stack", _CLEAN
+    ),
+    "npx cdk deploy": _RELEASED,
+    "pubsub smoke --stack Orders": _RELEASED,
     "npx cdk deploy --profile acme": Elsewhere("tests/docs/test_commands.py::checkout", _ACCOUNT),
     "npx cdk destroy": Elsewhere(
         "tests/e2e/test_lifecycle.py::test_destroy_leaves_nothing_though_identities_are_attached",

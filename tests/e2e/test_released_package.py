@@ -25,6 +25,7 @@ _REPOSITORY = Path(__file__).parents[2]
 _LEFT_BEHIND = shutil.ignore_patterns(
     ".*", "node_modules", "cdk.out", "__pycache__", "build", "dist", "*.egg-info", "tests", "bench"
 )
+_NO_CACHES = shutil.ignore_patterns("__pycache__", ".*", "cdk.out")
 _INI = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
 
 
@@ -39,14 +40,10 @@ class Installed:
         return self.directory / "bin"
 
     def run(self, *command: str, cwd: Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        variables = {
-            name: each for name, each in (env or os.environ).items() if not name.startswith(("PYTHON", "PYTEST"))
-        }
-        variables = (variables if env else without_aws(variables)) | {
-            "PATH": f"{self.bin}{os.pathsep}{os.environ['PATH']}",
-            "VIRTUAL_ENV": str(self.directory),
-        }
-        return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, check=False)
+        given = without_aws(os.environ) if env is None else env
+        kept = {name: value for name, value in given.items() if not name.startswith(("PYTHON", "PYTEST"))}
+        path = f"{self.bin}{os.pathsep}{os.environ['PATH']}"
+        return subprocess.run(command, cwd=cwd, env=kept | {"PATH": path}, capture_output=True, text=True, check=False)
 
     def pytest(self, project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self.run("python", "-m", "pytest", "-q", *arguments, cwd=project)
@@ -90,9 +87,6 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("example") / "cdk-app"
     shutil.copytree(_REPOSITORY / "examples" / "cdk-app", directory, ignore=_NO_CACHES)
     return directory
-
-
-_NO_CACHES = shutil.ignore_patterns("__pycache__", ".*", "cdk.out")
 
 
 def _told(done: subprocess.CompletedProcess[str]) -> str:
@@ -165,25 +159,25 @@ def test_the_examples_own_tests_pass_on_its_own_stack(installed: Installed, exam
     assert "3 passed" in done.stdout
 
 
-class TestExampleApp:
-    """The example, deployed by the real CDK CLI, proven by the wheel's own command, and destroyed."""
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    with LocalCloud.start(log_file=tmp_path_factory.mktemp("cloud") / "log") as started:
+        yield started
 
-    @pytest.fixture(scope="class")
-    def cloud(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-        with LocalCloud.start(log_file=tmp_path_factory.mktemp("cloud") / "log") as started:
-            yield started
 
-    def test_it_is_deployed_proven_and_destroyed(self, installed: Installed, example: Path, cloud: LocalCloud) -> None:
-        def run(*command: str) -> subprocess.CompletedProcess[str]:
-            done = installed.run(*command, cwd=example, env=cloud.environment())
-            assert done.returncode == 0, _told(done)
-            return done
+def test_the_example_is_deployed_by_the_cdk_cli_proven_and_destroyed(
+    installed: Installed, example: Path, cloud: LocalCloud
+) -> None:
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        done = installed.run(*command, cwd=example, env=cloud.environment())
+        assert done.returncode == 0, _told(done)
+        return done
 
-        run(*cdk_command("bootstrap", f"aws://{cloud.account_id}/{cloud.region}"))
-        run(*cdk_command("deploy", "--require-approval", "never"))
-        report = json.loads(run("pubsub", "smoke", "--stack", "Orders", "--json", "--timeout", "30").stdout)
-        status = {each["id"]: each["status"] for each in report["checks"]}
-        assert status["PS501"] == status["PS413"] == status["PS312"] == "passed"
-        assert "failed" not in status.values()
-        run(*cdk_command("destroy", "--force"))
-        assert cloud.client("iot").list_policies()["policies"] == []
+    run(*cdk_command("bootstrap", f"aws://{cloud.account_id}/{cloud.region}"))
+    run(*cdk_command("deploy", "--require-approval", "never"))
+    report = json.loads(run("pubsub", "smoke", "--stack", "Orders", "--json", "--timeout", "30").stdout)
+    status = {each["id"]: each["status"] for each in report["checks"]}
+    assert status["PS501"] == status["PS413"] == status["PS312"] == "passed"
+    assert "failed" not in status.values()
+    run(*cdk_command("destroy", "--force"))
+    assert cloud.client("iot").list_policies()["policies"] == []
