@@ -1,7 +1,7 @@
 """A pytest plugin: tests of an application run against the real authorization, on a cloud inside this machine.
 
-It offers the fixtures of :mod:`pubsub_testing.plugin`, and does nothing for tests that ask for none of them. These are
-the types of what they give.
+It offers the fixtures of :mod:`pubsub_testing.fixtures`, and does nothing for tests that ask for none of them. These
+are the types of what they give.
 """
 
 from __future__ import annotations

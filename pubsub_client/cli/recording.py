@@ -71,7 +71,7 @@ def record_run(file: Path, results: Sequence[Result], aws: Aws, stack: str, cons
         region=str(aws.region),
         partition=aws.partition,
         stack=stack,
-        version=version("amplify-pubsub-client"),
+        version=version("amplify-pubsub"),
     )
     record = _read(file).with_run(occasion, verdicts)
     replace_file(_OPTION, file, record.text())

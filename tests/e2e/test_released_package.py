@@ -62,12 +62,15 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    directory = tmp_path_factory.mktemp("clean") / "venv"
+    return _install(tmp_path_factory.mktemp("clean") / "venv", f"{wheel}[pytest]")
+
+
+def _install(directory: Path, *wanted: str) -> Installed:
     uv = str(Path(sys.executable).with_name("uv"))
-    wanted = [f"{wheel}[pytest]", "--constraint", str(_REPOSITORY / "requirements.txt")]
+    into = ["--python", str(directory / "bin" / "python"), "--constraint", str(_REPOSITORY / "requirements.txt")]
     for command in (
         [uv, "venv", "--quiet", "--python", sys.executable, str(directory)],
-        [uv, "pip", "install", "--quiet", "--python", str(directory / "bin" / "python"), *wanted],
+        [uv, "pip", "install", "--quiet", *into, *wanted],
     ):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
@@ -113,6 +116,14 @@ def test_a_project_that_asks_for_no_fixture_pays_nothing(installed: Installed, p
     )
     done = installed.pytest(project)
     assert done.returncode == 0, _told(done)
+
+
+def test_without_the_extra_it_is_in_nobodys_way(wheel: Path, project: Path, tmp_path: Path) -> None:
+    (project / "pytest.ini").unlink()
+    (project / "test_plain.py").write_text("def test_nothing():\n    pass\n\n\ndef test_one(pubsub):\n    pass\n")
+    done = _install(tmp_path / "venv", str(wheel), "pytest").pytest(project, "--ignore", "venv")
+    assert "1 passed, 1 error" in done.stdout, _told(done)
+    assert "fixture 'pubsub' not found" in done.stdout
 
 
 def test_what_the_documentation_shows_runs_on_one_cloud(installed: Installed, project: Path) -> None:

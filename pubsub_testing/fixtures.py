@@ -1,0 +1,103 @@
+"""The fixtures. Everything that costs time to import is imported by the fixture that needs it."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+
+from pubsub_testing.deployment import LocalDeployment, MakeSignedInUser, ProvisioningError, SignedInUser
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from pubsub_client import PubSub
+
+
+@pytest.fixture(scope="session")
+def pubsub_settings() -> dict[str, Any]:
+    """The toolkit's settings, as its section of ``cdk.json`` has them; override it in ``conftest.py``."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def pubsub_app() -> Path | None:
+    """The directory of a CDK app of one's own, by its ``cdk.json``; override it to have its stack deployed instead."""
+    return None
+
+
+@pytest.fixture(scope="session")
+def local_cloud(
+    pubsub_settings: dict[str, Any], pubsub_app: Path | None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LocalDeployment]:
+    """An embedded cloud of this test run with the stack on it; it ends with the run."""
+    from local_cloud.process import LocalCloudError
+    from pubsub_testing.provisioning import provisioned
+    from pubsub_testing.synthesis import CdkApp
+
+    with ExitStack() as until_the_run_ends:
+        try:
+            app = CdkApp.in_directory(pubsub_app) if pubsub_app else CdkApp.of_settings(pubsub_settings)
+            deployment = provisioned(tmp_path_factory.mktemp("local-cloud"), app)
+            made = until_the_run_ends.enter_context(deployment)
+        except (ProvisioningError, LocalCloudError) as error:
+            pytest.fail(str(error), pytrace=False)
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _aws_is_the_local_cloud(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the AWS SDK of a test that uses the embedded cloud reach it and nothing else; leave all others alone."""
+    if "local_cloud" not in request.fixturenames:
+        return
+    import boto3
+
+    deployment: LocalDeployment = request.getfixturevalue("local_cloud")
+    environment = deployment.environment()
+    for name in os.environ.keys() - environment.keys():
+        monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # an earlier test's may know a profile
+
+
+@pytest_asyncio.fixture
+async def make_signed_in_user(local_cloud: LocalDeployment) -> AsyncIterator[MakeSignedInUser]:
+    """Makes fresh users and signs them in; the test's end removes users, identities and attachments."""
+    import asyncio
+
+    from pubsub_client import CognitoSession
+    from pubsub_client.checks.aws import Aws
+    from pubsub_client.checks.probe_users import ProbeUsers
+
+    users = ProbeUsers(Aws(region=local_cloud.cloud.region), local_cloud.outputs)
+
+    async def make(*, group: str | None = None) -> SignedInUser:
+        user = await asyncio.to_thread(users.make, group=group)
+        session = CognitoSession.from_outputs(local_cloud.outputs)
+        await session.sign_in(user.name, user.password)
+        users.owns(await session.identity_id())
+        return SignedInUser(user.name, user.password, session)
+
+    yield make
+    if left := await asyncio.to_thread(users.remove):
+        pytest.fail("not everything that the test made could be removed:\n" + "\n".join(left), pytrace=False)
+
+
+@pytest_asyncio.fixture
+async def signed_in_user(make_signed_in_user: MakeSignedInUser) -> SignedInUser:
+    """A fresh user, signed in."""
+    return await make_signed_in_user()
+
+
+@pytest_asyncio.fixture
+async def pubsub(local_cloud: LocalDeployment, signed_in_user: SignedInUser) -> AsyncIterator[PubSub]:
+    """A connected client of that user, closed when the test ends."""
+    from pubsub_client import AwsIot, PubSub
+
+    async with PubSub(AwsIot.from_outputs(local_cloud.outputs, signed_in_user.session)) as client:
+        yield client
