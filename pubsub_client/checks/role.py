@@ -60,6 +60,7 @@ async def look_at_role(context: Context, role_name: str, who: str) -> Finding:
 
 def _look_at_least_privilege(role_name: str, who: str, attached: Mapping[str, str]) -> Finding:
     """Find out whether a role holds more than its users' own topics; what it allows of these is PS306's question."""
+    held = [name for name in MANAGED_POLICIES if name in attached]
     control_plane = attached.get("AWSIoTConfigAccess")
     denied = any("ControlPlaneDeny" in name for name in attached)
     if control_plane and not denied:
@@ -68,6 +69,8 @@ def _look_at_least_privilege(role_name: str, who: str, attached: Mapping[str, st
             resource=role_name,
             fix=AwsCommand("iam", "DetachRolePolicy", {"RoleName": role_name, "PolicyArn": control_plane}),
         )
+    if held:
+        return passed(f"it holds {' and '.join(held)} besides: the IoT policy alone keeps users to their topics")
     return passed("the data actions alone, as accessMode least-privilege wants it")
 
 

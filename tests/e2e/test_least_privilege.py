@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import uuid
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pubsub_client import AwsIot, CognitoSession, PubSub
 from pubsub_client.exceptions import ConnectionRefused
-from pubsub_client.outputs import Output
+from pubsub_client.outputs import MANAGED_POLICIES, Output
 from tests.e2e.conftest import PASSWORD, Deployment, check, deployed
 from tests.integration.local_cloud.mqtt import websocket
 
@@ -150,6 +151,32 @@ def test_the_smoke_test_names_what_is_open_to_others(strict: Deployment, action:
         iot.delete_policy_version(policyName=strict.policy_name, policyVersionId=version)
     assert failure["status"] == "failed"
     assert f"A signed-in user may {what}" in failure["cause"]
+
+
+def test_a_role_that_holds_more_is_told_and_one_that_opens_the_control_plane_is_mended(strict: Deployment) -> None:
+    iam, role = strict.cloud.client("iam"), _auth_role(strict)
+    data, config = (f"arn:aws:iam::aws:policy/{name}" for name in MANAGED_POLICIES)
+    iam.attach_role_policy(RoleName=role, PolicyArn=data)
+    try:
+        told = check(strict.smoke(), "PS301")
+        iam.attach_role_policy(RoleName=role, PolicyArn=config)
+        failure = check(strict.smoke(), "PS301")
+    finally:
+        for arn in (data, config):
+            with suppress(iam.exceptions.NoSuchEntityException):
+                iam.detach_role_policy(RoleName=role, PolicyArn=arn)
+    assert told["status"] == "passed"
+    assert told["detail"].startswith("it holds AWSIoTDataAccess besides")
+    assert failure["fix"] == f"aws iam detach-role-policy --role-name {role} --policy-arn {config}"
+
+
+@pytest.mark.parametrize(("topic", "code"), [("{own}/orders", 0), ("room/lobby", 0), ("{other}/orders", 1)])
+def test_the_command_publishes_as_a_user_where_that_user_may(
+    strict: Deployment, ada: User, ben: User, topic: str, code: int
+) -> None:
+    asked = ("--topic", topic.format(own=ada[1], other=ben[1]), '{"n": 1}', "--user", ada[0], "--timeout", "10")
+    done = strict.pubsub("publish", *asked, "--password-stdin", stdin=PASSWORD)
+    assert done.returncode == code, done.stderr
 
 
 def test_the_doctor_names_what_is_anothers(strict: Deployment, ada: User, ben: User) -> None:
