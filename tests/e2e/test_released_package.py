@@ -109,6 +109,13 @@ def test_everything_comes_from_the_wheel(installed: Installed, tmp_path: Path) -
     assert all(Path(each).is_relative_to(installed.directory) for each in lines), lines
 
 
+def test_the_embedded_clouds_own_commands_are_there(installed: Installed, tmp_path: Path) -> None:
+    shown = installed.run("python", "-m", "local_cloud", "--help", cwd=tmp_path).stdout
+    commands = set(re.findall(r"^[^a-z]*([a-z]+)  ", shown, re.MULTILINE))
+    assert {"up", "down", "status", "fault"} <= commands
+    assert not commands & {"deploy", "demo", "rehearse"}
+
+
 def test_a_project_that_asks_for_no_fixture_pays_nothing(installed: Installed, project: Path) -> None:
     (project / "test_plain.py").write_text(
         "import sys\n\n\ndef test_nothing_is_loaded():\n"
@@ -190,5 +197,6 @@ def test_the_example_is_deployed_by_the_cdk_cli_proven_and_destroyed(
     status = {each["id"]: each["status"] for each in report["checks"]}
     assert status["PS501"] == status["PS413"] == status["PS312"] == "passed"
     assert "failed" not in status.values()
+    assert "nothing is wrong" in run("pubsub", "doctor", "--stack", "Orders").stdout
     run(*cdk_command("destroy", "--force"))
     assert cloud.client("iot").list_policies()["policies"] == []
