@@ -41,6 +41,7 @@ def test_the_endpoints_are_in_the_part_that_amplify_leaves_to_the_app(deployment
         "aws_region": deployment.cloud.region,
         "endpoint": f"ws://{deployment.outputs[Output.PUBSUB_ENDPOINT]}/mqtt",
         "self_attach_url": deployment.outputs[Output.SELF_ATTACH_URL],
+        "access_mode": "guarded",
     }
     here = f"{deployment.cloud.endpoint_url}/"
     assert custom["cognito"] == {"user_pool_endpoint": here, "identity_pool_endpoint": here}

@@ -46,6 +46,7 @@ def test_amplify_outputs_lead_to_this_deployment(deployment: Deployment) -> None
             "aws_region": deployment.cloud.region,
             "endpoint": f"ws://{endpoint}/mqtt",
             "self_attach_url": deployment.outputs[Output.SELF_ATTACH_URL],
+            "access_mode": "guarded",
         },
         "cognito": {
             "user_pool_endpoint": f"{deployment.cloud.endpoint_url}/",

@@ -73,6 +73,8 @@ def _install(directory: Path, *wanted: str) -> Installed:
         [uv, "pip", "install", "--quiet", *into, *wanted],
     ):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0 and "error sending request" in done.stderr and not os.environ.get("CI"):
+            pytest.skip("the packages of the environment are neither in uv's cache nor can be fetched")
         assert done.returncode == 0, done.stderr
     return Installed(directory)
 

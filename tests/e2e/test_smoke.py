@@ -126,7 +126,7 @@ class TestHealthy:
         document = json.loads(done.stdout)
         assert done.returncode == 0, done.stderr
         skipped = {each["id"]: each["cause"] for each in document["checks"] if each["status"] == "skipped"}
-        assert skipped.keys() == {"PS403", "PS412", "PS204"}
+        assert skipped.keys() == {"PS403", "PS412", "PS413", "PS204"}
         assert skipped["PS412"] == "needs users of its own, and none may be made"
         identity_id = deployment.identity_id(deployment.sign_in(user))
         assert deployment.attached_policies(identity_id) == ["myIoTPolicy"]
