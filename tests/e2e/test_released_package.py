@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import ZipFile
 
 import pytest
 
@@ -96,6 +97,22 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _told(done: subprocess.CompletedProcess[str]) -> str:
     return done.stdout + done.stderr
+
+
+def test_the_wheel_has_every_file_of_the_folders_and_nothing_else(wheel: Path) -> None:
+    folders = {
+        "amplify_pubsub/lambdas": "lambdas",
+        "amplify_pubsub": "stacks",
+        **{each: each for each in ("local_cloud", "pubsub_client", "pubsub_testing")},
+    }
+    files = {
+        f"{name}/{file.relative_to(_REPOSITORY / folder)}"
+        for name, folder in folders.items()
+        for file in (_REPOSITORY / folder).rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+    packed = {each for each in ZipFile(wheel).namelist() if ".dist-info/" not in each}
+    assert packed == files
 
 
 def test_everything_comes_from_the_wheel(installed: Installed, tmp_path: Path) -> None:

@@ -26,9 +26,16 @@ _REPOSITORY = Path(__file__).parents[3]
 class _Application:
     """A stack with pools and two roles, and with PubSub unless told otherwise."""
 
-    def __init__(self, *, name: str = "Orders", pubsub: bool = True, attachment: Any = None, **policy: Any) -> None:
-        self.app = App(builtin_cloud_formation_validation=False)
-        self.stack = Stack(self.app, name)
+    def __init__(
+        self,
+        *,
+        app: App | None = None,
+        name: str = "Orders",
+        pubsub: bool = True,
+        attachment: Any = None,
+        **policy: Any,
+    ) -> None:
+        self.stack = Stack(app or App(builtin_cloud_formation_validation=False), name)
         self.user_pool = cognito.UserPool(self.stack, "Users")
         self.client = self.user_pool.add_client("Web", auth_flows=cognito.AuthFlow(user_srp=True))
         provider = cognito.CfnIdentityPool.CognitoIdentityProviderProperty(
@@ -77,6 +84,13 @@ def test_the_policy_is_called_after_the_stack_unless_it_is_named(template: dict[
     assert policy["PolicyName"] == "Orders"
     (named,) = _of(_Application(policy_name="orders-policy").template(), "AWS::IoT::Policy").values()
     assert named["PolicyName"] == "orders-policy"
+
+
+def test_two_stacks_of_one_app_have_a_policy_each() -> None:
+    app = App(builtin_cloud_formation_validation=False)
+    both = [_Application(app=app, name=name) for name in ("Orders", "Chat")]
+    policies = [_of(each.template(), "AWS::IoT::Policy").values() for each in both]
+    assert [each["PolicyName"] for found in policies for each in found] == ["Orders", "Chat"]
 
 
 def test_neither_pool_is_changed(template: dict[str, Any]) -> None:
