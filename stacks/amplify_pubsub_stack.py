@@ -19,7 +19,7 @@ from .iot_endpoint import IotEndpoint
 from .iot_policy import IotPolicy
 from .leaving import Leaving
 from .monitoring import Monitoring
-from .outputs import outputs_of, tell
+from .outputs import tell
 from .role_access import RoleAccess
 from .self_attach import SelfAttach
 from .sign_in_attachment import SignInAttachment
@@ -102,19 +102,18 @@ class AmplifyPubSubStack(Stack):
         chained = settings.adopt.chained_triggers
         tell(
             self,
-            outputs_of(
-                settings,
-                region=self.region,
-                users=users,
-                identities=identities,
-                policy=policy,
-                endpoint=endpoint,
-                self_attach=self_attach,
-                sweep=sweep,
-                leaving=leaving,
-            )
-            | (at_sign_in.outputs if at_sign_in else {})
-            | ({Output.CHAINED_TRIGGERS: ",".join(chained)} if chained else {}),
+            settings,
+            users=users,
+            identities=identities,
+            policy=policy,
+            endpoint=endpoint,
+            self_attach=self_attach,
+            sweep=sweep,
+            leaving=leaving,
+            besides={
+                **(at_sign_in.outputs if at_sign_in else {}),
+                **({Output.CHAINED_TRIGGERS: ",".join(chained)} if chained else {}),
+            },
         )
         self._everywhere(settings)
         for addition in additions(settings):

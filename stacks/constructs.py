@@ -28,7 +28,7 @@ from .iot_endpoint import IotEndpoint
 from .iot_policy import IotPolicy
 from .leaving import Leaving
 from .monitoring import Monitoring
-from .outputs import outputs_of, tell
+from .outputs import tell
 from .role_access import RoleAccess
 from .self_attach import SelfAttach
 from .settings import CONTEXT_KEY, Settings, SettingsError, read_settings
@@ -234,17 +234,14 @@ class PubSubAttachment(Construct):
         """Where a signed-in user has the policy attached."""
         tell(
             self,
-            outputs_of(
-                settings,
-                region=Stack.of(self).region,
-                users=users,
-                identities=identities,
-                policy=policy,
-                endpoint=endpoint,
-                self_attach=self_attach,
-                sweep=sweep,
-                leaving=leaving,
-            ),
+            settings,
+            users=users,
+            identities=identities,
+            policy=policy,
+            endpoint=endpoint,
+            self_attach=self_attach,
+            sweep=sweep,
+            leaving=leaving,
         )
 
 

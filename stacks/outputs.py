@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import CfnOutput
+from aws_cdk import CfnOutput, Stack
 
 from pubsub_client.outputs import Output
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from .user_pool import Users
 
 
-def outputs_of(
+def tell(
+    scope: Construct,
     settings: Settings,
     *,
-    region: str,
     users: Users,
     identities: Identities,
     policy: IotPolicy,
@@ -34,10 +34,24 @@ def outputs_of(
     self_attach: SelfAttach,
     sweep: Sweep,
     leaving: Leaving,
-) -> dict[Output, str]:
-    """Return the outputs that every stack with PubSub has, whatever attaches the policy."""
-    return {
-        Output.REGION: region,
+    besides: Mapping[Output, str] | None = None,
+) -> None:
+    """Make the outputs of the scope's stack, under exactly these names wherever in the stack the scope is.
+
+    Args:
+        scope: the construct they belong to.
+        settings: access mode and shared topics.
+        users: the user pool and its app client.
+        identities: the identity pool and AuthRole.
+        policy: the IoT policy.
+        endpoint: AWS IoT's.
+        self_attach: the route.
+        sweep: its state machine.
+        leaving: its state machine.
+        besides: what not every stack with PubSub has.
+    """
+    outputs = {
+        Output.REGION: Stack.of(scope).region,
         Output.USER_POOL_ID: users.user_pool.user_pool_id,
         Output.USER_POOL_CLIENT_ID: users.client.user_pool_client_id,
         Output.IDENTITY_POOL_ID: identities.identity_pool_id,
@@ -49,10 +63,7 @@ def outputs_of(
         Output.SWEEP_STATE_MACHINE_ARN: sweep.machine.arn,
         Output.LEAVE_STATE_MACHINE_ARN: leaving.machine.arn,
         **({Output.TOPICS: ",".join(settings.topics)} if settings.topics else {}),
+        **(besides or {}),
     }
-
-
-def tell(scope: Construct, outputs: Mapping[Output, str]) -> None:
-    """Make the outputs of the scope's stack, under exactly these names wherever in the stack the scope is."""
     for name, value in outputs.items():
         CfnOutput(scope, name, value=value).override_logical_id(name)

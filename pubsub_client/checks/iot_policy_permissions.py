@@ -13,12 +13,12 @@ from pubsub_client.checks.aws_errors import is_not_permitted
 from pubsub_client.checks.check import Check, Finding, Group, Need, failed, needless, passed, warning
 from pubsub_client.checks.command import AwsCommand
 from pubsub_client.checks.identity import IdentityIsGiven
-from pubsub_client.checks.permissions import asked_requests, judge
+from pubsub_client.checks.permissions import asked_facts, asked_requests, judge
 from pubsub_client.checks.provisioning import PolicyExists, deployed_document
 from pubsub_client.outputs import Output
 from pubsub_client.policies.decision import decide
 from pubsub_client.policies.document import Policy
-from pubsub_client.policies.facts import SERVICES, signed_in_user
+from pubsub_client.policies.facts import SERVICES
 from pubsub_client.policies.iot_policy import MOST_VERSIONS, attached_to, read_iot_policy, read_version
 from pubsub_client.policies.repair import put_right
 from pubsub_client.policies.request import ANY_CLIENT_ID
@@ -66,13 +66,7 @@ def _look(context: Context) -> Finding:
         return needless("no IoT policy is named, and none is attached to somebody asked about")
     policies, unread = _read(context, names)
     pool_id, used_client_id = context.output(Output.IDENTITY_POOL_ID), context.client_id
-    facts = signed_in_user(
-        context.output(Output.REGION),
-        pool_id,
-        user_pool_id=context.output(Output.USER_POOL_ID),
-        identity_id=context.asked_identity_id,
-        client_id=used_client_id,
-    )
+    facts = asked_facts(context)
     asked = asked_requests(context)
     documents = [each.policy for each in policies]
     judgement = judge(

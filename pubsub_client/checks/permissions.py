@@ -9,8 +9,10 @@ from botocore.exceptions import ClientError
 
 from pubsub_client.checks.arn import arn_prefix
 from pubsub_client.checks.aws_errors import is_not_permitted
+from pubsub_client.outputs import Output
 from pubsub_client.policies.decision import Outcome
 from pubsub_client.policies.explanation import why
+from pubsub_client.policies.facts import signed_in_user
 from pubsub_client.policies.request import CONNECT, requests
 from pubsub_client.policies.verdict import Verdict
 
@@ -79,6 +81,23 @@ def asked_requests(context: Context) -> list[Request]:
     """Return the requests that a run asks about; where nobody has said what topics users may use, connecting alone."""
     topics = context.asked_topics if context.topic_known else ()
     return requests(arn_prefix(context, "iot"), context.client_id, topics)
+
+
+def asked_facts(context: Context, role_arn: str | None = None) -> Facts:
+    """Return what is known of these requests besides.
+
+    Args:
+        context: the run.
+        role_arn: the role whose policies are asked; None for IoT policies, which know no role.
+    """
+    return signed_in_user(
+        context.output(Output.REGION),
+        context.output(Output.IDENTITY_POOL_ID),
+        user_pool_id=context.output(Output.USER_POOL_ID),
+        identity_id=context.asked_identity_id,
+        client_id=context.client_id,
+        role_arn=role_arn,
+    )
 
 
 def judge(

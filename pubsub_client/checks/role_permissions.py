@@ -10,11 +10,9 @@ from pubsub_client.checks.app_settings import TopicsAreUsable
 from pubsub_client.checks.authorization import GroupRolesHoldThePolicies, RoleHoldsThePolicies
 from pubsub_client.checks.check import Check, Finding, Group, Status, failed, passed, warning
 from pubsub_client.checks.command import AwsCommand
-from pubsub_client.checks.permissions import asked_requests, judge
+from pubsub_client.checks.permissions import asked_facts, asked_requests, judge
 from pubsub_client.checks.role_mapping import MappingGivesARole
-from pubsub_client.outputs import Output
 from pubsub_client.policies.decision import Outcome, decide
-from pubsub_client.policies.facts import signed_in_user
 from pubsub_client.policies.repair import put_right, without_denials
 from pubsub_client.policies.role import read_role
 from pubsub_client.policies.simulation import ask_iam
@@ -58,14 +56,7 @@ class RoleAllows(Check):
 def _look(context: Context, in_use: RoleInUse) -> Finding:
     iam = context.aws.iam
     role = read_role(iam, in_use.arn)
-    facts = signed_in_user(
-        context.output(Output.REGION),
-        context.output(Output.IDENTITY_POOL_ID),
-        user_pool_id=context.output(Output.USER_POOL_ID),
-        identity_id=context.asked_identity_id,
-        client_id=context.client_id,
-        role_arn=role.arn,
-    )
+    facts = asked_facts(context, role.arn)
     asked = asked_requests(context)
     judgement = judge(
         asked,

@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.app import App
 from tests.browser.conftest import build, served
 from tests.e2e.conftest import Deployment, deployed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-    from playwright.sync_api import Browser
+    from tests.browser.app import App
 
 
 @pytest.fixture(scope="module")
@@ -25,23 +23,17 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
 
 
 @pytest.fixture(scope="module")
-def page_of_the_mode(strict: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(strict: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The page of a deployment in this mode, which `app` opens here."""
     outputs = strict.pubsub("outputs", "--format", "amplify-outputs").stdout
     with served(build(outputs, tmp_path_factory.mktemp("web") / "example")) as url:
         yield url
 
 
-@pytest.fixture
-def own_app(chromium: Browser, page_of_the_mode: str, artefacts: Path) -> Iterator[App]:
-    with App(chromium, page_of_the_mode, artefacts) as opened:
-        yield opened
-        opened.assert_nothing_went_wrong_unseen()
-
-
-def test_users_share_the_chat_and_have_notes_of_their_own(own_app: App, strict: Deployment) -> None:
+def test_users_share_the_chat_and_have_notes_of_their_own(app: App, strict: Deployment) -> None:
     ada, grace = strict.make_user(), strict.make_user()
     identity_id = strict.identity_id(strict.sign_in(ada))
-    first, second, other = own_app.connected(ada), own_app.connected(ada), own_app.connected(grace)
+    first, second, other = app.connected(ada), app.connected(ada), app.connected(grace)
     first.send("hello everybody")
     other.expect_message(ada, "hello everybody")
     first.keep("milk and bread")
@@ -54,9 +46,9 @@ def test_users_share_the_chat_and_have_notes_of_their_own(own_app: App, strict: 
     assert all(f"{identity_id}-".encode() in packet for packet in first.connects + second.connects)
 
 
-def test_a_refused_user_is_repaired(own_app: App, strict: Deployment) -> None:
+def test_a_refused_user_is_repaired(app: App, strict: Deployment) -> None:
     user = strict.make_user()
-    window = own_app.connected(user)
+    window = app.connected(user)
     target = strict.identity_id(strict.sign_in(user))
     strict.cloud.client("iot").detach_policy(policyName=strict.policy_name, target=target)
     window.send("does this arrive?")
