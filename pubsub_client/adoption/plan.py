@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pubsub_client.outputs import MANAGED_POLICIES, MARKER_ATTRIBUTE, TRIGGERS
+from pubsub_client.outputs import LEAST_PRIVILEGE, MANAGED_POLICIES, MARKER_ATTRIBUTE, TRIGGERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,6 +47,11 @@ class Choice:
     def data_only(self) -> bool:
         """Whether signed-in users are kept to the data actions of AWS IoT."""
         return self.access_mode != "documented"
+
+    @property
+    def own_topics(self) -> bool:
+        """Whether users have topics of their own, and client ids, by their identity id."""
+        return self.access_mode == LEAST_PRIVILEGE
 
 
 @dataclass(frozen=True)
@@ -134,7 +139,7 @@ def _changes(adopted: Adopted, now: Inspection, choice: Choice, policy_name: str
 
 def _role_gets(role: RoleNow, choice: Choice) -> str:
     parts = []
-    if choice.access_mode == "least-privilege":
+    if choice.own_topics:
         parts.append("gets AWS IoT's data actions on its users' own topics and the shared ones")
     elif missing := _missing(role):
         parts.append(f"gets {' and '.join(missing)}")
@@ -161,7 +166,7 @@ def _gain(choice: Choice) -> str:
 
 
 def _opens(choice: Choice) -> str:
-    if choice.access_mode == "least-privilege":
+    if choice.own_topics:
         shared = f", and everybody to {', '.join(choice.topics)}" if choice.topics else ""
         return f"each to connect, and to topics under their own identity id{shared}"
     topics = ", ".join(choice.topics or ("*",))
@@ -239,7 +244,7 @@ def _obstacles_of_role(role: RoleNow, choice: Choice, identity_pool_id: str) -> 
             role.name,
             "Name the identity pool in the role's trust, as `aud`; or adopt the role that the pool gives.",
         )
-    added: Sequence[str] = [] if choice.access_mode == "least-privilege" else _missing(role)
+    added: Sequence[str] = [] if choice.own_topics else _missing(role)
     count = len(role.attached) + len(added) + int(choice.data_only)
     if count > _POLICIES_A_ROLE:
         yield Obstacle(
