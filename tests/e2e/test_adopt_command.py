@@ -273,3 +273,20 @@ def _logins(project: AmplifyProject) -> dict[str, str]:
         AuthParameters={"USERNAME": "ada@example.com", "PASSWORD": PASSWORD},
     )["AuthenticationResult"]
     return {provider: tokens["IdToken"]}
+
+
+def test_in_least_privilege_mode_each_gains_topics_of_their_own_and_roles_no_managed_policy(
+    project: AmplifyProject,
+) -> None:
+    document = _adopt(project, "--amplify-stack", STACK, "--access-mode", "least-privilege", "--topic", "room/*")
+    assert document["exit_code"] == 0
+    assert read_settings(document["adopt"]["settings"], None).own_topics
+    changes = _changes(document)
+    for role in (project.auth_role, project.admins_role):
+        assert changes[f"role {role}"].startswith(
+            "gets AWS IoT's data actions on its users' own topics and the shared ones, a deny of AWS IoT's control "
+            "plane"
+        )
+    assert changes["identities"].endswith(
+        "myIoTPolicy: each to connect, and to topics under their own identity id, and everybody to room/*"
+    )
