@@ -7,6 +7,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SETUP_DONE := $(VENV)/.setup-done
+DEV_DONE := $(VENV)/.dev-done
+# uv installs the locked packages in seconds. It has the index and the certificates that pip has.
+UV_OPTIONS = --quiet --python $(BIN)/python --system-certs $(UV_INDEX)
+UV_INDEX = $$(index=$${PIP_INDEX_URL:-$$($(PYTHON) -m pip config get global.index-url 2>/dev/null)}; echo $${index:+--default-index $$index})
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 WEB := examples/amplify-web
 WEB_DONE := $(WEB)/node_modules/.setup-done
 PORT ?=
@@ -23,19 +28,26 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help: ## what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-setup: $(SETUP_DONE) ## .venv (hashed requirements, Node from PyPI) and node_modules
+setup: $(SETUP_DONE) ## .venv (hashed requirements, Node from PyPI) and node_modules, for smoke, local and deploy
 
 $(SETUP_DONE): requirements.txt pyproject.toml package-lock.json
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || { echo "This needs Python 3.11 or newer: install it, or name one with PYTHON=... ($(PYTHON) is too old or missing)" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 	  || { echo "Python's venv module is missing: install it (Debian, Ubuntu: apt-get install python3-venv)" >&2; exit 1; }
-	@echo "setup: Python packages into $(VENV) (once; about a minute)"
+	@echo "setup: Python packages into $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt
-	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@sed -n '/^uv==/,/[^\]$$/p' requirements.txt >$(VENV)/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(VENV)/uv.txt
+	@$(BIN)/uv pip sync $(UV_OPTIONS) --require-hashes requirements.txt
+	@$(BIN)/uv pip install $(UV_OPTIONS) --no-deps --no-build-isolation --editable .
 	@echo "setup: the CDK CLI into node_modules"
 	@$(BIN)/npm ci --silent
+	@touch $@
+
+$(DEV_DONE): requirements-dev.txt $(SETUP_DONE)
+	@echo "setup: what checks and tests need, into $(VENV)"
+	@$(BIN)/uv pip install $(UV_OPTIONS) --require-hashes --requirement requirements-dev.txt
 	@touch $@
 
 $(WEB_DONE): $(WEB)/package-lock.json | $(SETUP_DONE)
@@ -47,7 +59,7 @@ smoke: setup ## deploy onto a fresh embedded cloud, run the smoke test, destroy
 	@$(BIN)/python -m local_cloud rehearse
 
 # The longest first, as they are collected: what is left at the end is short.
-test: setup $(WEB_DONE) ## all tests: unit, integration (embedded cloud), e2e (deployed on it), browser (Chromium)
+test: $(DEV_DONE) $(WEB_DONE) ## all tests: unit, integration (embedded cloud), e2e (deployed on it), browser (Chromium)
 	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 local: setup ## embedded cloud in the background, deployed; writes .local/env and .local/outputs.json
@@ -66,7 +78,7 @@ deploy: setup ## a real account: PROFILE= REGION= ENVIRONMENT=, YES=1 to ask not
 destroy: setup ## take that down again, once the stack's name is typed
 	@$(BIN)/python -m deployment destroy $(TARGET)
 
-check: setup $(WEB_DONE) ## format, lint, strict types, cdk-nag, bandit, pip-audit where its database can be reached
+check: $(DEV_DONE) $(WEB_DONE) ## format, lint, strict types, cdk-nag, bandit, pip-audit where its database can be reached
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
@@ -75,16 +87,16 @@ check: setup $(WEB_DONE) ## format, lint, strict types, cdk-nag, bandit, pip-aud
 	@$(BIN)/python -m stacks.nag
 	@.ci/audit
 
-bench: setup ## the benchmarks: our trigger and a naive one, a storm of sign-ins, the sweep, the client beside others
+bench: $(DEV_DONE) ## the benchmarks: our trigger and a naive one, a storm of sign-ins, the sweep, the client beside others
 	@$(BIN)/python -m bench.sign_in
 	@$(BIN)/python -m bench.storm
 	@$(BIN)/python -m bench.sweep
 	@$(BIN)/python -m bench.scale
 	@$(BIN)/python -m bench.client
 
-lock: setup ## write requirements.txt from requirements.in again
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  requirements.in --output-file requirements.txt
+lock: $(SETUP_DONE) ## write requirements.txt and requirements-dev.txt from their .in files again
+	@$(LOCK) requirements.in --output-file requirements.txt
+	@$(LOCK) requirements-dev.in --constraint requirements.txt --output-file requirements-dev.txt
 
 clean: ## remove what setup and the embedded cloud have made
 	@[ ! -f .local/cloud.json ] || $(BIN)/python -m local_cloud down

@@ -63,7 +63,7 @@ TABLE: dict[str, How] = {
     "python -m build --wheel": _RELEASED,
     "python -m pip install --find-links DIST --requirement requirements.txt": Elsewhere(
         "tests/e2e/test_released_package.py::test_everything_comes_from_the_wheel",
-        "the wheel is installed there by uv, with the versions of requirements.txt",
+        "the wheel is installed there by uv, with the versions of requirements-dev.txt",
     ),
     "python -m pytest": Elsewhere(
         "tests/e2e/test_released_package.py::test_the_examples_own_tests_pass_on_its_own_stack", _CLEAN
@@ -175,7 +175,7 @@ TABLE: dict[str, How] = {
     ),
     "curl $AWS_ENDPOINT_URL/_local_cloud/faults": Run(needs="curl"),
     'curl -X DELETE "$AWS_ENDPOINT_URL/_local_cloud/faults?operation=iot:AttachPolicy"': Run(needs="curl"),
-    ".venv/bin/python -m pip install ministack==X.Y.Z": NotRun("it is for a version that is not out yet"),
+    ".venv/bin/uv pip install ministack==X.Y.Z": NotRun("it is for a version that is not out yet"),
     ".venv/bin/python -m pytest tests/unit/local_cloud tests/integration/local_cloud": NotRun("`make test` runs these"),
     # Quotas
     "aws service-quotas list-service-quotas --service-code iot "

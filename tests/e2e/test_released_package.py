@@ -68,7 +68,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installe
 
 def _install(directory: Path, *wanted: str) -> Installed:
     uv = str(Path(sys.executable).with_name("uv"))
-    into = ["--python", str(directory / "bin" / "python"), "--constraint", str(_REPOSITORY / "requirements.txt")]
+    into = ["--python", str(directory / "bin" / "python"), "--constraint", str(_REPOSITORY / "requirements-dev.txt")]
     for command in (
         [uv, "venv", "--quiet", "--python", sys.executable, str(directory)],
         [uv, "pip", "install", "--quiet", *into, *wanted],
