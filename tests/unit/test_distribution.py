@@ -1,4 +1,4 @@
-"""What pyproject.toml releases: every folder of code, and the pins of requirements.in."""
+"""What pyproject.toml releases: every folder of code, and the pins of requirements.in and requirements-dev.in."""
 
 from __future__ import annotations
 
@@ -50,9 +50,8 @@ def test_every_file_that_is_no_code_is_in_the_wheel() -> None:
 
 
 def test_what_is_installed_with_it_is_what_is_tested_with() -> None:
-    pins = dict(
-        re.findall(r"^([a-z0-9-]+)(?:\[[^]]*\])?==(\S+)$", (_REPOSITORY / "requirements.in").read_text(), re.MULTILINE)
-    )
+    direct = "".join((_REPOSITORY / name).read_text() for name in ("requirements.in", "requirements-dev.in"))
+    pins = dict(re.findall(r"^([a-z0-9-]+)(?:\[[^]]*\])?==(\S+)$", direct, re.MULTILINE))
     extras = _PROJECT["project"]["optional-dependencies"].values()
     for requirement in (each for listed in (_PROJECT["project"]["dependencies"], *extras) for each in listed):
         name, relation, version = re.split(r"(==|>=)", requirement)[:3] if "[" not in requirement else ("", "", "")
