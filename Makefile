@@ -72,8 +72,8 @@ local-down: setup ## end what `make local` started
 demo: local $(WEB_DONE) ## `make local` plus the Amplify web example served, two users ready, until Ctrl-C
 	@$(BIN)/python -m local_cloud demo
 
-deploy: setup ## a real account: PROFILE= REGION= ENVIRONMENT=, YES=1 to ask nothing; smoke test at the end, JUNIT=file RECORD=file
-	@$(BIN)/python -m deployment deploy $(TARGET)$(if $(JUNIT), --junit $(JUNIT))$(if $(RECORD), --record $(RECORD))
+deploy: setup ## a real account: PROFILE= REGION= ENVIRONMENT=, YES=1 to ask nothing; smoke test at the end, JUNIT=file
+	@$(BIN)/python -m deployment deploy $(TARGET)$(if $(JUNIT), --junit $(JUNIT))
 
 destroy: setup ## take that down again, once the stack's name is typed
 	@$(BIN)/python -m deployment destroy $(TARGET)

@@ -14,7 +14,7 @@ from deployment.destroy import destroy as destroy_stack
 from pubsub_client.checks.check import CouldNotRunError
 from pubsub_client.cli.exit_code import ExitCode
 from pubsub_client.cli.interrupting import interrupt_on_sigterm
-from pubsub_client.cli.options import Junit, Profile, Record, Region  # noqa: TC001 - typer reads the annotations
+from pubsub_client.cli.options import Junit, Profile, Region  # noqa: TC001 - typer reads the annotations
 from pubsub_client.operations.failure import NotDoneError
 from stacks.settings import SettingsError
 
@@ -38,11 +38,10 @@ def deploy(
     region: Region = None,
     environment: Environment = None,
     junit: Junit = None,
-    record: Record = None,
     yes: Yes = False,
 ) -> None:
     """Deploy the stack and run `pubsub smoke`; exit with its code."""
-    _exit_with(partial(deploy_stack, profile, region, environment, yes=yes, junit=junit, record=record))
+    _exit_with(partial(deploy_stack, profile, region, environment, yes=yes, junit=junit))
 
 
 @app.command()

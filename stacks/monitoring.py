@@ -124,7 +124,7 @@ class Monitoring(Construct):
         )
         self._alarm(
             "trigger-slow",
-            "Sign-ins come close to the five seconds after which Cognito fails them",
+            "Sign-ins come close to the five seconds that Cognito gives the trigger",
             self._duration("Maximum"),
             above=_SLOW,
         )

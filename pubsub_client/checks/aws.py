@@ -6,7 +6,7 @@ import json
 import reprlib
 import shlex
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import boto3
 from botocore import UNSIGNED, xform_name
@@ -111,17 +111,6 @@ class Aws:
             for url, config in ((self.endpoint_url, None), (None, aws_alone))
         )
         return None if used == of_aws else f"{used.rstrip('/')}/"
-
-    @property
-    def leads_elsewhere(self) -> str | None:
-        """Where one of the services that the checks ask answers, if that is not where AWS does; None if all of AWS."""
-        urls = (self.own_endpoint_url(service) for service in get_args(_Service))
-        return next(filter(None, urls), None)
-
-    @property
-    def partition(self) -> str:
-        """The partition of the region in effect, such as ``aws`` or ``aws-us-gov``."""
-        return self._session.get_partition_for_region(self._session.region_name)
 
     @property
     def has_credentials(self) -> bool:

@@ -33,15 +33,6 @@ Junit = Annotated[
     Path | None,
     typer.Option("--junit", metavar="FILE", dir_okay=False, help="Write the results as JUnit XML to this file."),
 ]
-Record = Annotated[
-    Path | None,
-    typer.Option(
-        "--record",
-        metavar="FILE",
-        dir_okay=False,
-        help="Mark in this file which assumptions about AWS the run confirms or refutes (docs/first-live-deploy.md).",
-    ),
-]
 Skip = Annotated[
     list[str] | None, typer.Option("--skip", metavar="ID", help="Leave a check out, such as PS412; may be repeated.")
 ]

@@ -12,7 +12,6 @@ from pubsub_client.checks.aws import Aws
 from pubsub_client.checks.check import Status
 from pubsub_client.cli import options
 from pubsub_client.cli.checking import Checking, check_ids, check_junit
-from pubsub_client.cli.recording import check_record, record_run
 
 if TYPE_CHECKING:
     from pubsub_client.cli.checking import Run
@@ -31,7 +30,6 @@ def smoke(
     skip: options.Skip = None,
     json: options.Json = False,
     junit: options.Junit = None,
-    record: options.Record = None,
     timeout: options.Timeout = options.DEFAULT_TIMEOUT,
     redact: options.Redact = False,
     verbose: options.Verbose = False,
@@ -45,14 +43,8 @@ def smoke(
         raise typer.BadParameter("--user and --password-stdin go together")
     if user == "":
         raise typer.BadParameter("--user: no name given")
-    if record and user:
-        raise typer.BadParameter(
-            "--record goes without --user: what a user has already says nothing of this deployment"
-        )
     check_junit(junit)
     check_ids("--skip", skip or (), CHECKS)
-    if record:
-        check_record(record)
     options.log_if(verbose)
     whom = Whom(user, sys.stdin.readline().rstrip("\r\n")) if user else Whom()
     aws = Aws(profile, region, endpoint_url)
@@ -62,11 +54,7 @@ def smoke(
         lambda cleanup: Context(aws=aws, stack=name, patience=timeout, cleanup=cleanup, whom=whom),
         lambda context: listed(context.has, SMOKE_TELLS),
     )
-    try:
-        checking.end(run, _last_line(run))
-    finally:
-        if record:
-            record_run(record, run.results, aws, name, checking.console)
+    checking.end(run, _last_line(run))
 
 
 def _last_line(run: Run) -> str:

@@ -56,7 +56,6 @@ TABLE: dict[str, How] = {
     "make deploy PROFILE=acme REGION=eu-west-1 ENVIRONMENT=prod": Elsewhere(
         "tests/e2e/test_deployment.py::test_production_is_protected_and_keeps_its_user_pool", _ACCOUNT
     ),
-    "make deploy PROFILE=acme REGION=eu-west-1 RECORD=first-live.json": _DEPLOYED,
     "make deploy ENVIRONMENT=prod YES=1 JUNIT=smoke.xml": _BESIDE,
     "make destroy ENVIRONMENT=pr-7 YES=1": _BESIDE,
     # examples/cdk-app and docs/constructs.md
@@ -77,6 +76,9 @@ TABLE: dict[str, How] = {
     ),
     "pubsub smoke --profile acme --region eu-west-1 --timeout 600": Elsewhere(
         "tests/e2e/test_smoke.py::test_every_check_passes_and_the_last_line_says_so", _ACCOUNT
+    ),
+    "pubsub doctor --profile acme --region eu-west-1": Elsewhere(
+        "tests/e2e/doctor/test_doctor.py::test_nothing_is_found", _ACCOUNT
     ),
     # Front ends
     "pubsub outputs --format amplify-outputs --profile PROFILE --region REGION --file amplify_outputs.json": Elsewhere(

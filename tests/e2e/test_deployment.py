@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pty
 import signal
@@ -148,10 +147,6 @@ class TestGuards:
         line = _one_line(unprepared.run(*_DEPLOY, "--profile", "sso"))
         assert line.endswith("; sign in again with: aws sso login --profile sso")
 
-    def test_a_record_that_cannot_be_written_is_refused_before_anything_is_deployed(self, unprepared: Shell) -> None:
-        line = _one_line(unprepared.run(*_DEPLOY, "--profile", "team", "--record", "/no/such/directory/record.json"))
-        assert line.startswith("deployment: --record: /no/such/directory/record.json cannot be written: ")
-
     def test_wrong_use_is_2(self, unprepared: Shell) -> None:
         assert unprepared.run("deploy", "--nonsense").returncode == 2
 
@@ -172,7 +167,6 @@ class TestGuards:
         wanted = "-m deployment deploy --profile team --region eu-west-1 --environment dev"
         assert _told("YES=1").endswith(f"{wanted} --yes")
         assert _told("YES=0").endswith(wanted)
-        assert _told("RECORD=record.json").endswith(f"{wanted} --record record.json")
         assert _told("JUNIT=smoke.xml").endswith(f"{wanted} --junit smoke.xml")
 
     def test_results_that_could_not_be_written_are_refused_before_anything_is_deployed(
@@ -219,15 +213,15 @@ def test_whoever_does_not_approve_gets_no_stack(shell: Shell, tmp_path: Path) ->
 def test_from_nothing_to_nothing(shell: Shell, tmp_path: Path) -> None:
     """With an assembly at hand; the next test synthesizes as it goes."""
     app = synthesized(shell.cloud, tmp_path)
-    _deploys_and_proves(shell, app, tmp_path / "record.json")
+    _deploys_and_proves(shell, app)
     _the_wrong_name_destroys_nothing(shell)
     _the_right_name_destroys(shell, app)
 
 
-def _deploys_and_proves(shell: Shell, app: dict[str, str], record: Path) -> None:
+def _deploys_and_proves(shell: Shell, app: dict[str, str]) -> None:
     # Keys in the environment do not go before the profile.
     keys = {"AWS_ACCESS_KEY_ID": "AKIANOBODY", "AWS_SECRET_ACCESS_KEY": "x"}
-    done = shell.run(*_DEPLOY, "--profile", "team", "--record", str(record), **keys, **app)
+    done = shell.run(*_DEPLOY, "--profile", "team", **keys, **app)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
     assert lines[:5] == [
@@ -237,10 +231,7 @@ def _deploys_and_proves(shell: Shell, app: dict[str, str], record: Path) -> None
         "  stack        AmplifyPubSub",
         f"  endpoint     {shell.cloud.endpoint_url}/",
     ]
-    assert any(line.startswith("smoke test passed: ") for line in lines)
-    # The profile alone says that this is no AWS.
-    assert lines[-1].startswith("assumptions about AWS: 0 confirmed, 0 refuted, ")
-    assert json.loads(record.read_text())["counts"]["rehearsed"] > 0
+    assert lines[-1].startswith("smoke test passed: ")
 
 
 def _the_wrong_name_destroys_nothing(shell: Shell) -> None:

@@ -105,21 +105,6 @@ class TestHealthy:
         (suite,) = ET.parse(file).getroot()
         assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == (str(len(suite)), "0", "0")
 
-    def test_a_record_of_the_embedded_cloud_says_nothing_of_aws(self, deployment: Deployment, tmp_path: Path) -> None:
-        """And what it rehearses shows that the record knows the words of the checks."""
-        file = tmp_path / "record.json"
-        deployment.smoke("--record", str(file))
-        record = json.loads(file.read_text())
-        assert (record["counts"]["confirmed"], record["counts"]["refuted"]) == (0, 0)
-        rehearsed = [each for each in record["assumptions"] if each["state"] == "rehearsed"]
-        assert {each["number"] for each in rehearsed} == {1, 2, 6, 7, 8, 11, 12, 34, 37, 38, 70, 77}
-        (observation,) = rehearsed[0]["observations"]
-        assert (observation["cloud"], observation["region"]) == ("the embedded cloud", deployment.cloud.region)
-        assert not re.search(r"us-east-1:[0-9a-f]{8}-|\b\d{12}\b", file.read_text())
-        shown = deployment.pubsub("smoke", "--record", str(file)).stdout
-        assert f"This run was made on the embedded cloud ({deployment.cloud.endpoint_url}/)" in shown
-        assert "assumptions about AWS: 0 confirmed, 0 refuted, " in shown.splitlines()[-1]
-
     def test_an_existing_user_is_used_and_kept(self, deployment: Deployment) -> None:
         user = deployment.make_user()
         done = deployment.pubsub("smoke", "--json", "--user", user, "--password-stdin", stdin=PASSWORD + "\n")
@@ -385,8 +370,6 @@ class TestCouldNotRun:
             ("--nonsense",),
             ("--skip", "PS999"),
             ("--junit", "/no/such/directory/results.xml"),
-            ("--record", "/no/such/directory/record.json"),
-            ("--record", "record.json", "--user", "ada", "--password-stdin"),
             ("--endpoint-url", "localhost:1"),
         ],
     )

@@ -21,7 +21,6 @@ def test_aws_itself_is_nowhere_else(region: str, variables: dict[str, str], monk
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert [Aws(region=region).own_endpoint_url(service) for service in _SERVICES] == [None, None, None]
-    assert Aws(region=region).leads_elsewhere is None
 
 
 def test_an_option_a_variable_and_a_profile_lead_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -33,9 +32,3 @@ def test_an_option_a_variable_and_a_profile_lead_elsewhere(monkeypatch: pytest.M
     monkeypatch.setenv("AWS_ENDPOINT_URL_COGNITO_IDENTITY", _ELSEWHERE)
     aws = Aws(region="us-east-1")
     assert [aws.own_endpoint_url(service) for service in _SERVICES] == [None, f"{_ELSEWHERE}/", None]
-
-
-@pytest.mark.parametrize("service", ["", "_IOT", "_LAMBDA", "_SSM"])
-def test_one_service_elsewhere_is_elsewhere(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(f"AWS_ENDPOINT_URL{service}", _ELSEWHERE)
-    assert Aws(region="us-east-1").leads_elsewhere == f"{_ELSEWHERE}/"
