@@ -80,16 +80,18 @@ def serve(
     region: Region = DEFAULT_REGION,
     without: Annotated[list[str] | None, typer.Option(hidden=True)] = None,
     listener: Annotated[int | None, typer.Option(hidden=True)] = None,
+    saved: Annotated[Path | None, typer.Option(hidden=True)] = None,
     exit_with_parent: Annotated[bool, typer.Option("--exit-with-parent", hidden=True)] = False,
 ) -> None:
     """Serve in the foreground until Ctrl-C."""
     from local_cloud.behaviours import BehaviourError
+    from local_cloud.saved_state import SavedStateError
     from local_cloud.server import serve as run_server
 
     try:
         listening = listen(port) if listener is None else socket.socket(fileno=listener)
-        run_server(listening, region, without=without or (), exit_with_parent=exit_with_parent)
-    except BehaviourError as error:
+        run_server(listening, region, without=without or (), saved=saved, exit_with_parent=exit_with_parent)
+    except (BehaviourError, SavedStateError) as error:
         raise LocalCloudError(str(error)) from error
 
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs
 
-from local_cloud import calls, seeds
+from local_cloud import calls, saved_state, seeds
 from local_cloud.faults import settings
 from local_cloud.faults.answers import client_messages
 
@@ -26,6 +26,7 @@ _GET: dict[str, Callable[[], object]] = {
 _POST: dict[str, Callable[[object], object]] = {
     "/_local_cloud/identities": seeds.identities,
     "/_local_cloud/attachments": seeds.attachments,
+    "/_local_cloud/state": saved_state.save,
     _FAULTS: settings.change,
 }
 _DELETE: dict[str, Callable[[dict[str, list[str]]], object]] = {_FAULTS: settings.clear}

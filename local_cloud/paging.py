@@ -73,6 +73,9 @@ class SortedKeys:
             more = place + size < len(self._keys)
         return Page(keys, _token(owner, keys[-1]) if more else None)
 
+    def __deepcopy__(self, _memo: object) -> SortedKeys:
+        return SortedKeys(self)  # the lock cannot be copied
+
     def __contains__(self, key: str) -> bool:
         with self._changing:
             return self._is_at(bisect_left(self._keys, key), key)

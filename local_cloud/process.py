@@ -55,6 +55,7 @@ class LocalCloud:
         *,
         region: str = DEFAULT_REGION,
         without: Collection[str] = (),
+        saved: Path | None = None,
         log_file: Path | None = None,
     ) -> Self:
         """Start a cloud of one's own and wait until it answers; it ends with this process, unless let go.
@@ -63,6 +64,7 @@ class LocalCloud:
             port: the loopback port; None takes a free one.
             region: the region of what is made without naming one.
             without: behaviours to leave out.
+            saved: start with what :meth:`save` has put into this directory, from a cloud of the same region.
             log_file: where the server writes its log; None drops it.
 
         Raises:
@@ -71,6 +73,7 @@ class LocalCloud:
         if not _REGION.fullmatch(region):
             raise LocalCloudError(f"region {region!r}: allowed is a name such as us-east-1")
         options = [option for name in without for option in ("--without", name)]
+        options += ["--saved", str(saved)] if saved else []
         # The server is handed the port as it is: let go and taken again, another process could come between.
         with listen(port) as listener, Path(log_file or os.devnull).open("wb") as log:
             chosen: int = listener.getsockname()[1]
@@ -225,6 +228,15 @@ class LocalCloud:
         """
         document = {"policyName": policy_name, "targets": list(targets)}
         ask(f"{self.endpoint_url}/_local_cloud/attachments", "POST", document, refusal_error=ValueError)
+
+    def save(self, directory: Path) -> None:
+        """Save what this cloud holds to a directory that does not exist yet; call it while nothing is under way.
+
+        Raises:
+            ValueError: the state cannot be saved.
+        """
+        document = {"directory": str(directory.resolve())}
+        ask(f"{self.endpoint_url}/_local_cloud/state", "POST", document, refusal_error=ValueError)
 
     def answers(self) -> bool:
         """Tell whether this cloud answers, and is the process it is taken for."""

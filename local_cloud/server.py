@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from local_cloud import saved_state
 from local_cloud.environment import ACCOUNT_ID, CREDENTIALS, HOST, without_aws
 
 if TYPE_CHECKING:
@@ -25,7 +26,12 @@ _FUNCTION_RUNTIME = Path(__file__).parent / "function_runtime"
 
 
 def serve(
-    listener: socket.socket, region: str, *, without: Collection[str] = (), exit_with_parent: bool = False
+    listener: socket.socket,
+    region: str,
+    *,
+    without: Collection[str] = (),
+    saved: Path | None = None,
+    exit_with_parent: bool = False,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C.
 
@@ -33,11 +39,18 @@ def serve(
         listener: listens on a port of the loopback address; the server closes it.
         region: the region of what is made without naming one.
         without: behaviours to leave out, for the tests that ask whether ministack has them by now.
+        saved: a state to start from, which another cloud of this region saved.
         exit_with_parent: end when standard input closes, so that the server never outlives who started it, unless
             :data:`STAY` was read from there.
+
+    Raises:
+        SavedStateError: the state cannot be restored.
     """
     with tempfile.TemporaryDirectory(prefix="local-cloud-", ignore_cleanup_errors=True) as scratch:
-        _configure_ministack(listener.getsockname()[1], region, scratch)
+        port = listener.getsockname()[1]
+        _configure_ministack(port, region, scratch)
+        if saved:
+            saved_state.restore(saved, Path(scratch), port)
         from ministack.core import lambda_runtime
 
         asyncio.new_event_loop().run_until_complete(_serve(listener, without, exit_with_parent))
@@ -61,12 +74,8 @@ def _configure_ministack(port: int, region: str, scratch: str) -> None:
         "USE_SSL": "0",
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
-        # Nothing of an earlier cloud comes back, and nothing of this one stays.
-        "PERSIST_STATE": "0",
-        "S3_PERSIST": "0",
+        **saved_state.directories(Path(scratch)),
         "LOCALSTACK_PERSISTENCE": "0",
-        "STATE_DIR": scratch,
-        "S3_DATA_DIR": scratch,
         "TMPDIR": scratch,
         # Functions run as processes. No Docker is found: ministack would remove every container of another
         # ministack on this machine when it starts and ends.
@@ -88,6 +97,7 @@ async def _serve(listener: socket.socket, without: Collection[str], exit_with_pa
     from local_cloud.front import in_front_of
 
     behaviours.install(without)
+    saved_state.install()
     credentials_lifetime.install()
     calls.install()
     loop = asyncio.get_running_loop()

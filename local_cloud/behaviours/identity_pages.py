@@ -13,7 +13,7 @@ from ministack.services import cognito
 
 from local_cloud.paging import SortedKeys, TokenError
 
-NEEDS = {cognito: ("_list_identities", "_identity_login_names", "_identity_pools")}
+NEEDS = {cognito: ("_list_identities", "load_persisted_state", "_identity_login_names", "_identity_pools")}
 
 _LARGEST_PAGE = 60
 
@@ -49,6 +49,14 @@ class _IdentityPools(AccountRegionScopedDict):  # type: ignore[misc]
 def install() -> None:
     """Keep identities in order and list them in place of ministack."""
     cognito._identity_pools = _IdentityPools()
+    load = cognito.load_persisted_state
+
+    def load_persisted_state(data: Any) -> None:
+        load(data)
+        for pool in cognito._identity_pools.all_values():
+            pool["_identities"] = _Identities(pool["_identities"])
+
+    cognito.load_persisted_state = load_persisted_state
     cognito._list_identities = _list_identities
 
 

@@ -15,7 +15,7 @@ from ministack.services import iot
 
 from local_cloud.paging import SortedKeys, TokenError
 
-NEEDS = {iot: ("_create_policy", "_list_targets_for_policy", "_policies", "_error_not_found")}
+NEEDS = {iot: ("_create_policy", "_list_targets_for_policy", "_policies", "_error_not_found", "load_persisted_state")}
 
 _DEFAULT_PAGE, _LARGEST_PAGE = 25, 250
 _PATH = "/policy-targets/"
@@ -23,7 +23,7 @@ _PATH = "/policy-targets/"
 
 def install() -> None:
     """Keep targets in order and list them in place of ministack."""
-    create = iot._create_policy
+    create, load = iot._create_policy, iot.load_persisted_state
 
     def create_policy(name: str, payload: dict[str, Any]) -> Any:
         answer = create(name, payload)
@@ -31,7 +31,13 @@ def install() -> None:
             iot._policies[name]["targets"] = SortedKeys()
         return answer
 
+    def load_persisted_state(data: Any) -> None:
+        load(data)
+        for policy in iot._policies.all_values():
+            policy["targets"] = SortedKeys(policy["targets"])
+
     iot._create_policy = create_policy
+    iot.load_persisted_state = load_persisted_state
     iot._list_targets_for_policy = _list_targets_for_policy
 
 

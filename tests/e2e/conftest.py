@@ -8,7 +8,7 @@ import json
 import shutil
 import time
 import uuid
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -232,15 +232,21 @@ class Deployment:
         return document
 
 
+@contextmanager
+def _shared(kind: str, directory: Path, *settings: Any) -> Iterator[Path]:
+    """Yield where the processes of a test run share what one of them makes of these settings, one process at a time."""
+    run = next((each for each in directory.parents if each.name.startswith("pytest-")), directory)
+    run.mkdir(parents=True, exist_ok=True)
+    key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+    path = run / f"{kind}-{key}"
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield path
+
+
 def synthesize(app: CdkApp) -> None:
     """Synthesize, unless this test run has done so with the same settings; it is the costliest part of a deployment."""
-    asked = json.dumps([dict(app.context), app.settings], sort_keys=True)
-    # The directory of the whole test run, which its processes share.
-    shared = next((each for each in app.directory.parents if each.name.startswith("pytest-")), app.directory)
-    known = shared / f"assembly-{hashlib.sha256(asked.encode()).hexdigest()[:16]}"
-    shared.mkdir(parents=True, exist_ok=True)
-    with known.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # whoever comes meanwhile waits for the same, for it takes both cores
+    with _shared("assembly", app.directory, dict(app.context), app.settings) as known:
         if not known.exists():
             app.synth()
             shutil.copytree(app.assembly, known)
@@ -257,14 +263,32 @@ def synthesized(cloud: LocalCloud, directory: Path) -> dict[str, str]:
 
 @contextmanager
 def deployed(directory: Path, settings: Mapping[str, Any] | None = None) -> Iterator[Deployment]:
-    """Deploy onto a cloud of one's own, which ends with the block; without settings those of the repository."""
-    with LocalCloud.start(log_file=directory / "cloud.log") as cloud:
-        app = CdkApp(cloud, directory, settings=settings)
-        synthesize(app)
-        app.bootstrap()
-        made = Deployment(cloud, app, app.deploy())
+    """Deploy onto a cloud of one's own, which ends with the block; without settings those of the repository.
+
+    The first deployment of these settings in a test run is saved, and the others start from what was saved.
+    """
+    with ExitStack() as until_the_end:
+        with _shared("deployment", directory, settings) as state:
+            is_saved = state.exists()
+            started = LocalCloud.start(saved=state if is_saved else None, log_file=directory / "cloud.log")
+            cloud = until_the_end.enter_context(started)
+            app = CdkApp(cloud, directory, settings=settings)
+            synthesize(app)
+            if not is_saved:
+                app.bootstrap()
+                app.deploy()
+                cloud.save(state)
+        made = Deployment(cloud, app, _outputs(app))
         warm(made)
         yield made
+
+
+def _outputs(app: CdkApp) -> dict[str, str]:
+    """Return the outputs of the deployed stack, and write them where ``cdk deploy`` does."""
+    (stack,) = app.cloud.client("cloudformation").describe_stacks(StackName=app.stack_name)["Stacks"]
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
+    app.outputs_file.write_text(json.dumps({app.stack_name: outputs}))
+    return outputs
 
 
 def warm(deployment: Deployment) -> None:

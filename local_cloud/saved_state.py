@@ -1,0 +1,108 @@
+"""Saves a running cloud's state to a directory, from which another cloud can start.
+
+A saved state holds everything that ministack keeps, function code and S3 objects included. It contains the port of the
+cloud that saved it, in queue URLs for example; a cloud that starts from it replaces that by its own port. Faults,
+counted calls and warm functions are not part of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from local_cloud.paging import SortedKeys
+
+_ABOUT = "saved-by.json"
+_SERVICES, _OBJECTS = "services", "objects"
+
+
+class SavedStateError(ValueError):
+    """A state cannot be saved or restored; the message says why."""
+
+
+def directories(scratch: Path) -> dict[str, str]:
+    """Return the variables that tell ministack where to keep and find its state, below the server's own directory."""
+    return {
+        "PERSIST_STATE": "1",
+        "STATE_DIR": str(scratch / _SERVICES),
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(scratch / _OBJECTS),
+    }
+
+
+def restore(saved: Path, scratch: Path, port: int) -> None:
+    """Copy a saved state to where ministack reads it when it starts.
+
+    Args:
+        saved: the directory that was saved to.
+        scratch: the server's own directory.
+        port: the port of the new cloud.
+
+    Raises:
+        SavedStateError: there is no such state, or it belongs to another version of ministack.
+    """
+    try:
+        about = json.loads((saved / _ABOUT).read_text())
+    except (OSError, ValueError) as error:
+        raise SavedStateError(f"{saved}: no saved state: {error}") from error
+    if about["ministack"] != version("ministack"):
+        raise SavedStateError(f"{saved}: saved by ministack {about['ministack']}; this is {version('ministack')}")
+    for name in (_SERVICES, _OBJECTS):
+        shutil.copytree(saved / name, scratch / name, dirs_exist_ok=True)
+    saved_port = re.compile(rf"(?<=:){about['port']}\b")
+    for file in (scratch / _SERVICES).glob("*.json"):
+        file.write_text(saved_port.sub(str(port), file.read_text()))
+
+
+def install() -> None:
+    """Let ministack save its state when asked, not when it ends."""
+    from ministack import app
+
+    app.save_all = lambda _services: None
+
+
+def save(document: object) -> dict[str, Any]:
+    """Save the state to the directory that the document names, which must not exist; it is there whole or not at all.
+
+    Raises:
+        SavedStateError: the document names no directory, or a service's state cannot be saved.
+    """
+    from ministack import app
+    from ministack.core import persistence
+
+    named = document.get("directory") if isinstance(document, dict) else None
+    if not isinstance(named, str):
+        raise SavedStateError("directory: needed, as str")
+    target = Path(named)
+    partial = target.with_name(f"{target.name}.{os.getpid()}")
+    try:
+        (partial / _SERVICES).mkdir(parents=True)
+        for service, get_state in app._build_persistence_save_dict().items():
+            state = get_state()
+            if state is not None:
+                wrapped = {"__ministack_format__": persistence._state_format_version(service), "payload": state}
+                (partial / _SERVICES / f"{service}.json").write_text(json.dumps(wrapped, default=_plain))
+        # Function code, keys and objects, which ministack itself keeps in files.
+        for name, files in ((_SERVICES, persistence.STATE_DIR), (_OBJECTS, os.environ["S3_DATA_DIR"])):
+            if Path(files).is_dir():
+                shutil.copytree(files, partial / name, dirs_exist_ok=True)
+        about = {"port": int(os.environ["GATEWAY_PORT"]), "ministack": version("ministack")}
+        (partial / _ABOUT).write_text(json.dumps(about))
+        partial.rename(target)
+    except (OSError, TypeError, ValueError) as error:
+        raise SavedStateError(f"{target}: {error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return {}
+
+
+def _plain(value: object) -> Any:
+    """Return what JSON has for a value of ministack's or of the patches'."""
+    from ministack.core import persistence
+
+    return list(value) if isinstance(value, SortedKeys) else persistence._json_default(value)

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local_cloud.process import LocalCloud, LocalCloudError
+from tests.integration.local_cloud.account import ALLOW_IOT, Account, document, make_function, sign_in, unique
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_ANSWER = """
+def handler(event, context):
+    return {"answer": event["question"]}
+"""
+
+
+class _Made:
+    """Something of each kind that a deployment needs, made on the cloud that is saved."""
+
+    def __init__(self, cloud: LocalCloud) -> None:
+        self.account = Account.on(cloud)
+        self.user = self.account.user()
+        self.policy = unique("policy")
+        cloud.client("iot").create_policy(policyName=self.policy, policyDocument=document(ALLOW_IOT))
+        cloud.client("iot").attach_policy(policyName=self.policy, target=self.user.identity_id)
+        self.function = make_function(cloud, _ANSWER)
+        self.bucket, self.queue, self.parameter = unique("bucket"), unique("queue"), f"/{unique('parameter')}"
+        cloud.client("s3").create_bucket(Bucket=self.bucket)
+        cloud.client("s3").put_object(Bucket=self.bucket, Key="asset", Body=b"\x00\xff")
+        url = cloud.client("sqs").create_queue(QueueName=self.queue)["QueueUrl"]
+        cloud.client("sqs").send_message(QueueUrl=url, MessageBody="waiting")
+        cloud.client("ssm").put_parameter(Name=self.parameter, Value="kept", Type="String")
+        self.key = cloud.client("kms").create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")["KeyMetadata"]
+        self.mac = self._mac(cloud)
+
+    def _mac(self, cloud: LocalCloud) -> bytes:
+        answer = cloud.client("kms").generate_mac(KeyId=self.key["KeyId"], MacAlgorithm="HMAC_SHA_256", Message=b"m")
+        return bytes(answer["Mac"])
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, _Made]:
+    directory = tmp_path_factory.mktemp("saved") / "state"
+    with LocalCloud.start() as cloud:
+        made = _Made(cloud)
+        cloud.save(directory)
+    return directory, made
+
+
+@pytest.fixture(scope="module")
+def restored(saved: tuple[Path, _Made]) -> Iterator[LocalCloud]:
+    with LocalCloud.start(saved=saved[0]) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def made(saved: tuple[Path, _Made]) -> _Made:
+    return saved[1]
+
+
+def test_restored_cloud_signs_users_in_with_their_identity(restored: LocalCloud, made: _Made) -> None:
+    account = made.account
+    (name,) = (
+        user["Username"] for user in restored.client("cognito-idp").list_users(UserPoolId=account.user_pool_id)["Users"]
+    )
+    tokens = sign_in(restored, account.client_id, name)
+    logins = {account.provider_name: tokens["IdToken"]}
+    identities = restored.client("cognito-identity")
+    identity_id = identities.get_id(IdentityPoolId=account.identity_pool_id, Logins=logins)["IdentityId"]
+    assert identity_id == made.user.identity_id
+    page = identities.list_identities(IdentityPoolId=account.identity_pool_id, MaxResults=60)
+    assert [each["IdentityId"] for each in page["Identities"]] == [identity_id]
+
+
+def test_restored_policy_keeps_its_targets_and_accepts_more(restored: LocalCloud, made: _Made) -> None:
+    iot = restored.client("iot")
+    more = f"us-east-1:{uuid.uuid4()}"
+    iot.attach_policy(policyName=made.policy, target=more)
+    targets = iot.list_targets_for_policy(policyName=made.policy)["targets"]
+    assert sorted(targets) == sorted([made.user.identity_id, more])
+
+
+def test_restored_function_runs(restored: LocalCloud, made: _Made) -> None:
+    answer = restored.client("lambda").invoke(FunctionName=made.function, Payload=b'{"question": 42}')
+    assert answer["Payload"].read() == b'{"answer": 42}'
+
+
+def test_restored_queue_has_the_new_port_and_the_waiting_message(restored: LocalCloud, made: _Made) -> None:
+    sqs: Any = restored.client("sqs")
+    url = sqs.get_queue_url(QueueName=made.queue)["QueueUrl"]
+    assert f":{restored.port}/" in url
+    assert [each["Body"] for each in sqs.receive_message(QueueUrl=url)["Messages"]] == ["waiting"]
+
+
+def test_restored_object_parameter_and_key_are_the_same(restored: LocalCloud, made: _Made) -> None:
+    assert restored.client("s3").get_object(Bucket=made.bucket, Key="asset")["Body"].read() == b"\x00\xff"
+    assert restored.client("ssm").get_parameter(Name=made.parameter)["Parameter"]["Value"] == "kept"
+    assert made._mac(restored) == made.mac
+
+
+def test_state_of_another_ministack_is_refused(tmp_path: Path) -> None:
+    other = tmp_path / "state"
+    other.mkdir()
+    (other / "saved-by.json").write_text('{"port": 1, "ministack": "0.0.1"}')
+    log = tmp_path / "cloud.log"
+    with pytest.raises(LocalCloudError, match="did not start"):
+        LocalCloud.start(saved=other, log_file=log)
+    assert "saved by ministack 0.0.1" in log.read_text()
+
+
+def test_state_is_never_saved_over_another(saved: tuple[Path, _Made], restored: LocalCloud) -> None:
+    with pytest.raises(ValueError, match="state"):
+        restored.save(saved[0])
