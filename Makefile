@@ -63,8 +63,7 @@ test: $(DEV_DONE) $(WEB_DONE) ## all tests: unit, integration (embedded cloud), 
 	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 local: setup ## embedded cloud in the background, deployed; writes .local/env and .local/outputs.json
-	@$(BIN)/python -m local_cloud up $(if $(PORT),--port $(PORT))
-	@$(BIN)/python -m local_cloud deploy
+	@$(BIN)/python -m local_cloud deploy $(if $(PORT),--port $(PORT))
 
 local-down: setup ## end what `make local` started
 	@$(BIN)/python -m local_cloud down

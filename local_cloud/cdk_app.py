@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from local_cloud.process import LocalCloud
 
 _LAST_LINES = 25
+_BOOTSTRAP_STACK = "CDKToolkit"
 
 
 class CdkError(LocalCloudError):
@@ -102,7 +103,17 @@ class CdkApp:
         """
         if not self.outputs_file.exists():
             raise CdkError(f"nothing is deployed: {self.outputs_file} is missing; `deploy` writes it")
-        outputs: dict[str, str] = json.loads(self.outputs_file.read_text())[self.stack_name]
+        outputs: dict[str, str]
+        (outputs,) = json.loads(self.outputs_file.read_text()).values()
+        return outputs
+
+    def write_outputs(self) -> dict[str, str]:
+        """Write the outputs of the stack that the cloud started with, as ``cdk deploy`` does, and return them."""
+        stacks = self.cloud.client("cloudformation").describe_stacks()["Stacks"]
+        (stack,) = (each for each in stacks if each["StackName"] != _BOOTSTRAP_STACK)
+        outputs = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.outputs_file.write_text(json.dumps({stack["StackName"]: outputs}, indent=2))
         return outputs
 
     def destroy(self) -> None:

@@ -6,23 +6,53 @@ import sys
 
 import typer
 
+from deployment.cdk_cli import REPOSITORY
 from local_cloud.cdk_app import CdkApp
 from local_cloud.demo import run_demo
 from local_cloud.environment import DEFAULT_REGION
 from local_cloud.options import DEFAULT_STATE, Port, Region, StateDirectory, running
+from local_cloud.process import LocalCloud, LocalCloudError
 from local_cloud.rehearsal import Steps, rehearse_deployment
+from local_cloud.saved_deployments import SavedDeployments, digest_of
+from local_cloud.state import State
 
 app = typer.Typer()
 
 
+_DEPLOYED = ("app.py", "cdk.json", "package-lock.json", "requirements.txt", "stacks", "lambdas", "pubsub_client")
+"""The files and directories of the repository that decide what is deployed."""
+
+
 @app.command()
-def deploy(state_dir: StateDirectory = DEFAULT_STATE) -> None:
-    """Deploy this repository's stack onto the cloud that `up` started."""
-    steps = Steps()
-    cdk_app = CdkApp(running(state_dir), state_dir)
+def deploy(port: Port = None, state_dir: StateDirectory = DEFAULT_STATE) -> None:
+    """Deploy this repository's stack onto the cloud in the background; start one if none runs.
+
+    If it was deployed before and no file of it has changed, the new cloud starts with the stack deployed.
+    """
+    steps, state, saved = Steps(), State(state_dir), SavedDeployments(state_dir / "deployments")
+    digest = digest_of([REPOSITORY / name for name in _DEPLOYED])
+    with state.alone():
+        running_before = state.running()
+        if running_before and port not in (None, running_before.port):
+            raise LocalCloudError(
+                f"a cloud of {state_dir} runs on port {running_before.port} already: end it with `down` first"
+            )
+        restored = None if running_before else saved.start(digest, port, region=DEFAULT_REGION, log_file=state.log_file)
+        cloud = running_before or restored or LocalCloud.start(port, log_file=state.log_file)
+        if not running_before:
+            state.remember(cloud)
+            cloud.let_go()
+    print(f"local cloud: {cloud.endpoint_url}   (. {state_dir}/env makes it yours)")
+    cdk_app = CdkApp(cloud, state_dir)
+    if restored:
+        cdk_app.write_outputs()
+        print(f"nothing has changed, so the saved deployment was restored; the outputs are in {cdk_app.outputs_file}")
+        return
     steps.run("cdk synth", cdk_app.synth)
     steps.run("cdk bootstrap", cdk_app.bootstrap)
     steps.run("cdk deploy", cdk_app.deploy)
+    if not running_before:  # a cloud that ran before may hold anything
+        saved.save(digest, cloud)
     print(f"deployed; the outputs are in {cdk_app.outputs_file}")
 
 

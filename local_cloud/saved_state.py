@@ -7,6 +7,7 @@ counted calls and warm functions are not part of it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -44,14 +45,16 @@ def restore(saved: Path, scratch: Path, port: int) -> None:
         port: the port of the new cloud.
 
     Raises:
-        SavedStateError: there is no such state, or it belongs to another version of ministack.
+        SavedStateError: there is no such state, another version of ministack saved it, or one of its files changed.
     """
     try:
         about = json.loads((saved / _ABOUT).read_text())
-    except (OSError, ValueError) as error:
-        raise SavedStateError(f"{saved}: no saved state: {error}") from error
-    if about["ministack"] != version("ministack"):
-        raise SavedStateError(f"{saved}: saved by ministack {about['ministack']}; this is {version('ministack')}")
+        if about["ministack"] != version("ministack"):
+            raise SavedStateError(f"{saved}: saved by ministack {about['ministack']}; this is {version('ministack')}")
+        if about["digest"] != _digest(saved):
+            raise SavedStateError(f"{saved}: its files are not the ones that were saved")
+    except (OSError, KeyError, json.JSONDecodeError) as error:
+        raise SavedStateError(f"{saved}: no saved state: {error!r}") from error
     for name in (_SERVICES, _OBJECTS):
         shutil.copytree(saved / name, scratch / name, dirs_exist_ok=True)
     saved_port = re.compile(rf"(?<=:){about['port']}\b")
@@ -60,10 +63,23 @@ def restore(saved: Path, scratch: Path, port: int) -> None:
 
 
 def install() -> None:
-    """Let ministack save its state when asked, not when it ends."""
+    """Let ministack save its state when asked, not when it ends, and start only if it can load all of it."""
     from ministack import app
 
     app.save_all = lambda _services: None
+    app._load_persisted_state = _load
+
+
+def _load() -> None:
+    """Load what was restored; ministack's own function goes on without what it cannot load."""
+    from ministack import app
+    from ministack.core import persistence
+
+    for service, module in app._state_map.items():
+        file = Path(persistence.STATE_DIR) / f"{service}.json"
+        if file.exists():
+            state = json.loads(file.read_text(), object_hook=persistence._json_object_hook)
+            app._get_module(module).load_persisted_state(state)
 
 
 def save(document: object) -> dict[str, Any]:
@@ -85,13 +101,13 @@ def save(document: object) -> dict[str, Any]:
         for service, get_state in app._build_persistence_save_dict().items():
             state = get_state()
             if state is not None:
-                wrapped = {"__ministack_format__": persistence._state_format_version(service), "payload": state}
-                (partial / _SERVICES / f"{service}.json").write_text(json.dumps(wrapped, default=_plain))
+                (partial / _SERVICES / f"{service}.json").write_text(json.dumps(state, default=_plain))
         # Function code, keys and objects, which ministack itself keeps in files.
         for name, files in ((_SERVICES, persistence.STATE_DIR), (_OBJECTS, os.environ["S3_DATA_DIR"])):
             if Path(files).is_dir():
                 shutil.copytree(files, partial / name, dirs_exist_ok=True)
-        about = {"port": int(os.environ["GATEWAY_PORT"]), "ministack": version("ministack")}
+        port = int(os.environ["GATEWAY_PORT"])
+        about = {"port": port, "ministack": version("ministack"), "digest": _digest(partial)}
         (partial / _ABOUT).write_text(json.dumps(about))
         partial.rename(target)
     except (OSError, TypeError, ValueError) as error:
@@ -99,6 +115,15 @@ def save(document: object) -> dict[str, Any]:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return {}
+
+
+def _digest(directory: Path) -> str:
+    """Return a digest of the files in a saved state."""
+    digest = hashlib.sha256()
+    for file in sorted(each for name in (_SERVICES, _OBJECTS) for each in (directory / name).rglob("*")):
+        if file.is_file():
+            digest.update(f"{file.relative_to(directory)}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def _plain(value: object) -> Any:

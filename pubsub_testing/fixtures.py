@@ -32,17 +32,27 @@ def pubsub_app() -> Path | None:
 
 @pytest.fixture(scope="session")
 def local_cloud(
-    pubsub_settings: dict[str, Any], pubsub_app: Path | None, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    pubsub_settings: dict[str, Any],
+    pubsub_app: Path | None,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[LocalDeployment]:
-    """An embedded cloud of this test run with the stack on it; it ends with the run."""
+    """A local cloud of this test run with the stack on it; it ends with the run.
+
+    The deployed state is kept in pytest's cache. While neither the stack nor a version has changed, later runs start
+    from it. ``--cache-clear`` removes it.
+    """
     from local_cloud.process import LocalCloudError
+    from local_cloud.saved_deployments import SavedDeployments
     from pubsub_testing.provisioning import provisioned
     from pubsub_testing.synthesis import CdkApp
 
     with ExitStack() as until_the_run_ends:
         try:
             app = CdkApp.in_directory(pubsub_app) if pubsub_app else CdkApp.of_settings(pubsub_settings)
-            deployment = provisioned(tmp_path_factory.mktemp("local-cloud"), app)
+            cache: pytest.Cache | None = getattr(request.config, "cache", None)  # None with -p no:cacheprovider
+            saved = SavedDeployments(cache.mkdir("pubsub-deployments")) if cache else None
+            deployment = provisioned(tmp_path_factory.mktemp("local-cloud"), app, saved)
             made = until_the_run_ends.enter_context(deployment)
         except (ProvisioningError, LocalCloudError) as error:
             pytest.fail(str(error), pytrace=False)

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import WaiterError
 
+from local_cloud.environment import DEFAULT_REGION
 from local_cloud.process import LocalCloud
+from local_cloud.saved_deployments import SavedDeployments, digest_of
 from pubsub_testing.deployment import LocalDeployment, ProvisioningError
 
 if TYPE_CHECKING:
@@ -27,24 +29,44 @@ _BOOTSTRAPPED = "1000"
 
 
 @contextmanager
-def provisioned(directory: Path, app: CdkApp) -> Iterator[LocalDeployment]:
+def provisioned(directory: Path, app: CdkApp, saved: SavedDeployments | None) -> Iterator[LocalDeployment]:
     """Give an app's stack on a cloud of one's own, which ends with the block.
 
     Args:
         directory: for the cloud's log and the cloud assembly.
         app: what is synthesized, with one stack.
+        saved: deployments of earlier test runs; this one is among them afterwards.
 
     Raises:
         ProvisioningError: the app fails, or its stack does not come to be.
         LocalCloudError: the cloud does not start.
     """
-    assembly = directory / "cdk.out"
+    assembly, log_file = directory / "cdk.out", directory / "cloud.log"
+    stack, digest = None, app.digest()
+    if digest is None:  # only the template tells what is deployed
+        app.synthesize(assembly)
+        stack = _Stack.of(assembly)
+        digest = digest_of([assembly / stack.properties["templateFile"]])
+    if saved and (restored := saved.start(digest, region=DEFAULT_REGION, log_file=log_file)):
+        with restored:
+            yield _deployed(restored)
+        return
     with ThreadPoolExecutor(1) as background:
-        synthesis = background.submit(app.synthesize, assembly)
-        with LocalCloud.start(log_file=directory / "cloud.log") as cloud:
-            synthesis.result()
-            stack = _Stack.of(assembly)
-            yield LocalDeployment(cloud, stack.name, _deploy(cloud, stack))
+        synthesis = None if stack else background.submit(app.synthesize, assembly)
+        with LocalCloud.start(log_file=log_file) as cloud:
+            if synthesis:
+                synthesis.result()
+            _deploy(cloud, stack or _Stack.of(assembly))
+            if saved:
+                saved.save(digest, cloud)
+            yield _deployed(cloud)
+
+
+def _deployed(cloud: LocalCloud) -> LocalDeployment:
+    """Describe the one stack on a cloud."""
+    (stack,) = cloud.client("cloudformation").describe_stacks()["Stacks"]
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+    return LocalDeployment(cloud, stack["StackName"], outputs)
 
 
 @dataclass(frozen=True)
@@ -83,8 +105,8 @@ class _Stack:
         return [*json.loads((self.assembly / file).read_text())["files"].values()]
 
 
-def _deploy(cloud: LocalCloud, stack: _Stack) -> dict[str, str]:
-    """Publish what the stack needs, create it, and return its outputs by name."""
+def _deploy(cloud: LocalCloud, stack: _Stack) -> None:
+    """Publish what the stack needs, and create it."""
     url = _publish(cloud, stack)
     cloudformation = cloud.client("cloudformation")
     cloudformation.create_stack(StackName=stack.name, TemplateURL=url, Capabilities=["CAPABILITY_NAMED_IAM"])
@@ -100,8 +122,6 @@ def _deploy(cloud: LocalCloud, stack: _Stack) -> dict[str, str]:
             if each["ResourceStatus"].endswith("FAILED")
         ]
         raise ProvisioningError("\n".join([f"the stack {stack.name} was not created: {error}", *reasons])) from error
-    (described,) = cloudformation.describe_stacks(StackName=stack.name)["Stacks"]
-    return {each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", [])}
 
 
 def _publish(cloud: LocalCloud, stack: _Stack) -> str:

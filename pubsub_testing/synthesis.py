@@ -8,10 +8,13 @@ import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from local_cloud.environment import ACCOUNT_ID, DEFAULT_REGION, without_aws
+from local_cloud.saved_deployments import digest_of
 from pubsub_testing.app import WRONG_SETTINGS
 from pubsub_testing.deployment import ProvisioningError
 
@@ -28,12 +31,14 @@ class CdkApp:
     command: str
     directory: Path
     context: Mapping[str, Any]
+    is_toolkits: bool = False
+    """Whether it makes the toolkit's own stack, which depends on nothing but the context."""
 
     @classmethod
     def of_settings(cls, settings: Mapping[str, Any]) -> Self:
         """Take the toolkit's own stack."""
         command = shlex.join([sys.executable, "-m", "pubsub_testing.app"])
-        return cls(command, Path.cwd(), {"amplify-pubsub": dict(settings)})
+        return cls(command, Path.cwd(), {"amplify-pubsub": dict(settings)}, is_toolkits=True)
 
     @classmethod
     def in_directory(cls, directory: Path) -> Self:
@@ -48,6 +53,15 @@ class CdkApp:
             return cls(document["app"], directory, document.get("context", {}))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ProvisioningError(f"fixture pubsub_app: {file} names no app: {error!r}") from error
+
+    def digest(self) -> str | None:
+        """Return a digest of what decides the template; None for an app of one's own, which may read anything."""
+        if not self.is_toolkits:
+            return None
+        packages = (find_spec(name) for name in ("amplify_pubsub", "pubsub_client"))
+        folders = [Path(folder) for each in packages if each for folder in each.submodule_search_locations or ()]
+        folders += [functions for each in folders if (functions := each.parent / "lambdas").is_dir()]  # not in a wheel
+        return digest_of(folders, version("aws-cdk-lib"), sys.version, json.dumps(self.context, sort_keys=True))
 
     def synthesize(self, assembly: Path) -> None:
         """Run the app in a process of its own, which leaves no Node and no warning in this one.

@@ -53,24 +53,27 @@ class Checkout:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    """What `make local` makes, until `make local-down`."""
+    """What `make local` makes, until `make local-down`: the second time, when it restores what it deployed at first."""
     directory = tmp_path_factory.mktemp("documentation") / "checkout"
     shutil.copytree(REPOSITORY, directory, ignore=shutil.ignore_patterns(*_LEFT_BEHIND))
     for name in (".venv", "node_modules"):
         (directory / name).symlink_to(REPOSITORY / name)
     _make("local", directory)
+    _make("local-down", directory)
+    assert "the saved deployment was restored" in _make("local", directory)
     try:
         yield _settled(directory)
     finally:
         _make("local-down", directory)
 
 
-def _make(target: str, directory: Path) -> None:
+def _make(target: str, directory: Path) -> str:
     command = ["make", "--no-print-directory", target]
     done = subprocess.run(
         command, cwd=directory, env=without_aws(os.environ), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def _settled(directory: Path) -> Checkout:

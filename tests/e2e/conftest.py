@@ -278,17 +278,9 @@ def deployed(directory: Path, settings: Mapping[str, Any] | None = None) -> Iter
                 app.bootstrap()
                 app.deploy()
                 cloud.save(state)
-        made = Deployment(cloud, app, _outputs(app))
+        made = Deployment(cloud, app, app.write_outputs() if is_saved else app.outputs())
         warm(made)
         yield made
-
-
-def _outputs(app: CdkApp) -> dict[str, str]:
-    """Return the outputs of the deployed stack, and write them where ``cdk deploy`` does."""
-    (stack,) = app.cloud.client("cloudformation").describe_stacks(StackName=app.stack_name)["Stacks"]
-    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
-    app.outputs_file.write_text(json.dumps({app.stack_name: outputs}))
-    return outputs
 
 
 def warm(deployment: Deployment) -> None:

@@ -165,6 +165,24 @@ def test_what_the_documentation_shows_runs_on_one_cloud(installed: Installed, pr
     assert "3 passed" in done.stdout
 
 
+def test_later_run_starts_from_the_saved_deployment_unless_it_is_damaged(installed: Installed, project: Path) -> None:
+    (project / "test_it.py").write_text(
+        "from pathlib import Path\n\n\ndef test_it(local_cloud, signed_in_user):\n"
+        "    created = local_cloud.cloud.calls().get('cloudformation:CreateStack', 0)\n"
+        "    Path('created').write_text(str(created))\n"
+    )
+
+    def stacks_created() -> int:
+        done = installed.pytest(project)
+        assert done.returncode == 0, _told(done)
+        return int((project / "created").read_text())
+
+    assert (stacks_created(), stacks_created()) == (1, 0)
+    (state,) = (project / ".pytest_cache" / "d" / "pubsub-deployments").iterdir()
+    (state / "services" / "iot.json").write_text("{}")
+    assert stacks_created() == 1
+
+
 @pytest.mark.parametrize(
     ("fixture", "value", "message"),
     [

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -110,6 +111,16 @@ def test_state_of_another_ministack_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LocalCloudError, match="did not start"):
         LocalCloud.start(saved=other, log_file=log)
     assert "saved by ministack 0.0.1" in log.read_text()
+
+
+def test_state_with_a_changed_file_is_refused(saved: tuple[Path, _Made], tmp_path: Path) -> None:
+    changed = tmp_path / "state"
+    shutil.copytree(saved[0], changed)
+    (changed / "services" / "iot.json").write_text("{}")
+    log = tmp_path / "cloud.log"
+    with pytest.raises(LocalCloudError, match="did not start"):
+        LocalCloud.start(saved=changed, log_file=log)
+    assert "not the ones that were saved" in log.read_text()
 
 
 def test_state_is_never_saved_over_another(saved: tuple[Path, _Made], restored: LocalCloud) -> None:
