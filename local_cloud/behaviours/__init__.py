@@ -25,6 +25,7 @@ BEHAVIOURS = (
     "iot_policies",
     "test_authorization",
     "attached_policies_limit",
+    "identity_things",
     "mqtt31",
     "resubscribe",
     "guest_access",

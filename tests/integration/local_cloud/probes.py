@@ -333,16 +333,25 @@ def iot_policies(account: Account) -> bool:
 
 
 def test_authorization(account: Account) -> bool:
-    """What an identity may do can be asked."""
+    """What an identity may do can be asked, with the identity pool's role and without it."""
     identity_id = f"{account.cloud.region}:{uuid.uuid4()}"
     account.attach(identity_id, ALLOW_IOT)
-    question = {"actionType": "CONNECT", "resources": [account.arn("client/probe")]}
+    pool_id = account.make_identity_pool()
+    nothing = document({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"})
+    account.cloud.client("iam").put_role_policy(
+        RoleName=account.authenticated_role(pool_id), PolicyName="allow", PolicyDocument=nothing
+    )
+    asked: Any = {
+        "principal": identity_id,
+        "authInfos": [{"actionType": "CONNECT", "resources": [account.arn("client/probe")]}],
+    }
     iot = account.cloud.client("iot")
     try:
-        (result,) = iot.test_authorization(principal=identity_id, authInfos=[question])["authResults"]
+        (alone,) = iot.test_authorization(**asked)["authResults"]
+        (with_role,) = iot.test_authorization(**asked, cognitoIdentityPoolId=pool_id)["authResults"]
     except ClientError:
         return False
-    return bool(result["authDecision"] == "ALLOWED")
+    return bool((alone["authDecision"], with_role["authDecision"]) == ("ALLOWED", "IMPLICIT_DENY"))
 
 
 # It is named as the operation is, and no test.
@@ -480,6 +489,19 @@ def attached_policies_limit(account: Account) -> bool:
     return _refused(lambda: account.attach(identity_id, ALLOW_IOT), "LimitExceededException")
 
 
+def identity_things(account: Account) -> bool:
+    """A thing that an identity was attached to is listed for it, and the identity for the thing."""
+    iot, name = account.cloud.client("iot"), unique("thing")
+    identity_id = f"{account.cloud.region}:{uuid.uuid4()}"
+    iot.create_thing(thingName=name)
+    try:
+        iot.attach_thing_principal(thingName=name, principal=identity_id)
+        things = iot.list_principal_things(principal=identity_id)["things"]
+    except ClientError:
+        return False
+    return bool(things == [name] and iot.list_thing_principals(thingName=name)["principals"] == [identity_id])
+
+
 def client_attributes(account: Account) -> bool:
     """A user who signs up cannot set an attribute that the app client may not write."""
     _, client_id = make_user_pool(account.cloud, client={"WriteAttributes": ["email"]})
@@ -577,6 +599,7 @@ PROBES: dict[str, Callable[[Account], bool]] = {
         iot_policies,
         test_authorization,
         attached_policies_limit,
+        identity_things,
         mqtt31,
         resubscribe,
         guest_access,
