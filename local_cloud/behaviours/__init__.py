@@ -55,6 +55,8 @@ BEHAVIOURS = (
     "parameter_permissions",
     "role_policy_keys",
     "concurrency_permissions",
+    "log_group_permissions",
+    "rule_permissions",
     "failed_deletes",
     "stopped_executions",
     "state_machine_permissions",

@@ -258,6 +258,31 @@ def concurrency_permissions(account: Account) -> bool:
     return not _refused(lambda: functions.get_function_concurrency(FunctionName=function_arn), "AccessDeniedException")
 
 
+def log_group_permissions(account: Account) -> bool:
+    """Who may describe every log group describes them, and who may describe one does not."""
+    cloud = account.cloud
+    group = f"arn:aws:logs:{cloud.region}:{cloud.account_id}:log-group:"
+    statement = {"Effect": "Allow", "Action": "logs:DescribeLogGroups"}
+    all_, one = (
+        account.client("logs", _who_may(account, statement | {"Resource": f"{group}{name}"})) for name in ("*", "one:*")
+    )
+    code = "AccessDeniedException"
+    return not _refused(lambda: all_.describe_log_groups(logGroupNamePrefix="one"), code) and _refused(
+        lambda: one.describe_log_groups(logGroupNamePrefix="one"), code
+    )
+
+
+def rule_permissions(account: Account) -> bool:
+    """Who may describe a rule and list its targets by its ARN does."""
+    name = unique("rule")
+    rule = account.cloud.client("events").put_rule(Name=name, ScheduleExpression="rate(1 day)")["RuleArn"]
+    allow = {"Effect": "Allow", "Action": ["events:DescribeRule", "events:ListTargetsByRule"], "Resource": rule}
+    events, code = account.client("events", _who_may(account, allow)), "AccessDeniedException"
+    return not _refused(lambda: events.describe_rule(Name=name), code) and not _refused(
+        lambda: events.list_targets_by_rule(Rule=name), code
+    )
+
+
 def _who_may(account: Account, statement: dict[str, Any]) -> Credentials:
     """Return the credentials of a role that may do this alone."""
     cloud = account.cloud
@@ -591,6 +616,8 @@ PROBES: dict[str, Callable[[Account], bool]] = {
         parameter_permissions,
         role_policy_keys,
         concurrency_permissions,
+        log_group_permissions,
+        rule_permissions,
         failed_deletes,
         stopped_executions,
         invocations_under_way,
