@@ -55,6 +55,7 @@ BEHAVIOURS = (
     "parameter_permissions",
     "role_policy_keys",
     "concurrency_permissions",
+    "account_settings_permissions",
     "log_group_permissions",
     "rule_permissions",
     "failed_deletes",

@@ -258,6 +258,16 @@ def concurrency_permissions(account: Account) -> bool:
     return not _refused(lambda: functions.get_function_concurrency(FunctionName=function_arn), "AccessDeniedException")
 
 
+def account_settings_permissions(account: Account) -> bool:
+    """Who may read Lambda's account settings reads them, and who may not does not."""
+    code = "AccessDeniedException"
+    may, may_not = (
+        account.client("lambda", _who_may(account, {"Effect": "Allow", "Action": action, "Resource": "*"}))
+        for action in ("lambda:GetAccountSettings", "lambda:GetFunction")
+    )
+    return not _refused(may.get_account_settings, code) and _refused(may_not.get_account_settings, code)
+
+
 def log_group_permissions(account: Account) -> bool:
     """Who may describe every log group describes them, and who may describe one does not."""
     cloud = account.cloud
@@ -616,6 +626,7 @@ PROBES: dict[str, Callable[[Account], bool]] = {
         parameter_permissions,
         role_policy_keys,
         concurrency_permissions,
+        account_settings_permissions,
         log_group_permissions,
         rule_permissions,
         failed_deletes,
