@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs
 
-from local_cloud import calls, saved_state, seeds
+from local_cloud import calls, saved_state, seeds, trigger_events
 from local_cloud.faults import settings
 from local_cloud.faults.answers import client_messages
 
@@ -18,16 +18,19 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _FAULTS = "/_local_cloud/faults"
+_TRIGGER_EVENTS = "/_local_cloud/trigger-events"
 _GET: dict[str, Callable[[], object]] = {
     "/_local_cloud/calls": lambda: dict(calls.counts),
     "/_local_cloud/process": lambda: {"pid": os.getpid()},
     _FAULTS: settings.read,
+    _TRIGGER_EVENTS: trigger_events.read,
 }
 _POST: dict[str, Callable[[object], object]] = {
     "/_local_cloud/identities": seeds.identities,
     "/_local_cloud/attachments": seeds.attachments,
     "/_local_cloud/state": saved_state.save,
     _FAULTS: settings.change,
+    _TRIGGER_EVENTS: trigger_events.change,
 }
 _DELETE: dict[str, Callable[[dict[str, list[str]]], object]] = {_FAULTS: settings.clear}
 

@@ -62,8 +62,18 @@ def _statements(document: str, variables: tuple[tuple[str, str], ...]) -> Any:
 
 
 def without_value(document: str, variables: Mapping[str, str]) -> list[str]:
-    """Return the names of the variables in a policy document that have no value."""
-    return sorted({name for name in _VARIABLE.findall(document) if name.lower() not in variables})
+    """Return the names of the variables and the condition keys in a policy document that have no value."""
+    names = {*_VARIABLE.findall(document), *_condition_keys(document)}
+    return sorted({name for name in names if name.lower() not in variables})
+
+
+@functools.lru_cache(maxsize=1024)
+def _condition_keys(document: str) -> frozenset[str]:
+    given = json.loads(document).get("Statement", [])
+    tests = [
+        test for each in ([given] if isinstance(given, dict) else given) for test in each.get("Condition", {}).values()
+    ]
+    return frozenset(key for test in tests for key in test)
 
 
 def default_document(policy: Mapping[str, Any]) -> str:

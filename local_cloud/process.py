@@ -25,6 +25,7 @@ from local_cloud.faults import Effect, Fault, SetFault
 from local_cloud.faults.fault import CREDENTIALS_KEY, PROPAGATION_KEY, fault_as_document, parse_fault
 from local_cloud.own_addresses import ask
 from local_cloud.server import STAY
+from local_cloud.trigger_events import KEY as TRIGGER_EVENTS_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -201,6 +202,16 @@ class LocalCloud:
     @credentials_lifetime_seconds.setter
     def credentials_lifetime_seconds(self, seconds: float) -> None:
         ask(self._faults_url, "POST", {CREDENTIALS_KEY: seconds})
+
+    @contextmanager
+    def only_readable_attributes_in_events(self) -> Iterator[None]:
+        """Let triggers receive only the attributes that the app client may read, in this block."""
+        url = f"{self.endpoint_url}/_local_cloud/trigger-events"
+        ask(url, "POST", {TRIGGER_EVENTS_KEY: True})
+        try:
+            yield
+        finally:
+            ask(url, "POST", {TRIGGER_EVENTS_KEY: False})
 
     def seed_identities(self, identity_pool_id: str, count: int, *, login: str | None = None) -> list[str]:
         """Make signed-in identities for a load test, thousands in a second, and return their ids.

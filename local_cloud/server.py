@@ -77,6 +77,9 @@ def _configure_ministack(port: int, region: str, scratch: str) -> None:
         **saved_state.directories(Path(scratch)),
         "LOCALSTACK_PERSISTENCE": "0",
         "TMPDIR": scratch,
+        # AWS's default quota, where ministack has one by this machine's memory.
+        # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+        "LAMBDA_ACCOUNT_CONCURRENCY": environment.get("LAMBDA_ACCOUNT_CONCURRENCY", "1000"),
         # Functions run as processes. No Docker is found: ministack would remove every container of another
         # ministack on this machine when it starts and ends.
         "LAMBDA_EXECUTOR": "local",

@@ -21,6 +21,8 @@ from ministack.core.iam_evaluator import EvalContext, evaluate_resource_policy
 from ministack.core.responses import error_response_json, get_account_id, get_region
 from ministack.services import cognito, lambda_svc
 
+from local_cloud.trigger_events import EVENTS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -94,6 +96,9 @@ def _event(
     pool_id: str, client_id: str, user: dict[str, Any], client_metadata: dict[str, str] | None
 ) -> dict[str, Any]:
     attributes = cognito._attr_list_to_dict(user["Attributes"])
+    if EVENTS.only_readable_attributes:
+        readable = cognito._user_pools[pool_id]["_clients"][client_id].get("ReadAttributes") or attributes
+        attributes = {name: value for name, value in attributes.items() if name == "sub" or name in readable}
     request = {
         "userAttributes": attributes | {"cognito:user_status": user["UserStatus"]},
         "newDeviceUsed": False,

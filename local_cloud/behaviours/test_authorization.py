@@ -1,7 +1,9 @@
 """TestAuthorization tells what the IoT policies attached to a principal allow, and which policy says so.
 
-ministack does not know the operation. AWS does not document whether the role of a Cognito identity is asked too; here
-it is not. Nor does it document the words of its refusals.
+ministack does not know the operation. With an identity and its identity pool, AWS IoT considers the pool's role for
+authenticated users as well; with only the pool, it considers the role for unauthenticated users. AWS documents neither
+whether it names policies of these roles, which are left out here, nor the words of its refusals.
+https://docs.aws.amazon.com/iot/latest/developerguide/thing-groups.html#group-test-authorization
 https://docs.aws.amazon.com/iot/latest/apireference/API_TestAuthorization.html
 https://docs.aws.amazon.com/iot/latest/apireference/API_AuthResult.html
 """
@@ -12,9 +14,9 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from ministack.core.iam_evaluator import evaluate
+from ministack.core.iam_evaluator import EvalContext, _gather_role_policies, _permissions_boundary, evaluate
 from ministack.core.responses import error_response_json, get_account_id, get_region, json_response
-from ministack.services import iot
+from ministack.services import cognito, iam, iot
 
 from local_cloud.iot_policy_documents import (
     default_document,
@@ -25,9 +27,13 @@ from local_cloud.iot_policy_documents import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-NEEDS = {iot: ("_route_request", "_policies", "_error_not_found")}
+NEEDS = {
+    cognito: ("_identity_pools",),
+    iam: ("_roles",),
+    iot: ("_route_request", "_policies", "_error_not_found"),
+}
 
 _PATH = "/test-authorization"
 _ACTIONS = {
@@ -79,17 +85,79 @@ def _test_authorization(asked: Mapping[str, Any], client_id: str | None) -> Any:
         if name not in skipped and (name in added or principal in policy["targets"])
     ]
     variables = variables_of_identity(principal, pool_id, client_id)
-    return json_response({"authResults": [_result(each, principal, policies, variables) for each in questions]})
+    role = _role(pool_id, "authenticated" if asked.get("principal") else "unauthenticated", variables)
+    if not asked.get("principal"):
+        return json_response({"authResults": [_result_of_role(each, role) for each in questions if role]})
+    return json_response({"authResults": [_result(each, principal, policies, variables, role) for each in questions]})
 
 
-def _result(
-    question: Mapping[str, Any], principal: str, policies: list[dict[str, Any]], variables: Mapping[str, str]
-) -> dict[str, Any]:
+def _role(pool_id: str | None, kind: str, variables: Mapping[str, str]) -> Callable[[str, str], str] | None:
+    """Return what decides on an action and a resource as the identity pool's role does; None without a pool."""
+    if pool_id is None:
+        return None
+    pool = cognito._identity_pools.get(pool_id)
+    if pool is None:
+        raise _RefusedError(f"Invalid Cognito identity pool: {pool_id}")
+    role_arn = str(pool.get("_roles", {}).get(kind, ""))
+    name, account_id = role_arn.rpartition("/")[2], get_account_id()
+    policies = _gather_role_policies(name, account_id) if name in iam._roles else []
+    limits = _permissions_boundary(iam._roles, name, account_id) if name in iam._roles else []
+
+    def decide(action: str, resource_arn: str) -> str:
+        context = EvalContext(
+            principal_arn=role_arn,
+            principal_type="AssumedRole",
+            principal_account=account_id,
+            action=action,
+            resource_arn=resource_arn,
+            region=get_region(),
+            service_context=dict(variables),
+        )
+        return str(evaluate(context, policies, *limits).decision)
+
+    return decide
+
+
+def _result_of_role(question: Mapping[str, Any], role: Callable[[str, str], str]) -> dict[str, Any]:
+    """Return what the role for unauthenticated users decides, without any IoT policy."""
+    action = _action(question)
+    return {
+        "authInfo": {"actionType": question["actionType"], "resources": question["resources"]},
+        "allowed": {"policies": []},
+        "denied": {"implicitDeny": {"policies": []}, "explicitDeny": {"policies": []}},
+        "authDecision": _of_all(role(action, each) for each in question["resources"]),
+        "missingContextValues": [],
+    }
+
+
+def _of_all(decisions: Iterable[str]) -> str:
+    """Return the decision on several resources, all of which must be allowed."""
+    decided = set(decisions)
+    return "EXPLICIT_DENY" if "Deny" in decided else "ALLOWED" if decided == {"Allow"} else "IMPLICIT_DENY"
+
+
+def _action(question: Mapping[str, Any]) -> str:
+    """Return the action asked about.
+
+    Raises:
+        _RefusedError: the question is not valid.
+    """
     action, resources = _ACTIONS.get(question.get("actionType", "")), question.get("resources") or []
     if action is None:
         raise _RefusedError(f"actionType must be one of {', '.join(_ACTIONS)}, not {question.get('actionType')}.")
     if not resources or any(len(each) > _LONGEST_RESOURCE for each in resources):
         raise _RefusedError(f"resources must be given, each of at most {_LONGEST_RESOURCE} characters.")
+    return action
+
+
+def _result(
+    question: Mapping[str, Any],
+    principal: str,
+    policies: list[dict[str, Any]],
+    variables: Mapping[str, str],
+    role: Callable[[str, str], str] | None,
+) -> dict[str, Any]:
+    action, resources = _action(question), question["resources"]
     said = {
         policy["policyName"]: {_decision(policy, principal, action, each, variables) for each in resources}
         for policy in policies
@@ -100,6 +168,10 @@ def _result(
         for each in resources
     )
     denied = any("Deny" in decisions for decisions in said.values())
+    decision = "EXPLICIT_DENY" if denied else "ALLOWED" if allowed else "IMPLICIT_DENY"
+    if role and decision != "EXPLICIT_DENY":
+        of_role = _of_all(role(action, each) for each in resources)
+        decision = of_role if of_role != "ALLOWED" else decision
     return {
         "authInfo": {"actionType": question["actionType"], "resources": resources},
         "allowed": _named(policies, (name for name, decisions in said.items() if "Allow" in decisions)),
@@ -107,7 +179,7 @@ def _result(
             "implicitDeny": _named(policies, (name for name, decisions in said.items() if "ImplicitDeny" in decisions)),
             "explicitDeny": _named(policies, (name for name, decisions in said.items() if "Deny" in decisions)),
         },
-        "authDecision": "EXPLICIT_DENY" if denied else "ALLOWED" if allowed else "IMPLICIT_DENY",
+        "authDecision": decision,
         "missingContextValues": sorted(
             {name for policy in policies for name in without_value(default_document(policy), variables)}
         ),

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pubsub_client.checks.check import Check, Finding, Group, Need, failed, needless, passed, warning
 from pubsub_client.checks.command import AwsCommand
+from pubsub_client.checks.functions import SignInFunctionsCanRun
+from pubsub_client.checks.parameters import ParametersAreValid
 from pubsub_client.checks.provisioning import IdentityPoolTakesTokens, asked_client
 from pubsub_client.checks.sign_in_flows import CUSTOM, REFRESH, SRP, describe_client, flows, has_pages, missing_flows
 from pubsub_client.checks.stack_resources import functions_by_logical_id
@@ -98,7 +100,7 @@ class NestedSignInIsWired(Check):
     id = "PS117"
     group = Group.PROVISIONING
     title = "the nested sign-in's app client and challenge are there"
-    rests_on = (IdentityPoolTakesTokens,)
+    rests_on = (IdentityPoolTakesTokens, SignInFunctionsCanRun, ParametersAreValid)
     needs = frozenset({Need.OPERATOR, Need.STACK})
 
     async def run(self, context: Context) -> Finding:
@@ -114,7 +116,7 @@ def _look_at_nested_sign_in(context: Context) -> Finding:
         FunctionName=context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
     )
     parameter = trigger["Environment"]["Variables"]["CONFIGURATION_PARAMETER"]
-    configuration = json.loads(aws.ssm.get_parameter(Name=parameter)["Parameter"]["Value"])
+    configuration = json.loads(context.parameters[parameter])
     client_id = configuration["internalClientId"]
     client = describe_client(aws, pool_id, client_id)
     if client is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from dataclasses import dataclass
@@ -115,6 +116,35 @@ def _line(context: Context, log_group: str, since: float) -> dict[str, Any] | No
         if lines or time.monotonic() > deadline:
             return next(iter(failures or reversed(lines)), None)
         time.sleep(_LOOK_EVERY_SECONDS)
+
+
+def lines_within(context: Context, log_group: str, begin: float, end: float) -> list[dict[str, Any]]:
+    """Return the lines that the trigger logged in a span of time, in seconds since the epoch.
+
+    Looks again until there is one: for as long as the log may take, and for as long as the run waits.
+
+    Raises:
+        botocore.exceptions.ClientError: the log may not be read.
+    """
+    deadline = time.monotonic() + max(_LOG_SECONDS, context.patience)
+    logs = context.aws.logs
+    pages = logs.get_paginator("filter_log_events")
+    start, stop = int(begin * 1000), math.ceil(end * 1000)
+    while True:
+        answers = pages.paginate(logGroupName=log_group, startTime=start, endTime=stop)
+        try:
+            events = [event for answer in answers for event in answer["events"]]
+        except logs.exceptions.ResourceNotFoundException:
+            return []
+        lines = [line for event in events if (line := parse_line(event.get("message", ""))) is not None]
+        if lines or time.monotonic() > deadline:
+            return lines
+        time.sleep(_LOOK_EVERY_SECONDS)
+
+
+def was_skipped_for_the_marker(line: Mapping[str, Any]) -> bool:
+    """Return whether a line says that the event carried a current marker."""
+    return line["outcome"] == "Skipped" and "marker" in str(line.get("reason"))
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from types_boto3_cognito_idp import CognitoIdentityProviderClient
     from types_boto3_iam import IAMClient
     from types_boto3_iot import IoTClient
+    from types_boto3_kms import KMSClient
     from types_boto3_lambda import LambdaClient
     from types_boto3_logs import CloudWatchLogsClient
     from types_boto3_sqs import SQSClient
@@ -34,7 +35,20 @@ if TYPE_CHECKING:
 
 
 _Service = Literal[
-    "cloudformation", "cognito-identity", "cognito-idp", "iam", "iot", "lambda", "logs", "sqs", "ssm", "sts"
+    "apigatewayv2",
+    "cloudformation",
+    "cognito-identity",
+    "cognito-idp",
+    "events",
+    "iam",
+    "iot",
+    "kms",
+    "lambda",
+    "logs",
+    "sqs",
+    "ssm",
+    "stepfunctions",
+    "sts",
 ]
 """What the checks ask."""
 
@@ -160,6 +174,21 @@ class Aws:
     def iot(self) -> IoTClient:
         """AWS IoT's control plane."""
         return self._session.client("iot", endpoint_url=self.endpoint_url)
+
+    @cached_property
+    def apis(self) -> Any:
+        """Amazon API Gateway's HTTP APIs."""
+        return self._session.client("apigatewayv2", endpoint_url=self.endpoint_url)
+
+    @cached_property
+    def events(self) -> Any:
+        """Amazon EventBridge."""
+        return self._session.client("events", endpoint_url=self.endpoint_url)
+
+    @cached_property
+    def kms(self) -> KMSClient:
+        """AWS Key Management Service."""
+        return self._session.client("kms", endpoint_url=self.endpoint_url)
 
     @cached_property
     def functions(self) -> LambdaClient:

@@ -9,12 +9,17 @@ from pubsub_client.checks.app_settings import FiguresFit, PackagesMatch, TopicsA
 from pubsub_client.checks.authorization import CredentialsAreGiven, GroupRolesHoldThePolicies, RoleHoldsThePolicies
 from pubsub_client.checks.check import Need
 from pubsub_client.checks.client_id import ClientIdIsUnshared
+from pubsub_client.checks.concurrency import ConcurrencySuffices
 from pubsub_client.checks.configuration import OutputsAreComplete, TokenIsGood
 from pubsub_client.checks.connection import GroupUsersConnect, UserConnects, UserSubscribes
 from pubsub_client.checks.endpoint import ClockAgrees, EndpointIsReached, EndpointIsRight
+from pubsub_client.checks.functions import OtherFunctionsCanRun, SignInFunctionsCanRun
 from pubsub_client.checks.identity import IdentityIsGiven, IdentityIsSignedIn, PolicyIsAttached, PolicyIsOnIdentities
 from pubsub_client.checks.iot_policy_permissions import PolicyAllows
+from pubsub_client.checks.log_groups import LogGroupsExist
+from pubsub_client.checks.mac_key import MacKeyIsUsable
 from pubsub_client.checks.messages import MessageComesBack, RoundTrips
+from pubsub_client.checks.parameters import ParametersAreValid
 from pubsub_client.checks.provisioning import IdentityPoolTakesTokens, NothingIsLeftOver, PolicyExists, TriggerIsWired
 from pubsub_client.checks.refusals import (
     ControlPlaneIsRefused,
@@ -23,12 +28,14 @@ from pubsub_client.checks.refusals import (
     UnattachedIdentityIsRefused,
     UnsignedSocketIsRefused,
 )
-from pubsub_client.checks.retry_queue import NoDeadLetters, WorkerIsFed
+from pubsub_client.checks.retry_queue import NoDeadLetters, QueuesAreThere, WorkerIsFed
 from pubsub_client.checks.role_mapping import MappingGivesARole
 from pubsub_client.checks.role_permissions import RoleAllows
 from pubsub_client.checks.role_trust import RoleTrustsThePool
 from pubsub_client.checks.self_attach import SelfAttachRepairs, UnsignedSelfAttachIsRefused
+from pubsub_client.checks.self_attach_route import SelfAttachRouteWorks
 from pubsub_client.checks.sign_in import RepeatSignInIsQuick, UserCanSignIn, UserSignsIn
+from pubsub_client.checks.sweep import SchedulesAreEnabled, StateMachinesAreActive
 from pubsub_client.checks.trigger import FunctionsMayAttach, PoolMayInvoke, TriggerIsAsDeployed
 from pubsub_client.checks.trigger_log import TriggerWorks
 
@@ -50,10 +57,16 @@ CHECKS: tuple[type[Check], ...] = (
     IdentityPoolTakesTokens,
     AppClientSignsIn,
     TriggerIsWired,
+    SignInFunctionsCanRun,
     PoolMayInvoke,
     TriggerIsAsDeployed,
+    LogGroupsExist,
+    ConcurrencySuffices,
     FunctionsMayAttach,
+    MacKeyIsUsable,
+    ParametersAreValid,
     NestedSignInIsWired,
+    SelfAttachRouteWorks,
     NothingIsLeftOver,
     UserCanSignIn,
     UserSignsIn,
@@ -83,8 +96,12 @@ CHECKS: tuple[type[Check], ...] = (
     SelfAttachRepairs,
     UnsignedSelfAttachIsRefused,
     ControlPlaneIsRefused,
+    QueuesAreThere,
     NoDeadLetters,
+    OtherFunctionsCanRun,
     WorkerIsFed,
+    StateMachinesAreActive,
+    SchedulesAreEnabled,
 )
 
 _OPTIONS = frozenset({Need.GIVEN_TOKEN, Need.CLIENT_ID, Need.PACKAGE_JSON, Need.FIGURES})

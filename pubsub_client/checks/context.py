@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 import uuid
 from contextlib import suppress
@@ -14,6 +15,7 @@ from pubsub_client import AwsIot, CognitoSession
 from pubsub_client._self_attach import SelfAttachRoute
 from pubsub_client.checks.asked import App, Whom
 from pubsub_client.checks.check import Need
+from pubsub_client.checks.deployed_functions import read_functions
 from pubsub_client.checks.probe_users import ProbeUsers
 from pubsub_client.checks.uninterrupted import uninterrupted
 from pubsub_client.exceptions import SessionError
@@ -21,7 +23,9 @@ from pubsub_client.outputs import LEAST_PRIVILEGE, Output, attaches_at_sign_in
 from pubsub_client.policies.request import ANY_CLIENT_ID
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import AsyncExitStack
+    from typing import Any
 
     from types_boto3_cloudformation.type_defs import StackResourceSummaryTypeDef
 
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from pubsub_client.checks.asked import GivenIds
     from pubsub_client.checks.aws import Aws
     from pubsub_client.checks.check import Check
+    from pubsub_client.checks.deployed_functions import DeployedFunction
     from pubsub_client.checks.pool_user import PoolUser
     from pubsub_client.checks.probe_users import User
     from pubsub_client.checks.roles_in_use import RoleInUse
@@ -78,6 +83,8 @@ class Context:
     """When that user's tokens arrived, on the monotonic clock."""
     first_sign_in: float = field(init=False)
     """Seconds the first sign-in took."""
+    parameters: Mapping[str, str] = field(init=False)
+    """The values of the Systems Manager parameters that the functions read, by name."""
     identity_id: str = field(init=False)
     """That user's identity id."""
     unattached: CognitoSession = field(init=False)
@@ -134,6 +141,28 @@ class Context:
         """
         pages = self.aws.cloudformation.get_paginator("list_stack_resources").paginate(StackName=self.stack)
         return [each for page in pages for each in page["StackResourceSummaries"]]
+
+    @cached_property
+    def template(self) -> Mapping[str, Any]:
+        """The stack's template, read once in a run.
+
+        Raises:
+            botocore.exceptions.ClientError: it may not be read.
+        """
+        body = self.aws.cloudformation.get_template(StackName=self.stack)["TemplateBody"]
+        template: Mapping[str, Any] = json.loads(body) if isinstance(body, str) else body
+        return template
+
+    @cached_property
+    def functions(self) -> list[DeployedFunction]:
+        """The functions of the attachment chain, read once in a run.
+
+        Raises:
+            botocore.exceptions.ClientError: they may not be read.
+        """
+        functions = (each for each in self.resources if each["ResourceType"] == "AWS::Lambda::Function")
+        names = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in functions}
+        return read_functions(self.aws, self.template, names)
 
     def deadline(self, check: type[Check]) -> float:
         """Return until when a check may look again, on the monotonic clock."""

@@ -11,6 +11,8 @@ from pubsub_client.checks.attachment import attach_by_route, attached_policies, 
 from pubsub_client.checks.attachment_trace import why_not_attached
 from pubsub_client.checks.check import Check, Finding, Group, Need, failed, passed, skipped, warning
 from pubsub_client.checks.command import AwsCommand, PubSubCommand
+from pubsub_client.checks.mac_key import MacKeyIsUsable
+from pubsub_client.checks.parameters import ParametersAreValid
 from pubsub_client.checks.provisioning import IdentityPoolTakesTokens, PolicyExists, TriggerIsWired
 from pubsub_client.checks.queue import messages_in
 from pubsub_client.checks.sign_in import UserSignsIn
@@ -150,7 +152,15 @@ class PolicyIsAttached(Check):
     id = "PS203"
     group = Group.IDENTITY
     title = "the IoT policy is attached to the user's identity"
-    rests_on = (IdentityIsSignedIn, PolicyIsOnIdentities, TriggerIsWired, FunctionsMayAttach, NestedSignInIsWired)
+    rests_on = (
+        IdentityIsSignedIn,
+        PolicyIsOnIdentities,
+        TriggerIsWired,
+        FunctionsMayAttach,
+        MacKeyIsUsable,
+        ParametersAreValid,
+        NestedSignInIsWired,
+    )
     needs = frozenset({Need.OPERATOR, Need.IDENTITY})
     retry_deadline = POLICY_ACTS_SECONDS
 

@@ -97,10 +97,8 @@ class IdentityPoolTakesTokens(Check):
                 resource=pool_id,
                 fix="Name the front end's app client with --user-pool-client-id: the fix is told then.",
             )
-        region = context.output(Output.REGION)
-        suffix = _SUFFIXES.get(region.partition("-")[0], "amazonaws.com")
         provider = {
-            "ProviderName": f"cognito-idp.{region}.{suffix}/{user_pool}",
+            "ProviderName": login_of(context),
             "ClientId": wanted,
             "ServerSideTokenCheck": True,
         }
@@ -119,6 +117,13 @@ class IdentityPoolTakesTokens(Check):
             resource=pool_id,
             fix=add if is_front_ends else [other, add],
         )
+
+
+def login_of(context: Context) -> str:
+    """Return the user pool's name among an identity pool's logins and providers."""
+    region = context.output(Output.REGION)
+    suffix = _SUFFIXES.get(region.partition("-")[0], "amazonaws.com")
+    return f"cognito-idp.{region}.{suffix}/{context.output(Output.USER_POOL_ID)}"
 
 
 def asked_client(context: Context) -> str:

@@ -13,6 +13,7 @@ from pubsub_client.checks.check import Check, Finding, Group, Need, Status, fail
 from pubsub_client.checks.configuration import OutputsAreComplete
 from pubsub_client.checks.provisioning import PolicyExists
 from pubsub_client.checks.refusals import UnattachedIdentityIsRefused
+from pubsub_client.checks.self_attach_route import NO_ROUTE, SelfAttachRouteWorks
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 _FUNCTION_SAYS = b'"check"'
 _OK, _REDIRECTED = 200, 300
-_NO_ROUTE = "the stack is of an older version, which has no self-attach"
 
 
 class SelfAttachRepairs(Check):
@@ -33,13 +33,13 @@ class SelfAttachRepairs(Check):
     id = "PS204"
     group = Group.IDENTITY
     title = "self-attach attaches a missing IoT policy"
-    rests_on = (UnattachedIdentityIsRefused, PolicyExists)
+    rests_on = (UnattachedIdentityIsRefused, PolicyExists, SelfAttachRouteWorks)
     needs = frozenset({Need.OPERATOR, Need.STACK, Need.PROBE})
 
     async def run(self, context: Context) -> Finding:
         """Call the route with the user's credentials."""
         if Output.SELF_ATTACH_URL not in context.outputs:
-            return skipped(_NO_ROUTE)
+            return skipped(NO_ROUTE)
         return await attach_by_route(context, context.unattached)
 
 
@@ -52,13 +52,13 @@ class UnsignedSelfAttachIsRefused(Check):
     id = "PS313"
     group = Group.AUTHORIZATION
     title = "an unsigned self-attach request is refused"
-    rests_on = (OutputsAreComplete,)
+    rests_on = (OutputsAreComplete, SelfAttachRouteWorks)
     needs = frozenset({Need.STACK, Need.OPERATOR})
 
     async def run(self, context: Context) -> Finding:
         """Call the route with no credentials at all."""
         if Output.SELF_ATTACH_URL not in context.outputs:
-            return skipped(_NO_ROUTE)
+            return skipped(NO_ROUTE)
         url = context.output(Output.SELF_ATTACH_URL)
         status, body = await asyncio.to_thread(_post_unsigned, url)
         if status in (HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED) and _FUNCTION_SAYS not in body:

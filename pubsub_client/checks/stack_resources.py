@@ -27,3 +27,13 @@ def functions_by_logical_id(context: Context) -> dict[str, str]:
     """
     functions = stack_resources(context, "AWS::Lambda::Function")
     return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in functions}
+
+
+def named(context: Context, resource_type: str, part: str) -> str | None:
+    """Return the physical id of the stack's resource of a type whose logical id holds a part; None if there is none.
+
+    Raises:
+        botocore.exceptions.ClientError: the resources may not be listed.
+    """
+    found = (each for each in stack_resources(context, resource_type) if part in each["LogicalResourceId"])
+    return next((each["PhysicalResourceId"] for each in found), None)

@@ -3,39 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import fnmatch
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pubsub_client.checks.arn import arn_prefix
 from pubsub_client.checks.attachment_trace import allow_attaching
 from pubsub_client.checks.check import Check, Finding, Group, Need, failed, needless, passed, warning
 from pubsub_client.checks.command import AwsCommand
 from pubsub_client.checks.configuration import OutputsAreComplete
-from pubsub_client.checks.stack_resources import functions_by_logical_id
+from pubsub_client.checks.deployed_functions import SIGN_IN_PARTS, Part, functions_of
+from pubsub_client.checks.functions import SignInFunctionsCanRun, changed_since_deployed, harmless_changes
+from pubsub_client.checks.resource_policy import allows_service
+from pubsub_client.checks.restoring import RESTORE
 from pubsub_client.outputs import Output
 from pubsub_client.policies.decision import Outcome
 from pubsub_client.policies.role import role_name
 from pubsub_client.policies.simulation import read_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from types_boto3_iam.literals import ContextKeyTypeEnumType
 
     from pubsub_client.checks.check import Fix
     from pubsub_client.checks.context import Context
+    from pubsub_client.checks.deployed_functions import DeployedFunction
     from pubsub_client.policies.simulation import Answer
 
 _NO_TRIGGER = "attachment is self-attach: there is no trigger"
 _ATTACH = "iot:AttachPolicy"
 _COGNITO = "cognito-idp.amazonaws.com"
-# What the logical ids of the functions begin with.
-_SIGNING_IN = ("SignInAttachmentPostAuthentication", "SignInAttachmentAuthChallenge")
-_ATTACHING = ("SignInAttachmentPostAuthentication", "SignInAttachmentRetryQueueWorker")
-_SELF_ATTACHING = ("SelfAttachFunction",)
-# What CloudFormation's template and Lambda call the same.
-_CONFIGURED = ("Handler", "MemorySize", "Runtime", "Timeout")
+_ATTACHING = frozenset({Part.TRIGGER, Part.WORKER, Part.SELF_ATTACH, Part.SWEEP})
 _NESTED_EXECUTIONS = 2
 
 
@@ -48,14 +44,14 @@ class PoolMayInvoke(Check):
     id = "PS114"
     group = Group.PROVISIONING
     title = "the user pool may invoke its trigger functions"
-    rests_on = (OutputsAreComplete,)
+    rests_on = (OutputsAreComplete, SignInFunctionsCanRun)
     needs = frozenset({Need.OPERATOR, Need.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Read the policies of the functions."""
         if not context.attaches_at_sign_in:
             return needless(_NO_TRIGGER)
-        for name in await asyncio.to_thread(_functions, context, _SIGNING_IN):
+        for name in [each.name for each in await asyncio.to_thread(functions_of, context, SIGN_IN_PARTS)]:
             if not await asyncio.to_thread(_lets_cognito, context, name):
                 return failed(
                     f"User pool {context.output(Output.USER_POOL_ID)} may not invoke {name}: every sign-in fails.",
@@ -77,7 +73,7 @@ class PoolMayInvoke(Check):
 
 
 class TriggerIsAsDeployed(Check):
-    """The functions of the sign-in have the handler they were deployed with, and no less time and memory.
+    """The functions of the sign-in have the handler and variables they were deployed with, and no less time and memory.
 
     With less of these they fail, or are slower than the five seconds for which Cognito waits; with fewer than two
     executions at once reserved for them a nested sign-in is refused. More of them, and another runtime, are told and
@@ -87,7 +83,7 @@ class TriggerIsAsDeployed(Check):
     id = "PS119"
     group = Group.PROVISIONING
     title = "the sign-in's functions are as they were deployed"
-    rests_on = (OutputsAreComplete,)
+    rests_on = (OutputsAreComplete, SignInFunctionsCanRun)
     needs = frozenset({Need.OPERATOR, Need.STACK})
 
     async def run(self, context: Context) -> Finding:
@@ -98,7 +94,7 @@ class TriggerIsAsDeployed(Check):
 
 
 class FunctionsMayAttach(Check):
-    """The roles of the functions that attach allow iot:AttachPolicy: trigger and worker, or that of self-attach.
+    """The roles of the functions that attach allow iot:AttachPolicy: trigger, worker, self-attach and sweep.
 
     Without it no sign-in attaches anything; the trigger returns all the same, and the attachment becomes a dead letter.
     """
@@ -111,16 +107,20 @@ class FunctionsMayAttach(Check):
 
     async def run(self, context: Context) -> Finding:
         """Have IAM simulate the call."""
-        attaching = _ATTACHING if context.attaches_at_sign_in else _SELF_ATTACHING
-        for name in await asyncio.to_thread(_functions, context, attaching):
-            if wrong := await asyncio.to_thread(_look_at_role, context, name):
-                return wrong
-        return passed()
+        functions = await asyncio.to_thread(functions_of, context, _ATTACHING)
+        if not functions:
+            return failed(
+                f"The stack {context.stack} has no function that attaches.", resource=context.stack, fix=RESTORE
+            )
+        found = await asyncio.gather(*(asyncio.to_thread(_look_at_role, context, each) for each in functions))
+        return next(filter(None, found), passed(f"{len(functions)} functions"))
 
 
-def _look_at_role(context: Context, function_name: str) -> Finding | None:
-    """Find out whether a function's role may attach; None if it may."""
-    role_arn = context.aws.functions.get_function_configuration(FunctionName=function_name)["Role"]
+def _look_at_role(context: Context, function: DeployedFunction) -> Finding | None:
+    """Find out whether a function's role may attach; None if it may, or if the function was deleted."""
+    if function.configuration is None:
+        return None  # PS127, PS129 and PS606 report it.
+    function_name, role_arn = function.name, function.configuration["Role"]
     simulated = context.aws.iam.simulate_principal_policy(
         PolicySourceArn=role_arn,
         ActionNames=[_ATTACH],
@@ -180,11 +180,6 @@ def _allow(role: str, answer: Answer) -> Fix:
     ]
 
 
-def _functions(context: Context, logical_ids: tuple[str, ...]) -> list[str]:
-    """Return the names of the functions whose logical ids begin so."""
-    return [name for logical, name in functions_by_logical_id(context).items() if logical.startswith(logical_ids)]
-
-
 def _lets_cognito(context: Context, function: str) -> bool:
     """Tell whether a function's policy lets the user pool invoke it.
 
@@ -195,19 +190,7 @@ def _lets_cognito(context: Context, function: str) -> bool:
         policy = json.loads(functions.get_policy(FunctionName=function)["Policy"])
     except functions.exceptions.ResourceNotFoundException:
         return False
-    return any(_allows(statement, _pool_arn(context)) for statement in policy["Statement"])
-
-
-def _allows(statement: Mapping[str, Any], pool_arn: str) -> bool:
-    principal = statement.get("Principal")
-    service = principal.get("Service") if isinstance(principal, dict) else principal
-    conditions = statement.get("Condition", {})
-    sources = [value for test in conditions.values() for key, value in test.items() if key.lower() == "aws:sourcearn"]
-    return (
-        statement["Effect"] == "Allow"
-        and service == _COGNITO
-        and all(fnmatch.fnmatchcase(pool_arn, source) for source in sources)
-    )
+    return allows_service(policy, _COGNITO, _pool_arn(context))
 
 
 def _pool_arn(context: Context) -> str:
@@ -215,38 +198,17 @@ def _pool_arn(context: Context) -> str:
 
 
 def _compare_with_template(context: Context) -> Finding:
-    aws = context.aws
-    template = aws.cloudformation.get_template(StackName=context.stack)["TemplateBody"]
-    resources = (json.loads(template) if isinstance(template, str) else template)["Resources"]
     harmless: list[str] = []
-    for logical_id, name in functions_by_logical_id(context).items():
-        if not logical_id.startswith(_SIGNING_IN):
-            continue
-        deployed = resources[logical_id]["Properties"]
-        function: Mapping[str, Any] = {**aws.functions.get_function_configuration(FunctionName=name)}
-        changed = {key: deployed[key] for key in _CONFIGURED if key in deployed and function.get(key) != deployed[key]}
-        told = {key: f"{key} {function.get(key)} instead of {value}" for key, value in changed.items()}
-        harmful = {
-            key: value for key, value in changed.items() if key == "Handler" or _is_less(function.get(key), value)
-        }
-        if harmful:
-            return failed(
-                f"{name} was changed since it was deployed, {', '.join(told[key] for key in harmful)}: it may fail, or "
-                "be slower than Cognito waits.",
-                resource=name,
-                fix=AwsCommand("lambda", "UpdateFunctionConfiguration", {"FunctionName": name, **harmful}, safe=True),
-            )
-        harmless += [f"{name}: {each}" for each in told.values()]
-        concurrency = aws.functions.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions")
+    for function in functions_of(context, SIGN_IN_PARTS):
+        if wrong := changed_since_deployed(context, function):
+            return wrong
+        harmless += harmless_changes(function)
+        concurrency = function.reserved_concurrency
         if concurrency is not None and concurrency < _NESTED_EXECUTIONS:
             return failed(
-                f"{name} is left {concurrency} concurrent execution(s): a nested sign-in takes two at once, and those "
-                "beyond are refused, and fail the sign-in.",
-                resource=name,
-                fix=AwsCommand("lambda", "DeleteFunctionConcurrency", {"FunctionName": name}),
+                f"{function.name} is left {concurrency} concurrent execution(s): a nested sign-in takes two at once, "
+                "and those beyond are refused, and fail the sign-in.",
+                resource=function.name,
+                fix=AwsCommand("lambda", "DeleteFunctionConcurrency", {"FunctionName": function.name}),
             )
     return passed(", ".join(harmless) or None)
-
-
-def _is_less(now: object, deployed: object) -> bool:
-    return isinstance(now, int) and isinstance(deployed, int) and now < deployed

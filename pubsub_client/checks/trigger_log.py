@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from pubsub_client.checks.app_clients import NestedSignInIsWired
 from pubsub_client.checks.attachment_trace import explain_line, last_word, read_log, sign_in_time
 from pubsub_client.checks.check import Check, Finding, Group, Need, failed, needless, passed, warning
+from pubsub_client.checks.log_groups import LogGroupsExist
+from pubsub_client.checks.mac_key import MacKeyIsUsable
 from pubsub_client.checks.provisioning import TriggerIsWired
 from pubsub_client.checks.sign_in import UserSignsIn
 from pubsub_client.checks.trigger import FunctionsMayAttach
@@ -31,7 +33,7 @@ class TriggerWorks(Check):
     id = "PS124"
     group = Group.SIGN_IN
     title = "the trigger's last word is no failure"
-    rests_on = (UserSignsIn, TriggerIsWired, FunctionsMayAttach, NestedSignInIsWired)
+    rests_on = (UserSignsIn, TriggerIsWired, FunctionsMayAttach, MacKeyIsUsable, LogGroupsExist, NestedSignInIsWired)
     needs = frozenset({Need.OPERATOR, Need.STACK})
 
     async def run(self, context: Context) -> Finding:

@@ -42,9 +42,10 @@ class Facts:
         name = key.lower()
         if name in self.values:
             return self.values[name]
-        # Things and certificates: a Cognito identity has neither.
+        # A Cognito identity has no certificate. It may be attached to things, which are not known here.
         # https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html
-        if name.startswith(("iot:connection.thing.", "iot:certificate.")):
+        # https://docs.aws.amazon.com/iot/latest/apireference/API_AttachThingPrincipal.html
+        if name.startswith("iot:certificate."):
             return ()
         return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pubsub_client.policies.decision import Outcome
 from pubsub_client.policies.facts import SERVICES
@@ -94,6 +94,11 @@ def ask_iot(
 ) -> dict[Request, Answer]:
     """Ask AWS IoT what the policies attached to an identity allow.
 
+    Asked with an identity pool, AWS IoT also considers the pool's role for authenticated users, which need not be the
+    user's, and a denial does not say whose it is. So what is denied is asked again without the pool: a denial that
+    remains is that of the IoT policies, unless it turns on a value that only the pool gives. A request whose denial may
+    be the role's has no answer.
+    https://docs.aws.amazon.com/iot/latest/developerguide/thing-groups.html#group-test-authorization
     https://docs.aws.amazon.com/iot/latest/apireference/API_AuthResult.html
 
     Args:
@@ -107,19 +112,27 @@ def ask_iot(
     Raises:
         botocore.exceptions.ClientError: it may not be asked.
     """
-    options: dict[str, str] = {}
-    if identity_pool_id:
-        options["cognitoIdentityPoolId"] = identity_pool_id
+    options: dict[str, Any] = {"principal": identity_id, "policyNamesToAdd": [with_policy] if with_policy else []}
     if client_id:
         options["clientId"] = client_id
-    added = [with_policy] if with_policy else []
+    if not identity_pool_id:
+        return _test_authorization(iot, requests, **options)
+    answers = _test_authorization(iot, requests, **options, cognitoIdentityPoolId=identity_pool_id)
+    denied = [request for request, answer in answers.items() if answer.outcome is not Outcome.ALLOWED]
+    for request, answer in _test_authorization(iot, denied, **options).items():
+        if answer.outcome is Outcome.ALLOWED or answer.missing:
+            del answers[request]
+        else:
+            answers[request] = answer
+    return answers
+
+
+def _test_authorization(iot: IoTClient, requests: Sequence[Request], **options: Any) -> dict[Request, Answer]:
     answers = {}
     for first in range(0, len(requests), _MOST_QUESTIONS):
         asked = requests[first : first + _MOST_QUESTIONS]
         results = iot.test_authorization(
-            principal=identity_id,
             authInfos=[{"actionType": _TYPES[each.action], "resources": [each.resource]} for each in asked],
-            policyNamesToAdd=added,
             **options,
         )["authResults"]
         for request, result in zip(asked, results, strict=True):

@@ -8,6 +8,7 @@ import uuid
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from pubsub_client.outputs import Output
 
@@ -53,6 +54,8 @@ def operator(
         "RETRY_QUEUE": outputs.get(Output.RETRY_QUEUE_URL, "*").rpartition("/")[2],
         "DEAD_LETTER_QUEUE": outputs.get(Output.DEAD_LETTER_QUEUE_URL, "*").rpartition("/")[2],
         "LOG_GROUP": _log_group(cloud, outputs.get(Output.POST_AUTHENTICATION_FUNCTION_NAME)),
+        "MAC_KEY": _mac_key(cloud, outputs.get(Output.POST_AUTHENTICATION_FUNCTION_NAME)),
+        "API_ID": (urlsplit(outputs.get(Output.SELF_ATTACH_URL, "")).hostname or "*").partition(".")[0],
     } | words
     document = re.sub("|".join(words), lambda found: words[found[0]], text)
     iam, name = cloud.client("iam"), f"operator-{uuid.uuid4().hex[:8]}"
@@ -63,6 +66,14 @@ def operator(
     iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
     iam.delete_user_policy(UserName=name, PolicyName="documented")
     iam.delete_user(UserName=name)
+
+
+def _mac_key(cloud: LocalCloud, trigger: str | None) -> str:
+    """Return the id of the MAC key; any, before there is a trigger."""
+    if trigger is None:
+        return "*"
+    configuration = cloud.client("lambda").get_function_configuration(FunctionName=trigger)
+    return str(configuration["Environment"]["Variables"]["MAC_KEY_ID"])
 
 
 def _log_group(cloud: LocalCloud, trigger: str | None) -> str:

@@ -51,11 +51,16 @@ def test_the_smoke_tests_users_attach_themselves_and_what_the_trigger_would_do_i
     document = alone.smoke()
     assert document["summary"]["exit_code"] == 0, document
     assert {each["id"]: each["cause"] for each in document["checks"] if each["status"] != "passed"} == {
-        **dict.fromkeys(("PS112", "PS114", "PS119", "PS124"), "attachment is self-attach: there is no trigger"),
+        **dict.fromkeys(
+            ("PS112", "PS114", "PS119", "PS124", "PS127"), "attachment is self-attach: there is no trigger"
+        ),
         "PS117": "attachment is self-attach: nobody signs in nested",
+        "PS125": "attachment is self-attach: nobody signs in nested",
+        "PS131": "attachment is self-attach: no sign-in invokes a function",
         "PS122": "attachment is self-attach: signing in attaches nothing",
         "PS601": "attachment is self-attach: there is no retry queue",
         "PS602": "attachment is self-attach: there is no retry queue",
+        "PS603": "attachment is self-attach: there is no retry queue",
     }
     for check_id in ("PS203", "PS204"):
         assert check(document, check_id)["detail"] == "PS203: no IoT policy was attached, repaired"

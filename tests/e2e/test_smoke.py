@@ -326,6 +326,13 @@ class TestFaults:
         finally:
             iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
 
+    def test_the_trigger_does_not_receive_the_marker(self, deployment: Deployment) -> None:
+        with deployment.cloud.only_readable_attributes_in_events():
+            failure = _first_failure(deployment.smoke())
+        assert failure["id"] == "PS122"
+        assert "the trigger missed it at the repeat sign-in: its log says Attached" in failure["cause"]
+        assert deployment.smoke()["summary"]["exit_code"] == 0
+
     def test_an_identity_attached_some_other_way(self, deployment: Deployment) -> None:
         """Then the refusal that must come does not."""
         functions = deployment.cloud.client("lambda")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.e2e.doctor import app_causes, attachment_causes, policy_causes, role_causes, sign_in_causes
+from tests.e2e.doctor import app_causes, attachment_causes, chain_causes, policy_causes, role_causes, sign_in_causes
 
-_MODULES = (app_causes, attachment_causes, policy_causes, role_causes, sign_in_causes)
+_MODULES = (app_causes, attachment_causes, chain_causes, policy_causes, role_causes, sign_in_causes)
 
 CAUSES = sorted((cause for module in _MODULES for cause in module.CAUSES), key=lambda cause: cause.number)
 

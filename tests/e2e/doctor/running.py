@@ -24,7 +24,7 @@ BIN = Path(sys.executable).parent
 ROUND_TRIPS = "PS502"
 """Takes its time, tells, and judges nothing."""
 # Lines of a fix that a shell can run; the others are words for people.
-_COMMAND = re.compile(r"(?:[A-Z]+=\$\()?(aws [a-z-]+ [a-z-]+|pubsub [a-z]+)\b")
+_COMMAND = re.compile(r"(?:[A-Z]+=\$\()?(aws [a-z0-9-]+ [a-z0-9-]+|pubsub [a-z]+)\b")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.e2e.doctor.asked import Asked
 
 
-def _newcomer(patient: Patient) -> Stage:
+def newcomer(patient: Patient) -> Stage:
     """What somebody sees who signs in for the first time."""
     try:
         return Patient.of(patient.deployment).chat()
@@ -113,8 +113,8 @@ CAUSES = [
         ("aws cognito-idp update-user-pool",),
         symptom=Stage.CONNECT,
         make=_unwire,
-        see=_newcomer,
-        works=_newcomer,
+        see=newcomer,
+        works=newcomer,
     ),
     Cause(
         16,
@@ -127,7 +127,7 @@ CAUSES = [
         make=_forbid_invoking,
         ask=about_user,
         see=sign_in_and_chat,
-        works=_newcomer,
+        works=newcomer,
     ),
     Cause(
         16,
@@ -140,7 +140,7 @@ CAUSES = [
         make=_break_the_function,
         ask=about_user,
         see=sign_in_and_chat,
-        works=_newcomer,
+        works=newcomer,
     ),
     Cause(
         17,
@@ -150,7 +150,7 @@ CAUSES = [
         r"may not call iot:AttachPolicy \(implicitDeny\)",
         ("aws iam put-role-policy",),
         make=_forbid_attaching,
-        works=_newcomer,
+        works=newcomer,
     ),
     Cause(
         23,
@@ -230,7 +230,7 @@ CAUSES = [
             "aws lambda update-function-configuration",
         ),
         make=_delete_the_internal_client,
-        works=_newcomer,
+        works=newcomer,
         lasting=True,
     ),
     Cause(
@@ -241,7 +241,7 @@ CAUSES = [
         r"does not list the internal app client \w+ among its providers",
         ("aws cognito-identity update-identity-pool",),
         make=_without_the_internal_client,
-        works=_newcomer,
+        works=newcomer,
     ),
     Cause(
         28,
@@ -251,6 +251,6 @@ CAUSES = [
         r"The triggers DefineAuthChallenge of the user pool do not call",
         ("aws cognito-idp update-user-pool",),
         make=_replace_define_auth_challenge,
-        works=_newcomer,
+        works=newcomer,
     ),
 ]

@@ -258,6 +258,41 @@ def concurrency_permissions(account: Account) -> bool:
     return not _refused(lambda: functions.get_function_concurrency(FunctionName=function_arn), "AccessDeniedException")
 
 
+def account_settings_permissions(account: Account) -> bool:
+    """Who may read Lambda's account settings reads them, and who may not does not."""
+    code = "AccessDeniedException"
+    may, may_not = (
+        account.client("lambda", _who_may(account, {"Effect": "Allow", "Action": action, "Resource": "*"}))
+        for action in ("lambda:GetAccountSettings", "lambda:GetFunction")
+    )
+    return not _refused(may.get_account_settings, code) and _refused(may_not.get_account_settings, code)
+
+
+def log_group_permissions(account: Account) -> bool:
+    """Who may describe every log group describes them, and who may describe one does not."""
+    cloud = account.cloud
+    group = f"arn:aws:logs:{cloud.region}:{cloud.account_id}:log-group:"
+    statement = {"Effect": "Allow", "Action": "logs:DescribeLogGroups"}
+    all_, one = (
+        account.client("logs", _who_may(account, statement | {"Resource": f"{group}{name}"})) for name in ("*", "one:*")
+    )
+    code = "AccessDeniedException"
+    return not _refused(lambda: all_.describe_log_groups(logGroupNamePrefix="one"), code) and _refused(
+        lambda: one.describe_log_groups(logGroupNamePrefix="one"), code
+    )
+
+
+def rule_permissions(account: Account) -> bool:
+    """Who may describe a rule and list its targets by its ARN does."""
+    name = unique("rule")
+    rule = account.cloud.client("events").put_rule(Name=name, ScheduleExpression="rate(1 day)")["RuleArn"]
+    allow = {"Effect": "Allow", "Action": ["events:DescribeRule", "events:ListTargetsByRule"], "Resource": rule}
+    events, code = account.client("events", _who_may(account, allow)), "AccessDeniedException"
+    return not _refused(lambda: events.describe_rule(Name=name), code) and not _refused(
+        lambda: events.list_targets_by_rule(Rule=name), code
+    )
+
+
 def _who_may(account: Account, statement: dict[str, Any]) -> Credentials:
     """Return the credentials of a role that may do this alone."""
     cloud = account.cloud
@@ -333,16 +368,25 @@ def iot_policies(account: Account) -> bool:
 
 
 def test_authorization(account: Account) -> bool:
-    """What an identity may do can be asked."""
+    """What an identity may do can be asked, with the identity pool's role and without it."""
     identity_id = f"{account.cloud.region}:{uuid.uuid4()}"
     account.attach(identity_id, ALLOW_IOT)
-    question = {"actionType": "CONNECT", "resources": [account.arn("client/probe")]}
+    pool_id = account.make_identity_pool()
+    nothing = document({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"})
+    account.cloud.client("iam").put_role_policy(
+        RoleName=account.authenticated_role(pool_id), PolicyName="allow", PolicyDocument=nothing
+    )
+    asked: Any = {
+        "principal": identity_id,
+        "authInfos": [{"actionType": "CONNECT", "resources": [account.arn("client/probe")]}],
+    }
     iot = account.cloud.client("iot")
     try:
-        (result,) = iot.test_authorization(principal=identity_id, authInfos=[question])["authResults"]
+        (alone,) = iot.test_authorization(**asked)["authResults"]
+        (with_role,) = iot.test_authorization(**asked, cognitoIdentityPoolId=pool_id)["authResults"]
     except ClientError:
         return False
-    return bool(result["authDecision"] == "ALLOWED")
+    return bool((alone["authDecision"], with_role["authDecision"]) == ("ALLOWED", "IMPLICIT_DENY"))
 
 
 # It is named as the operation is, and no test.
@@ -480,6 +524,19 @@ def attached_policies_limit(account: Account) -> bool:
     return _refused(lambda: account.attach(identity_id, ALLOW_IOT), "LimitExceededException")
 
 
+def identity_things(account: Account) -> bool:
+    """A thing that an identity was attached to is listed for it, and the identity for the thing."""
+    iot, name = account.cloud.client("iot"), unique("thing")
+    identity_id = f"{account.cloud.region}:{uuid.uuid4()}"
+    iot.create_thing(thingName=name)
+    try:
+        iot.attach_thing_principal(thingName=name, principal=identity_id)
+        things = iot.list_principal_things(principal=identity_id)["things"]
+    except ClientError:
+        return False
+    return bool(things == [name] and iot.list_thing_principals(thingName=name)["principals"] == [identity_id])
+
+
 def client_attributes(account: Account) -> bool:
     """A user who signs up cannot set an attribute that the app client may not write."""
     _, client_id = make_user_pool(account.cloud, client={"WriteAttributes": ["email"]})
@@ -569,6 +626,9 @@ PROBES: dict[str, Callable[[Account], bool]] = {
         parameter_permissions,
         role_policy_keys,
         concurrency_permissions,
+        account_settings_permissions,
+        log_group_permissions,
+        rule_permissions,
         failed_deletes,
         stopped_executions,
         invocations_under_way,
@@ -577,6 +637,7 @@ PROBES: dict[str, Callable[[Account], bool]] = {
         iot_policies,
         test_authorization,
         attached_policies_limit,
+        identity_things,
         mqtt31,
         resubscribe,
         guest_access,

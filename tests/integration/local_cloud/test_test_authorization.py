@@ -103,6 +103,17 @@ def test_variables_are_replaced_and_those_without_a_value_told(
     assert given["missingContextValues"] == []
 
 
+def test_a_condition_key_without_a_value_is_told(account: Account, iot: IoTClient, identity_id: str) -> None:
+    pool_id = account.make_identity_pool()
+    condition = {"Condition": {"StringEquals": {"cognito-identity.amazonaws.com:aud": pool_id}}}
+    policy(iot, statement(account, "Allow", "iot:Connect", "client/any") | condition, target=identity_id)
+    without = ask(account, identity_id, "CONNECT", "client/any")
+    assert without["authDecision"] == "IMPLICIT_DENY"
+    assert without["missingContextValues"] == ["cognito-identity.amazonaws.com:aud"]
+    given = ask(account, identity_id, "CONNECT", "client/any", cognitoIdentityPoolId=pool_id)
+    assert (given["authDecision"], given["missingContextValues"]) == ("ALLOWED", [])
+
+
 def test_a_wildcard_that_is_asked_for_stands_for_itself(account: Account, iot: IoTClient, identity_id: str) -> None:
     policy(iot, statement(account, "Allow", "iot:Connect", "client/${iot:ClientId}"), target=identity_id)
     assert ask(account, identity_id, "CONNECT", "client/*", clientId="*")["authDecision"] == "ALLOWED"
@@ -160,6 +171,49 @@ def test_a_request_that_is_not_valid_is_refused(iot: IoTClient, identity_id: str
 def test_neither_an_identity_nor_a_pool_is_refused(iot: IoTClient) -> None:
     with pytest.raises(iot.exceptions.InvalidRequestException):
         iot.test_authorization(authInfos=[{"actionType": "CONNECT", "resources": ["*"]}])
+
+
+def deny_connecting(account: Account, role: str) -> None:
+    """Let a role allow everything but connecting."""
+    account.cloud.client("iam").put_role_policy(
+        RoleName=role,
+        PolicyName="deny",
+        PolicyDocument=document({"Effect": "Deny", "Action": "iot:Connect", "Resource": "*"}),
+    )
+
+
+def test_with_the_identity_pool_its_role_for_authenticated_users_decides_too(
+    account: Account, iot: IoTClient, identity_id: str
+) -> None:
+    pool_id = account.make_identity_pool()
+    policy(iot, ALLOW_IOT, target=identity_id)
+    pool = {"cognitoIdentityPoolId": pool_id}
+    assert ask(account, identity_id, "CONNECT", "client/any", **pool)["authDecision"] == "ALLOWED"
+    deny_connecting(account, account.authenticated_role(pool_id))
+    assert ask(account, identity_id, "CONNECT", "client/any", **pool)["authDecision"] == "EXPLICIT_DENY"
+    assert ask(account, identity_id, "PUBLISH", "topic/any", **pool)["authDecision"] == "ALLOWED"
+    assert ask(account, identity_id, "CONNECT", "client/any")["authDecision"] == "ALLOWED"
+
+
+def test_with_the_identity_pool_the_policies_decide_as_well(account: Account, identity_id: str) -> None:
+    pool = {"cognitoIdentityPoolId": account.make_identity_pool()}
+    assert ask(account, identity_id, "CONNECT", "client/any", **pool)["authDecision"] == "IMPLICIT_DENY"
+
+
+def test_the_identity_pool_alone_stands_for_its_guests(account: Account, iot: IoTClient) -> None:
+    asked: Any = {
+        "cognitoIdentityPoolId": account.guest_identity_pool_id,
+        "authInfos": [{"actionType": "CONNECT", "resources": [account.arn("client/any")]}],
+    }
+    assert iot.test_authorization(**asked)["authResults"][0]["authDecision"] == "ALLOWED"
+    no_guests = asked | {"cognitoIdentityPoolId": account.make_identity_pool()}
+    assert iot.test_authorization(**no_guests)["authResults"][0]["authDecision"] == "IMPLICIT_DENY"
+
+
+def test_an_identity_pool_that_does_not_exist_is_refused(account: Account, iot: IoTClient, identity_id: str) -> None:
+    nowhere = f"{account.cloud.region}:{uuid.uuid4()}"
+    with pytest.raises(iot.exceptions.InvalidRequestException):
+        ask(account, identity_id, "CONNECT", "client/any", cognitoIdentityPoolId=nowhere)
 
 
 def test_who_may_not_ask_is_refused(account: Account, identity_id: str) -> None:

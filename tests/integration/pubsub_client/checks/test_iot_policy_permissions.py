@@ -12,6 +12,8 @@ from local_cloud.faults import Fail
 from pubsub_client.checks.aws import Aws
 from pubsub_client.checks.check import Status
 from pubsub_client.checks.iot_policy_permissions import PolicyAllows
+from pubsub_client.checks.role_mapping import MappingGivesARole
+from pubsub_client.checks.role_permissions import RoleAllows
 from tests.integration.pubsub_client.checks.conftest import document, look, mend
 
 if TYPE_CHECKING:
@@ -55,6 +57,56 @@ async def test_the_policy_of_the_guide_allows_all(deployment: Deployment) -> Non
     finding = await ask(deployment, topics=("orders/1", "rooms/+/#"))
     assert finding.status is Status.PASSED
     assert finding.detail == "6 requests, by TestAuthorization"
+
+
+def forbid_connecting(deployment: Deployment, *statements: dict[str, Any]) -> None:
+    """Let the role of signed-in users not connect."""
+    role = deployment.make_role(*statements)
+    deployment.set_roles(authenticated=role)
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        [NOTHING],
+        [
+            {"Effect": "Allow", "Action": "iot:*", "Resource": "*"},
+            {"Effect": "Deny", "Action": "iot:Connect", "Resource": "*"},
+        ],
+    ],
+    ids=["implicit", "explicit"],
+)
+async def test_a_denial_of_the_role_is_not_the_policys(
+    deployment: Deployment, statements: list[dict[str, Any]]
+) -> None:
+    forbid_connecting(deployment, *statements)
+    assert (await ask(deployment)).status is Status.PASSED
+    of_role = await look(deployment.context(), MappingGivesARole, RoleAllows)
+    assert of_role.status is Status.FAILED
+    assert "connect" in str(of_role.cause)
+
+
+async def test_where_both_deny_each_check_blames_its_own(deployment: Deployment) -> None:
+    broken = deployment.with_policy(document(NOTHING))
+    forbid_connecting(deployment, NOTHING)
+    finding = await ask(broken)
+    assert finding.status is Status.FAILED
+    assert broken.policy in str(finding.resource)
+    mend(deployment, finding)
+    assert (await ask(broken)).status is Status.PASSED
+    assert (await look(broken.context(), MappingGivesARole, RoleAllows)).status is Status.FAILED
+
+
+async def test_a_policy_that_names_the_identity_pool_is_judged_with_it(deployment: Deployment) -> None:
+    condition = {"Condition": {"StringEquals": {"cognito-identity.amazonaws.com:aud": deployment.identity_pool_id}}}
+    own = deployment.with_policy(document({"Effect": "Allow", "Action": "iot:*", "Resource": "*", **condition}))
+    assert (await ask(own)).status is Status.PASSED
+    other = own.with_policy(document(deployment.allow("client/${cognito-identity.amazonaws.com:aud}", "topic*")))
+    in_pool = await ask(other, client_id=deployment.identity_pool_id)
+    assert in_pool.detail == "4 requests, by TestAuthorization"
+    assert (await ask(other, client_id="another")).status is Status.FAILED
+    forbid_connecting(deployment, NOTHING)
+    assert (await ask(other, client_id=deployment.identity_pool_id)).status is Status.PASSED
 
 
 async def test_a_policy_that_is_not_attached_is_judged_as_if_it_were(deployment: Deployment) -> None:

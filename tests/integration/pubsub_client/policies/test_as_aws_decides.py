@@ -94,6 +94,20 @@ def iam(cloud: LocalCloud) -> IAMClient:
     return client
 
 
+@pytest.fixture
+def pool_id(cloud: LocalCloud, iam: IAMClient) -> str:
+    """An identity pool whose role for authenticated users allows everything of AWS IoT."""
+    pools, role = cloud.client("cognito-identity"), f"role-{uuid.uuid4().hex}"
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}]}
+    iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": []}))
+    iam.put_role_policy(RoleName=role, PolicyName="everything", PolicyDocument=json.dumps(everything))
+    made = pools.create_identity_pool(IdentityPoolName="pool", AllowUnauthenticatedIdentities=False)["IdentityPoolId"]
+    pools.set_identity_pool_roles(
+        IdentityPoolId=made, Roles={"authenticated": f"arn:aws:iam::{cloud.account_id}:role/{role}"}
+    )
+    return str(made)
+
+
 def prefix(cloud: LocalCloud) -> str:
     return f"arn:aws:iot:{cloud.region}:{cloud.account_id}"
 
@@ -105,20 +119,22 @@ def prefix(cloud: LocalCloud) -> str:
     topics=topics,
 )
 def test_iot_policies_are_decided_as_test_authorization_does(
-    cloud: LocalCloud, iot: IoTClient, made: list[str], client_id: str, topics: list[str]
+    cloud: LocalCloud, iot: IoTClient, pool_id: str, made: list[str], client_id: str, topics: list[str]
 ) -> None:
+    made = [each.replace(POOL_ID, pool_id) for each in made]
     identity_id = f"{cloud.region}:{uuid.uuid4()}"
     for document in made:
         name = f"policy-{uuid.uuid4().hex}"
         iot.create_policy(policyName=name, policyDocument=document)
         iot.attach_policy(policyName=name, target=identity_id)
     policies = [read_iot_policy(iot, each).policy for each in attached_to(iot, identity_id)]
-    facts = signed_in_user(cloud.region, POOL_ID, identity_id=identity_id, client_id=client_id)
+    facts = signed_in_user(cloud.region, pool_id, identity_id=identity_id, client_id=client_id)
     asked = requests(prefix(cloud), client_id, topics)
-    answers = ask_iot(iot, identity_id, POOL_ID, client_id, asked, with_policy=None)
-    assert {each: decide(each, policies, facts).outcome for each in asked} == {
-        each: answer.outcome for each, answer in answers.items()
-    }
+    answers = ask_iot(iot, identity_id, pool_id, client_id, asked, with_policy=None)
+    decided = {each: decide(each, policies, facts).outcome for each in asked}
+    assert {each: decided[each] for each in answers} == {each: answer.outcome for each, answer in answers.items()}
+    # What turns on the identity pool has no answer where it is denied.
+    assert Outcome.ALLOWED not in {decided[each] for each in asked if each not in answers}
 
 
 @ANY_EXAMPLES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,15 @@ def error(code: str, status: int = 400) -> dict[str, Any]:
     return {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
 
 
+def template(**handlers: str) -> dict[str, Any]:
+    """Return a stack's template with functions of these handlers, by their logical ids."""
+    resources = {
+        logical: {"Type": "AWS::Lambda::Function", "Properties": {"Handler": handler}}
+        for logical, handler in handlers.items()
+    }
+    return {"TemplateBody": {"Resources": resources}}
+
+
 def functions(**names: str) -> dict[str, Any]:
     """Return how CloudFormation lists functions, by their logical ids."""
     listed = [
@@ -63,14 +73,16 @@ class Answers(Aws):
         self.calls: list[tuple[str, dict[str, Any]]] = []
         """What was called, with its parameters."""
         self._answers = answers
+        self._in_thread = threading.local()  # checks ask several things at once
         self._session.events.register("before-parameter-build", self._call)
         self._session.events.register("before-call", self._answer)  # type: ignore[arg-type]
 
     def _call(self, params: dict[str, Any], model: OperationModel, **_: Any) -> None:
         self.calls.append((model.name, params))
+        self._in_thread.call = model.name, params
 
     def _answer(self, **_: Any) -> tuple[AWSResponse, dict[str, Any]]:
-        name, parameters = self.calls[-1]
+        name, parameters = self._in_thread.call
         answer = self._answers[name]
         parsed = {**(answer(parameters) if callable(answer) else answer)}
         status = parsed.get("ResponseMetadata", {}).get("HTTPStatusCode", 200)

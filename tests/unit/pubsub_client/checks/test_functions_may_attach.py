@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.stub import ANY, Stubber
 
-from pubsub_client.checks.aws import Aws
 from pubsub_client.checks.check import Status
-from pubsub_client.checks.context import Context
 from pubsub_client.checks.trigger import FunctionsMayAttach
-from pubsub_client.outputs import Output
+from tests.unit.pubsub_client.checks.answers import Answers, find, functions, template
 
 if TYPE_CHECKING:
     from pubsub_client.checks.check import Finding
@@ -21,29 +17,41 @@ ROLE = "arn:aws:iam::123456789012:role/Trigger"
 ALLOW = "aws iam put-role-policy --role-name Trigger"
 
 
-async def look(**result: Any) -> Finding:
-    """Run the check where IAM's simulator answers this for the trigger's role."""
-    aws = Aws(region="eu-west-1")
-    context = Context(aws=aws, stack="PubSub", patience=0, cleanup=AsyncExitStack())
-    context.outputs = {
-        Output.REGION: "eu-west-1",
-        Output.POST_AUTHENTICATION_FUNCTION_NAME: "trigger",
-    }
-    trigger = {
-        "LogicalResourceId": "SignInAttachmentPostAuthentication1",
-        "PhysicalResourceId": "trigger",
-        "ResourceType": "AWS::Lambda::Function",
-        "LastUpdatedTimestamp": "2026-01-01T00:00:00Z",
-        "ResourceStatus": "CREATE_COMPLETE",
-    }
+HANDLERS = {
+    "Trigger1": "post_authentication.handler",
+    "Worker1": "attachment_retry.handler",
+    "PubSubAttachmentSelfAttachFunction1": "self_attach.handler",
+    "Sweep1": "sweep.handler",
+}
+
+
+async def look(*logical_ids: str, **result: Any) -> Finding:
+    """Run the check where IAM's simulator answers this for the roles of these functions, the trigger's unless given."""
+    logical_ids = logical_ids or ("Trigger1",)
+    aws = Answers(
+        ListStackResources=functions(**{each: each for each in logical_ids}),
+        GetTemplate=template(**{each: HANDLERS[each] for each in logical_ids}),
+        GetFunctionConfiguration={"Role": ROLE},
+        GetFunctionConcurrency={},
+        SimulatePrincipalPolicy={"EvaluationResults": [{"EvalActionName": "iot:AttachPolicy", **result}]},
+    )
+    finding = await find(FunctionsMayAttach, aws)
+    asked = [parameters for operation, parameters in aws.calls if operation == "SimulatePrincipalPolicy"]
     region = {"ContextKeyName": "aws:RequestedRegion", "ContextKeyType": "string", "ContextKeyValues": ["eu-west-1"]}
-    asked = {"PolicySourceArn": ROLE, "ActionNames": ["iot:AttachPolicy"], "ContextEntries": [region, ANY]}
-    answer = {"EvalActionName": "iot:AttachPolicy", **result}
-    with Stubber(aws.cloudformation) as stacks, Stubber(aws.functions) as functions, Stubber(aws.iam) as iam:
-        stacks.add_response("list_stack_resources", {"StackResourceSummaries": [trigger]})
-        functions.add_response("get_function_configuration", {"Role": ROLE})
-        iam.add_response("simulate_principal_policy", {"EvaluationResults": [answer]}, asked)
-        return await FunctionsMayAttach().run(context)
+    assert [each["PolicySourceArn"] for each in asked] == [ROLE] * len(logical_ids)
+    assert all(each["ActionNames"] == ["iot:AttachPolicy"] for each in asked)
+    assert all(each["ContextEntries"][0] == region for each in asked)
+    return finding
+
+
+@pytest.mark.parametrize("logical_id", HANDLERS)
+async def test_every_function_that_attaches_is_asked_about_in_another_apps_stack_too(logical_id: str) -> None:
+    assert (await look(logical_id, EvalDecision="implicitDeny")).status is Status.FAILED
+
+
+async def test_a_stack_without_such_functions_does_not_pass() -> None:
+    aws = Answers(ListStackResources=functions(Other1="other"), GetTemplate=template(Other1="index.handler"))
+    assert (await find(FunctionsMayAttach, aws)).status is Status.FAILED
 
 
 async def test_a_role_that_may_attach_is_right() -> None:

@@ -35,7 +35,6 @@ async def look(configuration: dict[str, str], *listed: str) -> Finding:
 
     aws = Answers(
         GetFunctionConfiguration=function,
-        GetParameter={"Parameter": {"Value": json.dumps(configuration)}},
         DescribeUserPoolClient={"UserPoolClient": {"ExplicitAuthFlows": ["ALLOW_CUSTOM_AUTH"]}},
         DescribeIdentityPool={
             "IdentityPoolId": IDENTITY_POOL,
@@ -46,7 +45,7 @@ async def look(configuration: dict[str, str], *listed: str) -> Finding:
             SignInAttachmentPostAuthentication1=TRIGGER, SignInAttachmentAuthChallenge1=CHALLENGE
         ),
     )
-    return await find(NestedSignInIsWired, aws)
+    return await find(NestedSignInIsWired, aws, left={"parameters": {"/stack/parameter": json.dumps(configuration)}})
 
 
 async def test_as_the_stack_made_it_it_passes() -> None:
