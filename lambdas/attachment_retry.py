@@ -12,27 +12,30 @@ import random
 import time
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from attachment import attach, retry_queue
-from attachment.deadline import DeadlineExceededError, deadline
-from attachment.errors import AttachingIsOffError, OnlyByThemselvesError
+from attachment.attach import Chain
+from attachment.deadline import DeadlineExceededError, WorkWithDeadline
+from attachment.errors import AttachingIsOffError, CannotSignInError, OnlyByThemselvesError
 from attachment.limits import LIMITS
 from attachment.owed import Owed
 from attachment.pace import Pace
 from attachment.passing import is_throttled, passes
 from attachment.report import cause, report
+from attachment.retry_queue import OwedQueue
+from attachment.sdk_session import guarded_session
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Mapping
 
-_sqs = boto3.client("sqs", config=LIMITS)
+    from types_boto3_sqs import SQSClient
 
 _QUEUE_URL = os.environ["RETRY_QUEUE_URL"]
 _DEAD_LETTER_QUEUE_URL = os.environ["DEAD_LETTER_QUEUE_URL"]
 _STACK = os.environ["STACK_NAME"]
 _SECONDS_EACH = 8.0
+_QUEUE_SECONDS = 4.0
 _SPARE_SECONDS = 5.0
 # Throttled, a message waits for the next turns before it goes back: these keep to the rate, so they hurt nobody.
 _TURNS = 5
@@ -43,8 +46,20 @@ _LONGEST_BACKOFF_SECONDS = 900
 _pace = Pace(own=float(os.environ["OWN_PER_SECOND"]), whole=float(os.environ["WHOLE_PER_SECOND"]))
 
 
-class CannotSignInError(Exception):
-    """The user was deleted or disabled since, or must reset the password: nothing is owed before the next sign-in."""
+class _Attaching:
+    """The chain, and the queue that proves what a message says."""
+
+    def __init__(self, abandoned: threading.Event) -> None:
+        session = guarded_session(abandoned)
+        self.chain, self.queue = Chain(session), OwedQueue(session)
+
+
+def _make_sqs(abandoned: threading.Event) -> SQSClient:
+    return guarded_session(abandoned).client("sqs", config=LIMITS)
+
+
+_attaching = WorkWithDeadline(_Attaching)
+_queueing = WorkWithDeadline(_make_sqs)
 
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
@@ -72,33 +87,35 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 def _settle(record: Mapping[str, Any]) -> tuple[str, str | None]:
     """Attach, or say what becomes of the message; return the outcome and the reason for it."""
     try:
-        with deadline(_SECONDS_EACH):
-            return "Attached", _attach(Owed.parse(record["body"]))
+        owed = Owed.parse(record["body"])
+        return "Attached", _attaching.run(lambda work: _attach(work.chain, work.queue, owed), _SECONDS_EACH)
     except (OnlyByThemselvesError, CannotSignInError, AttachingIsOffError) as error:
         return "Skipped", cause(error)
-    except (Exception, DeadlineExceededError) as error:  # noqa: BLE001 - each message stands for itself
-        if not passes(error):
-            try:
-                _give_up(record, cause(error))
-            except (BotoCoreError, ClientError, KeyError) as no_queue:
-                return "Queued", f"{cause(error)}; not among the dead letters: {cause(no_queue)}"
-            return "Failed", cause(error)
-        _put_off(record)
-        return "Queued", cause(error)
+    except Exception as error:  # noqa: BLE001 - each message stands for itself
+        reason = cause(error)
+        if passes(error):
+            _put_off(record)
+            return "Queued", reason
+        try:
+            _queueing.run(lambda sqs: _give_up(sqs, record, reason), _QUEUE_SECONDS)
+        except (BotoCoreError, ClientError, KeyError, DeadlineExceededError) as no_queue:
+            return "Queued", f"{reason}; not among the dead letters: {cause(no_queue)}"
+        return "Failed", reason
 
 
-def _attach(owed: Owed) -> str | None:
+def _attach(chain: Chain, queue: OwedQueue, owed: Owed) -> str | None:
     """Attach; return why the user could not be marked, if so."""
-    attach.check_is_on()
-    if not retry_queue.is_proven(owed):
-        _find_identity(owed)
-    elif not attach.can_sign_in(owed):
-        raise CannotSignInError
+    chain.check_is_on()
+    if not queue.is_proven(owed):
+        _find_identity(chain, owed)
     turn = 1
     while True:
         _pace.wait()
+        # Asked for as late as can be: the name may belong to another user by now.
+        if not chain.can_sign_in(owed):
+            raise CannotSignInError
         try:
-            return attach.attach(owed)
+            return chain.attach(owed)
         except ClientError as error:
             if not is_throttled(error):
                 raise
@@ -108,11 +125,11 @@ def _attach(owed: Owed) -> str | None:
         turn += 1
 
 
-def _find_identity(owed: Owed) -> None:
+def _find_identity(chain: Chain, owed: Owed) -> None:
     try:
-        attach.find_identity(owed)
+        chain.find_identity(owed)
     except ClientError as error:
-        if error.response["Error"]["Code"] in _REFUSALS and not attach.can_sign_in(owed):
+        if error.response["Error"]["Code"] in _REFUSALS and not chain.can_sign_in(owed):
             raise CannotSignInError from error
         raise
 
@@ -124,18 +141,20 @@ def _put_off(record: Mapping[str, Any]) -> None:
     """
     received = int(record["attributes"]["ApproximateReceiveCount"])
     bound = min(_LONGEST_BACKOFF_SECONDS, 2 ** min(received, 10))
+    seconds = random.randint(1, bound)  # noqa: S311 - spreads load, keeps no secret
     try:
-        _sqs.change_message_visibility(
-            QueueUrl=_QUEUE_URL,
-            ReceiptHandle=record["receiptHandle"],
-            VisibilityTimeout=random.randint(1, bound),  # noqa: S311 - spreads load, keeps no secret
+        _queueing.run(
+            lambda sqs: sqs.change_message_visibility(
+                QueueUrl=_QUEUE_URL, ReceiptHandle=record["receiptHandle"], VisibilityTimeout=seconds
+            ),
+            _QUEUE_SECONDS,
         )
-    except (BotoCoreError, ClientError):
+    except (BotoCoreError, ClientError, DeadlineExceededError):
         return  # it comes again all the same, once the queue's own time is over
 
 
-def _give_up(record: Mapping[str, Any], reason: str) -> None:
-    _sqs.send_message(
+def _give_up(sqs: SQSClient, record: Mapping[str, Any], reason: str) -> None:
+    sqs.send_message(
         QueueUrl=_DEAD_LETTER_QUEUE_URL,
         MessageBody=record["body"],
         MessageAttributes={"Reason": {"DataType": "String", "StringValue": reason}},

@@ -7,25 +7,62 @@ Event: https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambd
 
 from __future__ import annotations
 
+import copy
 import os
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from attachment.background_imports import BackgroundImports
-from attachment.deadline import DeadlineExceededError, deadline
-from attachment.errors import AttachingIsOffError, FederatedUserError, NestedSignInLoopError, OnlyByThemselvesError
+from attachment.deadline import WorkWithDeadline
+from attachment.errors import (
+    AttachingIsOffError,
+    CannotSignInError,
+    FederatedUserError,
+    NestedSignInLoopError,
+    OnlyByThemselvesError,
+)
 from attachment.marker import Marker
 from attachment.nested_sign_in import NESTED
 from attachment.owed import Owed
 from attachment.report import cause, report
+
+if TYPE_CHECKING:
+    import threading
+
+    from attachment.attach import Chain
+    from attachment.retry_queue import OwedQueue
 
 _FINGERPRINT = os.environ["ATTACHMENT_MARKER"]
 _MARKER_ATTRIBUTE = os.environ["MARKER_ATTRIBUTE"]
 _MARKER_DAYS = int(os.environ["MARKER_DAYS"])
 _BUDGET_SECONDS = float(os.environ["BUDGET_SECONDS"])
 _QUEUE_SECONDS = float(os.environ["QUEUE_SECONDS"])
+_PROOF_SECONDS = 0.4
 _STACK = os.environ["STACK_NAME"]
-_imports = BackgroundImports()
+
+
+# A repeat sign-in does without the SDK. Who needs it imports it as a whole before anything that needs parts of it:
+# threads that import parts in different orders could find them unfinished.
+def _make_chain(abandoned: threading.Event) -> Chain:
+    from attachment.sdk_session import guarded_session
+
+    session = guarded_session(abandoned)
+    from attachment.attach import Chain
+
+    return Chain(session)
+
+
+def _make_queue(abandoned: threading.Event) -> OwedQueue:
+    from attachment.sdk_session import guarded_session
+
+    session = guarded_session(abandoned)
+    from attachment.retry_queue import OwedQueue
+
+    return OwedQueue(session)
+
+
+_attaching = WorkWithDeadline(_make_chain)
+_proving = WorkWithDeadline(_make_queue)
+_queueing = WorkWithDeadline(_make_queue)
 
 # Cognito's five seconds include a cold start, so the first sign-in's time begins when this module is imported. Lambda
 # may also start an environment ahead of need: an older start cannot belong to the sign-in.
@@ -40,7 +77,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         return event
     try:
         outcome, reason = _settle(event, started)
-    except (Exception, DeadlineExceededError) as error:  # noqa: BLE001 - a sign-in never fails because of us
+    except Exception as error:  # noqa: BLE001 - a sign-in never fails because of us
         # Nothing will come back to this: the user's next sign-in tries again, or self-attach.
         outcome, reason = "Failed", cause(error)
     report(
@@ -64,41 +101,50 @@ def _started() -> float:
 
 def _settle(event: dict[str, Any], started: float) -> tuple[str, str | None]:
     """Attach, or put what is owed into the queue; return the outcome and the reason for it."""
-    if _is_attached(event["request"]):
+    attributes = event["request"].get("userAttributes", {})
+    if _is_attached(attributes):
         return "Skipped", "the marker is current"
-    owed = Owed(event["userPoolId"], event["userName"])
+    if attributes.get("cognito:user_status") == "EXTERNAL_PROVIDER":
+        return "Skipped", cause(FederatedUserError())
+    owed = Owed(event["userPoolId"], event["userName"], attributes.get("sub"))
+    client_id = event["callerContext"]["clientId"]
     give_up_at = started + _BUDGET_SECONDS
     try:
-        with deadline(give_up_at - time.monotonic()):
-            return "Attached", _attach(event, owed)
-    except (OnlyByThemselvesError, NestedSignInLoopError, AttachingIsOffError) as error:
+        not_marked = _attaching.run(lambda chain: _attach(chain, owed, client_id), give_up_at - time.monotonic())
+    except (OnlyByThemselvesError, NestedSignInLoopError, AttachingIsOffError, CannotSignInError) as error:
         return "Skipped", cause(error)
-    except (Exception, DeadlineExceededError) as error:  # noqa: BLE001 - whatever it was, the attachment is owed
+    except Exception as error:  # noqa: BLE001 - whatever it was, the attachment is owed
         try:
-            with deadline(max(give_up_at, time.monotonic()) + _QUEUE_SECONDS - time.monotonic()):
-                _queue(owed)
-        except (Exception, DeadlineExceededError) as no_queue:  # noqa: BLE001
+            _queue(copy.copy(owed), max(give_up_at, time.monotonic()) + _QUEUE_SECONDS)
+        except Exception as no_queue:  # noqa: BLE001
             return "Failed", f"{cause(error)}; not queued: {cause(no_queue)}"
         return "Queued", cause(error)
+    return "Attached", not_marked
 
 
-def _is_attached(request: dict[str, Any]) -> bool:
-    value = request.get("userAttributes", {}).get(_MARKER_ATTRIBUTE, "")
-    found = Marker.parse(value)
+def _is_attached(attributes: dict[str, str]) -> bool:
+    found = Marker.parse(attributes.get(_MARKER_ATTRIBUTE, ""))
     return found is not None and found.is_current(_FINGERPRINT, time.time(), _MARKER_DAYS)
 
 
-def _attach(event: dict[str, Any], owed: Owed) -> str | None:
+def _attach(chain: Chain, owed: Owed, client_id: str) -> str | None:
     """Attach; return why the user could not be marked, if so."""
-    if event["request"]["userAttributes"].get("cognito:user_status") == "EXTERNAL_PROVIDER":
-        raise FederatedUserError
-    attach = _imports.module("attachment.attach")  # with the SDK, which a repeat sign-in does without
-    attach.check_is_on()
-    attach.refuse_nested(event["callerContext"]["clientId"])
-    attach.find_identity(owed)
-    not_marked: str | None = attach.attach(owed)
-    return not_marked
+    chain.check_is_on()
+    chain.refuse_nested(client_id)
+    chain.find_identity(owed)
+    return chain.attach(owed)
 
 
-def _queue(owed: Owed) -> None:
-    _imports.module("attachment.retry_queue").send(owed)
+def _queue(owed: Owed, give_up_at: float) -> None:
+    """Put what is owed into the queue, with the proof of its identity if that can be made in time.
+
+    Args:
+        owed: a copy of its own, because an abandoned chain may still find the identity.
+        give_up_at: on the monotonic clock.
+    """
+    if owed.identity_id and owed.sub:
+        try:
+            owed.mac = _proving.run(lambda queue: queue.prove(owed), _PROOF_SECONDS)
+        except Exception:  # noqa: BLE001 - without the proof the worker finds the identity again
+            owed.mac = None
+    _queueing.run(lambda queue: queue.send(owed), give_up_at - time.monotonic())

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 # The trigger gives up by itself well before Lambda would (which counts in whole seconds), and Lambda before Cognito.
 _TRIGGER_TIMEOUT = Duration.seconds(4)
 _BUDGET_SECONDS = 2.5
-_QUEUE_SECONDS = 1.0
+_QUEUE_SECONDS = 0.8
 # One full vCPU: a cold start's import of the SDK is the longest part of a first sign-in.
 _MEMORY_SIZE = 1769
 

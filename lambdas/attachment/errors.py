@@ -33,3 +33,10 @@ class NestedSignInLoopError(Exception):
 
 class AttachingIsOffError(Exception):
     """`pubsub detach --all` has turned attaching off; nothing is owed until `pubsub sweep --resume` turns it on."""
+
+
+class CannotSignInError(Exception):
+    """The user was deleted or disabled since, or must reset the password: nothing is owed before the next sign-in.
+
+    A user who was deleted stays deleted if another one has the name by now.
+    """

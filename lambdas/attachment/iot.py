@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     from types_boto3_iot import IoTClient
 
 
-def iot_client(*, attempts: int, threads: int = 1) -> IoTClient:
+def iot_client(*, attempts: int, threads: int = 1, session: boto3.Session | None = None) -> IoTClient:
     """Return a client that takes an answer to AttachPolicy that cannot be read for none, and asks so often.
 
     Args:
         attempts: how often a call is made that fails in a way that passes.
         threads: how many may call at once.
+        session: makes the client; without one the SDK's default session does.
     """
-    client = boto3.client("iot", config=limits(attempts, threads=threads))
+    config = limits(attempts, threads=threads)
+    client = session.client("iot", config=config) if session else boto3.client("iot", config=config)
     client.meta.events.register("after-call.iot.AttachPolicy", _refuse_unreadable)
     return client
 

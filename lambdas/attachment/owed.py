@@ -11,7 +11,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-_VERSION = 1
+_VERSION = 2
+# Version 1 had no sub: its proof does not say for which of the users who have had the name it was made.
+_WITHOUT_SUB = 1
 
 
 class UnreadableMessageError(Exception):
@@ -25,6 +27,8 @@ class Owed:
     user_pool_id: str
     user_name: str
     """The user's name exactly as the trigger's event gives it (aliases and letter case then do not matter)."""
+    sub: str | None = None
+    """The user's unchanging id: a name can be deleted and created again. None if it is not known."""
     identity_id: str | None = None
     mac: bytes | None = None
     """Proves, in a message, that the attachment functions themselves have found the identity id to be this user's."""
@@ -36,6 +40,7 @@ class Owed:
                 "version": _VERSION,
                 "userPoolId": self.user_pool_id,
                 "userName": self.user_name,
+                "sub": self.sub,
                 "identityId": self.identity_id if self.mac else None,
                 "mac": base64.b64encode(self.mac).decode() if self.mac else None,
             }
@@ -45,16 +50,20 @@ class Owed:
     def parse(cls, message: str) -> Owed:
         """Read a message; nothing is verified.
 
+        Of a message of version 1 only the user is read, so that the worker looks for the identity itself.
+
         Raises:
             UnreadableMessageError: it is not of this form.
         """
         try:
             values = json.loads(message)
+            pool, name = _text(values["userPoolId"]), _text(values["userName"])
+            if values["version"] == _WITHOUT_SUB:
+                return cls(pool, name)
             if values["version"] != _VERSION:
                 raise UnreadableMessageError
-            identity_id, mac = (None if values[key] is None else _text(values[key]) for key in ("identityId", "mac"))
-            proof = None if mac is None else base64.b64decode(mac, validate=True)
-            return cls(_text(values["userPoolId"]), _text(values["userName"]), identity_id, proof)
+            sub, identity_id, mac = (_optional_text(values[key]) for key in ("sub", "identityId", "mac"))
+            return cls(pool, name, sub, identity_id, None if mac is None else base64.b64decode(mac, validate=True))
         except (ValueError, KeyError, TypeError, binascii.Error):
             raise UnreadableMessageError from None
 
@@ -63,3 +72,7 @@ def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise UnreadableMessageError
     return value
+
+
+def _optional_text(value: Any) -> str | None:
+    return None if value is None else _text(value)

@@ -21,7 +21,8 @@ class KeptParameters:
     """Parameters that are read together, in one call, and kept for a while by each execution environment.
 
     What was read stays in use when it cannot be read again: the account's 40 reads a second are shared with others
-    (https://docs.aws.amazon.com/general/latest/gr/ssm.html).
+    (https://docs.aws.amazon.com/general/latest/gr/ssm.html). After a read that fails, or never ends, the next one is
+    made 30 seconds later.
 
     Args:
         names: of the parameters, ten at most.
@@ -38,27 +39,27 @@ class KeptParameters:
         """Return the values by name.
 
         Raises:
-            botocore.exceptions.ClientError: they cannot be read, and never were.
+            Exception: they cannot be read, and never were; whatever the SDK raised.
             MissingParameterError: one of them is not there.
         """
-        if self._values is None or time.monotonic() > self._read_again_at:
-            self._values = self._read(ssm, self._values)
-        return self._values
+        known, now = self._values, time.monotonic()
+        if known is not None and now <= self._read_again_at:
+            return known
+        # Noted before the call: work with a deadline may never come back from it.
+        self._read_again_at = now + _TRY_AGAIN_SECONDS
+        try:
+            answer = ssm.get_parameters(Names=list(self._names))
+            values = {each["Name"]: each["Value"] for each in answer["Parameters"]}
+        except Exception:
+            if known is None:
+                raise
+            return known
+        if missing := [name for name in self._names if name not in values]:
+            self._values = None
+            raise MissingParameterError(", ".join(missing))
+        self._values, self._read_again_at = values, now + self._keep_seconds
+        return values
 
     def forget(self) -> None:
         """Read them anew the next time, for somebody has written one."""
         self._values = None
-
-    def _read(self, ssm: SSMClient, known: Mapping[str, str] | None) -> Mapping[str, str]:
-        try:
-            answer = ssm.get_parameters(Names=list(self._names))
-        except ssm.exceptions.ClientError:
-            if known is None:
-                raise
-            self._read_again_at = time.monotonic() + _TRY_AGAIN_SECONDS
-            return known
-        values = {each["Name"]: each["Value"] for each in answer["Parameters"]}
-        if missing := [name for name in self._names if name not in values]:
-            raise MissingParameterError(", ".join(missing))
-        self._read_again_at = time.monotonic() + self._keep_seconds
-        return values

@@ -8,12 +8,15 @@ from botocore.parsers import ResponseParserError
 
 from attachment.deadline import DeadlineExceededError
 from attachment.errors import NewPasswordRequiredError
+from attachment.report import refusing_trigger
 
 # IoT's LimitExceededException is not among them: there it means ten policies on one identity.
 _THROTTLED = {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestThrottled"}
 # Cognito's words for a challenge function that failed, was throttled or did not answer in time.
 # https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminRespondToAuthChallenge.html
 _CHALLENGE_FUNCTION = {"UserLambdaValidationException", "UnexpectedLambdaException", "InvalidLambdaResponseException"}
+# Triggers of the pool's owner that a nested sign-in fires too. An error of theirs is their answer: they refuse.
+_OWNERS_TRIGGERS = {"PreAuthentication", "PreTokenGeneration"}
 _PASSING = (
     DeadlineExceededError,
     NewPasswordRequiredError,
@@ -33,8 +36,11 @@ def is_throttled(error: BaseException) -> bool:
 def passes(error: BaseException) -> bool:
     """Tell whether it is worth trying again: throttling, a failure on AWS's side, no answer or none to be read.
 
-    Whatever else there is (denied, not found, a limit reached, a mistake of ours) stays until somebody mends it.
+    Whatever else there is (denied, not found, a limit reached, refused by the pool's own triggers, a mistake of ours)
+    stays until somebody mends it.
     """
+    if refusing_trigger(error) in _OWNERS_TRIGGERS:
+        return False
     if isinstance(error, _PASSING) or is_throttled(error) or _code(error) in _CHALLENGE_FUNCTION:
         return True
     return isinstance(error, ClientError) and error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500

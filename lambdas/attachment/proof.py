@@ -22,6 +22,7 @@ def message(*, user_pool_id: str, client_id: str, user_name: str, nonce: str) ->
     return json.dumps(["amplify-pubsub nested sign-in", user_pool_id, client_id, user_name, nonce]).encode()
 
 
-def owed_message(*, user_pool_id: str, user_name: str, identity_id: str, fingerprint: str) -> bytes:
+def owed_message(*, user_pool_id: str, user_name: str, sub: str, identity_id: str, fingerprint: str) -> bytes:
     """Return what proves a queued attachment: the pool, the user, the identity found, and what is to be attached."""
-    return json.dumps(["amplify-pubsub owed attachment", user_pool_id, user_name, identity_id, fingerprint]).encode()
+    parts = [user_pool_id, user_name, sub, identity_id, fingerprint]
+    return json.dumps(["amplify-pubsub owed attachment", *parts]).encode()

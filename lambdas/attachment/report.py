@@ -8,8 +8,10 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 from __future__ import annotations
 
 import json
+import re
+import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,12 +20,36 @@ NAMESPACE = "AmplifyPubSub"
 OUTCOMES = ("Attached", "Queued", "Skipped", "Failed")
 
 
+# Cognito's words for a trigger that raised an error; what follows them is the trigger's own text.
+_TRIGGER_FAILED = re.compile(
+    "(PreSignUp|PreAuthentication|PostAuthentication|PreTokenGeneration|UserMigration|CustomMessage"
+    "|DefineAuthChallenge|CreateAuthChallenge|VerifyAuthChallengeResponse) failed with error "
+)
+
+
 def cause(error: BaseException) -> str:
-    """Name an error without quoting it: ``AttachPolicy: ThrottlingException``, else the class of the error."""
-    response = getattr(error, "response", None) or {}  # the SDK's errors of a connection have one that is None
-    code = response.get("Error", {}).get("Code")
+    """Name an error without quoting it: ``AttachPolicy: ThrottlingException``, else the class of the error.
+
+    Of a user pool's trigger that refuses a sign-in its kind is added: ``(PreAuthentication)``.
+    """
+    code = _response(error).get("Error", {}).get("Code")
     operation = getattr(error, "operation_name", None)
-    return f"{operation}: {code}" if code and operation else type(error).__name__
+    trigger = refusing_trigger(error)
+    named = f"{operation}: {code}" if code and operation else type(error).__name__
+    return f"{named} ({trigger})" if trigger else named
+
+
+def refusing_trigger(error: BaseException) -> str | None:
+    """Return the kind of the user pool's trigger whose error Cognito passes on, such as ``PreAuthentication``."""
+    told = _response(error).get("Error", {})
+    if told.get("Code") != "UserLambdaValidationException":
+        return None
+    found = _TRIGGER_FAILED.match(told.get("Message") or "")
+    return found[1] if found else None
+
+
+def _response(error: BaseException) -> Mapping[str, Any]:
+    return getattr(error, "response", None) or {}  # the SDK's errors of a connection have one that is None
 
 
 def report(outcome: str, *, way: str, stack: str, request_id: str, seconds: float, reason: str | None = None) -> None:
@@ -81,4 +107,6 @@ def _write(
         **{name: counts.get(name, 0) for name in OUTCOMES},
         "Duration": round(seconds * 1000, 1),
     }
-    print(json.dumps(line), flush=True)
+    # In a single write: Lambda's runtime flushes after each, and nothing may come between the line and its end.
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()

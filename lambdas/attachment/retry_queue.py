@@ -2,7 +2,8 @@
 
 An identity id in a message is believed only with a MAC over it, which nobody but trigger and worker can make: who can
 write to the queue can have nobody attached but a user who could be attached by signing in. The MAC covers the
-fingerprint, so that it ends with the policy it was made for.
+``sub``, so that it is of no use to a later user of the same name, and the fingerprint, so that it ends with the policy
+it was made for.
 """
 
 from __future__ import annotations
@@ -10,61 +11,80 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from attachment import proof
 
 if TYPE_CHECKING:
+    import boto3
+
     from attachment.owed import Owed
 
-# The trigger's last second: a queue that hangs must not cost the sign-in, nor a key the message.
-_sqs = boto3.client("sqs", config=Config(connect_timeout=0.5, read_timeout=0.5, retries={"total_max_attempts": 1}))
-_kms = boto3.client("kms", config=Config(connect_timeout=0.3, read_timeout=0.3, retries={"total_max_attempts": 1}))
+# The trigger's last second.
+_SQS_CONFIG = Config(connect_timeout=0.5, read_timeout=0.5, retries={"total_max_attempts": 1})
+_KMS_CONFIG = Config(connect_timeout=0.3, read_timeout=0.3, retries={"total_max_attempts": 1})
 
 _QUEUE_URL = os.environ["RETRY_QUEUE_URL"]
 _MAC_KEY_ID = os.environ["MAC_KEY_ID"]
 _FINGERPRINT = os.environ["ATTACHMENT_MARKER"]
 
 
-def send(owed: Owed) -> None:
-    """Put what is owed into the queue, with the identity id if it is known and the proof can be made.
+class OwedQueue:
+    """The retry queue as trigger and worker use it.
 
-    Raises:
-        botocore.exceptions.BotoCoreError: no answer from the queue.
-        botocore.exceptions.ClientError: it refuses.
-        KeyError: it does not say that it has the message.
+    Args:
+        session: makes the clients.
     """
-    if owed.identity_id:
+
+    def __init__(self, session: boto3.Session) -> None:
+        self._sqs = session.client("sqs", config=_SQS_CONFIG)
+        self._kms = session.client("kms", config=_KMS_CONFIG)
+
+    def prove(self, owed: Owed) -> bytes:
+        """Return the MAC over the identity id that was found, which makes the message's claim good.
+
+        Raises:
+            botocore.exceptions.BotoCoreError: no answer from KMS.
+            botocore.exceptions.ClientError: it refuses.
+            KeyError: its answer holds no MAC.
+        """
+        answer = self._kms.generate_mac(KeyId=_MAC_KEY_ID, MacAlgorithm=proof.ALGORITHM, Message=_signed(owed))
+        return answer["Mac"]
+
+    def send(self, owed: Owed) -> None:
+        """Put what is owed into the queue.
+
+        Raises:
+            botocore.exceptions.BotoCoreError: no answer from the queue.
+            botocore.exceptions.ClientError: it refuses.
+            KeyError: it does not say that it has the message.
+        """
+        # Without a message id the answer is not the queue's.
+        self._sqs.send_message(QueueUrl=_QUEUE_URL, MessageBody=owed.to_message())["MessageId"]
+
+    def is_proven(self, owed: Owed) -> bool:
+        """Tell whether the identity id of a message is this user's.
+
+        Raises:
+            botocore.exceptions.BotoCoreError: no answer from KMS.
+            botocore.exceptions.ClientError: KMS refuses for another reason than a wrong MAC.
+        """
+        if owed.sub is None or owed.identity_id is None or owed.mac is None or len(owed.mac) != proof.MAC_BYTES:
+            return False
         try:
-            owed.mac = _kms.generate_mac(KeyId=_MAC_KEY_ID, MacAlgorithm=proof.ALGORITHM, Message=_signed(owed))["Mac"]
-        except (BotoCoreError, ClientError, KeyError):
-            owed.mac = None
-    # Without a message id the answer is not the queue's.
-    _sqs.send_message(QueueUrl=_QUEUE_URL, MessageBody=owed.to_message())["MessageId"]
-
-
-def is_proven(owed: Owed) -> bool:
-    """Tell whether the identity id of a message is this user's.
-
-    Raises:
-        botocore.exceptions.BotoCoreError: no answer from KMS.
-        botocore.exceptions.ClientError: KMS refuses for another reason than a wrong MAC.
-    """
-    if owed.identity_id is None or owed.mac is None or len(owed.mac) != proof.MAC_BYTES:
-        return False
-    try:
-        answer = _kms.verify_mac(KeyId=_MAC_KEY_ID, MacAlgorithm=proof.ALGORITHM, Message=_signed(owed), Mac=owed.mac)
-    except _kms.exceptions.KMSInvalidMacException:
-        return False
-    return answer["MacValid"] is True
+            answer = self._kms.verify_mac(
+                KeyId=_MAC_KEY_ID, MacAlgorithm=proof.ALGORITHM, Message=_signed(owed), Mac=owed.mac
+            )
+        except self._kms.exceptions.KMSInvalidMacException:
+            return False
+        return answer["MacValid"] is True
 
 
 def _signed(owed: Owed) -> bytes:
     return proof.owed_message(
         user_pool_id=owed.user_pool_id,
         user_name=owed.user_name,
+        sub=owed.sub or "",
         identity_id=owed.identity_id or "",
         fingerprint=_FINGERPRINT,
     )

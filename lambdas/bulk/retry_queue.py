@@ -76,7 +76,7 @@ class RetryQueue:
         given = {"PaginationToken": token} if token else {}
         page = self._users.list_users(UserPoolId=self._user_pool_id, Limit=_PAGE, **given)
         messages = [
-            Owed(self._user_pool_id, user["Username"]).to_message()
+            Owed(self._user_pool_id, user["Username"], _sub(user["Attributes"])).to_message()
             for user in page["Users"]
             if user["Enabled"] and user["UserStatus"] == "CONFIRMED" and not self._is_marked(user["Attributes"])
         ]
@@ -94,3 +94,7 @@ class RetryQueue:
         values = {each["Name"]: each.get("Value", "") for each in attributes}
         marker = Marker.parse(values.get(self._marker_attribute, ""))
         return marker is not None and marker.fingerprint == self._fingerprint
+
+
+def _sub(attributes: list[AttributeTypeTypeDef]) -> str | None:
+    return next((each.get("Value") for each in attributes if each["Name"] == "sub"), None)

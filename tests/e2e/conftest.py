@@ -54,9 +54,9 @@ class Deployment:
     def client_id(self) -> str:
         return self.outputs[Output.USER_POOL_CLIENT_ID]
 
-    def make_user(self, **attributes: str) -> str:
-        """Make a user with a permanent password and return the name."""
-        name = f"user-{uuid.uuid4().hex[:10]}"
+    def make_user(self, name: str | None = None, **attributes: str) -> str:
+        """Make a user with a permanent password and return the name, a new one unless given."""
+        name = name or f"user-{uuid.uuid4().hex[:10]}"
         users = self.cloud.client("cognito-idp")
         given = {"email": f"{name}@example.com", "email_verified": "true", **attributes}
         users.admin_create_user(

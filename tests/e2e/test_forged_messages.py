@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from attachment import proof
+from local_cloud.faults import Fail
 from pubsub_client.outputs import Output
 from tests.e2e.key_thief import stolen_key
 
@@ -51,18 +52,30 @@ def _send(deployment: Deployment, body: dict[str, Any]) -> None:
 
 def _body(deployment: Deployment, user_name: str, identity_id: str | None, mac: bytes | None) -> dict[str, Any]:
     return {
-        "version": 1,
+        "version": 2,
         "userPoolId": deployment.user_pool_id,
         "userName": user_name,
+        "sub": _sub(deployment, user_name),
         "identityId": identity_id,
         "mac": base64.b64encode(mac).decode() if mac else None,
     }
+
+
+def _sub(deployment: Deployment, user_name: str) -> str | None:
+    """Return the user's ``sub``; None if there is no such user."""
+    users = deployment.cloud.client("cognito-idp")
+    try:
+        user = users.admin_get_user(UserPoolId=deployment.user_pool_id, Username=user_name)
+    except users.exceptions.UserNotFoundException:
+        return None
+    return str(next(each["Value"] for each in user["UserAttributes"] if each["Name"] == "sub"))
 
 
 def _owed(deployment: Deployment, user_name: str, identity_id: str, /, **other: str) -> bytes:
     parts = {
         "user_pool_id": deployment.user_pool_id,
         "user_name": user_name,
+        "sub": _sub(deployment, user_name) or "",
         "identity_id": identity_id,
         "fingerprint": deployment.outputs[Output.ATTACHMENT_MARKER],
     }
@@ -105,6 +118,7 @@ def test_an_identity_claimed_without_the_mac_is_not_attached(
     "other",
     [
         {"user_name": "somebody-else"},
+        {"sub": "11111111-2222-3333-4444-555555555555"},
         {"identity_id": "us-east-1:11111111-2222-3333-4444-555555555555"},
         {"user_pool_id": "us-east-1_other"},
         {"fingerprint": "that-of-an-earlier-policy"},
@@ -130,6 +144,44 @@ def test_a_mac_that_answers_a_challenge_proves_no_identity(
     assert deployment.attached_policies(unattached) == []
 
 
+def _marker(deployment: Deployment, user_name: str) -> str | None:
+    user = deployment.cloud.client("cognito-idp").admin_get_user(UserPoolId=deployment.user_pool_id, Username=user_name)
+    values = {each["Name"]: each["Value"] for each in user["UserAttributes"]}
+    return values.get("custom:pubsub_attachment")
+
+
+def test_a_proof_of_version_1_is_not_believed_and_its_user_is_attached_as_by_a_sign_in(
+    deployment: Deployment, thief: KeyThief, unattached: str
+) -> None:
+    """It does not say for which user of the name it was made; messages of that version can wait during an update."""
+    user = deployment.make_user()
+    parts = [deployment.user_pool_id, user, unattached, deployment.outputs[Output.ATTACHMENT_MARKER]]
+    mac = thief.mac(json.dumps(["amplify-pubsub owed attachment", *parts]).encode())
+    body = _body(deployment, user, unattached, mac) | {"version": 1}
+    del body["sub"]
+    _send(deployment, body)
+    assert deployment.attached_policies(unattached) == []
+    assert unattached not in str(_marker(deployment, user))
+    assert deployment.attached_policies(str(_marker(deployment, user)).split("/")[1]) == ["myIoTPolicy"]
+
+
+def test_a_user_name_that_is_created_again_does_not_inherit_what_the_deleted_user_was_owed(
+    deployment: Deployment,
+) -> None:
+    users, user = deployment.cloud.client("cognito-idp"), deployment.make_user()
+    with deployment.worker_stopped():
+        with deployment.cloud.fault("iot:AttachPolicy", Fail("ThrottlingException")):
+            deleted = deployment.identity_id(deployment.sign_in(user))
+        assert deployment.messages_in(Output.RETRY_QUEUE_URL) == 1
+        users.admin_delete_user(UserPoolId=deployment.user_pool_id, Username=user)
+        deployment.make_user(name=user)
+    assert deployment.attached_policies(deleted) == []
+    assert _marker(deployment, user) is None
+    identity_id = deployment.identity_id(deployment.sign_in(user))
+    assert identity_id != deleted
+    assert deployment.attached_policies(identity_id) == ["myIoTPolicy"]
+
+
 def test_nobody_is_attached_who_could_not_sign_in(deployment: Deployment, unattached: str) -> None:
     disabled = deployment.make_user()
     deployment.cloud.client("cognito-idp").admin_disable_user(UserPoolId=deployment.user_pool_id, Username=disabled)
@@ -152,7 +204,7 @@ def test_another_pools_user_is_refused_by_the_workers_permissions(deployment: De
         users.delete_user_pool(UserPoolId=other)
 
 
-@pytest.mark.parametrize("body", [{}, {"version": 2}, {"version": 1, "userName": ["ada"]}], ids=str)
+@pytest.mark.parametrize("body", [{}, {"version": 3}, {"version": 1}, {"version": 1, "userName": ["ada"]}], ids=str)
 def test_what_is_no_message_is_set_aside(deployment: Deployment, body: dict[str, Any]) -> None:
     before = deployment.cloud.calls()
     _send(deployment, body)

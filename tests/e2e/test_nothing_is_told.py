@@ -103,13 +103,13 @@ def test_no_metric_tells_it(deployment: Deployment, told: dict[str, str]) -> Non
 
 
 def test_no_message_carries_more_than_it_must(deployment: Deployment, told: dict[str, str]) -> None:
-    """The user's name, and with its proof the identity id; no token, no address, nothing that gives access."""
+    """The user's name and sub, and with its proof the identity id; no token, no address, nothing that gives access."""
     queue = deployment.cloud.client("sqs")
     url = deployment.outputs[Output.DEAD_LETTER_QUEUE_URL]
     (message,) = queue.receive_message(QueueUrl=url, VisibilityTimeout=0, MessageAttributeNames=["All"])["Messages"]
     kinds = {what.rpartition(" ")[0] for what in _found(told, json.dumps(message))}
-    assert kinds == {"user name", "identity id"}
-    assert set(json.loads(message["Body"])) == {"version", "userPoolId", "userName", "identityId", "mac"}
+    assert kinds == {"user name", "sub", "identity id"}
+    assert set(json.loads(message["Body"])) == {"version", "userPoolId", "userName", "sub", "identityId", "mac"}
     assert _found(told, json.dumps(message["MessageAttributes"])) == []
     queue.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
 

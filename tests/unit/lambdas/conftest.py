@@ -39,7 +39,7 @@ ENVIRONMENT = {
     "MFA": "off",
     "OWN_PER_SECOND": "4",
     "POLICY_NAME": "myIoTPolicy",
-    "QUEUE_SECONDS": "1.0",
+    "QUEUE_SECONDS": "0.8",
     "RETRY_QUEUE_URL": "http://127.0.0.1:9/000000000000/retry",
     "STACK_NAME": "AmplifyPubSub",
     "SWITCH_PARAMETER": "/AmplifyPubSub/attaching",

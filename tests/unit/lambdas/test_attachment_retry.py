@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from attachment.deadline import DeadlineExceededError
+from attachment.deadline import DeadlineExceededError, WorkWithDeadline
 from attachment.errors import AttachingIsOffError, NewPasswordRequiredError, SecondFactorError
 from attachment.owed import Owed
 from tests.unit.lambdas.conftest import refusal
@@ -53,6 +54,14 @@ class World:
 
     def is_proven(self, _owed: Owed) -> bool:
         return self.proven
+
+    @property
+    def chain(self) -> World:
+        return self
+
+    @property
+    def queue(self) -> World:
+        return self
 
     def find_identity(self, owed: Owed) -> None:
         if self.finding:
@@ -100,7 +109,7 @@ def world() -> World:
 @pytest.fixture
 def worker(load: Load, world: World) -> Any:
     module = load("attachment_retry")
-    module.attach = module.retry_queue = module._sqs = world
+    module._attaching = module._queueing = WorkWithDeadline(lambda _: world)
     module._pace = Turns()
     return module
 
@@ -109,7 +118,7 @@ def _record(message_id: str = "m1", received: int = 1, body: str | None = None) 
     return {
         "messageId": message_id,
         "receiptHandle": f"receipt-{message_id}",
-        "body": body or Owed("pool", "ada", "claimed", bytes(32)).to_message(),
+        "body": body or Owed("pool", "ada", "sub", "claimed", bytes(32)).to_message(),
         "attributes": {"ApproximateReceiveCount": str(received)},
     }
 
@@ -271,3 +280,48 @@ def test_any_other_failure_takes_no_further_turn(worker: Any, world: World) -> N
     worker._pace = pace = Turns()
     assert _run(worker, _record("m1")) == ["m1"]
     assert (pace.taken, pace.slowed_down) == (1, 0)
+
+
+def test_a_message_that_hangs_is_given_up_in_time_and_the_next_is_worked_off(
+    worker: Any, world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(worker, "_SECONDS_EACH", 0.1)
+    attach = world.attach
+
+    def sometimes(owed: Owed) -> None:
+        if owed.user_name == "bob":
+            threading.Event().wait()
+        attach(owed)
+
+    world.attach = sometimes  # type: ignore[method-assign]
+    hanging = _record("m1", body=Owed("pool", "bob", "sub", "claimed", bytes(32)).to_message())
+    assert _run(worker, hanging, _record("m2")) == ["m1"]
+    assert _outcomes(capsys) == [("Queued", "DeadlineExceededError"), ("Attached", None)]
+
+
+def test_a_queue_that_hangs_leaves_the_message_where_it_is(
+    worker: Any, world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(worker, "_QUEUE_SECONDS", 0.1)
+    hang: Any = lambda **_: threading.Event().wait()  # noqa: E731
+    world.send_message = world.change_message_visibility = hang  # type: ignore[method-assign]
+    for error in (_THROTTLED, _DENIED):
+        world.attaching = error
+        assert _run(worker, _record("m1")) == ["m1"]
+    assert [outcome for outcome, _ in _outcomes(capsys)] == ["Queued", "Queued"]
+
+
+def test_the_longest_message_fits_the_time_that_is_left_for_it(worker: Any) -> None:
+    assert worker._SECONDS_EACH + worker._QUEUE_SECONDS < worker._SECONDS_EACH + worker._SPARE_SECONDS
+
+
+def test_the_user_is_looked_at_anew_at_each_turn(worker: Any, world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """Between two turns time passes, in which the name can go to another user."""
+
+    def throttle_and_delete(owed: Owed) -> None:  # noqa: ARG001
+        world.still_there = False
+        raise _THROTTLED
+
+    world.attach = throttle_and_delete  # type: ignore[method-assign]
+    assert _run(worker, _record()) == []
+    assert _outcomes(capsys) == [("Skipped", "CannotSignInError")]

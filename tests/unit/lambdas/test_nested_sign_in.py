@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -10,6 +11,7 @@ from botocore.stub import Stubber
 from attachment import proof
 from attachment.errors import NewPasswordRequiredError, UnexpectedChallengeError
 from attachment.nested_sign_in import NESTED, NestedSignIn
+from attachment.sdk_session import guarded_session
 
 if TYPE_CHECKING:
     from tests.unit.lambdas.conftest import Load
@@ -107,12 +109,12 @@ def test_what_cognito_asks_after_the_challenge_is_not_answered(challenge: str) -
 
 
 def test_an_answer_which_is_good_once_is_sent_once(load: Load) -> None:
-    attach = load("attachment.attach")
-    assert attach._answering.meta.config.retries["total_max_attempts"] == 1
-    assert attach._cognito.meta.config.retries["total_max_attempts"] == 2
+    chain = load("attachment.attach").Chain(guarded_session(threading.Event()))
+    assert chain._answering.meta.config.retries["total_max_attempts"] == 1
+    assert chain._cognito.meta.config.retries["total_max_attempts"] == 2
 
 
 def test_every_client_of_the_chain_tries_again_in_the_same_mode(load: Load) -> None:
-    attach = load("attachment.attach")
-    for client in (attach._ssm, attach._cognito, attach._answering, attach._kms, attach._iot):
+    chain = load("attachment.attach").Chain(guarded_session(threading.Event()))
+    for client in (chain._ssm, chain._cognito, chain._answering, chain._kms, chain._iot):
         assert client.meta.config.retries["mode"] == "standard"

@@ -14,6 +14,7 @@ _OWED = st.builds(
     Owed,
     user_pool_id=_TEXT,
     user_name=_TEXT,
+    sub=_TEXT,
     identity_id=_TEXT,
     mac=st.binary(min_size=proof.MAC_BYTES, max_size=proof.MAC_BYTES),
 )
@@ -26,9 +27,15 @@ def test_what_is_owed_survives_the_queue(owed: Owed) -> None:
 
 @given(_TEXT, _TEXT)
 def test_an_identity_id_goes_with_its_proof_or_not_at_all(user_name: str, identity_id: str) -> None:
-    written = Owed("pool", user_name, identity_id).to_message()
-    assert Owed.parse(written) == Owed("pool", user_name, None, None)
+    written = Owed("pool", user_name, "sub", identity_id).to_message()
+    assert Owed.parse(written) == Owed("pool", user_name, "sub")
     assert json.loads(written)["identityId"] is None
+
+
+def test_of_a_message_of_version_1_only_the_user_is_believed() -> None:
+    written = json.loads(Owed("pool", "ada", "sub", "identity", bytes(32)).to_message())
+    del written["sub"]
+    assert Owed.parse(json.dumps(written | {"version": 1})) == Owed("pool", "ada")
 
 
 @given(st.text())
@@ -51,7 +58,9 @@ def test_any_other_json_is_refused(value: object) -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        {"version": 2},
+        {"version": 3},
+        {"sub": ""},
+        {"sub": 7},
         {"userName": ""},
         {"userName": None},
         {"userPoolId": 7},
@@ -62,21 +71,23 @@ def test_any_other_json_is_refused(value: object) -> None:
     ids=str,
 )
 def test_a_message_of_another_form_is_refused(changed: dict[str, object]) -> None:
-    message = json.loads(Owed("pool", "ada", "identity", bytes(32)).to_message())
+    message = json.loads(Owed("pool", "ada", "sub", "identity", bytes(32)).to_message())
     with pytest.raises(UnreadableMessageError):
         Owed.parse(json.dumps(message | changed))
 
 
-@given(st.tuples(_TEXT, _TEXT, _TEXT, _TEXT), st.tuples(_TEXT, _TEXT, _TEXT, _TEXT))
+@given(st.tuples(*[_TEXT] * 5), st.tuples(*[_TEXT] * 5))
 def test_no_two_attachments_have_one_proof(one: tuple[str, ...], other: tuple[str, ...]) -> None:
-    keys = ("user_pool_id", "user_name", "identity_id", "fingerprint")
+    keys = ("user_pool_id", "user_name", "sub", "identity_id", "fingerprint")
     first, second = (proof.owed_message(**dict(zip(keys, parts, strict=True))) for parts in (one, other))
     assert (first == second) == (one == other)
 
 
-@given(st.tuples(_TEXT, _TEXT, _TEXT, _TEXT), st.tuples(_TEXT, _TEXT, _TEXT, _TEXT))
+@given(st.tuples(*[_TEXT] * 5), st.tuples(_TEXT, _TEXT, _TEXT, _TEXT))
 def test_the_proof_of_an_attachment_answers_no_challenge(owed: tuple[str, ...], asked: tuple[str, ...]) -> None:
-    pool, user, identity, fingerprint = owed
-    attachment = proof.owed_message(user_pool_id=pool, user_name=user, identity_id=identity, fingerprint=fingerprint)
+    pool, user, sub, identity, fingerprint = owed
+    attachment = proof.owed_message(
+        user_pool_id=pool, user_name=user, sub=sub, identity_id=identity, fingerprint=fingerprint
+    )
     pool, client, user, nonce = asked
     assert attachment != proof.message(user_pool_id=pool, client_id=client, user_name=user, nonce=nonce)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from botocore.exceptions import (
+    ClientError,
     ConnectTimeoutError,
     EndpointConnectionError,
     ParamValidationError,
@@ -16,6 +17,12 @@ from attachment.report import cause
 from tests.unit.lambdas.conftest import refusal
 
 
+def _failed(trigger: str) -> ClientError:
+    """Return what Cognito answers when a trigger raises an error, whose text can name the user."""
+    told = {"Code": "UserLambdaValidationException", "Message": f"{trigger} failed with error no ada here."}
+    return ClientError({"Error": told, "ResponseMetadata": {"HTTPStatusCode": 400}}, "AdminInitiateAuth")  # type: ignore[typeddict-item]
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -25,6 +32,10 @@ from tests.unit.lambdas.conftest import refusal
         refusal("InternalFailureException", 500),
         refusal("ServiceUnavailableException", 503),
         refusal("UserLambdaValidationException"),
+        _failed("DefineAuthChallenge"),
+        _failed("CreateAuthChallenge"),
+        _failed("VerifyAuthChallengeResponse"),
+        refusal("UnexpectedLambdaException"),
         ReadTimeoutError(endpoint_url="https://iot"),
         ConnectTimeoutError(endpoint_url="https://iot"),
         EndpointConnectionError(endpoint_url="https://iot"),
@@ -46,6 +57,8 @@ def test_throttling_failures_of_aws_and_missing_answers_pass(error: BaseExceptio
         refusal("ResourceNotFoundException", 404),
         refusal("LimitExceededException", 410),
         refusal("NotAuthorizedException"),
+        _failed("PreAuthentication"),
+        _failed("PreTokenGeneration"),
         ParamValidationError(report="mistake"),
         TypeError("mistake"),
     ],
@@ -64,3 +77,8 @@ def test_throttling_is_told_from_other_failures() -> None:
 def test_every_error_of_the_sdk_has_a_cause_to_report() -> None:
     assert cause(ReadTimeoutError(endpoint_url="https://iot")) == "ReadTimeoutError"
     assert cause(refusal("ThrottlingException")) == "AttachPolicy: ThrottlingException"
+
+
+def test_the_cause_names_the_trigger_that_refuses_and_not_its_text() -> None:
+    assert cause(_failed("PreAuthentication")) == "AdminInitiateAuth: UserLambdaValidationException (PreAuthentication)"
+    assert cause(refusal("UserLambdaValidationException")) == "AttachPolicy: UserLambdaValidationException"

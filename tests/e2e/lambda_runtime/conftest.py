@@ -1,0 +1,76 @@
+"""Ways for AWS to hang, as the functions of the deployed stack meet them under AWS's runtime client."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local_cloud.faults import Fault, Hang
+from local_cloud.name_server import NameServer
+from tests.e2e.lambda_runtime.forwarder import Forwarder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from local_cloud.process import LocalCloud
+    from tests.e2e.conftest import Deployment
+
+HANGS = ("a resolver that never answers", "a silent socket", "every call hanging")
+
+_CALLS = (
+    "ssm:GetParameters",
+    "cognito-idp:AdminInitiateAuth",
+    "cognito-idp:AdminRespondToAuthChallenge",
+    "cognito-idp:AdminUpdateUserAttributes",
+    "cognito-idp:AdminGetUser",
+    "kms:GenerateMac",
+    "kms:VerifyMac",
+    "cognito-identity:GetId",
+    "iot:AttachPolicy",
+    "iot:ListAttachedPolicies",
+    "sqs:ChangeMessageVisibility",
+)
+
+
+@dataclass
+class Way:
+    """The way of a function to AWS, by names and through sockets that can hang. The queue has a way of its own."""
+
+    cloud: LocalCloud
+    name_server: NameServer
+    forwarder: Forwarder
+    queue: Forwarder
+
+    def variables(self) -> dict[str, str]:
+        """Return what has a function take this way."""
+        return {
+            **self.name_server.variables(),
+            "AWS_ENDPOINT_URL": f"http://aws.test:{self.forwarder.port}",
+            "AWS_ENDPOINT_URL_SQS": f"http://127.0.0.1:{self.queue.port}",
+        }
+
+    def hang(self, how: str) -> None:
+        """Have everything but the queue hang."""
+        if how == "a resolver that never answers":
+            self.name_server.silent = True
+            self.forwarder.cut()  # a connection that is kept needs no name
+        elif how == "a silent socket":
+            self.forwarder.silent = True
+        else:
+            self.cloud.set_faults([Fault(_CALLS, Hang())])
+
+    def recover(self) -> None:
+        """Have everything answer again; what hangs already may go on hanging."""
+        self.name_server.silent = self.forwarder.silent = self.queue.silent = False
+        self.cloud.clear_faults()
+
+
+@pytest.fixture
+def way(deployment: Deployment) -> Iterator[Way]:
+    cloud = deployment.cloud
+    with NameServer() as name_server, Forwarder(cloud.port) as forwarder, Forwarder(cloud.port) as queue:
+        made = Way(cloud, name_server, forwarder, queue)
+        yield made
+        made.recover()

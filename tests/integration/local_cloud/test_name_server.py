@@ -1,0 +1,64 @@
+"""The name server that never answers hangs a program as on AWS: within the C library, where no signal ends it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local_cloud.name_server import NameServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks by the GNU C library")
+
+_LOOK_UP = "import socket; print(socket.getaddrinfo('aws.test', 80, type=socket.SOCK_STREAM)[0][4][0])"
+_LOOK_UP_WITH_AN_ALARM = f"""
+import signal
+def interrupt(*_):
+    print("interrupted", flush=True)
+    raise TimeoutError
+signal.signal(signal.SIGALRM, interrupt)
+signal.setitimer(signal.ITIMER_REAL, 0.2)
+{_LOOK_UP}
+"""
+
+
+@pytest.fixture
+def name_server() -> Iterator[NameServer]:
+    with NameServer() as server:
+        yield server
+
+
+def _python(name_server: NameServer, source: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", source], env=name_server.variables(), stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_every_name_is_this_machine(name_server: NameServer) -> None:
+    with _python(name_server, _LOOK_UP) as process:
+        assert process.communicate(timeout=20)[0] == "127.0.0.1\n"
+    assert "aws.test" in name_server.queries
+
+
+def test_asked_to_be_silent_it_hangs_who_asks_and_no_signal_helps(name_server: NameServer) -> None:
+    name_server.silent = True
+    with _python(name_server, _LOOK_UP_WITH_AN_ALARM) as process:
+        try:
+            with pytest.raises(subprocess.TimeoutExpired) as hanging:
+                process.communicate(timeout=3)
+            assert hanging.value.stdout is None
+        finally:
+            process.kill()
+    assert "aws.test" in name_server.queries
+
+
+def test_an_address_needs_no_name_server(name_server: NameServer) -> None:
+    name_server.silent = True
+    with _python(name_server, _LOOK_UP.replace("aws.test", "127.0.0.1")) as process:
+        assert process.communicate(timeout=20)[0] == "127.0.0.1\n"
+    assert name_server.queries == []
