@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+from iam_propagation import waits_for_permissions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +24,7 @@ class NotAttachedError(Exception):
     """The role cannot be given the policy; the message says why, and what to do."""
 
 
+@waits_for_permissions(_iam)
 def on_event(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     """Attach the policy unless the role holds it, or detach it if it was attached here.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import CustomResource, Duration, Stack
+from aws_cdk import CustomResource, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -12,7 +12,7 @@ from pubsub_client.outputs import MANAGED_POLICIES
 
 from .fingerprint import fingerprint
 from .functions import PubSubFunction
-from .resource_provider import resource_provider
+from .resource_provider import CUSTOM_RESOURCE_TIMEOUT, resource_provider
 from .signed_in_roles import allow_data, control_plane_deny
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class RoleAccess(Construct):
             settings=settings,
             handler="role_policies.on_event",
             description="Attaches the managed policies of Amplify's guide to roles that are there already",
-            timeout=Duration.minutes(1),
+            timeout=CUSTOM_RESOURCE_TIMEOUT,
         )
         provider = resource_provider(self, settings, on_event=function)
         for role in roles:
