@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+from iam_propagation import waits_for_permissions
 
 from bulk.targets import Targets
 
@@ -30,6 +31,7 @@ class TooManyAttachedError(Exception):
     """The policy is attached to more identities than can be detached while CloudFormation waits."""
 
 
+@waits_for_permissions(_iot)
 def on_event(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     """Look before the stack is deleted; nothing else needs to be done.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+from iam_propagation import waits_for_permissions
 from pool_update import kept
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 _identity_pools = boto3.client("cognito-identity", config=Config(retries={"mode": "standard", "total_max_attempts": 8}))
 
 
+@waits_for_permissions(_identity_pools)
 def on_event(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     """Add the app client to the providers of the pool, or take it away; everything else of the pool stays as it is.
 

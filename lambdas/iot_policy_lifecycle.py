@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+from iam_propagation import waits_for_permissions
 
 from bulk.targets import Targets
 
@@ -51,6 +52,7 @@ class NotLeftError(Exception):
     """The policy is still attached, and nothing goes on to detach it; the message says why and what to do."""
 
 
+@waits_for_permissions(_iot, _states, _stacks)
 def on_event(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     """Make room for a new version, give a new policy an epoch and keep it on updates, or have the policy leave."""
     if event["ResourceType"] == _OF_IDENTITY_POOL:
@@ -69,6 +71,7 @@ def on_event(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     return {"PhysicalResourceId": physical_id, "Data": {"Epoch": physical_id.rpartition("/")[2]}}
 
 
+@waits_for_permissions(_iot, _states, _stacks)
 def is_complete(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     """On delete, wait until the policy has left everybody, and delete it; called again until no conflict is left.
 

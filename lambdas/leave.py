@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.exceptions import ClientError
+from iam_propagation import waits_for_permissions
 
 from attachment.iot import has_policy, iot_client
 from attachment.limits import limits
@@ -41,12 +42,14 @@ _STACK = os.environ["STACK_NAME"]
 _PAGE_SECONDS = 5
 
 _ssm = boto3.client("ssm", config=limits(attempts=5))
+_identity_pools = boto3.client("cognito-identity", config=limits(attempts=5))
 _iot = iot_client(attempts=1, threads=THREADS)
 _switch = AttachingSwitch(os.environ["SWITCH_PARAMETER"])
 _attach_pace = Pace.at(_ATTACH_PER_SECOND)
 _look_pace = Pace.at(_LOOK_PER_SECOND)
 
 
+@waits_for_permissions(_iot, _ssm, _identity_pools)
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Make a step, and return how far the policy has left.
 
@@ -116,7 +119,7 @@ class _Work:
         page_size = min(LARGEST_PAGE, math.ceil(slowest * _PAGE_SECONDS))
         self._identity_pool_id: str | None = given.get("identityPool")
         self.targets = (
-            IdentitiesAsTargets(boto3.client("cognito-identity", config=limits(attempts=5)), self._identity_pool_id)
+            IdentitiesAsTargets(_identity_pools, self._identity_pool_id)
             if self._identity_pool_id
             else Targets(_iot, self._policy_name, page_size)
         )

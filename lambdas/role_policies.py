@@ -1,6 +1,7 @@
-"""Custom resource beside a role of somebody else's: attaches managed policies to it, and takes away what it attached.
+"""Custom resource beside a role of somebody else's: attaches one managed policy to it, and detaches it afterwards.
 
-What it has attached is remembered in the resource's physical id; a policy that was there before stays.
+A policy that the role held before is not attached, and stays. The physical id says which it was. So it changes with the
+policy or the role, and CloudFormation deletes the old one once the new one is attached.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+from iam_propagation import waits_for_permissions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 _iam = boto3.client("iam", config=Config(retries={"mode": "standard", "total_max_attempts": 8}))
 
@@ -19,51 +21,50 @@ _SEPARATOR = "|"
 
 
 class NotAttachedError(Exception):
-    """The role cannot be given its policies; the message says why, and what to do."""
+    """The role cannot be given the policy; the message says why, and what to do."""
 
 
+@waits_for_permissions(_iam)
 def on_event(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
-    """Attach the policies that the role lacks, or take away those that were attached here.
+    """Attach the policy unless the role holds it, or detach it if it was attached here.
 
-    Properties: ``RoleName``; ``PolicyArns``, a list.
+    Properties: ``RoleName``; ``PolicyArn``.
 
     Raises:
-        NotAttachedError: the role is not there, or holds as many policies as it may.
+        NotAttachedError: the role does not exist, or holds as many policies as it may.
         botocore.exceptions.ClientError: IAM refuses.
     """
-    properties = event["ResourceProperties"]
-    role = properties["RoleName"]
-    if event["RequestType"] == "Create":
-        return {"PhysicalResourceId": _remember(role, _attach(role, properties["PolicyArns"]))}
-    ours = _remembered(event["PhysicalResourceId"])
+    role, policy_arn = event["ResourceProperties"]["RoleName"], event["ResourceProperties"]["PolicyArn"]
+    ours = _physical_id(role, policy_arn)
+    physical_id: str | None = event.get("PhysicalResourceId")
     if event["RequestType"] == "Delete":
-        _detach(role, ours)
-    else:  # what somebody has detached meanwhile
-        _attach(role, ours)
-    return {"PhysicalResourceId": event["PhysicalResourceId"]}
+        if physical_id == ours:
+            _detach(role, policy_arn)
+        return {"PhysicalResourceId": physical_id}
+    already_there = _physical_id(role, policy_arn, already_there=True)
+    if physical_id == already_there:
+        return {"PhysicalResourceId": physical_id}
+    # An update of a policy attached here attaches it again if somebody has detached it.
+    attached = _attach(role, policy_arn)
+    return {"PhysicalResourceId": ours if attached or physical_id == ours else already_there}
 
 
-def _attach(role: str, policy_arns: Iterable[str]) -> list[str]:
-    """Attach what is not attached yet, all of it or nothing, and return that."""
-    there = _attached(role)
-    attached: list[str] = []
-    for policy_arn in policy_arns:
-        if policy_arn in there:
-            continue
-        try:
-            _iam.attach_role_policy(RoleName=role, PolicyArn=policy_arn)
-        except _iam.exceptions.LimitExceededException as error:
-            _detach(role, attached)
-            raise NotAttachedError(
-                f"role {role} holds as many managed policies as it may, and {policy_arn} has no room: detach one, or "
-                "have the quota raised (managed policies per role)"
-            ) from error
-        except Exception:
-            # CloudFormation never deletes what it failed to create, so nobody else would take these away.
-            _detach(role, attached)
-            raise
-        attached.append(policy_arn)
-    return attached
+def _physical_id(role: str, policy_arn: str, *, already_there: bool = False) -> str:
+    return _SEPARATOR.join([role, policy_arn, *(["already-there"] if already_there else [])])
+
+
+def _attach(role: str, policy_arn: str) -> bool:
+    """Attach the policy; return False if the role holds it already."""
+    if policy_arn in _attached(role):
+        return False
+    try:
+        _iam.attach_role_policy(RoleName=role, PolicyArn=policy_arn)
+    except _iam.exceptions.LimitExceededException as error:
+        raise NotAttachedError(
+            f"role {role} holds as many managed policies as it may, and {policy_arn} has no room: detach one, or "
+            "have the quota raised (managed policies per role)"
+        ) from error
+    return True
 
 
 def _attached(role: str) -> set[str]:
@@ -74,18 +75,8 @@ def _attached(role: str) -> set[str]:
     return {each["PolicyArn"] for page in pages for each in page["AttachedPolicies"]}
 
 
-def _detach(role: str, policy_arns: Iterable[str]) -> None:
-    for policy_arn in policy_arns:
-        try:
-            _iam.detach_role_policy(RoleName=role, PolicyArn=policy_arn)
-        except _iam.exceptions.NoSuchEntityException:
-            continue  # the role has gone, or somebody was faster
-
-
-def _remember(role: str, policy_arns: Iterable[str]) -> str:
-    return _SEPARATOR.join([role, *policy_arns])
-
-
-def _remembered(physical_id: str) -> list[str]:
-    _role, *policy_arns = physical_id.split(_SEPARATOR)
-    return policy_arns
+def _detach(role: str, policy_arn: str) -> None:
+    try:
+        _iam.detach_role_policy(RoleName=role, PolicyArn=policy_arn)
+    except _iam.exceptions.NoSuchEntityException:
+        return  # the role has gone, or somebody was faster

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+from iam_propagation import waits_for_permissions
 from pool_update import kept
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class SecondFactorLostError(Exception):
     """The pool's second factor was switched off and could not be switched on again; the message says how to do it."""
 
 
+@waits_for_permissions(_user_pools)
 def on_event(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Wire the pool, or take our triggers off; both leave everything else of the pool as it is.
 

@@ -22,7 +22,14 @@ from botocore.config import Config
 
 from local_cloud.environment import ACCOUNT_ID, CREDENTIALS, DEFAULT_REGION, HOST, without_aws
 from local_cloud.faults import Effect, Fault, SetFault
-from local_cloud.faults.fault import CREDENTIALS_KEY, PROPAGATION_KEY, fault_as_document, parse_fault
+from local_cloud.faults.fault import (
+    CREDENTIALS_KEY,
+    EXECUTIONS_KEY,
+    PERMISSIONS_KEY,
+    PROPAGATION_KEY,
+    fault_as_document,
+    parse_fault,
+)
 from local_cloud.own_addresses import ask
 from local_cloud.server import STAY
 from local_cloud.trigger_events import KEY as TRIGGER_EVENTS_KEY
@@ -181,7 +188,7 @@ class LocalCloud:
         ]
 
     def clear_faults(self, operation: str | None = None) -> None:
-        """Clear the faults of an operation; without one all, the propagation delay and the lifetime of credentials."""
+        """Clear the faults of an operation; without one all, the delays and the lifetime of credentials."""
         query = f"?{urlencode({'operation': operation})}" if operation is not None else ""
         ask(f"{self._faults_url}{query}", "DELETE")
 
@@ -193,6 +200,24 @@ class LocalCloud:
     @policy_propagation_seconds.setter
     def policy_propagation_seconds(self, seconds: float) -> None:
         ask(self._faults_url, "POST", {PROPAGATION_KEY: seconds})
+
+    @property
+    def permission_propagation_seconds(self) -> float:
+        """How long new permissions of roles take to act; 0 unless set."""
+        return float(ask(self._faults_url)[PERMISSIONS_KEY])
+
+    @permission_propagation_seconds.setter
+    def permission_propagation_seconds(self, seconds: float) -> None:
+        ask(self._faults_url, "POST", {PERMISSIONS_KEY: seconds})
+
+    @property
+    def execution_consistency_seconds(self) -> float:
+        """How long new and stopped executions of state machines take to be seen; 0 unless set."""
+        return float(ask(self._faults_url)[EXECUTIONS_KEY])
+
+    @execution_consistency_seconds.setter
+    def execution_consistency_seconds(self, seconds: float) -> None:
+        ask(self._faults_url, "POST", {EXECUTIONS_KEY: seconds})
 
     @property
     def credentials_lifetime_seconds(self) -> float:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ministack.core.iam_evaluator import EvalContext, _gather_role_policies, evaluate
+from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id, get_region
 
 
 def role_policies_allow(principal_arn: str, role_name: str, action: str, resource_arn: str) -> bool:
     """Tell whether the policies of a role in the request's account allow an action on a resource."""
-    context = EvalContext(
+    context = iam_evaluator.EvalContext(
         principal_arn=principal_arn,
         principal_type="AssumedRole",
         principal_account=get_account_id(),
@@ -16,4 +16,5 @@ def role_policies_allow(principal_arn: str, role_name: str, action: str, resourc
         resource_arn=resource_arn,
         region=get_region(),
     )
-    return bool(evaluate(context, _gather_role_policies(role_name, get_account_id())).decision == "Allow")
+    policies = iam_evaluator._gather_role_policies(role_name, get_account_id())
+    return bool(iam_evaluator.evaluate(context, policies).decision == "Allow")

@@ -96,12 +96,20 @@ async def _serve(listener: socket.socket, without: Collection[str], exit_with_pa
     from hypercorn.config import Config
     from ministack.app import app
 
-    from local_cloud import behaviours, calls, credentials_lifetime
+    from local_cloud import (
+        behaviours,
+        calls,
+        credentials_lifetime,
+        execution_consistency,
+        permission_propagation,
+    )
     from local_cloud.front import in_front_of
 
     behaviours.install(without)
     saved_state.install()
     credentials_lifetime.install()
+    permission_propagation.install()
+    execution_consistency.install()
     calls.install()
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()

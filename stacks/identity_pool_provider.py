@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import CustomResource, Duration
+from aws_cdk import CustomResource
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from .functions import PubSubFunction
-from .resource_provider import resource_provider
+from .resource_provider import CUSTOM_RESOURCE_TIMEOUT, resource_provider
 
 if TYPE_CHECKING:
     from .identity_pool import Identities
@@ -41,7 +41,7 @@ class IdentityPoolProvider(Construct):
             settings=settings,
             handler="identity_pool_provider.on_event",
             description="Has the identity pool take the tokens of the nested sign-in's app client",
-            timeout=Duration.minutes(1),
+            timeout=CUSTOM_RESOURCE_TIMEOUT,
         )
         # By the pool: another pool has another of these, and the old one loses the provider afterwards.
         of_pool = Construct(self, f"Of{identities.fingerprint}")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import CustomResource, Duration
+from aws_cdk import CustomResource
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from .acknowledgements import acknowledge
 from .functions import PubSubFunction
-from .resource_provider import resource_provider
+from .resource_provider import CUSTOM_RESOURCE_TIMEOUT, resource_provider
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -27,7 +27,7 @@ class IotEndpoint(Construct):
             settings=settings,
             handler="iot_endpoint.on_event",
             description="Tells CloudFormation the AWS IoT endpoint",
-            timeout=Duration.minutes(1),
+            timeout=CUSTOM_RESOURCE_TIMEOUT,
         )
         permission = iam.Policy(
             self,

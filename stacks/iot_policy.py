@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import CustomResource, Duration, Stack
+from aws_cdk import CustomResource, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_iot as iot
 from constructs import Construct
@@ -13,7 +13,7 @@ from pubsub_client.policies.facts import service_of
 from pubsub_client.policy_document import policy_document
 
 from .functions import PubSubFunction
-from .resource_provider import waiting_resource_provider
+from .resource_provider import CUSTOM_RESOURCE_TIMEOUT, waiting_resource_provider
 
 if TYPE_CHECKING:
     from .leaving import Leaving
@@ -94,7 +94,7 @@ class IotPolicy(Construct):
             handler="iot_policy_lifecycle.on_event",
             description="Gives the IoT policy its epoch and room for its next version, and has it leave everybody",
             environment=environment,
-            timeout=Duration.minutes(1),
+            timeout=CUSTOM_RESOURCE_TIMEOUT,
         )
         is_complete = PubSubFunction(
             self,
@@ -103,7 +103,7 @@ class IotPolicy(Construct):
             handler="iot_policy_lifecycle.is_complete",
             description="Deletes the IoT policy once it has left everybody",
             environment=environment,
-            timeout=Duration.minutes(1),
+            timeout=CUSTOM_RESOURCE_TIMEOUT,
         )
         # Whether the whole stack is being deleted.
         iam.Policy(

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from .settings import Settings
 
+CUSTOM_RESOURCE_TIMEOUT = Duration.minutes(3)
+"""Of a function that waits for its permissions, a minute and more (lambdas/iam_propagation.py), and then works."""
+
 _DESCRIPTION = "CDK's provider framework around a custom resource"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import CustomResource, Duration, Stack
+from aws_cdk import CustomResource, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -12,11 +12,11 @@ from pubsub_client.outputs import MANAGED_POLICIES
 
 from .fingerprint import fingerprint
 from .functions import PubSubFunction
-from .resource_provider import resource_provider
+from .resource_provider import CUSTOM_RESOURCE_TIMEOUT, resource_provider
 from .signed_in_roles import allow_data, control_plane_deny
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from .settings import Settings
 
@@ -25,8 +25,9 @@ class RoleAccess(Construct):
     """Gives roles that the deployment does not own what a signed-in user needs, and takes it away again.
 
     A boundary would bound what else the role is for, and may be somebody's already. So ``guarded`` mode denies AWS
-    IoT's control plane explicitly. CloudFormation cannot attach a managed policy to a role of somebody else's stack, a
-    custom resource does, and takes away only what it has attached itself.
+    IoT's control plane explicitly. CloudFormation cannot attach a managed policy to a role of somebody else's stack: a
+    custom resource does, and detaches only what it has attached itself. The deny is attached and detached by the same
+    function, so whatever keeps AWSIoTConfigAccess on a role keeps the deny there as well.
     """
 
     def __init__(self, scope: Construct, construct_id: str, settings: Settings, roles: Sequence[iam.IRole]) -> None:
@@ -39,25 +40,30 @@ class RoleAccess(Construct):
             roles: the roles, whose trust is as it should be.
         """
         super().__init__(scope, construct_id)
-        deny = None if settings.access_mode == "documented" else control_plane_deny(self, roles)
+        deny = None if settings.access_mode == "documented" else control_plane_deny(self)
+        partition = Stack.of(self).partition
+        names = () if settings.own_topics else MANAGED_POLICIES
         if settings.own_topics:
             allow_data(self, settings, roles)
-        else:
-            self._attach_managed_policies(settings, roles, deny)
+        self._attach(
+            settings,
+            roles,
+            {
+                **({"Guard": deny.managed_policy_arn} if deny else {}),
+                **{name: f"arn:{partition}:iam::aws:policy/{name}" for name in names},
+            },
+        )
 
-    def _attach_managed_policies(
-        self, settings: Settings, roles: Sequence[iam.IRole], deny: iam.ManagedPolicy | None
-    ) -> None:
+    def _attach(self, settings: Settings, roles: Sequence[iam.IRole], policy_arns: Mapping[str, str]) -> None:
+        """Attach policies to each role in their order, and detach them in the reverse order."""
         function = PubSubFunction(
             self,
             "Function",
             settings=settings,
             handler="role_policies.on_event",
             description="Attaches the managed policies of Amplify's guide to roles that are there already",
-            timeout=Duration.minutes(1),
+            timeout=CUSTOM_RESOURCE_TIMEOUT,
         )
-        partition = Stack.of(self).partition
-        policy_arns = [f"arn:{partition}:iam::aws:policy/{name}" for name in MANAGED_POLICIES]
         provider = resource_provider(self, settings, on_event=function)
         for role in roles:
             # Named by the role: another role has another of these, and the old one is rid of the policies afterwards.
@@ -70,18 +76,19 @@ class RoleAccess(Construct):
                     iam.PolicyStatement(
                         actions=["iam:AttachRolePolicy", "iam:DetachRolePolicy"],
                         resources=[role.role_arn],
-                        conditions={"ArnEquals": {"iam:PolicyARN": policy_arns}},
+                        conditions={"ArnEquals": {"iam:PolicyARN": [*policy_arns.values()]}},
                     ),
                     iam.PolicyStatement(actions=["iam:ListAttachedRolePolicies"], resources=[role.role_arn]),
                 ],
             )
-            policies = CustomResource(
-                of_role,
-                "Policies",
-                resource_type="Custom::RolePolicies",
-                service_token=provider.service_token,
-                properties={"RoleName": role.role_name, "PolicyArns": policy_arns},
-            )
-            policies.node.add_dependency(permission)
-            if deny:  # before AWSIoTConfigAccess opens the control plane to everybody, and until it is gone
-                policies.node.add_dependency(deny)
+            earlier: list[Construct] = [permission]
+            for name, policy_arn in policy_arns.items():
+                policy = CustomResource(
+                    of_role,
+                    name,
+                    resource_type="Custom::RolePolicy",
+                    service_token=provider.service_token,
+                    properties={"RoleName": role.role_name, "PolicyArn": policy_arn},
+                )
+                policy.node.add_dependency(*earlier)
+                earlier.append(policy)

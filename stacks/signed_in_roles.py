@@ -26,14 +26,9 @@ _SHADOW_ACTIONS = [
     "iot:DeleteThingShadow",
     "iot:ListNamedShadowsForThing",
 ]
-# With what names of AWS IoT's other actions begin.
+# What the data actions are authorized on, and nothing of another service is.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsiot.html
-_CONTROL_VERBS = (
-    "Accept", "Add", "Associate", "Attach", "Cancel", "Clear", "Close", "Confirm", "Create", "Delete",
-    "Deprecate", "Describe", "Detach", "Disable", "Disassociate", "Enable", "Get", "List", "Open", "Put",
-    "Register", "Reject", "Remove", "Replace", "Rotate", "Search", "Set", "Start", "Stop", "Tag", "Test",
-    "Transfer", "Untag", "Update", "Validate",
-)  # fmt: skip
+_DATA_RESOURCES = ("client", "topic", "topicfilter")
 
 
 class SignedInRoles(Construct):
@@ -149,38 +144,49 @@ def _boundary(scope: Construct, settings: Settings) -> iam.ManagedPolicy:
     return boundary
 
 
-def control_plane_deny(scope: Construct, roles: Sequence[iam.IRole] = ()) -> iam.ManagedPolicy:
-    """Deny the control plane of AWS IoT by the verbs of its actions, and reserved topics.
+def control_plane_deny(scope: Construct) -> iam.ManagedPolicy:
+    """Deny every action of AWS IoT except the data actions, actions that AWS has yet to add included.
 
-    Args:
-        scope: the construct it belongs to.
-        roles: roles to attach it to, which this construct does not make.
+    No list of actions can do that. One statement denies all of AWS IoT on everything but clients, topics and topic
+    filters; the other denies everything but the data actions on these three. Only AWS IoT has such resources, so the
+    ``NotAction`` reaches no other service.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notaction.html
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notresource.html
     """
-    control_plane = iam.PolicyStatement(
-        sid="NoControlPlane",
-        effect=iam.Effect.DENY,
-        actions=[f"iot:{verb}*" for verb in _CONTROL_VERBS],
-        resources=["*"],
-    )
+    data_resources = [_arn(scope, kind, "*", region="*", account="*") for kind in _DATA_RESOURCES]
+    statements = [
+        iam.PolicyStatement(
+            sid="NoControlPlane", effect=iam.Effect.DENY, actions=["iot:*"], not_resources=data_resources
+        ),
+        iam.PolicyStatement(
+            sid="NothingButData", effect=iam.Effect.DENY, not_actions=_DATA_ACTIONS, resources=data_resources
+        ),
+        _no_reserved_topics(scope),
+    ]
     return iam.ManagedPolicy(
         scope,
         "ControlPlaneDeny",
-        description="Signed-in users: no control plane of AWS IoT",
-        roles=[*roles],
-        statements=[control_plane, _no_reserved_topics(scope)],
+        description="Signed-in users: no control plane of AWS IoT",  # another one would make another policy
+        statements=statements,
     )
 
 
 def _no_reserved_topics(scope: Construct) -> iam.PolicyStatement:
-    stack = Stack.of(scope)
     return iam.PolicyStatement(
         sid="NoReservedTopics",
         effect=iam.Effect.DENY,
         actions=["iot:Publish", "iot:Subscribe", "iot:Receive", "iot:RetainPublish"],
-        resources=[
-            stack.format_arn(
-                service="iot", resource=kind, resource_name="$aws/*", arn_format=ArnFormat.SLASH_RESOURCE_NAME
-            )
-            for kind in ("topic", "topicfilter")
-        ],
+        resources=[_arn(scope, kind, "$aws/*") for kind in ("topic", "topicfilter")],
+    )
+
+
+def _arn(scope: Construct, kind: str, name: str, *, region: str | None = None, account: str | None = None) -> str:
+    """Return the ARN of something in AWS IoT, of the stack's region and account unless given."""
+    return Stack.of(scope).format_arn(
+        service="iot",
+        region=region,
+        account=account,
+        resource=kind,
+        resource_name=name,
+        arn_format=ArnFormat.SLASH_RESOURCE_NAME,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import CustomResource, Duration
+from aws_cdk import CustomResource
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -12,7 +12,7 @@ from pubsub_client.outputs import MARKER_ATTRIBUTE
 
 from .fingerprint import fingerprint
 from .functions import PubSubFunction
-from .resource_provider import resource_provider
+from .resource_provider import CUSTOM_RESOURCE_TIMEOUT, resource_provider
 from .user_pool import MARKER_LENGTH, PubSubUserPool
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class UserPoolWiring(Construct):
             settings=settings,
             handler="user_pool_wiring.on_event",
             description="Makes the user pool's groups, and takes its triggers off before their functions go",
-            timeout=Duration.minutes(1),
+            timeout=CUSTOM_RESOURCE_TIMEOUT,
         )
         is_made = isinstance(users, PubSubUserPool)
         # By the pool: another pool has another of these, and the old one is rid of the triggers afterwards.

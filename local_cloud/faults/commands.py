@@ -63,6 +63,10 @@ def list_faults(state_dir: StateDirectory = DEFAULT_STATE) -> None:
     lines = [_listed(each) for each in cloud.faults()]
     if delay := cloud.policy_propagation_seconds:
         lines.append(_propagation(delay))
+    if delay := cloud.permission_propagation_seconds:
+        lines.append(_permissions(delay))
+    if delay := cloud.execution_consistency_seconds:
+        lines.append(_executions(delay))
     if (lifetime := cloud.credentials_lifetime_seconds) != AN_HOUR:
         lines.append(_credentials(lifetime))
     print("\n".join(lines or ["no faults"]))
@@ -73,7 +77,7 @@ def clear(
     operation: Annotated[str | None, typer.Argument(help="Everything unless given.")] = None,
     state_dir: StateDirectory = DEFAULT_STATE,
 ) -> None:
-    """Clear the faults of an operation, or all, propagation and credentials too; calls that hang go on."""
+    """Clear the faults of an operation, or all, delays and credentials too; calls that hang go on."""
     running(state_dir).clear_faults(operation)
     print(f"no faults on {operation}" if operation is not None else "no faults")
 
@@ -100,6 +104,28 @@ def propagation(
     delay = parse_seconds("seconds", _number(seconds))
     running(state_dir).policy_propagation_seconds = delay
     print(_propagation(delay))
+
+
+@app.command()
+def permissions(
+    seconds: Annotated[str, typer.Argument(help="0 for at once.")],
+    state_dir: StateDirectory = DEFAULT_STATE,
+) -> None:
+    """Let new permissions of roles act only after so many seconds; what waited acts now."""
+    delay = parse_seconds("seconds", _number(seconds))
+    running(state_dir).permission_propagation_seconds = delay
+    print(_permissions(delay))
+
+
+@app.command()
+def executions(
+    seconds: Annotated[str, typer.Argument(help="0 for at once.")],
+    state_dir: StateDirectory = DEFAULT_STATE,
+) -> None:
+    """Show new and stopped executions of state machines only after so many seconds; what was made is seen now."""
+    delay = parse_seconds("seconds", _number(seconds))
+    running(state_dir).execution_consistency_seconds = delay
+    print(_executions(delay))
 
 
 @app.command()
@@ -148,6 +174,14 @@ def _effect(fault: Fault) -> str:
 
 def _propagation(seconds: float) -> str:
     return f"changes of IoT policies act {f'after {seconds:g} s' if seconds else 'at once'}"
+
+
+def _permissions(seconds: float) -> str:
+    return f"new permissions of roles act {f'after {seconds:g} s' if seconds else 'at once'}"
+
+
+def _executions(seconds: float) -> str:
+    return f"new and stopped executions are seen {f'after {seconds:g} s' if seconds else 'at once'}"
 
 
 def _credentials(seconds: float) -> str:

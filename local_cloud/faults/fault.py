@@ -9,6 +9,10 @@ from typing import Any
 
 PROPAGATION_KEY = "policy_propagation_seconds"
 """The key of the propagation delay beside the faults."""
+PERMISSIONS_KEY = "permission_propagation_seconds"
+"""The key of the delay of new permissions beside the faults."""
+EXECUTIONS_KEY = "execution_consistency_seconds"
+"""The key of the delay after which new and stopped executions are seen beside the faults."""
 CREDENTIALS_KEY = "credentials_lifetime_seconds"
 """The key of the lifetime of identities' credentials beside the faults."""
 AN_HOUR = 3600.0

@@ -1,23 +1,32 @@
-"""Faults, the propagation delay and the credentials' lifetime as ``/_local_cloud/faults`` reads and writes them."""
+"""Faults, the propagation delays and the credentials' lifetime as ``/_local_cloud/faults`` reads and writes them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from local_cloud.credentials_lifetime import LIFETIME, CredentialsLifetime
+from local_cloud.execution_consistency import CONSISTENCY, ExecutionConsistency
 from local_cloud.faults.active import ACTIVE
 from local_cloud.faults.fault import (
     AN_HOUR,
     CREDENTIALS_KEY,
+    EXECUTIONS_KEY,
+    PERMISSIONS_KEY,
     PROPAGATION_KEY,
     FaultError,
     fault_as_document,
     parse_fault,
     parse_seconds,
 )
+from local_cloud.permission_propagation import PERMISSIONS, PermissionPropagation
 from local_cloud.propagation import PROPAGATION, Propagation
 
-_TIMES: dict[str, Propagation | CredentialsLifetime] = {PROPAGATION_KEY: PROPAGATION, CREDENTIALS_KEY: LIFETIME}
+_TIMES: dict[str, Propagation | PermissionPropagation | ExecutionConsistency | CredentialsLifetime] = {
+    PROPAGATION_KEY: PROPAGATION,
+    PERMISSIONS_KEY: PERMISSIONS,
+    EXECUTIONS_KEY: CONSISTENCY,
+    CREDENTIALS_KEY: LIFETIME,
+}
 _ALLOWED = ", ".join(["faults", *_TIMES])
 
 
@@ -28,7 +37,7 @@ def read() -> dict[str, Any]:
 
 
 def change(document: object) -> dict[str, Any]:
-    """Set faults behind those that are set, the delay, the lifetime; all or, if anything is wrong, nothing.
+    """Set faults behind those that are set, the delays, the lifetime; all or, if anything is wrong, nothing.
 
     Raises:
         FaultError: what is wrong.
@@ -48,7 +57,7 @@ def change(document: object) -> dict[str, Any]:
 
 
 def clear(query: dict[str, list[str]]) -> dict[str, Any]:
-    """Clear one fault by its number, those of an operation, or with neither everything, delay and lifetime too.
+    """Clear one fault by its number, those of an operation, or with neither everything, delays and lifetime too.
 
     Raises:
         FaultError: the query asks for something else.
@@ -60,6 +69,6 @@ def clear(query: dict[str, list[str]]) -> dict[str, Any]:
         raise FaultError("number: allowed is the number of a fault")
     ACTIVE.clear(number=None if number is None else int(number), operation=query.get("operation", [None])[0])
     if not query:
-        PROPAGATION.seconds = 0.0
+        PROPAGATION.seconds = PERMISSIONS.seconds = CONSISTENCY.seconds = 0.0
         LIFETIME.seconds = AN_HOUR
     return read()

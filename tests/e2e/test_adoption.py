@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from local_cloud.cdk_app import CdkApp, CdkError
+from local_cloud.faults.fault import Fault, Hang
 from local_cloud.process import LocalCloud
 from pubsub_client.outputs import MARKER_ATTRIBUTE, Output
 from tests.e2e.amplify_project.project import STACK, AmplifyProject
@@ -138,6 +141,40 @@ def test_the_smoke_test_passes_on_the_adopted_project(left_as_it_is: Deployment)
     assert document["summary"]["exit_code"] == 0, document
     assert check(document, "PS403")["detail"] == "admins"
     assert check(document, "PS303")["detail"] == "admins"
+
+
+def test_a_role_taken_out_of_adopt_keeps_its_guard_until_its_policies_are_gone(
+    left_as_it_is: Deployment, directory: Path, before: dict[str, Any], project: AmplifyProject
+) -> None:
+    cloud = left_as_it_is.cloud
+    adopt = {
+        "userPoolId": project.user_pool_id,
+        "userPoolClientIds": [project.web_client_id, project.native_client_id],
+        "identityPoolId": project.identity_pool_id,
+        "authRoleArn": project.role_arn(project.auth_role),
+    }
+    cloud.set_faults([Fault(("iam:DetachRolePolicy",), Hang())])
+    with ThreadPoolExecutor() as threads:
+        deploying = threads.submit(_deploy, cloud, directory / "without-admins", {"adopt": adopt})
+        try:
+            while not cloud.faults()[0].taken:
+                assert not deploying.done(), deploying.result()
+                time.sleep(0.1)
+            attached = _attached(project.configuration(), project.admins_role)
+            assert "AWSIoTConfigAccess" in attached
+            assert any("ControlPlaneDeny" in each for each in attached)
+        finally:
+            cloud.clear_faults("iam:DetachRolePolicy")
+    deploying.result()
+    after = project.configuration()
+    assert after["roles"][project.admins_role] == before["roles"][project.admins_role]
+    attached = _attached(after, project.auth_role)
+    assert {"AWSIoTDataAccess", "AWSIoTConfigAccess"} < set(attached)
+    assert any("ControlPlaneDeny" in each for each in attached)
+
+
+def _attached(configuration: dict[str, Any], role: str) -> list[str]:
+    return [each["PolicyName"] for each in configuration["roles"][role]["attached"]]
 
 
 @pytest.fixture(scope="module")

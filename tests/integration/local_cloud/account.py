@@ -240,16 +240,19 @@ def sign_in(cloud: LocalCloud, client_id: str, name: str, **settings: Any) -> di
     return dict(answer["AuthenticationResult"])
 
 
-def make_function(cloud: LocalCloud, source: str, timeout: int = 10) -> str:
-    """Make a Python function whose ``handler`` is this source, and return its ARN."""
+def make_function(
+    cloud: LocalCloud, source: str, timeout: int = 10, *, node: bool = False, may: dict[str, Any] = ALLOW_IOT
+) -> str:
+    """Make a function whose ``handler`` is this source, in Python unless ``node``, and return its ARN."""
+    runtime, file = ("nodejs22.x", "function.js") if node else ("python3.13", "function.py")
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as files:
-        files.writestr("function.py", source)
+        files.writestr(file, source)
     function = cloud.client("lambda").create_function(
         FunctionName=unique("function"),
-        Runtime="python3.13",
+        Runtime=runtime,
         Handler="function.handler",
-        Role=make_role(cloud, ALLOW_IOT, trusts={"Service": "lambda.amazonaws.com"}),
+        Role=make_role(cloud, may, trusts={"Service": "lambda.amazonaws.com"}),
         Code={"ZipFile": archive.getvalue()},
         Timeout=timeout,
     )

@@ -135,6 +135,21 @@ def function_logs(account: Account) -> bool:
     return not cloud.client("logs").describe_log_groups(logGroupNamePrefix=group)["logGroups"]
 
 
+def node_lambda_client(account: Account) -> bool:
+    """A function in Node is told that it may not call another one."""
+    other = make_function(account.cloud, "def handler(event, context): return event")
+    calling = f"""
+const {{ Lambda }} = require("@aws-sdk/client-lambda");
+exports.handler = async () => {{
+  try {{ await new Lambda({{}}).invoke({{ FunctionName: "{other}", Payload: "{{}}" }}); return "called"; }}
+  catch (error) {{ return error.name; }}
+}};
+"""
+    function = make_function(account.cloud, calling, node=True)
+    answer = account.cloud.client("lambda").invoke(FunctionName=function, Payload=b"{}")
+    return bool(json.load(answer["Payload"]) == "AccessDeniedException")
+
+
 def prompt_answers(account: Account) -> bool:
     """A function that logs nothing answers about as soon as one that logs."""
     silent = make_function(account.cloud, "def handler(event, context): return event")
@@ -300,6 +315,18 @@ def _who_may(account: Account, statement: dict[str, Any]) -> Credentials:
     role = make_role(cloud, statement, trusts=root)
     answer = cloud.client("sts").assume_role(RoleArn=role, RoleSessionName="probe")["Credentials"]
     return Credentials(answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"])
+
+
+def policy_versions_limit(account: Account) -> bool:
+    """A sixth version of a policy is refused."""
+    iot, name = account.cloud.client("iot"), unique("policy")
+    iot.create_policy(policyName=name, policyDocument=document(ALLOW_IOT))
+    for _ in range(4):
+        iot.create_policy_version(policyName=name, policyDocument=document(ALLOW_IOT))
+    return _refused(
+        lambda: iot.create_policy_version(policyName=name, policyDocument=document(ALLOW_IOT)),
+        "VersionsLimitExceededException",
+    )
 
 
 def failed_deletes(account: Account) -> bool:
@@ -618,6 +645,7 @@ PROBES: dict[str, Callable[[Account], bool]] = {
         denial_reason,
         simulated_policies,
         function_logs,
+        node_lambda_client,
         prompt_answers,
         http_api_refusals,
         http_api_cors,
@@ -638,6 +666,7 @@ PROBES: dict[str, Callable[[Account], bool]] = {
         test_authorization,
         attached_policies_limit,
         identity_things,
+        policy_versions_limit,
         mqtt31,
         resubscribe,
         guest_access,

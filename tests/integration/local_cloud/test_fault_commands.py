@@ -62,6 +62,20 @@ def test_propagation_is_set_listed_and_cleared(cloud: LocalCloud, local_cloud: C
     assert cloud.policy_propagation_seconds == 0
 
 
+def test_the_delays_of_permissions_and_executions_are_set_listed_and_cleared(
+    cloud: LocalCloud, local_cloud: CommandLine
+) -> None:
+    assert local_cloud("fault", "permissions", "30").stdout == "new permissions of roles act after 30 s\n"
+    assert local_cloud("fault", "executions", "2").stdout == "new and stopped executions are seen after 2 s\n"
+    assert (cloud.permission_propagation_seconds, cloud.execution_consistency_seconds) == (30, 2)
+    assert local_cloud("fault", "list").stdout.splitlines() == [
+        "new permissions of roles act after 30 s",
+        "new and stopped executions are seen after 2 s",
+    ]
+    local_cloud("fault", "clear")
+    assert (cloud.permission_propagation_seconds, cloud.execution_consistency_seconds) == (0, 0)
+
+
 def test_the_lifetime_of_credentials_is_set_listed_and_cleared(cloud: LocalCloud, local_cloud: CommandLine) -> None:
     assert local_cloud("fault", "credentials", "60").stdout == "credentials of identities live 60 s\n"
     assert cloud.credentials_lifetime_seconds == 60
@@ -84,6 +98,8 @@ def test_the_lifetime_of_credentials_is_set_listed_and_cleared(cloud: LocalCloud
         (["set", "iot:AttachPolicy", "--delay", "1", "--status", "500"], "status: allowed with --error only"),
         (["profile", "azure"], "profile 'azure': allowed is aws"),
         (["propagation", "soon"], "seconds: allowed is a number of seconds from 0 to 86400"),
+        (["permissions", "late"], "seconds: allowed is a number of seconds from 0 to 86400"),
+        (["executions", "90000"], "seconds: allowed is a number of seconds from 0 to 86400"),
         (["credentials", "long"], "seconds: allowed is a number of seconds from 0 to 86400"),
     ],
 )

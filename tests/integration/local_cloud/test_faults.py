@@ -167,13 +167,15 @@ def test_a_wrong_fault_is_refused_and_none_is_set(cloud: LocalCloud) -> None:
             "POST",
             "",
             b"[]",
-            "body: allowed is an object with any of faults, policy_propagation_seconds, credentials_lifetime_seconds",
+            "body: allowed is an object with any of faults, policy_propagation_seconds, "
+            "permission_propagation_seconds, execution_consistency_seconds, credentials_lifetime_seconds",
         ),
         (
             "POST",
             "",
             b'{"fault": 1}',
-            "'fault': no such key; allowed are faults, policy_propagation_seconds, credentials_lifetime_seconds",
+            "'fault': no such key; allowed are faults, policy_propagation_seconds, "
+            "permission_propagation_seconds, execution_consistency_seconds, credentials_lifetime_seconds",
         ),
         ("POST", "", b'{"faults": 1}', "faults: allowed is a list of faults"),
         (

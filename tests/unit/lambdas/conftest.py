@@ -51,6 +51,7 @@ _FUNCTIONS = (
     "iot_policy_lifecycle",
     "destroy_guard",
     "leave",
+    "iam_propagation",
     "iot_endpoint",
     "user_pool_wiring",
     "attachment.attach",

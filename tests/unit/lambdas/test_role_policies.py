@@ -31,10 +31,10 @@ class Role:
     def loses(self, policy_arn: str) -> None:
         self.iam.add_response("detach_role_policy", {}, {"RoleName": _ROLE, "PolicyArn": policy_arn})
 
-    def run(self, request_type: str, physical_id: str | None = None) -> str:
+    def run(self, request_type: str, physical_id: str | None = None, policy_arn: str = _CONFIG) -> str:
         event: dict[str, Any] = {
             "RequestType": request_type,
-            "ResourceProperties": {"RoleName": _ROLE, "PolicyArns": [_DATA, _CONFIG]},
+            "ResourceProperties": {"RoleName": _ROLE, "PolicyArn": policy_arn},
         }
         answer = self.module.on_event(event | ({"PhysicalResourceId": physical_id} if physical_id else {}), None)
         self.iam.assert_no_pending_responses()
@@ -46,7 +46,7 @@ def role(load: Load) -> Role:
     return Role(load("role_policies"))
 
 
-def test_what_the_role_holds_already_is_neither_attached_nor_ever_taken_away(role: Role) -> None:
+def test_a_policy_that_was_attached_here_is_detached_afterwards(role: Role) -> None:
     role.holds(_DATA)
     role.gets(_CONFIG)
     physical_id = role.run("Create")
@@ -54,30 +54,51 @@ def test_what_the_role_holds_already_is_neither_attached_nor_ever_taken_away(rol
     assert role.run("Delete", physical_id) == physical_id
 
 
-def test_a_role_that_holds_both_is_left_alone(role: Role) -> None:
+def test_a_policy_that_the_role_held_before_is_neither_attached_nor_ever_detached(role: Role) -> None:
     role.holds(_CONFIG, _DATA)
     physical_id = role.run("Create")
+    assert role.run("Update", physical_id) == physical_id
     assert role.run("Delete", physical_id) == physical_id
 
 
-def test_an_update_puts_back_what_somebody_has_detached_of_ours(role: Role) -> None:
+def test_an_update_attaches_again_what_somebody_has_detached_of_ours(role: Role) -> None:
     role.holds()
-    role.gets(_DATA)
     role.gets(_CONFIG)
     physical_id = role.run("Create")
-    role.holds(_CONFIG)
-    role.gets(_DATA)
+    role.holds()
+    role.gets(_CONFIG)
     assert role.run("Update", physical_id) == physical_id
 
 
-def test_a_role_without_room_is_left_as_it_was_and_the_failure_says_why(role: Role) -> None:
+def test_a_changed_policy_takes_the_place_of_the_old_one(role: Role) -> None:
     role.holds()
+    role.gets(_CONFIG)
+    old = role.run("Create")
+    role.holds(_CONFIG)
     role.gets(_DATA)
-    role.iam.add_client_error("attach_role_policy", "LimitExceeded")
+    new = role.run("Update", old, _DATA)
+    assert new != old  # so CloudFormation deletes the old one next, with the properties that it had
+    role.loses(_CONFIG)
+    role.run("Delete", old)
     role.loses(_DATA)
+    role.run("Delete", new, _DATA)
+
+
+def test_a_changed_policy_that_the_role_held_before_stays_afterwards(role: Role) -> None:
+    role.holds()
+    role.gets(_CONFIG)
+    old = role.run("Create")
+    role.holds(_CONFIG, _DATA)
+    new = role.run("Update", old, _DATA)
+    assert new != old
+    role.run("Delete", new, _DATA)
+
+
+def test_a_role_without_room_is_named_with_what_to_do(role: Role) -> None:
+    role.holds()
+    role.iam.add_client_error("attach_role_policy", "LimitExceeded")
     with pytest.raises(role.module.NotAttachedError, match=f"role {_ROLE} holds as many managed policies as it may"):
         role.run("Create")
-    role.iam.assert_no_pending_responses()
 
 
 def test_a_role_that_is_not_there_is_named_with_the_setting(role: Role) -> None:
@@ -88,4 +109,4 @@ def test_a_role_that_is_not_there_is_named_with_the_setting(role: Role) -> None:
 
 def test_a_role_that_has_gone_needs_nothing(role: Role) -> None:
     role.iam.add_client_error("detach_role_policy", "NoSuchEntity")
-    role.run("Delete", f"{_ROLE}|{_DATA}")
+    role.run("Delete", f"{_ROLE}|{_CONFIG}")

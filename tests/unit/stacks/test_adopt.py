@@ -51,22 +51,44 @@ def test_the_outputs_name_what_was_adopted(whole: Template) -> None:
     assert values["AuthRoleArn"] == _IDENTITIES["authRoleArn"]
 
 
-def test_each_adopted_role_gets_the_policies_after_the_deny_that_guards_them(whole: Template) -> None:
-    (deny_id, deny), *others = whole.resources("AWS::IAM::ManagedPolicy").items()
-    assert others == []
-    assert deny["Roles"] == [_AUTH_ROLE, _ADMINS]
-    policies = whole.entire("Custom::RolePolicies").values()
-    assert {each["Properties"]["RoleName"] for each in policies} == {_AUTH_ROLE, _ADMINS}
-    assert all(deny_id in each["DependsOn"] for each in policies)
+def test_each_adopted_role_gets_the_deny_before_the_policies_that_it_guards_and_loses_it_after_them(
+    whole: Template,
+) -> None:
+    """Both by resources of that role: one that is taken out of ``adopt`` loses them in this order, in one phase."""
+    ((deny, properties),) = whole.resources("AWS::IAM::ManagedPolicy").items()
+    assert "Roles" not in properties
+    attachments = whole.entire("Custom::RolePolicy")
+    by_role: dict[str, dict[str, str]] = {}
+    for name, each in attachments.items():
+        policy = json.dumps(each["Properties"]["PolicyArn"]).rpartition("/")[2].strip(']}"')
+        by_role.setdefault(each["Properties"]["RoleName"], {})[policy] = name
+    assert set(by_role) == {_AUTH_ROLE, _ADMINS}
+    for of_role in by_role.values():
+        (guard,) = (name for policy, name in of_role.items() if deny in policy)
+        data, config = of_role["AWSIoTDataAccess"], of_role["AWSIoTConfigAccess"]
+        assert {guard} < set(attachments[data]["DependsOn"])
+        assert {guard, data} < set(attachments[config]["DependsOn"])
+        assert not {data, config} & set(attachments[guard]["DependsOn"])
+
+
+def test_a_role_taken_out_of_adopt_changes_nothing_of_another_role(whole: Template) -> None:
+    without_admins = _template(_USERS | _IDENTITIES | {"groupRoleArns": []})
+    for kind in ("AWS::IAM::ManagedPolicy", "Custom::RolePolicy"):
+        for name, resource in without_admins.entire(kind).items():
+            assert whole.entire(kind)[name] == resource
+    assert len(without_admins.resources("Custom::RolePolicy")) == 3
 
 
 def test_documented_mode_denies_nothing() -> None:
     documented = _template(_USERS | _IDENTITIES, accessMode="documented")
     assert documented.resources("AWS::IAM::ManagedPolicy") == {}
-    assert len(documented.resources("Custom::RolePolicies")) == 2
+    assert len(documented.resources("Custom::RolePolicy")) == 4
 
 
-def test_the_function_may_attach_the_guides_policies_to_the_adopted_roles_and_nothing_else(whole: Template) -> None:
+def test_the_function_may_attach_the_guides_policies_and_the_deny_to_the_adopted_roles_and_nothing_else(
+    whole: Template,
+) -> None:
+    (deny,) = whole.resources("AWS::IAM::ManagedPolicy")
     statements = whole.statements_of("IdentitiesRoleAccessFunction")
     changing = [each for each in statements if "iam:AttachRolePolicy" in each["Action"]]
     assert {each["Resource"] for each in changing} == {_IDENTITIES["authRoleArn"], *_IDENTITIES["groupRoleArns"]}
@@ -75,6 +97,8 @@ def test_the_function_may_attach_the_guides_policies_to_the_adopted_roles_and_no
         allowed = json.dumps(each["Condition"]["ArnEquals"]["iam:PolicyARN"])
         assert "policy/AWSIoTDataAccess" in allowed
         assert "policy/AWSIoTConfigAccess" in allowed
+        assert {"Ref": deny} in each["Condition"]["ArnEquals"]["iam:PolicyARN"]
+        assert len(each["Condition"]["ArnEquals"]["iam:PolicyARN"]) == 3
         assert "*" not in allowed
 
 
@@ -129,7 +153,7 @@ def test_a_user_pool_alone_gets_an_identity_pool_for_each_of_its_clients_with_ro
     assert [each["ClientId"] for each in providers] == ["web", "native"]
     mappings = template.only("AWS::Cognito::IdentityPoolRoleAttachment")["RoleMappings"].values()
     assert len(mappings) == 2
-    assert template.resources("Custom::RolePolicies") == {}
+    assert template.resources("Custom::RolePolicy") == {}
     assert template.only("Custom::UserPoolWiring")["Triggers"] == {}
 
 

@@ -111,12 +111,12 @@ def test_every_role_may_use_what_begins_with_its_users_identity_ids_and_self_att
 
 def test_in_guarded_mode_the_roles_get_the_guides_policies_and_the_deny() -> None:
     template = _Application().template()
-    attached = _of(template, "Custom::RolePolicies").values()
+    attached = _of(template, "Custom::RolePolicy").values()
     assert {json.dumps(each["RoleName"]) for each in attached} == {
         json.dumps({"Ref": role}) for role in _of(template, "AWS::IAM::Role") if role.startswith(("Auth", "Admins"))
     }
-    (deny,) = _of(template, "AWS::IAM::ManagedPolicy").values()
-    assert len(deny["Roles"]) == 2
+    (deny,) = _of(template, "AWS::IAM::ManagedPolicy")
+    assert len([each for each in attached if each["PolicyArn"] == {"Ref": deny}]) == 2
 
 
 def test_alarms_notify_a_topic_of_the_same_stack() -> None:

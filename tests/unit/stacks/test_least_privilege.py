@@ -86,9 +86,9 @@ def test_adopted_roles_get_the_same_and_the_deny_of_the_control_plane() -> None:
         "userPoolClientIds": ["1234567890abcdefghijklmnop"],
     }
     template = _template(adopt=adopt, groups=[], region="us-east-1")
-    assert template.resources("Custom::RolePolicies") == {}
-    deny = template.only("AWS::IAM::ManagedPolicy")
-    assert deny["Roles"] == ["Auth"]
+    (deny,) = template.resources("AWS::IAM::ManagedPolicy")
+    attached = template.only("Custom::RolePolicy")
+    assert (attached["RoleName"], attached["PolicyArn"]) == ("Auth", {"Ref": deny})
     data = [
         each["PolicyDocument"]
         for each in template.resources("AWS::IAM::Policy").values()

@@ -182,24 +182,6 @@ def test_the_accounts_boundary_bounds_every_role(everything: Template) -> None:
     assert ":policy/Developers" in boundary
 
 
-def test_under_the_accounts_boundary_a_deny_leaves_exactly_the_data_actions(everything: Template) -> None:
-    """Of everything that the two managed policies allow, as AWS publishes them."""
-    (control_plane, reserved) = everything.only("AWS::IAM::ManagedPolicy")["PolicyDocument"]["Statement"]
-    assert (control_plane["Effect"], control_plane["Resource"]) == ("Deny", "*")
-    assert reserved["Effect"] == "Deny"
-    granted = {
-        action
-        for file in _MANAGED_POLICIES.glob("*.json")
-        for statement in json.loads(file.read_text())["Statement"]
-        for action in statement["Action"]
-    }
-    left = {
-        action for action in granted if not any(fnmatchcase(action, pattern) for pattern in control_plane["Action"])
-    }
-    assert left == {"iot:Connect", "iot:Publish", "iot:Receive", "iot:Subscribe"}
-    assert not any(fnmatchcase("iot:RetainPublish", pattern) for pattern in control_plane["Action"])
-
-
 def test_the_wiring_may_pass_the_roles_of_signed_in_users_and_no_other(everything: Template) -> None:
     (passing,) = (
         each for each in everything.statements_of("UserPoolWiringFunction") if each["Action"] == "iam:PassRole"

@@ -100,8 +100,11 @@ class TestUsers:
         anything_but = boundary["PolicyDocument"]["Statement"][0]
         assert (anything_but["Effect"], anything_but["NotAction"]) == ("Allow", "iot:*")
         (deny,) = everything.resources("AWS::IAM::ManagedPolicy").values()
-        denied = [action for each in deny["PolicyDocument"]["Statement"] for action in _list(each["Action"])]
+        by_action = [each for each in deny["PolicyDocument"]["Statement"] if "Action" in each]
+        denied = [action for each in by_action for action in _list(each["Action"])]
         assert not [pattern for pattern in denied if fnmatchcase("execute-api:Invoke", pattern)]
+        (all_but_data,) = (each for each in deny["PolicyDocument"]["Statement"] if "NotAction" in each)
+        assert all(":iot:*:*:" in json.dumps(arn) for arn in all_but_data["Resource"])
 
 
 class TestAlone:

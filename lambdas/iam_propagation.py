@@ -1,0 +1,92 @@
+"""Lets a function wait for its permissions, which IAM spreads some seconds after it has accepted them.
+
+CloudFormation calls a custom resource as soon as its policy is made. The first calls may be denied still.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
+https://github.com/aws/aws-cdk/issues/37675
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from botocore.client import BaseClient
+
+    Response = TypeVar("Response")
+
+WAIT_SECONDS = 75.0
+"""How long after the start of an invocation a denied call is repeated."""
+_PAUSE_SECONDS = 2.0
+
+# How services name a denial by IAM. Cognito's NotAuthorizedException also stands for a wrong password, but nobody signs
+# in here.
+_DENIED = {
+    "AccessDenied",  # IAM, CloudFormation, S3, SQS
+    "AccessDeniedException",  # Cognito, IoT, KMS, Lambda, SSM, Step Functions
+    "AuthorizationError",  # SNS
+    "AuthorizationErrorException",
+    "ForbiddenException",  # IoT's data plane
+    "NotAuthorized",
+    "NotAuthorizedException",  # Cognito's identity pools
+    "UnauthorizedException",  # IoT
+    "UnauthorizedOperation",  # EC2
+}
+
+
+class PermissionWait:
+    """Repeats denied calls until the invocation's time for that is up.
+
+    Args:
+        clock: seconds that only go forward.
+        sleep: waits for so many seconds.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._clock, self._sleep = clock, sleep
+        self._give_up_at = clock()
+
+    def begin(self) -> None:
+        """Start the time of an invocation."""
+        self._give_up_at = self._clock() + WAIT_SECONDS
+
+    def watch(self, client: BaseClient) -> None:
+        """Repeat the client's denied calls."""
+        client.meta.events.register("needs-retry", self._needs_retry)
+
+    def _needs_retry(self, response: tuple[Any, dict[str, Any]] | None = None, **_: Any) -> int | None:
+        """Wait and have botocore repeat the call if it was denied; leave everything else to botocore's own retries."""
+        code = response[1].get("Error", {}).get("Code") if response else None
+        if code not in _DENIED or self._clock() + _PAUSE_SECONDS > self._give_up_at:
+            return None
+        self._sleep(_PAUSE_SECONDS)
+        return 0  # seconds that botocore waits besides
+
+
+def waits_for_permissions(
+    *clients: BaseClient, wait: PermissionWait | None = None
+) -> Callable[[Callable[[Any, Any], Response]], Callable[[Any, Any], Response]]:
+    """Decorate a Lambda handler: calls of these clients that IAM denies are repeated for :data:`WAIT_SECONDS`.
+
+    Args:
+        clients: every boto3 client that the handler uses.
+        wait: has the time; one with the real time unless given.
+    """
+    waiting = wait or PermissionWait()
+    for client in clients:
+        waiting.watch(client)
+
+    def decorate(handler: Callable[[Any, Any], Response]) -> Callable[[Any, Any], Response]:
+        @functools.wraps(handler)
+        def invoke(event: Any, context: Any) -> Response:
+            waiting.begin()
+            return handler(event, context)
+
+        return invoke
+
+    return decorate

@@ -1,0 +1,183 @@
+"""What keeps signed-in users to AWS IoT's data actions leaves nothing else, and touches no other service.
+
+Each guard is put beside a policy that allows everything, and asked about every operation that botocore knows.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import botocore.session
+import cfnlint
+import pytest
+from ministack.core import iam_evaluator
+
+from pubsub_client.policies.decision import Outcome, decide
+from pubsub_client.policies.document import Policy
+from pubsub_client.policies.facts import Facts
+from pubsub_client.policies.request import Request
+from stacks.settings import Settings
+from tests.unit.stacks.conftest import Template
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_REGION, _ACCOUNT = "eu-west-1", "123456789012"
+_DATA = {
+    "iot:Connect": "client",
+    "iot:Publish": "topic",
+    "iot:Receive": "topic",
+    "iot:RetainPublish": "topic",
+    "iot:Subscribe": "topicfilter",
+}
+# AWS adds operations: these stand for what it adds next, one of each shape.
+_INVENTED = ("iot:SendCarrierPigeon", "iot:ConnectEverything", "iot:PublishPolicy", "iot:Z", "iot:Republish")
+_KINDS = ("client", "topic", "topicfilter", "thing", "policy", "cert", "rule", "job", "pigeon")
+
+
+def _resolved(value: Any) -> Any:
+    """Put in what CloudFormation knows."""
+    if isinstance(value, dict):
+        if "Fn::Join" in value:
+            return "".join(_resolved(each) for each in value["Fn::Join"][1])
+        if "Ref" in value:
+            return {"AWS::Partition": "aws", "AWS::Region": _REGION, "AWS::AccountId": _ACCOUNT}[value["Ref"]]
+        return {key: _resolved(each) for key, each in value.items()}
+    return [_resolved(each) for each in value] if isinstance(value, list) else value
+
+
+_ALLOW_ALL = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+
+
+def _as_the_doctor_decides(guard: dict[str, Any], *, is_boundary: bool) -> Callable[[str, str], str]:
+    allow, guarding = Policy.read("all", "all", _ALLOW_ALL), Policy.read("guard", "guard", guard)
+
+    def decided(action: str, resource: str) -> str:
+        policies = [allow] if is_boundary else [allow, guarding]
+        outcome = decide(Request(action, resource), policies, Facts(), guarding if is_boundary else None).outcome
+        return "allowed" if outcome is Outcome.ALLOWED else "denied"
+
+    return decided
+
+
+def _as_the_local_cloud_decides(guard: dict[str, Any], *, is_boundary: bool) -> Callable[[str, str], str]:
+    allow, guarding = (iam_evaluator.parse_policy_document(each) for each in (_ALLOW_ALL, guard))
+
+    def decided(action: str, resource: str) -> str:
+        context = iam_evaluator.EvalContext(
+            principal_arn=f"arn:aws:sts::{_ACCOUNT}:assumed-role/auth/user",
+            principal_type="AssumedRole",
+            principal_account=_ACCOUNT,
+            action=action,
+            resource_arn=resource,
+            region=_REGION,
+        )
+        policies, limits = ([allow], [[guarding]]) if is_boundary else ([allow, guarding], [])
+        return "allowed" if iam_evaluator.evaluate(context, policies, *limits).decision == "Allow" else "denied"
+
+    return decided
+
+
+@cache
+def _document(guard: str) -> dict[str, Any]:
+    settings: dict[str, dict[str, Any]] = {
+        "boundary": {},
+        "deny under the account's boundary": {"permissionsBoundary": "Developers"},
+        "deny of adopted roles": {
+            "adopt": {
+                "userPoolId": "eu-west-1_abc",
+                "userPoolClientIds": ["web"],
+                "identityPoolId": f"{_REGION}:11111111-2222-3333-4444-555555555555",
+                "authRoleArn": f"arn:aws:iam::{_ACCOUNT}:role/Auth",
+            }
+        },
+    }
+    template = Template(Settings.model_validate(settings[guard]))
+    document: dict[str, Any] = _resolved(template.only("AWS::IAM::ManagedPolicy")["PolicyDocument"])
+    return document
+
+
+@pytest.fixture(params=["boundary", "deny under the account's boundary", "deny of adopted roles"])
+def guard(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=[_as_the_doctor_decides, _as_the_local_cloud_decides])
+def decided(request: pytest.FixtureRequest, guard: str) -> Callable[[str, str], str]:
+    made: Callable[[str, str], str] = request.param(_document(guard), is_boundary=guard == "boundary")
+    return made
+
+
+def _operations() -> list[str]:
+    """Every operation of AWS IoT's services, as IAM would name it under the prefix ``iot``."""
+    session = botocore.session.Session()
+    services = ("iot", "iot-data", "iot-jobs-data", "iotsecuretunneling")
+    return [f"iot:{each}" for name in services for each in session.get_service_model(name).operation_names]
+
+
+def _arn(kind: str) -> str:
+    return f"arn:aws:iot:{_REGION}:{_ACCOUNT}:{kind}/some/thing"
+
+
+def test_every_operation_of_botocore_is_denied_on_everything_except_the_data_actions(
+    decided: Callable[[str, str], str],
+) -> None:
+    operations = _operations()
+    assert {"iot:SendDirectMessage", "iot:AttachPolicy", "iot:GetRetainedMessage", "iot:Publish"} <= {*operations}
+    for action in {*operations, *_INVENTED} - _DATA.keys():
+        for resource in ("*", *map(_arn, _KINDS)):
+            assert decided(action, resource) == "denied", (action, resource)
+
+
+def test_every_action_of_the_managed_policies_is_denied_except_the_data_actions(
+    decided: Callable[[str, str], str],
+) -> None:
+    folder = Path(__file__).parents[3] / "local_cloud" / "managed_policies"
+    granted = {
+        action
+        for file in folder.glob("*.json")
+        for statement in json.loads(file.read_text())["Statement"]
+        for action in statement["Action"]
+    }
+    assert len(granted) > 100
+    for action in granted - _DATA.keys():
+        for resource in ("*", *map(_arn, _KINDS)):
+            assert decided(action, resource) == "denied", (action, resource)
+
+
+def test_the_data_actions_are_left_in_any_region_except_on_reserved_topics(decided: Callable[[str, str], str]) -> None:
+    for action, kind in _DATA.items():
+        assert decided(action, _arn(kind)) == "allowed", action
+        assert decided(action, _arn(kind).replace(_REGION, "us-east-1")) == "allowed", action
+        reserved = f"arn:aws:iot:{_REGION}:{_ACCOUNT}:{kind}/$aws/things/lamp/shadow/update"
+        assert decided(action, reserved) == ("allowed" if kind == "client" else "denied"), action
+
+
+def _other_services() -> Iterator[tuple[str, str]]:
+    """An action of each other service on each resource it knows, and all of those that know AWS IoT's resources."""
+    file = Path(cfnlint.__file__).parent / "data" / "AdditionalSpecs" / "Policies.json"
+    for prefix, service in json.loads(file.read_text()).items():
+        if prefix == "iot":
+            continue
+        formats = [each for kind in service["Resources"].values() for each in kind["ARNFormats"]]
+        actions = [*service["Actions"]] if any(":iot:" in each for each in formats) else [*service["Actions"]][:1]
+        for action in actions:
+            yield f"{prefix}:{action}", "*"
+            for arn in formats:
+                yield f"{prefix}:{action}", arn.replace("${Partition}", "aws").replace(".*", "x")
+
+
+def test_no_action_of_another_service_is_denied(decided: Callable[[str, str], str]) -> None:
+    others = list(_other_services())
+    assert len({action.partition(":")[0] for action, _ in others}) > 200
+    assert ("iotwireless:associatewirelessdevicewiththing", "*") in others
+    for action, resource in others:
+        assert decided(action, resource) == "allowed", (action, resource)
+
+
+def test_the_deny_fits_a_managed_policy(guard: str) -> None:
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    assert len(json.dumps(_document(guard), separators=(",", ":"))) < 6_144
