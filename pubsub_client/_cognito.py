@@ -13,6 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pubsub_client._credentials import Credentials
+from pubsub_client._renewals import Renewals
 from pubsub_client._self_attach import SelfAttachRoute
 from pubsub_client._sign_in import sign_in_with_srp
 from pubsub_client._tokens import Tokens
@@ -88,6 +89,8 @@ class CognitoSession:
         self._tokens: Tokens | None = None
         self._identity_id: str | None = None
         self._held: _Held | None = None
+        self._token_renewals = Renewals("tokens")
+        self._credential_renewals = Renewals("AWS credentials")
 
     @classmethod
     def from_outputs(cls, outputs: Mapping[str, str], endpoint_url: str | None = None) -> Self:
@@ -154,20 +157,28 @@ class CognitoSession:
         """Return AWS credentials of the user's identity, renewed if it is time.
 
         When that fails, or takes longer than five seconds, what is good is returned as long as it is; the next call
-        tries again.
+        tries again. Each cause of such a failure is logged once, as a warning of the logger ``pubsub_client``.
 
         Raises:
             SessionError: nobody is signed in, the session has ended, or Cognito refuses.
         """
         held = self._held if self._held and self._held.validity.is_good(self._now()) else None
+        patience = asyncio.timeout(_PATIENCE_SECONDS if held else None)
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS if held else None):
+            async with patience:
                 # Who stops waiting must not take a refresh token along that Cognito has given in place of the last.
                 return await asyncio.shield(self._current_credentials())
         except Exception:
             if held is None:
                 raise
+            if patience.expired():
+                self._credential_renewals.failed(f"no answer within {_PATIENCE_SECONDS:g} s")
             return held.credentials
+
+    @property
+    def renewal_error(self) -> str | None:
+        """Why the last renewal of credentials or tokens failed; None if it succeeded or there was none."""
+        return self._credential_renewals.error or self._token_renewals.error
 
     @property
     def can_self_attach(self) -> bool:
@@ -205,6 +216,8 @@ class CognitoSession:
 
     def _forget(self) -> None:
         self._tokens = self._identity_id = self._held = None
+        self._token_renewals.reset()
+        self._credential_renewals.reset()
 
     async def _current_identity_id(self) -> str:
         async with self._one_at_a_time:
@@ -213,9 +226,23 @@ class CognitoSession:
     async def _current_credentials(self) -> Credentials:
         async with self._one_at_a_time:
             if self._held is None or self._held.validity.is_due(self._now()):
-                credentials = await self._get_credentials(await self._current_tokens())
+                credentials = await self._renewed_credentials()
                 self._held = _Held(credentials, Validity(self._now(), credentials.expiration))
             return self._held.credentials
+
+    async def _renewed_credentials(self) -> Credentials:
+        """Ask for credentials, and log a failure if there were some before: whoever asked may not hear of it."""
+        before = self._credential_renewals.error
+        try:
+            credentials = await self._get_credentials(await self._current_tokens())
+        except Exception as error:
+            if self._held:
+                self._credential_renewals.failed(error)
+            if before and isinstance(error, SessionError) and before != str(error):
+                raise SessionError(f"{error}; the renewal before failed as well: {before}") from error
+            raise
+        self._credential_renewals.succeeded()
+        return credentials
 
     async def _current_tokens(self) -> Tokens:
         tokens = self._tokens
@@ -228,9 +255,12 @@ class CognitoSession:
         elif tokens.validity.is_due(self._now()):
             try:
                 self._tokens = await self._refresh(tokens)
-            except SessionError:
+            except SessionError as error:
                 if not is_good:
                     raise
+                self._token_renewals.failed(error)
+            else:
+                self._token_renewals.succeeded()
         return self._tokens or tokens
 
     async def _refresh(self, tokens: Tokens) -> Tokens:
