@@ -6,11 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pycognito.aws_srp import AWSSRP
 
-from tests.integration.local_cloud.account import PASSWORD, make_app_client, unique
+from tests.integration.local_cloud.account import PASSWORD, unique
 from tests.integration.local_cloud.sent_codes import code_sent_by_email, code_sent_by_sms
-from tests.integration.local_cloud.user_pool import ECHO, Pool, events, recording, refusal
+from tests.integration.local_cloud.user_pool import ECHO, Choosing, events, recording, refusal
 from tests.jwt import claims
 
 if TYPE_CHECKING:
@@ -18,40 +17,8 @@ if TYPE_CHECKING:
 
     from local_cloud.process import LocalCloud
 
-POLICIES = {"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP", "SMS_OTP"]}}
 PHONE = "+15555550100"
 INVALID_SESSION = ("NotAuthorizedException", "Invalid session for the user.")
-
-
-class Choosing(Pool):
-    """A user pool that offers passwords and codes, with an app client for choice-based sign-in only."""
-
-    def __init__(self, cloud: LocalCloud, post_authentication: str = ECHO) -> None:
-        super().__init__(cloud, post_authentication, Policies=POLICIES)
-        self.choosing = make_app_client(cloud, self.user_pool_id, ExplicitAuthFlows=["ALLOW_USER_AUTH"])
-
-    def someone(self, **attributes: str) -> tuple[str, str]:
-        """Return the name and the e-mail address of a new user with a permanent password."""
-        email = f"{unique('ada')}@example.com"
-        return self.user(email=email, **attributes), email
-
-    def start(self, name: str, **parameters: str) -> dict[str, Any]:
-        answer: dict[str, Any] = self.idp.initiate_auth(
-            ClientId=self.choosing, AuthFlow="USER_AUTH", AuthParameters={"USERNAME": name, **parameters}
-        )
-        return answer
-
-    def respond(self, asked: dict[str, Any], name: str, **responses: str) -> dict[str, Any]:
-        answer: dict[str, Any] = self.idp.respond_to_auth_challenge(
-            ClientId=self.choosing,
-            ChallengeName=asked["ChallengeName"],
-            Session=asked["Session"],
-            ChallengeResponses={"USERNAME": name, **responses},
-        )
-        return answer
-
-    def srp(self, name: str) -> AWSSRP:
-        return AWSSRP(name, PASSWORD, self.user_pool_id, self.choosing, client=self.idp)
 
 
 @pytest.fixture(scope="module")
