@@ -8,7 +8,7 @@ from awscrt import mqtt5
 
 from pubsub_client._link import DroppedError
 from pubsub_client._provider import Operation
-from pubsub_client._refusal import reason_of
+from pubsub_client._refusal import reason_of, with_advice
 from pubsub_client.exceptions import ConnectionLost, PublishRefused, SubscribeRefused
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _why_not_granted(answer: Answer, provider: Provider, operation: Operation, r
     reason = reason_of(answer.code, answer.text)
     if answer.code == mqtt5.PubackReasonCode.NOT_AUTHORIZED:
         return f"{reason}: {provider.explain_denial(operation, resource)}"
-    return reason
+    return with_advice(answer.code, reason)
 
 
 def _why_unanswered(answer: Answer, provider: Provider, operation: Operation, resource: str) -> str:

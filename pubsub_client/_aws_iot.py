@@ -18,7 +18,7 @@ from pubsub_client._aws_iot_limits import (
     check_subscriptions,
     check_topic,
 )
-from pubsub_client._credentials import OfAnIdentity, SelfAttachingSource
+from pubsub_client._credentials import OfAnIdentity, RenewingSource, SelfAttachingSource
 from pubsub_client._endpoint import Endpoint
 from pubsub_client._endpoint_name import EndpointName
 from pubsub_client._provider import MqttVersion, Operation, Remedy, UpgradeRequest
@@ -151,10 +151,12 @@ class AwsIot:
                 f"AWS IoT does not accept the signature: it is made for region {self._region}, and the endpoint is in "
                 f"{actual}"
             )
+        renewal_error = self._source.renewal_error if isinstance(self._source, RenewingSource) else None
         return (
             "AWS IoT does not accept the signature: the credentials are not valid or have expired, the "
             f"endpoint is not in region {self._region}, or this machine's clock is wrong (who signs by other means "
             "than this client: the session token must be added after the signature is made, not signed with it)"
+            + (f". The credentials could not be renewed: {renewal_error}" if renewal_error else "")
         )
 
     def explain_denial(self, operation: Operation, resource: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import boto3
 from botocore import UNSIGNED
@@ -13,20 +13,24 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pubsub_client._credentials import Credentials
+from pubsub_client._renewals import Renewals
 from pubsub_client._self_attach import SelfAttachRoute
-from pubsub_client._sign_in import sign_in_with_srp
+from pubsub_client._sign_in import CodeFactor, answer_code, send_code, sign_in_with_srp
 from pubsub_client._tokens import Tokens
 from pubsub_client._validity import Validity
 from pubsub_client.exceptions import ConfigurationError, SessionError, SignInError
 from pubsub_client.outputs import Output, read_outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from pubsub_client._self_attach import SelfAttachment
 
+_Answer = TypeVar("_Answer")
+
 # While there are good credentials a call waits no longer for better ones.
 _PATIENCE_SECONDS = 5.0
+_CODE_FACTORS = {"email": CodeFactor.EMAIL, "sms": CodeFactor.SMS}
 # https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_GetTokensFromRefreshToken.html
 _REFRESH_TOKEN_IS_OVER = ("NotAuthorizedException", "RefreshTokenReuseException")
 
@@ -52,8 +56,8 @@ class CognitoSession:
     Args:
         region: the region of both pools.
         user_pool_id: the user pool.
-        user_pool_client_id: an app client without a secret that allows ``ALLOW_USER_SRP_AUTH`` and, unless it rotates
-            refresh tokens, ``ALLOW_REFRESH_TOKEN_AUTH``.
+        user_pool_client_id: an app client without a secret that allows ``ALLOW_USER_SRP_AUTH`` or ``ALLOW_USER_AUTH``
+            and, unless it rotates refresh tokens, ``ALLOW_REFRESH_TOKEN_AUTH``.
         identity_pool_id: the identity pool that takes this app client's tokens.
         endpoint_url: where Cognito answers; None is boto3's own choice, ``AWS_ENDPOINT_URL`` included.
         self_attach_url: where a user has the IoT policy attached, the stack's output ``SelfAttachUrl``. With it, a
@@ -88,6 +92,8 @@ class CognitoSession:
         self._tokens: Tokens | None = None
         self._identity_id: str | None = None
         self._held: _Held | None = None
+        self._token_renewals = Renewals("tokens")
+        self._credential_renewals = Renewals("AWS credentials")
 
     @classmethod
     def from_outputs(cls, outputs: Mapping[str, str], endpoint_url: str | None = None) -> Self:
@@ -115,19 +121,43 @@ class CognitoSession:
     async def sign_in(self, user_name: str, password: str) -> None:
         """Sign in with SRP: the password itself never leaves this process.
 
-        Whoever was signed in before is forgotten.
+        An app client that allows only choice-based sign-in (``ALLOW_USER_AUTH``) is asked for SRP by that flow. Whoever
+        was signed in before is forgotten.
 
         Raises:
             SignInError: Cognito refuses, or asks for more than the password.
         """
         async with self._one_at_a_time:
             self._forget()
-            try:
-                result = await asyncio.to_thread(
-                    sign_in_with_srp, self._user_pools, self._user_pool_id, self._client_id, user_name, password
-                )
-            except (ClientError, BotoCoreError) as error:
-                raise SignInError(*_code_and_message(error)) from error
+            result = await _sign_in_call(
+                sign_in_with_srp, self._user_pools, self._user_pool_id, self._client_id, user_name, password
+            )
+            self._tokens = Tokens.read(result, self._now())
+
+    async def sign_in_with_code(
+        self, user_name: str, read_code: Callable[[str], Awaitable[str]], *, by: Literal["email", "sms"] = "email"
+    ) -> None:
+        """Sign in without a password, with a one-time code that Cognito sends to the user.
+
+        Needs an app client with ``ALLOW_USER_AUTH`` and a user pool that offers such codes. Whoever was signed in
+        before is forgotten once the code is given.
+
+        Args:
+            user_name: the user.
+            read_code: called with the masked address that the code was sent to; returns the code.
+            by: how the code is sent.
+
+        Raises:
+            SignInError: Cognito refuses, also a wrong code, or does not offer this to the user.
+            ConfigurationError: ``by`` is neither.
+        """
+        if by not in _CODE_FACTORS:
+            raise ConfigurationError(f"by is {by!r}: give 'email' or 'sms'")
+        sent = await _sign_in_call(send_code, self._user_pools, self._client_id, user_name, _CODE_FACTORS[by])
+        code = await read_code(sent.destination)
+        async with self._one_at_a_time:
+            self._forget()
+            result = await _sign_in_call(answer_code, self._user_pools, self._client_id, sent, code)
             self._tokens = Tokens.read(result, self._now())
 
     async def use_id_token(self, id_token: str) -> None:
@@ -154,20 +184,28 @@ class CognitoSession:
         """Return AWS credentials of the user's identity, renewed if it is time.
 
         When that fails, or takes longer than five seconds, what is good is returned as long as it is; the next call
-        tries again.
+        tries again. Each cause of such a failure is logged once, as a warning of the logger ``pubsub_client``.
 
         Raises:
             SessionError: nobody is signed in, the session has ended, or Cognito refuses.
         """
         held = self._held if self._held and self._held.validity.is_good(self._now()) else None
+        patience = asyncio.timeout(_PATIENCE_SECONDS if held else None)
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS if held else None):
+            async with patience:
                 # Who stops waiting must not take a refresh token along that Cognito has given in place of the last.
                 return await asyncio.shield(self._current_credentials())
         except Exception:
             if held is None:
                 raise
+            if patience.expired():
+                self._credential_renewals.failed(f"no answer within {_PATIENCE_SECONDS:g} s")
             return held.credentials
+
+    @property
+    def renewal_error(self) -> str | None:
+        """Why the last renewal of credentials or tokens failed; None if it succeeded or there was none."""
+        return self._credential_renewals.error or self._token_renewals.error
 
     @property
     def can_self_attach(self) -> bool:
@@ -205,6 +243,8 @@ class CognitoSession:
 
     def _forget(self) -> None:
         self._tokens = self._identity_id = self._held = None
+        self._token_renewals.reset()
+        self._credential_renewals.reset()
 
     async def _current_identity_id(self) -> str:
         async with self._one_at_a_time:
@@ -213,9 +253,23 @@ class CognitoSession:
     async def _current_credentials(self) -> Credentials:
         async with self._one_at_a_time:
             if self._held is None or self._held.validity.is_due(self._now()):
-                credentials = await self._get_credentials(await self._current_tokens())
+                credentials = await self._renewed_credentials()
                 self._held = _Held(credentials, Validity(self._now(), credentials.expiration))
             return self._held.credentials
+
+    async def _renewed_credentials(self) -> Credentials:
+        """Ask for credentials, and log a failure if there were some before: whoever asked may not hear of it."""
+        before = self._credential_renewals.error
+        try:
+            credentials = await self._get_credentials(await self._current_tokens())
+        except Exception as error:
+            if self._held:
+                self._credential_renewals.failed(error)
+            if before and isinstance(error, SessionError) and before != str(error):
+                raise SessionError(f"{error}; the renewal before failed as well: {before}") from error
+            raise
+        self._credential_renewals.succeeded()
+        return credentials
 
     async def _current_tokens(self) -> Tokens:
         tokens = self._tokens
@@ -228,9 +282,12 @@ class CognitoSession:
         elif tokens.validity.is_due(self._now()):
             try:
                 self._tokens = await self._refresh(tokens)
-            except SessionError:
+            except SessionError as error:
                 if not is_good:
                     raise
+                self._token_renewals.failed(error)
+            else:
+                self._token_renewals.succeeded()
         return self._tokens or tokens
 
     async def _refresh(self, tokens: Tokens) -> Tokens:
@@ -268,6 +325,13 @@ class CognitoSession:
         )
         given = answer["Credentials"]
         return Credentials(given["AccessKeyId"], given["SecretKey"], given["SessionToken"], given.get("Expiration"))
+
+
+async def _sign_in_call(step: Callable[..., _Answer], *arguments: object) -> _Answer:
+    try:
+        return await asyncio.to_thread(step, *arguments)
+    except (ClientError, BotoCoreError) as error:
+        raise SignInError(*_code_and_message(error)) from error
 
 
 async def _call(operation: Callable[..., Any], **arguments: object) -> Any:

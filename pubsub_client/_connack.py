@@ -35,6 +35,9 @@ _RETURN_CODES = {
     3: (ConnectReasonCode.SERVER_UNAVAILABLE, "server unavailable"),
     4: (ConnectReasonCode.BAD_USERNAME_OR_PASSWORD, "bad user name or password"),
     5: (ConnectReasonCode.NOT_AUTHORIZED, "not authorized"),
+    # The specification reserves 7. AWS IoT returns it instead of 5: "AWS IoT differences from MQTT version 3.1.1
+    # specification" in its developer guide of 2023 (https://github.com/awsdocs/aws-iot-docs); not in today's page.
+    7: (ConnectReasonCode.NOT_AUTHORIZED, "not authorized, as AWS IoT says it"),
 }
 _RESERVED = (ConnectReasonCode.UNSPECIFIED_ERROR, "one that the specification reserves")
 

@@ -17,7 +17,7 @@ from pubsub_client._mqtt5 import Mqtt5Link
 from pubsub_client._mqtt311 import Mqtt311Link
 from pubsub_client._outbox import Outbox
 from pubsub_client._provider import MqttVersion
-from pubsub_client._refusal import speaks_another_version, why_silent
+from pubsub_client._refusal import reason_of, speaks_another_version, why_silent
 from pubsub_client.exceptions import ConnectionLost, ConnectionRefused
 
 if TYPE_CHECKING:
@@ -162,6 +162,11 @@ class Connection:
         answer = await self._ask(lambda link, answered: link.unsubscribe(topic_filter, answered))
         if answer.error:
             raise ConnectionLost(f"no answer to unsubscribing from {topic_filter}: {answer.error}") from answer.error
+        if answer.refused:
+            reason = reason_of(answer.code, answer.text)
+            _log.warning(
+                "the broker does not end the subscription to %s, and may go on sending: %s", topic_filter, reason
+            )
 
     async def close(self) -> None:
         """Let what is under way be answered, for five seconds at most, and disconnect."""

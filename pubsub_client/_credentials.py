@@ -50,6 +50,16 @@ class OfAnIdentity(CredentialsSource, Protocol):
 
 
 @runtime_checkable
+class RenewingSource(CredentialsSource, Protocol):
+    """A source that returns credentials that are still valid when it cannot renew them."""
+
+    @property
+    def renewal_error(self) -> str | None:
+        """Why the last renewal failed; None if it did not."""
+        ...
+
+
+@runtime_checkable
 class SelfAttachingSource(CredentialsSource, Protocol):
     """A source that can also have the IoT policy attached to the identity whose credentials it gives."""
 

@@ -63,6 +63,7 @@ class Outbox:
         self._reason: str | None = None
         self._closed: str | None = None
         self._expiry: asyncio.TimerHandle | None = None
+        self._handing_over = False
 
     def post(self, packet: Packet) -> asyncio.Future[Answer]:
         """Send a message as soon as there is a connection and its turn has come; return what is to come of it.
@@ -130,15 +131,31 @@ class Outbox:
         return len(self._sent) + len(self._lost) + len(self._waiting)
 
     def _hand_over_more(self) -> None:
-        """Send what waits, but never anything beside a message that was lost twice."""
-        while self._send and self._waiting and len(self._sent) < self._options.size:
-            letter = self._waiting[0]
-            if self._sent and (letter.losses > 1 or next(iter(self._sent)).losses > 1):
-                return
-            self._waiting.popleft()
-            if not letter.answer.done():
+        """Send the waiting messages, but send nothing while a message that was lost twice is unanswered.
+
+        The connection may answer a message before `send` returns. That answer asks for more messages as well: it is
+        served by the loop that is already running, so that the depth of the stack does not grow with the queue.
+        """
+        if self._handing_over:
+            return
+        self._handing_over = True
+        try:
+            while self._send and (letter := self._next()):
                 self._sent[letter] = None
                 self._send(letter.packet, partial(self._answered, letter))
+        finally:
+            self._handing_over = False
+
+    def _next(self) -> _Letter | None:
+        """Remove and return the next message to send; None if there is none or it has to wait."""
+        while self._waiting and len(self._sent) < self._options.size:
+            letter = self._waiting[0]
+            if self._sent and (letter.losses > 1 or next(iter(self._sent)).losses > 1):
+                return None
+            self._waiting.popleft()
+            if not letter.answer.done():
+                return letter
+        return None
 
     def _answered(self, letter: _Letter, answer: Answer) -> None:
         del self._sent[letter]

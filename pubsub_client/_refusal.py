@@ -22,6 +22,13 @@ _CLOSED = {"AWS_ERROR_MQTT_UNEXPECTED_HANGUP", "AWS_ERROR_HTTP_CONNECTION_CLOSED
 _NOT_UNDERSTOOD = {"AWS_ERROR_MQTT5_DECODE_PROTOCOL_ERROR", "AWS_ERROR_MQTT5_CONNACK_TIMEOUT"}
 _DENIED_UPGRADE = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _DENIED_CONNECT = {mqtt5.ConnectReasonCode.NOT_AUTHORIZED, mqtt5.ConnectReasonCode.BAD_USERNAME_OR_PASSWORD}
+# Not a denial: the same request is accepted once the broker has room. AWS IoT answers 0x97 when it throttles.
+_AT_A_LIMIT = {
+    mqtt5.ConnectReasonCode.SERVER_UNAVAILABLE,
+    mqtt5.ConnectReasonCode.SERVER_BUSY,
+    mqtt5.ConnectReasonCode.QUOTA_EXCEEDED,
+    mqtt5.ConnectReasonCode.CONNECTION_RATE_EXCEEDED,
+}
 _CODES = (mqtt5.ConnectReasonCode, mqtt5.DisconnectReasonCode, mqtt5.SubackReasonCode, mqtt5.PubackReasonCode)
 
 
@@ -46,7 +53,7 @@ async def why_refused(attempt: AttemptFailed, request: UpgradeRequest, provider:
         reason = reason_of(code, text)
         if code in _DENIED_CONNECT:
             return f"{reason}: {provider.explain_denial(Operation.CONNECT, client_id)}"
-        return reason
+        return with_advice(code, reason)
     name = getattr(attempt.error, "name", "")
     if name in _UPGRADE_REFUSED:
         return await _why_not_upgraded(request, provider)
@@ -73,6 +80,13 @@ async def _why_not_upgraded(request: UpgradeRequest, provider: Provider) -> str:
         return "Asked for the WebSocket upgrade by HTTP, the endpoint accepts it: try again"
     told = f"the WebSocket upgrade is refused with HTTP {answer.status} {answer.body}".rstrip()
     return f"{told}; {provider.explain_denied_upgrade()}" if answer.status in _DENIED_UPGRADE else told
+
+
+def with_advice(code: int | None, reason: str) -> str:
+    """Add what to do to a reason that is no denial, if the reason code tells that."""
+    if code not in _AT_A_LIMIT:
+        return reason
+    return f"{reason}: the broker is busy or a quota is used up, which is no denial; try again later and less often"
 
 
 def reason_of(code: int | None, text: str | None) -> str:

@@ -1,9 +1,15 @@
-"""A sign-in at a user pool with SRP."""
+"""Sign-ins at a user pool: with a password by SRP, and with a one-time code.
+
+https://docs.aws.amazon.com/cognito/latest/developerguide/authentication-flows-selection-sdk.html
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
 from pycognito.aws_srp import AWSSRP
 
 from pubsub_client.exceptions import SignInError
@@ -27,6 +33,32 @@ _CHALLENGES = {
 }
 SECOND_FACTOR_CHALLENGES = _CHALLENGES.keys() - {"NEW_PASSWORD_REQUIRED"}
 """The challenges that end a sign-in here because only the user can answer them."""
+SELECT_CHALLENGE = "SELECT_CHALLENGE"
+"""What Cognito asks for if the user cannot sign in in the way that was asked for, such as without a password."""
+
+
+class CodeFactor(StrEnum):
+    """How Cognito sends a one-time code."""
+
+    EMAIL = "EMAIL_OTP"
+    SMS = "SMS_OTP"
+
+
+@dataclass(frozen=True)
+class SentCode:
+    """A sign-in that waits for the code that Cognito has sent.
+
+    Args:
+        user_name: the user.
+        factor: how the code was sent.
+        session: ties the answer to this sign-in.
+        destination: where the code was sent to, masked by Cognito.
+    """
+
+    user_name: str
+    factor: CodeFactor
+    session: str = field(repr=False)
+    destination: str
 
 
 def sign_in_with_srp(
@@ -34,25 +66,99 @@ def sign_in_with_srp(
 ) -> Mapping[str, Any]:
     """Answer the one challenge of SRP, and return the AuthenticationResult; the password never leaves this process.
 
+    An app client that does not allow ``USER_SRP_AUTH`` is asked for the same by choice-based sign-in.
+
     Raises:
-        SignInError: Cognito asks for more than the password.
+        SignInError: Cognito asks for more than the password, or the app client allows neither flow.
         botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError: it refuses, or cannot be reached.
     """
     srp = AWSSRP(user_name, password, user_pool_id, client_id, client=client)
     parameters = srp.get_auth_params()
-    answer = client.initiate_auth(ClientId=client_id, AuthFlow="USER_SRP_AUTH", AuthParameters=parameters)
-    _expect(answer.get("ChallengeName"), "PASSWORD_VERIFIER")
+    try:
+        answer = client.initiate_auth(ClientId=client_id, AuthFlow="USER_SRP_AUTH", AuthParameters=parameters)
+    except ClientError as error:
+        if not _is_flow_not_enabled(error):
+            raise
+        answer = _choose(client, client_id, {**parameters, "PREFERRED_CHALLENGE": "PASSWORD_SRP"})
+    _expect(answer, "PASSWORD_VERIFIER")
+    # Only choice-based sign-in has a session here.
+    session = {"Session": answer["Session"]} if answer.get("Session") else {}
     answer = client.respond_to_auth_challenge(
         ClientId=client_id,
         ChallengeName="PASSWORD_VERIFIER",
         ChallengeResponses=srp.process_challenge(answer["ChallengeParameters"], parameters),
+        **session,
     )
-    _expect(answer.get("ChallengeName"), None)
+    return _result(answer)
+
+
+def send_code(client: Any, client_id: str, user_name: str, factor: CodeFactor) -> SentCode:
+    """Have Cognito send a one-time code to the user.
+
+    Raises:
+        SignInError: the user cannot sign in with such a code, or the app client does not allow choice-based sign-in.
+        botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError: Cognito refuses, or cannot be reached.
+    """
+    answer = _choose(client, client_id, {"USERNAME": user_name, "PREFERRED_CHALLENGE": str(factor)})
+    _expect(answer, factor)
+    destination = answer.get("ChallengeParameters", {}).get("CODE_DELIVERY_DESTINATION", "")
+    return SentCode(user_name, factor, answer["Session"], destination)
+
+
+def answer_code(client: Any, client_id: str, sent: SentCode, code: str) -> Mapping[str, Any]:
+    """Answer with the code, and return the AuthenticationResult.
+
+    Raises:
+        SignInError: Cognito asks for more than the code.
+        botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError: it refuses, or cannot be reached.
+    """
+    answer = client.respond_to_auth_challenge(
+        ClientId=client_id,
+        ChallengeName=str(sent.factor),
+        Session=sent.session,
+        ChallengeResponses={"USERNAME": sent.user_name, f"{sent.factor}_CODE": code},
+    )
+    return _result(answer)
+
+
+def _choose(client: Any, client_id: str, parameters: Mapping[str, str]) -> Mapping[str, Any]:
+    try:
+        answer: Mapping[str, Any] = client.initiate_auth(
+            ClientId=client_id, AuthFlow="USER_AUTH", AuthParameters=parameters
+        )
+    except ClientError as error:
+        if not _is_flow_not_enabled(error):
+            raise
+        flows = "neither ALLOW_USER_SRP_AUTH nor ALLOW_USER_AUTH" if "SRP_A" in parameters else "no ALLOW_USER_AUTH"
+        raise SignInError(
+            error.response["Error"]["Code"],
+            f"app client {client_id} allows {flows}: let it allow ALLOW_USER_AUTH, or sign the user in elsewhere",
+        ) from error
+    return answer
+
+
+def _is_flow_not_enabled(error: ClientError) -> bool:
+    refusal = error.response["Error"]
+    return refusal["Code"] == "InvalidParameterException" and "not enabled" in refusal.get("Message", "")
+
+
+def _expect(answer: Mapping[str, Any], expected: str | None) -> None:
+    challenge = answer.get("ChallengeName")
+    if challenge == expected:
+        return
+    if challenge == SELECT_CHALLENGE:
+        offered = ", ".join(answer.get("AvailableChallenges", [])) or "nothing"
+        wanted = "a password" if expected == "PASSWORD_VERIFIER" else str(expected)
+        raise SignInError(
+            SELECT_CHALLENGE,
+            f"the user cannot sign in with {wanted}; the user pool offers {offered}. For EMAIL_OTP and SMS_OTP use "
+            "sign_in_with_code(), for passwords sign_in(); for a passkey sign the user in elsewhere",
+        )
+    name = challenge or "no challenge"
+    raise SignInError(name, _CHALLENGES.get(name, "this session cannot answer it"))
+
+
+def _result(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    _expect(answer, None)
     result: Mapping[str, Any] = answer["AuthenticationResult"]
     return result
-
-
-def _expect(challenge: str | None, expected: str | None) -> None:
-    if challenge != expected:
-        name = challenge or "no challenge"
-        raise SignInError(name, _CHALLENGES.get(name, "this session cannot answer it"))

@@ -43,6 +43,7 @@ BEHAVIOURS = (
     "case_insensitive_names",
     "custom_sign_in",
     "user_not_found",
+    "choice_sign_in",
     "challenge_sessions",
     "second_factor",
     "post_authentication",

@@ -33,9 +33,10 @@ class AppClientSignsIn(Check):
     """The front end's app client has no secret, and allows the flows that Amplify uses.
 
     Amplify signs in with SRP and sends no secret hash, so an app client with a secret refuses everybody, and so does
-    one that allows neither `ALLOW_USER_SRP_AUTH` nor `ALLOW_USER_AUTH`; without `ALLOW_REFRESH_TOKEN_AUTH` a session
-    ends with its first tokens. A warning where users sign in by another way: an ID token was given, or the app client
-    is one of Cognito's own pages.
+    one that allows neither `ALLOW_USER_SRP_AUTH` nor `ALLOW_USER_AUTH` (choice-based sign-in, which includes SRP). A
+    warning where users sign in by another way: an ID token was given, or the app client is one of Cognito's own pages.
+    A warning too without `ALLOW_REFRESH_TOKEN_AUTH`, unless the app client rotates refresh tokens: users sign in, but
+    sessions end with their first tokens.
     """
 
     id = "PS116"
@@ -73,7 +74,15 @@ class AppClientSignsIn(Check):
                     ),
                 ],
             )
-        if missing := missing_flows(client):
+        missing = missing_flows(client)
+        if missing == [REFRESH]:
+            return warning(
+                f"App client {client_id} neither allows {REFRESH} nor rotates refresh tokens: users sign in, but their "
+                "sessions end with the first tokens.",
+                resource=client_id,
+                fix=_allow(context.aws, client, missing),
+            )
+        if missing:
             return found(
                 f"App client {client_id} does not allow {' and '.join(missing)}, which Amplify signs in with.{so}",
                 resource=client_id,

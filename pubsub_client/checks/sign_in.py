@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pubsub_client._sign_in import SECOND_FACTOR_CHALLENGES
+from pubsub_client._sign_in import SECOND_FACTOR_CHALLENGES, SELECT_CHALLENGE
 from pubsub_client.checks.app_clients import AppClientSignsIn
 from pubsub_client.checks.attachment_trace import lines_within, read_log, was_skipped_for_the_marker
 from pubsub_client.checks.check import (
@@ -105,11 +105,11 @@ class UserCanSignIn(Check):
 
 
 class UserSignsIn(Check):
-    """A user signs in with SRP, as a front end does.
+    """A user signs in with SRP, as a front end does; by choice-based sign-in if the app client allows only that.
 
     Run by `pubsub smoke` as a user made for the run; or as the one given by `--user`, or by `--id-token`, whose token
-    is used as it is. Everything after it rests on this user's tokens. A second factor only the user can give: then an
-    ID token is asked for.
+    is used as it is. Everything after it rests on this user's tokens. Only the user can give a second factor, a code or
+    a passkey: then an ID token is asked for.
     """
 
     id = "PS121"
@@ -137,6 +137,8 @@ class UserSignsIn(Check):
         except SignInError as error:
             if error.code in SECOND_FACTOR_CHALLENGES and Need.PROBE not in context.has:
                 return skipped(f"only the user can give a second factor ({error.code}): give --id-token")
+            if error.code == SELECT_CHALLENGE and Need.PROBE not in context.has:
+                return skipped(f"this user signs in without a password: give --id-token ({error})")
             return failed(str(error), resource=context.user.name, fix=_mend(context, error.code))
         context.tokens_arrived = time.monotonic()
         context.first_sign_in = context.tokens_arrived - started

@@ -185,6 +185,7 @@ async def test_user_name_and_password_are_told_and_a_wrong_one_is_refused_in_wor
         (4, (0x86, "return code 4: bad user name or password")),
         (5, (0x87, "return code 5: not authorized")),
         (6, (0x80, "return code 6: one that the specification reserves")),
+        (7, (0x87, "return code 7: not authorized, as AWS IoT says it")),
     ],
 )
 async def test_each_return_code_is_told_as_the_reason_code_that_means_the_same(

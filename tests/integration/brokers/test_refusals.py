@@ -11,6 +11,7 @@ from pubsub_client.exceptions import ConnectionRefused, PublishRefused, Subscrib
 from tests.integration.brokers.amqtt_broker import amqtt
 from tests.integration.brokers.mosquitto import mosquitto
 from tests.integration.brokers.reading import next_of
+from tests.integration.brokers.scripted_broker import scripted_broker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,6 +59,22 @@ async def test_who_gives_the_wrong_password_or_none_is_told_so(
     assert refusal.value.denied
     assert str(guarded.ports.websocket) in str(refusal.value)
     assert "guess" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("return_code", [4, 5, 7])
+async def test_each_return_code_that_denies_a_client_of_mqtt_3_1_1_is_reported_as_a_denial(return_code: int) -> None:
+    async with scripted_broker(return_code) as broker:
+        pubsub = PubSub(MqttOverWebSocket(broker.url, user_name="ada", password="guess"))
+        with pytest.raises(ConnectionRefused, match=rf"return code {return_code}\b.*user 'ada'") as refusal:
+            await pubsub.connect()
+        assert refusal.value.denied
+
+
+async def test_a_broker_of_mqtt_3_1_1_that_is_busy_is_reported_as_such_and_not_as_a_denial() -> None:
+    async with scripted_broker(3) as broker:
+        with pytest.raises(ConnectionRefused, match=r"return code 3\b.*no denial; try again later") as refusal:
+            await PubSub(MqttOverWebSocket(broker.url)).connect()
+        assert not refusal.value.denied
 
 
 async def test_a_denied_publish_is_refused_with_the_reason_code_and_the_connection_stays(

@@ -17,6 +17,7 @@ from tests.integration.local_cloud.account import (
     PASSWORD,
     Credentials,
     document,
+    make_app_client,
     make_function,
     make_role,
     make_user,
@@ -599,6 +600,18 @@ def user_not_found(account: Account) -> bool:
     return not _refused(lambda: pool.start_challenge("nobody", client_id), "UserNotFoundException")
 
 
+def choice_sign_in(account: Account) -> bool:
+    """An app client that allows choice-based sign-in says which challenges a user can choose."""
+    pool = Pool(account.cloud)
+    client_id = make_app_client(account.cloud, pool.user_pool_id, ExplicitAuthFlows=["ALLOW_USER_AUTH"])
+    asked = {"ClientId": client_id, "AuthFlow": "USER_AUTH", "AuthParameters": {"USERNAME": pool.user()}}
+    try:
+        answer = pool.idp.initiate_auth(**asked)
+    except pool.idp.exceptions.InvalidParameterException:
+        return False
+    return {*answer["AvailableChallenges"]} == {"PASSWORD", "PASSWORD_SRP"}
+
+
 def challenge_sessions(account: Account) -> bool:
     """Nobody sets a new password without the session that Cognito gave for the temporary one."""
     pool = Pool(account.cloud)
@@ -683,6 +696,7 @@ PROBES: dict[str, Callable[[Account], bool]] = {
         case_insensitive_names,
         custom_sign_in,
         user_not_found,
+        choice_sign_in,
         challenge_sessions,
         second_factor,
         post_authentication,

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
+from pycognito.aws_srp import AWSSRP
 
 from tests.e2e.totp import totp
 from tests.integration.local_cloud.account import (
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from local_cloud.process import LocalCloud
 
 FLOWS = ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_USER_SRP_AUTH", "ALLOW_CUSTOM_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
+CHOICES = {"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP", "SMS_OTP"]}}
+"""The policies of a user pool that offers codes besides the password."""
 ECHO = """
 def handler(event, context):
     return event
@@ -151,6 +154,37 @@ class Pool:
             ChallengeResponses={"USERNAME": name, **responses},
         )
         return answer
+
+
+class Choosing(Pool):
+    """A user pool that offers passwords and codes, with an app client for choice-based sign-in only."""
+
+    def __init__(self, cloud: LocalCloud, post_authentication: str = ECHO) -> None:
+        super().__init__(cloud, post_authentication, Policies=CHOICES)
+        self.choosing = make_app_client(cloud, self.user_pool_id, ExplicitAuthFlows=["ALLOW_USER_AUTH"])
+
+    def someone(self, **attributes: str) -> tuple[str, str]:
+        """Return the name and the e-mail address of a new user with a permanent password."""
+        email = f"{unique('ada')}@example.com"
+        return self.user(email=email, **attributes), email
+
+    def start(self, name: str, **parameters: str) -> dict[str, Any]:
+        answer: dict[str, Any] = self.idp.initiate_auth(
+            ClientId=self.choosing, AuthFlow="USER_AUTH", AuthParameters={"USERNAME": name, **parameters}
+        )
+        return answer
+
+    def respond(self, asked: dict[str, Any], name: str, **responses: str) -> dict[str, Any]:
+        answer: dict[str, Any] = self.idp.respond_to_auth_challenge(
+            ClientId=self.choosing,
+            ChallengeName=asked["ChallengeName"],
+            Session=asked["Session"],
+            ChallengeResponses={"USERNAME": name, **responses},
+        )
+        return answer
+
+    def srp(self, name: str) -> AWSSRP:
+        return AWSSRP(name, PASSWORD, self.user_pool_id, self.choosing, client=self.idp)
 
 
 def events(file: Path) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import logging
 import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from pubsub_client import CognitoSession, Credentials
+from pubsub_client import AwsIot, CognitoSession, Credentials
 from pubsub_client.exceptions import ConfigurationError, SessionError, SignInError
 
 ISSUER = "cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Pool"
@@ -278,6 +279,117 @@ async def test_a_renewal_that_hangs_does_not_keep_good_credentials_back(
     clock.advance(MINUTE)
     assert (await session.credentials()).access_key_id == "key-2"
     assert cognito.calls["credentials"] == 2
+
+
+def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
+
+
+async def test_each_cause_of_a_failed_renewal_is_logged_once_until_one_succeeds(
+    session: CognitoSession, cognito: Cognito, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    cognito.token_life = 24 * HOUR
+    await session.sign_in("ada", "password")
+    await session.credentials()
+    clock.advance(HOUR - MINUTE)
+    for failure in (UNREACHABLE, UNREACHABLE, refused("TooManyRequestsException", "slower"), UNREACHABLE):
+        cognito.failing["credentials"] = failure
+        await session.credentials()
+    first, second = warnings_of(caplog)
+    assert "AWS credentials were not renewed" in first
+    assert "https://cognito.example" in first
+    assert "TooManyRequestsException" in second
+    assert session.renewal_error
+    del cognito.failing["credentials"]
+    await session.credentials()
+    assert session.renewal_error is None
+    clock.advance(HOUR - MINUTE)
+    cognito.failing["credentials"] = UNREACHABLE
+    await session.credentials()
+    assert len(warnings_of(caplog)) == 3
+    assert "s3cret" not in caplog.text
+    assert "t0ken" not in caplog.text
+
+
+async def test_a_refresh_that_fails_while_the_id_token_is_good_is_logged_once_and_without_a_token(
+    session: CognitoSession, cognito: Cognito, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    cognito.credentials_life = MINUTE
+    await session.sign_in("ada", "password")
+    clock.advance(HOUR - 4 * MINUTE)
+    cognito.failing["refresh"] = refused("NotAuthorizedException", "Refresh Token has been revoked")
+    for _ in range(3):
+        await session.credentials()
+        clock.advance(MINUTE)
+    assert cognito.calls["refresh"] == 3
+    (warning,) = warnings_of(caplog)
+    assert "the tokens were not renewed" in warning
+    assert "session has ended, sign in again" in warning
+    assert session.renewal_error
+    assert "session has ended" in session.renewal_error
+    assert cognito.refresh_token not in caplog.text
+
+
+async def test_a_renewal_that_fails_after_nobody_waits_for_it_any_more_is_logged(
+    session: CognitoSession,
+    cognito: Cognito,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("pubsub_client._cognito._PATIENCE_SECONDS", 0.05)
+    await session.sign_in("ada", "password")
+    first = await session.credentials()
+    clock.advance(HOUR - MINUTE)
+    answered = cognito.hanging["credentials"] = threading.Event()
+    cognito.failing["credentials"] = UNREACHABLE
+    assert await session.credentials() is first
+    assert session.renewal_error == "no answer within 0.05 s"
+    answered.set()
+    async with session._one_at_a_time:  # taken once the renewal has ended
+        pass
+    assert ["no answer within" in each for each in warnings_of(caplog)] == [True, False]
+    assert "https://cognito.example" in warnings_of(caplog)[1]
+
+
+async def test_an_error_that_follows_a_failed_renewal_of_another_cause_tells_both(
+    session: CognitoSession, cognito: Cognito, clock: Clock
+) -> None:
+    await session.sign_in("ada", "password")
+    await session.credentials()
+    clock.advance(HOUR - MINUTE)
+    cognito.failing["refresh"] = UNREACHABLE
+    cognito.failing["credentials"] = refused("NotAuthorizedException", "Token is not from a supported provider")
+    await session.credentials()
+    clock.advance(MINUTE)
+    with pytest.raises(SessionError, match=r"cognito\.example.*the renewal before failed as well.*supported provider"):
+        await session.credentials()
+
+
+async def test_a_refusal_of_aws_iot_names_the_renewal_that_failed_before(
+    session: CognitoSession, cognito: Cognito, clock: Clock
+) -> None:
+    provider = AwsIot(endpoint="a-ats.iot.eu-west-1.amazonaws.com", credentials=session)
+    await session.sign_in("ada", "password")
+    await session.credentials()
+    assert "renewed" not in provider.explain_denied_upgrade()
+    clock.advance(HOUR - MINUTE)
+    cognito.failing["credentials"] = UNREACHABLE
+    await session.credentials()
+    assert "could not be renewed" in provider.explain_denied_upgrade()
+    assert "https://cognito.example" in provider.explain_denied_upgrade()
+
+
+async def test_a_failed_renewal_is_forgotten_when_another_user_signs_in(
+    session: CognitoSession, cognito: Cognito, clock: Clock
+) -> None:
+    await session.sign_in("ada", "password")
+    await session.credentials()
+    clock.advance(HOUR - MINUTE)
+    cognito.failing["credentials"] = UNREACHABLE
+    await session.credentials()
+    await session.sign_in("bob", "password")
+    assert session.renewal_error is None
 
 
 async def test_while_the_id_token_is_good_a_failed_refresh_does_not_keep_credentials_back(

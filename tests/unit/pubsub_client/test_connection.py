@@ -259,6 +259,16 @@ async def test_a_subscription_that_was_given_up_before_its_answer_is_given_back(
         assert broker.up.unsubscribed == ["t"]
 
 
+async def test_a_broker_that_does_not_end_a_subscription_is_logged(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with client() as pubsub, pubsub.subscribe("t"):
+        broker.up.unsubscribe = lambda _, answered: answered(Answer(0x87))  # type: ignore[method-assign]
+    (warning,) = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert "does not end the subscription to t" in warning
+    assert "0x87 NOT_AUTHORIZED" in warning
+
+
 async def test_readers_that_a_close_has_ended_stay_ended(broker: Broker) -> None:
     pubsub = client()
     await pubsub.connect()

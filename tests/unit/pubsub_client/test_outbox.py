@@ -81,6 +81,38 @@ async def test_what_was_not_acknowledged_is_sent_again_first_and_in_order() -> N
     assert next_wire.sent == [2, 3, 4, 5]
 
 
+@pytest.mark.parametrize("size", [1, 5000])
+async def test_a_connection_that_answers_before_it_returns_is_given_a_long_queue_in_order(size: int) -> None:
+    numbers = range(5000)
+    outbox, sent = outbox_of(size), []
+
+    def send(packet: Packet, answered: Callable[[Answer], None]) -> None:
+        sent.append(int(packet.payload))
+        answered(Answer())
+
+    answers = posted(outbox, *numbers)
+    outbox.open(send)
+    assert sent == list(numbers)
+    assert [each.result() for each in answers] == [Answer()] * len(numbers)
+
+
+async def test_a_connection_that_goes_while_a_queue_is_handed_over_is_given_no_more_of_it() -> None:
+    outbox, wire, sent = outbox_of(), Wire(), []
+
+    def send(packet: Packet, answered: Callable[[Answer], None]) -> None:
+        sent.append(int(packet.payload))
+        answered(Answer() if packet.payload == b"1" else GONE)
+
+    answers = posted(outbox, 1, 2, 3)
+    outbox.open(send)
+    assert sent == [1, 2]
+    outbox.shut("the line is dead")
+    outbox.open(wire.send)
+    assert wire.sent == [2, 3]
+    wire.acknowledge(2)
+    assert await asyncio.gather(*answers) == [Answer()] * 3
+
+
 async def test_a_message_with_qos_0_is_not_sent_again() -> None:
     outbox, wire, next_wire = outbox_of(), Wire(), Wire()
     outbox.open(wire.send)

@@ -79,6 +79,17 @@ async def test_an_app_client_that_can_do_srp_passes(allowed: tuple[str, ...]) ->
     assert (await look(AppClientSignsIn, app_client(CLIENT, *allowed))).status is Status.PASSED
 
 
+@pytest.mark.parametrize("flow", ["ALLOW_USER_SRP_AUTH", "ALLOW_USER_AUTH"])
+async def test_an_app_client_that_cannot_renew_a_session_is_a_warning_unless_it_rotates_refresh_tokens(
+    flow: str,
+) -> None:
+    finding = await look(AppClientSignsIn, app_client(CLIENT, flow))
+    assert finding.status is Status.WARNING
+    assert "sessions end with the first tokens" in str(finding.cause)
+    rotating = app_client(CLIENT, flow, RefreshTokenRotation={"Feature": "ENABLED", "RetryGracePeriodSeconds": 10})
+    assert (await look(AppClientSignsIn, rotating)).status is Status.PASSED
+
+
 @pytest.mark.parametrize(
     "client",
     [

@@ -31,6 +31,12 @@ async def test_a_second_factor_is_no_failure_but_asks_for_a_token(
     assert "--id-token" in str(finding.cause)
 
 
+async def test_a_user_without_a_password_is_no_failure_but_asks_for_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    finding = await sign_in("SELECT_CHALLENGE", monkeypatch)
+    assert finding.status is Status.SKIPPED
+    assert "without a password: give --id-token" in str(finding.cause)
+
+
 async def test_a_wrong_password_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (await sign_in("NotAuthorizedException", monkeypatch)).status is Status.FAILED
 

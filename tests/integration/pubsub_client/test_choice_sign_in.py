@@ -1,0 +1,143 @@
+"""The client signs users in by choice: with SRP where the app client allows nothing else, and with codes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pubsub_client import CognitoSession
+from pubsub_client.exceptions import ConfigurationError, SignInError
+from tests.integration.local_cloud.account import PASSWORD, make_app_client, unique
+from tests.integration.local_cloud.sent_codes import code_sent_by_email, code_sent_by_sms
+from tests.integration.local_cloud.user_pool import Choosing
+
+if TYPE_CHECKING:
+    from local_cloud.process import LocalCloud
+
+PHONE = "+15555550111"
+
+
+@pytest.fixture(scope="module")
+def pool(cloud: LocalCloud) -> Choosing:
+    return Choosing(cloud)
+
+
+@pytest.fixture(scope="module")
+def identity_pool_id(pool: Choosing) -> str:
+    provider = {
+        "ProviderName": f"cognito-idp.{pool.cloud.region}.amazonaws.com/{pool.user_pool_id}",
+        "ClientId": pool.choosing,
+    }
+    made = pool.cloud.client("cognito-identity").create_identity_pool(
+        IdentityPoolName=unique("choosing"),
+        AllowUnauthenticatedIdentities=False,
+        CognitoIdentityProviders=[provider],
+    )
+    return str(made["IdentityPoolId"])
+
+
+@pytest.fixture
+def session(pool: Choosing, identity_pool_id: str) -> CognitoSession:
+    return session_of(pool, pool.choosing, identity_pool_id)
+
+
+def session_of(pool: Choosing, client_id: str, identity_pool_id: str = "unused") -> CognitoSession:
+    return CognitoSession(
+        region=pool.cloud.region,
+        user_pool_id=pool.user_pool_id,
+        user_pool_client_id=client_id,
+        identity_pool_id=identity_pool_id,
+        endpoint_url=pool.cloud.endpoint_url,
+    )
+
+
+async def no_code(destination: str) -> str:
+    raise AssertionError(f"a code was asked for: {destination}")
+
+
+async def test_a_password_signs_in_where_the_app_client_allows_only_choice_based_sign_in(
+    pool: Choosing, session: CognitoSession
+) -> None:
+    name, _ = pool.someone()
+    await session.sign_in(name, PASSWORD)
+    assert (await session.identity_id()).startswith(f"{pool.cloud.region}:")
+
+
+async def test_a_wrong_password_is_refused_there_as_elsewhere(pool: Choosing, session: CognitoSession) -> None:
+    name, _ = pool.someone()
+    with pytest.raises(SignInError) as refusal:
+        await session.sign_in(name, "Wrong-password-1")
+    assert refusal.value.code == "NotAuthorizedException"
+
+
+async def test_a_second_factor_is_named_there_as_elsewhere(cloud: LocalCloud) -> None:
+    pool = Choosing(cloud)
+    pool.allow_totp()
+    name, _ = pool.user_with_totp()
+    with pytest.raises(SignInError, match="second factor") as refusal:
+        await session_of(pool, pool.choosing).sign_in(name, PASSWORD)
+    assert refusal.value.code == "SOFTWARE_TOKEN_MFA"
+
+
+async def test_codes_by_email_and_sms_sign_in(pool: Choosing, session: CognitoSession) -> None:
+    name, email = pool.someone(phone_number=PHONE)
+    asked: list[str] = []
+
+    async def of_email(destination: str) -> str:
+        asked.append(destination)
+        return code_sent_by_email(pool.cloud, email)
+
+    async def of_sms(destination: str) -> str:
+        asked.append(destination)
+        return code_sent_by_sms(pool.cloud, PHONE)
+
+    await session.sign_in_with_code(name, of_email)
+    first = await session.identity_id()
+    await session.sign_in_with_code(name, of_sms, by="sms")
+    assert await session.identity_id() == first
+    assert all("*" in each for each in asked)
+    assert len(asked) == 2
+
+
+async def test_a_wrong_code_is_refused(pool: Choosing, session: CognitoSession) -> None:
+    name, email = pool.someone()
+
+    async def wrong(_: str) -> str:
+        return f"{(int(code_sent_by_email(pool.cloud, email)) + 1) % 10**8:08}"
+
+    with pytest.raises(SignInError) as refusal:
+        await session.sign_in_with_code(name, wrong)
+    assert refusal.value.code == "CodeMismatchException"
+
+
+async def test_what_is_not_offered_to_the_user_is_told_with_what_is(pool: Choosing, session: CognitoSession) -> None:
+    name, _ = pool.someone()
+    with pytest.raises(
+        SignInError, match=r"cannot sign in with SMS_OTP; .* PASSWORD_SRP, PASSWORD, EMAIL_OTP"
+    ) as no_sms:
+        await session.sign_in_with_code(name, no_code, by="sms")
+    assert no_sms.value.code == "SELECT_CHALLENGE"
+    passwordless = unique("user")
+    email = [{"Name": "email", "Value": f"{passwordless}@example.com"}]
+    pool.idp.admin_create_user(
+        UserPoolId=pool.user_pool_id, Username=passwordless, MessageAction="SUPPRESS", UserAttributes=email
+    )
+    with pytest.raises(SignInError, match=r"cannot sign in with a password; .* EMAIL_OTP\. .*sign_in_with_code"):
+        await session.sign_in(passwordless, PASSWORD)
+
+
+async def test_an_app_client_that_allows_no_such_flow_is_named(pool: Choosing) -> None:
+    name, _ = pool.someone()
+    client_id = make_app_client(pool.cloud, pool.user_pool_id, ExplicitAuthFlows=["ALLOW_CUSTOM_AUTH"])
+    neither = f"{client_id} allows neither ALLOW_USER_SRP_AUTH nor ALLOW_USER_AUTH"
+    with pytest.raises(SignInError, match=neither) as refusal:
+        await session_of(pool, client_id).sign_in(name, PASSWORD)
+    assert refusal.value.code == "InvalidParameterException"
+    with pytest.raises(SignInError, match=f"{client_id} allows no ALLOW_USER_AUTH"):
+        await session_of(pool, client_id).sign_in_with_code(name, no_code)
+
+
+async def test_another_way_to_send_a_code_is_refused_before_anything_is_sent(session: CognitoSession) -> None:
+    with pytest.raises(ConfigurationError, match="give 'email' or 'sms'"):
+        await session.sign_in_with_code("ada", no_code, by="pigeon")  # type: ignore[arg-type]
