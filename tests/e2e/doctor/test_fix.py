@@ -61,13 +61,13 @@ def test_with_the_boundary_denied_nothing_is_attached(patient: Patient) -> None:
             timeout=120,
             check=False,
         )
+    assert _CONFIG_ACCESS not in _attached(patient)
     assert done.returncode == 1, done.stderr
     fixes = json.loads(done.stdout)["fixes"]
     assert [each["outcome"] for each in fixes] == ["failed", "not run"]
     assert "AccessDenied" in fixes[0]["reason"]
     assert "AWSIoTConfigAccess" in fixes[1]["command"]
     assert "fixes: 1 failed, 1 not run" in done.stderr
-    assert _CONFIG_ACCESS not in _attached(patient)
 
 
 def test_with_the_boundary_declined_nothing_is_attached(patient: Patient) -> None:
@@ -87,11 +87,11 @@ def test_with_the_boundary_declined_nothing_is_attached(patient: Patient) -> Non
             check=False,
         )
         shown = os.read(ours, 65536).decode()
+    assert _CONFIG_ACCESS not in _attached(patient)
     assert done.returncode == 1, done.stderr
     assert done.stderr.count("run it?") == 1
     assert re.search(r"put-role-permissions-boundary.*\r\n +declined", shown)
     assert re.search(r"AWSIoTConfigAccess\r\n +not run", shown)
-    assert _CONFIG_ACCESS not in _attached(patient)
 
 
 def test_pasted_into_a_shell_the_fix_stops_at_the_denied_boundary(patient: Patient) -> None:

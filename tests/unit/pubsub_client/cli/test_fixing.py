@@ -140,7 +140,7 @@ class TestCommandThatIsNotDone:
 class TestInterrupt:
     def test_at_the_prompt_nothing_more_is_run(self, monkeypatch: pytest.MonkeyPatch) -> None:
         class CtrlC(io.StringIO):
-            def readline(self, _size: int = -1) -> str:
+            def readline(self, _size: int | None = -1) -> str:
                 raise KeyboardInterrupt
 
         monkeypatch.setattr("sys.stdin", CtrlC())
@@ -204,7 +204,7 @@ class TestGuards:
                 "PS306": failed("wrong", resource="r", fix=_CONFIG_ACCESS),
             },
             aws=aws,
-            guards=guards | {"PS303": passed()},
+            guards={**guards, "PS303": passed()},
         )
         assert aws.called == []
         assert {each.reason for each in fixing.steps if each.outcome is Outcome.NOT_RUN} == {reason}
