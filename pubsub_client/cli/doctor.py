@@ -183,7 +183,7 @@ def doctor(
         run = examination.run(checking)
     left = examination.left_to_an_operator(run)
     for line in left.lines if left else ():
-        checking.console.print(checking.shown(line), soft_wrap=True, markup=False)
+        checking.console.print(checking.shown(line), soft_wrap=True)
     members: dict[str, Any] = {"operator": left.members} if left else {}
     if fix:
         members["fixes"] = [each.member for each in fixing.steps]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from pubsub_client._printable import one_line
 from pubsub_client.checks.aws_errors import AWS_ERRORS
 from pubsub_client.checks.check import CommandFailedError, Status
 from pubsub_client.checks.command import AwsCommand
@@ -131,7 +132,7 @@ class Fixing:
             begun = True
             command.run(self.aws)
         except (*AWS_ERRORS, CommandFailedError) as error:
-            self._show(f"         it failed: {error}")
+            self._show(f"         it failed: {one_line(str(error))}")
             return Step(check_id, line, Outcome.FAILED, str(error))
         except KeyboardInterrupt:
             self.interrupted = True
@@ -151,7 +152,7 @@ class Fixing:
         self.steps.append(Step(check_id, line, Outcome.NOT_RUN, reason))
 
     def _show(self, line: str) -> None:
-        self.checking.console.print(self.checking.shown(line), soft_wrap=True, markup=False)
+        self.checking.console.print(self.checking.shown(line), soft_wrap=True)
 
 
 @dataclass(frozen=True)

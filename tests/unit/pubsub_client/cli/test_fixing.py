@@ -139,11 +139,10 @@ class TestCommandThatIsNotDone:
 
 class TestInterrupt:
     def test_at_the_prompt_nothing_more_is_run(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        class CtrlC(io.StringIO):
-            def readline(self, _size: int | None = -1) -> str:
-                raise KeyboardInterrupt
+        def ctrl_c() -> str:
+            raise KeyboardInterrupt
 
-        monkeypatch.setattr("sys.stdin", CtrlC())
+        monkeypatch.setattr("sys.stdin.readline", ctrl_c)
         other = Command()
         wrong = failed("wrong", resource="r", fix=[Command(), Command()])
         fixing = _fix_all({"PS101": wrong, "PS203": failed("wrong", resource="r", fix=[other])}, ask=True)
