@@ -17,6 +17,7 @@ from pubsub_client.checks.runner import Result, run_checks
 from pubsub_client.cli.exit_code import ExitCode
 from pubsub_client.cli.interrupting import cancel_on_sigterm
 from pubsub_client.cli.junit import as_junit
+from pubsub_client.cli.replacing import replace_file
 from pubsub_client.cli.report import Progress, as_json, exit_code, redacted
 from pubsub_client.cli.terminal import TerminalConsole
 
@@ -113,12 +114,13 @@ class Checking:
 
         Raises:
             typer.Exit: always.
+            CouldNotRunError: the JUnit report cannot be written.
         """
         if self.json:
             document = as_json(self.name, self.stack, self.region, run.results, redact=self.redact, **members)
             print(document, end="")
         if self.junit:
-            self.junit.write_text(self.shown(as_junit(self.name, self.stack, run.results)))
+            replace_file("--junit", self.junit, self.shown(as_junit(self.name, self.stack, run.results)))
         self.console.print(last_line, soft_wrap=True)
         raise typer.Exit(ExitCode.CHECK_FAILED if run.left_behind else exit_code(run.results))
 
