@@ -19,6 +19,7 @@ import pytest
 from local_cloud.cdk_app import CdkApp
 from local_cloud.environment import without_aws
 from local_cloud.process import LocalCloud
+from stacks.settings import read_settings
 from tests.e2e.conftest import synthesized
 from tests.processes import ended
 
@@ -295,6 +296,9 @@ def test_production_is_protected_and_keeps_its_user_pool(shell: Shell) -> None:
     assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
     assert "about 0, kept with their user pool" in destroyed.stdout
     assert f"kept: user pool {outputs['UserPoolId']}, app client {outputs['UserPoolClientId']}." in destroyed.stdout
+    kept = json.loads(destroyed.stdout.partition("settings in cdk.json: ")[2].splitlines()[0])
+    adopt = read_settings({"environments": {"prod": kept}}, "prod").adopt
+    assert (adopt.user_pool_id, adopt.user_pool_client_ids) == (outputs["UserPoolId"], [outputs["UserPoolClientId"]])
     assert "AmplifyPubSub-prod" not in _stacks(shell)
     shell.cloud.client("cognito-idp").describe_user_pool(UserPoolId=outputs["UserPoolId"])
 
