@@ -7,6 +7,7 @@ import sys
 
 from aws_cdk import App, Environment
 
+from pubsub_client._printable import printable
 from stacks.amplify_pubsub_stack import AmplifyPubSubStack
 from stacks.lookup import look_up
 from stacks.settings import CONTEXT_KEY, SettingsError, check_region, read_settings
@@ -20,7 +21,7 @@ def main() -> None:
         region = check_region(os.environ.get("CDK_DEFAULT_REGION"))
         settings = look_up(settings, account_id=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=region)
     except SettingsError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         raise SystemExit(2) from None
     AmplifyPubSubStack(app, settings, env=Environment(region=region))
     app.synth()

@@ -11,10 +11,12 @@ from botocore.exceptions import ConfigParseError, ProfileNotFound
 
 from deployment.deploy import deploy as deploy_stack
 from deployment.destroy import destroy as destroy_stack
+from pubsub_client._printable import one_line
 from pubsub_client.checks.check import CouldNotRunError
 from pubsub_client.cli.exit_code import ExitCode
 from pubsub_client.cli.interrupting import interrupt_on_sigterm
 from pubsub_client.cli.options import Junit, Profile, Region  # noqa: TC001 - typer reads the annotations
+from pubsub_client.cli.terminal import EscapingGroup
 from pubsub_client.operations.failure import NotDoneError
 from stacks.settings import SettingsError
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 app = typer.Typer(
+    cls=EscapingGroup,
     help="Deploys this repository's stack to an AWS account, and takes it down.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -55,7 +58,7 @@ def main() -> None:
     try:
         app()
     except (CouldNotRunError, SettingsError, ConfigParseError, ProfileNotFound) as error:
-        print(f"deployment: {error}", file=sys.stderr)
+        print(f"deployment: {one_line(str(error))}", file=sys.stderr)
         sys.exit(ExitCode.COULD_NOT_RUN)
     except NotDoneError as error:
         print(f"deployment: {error}", file=sys.stderr)

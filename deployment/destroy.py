@@ -40,11 +40,8 @@ def destroy(profile: str | None, region: str | None, environment: str | None, *,
     if run_in_foreground(command, cwd=REPOSITORY, env=target.variables()) != 0:
         return 1
     pool = stack.outputs.get(Output.USER_POOL_ID)
-    if pool and stack.user_pool_kept:
-        print(
-            f"kept: user pool {pool}, app client {stack.outputs[Output.USER_POOL_CLIENT_ID]}. "
-            "Settings with these as userPoolId and userPoolClientId deploy on them again."
-        )
+    if pool and stack.user_pool_kept and stack.user_pool_made:
+        print(_kept(pool, stack.outputs.get(Output.USER_POOL_CLIENT_ID)))
     return 0
 
 
@@ -56,6 +53,8 @@ class DeployedStack:
     """By name; the ids of the user pool and the app client are there as soon as they have been made."""
     user_pool_kept: bool
     """Whether the user pool outlives the stack: kept by its deletion policy, or never the stack's own."""
+    user_pool_made: bool
+    """Whether the user pool is the stack's own; an adopted one is in the settings already."""
     most_attached: int | None
     """How many identities can be detached while CloudFormation waits; None of a version that does not say."""
 
@@ -78,7 +77,12 @@ class DeployedStack:
             )
         template = target.aws.cloudformation.get_template(StackName=target.stack)["TemplateBody"]
         resources = read_resources(template)
-        return cls(_resource_ids(target) | outputs_of(stack), keeps_user_pool(resources), most_attached(resources))
+        return cls(
+            _resource_ids(target) | outputs_of(stack),
+            keeps_user_pool(resources),
+            bool(_user_pools(resources)),
+            most_attached(resources),
+        )
 
     def fate(self, users: int | None) -> str:
         """Say what becomes of the users."""
@@ -108,8 +112,11 @@ def read_resources(template: Mapping[str, Any] | str) -> list[Mapping[str, Any]]
 
 def keeps_user_pool(resources: Sequence[Mapping[str, Any]]) -> bool:
     """Tell whether a template's user pool outlives its stack; one that the template does not make does."""
-    pools = [each for each in resources if each["Type"] == "AWS::Cognito::UserPool"]
-    return all(each.get("DeletionPolicy", "Delete") != "Delete" for each in pools)
+    return all(each.get("DeletionPolicy", "Delete") != "Delete" for each in _user_pools(resources))
+
+
+def _user_pools(resources: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [each for each in resources if each["Type"] == "AWS::Cognito::UserPool"]
 
 
 def most_attached(resources: Sequence[Mapping[str, Any]]) -> int | None:
@@ -153,6 +160,14 @@ def _users(target: Target, stack: DeployedStack) -> int | None:
         return user_pools.describe_user_pool(UserPoolId=pool)["UserPool"]["EstimatedNumberOfUsers"]
     except user_pools.exceptions.ResourceNotFoundException:
         return None
+
+
+def _kept(user_pool_id: str, client_id: str | None) -> str:
+    """Say what is kept, and with which settings it is deployed on again."""
+    adopt = {"userPoolId": user_pool_id} | ({"userPoolClientIds": [client_id]} if client_id else {})
+    settings = json.dumps({"adopt": adopt, "attachment": "sign-in"})
+    kept = f"kept: user pool {user_pool_id}{f', app client {client_id}' if client_id else ''}."
+    return f"{kept} To deploy on it again, add to the environment's settings in cdk.json: {settings}"
 
 
 def _confirm(stack: str) -> None:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from botocore.exceptions import NoRegionError
-from rich.console import Console
 from rich.text import Text
 
 from deployment.cdk_cli import JSII_NODE, REPOSITORY
+from pubsub_client._printable import one_line
 from pubsub_client.checks.aws import Aws
 from pubsub_client.checks.check import CouldNotRunError
+from pubsub_client.cli.terminal import TerminalConsole
 from pubsub_client.operations.failure import aws_errors_explained
 from stacks.settings import CONTEXT_KEY, Settings, check_region, read_settings
 
@@ -90,9 +91,9 @@ class Target:
         }
         if elsewhere := self.aws.own_endpoint_url("sts"):
             rows["endpoint"] = elsewhere
-        console = Console(highlight=False)
+        console = TerminalConsole()
         for name, value in rows.items():
-            console.print(Text(f"  {name:<12} {value}"), soft_wrap=True)
+            console.print(Text(f"  {name:<12} {one_line(value)}"), soft_wrap=True)
         sys.stdout.flush()
 
     def check_bootstrapped(self) -> None:

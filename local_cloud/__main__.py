@@ -15,6 +15,7 @@ from local_cloud.faults.commands import app as fault_app
 from local_cloud.options import DEFAULT_STATE, Port, Region, StateDirectory, running
 from local_cloud.process import LocalCloud, LocalCloudError, listen
 from local_cloud.state import State
+from pubsub_client._printable import printable
 
 app = typer.Typer(
     help="AWS on this machine: ministack with enforced IAM, and what it lacks.",
@@ -104,7 +105,7 @@ def main() -> None:
     try:
         app()
     except (LocalCloudError, FaultError, OSError) as error:
-        print(f"local_cloud: {error}", file=sys.stderr)
+        print(f"local_cloud: {printable(str(error))}", file=sys.stderr)
         sys.exit(2)
 
 

@@ -111,23 +111,26 @@ def _parse(url: str, ca_file: Path | None, proxy: str | None) -> tuple[Endpoint,
         parts, host, port = urlsplit(""), None, None
     if parts.scheme not in ("ws", "wss") or not host or port == 0 or parts.fragment or not _URL.fullmatch(url):
         raise ConfigurationError(
-            f"the url {_without_user(url)!r} is not that of a WebSocket: give one such as wss://broker.example:8084/mqtt"
+            f"the url {_without_secrets(url)!r} is not that of a WebSocket: give one such as wss://broker.example:8084/mqtt"
         )
     if parts.username is not None or parts.password is not None:
         raise ConfigurationError(
-            f"the url {_without_user(url)!r} has a user in it: give user_name and password on their own"
+            f"the url {_without_secrets(url)!r} has a user in it: give user_name and password on their own"
         )
     tls = parts.scheme == "wss"
     if ca_file is not None and not ca_file.is_file():
         raise ConfigurationError(f"ca_file names {ca_file}, which is no file")
     if ca_file is not None and not tls:
-        raise ConfigurationError(f"ca_file is given, but the url {url!r} is reached without TLS: give wss://")
+        raise ConfigurationError(
+            f"ca_file is given, but the url {_without_secrets(url)!r} is reached without TLS: give wss://"
+        )
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Endpoint.of_broker(host, port, parts.netloc, tls=tls, ca_file=ca_file, proxy_address=proxy), path
 
 
-def _without_user(url: str) -> str:
-    return re.sub(r"(?<=//)[^/?#]*@", "...@", url)
+def _without_secrets(url: str) -> str:
+    """Return a URL to be shown: without user and password, and without the query, in which there may be a token."""
+    return re.sub(r"\?.*", "?...", re.sub(r"(?<=//)[^/?#]*@", "...@", url), flags=re.DOTALL)
 
 
 def _checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:

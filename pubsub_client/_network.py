@@ -11,7 +11,7 @@ import os
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from awscrt import http
 
@@ -71,17 +71,21 @@ def proxy_at(address: str, named_by: str) -> Proxy:
     Raises:
         ConfigurationError: it is not that of an HTTP proxy; ``named_by`` says where it was given.
     """
-    parts = urlsplit(address if "://" in address else f"http://{address}")
     try:
+        parts = urlsplit(address if "://" in address else f"http://{address}")
         port = parts.port or _PROXY_PORT
-    except ValueError:
-        port = 0
+    except ValueError:  # its message may have the password in it
+        parts, port = urlsplit(""), 0
     if parts.scheme != "http" or not parts.hostname or not port:
         raise ConfigurationError(
-            f"{named_by} names {parts.scheme}://{parts.hostname}, but only a proxy that is itself reached by http:// "
+            f"{named_by} names {_shown(parts)}, but only a proxy that is itself reached by http:// "
             "is supported, such as http://proxy.example:3128: name one, or none"
         )
     return Proxy(parts.hostname, port, unquote(parts.username or ""), unquote(parts.password or ""))
+
+
+def _shown(parts: SplitResult) -> str:
+    return f"{parts.scheme}://{parts.hostname}" if parts.hostname else "what is no URL"
 
 
 def ca_bundle() -> Path | None:

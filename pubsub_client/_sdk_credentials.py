@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shlex
 
-import boto3
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -16,6 +15,7 @@ from botocore.exceptions import (
 )
 
 from pubsub_client._credentials import Credentials
+from pubsub_client._region import sdk_session
 from pubsub_client.exceptions import ConfigurationError, SessionError
 
 SSO_ENDED = (SSOError, TokenRetrievalError)
@@ -52,7 +52,7 @@ class SdkCredentials:
         self._login_options = "" if profile is None else f" --profile {shlex.quote(profile)}"
         self._one_at_a_time = asyncio.Lock()
         try:
-            self._session = boto3.Session(profile_name=profile)
+            self._session = sdk_session(profile)
         except (ProfileNotFound, ConfigParseError) as error:
             raise ConfigurationError(f"{error}; look at the AWS configuration file") from error
 

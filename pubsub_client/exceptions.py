@@ -18,9 +18,19 @@ PubSubError
 
 from __future__ import annotations
 
+from pubsub_client._printable import one_line
+
 
 class PubSubError(Exception):
-    """Whatever this library raises itself."""
+    """Whatever this library raises itself.
+
+    Its text is one line, and safe to show on a terminal: what a broker, a topic or AWS put into it is escaped. The
+    attributes of the errors below are as they came.
+    """
+
+    def __str__(self) -> str:
+        """Return the text, escaped."""
+        return one_line(super().__str__())
 
 
 class ConfigurationError(PubSubError, ValueError):

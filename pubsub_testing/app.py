@@ -8,6 +8,7 @@ import sys
 from aws_cdk import App, Environment
 
 from amplify_pubsub import CONTEXT_KEY, AmplifyPubSubStack, SettingsError, read_settings
+from pubsub_client._printable import printable
 
 WRONG_SETTINGS = 2
 """The exit code when a setting is wrong; one line on standard error says which."""
@@ -19,7 +20,7 @@ def main() -> None:
     try:
         settings = read_settings(app.node.try_get_context(CONTEXT_KEY), None)
     except SettingsError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         raise SystemExit(WRONG_SETTINGS) from None
     target = Environment(account=os.environ["CDK_DEFAULT_ACCOUNT"], region=os.environ["CDK_DEFAULT_REGION"])
     AmplifyPubSubStack(app, settings, env=target)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import reprlib
 import shlex
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-import boto3
 from botocore import UNSIGNED, xform_name
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
+from pubsub_client._region import region_of_environment, sdk_session
 from pubsub_client.checks.check import CouldNotRunError
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Aws:
 
     Args:
         profile: a profile of the AWS configuration; None is boto3's own choice.
-        region: the region; None is the profile's.
+        region: the region; None is that of the environment, or else the profile's.
         endpoint_url: where every service answers; None is AWS itself, or ``AWS_ENDPOINT_URL``.
 
     Raises:
@@ -75,13 +76,14 @@ class Aws:
     def __init__(self, profile: str | None = None, region: str | None = None, endpoint_url: str | None = None) -> None:
         if endpoint_url is not None and not endpoint_url.startswith(("http://", "https://")):
             raise CouldNotRunError(f"--endpoint-url: {endpoint_url!r} given; allowed: http://... or https://...")
+        named = region or _region_unknown_to_boto3()
         self.cli_options = "".join(
             f" --{name} {shlex.quote(value)}"
-            for name, value in (("profile", profile), ("region", region), ("endpoint-url", endpoint_url))
+            for name, value in (("profile", profile), ("region", named), ("endpoint-url", endpoint_url))
             if value
         )
         """The options that make a command go where this run went; empty where the environment says it."""
-        self._session = boto3.Session(profile_name=profile, region_name=region)
+        self._session = sdk_session(profile, region)
         self._session.events.register("before-call", self._asked)
         self._session.events.register("after-call", self._answered)
         self.endpoint_url = endpoint_url
@@ -219,3 +221,9 @@ class Aws:
     def sts(self) -> STSClient:
         """AWS Security Token Service."""
         return self._session.client("sts", endpoint_url=self.endpoint_url)
+
+
+def _region_unknown_to_boto3() -> str | None:
+    """Return what only ``AWS_REGION`` names: commands name it too, for the AWS CLI's version 1 does not read it."""
+    region = region_of_environment()
+    return None if region == os.environ.get("AWS_DEFAULT_REGION") else region

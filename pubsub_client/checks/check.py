@@ -23,6 +23,8 @@ class CommandFailedError(Exception):
 
 _COMMANDS = ("aws ", "pubsub ")
 """What the lines of a fix begin with that a shell can run."""
+_AND = " &&"
+"""What a line ends with if the next command must not run without this one, such as an attachment without its guard."""
 
 
 class Status(StrEnum):
@@ -128,8 +130,13 @@ class Finding:
         """Let the commands of the fix go to the account and region that were looked at."""
         if not self.fix or not options:
             return self
-        lines = [f"{line}{options}" if line.startswith(_COMMANDS) else line for line in self.fix.splitlines()]
+        lines = [_with_options(line, options) if line.startswith(_COMMANDS) else line for line in self.fix.splitlines()]
         return replace(self, fix="\n".join(lines))
+
+
+def _with_options(line: str, options: str) -> str:
+    command = line.removesuffix(_AND)
+    return f"{command}{options}{line[len(command) :]}"
 
 
 def passed(detail: str | None = None) -> Finding:
@@ -154,9 +161,18 @@ def _wrong(status: Status, cause: str, resource: str, fix: Fix) -> Finding:
         status,
         cause=cause,
         resource=resource,
-        fix="\n".join(str(line) for line in lines),
+        fix="\n".join(_joined(lines)),
         commands=commands if len(commands) == len(lines) else (),
     )
+
+
+def _joined(lines: Sequence[str | Command]) -> list[str]:
+    """Return the lines of a fix; in a shell a command runs only if the command before it succeeded."""
+    following = [*lines[1:], ""]
+    return [
+        str(line) if isinstance(line, str) or isinstance(after, str) else f"{line}{_AND}"
+        for line, after in zip(lines, following, strict=True)
+    ]
 
 
 def skipped(cause: str) -> Finding:

@@ -14,6 +14,7 @@ except ImportError as error:  # the library alone was installed
 
 from botocore.exceptions import ConfigParseError, ProfileNotFound
 
+from pubsub_client._printable import one_line
 from pubsub_client.checks.check import CouldNotRunError
 from pubsub_client.cli.adopt import adopt
 from pubsub_client.cli.attach import attach
@@ -27,12 +28,14 @@ from pubsub_client.cli.redrive import redrive
 from pubsub_client.cli.smoke import smoke
 from pubsub_client.cli.subscribe import subscribe
 from pubsub_client.cli.sweep import sweep
+from pubsub_client.cli.terminal import EscapingGroup
 from pubsub_client.exceptions import ConfigurationError, PubSubError
 from pubsub_client.operations.failure import NotDoneError
 
 __all__ = ["main"]
 
 app = typer.Typer(
+    cls=EscapingGroup,
     name="pubsub",
     help="Amplify PubSub over AWS IoT: check a deployment, hand it to a front end, use it, look after its identities.",
     no_args_is_help=True,
@@ -48,7 +51,7 @@ def main() -> NoReturn:
     try:
         app()
     except (CouldNotRunError, ConfigurationError, ConfigParseError, ProfileNotFound) as error:
-        print(f"pubsub: {error}", file=sys.stderr)
+        print(f"pubsub: {one_line(str(error))}", file=sys.stderr)
         sys.exit(ExitCode.COULD_NOT_RUN)
     except (NotDoneError, PubSubError) as error:
         print(f"pubsub: {error}", file=sys.stderr)

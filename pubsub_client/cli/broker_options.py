@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pubsub_client._printable import one_line
 from pubsub_client.checks.aws import Aws
 from pubsub_client.cli import options
 from pubsub_client.cli.broker import AwsIotOfStack, BrokerByUrl
@@ -47,7 +49,7 @@ Url = Annotated[
     typer.Option(
         "--broker",
         metavar="URL",
-        help="A broker by the address of its WebSocket: ws://... or wss://...",
+        help="A broker by the address of its WebSocket: ws://... or wss://...; @FILE reads it from a file.",
         rich_help_panel=_OTHER,
     ),
 ]
@@ -55,8 +57,9 @@ Header = Annotated[
     list[str] | None,
     typer.Option(
         "--header",
-        metavar="'NAME: VALUE'",
-        help="An HTTP header of the WebSocket's request; may be repeated.",
+        metavar="'NAME: VALUE'|@FILE",
+        help="An HTTP header of the WebSocket's request; may be repeated. @FILE reads headers from a file, one a line: "
+        "give secrets that way, for other users of the machine can see arguments.",
         rich_help_panel=_OTHER,
     ),
 ]
@@ -74,10 +77,17 @@ Proxy = Annotated[
     str | None,
     typer.Option(
         metavar="URL",
-        help="The HTTP proxy to go through; that of HTTPS_PROXY and NO_PROXY unless given.",
+        help="The HTTP proxy to go through; that of HTTPS_PROXY and NO_PROXY unless given. @FILE reads it from a file, "
+        "as one with a password should be.",
         rich_help_panel=_OTHER,
     ),
 ]
+
+_FILE = "@"
+"""What a value begins with that stands in a file."""
+_SECRET = re.compile(r"auth|cookie|credential|key|passw|secret|signature|token", re.IGNORECASE)
+"""What the names of headers and parameters have in them whose values are secret."""
+_PASSWORD_IN_URL = re.compile(r"(?:[a-z]+://)?[^/?#@]*:[^/?#@]*@", re.IGNORECASE)
 
 _OF_THE_STACK = ("stack", "environment", "profile", "region", "endpoint_url")
 _OF_ANOTHER = ("header", "ca_file", "proxy")
@@ -100,8 +110,10 @@ def choose_broker(
 ) -> Broker:
     """Return the broker that the options mean; reads the password from standard input if they say so.
 
+    Secrets among the arguments are taken, with a warning on standard error.
+
     Raises:
-        typer.BadParameter: they contradict each other.
+        typer.BadParameter: they contradict each other, or a file that they name cannot be read.
         CouldNotRunError: the endpoint of AWS is no URL.
         botocore.exceptions.ProfileNotFound: there is no such profile.
     """
@@ -118,6 +130,9 @@ def choose_broker(
         raise typer.BadParameter(f"--broker is another broker than a stack's: it goes without {given[0]}")
     if password_stdin and user is None:
         raise typer.BadParameter("--password-stdin goes with --user")
+    _warn_of_secrets(url, header or (), proxy)
+    url = _read_line("--broker", url)
+    proxy = None if proxy is None else _read_line("--proxy", proxy)
     if ca_file is not None and not url.lower().startswith("wss:"):
         raise typer.BadParameter("--ca-file goes with a --broker of wss://")
     headers = _parse_headers(header or ())
@@ -131,13 +146,53 @@ def _given(context: typer.Context, names: Collection[str]) -> list[str]:
     return [f"--{name.replace('_', '-')}" for name in given]
 
 
+def _warn_of_secrets(url: str, headers: Iterable[str], proxy: str | None) -> None:
+    """Warn of secrets among the arguments: whoever lists the processes sees them, and the shell keeps them."""
+    names = [line.partition(":")[0].strip() for line in headers if not line.startswith(_FILE)]
+    query = [] if url.startswith(_FILE) else [part.partition("=")[0] for part in url.partition("?")[2].split("&")]
+    given = {
+        "--header": next((f"the header {name}" for name in names if _SECRET.search(name)), None),
+        "--broker": next((f"{name} in the query" for name in query if _SECRET.search(name)), None),
+        "--proxy": "a password" if proxy and not proxy.startswith(_FILE) and _PASSWORD_IN_URL.match(proxy) else None,
+    }
+    for option, secret in given.items():
+        if secret:
+            print(
+                f"pubsub: warning: {option} has {one_line(secret)}, which other users of this machine can see; give "
+                f"{option} @FILE",
+                file=sys.stderr,
+            )
+
+
+def _read_line(option: str, value: str) -> str:
+    """Return the value, or the first line of the file that it names."""
+    return next(iter(_read_lines(option, value)), "")
+
+
+def _read_lines(option: str, value: str) -> list[str]:
+    """Return the value, or the lines of the file that it names, without empty ones.
+
+    Raises:
+        typer.BadParameter: the file cannot be read.
+    """
+    if not value.startswith(_FILE):
+        return [value]
+    name = value.removeprefix(_FILE)
+    try:
+        lines = Path(name).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise typer.BadParameter(f"{option}: {name} cannot be read: {why}") from None
+    return [line.strip() for line in lines if line.strip()]
+
+
 def _read_password() -> str:
     return sys.stdin.readline().rstrip("\r\n")
 
 
 def _parse_headers(lines: Iterable[str]) -> dict[str, str]:
     headers: dict[str, str] = {}
-    for line in lines:
+    for line in (each for value in lines for each in _read_lines("--header", value)):
         name, colon, value = (part.strip() for part in line.partition(":"))
         if not colon or not name:  # what is wrong is not repeated: it may be a secret
             raise typer.BadParameter("--header: give a name, a colon and a value: 'Name: value'")

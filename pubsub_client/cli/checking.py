@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
 
+from pubsub_client._printable import one_line
 from pubsub_client.checks.check import Status
 from pubsub_client.checks.runner import Result, run_checks
 from pubsub_client.cli.exit_code import ExitCode
 from pubsub_client.cli.interrupting import cancel_on_sigterm
 from pubsub_client.cli.junit import as_junit
+from pubsub_client.cli.replacing import replace_file
 from pubsub_client.cli.report import Progress, as_json, exit_code, redacted
+from pubsub_client.cli.terminal import TerminalConsole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -77,9 +79,9 @@ class Checking:
     skip: Collection[str]
 
     @property
-    def console(self) -> Console:
+    def console(self) -> TerminalConsole:
         """Where progress is shown."""
-        return Console(stderr=self.json, highlight=False)
+        return TerminalConsole(stderr=self.json)
 
     def shown(self, text: str) -> str:
         """Return a text as it may be shown."""
@@ -96,7 +98,7 @@ class Checking:
         """
         run = asyncio.run(self._run(make_context, choose))
         for line in run.left_behind:
-            print(f"pubsub: could not be removed: {self.shown(line)}", file=sys.stderr)
+            print(f"pubsub: could not be removed: {one_line(self.shown(line))}", file=sys.stderr)
         if run.interrupted:
             print("pubsub: interrupted; what the run had made is removed", file=sys.stderr)
             raise typer.Exit(ExitCode.INTERRUPTED)
@@ -112,12 +114,13 @@ class Checking:
 
         Raises:
             typer.Exit: always.
+            CouldNotRunError: the JUnit report cannot be written.
         """
         if self.json:
             document = as_json(self.name, self.stack, self.region, run.results, redact=self.redact, **members)
             print(document, end="")
         if self.junit:
-            self.junit.write_text(self.shown(as_junit(self.name, self.stack, run.results)))
+            replace_file("--junit", self.junit, self.shown(as_junit(self.name, self.stack, run.results)))
         self.console.print(last_line, soft_wrap=True)
         raise typer.Exit(ExitCode.CHECK_FAILED if run.left_behind else exit_code(run.results))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, fields
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,7 +17,9 @@ from pubsub_client.cli import options
 from pubsub_client.cli.asking import check_may_ask
 from pubsub_client.cli.checking import Checking, check_ids, check_junit
 from pubsub_client.cli.examining import Examination
-from pubsub_client.cli.fixing import fix_what_is_safe
+from pubsub_client.cli.exit_code import ExitCode
+from pubsub_client.cli.fixing import Fixing
+from pubsub_client.cli.interrupting import interrupt_on_sigterm
 from pubsub_client.cli.subject import check_identity_id, read_id_token
 
 if TYPE_CHECKING:
@@ -170,13 +172,22 @@ def doctor(
     )
     checking = Checking("doctor", examination.name, aws.region, json, junit, redact, skip or ())
     run = examination.run(checking)
-    if fix and fix_what_is_safe(run, aws, checking, ask=not yes):
+    fixing = Fixing(aws, checking, ask=not yes)
+    if fix:
+        interrupt_on_sigterm()
+        fixing.fix(run)
+        if fixing.interrupted:
+            raise typer.Exit(ExitCode.INTERRUPTED)
+    if fixing.changed:
         checking.console.print("Checked again:")
         run = examination.run(checking)
     left = examination.left_to_an_operator(run)
     for line in left.lines if left else ():
-        checking.console.print(checking.shown(line), soft_wrap=True, markup=False)
-    checking.end(run, _last_line(run, whom), **({"operator": left.members} if left else {}))
+        checking.console.print(checking.shown(line), soft_wrap=True)
+    members: dict[str, Any] = {"operator": left.members} if left else {}
+    if fix:
+        members["fixes"] = [each.member for each in fixing.steps]
+    checking.end(run, _last_line(run, whom), **members)
 
 
 @dataclass(frozen=True)

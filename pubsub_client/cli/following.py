@@ -6,10 +6,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
 
 from pubsub_client.cli.exit_code import ExitCode
 from pubsub_client.cli.interrupting import interrupt_on_sigterm
+from pubsub_client.cli.terminal import TerminalConsole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,7 +34,7 @@ def follow(
         botocore.exceptions.ClientError: AWS refuses.
         NotDoneError: the execution is not there any more.
     """
-    console = Console(stderr=json, highlight=False, soft_wrap=True)
+    console = TerminalConsole(stderr=json, soft_wrap=True)
     interrupt_on_sigterm()
     try:
         with console.status("starting") as shown:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from pubsub_client._printable import printable
 from pubsub_client.checks.check import Status
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def as_junit(command: str, stack: str, results: Sequence[Result]) -> str:
     root = ET.Element("testsuites")
     root.append(suite)
     ET.indent(root)
-    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+    # XML cannot write most controls, not even as references.
+    return printable(ET.tostring(root, encoding="unicode", xml_declaration=True)) + "\n"
 
 
 def _add_case(suite: ET.Element, result: Result) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from pubsub_client._printable import one_line, printable
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
 def as_text(message: Message, received_at: datetime) -> Text:
     """Return local time, topic and payload on one line; what would steer a terminal is escaped."""
     line = Text(f"{received_at.astimezone():%H:%M:%S}  ", style="dim")
-    line.append(_printable(message.topic), style="not dim bold")
-    line.append(f"  {_printable(_payload(message))}", style="not dim")
+    line.append(one_line(message.topic), style="not dim bold")
+    line.append(f"  {one_line(_payload(message))}", style="not dim")
     if message.retain:
         line.append("  retained")
     return line
@@ -27,7 +29,7 @@ def as_text(message: Message, received_at: datetime) -> Text:
 def as_json(message: Message, received_at: datetime) -> str:
     """Return the message as a JSON object on one line, in ASCII; a payload that is no JSON in Base64."""
     payload = {"payload": message.payload} if message.is_json else {"payload_base64": _base64(message.payload)}
-    return json.dumps(
+    text = json.dumps(
         {
             "topic": message.topic,
             **payload,
@@ -37,6 +39,7 @@ def as_json(message: Message, received_at: datetime) -> str:
             "received_at": received_at.isoformat(timespec="milliseconds"),
         }
     )
+    return printable(text)  # ASCII's delete is no control to JSON
 
 
 def _payload(message: Message) -> str:
@@ -48,10 +51,6 @@ def _payload(message: Message) -> str:
         return payload.decode()
     except UnicodeDecodeError:
         return f"0x{payload.hex()}"
-
-
-def _printable(text: str) -> str:
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def _base64(payload: bytes) -> str:

@@ -9,13 +9,18 @@ from typing import Annotated
 
 import typer
 
+from pubsub_client._printable import one_line
+
 Stack = Annotated[str, typer.Option(help="Name of the deployed stack.")]
 Environment = Annotated[
     str | None,
     typer.Option(help="Environment of the stack: AmplifyPubSub-<environment> unless --stack says otherwise."),
 ]
 Profile = Annotated[str | None, typer.Option(help="Profile of the AWS configuration.")]
-Region = Annotated[str | None, typer.Option(help="AWS region; the profile's or AWS_REGION unless given.")]
+Region = Annotated[
+    str | None,
+    typer.Option(help="AWS region; that of AWS_REGION, AWS_DEFAULT_REGION or the profile unless given, in this order."),
+]
 EndpointUrl = Annotated[str | None, typer.Option(help="Where AWS answers; only the embedded cloud needs it.")]
 Json = Annotated[
     bool, typer.Option("--json", help="Write one JSON document to standard output and nothing else there.")
@@ -51,4 +56,13 @@ def stack_name(stack: str, environment: str | None) -> str:
 def log_if(verbose: bool) -> None:
     """Show what the client and the AWS SDK log, on standard error."""
     if verbose:
-        logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(_Lines(logging.BASIC_FORMAT))
+        logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+class _Lines(logging.Formatter):
+    """A line a record, whatever is in it, and the traceback after it."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        return one_line(super().formatMessage(record))

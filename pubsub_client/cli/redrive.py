@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pubsub_client._printable import one_line
 from pubsub_client.checks.aws import Aws
 from pubsub_client.checks.check import CouldNotRunError, failed
 from pubsub_client.cli import options
@@ -189,7 +190,7 @@ class _Redrive:
     def _show(self, *lines: str) -> None:
         """Say what is known so far, before anything is asked or waited for."""
         for line in lines:
-            print(line, file=self._stream, flush=True)
+            print(one_line(line), file=self._stream, flush=True)
 
     @property
     def _stream(self) -> Any:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import stat
+import tempfile
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from pubsub_client.checks.check import CouldNotRunError
 
-if TYPE_CHECKING:
-    from pathlib import Path
+_MODE = 0o666
 
 
 def replace_file(option: str, file: Path, text: str) -> None:
     """Write the file as a whole or not at all; whoever reads it meanwhile reads the old one.
+
+    A file that is there keeps its permissions. What is no regular file, such as a pipe, is written to.
 
     Args:
         option: the option that names it.
@@ -24,11 +27,37 @@ def replace_file(option: str, file: Path, text: str) -> None:
         CouldNotRunError: it cannot be written.
     """
     target = file.resolve()  # what a link leads to is replaced, not the link
-    written = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        written.write_text(text)
-        written.replace(target)
+        mode = _mode(file)
+        if mode is None:
+            file.write_text(text, encoding="utf-8")
+        else:
+            _replace(target, text, mode)
     except OSError as error:
+        raise CouldNotRunError(f"{option}: {file} cannot be written: {error.strerror}") from error
+
+
+def _mode(file: Path) -> int | None:
+    """Return the permissions that the file is to have; None if what is there cannot be replaced."""
+    try:
+        there = file.stat()
+    except FileNotFoundError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return _MODE & ~mask
+    return stat.S_IMODE(there.st_mode) if stat.S_ISREG(there.st_mode) else None
+
+
+def _replace(target: Path, text: str, mode: int) -> None:
+    # Nobody can guess the name, and what somebody has put there is not written to.
+    number, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    written = Path(name)
+    try:
+        with os.fdopen(number, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        written.chmod(mode)
+        written.replace(target)
+    except BaseException:
         with suppress(OSError):
             written.unlink()
-        raise CouldNotRunError(f"{option}: {file} cannot be written: {error.strerror}") from error
+        raise

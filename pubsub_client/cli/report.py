@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from pubsub_client._printable import one_line
 from pubsub_client.checks.check import Status
 from pubsub_client.cli.document import document
 from pubsub_client.cli.exit_code import ExitCode
@@ -72,7 +73,7 @@ class Progress:
         line.append(f" {result.seconds:6.2f} s")
         note = finding.cause if finding.status is Status.SKIPPED else finding.detail
         if note:
-            line.append(f"  {self._shown(note)}", style="dim")
+            line.append(f"  {one_line(self._shown(note))}", style="dim")
         self.console.print(line, soft_wrap=True)
         if finding.cause and finding.status is not Status.SKIPPED:
             self._explain(result)
@@ -86,8 +87,8 @@ class Progress:
     def _explain(self, result: Result) -> None:
         finding = result.finding
         for label, text in (
-            ("cause", finding.cause),
-            ("resource", finding.resource),
+            ("cause", finding.cause and one_line(finding.cause)),
+            ("resource", finding.resource and one_line(finding.resource)),
             ("fix", finding.fix),
             ("docs", result.check.docs()),
         ):

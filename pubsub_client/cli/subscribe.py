@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
+from pubsub_client._printable import one_line
 from pubsub_client._topics import check_topic_filter
 from pubsub_client.cli import broker_options, options
 from pubsub_client.cli.broker import connected
@@ -20,6 +20,7 @@ from pubsub_client.cli.exit_code import ExitCode
 from pubsub_client.cli.interrupting import run_until_interrupted
 from pubsub_client.cli.message_line import as_json, as_text
 from pubsub_client.cli.standard_output import reader_watched, write_line
+from pubsub_client.cli.terminal import TerminalConsole
 from pubsub_client.cli.told import Told, tell
 from pubsub_client.exceptions import TopicError
 from pubsub_client.operations.failure import NotDoneError
@@ -69,7 +70,8 @@ def subscribe(
 ) -> None:
     """Show messages of a stack's AWS IoT, or of any broker over WebSocket, as they come, until Ctrl-C.
 
-    A line a message: time, topic, payload. Whether the connection is up, which is made again by itself, is told on
+    A line a message: time, topic, payload. Control characters are escaped, in a pipe too; a program takes --json, which
+    keeps every byte. Whether the connection is up, which is made again by itself, is told on
     standard error.
 
     pubsub subscribe 'orders/#'
@@ -118,7 +120,7 @@ class Reading:
     count: int | None
     seconds: float | None
     json: bool
-    console: Console = field(default_factory=lambda: Console(highlight=False))
+    console: TerminalConsole = field(default_factory=TerminalConsole)
     received: int = 0
     missed: int = 0
     reader_gone: bool = False
@@ -199,7 +201,7 @@ async def _tell_states(pubsub: PubSub) -> None:
 
 
 def _tell(line: str, style: str = "dim") -> None:
-    Console(stderr=True, highlight=False).print(Text(line, style=style), soft_wrap=True)
+    TerminalConsole(stderr=True).print(Text(one_line(line), style=style), soft_wrap=True)
 
 
 def _check_topic_filters(topic_filters: list[str]) -> None:

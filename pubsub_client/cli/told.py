@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from pubsub_client._printable import one_line
 from pubsub_client.cli.document import document
 from pubsub_client.cli.exit_code import ExitCode
 from pubsub_client.cli.report import redacted
@@ -50,5 +51,6 @@ def tell(told: Told, command: str, aws: Aws | None, stack: str | None, *, json: 
     else:
         print(shown("".join(f"{line}\n" for line in told.lines)), end="")
     if failure:
-        print(shown(f"pubsub: {failure.cause}\n        {failure.fix}"), file=sys.stderr)
+        fix = (failure.fix or "").replace("\n", "\n        ")
+        print(shown(f"pubsub: {one_line(failure.cause or '')}\n        {fix}"), file=sys.stderr)
         raise typer.Exit(ExitCode.CHECK_FAILED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from pubsub_client._printable import one_line
 from pubsub_client.checks.aws_errors import AWS_ERRORS, explain
 from pubsub_client.checks.check import failed
 
@@ -23,7 +24,7 @@ class NotDoneError(Exception):
     """
 
     def __init__(self, finding: Finding) -> None:
-        super().__init__(" ".join(part for part in (finding.cause, finding.fix) if part))
+        super().__init__(" ".join(part for part in (one_line(finding.cause or ""), finding.fix) if part))
         self.finding = finding
 
 

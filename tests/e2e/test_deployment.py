@@ -18,6 +18,7 @@ import pytest
 from local_cloud.cdk_app import CdkApp
 from local_cloud.environment import without_aws
 from local_cloud.process import LocalCloud
+from stacks.settings import read_settings
 from tests.e2e.conftest import synthesized
 from tests.processes import ended
 
@@ -89,6 +90,7 @@ def unprepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         keys = "aws_access_key_id = test\naws_secret_access_key = test\n"
         config.write_text(
             f"[profile team]\nregion = us-east-1\nendpoint_url = {cloud.endpoint_url}\n{keys}"
+            f"[profile elsewhere]\nregion = eu-west-3\nendpoint_url = {cloud.endpoint_url}\n{keys}"
             f"[profile nowhere]\nendpoint_url = {cloud.endpoint_url}\n{keys}"
             f"[profile china]\nregion = cn-north-1\nendpoint_url = {cloud.endpoint_url}\n{keys}"
             f"[profile empty]\nregion = us-east-1\nendpoint_url = {cloud.endpoint_url}\n"
@@ -162,6 +164,19 @@ class TestGuards:
         done = unprepared.run(*_DESTROY, "--profile", "team")
         assert done.returncode == 2
         assert done.stderr == "deployment: there is no stack AmplifyPubSub in us-east-1: nothing to destroy\n"
+
+    @pytest.mark.parametrize("profile", ["nowhere", "elsewhere"])
+    @pytest.mark.parametrize(
+        ("command", "line"),
+        [(_DEPLOY, "000000000000 is not bootstrapped in ca-central-1"), (_DESTROY, "AmplifyPubSub in ca-central-1")],
+    )
+    def test_the_region_of_the_environment_goes_before_the_profiles(
+        self, unprepared: Shell, command: tuple[str, ...], line: str, profile: str
+    ) -> None:
+        done = unprepared.run(*command, "--profile", profile, AWS_REGION="ca-central-1")
+        assert done.returncode == 2
+        assert "  region       ca-central-1\n" in done.stdout
+        assert line in done.stderr
 
     def test_make_hands_on_what_it_is_given(self) -> None:
         wanted = "-m deployment deploy --profile team --region eu-west-1 --environment dev"
@@ -250,27 +265,31 @@ def _the_right_name_destroys(shell: Shell, app: dict[str, str]) -> None:
 
 
 def test_production_is_protected_and_keeps_its_user_pool(shell: Shell) -> None:
-    where = ("--profile", "team", "--environment", "prod")
-    deployed = shell.run(*_DEPLOY, *where)
+    """By a profile of another region than the one that AWS_REGION names, which is where the CDK CLI deploys."""
+    where, region = ("--profile", "elsewhere", "--environment", "prod"), {"AWS_REGION": shell.cloud.region}
+    deployed = shell.run(*_DEPLOY, *where, **region)
     assert deployed.returncode == 0, deployed.stdout + deployed.stderr
     cloudformation = shell.cloud.client("cloudformation")
     (stack,) = cloudformation.describe_stacks(StackName="AmplifyPubSub-prod")["Stacks"]
     outputs = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
 
-    refused = shell.run(*_DESTROY, *where)
+    refused = shell.run(*_DESTROY, *where, **region)
     assert refused.returncode == 2
     (line,) = refused.stderr.splitlines()
     _, _, command = line.partition("; this lifts it: ")
     assert command == (
         "aws cloudformation update-termination-protection --no-enable-termination-protection "
-        "--stack-name AmplifyPubSub-prod --profile team"
+        f"--stack-name AmplifyPubSub-prod --profile elsewhere --region {shell.cloud.region}"
     )
     cloudformation.update_termination_protection(StackName="AmplifyPubSub-prod", EnableTerminationProtection=False)
 
-    destroyed = shell.run(*_DESTROY, *where)
+    destroyed = shell.run(*_DESTROY, *where, **region)
     assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
     assert "about 0, kept with their user pool" in destroyed.stdout
     assert f"kept: user pool {outputs['UserPoolId']}, app client {outputs['UserPoolClientId']}." in destroyed.stdout
+    kept = json.loads(destroyed.stdout.partition("settings in cdk.json: ")[2].splitlines()[0])
+    adopt = read_settings({"environments": {"prod": kept}}, "prod").adopt
+    assert (adopt.user_pool_id, adopt.user_pool_client_ids) == (outputs["UserPoolId"], [outputs["UserPoolClientId"]])
     assert "AmplifyPubSub-prod" not in _stacks(shell)
     shell.cloud.client("cognito-idp").describe_user_pool(UserPoolId=outputs["UserPoolId"])
 

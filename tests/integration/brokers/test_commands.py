@@ -64,8 +64,25 @@ async def test_headers_are_asked_for_with(mosquitto_broker: Broker, topic: str) 
         url = f"ws://127.0.0.1:{recorder.port}/mqtt?key=secret"
         done = await _pubsub("publish", "--topic", topic, "1", "--broker", url, *headers)
     assert done.returncode == 0, done.stderr
+    assert "warning: --header has the header X-Api-Key, which other users of this machine can see" in done.stderr
     asked = recorder.connections[0].request.lower().split("\r\n")
     assert {"x-api-key: open", "authorization: bearer a:b"} <= set(asked)
+
+
+async def test_what_is_secret_comes_from_files(mosquitto_broker: Broker, tmp_path: Path, topic: str) -> None:
+    """Address, headers and proxy; nothing of it is among the arguments, and nothing is warned of."""
+    headers, url, by_proxy = tmp_path / "headers", tmp_path / "url", tmp_path / "proxy"
+    headers.write_text("X-Api-Key: open\n\nAuthorization: Bearer a:b\n")
+    async with recorder_to(mosquitto_broker.websocket_port) as recorder, proxy_to(recorder.port) as proxy:
+        url.write_text(f"ws://127.0.0.1:{recorder.port}/mqtt?key=secret\n")
+        by_proxy.write_text(f"http://me:secret@127.0.0.1:{proxy.port}\n")
+        files = ["--broker", f"@{url}", "--header", f"@{headers}", "--header", "X-More: 1", "--proxy", f"@{by_proxy}"]
+        done = await _pubsub("publish", "--topic", topic, "1", *files)
+    assert (done.returncode, done.stderr) == (0, "")
+    asked = recorder.connections[0].request.lower().split("\r\n")
+    assert {"x-api-key: open", "authorization: bearer a:b", "x-more: 1"} <= set(asked)
+    assert "key=secret" in asked[0]
+    assert len(proxy.asked) == 1
 
 
 async def test_who_is_refused_is_told_why_without_what_is_secret(guarded: BrokerProcess, authority: Authority) -> None:
@@ -76,4 +93,6 @@ async def test_who_is_refused_is_told_why_without_what_is_secret(guarded: Broker
         done = await _pubsub("publish", "--topic", "t", "1", "--json", *way, *as_ada, stdin="secret")
     assert done.returncode == 1
     assert "the broker does not let user 'ada' connect" in done.stderr
+    assert "warning: --broker has key in the query, which other users of this machine can see" in done.stderr
+    assert "warning: --proxy has a password" in done.stderr
     assert "secret" not in done.stdout + done.stderr

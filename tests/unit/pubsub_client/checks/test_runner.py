@@ -160,6 +160,6 @@ async def test_the_commands_of_a_fix_name_the_profile_and_the_region_of_the_run(
 
 
 def test_only_what_was_asked_for_goes_into_commands(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     assert Aws().cli_options == ""
     assert Aws(region="eu-west-2").cli_options == " --region eu-west-2"

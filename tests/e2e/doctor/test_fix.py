@@ -1,0 +1,120 @@
+"""`pubsub doctor --fix` where a command is denied or declined: what the command was to guard stays closed."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tests.e2e.doctor.asked import about_nobody
+from tests.e2e.doctor.running import BIN
+from tests.e2e.operator import operator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.doctor.patient import Patient
+
+_CONFIG_ACCESS = "arn:aws:iam::aws:policy/AWSIoTConfigAccess"
+_ALL_BUT_THE_BOUNDARY = [
+    {"Effect": "Allow", "Action": "*", "Resource": "*"},
+    {"Effect": "Deny", "Action": "iam:PutRolePermissionsBoundary", "Resource": "*"},
+]
+_ROLES = ("--only", "PS301", "--only", "PS303")
+
+
+def _attached(patient: Patient) -> set[str]:
+    answer = patient.iam.list_attached_role_policies(RoleName=patient.auth_role)
+    return {each["PolicyArn"] for each in answer["AttachedPolicies"]}
+
+
+def _open(patient: Patient) -> None:
+    """Take away the role's boundary, and the policy that it guards."""
+    patient.iam.detach_role_policy(RoleName=patient.auth_role, PolicyArn=_CONFIG_ACCESS)
+    patient.iam.delete_role_permissions_boundary(RoleName=patient.auth_role)
+
+
+@contextmanager
+def _terminal() -> Iterator[tuple[int, int]]:
+    """Yield both ends of a terminal: ours, and the one that a command gets."""
+    ours, theirs = pty.openpty()
+    try:
+        yield ours, theirs
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_with_the_boundary_denied_nothing_is_attached(patient: Patient) -> None:
+    _open(patient)
+    cloud = patient.deployment.cloud
+    with operator(cloud, patient.deployment.outputs, _ALL_BUT_THE_BOUNDARY) as credentials:
+        done = subprocess.run(
+            [BIN / "pubsub", "doctor", *about_nobody(patient).options, *_ROLES, "--fix", "--yes", "--json"],
+            env=cloud.environment() | credentials,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert _CONFIG_ACCESS not in _attached(patient)
+    assert done.returncode == 1, done.stderr
+    fixes = json.loads(done.stdout)["fixes"]
+    assert [each["outcome"] for each in fixes] == ["failed", "not run"]
+    assert "AccessDenied" in fixes[0]["reason"]
+    assert "AWSIoTConfigAccess" in fixes[1]["command"]
+    assert "fixes: 1 failed, 1 not run" in done.stderr
+
+
+def test_with_the_boundary_declined_nothing_is_attached(patient: Patient) -> None:
+    _open(patient)
+    environment = {**patient.deployment.cloud.environment(), "TERM": "dumb"}
+    environment.pop("CI", None)
+    with _terminal() as (ours, theirs):
+        os.write(ours, b"n\ny\n")  # what the second question would be answered with
+        done = subprocess.run(
+            [BIN / "pubsub", "doctor", *about_nobody(patient).options, *_ROLES, "--fix"],
+            env=environment,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        shown = os.read(ours, 65536).decode()
+    assert _CONFIG_ACCESS not in _attached(patient)
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.count("run it?") == 1
+    assert re.search(r"put-role-permissions-boundary.*\r\n +declined", shown)
+    assert re.search(r"AWSIoTConfigAccess\r\n +not run", shown)
+
+
+def test_pasted_into_a_shell_the_fix_stops_at_the_denied_boundary(patient: Patient) -> None:
+    _open(patient)
+    cloud = patient.deployment.cloud
+    found = subprocess.run(
+        [BIN / "pubsub", "doctor", *about_nobody(patient).options, *_ROLES, "--json"],
+        env=cloud.environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    (fix,) = (each["fix"] for each in json.loads(found.stdout)["checks"] if each["id"] == "PS301")
+    with operator(cloud, patient.deployment.outputs, _ALL_BUT_THE_BOUNDARY) as credentials:
+        path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+        pasted = subprocess.run(
+            ["bash", "-c", fix],  # noqa: S607 - as in anybody's shell, which goes on after an error
+            env=cloud.environment() | credentials | {"PATH": path, "AWS_PAGER": ""},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert "AccessDenied" in pasted.stderr
+    assert _CONFIG_ACCESS not in _attached(patient)
