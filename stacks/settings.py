@@ -41,6 +41,9 @@ LogRetentionDays = Literal[
 AccessMode = Literal["guarded", "documented", "least-privilege"]
 Attachment = Literal["sign-in", "self-attach"]
 
+# An alarm on a math expression takes ten metrics: one of each app client, and the trigger's.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDataQuery.html
+_MOST_WATCHED_CLIENTS = 9
 _LONGEST_SERVICE = max(SERVICES, key=len)
 _LONGEST_ARN_PREFIX = "arn:aws-us-gov:iot:ap-southeast-1:123456789012"
 
@@ -187,8 +190,8 @@ class Settings(BaseModel):
     ones; nobody reads or writes another's."""
 
     topics: _Topics = Field(default_factory=lambda given: _usual_topics(given.get("access_mode")))
-    """Patterns of the topics that the IoT policy opens to every signed-in user; ``*`` stands for any characters, ``?`` for
-    one. In ``least-privilege`` mode these are shared between users, and there are none unless set; else ``*``."""
+    """Patterns of the topics that the IoT policy opens to every signed-in user; ``*`` stands for any characters, ``?``
+    for one. In ``least-privilege`` mode these are shared between users, and there are none unless set; else ``*``."""
 
     reserved_topics: bool = False
     """Let signed-in users reach topics under ``$aws/`` and device shadows in ``guarded`` mode, as ``documented`` does
@@ -264,6 +267,7 @@ class Settings(BaseModel):
             )
         if self.adopt.chained_triggers and self.attachment != "sign-in":
             raise ValueError("adopt.chainedTriggers goes with attachment sign-in")
+        self.check_clients(self.adopt)
         if self.guards_by_deny and self.reserved_topics:
             others = "permissionsBoundary" if self.permissions_boundary else "adopted roles"
             raise ValueError(
@@ -271,6 +275,22 @@ class Settings(BaseModel):
                 "boundary's place cannot tell a shadow from its thing"
             )
         return self
+
+    def check_clients(self, adopt: Adopt) -> None:
+        """Check that the alarm ``trigger-unwired`` can watch every adopted app client.
+
+        Args:
+            adopt: what is adopted, as it is set or as it was looked up.
+
+        Raises:
+            ValueError: there are too many app clients.
+        """
+        count = len(adopt.user_pool_client_ids)
+        if self.attachment == "sign-in" and count > _MOST_WATCHED_CLIENTS:
+            raise ValueError(
+                f"adopt.userPoolClientIds names {count} app clients; allowed with attachment sign-in: at most "
+                f"{_MOST_WATCHED_CLIENTS}, because an alarm watches the sign-ins of each and takes ten metrics"
+            )
 
     @property
     def guards_by_deny(self) -> bool:

@@ -191,6 +191,15 @@ def test_patterns_that_stand_for_the_same_names_are_refused(patterns: list[str],
             None,
             "amplify-pubsub: adopt.chainedTriggers goes with attachment sign-in",
         ),
+        (
+            {
+                "adopt": {"userPoolId": "eu-west-1_abc", "userPoolClientIds": [f"client{n}" for n in range(10)]},
+                "attachment": "sign-in",
+            },
+            None,
+            "amplify-pubsub: adopt.userPoolClientIds names 10 app clients; allowed with attachment sign-in: at most 9, "
+            "because an alarm watches the sign-ins of each and takes ten metrics",
+        ),
         ({"mfa": "required"}, None, "amplify-pubsub.mfa: 'required' given; input should be 'off' or 'optional'"),
         ({"markerDays": "30"}, None, "amplify-pubsub.markerDays: '30' given; input should be a valid integer"),
         ({"markerDays": True}, None, "amplify-pubsub.markerDays: True given; input should be a valid integer"),
