@@ -77,7 +77,7 @@ deploy: setup ## a real account: PROFILE= REGION= ENVIRONMENT=, YES=1 to ask not
 destroy: setup ## take that down again, once the stack's name is typed
 	@$(BIN)/python -m deployment destroy $(TARGET)
 
-check: $(DEV_DONE) $(WEB_DONE) ## format, lint, strict types, cdk-nag, bandit, pip-audit where its database can be reached
+check: $(DEV_DONE) $(WEB_DONE) ## format, lint, strict types, cdk-nag, cfn-lint, bandit, pip-audit where its database can be reached
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy

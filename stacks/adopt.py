@@ -38,7 +38,8 @@ class Adopt(BaseModel):
     """The user pool. One that an environment with ``removalPolicy: retain`` has left is adopted like any other."""
 
     user_pool_client_ids: list[_ClientId] = []
-    """App clients of that user pool whose users may use PubSub, the front end's first. They need the user pool."""
+    """App clients of that user pool whose users may use PubSub, the front end's first. They need the user pool. With
+    ``attachment: sign-in`` there may be nine, because an alarm watches each one's sign-ins."""
 
     identity_pool_id: Annotated[str, Field(pattern=r"^[a-z0-9-]+:[0-9a-f-]{36}$")] | None = None
     """The identity pool. Without one the deployment makes its own for the adopted user pool, with roles of its own."""

@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 # A state machine's name has at most 80 characters, and ours are called after the stack.
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html
 _LONGEST_STACK_NAME = 80 - len("-sweep")
+# Systems Manager reserves parameter names that begin so, in upper or lower case, and ours begin with the stack's name.
+# https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-parameter-name-constraints.html
+_RESERVED_PREFIXES = ("aws", "ssm")
 
 
 class PubSubPolicy(Construct):
@@ -75,15 +78,11 @@ class PubSubPolicy(Construct):
             log_retention_days: how long the logs of every function of these constructs are kept.
 
         Raises:
-            SettingsError: one of them is not allowed, or the stack's name is too long.
+            SettingsError: one of them is not allowed, or the stack's name is too long or begins with aws or ssm.
         """
         super().__init__(scope, construct_id)
+        _check_stack_name(self)
         stack_name = Stack.of(self).stack_name
-        if not Token.is_unresolved(stack_name) and len(stack_name) > _LONGEST_STACK_NAME:
-            raise SettingsError(
-                f"{self.node.path}: the stack's name {stack_name} has {len(stack_name)} characters; allowed: at most "
-                f"{_LONGEST_STACK_NAME}, as state machines are called after it"
-            )
         self.settings = _settings(
             self,
             {
@@ -242,6 +241,29 @@ class PubSubAttachment(Construct):
             self_attach=self_attach,
             sweep=sweep,
             leaving=leaving,
+        )
+
+
+def _check_stack_name(construct: Construct) -> None:
+    """Check that resources can be named after the stack.
+
+    Raises:
+        SettingsError: the stack's name is too long or begins with a reserved prefix.
+    """
+    stack = Stack.of(construct)
+    name = stack.stack_name
+    if not Token.is_unresolved(name) and len(name) > _LONGEST_STACK_NAME:
+        raise SettingsError(
+            f"{construct.node.path}: the stack's name {name} has {len(name)} characters; allowed: at most "
+            f"{_LONGEST_STACK_NAME}, as state machines are called after it"
+        )
+    while stack.nested_stack_parent:  # CloudFormation begins a nested stack's name with its parent's
+        stack = stack.nested_stack_parent
+    name = stack.stack_name
+    if name.lower().startswith(_RESERVED_PREFIXES):
+        raise SettingsError(
+            f"{construct.node.path}: the stack's name {name} begins with {name[:3]}; allowed: names that do not begin "
+            "with aws or ssm, because Systems Manager reserves these prefixes for parameters of AWS"
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from aws_cdk import RemovalPolicy
+from aws_cdk import Fn, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -78,12 +78,22 @@ class PubSubFunction(lambda_.Function):
         """The role, to attach policies to."""
 
 
-def function_log_group(scope: Construct, construct_id: str, settings: Settings) -> logs.LogGroup:
-    """Make a log group that keeps its records as long as the settings say and goes with the stack."""
+def function_log_group(
+    scope: Construct, construct_id: str, settings: Settings, *, name: str | None = None
+) -> logs.LogGroup:
+    """Make a log group that keeps its records as long as the settings say and goes with the stack.
+
+    Args:
+        scope: the construct it belongs to.
+        construct_id: its id there.
+        settings: retention and encryption.
+        name: its name; CloudFormation makes one up for None.
+    """
     key_arn = settings.log_group_key_arn
     log_group = logs.LogGroup(
         scope,
         construct_id,
+        log_group_name=name,
         retention=logs.RetentionDays.INFINITE,
         removal_policy=RemovalPolicy.DESTROY,
         encryption_key=kms.Key.from_key_arn(scope, f"{construct_id}Key", key_arn) if key_arn else None,
@@ -91,6 +101,22 @@ def function_log_group(scope: Construct, construct_id: str, settings: Settings) 
     resource = cast("logs.CfnLogGroup", log_group.node.default_child)
     resource.retention_in_days = settings.log_retention_days
     return log_group
+
+
+def delivered_log_group(scope: Construct, construct_id: str, settings: Settings) -> logs.LogGroup:
+    """Make a log group to which an AWS service, and not a role of ours, delivers log records.
+
+    For a log group of another name the service adds a statement to the account's resource policy of CloudWatch Logs,
+    which is limited to 5,120 characters and keeps the statement when the log group is deleted:
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-infrastructure-CWL.html,
+    https://github.com/anomalyco/sst/issues/125. The name is new with every creation of the stack, so that a log group
+    that is left behind does not stop the next one.
+    """
+    stack = Stack.of(scope)
+    unique = Fn.select(4, Fn.split("-", Fn.select(2, Fn.split("/", stack.stack_id))))
+    return function_log_group(
+        scope, construct_id, settings, name=f"/aws/vendedlogs/apis/{stack.stack_name}-{construct_id}-{unique}"
+    )
 
 
 def log_writer_role(scope: Construct, construct_id: str, log_group: logs.LogGroup, description: str) -> iam.Role:

@@ -56,6 +56,10 @@ def look_up(settings: Settings, *, account_id: str | None, region: str | None) -
             "group_role_arns": [*found.group_role_arns],
         }
     )
+    try:
+        settings.check_clients(adopt)
+    except ValueError as error:
+        raise SettingsError(f"{CONTEXT_KEY}: {error}") from None
     return settings.model_copy(update={"adopt": adopt})
 
 

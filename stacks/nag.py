@@ -1,16 +1,27 @@
-"""cdk-nag over the stack: ``python -m stacks.nag``. Each finding is fixed, or acknowledged on its resource."""
+"""cdk-nag and cfn-lint over the stack: ``python -m stacks.nag``.
+
+Each finding of cdk-nag is fixed, or acknowledged on its resource. Each finding of cfn-lint is fixed, or its check is
+ignored in ``.cfnlintrc`` with a reason.
+"""
 
 from __future__ import annotations
 
+import importlib
+import json
 import sys
 import tempfile
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from .amplify_pubsub_stack import AmplifyPubSubStack
-from .settings import Settings
+from .settings import CONTEXT_KEY, Settings, read_settings
+from .template_lint import lint
+
+if TYPE_CHECKING:
+    from aws_cdk import Stack
 
 # Together they make every resource that the settings can ask for.
 _VARIANTS: tuple[dict[str, Any], ...] = (
@@ -37,20 +48,67 @@ _VARIANTS: tuple[dict[str, Any], ...] = (
 )
 
 
+# These make no other resources, but put together the access modes and the ways to attach that those above do not.
+_LINTED_ONLY: tuple[dict[str, Any], ...] = (
+    {"accessMode": "documented", "attachment": "self-attach"},
+    {"accessMode": "least-privilege", "attachment": "self-attach"},
+)
+_REPOSITORY = Path(__file__).parent.parent
+_EXAMPLE = _REPOSITORY / "examples" / "cdk-app"
+
+
 def main() -> int:
-    """Synthesize under the AwsSolutions rules; 1 if anything is found, which CDK has then printed."""
-    for settings in _VARIANTS:
-        with tempfile.TemporaryDirectory() as directory:
-            app = App(outdir=directory)
-            AmplifyPubSubStack(app, Settings.model_validate(settings))
-            Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    """Synthesize under the AwsSolutions rules and lint the templates; 1 if anything is found and printed."""
+    with tempfile.TemporaryDirectory() as directory:
+        templates = []
+        for number, values in enumerate(_VARIANTS):
             try:
-                app.synth()
+                templates.append(_synthesize(Settings.model_validate(values), Path(directory, f"{number}"), nag=True))
             except RuntimeError as error:
-                print(f"cdk-nag: with settings {settings}: {str(error).partition('.')[0]}", file=sys.stderr)
+                print(f"cdk-nag: with settings {values}: {str(error).partition('.')[0]}", file=sys.stderr)
                 return 1
-    print(f"cdk-nag: no finding in {len(_VARIANTS)} variants of the stack")
+        print(f"cdk-nag: no finding in {len(_VARIANTS)} variants of the stack")
+        for number, values in enumerate(_LINTED_ONLY, start=len(templates)):
+            templates.append(_synthesize(Settings.model_validate(values), Path(directory, f"{number}"), nag=False))
+        templates += [_production(Path(directory, "prod")), _example(Path(directory, "example"))]
+        if lint(templates):
+            print("cfn-lint: fix each finding, or ignore its check in .cfnlintrc with a reason", file=sys.stderr)
+            return 1
+    print(f"cfn-lint: no finding in {len(templates)} templates")
     return 0
+
+
+def _synthesize(settings: Settings, directory: Path, *, nag: bool) -> Path:
+    """Synthesize the stack and return its template's path.
+
+    Raises:
+        RuntimeError: cdk-nag has found something, which CDK has printed.
+    """
+    app = App(outdir=str(directory), builtin_cloud_formation_validation=nag)
+    stack = AmplifyPubSubStack(app, settings)
+    if nag:
+        Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    app.synth()
+    return directory / stack.template_file
+
+
+def _production(directory: Path) -> Path:
+    """Return the template of the environment ``prod`` of this repository's cdk.json."""
+    section = json.loads((_REPOSITORY / "cdk.json").read_text())["context"][CONTEXT_KEY]
+    return _synthesize(read_settings(section, "prod"), directory, nag=False)
+
+
+def _example(directory: Path) -> Path:
+    """Return the template of the example of the constructs, whose own resources cdk-nag is not asked about."""
+    sys.path.insert(0, str(_EXAMPLE))
+    try:
+        orders_stack = importlib.import_module("orders_stack")
+    finally:
+        sys.path.remove(str(_EXAMPLE))
+    app = App(outdir=str(directory), builtin_cloud_formation_validation=False)
+    stack: Stack = orders_stack.OrdersStack(app, "Orders")
+    app.synth()
+    return directory / stack.template_file
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from .acknowledgements import acknowledge
-from .functions import PubSubFunction, function_log_group
+from .functions import PubSubFunction, delivered_log_group
 
 if TYPE_CHECKING:
     from .attaching_switch import AttachingSwitch
@@ -128,7 +128,7 @@ class SelfAttach(Construct):
             auto_deploy=True,
             throttle=apigateway.ThrottleSettings(rate_limit=per_second, burst_limit=2 * per_second),
         )
-        access_logs = function_log_group(self, "AccessLogs", settings)
+        access_logs = delivered_log_group(self, "AccessLogs", settings)
         resource = cast("apigateway.CfnStage", stage.node.default_child)
         resource.access_log_settings = apigateway.CfnStage.AccessLogSettingsProperty(
             destination_arn=access_logs.log_group_arn, format=json.dumps(_ACCESS_LOG)

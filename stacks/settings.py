@@ -20,6 +20,7 @@ from pydantic.alias_generators import to_camel
 from pubsub_client.outputs import LEAST_PRIVILEGE
 from pubsub_client.policies.facts import SERVICES
 from pubsub_client.policy_document import LONGEST, policy_document
+from pubsub_client.topic_patterns import check_pattern, check_shared, check_testable
 
 from .adopt import Adopt
 from .environment_patterns import example_of, is_pattern, key_for, overlapping
@@ -40,7 +41,9 @@ LogRetentionDays = Literal[
 AccessMode = Literal["guarded", "documented", "least-privilege"]
 Attachment = Literal["sign-in", "self-attach"]
 
-_SLASHES = 7
+# An alarm on a math expression takes ten metrics: one of each app client, and the trigger's.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDataQuery.html
+_MOST_WATCHED_CLIENTS = 9
 _LONGEST_SERVICE = max(SERVICES, key=len)
 _LONGEST_ARN_PREFIX = "arn:aws-us-gov:iot:ap-southeast-1:123456789012"
 
@@ -56,17 +59,7 @@ def _unique(values: list[str]) -> list[str]:
 
 
 def _topic_pattern(pattern: str) -> str:
-    """Check a pattern of topics as an IoT policy writes it.
-
-    https://docs.aws.amazon.com/iot/latest/developerguide/pub-sub-policy.html
-    https://docs.aws.amazon.com/general/latest/gr/iot-core.html#message-broker-limits
-    """
-    if wildcards := sorted({"#", "+"} & set(pattern)):
-        raise ValueError(f"an IoT policy takes {' and '.join(wildcards)} literally; * stands for any characters there")
-    if pattern.startswith("$"):
-        raise ValueError("reserved topics are opened by reservedTopics, not here")
-    if pattern.count("/") > _SLASHES:
-        raise ValueError(f"AWS IoT takes at most {_SLASHES} slashes in a topic")
+    check_pattern(pattern)
     return pattern
 
 
@@ -80,17 +73,9 @@ def _fit_the_mode(patterns: list[str], info: ValidationInfo) -> list[str]:
     """Check patterns of topics against the access mode."""
     least_privilege = info.data.get("access_mode") == LEAST_PRIVILEGE
     if least_privilege:
-        for pattern in patterns:
-            if wrong := {"*", ":"} & set(pattern.partition("/")[0]):
-                raise ValueError(
-                    f"in access mode {LEAST_PRIVILEGE} a shared topic has no {' and no '.join(sorted(wrong))} before "
-                    f"its first slash, and {pattern} has: it could reach users' own topics, which begin with the "
-                    "identity id"
-                )
-    elif not any(pattern.endswith("*") for pattern in patterns):
-        raise ValueError(
-            "one at least must end in *, so that the smoke test has topics of its own; pubsub-smoke/* will do"
-        )
+        check_shared(patterns)
+    else:
+        check_testable(patterns)
     own = _LONGEST_SERVICE if least_privilege else None
     length = len(json.dumps(policy_document(_LONGEST_ARN_PREFIX, patterns, own=own), separators=(",", ":")))
     if length > LONGEST:
@@ -109,8 +94,8 @@ _Topic = Annotated[
     Field(
         pattern=r"^[^\s,]{1,256}$",
         description="without ``+``, ``#`` and more than 7 slashes, not beginning with ``$``; in ``guarded`` and "
-        "``documented`` mode one at least ends in ``*``, in ``least-privilege`` mode none has ``*`` or ``:`` before "
-        "its first slash",
+        "``documented`` mode one at least ends in ``*``, in ``least-privilege`` mode none has ``*``, ``?``, ``$`` or "
+        "``:`` before its first slash",
     ),
     AfterValidator(_topic_pattern),
 ]
@@ -205,8 +190,8 @@ class Settings(BaseModel):
     ones; nobody reads or writes another's."""
 
     topics: _Topics = Field(default_factory=lambda given: _usual_topics(given.get("access_mode")))
-    """Patterns of the topics that the IoT policy opens to every signed-in user; ``*`` stands for any characters. In
-    ``least-privilege`` mode these are shared between users, and there are none unless set; else ``*``."""
+    """Patterns of the topics that the IoT policy opens to every signed-in user; ``*`` stands for any characters, ``?``
+    for one. In ``least-privilege`` mode these are shared between users, and there are none unless set; else ``*``."""
 
     reserved_topics: bool = False
     """Let signed-in users reach topics under ``$aws/`` and device shadows in ``guarded`` mode, as ``documented`` does
@@ -282,6 +267,7 @@ class Settings(BaseModel):
             )
         if self.adopt.chained_triggers and self.attachment != "sign-in":
             raise ValueError("adopt.chainedTriggers goes with attachment sign-in")
+        self.check_clients(self.adopt)
         if self.guards_by_deny and self.reserved_topics:
             others = "permissionsBoundary" if self.permissions_boundary else "adopted roles"
             raise ValueError(
@@ -289,6 +275,22 @@ class Settings(BaseModel):
                 "boundary's place cannot tell a shadow from its thing"
             )
         return self
+
+    def check_clients(self, adopt: Adopt) -> None:
+        """Check that the alarm ``trigger-unwired`` can watch every adopted app client.
+
+        Args:
+            adopt: what is adopted, as it is set or as it was looked up.
+
+        Raises:
+            ValueError: there are too many app clients.
+        """
+        count = len(adopt.user_pool_client_ids)
+        if self.attachment == "sign-in" and count > _MOST_WATCHED_CLIENTS:
+            raise ValueError(
+                f"adopt.userPoolClientIds names {count} app clients; allowed with attachment sign-in: at most "
+                f"{_MOST_WATCHED_CLIENTS}, because an alarm watches the sign-ins of each and takes ten metrics"
+            )
 
     @property
     def guards_by_deny(self) -> bool:

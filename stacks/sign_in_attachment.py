@@ -225,6 +225,7 @@ class SignInAttachment(Construct):
                             "cognito-idp:AdminInitiateAuth",
                             "cognito-idp:AdminRespondToAuthChallenge",
                             "cognito-idp:AdminUpdateUserAttributes",
+                            "cognito-idp:DescribeUserPoolClient",
                         ],
                         resources=[users.user_pool.user_pool_arn],
                     ),

@@ -145,12 +145,16 @@ class PubSubUserPool(Users):
 
 
 def _internal_client(scope: Construct, user_pool: cognito.IUserPool) -> cognito.UserPoolClient:
-    """The nested sign-in's app client: no secret (it could be read), custom challenge only, shortest tokens."""
+    """The nested sign-in's app client: custom challenge only, shortest tokens.
+
+    Its secret closes SignUp, ForgotPassword and the like, which an app client cannot turn off. It is no part of the
+    proof, because it can be read; the functions read it from Cognito, and it is in no template.
+    """
     client = cognito.UserPoolClient(
         scope,
         "InternalClient",
         user_pool=user_pool,
-        generate_secret=False,
+        generate_secret=True,
         auth_flows=cognito.AuthFlow(custom=True),
         disable_o_auth=True,
         prevent_user_existence_errors=True,

@@ -7,7 +7,9 @@ signs the same user in once more, on an app client whose challenge nobody but th
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+import hashlib
+import hmac
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from attachment import proof
@@ -24,6 +26,47 @@ https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_
 """
 
 
+class ClientSecrets:
+    """The secrets of app clients, which Cognito wants proof of from whoever signs a user in on them.
+
+    The internal client's secret keeps others from signing up on it and from having codes sent: these operations need no
+    AWS credentials, and no flow of the client's turns them off. It proves nothing about who signs in: administrators
+    and read-only staff can read it, and tokens are issued only for the MAC.
+
+    Each execution environment reads a secret once and keeps it in its memory: reading app clients has a low quota,
+    https://docs.aws.amazon.com/cognito/latest/developerguide/quotas.html
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, str | None] = {}
+
+    def hash(
+        self, cognito: CognitoIdentityProviderClient, user_pool_id: str, client_id: str, user_name: str
+    ) -> dict[str, str]:
+        """Return the parameter ``SECRET_HASH`` of a call; nothing for an app client that has no secret.
+
+        https://docs.aws.amazon.com/cognito/latest/developerguide/signing-up-users-in-your-app.html#cognito-user-pools-computing-secret-hash
+
+        Raises:
+            botocore.exceptions.ClientError: Cognito refuses to describe the app client.
+        """
+        if client_id not in self._known:
+            client = cognito.describe_user_pool_client(UserPoolId=user_pool_id, ClientId=client_id)["UserPoolClient"]
+            self._known[client_id] = client.get("ClientSecret")
+        secret = self._known[client_id]
+        if secret is None:
+            return {}
+        mac = hmac.digest(secret.encode(), f"{user_name}{client_id}".encode(), hashlib.sha256)
+        return {"SECRET_HASH": base64.b64encode(mac).decode()}
+
+    def forget(self, client_id: str) -> None:
+        """Read the secret of an app client anew the next time: somebody may have changed it."""
+        self._known.pop(client_id, None)
+
+
+_secrets = ClientSecrets()
+
+
 @dataclass(frozen=True)
 class NestedSignIn:
     """The clients and names a nested sign-in needs."""
@@ -35,6 +78,7 @@ class NestedSignIn:
     mac_key_id: str
     user_pool_id: str
     client_id: str
+    secrets: ClientSecrets = field(default=_secrets, repr=False)
 
     def id_token(self, user_name: str) -> str:
         """Sign the user in and return the ID token.
@@ -45,12 +89,17 @@ class NestedSignIn:
             KeyError: an answer lacks what it must have.
             botocore.exceptions.ClientError: Cognito or KMS refuses.
         """
-        started = self.cognito.admin_initiate_auth(
-            UserPoolId=self.user_pool_id,
-            ClientId=self.client_id,
-            AuthFlow="CUSTOM_AUTH",
-            AuthParameters={"USERNAME": user_name},
-        )
+        who = {
+            "USERNAME": user_name,
+            **self.secrets.hash(self.cognito, self.user_pool_id, self.client_id, user_name),
+        }
+        try:
+            started = self.cognito.admin_initiate_auth(
+                UserPoolId=self.user_pool_id, ClientId=self.client_id, AuthFlow="CUSTOM_AUTH", AuthParameters=who
+            )
+        except self.cognito.exceptions.NotAuthorizedException:
+            self.secrets.forget(self.client_id)
+            raise
         if started["ChallengeName"] != "CUSTOM_CHALLENGE":
             raise _unexpected(started["ChallengeName"])
         mac = self.kms.generate_mac(
@@ -67,7 +116,7 @@ class NestedSignIn:
             UserPoolId=self.user_pool_id,
             ClientId=self.client_id,
             ChallengeName="CUSTOM_CHALLENGE",
-            ChallengeResponses={"USERNAME": user_name, "ANSWER": base64.b64encode(mac).decode()},
+            ChallengeResponses={**who, "ANSWER": base64.b64encode(mac).decode()},
             Session=started["Session"],
             ClientMetadata=NESTED,
         )

@@ -201,6 +201,7 @@ def _make_internal_client(context: Context, parameter: str, configuration: Mappi
         {
             "UserPoolId": pool_id,
             "ClientName": "InternalClient",
+            "GenerateSecret": True,
             "ExplicitAuthFlows": [CUSTOM],
             "IdTokenValidity": 5,
             "AccessTokenValidity": 5,

@@ -19,6 +19,7 @@ from pubsub_client.cli import options
 from pubsub_client.cli.told import Told, tell
 from pubsub_client.operations.failure import aws_errors_explained
 from pubsub_client.outputs import TRIGGERS
+from pubsub_client.topic_patterns import check_pattern, check_shared, check_testable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,6 +96,7 @@ def adopt(
         raise typer.BadParameter(f"--chained-trigger: {unknown[0]!r} given; allowed: {', '.join(TRIGGERS)}")
     if chained and attachment is not Attachment.SIGN_IN:
         raise typer.BadParameter("--chained-trigger goes with --attachment sign-in")
+    _check_topics(topic or [], access_mode)
     options.log_if(verbose)
     aws = Aws(profile, region, endpoint_url)
     given = Adopted(
@@ -108,6 +110,22 @@ def adopt(
             stacks, pools = parent_stacks(aws), candidates(aws)
             told = Told([*_candidates(stacks, pools)], {"candidates": _members(stacks, pools)})
     tell(told, "adopt", aws, None, json=json, redact=redact)
+
+
+def _check_topics(topics: list[str], access_mode: AccessMode) -> None:
+    """Check --topic as the settings will check it.
+
+    Raises:
+        typer.BadParameter: the settings would refuse one of the patterns.
+    """
+    if not topics:
+        return
+    try:
+        for each in topics:
+            check_pattern(each)
+        (check_shared if access_mode is AccessMode.LEAST_PRIVILEGE else check_testable)(topics)
+    except ValueError as error:
+        raise typer.BadParameter(f"--topic: {', '.join(map(repr, topics))} given; {error}") from None
 
 
 def _told(aws: Aws, given: Adopted, amplify_stack: str | None, choice: Choice) -> Told:

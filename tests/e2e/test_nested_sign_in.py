@@ -12,7 +12,9 @@ import boto3
 import pytest
 
 from attachment import proof
+from attachment.nested_sign_in import ClientSecrets
 from pubsub_client.outputs import Output
+from tests.e2e.conftest import PASSWORD
 from tests.e2e.key_thief import stolen_key
 
 if TYPE_CHECKING:
@@ -35,16 +37,22 @@ class Challenge:
 
 @dataclass(frozen=True)
 class Attacker:
-    """Somebody with the public API, and the internal client's id, which is no secret."""
+    """Somebody with the public API, the internal client's id, and its secret, which read-only staff can read."""
 
     deployment: Deployment
     internal_client_id: str
+
+    def secret_hash(self, user_name: str, client_id: str | None) -> dict[str, str]:
+        """Return what proves that the internal client's secret is known; other clients have none."""
+        if client_id not in (None, self.internal_client_id):
+            return {}
+        return internal_secret_hash(self.deployment, self.internal_client_id, user_name)
 
     def start(self, user_name: str, client_id: str | None = None, **parameters: str) -> Challenge:
         answer = self.deployment.public("cognito-idp").initiate_auth(
             ClientId=client_id or self.internal_client_id,
             AuthFlow="CUSTOM_AUTH",
-            AuthParameters={"USERNAME": user_name, **parameters},
+            AuthParameters={"USERNAME": user_name, **self.secret_hash(user_name, client_id), **parameters},
         )
         assert "AuthenticationResult" not in answer
         return Challenge(user_name, answer["Session"], answer["ChallengeParameters"]["nonce"])
@@ -53,7 +61,11 @@ class Attacker:
         answered: dict[str, Any] = self.deployment.public("cognito-idp").respond_to_auth_challenge(
             ClientId=client_id or self.internal_client_id,
             ChallengeName="CUSTOM_CHALLENGE",
-            ChallengeResponses={"USERNAME": challenge.user_name, "ANSWER": answer},
+            ChallengeResponses={
+                "USERNAME": challenge.user_name,
+                "ANSWER": answer,
+                **self.secret_hash(challenge.user_name, client_id),
+            },
             Session=challenge.session,
         )
         return answered
@@ -70,6 +82,11 @@ class Attacker:
 def _internal_client_id(deployment: Deployment) -> str:
     parameter = deployment.cloud.client("ssm").get_parameter(Name=f"/{deployment.app.stack_name}/sign-in-attachment")
     return str(json.loads(parameter["Parameter"]["Value"])["internalClientId"])
+
+
+def internal_secret_hash(deployment: Deployment, client_id: str, user_name: str) -> dict[str, str]:
+    """Return the parameter with which the trigger signs a user in on the internal client."""
+    return ClientSecrets().hash(deployment.cloud.client("cognito-idp"), deployment.user_pool_id, client_id, user_name)
 
 
 @pytest.fixture(scope="module")
@@ -170,8 +187,38 @@ def test_the_internal_client_takes_no_password(deployment: Deployment, attacker:
         public.initiate_auth(
             ClientId=attacker.internal_client_id,
             AuthFlow=flow,
-            AuthParameters={"USERNAME": deployment.make_user(), "PASSWORD": "x", "SRP_A": "ab" * 128},
+            AuthParameters={
+                "USERNAME": (user := deployment.make_user()),
+                "PASSWORD": "x",
+                "SRP_A": "ab" * 128,
+                **attacker.secret_hash(user, None),
+            },
         )
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters"),
+    [
+        ("sign_up", {"Password": PASSWORD, "UserAttributes": [{"Name": "email", "Value": "eve@example.com"}]}),
+        ("confirm_sign_up", {"ConfirmationCode": "000000"}),
+        ("resend_confirmation_code", {}),
+        ("forgot_password", {}),
+        ("confirm_forgot_password", {"ConfirmationCode": "000000", "Password": PASSWORD}),
+        ("initiate_auth", {"AuthFlow": "CUSTOM_AUTH"}),
+    ],
+)
+def test_nothing_can_be_done_on_the_internal_client_without_its_secret(
+    deployment: Deployment, attacker: Attacker, operation: str, parameters: dict[str, Any]
+) -> None:
+    user = f"eve-{secrets.token_hex(4)}" if operation == "sign_up" else deployment.make_user()
+    public = deployment.public("cognito-idp")
+    who = {"AuthParameters": {"USERNAME": user}} if operation == "initiate_auth" else {"Username": user}
+    with pytest.raises(public.exceptions.NotAuthorizedException, match="secret"):
+        getattr(public, operation)(ClientId=attacker.internal_client_id, **who, **parameters)
+    users = deployment.cloud.client("cognito-idp").list_users(
+        UserPoolId=deployment.user_pool_id, Filter=f'username = "{user}"'
+    )["Users"]
+    assert len(users) == (operation != "sign_up")
 
 
 def test_only_the_two_functions_may_use_the_key(deployment: Deployment) -> None:

@@ -120,12 +120,13 @@ def test_a_marker_of_another_epoch_does_not_save_the_attachment(deployment: Depl
 class TestWithoutAPermission:
     """The trigger cannot attach, and what it owes is done by the retry queue's worker, which may."""
 
-    @pytest.fixture(params=["attach", "sign-in", "configuration"])
+    @pytest.fixture(params=["attach", "sign-in", "secret", "configuration"])
     def denied(self, deployment: Deployment, request: pytest.FixtureRequest) -> Iterator[str]:
         """Take one permission of the trigger away; yield the reason its log must give."""
         action, reason = {
             "attach": ("iot:AttachPolicy", "AttachPolicy: AccessDeniedException"),
             "sign-in": ("cognito-idp:AdminInitiateAuth", "AdminInitiateAuth: AccessDeniedException"),
+            "secret": ("cognito-idp:DescribeUserPoolClient", "DescribeUserPoolClient: AccessDeniedException"),
             "configuration": ("ssm:GetParameters", "GetParameters: AccessDeniedException"),
         }[request.param]
         role, name, document = deployment.inline_policy(Output.POST_AUTHENTICATION_FUNCTION_NAME, action)

@@ -15,6 +15,7 @@ import pytest
 from pycognito.aws_srp import AWSSRP
 from pycognito.exceptions import ForceChangePasswordException
 
+from attachment.nested_sign_in import ClientSecrets
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import PASSWORD, Deployment, deploy_environment
 from tests.e2e.totp import set_up_totp, sign_in_with_totp, totp
@@ -248,7 +249,7 @@ class TestNobody:
                 ClientId=_internal_client_id(kinds),
                 ChallengeName="CUSTOM_CHALLENGE",
                 Session=asked["Session"],
-                ChallengeResponses={"USERNAME": "nobody", "ANSWER": "AAAA"},
+                ChallengeResponses={"USERNAME": "nobody", "ANSWER": "AAAA", **_secret_hash(kinds, "nobody")},
             )
 
         assert refusal(sign_in)[0] == "NotAuthorizedException"
@@ -317,8 +318,13 @@ def _start_nested_sign_in(kinds: Deployment, name: str) -> Any:
         UserPoolId=kinds.user_pool_id,
         ClientId=_internal_client_id(kinds),
         AuthFlow="CUSTOM_AUTH",
-        AuthParameters={"USERNAME": name},
+        AuthParameters={"USERNAME": name, **_secret_hash(kinds, name)},
     )
+
+
+def _secret_hash(kinds: Deployment, name: str) -> dict[str, str]:
+    client_id = _internal_client_id(kinds)
+    return ClientSecrets().hash(kinds.cloud.client("cognito-idp"), kinds.user_pool_id, client_id, name)
 
 
 @contextmanager

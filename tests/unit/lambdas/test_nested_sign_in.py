@@ -10,13 +10,16 @@ from botocore.stub import Stubber
 
 from attachment import proof
 from attachment.errors import NewPasswordRequiredError, UnexpectedChallengeError
-from attachment.nested_sign_in import NESTED, NestedSignIn
+from attachment.nested_sign_in import NESTED, ClientSecrets, NestedSignIn
 from attachment.sdk_session import guarded_session
 
 if TYPE_CHECKING:
     from tests.unit.lambdas.conftest import Load
 
 _MAC = bytes(range(32))
+# printf '%s' adainternalclient | openssl dgst -sha256 -hmac 24-characters-or-more-of -binary | base64
+_SECRET = "24-characters-or-more-of"  # noqa: S105
+_HASH = "h2kysyahOA/QyRoWk3HzfjdpsYnIaMwBtS9SnPu2zRg="
 _CHALLENGE = {
     "ChallengeName": "CUSTOM_CHALLENGE",
     "ChallengeParameters": {"nonce": "n1"},
@@ -25,9 +28,13 @@ _CHALLENGE = {
 
 
 class Chain:
-    """A nested sign-in whose Cognito and KMS answer what a test says, and only to the requests they must get."""
+    """A nested sign-in whose Cognito and KMS answer what a test says, and only to the requests they must get.
 
-    def __init__(self) -> None:
+    Args:
+        secret: the internal client's; None for a client without one.
+    """
+
+    def __init__(self, secret: str | None = _SECRET) -> None:
         options: dict[str, Any] = {
             "region_name": "eu-west-1", "aws_access_key_id": "unit", "aws_secret_access_key": "unit"
         }  # fmt: skip
@@ -36,7 +43,18 @@ class Chain:
         self.cognito, self.answering, self.kms = Stubber(cognito), Stubber(answering), Stubber(kms)
         for stub in (self.cognito, self.answering, self.kms):
             stub.activate()
-        self.sign_in = NestedSignIn(cognito, answering, kms, "mac-key", "eu-west-1_pool", "internalclient")
+        self.sign_in = NestedSignIn(
+            cognito, answering, kms, "mac-key", "eu-west-1_pool", "internalclient", ClientSecrets()
+        )
+        self.who = {"USERNAME": "ada", **({"SECRET_HASH": _HASH} if secret else {})}
+        self.describes(secret)
+
+    def describes(self, secret: str | None) -> None:
+        self.cognito.add_response(
+            "describe_user_pool_client",
+            {"UserPoolClient": {"ClientId": "internalclient", **({"ClientSecret": secret} if secret else {})}},
+            {"UserPoolId": "eu-west-1_pool", "ClientId": "internalclient"},
+        )
 
     def starts(self, answer: dict[str, Any]) -> None:
         self.cognito.add_response(
@@ -46,7 +64,7 @@ class Chain:
                 "UserPoolId": "eu-west-1_pool",
                 "ClientId": "internalclient",
                 "AuthFlow": "CUSTOM_AUTH",
-                "AuthParameters": {"USERNAME": "ada"},
+                "AuthParameters": self.who,
             },
         )
 
@@ -66,21 +84,52 @@ class Chain:
                 "UserPoolId": "eu-west-1_pool",
                 "ClientId": "internalclient",
                 "ChallengeName": "CUSTOM_CHALLENGE",
-                "ChallengeResponses": {"USERNAME": "ada", "ANSWER": base64.b64encode(_MAC).decode()},
+                "ChallengeResponses": {**self.who, "ANSWER": base64.b64encode(_MAC).decode()},
                 "Session": _CHALLENGE["Session"],
                 "ClientMetadata": NESTED,
             },
         )
 
 
-def test_the_mac_of_the_challenge_is_exchanged_for_the_id_token() -> None:
-    chain = Chain()
+@pytest.mark.parametrize("secret", [_SECRET, None])
+def test_the_mac_of_the_challenge_is_exchanged_for_the_id_token(secret: str | None) -> None:
+    chain = Chain(secret)
     chain.starts(_CHALLENGE)
     chain.makes_the_mac()
     chain.answers({"AuthenticationResult": {"IdToken": "id-token"}})
     assert chain.sign_in.id_token("ada") == "id-token"
     chain.cognito.assert_no_pending_responses()
     chain.kms.assert_no_pending_responses()
+
+
+def test_the_secret_is_read_once() -> None:
+    chain = Chain()
+    for _ in range(2):
+        chain.starts(_CHALLENGE)
+        chain.makes_the_mac()
+        chain.answers({"AuthenticationResult": {"IdToken": "id-token"}})
+        chain.sign_in.id_token("ada")
+    chain.cognito.assert_no_pending_responses()
+
+
+def test_the_secret_is_read_again_after_a_refusal() -> None:
+    chain = Chain()
+    chain.cognito.add_client_error("admin_initiate_auth", "NotAuthorizedException")
+    with pytest.raises(chain.sign_in.cognito.exceptions.NotAuthorizedException):
+        chain.sign_in.id_token("ada")
+    chain.describes(_SECRET)
+    chain.starts(_CHALLENGE)
+    chain.makes_the_mac()
+    chain.answers({"AuthenticationResult": {"IdToken": "id-token"}})
+    assert chain.sign_in.id_token("ada") == "id-token"
+
+
+def test_no_representation_of_the_sign_in_shows_the_secret() -> None:
+    chain = Chain()
+    chain.cognito.add_client_error("admin_initiate_auth", "InternalErrorException")
+    with pytest.raises(chain.sign_in.cognito.exceptions.InternalErrorException):
+        chain.sign_in.id_token("ada")
+    assert _SECRET not in f"{chain.sign_in!r} {chain.sign_in.secrets!r}"
 
 
 @pytest.mark.parametrize("challenge", ["SMS_MFA", "SOFTWARE_TOKEN_MFA"])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aws_cdk import App, Stack
+from aws_cdk import App, NestedStack, Stack
 from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
@@ -127,6 +127,11 @@ def test_alarms_notify_a_topic_of_the_same_stack() -> None:
     assert all(each["AlarmActions"] == [{"Ref": topic}] for each in alarms)
 
 
+def _nested_in_a_reserved_name() -> None:
+    outer = Stack(App(builtin_cloud_formation_validation=False), "aws-orders")
+    PubSubPolicy(NestedStack(outer, "Inner"), "Policy", policy_name="orders")
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -136,6 +141,9 @@ def test_alarms_notify_a_topic_of_the_same_stack() -> None:
         (lambda: _Application(attachment=lambda _: {"sweep_schedule": "daily"}), "Orders/Attachment: sweep.schedule: "),
         (lambda: _Application(attachment=lambda _: {"user_pool_clients": []}), "Orders/Attachment: user_pool_clients "),
         (lambda: _Application(name="O" * 75), f"{'O' * 75}/Policy: the stack's name {'O' * 75} has 75 characters; "),
+        (lambda: _Application(name="AwsOrders"), "AwsOrders/Policy: the stack's name AwsOrders begins with Aws; "),
+        (lambda: _Application(name="ssm-orders"), "ssm-orders/Policy: the stack's name ssm-orders begins with ssm; "),
+        (_nested_in_a_reserved_name, "aws-orders/Inner/Policy: the stack's name aws-orders begins with aws; "),
     ],
 )
 def test_what_is_not_allowed_is_named_with_the_constructs_path(make: Callable[[], object], message: str) -> None:

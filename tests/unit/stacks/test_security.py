@@ -41,11 +41,11 @@ def test_the_front_ends_client_has_no_secret_and_signs_in_by_srp_alone(template:
     assert web["PreventUserExistenceErrors"] == "ENABLED"
 
 
-def test_the_internal_client_has_no_secret_the_custom_flow_alone_and_the_shortest_tokens(
+def test_the_internal_client_has_a_secret_the_custom_flow_alone_and_the_shortest_tokens(
     template: Template,
 ) -> None:
     _, internal = _clients(template)
-    assert internal["GenerateSecret"] is False
+    assert internal["GenerateSecret"] is True  # without one, anybody may sign up and have codes sent on it
     assert internal["ExplicitAuthFlows"] == ["ALLOW_CUSTOM_AUTH"]
     assert internal["AllowedOAuthFlowsUserPoolClient"] is False
     assert internal["EnableTokenRevocation"] is True
@@ -212,7 +212,7 @@ def test_the_trigger_may_do_its_four_steps_and_queue_what_is_owed(template: Temp
     assert set(allowed) == {
         '"ssm:GetParameters"',
         '["cognito-idp:AdminInitiateAuth", "cognito-idp:AdminRespondToAuthChallenge", '
-        '"cognito-idp:AdminUpdateUserAttributes"]',
+        '"cognito-idp:AdminUpdateUserAttributes", "cognito-idp:DescribeUserPoolClient"]',
         '"iot:AttachPolicy"',
         '"sqs:SendMessage"',
     }
@@ -234,6 +234,7 @@ def test_the_worker_may_read_its_queue_attach_and_set_dead_letters_aside(templat
         "cognito-idp:AdminInitiateAuth",
         "cognito-idp:AdminRespondToAuthChallenge",
         "cognito-idp:AdminUpdateUserAttributes",
+        "cognito-idp:DescribeUserPoolClient",
     }
     for action, resource in allowed.items():
         if action.startswith("cognito-idp"):
@@ -267,6 +268,13 @@ def test_only_this_user_pool_may_invoke_the_trigger_functions(template: Template
     assert len(permissions) == 4
     for permission in permissions:
         assert permission["SourceArn"] == {"Fn::GetAtt": [pool, "Arn"]}
+
+
+def test_nothing_in_the_template_reads_the_secret_of_the_internal_client(template: Template) -> None:
+    """Neither an attribute of the client nor a custom resource that describes it."""
+    text = json.dumps({name: each for name, each in template.json.items() if name != "Description"})
+    assert "ClientSecret" not in text
+    assert [name for name in template.json["Resources"] if "DescribeCognitoUserPoolClient" in name] == []
 
 
 def test_no_output_and_no_environment_variable_carries_a_secret(template: Template) -> None:

@@ -74,6 +74,19 @@ class TestRoute:
         assert lifecycle in function[1]["DependsOn"]
 
 
+def test_services_deliver_to_log_groups_that_add_nothing_to_the_accounts_resource_policy(everything: Template) -> None:
+    """Other log groups are written to by functions, with their roles' permissions."""
+    functions = everything.resources("AWS::Lambda::Function").values()
+    written = {each["LoggingConfig"]["LogGroup"]["Ref"] for each in functions}
+    groups = everything.resources("AWS::Logs::LogGroup")
+    delivered = {name: groups[name]["LogGroupName"]["Fn::Join"][1] for name in groups.keys() - written}
+    (stage,) = everything.resources("AWS::ApiGatewayV2::Stage").values()
+    assert stage["AccessLogSettings"]["DestinationArn"] == {"Fn::GetAtt": [*delivered, "Arn"]}
+    ((prefix, unique),) = delivered.values()
+    assert prefix == "/aws/vendedlogs/apis/AmplifyPubSub-AccessLogs-"
+    assert "AWS::StackId" in json.dumps(unique)
+
+
 class TestUsers:
     @pytest.mark.parametrize(
         "settings",

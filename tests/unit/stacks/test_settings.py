@@ -191,6 +191,15 @@ def test_patterns_that_stand_for_the_same_names_are_refused(patterns: list[str],
             None,
             "amplify-pubsub: adopt.chainedTriggers goes with attachment sign-in",
         ),
+        (
+            {
+                "adopt": {"userPoolId": "eu-west-1_abc", "userPoolClientIds": [f"client{n}" for n in range(10)]},
+                "attachment": "sign-in",
+            },
+            None,
+            "amplify-pubsub: adopt.userPoolClientIds names 10 app clients; allowed with attachment sign-in: at most 9, "
+            "because an alarm watches the sign-ins of each and takes ten metrics",
+        ),
         ({"mfa": "required"}, None, "amplify-pubsub.mfa: 'required' given; input should be 'off' or 'optional'"),
         ({"markerDays": "30"}, None, "amplify-pubsub.markerDays: '30' given; input should be a valid integer"),
         ({"markerDays": True}, None, "amplify-pubsub.markerDays: True given; input should be a valid integer"),
@@ -272,7 +281,18 @@ def test_in_least_privilege_mode_no_topic_is_shared_unless_one_is_named() -> Non
 
 
 @pytest.mark.parametrize(
-    ("topic", "wrong"), [("*", "*"), ("us*/news", "*"), ("us-east-1:1234/news", ":"), ("*:*/news", "* and no :")]
+    ("topic", "wrong"),
+    [
+        ("*", "*"),
+        ("us*/news", "*"),
+        ("us-east-1:1234/news", ":"),
+        ("*:*/news", "* and no :"),
+        ("?" * 46 + "/news", "?"),
+        ("?aws/things/*", "?"),
+        ("eu-west-1?????????-????-????-????-????????????/*", "?"),
+        ("eu-west-1${:}*", "$ and no * and no :"),
+        ("r${iot:ClientId}/news", "$ and no :"),
+    ],
 )
 def test_in_least_privilege_mode_a_shared_topic_never_reaches_users_own(topic: str, wrong: str) -> None:
     with pytest.raises(SettingsError) as raised:
@@ -284,18 +304,34 @@ def test_in_least_privilege_mode_a_shared_topic_never_reaches_users_own(topic: s
     )
 
 
-@given(
-    topic=st.text("ab:*/", min_size=1, max_size=12),
-    identity=st.uuids(),
-    rest=st.text("ab:/", max_size=8),
-)
-def test_a_shared_topic_that_is_taken_matches_no_topic_of_anybodys_own(topic: str, identity: UUID, rest: str) -> None:
+def _accepts(topic: str) -> bool:
     try:
         _least_privilege(topic)
     except SettingsError:
-        return
-    assert not fnmatchcase(f"ab-1:{identity}/{rest}", topic)
-    assert not fnmatchcase(f"a:{identity}/{rest}", topic)
+        return False
+    return True
+
+
+@given(
+    topic=st.text("ab1-:*?$/", min_size=1, max_size=12),
+    identity=st.uuids(),
+    rest=st.text("ab:/", max_size=8),
+)
+def test_an_accepted_shared_topic_matches_no_users_own_topic(topic: str, identity: UUID, rest: str) -> None:
+    if _accepts(topic):
+        assert not fnmatchcase(f"ab-1:{identity}/{rest}", topic)
+        assert not fnmatchcase(f"a:{identity}/{rest}", topic)
+
+
+@given(data=st.data(), identity=st.uuids(), rest=st.text("ab:/", max_size=8))
+def test_no_pattern_made_from_a_users_own_topic_is_accepted(data: st.DataObject, identity: UUID, rest: str) -> None:
+    topic = f"ab-1:{identity}/{rest}"
+    unknown = data.draw(st.sets(st.integers(0, len(topic) - 1)).map(lambda drawn: drawn | {len("ab-1")}))
+    pattern = "".join("?" if index in unknown else each for index, each in enumerate(topic))
+    if data.draw(st.booleans()):
+        pattern = f"{pattern[: data.draw(st.integers(0, len(pattern)))]}*"
+    assert fnmatchcase(topic, pattern)
+    assert not _accepts(pattern)
 
 
 def test_topics_that_the_policy_has_no_room_for_are_refused() -> None:
