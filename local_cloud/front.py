@@ -26,6 +26,7 @@ _GET: dict[str, Callable[[], object]] = {
 _POST: dict[str, Callable[[object], object]] = {
     "/_local_cloud/identities": seeds.identities,
     "/_local_cloud/attachments": seeds.attachments,
+    "/_local_cloud/pool-settings": seeds.pool_setting,
     _FAULTS: settings.change,
 }
 _DELETE: dict[str, Callable[[dict[str, list[str]]], object]] = {_FAULTS: settings.clear}
