@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 from iam_propagation import waits_for_permissions
-from pool_update import kept
+from pool_update import keep_unknown_members, kept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _identity_pools = boto3.client("cognito-identity", config=Config(retries={"mode": "standard", "total_max_attempts": 8}))
+keep_unknown_members(_identity_pools, "DescribeIdentityPool")
 
 
 @waits_for_permissions(_identity_pools)
@@ -23,6 +24,7 @@ def on_event(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     Properties: ``IdentityPoolId``; ``ProviderName``, the user pool's name among logins; ``ClientId``.
 
     Raises:
+        SettingsWouldBeLostError: an update would reset settings of the pool. Nothing was changed.
         botocore.exceptions.ClientError: Cognito refuses.
     """
     properties = event["ResourceProperties"]

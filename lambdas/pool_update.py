@@ -1,19 +1,70 @@
-"""Updates of a Cognito pool that change one thing: whatever an update is not given is set back to its default.
+"""Updates of a Cognito pool that change one thing: whatever an update is not given can be set back to its default.
 
 https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UpdateUserPool.html
 https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_UpdateIdentityPool.html
+
+The AWS SDK drops response members that it does not know, and Lambda's own SDK is older than Cognito. An update made
+from what the SDK returns would reset these settings, so the raw answer is compared with the SDK's model first.
 """
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+import botocore
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from botocore.awsrequest import AWSResponse
     from botocore.client import BaseClient
+    from botocore.model import OperationModel
 
 _TAGS = ("IdentityPoolTags", "UserPoolTags")
+_EMPTY: tuple[Any, ...] = (None, "", [], {})
+_NOT_SETTINGS = frozenset(
+    {
+        "AliasAttributes", "Arn", "CreationDate", "CustomDomain", "Domain", "EmailConfigurationFailure",
+        "EstimatedNumberOfUsers", "Id", "LastModifiedDate", "Name", "ResponseMetadata", "SchemaAttributes",
+        "SmsConfigurationFailure", "Status", "UsernameAttributes", "UsernameConfiguration",
+    }
+)  # fmt: skip
+"""What a Describe operation returns and the update does not take because it does not change it: facts about the pool,
+and what is fixed when the pool is created or is changed by an operation of its own."""
+
+
+class SettingsWouldBeLostError(Exception):
+    """An update would reset settings of the pool, so it was not made; the message names them."""
+
+
+def keep_unknown_members(client: BaseClient, operation: str) -> None:
+    """Have an operation of this client also return the response members that the SDK does not know.
+
+    Args:
+        client: a boto3 client of a service that answers JSON.
+        operation: the operation's name in the API, such as ``DescribeUserPool``.
+    """
+    service_id = client.meta.service_model.service_id.hyphenize()
+    client.meta.events.register(f"after-call.{service_id}.{operation}", _add_unknown_members)
+
+
+def _add_unknown_members(http_response: AWSResponse, parsed: dict[str, Any], model: OperationModel, **_: Any) -> None:
+    if http_response.status_code == 200:  # noqa: PLR2004
+        _merge(json.loads(http_response.content), parsed, model.output_shape)
+
+
+def _merge(raw: Any, parsed: Any, shape: Any) -> None:
+    """Add to what the SDK has parsed what its model lacks, nested structures included."""
+    if shape.type_name == "structure":
+        for name, value in raw.items():
+            if name not in shape.members:
+                parsed.setdefault(name, value)
+            elif name in parsed:
+                _merge(value, parsed[name], shape.members[name])
+    elif shape.type_name == "list":
+        for raw_each, parsed_each in zip(raw, parsed, strict=True):
+            _merge(raw_each, parsed_each, shape.member)
 
 
 def kept(client: BaseClient, operation: str, described: Mapping[str, Any]) -> dict[str, Any]:
@@ -22,10 +73,34 @@ def kept(client: BaseClient, operation: str, described: Mapping[str, Any]) -> di
     Args:
         client: the boto3 client of the service.
         operation: the update, such as ``UpdateUserPool``.
-        described: what the pool's Describe operation tells.
+        described: what the pool's Describe operation returns, with :func:`keep_unknown_members`.
+
+    Raises:
+        SettingsWouldBeLostError: the pool has settings that the update does not take, or that the SDK does not know.
     """
     shape: Any = client.meta.service_model.operation_model(operation).input_shape
-    taken = {name: value for name, value in described.items() if name in shape.members and value not in ("", [], {})}
-    for tags in taken.keys() & {*_TAGS}:  # those of AWS itself are told, and refused
+    if lost := [*_lost(described, shape)]:
+        raise SettingsWouldBeLostError(
+            f"{operation} would reset {', '.join(lost)} of the pool: the AWS SDK here (botocore "
+            f"{botocore.__version__}) cannot send it. Nothing was changed. Use attachment self-attach, which changes "
+            "no pool, until Lambda's SDK knows the setting"
+        )
+    taken = {name: value for name, value in described.items() if name in shape.members and value not in _EMPTY}
+    for tags in taken.keys() & {*_TAGS}:  # those of AWS itself are returned, and refused
         taken[tags] = {key: value for key, value in taken[tags].items() if not key.startswith("aws:")}
     return taken
+
+
+def _lost(described: Any, shape: Any, path: str = "") -> Iterator[str]:
+    """Yield the paths of what is described and cannot be sent."""
+    if shape.type_name == "structure":
+        for name, value in described.items():
+            if value in _EMPTY or (not path and name in _NOT_SETTINGS):
+                continue
+            if name not in shape.members:
+                yield f"{path}{name}"
+            else:
+                yield from _lost(value, shape.members[name], f"{path}{name}.")
+    elif shape.type_name == "list":
+        for each in described:
+            yield from _lost(each, shape.member, path)

@@ -29,6 +29,7 @@ _POST: dict[str, Callable[[object], object]] = {
     "/_local_cloud/identities": seeds.identities,
     "/_local_cloud/attachments": seeds.attachments,
     "/_local_cloud/state": saved_state.save,
+    "/_local_cloud/pool-settings": seeds.pool_setting,
     _FAULTS: settings.change,
     _TRIGGER_EVENTS: trigger_events.change,
 }

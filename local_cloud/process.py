@@ -274,6 +274,17 @@ class LocalCloud:
         document = {"directory": str(directory.resolve())}
         ask(f"{self.endpoint_url}/_local_cloud/state", "POST", document, refusal_error=ValueError)
 
+    def seed_pool_setting(self, pool_id: str, name: str, value: object) -> None:
+        """Give a user pool or an identity pool a setting that the AWS SDK does not know.
+
+        Describe operations return it, and an update that does not receive it resets it.
+
+        Raises:
+            ValueError: there is no such pool.
+        """
+        document = {"poolId": pool_id, "name": name, "value": value}
+        ask(f"{self.endpoint_url}/_local_cloud/pool-settings", "POST", document, refusal_error=ValueError)
+
     def answers(self) -> bool:
         """Tell whether this cloud answers, and is the process it is taken for."""
         try:

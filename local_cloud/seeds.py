@@ -1,4 +1,7 @@
-"""Many identities and attachments at once, for load tests: by the API each identity takes a user who signs in."""
+"""What no API makes: many identities and attachments at once, for load tests, and settings that the SDK does not know.
+
+By the API each identity takes a user who signs in.
+"""
 
 from __future__ import annotations
 
@@ -48,6 +51,24 @@ def attachments(document: Any) -> dict[str, Any]:
         status, _, body = iot._change_policy_target(policy_name, target, attach=True)
         if status >= 400:
             raise SeedError(f"targets: {target!r} is refused: {body.decode()}")
+    return {}
+
+
+def pool_setting(document: Any) -> dict[str, Any]:
+    """Give a user pool or an identity pool a setting, as if AWS had introduced it after this SDK was released.
+
+    Describe operations return it, and an update that does not receive it resets it.
+
+    Raises:
+        SeedError: the document does not name a pool, a setting and a value.
+    """
+    pool_id, name = _members(document, poolId=str, name=str)
+    pool = cognito._user_pools.get(pool_id) or cognito._identity_pools.get(pool_id)
+    if pool is None:
+        raise SeedError(f"poolId: there is no pool {pool_id!r}")
+    if "value" not in document:
+        raise SeedError("value: needed")
+    pool[name] = document["value"]
     return {}
 
 

@@ -12,6 +12,9 @@ Trigger = Literal["PostAuthentication", "DefineAuthChallenge", "CreateAuthChalle
 
 _ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+]{1,128}$")]
 _RoleArn = Annotated[str, Field(pattern=r"^arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,576}$")]
+_KeyArn = Annotated[str, Field(pattern=r"^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/(mrk-[0-9a-f]{32}|[0-9a-f-]{36})$")]
+# As in the setting groups.
+_GroupName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@+=-]{1,128}$")]
 # A stack's name, or its ARN.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
 _StackName = Annotated[
@@ -55,6 +58,19 @@ class Adopt(BaseModel):
     """Triggers that keep the function they have, because that function calls ours:
     docs/adopting.md#triggers-of-your-own. Goes with ``attachment: sign-in``."""
 
+    sms_role_arn: _RoleArn | None = None
+    """The role with which the user pool sends SMS, if it has one (``SmsConfiguration.SnsCallerArn``). Cognito asks
+    everybody who changes such a pool for the permission to pass the role: docs/adopting.md#sms-and-custom-senders."""
+
+    custom_sender_key_arn: _KeyArn | None = None
+    """The KMS key of the user pool's custom senders, if it has one (``LambdaConfig.KMSKeyID``). Cognito asks everybody
+    who changes such a pool for the permission to create a grant: docs/adopting.md#sms-and-custom-senders."""
+
+    replace_group_roles: dict[_GroupName, _RoleArn | None] = {}
+    """Groups of the adopted user pool that the setting ``groups`` takes over, with the role that each has now, or
+    ``null``. They get role and precedence back when they leave ``groups`` or the stack goes:
+    docs/adopting.md#groups."""
+
     @property
     def users(self) -> bool:
         """Whether a user pool, and with it perhaps an identity pool, is adopted at all."""
@@ -79,6 +95,15 @@ class Adopt(BaseModel):
             raise ValueError("userPoolClientIds and chainedTriggers need the user pool they belong to: userPoolId")
         if (self.auth_role_arn or self.group_role_arns) and not self.identities:
             raise ValueError("authRoleArn and groupRoleArns need the identity pool that gives them: identityPoolId")
+        if (self.sms_role_arn or self.custom_sender_key_arn or self.replace_group_roles) and not self.users:
+            raise ValueError(
+                "smsRoleArn, customSenderKeyArn and replaceGroupRoles need the user pool they belong to: userPoolId"
+            )
+        if self.replace_group_roles and self.identities:
+            raise ValueError(
+                "replaceGroupRoles goes with the setting groups, which an adopted identity pool excludes: its groups "
+                "keep their roles"
+            )
         if self.group_role_arns and not (self.auth_role_arn or self.amplify_stack):
             raise ValueError("groupRoleArns goes with authRoleArn; without both they are looked up")
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import CustomResource
+from aws_cdk import CustomResource, Duration, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -12,7 +12,7 @@ from pubsub_client.outputs import MARKER_ATTRIBUTE
 
 from .fingerprint import fingerprint
 from .functions import PubSubFunction
-from .resource_provider import CUSTOM_RESOURCE_TIMEOUT, resource_provider
+from .resource_provider import resource_provider
 from .user_pool import MARKER_LENGTH, PubSubUserPool
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ class UserPoolWiring(Construct):
             settings=settings,
             handler="user_pool_wiring.on_event",
             description="Makes the user pool's groups, and takes its triggers off before their functions go",
-            timeout=CUSTOM_RESOURCE_TIMEOUT,
+            # Longer than any three calls in a row with all their attempts: lambdas/user_pool_wiring.py.
+            timeout=Duration.minutes(5),
         )
         is_made = isinstance(users, PubSubUserPool)
         # By the pool: another pool has another of these, and the old one is rid of the triggers afterwards.
@@ -91,6 +92,16 @@ class UserPoolWiring(Construct):
                 ),
             ],
         )
+        original = f"/{Stack.of(self).stack_name}/user-pool/{users.user_pool.user_pool_id}/original-settings"
+        parameter = iam.PolicyStatement(
+            actions=["ssm:GetParameter", "ssm:PutParameter", "ssm:DeleteParameter"],
+            resources=[Stack.of(self).format_arn(service="ssm", resource="parameter", resource_name=original[1:])],
+        )
+        permission.add_statements(parameter)
+        permissions = [
+            permission,
+            *self._adoption_permissions(of_pool, function, settings, changes_pool=bool(triggers)),
+        ]
         provider = resource_provider(self, settings, on_event=function)
         wired = {
             trigger: each.function_arn
@@ -99,6 +110,9 @@ class UserPoolWiring(Construct):
         }
         # Where there is no trigger nothing is marked, and a pool may be without the attribute.
         marker = {"MarkerAttribute": MARKER_ATTRIBUTE, "MarkerLength": str(MARKER_LENGTH)} if triggers else {}
+        adopt = settings.adopt
+        replaced = {name: arn or "" for name, arn in adopt.replace_group_roles.items()}
+        passed = {"SmsRoleArn": adopt.sms_role_arn or "", "CustomSenderKeyArn": adopt.custom_sender_key_arn or ""}
         wiring = CustomResource(
             of_pool,
             "Wiring",
@@ -107,12 +121,49 @@ class UserPoolWiring(Construct):
             properties={
                 "UserPoolId": users.user_pool.user_pool_id,
                 "OutlivesStack": str(not is_made or settings.removal_policy == "retain").lower(),
+                "OriginalSettingsParameter": original,
                 **marker,
+                **(passed if triggers and not is_made else {}),
                 "Triggers": wired,
                 "ChainedTriggers": settings.adopt.chained_triggers,
                 "Groups": [{"Name": name, "RoleArn": role.role_arn} for name, role in identities.group_roles.items()],
+                **({} if is_made else {"ReplaceGroupRoles": replaced}),
                 "AuthRoleArn": identities.auth_role.role_arn,
             },
         )
         # With a function comes the pool's permission to invoke it.
-        wiring.node.add_dependency(permission, users.user_pool, *triggers.values())
+        wiring.node.add_dependency(*permissions, users.user_pool, *triggers.values())
+
+    def _adoption_permissions(
+        self, of_pool: Construct, function: PubSubFunction, settings: Settings, *, changes_pool: bool
+    ) -> list[iam.Policy]:
+        """Let the function do what Cognito asks of whoever changes this pool, and give groups their former roles back.
+
+        Other ARNs make another policy, whose predecessor CloudFormation deletes after the resource was updated. So a
+        group that leaves the settings still gets its role back, and a deployment that is rolled back can undo itself.
+        """
+        adopt = settings.adopt
+        sms_role, key = (adopt.sms_role_arn, adopt.custom_sender_key_arn) if changes_pool else (None, None)
+        roles = [arn for arn in (sms_role, *adopt.replace_group_roles.values()) if arn]
+        keys = [key] if key else []
+        if not (roles or keys):
+            return []
+        statements = []
+        if roles:
+            statements.append(
+                iam.PolicyStatement(
+                    actions=["iam:PassRole"],
+                    resources=[*dict.fromkeys(roles)],
+                    conditions={"StringEquals": {"iam:PassedToService": "cognito-idp.amazonaws.com"}},
+                )
+            )
+        if keys:
+            statements.append(iam.PolicyStatement(actions=["kms:CreateGrant"], resources=keys))
+        return [
+            iam.Policy(
+                of_pool,
+                f"Adoption{fingerprint(self, ','.join([*roles, *keys]))}",
+                roles=[function.execution_role],
+                statements=statements,
+            )
+        ]

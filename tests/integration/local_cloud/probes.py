@@ -7,6 +7,7 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, WaiterError
@@ -231,6 +232,47 @@ def parameter_permissions(account: Account) -> bool:
     )
 
 
+def pass_role(account: Account) -> bool:
+    """Who may update a user pool that sends SMS does so with the permission to pass its role to Cognito alone."""
+    sms_role = make_role(account.cloud, ALLOW_IOT, trusts={"Service": "cognito-idp.amazonaws.com"})
+    pool_id, _ = make_user_pool(account.cloud)
+    change = {"UserPoolId": pool_id, "SmsConfiguration": {"SnsCallerArn": sms_role}}
+    may_update = {"Effect": "Allow", "Action": "cognito-idp:UpdateUserPool", "Resource": "*"}
+    may_pass = {"Effect": "Allow", "Action": "iam:PassRole", "Resource": sms_role}
+    to = [
+        {"Condition": {"StringEquals": {"iam:PassedToService": f"{service}.amazonaws.com"}}}
+        for service in ("cognito-idp", "lambda")
+    ]
+    answers = [
+        _refused(
+            lambda keys=keys: account.client("cognito-idp", keys).update_user_pool(**change), "AccessDeniedException"
+        )
+        for keys in (
+            _who_may(account, may_update),
+            _who_may(account, may_update, may_pass | to[1]),
+            _who_may(account, may_update, may_pass | to[0]),
+        )
+    ]
+    return answers == [True, True, False]
+
+
+def custom_sender_key(account: Account) -> bool:
+    """Who may update a user pool gives it custom senders with the permission to create a grant of their key alone."""
+    key_arn = account.cloud.client("kms").create_key()["KeyMetadata"]["Arn"]
+    pool_id, _ = make_user_pool(account.cloud)
+    sender = {"LambdaVersion": "V1_0", "LambdaArn": "arn:aws:lambda:us-east-1:000000000000:function:sender"}
+    change = {"UserPoolId": pool_id, "LambdaConfig": {"CustomEmailSender": sender, "KMSKeyID": key_arn}}
+    may_update = {"Effect": "Allow", "Action": "cognito-idp:UpdateUserPool", "Resource": "*"}
+    may_grant = {"Effect": "Allow", "Action": "kms:CreateGrant", "Resource": key_arn}
+    answers = [
+        _refused(
+            lambda keys=keys: account.client("cognito-idp", keys).update_user_pool(**change), "AccessDeniedException"
+        )
+        for keys in (_who_may(account, may_update), _who_may(account, may_update, may_grant))
+    ]
+    return answers == [True, False]
+
+
 def role_policy_keys(account: Account) -> bool:
     """Who may attach one policy to a role attaches it, and no other one."""
     cloud = account.cloud
@@ -309,11 +351,11 @@ def rule_permissions(account: Account) -> bool:
     )
 
 
-def _who_may(account: Account, statement: dict[str, Any]) -> Credentials:
+def _who_may(account: Account, *statements: dict[str, Any]) -> Credentials:
     """Return the credentials of a role that may do this alone."""
     cloud = account.cloud
     root = {"AWS": f"arn:aws:iam::{cloud.account_id}:root"}
-    role = make_role(cloud, statement, trusts=root)
+    role = make_role(cloud, *statements, trusts=root)
     answer = cloud.client("sts").assume_role(RoleArn=role, RoleSessionName="probe")["Credentials"]
     return Credentials(answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"])
 
@@ -496,6 +538,44 @@ def user_pool_attributes(account: Account) -> bool:
     return bool(formation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE")
 
 
+def user_attributes(account: Account) -> bool:
+    """A user gets no attribute that the pool lacks, and no value that is too long for one that it has."""
+    attribute = {
+        "Name": "color",
+        "AttributeDataType": "String",
+        "Mutable": True,
+        "StringAttributeConstraints": {"MinLength": "0", "MaxLength": "5"},
+    }
+    users = account.cloud.client("cognito-idp")
+    pool_id, _ = make_user_pool(account.cloud, {"Schema": [attribute]})
+    name = make_user(account.cloud, pool_id)
+    given = [("custom:colour", "green"), ("custom:color", "purple"), ("custom:color", "green")]
+    update = partial(users.admin_update_user_attributes, UserPoolId=pool_id, Username=name)
+    return [
+        _refused(partial(update, UserAttributes=[{"Name": each, "Value": value}]), "InvalidParameterException")
+        for each, value in given
+    ] == [True, True, False]
+
+
+def pool_defaults(account: Account) -> bool:
+    """An update resets what it is not given, of a user pool and of an identity pool, but no user pool's policies."""
+    users, identities = account.cloud.client("cognito-idp"), account.cloud.client("cognito-identity")
+    policies = {"PasswordPolicy": {"MinimumLength": 20}}
+    pool_id, _ = make_user_pool(account.cloud, {"AutoVerifiedAttributes": ["email"], "Policies": policies})
+    users.update_user_pool(UserPoolId=pool_id, UserPoolTags={"team": "probe"})
+    user_pool = users.describe_user_pool(UserPoolId=pool_id)["UserPool"]
+    identity_pool_id = account.make_identity_pool()
+    identities.update_identity_pool(
+        IdentityPoolId=identity_pool_id, IdentityPoolName="renamed", AllowUnauthenticatedIdentities=False
+    )
+    identity_pool = identities.describe_identity_pool(IdentityPoolId=identity_pool_id)
+    return (
+        not user_pool.get("AutoVerifiedAttributes")
+        and user_pool["Policies"]["PasswordPolicy"]["MinimumLength"] == 20
+        and not identity_pool.get("CognitoIdentityProviders")
+    )
+
+
 def system_tags(account: Account) -> bool:
     """A pool that CloudFormation has made keeps CloudFormation's tags."""
     formation, name, users = (
@@ -612,6 +692,19 @@ def choice_sign_in(account: Account) -> bool:
     return {*answer["AvailableChallenges"]} == {"PASSWORD", "PASSWORD_SRP"}
 
 
+def custom_auth_triggers(account: Account) -> bool:
+    """A pool without challenge triggers refuses custom authentication, and says why."""
+    flows = {"ExplicitAuthFlows": ["ALLOW_CUSTOM_AUTH"]}
+    pool_id, client_id = make_user_pool(account.cloud, client=flows)
+    name = make_user(account.cloud, pool_id)
+    return _refused(
+        lambda: account.cloud.client("cognito-idp").admin_initiate_auth(
+            UserPoolId=pool_id, ClientId=client_id, AuthFlow="CUSTOM_AUTH", AuthParameters={"USERNAME": name}
+        ),
+        "InvalidParameterException",
+    )
+
+
 def challenge_sessions(account: Account) -> bool:
     """Nobody sets a new password without the session that Cognito gave for the temporary one."""
     pool = Pool(account.cloud)
@@ -665,6 +758,8 @@ PROBES: dict[str, Callable[[Account], bool]] = {
         metric_math_alarms,
         batch_permissions,
         parameter_permissions,
+        pass_role,
+        custom_sender_key,
         role_policy_keys,
         concurrency_permissions,
         account_settings_permissions,
@@ -688,6 +783,8 @@ PROBES: dict[str, Callable[[Account], bool]] = {
         target_pages,
         update_group,
         user_pool_attributes,
+        user_attributes,
+        pool_defaults,
         system_tags,
         group_roles,
         role_trust,
@@ -697,6 +794,7 @@ PROBES: dict[str, Callable[[Account], bool]] = {
         custom_sign_in,
         user_not_found,
         choice_sign_in,
+        custom_auth_triggers,
         challenge_sessions,
         second_factor,
         post_authentication,

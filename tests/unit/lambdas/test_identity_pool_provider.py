@@ -3,7 +3,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.stub import Stubber
+
+from tests.unit.lambdas.cognito_answers import RawStubber
 
 if TYPE_CHECKING:
     from tests.unit.lambdas.conftest import Load
@@ -25,13 +26,13 @@ _POOL_AS_IT_IS: dict[str, Any] = {
 class Provider:
     def __init__(self, module: Any) -> None:
         self.module = module
-        self.cognito = Stubber(module._identity_pools)
+        self.cognito = RawStubber(module._identity_pools)
         self.cognito.activate()
 
-    def has(self, *providers: dict[str, Any]) -> None:
+    def has(self, *providers: dict[str, Any], unknown: dict[str, Any] | None = None) -> None:
         tags = _POOL_AS_IT_IS["IdentityPoolTags"] | {"aws:cloudformation:stack-name": "amplify-shop-dev-103245"}
         described = _POOL_AS_IT_IS | {"IdentityPoolTags": tags, "CognitoIdentityProviders": [*providers]}
-        self.cognito.add_response("describe_identity_pool", described, {"IdentityPoolId": _POOL})
+        self.cognito.add_response("describe_identity_pool", described, {"IdentityPoolId": _POOL}, unknown)
 
     def gets(self, *providers: dict[str, Any]) -> None:
         """Expect an update that keeps the rest of the pool."""
@@ -80,3 +81,12 @@ def test_what_somebody_has_taken_away_already_is_not_missed(provider: Provider) 
 def test_a_pool_that_has_gone_needs_nothing(provider: Provider) -> None:
     provider.cognito.add_client_error("describe_identity_pool", "ResourceNotFoundException")
     provider.run("Delete")
+
+
+def test_a_pool_with_a_setting_that_the_sdk_does_not_know_is_not_updated(provider: Provider) -> None:
+    """UpdateIdentityPool would reset it."""
+    provider.has(_WEB, unknown={"Holidays": ["2026-12-24"]})
+    with pytest.raises(Exception, match="UpdateIdentityPool would reset Holidays of the pool") as refused:
+        provider.run("Create")
+    assert type(refused.value).__name__ == "SettingsWouldBeLostError"
+    provider.cognito.assert_no_pending_responses()

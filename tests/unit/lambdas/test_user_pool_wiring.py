@@ -1,19 +1,24 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
-from botocore.stub import Stubber
+
+from tests.unit.lambdas.cognito_answers import Parameters, RawStubber
 
 if TYPE_CHECKING:
     from tests.unit.lambdas.conftest import Load
 
 _POOL = "eu-west-1_pool"
+_PARAMETER = f"/AmplifyPubSub/user-pool/{_POOL}/original-settings"
 _MARKER = "pubsub_attachment"
 _TRIGGERS = {
     "PostAuthentication": "arn:aws:lambda:x:1:function:trigger",
     "DefineAuthChallenge": "arn:aws:lambda:x:1:function:challenge",
 }
+_MADE_HERE = "Its users get an IAM role of their own from Amplify PubSub"
 _SOMEBODYS = {"PreSignUp": "arn:aws:lambda:x:1:function:somebody"}
 _AUTH_ROLE = "arn:aws:iam::123456789012:role/AuthRole"
 # As DescribeUserPool tells of a pool, with what UpdateUserPool does not take among it.
@@ -58,12 +63,31 @@ _TOTP = {"SoftwareTokenMfaConfiguration": {"Enabled": True}, "MfaConfiguration":
 class Wiring:
     def __init__(self, module: Any) -> None:
         self.module = module
-        self.cognito = Stubber(module._user_pools)
+        self.cognito = RawStubber(module._user_pools)
         self.cognito.activate()
+        self.parameters = Parameters(module._ssm)
 
-    def pool(self, triggers: dict[str, str], **changes: Any) -> None:
+    @property
+    def kept(self) -> Any:
+        """What is kept of the pool's original settings."""
+        return json.loads(self.parameters.get(_PARAMETER, "null"))
+
+    def pool(self, triggers: dict[str, str], *, unknown: dict[str, Any] | None = None, **changes: Any) -> None:
         described = _DESCRIBED | {"LambdaConfig": triggers} | changes
-        self.cognito.add_response("describe_user_pool", {"UserPool": described}, {"UserPoolId": _POOL})
+        self.cognito.add_response(
+            "describe_user_pool",
+            {"UserPool": described},
+            {"UserPoolId": _POOL},
+            {"UserPool": unknown} if unknown else None,
+        )
+
+    def mfa(self, **configuration: Any) -> None:
+        self.cognito.add_response("get_user_pool_mfa_config", configuration, {"UserPoolId": _POOL})
+
+    def refuses_the_update(self, message: str, changes: dict[str, Any]) -> None:
+        self.cognito.add_client_error(
+            "update_user_pool", "InvalidParameterException", message, expected_params=_KEPT | changes
+        )
 
     def updates(self, triggers: dict[str, str]) -> None:
         """Expect an update that keeps the rest of the pool."""
@@ -76,6 +100,8 @@ class Wiring:
         properties = {
             "UserPoolId": _POOL,
             "OutlivesStack": str(outlives_stack).lower(),
+            "OriginalSettingsParameter": _PARAMETER,
+            **event.pop("adopted", {}),
             "MarkerAttribute": event.pop("MarkerAttribute", _MARKER),
             "MarkerLength": "128",
             "Triggers": event.pop("Triggers", _TRIGGERS),
@@ -157,33 +183,82 @@ def test_what_could_not_be_created_is_not_left_behind(wiring: Wiring, request_ty
     wiring.cognito.assert_no_pending_responses()
 
 
-class TestSecondFactorThatUpdateUserPoolRefuses:
-    """It takes one by one-time password for one by SMS, for which the pool has no configuration."""
+_SMS_WANTED = "SMS configuration and Auto verification for phone_number are required when MFA is required/optional"
+_WITHOUT_MFA = {name: value for name, value in _KEPT.items() if name != "MfaConfiguration"}
 
-    def _refuses_and_updates_without(self, wiring: Wiring, triggers: dict[str, str]) -> None:
+
+class TestMfaThatUpdateUserPoolRefuses:
+    """It takes MFA by one-time password for MFA by SMS, for which the pool has no configuration."""
+
+    def _is_refused_and_updated_without(self, wiring: Wiring, triggers: dict[str, str]) -> None:
         wiring.pool(_TRIGGERS)
-        wiring.cognito.add_client_error(
-            "update_user_pool", "InvalidParameterException", expected_params=_KEPT | {"LambdaConfig": triggers}
-        )
-        wiring.cognito.add_response("get_user_pool_mfa_config", _TOTP, {"UserPoolId": _POOL})
-        without = {name: value for name, value in _KEPT.items() if name != "MfaConfiguration"}
-        wiring.cognito.add_response("update_user_pool", {}, without | {"LambdaConfig": triggers})
+        wiring.refuses_the_update(_SMS_WANTED, {"LambdaConfig": triggers})
+        wiring.mfa(**_TOTP)
+        wiring.cognito.add_response("update_user_pool", {}, _WITHOUT_MFA | {"LambdaConfig": triggers})
 
-    def test_it_is_switched_on_again_as_it_was(self, wiring: Wiring) -> None:
-        self._refuses_and_updates_without(wiring, {})
+    def test_what_the_update_leaves_on_is_not_set_again(self, wiring: Wiring) -> None:
+        self._is_refused_and_updated_without(wiring, {})
+        wiring.mfa(**_TOTP)
+        wiring.run("Delete")
+        assert wiring.kept is None
+
+    def test_what_the_update_switches_off_is_switched_on_as_it_was(self, wiring: Wiring) -> None:
+        self._is_refused_and_updated_without(wiring, {})
+        wiring.mfa(MfaConfiguration="OFF")
         wiring.cognito.add_response("set_user_pool_mfa_config", {}, {"UserPoolId": _POOL, **_TOTP})
         wiring.run("Delete")
+        assert wiring.kept is None
 
-    def test_if_it_cannot_be_the_failure_says_how(self, wiring: Wiring) -> None:
-        self._refuses_and_updates_without(wiring, {})
+    def test_if_it_cannot_be_the_failure_says_how_and_what_it_was_is_kept(self, wiring: Wiring) -> None:
+        self._is_refused_and_updated_without(wiring, {})
+        wiring.mfa(MfaConfiguration="OFF")
         wiring.cognito.add_client_error("set_user_pool_mfa_config", "TooManyRequestsException")
-        command = f"set-user-pool-mfa-config --user-pool-id {_POOL} --mfa-configuration OPTIONAL"
-        with pytest.raises(wiring.module.SecondFactorLostError, match=command):
+        command = (
+            f"set-user-pool-mfa-config --user-pool-id {_POOL} --mfa-configuration OPTIONAL "
+            """--software-token-mfa-configuration '{"Enabled": true}'"""
+        )
+        with pytest.raises(wiring.module.MfaLostError) as lost:
             wiring.run("Delete")
+        assert sorted(str(lost.value).split(" --")[1:]) == sorted(command.split(" --")[1:])
+        assert wiring.kept == {"mfa": _TOTP}
 
-    def test_any_other_invalid_parameter_is_no_reason_to_switch_it_off(self, wiring: Wiring) -> None:
-        wiring.pool(_TRIGGERS, MfaConfiguration="OFF")
-        wiring.cognito.add_client_error("update_user_pool", "InvalidParameterException")
+    @pytest.mark.parametrize("request_type", ["Create", "Update", "Delete"])
+    def test_after_a_function_was_killed_halfway_the_next_run_switches_it_on_first(
+        self, wiring: Wiring, request_type: str
+    ) -> None:
+        self._is_refused_and_updated_without(wiring, {})
+        wiring.cognito.add_client_error("get_user_pool_mfa_config", "Killed")  # stands for the end of the function
+        with pytest.raises(wiring.module._user_pools.exceptions.ClientError):
+            wiring.run("Delete")
+        assert wiring.kept == {"mfa": _TOTP}
+
+        wiring.mfa(MfaConfiguration="OFF")
+        wiring.cognito.add_response("set_user_pool_mfa_config", {}, {"UserPoolId": _POOL, **_TOTP})
+        if request_type == "Delete":
+            wiring.pool({})
+        else:
+            wiring.pool(_TRIGGERS)
+            wiring.groups()
+        wiring.run(request_type, OldResourceProperties=_before())
+        assert wiring.kept is None
+
+    def test_mfa_that_somebody_has_switched_on_since_stays(self, wiring: Wiring) -> None:
+        wiring.parameters[_PARAMETER] = json.dumps({"mfa": _TOTP})
+        wiring.mfa(**_TOTP | {"MfaConfiguration": "ON"})
+        wiring.pool({})
+        wiring.run("Delete")
+        assert wiring.kept is None
+
+    @pytest.mark.parametrize(
+        ("mfa", "message"),
+        [("OFF", _SMS_WANTED), ("OPTIONAL", "Invalid AttributeDataType")],
+        ids=["a pool without MFA", "an error about something else"],
+    )
+    def test_any_other_invalid_parameter_is_no_reason_to_leave_it_out(
+        self, wiring: Wiring, mfa: str, message: str
+    ) -> None:
+        wiring.pool(_TRIGGERS, MfaConfiguration=mfa)
+        wiring.refuses_the_update(message, {"LambdaConfig": {}, "MfaConfiguration": mfa})
         with pytest.raises(wiring.module._user_pools.exceptions.InvalidParameterException):
             wiring.run("Delete")
 
@@ -204,7 +279,7 @@ class TestSecondFactorThatUpdateUserPoolRefuses:
         (
             {"LambdaConfig": {}},
             {"Triggers": {}, "ChainedTriggers": ["PostAuthentication"]},
-            f"{_POOL} has no function of its own on its trigger PostAuthentication, which adopt.chainedTriggers names",
+            "has no function of its own on its trigger PostAuthentication, which adopt.chainedTriggers names",
         ),
     ],
     ids=["another function", "another challenge", "nothing that could call ours"],
@@ -213,12 +288,15 @@ def test_a_pool_that_is_not_as_the_settings_have_it_is_refused_before_it_is_chan
     wiring: Wiring, changes: dict[str, Any], properties: dict[str, Any], message: str
 ) -> None:
     wiring.pool({}, **changes)
+    wiring.groups()
     with pytest.raises(wiring.module.NotAsExpectedError, match=message):
         wiring.run("Create", **properties)
 
 
-def test_a_pool_without_the_marker_attribute_gets_it_before_its_triggers(wiring: Wiring) -> None:
+def test_a_pool_without_the_marker_attribute_gets_it_after_everything_that_can_be_undone(wiring: Wiring) -> None:
     wiring.pool({}, SchemaAttributes=[{"Name": "email"}])
+    wiring.groups()
+    wiring.updates(_TRIGGERS)
     wiring.cognito.add_response(
         "add_custom_attributes",
         {},
@@ -233,6 +311,94 @@ def test_a_pool_without_the_marker_attribute_gets_it_before_its_triggers(wiring:
                 }
             ],
         },
+    )
+    wiring.run("Create")
+
+
+def test_an_update_that_aws_denies_adds_no_attribute(wiring: Wiring) -> None:
+    wiring.pool({}, SchemaAttributes=[{"Name": "email"}])
+    wiring.groups()
+    wiring.cognito.add_client_error("update_user_pool", "AccessDeniedException", "not authorized: iam:PassRole")
+    wiring.pool({})
+    with pytest.raises(wiring.module._user_pools.exceptions.ClientError, match="iam:PassRole"):
+        wiring.run("Create")
+    wiring.cognito.assert_no_pending_responses()
+
+
+_SMS_ROLE = "arn:aws:iam::123456789012:role/shop-sns"
+_KEY = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+_SENDS: dict[str, Any] = {
+    "SmsConfiguration": {"SnsCallerArn": _SMS_ROLE, "ExternalId": "shop"},
+    "LambdaConfig": {
+        "CustomEmailSender": {"LambdaVersion": "V1_0", "LambdaArn": "arn:aws:lambda:x:1:function:sender"},
+        "KMSKeyID": _KEY,
+    },
+}
+
+
+def test_a_pool_that_sends_sms_and_has_custom_senders_is_updated_with_both(wiring: Wiring) -> None:
+    wiring.pool({}, **_SENDS)
+    wiring.groups()
+    wiring.cognito.add_response(
+        "update_user_pool",
+        {},
+        _KEPT | {"SmsConfiguration": _SENDS["SmsConfiguration"], "LambdaConfig": _SENDS["LambdaConfig"] | _TRIGGERS},
+    )
+    wiring.run("Create", adopted={"SmsRoleArn": _SMS_ROLE, "CustomSenderKeyArn": _KEY})
+
+
+@pytest.mark.parametrize(
+    ("adopted", "settings"),
+    [
+        ({"SmsRoleArn": "", "CustomSenderKeyArn": ""}, ["smsRoleArn", "customSenderKeyArn"]),
+        ({"SmsRoleArn": f"{_SMS_ROLE}-other", "CustomSenderKeyArn": _KEY}, ["smsRoleArn"]),
+        ({"SmsRoleArn": _SMS_ROLE, "CustomSenderKeyArn": f"{_KEY[:-1]}6"}, ["customSenderKeyArn"]),
+    ],
+    ids=["none is given", "another role", "another key"],
+)
+@pytest.mark.parametrize("wired", [False, True])
+def test_without_role_and_key_in_the_settings_it_is_refused_before_it_is_changed(
+    wiring: Wiring, adopted: dict[str, str], settings: list[str], wired: bool
+) -> None:
+    """A pool that is wired already would be refused when the stack is deleted."""
+    config = _SENDS["LambdaConfig"] | (_TRIGGERS if wired else {})
+    wiring.pool({}, **_SENDS | {"LambdaConfig": config}, SchemaAttributes=[{"Name": "email"}])
+    wiring.groups()
+    with pytest.raises(wiring.module.NotAsExpectedError) as refused:
+        wiring.run("Create", adopted=adopted)
+    told = str(refused.value)
+    assert [each for each in ("smsRoleArn", "customSenderKeyArn") if f"Set adopt.{each}" in told] == settings
+    wiring.cognito.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize(
+    ("unknown", "path"),
+    [
+        ({"Holidays": {"Country": "NO"}}, "Holidays"),
+        ({"Policies": {"PasswordPolicy": {"Rhymes": False}}}, "Policies.PasswordPolicy.Rhymes"),
+        ({"LambdaConfig": {"PreMoonrise": "arn:aws:lambda:x:1:function:theirs"}}, "LambdaConfig.PreMoonrise"),
+    ],
+)
+@pytest.mark.parametrize("request_type", ["Create", "Delete"])
+def test_a_pool_with_a_setting_that_the_sdk_does_not_know_is_not_updated(
+    wiring: Wiring, unknown: dict[str, Any], path: str, request_type: str
+) -> None:
+    """UpdateUserPool would reset it."""
+    wiring.pool({} if request_type == "Create" else _TRIGGERS, unknown=unknown)
+    if request_type == "Create":
+        wiring.groups()
+    with pytest.raises(Exception, match=f"UpdateUserPool would reset {path} of the pool") as refused:
+        wiring.run(request_type)
+    assert type(refused.value).__name__ in ("NotAsExpectedError", "SettingsWouldBeLostError")
+    wiring.cognito.assert_no_pending_responses()
+
+
+def test_what_is_empty_and_what_the_update_does_not_change_is_no_loss(wiring: Wiring) -> None:
+    wiring.pool(
+        {},
+        unknown={"Holidays": {}, "Moon": None},
+        Domain="shop",
+        CreationDate=datetime.fromtimestamp(0, UTC),
     )
     wiring.groups()
     wiring.updates(_TRIGGERS)
@@ -250,6 +416,7 @@ def test_a_chained_trigger_keeps_its_own_function(wiring: Wiring) -> None:
 
 def test_a_trigger_that_becomes_a_chained_one_has_to_have_its_own_function_first(wiring: Wiring) -> None:
     wiring.pool(_TRIGGERS)
+    wiring.groups()
     with pytest.raises(wiring.module.NotAsExpectedError, match="no function of its own"):
         wiring.run(
             "Update",
@@ -280,14 +447,137 @@ def test_without_triggers_a_pool_needs_no_marker_attribute(wiring: Wiring) -> No
     wiring.run("Create", Triggers={}, MarkerAttribute=None)
 
 
-def test_groups_are_made_or_taken_over_in_the_order_of_their_precedence(wiring: Wiring) -> None:
+def _wanted(*groups: dict[str, Any]) -> list[dict[str, str]]:
+    return [{"Name": each["GroupName"], "RoleArn": each["RoleArn"]} for each in groups]
+
+
+@pytest.mark.parametrize(
+    ("there", "adopted"),
+    [
+        (_group("admins", "of-an-earlier-stack"), {}),
+        (_group("admins", "of-an-earlier-stack", Description=_MADE_HERE), {"ReplaceGroupRoles": {}}),
+    ],
+    ids=["in a pool of this stack", "made by an earlier stack in a pool that was kept"],
+)
+def test_groups_are_made_or_taken_over_in_the_order_of_their_precedence(
+    wiring: Wiring, there: dict[str, Any], adopted: dict[str, Any]
+) -> None:
     wiring.pool(_TRIGGERS)
-    wiring.groups(_group("admins", "of-an-earlier-stack"))
+    wiring.groups(there)
     admins, editors = _group("admins", "admins"), _group("editors", "editors")
     wiring.cognito.add_response("update_group", {}, {"UserPoolId": _POOL, "Precedence": 1, **admins})
-    made = {"UserPoolId": _POOL, "Precedence": 2, "Description": wiring.module._MADE_HERE, **editors}
+    made = {"UserPoolId": _POOL, "Precedence": 2, "Description": _MADE_HERE, **editors}
     wiring.cognito.add_response("create_group", {}, made)
-    wiring.run("Create", Groups=[{"Name": each["GroupName"], "RoleArn": each["RoleArn"]} for each in (admins, editors)])
+    wiring.run("Create", Groups=_wanted(admins, editors), adopted=adopted)
+    assert wiring.kept is None
+
+
+class TestGroupsThatWereThereBefore:
+    """On an adopted pool."""
+
+    THEIRS = _group("admins", "theirs", Precedence=7)
+    OURS = _group("admins", "ours")
+    REPLACED: ClassVar = {"ReplaceGroupRoles": {"admins": THEIRS["RoleArn"]}}
+
+    @pytest.mark.parametrize(
+        ("there", "allowed"),
+        [
+            (THEIRS, {}),
+            (THEIRS, {"admins": f"{THEIRS['RoleArn']}-before"}),
+            ({"GroupName": "admins"}, {}),
+        ],
+        ids=["with a role", "with another role than the settings name", "without a role"],
+    )
+    def test_they_are_refused_unless_the_settings_name_their_role(
+        self, wiring: Wiring, there: dict[str, Any], allowed: dict[str, str]
+    ) -> None:
+        wiring.pool({}, SchemaAttributes=[{"Name": "email"}])
+        wiring.groups(there)
+        value = f'"{there["RoleArn"]}"' if "RoleArn" in there else "null"
+        with pytest.raises(wiring.module.NotAsExpectedError, match=f"set adopt.replaceGroupRoles.admins to {value}"):
+            wiring.run("Create", Groups=_wanted(self.OURS), adopted={"ReplaceGroupRoles": allowed})
+        wiring.cognito.assert_no_pending_responses()
+
+    def _replace(self, wiring: Wiring, there: dict[str, Any]) -> None:
+        wiring.pool(_TRIGGERS)
+        wiring.groups(there)
+        wiring.cognito.add_response("update_group", {}, {"UserPoolId": _POOL, "Precedence": 1, **self.OURS})
+        adopted = {"ReplaceGroupRoles": {"admins": there.get("RoleArn", "")}}
+        wiring.run("Create", Groups=_wanted(self.OURS), adopted=adopted)
+
+    def _restores(self, wiring: Wiring, **restored: Any) -> None:
+        wiring.cognito.add_response("update_group", {}, {"UserPoolId": _POOL, "GroupName": "admins", **restored})
+
+    def test_they_get_role_and_precedence_back_when_the_stack_goes(self, wiring: Wiring) -> None:
+        self._replace(wiring, self.THEIRS)
+        wiring.pool({})
+        wiring.groups(self.OURS | {"Precedence": 1})
+        self._restores(wiring, RoleArn=self.THEIRS["RoleArn"], Precedence=7)
+        wiring.run("Delete", Groups=_wanted(self.OURS), adopted=self.REPLACED)
+        assert wiring.kept is None
+
+    def test_they_get_them_back_when_they_leave_the_settings(self, wiring: Wiring) -> None:
+        self._replace(wiring, self.THEIRS)
+        wiring.pool(_TRIGGERS)
+        wiring.groups(self.OURS | {"Precedence": 1})
+        self._restores(wiring, RoleArn=self.THEIRS["RoleArn"], Precedence=7)
+        wiring.run("Update", Groups=[], OldResourceProperties=_before("admins"), adopted={"ReplaceGroupRoles": {}})
+        assert wiring.kept is None
+
+    def test_without_a_role_before_they_keep_one_and_come_after_all_others(self, wiring: Wiring) -> None:
+        self._replace(wiring, {"GroupName": "admins"})
+        wiring.pool({})
+        wiring.groups(self.OURS | {"Precedence": 1})
+        self._restores(wiring, Precedence=2**31 - 1)
+        wiring.run("Delete", Groups=_wanted(self.OURS), adopted={"ReplaceGroupRoles": {"admins": ""}})
+
+    def test_a_later_deployment_keeps_what_they_had_at_first(self, wiring: Wiring) -> None:
+        self._replace(wiring, self.THEIRS)
+        other = _group("admins", "ours-made-anew")
+        wiring.pool(_TRIGGERS)
+        wiring.groups(self.OURS | {"Precedence": 1})
+        wiring.cognito.add_response("update_group", {}, {"UserPoolId": _POOL, "Precedence": 1, **other})
+        wiring.run("Update", Groups=_wanted(other), OldResourceProperties=_before("admins"), adopted=self.REPLACED)
+        assert wiring.kept == {"groups": {"admins": _had(self.THEIRS) | {"ReplacedBy": other["RoleArn"]}}}
+
+    @pytest.mark.parametrize("now", [[], [_group("admins", "somebodys-since")]], ids=["gone", "changed since"])
+    def test_what_somebody_has_done_to_them_since_stays(self, wiring: Wiring, now: list[dict[str, Any]]) -> None:
+        self._replace(wiring, self.THEIRS)
+        wiring.pool({})
+        wiring.groups(*now)
+        wiring.run("Delete", Groups=_wanted(self.OURS), adopted=self.REPLACED)
+        assert wiring.kept is None
+
+    def test_a_failed_creation_gives_them_back(self, wiring: Wiring) -> None:
+        """CloudFormation sends no Delete event for it."""
+        wiring.pool(_TRIGGERS, SchemaAttributes=[{"Name": "email"}])
+        wiring.groups(self.THEIRS)
+        wiring.cognito.add_response("update_group", {}, {"UserPoolId": _POOL, "Precedence": 1, **self.OURS})
+        wiring.cognito.add_client_error("add_custom_attributes", "InternalErrorException")
+        wiring.pool(_TRIGGERS)
+        wiring.updates({})
+        wiring.groups(self.OURS | {"Precedence": 1})
+        self._restores(wiring, RoleArn=self.THEIRS["RoleArn"], Precedence=7)
+        with pytest.raises(wiring.module._user_pools.exceptions.InternalErrorException):
+            wiring.run("Create", Groups=_wanted(self.OURS), adopted=self.REPLACED)
+        wiring.cognito.assert_no_pending_responses()
+        assert wiring.kept is None
+
+    def test_too_many_to_remember_are_refused_before_one_is_changed(self, wiring: Wiring) -> None:
+        theirs = [_group(f"group-{number}", f"theirs-{number}") for number in range(40)]
+        wiring.pool(_TRIGGERS)
+        wiring.groups(*theirs)
+        with pytest.raises(Exception, match=r"name fewer groups in adopt\.replaceGroupRoles"):
+            wiring.run(
+                "Create",
+                Groups=_wanted(*(each | {"RoleArn": f"{each['RoleArn']}-ours"} for each in theirs)),
+                adopted={"ReplaceGroupRoles": {each["GroupName"]: each["RoleArn"] for each in theirs}},
+            )
+        assert wiring.kept is None
+
+
+def _had(group: dict[str, Any]) -> dict[str, Any]:
+    return {name: group[name] for name in ("RoleArn", "Precedence") if name in group}
 
 
 @pytest.mark.parametrize("request_type", ["Create", "Update"])
@@ -298,8 +588,8 @@ def test_a_group_that_is_no_longer_wanted_keeps_its_members_and_gets_the_role_of
     wiring.pool(_TRIGGERS)
     wiring.groups(
         _group("dropped", "dropped"),
-        _group("left", "of-an-earlier-stack", Description=wiring.module._MADE_HERE),
-        _group("demoted", "AuthRole", Description=wiring.module._MADE_HERE),
+        _group("left", "of-an-earlier-stack", Description=_MADE_HERE),
+        _group("demoted", "AuthRole", Description=_MADE_HERE),
         _group("somebodys", "theirs"),
     )
     for name in ["dropped", "left"] if request_type == "Update" else ["left"]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from stacks.additions import additions
 from stacks.settings import Settings
 from tests.unit.stacks.conftest import Template
 
@@ -155,6 +156,94 @@ def test_a_user_pool_alone_gets_an_identity_pool_for_each_of_its_clients_with_ro
     assert len(mappings) == 2
     assert template.resources("Custom::RolePolicy") == {}
     assert template.only("Custom::UserPoolWiring")["Triggers"] == {}
+
+
+_SMS_ROLE = "arn:aws:iam::123456789012:role/shop-sns"
+_KEY = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+
+
+def _statements(template: Template, action: str | list[str]) -> list[dict[str, Any]]:
+    return [each for each in template.statements_of("UserPoolWiringFunction") if each["Action"] == action]
+
+
+def test_the_stack_may_pass_exactly_the_sms_role_and_grant_exactly_the_key_of_the_settings() -> None:
+    template = _template(_USERS | {"smsRoleArn": _SMS_ROLE, "customSenderKeyArn": _KEY}, attachment="sign-in")
+    passing = [each for each in _statements(template, "iam:PassRole") if each["Resource"] == _SMS_ROLE]
+    to_cognito = {"StringEquals": {"iam:PassedToService": "cognito-idp.amazonaws.com"}}
+    assert [each["Condition"] for each in passing] == [to_cognito]
+    assert [each["Resource"] for each in _statements(template, "kms:CreateGrant")] == [_KEY]
+    wiring = template.only("Custom::UserPoolWiring")
+    assert (wiring["SmsRoleArn"], wiring["CustomSenderKeyArn"]) == (_SMS_ROLE, _KEY)
+
+
+def test_without_them_in_the_settings_the_function_is_told_that_there_is_no_permission(at_sign_in: Template) -> None:
+    wiring = at_sign_in.only("Custom::UserPoolWiring")
+    assert (wiring["SmsRoleArn"], wiring["CustomSenderKeyArn"]) == ("", "")
+    assert _statements(at_sign_in, "kms:CreateGrant") == []
+
+
+def test_a_pool_whose_triggers_stay_as_they_are_needs_no_permission_for_sms() -> None:
+    adopt = _USERS | {"smsRoleArn": _SMS_ROLE, "customSenderKeyArn": _KEY}
+    template = _template(adopt, groups=["admins"])
+    assert _SMS_ROLE not in json.dumps(template.json)
+    assert _KEY not in json.dumps(template.json)
+
+
+def test_replaced_groups_can_be_given_back_by_a_policy_that_outlives_the_update_in_which_they_leave() -> None:
+    former = f"arn:aws:iam::123456789012:role/{_ADMINS}"
+    adopt = _USERS | {"replaceGroupRoles": {"admins": former, "editors": None}}
+    template = _template(adopt, groups=["admins", "editors"])
+    wiring = template.only("Custom::UserPoolWiring")
+    assert wiring["ReplaceGroupRoles"] == {"admins": former, "editors": ""}
+    policies = {
+        logical_id: each
+        for logical_id, each in template.resources("AWS::IAM::Policy").items()
+        if former in json.dumps(each["PolicyDocument"])
+    }
+    assert len(policies) == 1
+    # Another list of roles is another resource, and CloudFormation deletes the old one last.
+    without = _template(_USERS | {"replaceGroupRoles": {}}, groups=["editors"])
+    assert policies.keys().isdisjoint(without.resources("AWS::IAM::Policy"))
+    (resource,) = template.entire("Custom::UserPoolWiring").values()
+    assert policies.keys() <= set(resource["DependsOn"])
+
+
+def test_what_is_kept_of_the_pool_is_the_stacks_own_parameter_for_this_pool(at_sign_in: Template) -> None:
+    name = at_sign_in.only("Custom::UserPoolWiring")["OriginalSettingsParameter"]
+    assert name == "/AmplifyPubSub/user-pool/eu-west-1_abc/original-settings"
+    (statement,) = _statements(at_sign_in, ["ssm:GetParameter", "ssm:PutParameter", "ssm:DeleteParameter"])
+    assert json.dumps(statement["Resource"]).endswith(f':parameter{name}"]]}}')
+
+
+def _told(adopt: dict[str, Any], **settings: Any) -> str:
+    return " ".join(additions(Settings.model_validate({"adopt": adopt, **settings})))
+
+
+def test_what_the_stack_may_do_with_role_and_key_is_told_before_it_is_deployed() -> None:
+    told = _told(_USERS | {"smsRoleArn": _SMS_ROLE, "customSenderKeyArn": _KEY}, attachment="sign-in")
+    assert "The stack may pass the role shop-sns to Amazon Cognito" in told
+    assert f"The stack may create grants of the key {_KEY}" in told
+
+
+def test_what_becomes_of_replaced_groups_is_told_before_it_is_deployed() -> None:
+    former = f"arn:aws:iam::123456789012:role/{_ADMINS}"
+    told = _told(_USERS | {"replaceGroupRoles": {"admins": former, "editors": None}}, groups=["admins", "editors"])
+    assert f"The group admins gets a role and a precedence of this stack in place of its role {_ADMINS}" in told
+    assert "The group editors gets a role and a precedence of this stack in place of no role. It keeps a role" in told
+
+
+@pytest.mark.parametrize(
+    ("adopt", "settings", "message"),
+    [
+        ({"smsRoleArn": _SMS_ROLE}, {}, "need the user pool they belong to"),
+        (_USERS | _IDENTITIES | {"replaceGroupRoles": {"admins": None}}, {}, "which an adopted identity pool excludes"),
+    ],
+)
+def test_permissions_for_something_that_is_not_adopted_are_refused(
+    adopt: dict[str, Any], settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        Settings.model_validate({"adopt": adopt, **settings})
 
 
 def test_sign_ins_of_every_adopted_client_are_watched() -> None:

@@ -178,7 +178,8 @@ def test_patterns_that_stand_for_the_same_names_are_refused(patterns: list[str],
             {"adopt": {"userPoolID": "eu-west-1_abc"}},
             None,
             "amplify-pubsub.adopt.userPoolID: unknown key; allowed: amplifyStack, authRoleArn, chainedTriggers, "
-            "groupRoleArns, identityPoolId, userPoolClientIds, userPoolId",
+            "customSenderKeyArn, groupRoleArns, identityPoolId, replaceGroupRoles, smsRoleArn, userPoolClientIds, "
+            "userPoolId",
         ),
         (
             {"adopt": {"amplifyStack": "amplify-shop-dev-103245"}, "groups": ["admins"]},
