@@ -39,6 +39,7 @@ def _signs_in(chain: Any, sub: str) -> Stubber:
     parameters = [{"Name": name, "Value": json.dumps(values)} for name in names]
     answers: list[tuple[Any, str, dict[str, Any]]] = [
         (chain._ssm, "get_parameters", {"Parameters": parameters}),
+        (chain._cognito, "describe_user_pool_client", {"UserPoolClient": {"ClientSecret": "s" * 24}}),
         (
             chain._cognito,
             "admin_initiate_auth",
@@ -47,9 +48,10 @@ def _signs_in(chain: Any, sub: str) -> Stubber:
         (chain._kms, "generate_mac", {"Mac": bytes(32)}),
         (chain._answering, "admin_respond_to_auth_challenge", {"AuthenticationResult": {"IdToken": _token(sub)}}),
     ]
+    stubs = {each: Stubber(each) for each, _, _ in answers}
     for client, operation, answer in answers:
-        stub = Stubber(client)
-        stub.add_response(operation, answer)
+        stubs[client].add_response(operation, answer)
+    for stub in stubs.values():
         stub.activate()
     identities = Stubber(chain._identities)
     identities.add_response("get_id", {"IdentityId": "eu-west-1:identity"})
