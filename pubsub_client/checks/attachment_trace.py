@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pubsub_client.checks.context import Context
 
 # CloudWatch Logs may show a line some seconds after it was written.
-_LOG_SECONDS = 15.0
+LOG_SECONDS = 15.0
 _LOOK_EVERY_SECONDS = 1.0
 # How far back the log is read, in seconds: no further than to something that tells.
 _WINDOWS = (60, 300, 3600)
@@ -106,7 +106,7 @@ def _line(context: Context, log_group: str, since: float) -> dict[str, Any] | No
 
     The line names no user; on a busy pool it may be about somebody else who signed in at the same time.
     """
-    deadline = time.monotonic() + _LOG_SECONDS
+    deadline = time.monotonic() + LOG_SECONDS
     pages = context.aws.logs.get_paginator("filter_log_events")
     while True:
         answers = pages.paginate(logGroupName=log_group, startTime=int(since * 1000))
@@ -118,16 +118,22 @@ def _line(context: Context, log_group: str, since: float) -> dict[str, Any] | No
         time.sleep(_LOOK_EVERY_SECONDS)
 
 
-def lines_within(context: Context, log_group: str, begin: float, end: float) -> list[dict[str, Any]]:
-    """Return the lines that the trigger logged in a span of time, in seconds since the epoch.
+def lines_within(
+    logs: CloudWatchLogsClient, log_group: str, begin: float, end: float, *, patience: float = 0.0
+) -> list[dict[str, Any]]:
+    """Return the lines that the trigger logged in a span of time.
 
-    Looks again until there is one: for as long as the log may take, and for as long as the run waits.
+    Args:
+        logs: CloudWatch Logs.
+        log_group: the trigger's.
+        begin: when the span begins, in seconds since the epoch.
+        end: when it ends.
+        patience: seconds for which it looks again until there is a line.
 
     Raises:
         botocore.exceptions.ClientError: the log may not be read.
     """
-    deadline = time.monotonic() + max(_LOG_SECONDS, context.patience)
-    logs = context.aws.logs
+    deadline = time.monotonic() + patience
     pages = logs.get_paginator("filter_log_events")
     start, stop = int(begin * 1000), math.ceil(end * 1000)
     while True:
@@ -137,7 +143,7 @@ def lines_within(context: Context, log_group: str, begin: float, end: float) -> 
         except logs.exceptions.ResourceNotFoundException:
             return []
         lines = [line for event in events if (line := parse_line(event.get("message", ""))) is not None]
-        if lines or time.monotonic() > deadline:
+        if lines or time.monotonic() >= deadline:
             return lines
         time.sleep(_LOOK_EVERY_SECONDS)
 

@@ -61,7 +61,8 @@ def _wrong(key: KeyMetadataTypeDef) -> Finding | None:
     https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html
     """
     key_id, state = key["KeyId"], key.get("KeyState")
-    enable = AwsCommand("kms", "EnableKey", {"KeyId": key_id}, safe=True)
+    # Not safe to run unasked: somebody may have disabled the key to stop nested sign-ins.
+    enable = AwsCommand("kms", "EnableKey", {"KeyId": key_id})
     if state == "Disabled":
         return failed(f"The MAC key {key_id} is disabled: {_SO}.", resource=key_id, fix=enable)
     if state == "PendingDeletion":
@@ -69,7 +70,7 @@ def _wrong(key: KeyMetadataTypeDef) -> Finding | None:
         return failed(
             f"The MAC key {key_id} waits for its deletion ({at}), and is disabled until then: {_SO}.",
             resource=key_id,
-            fix=[AwsCommand("kms", "CancelKeyDeletion", {"KeyId": key_id}, safe=True), enable],
+            fix=[AwsCommand("kms", "CancelKeyDeletion", {"KeyId": key_id}), enable],
         )
     if (key.get("KeyUsage"), key.get("KeySpec")) != (_USAGE, _SPEC):
         return failed(

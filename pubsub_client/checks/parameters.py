@@ -72,7 +72,7 @@ def _wrong_pause(context: Context, name: str, value: str | None) -> Finding | No
             "no sweep attaches the policy.",
             resource=name,
             fix=[
-                "If users are to be attached again:",
+                "If users are to be attached again, from half a minute later on:",
                 PubSubCommand(("sweep", "--stack", context.stack, "--resume")),
             ],
         )

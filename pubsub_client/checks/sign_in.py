@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pubsub_client._sign_in import SECOND_FACTOR_CHALLENGES, SELECT_CHALLENGE
 from pubsub_client.checks.app_clients import AppClientSignsIn
-from pubsub_client.checks.attachment_trace import lines_within, read_log, was_skipped_for_the_marker
+from pubsub_client.checks.attachment_trace import LOG_SECONDS, lines_within, read_log, was_skipped_for_the_marker
 from pubsub_client.checks.check import (
     Check,
     Finding,
@@ -47,8 +47,8 @@ _OBSTACLES = {
     "RESET_REQUIRED": "must reset the password",
 }
 
-# How far Lambda's clock and this machine's may differ; PS405 reports more.
-_CLOCK_SECONDS = 1.0
+# How far Lambda's clock and this machine's differ with NTP, and at most; PS405 reports more.
+_PRECISE_SECONDS, _CLOCK_SECONDS = 0.1, 2.0
 # Further sign-ins, where others signed in at the same moment.
 _MORE_ATTEMPTS = 2
 
@@ -248,8 +248,14 @@ def _as_logged(context: Context, span: _Span) -> Finding | None:
     log_group = trigger.configuration["LoggingConfig"]["LogGroup"]
     # The first sign-in ended before this one began, and its line was written before its tokens arrived.
     first_ended = time.time() - (time.monotonic() - context.tokens_arrived)
-    begin = max(first_ended, span.begin - _CLOCK_SECONDS)
-    lines = lines_within(context, log_group, begin, span.end + _CLOCK_SECONDS)
+    logs, begin = context.aws.logs, max(first_ended, span.begin - _CLOCK_SECONDS)
+    lines = lines_within(
+        logs,
+        log_group,
+        max(first_ended, span.begin - _PRECISE_SECONDS),
+        span.end + _PRECISE_SECONDS,
+        patience=max(LOG_SECONDS, context.patience),
+    ) or lines_within(logs, log_group, begin, span.end + _CLOCK_SECONDS)
     if not lines:
         return _unknown(context, "does not show the repeat sign-in yet")
     if len({was_skipped_for_the_marker(line) for line in lines}) > 1:

@@ -186,6 +186,8 @@ TABLE: dict[str, How] = {
     "--query \"Quotas[?QuotaName=='Rate of GetId requests'].[QuotaCode,Value,Adjustable]\" --output text": _QUOTAS,
     "aws service-quotas request-service-quota-increase --service-code iot --quota-code CODE "
     "--desired-value 150": _QUOTAS,
+    "aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 "
+    "--desired-value 1000": _QUOTAS,
     # The tutorial
     "pubsub subscribe 'chat/#' --count 2 --user alice --password-stdin <<<\"$PASSWORD\"": Run(
         until="subscribed to", says="hello from bob"

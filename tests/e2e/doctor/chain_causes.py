@@ -85,6 +85,12 @@ def _pause(patient: Patient) -> None:
     _restart(patient)
 
 
+def _newcomer_once_it_is_read(patient: Patient) -> Stage:
+    """What somebody sees who signs in for the first time when the functions have read the pause parameter again."""
+    _restart(patient)
+    return newcomer(patient)
+
+
 def _worker(patient: Patient) -> str:
     return str(patient.worker_mapping["FunctionArn"])
 
@@ -257,7 +263,7 @@ CAUSES = [
         make=_pause,
         ask=about_nobody,
         see=newcomer,
-        works=newcomer,
+        works=_newcomer_once_it_is_read,
     ),
     Cause(
         _NUMBER,

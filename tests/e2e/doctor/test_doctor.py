@@ -85,7 +85,7 @@ class TestAnswersNobodyExpects:
         "iot:GetPolicy": "PS111",
         "cognito-identity:DescribeIdentityPool": "PS115",
         "iam:ListAttachedRolePolicies": "PS301",
-        "sqs:GetQueueAttributes": "PS601",
+        "sqs:GetQueueAttributes": "PS603",
     }
 
     @pytest.mark.parametrize(

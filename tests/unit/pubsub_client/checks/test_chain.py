@@ -48,7 +48,8 @@ class TestTheMacKey:
         finding = await find(MacKeyIsUsable, aws)
         assert finding.status is Status.FAILED
         assert said in str(finding.cause)
-        assert [str(each).split()[2] for each in finding.safe_commands] == fix
+        assert [str(each).split()[2] for each in finding.commands] == fix
+        assert not finding.safe_commands, "somebody may have disabled it to stop nested sign-ins"
 
     async def test_one_that_is_as_deployed_passes(self) -> None:
         aws = Answers(ListStackResources=resources(MacKey="AWS::KMS::Key"), DescribeKey={"KeyMetadata": KEY})

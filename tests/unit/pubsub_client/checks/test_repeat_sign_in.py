@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pubsub_client import CognitoSession
-from pubsub_client.checks import attachment_trace
+from pubsub_client.checks import attachment_trace, sign_in
 from pubsub_client.checks.asked import Whom
 from pubsub_client.checks.check import Finding, Status
 from pubsub_client.checks.marker import ATTRIBUTE, Marker
@@ -31,6 +31,8 @@ class Pool:
     lines: list[list[dict[str, Any]]]
     marked_from: int = 0
     """The number of sign-ins after which the user has a marker."""
+    clock_ahead: float = 0.0
+    """Seconds that Lambda's clock is ahead of this machine's."""
     sign_ins: int = 0
     log: list[dict[str, Any]] = field(default_factory=list)
 
@@ -38,7 +40,8 @@ class Pool:
         lines = self.lines[min(self.sign_ins, len(self.lines) - 1)]
         self.sign_ins += 1
         # Only the lines of this sign-in, for those before are a second away.
-        self.log = [{"timestamp": int(time.time() * 1000), "message": json.dumps(each)} for each in lines]
+        at = int((time.time() + self.clock_ahead) * 1000)
+        self.log = [{"timestamp": at, "message": json.dumps(each)} for each in lines]
 
     def user(self, _: dict[str, Any]) -> dict[str, Any]:
         marker = [{"Name": ATTRIBUTE, "Value": str(Marker.now("fingerprint", "eu-west-1:id"))}]
@@ -55,7 +58,7 @@ async def look(pool: Pool, monkeypatch: pytest.MonkeyPatch, **answers: Any) -> F
 
     monkeypatch.setattr(CognitoSession, "sign_in", lambda _, *given: pool.sign_in(*given))
     monkeypatch.setattr(CognitoSession, "sign_out", sign_out)
-    monkeypatch.setattr(attachment_trace, "_LOG_SECONDS", 0.0)
+    monkeypatch.setattr(sign_in, "LOG_SECONDS", 0.0)
     monkeypatch.setattr(attachment_trace, "_LOOK_EVERY_SECONDS", 0.01)
     aws = Answers(
         **{
@@ -82,6 +85,12 @@ async def test_a_sign_in_that_was_skipped_for_the_marker_passes(monkeypatch: pyt
     pool = Pool([[SKIPPED]])
     assert (await look(pool, monkeypatch)).status is Status.PASSED
     assert pool.sign_ins == 1
+
+
+@pytest.mark.parametrize("clock_ahead", [-0.9, 1.5])
+async def test_a_clock_that_is_off_a_little_hides_no_line(clock_ahead: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = Pool([[SKIPPED]], clock_ahead=clock_ahead)
+    assert (await look(pool, monkeypatch)).status is Status.PASSED
 
 
 @pytest.mark.parametrize(("line", "said"), [(ATTACHED, "says Attached."), (FEDERATED, "Skipped, FederatedUserError")])
