@@ -30,6 +30,7 @@ _Answer = TypeVar("_Answer")
 
 # While there are good credentials a call waits no longer for better ones.
 _PATIENCE_SECONDS = 5.0
+_ATTEMPTS = 5
 _CODE_FACTORS = {"email": CodeFactor.EMAIL, "sms": CodeFactor.SMS}
 # https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_GetTokensFromRefreshToken.html
 _REFRESH_TOKEN_IS_OVER = ("NotAuthorizedException", "RefreshTokenReuseException")
@@ -79,8 +80,9 @@ class CognitoSession:
         self_attach_url: str | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        # No call here takes AWS credentials, so boto3 must not look for any.
-        unsigned = Config(signature_version=UNSIGNED)
+        # No call here takes AWS credentials, so boto3 must not look for any. Cognito throttles with
+        # TooManyRequestsException and HTTP 400, which boto3's default retry mode does not retry.
+        unsigned = Config(signature_version=UNSIGNED, retries={"mode": "standard", "total_max_attempts": _ATTEMPTS})
         self._user_pools = boto3.client("cognito-idp", region, endpoint_url=endpoint_url, config=unsigned)
         self._identity_pools = boto3.client("cognito-identity", region, endpoint_url=endpoint_url, config=unsigned)
         self._user_pool_id = user_pool_id
@@ -318,11 +320,16 @@ class CognitoSession:
         return self._identity_id
 
     async def _get_credentials(self, tokens: Tokens) -> Credentials:
-        answer = await _call(
-            self._identity_pools.get_credentials_for_identity,
-            IdentityId=await self._get_identity_id(tokens),
-            Logins={tokens.login: tokens.id_token},
-        )
+        get_credentials = self._identity_pools.get_credentials_for_identity
+        logins = {tokens.login: tokens.id_token}
+        try:
+            answer = await _call(get_credentials, IdentityId=await self._get_identity_id(tokens), Logins=logins)
+        except SessionError as error:
+            if not _is_not_found(error):
+                raise
+            # The identity was deleted since, or is so new that Cognito does not find it yet: ask for it again, once.
+            self._identity_id = None
+            answer = await _call(get_credentials, IdentityId=await self._get_identity_id(tokens), Logins=logins)
         given = answer["Credentials"]
         return Credentials(given["AccessKeyId"], given["SecretKey"], given["SessionToken"], given.get("Expiration"))
 
@@ -339,6 +346,11 @@ async def _call(operation: Callable[..., Any], **arguments: object) -> Any:
         return await asyncio.to_thread(operation, **arguments)
     except (ClientError, BotoCoreError) as error:
         raise _session_error(error) from error
+
+
+def _is_not_found(error: SessionError) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, ClientError) and cause.response["Error"]["Code"] == "ResourceNotFoundException"
 
 
 def _session_error(error: ClientError | BotoCoreError) -> SessionError:

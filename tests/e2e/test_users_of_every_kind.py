@@ -16,9 +16,11 @@ from pycognito.aws_srp import AWSSRP
 from pycognito.exceptions import ForceChangePasswordException
 
 from attachment.nested_sign_in import ClientSecrets
+from pubsub_client.checks.update import update_of
 from pubsub_client.outputs import Output
-from tests.e2e.conftest import PASSWORD, Deployment, deploy_environment
+from tests.e2e.conftest import PASSWORD, Deployment, check, deploy_environment
 from tests.e2e.totp import set_up_totp, sign_in_with_totp, totp
+from tests.integration.local_cloud.sent_codes import code_sent_by_email
 from tests.integration.local_cloud.user_pool import refusal
 from tests.jwt import claims
 
@@ -208,6 +210,68 @@ def test_name_and_alias_in_any_case_are_one_user_who_is_attached_once(kinds: Dep
     assert {kinds.identity_id(tokens) for tokens in again} == {identity_id}
 
 
+@pytest.fixture(scope="class")
+def choice_based(kinds: Deployment) -> Iterator[None]:
+    with _choice_based(kinds):
+        yield
+
+
+@pytest.mark.usefixtures("choice_based")
+class TestChoiceBasedSignIn:
+    """The front end's app client allows nothing else, as a front end with Amplify's ``USER_AUTH`` may have it."""
+
+    @pytest.mark.parametrize("way", ["PASSWORD", "PASSWORD_SRP", "EMAIL_OTP"])
+    def test_each_way_attaches_and_the_next_sign_in_is_skipped_by_the_marker(self, kinds: Deployment, way: str) -> None:
+        name = kinds.make_user()
+        lines = len(kinds.trigger_lines())
+        tokens = _sign_in_by_choice(kinds, name, way)
+        assert len(kinds.trigger_lines()) == lines + 1
+        assert _is_attached(kinds, tokens)
+        before = kinds.cloud.calls()
+        assert kinds.identity_id(_sign_in_by_choice(kinds, name, way)) == kinds.identity_id(tokens)
+        assert not {"cognito-idp:AdminInitiateAuth", "iot:AttachPolicy"} & kinds.calls_of(before).keys()
+
+    def test_a_user_without_a_password_is_attached(self, kinds: Deployment) -> None:
+        name = _user_without_password(kinds)
+        assert _user(kinds, name)["UserStatus"] == "CONFIRMED"
+        assert _is_attached(kinds, _sign_in_by_choice(kinds, name, "EMAIL_OTP"))
+
+    def test_a_user_who_signs_up_is_confirmed_and_attached_by_the_first_code(self, kinds: Deployment) -> None:
+        name = f"user-{uuid.uuid4().hex[:10]}"
+        email = {"Name": "email", "Value": f"{name}@example.com"}
+        kinds.public("cognito-idp").sign_up(
+            ClientId=kinds.client_id, Username=name, Password=PASSWORD, UserAttributes=[email]
+        )
+        assert _is_attached(kinds, _sign_in_by_choice(kinds, name, "EMAIL_OTP"))
+
+    def test_a_code_signs_in_beside_a_temporary_password_which_keeps_the_attachment_waiting(
+        self, kinds: Deployment
+    ) -> None:
+        name = _user_with_temporary_password(kinds)
+        tokens = _sign_in_by_choice(kinds, name, "EMAIL_OTP")
+        assert not _is_attached(kinds, tokens)
+        assert kinds.self_attach(kinds.credentials(tokens)).body["status"] == "repaired"
+        kinds.cloud.client("cognito-idp").admin_set_user_password(
+            UserPoolId=kinds.user_pool_id, Username=name, Password=PASSWORD, Permanent=True
+        )
+        _wait_for_the_marker(kinds, name)
+
+    def test_the_smoke_test_signs_in_by_what_the_app_client_allows(self, kinds: Deployment) -> None:
+        document = kinds.smoke()
+        assert document["summary"]["exit_code"] == 0, document
+        assert [check(document, each)["status"] for each in ("PS116", "PS121", "PS122")] == ["passed"] * 3
+
+    def test_the_doctor_asks_a_user_without_a_password_for_the_id_token(self, kinds: Deployment) -> None:
+        name = _user_without_password(kinds)
+        done = kinds.pubsub("doctor", "--user", name, "--password-stdin", "--json", stdin=PASSWORD)
+        document = json.loads(done.stdout)
+        assert (done.returncode, check(document, "PS121")["status"]) == (0, "skipped"), document
+        assert "without a password" in check(document, "PS121")["cause"]
+        tokens = _sign_in_by_choice(kinds, name, "EMAIL_OTP")
+        done = kinds.pubsub("doctor", "--id-token", "-", "--json", stdin=tokens["IdToken"])
+        assert done.returncode == 0, done.stdout
+
+
 class TestSecondAppClient:
     def test_one_that_the_identity_pool_does_not_list_attaches_all_the_same(self, kinds: Deployment) -> None:
         name = kinds.make_user()
@@ -272,6 +336,67 @@ def _user_with_temporary_password(kinds: Deployment) -> str:
         UserPoolId=kinds.user_pool_id, Username=name, Password=_TEMPORARY, Permanent=False
     )
     return name
+
+
+def _user_without_password(kinds: Deployment) -> str:
+    name = f"user-{uuid.uuid4().hex[:10]}"
+    kinds.cloud.client("cognito-idp").admin_create_user(
+        UserPoolId=kinds.user_pool_id,
+        Username=name,
+        MessageAction="SUPPRESS",
+        UserAttributes=[
+            {"Name": "email", "Value": f"{name}@example.com"},
+            {"Name": "email_verified", "Value": "true"},
+        ],
+    )
+    return name
+
+
+@contextmanager
+def _choice_based(kinds: Deployment) -> Iterator[None]:
+    """Let the user pool offer codes, and the front end's app client choice-based sign-in only, for the block."""
+    users = kinds.cloud.client("cognito-idp")
+    pool: Any = users.describe_user_pool(UserPoolId=kinds.user_pool_id)["UserPool"]
+    client: Any = users.describe_user_pool_client(UserPoolId=kinds.user_pool_id, ClientId=kinds.client_id)
+    client = client["UserPoolClient"]
+
+    def update(policies: Any, flows: list[str]) -> None:
+        pool_update = update_of(users, "UpdateUserPool", {**pool, "UserPoolId": pool["Id"]}, {"Policies": policies})
+        client_update = update_of(users, "UpdateUserPoolClient", client, {"ExplicitAuthFlows": flows})
+        users.update_user_pool(**pool_update.parameters)
+        users.update_user_pool_client(**client_update.parameters)
+
+    offered = {"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP"]}}
+    update(pool["Policies"] | offered, ["ALLOW_USER_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"])
+    try:
+        yield
+    finally:
+        update(pool["Policies"], client["ExplicitAuthFlows"])
+
+
+def _sign_in_by_choice(kinds: Deployment, name: str, way: str) -> dict[str, str]:
+    """Sign in as Amplify does with ``USER_AUTH`` and a preferred challenge, and return Cognito's tokens."""
+    users, srp = kinds.public("cognito-idp"), kinds.srp(name)
+    given = {
+        "PASSWORD": {"PASSWORD": PASSWORD},
+        "PASSWORD_SRP": {"SRP_A": srp.get_auth_params()["SRP_A"]},
+        "EMAIL_OTP": {},
+    }
+    answer = users.initiate_auth(
+        ClientId=kinds.client_id,
+        AuthFlow="USER_AUTH",
+        AuthParameters={"USERNAME": name, "PREFERRED_CHALLENGE": way, **given[way]},
+    )
+    if asked := answer.get("ChallengeName"):
+        answered = (
+            {"USERNAME": name, "EMAIL_OTP_CODE": code_sent_by_email(kinds.cloud, f"{name}@example.com")}
+            if asked == "EMAIL_OTP"
+            else srp.process_challenge(answer["ChallengeParameters"], srp.get_auth_params())
+        )
+        answer = users.respond_to_auth_challenge(
+            ClientId=kinds.client_id, ChallengeName=asked, Session=answer["Session"], ChallengeResponses=answered
+        )
+    return dict(answer["AuthenticationResult"])
 
 
 def _is_attached(kinds: Deployment, tokens: dict[str, str]) -> bool:

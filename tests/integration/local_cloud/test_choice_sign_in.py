@@ -13,6 +13,7 @@ from tests.integration.local_cloud.user_pool import ECHO, Choosing, events, reco
 from tests.jwt import claims
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from local_cloud.process import LocalCloud
@@ -66,10 +67,11 @@ def test_a_password_is_given_at_once_or_after_it_was_chosen(pool: Choosing) -> N
 
 def test_srp_is_begun_at_once_or_after_it_was_chosen(pool: Choosing) -> None:
     name, _ = pool.someone()
-    for begin in (
+    ways: list[Callable[[str], dict[str, Any]]] = [
         lambda srp_a: pool.start(name, PREFERRED_CHALLENGE="PASSWORD_SRP", SRP_A=srp_a),
         lambda srp_a: pool.respond(pool.start(name), name, ANSWER="PASSWORD_SRP", SRP_A=srp_a),
-    ):
+    ]
+    for begin in ways:
         srp = pool.srp(name)
         asked = begin(srp.get_auth_params()["SRP_A"])
         assert asked["ChallengeName"] == "PASSWORD_VERIFIER"

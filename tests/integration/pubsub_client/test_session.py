@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import boto3
 import pytest
 
+from local_cloud.faults.fault import Fail
 from pubsub_client import CognitoSession
 from pubsub_client.exceptions import SessionError, SignInError
 
@@ -40,6 +41,42 @@ async def test_the_same_user_has_the_same_identity_id_at_each_sign_in(deployment
     for session in sessions:
         await session.sign_in(user.name, user.password)
     assert await sessions[0].identity_id() == await sessions[1].identity_id()
+
+
+async def test_an_identity_that_is_not_found_is_asked_for_again_once(deployment: Deployment) -> None:
+    session = deployment.session()
+    user = deployment.make_user()
+    await session.sign_in(user.name, user.password)
+    not_found = Fail("ResourceNotFoundException", message="Identity not found.")
+    with deployment.cloud.fault("cognito-identity:GetCredentialsForIdentity", not_found, times=1):
+        assert (await session.credentials()).session_token
+    other = deployment.session()
+    await other.sign_in(user.name, user.password)
+    with (
+        deployment.cloud.fault("cognito-identity:GetCredentialsForIdentity", not_found),
+        pytest.raises(SessionError, match="ResourceNotFoundException"),
+    ):
+        await other.credentials()
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        "cognito-idp:InitiateAuth",
+        "cognito-idp:RespondToAuthChallenge",
+        "cognito-identity:GetId",
+        "cognito-identity:GetCredentialsForIdentity",
+    ],
+)
+async def test_a_throttled_call_is_made_again(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+    user = deployment.make_user()
+    session = deployment.session()
+    with deployment.cloud.fault(operation, Fail("TooManyRequestsException"), times=2):
+        await session.sign_in(user.name, user.password)
+        assert (await session.credentials()).session_token
 
 
 async def test_the_session_outlives_its_first_tokens_by_the_refresh_token(deployment: Deployment) -> None:

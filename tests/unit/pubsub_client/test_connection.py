@@ -262,8 +262,12 @@ async def test_a_subscription_that_was_given_up_before_its_answer_is_given_back(
 async def test_a_broker_that_does_not_end_a_subscription_is_logged(
     broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
+    def refuse(topic_filter: str, answered: Callable[[Answer], None]) -> None:
+        assert topic_filter == "t"
+        answered(Answer(0x87))
+
     async with client() as pubsub, pubsub.subscribe("t"):
-        broker.up.unsubscribe = lambda _, answered: answered(Answer(0x87))  # type: ignore[method-assign]
+        broker.up.unsubscribe = refuse  # type: ignore[method-assign]
     (warning,) = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
     assert "does not end the subscription to t" in warning
     assert "0x87 NOT_AUTHORIZED" in warning
