@@ -17,7 +17,7 @@ from attachment.errors import CannotSignInError, NestedSignInLoopError, SecondFa
 from attachment.iot import iot_client
 from attachment.limits import LIMITS, limits
 from attachment.marker import Marker
-from attachment.nested_sign_in import NestedSignIn
+from attachment.nested_sign_in import ClientSecrets, NestedSignIn
 from attachment.parameters import KeptParameters
 from attachment.report import cause
 from attachment.switch import KEEP_SECONDS, AttachingSwitch
@@ -32,6 +32,7 @@ _parameters = KeptParameters(
     os.environ["CONFIGURATION_PARAMETER"], os.environ["SWITCH_PARAMETER"], keep_seconds=KEEP_SECONDS
 )
 _configuration = ConfigurationParameter(os.environ["CONFIGURATION_PARAMETER"], _parameters)
+_secrets = ClientSecrets()
 _switch = AttachingSwitch(os.environ["SWITCH_PARAMETER"], _parameters)
 
 _POLICY_NAME = os.environ["POLICY_NAME"]
@@ -99,6 +100,7 @@ class Chain:
             mac_key_id=os.environ["MAC_KEY_ID"],
             user_pool_id=owed.user_pool_id,
             client_id=configuration.internal_client_id,
+            secrets=_secrets,
         )
         id_token = nested.id_token(owed.user_name)
         sub = _sub(id_token)

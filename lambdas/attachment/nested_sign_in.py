@@ -64,9 +64,6 @@ class ClientSecrets:
         self._known.pop(client_id, None)
 
 
-_secrets = ClientSecrets()
-
-
 @dataclass(frozen=True)
 class NestedSignIn:
     """The clients and names a nested sign-in needs."""
@@ -78,7 +75,7 @@ class NestedSignIn:
     mac_key_id: str
     user_pool_id: str
     client_id: str
-    secrets: ClientSecrets = field(default=_secrets, repr=False)
+    secrets: ClientSecrets = field(repr=False)
 
     def id_token(self, user_name: str) -> str:
         """Sign the user in and return the ID token.
