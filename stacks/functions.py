@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from aws_cdk import RemovalPolicy
+from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -76,6 +76,20 @@ class PubSubFunction(lambda_.Function):
         )
         self.execution_role: iam.Role = role
         """The role, to attach policies to."""
+
+
+def service_principal(scope: Construct, service: str, source_arn: str) -> iam.ServicePrincipal:
+    """Return a service that may assume a role only on behalf of this account, and of resources of this ARN.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
+    """
+    return iam.ServicePrincipal(
+        f"{service}.amazonaws.com",
+        conditions={
+            "StringEquals": {"aws:SourceAccount": Stack.of(scope).account},
+            "ArnLike": {"aws:SourceArn": source_arn},
+        },
+    )
 
 
 def function_log_group(scope: Construct, construct_id: str, settings: Settings) -> logs.LogGroup:

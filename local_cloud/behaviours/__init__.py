@@ -56,6 +56,7 @@ BEHAVIOURS = (
     "parameter_permissions",
     "role_policy_keys",
     "concurrency_permissions",
+    "policy_targets_permission",
     "failed_deletes",
     "stopped_executions",
     "state_machine_permissions",
