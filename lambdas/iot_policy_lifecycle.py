@@ -21,6 +21,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -30,7 +32,7 @@ from iam_propagation import waits_for_permissions
 from bulk.targets import Targets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 _CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 8})
 _iot = boto3.client("iot", config=_CONFIG)
@@ -45,6 +47,7 @@ _POLICY_NAME = os.environ["POLICY_NAME"]
 _MACHINE_ARN = os.environ["LEAVE_STATE_MACHINE_ARN"]
 _FITTING_RENAME = int(os.environ["FITTING_RENAME"])
 _COUNT_SECONDS = 30.0
+_OF_THE_WHOLE_STACK = ("DELETE_", "ROLLBACK_")
 _OF_IDENTITY_POOL = "Custom::IotPolicyOfIdentityPool"
 
 
@@ -67,7 +70,7 @@ def on_event(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
         return {"PhysicalResourceId": f"{policy_name}/{epoch}", "Data": {"Epoch": epoch}}
     physical_id = event["PhysicalResourceId"]
     if event["RequestType"] == "Delete":
-        return {"PhysicalResourceId": physical_id, "ExecutionArn": _leave(policy_name)}
+        return {"PhysicalResourceId": physical_id, "ExecutionArn": _leave(policy_name, event["RequestId"])}
     return {"PhysicalResourceId": physical_id, "Data": {"Epoch": physical_id.rpartition("/")[2]}}
 
 
@@ -85,7 +88,8 @@ def is_complete(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
         return {"IsComplete": _has_left(_POLICY_NAME, execution_arn)}
     policy_name = event["ResourceProperties"]["PolicyName"]
     try:
-        return {"IsComplete": _has_left(policy_name, execution_arn) and _delete(policy_name)}
+        has_left = _has_left(policy_name, execution_arn)
+        return {"IsComplete": has_left and _delete(policy_name, event["RequestId"])}
     except _iot.exceptions.ResourceNotFoundException:
         return {"IsComplete": True}
     except _PASSING:
@@ -98,12 +102,16 @@ def _of_identity_pool(event: Mapping[str, Any]) -> dict[str, Any]:
     if event["RequestType"] != "Delete":
         return answer
     (stack,) = _stacks.describe_stacks(StackName=event["StackId"])["Stacks"]
-    if stack["StackStatus"].startswith("DELETE_"):
-        return answer  # the policy leaves everybody
-    return answer | {"ExecutionArn": _start({"policy": _POLICY_NAME, "identityPool": identity_pool_id})}
+    # The deletion of the stack, and the rollback of its creation, take the policy off everybody anyway.
+    if stack["StackStatus"].startswith(_OF_THE_WHOLE_STACK):
+        return answer
+    if not Targets(_iot, _POLICY_NAME, page_size=1).read(None).targets:
+        return answer
+    given = {"policy": _POLICY_NAME, "identityPool": identity_pool_id}
+    return answer | {"ExecutionArn": _running_or_started(given, event["RequestId"])}
 
 
-def _leave(policy_name: str) -> str | None:
+def _leave(policy_name: str, request_id: str) -> str | None:
     """Start the execution that takes the policy off everybody; return its ARN, None if nobody can wait for it.
 
     A rename of more identities than an hour's is not waited for: CloudFormation then leaves the old policy where it is
@@ -111,30 +119,62 @@ def _leave(policy_name: str) -> str | None:
     """
     given: dict[str, Any] = {"policy": policy_name}
     if policy_name == _POLICY_NAME:
-        # Whatever else is under way could attach this policy to somebody.
+        # Whatever else is under way could attach this policy to somebody. That of an earlier attempt to delete the
+        # stack is stopped as well, not followed: what was stopped may be listed as running for a while.
         for execution_arn in _running():
-            _states.stop_execution(executionArn=execution_arn, cause="The stack is being destroyed")
-        return _start(given)
-    execution_arn = _start(given | {"succeeded": True})
+            if execution_arn != _execution_arn(request_id):
+                _stop(execution_arn)
+        return _start(given, request_id)
+    execution_arn = _running_or_started(given | {"succeeded": True}, request_id)
     count = Targets(_iot, policy_name).count(_COUNT_SECONDS)
     return execution_arn if count.is_whole and count.targets <= _FITTING_RENAME else None
 
 
-def _start(given: Mapping[str, Any]) -> str:
-    """Start an execution, unless one does the same already: CloudFormation tries a deletion several times."""
+def _running_or_started(given: Mapping[str, Any], name: str) -> str:
+    """Return an execution that does this already, for CloudFormation tries a deletion several times, or start one."""
     for execution_arn in _running():
-        if json.loads(_states.describe_execution(executionArn=execution_arn)["input"]) == given:
-            return execution_arn
-    return _states.start_execution(stateMachineArn=_MACHINE_ARN, input=json.dumps(given))["executionArn"]
+        with suppress(_states.exceptions.ExecutionDoesNotExist):
+            execution = _states.describe_execution(executionArn=execution_arn)
+            if execution["status"] == "RUNNING" and json.loads(execution["input"]) == given:
+                return execution_arn
+    return _start(given, name)
 
 
-def _running() -> Iterator[str]:
+def _start(given: Mapping[str, Any], name: str) -> str:
+    """Start an execution unless there is one of this name, whether it is listed already or not.
+
+    https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
+    """
+    with suppress(_states.exceptions.ExecutionAlreadyExists):
+        _states.start_execution(stateMachineArn=_MACHINE_ARN, name=name, input=json.dumps(given))
+    return _execution_arn(name)
+
+
+def _execution_arn(name: str) -> str:
+    return f"{_MACHINE_ARN.replace(':stateMachine:', ':execution:')}:{name}"
+
+
+def _running() -> list[str]:
+    """Return the executions that are listed as running. The list is eventually consistent.
+
+    https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListExecutions.html
+    """
     pages = _states.get_paginator("list_executions").paginate(stateMachineArn=_MACHINE_ARN, statusFilter="RUNNING")
-    return (each["executionArn"] for page in pages for each in page["executions"])
+    return [each["executionArn"] for page in pages for each in page["executions"]]
+
+
+def _stop(execution_arn: str) -> None:
+    try:
+        _states.stop_execution(executionArn=execution_arn, cause="The stack is being destroyed")
+    except (_states.exceptions.ExecutionDoesNotExist, _states.exceptions.ValidationException):
+        return  # it has ended, although it is listed as running
 
 
 def _has_left(policy_name: str, execution_arn: str) -> bool:
-    execution = _states.describe_execution(executionArn=execution_arn)
+    try:
+        execution = _states.describe_execution(executionArn=execution_arn)
+    except _states.exceptions.ExecutionDoesNotExist:
+        return False  # not yet: it was started a moment ago
     if execution["status"] in {"RUNNING", "SUCCEEDED"}:
         return execution["status"] == "SUCCEEDED"
     raise NotLeftError(
@@ -143,14 +183,16 @@ def _has_left(policy_name: str, execution_arn: str) -> bool:
     )
 
 
-def _delete(policy_name: str) -> bool:
+def _delete(policy_name: str, request_id: str) -> bool:
     """Delete the policy; False while AWS still counts an attachment, be it one that was made behind our back."""
     _delete_old_versions(policy_name)
     try:
         _iot.delete_policy(policyName=policy_name)
     except _iot.exceptions.DeleteConflictException:
         if Targets(_iot, policy_name, page_size=1).read(None).targets:
-            _start({"policy": policy_name} | ({} if policy_name == _POLICY_NAME else {"succeeded": True}))
+            given = {"policy": policy_name} | ({} if policy_name == _POLICY_NAME else {"succeeded": True})
+            # Called every few seconds, when the execution that the last call has started may not be listed yet.
+            _running_or_started(given, f"{request_id}-{int(time.time() // 60)}")
         return False
     return True
 

@@ -8,7 +8,6 @@ from aws_cdk import CustomResource, Duration, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from .acknowledgements import acknowledge
 from .functions import PubSubFunction
 from .resource_provider import resource_provider
 
@@ -57,9 +56,15 @@ class DestroyGuard(Construct):
             self,
             "Permission",
             roles=[function.execution_role],
-            statements=[iam.PolicyStatement(actions=["iot:ListTargetsForPolicy"], resources=["*"])],
+            statements=[
+                iam.PolicyStatement(
+                    actions=["iot:ListTargetsForPolicy"],
+                    resources=[
+                        Stack.of(self).format_arn(service="iot", resource="policy", resource_name=settings.policy_name)
+                    ],
+                )
+            ],
         )
-        acknowledge(permission, {"AwsSolutions-IAM5[Resource::*]": "It reads only, and is authorized on targets."})
         guard = CustomResource(
             self,
             "Guard",

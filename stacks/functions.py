@@ -78,6 +78,20 @@ class PubSubFunction(lambda_.Function):
         """The role, to attach policies to."""
 
 
+def service_principal(scope: Construct, service: str, source_arn: str) -> iam.ServicePrincipal:
+    """Return a service that may assume a role only on behalf of this account, and of resources of this ARN.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
+    """
+    return iam.ServicePrincipal(
+        f"{service}.amazonaws.com",
+        conditions={
+            "StringEquals": {"aws:SourceAccount": Stack.of(scope).account},
+            "ArnLike": {"aws:SourceArn": source_arn},
+        },
+    )
+
+
 def function_log_group(
     scope: Construct, construct_id: str, settings: Settings, *, name: str | None = None
 ) -> logs.LogGroup:

@@ -126,7 +126,12 @@ def _permission(named: Construct, policy_name: str, roles: list[iam.IRole]) -> i
         roles=roles,
         statements=[
             iam.PolicyStatement(
-                actions=["iot:DeletePolicy", "iot:DeletePolicyVersion", "iot:ListPolicyVersions"],
+                actions=[
+                    "iot:DeletePolicy",
+                    "iot:DeletePolicyVersion",
+                    "iot:ListPolicyVersions",
+                    "iot:ListTargetsForPolicy",
+                ],
                 resources=[policy_arn],
             )
         ],

@@ -66,19 +66,21 @@ class Leaving(Construct):
                         "iot:AttachPolicy",
                         "iot:DetachPolicy",
                         "iot:ListAttachedPolicies",
-                        "iot:ListTargetsForPolicy",
                     ],
                     resources=["*"],
                 ),
+                # Of the policy that leaves: the stack's own, one that it had before, or what the operator names.
+                iam.PolicyStatement(actions=["iot:ListTargetsForPolicy"], resources=[self._policy_arn("*")]),
                 switch.may_turn(),
             ],
         )
         acknowledge(
             permission,
             {
-                "AwsSolutions-IAM5[Resource::*]": (
-                    "They are authorized on the target, and an identity has no ARN; listing targets reads only."
-                )
+                "AwsSolutions-IAM5[Resource::*]": "They are authorized on the target, and an identity has no ARN.",
+                "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:iot:<AWS::Region>:<AWS::AccountId>:policy/*]": (
+                    "It reads only, and a renamed policy leaves under the name that it had."
+                ),
             },
         )
         self.fitting = settings.detach_per_second * _SECONDS
@@ -100,7 +102,7 @@ class Leaving(Construct):
         )
 
     def allow(self, scope: Construct, roles: list[iam.IRole]) -> iam.Policy:
-        """Allow to start, stop and follow executions, and to count what a policy is attached to."""
+        """Allow to start, stop and follow executions."""
         permission = iam.Policy(
             scope,
             "LeavingPermission",
@@ -113,14 +115,15 @@ class Leaving(Construct):
                     actions=["states:DescribeExecution", "states:StopExecution"],
                     resources=[self.machine.executions_arn],
                 ),
-                iam.PolicyStatement(actions=["iot:ListTargetsForPolicy"], resources=["*"]),
             ],
         )
         acknowledge(
             permission,
             {
-                "AwsSolutions-IAM5[Resource::*]": "It reads only, and is authorized on targets.",
                 self.machine.executions_finding: "Every execution of one state machine, whose name is whole.",
             },
         )
         return permission
+
+    def _policy_arn(self, name: str) -> str:
+        return Stack.of(self).format_arn(service="iot", resource="policy", resource_name=name)

@@ -14,6 +14,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from .acknowledgements import acknowledge
+from .functions import service_principal
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
@@ -78,7 +79,8 @@ class LoopingStateMachine(Construct):
         role = iam.Role(
             self,
             "Role",
-            assumed_by=iam.ServicePrincipal("states.amazonaws.com"),
+            # https://docs.aws.amazon.com/step-functions/latest/dg/procedure-create-iam-role.html
+            assumed_by=service_principal(self, "states", self.arn),
             description=description,
             inline_policies={
                 "Steps": iam.PolicyDocument(

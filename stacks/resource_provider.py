@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from aws_cdk import Duration, Stack
+from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import custom_resources as cr
 
 from .acknowledgements import acknowledge
@@ -12,6 +12,7 @@ from .functions import function_log_group, log_writer_role
 
 if TYPE_CHECKING:
     from aws_cdk import CfnElement
+    from aws_cdk import aws_iam as iam
     from aws_cdk import aws_lambda as lambda_
     from constructs import Construct, IConstruct
 
@@ -52,6 +53,15 @@ def waiting_resource_provider(
         query_interval=Duration.seconds(5),
         total_timeout=Duration.hours(1),
         disable_waiter_state_machine_logging=True,
+    )
+    # CDK's construct takes no principal for the role of its state machine, whose name CloudFormation chooses.
+    waiter_role = provider.node.find_child("waiter-state-machine").node.find_child("Role").node.default_child
+    machines = Stack.of(scope).format_arn(
+        service="states", resource="stateMachine", resource_name="*", arn_format=ArnFormat.COLON_RESOURCE_NAME
+    )
+    cast("iam.CfnRole", waiter_role).add_property_override(
+        "AssumeRolePolicyDocument.Statement.0.Condition",
+        {"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}, "ArnLike": {"aws:SourceArn": machines}},
     )
     framework = [provider.node.find_child(name) for name in ("framework-isComplete", "framework-onTimeout")]
     _acknowledge_invoking([role, waiting_role, provider], [on_event, is_complete, *framework])

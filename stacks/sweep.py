@@ -13,7 +13,7 @@ from constructs import Construct
 from pubsub_client.outputs import MARKER_ATTRIBUTE
 
 from .acknowledgements import acknowledge
-from .functions import PubSubFunction
+from .functions import PubSubFunction, service_principal
 from .looping_state_machine import STEP_TIMEOUT, LoopingStateMachine
 
 if TYPE_CHECKING:
@@ -98,8 +98,24 @@ class Sweep(Construct):
             "Schedule",
             description="Sweeps over every identity of the identity pool",
             schedule=events.Schedule.expression(settings.sweep.schedule),
-            targets=[targets.SfnStateMachine(self.machine.state_machine)],
+            targets=[targets.SfnStateMachine(self.machine.state_machine, role=self._starter())],
         )
+
+    def _starter(self) -> iam.Role:
+        """Make the role with which EventBridge starts executions; rules are called after their stack.
+
+        https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-identity-based.html
+        """
+        stack = Stack.of(self)
+        rules = stack.format_arn(service="events", resource="rule", resource_name=f"{stack.stack_name}-*")
+        role = iam.Role(
+            self,
+            "Starter",
+            assumed_by=service_principal(self, "events", rules),
+            description="Starts sweeps on schedule",
+        )
+        self.machine.state_machine.grant_start_execution(role)
+        return role
 
     def _permissions(
         self,

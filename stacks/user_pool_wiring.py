@@ -9,6 +9,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from pubsub_client.outputs import MARKER_ATTRIBUTE
+from pubsub_client.policies.facts import service_of
 
 from .fingerprint import fingerprint
 from .functions import PubSubFunction
@@ -85,10 +86,15 @@ class UserPoolWiring(Construct):
                     ],
                     resources=[users.user_pool.user_pool_arn],
                 ),
-                # Who names a group's role passes it to Cognito.
+                # Who names a group's role passes it to Cognito. AWS does not document whether it says to which service.
                 iam.PolicyStatement(
                     actions=["iam:PassRole"],
                     resources=[role.role_arn for role in (identities.auth_role, *identities.group_roles.values())],
+                    conditions={
+                        "StringEqualsIfExists": {
+                            "iam:PassedToService": ["cognito-idp.amazonaws.com", service_of(Stack.of(self).region)]
+                        }
+                    },
                 ),
             ],
         )

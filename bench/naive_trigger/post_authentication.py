@@ -14,12 +14,13 @@ from botocore import UNSIGNED
 from botocore.config import Config
 
 from attachment.configuration import Configuration
-from attachment.nested_sign_in import NESTED, NestedSignIn
+from attachment.nested_sign_in import NESTED, ClientSecrets, NestedSignIn
 
 _ssm = boto3.client("ssm")
 _cognito = boto3.client("cognito-idp")
 _kms = boto3.client("kms")
 _iot = boto3.client("iot")
+_secrets = ClientSecrets()
 _identities = boto3.client("cognito-identity", config=Config(signature_version=UNSIGNED))
 
 
@@ -30,7 +31,13 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     parameter = _ssm.get_parameter(Name=os.environ["CONFIGURATION_PARAMETER"])["Parameter"]
     configuration = Configuration.from_json(parameter["Value"])
     nested = NestedSignIn(
-        _cognito, _cognito, _kms, os.environ["MAC_KEY_ID"], event["userPoolId"], configuration.internal_client_id
+        cognito=_cognito,
+        answering=_cognito,
+        kms=_kms,
+        mac_key_id=os.environ["MAC_KEY_ID"],
+        user_pool_id=event["userPoolId"],
+        client_id=configuration.internal_client_id,
+        secrets=_secrets,
     )
     identity_id = _identities.get_id(
         IdentityPoolId=configuration.identity_pool_id,

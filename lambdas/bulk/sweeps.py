@@ -146,8 +146,11 @@ class SweepsBefore:
             if arn == self._own or status == "RUNNING":
                 continue
             interrupted = status in _INTERRUPTED
-            execution = self._states.describe_execution(executionArn=arn)
-            state = self._last_state(arn) if interrupted else json.loads(execution["output"])
+            try:
+                execution = self._states.describe_execution(executionArn=arn)
+                state = self._last_state(arn) if interrupted else json.loads(execution["output"])
+            except self._states.exceptions.ExecutionDoesNotExist:
+                continue  # listed for a while yet, although its 90 days are over
             # One that only just began to go on with another's work has that as its input.
             progress = (state or json.loads(execution["input"])).get("progress") or {}
             if not progress:

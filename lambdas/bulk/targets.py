@@ -91,7 +91,7 @@ class Targets:
 
 
 class IdentitiesAsTargets:
-    """The identities of an identity pool, whatever is attached to them.
+    """The identities of an identity pool that have signed in, whatever is attached to them; guests have no policy.
 
     Args:
         client: Cognito's identity pools.
@@ -109,4 +109,4 @@ class IdentitiesAsTargets:
             botocore.exceptions.ClientError: AWS refuses.
         """
         page = self._pages.read(token)
-        return Page(tuple(each.identity_id for each in page.identities), page.next_token)
+        return Page(tuple(each.identity_id for each in page.identities if not each.is_guest), page.next_token)

@@ -66,6 +66,7 @@ BEHAVIOURS = (
     "account_settings_permissions",
     "log_group_permissions",
     "rule_permissions",
+    "policy_targets_permission",
     "failed_deletes",
     "stopped_executions",
     "state_machine_permissions",

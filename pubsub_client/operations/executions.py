@@ -11,7 +11,7 @@ from pubsub_client.checks.check import CouldNotRunError
 from pubsub_client.operations.failure import not_done
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from types_boto3_stepfunctions import SFNClient
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from pubsub_client.outputs import Output
 
 _LOOK_EVERY_SECONDS = 1.0
+# DescribeExecution is eventually consistent: one that was started a moment ago may not be found yet.
+# https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeExecution.html
+_NOT_FOUND_SECONDS = 30.0
 # The state that the last step has returned is among them, however often the next one is tried.
 _LAST_EVENTS = 100
 _ENDED = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
@@ -53,6 +56,8 @@ class StateMachine:
 
     states: SFNClient
     arn: str
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
 
     @classmethod
     def of(cls, deployment: Deployment, output: Output) -> Self:
@@ -93,8 +98,20 @@ class StateMachine:
             NotDoneError: the execution is not there any more.
         """
         shown: Execution | None = None
+        found_at = self.clock()
         while True:
-            execution, continued_by = self._look(execution_arn)
+            try:
+                execution, continued_by = self._look(execution_arn)
+            except self.states.exceptions.ExecutionDoesNotExist:
+                if self.clock() - found_at >= _NOT_FOUND_SECONDS:
+                    raise not_done(
+                        "The execution is not there any more.",
+                        resource=execution_arn,
+                        fix="Was the stack destroyed meanwhile? If not, start it again.",
+                    ) from None
+                self.sleep(_LOOK_EVERY_SECONDS)
+                continue
+            found_at = self.clock()
             if continued_by:
                 execution_arn = continued_by
                 continue
@@ -103,21 +120,14 @@ class StateMachine:
                 shown = execution
             if execution.has_ended:
                 return
-            time.sleep(_LOOK_EVERY_SECONDS)
+            self.sleep(_LOOK_EVERY_SECONDS)
 
     def _look(self, execution_arn: str) -> tuple[Execution, str | None]:
         """Return the execution, and the ARN of the one that goes on with it."""
-        try:
-            found = self.states.describe_execution(executionArn=execution_arn)
-            state = json.loads(found.get("output") or "{}") if found["status"] == "SUCCEEDED" else {}
-            if not state:
-                state = self._last_state(execution_arn)
-        except self.states.exceptions.ExecutionDoesNotExist:
-            raise not_done(
-                "The execution is not there any more.",
-                resource=execution_arn,
-                fix="Was the stack destroyed meanwhile? If not, start it again.",
-            ) from None
+        found = self.states.describe_execution(executionArn=execution_arn)
+        state = json.loads(found.get("output") or "{}") if found["status"] == "SUCCEEDED" else {}
+        if not state:
+            state = self._last_state(execution_arn)
         execution = Execution(execution_arn, found["status"], state.get("progress") or {}, found.get("cause"))
         return execution, state.get("continuedBy", {}).get("executionArn")
 

@@ -351,6 +351,18 @@ def rule_permissions(account: Account) -> bool:
     )
 
 
+def policy_targets_permission(account: Account) -> bool:
+    """Who may list the targets of one policy lists these, and no other policy's."""
+    mine, other = unique("mine"), unique("other")
+    for name in (mine, other):
+        account.cloud.client("iot").create_policy(policyName=name, policyDocument=document(ALLOW_IOT))
+    allow = {"Effect": "Allow", "Action": "iot:ListTargetsForPolicy", "Resource": account.arn(f"policy/{mine}")}
+    iot, code = account.client("iot", _who_may(account, allow)), "AccessDeniedException"
+    return not _refused(lambda: iot.list_targets_for_policy(policyName=mine), code) and _refused(
+        lambda: iot.list_targets_for_policy(policyName=other), code
+    )
+
+
 def _who_may(account: Account, *statements: dict[str, Any]) -> Credentials:
     """Return the credentials of a role that may do this alone."""
     cloud = account.cloud
@@ -765,6 +777,7 @@ PROBES: dict[str, Callable[[Account], bool]] = {
         account_settings_permissions,
         log_group_permissions,
         rule_permissions,
+        policy_targets_permission,
         failed_deletes,
         stopped_executions,
         invocations_under_way,

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 _MACHINE = ENVIRONMENT["LEAVE_STATE_MACHINE_ARN"]
 _OWN, _ANOTHER = "myIoTPolicy", "another"
-_EXECUTION = "arn:aws:states:eu-west-1:123456789012:execution:AmplifyPubSub-leave:1"
+_REQUEST = "11111111-2222-3333-4444-555555555555"
+_EXECUTION = f"arn:aws:states:eu-west-1:123456789012:execution:AmplifyPubSub-leave:{_REQUEST}"
+_MINUTE = 30_000_000
 _RUNNING_ALREADY = "arn:aws:states:eu-west-1:123456789012:execution:AmplifyPubSub-leave:0"
 _TIMES: dict[str, Any] = {"startDate": 0, "stateMachineArn": _MACHINE}
 
@@ -28,6 +30,7 @@ class Lifecycle:
     def event(self, request_type: str, physical_id: str = "", policy_name: str = _OWN) -> dict[str, Any]:
         event: dict[str, Any] = {
             "RequestType": request_type,
+            "RequestId": _REQUEST,
             "ResourceType": "Custom::IotPolicyLifecycle",
             "ResourceProperties": {"PolicyName": policy_name},
         }
@@ -55,8 +58,8 @@ class Lifecycle:
         told = {} if cause is None else {"cause": cause}
         self.states.add_response("describe_execution", answer | told, {"executionArn": execution_arn})
 
-    def starts(self, given: Any) -> None:
-        asked = {"stateMachineArn": _MACHINE, "input": json.dumps(given)}
+    def starts(self, given: Any, name: str = _REQUEST) -> None:
+        asked = {"stateMachineArn": _MACHINE, "name": name, "input": json.dumps(given)}
         self.states.add_response("start_execution", {"executionArn": _EXECUTION, "startDate": 0}, asked)
 
     def counts(self, targets: int) -> None:
@@ -92,12 +95,31 @@ def test_creating_and_updating_wait_for_nothing(lifecycle: Lifecycle) -> None:
 
 
 def test_at_the_end_of_the_stack_all_else_is_stopped_and_nobody_succeeds(lifecycle: Lifecycle) -> None:
+    """The one of an earlier attempt too: it may be listed as running, and described so, although it was stopped."""
     lifecycle.runs(_RUNNING_ALREADY)
     stopped = {"executionArn": _RUNNING_ALREADY, "cause": "The stack is being destroyed"}
     lifecycle.states.add_response("stop_execution", {"stopDate": 0}, stopped)
-    lifecycle.runs()
     lifecycle.starts({"policy": _OWN})
     assert lifecycle.on_event("Delete", f"{_OWN}/abc")["ExecutionArn"] == _EXECUTION
+
+
+@pytest.mark.parametrize("code", ["ExecutionDoesNotExist", "ValidationException"])
+def test_what_is_listed_as_running_although_it_has_ended_needs_no_stopping(lifecycle: Lifecycle, code: str) -> None:
+    lifecycle.runs(_RUNNING_ALREADY)
+    lifecycle.states.add_client_error("stop_execution", code)
+    lifecycle.starts({"policy": _OWN})
+    assert lifecycle.on_event("Delete", f"{_OWN}/abc")["ExecutionArn"] == _EXECUTION
+
+
+def test_the_same_request_made_again_keeps_its_own_execution(lifecycle: Lifecycle) -> None:
+    lifecycle.runs(_EXECUTION)
+    lifecycle.states.add_client_error("start_execution", "ExecutionAlreadyExists")
+    assert lifecycle.on_event("Delete", f"{_OWN}/abc")["ExecutionArn"] == _EXECUTION
+
+
+def test_an_execution_that_was_only_just_started_is_waited_for(lifecycle: Lifecycle) -> None:
+    lifecycle.states.add_client_error("describe_execution", "ExecutionDoesNotExist")
+    assert not lifecycle.is_complete()
 
 
 def test_the_policy_of_another_name_is_succeeded_by_the_stacks_own(lifecycle: Lifecycle) -> None:
@@ -112,6 +134,15 @@ def test_a_deletion_that_is_tried_again_starts_nothing_twice(lifecycle: Lifecycl
     lifecycle.describes(_RUNNING_ALREADY, "RUNNING", {"policy": _ANOTHER, "succeeded": True})
     lifecycle.counts(0)
     assert lifecycle.on_event("Delete", f"{_ANOTHER}/abc", _ANOTHER)["ExecutionArn"] == _RUNNING_ALREADY
+
+
+def test_an_execution_that_is_listed_as_running_although_it_has_ended_is_not_followed(lifecycle: Lifecycle) -> None:
+    lifecycle.runs(_RUNNING_ALREADY, _RUNNING_ALREADY)
+    lifecycle.describes(_RUNNING_ALREADY, "ABORTED", {"policy": _ANOTHER, "succeeded": True})
+    lifecycle.states.add_client_error("describe_execution", "ExecutionDoesNotExist")
+    lifecycle.starts({"policy": _ANOTHER, "succeeded": True})
+    lifecycle.counts(0)
+    assert lifecycle.on_event("Delete", f"{_ANOTHER}/abc", _ANOTHER)["ExecutionArn"] == _EXECUTION
 
 
 def test_a_rename_of_more_than_fit_is_not_waited_for(lifecycle: Lifecycle) -> None:
@@ -131,6 +162,7 @@ class TestIdentityPool:
     def _event(self, request_type: str) -> dict[str, Any]:
         return {
             "RequestType": request_type,
+            "RequestId": _REQUEST,
             "ResourceType": "Custom::IotPolicyOfIdentityPool",
             "ResourceProperties": {"IdentityPoolId": self._POOL},
             "StackId": self._STACK,
@@ -149,7 +181,13 @@ class TestIdentityPool:
         assert "ExecutionArn" not in answer
         assert lifecycle.module.is_complete(self._event(request_type) | answer, None) == {"IsComplete": True}
 
+    @staticmethod
+    def _is_attached_to(lifecycle: Lifecycle, *targets: str) -> None:
+        asked = {"policyName": _OWN, "pageSize": 1}
+        lifecycle.iot.add_response("list_targets_for_policy", {"targets": [*targets]}, asked)
+
     def test_its_identities_are_left_before_it_goes_and_the_policy_stays(self, lifecycle: Lifecycle) -> None:
+        self._is_attached_to(lifecycle, "somebody")
         lifecycle.runs()
         lifecycle.starts({"policy": _OWN, "identityPool": self._POOL})
         event = self._event("Delete") | self._on_event(lifecycle, "Delete", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
@@ -158,8 +196,25 @@ class TestIdentityPool:
         lifecycle.describes(_EXECUTION, "SUCCEEDED")
         assert lifecycle.module.is_complete(event, None) == {"IsComplete": True}
 
-    def test_when_the_whole_stack_goes_the_policy_leaves_everybody_anyway(self, lifecycle: Lifecycle) -> None:
-        assert "ExecutionArn" not in self._on_event(lifecycle, "Delete", "DELETE_IN_PROGRESS")
+    @pytest.mark.parametrize(
+        "status", ["DELETE_IN_PROGRESS", "DELETE_FAILED", "ROLLBACK_IN_PROGRESS", "ROLLBACK_FAILED"]
+    )
+    def test_when_the_whole_stack_goes_the_policy_leaves_everybody_anyway(
+        self, lifecycle: Lifecycle, status: str
+    ) -> None:
+        assert "ExecutionArn" not in self._on_event(lifecycle, "Delete", status)
+
+    def test_an_update_that_is_rolled_back_leaves_the_identities_of_the_other_pool(self, lifecycle: Lifecycle) -> None:
+        self._is_attached_to(lifecycle, "somebody")
+        lifecycle.runs()
+        lifecycle.starts({"policy": _OWN, "identityPool": self._POOL})
+        answer = self._on_event(lifecycle, "Delete", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
+        assert answer["ExecutionArn"] == _EXECUTION
+
+    def test_a_policy_that_nobody_has_leaves_no_identities(self, lifecycle: Lifecycle) -> None:
+        self._is_attached_to(lifecycle)
+        answer = self._on_event(lifecycle, "Delete", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
+        assert "ExecutionArn" not in answer
 
 
 def test_it_waits_for_the_execution_and_then_deletes_the_policy(lifecycle: Lifecycle) -> None:
@@ -181,15 +236,16 @@ def test_an_execution_that_failed_is_told_with_its_cause(lifecycle: Lifecycle) -
     ("policy_name", "given"), [(_OWN, {"policy": _OWN}), (_ANOTHER, {"policy": _ANOTHER, "succeeded": True})]
 )
 def test_what_was_attached_behind_its_back_leaves_too(
-    lifecycle: Lifecycle, policy_name: str, given: dict[str, Any]
+    lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch, policy_name: str, given: dict[str, Any]
 ) -> None:
+    monkeypatch.setattr(lifecycle.module.time, "time", lambda: _MINUTE * 60.0)
     lifecycle.describes(_EXECUTION, "SUCCEEDED")
     lifecycle.deletes_versions(policy_name)
     lifecycle.iot.add_client_error("delete_policy", "DeleteConflictException")
     asked = {"policyName": policy_name, "pageSize": 1}
     lifecycle.iot.add_response("list_targets_for_policy", {"targets": ["late"]}, asked)
     lifecycle.runs()
-    lifecycle.starts(given)
+    lifecycle.starts(given, name=f"{_REQUEST}-{_MINUTE}")
     assert not lifecycle.is_complete(policy_name)
 
 

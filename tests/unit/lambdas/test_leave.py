@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.stub import Stubber
 
 from tests.unit.lambdas.conftest import refusal
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 _OWN, _OLD = "myIoTPolicy", "old"
 _MINUTES = 15 * 60_000
+_ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Iot:
@@ -127,3 +130,19 @@ def test_neither_state_nor_log_tells_whose_identities_they_are(
     machine.iot.refused = {"eu-west-1:001": refusal("LimitExceededException", 410)}
     state = machine.run(policy=_OWN)
     assert "eu-west-1" not in f"{state}{capsys.readouterr().out}"
+
+
+def test_identities_of_a_pool_that_have_never_signed_in_are_skipped(load: Load) -> None:
+    module = load("leave")
+    listed = {
+        "IdentityPoolId": "eu-west-1:pool",
+        "Identities": [
+            {"IdentityId": "user", "Logins": ["cognito-idp"], "LastModifiedDate": _ANY_TIME},
+            {"IdentityId": "guest", "LastModifiedDate": _ANY_TIME},
+            {"IdentityId": "former-guest", "Logins": [], "LastModifiedDate": _ANY_TIME},
+        ],
+    }
+    with Stubber(module._identity_pools) as pools:
+        pools.add_response("list_identities", listed)
+        page = module.IdentitiesAsTargets(module._identity_pools, "eu-west-1:pool").read(None)
+    assert page.targets == ("user",)

@@ -190,6 +190,58 @@ def test_the_wiring_may_pass_the_roles_of_signed_in_users_and_no_other(everythin
     assert roles == {name for name in everything.resources("AWS::IAM::Role") if name.startswith("IdentitiesSignedIn")}
 
 
+def test_roles_are_passed_to_cognito_only(everything: Template) -> None:
+    passing = [
+        each
+        for policy in everything.resources("AWS::IAM::Policy").values()
+        for each in policy["PolicyDocument"]["Statement"]
+        if "iam:PassRole" in _as_list(each["Action"])
+    ]
+    assert passing
+    for each in passing:
+        ((operator, condition),) = each["Condition"].items()
+        assert operator in ("StringEquals", "StringEqualsIfExists")
+        assert set(_as_list(condition["iam:PassedToService"])) <= {
+            "cognito-idp.amazonaws.com",
+            "cognito-identity.amazonaws.com",
+        }
+
+
+def test_step_functions_and_eventbridge_assume_roles_only_for_this_accounts_own_resources(everything: Template) -> None:
+    services = {"states.amazonaws.com": ":states:", "events.amazonaws.com": ":events:"}
+    seen = []
+    for role in everything.resources("AWS::IAM::Role").values():
+        for statement in role["AssumeRolePolicyDocument"]["Statement"]:
+            service = statement["Principal"].get("Service")
+            if service not in services:
+                assert service in (None, "lambda.amazonaws.com")
+                continue
+            seen.append(service)
+            assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+            source = statement["Condition"]["ArnLike"]["aws:SourceArn"]["Fn::Join"][1]
+            assert services[service] in json.dumps(source)
+            assert {"Ref": "AWS::AccountId"} in source
+    # The state machines of sweep and bulk detachment, the waiter of CDK's provider framework, and the schedule.
+    assert sorted(seen) == ["events.amazonaws.com"] + 3 * ["states.amazonaws.com"]
+
+
+def test_targets_are_listed_of_iot_policies_by_name(everything: Template) -> None:
+    listing = {
+        name: statement["Resource"]
+        for name, policy in everything.resources("AWS::IAM::Policy").items()
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "iot:ListTargetsForPolicy" in _as_list(statement["Action"])
+    }
+    ends = {name: json.dumps(resource["Fn::Join"][1][-1]) for name, resource in listing.items()}
+    assert len(ends) == 3
+    # A renamed policy leaves under the name that it had, which is in no template any more.
+    assert {name for name, end in ends.items() if end.endswith('policy/*"')} == {
+        name for name in ends if name.startswith("Leaving")
+    }
+    for name, end in ends.items():
+        assert name.startswith("Leaving") or end.endswith('policy/myIoTPolicy"')
+
+
 def test_only_trigger_and_worker_make_macs_and_only_challenge_and_worker_verify_them(template: Template) -> None:
     statements = template.only("AWS::KMS::Key")["KeyPolicy"]["Statement"]
     by_action = {each["Action"]: each for each in statements if each["Sid"] != "Administration"}
