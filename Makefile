@@ -76,11 +76,8 @@ check: setup $(WEB_DONE) ## format, lint, strict types, cdk-nag, cfn-lint, bandi
 	@.ci/audit
 
 bench: setup ## the benchmarks: our trigger and a naive one, a storm of sign-ins, the sweep, the client beside others
-	@$(BIN)/python -m bench.sign_in
-	@$(BIN)/python -m bench.storm
-	@$(BIN)/python -m bench.sweep
-	@$(BIN)/python -m bench.scale
-	@$(BIN)/python -m bench.client
+	@failed=; for each in sign_in storm sweep scale client; do $(BIN)/python -m bench.$$each || failed="$$failed $$each"; done; \
+	  [ -z "$$failed" ] || { echo "missed a bound or goal:$$failed" >&2; exit 1; }
 
 lock: setup ## write requirements.txt from requirements.in again
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

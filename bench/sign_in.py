@@ -8,8 +8,9 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich.table import Table
 
 from bench.report import console, empty_directory, save
@@ -20,11 +21,6 @@ from local_cloud.rehearsal import Steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-_COLD_IMPORTS = 15
-_REPEATS = 60
-_FIRSTS = 30
-_COLD_FIRSTS = 9
 
 # What Cognito does before it answers a call of the chain.
 _WITHIN = {
@@ -57,6 +53,16 @@ class Calls:
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """How often each thing is measured, with either trigger."""
+
+    cold_imports: int
+    repeats: int
+    firsts: int
+    cold_firsts: int
+
+
+@dataclass(frozen=True)
 class Figures:
     """All that is measured.
 
@@ -73,8 +79,18 @@ class Figures:
     naive_by_call: list[Invocation]
 
 
-def main() -> None:
-    """Deploy, measure, save and show."""
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    cold_imports: Annotated[int, typer.Option(min=1, help="How many cold imports.")] = 15,
+    repeats: Annotated[int, typer.Option(min=1, help="How many repeat sign-ins.")] = 60,
+    firsts: Annotated[int, typer.Option(min=1, help="How many first sign-ins.")] = 30,
+    cold_firsts: Annotated[int, typer.Option(min=1, help="How many first sign-ins with all functions cold.")] = 9,
+) -> None:
+    """Deploy, measure each trigger as often as given, save and show."""
+    sizes = Sizes(cold_imports, repeats, firsts, cold_firsts)
     directory = empty_directory("sign-in")
     steps = Steps()
     with LocalCloud.start(log_file=directory / "cloud.log") as cloud, ExitStack() as blocks:
@@ -85,14 +101,14 @@ def main() -> None:
 
         ours = steps.run("cdk deploy, ours", lambda: deploy("ours"))
         naive = steps.run("cdk deploy, naive", lambda: deploy("naive"))
-        figures = _measure(steps, ours, naive)
+        figures = _measure(steps, ours, naive, sizes)
     for table in _tables(figures):
         console.print(table)
     save("sign-in", asdict(figures))
     print(_last_line(figures))
 
 
-def _measure(steps: Steps, ours: Trigger, naive: Trigger) -> Figures:
+def _measure(steps: Steps, ours: Trigger, naive: Trigger, sizes: Sizes) -> Figures:
     known = {ours.name: ours.signed_in_user(), naive.name: naive.signed_in_user()}
 
     def timing(title: str, times: int, seconds: Callable[[Trigger], float]) -> Timing:
@@ -113,17 +129,17 @@ def _measure(steps: Steps, ours: Trigger, naive: Trigger) -> Figures:
 
     return Figures(
         timings=[
-            timing("cold import", _COLD_IMPORTS, lambda trigger: trigger.cold_import_seconds(known[trigger.name])),
-            timing("repeat sign-in", _REPEATS, lambda trigger: trigger.sign_in_seconds(known[trigger.name])),
-            timing("first sign-in", _FIRSTS, lambda trigger: trigger.sign_in_seconds(trigger.users.make_user())),
-            timing("first sign-in, all cold", _COLD_FIRSTS, cold_first_sign_in),
+            timing("cold import", sizes.cold_imports, lambda trigger: trigger.cold_import_seconds(known[trigger.name])),
+            timing("repeat sign-in", sizes.repeats, lambda trigger: trigger.sign_in_seconds(known[trigger.name])),
+            timing("first sign-in", sizes.firsts, lambda trigger: trigger.sign_in_seconds(trigger.users.make_user())),
+            timing("first sign-in, all cold", sizes.cold_firsts, cold_first_sign_in),
         ],
         calls=[
             Calls("first", ours.calls(ours.users.make_user()), naive.calls(naive.users.make_user())),
             Calls("repeat", ours.calls(known[ours.name]), naive.calls(known[naive.name])),
         ],
-        ours_by_call=steps.run("first sign-in by call, ours", lambda: ours.by_call(_FIRSTS)),
-        naive_by_call=steps.run("first sign-in by call, naive", lambda: naive.by_call(_FIRSTS)),
+        ours_by_call=steps.run("first sign-in by call, ours", lambda: ours.by_call(sizes.firsts)),
+        naive_by_call=steps.run("first sign-in by call, naive", lambda: naive.by_call(sizes.firsts)),
     )
 
 
@@ -184,4 +200,4 @@ def _milliseconds(seconds: float) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    app()
