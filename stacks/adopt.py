@@ -12,6 +12,8 @@ Trigger = Literal["PostAuthentication", "DefineAuthChallenge", "CreateAuthChalle
 
 _ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+]{1,128}$")]
 _RoleArn = Annotated[str, Field(pattern=r"^arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,576}$")]
+# Such as accounts.google.com, login.example, another user pool's name, or the ARN of a SAML provider.
+_Provider = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:/@+=-]{1,256}$")]
 # A stack's name, or its ARN.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
 _StackName = Annotated[
@@ -51,6 +53,11 @@ class Adopt(BaseModel):
     """The other roles that the identity pool gives to signed-in users: of groups, of mapping rules. They need
     ``authRoleArn``; without both they are looked up."""
 
+    other_providers: list[_Provider] = []
+    """Other identity providers of the adopted identity pool whose users may use PubSub, by the names that ``aws
+    cognito-identity describe-identity`` shows among an identity's logins. Users of all others are refused by
+    self-attach and left out by the sweep. Needs the identity pool."""
+
     chained_triggers: list[Trigger] = []
     """Triggers that keep the function they have, because that function calls ours:
     docs/adopting.md#triggers-of-your-own. Goes with ``attachment: sign-in``."""
@@ -79,6 +86,8 @@ class Adopt(BaseModel):
             raise ValueError("userPoolClientIds and chainedTriggers need the user pool they belong to: userPoolId")
         if (self.auth_role_arn or self.group_role_arns) and not self.identities:
             raise ValueError("authRoleArn and groupRoleArns need the identity pool that gives them: identityPoolId")
+        if self.other_providers and not self.identities:
+            raise ValueError("otherProviders needs the identity pool that they belong to: identityPoolId")
         if self.group_role_arns and not (self.auth_role_arn or self.amplify_stack):
             raise ValueError("groupRoleArns goes with authRoleArn; without both they are looked up")
         return self
