@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from bench.client_process import MESSAGES, QOS_OF_TRIPS, Effort, Measured
+from bench.client_process import QOS_OF_TRIPS, Effort, Measured
 from bench.clients import IN_FLIGHT
 from bench.mosquitto import mosquitto
 from bench.report import console, empty_directory, save
@@ -99,10 +99,12 @@ def _of_publishing(rounds: Rounds, qos: int, goal: Goal) -> list[Figure]:
         return {name: median(value(each.publishing[qos]) for each in measured) for name, measured in rounds.items()}
 
     return [
-        Figure(f"QoS {qos}: messages a second", medians(lambda effort: MESSAGES / effort.seconds), "{:,.0f}", goal),
+        Figure(
+            f"QoS {qos}: messages a second", medians(lambda effort: effort.messages / effort.seconds), "{:,.0f}", goal
+        ),
         Figure(
             f"QoS {qos}: CPU of 1,000 messages",
-            medians(lambda effort: effort.cpu / MESSAGES * _THOUSAND * 1000),
+            medians(lambda effort: effort.cpu / effort.messages * _THOUSAND * 1000),
             "{:.0f} ms",
             None,
         ),
@@ -147,7 +149,7 @@ def share_of_stalls(trips: Sequence[float]) -> float:
     return sum(trip > _STALL_SECONDS for trip in trips) / len(trips)
 
 
-def _measure(steps: Steps, times: int) -> Rounds:
+def _measure(steps: Steps, times: int, sizes: tuple[int, int]) -> Rounds:
     rounds: Rounds = {name: [] for name in _MODULES}
     with mosquitto(IN_FLIGHT, empty_directory("client") / "mosquitto.log") as port:
         names = list(_MODULES)
@@ -156,15 +158,15 @@ def _measure(steps: Steps, times: int) -> Rounds:
 
             def in_turns(turns: list[str] = turns) -> None:
                 for name in turns:
-                    rounds[name].append(_in_a_fresh_process(_MODULES[name], port))
+                    rounds[name].append(_in_a_fresh_process(_MODULES[name], port, *sizes))
 
             steps.run(f"round {number + 1} of {times}", in_turns)
     return rounds
 
 
-def _in_a_fresh_process(module: str, port: int) -> Measured:
+def _in_a_fresh_process(module: str, port: int, messages: int, trips: int) -> Measured:
     done = subprocess.run(
-        [sys.executable, "-m", "bench.client_process", module, str(port)],
+        [sys.executable, "-m", "bench.client_process", module, *map(str, (port, messages, trips))],
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -177,9 +179,13 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()
-def main(rounds: Annotated[int, typer.Option(help="how often each client is measured")] = 8) -> None:
+def main(
+    rounds: Annotated[int, typer.Option(min=1, help="How often each client is measured.")] = 8,
+    messages: Annotated[int, typer.Option(min=20, help="How many messages are published with each QoS.")] = 10_000,
+    trips: Annotated[int, typer.Option(min=3, help="How many round trips; a third with subscription QoS 1.")] = 300,
+) -> None:
     """Measure, show and save; exit code 1 when a goal is not met."""
-    measured = _measure(Steps(), rounds)
+    measured = _measure(Steps(), rounds, (messages, trips))
     found = figures(measured)
     console.print(_table(found, rounds))
     missed = [figure.title for figure in found if not figure.is_met]

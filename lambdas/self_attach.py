@@ -19,6 +19,7 @@ import boto3
 from attachment.errors import AttachingIsOffError
 from attachment.iot import has_policy, iot_client
 from attachment.limits import LIMITS
+from attachment.login_providers import LoginProviders
 from attachment.passing import passes
 from attachment.report import cause, report
 from attachment.switch import AttachingSwitch
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _POLICY_NAME = os.environ["POLICY_NAME"]
 _IDENTITY_POOL_ID = os.environ["IDENTITY_POOL_ID"]
 _STACK = os.environ["STACK_NAME"]
+_login_providers = LoginProviders(os.environ.get("LOGIN_PROVIDERS", ""))
 
 _CHECK = "PS203"
 """The check that a missing attachment fails, by which the answers are known."""
@@ -115,6 +117,12 @@ def _identity_id(event: Mapping[str, Any]) -> str:
         )
     if not isinstance(methods, list) or "authenticated" not in methods:
         raise _RefusedError(403, "the request was signed by a guest: sign in, and sign it with the new credentials")
+    if not _login_providers.include(str(each) for each in methods):
+        raise _RefusedError(
+            403,
+            "the request was signed by a user of another identity provider: sign in to this deployment's user pool, or "
+            "have whoever runs it add the provider to the setting adopt.otherProviders",
+        )
     return str(identity_id)
 
 

@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 from attachment.errors import AttachingIsOffError
 from attachment.iot import has_policy, iot_client
 from attachment.limits import limits
+from attachment.login_providers import LoginProviders
 from attachment.pace import Pace
 from attachment.passing import passes
 from attachment.report import cause, report_counts
@@ -38,7 +39,10 @@ _ATTACH_PER_SECOND = float(os.environ["ATTACH_PER_SECOND"])
 _LOOK_PER_SECOND = float(os.environ["LOOK_PER_SECOND"])
 _FULL_EVERY_DAYS = int(os.environ["FULL_EVERY_DAYS"])
 _STACK = os.environ["STACK_NAME"]
-_OF = f"{_IDENTITY_POOL_ID}/{_POLICY_NAME}/{os.environ['EPOCH']}"
+_LOGIN_PROVIDERS = os.environ.get("LOGIN_PROVIDERS", "")
+_login_providers = LoginProviders(_LOGIN_PROVIDERS)
+# With other providers it is another sweep: identities that were left out before are looked at again.
+_OF = f"{_IDENTITY_POOL_ID}/{_POLICY_NAME}/{os.environ['EPOCH']}" + (_LOGIN_PROVIDERS and f"/{_LOGIN_PROVIDERS}")
 
 # One is worked on while the next is read.
 _PAGES_AT_ONCE = 2
@@ -156,7 +160,9 @@ def _sweep(step: Step, sweep: Sweep, threads: ThreadPoolExecutor) -> None:
 
 
 def _is_due(identity: Identity, sweep: Sweep) -> bool:
-    return not identity.is_guest and (sweep.since is None or identity.changed_at >= sweep.since)
+    if identity.is_guest or not _login_providers.include(identity.providers):
+        return False
+    return sweep.since is None or identity.changed_at >= sweep.since
 
 
 def _take_note(page: Page, outcomes: list[Future[str]], sweep: Sweep) -> None:
@@ -164,8 +170,10 @@ def _take_note(page: Page, outcomes: list[Future[str]], sweep: Sweep) -> None:
     settled = Counter(each.result() for each in outcomes)
     sweep.seen += len(page.identities)
     guests = sum(each.is_guest for each in page.identities)
+    others = sum(not each.is_guest and not _login_providers.include(each.providers) for each in page.identities)
     sweep.guests += guests
-    sweep.unchanged += len(page.identities) - guests - len(outcomes)
+    sweep.others += others
+    sweep.unchanged += len(page.identities) - guests - others - len(outcomes)
     sweep.attached += settled.pop(_ATTACHED, 0)
     sweep.current += settled.pop(_CURRENT, 0)
     sweep.failed = dict(Counter(sweep.failed) + settled)
@@ -202,6 +210,6 @@ def _counts(sweep: Sweep) -> dict[str, int]:
     return {
         "Attached": attached,
         "Queued": sweep.queued,
-        "Skipped": sweep.current + sweep.unchanged + sweep.guests,
+        "Skipped": sweep.current + sweep.unchanged + sweep.guests + sweep.others,
         "Failed": sum(sweep.failed.values()),
     }

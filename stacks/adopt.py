@@ -15,6 +15,8 @@ _RoleArn = Annotated[str, Field(pattern=r"^arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za
 _KeyArn = Annotated[str, Field(pattern=r"^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/(mrk-[0-9a-f]{32}|[0-9a-f-]{36})$")]
 # As in the setting groups.
 _GroupName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@+=-]{1,128}$")]
+# Such as accounts.google.com, login.example, another user pool's name, or the ARN of a SAML provider.
+_Provider = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:/@+=-]{1,256}$")]
 # A stack's name, or its ARN.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
 _StackName = Annotated[
@@ -53,6 +55,11 @@ class Adopt(BaseModel):
     group_role_arns: list[_RoleArn] = []
     """The other roles that the identity pool gives to signed-in users: of groups, of mapping rules. They need
     ``authRoleArn``; without both they are looked up."""
+
+    other_providers: list[_Provider] = []
+    """Other identity providers of the adopted identity pool whose users may use PubSub, by the names that ``aws
+    cognito-identity describe-identity`` shows among an identity's logins. Users of all others are refused by
+    self-attach and left out by the sweep. Needs the identity pool."""
 
     chained_triggers: list[Trigger] = []
     """Triggers that keep the function they have, because that function calls ours:
@@ -104,6 +111,8 @@ class Adopt(BaseModel):
                 "replaceGroupRoles goes with the setting groups, which an adopted identity pool excludes: its groups "
                 "keep their roles"
             )
+        if self.other_providers and not self.identities:
+            raise ValueError("otherProviders needs the identity pool that they belong to: identityPoolId")
         if self.group_role_arns and not (self.auth_role_arn or self.amplify_stack):
             raise ValueError("groupRoleArns goes with authRoleArn; without both they are looked up")
         return self

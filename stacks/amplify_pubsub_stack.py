@@ -153,6 +153,7 @@ class AmplifyPubSubStack(Stack):
             users=users,
             policy=policy,
             leaving=leaving,
+            other_providers=adopt.other_providers,
         )
         RoleAccess(identities, "RoleAccess", settings, identities.roles)
         return identities

@@ -155,6 +155,7 @@ class PubSubAttachment(Construct):
         user_pool: cognito.IUserPool,
         user_pool_clients: Sequence[cognito.IUserPoolClient],
         identity_pool_id: str,
+        other_providers: Sequence[str] = (),
         allow_origins: Sequence[str] | None = None,
         sweep_schedule: str | None = None,
         alarm_topic: sns.ITopic | None = None,
@@ -169,6 +170,8 @@ class PubSubAttachment(Construct):
             user_pool_clients: its app clients whose users may use PubSub, the front end's first.
             identity_pool_id: the identity pool, such as the ``ref`` of a ``CfnIdentityPool``. Its signed-in users get
                 the roles of ``access``, and these app clients are among its providers.
+            other_providers: other identity providers of the identity pool whose users may use PubSub, by their names
+                among an identity's logins; users of all others are refused.
             allow_origins: origins of the web pages whose scripts may call self-attach, any unless given.
             sweep_schedule: when a sweep over all identities begins, ``rate(1 day)`` unless given.
             alarm_topic: the SNS topic that every alarm notifies; its policy must let CloudWatch publish.
@@ -201,6 +204,7 @@ class PubSubAttachment(Construct):
             users=users,
             policy=policy,
             leaving=leaving,
+            other_providers=other_providers,
         )
         self_attach = SelfAttach(self, "SelfAttach", settings, policy=policy, switch=switch, identities=identities)
         sweep = Sweep(

@@ -38,8 +38,15 @@ class Identities(Construct):
         """The role of signed-in users."""
         self.other_roles: Sequence[iam.IRole]
         """The roles of those who get another."""
+        self.login_providers: Sequence[str] = ()
+        """The identity providers whose users get the policy; every one's if empty."""
         self.group_roles: Mapping[str, iam.IRole] = {}
         """The role of each group that the deployment makes, in the order of their precedence."""
+
+    @property
+    def login_environment(self) -> dict[str, str]:
+        """What names these providers to a function."""
+        return {"LOGIN_PROVIDERS": ",".join(self.login_providers)} if self.login_providers else {}
 
     @property
     def arn(self) -> str:
@@ -85,6 +92,7 @@ class AdoptedIdentityPool(Identities):
         users: Users,
         policy: IotPolicy,
         leaving: Leaving,
+        other_providers: Sequence[str] = (),
     ) -> None:
         """Take over pool and roles.
 
@@ -98,9 +106,11 @@ class AdoptedIdentityPool(Identities):
             users: the user pool that its users sign in to, which is among its providers.
             policy: the IoT policy, which leaves the pool's identities when another pool takes its place.
             leaving: does that.
+            other_providers: identity providers besides the user pool whose users get the policy.
         """
         super().__init__(scope, construct_id)
         self.identity_pool_id = identity_pool_id
+        self.login_providers = [users.user_pool.user_pool_provider_name, *other_providers]
         self.fingerprint = fingerprint(self, identity_pool_id)
         self.auth_role = auth_role
         self.other_roles = [*other_roles]

@@ -94,6 +94,7 @@ class SelfAttach(Construct):
             environment={
                 **switch.environment,
                 "IDENTITY_POOL_ID": identities.identity_pool_id,
+                **identities.login_environment,
                 "POLICY_NAME": policy.policy_name,
                 "STACK_NAME": Stack.of(self).stack_name,
             },

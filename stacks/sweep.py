@@ -61,6 +61,7 @@ class Sweep(Construct):
             "EPOCH": policy.epoch,
             "FULL_EVERY_DAYS": str(settings.sweep.full_every_days),
             "IDENTITY_POOL_ID": identities.identity_pool_id,
+            **identities.login_environment,
             "LOOK_PER_SECOND": str(rates.looks(settings.attachment)),
             "POLICY_NAME": policy.policy_name,
             "STACK_NAME": Stack.of(self).stack_name,

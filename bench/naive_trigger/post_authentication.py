@@ -28,7 +28,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Attach the policy, whether it is attached already or not."""
     if (event["request"].get("clientMetadata") or {}).items() >= NESTED.items():
         return event
-    parameter = _ssm.get_parameter(Name=os.environ["CONFIGURATION_PARAMETER"])["Parameter"]
+    (parameter,) = _ssm.get_parameters(Names=[os.environ["CONFIGURATION_PARAMETER"]])["Parameters"]
     configuration = Configuration.from_json(parameter["Value"])
     nested = NestedSignIn(
         cognito=_cognito,

@@ -25,9 +25,15 @@ class Identity:
     """An identity: a user's or a guest's."""
 
     identity_id: str
-    is_guest: bool
+    providers: frozenset[str]
+    """The names of the identity providers that the user has signed in with."""
     changed_at: float
     """Unix seconds: when it was made, or got another login."""
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether nobody has signed in with it."""
+        return not self.providers
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ class IdentityPages:
                 raise
             raise RejectedTokenError from None
         identities = (
-            Identity(each["IdentityId"], not each.get("Logins"), each["LastModifiedDate"].timestamp())
+            Identity(each["IdentityId"], frozenset(each.get("Logins", ())), each["LastModifiedDate"].timestamp())
             for each in answer["Identities"]
         )
         return Page(tuple(identities), answer.get("NextToken"))

@@ -52,6 +52,8 @@ class Sweep:
     """How often Cognito has refused the token, so that it began at the top again."""
     seen: int = 0
     guests: int = 0
+    others: int = 0
+    """Signed in with identity providers whose users do not get the policy."""
     unchanged: int = 0
     """Of an earlier sweep, and not changed since."""
     current: int = 0
@@ -82,7 +84,7 @@ class Sweep:
     def begin_again(self) -> None:
         """Go back to the top, where those who were counted before are counted anew."""
         self.token, self.restarts = None, self.restarts + 1
-        self.seen = self.guests = self.unchanged = self.current = 0
+        self.seen = self.guests = self.others = self.unchanged = self.current = 0
         self.failed = {}
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pubsub_client.outputs import LEAST_PRIVILEGE, MANAGED_POLICIES, MARKER_ATTRIBUTE, TRIGGERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pubsub_client.adoption.adopted import Adopted
     from pubsub_client.adoption.inspection import IdentitiesNow, Inspection, RoleNow
@@ -202,11 +202,30 @@ def _notes(now: Inspection, choice: Choice, policy_name: str) -> Iterator[str]:
     if identity_pool.get("AllowClassicFlow"):
         yield "The identity pool allows the classic flow, in which users choose a role: turn it off if nobody needs it."
     providers = identity_pool.get("CognitoIdentityProviders", [])
+    if others := _other_providers(identity_pool, str(now.user_pool["Id"])):
+        yield (
+            f"The identity pool has other identity providers: {', '.join(others)}. Self-attach refuses their users and "
+            "the sweep leaves them out, unless the setting adopt.otherProviders names the provider."
+        )
     if any(not each.get("ServerSideTokenCheck") for each in providers):
         yield (
             "The identity pool does not ask the user pool about tokens (ServerSideTokenCheck): who was signed out or "
             "disabled gets AWS credentials until the ID token ends."
         )
+
+
+def _other_providers(identity_pool: Mapping[str, Any], user_pool_id: str) -> list[str]:
+    """Return the names of the identity providers besides the user pool, as an identity's logins show them."""
+    user_pools = {each["ProviderName"] for each in identity_pool.get("CognitoIdentityProviders", [])}
+    return sorted(
+        {
+            *(each for each in user_pools if not each.endswith(f"/{user_pool_id}")),
+            *identity_pool.get("SupportedLoginProviders", {}),
+            *identity_pool.get("SamlProviderARNs", []),
+            *(arn.partition(":oidc-provider/")[2] for arn in identity_pool.get("OpenIdConnectProviderARNs", [])),
+            *filter(None, [identity_pool.get("DeveloperProviderName")]),
+        }
+    )
 
 
 def _obstacles(adopted: Adopted, now: Inspection, choice: Choice, policy_name: str) -> Iterator[Obstacle]:

@@ -132,7 +132,8 @@ def _outcome(execution: Execution, swept: Sweep | None, policy: str) -> tuple[li
 
 def _counted(swept: Sweep, policy: str) -> list[str]:
     which = "every identity" if swept.full else "the identities changed since the last sweep"
-    seen = f"{swept.seen} identities: {swept.guests} guests, {swept.unchanged} not changed since the last sweep"
+    others = f"{swept.others} of other identity providers, " if swept.others else ""
+    seen = f"{swept.seen} identities: {swept.guests} guests, {others}{swept.unchanged} not changed since the last sweep"
     found = f"{swept.attached} lacked {policy}{'' if swept.dry_run else ' and have it now'}"
     return [
         *(["It went on where the last one had stopped."] if swept.resumed else []),

@@ -20,6 +20,8 @@ class Sweep:
     """It has gone on where an interrupted one had stopped."""
     seen: int = 0
     guests: int = 0
+    others: int = 0
+    """Users of identity providers that the setting ``adopt.otherProviders`` does not name."""
     unchanged: int = 0
     current: int = 0
     attached: int = 0

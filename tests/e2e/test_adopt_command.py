@@ -224,6 +224,9 @@ def test_two_user_pools_are_told_apart_by_saying_which(project: AmplifyProject) 
         assert "takes tokens of several user pools" in done.stderr
         both = _adopt(project, "--identity-pool-id", pool, "--user-pool-id", project.user_pool_id)
         assert both["adopt"]["settings"]["adopt"]["userPoolClientIds"] == [project.web_client_id]
+        (note,) = (each for each in both["adopt"]["notes"] if "other identity providers" in each)
+        assert f"{prefix}/{other}." in note
+        assert project.user_pool_id not in note
         assert "does not trust identity pool" in both["adopt"]["obstacles"][0]["cause"]
     finally:
         identities.delete_identity_pool(IdentityPoolId=pool)

@@ -16,14 +16,20 @@ from local_cloud.process import LocalCloud
 from pubsub_client.outputs import MARKER_ATTRIBUTE, Output
 from tests.e2e.amplify_project.project import STACK, AmplifyProject
 from tests.e2e.conftest import PASSWORD, Deployment, check
-from tests.integration.local_cloud.account import document, let_cognito_invoke, make_function
+from tests.integration.local_cloud.account import (
+    Credentials,
+    document,
+    let_cognito_invoke,
+    make_function,
+    make_user,
+    make_user_pool,
+    sign_in,
+)
 from tests.integration.local_cloud.mqtt import websocket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
-
-    from tests.integration.local_cloud.account import Credentials
 
 _MARKER = f"custom:{MARKER_ATTRIBUTE}"
 
@@ -134,6 +140,43 @@ def test_the_sweep_attaches_users_whose_clients_only_renew_their_sessions(
     swept = left_as_it_is.pubsub("sweep", "--full")
     assert swept.returncode == 0, swept.stderr
     assert left_as_it_is.attached_policies(identity_id) == ["myIoTPolicy"]
+
+
+@pytest.fixture
+def user_of_another_pool(left_as_it_is: Deployment, project: AmplifyProject) -> Iterator[tuple[str, Credentials]]:
+    """Identity and credentials of a user of another application, whose user pool has the same identity pool."""
+    users = left_as_it_is.cloud.client("cognito-idp")
+    identities = left_as_it_is.cloud.client("cognito-identity")
+    pool_id, client_id = make_user_pool(left_as_it_is.cloud)
+    before = identities.describe_identity_pool(IdentityPoolId=project.identity_pool_id)
+    before.pop("ResponseMetadata")
+    provider = f"cognito-idp.{left_as_it_is.cloud.region}.amazonaws.com/{pool_id}"
+    other = {"ProviderName": provider, "ClientId": client_id, "ServerSideTokenCheck": False}
+    identities.update_identity_pool(
+        **before | {"CognitoIdentityProviders": [*before["CognitoIdentityProviders"], other]}
+    )
+    try:
+        tokens = sign_in(left_as_it_is.cloud, client_id, make_user(left_as_it_is.cloud, pool_id))
+        logins = {provider: tokens["IdToken"]}
+        identity_id = identities.get_id(IdentityPoolId=project.identity_pool_id, Logins=logins)["IdentityId"]
+        given = identities.get_credentials_for_identity(IdentityId=identity_id, Logins=logins)["Credentials"]
+        yield identity_id, Credentials(given["AccessKeyId"], given["SecretKey"], given["SessionToken"])
+    finally:
+        identities.update_identity_pool(**before)
+        users.delete_user_pool(UserPoolId=pool_id)
+
+
+def test_users_of_another_provider_of_the_identity_pool_are_not_attached(
+    left_as_it_is: Deployment, user_of_another_pool: tuple[str, Credentials]
+) -> None:
+    identity_id, credentials = user_of_another_pool
+    answer = left_as_it_is.self_attach(credentials)
+    assert (answer.status, answer.body["status"]) == (403, "refused")
+    assert "another identity provider" in answer.body["text"]
+    swept = left_as_it_is.pubsub("sweep", "--full")
+    assert swept.returncode == 0, swept.stderr
+    assert "1 of other identity providers" in swept.stdout
+    assert left_as_it_is.attached_policies(identity_id) == []
 
 
 def test_the_smoke_test_passes_on_the_adopted_project(left_as_it_is: Deployment) -> None:

@@ -60,6 +60,7 @@ _FUNCTIONS = (
     "identity_pool_provider",
     "role_policies",
     "self_attach",
+    "sweep",
     "wiring_watch",
 )
 

@@ -156,6 +156,32 @@ def test_nobody_is_attached_but_a_signed_in_user_of_this_identity_pool(
     assert (line["outcome"], words in line["reason"]) == ("Skipped", True)
 
 
+_USER_POOL = "cognito-idp.eu-west-1.amazonaws.com/eu-west-1_pool"
+
+
+@pytest.mark.parametrize(
+    ("methods", "is_attached"),
+    [
+        (["authenticated", _USER_POOL, f"{_USER_POOL}:CognitoSignIn:sub"], True),
+        (["authenticated", "accounts.google.com", "accounts.google.com:app:user"], True),
+        (["authenticated", "login.example", "login.example:eu-west-1:pool:user"], False),
+        (["authenticated", f"{_USER_POOL}2", f"{_USER_POOL}2:CognitoSignIn:sub"], False),
+        (["authenticated"], False),
+        (["authenticated", {"login.example": 1}], False),
+        (["unauthenticated", _USER_POOL], False),
+    ],
+)
+def test_in_an_adopted_identity_pool_only_users_of_named_providers_are_attached(
+    load: Load, monkeypatch: pytest.MonkeyPatch, methods: list[Any], is_attached: bool
+) -> None:
+    monkeypatch.setenv("LOGIN_PROVIDERS", f"{_USER_POOL},accounts.google.com")
+    route = Route(load("self_attach"))
+    status, body, _ = route.call(_event({**_CALLER, "amr": methods}))
+    assert (status, route.iot.attached) == ((200, [_POLICY]) if is_attached else (403, []))
+    if methods[0] == "authenticated" and not is_attached:
+        assert "by a user of another identity provider" in body["text"]
+
+
 @pytest.mark.parametrize(
     "context",
     [

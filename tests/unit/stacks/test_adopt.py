@@ -103,6 +103,25 @@ def test_the_function_may_attach_the_guides_policies_and_the_deny_to_the_adopted
         assert "*" not in allowed
 
 
+@pytest.mark.parametrize("others", [[], ["accounts.google.com", "login.example"]])
+def test_self_attach_and_sweep_know_whose_users_they_attach(others: list[str]) -> None:
+    template = _template(_USERS | _IDENTITIES | {"otherProviders": others})
+    functions = template.resources("AWS::Lambda::Function")
+    named = {
+        name: each["Environment"]["Variables"]["LOGIN_PROVIDERS"]
+        for name, each in functions.items()
+        if "LOGIN_PROVIDERS" in each.get("Environment", {}).get("Variables", {})
+    }
+    assert {name.partition("Function")[0] for name in named} == {"SelfAttach", "Sweep"}
+    for value in named.values():
+        *_, last = value["Fn::Join"][1]
+        assert last == ",".join(["/eu-west-1_abc", *others])
+
+
+def test_in_an_identity_pool_of_our_own_no_provider_is_named() -> None:
+    assert "LOGIN_PROVIDERS" not in json.dumps(_template(_USERS).json)
+
+
 def test_users_of_every_adopted_role_may_self_attach(whole: Template) -> None:
     invocation = next(
         each

@@ -178,8 +178,8 @@ def test_patterns_that_stand_for_the_same_names_are_refused(patterns: list[str],
             {"adopt": {"userPoolID": "eu-west-1_abc"}},
             None,
             "amplify-pubsub.adopt.userPoolID: unknown key; allowed: amplifyStack, authRoleArn, chainedTriggers, "
-            "customSenderKeyArn, groupRoleArns, identityPoolId, replaceGroupRoles, smsRoleArn, userPoolClientIds, "
-            "userPoolId",
+            "customSenderKeyArn, groupRoleArns, identityPoolId, otherProviders, replaceGroupRoles, smsRoleArn, "
+            "userPoolClientIds, userPoolId",
         ),
         (
             {"adopt": {"amplifyStack": "amplify-shop-dev-103245"}, "groups": ["admins"]},
@@ -200,6 +200,12 @@ def test_patterns_that_stand_for_the_same_names_are_refused(patterns: list[str],
             None,
             "amplify-pubsub: adopt.userPoolClientIds names 10 app clients; allowed with attachment sign-in: at most 9, "
             "because an alarm watches the sign-ins of each and takes ten metrics",
+        ),
+        (
+            {"adopt": {"userPoolId": "eu-west-1_abc", "otherProviders": ["accounts.google.com"]}},
+            None,
+            "amplify-pubsub.adopt: {'userPoolId': 'eu-west-1_abc', 'otherProviders': ['accounts.google.com']} given; "
+            "otherProviders needs the identity pool that they belong to: identityPoolId",
         ),
         ({"mfa": "required"}, None, "amplify-pubsub.mfa: 'required' given; input should be 'off' or 'optional'"),
         ({"markerDays": "30"}, None, "amplify-pubsub.markerDays: '30' given; input should be a valid integer"),

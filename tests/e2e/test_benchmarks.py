@@ -1,0 +1,55 @@
+"""Every benchmark runs to its end, in sizes too small to measure anything."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from bench import report
+from bench.scale import __main__ as scale
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep what the benchmarks write away from the repository."""
+    monkeypatch.setattr(report, "_RESULTS", tmp_path / "results")
+    return tmp_path / "results"
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes", "last_line"),
+    [
+        ("sign_in", "--cold-imports 1 --repeats 1 --firsts 1 --cold-firsts 1", "naive / ours: cold import "),
+        ("storm", "--users 4 --rate 3 --threads 2", "storm "),
+        ("sweep", "--case 20@10", "sweep "),
+        ("client", "--rounds 1 --messages 200 --trips 6", "client "),
+    ],
+)
+def test_a_benchmark_runs_to_its_end(name: str, sizes: str, last_line: str, results: Path) -> None:
+    done = CliRunner().invoke(importlib.import_module(f"bench.{name}").app, sizes.split())
+    if not isinstance(done.exception, SystemExit | None):
+        raise done.exception
+    assert done.exit_code in {0, 1}, done.output  # sizes this small may miss a bound or goal
+    assert done.stdout.splitlines()[-1].startswith(last_line)
+    assert json.loads((results / f"{name.replace('_', '-')}.json").read_text())["machine"]
+
+
+def test_the_simulation_writes_its_page_and_plots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page, plots = tmp_path / "scale.md", tmp_path / "plots"
+    plots.mkdir()
+    page.write_text(scale.PAGE.read_text())
+    written, committed = (page, plots), (scale.PAGE, scale.PLOTS)
+    monkeypatch.setattr(scale, "PAGE", page)
+    monkeypatch.setattr(scale, "PLOTS", plots)
+    assert CliRunner().invoke(scale.app, []).exit_code == 0
+    assert written[0].read_text() == committed[0].read_text()
+    assert {each.name: each.read_text() for each in written[1].iterdir()} == {
+        each.name: each.read_text() for each in committed[1].glob("*.svg")
+    }
