@@ -15,7 +15,7 @@ from botocore.exceptions import (
 )
 
 from pubsub_client._credentials import Credentials
-from pubsub_client._region import sdk_session
+from pubsub_client._sdk_session import sdk_session
 from pubsub_client.exceptions import ConfigurationError, SessionError
 
 SSO_ENDED = (SSOError, TokenRetrievalError)

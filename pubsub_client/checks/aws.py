@@ -13,7 +13,7 @@ from botocore import UNSIGNED, xform_name
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
-from pubsub_client._region import region_of_environment, sdk_session
+from pubsub_client._sdk_session import region_of_environment, sdk_session
 from pubsub_client.checks.check import CouldNotRunError
 
 if TYPE_CHECKING:

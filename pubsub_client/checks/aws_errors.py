@@ -9,12 +9,18 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     CredentialRetrievalError,
+    InvalidConfigError,
+    InvalidMaxRetryAttemptsError,
+    InvalidRegionError,
+    InvalidRetryConfigurationError,
     NoCredentialsError,
     NoRegionError,
     PartialCredentialsError,
+    UnknownCredentialError,
 )
 
 from pubsub_client._sdk_credentials import SSO_ENDED, sso_login_advice
+from pubsub_client._sdk_session import UnusableConfigurationError
 from pubsub_client.checks.check import CouldNotRunError, Finding, Status, failed
 from pubsub_client.checks.clock import set_clock_command
 
@@ -25,6 +31,14 @@ AWS_ERRORS = (ClientError, BotoCoreError, OSError, http.client.HTTPException)
 """What a call to AWS may raise."""
 
 _NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError)
+_MISCONFIGURED = (
+    InvalidConfigError,
+    InvalidMaxRetryAttemptsError,
+    InvalidRegionError,
+    InvalidRetryConfigurationError,
+    UnknownCredentialError,
+    UnusableConfigurationError,
+)
 _CREDENTIALS_REFUSED = {
     "ExpiredToken",
     "ExpiredTokenException",
@@ -59,8 +73,8 @@ def explain(error: Exception, aws: Aws, subject: str) -> Finding:
         subject: the resource to name where the error names none.
 
     Raises:
-        CouldNotRunError: no credentials, none that AWS accepts, no region, or a clock that is off: nothing else will do
-            better.
+        CouldNotRunError: no credentials, none that AWS accepts, an unusable AWS configuration, no region, or a clock
+            that is off: nothing else will do better.
     """
     if isinstance(error, _NO_CREDENTIALS):
         raise CouldNotRunError(f"{error}: give credentials by --profile or the environment") from error
@@ -68,10 +82,17 @@ def explain(error: Exception, aws: Aws, subject: str) -> Finding:
         raise CouldNotRunError(sso_login_advice(error, aws.cli_options)) from error
     if isinstance(error, NoRegionError):
         raise CouldNotRunError("no region: give --region or AWS_REGION") from error
+    if isinstance(error, _MISCONFIGURED) or _names_a_file(error):
+        raise CouldNotRunError(f"the AWS configuration cannot be used: {error}") from error
     if isinstance(error, ClientError):
         return _from_aws(error)
     cause = f"{type(error).__name__}: {error}"
     return failed(cause, resource=subject, fix="See whether AWS can be reached from here.")
+
+
+def _names_a_file(error: Exception) -> bool:
+    """Tell whether it is about a file of the configuration, such as a token's, and not about the network."""
+    return isinstance(error, OSError) and error.filename is not None
 
 
 def _from_aws(error: ClientError) -> Finding:

@@ -21,6 +21,7 @@ from pubsub_client.cli.exit_code import ExitCode
 from pubsub_client.cli.fixing import Fixing
 from pubsub_client.cli.interrupting import interrupt_on_sigterm
 from pubsub_client.cli.subject import check_identity_id, read_id_token
+from pubsub_client.operations.failure import aws_errors_explained
 
 if TYPE_CHECKING:
     from pubsub_client.cli.checking import Run
@@ -158,7 +159,7 @@ def doctor(
     whom = _whom(user, password_stdin, identity_id, id_token)
     aws = Aws(profile, _region(region, identity_pool_id), endpoint_url)
     by_hand = _ByHand(user_pool_id, user_pool_client_id, identity_pool_id, endpoint, policy_name)
-    as_operator = not as_end_user and aws.has_credentials
+    as_operator = not as_end_user and _has_credentials(aws)
     app = App(tuple(topic or ()), client_id, keep_alive, payload_bytes, subscriptions, package_json)
     examination = Examination(
         aws,
@@ -232,6 +233,17 @@ class _ByHand:
         return GivenIds(
             str(region), str(user_pool_id), str(self.identity_pool_id), str(self.endpoint), self.policy_name, client_id
         )
+
+
+def _has_credentials(aws: Aws) -> bool:
+    """Tell whether there are credentials, good or not.
+
+    Raises:
+        CouldNotRunError: the way to them is broken.
+        NotDoneError: AWS refuses them.
+    """
+    with aws_errors_explained(aws, "AWS"):
+        return aws.has_credentials
 
 
 def _region(region: str | None, identity_pool_id: str | None) -> str | None:

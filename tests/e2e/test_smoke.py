@@ -217,7 +217,7 @@ class TestFaults:
             assert failure["id"] == "PS111"
             assert "The IoT policy myIoTPolicy does not exist" in failure["cause"]
             # The printed command, run word for word, makes it as it was.
-            run_fix(deployment.cloud, failure["fix"].splitlines()[0])
+            run_fix(deployment.cloud, failure["fix"].splitlines()[0].removesuffix(" &&"))
             made = iot.get_policy(policyName="myIoTPolicy")["policyDocument"]
             assert _statements(made) == _statements(document)
         finally:
@@ -240,7 +240,8 @@ class TestFaults:
             iam.put_role_permissions_boundary(RoleName=role, PermissionsBoundary=boundary)
             iam.attach_role_policy(**config_access)
         guard, attach = failure["fix"].splitlines()
-        assert guard == f"aws iam put-role-permissions-boundary --role-name {role} --permissions-boundary {boundary}"
+        put = f"aws iam put-role-permissions-boundary --role-name {role} --permissions-boundary {boundary}"
+        assert guard == f"{put} &&"  # in a shell nothing is attached without it
         assert attach.startswith("aws iam attach-role-policy ")
 
     @pytest.mark.parametrize("policy", ["AWSIoTDataAccess", "AWSIoTConfigAccess"])

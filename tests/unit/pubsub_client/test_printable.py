@@ -17,7 +17,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 import typer
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import deployment.__main__
@@ -130,6 +130,7 @@ _PATHS: dict[str, Callable[[str], Any]] = {
 
 
 @pytest.mark.parametrize("path", _PATHS)
+@settings(max_examples=40)
 @given(text=text_of_others)
 @example(text=_HOSTILE)
 def test_nothing_steers_a_pipe(path: str, text: str) -> None:
@@ -137,6 +138,7 @@ def test_nothing_steers_a_pipe(path: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("path", _PATHS)
+@settings(max_examples=40)
 @given(text=text_of_others)
 @example(text=_HOSTILE)
 def test_on_a_terminal_only_our_own_colours_steer(path: str, text: str) -> None:

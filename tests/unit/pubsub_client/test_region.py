@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ProfileNotFound
 
-from pubsub_client._region import sdk_session
 from pubsub_client._sdk_credentials import SdkCredentials
+from pubsub_client._sdk_session import sdk_session
 from pubsub_client.checks.aws import Aws
 
 if TYPE_CHECKING:

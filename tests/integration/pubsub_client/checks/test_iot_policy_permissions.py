@@ -201,7 +201,7 @@ async def test_the_oldest_of_five_versions_makes_room(deployment: Deployment) ->
     make_versions(broken, *[document(NOTHING)] * 4)
     finding = await ask(broken)
     first, second = str(finding.fix).splitlines()
-    assert first == f"aws iot delete-policy-version --policy-name {broken.policy} --policy-version-id 1"
+    assert first == f"aws iot delete-policy-version --policy-name {broken.policy} --policy-version-id 1 &&"
     assert second.startswith("aws iot create-policy-version")
     mend(deployment, finding)
     assert (await ask(broken)).status is Status.PASSED
