@@ -26,8 +26,9 @@ _EMPTY: tuple[Any, ...] = (None, "", [], {})
 _NOT_SETTINGS = frozenset(
     {
         "AliasAttributes", "Arn", "CreationDate", "CustomDomain", "Domain", "EmailConfigurationFailure",
-        "EstimatedNumberOfUsers", "Id", "LastModifiedDate", "Name", "ResponseMetadata", "SchemaAttributes",
-        "SmsConfigurationFailure", "Status", "UsernameAttributes", "UsernameConfiguration",
+        "EmailMfaConfiguration", "EstimatedNumberOfUsers", "Id", "LastModifiedDate", "Name", "ResponseMetadata",
+        "SchemaAttributes", "SmsConfigurationFailure", "SmsMfaConfiguration", "SoftwareTokenMfaConfiguration", "Status",
+        "UsernameAttributes", "UsernameConfiguration", "WebAuthnConfiguration",
     }
 )  # fmt: skip
 """What a Describe operation returns and the update does not take because it does not change it: facts about the pool,

@@ -75,7 +75,7 @@ def on_event(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     original = OriginalSettings(_ssm, properties["OriginalSettingsParameter"])
     if event["RequestType"] == "Delete":
         if properties["OutlivesStack"] == "true":
-            _leave(user_pool_id, triggers, original)
+            _leave(properties, original)
         else:
             _forget(original)
         return {"PhysicalResourceId": event["PhysicalResourceId"]}
@@ -83,7 +83,9 @@ def on_event(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     _restore_mfa(user_pool_id, original)
     pool, groups = _describe(user_pool_id), _list_groups(user_pool_id)
     wanted = _without(before["Triggers"], _wired(pool)) | triggers
-    _check(pool, properties, before, wanted)
+    # A new stack of an adopted pool changes it when it goes, if not now.
+    adopts = event["RequestType"] == "Create" and "SmsRoleArn" in properties
+    _check(pool, properties, before, changes_pool=wanted != _wired(pool) or adopts)
     _check_groups(groups, properties, before, original)
     _remember_groups(groups, properties, before, original)
     try:
@@ -93,7 +95,7 @@ def on_event(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     except Exception:
         # CloudFormation never deletes what it failed to create, so nobody else would take the triggers off again.
         if event["RequestType"] == "Create":
-            _leave(user_pool_id, triggers, original)
+            _leave(properties, original)
         raise
     return {"PhysicalResourceId": f"{user_pool_id}/wiring"}
 
@@ -108,16 +110,19 @@ def _list_groups(user_pool_id: str) -> dict[str, Any]:
 
 
 def _check(
-    pool: Mapping[str, Any], properties: Mapping[str, Any], before: Mapping[str, Any], triggers: Mapping[str, Any]
+    pool: Mapping[str, Any], properties: Mapping[str, Any], before: Mapping[str, Any], *, changes_pool: bool
 ) -> None:
-    """Check that the pool is as the settings have it and can be updated, before anything of it is changed."""
+    """Check that the pool is as the settings have it and can be updated, before anything of it is changed.
+
+    A later run that does not change the pool is not refused for what an update would need: it may be the one that rolls
+    back an update that was refused.
+    """
     problems = [*_taken_triggers(pool, properties, before)]
-    if triggers != _wired(pool):
+    if changes_pool:
         try:
             kept(_user_pools, "UpdateUserPool", pool)
         except SettingsWouldBeLostError as error:
             problems.append(f"{error}.")
-    if triggers != _wired(pool) or "SmsRoleArn" in properties:
         problems.extend(_missing_permissions(pool, properties))
     if problems:
         raise NotAsExpectedError(f"User pool {pool['Id']}: {' '.join(problems)}")
@@ -211,15 +216,21 @@ def _put_marker_attribute(pool: Mapping[str, Any], properties: Mapping[str, Any]
     )
 
 
-def _leave(user_pool_id: str, triggers: Mapping[str, str], original: OriginalSettings) -> None:
+def _leave(properties: Mapping[str, Any], original: OriginalSettings) -> None:
     """Take our triggers off, and give back what the pool and its groups had."""
+    user_pool_id = properties["UserPoolId"]
     try:
         _restore_mfa(user_pool_id, original)
         pool = _describe(user_pool_id)
     except _user_pools.exceptions.ResourceNotFoundException:
         _forget(original)
         return
-    _set_triggers(pool, _without(triggers, _wired(pool)), original)
+    triggers = _without(properties["Triggers"], _wired(pool))
+    # The team may have given the pool a role or a key since.
+    missing = [*_missing_permissions(pool, properties)] if "SmsRoleArn" in properties else []
+    if triggers != _wired(pool) and missing:
+        raise NotAsExpectedError(f"User pool {pool['Id']}: {' '.join(missing)} Then delete the stack again.")
+    _set_triggers(pool, triggers, original)
     if original.groups:
         groups = _list_groups(user_pool_id)
         for name in [*original.groups]:

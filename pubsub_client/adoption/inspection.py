@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from pubsub_client.checks.update import lost_settings
 from pubsub_client.outputs import MARKER_ATTRIBUTE
 from pubsub_client.policies.role import attached_policies, role_name
 
@@ -69,6 +70,7 @@ class Inspection:
         roles: the roles that signed-in users get.
         identities: the identities; None without an identity pool.
         policy_names: which of the IoT policy names asked about are taken.
+        groups: the role of each group of the user pool that was asked about and is there; None for a group without one.
     """
 
     user_pool: Mapping[str, Any]
@@ -76,6 +78,28 @@ class Inspection:
     roles: tuple[RoleNow, ...]
     identities: IdentitiesNow | None
     policy_names: frozenset[str]
+    groups: Mapping[str, str | None] = field(default_factory=dict)
+
+    @property
+    def sms_role_arn(self) -> str | None:
+        """The role with which the user pool sends SMS."""
+        arn: str | None = self.user_pool.get("SmsConfiguration", {}).get("SnsCallerArn")
+        return arn
+
+    @property
+    def custom_sender_key_arn(self) -> str | None:
+        """The key of the user pool's custom senders."""
+        arn: str | None = self.triggers.get("KMSKeyID")
+        return arn
+
+    @property
+    def unknown_settings(self) -> list[str]:
+        """What an update of the pools would reset, because the SDK does not know it."""
+        update, identity_update = (
+            ("cognito-idp", "UpdateUserPool", self.user_pool),
+            ("cognito-identity", "UpdateIdentityPool", self.identity_pool or {}),
+        )
+        return [*lost_settings(*update), *lost_settings(*identity_update)]
 
     @property
     def triggers(self) -> Mapping[str, Any]:
@@ -89,8 +113,14 @@ class Inspection:
         return f"custom:{MARKER_ATTRIBUTE}" in {each["Name"] for each in self.user_pool["SchemaAttributes"]}
 
 
-def inspect(aws: Aws, adopted: Adopted, policy_names: tuple[str, ...]) -> Inspection:
+def inspect(aws: Aws, adopted: Adopted, policy_names: tuple[str, ...], groups: tuple[str, ...] = ()) -> Inspection:
     """Look at what is to be adopted, and change nothing.
+
+    Args:
+        aws: the way to AWS.
+        adopted: what is to be adopted.
+        policy_names: the names that the IoT policy could have.
+        groups: the groups of the user pool that are to get roles of the stack.
 
     Raises:
         botocore.exceptions.ClientError: AWS refuses.
@@ -103,7 +133,16 @@ def inspect(aws: Aws, adopted: Adopted, policy_names: tuple[str, ...]) -> Inspec
         tuple(_role(aws, arn, str(pool_id)) for arn in adopted.role_arns),
         _identities(aws, pool_id) if pool_id else None,
         frozenset(name for name in policy_names if _exists(aws, name)),
+        _groups(aws, str(adopted.user_pool_id), groups),
     )
+
+
+def _groups(aws: Aws, user_pool_id: str, names: tuple[str, ...]) -> dict[str, str | None]:
+    if not names:
+        return {}
+    pages = aws.user_pools.get_paginator("list_groups").paginate(UserPoolId=user_pool_id)
+    there = {group["GroupName"]: group.get("RoleArn") for page in pages for group in page["Groups"]}
+    return {name: role_arn for name, role_arn in there.items() if name in names}
 
 
 def _role(aws: Aws, arn: str, identity_pool_id: str) -> RoleNow:

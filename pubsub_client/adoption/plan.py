@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pubsub_client.outputs import LEAST_PRIVILEGE, MANAGED_POLICIES, MARKER_ATTRIBUTE, TRIGGERS
+from pubsub_client.policies.role import role_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,12 +32,14 @@ class Choice:
         access_mode: ``guarded``, ``documented`` or ``least-privilege``.
         topics: the patterns of topics; None for the mode's own.
         chained: triggers whose own function calls ours.
+        groups: groups of the user pool that get roles of the stack.
     """
 
     attachment: str = "self-attach"
     access_mode: str = "guarded"
     topics: tuple[str, ...] | None = None
     chained: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
     @property
     def at_sign_in(self) -> bool:
@@ -85,14 +88,14 @@ def plan(adopted: Adopted, now: Inspection, choice: Choice) -> Plan:
     """Work out what a deployment would do; nothing is asked any more."""
     policy_name = OTHER_POLICY_NAME if USUAL_POLICY_NAME in now.policy_names else USUAL_POLICY_NAME
     return Plan(
-        _settings(adopted, choice, policy_name),
+        _settings(adopted, now, choice, policy_name),
         [*_changes(adopted, now, choice, policy_name)],
         [*_notes(now, choice, policy_name)],
         [*_obstacles(adopted, now, choice, policy_name)],
     )
 
 
-def _settings(adopted: Adopted, choice: Choice, policy_name: str) -> dict[str, Any]:
+def _settings(adopted: Adopted, now: Inspection, choice: Choice, policy_name: str) -> dict[str, Any]:
     adopt: dict[str, Any] = {
         "userPoolId": adopted.user_pool_id,
         "userPoolClientIds": [*adopted.user_pool_client_ids],
@@ -100,10 +103,15 @@ def _settings(adopted: Adopted, choice: Choice, policy_name: str) -> dict[str, A
         "authRoleArn": adopted.auth_role_arn,
         "groupRoleArns": [*adopted.group_role_arns],
         "chainedTriggers": [*choice.chained],
+        "smsRoleArn": now.sms_role_arn if choice.at_sign_in else None,
+        "customSenderKeyArn": now.custom_sender_key_arn if choice.at_sign_in else None,
+        "replaceGroupRoles": {name: now.groups[name] for name in choice.groups if name in now.groups},
     }
     settings: dict[str, Any] = {"adopt": {key: value for key, value in adopt.items() if value}}
     if choice.at_sign_in:
         settings["attachment"] = choice.attachment
+    if choice.groups:
+        settings["groups"] = [*choice.groups]
     if choice.access_mode != "guarded":
         settings["accessMode"] = choice.access_mode
     if choice.topics:
@@ -122,8 +130,22 @@ def _changes(adopted: Adopted, now: Inspection, choice: Choice, policy_name: str
         for trigger in TRIGGERS:
             kept = f"keeps {now.triggers.get(trigger)}, which has to call ours"
             yield Change(f"{pool}, trigger {trigger}", kept if trigger in choice.chained else "calls ours")
+        if now.sms_role_arn:
+            yield Change(
+                f"role {role_name(now.sms_role_arn)}",
+                "stays as it is; the stack may pass it to Amazon Cognito (iam:PassRole), which asks for that whenever "
+                "a user pool that sends SMS is changed",
+            )
+        if now.custom_sender_key_arn:
+            yield Change(
+                f"key {now.custom_sender_key_arn}",
+                "stays as it is; the stack may create grants of it (kms:CreateGrant), which Amazon Cognito asks for "
+                "whenever a user pool with custom senders is changed",
+            )
     else:
-        yield Change(pool, "nothing")
+        yield Change(pool, "nothing" if not choice.groups else "gets the groups below, and nothing else")
+    for name in choice.groups:
+        yield Change(f"group {name}", _group_gets(now, name))
     if adopted.identity_pool_id is None:
         yield Change("identity pool", "one is made for these app clients, with roles of its own")
         yield Change("identities", f"users get identities there, and {policy_name} attached: {_opens(choice)}")
@@ -135,6 +157,18 @@ def _changes(adopted: Adopted, now: Inspection, choice: Choice, policy_name: str
     if now.identities:
         yield Change("identities", f"{_how_many(now.identities)} {_gain(choice)} {policy_name}: {_opens(choice)}")
         yield Change("guests", "gain nothing: IoT policies are attached to signed-in identities alone")
+
+
+def _group_gets(now: Inspection, name: str) -> str:
+    if name not in now.groups:
+        return "is made, with a role of its own; it stays when the stack goes"
+    role_arn = now.groups[name]
+    if role_arn:
+        return (
+            f"gets a role and a precedence of the stack in place of {role_name(role_arn)}; both are put back when the "
+            "stack goes"
+        )
+    return "gets a role and a precedence of the stack; it keeps a role for good, because Cognito cannot take one away"
 
 
 def _role_gets(role: RoleNow, choice: Choice) -> str:
@@ -246,6 +280,20 @@ def _obstacles(adopted: Adopted, now: Inspection, choice: Choice, policy_name: s
                     pool,
                     f"Leave --chained-trigger {trigger} out, and ours is set.",
                 )
+    if choice.at_sign_in and now.unknown_settings:
+        yield Obstacle(
+            f"The pools have settings that the AWS SDK here does not know: {', '.join(now.unknown_settings)}. An "
+            "update would reset them, so the deployment refuses it unless Lambda's SDK knows them.",
+            pool,
+            "Leave the pools as they are with --attachment self-attach, or look again with a newer boto3.",
+        )
+    if choice.at_sign_in and now.custom_sender_key_arn and ":key/" not in now.custom_sender_key_arn:
+        yield Obstacle(
+            f"The key of the user pool's custom senders is named by an alias, {now.custom_sender_key_arn}, to which no "
+            "permission can be given.",
+            pool,
+            "Name the key itself in the pool's LambdaConfig.KMSKeyID, or give --attachment self-attach.",
+        )
     if policy_name in now.policy_names:
         yield Obstacle(
             f"Both {USUAL_POLICY_NAME} and {policy_name} are IoT policies of somebody else's.",

@@ -266,6 +266,6 @@ def _functions_that_read(context: Context, parameter: str) -> list[FunctionConfi
     return [each for each in functions if parameter in each.get("Environment", {}).get("Variables", {}).values()]
 
 
-def _allow(aws: Aws, client: UserPoolClientTypeTypeDef, missing: list[str]) -> AwsCommand:
+def _allow(aws: Aws, client: UserPoolClientTypeTypeDef, missing: list[str]) -> AwsCommand | str:
     allowed = {"ExplicitAuthFlows": sorted(flows(client).union(missing))}
     return update_of(aws.user_pools, "UpdateUserPoolClient", client, allowed, safe=True)

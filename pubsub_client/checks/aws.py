@@ -7,6 +7,7 @@ import os
 import reprlib
 import shlex
 from functools import cached_property
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 
 from botocore import UNSIGNED, xform_name
@@ -15,6 +16,7 @@ from botocore.exceptions import BotoCoreError
 
 from pubsub_client._sdk_session import region_of_environment, sdk_session
 from pubsub_client.checks.check import CouldNotRunError
+from pubsub_client.checks.unknown_members import merge_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,6 +54,10 @@ _Service = Literal[
     "sts",
 ]
 """What the checks ask."""
+
+
+_MAKE_UPDATES = ("DescribeIdentityPool", "DescribeUserPool", "DescribeUserPoolClient")
+"""Operations whose answers updates are made of. What the SDK does not know of them would be reset, so it is kept."""
 
 
 class UnreadableAnswerError(BotoCoreError):
@@ -97,7 +103,7 @@ class Aws:
     def _asked(self, model: OperationModel, **_: Any) -> None:
         self.last_answer = model.name
 
-    def _answered(self, http_response: AWSResponse, parsed: Mapping[str, Any], model: OperationModel, **_: Any) -> None:
+    def _answered(self, http_response: AWSResponse, parsed: dict[str, Any], model: OperationModel, **_: Any) -> None:
         """Keep the answer; boto3 takes one that is no JSON for one without members, which says something else.
 
         Raises:
@@ -108,11 +114,13 @@ class Aws:
         speaks_json = model.service_model.protocol in ("json", "rest-json") and not model.has_streaming_output
         if speaks_json and http_response.raw and http_response.content:
             try:
-                json.loads(http_response.content)
+                document = json.loads(http_response.content)
             except ValueError:
                 body = reprlib.repr(http_response.text)
                 self.last_answer = f"{model.name} answered {http_response.status_code} {body}"
                 raise UnreadableAnswerError(answer=self.last_answer) from None
+            if model.name in _MAKE_UPDATES and http_response.status_code == HTTPStatus.OK:
+                merge_unknown(document, parsed, model.output_shape)
 
     @property
     def region(self) -> str | None:

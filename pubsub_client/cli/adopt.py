@@ -80,6 +80,14 @@ def adopt(
             help="A trigger whose own function calls ours; may be repeated.", rich_help_panel=_HOW, metavar="TRIGGER"
         ),
     ] = None,
+    group: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A group of the user pool that gets a role of the stack; may be repeated. Not with an identity pool.",
+            rich_help_panel=_HOW,
+            metavar="NAME",
+        ),
+    ] = None,
     profile: options.Profile = None,
     region: options.Region = None,
     endpoint_url: options.EndpointUrl = None,
@@ -97,12 +105,14 @@ def adopt(
     if chained and attachment is not Attachment.SIGN_IN:
         raise typer.BadParameter("--chained-trigger goes with --attachment sign-in")
     _check_topics(topic or [], access_mode)
+    if group and (identity_pool_id or amplify_stack):
+        raise typer.BadParameter("--group goes with --user-pool-id: the groups of an identity pool have roles already")
     options.log_if(verbose)
     aws = Aws(profile, region, endpoint_url)
     given = Adopted(
         user_pool_id, tuple(user_pool_client_id or ()), identity_pool_id, auth_role_arn, tuple(group_role_arn or ())
     )
-    choice = Choice(attachment.value, access_mode.value, tuple(topic) if topic else None, chained)
+    choice = Choice(attachment.value, access_mode.value, tuple(topic) if topic else None, chained, tuple(group or ()))
     with aws_errors_explained(aws, amplify_stack or user_pool_id or identity_pool_id or "the account"):
         if amplify_stack or given != Adopted():
             told = _told(aws, given, amplify_stack, choice)
@@ -139,7 +149,7 @@ def _told(aws: Aws, given: Adopted, amplify_stack: str | None, choice: Choice) -
         adopted = complete(aws, given, amplify_stack)
     except AdoptionError as error:
         raise CouldNotRunError(str(error)) from error
-    now = inspect(aws, adopted, (USUAL_POLICY_NAME, OTHER_POLICY_NAME))
+    now = inspect(aws, adopted, (USUAL_POLICY_NAME, OTHER_POLICY_NAME), choice.groups)
     made = plan(adopted, now, choice)
     failure = next((failed(each.cause, resource=each.resource, fix=each.fix) for each in made.obstacles), None)
     members = {

@@ -101,7 +101,30 @@ def test_with_attachment_at_sign_in_every_addition_is_listed(project: AmplifyPro
     for trigger in ("PostAuthentication", "DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse"):
         assert f"{pool}, trigger {trigger}: calls ours" in listed
     assert f"identity pool {project.identity_pool_id}: takes the tokens of that app client too" in listed
-    assert document["adopt"]["settings"]["attachment"] == "sign-in"
+    settings = document["adopt"]["settings"]
+    assert settings["attachment"] == "sign-in"
+    assert read_settings(settings, None).attachment == "sign-in"
+    # What Cognito asks of whoever changes a pool that sends messages, exactly as the stack is given it.
+    role, key = project.permissions.values()
+    assert settings["adopt"] | project.permissions == settings["adopt"]
+    (of_role,) = (each for each in listed if each.startswith(f"role {role.rpartition('/')[2]}: "))
+    assert "the stack may pass it to Amazon Cognito (iam:PassRole)" in of_role
+    (of_key,) = (each for each in listed if each.startswith(f"key {key}: "))
+    assert "the stack may create grants of it (kms:CreateGrant)" in of_key
+
+
+def test_groups_of_a_user_pool_are_listed_with_what_becomes_of_their_roles(project: AmplifyProject) -> None:
+    document = _adopt(project, "--user-pool-id", project.user_pool_id, "--group", "admins", "--group", "editors")
+    settings = document["adopt"]["settings"]
+    assert settings["groups"] == ["admins", "editors"]
+    assert settings["adopt"]["replaceGroupRoles"] == {"admins": project.role_arn(project.admins_role)}
+    assert read_settings(settings, None).groups == ["admins", "editors"]
+    changes = _changes(document)
+    assert f"in place of {project.admins_role}; both are put back" in changes["group admins"]
+    assert changes["group editors"].startswith("is made, with a role of its own")
+    refused = _run(project, "--amplify-stack", STACK, "--group", "admins")
+    assert refused.returncode == 2
+    assert "--group goes with --user-pool-id" in refused.stderr
 
 
 def test_a_policy_of_the_usual_name_made_by_hand_and_who_has_it_are_told(project: AmplifyProject) -> None:
@@ -134,9 +157,8 @@ def test_a_front_end_that_attaches_policies_itself_is_warned(project: AmplifyPro
 
 class TestObstacles:
     def test_another_function_on_a_trigger_is_one_unless_it_calls_ours(self, project: AmplifyProject) -> None:
-        users = project.cloud.client("cognito-idp")
         theirs = make_function(project.cloud, "def handler(event, context): return event")
-        users.update_user_pool(UserPoolId=project.user_pool_id, LambdaConfig={"DefineAuthChallenge": theirs})
+        project.set_triggers(DefineAuthChallenge=theirs)
         try:
             sign_in = ("--amplify-stack", STACK, "--attachment", "sign-in")
             done = _run(project, *sign_in)
@@ -148,7 +170,7 @@ class TestObstacles:
             assert chained["adopt"]["settings"]["adopt"]["chainedTriggers"] == ["DefineAuthChallenge"]
             assert _run(project, "--amplify-stack", STACK).returncode == 0  # self-attach needs no trigger
         finally:
-            users.update_user_pool(UserPoolId=project.user_pool_id, LambdaConfig={})
+            project.set_triggers()
 
     def test_a_chained_trigger_without_a_function_is_one(self, project: AmplifyProject) -> None:
         done = _run(
@@ -156,6 +178,18 @@ class TestObstacles:
         )
         assert done.returncode == 1
         assert "has no function that could call ours" in done.stderr
+
+    def test_a_setting_that_the_sdk_does_not_know_is_one_unless_the_pool_stays_as_it_is(
+        self, project: AmplifyProject
+    ) -> None:
+        project.cloud.seed_pool_setting(project.user_pool_id, "Holidays", {"Country": "NO"})
+        try:
+            done = _run(project, "--amplify-stack", STACK, "--attachment", "sign-in")
+            assert done.returncode == 1
+            assert "settings that the AWS SDK here does not know: Holidays" in done.stderr
+            assert _run(project, "--amplify-stack", STACK).returncode == 0
+        finally:
+            project.set_triggers()  # resets it
 
     def test_a_role_without_room_is_one(self, project: AmplifyProject) -> None:
         iam, made = project.cloud.client("iam"), []

@@ -221,8 +221,8 @@ def _attached(configuration: dict[str, Any], role: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def at_sign_in(left_as_it_is: Deployment, directory: Path) -> Deployment:
-    settings = {"adopt": {"amplifyStack": STACK}, "attachment": "sign-in"}
+def at_sign_in(left_as_it_is: Deployment, directory: Path, project: AmplifyProject) -> Deployment:
+    settings = {"adopt": {"amplifyStack": STACK, **project.permissions}, "attachment": "sign-in"}
     return _deploy(left_as_it_is.cloud, directory / "sign-in", settings)
 
 
@@ -234,16 +234,19 @@ class TestWithTheTrigger:
         assert f"User pool {project.user_pool_id} gets an app client for the nested sign-in and the" in told
         assert f"attribute {_MARKER} unless it has it, which stays" in told
         assert f"Identity pool {project.identity_pool_id} gets that app client among its providers" in told
+        assert f"The stack may pass the role {project.permissions['smsRoleArn'].rpartition('/')[2]} to" in told
+        assert f"The stack may create grants of the key {project.permissions['customSenderKeyArn']}" in told
 
     def test_nothing_but_the_additions_is_changed(
         self, at_sign_in: Deployment, before: dict[str, Any], project: AmplifyProject
     ) -> None:
         during = project.configuration()
         pool, pool_before = during["user pool"], dict(before["user pool"])
-        assert set(pool.pop("LambdaConfig")) == {
+        config, config_before = pool.pop("LambdaConfig"), pool_before.pop("LambdaConfig")
+        assert set(config) - set(config_before) == {
             "PostAuthentication", "DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse"
         }  # fmt: skip
-        assert not pool_before.pop("LambdaConfig")
+        assert {name: config[name] for name in config_before} == config_before
         assert [each for each in pool.pop("SchemaAttributes") if each["Name"] != _MARKER] == pool_before.pop(
             "SchemaAttributes"
         )
@@ -277,20 +280,23 @@ class TestWithTheTrigger:
     def test_the_watch_and_the_doctor_see_what_a_later_deployment_of_amplify_takes_off(
         self, at_sign_in: Deployment, project: AmplifyProject
     ) -> None:
-        users, functions = at_sign_in.cloud.client("cognito-idp"), at_sign_in.cloud.client("lambda")
+        functions = at_sign_in.cloud.client("lambda")
         watch = next(
             each["FunctionName"]
             for each in functions.list_functions()["Functions"]
             if "WiringWatchFunction" in each["FunctionName"]
         )
         assert self._lost(at_sign_in, watch) == []
-        pool = users.describe_user_pool(UserPoolId=project.user_pool_id)["UserPool"]
-        users.update_user_pool(UserPoolId=project.user_pool_id, LambdaConfig={})
+        triggers = project.triggers()
+        project.set_triggers()
         try:
-            assert set(self._lost(at_sign_in, watch)) == set(pool["LambdaConfig"])
-            assert "signing in attaches no policy" in check(_doctor(at_sign_in, "PS112"), "PS112")["cause"]
+            assert set(self._lost(at_sign_in, watch)) == set(triggers)
+            found = check(_doctor(at_sign_in, "PS112"), "PS112")
+            assert "signing in attaches no policy" in found["cause"]
+            role, key = project.permissions.values()
+            assert f"needs iam:PassRole on {role} and kms:CreateGrant on {key} as well" in found["fix"]
         finally:
-            users.update_user_pool(UserPoolId=project.user_pool_id, LambdaConfig=pool["LambdaConfig"])
+            project.set_triggers(**triggers)
 
     @staticmethod
     def _lost(deployment: Deployment, function: str) -> list[str]:
@@ -307,6 +313,7 @@ class TestWithTheTrigger:
         assert [each["Name"] for each in attributes if each not in before["user pool"]["SchemaAttributes"]] == [_MARKER]
         after["user pool"]["SchemaAttributes"] = [each for each in attributes if each["Name"] != _MARKER]
         assert after == before
+        assert not [name for name in _parameters(at_sign_in.cloud) if project.user_pool_id in name]
         assert "IdToken" in at_sign_in.sign_in(users["ada"])
 
 
@@ -319,46 +326,48 @@ def theirs(cloud: LocalCloud, project: AmplifyProject) -> str:
     role = functions.get_function_configuration(FunctionName=arn)["Role"].rpartition("/")[2]
     may_call = document({"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": "*"})
     cloud.client("iam").put_role_policy(RoleName=role, PolicyName="calls-ours", PolicyDocument=may_call)
-    cloud.client("cognito-idp").update_user_pool(
-        UserPoolId=project.user_pool_id, LambdaConfig={"PostAuthentication": arn}
-    )
+    project.set_triggers(PostAuthentication=arn)
     return arn
 
 
 class TestWhereATriggerIsTaken:
     """Somebody's own function is on PostAuthentication."""
 
-    def test_it_is_refused_with_what_to_do_and_stays(
+    def test_it_is_refused_with_everything_that_is_in_the_way_and_the_pool_stays_as_it_is(
         self, cloud: LocalCloud, directory: Path, project: AmplifyProject, theirs: str
     ) -> None:
+        cloud.seed_pool_setting(project.user_pool_id, "Holidays", {"Country": "NO"})
+        before = project.configuration()["user pool"]
         settings = {"adopt": {"amplifyStack": STACK}, "attachment": "sign-in"}
         with pytest.raises(CdkError) as refused:
             _deploy(cloud, directory / "refused", settings)
         told = " ".join(str(refused.value).split())
         assert f"has {theirs} on its trigger PostAuthentication" in told
         assert "adopt.chainedTriggers" in told
-        pool = cloud.client("cognito-idp").describe_user_pool(UserPoolId=project.user_pool_id)["UserPool"]
-        assert pool["LambdaConfig"] == {"PostAuthentication": theirs}
+        for setting, arn in project.permissions.items():
+            assert arn in told
+            assert f"Set adopt.{setting} to this ARN" in told
+        assert "UpdateUserPool would reset Holidays" in told
+        assert project.configuration()["user pool"] == before
         _delete_failed(cloud)
+        project.set_triggers(PostAuthentication=theirs)  # which resets the setting that no SDK knows
 
     def test_chained_it_stays_calls_ours_and_users_are_attached(
         self, cloud: LocalCloud, directory: Path, project: AmplifyProject, theirs: str
     ) -> None:
-        adopt = {"amplifyStack": STACK, "chainedTriggers": ["PostAuthentication"]}
+        adopt = {"amplifyStack": STACK, **project.permissions, "chainedTriggers": ["PostAuthentication"]}
         chained = _deploy(cloud, directory / "chained", {"adopt": adopt, "attachment": "sign-in"})
         ours = chained.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME]
         functions = cloud.client("lambda")
         functions.update_function_configuration(FunctionName=theirs, Environment={"Variables": {"OURS": ours}})
-        pool = cloud.client("cognito-idp").describe_user_pool(UserPoolId=project.user_pool_id)["UserPool"]
-        assert pool["LambdaConfig"]["PostAuthentication"] == theirs
+        assert project.triggers()["PostAuthentication"] == theirs
         user = project.make_user("chained", PASSWORD)
         identity_id = chained.identity_id(chained.sign_in(user))
         chained.wait_until_attached(identity_id)
         for each in ("PS112", "PS117"):
             assert check(_doctor(chained, each), each)["status"] == "passed", each
         chained.app.destroy()
-        pool = cloud.client("cognito-idp").describe_user_pool(UserPoolId=project.user_pool_id)["UserPool"]
-        assert pool["LambdaConfig"] == {"PostAuthentication": theirs}
+        assert project.triggers() == {"PostAuthentication": theirs}
 
 
 # As docs/adopting.md has it.
@@ -388,6 +397,11 @@ def _doctor(deployment: Deployment, check_id: str) -> dict[str, Any]:
     assert done.stdout, done.stderr
     document: dict[str, Any] = json.loads(done.stdout)
     return document
+
+
+def _parameters(cloud: LocalCloud) -> list[str]:
+    pages = cloud.client("ssm").get_paginator("describe_parameters").paginate()
+    return [each["Name"] for page in pages for each in page["Parameters"]]
 
 
 def _delete_failed(cloud: LocalCloud) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 STACK = "amplify-shop-dev-103245"
 
 _TEMPLATES = Path(__file__).parent
+_SENDER = ("CustomEmailSender", "KMSKeyID")
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class AmplifyProject:
         """Return what AWS tells of the pools and roles, but for the date of the last change and the number of users."""
         users, identities = self.cloud.client("cognito-idp"), self.cloud.client("cognito-identity")
         iam, pool, clients = self.cloud.client("iam"), self.user_pool_id, (self.web_client_id, self.native_client_id)
-        described = users.describe_user_pool(UserPoolId=pool)["UserPool"]
+        described = self._raw_user_pool()
         del described["LastModifiedDate"], described["EstimatedNumberOfUsers"]
         identity_pool = identities.describe_identity_pool(IdentityPoolId=self.identity_pool_id)
         identity_pool_roles = identities.get_identity_pool_roles(IdentityPoolId=self.identity_pool_id)
@@ -114,6 +115,39 @@ class AmplifyProject:
                 for name in (self.auth_role, self.admins_role)
             },
         }
+
+    @property
+    def permissions(self) -> dict[str, str]:
+        """What changing the user pool needs, as members of the setting ``adopt``."""
+        pool = self._raw_user_pool()
+        return {
+            "smsRoleArn": pool["SmsConfiguration"]["SnsCallerArn"],
+            "customSenderKeyArn": pool["LambdaConfig"]["KMSKeyID"],
+        }
+
+    def triggers(self) -> dict[str, str]:
+        """Return the functions on the user pool's triggers, the custom sender aside."""
+        return {name: each for name, each in self._raw_user_pool()["LambdaConfig"].items() if name not in _SENDER}
+
+    def set_triggers(self, **functions: str) -> None:
+        """Let the user pool have these triggers besides the custom sender, and change nothing else."""
+        users = self.cloud.client("cognito-idp")
+        pool = self._raw_user_pool()
+        taken = users.meta.service_model.operation_model("UpdateUserPool").input_shape.members
+        kept = {name: value for name, value in pool.items() if name in taken and value not in ("", {}, [])}
+        sender = {name: each for name, each in pool["LambdaConfig"].items() if name in _SENDER}
+        users.update_user_pool(**kept | {"UserPoolId": self.user_pool_id, "LambdaConfig": sender | functions})
+
+    def _raw_user_pool(self) -> dict[str, Any]:
+        """Return what AWS tells of the user pool, with what the SDK does not know."""
+        users, bodies = self.cloud.client("cognito-idp"), []
+        users.meta.events.register(
+            "after-call.cognito-identity-provider.DescribeUserPool",
+            lambda http_response, **_: bodies.append(http_response.content),
+        )
+        users.describe_user_pool(UserPoolId=self.user_pool_id)
+        pool: dict[str, Any] = json.loads(bodies[0])["UserPool"]
+        return pool
 
     def make_user(self, name: str, password: str, group: str | None = None) -> str:
         """Make a user with a permanent password, and return the e-mail address to sign in by."""

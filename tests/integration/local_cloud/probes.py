@@ -244,9 +244,7 @@ def pass_role(account: Account) -> bool:
         for service in ("cognito-idp", "lambda")
     ]
     answers = [
-        _refused(
-            lambda keys=keys: account.client("cognito-idp", keys).update_user_pool(**change), "AccessDeniedException"
-        )
+        _refused(partial(account.client("cognito-idp", keys).update_user_pool, **change), "AccessDeniedException")
         for keys in (
             _who_may(account, may_update),
             _who_may(account, may_update, may_pass | to[1]),
@@ -265,9 +263,7 @@ def custom_sender_key(account: Account) -> bool:
     may_update = {"Effect": "Allow", "Action": "cognito-idp:UpdateUserPool", "Resource": "*"}
     may_grant = {"Effect": "Allow", "Action": "kms:CreateGrant", "Resource": key_arn}
     answers = [
-        _refused(
-            lambda keys=keys: account.client("cognito-idp", keys).update_user_pool(**change), "AccessDeniedException"
-        )
+        _refused(partial(account.client("cognito-idp", keys).update_user_pool, **change), "AccessDeniedException")
         for keys in (_who_may(account, may_update), _who_may(account, may_update, may_grant))
     ]
     return answers == [True, False]

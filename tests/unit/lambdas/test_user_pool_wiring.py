@@ -371,6 +371,18 @@ def test_without_role_and_key_in_the_settings_it_is_refused_before_it_is_changed
     wiring.cognito.assert_no_pending_responses()
 
 
+def test_a_role_that_the_pool_got_since_stops_no_later_deployment_but_the_deletion(wiring: Wiring) -> None:
+    """Or the rollback of an update that was refused would be refused too."""
+    adopted = {"SmsRoleArn": "", "CustomSenderKeyArn": ""}
+    sends = {"SmsConfiguration": _SENDS["SmsConfiguration"]}
+    wiring.pool(_TRIGGERS, **sends)
+    wiring.groups()
+    wiring.run("Update", OldResourceProperties=_before(), adopted=adopted)
+    wiring.pool(_TRIGGERS, **sends)
+    with pytest.raises(wiring.module.NotAsExpectedError, match=r"Set adopt\.smsRoleArn .* Then delete the stack again"):
+        wiring.run("Delete", adopted=adopted)
+
+
 @pytest.mark.parametrize(
     ("unknown", "path"),
     [

@@ -82,6 +82,7 @@ def test_an_update_keeps_what_it_does_not_change_and_leaves_out_what_it_cannot_t
     }
     changes = {"LambdaConfig": {"PreSignUp": "arn", "PostAuthentication": "ours"}}
     command = update_of(Aws(region="eu-west-1").user_pools, "UpdateUserPool", described, changes)
+    assert isinstance(command, AwsCommand)
     assert command.service == "cognito-idp"
     assert command.parameters == {
         "UserPoolId": "eu-west-1_1",
@@ -104,6 +105,7 @@ def _pool(**changes: Any) -> Any:
 
 def test_a_trigger_is_added_to_those_there_are() -> None:
     (update,) = rewired(Aws(region="eu-west-1").user_pools, _pool(), {"PostAuthentication": "ours"})
+    assert isinstance(update, AwsCommand)
     assert update.parameters["LambdaConfig"] == {"PreSignUp": "theirs", "PostAuthentication": "ours"}
     assert update.parameters["MfaConfiguration"] == "OFF"
     assert update.safe
@@ -111,6 +113,7 @@ def test_a_trigger_is_added_to_those_there_are() -> None:
 
 def test_to_take_a_trigger_from_somebody_is_not_safe() -> None:
     (update,) = rewired(Aws(region="eu-west-1").user_pools, _pool(), {"PreSignUp": "ours"})
+    assert isinstance(update, AwsCommand)
     assert not update.safe
 
 
@@ -133,6 +136,44 @@ def test_a_second_factor_is_switched_on_again_by_the_operation_made_for_it() -> 
     with Stubber(user_pools) as stub:
         stub.add_response("get_user_pool_mfa_config", factor, {"UserPoolId": "eu-west-1_1"})
         update, again = rewired(user_pools, _pool(MfaConfiguration="OPTIONAL"), {"PostAuthentication": "ours"})
+    assert isinstance(update, AwsCommand)
+    assert isinstance(again, AwsCommand)
     assert "MfaConfiguration" not in update.parameters
     assert again.parameters == {"UserPoolId": "eu-west-1_1", **factor}
     assert not update.safe
+
+
+def test_what_cognito_asks_besides_is_said_before_the_command() -> None:
+    pool = _pool(
+        SmsConfiguration={"SnsCallerArn": "arn:aws:iam::1:role/sns"},
+        LambdaConfig={"KMSKeyID": "arn:aws:kms:eu-west-1:1:key/k", "CustomSMSSender": {"LambdaArn": "theirs"}},
+    )
+    needs, update = rewired(Aws(region="eu-west-1").user_pools, pool, {"PostAuthentication": "ours"})
+    assert isinstance(needs, str)
+    assert "iam:PassRole on arn:aws:iam::1:role/sns and kms:CreateGrant on arn:aws:kms:eu-west-1:1:key/k" in needs
+    assert isinstance(update, AwsCommand)
+    assert update.parameters["SmsConfiguration"] == pool["SmsConfiguration"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "described", "lost"),
+    [
+        ("UpdateUserPool", {"Holidays": {"Country": "NO"}}, "Holidays"),
+        ("UpdateUserPool", {"Policies": {"PasswordPolicy": {"Rhymes": False}}}, "Policies.PasswordPolicy.Rhymes"),
+        ("UpdateUserPoolClient", {"ClientId": "c", "Moon": "full"}, "Moon"),
+    ],
+)
+def test_no_command_is_given_out_that_would_reset_a_setting(
+    operation: str, described: dict[str, Any], lost: str
+) -> None:
+    user_pools = Aws(region="eu-west-1").user_pools
+    words = update_of(user_pools, operation, described, {"LambdaConfig": {}})
+    assert isinstance(words, str)
+    assert f"would reset {lost}, which the AWS SDK here does not know" in words
+
+
+def test_triggers_of_a_pool_that_would_lose_a_setting_are_told_in_words() -> None:
+    pool = _pool(Holidays={"Country": "NO"}, MfaConfiguration="OPTIONAL")
+    (words,) = rewired(Aws(region="eu-west-1").user_pools, pool, {"PostAuthentication": "ours"})
+    assert isinstance(words, str)
+    assert "UpdateUserPool from here would reset Holidays" in words
