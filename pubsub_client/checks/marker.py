@@ -28,11 +28,16 @@ class Marker:
 
     @classmethod
     def of(cls, attributes: Sequence[AttributeTypeTypeDef]) -> Self | None:
-        """Return the marker among a user's attributes; None if there is none."""
+        """Return the marker among a user's attributes; None if there is none, or one that the trigger cannot read.
+
+        The rules are those of ``lambdas/attachment/marker.py``, and both are tested with ``tests/markers.py``.
+        """
         values = {each["Name"]: each.get("Value", "") for each in attributes}
         fingerprint, _, rest = values.get(ATTRIBUTE, "").partition("/")
         identity_id, _, attached_at = rest.partition("/")
-        return cls(fingerprint, identity_id, int(attached_at)) if attached_at.isdecimal() else None
+        if not (fingerprint and identity_id and attached_at.isascii() and attached_at.isdigit()):
+            return None
+        return cls(fingerprint, identity_id, int(attached_at))
 
     @classmethod
     def now(cls, fingerprint: str, identity_id: str) -> Self:
