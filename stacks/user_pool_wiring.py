@@ -150,25 +150,25 @@ class UserPoolWiring(Construct):
         """
         adopt = settings.adopt
         sms_role, key = (adopt.sms_role_arn, adopt.custom_sender_key_arn) if changes_pool else (None, None)
-        roles = [arn for arn in (sms_role, *adopt.replace_group_roles.values()) if arn]
-        keys = [key] if key else []
-        if not (roles or keys):
-            return []
+        former_roles = [arn for arn in adopt.replace_group_roles.values() if arn]
         statements = []
-        if roles:
+        if sms_role:
+            to_cognito = {"StringEquals": {"iam:PassedToService": "cognito-idp.amazonaws.com"}}
             statements.append(
-                iam.PolicyStatement(
-                    actions=["iam:PassRole"],
-                    resources=[*dict.fromkeys(roles)],
-                    conditions={"StringEquals": {"iam:PassedToService": "cognito-idp.amazonaws.com"}},
-                )
+                iam.PolicyStatement(actions=["iam:PassRole"], resources=[sms_role], conditions=to_cognito)
             )
-        if keys:
-            statements.append(iam.PolicyStatement(actions=["kms:CreateGrant"], resources=keys))
+        if former_roles:
+            # AWS does not document to which service a group's role is passed.
+            statements.append(iam.PolicyStatement(actions=["iam:PassRole"], resources=[*dict.fromkeys(former_roles)]))
+        if key:
+            statements.append(iam.PolicyStatement(actions=["kms:CreateGrant"], resources=[key]))
+        if not statements:
+            return []
+        arns = ",".join(filter(None, [sms_role, *former_roles, key]))
         return [
             iam.Policy(
                 of_pool,
-                f"Adoption{fingerprint(self, ','.join([*roles, *keys]))}",
+                f"Adoption{fingerprint(self, arns)}",
                 roles=[function.execution_role],
                 statements=statements,
             )
