@@ -5,6 +5,7 @@ Both are measured in one run, in turns. A ratio is the naive trigger's median by
 
 from __future__ import annotations
 
+import math
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -40,16 +41,24 @@ _WITHIN = {
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds that one thing took with either trigger."""
+    """Seconds that one thing took with either trigger.
+
+    Attributes:
+        title: what it is.
+        ours: of our trigger.
+        naive: of the naive one.
+        failed: how many sign-ins each trigger failed, which are no samples.
+    """
 
     title: str
     ours: list[float]
     naive: list[float]
+    failed: dict[str, int]
 
     @property
     def ratio(self) -> float:
-        """The naive trigger's median by ours."""
-        return median(self.naive) / median(self.ours)
+        """The naive trigger's median by ours; not a number if either failed every sign-in."""
+        return median(self.naive) / median(self.ours) if self.ours and self.naive else math.nan
 
 
 @dataclass(frozen=True)
@@ -122,19 +131,28 @@ def _measure(steps: Steps, ours: Trigger, naive: Trigger, sizes: Sizes) -> Figur
 
     def timing(title: str, times: int, seconds: Callable[[Trigger], float]) -> Timing:
         samples: dict[str, list[float]] = {ours.name: [], naive.name: []}
+        failed = {ours.name: 0, naive.name: 0}
 
         def in_turns() -> None:
             for number in range(times):
                 for trigger in (ours, naive) if number % 2 else (naive, ours):
-                    samples[trigger.name].append(_until_signed_in(partial(seconds, trigger)))
+                    try:
+                        samples[trigger.name].append(seconds(trigger))
+                    except ClientError as error:
+                        if not _is_the_triggers(error):
+                            raise
+                        failed[trigger.name] += 1
 
         steps.run(f"{title}, {times} times each", in_turns)
-        return Timing(title, samples[ours.name], samples[naive.name])
+        return Timing(title, samples[ours.name], samples[naive.name], failed)
 
     def cold_first_sign_in(trigger: Trigger) -> float:
         user = trigger.users.make_user()
         trigger.cool()
         return trigger.sign_in_seconds(user)
+
+    def first_calls(trigger: Trigger) -> dict[str, int]:
+        return trigger.calls(trigger.users.make_user())
 
     return Figures(
         timings=[
@@ -144,8 +162,8 @@ def _measure(steps: Steps, ours: Trigger, naive: Trigger, sizes: Sizes) -> Figur
             timing("first sign-in, all cold", sizes.cold_firsts, cold_first_sign_in),
         ],
         calls=[
-            Calls("first", ours.calls(ours.users.make_user()), naive.calls(naive.users.make_user())),
-            Calls("repeat", ours.calls(known[ours.name]), naive.calls(known[naive.name])),
+            Calls("first", *(_until_signed_in(partial(first_calls, each)) for each in (ours, naive))),
+            Calls("repeat", *(_until_signed_in(partial(each.calls, known[each.name])) for each in (ours, naive))),
         ],
         ours_by_call=steps.run("first sign-in by call, ours", lambda: ours.by_call(sizes.firsts)),
         naive_by_call=steps.run("first sign-in by call, naive", lambda: naive.by_call(sizes.firsts)),
@@ -162,9 +180,13 @@ def _until_signed_in(attempt: Callable[[], _Result]) -> _Result:
         try:
             return attempt()
         except ClientError as error:
-            if error.response["Error"]["Code"] not in _FAILED_TRIGGER:
+            if not _is_the_triggers(error):
                 raise
     return attempt()
+
+
+def _is_the_triggers(error: ClientError) -> bool:
+    return error.response["Error"]["Code"] in _FAILED_TRIGGER
 
 
 def _last_line(figures: Figures) -> str:
@@ -180,13 +202,14 @@ def _tables(figures: Figures) -> Iterable[Table]:
 
 
 def _timings(timings: list[Timing]) -> Table:
-    table = Table("", "samples", "ours", "naive", "naive / ours", title="medians", title_justify="left")
+    columns = ("", "samples", "failed", "ours", "naive", "naive / ours")
+    table = Table(*columns, title="medians", title_justify="left")
     for timing in timings:
         table.add_row(
             timing.title,
             f"{len(timing.ours)} + {len(timing.naive)}",
-            _milliseconds(median(timing.ours)),
-            _milliseconds(median(timing.naive)),
+            " + ".join(map(str, timing.failed.values())),
+            *(_milliseconds(median(each)) if each else "none" for each in (timing.ours, timing.naive)),
             f"{timing.ratio:.1f}",
         )
     return table

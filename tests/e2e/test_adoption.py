@@ -148,8 +148,8 @@ def user_of_another_pool(left_as_it_is: Deployment, project: AmplifyProject) -> 
     users = left_as_it_is.cloud.client("cognito-idp")
     identities = left_as_it_is.cloud.client("cognito-identity")
     pool_id, client_id = make_user_pool(left_as_it_is.cloud)
-    before = identities.describe_identity_pool(IdentityPoolId=project.identity_pool_id)
-    before.pop("ResponseMetadata")
+    described = identities.describe_identity_pool(IdentityPoolId=project.identity_pool_id)
+    before = {name: value for name, value in described.items() if name != "ResponseMetadata" and value not in ("", {})}
     provider = f"cognito-idp.{left_as_it_is.cloud.region}.amazonaws.com/{pool_id}"
     other = {"ProviderName": provider, "ClientId": client_id, "ServerSideTokenCheck": False}
     identities.update_identity_pool(

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from bench import report
 from bench.scale import __main__ as scale
+from bench.scale.page import PAGE, PLOTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,12 +45,13 @@ def test_a_benchmark_runs_to_its_end(name: str, sizes: str, last_line: str, resu
 def test_the_simulation_writes_its_page_and_plots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page, plots = tmp_path / "scale.md", tmp_path / "plots"
     plots.mkdir()
-    page.write_text(scale.PAGE.read_text())
-    written, committed = (page, plots), (scale.PAGE, scale.PLOTS)
+    page.write_text(PAGE.read_text())
     monkeypatch.setattr(scale, "PAGE", page)
     monkeypatch.setattr(scale, "PLOTS", plots)
     assert CliRunner().invoke(scale.app, []).exit_code == 0
-    assert written[0].read_text() == committed[0].read_text()
-    assert {each.name: each.read_text() for each in written[1].iterdir()} == {
-        each.name: each.read_text() for each in committed[1].glob("*.svg")
-    }
+    assert page.read_text() == PAGE.read_text()
+    assert _texts(plots) == _texts(PLOTS)
+
+
+def _texts(directory: Path) -> dict[str, str]:
+    return {each.name: each.read_text() for each in directory.glob("*.svg")}
