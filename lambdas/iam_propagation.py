@@ -57,7 +57,8 @@ class PermissionWait:
 
     def watch(self, client: BaseClient) -> None:
         """Repeat the client's denied calls."""
-        client.meta.events.register("needs-retry", self._needs_retry)
+        # The stubs know of no handler that returns something.
+        client.meta.events.register("needs-retry", self._needs_retry)  # type: ignore[arg-type]
 
     def _needs_retry(self, response: tuple[Any, dict[str, Any]] | None = None, **_: Any) -> int | None:
         """Wait and have botocore repeat the call if it was denied; leave everything else to botocore's own retries."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Service:
             body, status = {"__type": self._code, "message": "not authorized"}, 403
         else:
             body, status = {"endpointAddress": "host"}, 200
-        return AWSResponse(request.url, status, {}, Raw(json.dumps(body).encode()))
+        return AWSResponse(request.url, status, HTTPHeaders(), Raw(json.dumps(body).encode()))
 
 
 @pytest.fixture
@@ -61,11 +62,10 @@ def _handler(load: Load, clock: Clock, client: Any) -> Any:
     module = load("iam_propagation")
     waiting = module.PermissionWait(clock, clock.sleep)
 
-    @module.waits_for_permissions(client, wait=waiting)
     def on_event(_event: object, _context: object) -> object:
         return client.describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
 
-    return on_event
+    return module.waits_for_permissions(client, wait=waiting)(on_event)
 
 
 @pytest.fixture

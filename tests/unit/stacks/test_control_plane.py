@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
-import cfnlint
 import pytest
 from ministack.core import iam_evaluator
 
@@ -158,7 +158,10 @@ def test_the_data_actions_are_left_in_any_region_except_on_reserved_topics(decid
 
 def _other_services() -> Iterator[tuple[str, str]]:
     """An action of each other service on each resource it knows, and all of those that know AWS IoT's resources."""
-    file = Path(cfnlint.__file__).parent / "data" / "AdditionalSpecs" / "Policies.json"
+    cfnlint = find_spec("cfnlint")
+    assert cfnlint is not None
+    assert cfnlint.origin is not None
+    file = Path(cfnlint.origin).parent / "data" / "AdditionalSpecs" / "Policies.json"
     for prefix, service in json.loads(file.read_text()).items():
         if prefix == "iot":
             continue
