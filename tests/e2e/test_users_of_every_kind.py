@@ -363,6 +363,8 @@ def _choice_based(kinds: Deployment) -> Iterator[None]:
     def update(policies: Any, flows: list[str]) -> None:
         pool_update = update_of(users, "UpdateUserPool", {**pool, "UserPoolId": pool["Id"]}, {"Policies": policies})
         client_update = update_of(users, "UpdateUserPoolClient", client, {"ExplicitAuthFlows": flows})
+        assert not isinstance(pool_update, str), pool_update
+        assert not isinstance(client_update, str), client_update
         users.update_user_pool(**pool_update.parameters)
         users.update_user_pool_client(**client_update.parameters)
 
