@@ -38,6 +38,11 @@ _CHAIN = {  # the calls in their order, and what each answers for too many calls
     "iot:AttachPolicy": ("ThrottlingException", "ResourceNotFoundException"),
 }
 _MARKING = "cognito-idp:AdminUpdateUserAttributes"
+_REFUSED_BY_A_TRIGGER = pytest.param(
+    "cognito-idp:AdminInitiateAuth",
+    Fail("UserLambdaValidationException", message="PreAuthentication failed with error an unknown app client."),
+    id="cognito-idp:AdminInitiateAuth refused by the pool's own trigger",
+)
 
 
 def _passing(operation: str) -> dict[str, Effect]:
@@ -116,7 +121,7 @@ def test_what_passes_is_made_up_for_by_the_worker(deployment: Deployment, operat
     assert deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL) == 0
 
 
-@pytest.mark.parametrize(("operation", "effect"), _cases(_lasting, _CHAIN))
+@pytest.mark.parametrize(("operation", "effect"), [*_cases(_lasting, _CHAIN), _REFUSED_BY_A_TRIGGER])
 def test_what_somebody_must_mend_waits_among_the_dead_letters(
     deployment: Deployment, operation: str, effect: Effect
 ) -> None:

@@ -3,11 +3,18 @@ from __future__ import annotations
 import json
 import threading
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, IncompleteReadError, ReadTimeoutError
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    IncompleteReadError,
+    ReadTimeoutError,
+)
 from botocore.parsers import ResponseParserError
 from botocore.stub import Stubber
 
@@ -65,6 +72,8 @@ def test_what_was_read_stays_in_use_when_it_cannot_be_read_again(ssm: Any, monke
 
 class Ssm:
     """Stands for SSM's client: answers with a value, or fails as the SDK does."""
+
+    exceptions = SimpleNamespace(ClientError=ClientError)
 
     def __init__(self, answer: Callable[[], dict[str, Any]]) -> None:
         self.calls = 0
