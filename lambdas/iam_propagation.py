@@ -63,10 +63,14 @@ class PermissionWait:
     def _needs_retry(self, response: tuple[Any, dict[str, Any]] | None = None, **_: Any) -> int | None:
         """Wait and have botocore repeat the call if it was denied; leave everything else to botocore's own retries."""
         code = response[1].get("Error", {}).get("Code") if response else None
-        if code not in _DENIED or self._clock() + _PAUSE_SECONDS > self._give_up_at:
-            return None
+        return 0 if code in _DENIED and self.pause() else None  # seconds that botocore waits besides
+
+    def pause(self) -> bool:
+        """Wait a little; return False at once if the time is up."""
+        if self._clock() + _PAUSE_SECONDS > self._give_up_at:
+            return False
         self._sleep(_PAUSE_SECONDS)
-        return 0  # seconds that botocore waits besides
+        return True
 
 
 def waits_for_permissions(

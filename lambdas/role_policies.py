@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from iam_propagation import waits_for_permissions
+from iam_propagation import PermissionWait, waits_for_permissions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _iam = boto3.client("iam", config=Config(retries={"mode": "standard", "total_max_attempts": 8}))
+
+_wait = PermissionWait()
 
 _SEPARATOR = "|"
 
@@ -24,7 +26,7 @@ class NotAttachedError(Exception):
     """The role cannot be given the policy; the message says why, and what to do."""
 
 
-@waits_for_permissions(_iam)
+@waits_for_permissions(_iam, wait=_wait)
 def on_event(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     """Attach the policy unless the role holds it, or detach it if it was attached here.
 
@@ -68,11 +70,16 @@ def _attach(role: str, policy_arn: str) -> bool:
 
 
 def _attached(role: str) -> set[str]:
-    try:
-        pages = [*_iam.get_paginator("list_attached_role_policies").paginate(RoleName=role)]
-    except _iam.exceptions.NoSuchEntityException:
-        raise NotAttachedError(f"there is no role {role}: look at adopt.authRoleArn and adopt.groupRoleArns") from None
-    return {each["PolicyArn"] for page in pages for each in page["AttachedPolicies"]}
+    while True:
+        try:
+            pages = [*_iam.get_paginator("list_attached_role_policies").paginate(RoleName=role)]
+        except _iam.exceptions.NoSuchEntityException:
+            if _wait.pause():  # a role that was only just made may not be found yet
+                continue
+            raise NotAttachedError(
+                f"there is no role {role}: look at adopt.authRoleArn and adopt.groupRoleArns"
+            ) from None
+        return {each["PolicyArn"] for page in pages for each in page["AttachedPolicies"]}
 
 
 def _detach(role: str, policy_arn: str) -> None:

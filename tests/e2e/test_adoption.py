@@ -222,8 +222,13 @@ def _attached(configuration: dict[str, Any], role: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def at_sign_in(left_as_it_is: Deployment, directory: Path, project: AmplifyProject) -> Deployment:
+    """Adopts a further role too, while IAM takes its time: a function that is there gets a permission for that role."""
     settings = {"adopt": {"amplifyStack": STACK, **project.permissions}, "attachment": "sign-in"}
-    return _deploy(left_as_it_is.cloud, directory / "sign-in", settings)
+    cloud = left_as_it_is.cloud
+    cloud.permission_propagation_seconds = 5
+    deployment = _deploy(cloud, directory / "sign-in", settings)
+    cloud.permission_propagation_seconds = 0
+    return deployment
 
 
 class TestWithTheTrigger:

@@ -101,7 +101,18 @@ def test_a_role_without_room_is_named_with_what_to_do(role: Role) -> None:
         role.run("Create")
 
 
-def test_a_role_that_is_not_there_is_named_with_the_setting(role: Role) -> None:
+def test_a_role_that_was_only_just_made_is_waited_for(role: Role, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses = iter([True, True])
+    monkeypatch.setattr(role.module._wait, "pause", lambda: next(pauses))
+    for _ in range(2):
+        role.iam.add_client_error("list_attached_role_policies", "NoSuchEntity")
+    role.holds()
+    role.gets(_CONFIG)
+    role.run("Create")
+
+
+def test_a_role_that_is_not_there_is_named_with_the_setting(role: Role, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(role.module._wait, "pause", lambda: False)
     role.iam.add_client_error("list_attached_role_policies", "NoSuchEntity")
     with pytest.raises(role.module.NotAttachedError, match=f"there is no role {_ROLE}: look at adopt.authRoleArn"):
         role.run("Create")
