@@ -50,6 +50,7 @@ BEHAVIOURS = (
     "challenge_sessions",
     "second_factor",
     "post_authentication",
+    "pre_authentication",
     "function_logs",
     "invocations_under_way",
     "node_lambda_client",

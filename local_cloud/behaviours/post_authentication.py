@@ -1,7 +1,9 @@
 """The PostAuthentication trigger is fired: after the credentials are proven, before the tokens are answered.
 
 ministack never fires it. It is fired by every sign-in, nested ones too, and not by a refresh; an error, an
-answer that is not the event, or no answer within five seconds fails the sign-in. A user who has just answered with
+answer that is not the event, or no answer within five seconds to any of three invocations fails the sign-in. AWS
+documents the repetition for a function that does not respond in time. One that raises an error has responded, and is
+not invoked again. A user who has just answered with
 a new password is confirmed only after it: functions that people publish tell a first sign-in by the status in the
 event, which AWS does not document.
 https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-post-authentication.html
@@ -37,12 +39,13 @@ NEEDS = {
 
 _TRIGGER = "PostAuthentication"
 _SECONDS = 5.0
+_ATTEMPTS = 3
 _AFTER_NEW_PASSWORD = "TokenGeneration_NewPasswordChallenge"  # noqa: S105
 # Left out: hosted pages, which sign in long before they ask for tokens, and federated users.
 _SIGN_INS = {"TokenGeneration_Authentication", _AFTER_NEW_PASSWORD}
 
 
-class _TriggerFailedError(Exception):
+class TriggerFailedError(Exception):
     """The trigger stops the sign-in with this error of Cognito's."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -65,7 +68,7 @@ def install() -> None:
     def run_idp_handler(handler: Any, action: str, data: dict[str, Any]) -> Any:
         try:
             return run_handler(handler, action, data)
-        except _TriggerFailedError as failure:
+        except TriggerFailedError as failure:
             return error_response_json(failure.code, str(failure), 400)
 
     cognito._build_auth_result = build_auth_result
@@ -87,9 +90,9 @@ def _fire(pool_id: str, client_id: str, user: dict[str, Any], client_metadata: d
     if not function_arn:
         return
     event = _event(pool_id, client_id, user, client_metadata)
-    answer = _invoke(function_arn, pool_id, event)
+    answer = invoke(_TRIGGER, function_arn, pool_id, event)
     if not (isinstance(answer, dict) and event.keys() <= answer.keys()):
-        raise _TriggerFailedError("InvalidLambdaResponseException", "Unrecognizable lambda output")
+        raise TriggerFailedError("InvalidLambdaResponseException", "Unrecognizable lambda output")
 
 
 def _event(
@@ -117,13 +120,40 @@ def _event(
     }
 
 
-def _invoke(function_arn: str, pool_id: str, event: dict[str, Any]) -> Any:
+def invoke(trigger: str, function_arn: str, pool_id: str, event: dict[str, Any]) -> Any:
+    """Return what a trigger's function answers to an event.
+
+    Args:
+        trigger: as ``LambdaConfig`` names it.
+        function_arn: the function.
+        pool_id: the user pool.
+        event: what it is given.
+
+    Raises:
+        TriggerFailedError: it may not be invoked, raises an error, or does not answer in time.
+    """
     record, config, _ = lambda_svc._get_func_record_for_ref(function_arn)
     if record is None:
-        raise _invocation_failed("ResourceNotFoundException.")
+        raise _invocation_failed(trigger, "ResourceNotFoundException.")
     if not _may_invoke(record, function_arn, pool_id):
-        raise _invocation_failed("AccessDeniedException.")
+        raise _invocation_failed(trigger, "AccessDeniedException.")
     function = lambda_svc._execution_record_for_config(record, config)
+    for _ in range(_ATTEMPTS):
+        try:
+            answered = _start(trigger, function, event).result(timeout=_SECONDS)
+            break
+        except TimeoutError:
+            continue
+    else:
+        raise _invocation_failed(trigger, "Socket timeout while invoking Lambda function.")
+    body = _decoded(answered.get("body"))
+    if answered.get("error"):
+        message = body.get("errorMessage") if isinstance(body, dict) else body
+        raise TriggerFailedError("UserLambdaValidationException", f"{trigger} failed with error {message}.")
+    return body
+
+
+def _start(trigger: str, function: dict[str, Any], event: dict[str, Any]) -> Future[dict[str, Any]]:
     result: Future[dict[str, Any]] = Future()
     context = contextvars.copy_context()
 
@@ -134,20 +164,12 @@ def _invoke(function_arn: str, pool_id: str, event: dict[str, Any]) -> Any:
             result.set_exception(error)
 
     # A daemon: Cognito leaves a function that hangs behind, and so must the server when it ends.
-    threading.Thread(target=execute, name=_TRIGGER, daemon=True).start()
-    try:
-        answered = result.result(timeout=_SECONDS)
-    except TimeoutError:
-        raise _invocation_failed("Socket timeout while invoking Lambda function.") from None
-    body = _decoded(answered.get("body"))
-    if answered.get("error"):
-        message = body.get("errorMessage") if isinstance(body, dict) else body
-        raise _TriggerFailedError("UserLambdaValidationException", f"{_TRIGGER} failed with error {message}.")
-    return body
+    threading.Thread(target=execute, name=trigger, daemon=True).start()
+    return result
 
 
-def _invocation_failed(reason: str) -> _TriggerFailedError:
-    return _TriggerFailedError("UnexpectedLambdaException", f"{_TRIGGER} invocation failed due to error {reason}")
+def _invocation_failed(trigger: str, reason: str) -> TriggerFailedError:
+    return TriggerFailedError("UnexpectedLambdaException", f"{trigger} invocation failed due to error {reason}")
 
 
 def _may_invoke(function: dict[str, Any], function_arn: str, pool_id: str) -> bool:

@@ -8,6 +8,8 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, WaiterError
@@ -29,7 +31,7 @@ from tests.integration.local_cloud.account import (
 from tests.integration.local_cloud.http_api import call, http_api, preflight
 from tests.integration.local_cloud.mqtt import Version, connected, websocket
 from tests.integration.local_cloud.state_machine import events, invoke, make_state_machine, outcome, start, wait_until
-from tests.integration.local_cloud.user_pool import Pool
+from tests.integration.local_cloud.user_pool import Pool, too_late_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -733,12 +735,23 @@ def second_factor(account: Account) -> bool:
 
 
 def post_authentication(account: Account) -> bool:
-    """The trigger is called at sign-in: one that Cognito may not invoke fails it."""
+    """The trigger is called at sign-in: without permission it fails, and one that is too late is called again."""
     cloud = account.cloud
     function_arn = make_function(cloud, "def handler(event, context): return event")
     pool_id, client_id = make_user_pool(cloud, {"LambdaConfig": {"PostAuthentication": function_arn}})
     name = make_user(cloud, pool_id)
-    return _refused(lambda: sign_in(cloud, client_id, name), "UnexpectedLambdaException")
+    if not _refused(lambda: sign_in(cloud, client_id, name), "UnexpectedLambdaException"):
+        return False
+    with TemporaryDirectory() as directory:
+        source = too_late_once(Path(directory) / "called")
+        return "IdToken" in Pool(cloud, source).sign_in()
+
+
+def pre_authentication(account: Account) -> bool:
+    """The trigger is called when a custom sign-in begins, and its error refuses it."""
+    refusing = "def handler(event, context): raise ValueError('an unknown app client')"
+    pool = Pool(account.cloud, pre_authentication=refusing)
+    return _refused(lambda: pool.start_challenge(pool.user()), "UserLambdaValidationException")
 
 
 def _refused(call: Callable[[], object], code: str) -> bool:
@@ -807,5 +820,6 @@ PROBES: dict[str, Callable[[Account], bool]] = {
         challenge_sessions,
         second_factor,
         post_authentication,
+        pre_authentication,
     )
 }

@@ -62,17 +62,38 @@ def recording(source: str, file: Path) -> str:
     return source.replace(head, head + write)
 
 
+def too_late_once(file: Path) -> str:
+    """Return the source of a function whose first answer comes after the five seconds that Cognito waits."""
+    return f"""
+import os, time
+def handler(event, context):
+    with open({str(file)!r}, "a") as file:
+        file.write("called\\n")
+        first = file.tell() == len("called\\n")
+    time.sleep(6 if first else 0)
+    return event
+"""
+
+
 class Pool:
     """A user pool whose triggers are functions of these sources."""
 
     def __init__(
-        self, cloud: LocalCloud, post_authentication: str = ECHO, challenges: str = CHALLENGES, **settings: Any
+        self,
+        cloud: LocalCloud,
+        post_authentication: str = ECHO,
+        challenges: str = CHALLENGES,
+        pre_authentication: str | None = None,
+        **settings: Any,
     ) -> None:
         self.cloud = cloud
         self.idp = cloud.client("cognito-idp")
         functions = [make_function(cloud, source) for source in (post_authentication, challenges)]
         custom = ("DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse")
         triggers = {"PostAuthentication": functions[0]} | dict.fromkeys(custom, functions[1])
+        if pre_authentication is not None:
+            triggers["PreAuthentication"] = make_function(cloud, pre_authentication)
+            functions.append(triggers["PreAuthentication"])
         self.user_pool_id, self.client_id = make_user_pool(
             cloud, {"LambdaConfig": triggers, **settings}, {"ExplicitAuthFlows": FLOWS}
         )
