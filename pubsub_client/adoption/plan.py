@@ -282,8 +282,8 @@ def _obstacles(adopted: Adopted, now: Inspection, choice: Choice, policy_name: s
                 )
     if choice.at_sign_in and now.unknown_settings:
         yield Obstacle(
-            f"The pools have settings that the AWS SDK here does not know: {', '.join(now.unknown_settings)}. An "
-            "update would reset them, so the deployment refuses it unless Lambda's SDK knows them.",
+            f"The pools have settings that the AWS SDK here does not know: {', '.join(now.unknown_settings)}. Unless "
+            "Lambda's SDK knows them, the deployment refuses to change the pools, because it would lose them.",
             pool,
             "Leave the pools as they are with --attachment self-attach, or look again with a newer boto3.",
         )
