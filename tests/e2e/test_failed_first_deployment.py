@@ -26,7 +26,8 @@ def test_it_visits_no_identity(tmp_path: Path) -> None:
     with ThreadPoolExecutor() as threads, LocalCloud.start(log_file=tmp_path / "cloud.log") as cloud:
         project = AmplifyProject.make(cloud)
         cloud.seed_identities(project.identity_pool_id, _IDENTITIES)
-        app = CdkApp(cloud, tmp_path, settings={"adopt": {"amplifyStack": STACK}, "attachment": "sign-in"})
+        adopt = {"amplifyStack": STACK, **project.permissions}
+        app = CdkApp(cloud, tmp_path, settings={"adopt": adopt, "attachment": "sign-in"})
         synthesize(app)
         app.bootstrap()
         # One of the last steps, and long after the identity pool was adopted.
