@@ -224,9 +224,10 @@ def test_the_smoke_test_sees_that_the_route_is_not_authorized_by_iam(visitor: Vi
         document = deployment.smoke()
     finally:
         apis.update_route(ApiId=api["ApiId"], RouteId=route["RouteId"], AuthorizationType="AWS_IAM")
-    assert [each["id"] for each in document["checks"] if each["status"] == "failed"] == ["PS204", "PS313"]
-    assert "was not signed by a Cognito identity" in check(document, "PS204")["cause"]
-    assert "Set the route's authorization to AWS_IAM" in check(document, "PS313")["fix"]
+    assert [each["id"] for each in document["checks"] if each["status"] == "failed"] == ["PS129"]
+    assert "authorized by NONE, not AWS_IAM" in check(document, "PS129")["cause"]
+    assert check(document, "PS129")["fix"].startswith("aws apigatewayv2 update-route")
+    assert {check(document, each)["status"] for each in ("PS204", "PS313")} == {"skipped"}
 
 
 def test_the_log_counts_each_call_and_names_nobody(visitor: Visitor, somebody_else: Identity) -> None:
