@@ -55,7 +55,11 @@ class RoleAccess(Construct):
         )
 
     def _attach(self, settings: Settings, roles: Sequence[iam.IRole], policy_arns: Mapping[str, str]) -> None:
-        """Attach policies to each role in their order, and detach them in the reverse order."""
+        """Attach policies to each role in their order, and detach them in the reverse order.
+
+        Other policies make another permission, whose predecessor CloudFormation deletes after the resources that need
+        it. So a policy that another access mode no longer attaches can still be detached.
+        """
         function = PubSubFunction(
             self,
             "Function",
@@ -65,12 +69,13 @@ class RoleAccess(Construct):
             timeout=CUSTOM_RESOURCE_TIMEOUT,
         )
         provider = resource_provider(self, settings, on_event=function)
+        permission_id = f"Permission{fingerprint(self, ','.join(policy_arns.values()))}"
         for role in roles:
             # Named by the role: another role has another of these, and the old one is rid of the policies afterwards.
             of_role = Construct(self, f"Of{fingerprint(self, role.role_arn)}")
             permission = iam.Policy(
                 of_role,
-                "Permission",
+                permission_id,
                 roles=[function.execution_role],
                 statements=[
                     iam.PolicyStatement(

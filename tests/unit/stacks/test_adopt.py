@@ -86,6 +86,24 @@ def test_documented_mode_denies_nothing() -> None:
     assert len(documented.resources("Custom::RolePolicy")) == 4
 
 
+@pytest.mark.parametrize("mode", ["documented", "least-privilege"])
+def test_another_access_mode_can_still_detach_what_it_no_longer_attaches(whole: Template, mode: str) -> None:
+    """CloudFormation changes a permission before it deletes the resources that need it, so it must stay as it is."""
+    after = _template(_USERS | _IDENTITIES, accessMode=mode)
+    assert whole.entire("Custom::RolePolicy").keys() - after.entire("Custom::RolePolicy").keys()
+    for old, new in ((whole, after), (after, whole)):
+        permissions = {
+            name: each
+            for name, each in old.resources("AWS::IAM::Policy").items()
+            if "iam:DetachRolePolicy" in json.dumps(each["PolicyDocument"])
+        }
+        assert len(permissions) == 2
+        for name, each in permissions.items():
+            assert new.resources("AWS::IAM::Policy").get(name, each) == each
+        for resource in old.entire("Custom::RolePolicy").values():  # so that they are deleted before it
+            assert permissions.keys() & {*resource["DependsOn"]}
+
+
 def test_the_function_may_attach_the_guides_policies_and_the_deny_to_the_adopted_roles_and_nothing_else(
     whole: Template,
 ) -> None:
