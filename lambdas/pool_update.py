@@ -96,12 +96,12 @@ def _lost(described: Any, shape: Any, path: str = "") -> Iterator[str]:
     """Yield the paths of what is described and cannot be sent."""
     if shape.type_name == "structure":
         for name, value in described.items():
-            if value in _EMPTY or (not path and name in _NOT_SETTINGS):
+            if value in _EMPTY:
                 continue
-            if name not in shape.members:
-                yield f"{path}{name}"
-            else:
+            if name in shape.members:
                 yield from _lost(value, shape.members[name], f"{path}{name}.")
+            elif path or name not in _NOT_SETTINGS:
+                yield f"{path}{name}"
     elif shape.type_name == "list":
         for each in described:
             yield from _lost(each, shape.member, path)

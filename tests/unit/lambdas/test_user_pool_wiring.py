@@ -81,8 +81,8 @@ class Wiring:
             {"UserPool": unknown} if unknown else None,
         )
 
-    def mfa(self, **configuration: Any) -> None:
-        self.cognito.add_response("get_user_pool_mfa_config", configuration, {"UserPoolId": _POOL})
+    def mfa(self, *, unknown: dict[str, Any] | None = None, **configuration: Any) -> None:
+        self.cognito.add_response("get_user_pool_mfa_config", configuration, {"UserPoolId": _POOL}, unknown)
 
     def refuses_the_update(self, message: str, changes: dict[str, Any]) -> None:
         self.cognito.add_client_error(
@@ -247,6 +247,18 @@ class TestMfaThatUpdateUserPoolRefuses:
         wiring.mfa(**_TOTP | {"MfaConfiguration": "ON"})
         wiring.pool({})
         wiring.run("Delete")
+        assert wiring.kept is None
+
+    def test_mfa_of_which_the_sdk_does_not_know_everything_is_not_risked(self, wiring: Wiring) -> None:
+        """It could not be switched on again: the SDK refuses to send what it does not know."""
+        wiring.pool(_TRIGGERS)
+        wiring.refuses_the_update(_SMS_WANTED, {"LambdaConfig": {}})
+        passkeys = {"RelyingPartyId": "shop.example", "UserVerification": "preferred"}
+        unknown = {"WebAuthnConfiguration": {"Moonrise": "REQUIRED"}}
+        wiring.mfa(**_TOTP, WebAuthnConfiguration=passkeys, unknown=unknown)
+        with pytest.raises(wiring.module.SettingsWouldBeLostError, match=r"reset WebAuthnConfiguration\.Moonrise of"):
+            wiring.run("Delete")
+        wiring.cognito.assert_no_pending_responses()
         assert wiring.kept is None
 
     @pytest.mark.parametrize(
