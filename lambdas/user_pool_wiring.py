@@ -169,12 +169,23 @@ def _missing_permissions(pool: Mapping[str, Any], properties: Mapping[str, Any])
 def _check_groups(
     groups: Mapping[str, Any], properties: Mapping[str, Any], before: Mapping[str, Any], original: OriginalSettings
 ) -> None:
-    """Check that the settings allow every change of a group that was there already."""
+    """Check that the settings allow every change of a group that was there already.
+
+    They must go on naming the role of one that was taken over: they are also the permission to give it back.
+    """
     replaceable, problems = properties.get("ReplaceGroupRoles", {}), []
     for wanted in properties["Groups"]:
         name = wanted["Name"]
         group = groups.get(name)
-        if group is None or name in original.groups or _is_ours(group, properties, before):
+        if group is not None and (had := original.groups.get(name)) is not None:
+            gets_back = had.get("RoleArn")
+            if gets_back and replaceable.get(name) != gets_back:
+                problems.append(
+                    f"The group {name} gets its role back when it leaves the setting groups. Until then keep "
+                    f'"{gets_back}" in adopt.replaceGroupRoles.{name} (docs/adopting.md#groups).'
+                )
+            continue
+        if group is None or _is_ours(group, properties, before):
             continue
         role_arn = group.get("RoleArn", "")
         if replaceable.get(name) != role_arn:

@@ -564,6 +564,24 @@ class TestGroupsThatWereThereBefore:
         wiring.run("Update", Groups=_wanted(other), OldResourceProperties=_before("admins"), adopted=self.REPLACED)
         assert wiring.kept == {"groups": {"admins": _had(self.THEIRS) | {"ReplacedBy": other["RoleArn"]}}}
 
+    @pytest.mark.parametrize("allowed", [{}, {"admins": OURS["RoleArn"]}], ids=["without it", "with another role"])
+    def test_the_settings_must_go_on_naming_the_role_that_they_get_back(
+        self, wiring: Wiring, allowed: dict[str, str]
+    ) -> None:
+        """Without the permission that comes with it the stack could not be deleted."""
+        self._replace(wiring, self.THEIRS)
+        wiring.pool(_TRIGGERS)
+        wiring.groups(self.OURS | {"Precedence": 1})
+        kept = f'keep "{self.THEIRS["RoleArn"]}" in adopt.replaceGroupRoles.admins'
+        with pytest.raises(wiring.module.NotAsExpectedError, match=kept):
+            wiring.run(
+                "Update",
+                Groups=_wanted(self.OURS),
+                OldResourceProperties=_before("admins"),
+                adopted={"ReplaceGroupRoles": allowed},
+            )
+        wiring.cognito.assert_no_pending_responses()
+
     @pytest.mark.parametrize("now", [[], [_group("admins", "somebodys-since")]], ids=["gone", "changed since"])
     def test_what_somebody_has_done_to_them_since_stays(self, wiring: Wiring, now: list[dict[str, Any]]) -> None:
         self._replace(wiring, self.THEIRS)
