@@ -123,7 +123,7 @@ def _check(
             kept(_user_pools, "UpdateUserPool", pool)
         except SettingsWouldBeLostError as error:
             problems.append(f"{error}.")
-        problems.extend(_missing_permissions(pool, properties))
+        problems.extend(f"{why} {fix}" for why, fix in _missing_permissions(pool, properties))
     if problems:
         raise NotAsExpectedError(f"User pool {pool['Id']}: {' '.join(problems)}")
 
@@ -145,8 +145,8 @@ def _taken_triggers(pool: Mapping[str, Any], properties: Mapping[str, Any], befo
             )
 
 
-def _missing_permissions(pool: Mapping[str, Any], properties: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what the settings must name before an update of the pool can succeed.
+def _missing_permissions(pool: Mapping[str, Any], properties: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield why an update of the pool cannot succeed, and what the settings must name.
 
     UpdateUserPool passes the pool's SMS role to Cognito and creates a grant of the key of its custom senders, even if
     it changes neither.
@@ -161,8 +161,8 @@ def _missing_permissions(pool: Mapping[str, Any], properties: Mapping[str, Any])
     for setting, (name, arn, what) in needed.items():
         if arn and arn != properties.get(name):
             yield (
-                f"It {what} {arn}, so changing its triggers needs a permission for that. Set adopt.{setting} to this "
-                "ARN and deploy again: docs/adopting.md#sms-and-custom-senders."
+                f"It {what} {arn}, so changing its triggers needs a permission for that.",
+                f"Set adopt.{setting} to this ARN and deploy again: docs/adopting.md#sms-and-custom-senders.",
             )
 
 
@@ -240,7 +240,12 @@ def _leave(properties: Mapping[str, Any], original: OriginalSettings) -> None:
     # The team may have given the pool a role or a key since.
     missing = [*_missing_permissions(pool, properties)] if "SmsRoleArn" in properties else []
     if triggers != _wired(pool) and missing:
-        raise NotAsExpectedError(f"User pool {pool['Id']}: {' '.join(missing)} Then delete the stack again.")
+        # The settings cannot help: CloudFormation does not update a stack whose deletion has failed.
+        raise NotAsExpectedError(
+            f"User pool {pool['Id']}: {' '.join(why for why, _ in missing)} Take "
+            f"{' and '.join(sorted(_wired(pool).keys() - triggers.keys()))} off the pool with credentials that have it "
+            "(Cognito console, Extensions): docs/adopting.md#sms-and-custom-senders. Then delete the stack again."
+        )
     _set_triggers(pool, triggers, original)
     if original.groups:
         groups = _list_groups(user_pool_id)
