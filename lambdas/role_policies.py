@@ -21,6 +21,11 @@ _wait = PermissionWait()
 
 _SEPARATOR = "|"
 
+# CDK's provider framework asks again if it gets no answer. What was attached the first time would then look as if the
+# role had held it before, and would never be detached.
+_answered: dict[str, str] = {}
+"""The physical id that each request was answered with, by its ``RequestId``."""
+
 
 class NotAttachedError(Exception):
     """The role cannot be given the policy; the message says why, and what to do."""
@@ -36,19 +41,27 @@ def on_event(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
         NotAttachedError: the role does not exist, or holds as many policies as it may.
         botocore.exceptions.ClientError: IAM refuses.
     """
+    request_id = event["RequestId"]
+    if request_id not in _answered:
+        _answered[request_id] = _answer(event)
+    return {"PhysicalResourceId": _answered[request_id]}
+
+
+def _answer(event: Mapping[str, Any]) -> str:
+    """Do what is asked for, and return the physical id."""
     role, policy_arn = event["ResourceProperties"]["RoleName"], event["ResourceProperties"]["PolicyArn"]
     ours = _physical_id(role, policy_arn)
-    physical_id: str | None = event.get("PhysicalResourceId")
+    physical_id = str(event.get("PhysicalResourceId"))
     if event["RequestType"] == "Delete":
         if physical_id == ours:
             _detach(role, policy_arn)
-        return {"PhysicalResourceId": physical_id}
+        return physical_id
     already_there = _physical_id(role, policy_arn, already_there=True)
     if physical_id == already_there:
-        return {"PhysicalResourceId": physical_id}
+        return physical_id
     # An update of a policy attached here attaches it again if somebody has detached it.
     attached = _attach(role, policy_arn)
-    return {"PhysicalResourceId": ours if attached or physical_id == ours else already_there}
+    return ours if attached or physical_id == ours else already_there
 
 
 def _physical_id(role: str, policy_arn: str, *, already_there: bool = False) -> str:
@@ -59,14 +72,19 @@ def _attach(role: str, policy_arn: str) -> bool:
     """Attach the policy; return False if the role holds it already."""
     if policy_arn in _attached(role):
         return False
-    try:
-        _iam.attach_role_policy(RoleName=role, PolicyArn=policy_arn)
-    except _iam.exceptions.LimitExceededException as error:
-        raise NotAttachedError(
-            f"role {role} holds as many managed policies as it may, and {policy_arn} has no room: detach one, or "
-            "have the quota raised (managed policies per role)"
-        ) from error
-    return True
+    while True:
+        try:
+            _iam.attach_role_policy(RoleName=role, PolicyArn=policy_arn)
+        except _iam.exceptions.NoSuchEntityException as error:
+            if not _wait.pause():  # a policy or a role that was only just made may not be found yet
+                raise NotAttachedError(f"there is no policy {policy_arn}, or no role {role} any more") from error
+        except _iam.exceptions.LimitExceededException as error:
+            raise NotAttachedError(
+                f"role {role} holds as many managed policies as it may, and {policy_arn} has no room: detach one, or "
+                "have the quota raised (managed policies per role)"
+            ) from error
+        else:
+            return True
 
 
 def _attached(role: str) -> set[str]:

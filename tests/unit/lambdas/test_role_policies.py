@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,9 +32,17 @@ class Role:
     def loses(self, policy_arn: str) -> None:
         self.iam.add_response("detach_role_policy", {}, {"RoleName": _ROLE, "PolicyArn": policy_arn})
 
-    def run(self, request_type: str, physical_id: str | None = None, policy_arn: str = _CONFIG) -> str:
+    def run(
+        self,
+        request_type: str,
+        physical_id: str | None = None,
+        policy_arn: str = _CONFIG,
+        *,
+        request_id: str | None = None,
+    ) -> str:
         event: dict[str, Any] = {
             "RequestType": request_type,
+            "RequestId": request_id or str(uuid.uuid4()),
             "ResourceProperties": {"RoleName": _ROLE, "PolicyArn": policy_arn},
         }
         answer = self.module.on_event(event | ({"PhysicalResourceId": physical_id} if physical_id else {}), None)
@@ -109,6 +118,30 @@ def test_a_role_that_was_only_just_made_is_waited_for(role: Role, monkeypatch: p
     role.holds()
     role.gets(_CONFIG)
     role.run("Create")
+
+
+def test_a_policy_that_was_only_just_made_is_waited_for(role: Role, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses = iter([True, True, False])
+    monkeypatch.setattr(role.module._wait, "pause", lambda: next(pauses))
+    role.holds()
+    for _ in range(2):
+        role.iam.add_client_error("attach_role_policy", "NoSuchEntity")
+    role.gets(_CONFIG)
+    assert role.run("Create") == f"{_ROLE}|{_CONFIG}"
+    role.holds()
+    role.iam.add_client_error("attach_role_policy", "NoSuchEntity")
+    with pytest.raises(role.module.NotAttachedError, match=f"there is no policy {_CONFIG}"):
+        role.run("Create")
+
+
+def test_a_request_that_comes_again_does_not_find_what_it_has_attached_itself(role: Role) -> None:
+    """CDK's provider framework invokes the function again when it gets no answer."""
+    role.holds()
+    role.gets(_CONFIG)
+    physical_id = role.run("Create", request_id="the same")
+    assert role.run("Create", request_id="the same") == physical_id
+    role.loses(_CONFIG)
+    role.run("Delete", physical_id)
 
 
 def test_a_role_that_is_not_there_is_named_with_the_setting(role: Role, monkeypatch: pytest.MonkeyPatch) -> None:
