@@ -2,6 +2,10 @@
 
 A policy that the role held before is not attached, and stays. The physical id says which it was. So it changes with the
 policy or the role, and CloudFormation deletes the old one once the new one is attached.
+
+A deny stays on the role as long as a policy that it guards. CloudFormation deletes them in that order; but after an
+update it skips what it fails to delete three times and goes on, so the deny asks what has become of the others.
+https://repost.aws/knowledge-center/cloudformation-stack-cleanup-stuck
 """
 
 from __future__ import annotations
@@ -10,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from iam_propagation import PermissionWait, waits_for_permissions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_iam = boto3.client("iam", config=Config(retries={"mode": "standard", "total_max_attempts": 8}))
+_CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 8})
+_iam = boto3.client("iam", config=_CONFIG)
+_stacks = boto3.client("cloudformation", config=_CONFIG)
 
 _wait = PermissionWait()
 
@@ -31,14 +38,19 @@ class NotAttachedError(Exception):
     """The role cannot be given the policy; the message says why, and what to do."""
 
 
-@waits_for_permissions(_iam, wait=_wait)
+class StillGuardingError(Exception):
+    """A policy that this one guards was not detached, so this one stays; the message says which, and what to do."""
+
+
+@waits_for_permissions(_iam, _stacks, wait=_wait)
 def on_event(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     """Attach the policy unless the role holds it, or detach it if it was attached here.
 
-    Properties: ``RoleName``; ``PolicyArn``.
+    Properties: ``RoleName``; ``PolicyArn``; ``Guarded``, of a deny the logical ids of the policies that it guards.
 
     Raises:
         NotAttachedError: the role does not exist, or holds as many policies as it may.
+        StillGuardingError: CloudFormation has failed to delete a policy that this one guards.
         botocore.exceptions.ClientError: IAM refuses.
     """
     request_id = event["RequestId"]
@@ -54,6 +66,7 @@ def _answer(event: Mapping[str, Any]) -> str:
     physical_id = str(event.get("PhysicalResourceId"))
     if event["RequestType"] == "Delete":
         if physical_id == ours:
+            _check_guards_nothing(event)
             _detach(role, policy_arn)
         return physical_id
     already_there = _physical_id(role, policy_arn, already_there=True)
@@ -98,6 +111,24 @@ def _attached(role: str) -> set[str]:
                 f"there is no role {role}: look at adopt.authRoleArn and adopt.groupRoleArns"
             ) from None
         return {each["PolicyArn"] for page in pages for each in page["AttachedPolicies"]}
+
+
+def _check_guards_nothing(event: Mapping[str, Any]) -> None:
+    """Check that CloudFormation has not failed to delete a guarded policy, for it goes on with this one then."""
+    for logical_id in event["ResourceProperties"].get("Guarded", []):
+        try:
+            found = _stacks.describe_stack_resource(StackName=event["StackId"], LogicalResourceId=logical_id)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationError":
+                raise
+            continue  # it is no longer in the stack
+        resource = found["StackResourceDetail"]
+        if resource["ResourceStatus"] in ("DELETE_FAILED", "DELETE_IN_PROGRESS"):
+            raise StillGuardingError(
+                f"the deny stays on role {event['ResourceProperties']['RoleName']}, because {logical_id} could not be "
+                f"deleted: detach {resource.get('PhysicalResourceId', '').split(_SEPARATOR)[-1]} from the role, and "
+                "the deny afterwards"
+            )
 
 
 def _detach(role: str, policy_arn: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aws_cdk import CustomResource, Stack
 from aws_cdk import aws_iam as iam
@@ -18,6 +18,8 @@ from .signed_in_roles import allow_data, control_plane_deny
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from aws_cdk import CfnResource
+
     from .settings import Settings
 
 
@@ -26,8 +28,8 @@ class RoleAccess(Construct):
 
     A boundary would bound what else the role is for, and may be somebody's already. So ``guarded`` mode denies AWS
     IoT's control plane explicitly. CloudFormation cannot attach a managed policy to a role of somebody else's stack: a
-    custom resource does, and detaches only what it has attached itself. The deny is attached and detached by the same
-    function, so whatever keeps AWSIoTConfigAccess on a role keeps the deny there as well.
+    custom resource does, and detaches only what it has attached itself. The deny is attached before the policies that
+    it guards and detached after them, and it stays if one of them cannot be detached.
     """
 
     def __init__(self, scope: Construct, construct_id: str, settings: Settings, roles: Sequence[iam.IRole]) -> None:
@@ -69,6 +71,17 @@ class RoleAccess(Construct):
             timeout=CUSTOM_RESOURCE_TIMEOUT,
         )
         provider = resource_provider(self, settings, on_event=function)
+        # What has become of the policies that a deny guards.
+        stack_permission = iam.Policy(
+            self,
+            "StackPermission",
+            roles=[function.execution_role],
+            statements=[
+                iam.PolicyStatement(
+                    actions=["cloudformation:DescribeStackResource"], resources=[Stack.of(self).stack_id]
+                )
+            ],
+        )
         permission_id = f"Permission{fingerprint(self, ','.join(policy_arns.values()))}"
         for role in roles:
             # Named by the role: another role has another of these, and the old one is rid of the policies afterwards.
@@ -86,7 +99,8 @@ class RoleAccess(Construct):
                     iam.PolicyStatement(actions=["iam:ListAttachedRolePolicies"], resources=[role.role_arn]),
                 ],
             )
-            earlier: list[Construct] = [permission]
+            earlier: list[Construct] = [permission, stack_permission]
+            policies: dict[str, CfnResource] = {}
             for name, policy_arn in policy_arns.items():
                 policy = CustomResource(
                     of_role,
@@ -97,3 +111,7 @@ class RoleAccess(Construct):
                 )
                 policy.node.add_dependency(*earlier)
                 earlier.append(policy)
+                policies[name] = cast("CfnResource", policy.node.default_child)
+            if guard := policies.pop("Guard", None):
+                guarded = [Stack.of(self).get_logical_id(each) for each in policies.values()]
+                guard.add_property_override("Guarded", guarded)

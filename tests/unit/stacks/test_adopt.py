@@ -70,6 +70,7 @@ def test_each_adopted_role_gets_the_deny_before_the_policies_that_it_guards_and_
         assert {guard} < set(attachments[data]["DependsOn"])
         assert {guard, data} < set(attachments[config]["DependsOn"])
         assert not {data, config} & set(attachments[guard]["DependsOn"])
+        assert attachments[guard]["Properties"]["Guarded"] == [data, config]
 
 
 def test_a_role_taken_out_of_adopt_changes_nothing_of_another_role(whole: Template) -> None:
