@@ -59,8 +59,8 @@ class RoleAccess(Construct):
     def _attach(self, settings: Settings, roles: Sequence[iam.IRole], policy_arns: Mapping[str, str]) -> None:
         """Attach policies to each role in their order, and detach them in the reverse order.
 
-        Other policies make another permission, whose predecessor CloudFormation deletes after the resources that need
-        it. So a policy that another access mode no longer attaches can still be detached.
+        Other roles or policies make another permission, whose predecessor CloudFormation deletes after the resources
+        that need it. So a policy that another access mode no longer attaches can still be detached.
         """
         function = PubSubFunction(
             self,
@@ -82,23 +82,24 @@ class RoleAccess(Construct):
                 )
             ],
         )
-        permission_id = f"Permission{fingerprint(self, ','.join(policy_arns.values()))}"
+        role_arns, arns = [each.role_arn for each in roles], [*policy_arns.values()]
+        # One for all roles: the inline policies of the function's role have room for some ten thousand characters.
+        permission = iam.Policy(
+            self,
+            f"Permission{fingerprint(self, ','.join([*role_arns, *arns]))}",
+            roles=[function.execution_role],
+            statements=[
+                iam.PolicyStatement(
+                    actions=["iam:AttachRolePolicy", "iam:DetachRolePolicy"],
+                    resources=role_arns,
+                    conditions={"ArnEquals": {"iam:PolicyARN": arns}},
+                ),
+                iam.PolicyStatement(actions=["iam:ListAttachedRolePolicies"], resources=role_arns),
+            ],
+        )
         for role in roles:
             # Named by the role: another role has another of these, and the old one is rid of the policies afterwards.
             of_role = Construct(self, f"Of{fingerprint(self, role.role_arn)}")
-            permission = iam.Policy(
-                of_role,
-                permission_id,
-                roles=[function.execution_role],
-                statements=[
-                    iam.PolicyStatement(
-                        actions=["iam:AttachRolePolicy", "iam:DetachRolePolicy"],
-                        resources=[role.role_arn],
-                        conditions={"ArnEquals": {"iam:PolicyARN": [*policy_arns.values()]}},
-                    ),
-                    iam.PolicyStatement(actions=["iam:ListAttachedRolePolicies"], resources=[role.role_arn]),
-                ],
-            )
             earlier: list[Construct] = [permission, stack_permission]
             policies: dict[str, CfnResource] = {}
             for name, policy_arn in policy_arns.items():
