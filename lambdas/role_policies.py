@@ -10,17 +10,19 @@ https://repost.aws/knowledge-center/cloudformation-stack-cleanup-stuck
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from iam_propagation import PermissionWait, waits_for_permissions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 8})
+# At most 70 s a call with all its attempts, so that the function is not stopped in the middle of one.
+_CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 4})
 _iam = boto3.client("iam", config=_CONFIG)
 _stacks = boto3.client("cloudformation", config=_CONFIG)
 
@@ -96,6 +98,11 @@ def _attach(role: str, policy_arn: str) -> bool:
                 f"role {role} holds as many managed policies as it may, and {policy_arn} has no room: detach one, or "
                 "have the quota raised (managed policies per role)"
             ) from error
+        except (BotoCoreError, ClientError):
+            # It may be attached all the same, and CloudFormation never deletes what it failed to create.
+            with suppress(BotoCoreError, ClientError):
+                _detach(role, policy_arn)
+            raise
         else:
             return True
 

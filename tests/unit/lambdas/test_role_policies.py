@@ -150,6 +150,16 @@ def test_a_request_that_comes_again_does_not_find_what_it_has_attached_itself(ro
     role.run("Delete", physical_id)
 
 
+def test_a_policy_that_may_be_attached_although_the_call_failed_is_detached(role: Role) -> None:
+    """CloudFormation deletes nothing that it failed to create."""
+    role.holds(_DATA)
+    role.iam.add_client_error("attach_role_policy", "ServiceFailure", http_status_code=500)
+    role.loses(_CONFIG)
+    with pytest.raises(ClientError, match="ServiceFailure"):
+        role.run("Create")
+    role.iam.assert_no_pending_responses()
+
+
 def test_a_role_that_is_not_there_is_named_with_the_setting(role: Role, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(role.module._wait, "pause", lambda: False)
     role.iam.add_client_error("list_attached_role_policies", "NoSuchEntity")
