@@ -45,5 +45,7 @@ def _set_provider(pool_id: str, provider_name: str, client_id: str, *, there: bo
     wanted = [*others, ours] if there else others
     if len(wanted) == len(providers):
         return
-    unchanged = kept(_identity_pools, "UpdateIdentityPool", pool)
+    # CloudFormation does not update a stack whose deletion has failed, so the settings cannot help then.
+    by_hand = f"Take the app client {client_id} off its providers in the Cognito console. Then delete the stack again"
+    unchanged = kept(_identity_pools, "UpdateIdentityPool", pool, instead=None if there else by_hand)
     _identity_pools.update_identity_pool(**unchanged | {"CognitoIdentityProviders": wanted})

@@ -237,16 +237,18 @@ def _leave(properties: Mapping[str, Any], original: OriginalSettings) -> None:
         _forget(original)
         return
     triggers = _without(properties["Triggers"], _wired(pool))
-    # The team may have given the pool a role or a key since.
+    # The team may have given the pool a role, a key or a new setting since. Settings of the stack cannot help then:
+    # CloudFormation does not update a stack whose deletion has failed.
+    ours = " and ".join(sorted(_wired(pool).keys() - triggers.keys()))
     missing = [*_missing_permissions(pool, properties)] if "SmsRoleArn" in properties else []
     if triggers != _wired(pool) and missing:
-        # The settings cannot help: CloudFormation does not update a stack whose deletion has failed.
         raise NotAsExpectedError(
-            f"User pool {pool['Id']}: {' '.join(why for why, _ in missing)} Take "
-            f"{' and '.join(sorted(_wired(pool).keys() - triggers.keys()))} off the pool with credentials that have it "
-            "(Cognito console, Extensions): docs/adopting.md#sms-and-custom-senders. Then delete the stack again."
+            f"User pool {pool['Id']}: {' '.join(why for why, _ in missing)} Take {ours} off the pool with "
+            "credentials that have it (Cognito console, Extensions): docs/adopting.md#sms-and-custom-senders. Then "
+            "delete the stack again."
         )
-    _set_triggers(pool, triggers, original)
+    instead = f"Take {ours} off the pool in the Cognito console (Extensions). Then delete the stack again"
+    _set_triggers(pool, triggers, original, instead)
     if original.groups:
         groups = _list_groups(user_pool_id)
         for name in [*original.groups]:
@@ -268,11 +270,23 @@ def _wired(pool: Mapping[str, Any]) -> dict[str, Any]:
     return dict(pool.get("LambdaConfig", {}))
 
 
-def _set_triggers(pool: Mapping[str, Any], triggers: Mapping[str, Any], original: OriginalSettings) -> None:
-    """Let the pool have these triggers, if it has not, and change nothing else."""
+def _set_triggers(
+    pool: Mapping[str, Any], triggers: Mapping[str, Any], original: OriginalSettings, instead: str | None = None
+) -> None:
+    """Let the pool have these triggers, if it has not, and change nothing else.
+
+    Args:
+        pool: the pool as it is.
+        triggers: all its triggers.
+        original: keeps what can be lost meanwhile.
+        instead: what to do if the update cannot be made.
+    """
     if triggers == _wired(pool):
         return
-    changes = kept(_user_pools, "UpdateUserPool", pool) | {"UserPoolId": pool["Id"], "LambdaConfig": triggers}
+    changes = kept(_user_pools, "UpdateUserPool", pool, instead=instead) | {
+        "UserPoolId": pool["Id"],
+        "LambdaConfig": triggers,
+    }
     if "TemporaryPasswordValidityDays" in changes.get("Policies", {}).get("PasswordPolicy", {}):
         # The older name of the same days, told as well; giving both is refused.
         users_by_admin = {**changes.get("AdminCreateUserConfig", {})}
@@ -283,10 +297,10 @@ def _set_triggers(pool: Mapping[str, Any], triggers: Mapping[str, Any], original
     except _user_pools.exceptions.InvalidParameterException as error:
         if changes.pop("MfaConfiguration", "OFF") == "OFF" or "MFA" not in str(error):
             raise
-        _update_without_mfa(changes, original)
+        _update_without_mfa(changes, original, instead)
 
 
-def _update_without_mfa(changes: Mapping[str, Any], original: OriginalSettings) -> None:
+def _update_without_mfa(changes: Mapping[str, Any], original: OriginalSettings, instead: str | None) -> None:
     """Update a pool whose MFA UpdateUserPool takes for one by SMS, which the pool has no configuration for.
 
     AWS documents that a member that is left out is set to its default, which is OFF. People who measured it found that
@@ -295,7 +309,7 @@ def _update_without_mfa(changes: Mapping[str, Any], original: OriginalSettings) 
     https://github.com/aws/aws-cli/issues/3876
     """
     user_pool_id = changes["UserPoolId"]
-    original.mfa = _mfa_configuration(user_pool_id)
+    original.mfa = _mfa_configuration(user_pool_id, instead)
     original.save()
     try:
         _user_pools.update_user_pool(**changes)
@@ -303,14 +317,14 @@ def _update_without_mfa(changes: Mapping[str, Any], original: OriginalSettings) 
         _restore_mfa(user_pool_id, original)
 
 
-def _mfa_configuration(user_pool_id: str) -> dict[str, Any]:
+def _mfa_configuration(user_pool_id: str, instead: str | None) -> dict[str, Any]:
     """Return the MFA configuration as SetUserPoolMfaConfig takes it.
 
     Raises:
         SettingsWouldBeLostError: that operation does not take all of it.
     """
     described = _user_pools.get_user_pool_mfa_config(UserPoolId=user_pool_id)
-    return kept(_user_pools, "SetUserPoolMfaConfig", described)
+    return kept(_user_pools, "SetUserPoolMfaConfig", described, instead=instead)
 
 
 def _restore_mfa(user_pool_id: str, original: OriginalSettings) -> None:

@@ -83,10 +83,20 @@ def test_a_pool_that_has_gone_needs_nothing(provider: Provider) -> None:
     provider.run("Delete")
 
 
-def test_a_pool_with_a_setting_that_the_sdk_does_not_know_is_not_updated(provider: Provider) -> None:
+@pytest.mark.parametrize(
+    ("request_type", "providers", "instead"),
+    [
+        ("Create", [_WEB], "Use attachment self-attach"),
+        ("Delete", [_WEB, _OURS], "Take the app client internal off its providers in the Cognito console"),
+    ],
+)
+def test_a_pool_with_a_setting_that_the_sdk_does_not_know_is_not_updated(
+    provider: Provider, request_type: str, providers: list[dict[str, Any]], instead: str
+) -> None:
     """UpdateIdentityPool would reset it."""
-    provider.has(_WEB, unknown={"Holidays": ["2026-12-24"]})
+    provider.has(*providers, unknown={"Holidays": ["2026-12-24"]})
     with pytest.raises(Exception, match="UpdateIdentityPool would reset Holidays of the pool") as refused:
-        provider.run("Create")
+        provider.run(request_type)
+    assert instead in str(refused.value)
     assert type(refused.value).__name__ == "SettingsWouldBeLostError"
     provider.cognito.assert_no_pending_responses()

@@ -421,6 +421,11 @@ def test_a_pool_with_a_setting_that_the_sdk_does_not_know_is_not_updated(
     with pytest.raises(Exception, match=f"UpdateUserPool would reset {path} of the pool") as refused:
         wiring.run(request_type)
     assert type(refused.value).__name__ in ("NotAsExpectedError", "SettingsWouldBeLostError")
+    instead = {
+        "Create": "Use attachment self-attach",
+        "Delete": "Take DefineAuthChallenge and PostAuthentication off the pool in the Cognito console",
+    }
+    assert instead[request_type] in str(refused.value)
     wiring.cognito.assert_no_pending_responses()
 
 
