@@ -384,9 +384,11 @@ def _put_groups(
     let_go = set(original.groups) - wanted.keys()
     for name in let_go:
         _restore_group(user_pool_id, groups.get(name), name, original, instead=properties["AuthRoleArn"])
-    names_before = {group["Name"] for group in before["Groups"]}
+    roles_before = {group["Name"]: group["RoleArn"] for group in before["Groups"] if group["Name"] not in let_go}
     for name, group in groups.items():
-        ours = group.get("Description") == _MADE_HERE or name in names_before - let_go
+        # Without that role it was never ours: this rolls back an update that was refused, or stopped, before it.
+        has_ours = name in roles_before and group.get("RoleArn") == roles_before[name]
+        ours = group.get("Description") == _MADE_HERE or has_ours
         if ours and name not in wanted and group.get("RoleArn") != properties["AuthRoleArn"]:
             _user_pools.update_group(
                 UserPoolId=user_pool_id,

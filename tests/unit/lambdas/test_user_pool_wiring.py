@@ -534,6 +534,25 @@ class TestGroupsThatWereThereBefore:
             wiring.run("Create", Groups=_wanted(self.OURS), adopted={"ReplaceGroupRoles": allowed})
         wiring.cognito.assert_no_pending_responses()
 
+    @pytest.mark.parametrize("there", [THEIRS, {"GroupName": "admins"}], ids=["with a role", "without a role"])
+    def test_the_rollback_of_an_update_that_was_refused_leaves_them_alone(
+        self, wiring: Wiring, there: dict[str, Any]
+    ) -> None:
+        """CloudFormation sends another update, with the properties of the refused one as the old ones."""
+        refused = _before() | {"Groups": _wanted(self.OURS)}
+        wiring.pool(_TRIGGERS)
+        wiring.groups(there)
+        with pytest.raises(wiring.module.NotAsExpectedError, match=r"set adopt\.replaceGroupRoles\.admins"):
+            wiring.run(
+                "Update",
+                Groups=_wanted(self.OURS),
+                OldResourceProperties=_before(),
+                adopted={"ReplaceGroupRoles": {}},
+            )
+        wiring.pool(_TRIGGERS)
+        wiring.groups(there)
+        wiring.run("Update", OldResourceProperties=refused, adopted={"ReplaceGroupRoles": {}})
+
     def _replace(self, wiring: Wiring, there: dict[str, Any]) -> None:
         wiring.pool(_TRIGGERS)
         wiring.groups(there)
