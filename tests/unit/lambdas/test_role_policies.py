@@ -201,7 +201,7 @@ class TestADeny:
         self._deletes(role, "DELETE_COMPLETE", config)
 
     @pytest.mark.parametrize("data", ["DELETE_COMPLETE", None])
-    @pytest.mark.parametrize("config", ["DELETE_FAILED", "DELETE_IN_PROGRESS"])
+    @pytest.mark.parametrize("config", ["DELETE_FAILED", "DELETE_IN_PROGRESS", "DELETE_SKIPPED"])
     def test_stays_if_one_of_them_could_not_be_detached(self, role: Role, data: str | None, config: str) -> None:
         told = f"the deny stays on role {_ROLE}, because Config could not be deleted: detach {_CONFIG} from the role"
         with pytest.raises(role.module.StillGuardingError, match=told):
