@@ -129,12 +129,10 @@ def _check_guards_nothing(event: Mapping[str, Any]) -> None:
             if error.response["Error"]["Code"] != "ValidationError":
                 raise
             continue  # it is no longer in the stack
-        resource = found["StackResourceDetail"]
-        if resource["ResourceStatus"] in ("DELETE_FAILED", "DELETE_IN_PROGRESS", "DELETE_SKIPPED"):
+        if found["StackResourceDetail"]["ResourceStatus"] in ("DELETE_FAILED", "DELETE_IN_PROGRESS", "DELETE_SKIPPED"):
             raise StillGuardingError(
-                f"the deny stays on role {event['ResourceProperties']['RoleName']}, because {logical_id} could not be "
-                f"deleted: detach {resource.get('PhysicalResourceId', '').split(_SEPARATOR)[-1]} from the role, and "
-                "the deny afterwards"
+                f"the deny stays on role {event['ResourceProperties']['RoleName']}, because resource {logical_id} was "
+                "not deleted: detach its policy from the role, and the deny afterwards"
             )
 
 

@@ -186,7 +186,6 @@ class TestADeny:
                 continue
             detail = {
                 "LogicalResourceId": logical_id,
-                "PhysicalResourceId": f"{_ROLE}|{_CONFIG}",
                 "ResourceType": "Custom::RolePolicy",
                 "LastUpdatedTimestamp": datetime.now(UTC),
                 "ResourceStatus": status,
@@ -203,7 +202,7 @@ class TestADeny:
     @pytest.mark.parametrize("data", ["DELETE_COMPLETE", None])
     @pytest.mark.parametrize("config", ["DELETE_FAILED", "DELETE_IN_PROGRESS", "DELETE_SKIPPED"])
     def test_stays_if_one_of_them_could_not_be_detached(self, role: Role, data: str | None, config: str) -> None:
-        told = f"the deny stays on role {_ROLE}, because Config could not be deleted: detach {_CONFIG} from the role"
+        told = f"the deny stays on role {_ROLE}, because resource Config was not deleted"
         with pytest.raises(role.module.StillGuardingError, match=told):
             self._deletes(role, data, config)
 
