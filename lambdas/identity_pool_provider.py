@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 from iam_propagation import waits_for_permissions
 from pool_update import keep_unknown_members, kept
 
@@ -33,7 +34,14 @@ def on_event(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
         with suppress(_identity_pools.exceptions.ResourceNotFoundException):  # a pool that has gone has no providers
             _set_provider(pool_id, properties["ProviderName"], client_id, there=False)
         return {"PhysicalResourceId": event["PhysicalResourceId"]}
-    _set_provider(pool_id, properties["ProviderName"], client_id, there=True)
+    try:
+        _set_provider(pool_id, properties["ProviderName"], client_id, there=True)
+    except (BotoCoreError, ClientError):
+        # It may be there all the same, and CloudFormation never deletes what it failed to create.
+        if event["RequestType"] == "Create":
+            with suppress(BotoCoreError, ClientError):
+                _set_provider(pool_id, properties["ProviderName"], client_id, there=False)
+        raise
     return {"PhysicalResourceId": f"{pool_id}/{client_id}"}
 
 

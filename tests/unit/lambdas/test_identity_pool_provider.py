@@ -73,6 +73,17 @@ def test_the_client_is_taken_away_and_no_other(provider: Provider) -> None:
     provider.run("Delete")
 
 
+def test_a_client_that_may_be_there_although_the_call_failed_is_taken_away(provider: Provider) -> None:
+    """CloudFormation deletes nothing that it failed to create."""
+    provider.has(_WEB)
+    provider.cognito.add_client_error("update_identity_pool", "InternalErrorException", http_status_code=500)
+    provider.has(_WEB, _OURS)
+    provider.gets(_WEB)
+    with pytest.raises(provider.module._identity_pools.exceptions.InternalErrorException):
+        provider.run("Create")
+    provider.cognito.assert_no_pending_responses()
+
+
 def test_what_somebody_has_taken_away_already_is_not_missed(provider: Provider) -> None:
     provider.has(_WEB)
     provider.run("Delete")
