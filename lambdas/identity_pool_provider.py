@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 from iam_propagation import waits_for_permissions
 from pool_update import keep_unknown_members, kept
 
@@ -33,7 +34,14 @@ def on_event(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
         with suppress(_identity_pools.exceptions.ResourceNotFoundException):  # a pool that has gone has no providers
             _set_provider(pool_id, properties["ProviderName"], client_id, there=False)
         return {"PhysicalResourceId": event["PhysicalResourceId"]}
-    _set_provider(pool_id, properties["ProviderName"], client_id, there=True)
+    try:
+        _set_provider(pool_id, properties["ProviderName"], client_id, there=True)
+    except (BotoCoreError, ClientError):
+        # It may be there all the same, and CloudFormation never deletes what it failed to create.
+        if event["RequestType"] == "Create":
+            with suppress(BotoCoreError, ClientError):
+                _set_provider(pool_id, properties["ProviderName"], client_id, there=False)
+        raise
     return {"PhysicalResourceId": f"{pool_id}/{client_id}"}
 
 
@@ -45,5 +53,7 @@ def _set_provider(pool_id: str, provider_name: str, client_id: str, *, there: bo
     wanted = [*others, ours] if there else others
     if len(wanted) == len(providers):
         return
-    unchanged = kept(_identity_pools, "UpdateIdentityPool", pool)
+    # CloudFormation does not update a stack whose deletion has failed, so the settings cannot help then.
+    by_hand = f"Take the app client {client_id} off its providers in the Cognito console. Then delete the stack again"
+    unchanged = kept(_identity_pools, "UpdateIdentityPool", pool, instead=None if there else by_hand)
     _identity_pools.update_identity_pool(**unchanged | {"CognitoIdentityProviders": wanted})

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from botocore.client import BaseClient
     from botocore.model import OperationModel
 
+_SELF_ATTACH = "Use attachment self-attach, which changes no pool, until Lambda's SDK knows the setting"
 _TAGS = ("IdentityPoolTags", "UserPoolTags")
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 _NOT_SETTINGS = frozenset(
@@ -68,13 +69,16 @@ def _merge(raw: Any, parsed: Any, shape: Any) -> None:
             _merge(raw_each, parsed_each, shape.member)
 
 
-def kept(client: BaseClient, operation: str, described: Mapping[str, Any]) -> dict[str, Any]:
+def kept(
+    client: BaseClient, operation: str, described: Mapping[str, Any], *, instead: str | None = None
+) -> dict[str, Any]:
     """Return what an update takes of what a pool is described as, so that it stays as it is.
 
     Args:
         client: the boto3 client of the service.
         operation: the update, such as ``UpdateUserPool``.
         described: what the pool's Describe operation returns, with :func:`keep_unknown_members`.
+        instead: what to do if the update cannot be made, other than leaving the pool as it is.
 
     Raises:
         SettingsWouldBeLostError: the pool has settings that the update does not take, or that the SDK does not know.
@@ -83,8 +87,7 @@ def kept(client: BaseClient, operation: str, described: Mapping[str, Any]) -> di
     if lost := [*_lost(described, shape)]:
         raise SettingsWouldBeLostError(
             f"{operation} would reset {', '.join(lost)} of the pool: the AWS SDK here (botocore "
-            f"{botocore.__version__}) cannot send it. Nothing was changed. Use attachment self-attach, which changes "
-            "no pool, until Lambda's SDK knows the setting"
+            f"{botocore.__version__}) cannot send it. Nothing was changed. {instead or _SELF_ATTACH}"
         )
     taken = {name: value for name, value in described.items() if name in shape.members and value not in _EMPTY}
     for tags in taken.keys() & {*_TAGS}:  # those of AWS itself are returned, and refused
@@ -96,12 +99,12 @@ def _lost(described: Any, shape: Any, path: str = "") -> Iterator[str]:
     """Yield the paths of what is described and cannot be sent."""
     if shape.type_name == "structure":
         for name, value in described.items():
-            if value in _EMPTY or (not path and name in _NOT_SETTINGS):
+            if value in _EMPTY:
                 continue
-            if name not in shape.members:
-                yield f"{path}{name}"
-            else:
+            if name in shape.members:
                 yield from _lost(value, shape.members[name], f"{path}{name}.")
+            elif path or name not in _NOT_SETTINGS:
+                yield f"{path}{name}"
     elif shape.type_name == "list":
         for each in described:
             yield from _lost(each, shape.member, path)

@@ -73,7 +73,7 @@ _cold_start = time.monotonic()
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Attach the policy if the marker is not current; return the event in every case."""
     started = _started()
-    if (event.get("request", {}).get("clientMetadata") or {}).items() >= NESTED.items():
+    if ((event.get("request") or {}).get("clientMetadata") or {}).items() >= NESTED.items():
         return event
     try:
         outcome, reason = _settle(event, started)
@@ -101,7 +101,7 @@ def _started() -> float:
 
 def _settle(event: dict[str, Any], started: float) -> tuple[str, str | None]:
     """Attach, or put what is owed into the queue; return the outcome and the reason for it."""
-    attributes = event["request"].get("userAttributes", {})
+    attributes = event["request"].get("userAttributes") or {}
     if _is_attached(attributes):
         return "Skipped", "the marker is current"
     if attributes.get("cognito:user_status") == "EXTERNAL_PROVIDER":
@@ -123,7 +123,7 @@ def _settle(event: dict[str, Any], started: float) -> tuple[str, str | None]:
 
 
 def _is_attached(attributes: dict[str, str]) -> bool:
-    found = Marker.parse(attributes.get(_MARKER_ATTRIBUTE, ""))
+    found = Marker.parse(attributes.get(_MARKER_ATTRIBUTE) or "")
     return found is not None and found.is_current(_FINGERPRINT, time.time(), _MARKER_DAYS)
 
 

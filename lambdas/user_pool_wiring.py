@@ -123,7 +123,7 @@ def _check(
             kept(_user_pools, "UpdateUserPool", pool)
         except SettingsWouldBeLostError as error:
             problems.append(f"{error}.")
-        problems.extend(_missing_permissions(pool, properties))
+        problems.extend(f"{why} {fix}" for why, fix in _missing_permissions(pool, properties))
     if problems:
         raise NotAsExpectedError(f"User pool {pool['Id']}: {' '.join(problems)}")
 
@@ -145,8 +145,8 @@ def _taken_triggers(pool: Mapping[str, Any], properties: Mapping[str, Any], befo
             )
 
 
-def _missing_permissions(pool: Mapping[str, Any], properties: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what the settings must name before an update of the pool can succeed.
+def _missing_permissions(pool: Mapping[str, Any], properties: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield why an update of the pool cannot succeed, and what the settings must name.
 
     UpdateUserPool passes the pool's SMS role to Cognito and creates a grant of the key of its custom senders, even if
     it changes neither.
@@ -161,20 +161,31 @@ def _missing_permissions(pool: Mapping[str, Any], properties: Mapping[str, Any])
     for setting, (name, arn, what) in needed.items():
         if arn and arn != properties.get(name):
             yield (
-                f"It {what} {arn}, so changing its triggers needs a permission for that. Set adopt.{setting} to this "
-                "ARN and deploy again: docs/adopting.md#sms-and-custom-senders."
+                f"It {what} {arn}, so changing its triggers needs a permission for that.",
+                f"Set adopt.{setting} to this ARN and deploy again: docs/adopting.md#sms-and-custom-senders.",
             )
 
 
 def _check_groups(
     groups: Mapping[str, Any], properties: Mapping[str, Any], before: Mapping[str, Any], original: OriginalSettings
 ) -> None:
-    """Check that the settings allow every change of a group that was there already."""
+    """Check that the settings allow every change of a group that was there already.
+
+    They must go on naming the role of one that was taken over: they are also the permission to give it back.
+    """
     replaceable, problems = properties.get("ReplaceGroupRoles", {}), []
     for wanted in properties["Groups"]:
         name = wanted["Name"]
         group = groups.get(name)
-        if group is None or name in original.groups or _is_ours(group, properties, before):
+        if group is not None and (had := original.groups.get(name)) is not None:
+            gets_back = had.get("RoleArn")
+            if gets_back and replaceable.get(name) != gets_back:
+                problems.append(
+                    f"The group {name} gets its role back when it leaves the setting groups. Until then keep "
+                    f'"{gets_back}" in adopt.replaceGroupRoles.{name} (docs/adopting.md#groups).'
+                )
+            continue
+        if group is None or _is_ours(group, properties, before):
             continue
         role_arn = group.get("RoleArn", "")
         if replaceable.get(name) != role_arn:
@@ -226,11 +237,18 @@ def _leave(properties: Mapping[str, Any], original: OriginalSettings) -> None:
         _forget(original)
         return
     triggers = _without(properties["Triggers"], _wired(pool))
-    # The team may have given the pool a role or a key since.
+    # The team may have given the pool a role, a key or a new setting since. Settings of the stack cannot help then:
+    # CloudFormation does not update a stack whose deletion has failed.
+    ours = " and ".join(sorted(_wired(pool).keys() - triggers.keys()))
     missing = [*_missing_permissions(pool, properties)] if "SmsRoleArn" in properties else []
     if triggers != _wired(pool) and missing:
-        raise NotAsExpectedError(f"User pool {pool['Id']}: {' '.join(missing)} Then delete the stack again.")
-    _set_triggers(pool, triggers, original)
+        raise NotAsExpectedError(
+            f"User pool {pool['Id']}: {' '.join(why for why, _ in missing)} Take {ours} off the pool with "
+            "credentials that have it (Cognito console, Extensions): docs/adopting.md#sms-and-custom-senders. Then "
+            "delete the stack again."
+        )
+    instead = f"Take {ours} off the pool in the Cognito console (Extensions). Then delete the stack again"
+    _set_triggers(pool, triggers, original, instead)
     if original.groups:
         groups = _list_groups(user_pool_id)
         for name in [*original.groups]:
@@ -252,11 +270,23 @@ def _wired(pool: Mapping[str, Any]) -> dict[str, Any]:
     return dict(pool.get("LambdaConfig", {}))
 
 
-def _set_triggers(pool: Mapping[str, Any], triggers: Mapping[str, Any], original: OriginalSettings) -> None:
-    """Let the pool have these triggers, if it has not, and change nothing else."""
+def _set_triggers(
+    pool: Mapping[str, Any], triggers: Mapping[str, Any], original: OriginalSettings, instead: str | None = None
+) -> None:
+    """Let the pool have these triggers, if it has not, and change nothing else.
+
+    Args:
+        pool: the pool as it is.
+        triggers: all its triggers.
+        original: keeps what can be lost meanwhile.
+        instead: what to do if the update cannot be made.
+    """
     if triggers == _wired(pool):
         return
-    changes = kept(_user_pools, "UpdateUserPool", pool) | {"UserPoolId": pool["Id"], "LambdaConfig": triggers}
+    changes = kept(_user_pools, "UpdateUserPool", pool, instead=instead) | {
+        "UserPoolId": pool["Id"],
+        "LambdaConfig": triggers,
+    }
     if "TemporaryPasswordValidityDays" in changes.get("Policies", {}).get("PasswordPolicy", {}):
         # The older name of the same days, told as well; giving both is refused.
         users_by_admin = {**changes.get("AdminCreateUserConfig", {})}
@@ -267,10 +297,10 @@ def _set_triggers(pool: Mapping[str, Any], triggers: Mapping[str, Any], original
     except _user_pools.exceptions.InvalidParameterException as error:
         if changes.pop("MfaConfiguration", "OFF") == "OFF" or "MFA" not in str(error):
             raise
-        _update_without_mfa(changes, original)
+        _update_without_mfa(changes, original, instead)
 
 
-def _update_without_mfa(changes: Mapping[str, Any], original: OriginalSettings) -> None:
+def _update_without_mfa(changes: Mapping[str, Any], original: OriginalSettings, instead: str | None) -> None:
     """Update a pool whose MFA UpdateUserPool takes for one by SMS, which the pool has no configuration for.
 
     AWS documents that a member that is left out is set to its default, which is OFF. People who measured it found that
@@ -279,7 +309,7 @@ def _update_without_mfa(changes: Mapping[str, Any], original: OriginalSettings) 
     https://github.com/aws/aws-cli/issues/3876
     """
     user_pool_id = changes["UserPoolId"]
-    original.mfa = _mfa_configuration(user_pool_id)
+    original.mfa = _mfa_configuration(user_pool_id, instead)
     original.save()
     try:
         _user_pools.update_user_pool(**changes)
@@ -287,14 +317,14 @@ def _update_without_mfa(changes: Mapping[str, Any], original: OriginalSettings) 
         _restore_mfa(user_pool_id, original)
 
 
-def _mfa_configuration(user_pool_id: str) -> dict[str, Any]:
+def _mfa_configuration(user_pool_id: str, instead: str | None) -> dict[str, Any]:
     """Return the MFA configuration as SetUserPoolMfaConfig takes it.
 
     Raises:
         SettingsWouldBeLostError: that operation does not take all of it.
     """
     described = _user_pools.get_user_pool_mfa_config(UserPoolId=user_pool_id)
-    return kept(_user_pools, "SetUserPoolMfaConfig", described)
+    return kept(_user_pools, "SetUserPoolMfaConfig", described, instead=instead)
 
 
 def _restore_mfa(user_pool_id: str, original: OriginalSettings) -> None:
@@ -354,9 +384,11 @@ def _put_groups(
     let_go = set(original.groups) - wanted.keys()
     for name in let_go:
         _restore_group(user_pool_id, groups.get(name), name, original, instead=properties["AuthRoleArn"])
-    names_before = {group["Name"] for group in before["Groups"]}
+    roles_before = {group["Name"]: group["RoleArn"] for group in before["Groups"] if group["Name"] not in let_go}
     for name, group in groups.items():
-        ours = group.get("Description") == _MADE_HERE or name in names_before - let_go
+        # Without that role it was never ours: this rolls back an update that was refused, or stopped, before it.
+        has_ours = name in roles_before and group.get("RoleArn") == roles_before[name]
+        ours = group.get("Description") == _MADE_HERE or has_ours
         if ours and name not in wanted and group.get("RoleArn") != properties["AuthRoleArn"]:
             _user_pools.update_group(
                 UserPoolId=user_pool_id,

@@ -97,6 +97,17 @@ class Adopt(BaseModel):
         return bool(pool) and not self.amplify_stack and (not self.identity_pool_id or bool(self.auth_role_arn))
 
     @model_validator(mode="after")
+    def _stand_once(self) -> Self:
+        roles = [*([self.auth_role_arn] if self.auth_role_arn else []), *self.group_role_arns]
+        for names, values in (
+            ("authRoleArn and groupRoleArns", roles),
+            ("userPoolClientIds", self.user_pool_client_ids),
+        ):
+            if repeated := next((each for each in values if values.count(each) > 1), None):
+                raise ValueError(f"{names}: each may stand once, and {repeated} does not")
+        return self
+
+    @model_validator(mode="after")
     def _go_together(self) -> Self:
         if (self.user_pool_client_ids or self.chained_triggers) and not self.users:
             raise ValueError("userPoolClientIds and chainedTriggers need the user pool they belong to: userPoolId")

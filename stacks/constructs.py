@@ -23,6 +23,7 @@ from constructs import Construct
 
 from .attaching_switch import AttachingSwitch
 from .destroy_guard import DestroyGuard
+from .fingerprint import fingerprint
 from .identity_pool import AdoptedIdentityPool
 from .iot_endpoint import IotEndpoint
 from .iot_policy import IotPolicy
@@ -127,8 +128,14 @@ class PubSubAccess(Construct):
             policy: chooses the access mode.
             auth_role: the identity pool's role of signed-in users, of this stack or imported.
             other_roles: the other roles that it gives to signed-in users, of groups, of mapping rules.
+
+        Raises:
+            SettingsError: a role stands twice.
         """
         super().__init__(scope, construct_id)
+        arns = [fingerprint(self, each.role_arn) for each in (auth_role, *other_roles)]
+        if len({*arns}) < len(arns):
+            raise SettingsError(f"{self.node.path}: auth_role and other_roles name a role twice: remove one")
         self.policy = policy
         """The policy that the roles' users get."""
         self.auth_role = auth_role

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aws_cdk import CustomResource, Stack
 from aws_cdk import aws_iam as iam
@@ -18,6 +18,8 @@ from .signed_in_roles import allow_data, control_plane_deny
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from aws_cdk import CfnResource
+
     from .settings import Settings
 
 
@@ -26,8 +28,8 @@ class RoleAccess(Construct):
 
     A boundary would bound what else the role is for, and may be somebody's already. So ``guarded`` mode denies AWS
     IoT's control plane explicitly. CloudFormation cannot attach a managed policy to a role of somebody else's stack: a
-    custom resource does, and detaches only what it has attached itself. The deny is attached and detached by the same
-    function, so whatever keeps AWSIoTConfigAccess on a role keeps the deny there as well.
+    custom resource does, and detaches only what it has attached itself. The deny is attached before the policies that
+    it guards and detached after them, and it stays if one of them cannot be detached.
     """
 
     def __init__(self, scope: Construct, construct_id: str, settings: Settings, roles: Sequence[iam.IRole]) -> None:
@@ -55,7 +57,11 @@ class RoleAccess(Construct):
         )
 
     def _attach(self, settings: Settings, roles: Sequence[iam.IRole], policy_arns: Mapping[str, str]) -> None:
-        """Attach policies to each role in their order, and detach them in the reverse order."""
+        """Attach policies to each role in their order, and detach them in the reverse order.
+
+        Other roles or policies make another permission, whose predecessor CloudFormation deletes after the resources
+        that need it. So a policy that another access mode no longer attaches can still be detached.
+        """
         function = PubSubFunction(
             self,
             "Function",
@@ -65,23 +71,37 @@ class RoleAccess(Construct):
             timeout=CUSTOM_RESOURCE_TIMEOUT,
         )
         provider = resource_provider(self, settings, on_event=function)
+        # What has become of the policies that a deny guards.
+        stack_permission = iam.Policy(
+            self,
+            "StackPermission",
+            roles=[function.execution_role],
+            statements=[
+                iam.PolicyStatement(
+                    actions=["cloudformation:DescribeStackResource"], resources=[Stack.of(self).stack_id]
+                )
+            ],
+        )
+        role_arns, arns = [each.role_arn for each in roles], [*policy_arns.values()]
+        # One for all roles: the inline policies of the function's role have room for some ten thousand characters.
+        permission = iam.Policy(
+            self,
+            f"Permission{fingerprint(self, ','.join([*role_arns, *arns]))}",
+            roles=[function.execution_role],
+            statements=[
+                iam.PolicyStatement(
+                    actions=["iam:AttachRolePolicy", "iam:DetachRolePolicy"],
+                    resources=role_arns,
+                    conditions={"ArnEquals": {"iam:PolicyARN": arns}},
+                ),
+                iam.PolicyStatement(actions=["iam:ListAttachedRolePolicies"], resources=role_arns),
+            ],
+        )
         for role in roles:
             # Named by the role: another role has another of these, and the old one is rid of the policies afterwards.
             of_role = Construct(self, f"Of{fingerprint(self, role.role_arn)}")
-            permission = iam.Policy(
-                of_role,
-                "Permission",
-                roles=[function.execution_role],
-                statements=[
-                    iam.PolicyStatement(
-                        actions=["iam:AttachRolePolicy", "iam:DetachRolePolicy"],
-                        resources=[role.role_arn],
-                        conditions={"ArnEquals": {"iam:PolicyARN": [*policy_arns.values()]}},
-                    ),
-                    iam.PolicyStatement(actions=["iam:ListAttachedRolePolicies"], resources=[role.role_arn]),
-                ],
-            )
-            earlier: list[Construct] = [permission]
+            earlier: list[Construct] = [permission, stack_permission]
+            policies: dict[str, CfnResource] = {}
             for name, policy_arn in policy_arns.items():
                 policy = CustomResource(
                     of_role,
@@ -92,3 +112,7 @@ class RoleAccess(Construct):
                 )
                 policy.node.add_dependency(*earlier)
                 earlier.append(policy)
+                policies[name] = cast("CfnResource", policy.node.default_child)
+            if guard := policies.pop("Guard", None):
+                guarded = [Stack.of(self).get_logical_id(each) for each in policies.values()]
+                guard.add_property_override("Guarded", guarded)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.parsers import ResponseParserError
@@ -15,8 +17,10 @@ _THROTTLED = {"ThrottlingException", "Throttling", "TooManyRequestsException", "
 # Cognito's words for a challenge function that failed, was throttled or did not answer in time.
 # https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminRespondToAuthChallenge.html
 _CHALLENGE_FUNCTION = {"UserLambdaValidationException", "UnexpectedLambdaException", "InvalidLambdaResponseException"}
-# Triggers of the pool's owner that a nested sign-in fires too. An error of theirs is their answer: they refuse.
+# Triggers of the pool's owner that a nested sign-in fires too. An error of theirs is their answer: they refuse. But
+# Lambda's own text in its place says that the function was stopped. https://github.com/aws-amplify/amplify-js/issues/9127
 _OWNERS_TRIGGERS = {"PreAuthentication", "PreTokenGeneration"}
+_STOPPED = re.compile("Task timed out after |Error: Runtime exited")
 _PASSING = (
     DeadlineExceededError,
     NewPasswordRequiredError,
@@ -40,7 +44,7 @@ def passes(error: BaseException) -> bool:
     stays until somebody mends it.
     """
     if refusing_trigger(error) in _OWNERS_TRIGGERS:
-        return False
+        return _STOPPED.search(str(error)) is not None
     if isinstance(error, _PASSING) or is_throttled(error) or _code(error) in _CHALLENGE_FUNCTION:
         return True
     return isinstance(error, ClientError) and error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500

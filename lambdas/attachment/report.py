@@ -25,6 +25,8 @@ _TRIGGER_FAILED = re.compile(
     "(PreSignUp|PreAuthentication|PostAuthentication|PreTokenGeneration|UserMigration|CustomMessage"
     "|DefineAuthChallenge|CreateAuthChallenge|VerifyAuthChallengeResponse) failed with error "
 )
+# Which code comes with them is reported differently for PreAuthentication: https://github.com/floci-io/floci/issues/3851
+_WITH_CODES = ("UserLambdaValidationException", "NotAuthorizedException")
 
 
 def cause(error: BaseException) -> str:
@@ -42,7 +44,7 @@ def cause(error: BaseException) -> str:
 def refusing_trigger(error: BaseException) -> str | None:
     """Return the kind of the user pool's trigger whose error Cognito passes on, such as ``PreAuthentication``."""
     told = _response(error).get("Error", {})
-    if told.get("Code") != "UserLambdaValidationException":
+    if told.get("Code") not in _WITH_CODES:
         return None
     found = _TRIGGER_FAILED.match(told.get("Message") or "")
     return found[1] if found else None

@@ -56,7 +56,7 @@ _Service = Literal[
 """What the checks ask."""
 
 
-_MAKE_UPDATES = ("DescribeIdentityPool", "DescribeUserPool", "DescribeUserPoolClient")
+_MAKE_UPDATES = ("DescribeIdentityPool", "DescribeUserPool", "DescribeUserPoolClient", "GetUserPoolMfaConfig")
 """Operations whose answers updates are made of. What the SDK does not know of them would be reset, so it is kept."""
 
 

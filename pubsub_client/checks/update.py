@@ -56,13 +56,13 @@ def lost_settings(service: str, operation: str, described: Mapping[str, Any]) ->
 def _lost(described: Any, shape: Shape, path: str = "") -> Iterator[str]:
     if shape.type_name == "structure":
         for name, value in described.items():
-            if value in _EMPTY or (not path and name in _NOT_SETTINGS):
+            if value in _EMPTY:
                 continue
             member = cast("StructureShape", shape).members.get(name)
-            if member is None:
-                yield f"{path}{name}"
-            else:
+            if member is not None:
                 yield from _lost(value, member, f"{path}{name}.")
+            elif path or name not in _NOT_SETTINGS:
+                yield f"{path}{name}"
     elif shape.type_name == "list":
         for each in described:
             yield from _lost(each, cast("Any", shape).member, path)
@@ -136,6 +136,11 @@ def rewired(
         return update_and_permissions
     second_factor: dict[str, Any] = {**user_pools.get_user_pool_mfa_config(UserPoolId=pool["Id"])}
     second_factor.pop("ResponseMetadata", None)
+    if lost := lost_settings("cognito-idp", "SetUserPoolMfaConfig", second_factor):
+        return [
+            "Set the triggers in the AWS console, or with a newer AWS SDK. A command from here could switch MFA off, "
+            f"and it could not be set again with {', '.join(lost)}, which the AWS SDK here does not know"
+        ]
     return [
         *update_and_permissions,
         AwsCommand("cognito-idp", "SetUserPoolMfaConfig", {"UserPoolId": pool["Id"], **second_factor}),

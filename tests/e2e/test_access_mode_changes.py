@@ -101,3 +101,19 @@ def test_an_adopted_projects_users_have_topics_of_their_own_and_its_roles_are_as
     assert adopted.smoke()["summary"]["exit_code"] == 0
     adopted.app.destroy()
     assert project.configuration() == before
+
+
+def test_an_adopted_projects_roles_lose_what_another_mode_does_not_attach(cloud: LocalCloud, tmp_path: Path) -> None:
+    project = AmplifyProject.make(cloud, "amplify-chat-dev-103246")
+    before = project.configuration()
+    iam = cloud.client("iam")
+    guides, deny = {"AWSIoTDataAccess", "AWSIoTConfigAccess"}, {"deny"}
+    modes = {"guarded": guides | deny, "least-privilege": deny, "documented": guides}
+    for mode, expected in modes.items():
+        deployed = _deploy(cloud, tmp_path / mode, adopt={"amplifyStack": project.stack}, accessMode=mode)
+        for role in (project.auth_role, project.admins_role):
+            attached = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+            names = {"deny" if "ControlPlaneDeny" in each["PolicyName"] else each["PolicyName"] for each in attached}
+            assert names == expected, mode
+    deployed.app.destroy()
+    assert project.configuration() == before

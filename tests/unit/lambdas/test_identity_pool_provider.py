@@ -73,6 +73,17 @@ def test_the_client_is_taken_away_and_no_other(provider: Provider) -> None:
     provider.run("Delete")
 
 
+def test_a_client_that_may_be_there_although_the_call_failed_is_taken_away(provider: Provider) -> None:
+    """CloudFormation deletes nothing that it failed to create."""
+    provider.has(_WEB)
+    provider.cognito.add_client_error("update_identity_pool", "InternalErrorException", http_status_code=500)
+    provider.has(_WEB, _OURS)
+    provider.gets(_WEB)
+    with pytest.raises(provider.module._identity_pools.exceptions.InternalErrorException):
+        provider.run("Create")
+    provider.cognito.assert_no_pending_responses()
+
+
 def test_what_somebody_has_taken_away_already_is_not_missed(provider: Provider) -> None:
     provider.has(_WEB)
     provider.run("Delete")
@@ -83,10 +94,20 @@ def test_a_pool_that_has_gone_needs_nothing(provider: Provider) -> None:
     provider.run("Delete")
 
 
-def test_a_pool_with_a_setting_that_the_sdk_does_not_know_is_not_updated(provider: Provider) -> None:
+@pytest.mark.parametrize(
+    ("request_type", "providers", "instead"),
+    [
+        ("Create", [_WEB], "Use attachment self-attach"),
+        ("Delete", [_WEB, _OURS], "Take the app client internal off its providers in the Cognito console"),
+    ],
+)
+def test_a_pool_with_a_setting_that_the_sdk_does_not_know_is_not_updated(
+    provider: Provider, request_type: str, providers: list[dict[str, Any]], instead: str
+) -> None:
     """UpdateIdentityPool would reset it."""
-    provider.has(_WEB, unknown={"Holidays": ["2026-12-24"]})
+    provider.has(*providers, unknown={"Holidays": ["2026-12-24"]})
     with pytest.raises(Exception, match="UpdateIdentityPool would reset Holidays of the pool") as refused:
-        provider.run("Create")
+        provider.run(request_type)
+    assert instead in str(refused.value)
     assert type(refused.value).__name__ == "SettingsWouldBeLostError"
     provider.cognito.assert_no_pending_responses()

@@ -17,9 +17,9 @@ from attachment.report import cause
 from tests.unit.lambdas.conftest import refusal
 
 
-def _failed(trigger: str) -> ClientError:
+def _failed(trigger: str, text: str = "no ada here.", *, code: str = "UserLambdaValidationException") -> ClientError:
     """Return what Cognito answers when a trigger raises an error, whose text can name the user."""
-    told = {"Code": "UserLambdaValidationException", "Message": f"{trigger} failed with error no ada here."}
+    told = {"Code": code, "Message": f"{trigger} failed with error {text}"}
     return ClientError({"Error": told, "ResponseMetadata": {"HTTPStatusCode": 400}}, "AdminInitiateAuth")  # type: ignore[typeddict-item]
 
 
@@ -35,6 +35,8 @@ def _failed(trigger: str) -> ClientError:
         _failed("DefineAuthChallenge"),
         _failed("CreateAuthChallenge"),
         _failed("VerifyAuthChallengeResponse"),
+        _failed("PreAuthentication", "2026-11-30T08:00:00.000Z 6bc28136 Task timed out after 3.00 seconds"),
+        _failed("PreTokenGeneration", "RequestId: 9fdb5cfa Error: Runtime exited with error: exit status 129"),
         refusal("UnexpectedLambdaException"),
         ReadTimeoutError(endpoint_url="https://iot"),
         ConnectTimeoutError(endpoint_url="https://iot"),
@@ -59,6 +61,7 @@ def test_throttling_failures_of_aws_and_missing_answers_pass(error: BaseExceptio
         refusal("NotAuthorizedException"),
         _failed("PreAuthentication"),
         _failed("PreTokenGeneration"),
+        _failed("PreAuthentication", code="NotAuthorizedException"),
         ParamValidationError(report="mistake"),
         TypeError("mistake"),
     ],
@@ -80,5 +83,6 @@ def test_every_error_of_the_sdk_has_a_cause_to_report() -> None:
 
 
 def test_the_cause_names_the_trigger_that_refuses_and_not_its_text() -> None:
-    assert cause(_failed("PreAuthentication")) == "AdminInitiateAuth: UserLambdaValidationException (PreAuthentication)"
+    for code in ("UserLambdaValidationException", "NotAuthorizedException"):
+        assert cause(_failed("PreAuthentication", code=code)) == f"AdminInitiateAuth: {code} (PreAuthentication)"
     assert cause(refusal("UserLambdaValidationException")) == "AttachPolicy: UserLambdaValidationException"

@@ -306,11 +306,24 @@ def test_a_user_attached_but_not_marked_counts_as_attached(
     assert line["reason"] == not_marked
 
 
+@pytest.mark.parametrize("event", [{}, {"request": None}, {"request": {}}], ids=json.dumps)
 def test_an_event_of_an_unknown_shape_is_returned_too(
-    make_trigger: MakeTrigger, capsys: pytest.CaptureFixture[str]
+    make_trigger: MakeTrigger, capsys: pytest.CaptureFixture[str], event: dict[str, Any]
 ) -> None:
-    make_trigger().sign_in({"request": {}})
+    make_trigger().sign_in(event)
     assert _line(capsys)["outcome"] == "Failed"
+
+
+@pytest.mark.parametrize("empty", ["userAttributes", "clientMetadata", "marker"])
+def test_members_without_a_value_are_as_good_as_none(make_trigger: MakeTrigger, empty: str) -> None:
+    trigger = make_trigger()
+    event = _event()
+    if empty == "marker":
+        event["request"]["userAttributes"][ENVIRONMENT["MARKER_ATTRIBUTE"]] = None
+    else:
+        event["request"][empty] = None
+    trigger.sign_in(event)
+    assert trigger.chain.attached == [_USER_NAME]
 
 
 def test_a_user_without_a_sub_is_owed_by_name(make_trigger: MakeTrigger) -> None:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import uuid
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 if TYPE_CHECKING:
@@ -16,8 +19,9 @@ _CONFIG = "arn:aws:iam::aws:policy/AWSIoTConfigAccess"
 class Role:
     def __init__(self, module: Any) -> None:
         self.module = module
-        self.iam = Stubber(module._iam)
+        self.iam, self.stacks = Stubber(module._iam), Stubber(module._stacks)
         self.iam.activate()
+        self.stacks.activate()
 
     def holds(self, *policy_arns: str) -> None:
         attached = [{"PolicyName": each.rpartition("/")[2], "PolicyArn": each} for each in policy_arns]
@@ -31,13 +35,24 @@ class Role:
     def loses(self, policy_arn: str) -> None:
         self.iam.add_response("detach_role_policy", {}, {"RoleName": _ROLE, "PolicyArn": policy_arn})
 
-    def run(self, request_type: str, physical_id: str | None = None, policy_arn: str = _CONFIG) -> str:
+    def run(
+        self,
+        request_type: str,
+        physical_id: str | None = None,
+        policy_arn: str = _CONFIG,
+        *,
+        request_id: str | None = None,
+        **properties: Any,
+    ) -> str:
         event: dict[str, Any] = {
             "RequestType": request_type,
-            "ResourceProperties": {"RoleName": _ROLE, "PolicyArn": policy_arn},
+            "RequestId": request_id or str(uuid.uuid4()),
+            "StackId": "stack-id",
+            "ResourceProperties": {"RoleName": _ROLE, "PolicyArn": policy_arn, **properties},
         }
         answer = self.module.on_event(event | ({"PhysicalResourceId": physical_id} if physical_id else {}), None)
         self.iam.assert_no_pending_responses()
+        self.stacks.assert_no_pending_responses()
         return str(answer["PhysicalResourceId"])
 
 
@@ -111,6 +126,40 @@ def test_a_role_that_was_only_just_made_is_waited_for(role: Role, monkeypatch: p
     role.run("Create")
 
 
+def test_a_policy_that_was_only_just_made_is_waited_for(role: Role, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses = iter([True, True, False])
+    monkeypatch.setattr(role.module._wait, "pause", lambda: next(pauses))
+    role.holds()
+    for _ in range(2):
+        role.iam.add_client_error("attach_role_policy", "NoSuchEntity")
+    role.gets(_CONFIG)
+    assert role.run("Create") == f"{_ROLE}|{_CONFIG}"
+    role.holds()
+    role.iam.add_client_error("attach_role_policy", "NoSuchEntity")
+    with pytest.raises(role.module.NotAttachedError, match=f"there is no policy {_CONFIG}"):
+        role.run("Create")
+
+
+def test_a_request_that_comes_again_does_not_find_what_it_has_attached_itself(role: Role) -> None:
+    """CDK's provider framework invokes the function again when it gets no answer."""
+    role.holds()
+    role.gets(_CONFIG)
+    physical_id = role.run("Create", request_id="the same")
+    assert role.run("Create", request_id="the same") == physical_id
+    role.loses(_CONFIG)
+    role.run("Delete", physical_id)
+
+
+def test_a_policy_that_may_be_attached_although_the_call_failed_is_detached(role: Role) -> None:
+    """CloudFormation deletes nothing that it failed to create."""
+    role.holds(_DATA)
+    role.iam.add_client_error("attach_role_policy", "ServiceFailure", http_status_code=500)
+    role.loses(_CONFIG)
+    with pytest.raises(ClientError, match="ServiceFailure"):
+        role.run("Create")
+    role.iam.assert_no_pending_responses()
+
+
 def test_a_role_that_is_not_there_is_named_with_the_setting(role: Role, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(role.module._wait, "pause", lambda: False)
     role.iam.add_client_error("list_attached_role_policies", "NoSuchEntity")
@@ -121,3 +170,43 @@ def test_a_role_that_is_not_there_is_named_with_the_setting(role: Role, monkeypa
 def test_a_role_that_has_gone_needs_nothing(role: Role) -> None:
     role.iam.add_client_error("detach_role_policy", "NoSuchEntity")
     role.run("Delete", f"{_ROLE}|{_CONFIG}")
+
+
+class TestADeny:
+    """It goes after the policies that it guards, or not at all."""
+
+    ARN = "arn:aws:iam::123456789012:policy/ControlPlaneDeny"
+    GUARDED = ("Data", "Config")
+
+    def _deletes(self, role: Role, *statuses: str | None) -> None:
+        for logical_id, status in zip(self.GUARDED, statuses, strict=False):
+            request = {"StackName": "stack-id", "LogicalResourceId": logical_id}
+            if status is None:
+                role.stacks.add_client_error("describe_stack_resource", "ValidationError", expected_params=request)
+                continue
+            detail = {
+                "LogicalResourceId": logical_id,
+                "ResourceType": "Custom::RolePolicy",
+                "LastUpdatedTimestamp": datetime.now(UTC),
+                "ResourceStatus": status,
+            }
+            role.stacks.add_response("describe_stack_resource", {"StackResourceDetail": detail}, request)
+        role.run("Delete", f"{_ROLE}|{self.ARN}", self.ARN, Guarded=[*self.GUARDED])
+
+    @pytest.mark.parametrize("config", ["DELETE_COMPLETE", None, "UPDATE_COMPLETE"])
+    def test_is_detached_if_they_are_or_are_meant_to_stay(self, role: Role, config: str | None) -> None:
+        """They stay in another access mode."""
+        role.loses(self.ARN)
+        self._deletes(role, "DELETE_COMPLETE", config)
+
+    @pytest.mark.parametrize("data", ["DELETE_COMPLETE", None])
+    @pytest.mark.parametrize("config", ["DELETE_FAILED", "DELETE_IN_PROGRESS", "DELETE_SKIPPED"])
+    def test_stays_if_one_of_them_could_not_be_detached(self, role: Role, data: str | None, config: str) -> None:
+        told = f"the deny stays on role {_ROLE}, because resource Config was not deleted"
+        with pytest.raises(role.module.StillGuardingError, match=told):
+            self._deletes(role, data, config)
+
+    def test_stays_if_cloudformation_does_not_tell(self, role: Role) -> None:
+        role.stacks.add_client_error("describe_stack_resource", "InternalFailure")
+        with pytest.raises(ClientError, match="InternalFailure"):
+            role.run("Delete", f"{_ROLE}|{self.ARN}", self.ARN, Guarded=["Config"])

@@ -57,7 +57,7 @@ _KEPT: dict[str, Any] = {
         "UserPoolTier",
     )
 }
-_TOTP = {"SoftwareTokenMfaConfiguration": {"Enabled": True}, "MfaConfiguration": "OPTIONAL"}
+_TOTP: dict[str, Any] = {"SoftwareTokenMfaConfiguration": {"Enabled": True}, "MfaConfiguration": "OPTIONAL"}
 
 
 class Wiring:
@@ -81,8 +81,8 @@ class Wiring:
             {"UserPool": unknown} if unknown else None,
         )
 
-    def mfa(self, **configuration: Any) -> None:
-        self.cognito.add_response("get_user_pool_mfa_config", configuration, {"UserPoolId": _POOL})
+    def mfa(self, *, unknown: dict[str, Any] | None = None, **configuration: Any) -> None:
+        self.cognito.add_response("get_user_pool_mfa_config", configuration, {"UserPoolId": _POOL}, unknown)
 
     def refuses_the_update(self, message: str, changes: dict[str, Any]) -> None:
         self.cognito.add_client_error(
@@ -249,6 +249,18 @@ class TestMfaThatUpdateUserPoolRefuses:
         wiring.run("Delete")
         assert wiring.kept is None
 
+    def test_mfa_of_which_the_sdk_does_not_know_everything_is_not_risked(self, wiring: Wiring) -> None:
+        """It could not be switched on again: the SDK refuses to send what it does not know."""
+        wiring.pool(_TRIGGERS)
+        wiring.refuses_the_update(_SMS_WANTED, {"LambdaConfig": {}})
+        passkeys = {"RelyingPartyId": "shop.example", "UserVerification": "preferred"}
+        unknown = {"WebAuthnConfiguration": {"Moonrise": "REQUIRED"}}
+        wiring.mfa(**_TOTP, WebAuthnConfiguration=passkeys, unknown=unknown)
+        with pytest.raises(wiring.module.SettingsWouldBeLostError, match=r"reset WebAuthnConfiguration\.Moonrise of"):
+            wiring.run("Delete")
+        wiring.cognito.assert_no_pending_responses()
+        assert wiring.kept is None
+
     @pytest.mark.parametrize(
         ("mfa", "message"),
         [("OFF", _SMS_WANTED), ("OPTIONAL", "Invalid AttributeDataType")],
@@ -378,9 +390,16 @@ def test_a_role_that_the_pool_got_since_stops_no_later_deployment_but_the_deleti
     wiring.pool(_TRIGGERS, **sends)
     wiring.groups()
     wiring.run("Update", OldResourceProperties=_before(), adopted=adopted)
-    wiring.pool(_TRIGGERS, **sends)
-    with pytest.raises(wiring.module.NotAsExpectedError, match=r"Set adopt\.smsRoleArn .* Then delete the stack again"):
+    wiring.pool(_SOMEBODYS | _TRIGGERS, **sends)
+    # Not by another deployment: CloudFormation does not update a stack whose deletion has failed.
+    told = (
+        r"sends SMS with the role \S+, .* Take DefineAuthChallenge and PostAuthentication off .* Then delete the stack"
+    )
+    with pytest.raises(wiring.module.NotAsExpectedError, match=told) as refused:
         wiring.run("Delete", adopted=adopted)
+    assert "deploy again" not in str(refused.value)
+    wiring.pool(_SOMEBODYS, **sends)
+    wiring.run("Delete", adopted=adopted)
 
 
 @pytest.mark.parametrize(
@@ -402,6 +421,11 @@ def test_a_pool_with_a_setting_that_the_sdk_does_not_know_is_not_updated(
     with pytest.raises(Exception, match=f"UpdateUserPool would reset {path} of the pool") as refused:
         wiring.run(request_type)
     assert type(refused.value).__name__ in ("NotAsExpectedError", "SettingsWouldBeLostError")
+    instead = {
+        "Create": "Use attachment self-attach",
+        "Delete": "Take DefineAuthChallenge and PostAuthentication off the pool in the Cognito console",
+    }
+    assert instead[request_type] in str(refused.value)
     wiring.cognito.assert_no_pending_responses()
 
 
@@ -510,6 +534,25 @@ class TestGroupsThatWereThereBefore:
             wiring.run("Create", Groups=_wanted(self.OURS), adopted={"ReplaceGroupRoles": allowed})
         wiring.cognito.assert_no_pending_responses()
 
+    @pytest.mark.parametrize("there", [THEIRS, {"GroupName": "admins"}], ids=["with a role", "without a role"])
+    def test_the_rollback_of_an_update_that_was_refused_leaves_them_alone(
+        self, wiring: Wiring, there: dict[str, Any]
+    ) -> None:
+        """CloudFormation sends another update, with the properties of the refused one as the old ones."""
+        refused = _before() | {"Groups": _wanted(self.OURS)}
+        wiring.pool(_TRIGGERS)
+        wiring.groups(there)
+        with pytest.raises(wiring.module.NotAsExpectedError, match=r"set adopt\.replaceGroupRoles\.admins"):
+            wiring.run(
+                "Update",
+                Groups=_wanted(self.OURS),
+                OldResourceProperties=_before(),
+                adopted={"ReplaceGroupRoles": {}},
+            )
+        wiring.pool(_TRIGGERS)
+        wiring.groups(there)
+        wiring.run("Update", OldResourceProperties=refused, adopted={"ReplaceGroupRoles": {}})
+
     def _replace(self, wiring: Wiring, there: dict[str, Any]) -> None:
         wiring.pool(_TRIGGERS)
         wiring.groups(there)
@@ -551,6 +594,24 @@ class TestGroupsThatWereThereBefore:
         wiring.cognito.add_response("update_group", {}, {"UserPoolId": _POOL, "Precedence": 1, **other})
         wiring.run("Update", Groups=_wanted(other), OldResourceProperties=_before("admins"), adopted=self.REPLACED)
         assert wiring.kept == {"groups": {"admins": _had(self.THEIRS) | {"ReplacedBy": other["RoleArn"]}}}
+
+    @pytest.mark.parametrize("allowed", [{}, {"admins": OURS["RoleArn"]}], ids=["without it", "with another role"])
+    def test_the_settings_must_go_on_naming_the_role_that_they_get_back(
+        self, wiring: Wiring, allowed: dict[str, str]
+    ) -> None:
+        """Without the permission that comes with it the stack could not be deleted."""
+        self._replace(wiring, self.THEIRS)
+        wiring.pool(_TRIGGERS)
+        wiring.groups(self.OURS | {"Precedence": 1})
+        kept = f'keep "{self.THEIRS["RoleArn"]}" in adopt.replaceGroupRoles.admins'
+        with pytest.raises(wiring.module.NotAsExpectedError, match=kept):
+            wiring.run(
+                "Update",
+                Groups=_wanted(self.OURS),
+                OldResourceProperties=_before("admins"),
+                adopted={"ReplaceGroupRoles": allowed},
+            )
+        wiring.cognito.assert_no_pending_responses()
 
     @pytest.mark.parametrize("now", [[], [_group("admins", "somebodys-since")]], ids=["gone", "changed since"])
     def test_what_somebody_has_done_to_them_since_stays(self, wiring: Wiring, now: list[dict[str, Any]]) -> None:

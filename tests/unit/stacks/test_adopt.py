@@ -70,13 +70,14 @@ def test_each_adopted_role_gets_the_deny_before_the_policies_that_it_guards_and_
         assert {guard} < set(attachments[data]["DependsOn"])
         assert {guard, data} < set(attachments[config]["DependsOn"])
         assert not {data, config} & set(attachments[guard]["DependsOn"])
+        assert attachments[guard]["Properties"]["Guarded"] == [data, config]
 
 
 def test_a_role_taken_out_of_adopt_changes_nothing_of_another_role(whole: Template) -> None:
     without_admins = _template(_USERS | _IDENTITIES | {"groupRoleArns": []})
     for kind in ("AWS::IAM::ManagedPolicy", "Custom::RolePolicy"):
-        for name, resource in without_admins.entire(kind).items():
-            assert whole.entire(kind)[name] == resource
+        for name, properties in without_admins.resources(kind).items():
+            assert whole.resources(kind)[name] == properties
     assert len(without_admins.resources("Custom::RolePolicy")) == 3
 
 
@@ -86,21 +87,55 @@ def test_documented_mode_denies_nothing() -> None:
     assert len(documented.resources("Custom::RolePolicy")) == 4
 
 
+@pytest.mark.parametrize(
+    ("adopt", "mode"),
+    [({}, "documented"), ({}, "least-privilege"), ({"groupRoleArns": []}, "guarded")],
+    ids=["documented", "least-privilege", "without a role"],
+)
+def test_what_is_no_longer_attached_can_still_be_detached(whole: Template, adopt: dict[str, Any], mode: str) -> None:
+    """CloudFormation changes a permission before it deletes the resources that need it, so it must stay as it is."""
+    after = _template(_USERS | _IDENTITIES | adopt, accessMode=mode)
+    assert whole.entire("Custom::RolePolicy").keys() - after.entire("Custom::RolePolicy").keys()
+    for old, new in ((whole, after), (after, whole)):
+        permissions = {
+            name: each
+            for name, each in old.resources("AWS::IAM::Policy").items()
+            if "iam:DetachRolePolicy" in json.dumps(each["PolicyDocument"])
+        }
+        assert len(permissions) == 1
+        for name, each in permissions.items():
+            assert new.resources("AWS::IAM::Policy").get(name, each) == each
+        for resource in old.entire("Custom::RolePolicy").values():  # so that they are deleted before it
+            assert permissions.keys() < {*resource["DependsOn"]}
+
+
+def test_many_roles_fit_into_the_permission_even_while_it_changes() -> None:
+    """The inline policies of a role have 10,240 characters together."""
+    roles = [f"arn:aws:iam::123456789012:role/eu-west-1_abc-group-{number:02}-GroupRole" for number in range(25)]
+    template = _template(_USERS | _IDENTITIES | {"groupRoleArns": roles})
+    statements = [
+        each
+        for each in template.statements_of("IdentitiesRoleAccessFunction")
+        if "AttachedRolePolicies" in json.dumps(each["Action"]) or "iam:AttachRolePolicy" in each["Action"]
+    ]
+    assert len(statements) == 2
+    assert 2 * len(json.dumps(statements, separators=(",", ":"))) < 10_240 - 1_000
+
+
 def test_the_function_may_attach_the_guides_policies_and_the_deny_to_the_adopted_roles_and_nothing_else(
     whole: Template,
 ) -> None:
     (deny,) = whole.resources("AWS::IAM::ManagedPolicy")
     statements = whole.statements_of("IdentitiesRoleAccessFunction")
-    changing = [each for each in statements if "iam:AttachRolePolicy" in each["Action"]]
-    assert {each["Resource"] for each in changing} == {_IDENTITIES["authRoleArn"], *_IDENTITIES["groupRoleArns"]}
-    for each in changing:
-        assert each["Action"] == ["iam:AttachRolePolicy", "iam:DetachRolePolicy"]
-        allowed = json.dumps(each["Condition"]["ArnEquals"]["iam:PolicyARN"])
-        assert "policy/AWSIoTDataAccess" in allowed
-        assert "policy/AWSIoTConfigAccess" in allowed
-        assert {"Ref": deny} in each["Condition"]["ArnEquals"]["iam:PolicyARN"]
-        assert len(each["Condition"]["ArnEquals"]["iam:PolicyARN"]) == 3
-        assert "*" not in allowed
+    (changing,) = (each for each in statements if "iam:AttachRolePolicy" in each["Action"])
+    assert changing["Resource"] == [_IDENTITIES["authRoleArn"], *_IDENTITIES["groupRoleArns"]]
+    assert changing["Action"] == ["iam:AttachRolePolicy", "iam:DetachRolePolicy"]
+    allowed = changing["Condition"]["ArnEquals"]["iam:PolicyARN"]
+    assert {"Ref": deny} in allowed
+    assert len(allowed) == 3
+    assert "policy/AWSIoTDataAccess" in json.dumps(allowed)
+    assert "policy/AWSIoTConfigAccess" in json.dumps(allowed)
+    assert "*" not in json.dumps(allowed)
 
 
 @pytest.mark.parametrize("others", [[], ["accounts.google.com", "login.example"]])

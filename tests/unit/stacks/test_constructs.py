@@ -127,6 +127,12 @@ def test_alarms_notify_a_topic_of_the_same_stack() -> None:
     assert all(each["AlarmActions"] == [{"Ref": topic}] for each in alarms)
 
 
+def _a_role_twice() -> None:
+    stack = Stack(App(builtin_cloud_formation_validation=False), "Orders")
+    roles = [iam.Role.from_role_name(stack, construct_id, "Customers") for construct_id in ("Auth", "Group")]
+    PubSubAccess(stack, "Access", policy=PubSubPolicy(stack, "Policy"), auth_role=roles[0], other_roles=roles[1:])
+
+
 def _nested_in_a_reserved_name() -> None:
     outer = Stack(App(builtin_cloud_formation_validation=False), "aws-orders")
     PubSubPolicy(NestedStack(outer, "Inner"), "Policy", policy_name="orders")
@@ -143,6 +149,7 @@ def _nested_in_a_reserved_name() -> None:
         (lambda: _Application(name="O" * 75), f"{'O' * 75}/Policy: the stack's name {'O' * 75} has 75 characters; "),
         (lambda: _Application(name="AwsOrders"), "AwsOrders/Policy: the stack's name AwsOrders begins with Aws; "),
         (lambda: _Application(name="ssm-orders"), "ssm-orders/Policy: the stack's name ssm-orders begins with ssm; "),
+        (_a_role_twice, "Orders/Access: auth_role and other_roles name a role twice"),
         (_nested_in_a_reserved_name, "aws-orders/Inner/Policy: the stack's name aws-orders begins with aws; "),
     ],
 )

@@ -175,6 +175,26 @@ def test_patterns_that_stand_for_the_same_names_are_refused(patterns: list[str],
             "AuthRole'} given; authRoleArn and groupRoleArns need the identity pool that gives them: identityPoolId",
         ),
         (
+            {
+                "adopt": {
+                    "identityPoolId": "eu-west-1:11111111-2222-3333-4444-555555555555",
+                    "authRoleArn": "arn:aws:iam::123456789012:role/AuthRole",
+                    "groupRoleArns": ["arn:aws:iam::123456789012:role/AuthRole"],
+                }
+            },
+            None,
+            "amplify-pubsub.adopt: {'identityPoolId': 'eu-west-1:11111111-2222-3333-4444-555555555555', 'authRoleArn': "
+            "'arn:aws:iam::123456789012:role/AuthRole', 'groupRoleArns': ['arn:aws:iam::123456789012:role/AuthRole']} "
+            "given; authRoleArn and groupRoleArns: each may stand once, and arn:aws:iam::123456789012:role/AuthRole "
+            "does not",
+        ),
+        (
+            {"adopt": {"userPoolId": "eu-west-1_abc", "userPoolClientIds": ["web", "web"]}},
+            None,
+            "amplify-pubsub.adopt: {'userPoolId': 'eu-west-1_abc', 'userPoolClientIds': ['web', 'web']} given; "
+            "userPoolClientIds: each may stand once, and web does not",
+        ),
+        (
             {"adopt": {"userPoolID": "eu-west-1_abc"}},
             None,
             "amplify-pubsub.adopt.userPoolID: unknown key; allowed: amplifyStack, authRoleArn, chainedTriggers, "

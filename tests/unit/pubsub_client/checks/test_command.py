@@ -143,6 +143,20 @@ def test_a_second_factor_is_switched_on_again_by_the_operation_made_for_it() -> 
     assert not update.safe
 
 
+def test_no_update_is_given_out_after_which_the_second_factor_could_not_be_set_again() -> None:
+    user_pools = Aws(region="eu-west-1").user_pools
+    passkeys = {"RelyingPartyId": "shop.example"}
+    factor: Any = {"MfaConfiguration": "OPTIONAL", "WebAuthnConfiguration": passkeys}
+    with Stubber(user_pools) as stub:
+        stub.add_response("get_user_pool_mfa_config", factor, {"UserPoolId": "eu-west-1_1"})
+        answer = stub._queue[-1]["response"][0]  # type: ignore[attr-defined]
+        answer.raw = answer
+        answer._content = json.dumps({"WebAuthnConfiguration": passkeys | {"Moonrise": "REQUIRED"}}).encode()
+        (words,) = rewired(user_pools, _pool(MfaConfiguration="OPTIONAL"), {"PostAuthentication": "ours"})
+    assert isinstance(words, str)
+    assert "could not be set again with WebAuthnConfiguration.Moonrise" in words
+
+
 def test_what_cognito_asks_besides_is_said_before_the_command() -> None:
     pool = _pool(
         SmsConfiguration={"SnsCallerArn": "arn:aws:iam::1:role/sns"},
