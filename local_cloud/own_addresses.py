@@ -14,8 +14,15 @@ _SECONDS = 5.0
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def ask(url: str, method: str = "GET", document: object = None, *, refusal_error: type[ValueError] = FaultError) -> Any:
-    """Send a document as JSON, if there is one, and return the answer.
+def ask(
+    url: str,
+    method: str = "GET",
+    document: object = None,
+    *,
+    refusal_error: type[ValueError] = FaultError,
+    seconds: float = _SECONDS,
+) -> Any:
+    """Send a document as JSON, if there is one, and return the answer, which must come within these seconds.
 
     Raises:
         OSError: nothing answers there.
@@ -25,7 +32,7 @@ def ask(url: str, method: str = "GET", document: object = None, *, refusal_error
     body = None if document is None else json.dumps(document).encode()
     request = urllib.request.Request(url, body, method=method)  # noqa: S310 - the address of an embedded cloud
     try:
-        with _DIRECT.open(request, timeout=_SECONDS) as answer:
+        with _DIRECT.open(request, timeout=seconds) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as refusal:
         with refusal:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 _READY_SECONDS = 60.0
 _END_SECONDS = 15.0
+_SAVE_SECONDS = 60.0
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 
 
@@ -270,9 +271,11 @@ class LocalCloud:
 
         Raises:
             ValueError: the state cannot be saved.
+            OSError: the cloud does not answer within a minute.
         """
         document = {"directory": str(directory.resolve())}
-        ask(f"{self.endpoint_url}/_local_cloud/state", "POST", document, refusal_error=ValueError)
+        url = f"{self.endpoint_url}/_local_cloud/state"
+        ask(url, "POST", document, refusal_error=ValueError, seconds=_SAVE_SECONDS)
 
     def seed_pool_setting(self, pool_id: str, name: str, value: object) -> None:
         """Give a user pool or an identity pool a setting that the AWS SDK does not know.

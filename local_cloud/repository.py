@@ -13,7 +13,7 @@ from local_cloud.environment import DEFAULT_REGION
 from local_cloud.options import DEFAULT_STATE, Port, Region, StateDirectory, running
 from local_cloud.process import LocalCloud, LocalCloudError
 from local_cloud.rehearsal import Steps, rehearse_deployment
-from local_cloud.saved_deployments import SavedDeployments, digest_of
+from local_cloud.saved_deployments import NotSavedError, SavedDeployments, digest_of
 from local_cloud.state import State
 
 app = typer.Typer()
@@ -52,7 +52,10 @@ def deploy(port: Port = None, state_dir: StateDirectory = DEFAULT_STATE) -> None
     steps.run("cdk bootstrap", cdk_app.bootstrap)
     steps.run("cdk deploy", cdk_app.deploy)
     if not running_before:  # a cloud that ran before may hold anything
-        saved.save(digest, cloud)
+        try:
+            saved.save(digest, cloud)
+        except NotSavedError as error:
+            print(f"local_cloud: the deployment is not saved for the next start: {error}", file=sys.stderr)
     print(f"deployed; the outputs are in {cdk_app.outputs_file}")
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import time
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _MOST_KEPT = 4
+# Older ones are left from a process that was killed while it saved.
+_PARTIAL_STATE_SECONDS = 3600
+
+
+class NotSavedError(Exception):
+    """A deployment cannot be saved; the message says why. Its cloud works all the same."""
 
 
 class SavedDeployments:
@@ -43,7 +52,8 @@ class SavedDeployments:
         state = self._directory / digest
         if not state.is_dir():
             return None
-        state.touch()
+        with suppress(OSError):  # the directory is read-only, or another process has just removed the state
+            os.utime(state)
         choose_port(port)  # so that only the state can be the reason of what fails now
         try:
             return LocalCloud.start(port, region=region, saved=state, log_file=log_file)
@@ -55,18 +65,28 @@ class SavedDeployments:
         """Save a cloud on which everything is deployed, and remove all but the latest few.
 
         Raises:
-            ValueError: the state cannot be saved.
+            NotSavedError: the state cannot be saved.
         """
-        self._directory.mkdir(parents=True, exist_ok=True)
         state = self._directory / digest
         try:
+            self._directory.mkdir(parents=True, exist_ok=True)
             cloud.save(state)
-        except ValueError:
+        except (OSError, ValueError) as error:
             if not state.is_dir():  # otherwise another process has saved the same
-                raise
-        whole = [each for each in self._directory.iterdir() if "." not in each.name]
-        states = sorted(whole, key=lambda each: each.stat().st_mtime, reverse=True)
-        for old in states[_MOST_KEPT:]:
+                raise NotSavedError(str(error)) from error
+        self._remove_old()
+
+    def _remove_old(self) -> None:
+        """Remove all but the latest states; other processes may do the same at this moment."""
+        found: list[tuple[float, Path]] = []
+        with suppress(OSError):
+            for each in self._directory.iterdir():
+                with suppress(OSError):
+                    found.append((each.stat().st_mtime, each))
+        whole = [each for each in sorted(found, reverse=True) if "." not in each[1].name]
+        begun_before = time.time() - _PARTIAL_STATE_SECONDS
+        left = [each for each in found if "." in each[1].name and each[0] < begun_before]
+        for _, old in [*whole[_MOST_KEPT:], *left]:
             shutil.rmtree(old, ignore_errors=True)
 
 

@@ -49,17 +49,19 @@ def restore(saved: Path, scratch: Path, port: int) -> None:
     """
     try:
         about = json.loads((saved / _ABOUT).read_text())
-        if about["ministack"] != version("ministack"):
-            raise SavedStateError(f"{saved}: saved by ministack {about['ministack']}; this is {version('ministack')}")
-        if about["digest"] != _digest(saved):
-            raise SavedStateError(f"{saved}: its files are not the ones that were saved")
-    except (OSError, KeyError, json.JSONDecodeError) as error:
+        saved_by, digest, saved_port = about["ministack"], about["digest"], int(about["port"])
+        now = _digest(saved)
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise SavedStateError(f"{saved}: no saved state: {error!r}") from error
+    if saved_by != version("ministack"):
+        raise SavedStateError(f"{saved}: saved by ministack {saved_by}; this is {version('ministack')}")
+    if digest != now:
+        raise SavedStateError(f"{saved}: its files are not the ones that were saved")
     for name in (_SERVICES, _OBJECTS):
         shutil.copytree(saved / name, scratch / name, dirs_exist_ok=True)
-    saved_port = re.compile(rf"(?<=:){about['port']}\b")
+    address = re.compile(rf"(?<=:){saved_port}\b")
     for file in (scratch / _SERVICES).glob("*.json"):
-        file.write_text(saved_port.sub(str(port), file.read_text()))
+        file.write_text(address.sub(str(port), file.read_text()))
 
 
 def install() -> None:
@@ -80,6 +82,7 @@ def _load() -> None:
         if file.exists():
             state = json.loads(file.read_text(), object_hook=persistence._json_object_hook)
             app._get_module(module).load_persisted_state(state)
+            file.unlink()  # otherwise saving this cloud would copy the old state over the new one
 
 
 def save(document: object) -> dict[str, Any]:
@@ -104,6 +107,7 @@ def save(document: object) -> dict[str, Any]:
                 (partial / _SERVICES / f"{service}.json").write_text(json.dumps(state, default=_plain))
         # Function code, keys and objects, which ministack itself keeps in files.
         for name, files in ((_SERVICES, persistence.STATE_DIR), (_OBJECTS, os.environ["S3_DATA_DIR"])):
+            (partial / name).mkdir(exist_ok=True)  # a cloud without objects has no directory for them
             if Path(files).is_dir():
                 shutil.copytree(files, partial / name, dirs_exist_ok=True)
         port = int(os.environ["GATEWAY_PORT"])

@@ -50,13 +50,22 @@ def local_cloud(
     with ExitStack() as until_the_run_ends:
         try:
             app = CdkApp.in_directory(pubsub_app) if pubsub_app else CdkApp.of_settings(pubsub_settings)
-            cache: pytest.Cache | None = getattr(request.config, "cache", None)  # None with -p no:cacheprovider
-            saved = SavedDeployments(cache.mkdir("pubsub-deployments")) if cache else None
+            directory = _cache_directory(request.config)
+            saved = SavedDeployments(directory) if directory else None
             deployment = provisioned(tmp_path_factory.mktemp("local-cloud"), app, saved)
             made = until_the_run_ends.enter_context(deployment)
         except (ProvisioningError, LocalCloudError) as error:
             pytest.fail(str(error), pytrace=False)
         yield made
+
+
+def _cache_directory(config: pytest.Config) -> Path | None:
+    """Return where deployments are kept; None without pytest's cache, or if it cannot be written."""
+    cache: pytest.Cache | None = getattr(config, "cache", None)  # None with -p no:cacheprovider
+    try:
+        return cache.mkdir("pubsub-deployments") if cache else None
+    except OSError:
+        return None
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from botocore.exceptions import WaiterError
 
 from local_cloud.environment import DEFAULT_REGION
 from local_cloud.process import LocalCloud
-from local_cloud.saved_deployments import SavedDeployments, digest_of
+from local_cloud.saved_deployments import NotSavedError, SavedDeployments, digest_of
 from pubsub_testing.deployment import LocalDeployment, ProvisioningError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def provisioned(directory: Path, app: CdkApp, saved: SavedDeployments | None) ->
     if digest is None:  # only the template tells what is deployed
         app.synthesize(assembly)
         stack = _Stack.of(assembly)
-        digest = digest_of([assembly / stack.properties["templateFile"]])
+        digest = digest_of([assembly / stack.properties["templateFile"]], stack.name)
     if saved and (restored := saved.start(digest, region=DEFAULT_REGION, log_file=log_file)):
         with restored:
             yield _deployed(restored)
@@ -58,8 +59,15 @@ def provisioned(directory: Path, app: CdkApp, saved: SavedDeployments | None) ->
                 synthesis.result()
             _deploy(cloud, stack or _Stack.of(assembly))
             if saved:
-                saved.save(digest, cloud)
+                _save(saved, digest, cloud)
             yield _deployed(cloud)
+
+
+def _save(saved: SavedDeployments, digest: str, cloud: LocalCloud) -> None:
+    try:
+        saved.save(digest, cloud)
+    except NotSavedError as error:
+        warnings.warn(f"the deployment is not saved for the next test run: {error}", stacklevel=2)
 
 
 def _deployed(cloud: LocalCloud) -> LocalDeployment:

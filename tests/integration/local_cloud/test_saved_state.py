@@ -103,10 +103,25 @@ def test_restored_object_parameter_and_key_are_the_same(restored: LocalCloud, ma
     assert made._mac(restored) == made.mac
 
 
+def test_state_of_an_empty_cloud_is_restored(tmp_path: Path) -> None:
+    with LocalCloud.start() as cloud:
+        cloud.save(tmp_path / "state")
+    with LocalCloud.start(saved=tmp_path / "state") as restored:
+        assert restored.client("s3").list_buckets()["Buckets"] == []
+
+
+def test_restored_cloud_is_saved_as_it_is_now(saved: tuple[Path, _Made], made: _Made, tmp_path: Path) -> None:
+    with LocalCloud.start(saved=saved[0]) as restored:
+        restored.client("ssm").put_parameter(Name=made.parameter, Value="changed", Type="String", Overwrite=True)
+        restored.save(tmp_path / "state")
+    with LocalCloud.start(saved=tmp_path / "state") as again:
+        assert again.client("ssm").get_parameter(Name=made.parameter)["Parameter"]["Value"] == "changed"
+
+
 def test_state_of_another_ministack_is_refused(tmp_path: Path) -> None:
     other = tmp_path / "state"
     other.mkdir()
-    (other / "saved-by.json").write_text('{"port": 1, "ministack": "0.0.1"}')
+    (other / "saved-by.json").write_text('{"port": 1, "ministack": "0.0.1", "digest": ""}')
     log = tmp_path / "cloud.log"
     with pytest.raises(LocalCloudError, match="did not start"):
         LocalCloud.start(saved=other, log_file=log)

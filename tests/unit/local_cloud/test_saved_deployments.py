@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from importlib.metadata import version
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local_cloud import saved_state
+from local_cloud.process import LocalCloud, LocalCloudError
+from local_cloud.saved_deployments import NotSavedError, SavedDeployments, digest_of
+from local_cloud.saved_state import SavedStateError
+from pubsub_testing import fixtures, provisioning
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Cloud(LocalCloud):
+    """Saves an empty directory, or what the test wants to happen."""
+
+    def __init__(self, saving: Callable[[Path], Any] = Path.mkdir) -> None:
+        super().__init__(port=1, pid=1)
+        self._saving = saving
+
+    def save(self, directory: Path) -> None:
+        self._saving(directory)
+
+
+def _raise(error: Exception) -> Callable[[Path], Any]:
+    def saving(_: Path) -> None:
+        raise error
+
+    return saving
+
+
+def _names(directory: Path) -> set[str]:
+    return {each.name for each in directory.iterdir()}
+
+
+def _age(path: Path, seconds: float) -> None:
+    then = time.time() - seconds
+    os.utime(path, (then, then))
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The states from which a cloud was started."""
+    states: list[Path] = []
+
+    def start(_port: int | None, *, saved: Path, **_: Any) -> Cloud:
+        states.append(saved)
+        if not (saved / "good").exists():
+            raise LocalCloudError("it did not start")
+        return Cloud()
+
+    monkeypatch.setattr(LocalCloud, "start", start)
+    return states
+
+
+class TestSave:
+    def test_all_but_the_latest_four_are_removed(self, tmp_path: Path) -> None:
+        saved = SavedDeployments(tmp_path / "deployments")
+        for number in range(6):
+            saved.save(str(number), Cloud())
+            _age(tmp_path / "deployments" / str(number), 100 - number)
+        saved.save("last", Cloud())
+        assert _names(tmp_path / "deployments") == {"3", "4", "5", "last"}
+
+    def test_another_process_that_saved_the_same_is_no_failure(self, tmp_path: Path) -> None:
+        (tmp_path / "same").mkdir()
+        SavedDeployments(tmp_path).save("same", Cloud(_raise(ValueError("there is one"))))
+        assert _names(tmp_path) == {"same"}
+
+    @pytest.mark.parametrize("error", [ValueError("no space"), TimeoutError("no answer"), PermissionError("read-only")])
+    def test_a_failure_has_one_error(self, tmp_path: Path, error: Exception) -> None:
+        with pytest.raises(NotSavedError, match=str(error)):
+            SavedDeployments(tmp_path).save("digest", Cloud(_raise(error)))
+
+    def test_a_directory_that_cannot_be_made_has_the_same_error(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        with pytest.raises(NotSavedError):
+            SavedDeployments(tmp_path / "file" / "deployments").save("digest", Cloud())
+
+    def test_a_state_that_another_process_removes_meanwhile_is_no_failure(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        gone = tmp_path / "gone"
+        there = [*map(tmp_path.joinpath, "abc")]
+        for each in there:
+            each.mkdir()
+        monkeypatch.setattr(Path, "iterdir", lambda _: iter([gone, *there]))
+        SavedDeployments(tmp_path).save("new", Cloud())
+
+    def test_only_old_remains_of_an_interrupted_save_are_removed(self, tmp_path: Path) -> None:
+        old, new = tmp_path / "digest.1", tmp_path / "digest.2"
+        old.mkdir()
+        new.mkdir()
+        _age(old, 7200)
+        SavedDeployments(tmp_path).save("digest", Cloud())
+        assert _names(tmp_path) == {"digest", "digest.2"}
+
+
+class TestPlugin:
+    def test_a_failure_is_a_warning(self, tmp_path: Path) -> None:
+        with pytest.warns(UserWarning, match="not saved for the next test run: no space"):
+            provisioning._save(SavedDeployments(tmp_path), "digest", Cloud(_raise(ValueError("no space"))))
+
+    def test_nothing_is_saved_in_a_cache_that_cannot_be_written(self) -> None:
+        config: Any = SimpleNamespace(cache=SimpleNamespace(mkdir=_raise(PermissionError("read-only"))))
+        assert fixtures._cache_directory(config) is None
+
+
+class TestStart:
+    def test_nothing_saved_starts_nothing(self, tmp_path: Path, started: list[Path]) -> None:
+        assert SavedDeployments(tmp_path).start("digest", region="eu-west-1") is None
+        assert started == []
+
+    def test_saved_state_is_started_and_counts_as_new(self, tmp_path: Path, started: list[Path]) -> None:
+        state = tmp_path / "digest"
+        state.mkdir()
+        (state / "good").touch()
+        _age(state, 7200)
+        assert SavedDeployments(tmp_path).start("digest", region="eu-west-1")
+        assert started == [state]
+        assert time.time() - state.stat().st_mtime < 3600
+
+    @pytest.mark.usefixtures("started")
+    def test_state_of_no_use_is_removed(self, tmp_path: Path) -> None:
+        (tmp_path / "digest").mkdir()
+        assert SavedDeployments(tmp_path).start("digest", region="eu-west-1") is None
+        assert _names(tmp_path) == set()
+
+    @pytest.mark.usefixtures("started")
+    def test_state_that_another_process_removes_meanwhile_leaves_nothing(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Path, "is_dir", lambda _: True)
+        assert SavedDeployments(tmp_path).start("digest", region="eu-west-1") is None
+        assert _names(tmp_path) == set()
+
+
+class TestDigest:
+    def test_contents_names_and_values_count(self, tmp_path: Path) -> None:
+        file = tmp_path / "file"
+        file.write_text("one")
+        digests = [digest_of([tmp_path]), digest_of([tmp_path], "value")]
+        file.write_text("two")
+        digests.append(digest_of([tmp_path]))
+        file.rename(tmp_path / "other")
+        digests.append(digest_of([tmp_path]))
+        assert len(set(digests)) == 4
+
+    def test_compiled_modules_do_not_count(self, tmp_path: Path) -> None:
+        before = digest_of([tmp_path])
+        (tmp_path / "__pycache__").mkdir()
+        (tmp_path / "__pycache__" / "module.pyc").touch()
+        assert digest_of([tmp_path]) == before
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b"\xff",
+        json.dumps({"port": 1}).encode(),
+        json.dumps({"ministack": version("ministack"), "digest": ""}).encode(),
+        json.dumps({"ministack": version("ministack"), "port": "x", "digest": hashlib.sha256().hexdigest()}).encode(),
+    ],
+)
+def test_what_is_no_saved_state_is_named(tmp_path: Path, about: bytes) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "saved-by.json").write_bytes(about)
+    with pytest.raises(SavedStateError, match="state: "):
+        saved_state.restore(state, tmp_path / "scratch", 2)
