@@ -8,10 +8,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP_DONE := $(VENV)/.setup-done
 DEV_DONE := $(VENV)/.dev-done
-# uv installs the locked packages in seconds. It has the index and the certificates that pip has.
-UV_OPTIONS = --quiet --python $(BIN)/python --system-certs $(UV_INDEX)
-UV_INDEX = $$(index=$${PIP_INDEX_URL:-$$($(PYTHON) -m pip config get global.index-url 2>/dev/null)}; echo $${index:+--default-index $$index})
-LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+# uv installs the locked packages in seconds, from the index and with the certificates that pip has. The index is no argument,
+# because it may contain a password.
+PIP_HAS = $$($(BIN)/python -m pip config get global.$(1) 2>/dev/null)
+RUN_UV = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$(call PIP_HAS,index-url)}}" \
+  SSL_CERT_FILE="$${SSL_CERT_FILE:-$${PIP_CERT:-$(call PIP_HAS,cert)}}" $(BIN)/uv --quiet
+INTO_VENV = --python $(BIN)/python --system-certs
+LOCK = $(RUN_UV) pip compile --system-certs --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 WEB := examples/amplify-web
 WEB_DONE := $(WEB)/node_modules/.setup-done
 PORT ?=
@@ -36,18 +39,19 @@ $(SETUP_DONE): requirements.txt pyproject.toml package-lock.json
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 	  || { echo "Python's venv module is missing: install it (Debian, Ubuntu: apt-get install python3-venv)" >&2; exit 1; }
 	@echo "setup: Python packages into $(VENV)"
+	@[ -x $(BIN)/python ] || rm -rf $(VENV)  # the Python that made it is gone
 	@$(PYTHON) -m venv $(VENV)
 	@sed -n '/^uv==/,/[^\]$$/p' requirements.txt >$(VENV)/uv.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(VENV)/uv.txt
-	@$(BIN)/uv pip sync $(UV_OPTIONS) --require-hashes requirements.txt
-	@$(BIN)/uv pip install $(UV_OPTIONS) --no-deps --no-build-isolation --editable .
+	@$(RUN_UV) pip sync $(INTO_VENV) --require-hashes requirements.txt
+	@$(RUN_UV) pip install $(INTO_VENV) --no-deps --no-build-isolation --editable .
 	@echo "setup: the CDK CLI into node_modules"
 	@$(BIN)/npm ci --silent
 	@touch $@
 
 $(DEV_DONE): requirements-dev.txt $(SETUP_DONE)
 	@echo "setup: what checks and tests need, into $(VENV)"
-	@$(BIN)/uv pip install $(UV_OPTIONS) --require-hashes --requirement requirements-dev.txt
+	@$(RUN_UV) pip install $(INTO_VENV) --require-hashes --requirement requirements-dev.txt
 	@touch $@
 
 $(WEB_DONE): $(WEB)/package-lock.json | $(SETUP_DONE)
