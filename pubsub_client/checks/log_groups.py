@@ -72,7 +72,8 @@ def _look(context: Context) -> Finding:
 def _log_groups(context: Context, names: list[str]) -> Mapping[str, LogGroupTypeDef]:
     """Return the log groups that exist, by name: in one call if the names begin alike, as those of a stack do."""
     prefix = os.path.commonprefix(names)  # noqa: RUF071 - of names, not of paths
-    pages = context.aws.logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix)
+    describe = context.aws.logs.get_paginator("describe_log_groups")
+    pages = describe.paginate(logGroupNamePrefix=prefix) if prefix else describe.paginate()  # an empty one is refused
     return {each["logGroupName"]: each for page in pages for each in page["logGroups"]}
 
 

@@ -114,6 +114,18 @@ class TestTheLogGroups:
         (command,) = finding.safe_commands
         assert str(command) == "aws logs put-retention-policy --log-group-name Logs --retention-in-days 30"
 
+    async def test_names_may_have_nothing_in_common(self) -> None:
+        handlers = {"Trigger": "post_authentication.handler", "Challenge": "auth_challenge.handler"}
+        names = {"Trigger": "stack-logs", "Challenge": "/aws/lambda/challenge"}
+        aws = Answers(
+            ListStackResources=functions(**{each: each for each in handlers}),
+            GetTemplate=template(**handlers),
+            GetFunctionConfiguration=lambda asked: {"LoggingConfig": {"LogGroup": names[asked["FunctionName"]]}},
+            GetFunctionConcurrency={},
+            DescribeLogGroups={"logGroups": [{"logGroupName": each} for each in names.values()]},
+        )
+        assert (await find(LogGroupsExist, aws)).status is Status.PASSED
+
 
 class TestTheSweep:
     @pytest.mark.parametrize(
