@@ -7,6 +7,7 @@ is given how long an empty sweep takes there, and how long calls take during the
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -62,8 +63,10 @@ class Case:
         Raises:
             ValueError: it is not of this form.
         """
-        identities, _, rate = text.partition("@")
-        return cls(int(identities), int(rate))
+        match = re.fullmatch(r"([1-9]\d*)@([1-9]\d*)", text, re.ASCII)
+        if match is None:
+            raise ValueError(f"{text!r}: allowed is IDENTITIES@RATE, such as 300@20")
+        return cls(int(match[1]), int(match[2]))
 
     def __str__(self) -> str:
         """Return it in words."""

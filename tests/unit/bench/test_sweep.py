@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from bench.scale.works import ATTACH, LOOK, Latencies
 from bench.sweep import Case, Swept, broken_bounds
 
@@ -37,3 +39,13 @@ def test_each_broken_bound_is_named() -> None:
     ]:
         (broken,) = broken_bounds([small, large])
         assert words in broken
+
+
+def test_case_is_read_from_identities_and_rate() -> None:
+    assert Case.parse("300@20") == Case(300, 20)
+
+
+@pytest.mark.parametrize("text", ["", "300", "300@", "@20", "300@0", "0@20", "-1@20", "300@20@1", "a@b"])
+def test_other_texts_are_refused_with_the_form(text: str) -> None:
+    with pytest.raises(ValueError, match="allowed is IDENTITIES@RATE, such as 300@20"):
+        Case.parse(text)
