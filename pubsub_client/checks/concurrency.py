@@ -34,9 +34,9 @@ class ConcurrencySuffices(Check):
 
     A new AWS account can have a quota of 10 concurrent executions instead of 1,000. A first sign-in takes two at once:
     the trigger, and inside it the functions of the nested sign-in. Beyond the quota Lambda throttles the trigger, and
-    Cognito fails the sign-in. Enough are 78: 15 first sign-ins a second, as many as AWS IoT attaches by default, for
-    2.5 seconds each, two executions for each, and 3 for the worker and the sweep. A warning only. Not applicable with
-    the setting `attachment: self-attach`.
+    Cognito fails the sign-in. The check wants 78: by default AWS IoT attaches 15 a second, each first sign-in takes two
+    for 2.5 seconds, and worker and sweep take 3. A warning only. Not applicable with the setting `attachment:
+    self-attach`.
     """
 
     id = "PS131"
@@ -65,7 +65,7 @@ class ConcurrencySuffices(Check):
             f"{_SECONDS:g} s x {_PER_SIGN_IN}, and {_BESIDES} for worker and sweep.",
             resource=f"Lambda in {context.output(Output.REGION)}",
             fix=[
-                "Request the default quota of 1,000, which AWS grants within hours or days:",
+                "Request the default quota of 1,000:",
                 AwsCommand(
                     "service-quotas",
                     "RequestServiceQuotaIncrease",

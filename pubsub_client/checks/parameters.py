@@ -27,9 +27,9 @@ class ParametersAreValid(Check):
     """The pause parameter says `on`, and the configuration of the nested sign-in names this deployment's pools.
 
     Functions that attach read the pause parameter first: without it they attach nothing, and `pubsub detach --all`
-    sets it to `off`, so that nobody is attached again. Trigger, challenge and worker read the pools and the internal
-    app client from the other parameter, which a stack with the setting `attachment: self-attach` does not have. PS117
-    checks whether what it names exists.
+    sets it to `off`, so that the policy is not attached again. Trigger, challenge and worker read the pools and the
+    internal app client from the other parameter, which a stack with the setting `attachment: self-attach` does not
+    have. PS117 checks whether these exist.
     """
 
     id = "PS126"
@@ -72,7 +72,7 @@ def _wrong_pause(context: Context, name: str, value: str | None) -> Finding | No
             "no sweep attaches the policy.",
             resource=name,
             fix=[
-                "If users are to be attached again, from half a minute later on:",
+                "To attach the policy again; functions notice this within half a minute:",
                 PubSubCommand(("sweep", "--stack", context.stack, "--resume")),
             ],
         )
@@ -88,15 +88,15 @@ def _wrong_pause(context: Context, name: str, value: str | None) -> Finding | No
 def _wrong_configuration(context: Context, name: str, value: str | None) -> Finding | None:
     if value is None:
         return failed(
-            f"The parameter {name} does not exist: the trigger does not know its pools, and attaches nobody.",
+            f"The parameter {name} does not exist: the trigger does not know its pools and does not attach the policy.",
             resource=name,
             fix=_put(context, name, {}),
         )
     configuration = _parse(value)
     if missing := [each for each in _MEMBERS if not configuration.get(each)]:
         return failed(
-            f"The parameter {name} lacks {', '.join(missing)}: the trigger does not know its pools, and attaches "
-            "nobody.",
+            f"The parameter {name} lacks {', '.join(missing)}: the trigger does not know its pools and does "
+            "not attach the policy.",
             resource=name,
             fix=_put(context, name, configuration, overwrite=True),
         )
@@ -104,7 +104,7 @@ def _wrong_configuration(context: Context, name: str, value: str | None) -> Find
     if configuration["userPoolProvider"] != provider:
         return failed(
             f"The parameter {name} names the user pool {configuration['userPoolProvider']}, not {provider}: the "
-            "identity pool refuses the tokens of the nested sign-in, and nobody is attached.",
+            "identity pool refuses the tokens of the nested sign-in, and the policy is not attached.",
             resource=name,
             fix=_put(context, name, {**configuration, "userPoolProvider": provider}, overwrite=True),
         )

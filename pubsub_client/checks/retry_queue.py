@@ -50,7 +50,7 @@ class QueuesAreThere(Check):
 def _look_at_queues(context: Context) -> Finding:
     dead_letters, retries = (context.output(each) for each in (Output.DEAD_LETTER_QUEUE_URL, Output.RETRY_QUEUE_URL))
     for url, so in (
-        (dead_letters, "an attachment that keeps failing is lost after 14 days, and nobody is told"),
+        (dead_letters, "an attachment that keeps failing is lost after 14 days, without an alarm"),
         (retries, "what a sign-in cannot attach in time is lost"),
     ):
         attributes = _attributes(context, url)

@@ -25,15 +25,15 @@ NO_ROUTE = "the stack is of an older version, which has no self-attach"
 _KEY = "POST /self-attach"
 _IAM = "AWS_IAM"
 _API_GATEWAY = "apigateway.amazonaws.com"
-_SO = "nobody can self-attach"
+_SO = "users cannot self-attach"
 
 
 class SelfAttachRouteWorks(Check):
     """The route `POST /self-attach` is authorized by IAM and invokes its function, which can run.
 
     It serves users whom the trigger cannot attach, such as those with MFA, and everybody with the setting `attachment:
-    self-attach`. Without IAM authorization the function is told no identity. Its state and configuration are checked as
-    PS127 and PS119 check those of the sign-in.
+    self-attach`. Without IAM authorization the function does not receive the identity. Its state and configuration
+    are checked as PS127 and PS119 check those of the sign-in.
     """
 
     id = "PS129"
@@ -90,7 +90,7 @@ def _wrong_route(
     if route.get("AuthorizationType") != _IAM:
         return failed(
             f"The route {_KEY} of the HTTP API {api_id} is authorized by {route.get('AuthorizationType')}, not {_IAM}: "
-            f"its function is told no identity, and {_SO}.",
+            f"its function does not receive the identity, and {_SO}.",
             resource=api_id,
             fix=AwsCommand("apigatewayv2", "UpdateRoute", {**where, "AuthorizationType": _IAM}, safe=True),
         )

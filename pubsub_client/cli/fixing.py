@@ -100,7 +100,7 @@ class Fixing:
             if self.interrupted:
                 self._leave_out(result, commands, "interrupted")
             elif not commands:
-                self._show(f"  {result.check.id}  is left to you: its fix is not of the safe kind")
+                self._show(f"  {result.check.id}  is left to you: --fix does not run this kind of fix")
             elif blocking := _blocking(result, unguarded):
                 self._leave_out(result, commands, unguarded[blocking].reason)
             elif self._run_all(result.check.id, commands):
