@@ -12,7 +12,7 @@ import typer.main
 
 from pubsub_client.checks.catalogue import CHECKS
 from pubsub_client.cli import app
-from tests.docs.pages import REPOSITORY, code_spans, pages, text_of
+from tests.docs.pages import REPOSITORY, code_spans, commands, pages, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,3 +76,10 @@ def _anchors(file: Path) -> Iterator[str]:
 def _tests() -> Iterator[str]:
     for file in (REPOSITORY / "tests").rglob("test_*.py"):
         yield from re.findall(r"def (test_\w+)", file.read_text())
+
+
+def test_the_tutorial_says_that_it_needs_the_aws_cli() -> None:
+    """``make setup`` does not install it; the environment of the tests has it all the same."""
+    installed = (REPOSITORY / "requirements.txt").read_text()
+    assert any(each.text.startswith("aws ") for each in commands("docs/tutorial.md"))
+    assert "awscli==" in installed or "AWS CLI" in text_of("docs/tutorial.md").partition("## 1.")[0]
