@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
@@ -11,12 +12,15 @@ from pathlib import Path
 from pubsub_client.checks.check import CouldNotRunError
 
 _MODE = 0o666
+_CANNOT_BE_REPLACED = {errno.EACCES, errno.EBUSY, errno.EROFS}
+"""The directory accepts no new file, or the file is a mount point, such as a single file mounted into a container."""
 
 
 def replace_file(option: str, file: Path, text: str) -> None:
     """Write the file as a whole or not at all; whoever reads it meanwhile reads the old one.
 
-    A file that is there keeps its permissions. What is no regular file, such as a pipe, is written to.
+    A file that is there keeps its permissions. A pipe and other special files are written to, and so is a file that
+    cannot be replaced.
 
     Args:
         option: the option that names it.
@@ -32,7 +36,7 @@ def replace_file(option: str, file: Path, text: str) -> None:
         if mode is None:
             file.write_text(text, encoding="utf-8")
         else:
-            _replace(target, text, mode)
+            _replace_or_overwrite(target, text, mode)
     except OSError as error:
         raise CouldNotRunError(f"{option}: {file} cannot be written: {error.strerror}") from error
 
@@ -46,6 +50,15 @@ def _mode(file: Path) -> int | None:
         os.umask(mask)
         return _MODE & ~mask
     return stat.S_IMODE(there.st_mode) if stat.S_ISREG(there.st_mode) else None
+
+
+def _replace_or_overwrite(target: Path, text: str, mode: int) -> None:
+    try:
+        _replace(target, text, mode)
+    except OSError as error:
+        if error.errno not in _CANNOT_BE_REPLACED or not target.exists():
+            raise
+        target.write_text(text, encoding="utf-8")
 
 
 def _replace(target: Path, text: str, mode: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
@@ -67,6 +68,23 @@ def test_nothing_is_left_of_a_failure(tmp_path: Path, monkeypatch: pytest.Monkey
         replace_file("--file", file, "new")
     assert [each.name for each in tmp_path.iterdir()] == ["outputs.json"]
     assert file.read_text() == "old"
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EBUSY, errno.EROFS])
+def test_a_file_that_cannot_be_replaced_is_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    file = tmp_path / "results.xml"
+    file.write_text("old and longer")
+    monkeypatch.setattr("pathlib.Path.replace", refuse)
+    replace_file("--junit", file, "new")
+    assert file.read_text() == "new"
+    assert [each.name for each in tmp_path.iterdir()] == ["results.xml"]
+    with pytest.raises(CouldNotRunError, match=r"another.xml cannot be written"):
+        replace_file("--junit", tmp_path / "another.xml", "new")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
