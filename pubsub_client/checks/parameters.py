@@ -123,7 +123,7 @@ def _parse(value: str) -> dict[str, Any]:
 def _put(context: Context, name: str, known: dict[str, Any], *, overwrite: bool = False) -> Fix:
     """Return the command that writes the parameter as the stack did, with the members that are right as they are.
 
-    Functions keep a value that they could read for up to five minutes.
+    Functions read it again within 30 seconds, and keep the last value that they could read.
     """
     client_id = known.get("internalClientId") or _internal_client(context)
     if client_id is None:
