@@ -41,7 +41,7 @@ def destroy(profile: str | None, region: str | None, environment: str | None, *,
         return 1
     pool = stack.outputs.get(Output.USER_POOL_ID)
     if pool and stack.user_pool_kept and stack.user_pool_made:
-        print(_kept(pool, stack.outputs.get(Output.USER_POOL_CLIENT_ID)))
+        print(kept(pool, stack.outputs.get(Output.USER_POOL_CLIENT_ID), target.settings.attachment))
     return 0
 
 
@@ -162,12 +162,12 @@ def _users(target: Target, stack: DeployedStack) -> int | None:
         return None
 
 
-def _kept(user_pool_id: str, client_id: str | None) -> str:
-    """Say what is kept, and with which settings it is deployed on again."""
+def kept(user_pool_id: str, client_id: str | None, attachment: str) -> str:
+    """Say what is kept, and with which settings to deploy on it again; without ``attachment`` it would be another."""
     adopt = {"userPoolId": user_pool_id} | ({"userPoolClientIds": [client_id]} if client_id else {})
-    settings = json.dumps({"adopt": adopt, "attachment": "sign-in"})
-    kept = f"kept: user pool {user_pool_id}{f', app client {client_id}' if client_id else ''}."
-    return f"{kept} To deploy on it again, add to the environment's settings in cdk.json: {settings}"
+    settings = json.dumps({"adopt": adopt, "attachment": attachment})
+    pool = f"kept: user pool {user_pool_id}{f', app client {client_id}' if client_id else ''}."
+    return f"{pool} To deploy on it again, add to the environment's settings in cdk.json: {settings}"
 
 
 def _confirm(stack: str) -> None:

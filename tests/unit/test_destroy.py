@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from deployment.destroy import kept
+from stacks.settings import read_settings
+
+_POOL, _CLIENT = "eu-west-1_AbCdEfGhI", "1234567890abcdefghijklmnop"
+
+
+@pytest.mark.parametrize("attachment", ["sign-in", "self-attach"])
+@pytest.mark.parametrize("client_id", [_CLIENT, None])
+def test_the_settings_for_a_kept_user_pool_are_valid_and_keep_the_attachment(
+    client_id: str | None, attachment: str
+) -> None:
+    printed = kept(_POOL, client_id, attachment)
+    settings = read_settings({"environments": {"prod": json.loads(printed.partition("cdk.json: ")[2])}}, "prod")
+    assert settings.adopt.user_pool_id == _POOL
+    assert settings.adopt.user_pool_client_ids == ([client_id] if client_id else [])
+    assert settings.attachment == attachment
