@@ -13,6 +13,8 @@ DEV_DONE := $(VENV)/.dev-done
 PIP_HAS = $$($(BIN)/python -m pip config get global.$(1) 2>/dev/null)
 RUN_UV = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$(call PIP_HAS,index-url)}}" \
   SSL_CERT_FILE="$${SSL_CERT_FILE:-$${PIP_CERT:-$(call PIP_HAS,cert)}}" $(BIN)/uv --quiet
+# What is cached needs no network: the hashes of the lock files say that it is the right thing.
+CACHED_OR_NEW = $(RUN_UV) --offline $(1) 2>/dev/null || $(RUN_UV) $(1)
 INTO_VENV = --python $(BIN)/python --system-certs
 LOCK = $(RUN_UV) pip compile --system-certs --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 WEB := examples/amplify-web
@@ -43,20 +45,20 @@ $(SETUP_DONE): requirements.txt pyproject.toml package-lock.json
 	@$(PYTHON) -m venv $(VENV)
 	@sed -n '/^uv==/,/[^\]$$/p' requirements.txt >$(VENV)/uv.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(VENV)/uv.txt
-	@$(RUN_UV) pip sync $(INTO_VENV) --require-hashes requirements.txt
+	@$(call CACHED_OR_NEW,pip sync $(INTO_VENV) --require-hashes requirements.txt)
 	@$(RUN_UV) pip install $(INTO_VENV) --no-deps --no-build-isolation --editable .
 	@echo "setup: the CDK CLI into node_modules"
-	@$(BIN)/npm ci --silent
+	@$(BIN)/npm ci --loglevel=error --prefer-offline >/dev/null
 	@touch $@
 
 $(DEV_DONE): requirements-dev.txt $(SETUP_DONE)
 	@echo "setup: what checks and tests need, into $(VENV)"
-	@$(RUN_UV) pip install $(INTO_VENV) --require-hashes --requirement requirements-dev.txt
+	@$(call CACHED_OR_NEW,pip install $(INTO_VENV) --require-hashes --requirement requirements-dev.txt)
 	@touch $@
 
 $(WEB_DONE): $(WEB)/package-lock.json | $(SETUP_DONE)
 	@echo "setup: the web example's packages into $(WEB)/node_modules"
-	@cd $(WEB) && npm ci --silent
+	@cd $(WEB) && npm ci --loglevel=error --prefer-offline >/dev/null
 	@touch $@
 
 smoke: setup ## deploy onto a fresh embedded cloud, run the smoke test, destroy

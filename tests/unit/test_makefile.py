@@ -10,6 +10,7 @@ import pytest
 
 _MAKEFILE = Path(__file__).parents[2] / "Makefile"
 _UV = """#!/bin/sh
+case "$*" in *--offline*) [ -e cached ] || exit 1 ;; esac
 echo "index=$UV_DEFAULT_INDEX further=$UV_INDEX certificates=$SSL_CERT_FILE arguments=$*"
 """
 _SETTINGS = (
@@ -75,6 +76,14 @@ def test_settings_of_uv_itself_come_first(project: Path) -> None:
     own = {"UV_DEFAULT_INDEX": "https://own.example/simple", "UV_INDEX": "https://further.example/simple"}
     called = _install(project, {**own, "PIP_INDEX_URL": "https://index.example/simple"})
     assert "index=https://own.example/simple further=https://further.example/simple " in called
+
+
+@pytest.mark.parametrize("is_cached", [True, False])
+def test_the_network_is_used_only_for_what_is_not_cached(project: Path, is_cached: bool) -> None:
+    if is_cached:
+        (project / "cached").touch()
+    calls = [each for each in _install(project, {}).splitlines() if "arguments=" in each]
+    assert ["--offline" in each for each in calls] == [is_cached]
 
 
 def test_environment_whose_python_is_gone_is_made_again(project: Path) -> None:
