@@ -55,6 +55,9 @@ def in_front_of(application: Application) -> Application:
 
 
 async def _own_answer(scope: Scope, receive: Receive) -> object:
+    # Browsers send it, even to a loopback address: a page of anybody could set faults or have a state written.
+    if any(name == b"origin" for name, _ in scope["headers"]):
+        raise ValueError("header Origin: web pages may not use this address")
     path, method = scope["path"], scope["method"]
     if method == "GET" and path in _GET:
         return _GET[path]()
