@@ -59,23 +59,23 @@ def _install(project: Path, settings: dict[str, str]) -> str:
 
 
 def test_uv_uses_the_index_of_pip_and_no_argument_has_its_password(project: Path) -> None:
-    called = _install(project, {"PIP_INDEX_URL": "https://user:password@index.example/simple"})
-    assert "index=https://user:password@index.example/simple " in called
+    called = _install(project, {"PIP_INDEX_URL": "https://user:password@index.example/python"})
+    assert "index=https://user:password@index.example/python " in called
     assert "password" not in called.partition("arguments=")[2]
 
 
 def test_uv_uses_index_and_certificates_of_pips_configuration(project: Path) -> None:
     configuration = project / "pip.conf"
-    configuration.write_text("[global]\nindex-url = https://index.example/simple\ncert = /etc/company.pem\n")
+    configuration.write_text("[global]\nindex-url = https://index.example/python\ncert = /etc/company.pem\n")
     called = _install(project, {"PIP_CONFIG_FILE": str(configuration)})
-    assert "index=https://index.example/simple " in called
+    assert "index=https://index.example/python " in called
     assert "certificates=/etc/company.pem " in called
 
 
 def test_settings_of_uv_itself_come_first(project: Path) -> None:
-    own = {"UV_DEFAULT_INDEX": "https://own.example/simple", "UV_INDEX": "https://further.example/simple"}
-    called = _install(project, {**own, "PIP_INDEX_URL": "https://index.example/simple"})
-    assert "index=https://own.example/simple further=https://further.example/simple " in called
+    own = {"UV_DEFAULT_INDEX": "https://own.example/python", "UV_INDEX": "https://further.example/python"}
+    called = _install(project, {**own, "PIP_INDEX_URL": "https://index.example/python"})
+    assert "index=https://own.example/python further=https://further.example/python " in called
 
 
 @pytest.mark.parametrize("is_cached", [True, False])
