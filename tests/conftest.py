@@ -32,7 +32,7 @@ settings.register_profile("untimed", settings.default, deadline=None)
 settings.load_profile("untimed")
 
 _TIERS = ["e2e", "docs", "browser", "integration", "unit"]
-"""The folders in the order in which they run: the longest files first, so that no process has a long one left at the end."""
+"""The folders in the order in which they run: long files first, so that no process has a long one left at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
