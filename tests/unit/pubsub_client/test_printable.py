@@ -153,6 +153,14 @@ def test_a_newline_of_others_begins_no_line_of_ours(path: str) -> None:
     assert [line for line in lines if line.startswith(("PS401", "pubsub: all"))] == []
 
 
+def test_results_keep_their_colours_where_they_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    assert "\x1b[1;31mFAILED" in _on_streams(_report, "x", terminal=True)
+    assert "\x1b[" not in _on_streams(_report, "x")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b[1;31mFAILED" in _on_streams(_report, "x")
+
+
 def test_markup_is_text() -> None:
     assert "[red]markup[/red] [link=" in _on_streams(_report, _HOSTILE)
 
