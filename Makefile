@@ -28,6 +28,8 @@ TARGET := $(if $(PROFILE),--profile $(PROFILE)) $(if $(REGION),--region $(REGION
   $(if $(ENVIRONMENT),--environment $(ENVIRONMENT)) $(if $(filter 1,$(YES)),--yes)
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Container images often set this. Python would compile aws_cdk for 4 s in each process.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup smoke test test-unit local local-down demo deploy destroy check bench lock clean
