@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _GROUP = typer.main.get_command(app)
 _OPTIONS = {
-    name: {option for parameter in command.params for option in parameter.opts + parameter.secondary_opts} | {"--help"}
+    name: {option for each in command.load().params for option in each.opts + each.secondary_opts} | {"--help"}
     for name, command in _GROUP.commands.items()  # type: ignore[attr-defined]
 }
 

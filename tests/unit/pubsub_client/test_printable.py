@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-import os
 import re
 import subprocess
 import sys
@@ -29,13 +28,14 @@ from pubsub_client.checks.runner import Result
 from pubsub_client.cli import app as pubsub
 from pubsub_client.cli import options
 from pubsub_client.cli.checking import Checking
+from pubsub_client.cli.console import TerminalConsole
 from pubsub_client.cli.junit import as_junit
 from pubsub_client.cli.message_line import as_json, as_text
 from pubsub_client.cli.redrive import _Redrive
 from pubsub_client.cli.report import Progress
 from pubsub_client.cli.standard_output import write_line
 from pubsub_client.cli.subscribe import _tell as tell_of_subscription
-from pubsub_client.cli.terminal import EscapedStream, EscapingGroup, TerminalConsole
+from pubsub_client.cli.terminal import EscapedStream, EscapingGroup
 from pubsub_client.cli.told import Told, tell
 from pubsub_client.operations.failure import not_done
 
@@ -242,8 +242,3 @@ class TestCommands:
     @pytest.mark.parametrize("application", [pubsub, deployment.__main__.app], ids=["pubsub", "deployment"])
     def test_every_program_escapes(self, application: typer.Typer) -> None:
         assert application.info.cls is EscapingGroup
-
-    def test_help_keeps_its_colours(self) -> None:
-        command = [sys.executable, "-m", "pubsub_client", "doctor", "--help"]
-        done = subprocess.run(command, env=os.environ | {"FORCE_COLOR": "1"}, capture_output=True, check=True)
-        assert b"\x1b[" in done.stdout
