@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import logging
 import os
 import signal
+import socket
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -16,7 +19,6 @@ from local_cloud.environment import ACCOUNT_ID, CREDENTIALS, HOST, without_aws
 from local_cloud.function_processes import FUNCTION_RUNTIME, fork_server
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Collection
 
 STAY = b"stay"
@@ -104,6 +106,7 @@ async def _serve(listener: socket.socket, without: Collection[str], exit_with_pa
         execution_consistency,
         function_processes,
         permission_propagation,
+        service_models,
     )
     from local_cloud.front import in_front_of
 
@@ -114,6 +117,7 @@ async def _serve(listener: socket.socket, without: Collection[str], exit_with_pa
     execution_consistency.install()
     calls.install()
     function_processes.install()
+    service_models.install()
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -141,3 +145,24 @@ def _wait_for_parent(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> N
         told += read
     if told != STAY and not loop.is_closed():
         loop.call_soon_threadsafe(ended.set)
+
+
+def main() -> None:
+    """Serve as :meth:`LocalCloud.start` asks; the command line and the AWS SDK would make each start slower."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--listener", type=int, required=True)
+    parser.add_argument("--region", required=True)
+    parser.add_argument("--without", action="append", default=[])
+    parser.add_argument("--saved", type=Path)
+    options = parser.parse_args()
+    listener = socket.socket(fileno=options.listener)
+    from local_cloud.behaviours import BehaviourError
+
+    try:
+        serve(listener, options.region, without=options.without, saved=options.saved, exit_with_parent=True)
+    except (BehaviourError, saved_state.SavedStateError) as error:
+        sys.exit(f"local_cloud: {error}")
+
+
+if __name__ == "__main__":
+    main()
