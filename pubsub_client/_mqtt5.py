@@ -209,13 +209,8 @@ class Mqtt5Link:
 
 
 def _publish_packet(packet: Packet) -> mqtt5.PublishPacket:
-    return mqtt5.PublishPacket(
-        topic=packet.topic,
-        payload=packet.payload,
-        qos=_QOS[packet.qos],
-        retain=packet.retain,
-        content_type=packet.content_type,
-    )
+    topic, payload, qos, retain, content_type = packet
+    return mqtt5.PublishPacket(payload, _QOS[qos], retain, topic, content_type=content_type)
 
 
 def _answer_of(result: mqtt5.PublishCompletionData | mqtt5.SubackPacket | mqtt5.UnsubackPacket) -> Answer:
