@@ -13,6 +13,7 @@ from local_cloud.process import LocalCloud
 from pubsub_client.outputs import SIGN_IN_OUTPUTS, Output
 from tests.e2e.conftest import PASSWORD, Deployment, check, deployed, synthesize
 from tests.e2e.totp import set_up_totp, sign_in_with_totp
+from tests.integration.local_cloud.user_pool import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _AT_SIGN_IN = {"groups": ["admins"], "mfa": "optional"}
 _ALONE = _AT_SIGN_IN | {"attachment": "self-attach"}
+_OTHER_SECRET = "A" * 32
 _USER = "from-before"
 """A user who signed in before the update to self-attach."""
 
@@ -143,8 +145,8 @@ class TestMfa:
 
     def test_trigger_skips_a_user_with_mfa_whose_id_token_attaches(self, at_sign_in: Deployment) -> None:
         name = at_sign_in.make_user()
+        at_sign_in.wait_until_attached(at_sign_in.identity_id(at_sign_in.sign_in(name)))
         secret = set_up_totp(at_sign_in, name)
-        at_sign_in.wait_until_nothing_is_owed()
         assert at_sign_in.pubsub("detach", "--user", name).returncode == 0
         lines, before = len(at_sign_in.trigger_lines()), at_sign_in.cloud.calls()
         tokens = sign_in_with_totp(at_sign_in, name, secret)
@@ -161,12 +163,13 @@ class TestMfa:
         self, at_sign_in: Deployment
     ) -> None:
         name = at_sign_in.make_user()
+        at_sign_in.wait_until_attached(at_sign_in.identity_id(at_sign_in.sign_in(name)))
         secret = set_up_totp(at_sign_in, name)
-        at_sign_in.wait_until_nothing_is_owed()
         done = at_sign_in.pubsub("doctor", "--user", name, "--password-stdin", "--json", stdin=PASSWORD)
         found = check(json.loads(done.stdout), "PS121")
         assert (done.returncode, found["status"]) == (0, "skipped"), done.stdout
         assert "SOFTWARE_TOKEN_MFA" in found["cause"]
+        assert refusal(lambda: sign_in_with_totp(at_sign_in, name, _OTHER_SECRET))[0] == "CodeMismatchException"
         tokens = sign_in_with_totp(at_sign_in, name, secret)
         assert at_sign_in.attached_policies(at_sign_in.identity_id(tokens)) == [at_sign_in.policy_name]
         assert at_sign_in.pubsub("doctor", "--id-token", "-", stdin=tokens["IdToken"]).returncode == 0
