@@ -15,7 +15,7 @@ from deployment.cdk_cli import JSII_NODE, REPOSITORY
 from pubsub_client._printable import one_line
 from pubsub_client.checks.aws import Aws
 from pubsub_client.checks.check import CouldNotRunError
-from pubsub_client.cli.terminal import TerminalConsole
+from pubsub_client.cli.console import TerminalConsole
 from pubsub_client.operations.failure import aws_errors_explained
 from stacks.settings import CONTEXT_KEY, Settings, check_region, read_settings
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from local_cloud import saved_state
 from local_cloud.environment import ACCOUNT_ID, CREDENTIALS, HOST, without_aws
+from local_cloud.function_processes import FUNCTION_RUNTIME, fork_server
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -24,7 +25,6 @@ STAY = b"stay"
 """Read from standard input, it lets the server outlive who has started it."""
 
 _GRACE_SECONDS = 2.0
-_FUNCTION_RUNTIME = Path(__file__).parent / "function_runtime"
 
 
 def serve(
@@ -57,6 +57,7 @@ def serve(
 
         asyncio.new_event_loop().run_until_complete(_serve(listener, without, exit_with_parent))
         lambda_runtime.reset()  # ends the functions' processes, those at work too
+        fork_server.end()
     # A call may still wait on a thread, which asyncio.run and sys.exit would wait for.
     os._exit(0)
 
@@ -85,7 +86,7 @@ def _configure_ministack(port: int, region: str, scratch: str) -> None:
         # Functions run as processes. No Docker is found: ministack would remove every container of another
         # ministack on this machine when it starts and ends.
         "LAMBDA_EXECUTOR": "local",
-        "PYTHONPATH": str(_FUNCTION_RUNTIME),
+        "PYTHONPATH": str(FUNCTION_RUNTIME),
         "DOCKER_HOST": f"unix://{scratch}/no-docker.sock",
     }
     os.environ.clear()
@@ -103,6 +104,7 @@ async def _serve(listener: socket.socket, without: Collection[str], exit_with_pa
         calls,
         credentials_lifetime,
         execution_consistency,
+        function_processes,
         permission_propagation,
         service_models,
     )
@@ -114,6 +116,7 @@ async def _serve(listener: socket.socket, without: Collection[str], exit_with_pa
     permission_propagation.install()
     execution_consistency.install()
     calls.install()
+    function_processes.install()
     service_models.install()
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()

@@ -78,10 +78,11 @@ class Outbox:
         if self._options.refuse_when_full and self._is_full():
             letter.answer.set_exception(QueueFull(packet.topic, self._options.size))
             return letter.answer
+        if self._send and not self._waiting and self._may_send(letter):
+            self._hand_over(self._send, letter)
+            return letter.answer
         self._waiting.append(letter)
-        if self._send:
-            self._hand_over_more()
-        else:
+        if not self._send:
             letter.deadline = self._loop.time() + self._options.seconds
             self._expire()
         return letter.answer
@@ -140,22 +141,21 @@ class Outbox:
             return
         self._handing_over = True
         try:
-            while self._send and (letter := self._next()):
-                self._sent[letter] = None
-                self._send(letter.packet, partial(self._answered, letter))
+            while self._send and self._waiting and self._may_send(self._waiting[0]):
+                letter = self._waiting.popleft()
+                if not letter.answer.done():
+                    self._hand_over(self._send, letter)
         finally:
             self._handing_over = False
 
-    def _next(self) -> _Letter | None:
-        """Remove and return the next message to send; None if there is none or it has to wait."""
-        while self._waiting and len(self._sent) < self._options.size:
-            letter = self._waiting[0]
-            if self._sent and (letter.losses > 1 or next(iter(self._sent)).losses > 1):
-                return None
-            self._waiting.popleft()
-            if not letter.answer.done():
-                return letter
-        return None
+    def _may_send(self, letter: _Letter) -> bool:
+        """Whether there is room for a message, and neither it nor a sent one was lost twice."""
+        sent = self._sent
+        return not sent or (len(sent) < self._options.size and letter.losses < 2 and next(iter(sent)).losses < 2)
+
+    def _hand_over(self, send: Send, letter: _Letter) -> None:
+        self._sent[letter] = None
+        send(letter.packet, partial(self._answered, letter))
 
     def _answered(self, letter: _Letter, answer: Answer) -> None:
         del self._sent[letter]

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import create_loader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from botocore.loaders import Loader
 
 
 class UnusableConfigurationError(BotoCoreError):
@@ -42,13 +46,22 @@ def sdk_session(profile: str | None = None, region: str | None = None) -> boto3.
         botocore.exceptions.ProfileNotFound: there is no such profile.
         botocore.exceptions.ConfigParseError: the AWS configuration cannot be read.
     """
-    chosen = region or region_of_environment()
-    if chosen or os.environ.get("AWS_DEFAULT_REGION") != "":
-        return _Session(profile_name=profile, region_name=chosen)
     core = botocore.session.Session(profile=profile)
-    # The session's own variable cannot hide the environment's with nothing.
-    core.get_component("config_store").set_config_variable("region", core.get_scoped_config().get("region"))
-    return _Session(botocore_session=core)
+    loader = _loader(core.get_config_variable("data_path"))
+    core.register_component("data_loader", loader)
+    region = region or region_of_environment()
+    if not region and os.environ.get("AWS_DEFAULT_REGION") == "":
+        # The session's own variable cannot hide the environment's with nothing.
+        core.get_component("config_store").set_config_variable("region", core.get_scoped_config().get("region"))
+    session = _Session(botocore_session=core, region_name=region)
+    loader.search_paths[:] = dict.fromkeys(loader.search_paths)  # each session of boto3 adds boto3's own
+    return session
+
+
+@cache
+def _loader(data_path: str | None) -> Loader:
+    """Return what reads the descriptions of services: megabytes, of which every session keeps its own by default."""
+    return create_loader(data_path)
 
 
 class _Session(boto3.Session):

@@ -10,7 +10,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
-from pycognito.aws_srp import AWSSRP
 
 from pubsub_client.exceptions import SignInError
 
@@ -72,6 +71,8 @@ def sign_in_with_srp(
         SignInError: Cognito asks for more than the password, or the app client allows neither flow.
         botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError: it refuses, or cannot be reached.
     """
+    from pycognito.aws_srp import AWSSRP  # imports requests, jwt and cryptography
+
     srp = AWSSRP(user_name, password, user_pool_id, client_id, client=client)
     parameters = srp.get_auth_params()
     try:

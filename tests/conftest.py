@@ -1,11 +1,17 @@
-"""For all tests: none reaches AWS, for the process has the environment of a child of the embedded cloud."""
+"""For all tests: none reaches AWS, for the process has the environment of a child of the embedded cloud.
+
+pytest-randomly shuffles the files and the tests of each file.
+"""
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import botocore.session
 import pytest
 from hypothesis import settings
 
@@ -23,9 +29,27 @@ os.environ.update(_KEPT)
 # In the background of a shell Ctrl-C is ignored, and so it would be by every program that a test interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# boto3 sessions share the descriptions of the services. Each would read them for 50 ms.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+
 # How long an example takes says something about the machine, not about the code.
 settings.register_profile("untimed", settings.default, deadline=None)
 settings.load_profile("untimed")
+
+_TIERS = ["e2e", "docs", "browser", "integration", "unit"]
+"""The folders in the order in which they run: long files first, so that no process has a long one left at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the random order within each tier, and run the tiers one after the other."""
+    tests = Path(__file__).parent
+    items.sort(key=lambda item: _TIERS.index(item.path.relative_to(tests).parts[0]))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print how to run the tests in the same order again."""
+    if seed := config.getoption("randomly_seed", None):
+        terminalreporter.write_line(f"To repeat this order: make test SEED={seed}")
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,6 @@ import ssl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cryptography import x509
-
 from pubsub_client._network import ca_bundle
 from pubsub_client.checks.blocked import (
     PATH,
@@ -201,6 +199,8 @@ class _Tunnel(http.client.HTTPConnection):
 
 
 def _issuer(secured: ssl.SSLSocket) -> str:
+    from cryptography import x509  # slow to import, and only TLS needs it
+
     der = secured.getpeercert(binary_form=True)
     if der is None:
         return "nobody"

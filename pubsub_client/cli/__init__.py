@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 from typing import NoReturn
 
@@ -12,27 +14,29 @@ except ImportError as error:  # the library alone was installed
     print(f"pubsub needs {error.name}: pip install 'amplify-pubsub[cli]'", file=sys.stderr)
     raise SystemExit(2) from None
 
-from botocore.exceptions import ConfigParseError, ProfileNotFound
-
 from pubsub_client._printable import one_line
-from pubsub_client.checks.check import CouldNotRunError
-from pubsub_client.cli.adopt import adopt
-from pubsub_client.cli.attach import attach
-from pubsub_client.cli.detach import detach
-from pubsub_client.cli.doctor import doctor
+from pubsub_client.cli.command import LazyCommand
 from pubsub_client.cli.exit_code import ExitCode
-from pubsub_client.cli.identity import identity
-from pubsub_client.cli.outputs import outputs
-from pubsub_client.cli.publish import publish
-from pubsub_client.cli.redrive import redrive
-from pubsub_client.cli.smoke import smoke
-from pubsub_client.cli.subscribe import subscribe
-from pubsub_client.cli.sweep import sweep
 from pubsub_client.cli.terminal import EscapingGroup
-from pubsub_client.exceptions import ConfigurationError, PubSubError
-from pubsub_client.operations.failure import NotDoneError
 
 __all__ = ["main"]
+
+SUMMARIES = {
+    "smoke": "Prove a deployment end to end: sign-in, attachment, connection, messages, refusals.",
+    "doctor": "Name the cause of a refused connection, and the command that mends it; read-only without --fix.",
+    "outputs": "Hand a deployment to a front end or a script.",
+    "publish": "Publish one message to a stack's AWS IoT, or to any broker over WebSocket.",
+    "subscribe": "Show messages of a stack's AWS IoT, or of any broker over WebSocket, as they come, until Ctrl-C.",
+    "identity": "Tell what is known of one identity: user, marker, attached policies, logins.",
+    "attach": "Attach the IoT policy to one identity; for a user as the sign-in does it, without a password.",
+    "detach": "Detach the IoT policy from one identity, until the user signs in or self-attaches; with --all from "
+    "everybody.",
+    "sweep": "Look at every identity, and attach the IoT policy where it is missing.",
+    "redrive": "Move dead letters back to the retry queue, whose worker then tries them again.",
+    "adopt": "Tell how to adopt pools and roles that are there already, and what that would change. Changes nothing "
+    "itself.",
+}
+"""The first line of each command's help, written here too so that the list of commands imports none of them."""
 
 app = typer.Typer(
     cls=EscapingGroup,
@@ -41,19 +45,32 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    rich_markup_mode=None,  # importing rich for it takes longer than all the rest
 )
-for command in (smoke, doctor, outputs, publish, subscribe, identity, attach, detach, sweep, redrive, adopt):
-    app.command()(command)
+for name, summary in SUMMARIES.items():
+    app.command(name, cls=LazyCommand, short_help=summary)(lambda: None)
+
+# At exit Python looks for reference cycles among all objects, a tenth of the doctor's start, although the process ends.
+atexit.register(gc.freeze)
 
 
 def main() -> NoReturn:
     """Run the command line; no traceback of an expected error reaches the user."""
     try:
         app()
-    except (CouldNotRunError, ConfigurationError, ConfigParseError, ProfileNotFound) as error:
-        print(f"pubsub: {one_line(str(error))}", file=sys.stderr)
-        sys.exit(ExitCode.COULD_NOT_RUN)
-    except (NotDoneError, PubSubError) as error:
-        print(f"pubsub: {error}", file=sys.stderr)
-        sys.exit(ExitCode.CHECK_FAILED)
+    except Exception as error:
+        # Imported by whatever raises them, but not by every command.
+        from botocore.exceptions import ConfigParseError, ProfileNotFound
+
+        from pubsub_client.checks.check import CouldNotRunError
+        from pubsub_client.exceptions import ConfigurationError, PubSubError
+        from pubsub_client.operations.failure import NotDoneError
+
+        if isinstance(error, (CouldNotRunError, ConfigurationError, ConfigParseError, ProfileNotFound)):
+            print(f"pubsub: {one_line(str(error))}", file=sys.stderr)
+            sys.exit(ExitCode.COULD_NOT_RUN)
+        if isinstance(error, (NotDoneError, PubSubError)):
+            print(f"pubsub: {error}", file=sys.stderr)
+            sys.exit(ExitCode.CHECK_FAILED)
+        raise
     sys.exit(ExitCode.PASSED)

@@ -14,12 +14,13 @@ import typer
 from pubsub_client._printable import one_line
 from pubsub_client.checks.check import Status
 from pubsub_client.checks.runner import Result, run_checks
+from pubsub_client.cli.console import TerminalConsole
 from pubsub_client.cli.exit_code import ExitCode
 from pubsub_client.cli.interrupting import cancel_on_sigterm
 from pubsub_client.cli.junit import as_junit
 from pubsub_client.cli.replacing import replace_file
-from pubsub_client.cli.report import Progress, as_json, exit_code, redacted
-from pubsub_client.cli.terminal import TerminalConsole
+from pubsub_client.cli.report import Progress, as_json, exit_code
+from pubsub_client.cli.told import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from pubsub_client.cli.console import TerminalConsole
 from pubsub_client.cli.exit_code import ExitCode
 from pubsub_client.cli.interrupting import interrupt_on_sigterm
-from pubsub_client.cli.terminal import TerminalConsole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+import threading
 from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
 
 if TYPE_CHECKING:
@@ -15,13 +16,14 @@ Result = TypeVar("Result")
 
 
 def interrupt_on_sigterm() -> None:
-    """Raise KeyboardInterrupt in the main thread when SIGTERM comes."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    """Raise KeyboardInterrupt when SIGTERM comes, as far as this is the main thread."""
+    if _in_main_thread():
+        signal.signal(signal.SIGTERM, _interrupt)
 
 
 def cancel_on_sigterm() -> None:
-    """Cancel this task when SIGTERM comes."""
-    if sys.platform != "win32":
+    """Cancel this task when SIGTERM comes, as far as it runs in the main thread."""
+    if sys.platform != "win32" and _in_main_thread():
         this_task = cast("asyncio.Task[object]", asyncio.current_task())
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this_task.cancel)
 
@@ -41,6 +43,11 @@ def run_until_interrupted(work: Coroutine[Any, Any, Result]) -> Result:
         return asyncio.run(run())
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
+
+
+def _in_main_thread() -> bool:
+    """Return whether Python lets this thread handle signals."""
+    return threading.current_thread() is threading.main_thread()
 
 
 def _interrupt(_signal: int, _frame: object) -> NoReturn:

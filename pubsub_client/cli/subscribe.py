@@ -16,11 +16,11 @@ from pubsub_client._printable import one_line
 from pubsub_client._topics import check_topic_filter
 from pubsub_client.cli import broker_options, options
 from pubsub_client.cli.broker import connected
+from pubsub_client.cli.console import TerminalConsole
 from pubsub_client.cli.exit_code import ExitCode
 from pubsub_client.cli.interrupting import run_until_interrupted
 from pubsub_client.cli.message_line import as_json, as_text
 from pubsub_client.cli.standard_output import reader_watched, write_line
-from pubsub_client.cli.terminal import TerminalConsole
 from pubsub_client.cli.told import Told, tell
 from pubsub_client.exceptions import TopicError
 from pubsub_client.operations.failure import NotDoneError

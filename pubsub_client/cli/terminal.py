@@ -1,7 +1,7 @@
 """The way to the terminal: whatever a command shows of others' text is escaped here.
 
 Everything that a command prints, logs or raises goes through :func:`escape_output`; what rich shows, through
-:class:`TerminalConsole`.
+:class:`pubsub_client.cli.console.TerminalConsole`.
 """
 
 from __future__ import annotations
@@ -11,31 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from rich.console import Console
-from rich.segment import Segment
 from typer.core import TyperGroup
 
 from pubsub_client._printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from rich.console import ConsoleOptions, RenderableType
-
-
-class TerminalConsole(Console):
-    """A console of rich that escapes what it shows, and takes nothing in it for markup or links."""
-
-    def __init__(self, *, stderr: bool = False, soft_wrap: bool = False) -> None:
-        super().__init__(stderr=stderr, soft_wrap=soft_wrap, highlight=False, markup=False, emoji=False)
-
-    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Render to segments; only rich's own may steer the terminal."""
-        for text, style, control in super().render(renderable, options):
-            if control:
-                yield Segment(text, style, control)
-            else:
-                yield Segment(printable(text), style.update_link(None) if style and style.link else style)
 
 
 @dataclass

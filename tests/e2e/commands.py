@@ -1,57 +1,71 @@
-"""Runs `pubsub` commands, each in a fork of a process that has imported it: importing is half of what one costs."""
+"""Runs `pubsub` in the test process: starting Python and importing modules is most of what a command costs."""
 
 from __future__ import annotations
 
-import multiprocessing
+import functools
+import logging
 import os
+import signal
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
-from typing import TYPE_CHECKING
+import threading
+import traceback
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import botocore.session
+from botocore.loaders import create_loader
+
+from pubsub_client.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["tests.e2e.commands", "pubsub_client.cli", "pubsub_client.checks.catalogue"])
-_SECONDS = 120
+_ONE_AT_A_TIME = threading.Lock()
+
+# Each command makes its own AWS session. They share the loaded service descriptions, which never change.
+botocore.session.create_loader = functools.cache(create_loader)
 
 
 def run_pubsub(
     arguments: Sequence[str], environment: Mapping[str, str], stdin: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command as from a shell, with this environment alone.
+    """Run a command as a shell would, with only these environment variables.
 
-    Raises:
-        subprocess.TimeoutExpired: it does not end.
+    Commands run one at a time, also from several threads. A test of signals, terminals, pipes or simultaneous commands
+    starts processes instead.
     """
-    with tempfile.TemporaryDirectory(prefix="pubsub-command-") as directory:
-        files = [Path(directory) / name for name in ("stdin", "stdout", "stderr")]
-        files[0].write_text(stdin)
-        process = _FORKS.Process(target=_run, args=(list(arguments), dict(environment), files))
-        process.start()
-        process.join(_SECONDS)
-        if process.is_alive():
-            process.kill()
-            process.join()
-            raise subprocess.TimeoutExpired(list(arguments), _SECONDS, *(each.read_text() for each in files[1:]))
-        code = process.exitcode
-        process.close()
-        return subprocess.CompletedProcess(list(arguments), code or 0, *(each.read_text() for each in files[1:]))
+    with ExitStack() as stack:
+        stack.enter_context(_ONE_AT_A_TIME)
+        streams: dict[str, Any] = {
+            name: stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8"))
+            for name in ("stdin", "stdout", "stderr")
+        }
+        streams["stdin"].write(stdin)
+        streams["stdin"].seek(0)
+        with ExitStack() as replaced:
+            if threading.current_thread() is threading.main_thread():
+                for number in (signal.SIGINT, signal.SIGTERM):
+                    replaced.callback(signal.signal, number, signal.getsignal(number))
+            replaced.callback(logging.root.setLevel, logging.root.level)
+            logging.root.setLevel(logging.WARNING)
+            replaced.enter_context(mock.patch.object(logging.root, "handlers", []))
+            replaced.enter_context(mock.patch.dict(os.environ, dict(environment), clear=True))
+            replaced.enter_context(mock.patch.multiple(sys, argv=["pubsub", *arguments], **streams))
+            code = _exit_code()
+        for each in streams.values():
+            each.seek(0)
+        return subprocess.CompletedProcess(list(arguments), code, streams["stdout"].read(), streams["stderr"].read())
 
 
-def _run(arguments: list[str], environment: dict[str, str], files: list[Path]) -> None:
-    """Be the command: with its standard streams, its environment, its arguments."""
-    os.environ.clear()
-    os.environ.update(environment)
-    flags = (os.O_RDONLY, os.O_WRONLY | os.O_CREAT, os.O_WRONLY | os.O_CREAT)
-    for number, (file, flag) in enumerate(zip(files, flags, strict=True)):
-        os.dup2(os.open(file, flag, 0o600), number)
-    sys.stdin, sys.stdout, sys.stderr = (
-        os.fdopen(number, mode, encoding="utf-8", closefd=False) for number, mode in enumerate("rww")
-    )
-    sys.argv = ["pubsub", *arguments]
-    from pubsub_client.cli import main
-
-    main()
+def _exit_code() -> int:
+    """Run `sys.argv` and return what would be the exit code of the process."""
+    try:
+        main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    except Exception:  # noqa: BLE001 - Python itself would print it
+        traceback.print_exc()
+        return 1

@@ -11,7 +11,8 @@ import pytest
 _MAKEFILE = Path(__file__).parents[2] / "Makefile"
 _UV = """#!/bin/sh
 case "$*" in *--offline*) [ -e cached ] || exit 1 ;; esac
-echo "index=$UV_DEFAULT_INDEX further=$UV_INDEX certificates=$SSL_CERT_FILE arguments=$*"
+echo "index=$UV_DEFAULT_INDEX further=$UV_INDEX certificates=$SSL_CERT_FILE" \\
+  "bytecode_off=$PYTHONDONTWRITEBYTECODE arguments=$*"
 """
 _SETTINGS = (
     "UV_DEFAULT_INDEX",
@@ -84,6 +85,10 @@ def test_the_network_is_used_only_for_what_is_not_cached(project: Path, is_cache
         (project / "cached").touch()
     calls = [each for each in _install(project, {}).splitlines() if "arguments=" in each]
     assert ["--offline" in each for each in calls] == [is_cached]
+
+
+def test_bytecode_is_kept_even_where_the_environment_forbids_it(project: Path) -> None:
+    assert "bytecode_off= " in _install(project, {"PYTHONDONTWRITEBYTECODE": "1"})
 
 
 def test_environment_whose_python_is_gone_is_made_again(project: Path) -> None:

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="AWS publishes its runtime client for Linux")
 
-_BUDGET_SECONDS = 2.5
 _COGNITO_SECONDS = 5.0
+_MOST_SIGN_INS = 10
+_TIME = {"BUDGET_SECONDS": "1.5", "QUEUE_SECONDS": "3"}
+"""Less to wait for a call that hangs, and more for the queue: a busy machine imports the SDK slowly."""
 
 
 def _event(deployment: Deployment, user: str) -> dict[str, Any]:
@@ -45,31 +47,44 @@ def _event(deployment: Deployment, user: str) -> dict[str, Any]:
 
 
 def _sign_in(trigger: Function, event: dict[str, Any]) -> Invocation:
-    """Let a user sign in, and see that the event comes back in time."""
+    """Sign a user in and check that the event comes back in time."""
     done = trigger.invoke(event)
     assert (done.kind, done.body) == ("response", event)
-    assert done.seconds < _BUDGET_SECONDS + 1
+    assert done.seconds < _COGNITO_SECONDS
     # From the import of the trigger, when the clock of a cold start begins.
-    assert done.line["Duration"] < (_BUDGET_SECONDS + 1) * 1000
+    assert done.line["Duration"] < _COGNITO_SECONDS * 1000
     return done
 
 
-def _attaches(deployment: Deployment, trigger: Function) -> str:
-    """See that a new user is attached, and return the name."""
+def _attach(deployment: Deployment, trigger: Function) -> str:
+    """Sign a new user in until the user is attached, and return the name.
+
+    More than one sign-in is needed where an import or the first clients take longer than the trigger has.
+    """
     user = deployment.make_user()
-    line = _sign_in(trigger, _event(deployment, user)).line
-    assert (line["outcome"], line["reason"]) == ("Attached", None)
+    event = _event(deployment, user)
+    lines = []
+    while not lines or (str(lines[-1]["reason"]).startswith("DeadlineExceededError") and len(lines) < _MOST_SIGN_INS):
+        lines.append(_sign_in(trigger, event).line)
+    assert (lines[-1]["outcome"], lines[-1]["reason"]) == ("Attached", None)
     marker = _event(deployment, user)["request"]["userAttributes"]["custom:pubsub_attachment"]
     assert deployment.attached_policies(marker.split("/")[1]) == [deployment.policy_name]
     return user
 
 
+def test_trigger_gives_up_before_lambda_and_cognito_do(deployment: Deployment) -> None:
+    name = deployment.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME]
+    deployed = deployment.cloud.client("lambda").get_function_configuration(FunctionName=name)
+    variables = deployed["Environment"]["Variables"]
+    longest = float(variables["BUDGET_SECONDS"]) + float(variables["QUEUE_SECONDS"])
+    assert longest < deployed["Timeout"] < _COGNITO_SECONDS
+
+
 @pytest.mark.parametrize("log_format", ["Text", "JSON"])
-def test_a_line_is_one_record_and_its_metrics_are_read(deployment: Deployment, tmp_path: Path, log_format: str) -> None:
-    with Function(
-        deployment, "post_authentication.handler", tmp_path, {"AWS_LAMBDA_LOG_FORMAT": log_format}
-    ) as trigger:
-        user = _attaches(deployment, trigger)
+def test_trigger_logs_one_record_per_sign_in(deployment: Deployment, tmp_path: Path, log_format: str) -> None:
+    variables = {"AWS_LAMBDA_LOG_FORMAT": log_format}
+    with Function(deployment, "post_authentication.handler", tmp_path, variables) as trigger:
+        user = _attach(deployment, trigger)
         line = _sign_in(trigger, _event(deployment, user)).line
         assert (line["outcome"], line["reason"]) == ("Skipped", "the marker is current")
         (directive,) = line["_aws"]["CloudWatchMetrics"]
@@ -78,24 +93,19 @@ def test_a_line_is_one_record_and_its_metrics_are_read(deployment: Deployment, t
         assert line["requestId"]
 
 
-@pytest.mark.parametrize("start", ["cold", "warm"])
 @pytest.mark.parametrize("hang", HANGS)
-def test_the_event_comes_back_in_time_the_attachment_is_queued_and_the_next_sign_in_attaches(
-    deployment: Deployment, way: Way, tmp_path: Path, hang: str, start: str
-) -> None:
+def test_trigger_queues_an_attachment_that_hangs(deployment: Deployment, way: Way, tmp_path: Path, hang: str) -> None:
+    """At a cold start and warm, and without a queue it returns the event too; the sign-in after that attaches."""
     with (
         deployment.worker_stopped(),
-        Function(deployment, "post_authentication.handler", tmp_path, way.variables()) as trigger,
+        Function(deployment, "post_authentication.handler", tmp_path, way.variables() | _TIME) as trigger,
     ):
-        if start == "warm":
-            _attaches(deployment, trigger)
-        first, second = (_event(deployment, deployment.make_user()) for _ in range(2))
+        first, second, third = (_event(deployment, deployment.make_user()) for _ in range(3))
         way.hang(hang)
-        done = _sign_in(trigger, first)
-        if start == "cold":
-            assert done.seconds_from_start < _COGNITO_SECONDS
-        assert (done.line["outcome"], done.line["reason"]) == ("Queued", "DeadlineExceededError")
-        assert _queued(deployment) == [first["userName"]]
+        cold = _sign_in(trigger, first)
+        assert cold.seconds_from_start < _COGNITO_SECONDS
+        assert (cold.line["outcome"], cold.line["reason"]) == ("Queued", "DeadlineExceededError")
+        assert _take_queued(deployment) == [first["userName"]]
 
         way.queue.silent = True
         line = _sign_in(trigger, second).line
@@ -103,11 +113,17 @@ def test_the_event_comes_back_in_time_the_attachment_is_queued_and_the_next_sign
         assert line["reason"].startswith("DeadlineExceededError; not queued: ")
 
         way.recover()
-        _attaches(deployment, trigger)
+        _attach(deployment, trigger)
+        _take_queued(deployment)
+
+        way.hang(hang)
+        warm = _sign_in(trigger, third)
+        assert (warm.line["outcome"], warm.line["reason"]) == ("Queued", "DeadlineExceededError")
+        assert _take_queued(deployment) == [third["userName"]]
 
 
-def _queued(deployment: Deployment) -> list[str]:
-    """Take what waits in the retry queue, and return the users' names."""
+def _take_queued(deployment: Deployment) -> list[str]:
+    """Take the messages of the retry queue, and return the users' names."""
     queue, url = deployment.cloud.client("sqs"), deployment.outputs[Output.RETRY_QUEUE_URL]
     messages = queue.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
     for message in messages:
@@ -115,7 +131,7 @@ def _queued(deployment: Deployment) -> list[str]:
     return [json.loads(each["Body"])["userName"] for each in messages]
 
 
-def test_an_import_of_the_sdk_that_hangs_costs_no_sign_in(deployment: Deployment, tmp_path: Path) -> None:
+def test_trigger_returns_the_event_while_the_import_of_the_sdk_hangs(deployment: Deployment, tmp_path: Path) -> None:
     hanging, goes_on = tmp_path / "hanging", tmp_path / "goes_on"
     hanging.mkdir()
     (hanging / "boto3.py").write_text(
@@ -127,10 +143,10 @@ def test_an_import_of_the_sdk_that_hangs_costs_no_sign_in(deployment: Deployment
         "del sys.modules['boto3']\n"
         "import boto3\n"
     )
-    variables = {"PYTHONPATH": str(hanging)}
+    variables = {"PYTHONPATH": str(hanging), "BUDGET_SECONDS": "1.5", "QUEUE_SECONDS": "0.1"}
     with Function(deployment, "post_authentication.handler", tmp_path, variables) as trigger:
         done = _sign_in(trigger, _event(deployment, deployment.make_user()))
         assert done.seconds_from_start < _COGNITO_SECONDS
         assert done.line["reason"] == "DeadlineExceededError; not queued: DeadlineExceededError"
         goes_on.touch()
-        _attaches(deployment, trigger)
+        _attach(deployment, trigger)

@@ -1,4 +1,4 @@
-"""Where AWS answers, and where something else does."""
+"""Where AWS answers, where something else does, and what clients share."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
+from pubsub_client._sdk_session import sdk_session
 from pubsub_client.checks.aws import Aws
 
 if TYPE_CHECKING:
@@ -32,3 +33,9 @@ def test_an_option_a_variable_and_a_profile_lead_elsewhere(monkeypatch: pytest.M
     monkeypatch.setenv("AWS_ENDPOINT_URL_COGNITO_IDENTITY", _ELSEWHERE)
     aws = Aws(region="us-east-1")
     assert [aws.own_endpoint_url(service) for service in _SERVICES] == [None, f"{_ELSEWHERE}/", None]
+
+
+def test_sessions_share_descriptions_of_services() -> None:
+    loaders = [sdk_session(region="eu-west-1")._session.get_component("data_loader") for _ in range(3)]
+    assert all(each is loaders[0] for each in loaders)
+    assert len(loaders[0].search_paths) == len({*loaders[0].search_paths})
