@@ -104,6 +104,7 @@ async def _serve(listener: socket.socket, without: Collection[str], exit_with_pa
         execution_consistency,
         function_processes,
         permission_propagation,
+        stack_polling,
     )
     from local_cloud.front import in_front_of
 
@@ -114,6 +115,7 @@ async def _serve(listener: socket.socket, without: Collection[str], exit_with_pa
     execution_consistency.install()
     calls.install()
     function_processes.install()
+    stack_polling.install()
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
