@@ -30,7 +30,7 @@ TARGET := $(if $(PROFILE),--profile $(PROFILE)) $(if $(REGION),--region $(REGION
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # uv leaves compiling to the first import. Where this variable forbids to keep the result, as in many container images, every
 # process compiles everything anew: the local cloud needs 2.4 s of CPU to start, not 0.5.
-export PYTHONDONTWRITEBYTECODE :=
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup smoke test test-unit local local-down demo deploy destroy check bench lock clean

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -76,23 +74,14 @@ def print_calls(state_dir: StateDirectory = DEFAULT_STATE) -> None:
 
 
 @app.command()
-def serve(
-    port: Port = None,
-    region: Region = DEFAULT_REGION,
-    without: Annotated[list[str] | None, typer.Option(hidden=True)] = None,
-    listener: Annotated[int | None, typer.Option(hidden=True)] = None,
-    saved: Annotated[Path | None, typer.Option(hidden=True)] = None,
-    exit_with_parent: Annotated[bool, typer.Option("--exit-with-parent", hidden=True)] = False,
-) -> None:
+def serve(port: Port = None, region: Region = DEFAULT_REGION) -> None:
     """Serve in the foreground until Ctrl-C."""
     from local_cloud.behaviours import BehaviourError
-    from local_cloud.saved_state import SavedStateError
     from local_cloud.server import serve as run_server
 
     try:
-        listening = listen(port) if listener is None else socket.socket(fileno=listener)
-        run_server(listening, region, without=without or (), saved=saved, exit_with_parent=exit_with_parent)
-    except (BehaviourError, SavedStateError) as error:
+        run_server(listen(port), region)
+    except BehaviourError as error:
         raise LocalCloudError(str(error)) from error
 
 

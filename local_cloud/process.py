@@ -16,10 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
 
-import boto3
-import botocore.session
-from botocore.config import Config
-
 from local_cloud.environment import ACCOUNT_ID, CREDENTIALS, DEFAULT_REGION, HOST, without_aws
 from local_cloud.faults import Effect, Fault, SetFault
 from local_cloud.faults.fault import (
@@ -32,10 +28,12 @@ from local_cloud.faults.fault import (
 )
 from local_cloud.own_addresses import ask
 from local_cloud.server import STAY
-from local_cloud.trigger_events import KEY as TRIGGER_EVENTS_KEY
+from local_cloud.trigger_events import ATTRIBUTES_KEY, AWS_TIMEOUT_SECONDS, TIMEOUT_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    import boto3
 
 _READY_SECONDS = 60.0
 _END_SECONDS = 15.0
@@ -56,6 +54,7 @@ class LocalCloud:
     region: str = DEFAULT_REGION
     account_id: str = ACCOUNT_ID
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _clients: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def start(
@@ -90,13 +89,11 @@ class LocalCloud:
                 [
                     sys.executable,
                     "-m",
-                    "local_cloud",
-                    "serve",
+                    "local_cloud.server",
                     "--listener",
                     str(listener.fileno()),
                     "--region",
                     region,
-                    "--exit-with-parent",
                     *options,
                 ],
                 cwd=Path(__file__).parent.parent,
@@ -144,14 +141,18 @@ class LocalCloud:
 
     def client(self, service: str) -> Any:
         """Return a boto3 client with an administrator's credentials; this process's AWS settings do not matter."""
-        return _session().client(
-            service,  # type: ignore[call-overload]
-            region_name=self.region,
-            endpoint_url=self.endpoint_url,
-            config=Config(proxies={}),
-            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-        )
+        if service not in self._clients:
+            from botocore.config import Config  # the commands that call no service start without it
+
+            self._clients[service] = _session().client(
+                service,  # type: ignore[call-overload]
+                region_name=self.region,
+                endpoint_url=self.endpoint_url,
+                config=Config(proxies={}),
+                aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            )
+        return self._clients[service]
 
     def calls(self) -> dict[str, int]:
         """Return how often each operation was called since the start: ``{"iot:AttachPolicy": 1}``."""
@@ -233,11 +234,21 @@ class LocalCloud:
     def only_readable_attributes_in_events(self) -> Iterator[None]:
         """Let triggers receive only the attributes that the app client may read, in this block."""
         url = f"{self.endpoint_url}/_local_cloud/trigger-events"
-        ask(url, "POST", {TRIGGER_EVENTS_KEY: True})
+        ask(url, "POST", {ATTRIBUTES_KEY: True})
         try:
             yield
         finally:
-            ask(url, "POST", {TRIGGER_EVENTS_KEY: False})
+            ask(url, "POST", {ATTRIBUTES_KEY: False})
+
+    @contextmanager
+    def trigger_timeout(self, seconds: float) -> Iterator[None]:
+        """Let Cognito wait so many seconds, not five, for the answer of a PostAuthentication trigger, in this block."""
+        url = f"{self.endpoint_url}/_local_cloud/trigger-events"
+        ask(url, "POST", {TIMEOUT_KEY: seconds})
+        try:
+            yield
+        finally:
+            ask(url, "POST", {TIMEOUT_KEY: AWS_TIMEOUT_SECONDS})
 
     def seed_identities(self, identity_pool_id: str, count: int, *, login: str | None = None) -> list[str]:
         """Make signed-in identities for a load test, thousands in a second, and return their ids.
@@ -365,6 +376,9 @@ def choose_port(port: int | None) -> int:
 @functools.cache
 def _session() -> boto3.Session:
     """Return a session that looks at no profile and no file."""
+    import boto3
+    import botocore.session
+
     # Name in a file, environment variables, default, conversion: a profile from nowhere, and files without content.
     variables = {
         "profile": (None, None, None, None),

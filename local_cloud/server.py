@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import logging
 import os
 import signal
+import socket
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -13,16 +16,15 @@ from typing import TYPE_CHECKING
 
 from local_cloud import saved_state
 from local_cloud.environment import ACCOUNT_ID, CREDENTIALS, HOST, without_aws
+from local_cloud.function_processes import FUNCTION_RUNTIME, fork_server
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Collection
 
 STAY = b"stay"
 """Read from standard input, it lets the server outlive who has started it."""
 
 _GRACE_SECONDS = 2.0
-_FUNCTION_RUNTIME = Path(__file__).parent / "function_runtime"
 
 
 def serve(
@@ -55,6 +57,7 @@ def serve(
 
         asyncio.new_event_loop().run_until_complete(_serve(listener, without, exit_with_parent))
         lambda_runtime.reset()  # ends the functions' processes, those at work too
+        fork_server.end()
     # A call may still wait on a thread, which asyncio.run and sys.exit would wait for.
     os._exit(0)
 
@@ -83,7 +86,7 @@ def _configure_ministack(port: int, region: str, scratch: str) -> None:
         # Functions run as processes. No Docker is found: ministack would remove every container of another
         # ministack on this machine when it starts and ends.
         "LAMBDA_EXECUTOR": "local",
-        "PYTHONPATH": str(_FUNCTION_RUNTIME),
+        "PYTHONPATH": str(FUNCTION_RUNTIME),
         "DOCKER_HOST": f"unix://{scratch}/no-docker.sock",
     }
     os.environ.clear()
@@ -101,7 +104,9 @@ async def _serve(listener: socket.socket, without: Collection[str], exit_with_pa
         calls,
         credentials_lifetime,
         execution_consistency,
+        function_processes,
         permission_propagation,
+        service_models,
     )
     from local_cloud.front import in_front_of
 
@@ -111,6 +116,8 @@ async def _serve(listener: socket.socket, without: Collection[str], exit_with_pa
     permission_propagation.install()
     execution_consistency.install()
     calls.install()
+    function_processes.install()
+    service_models.install()
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -138,3 +145,24 @@ def _wait_for_parent(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> N
         told += read
     if told != STAY and not loop.is_closed():
         loop.call_soon_threadsafe(ended.set)
+
+
+def main() -> None:
+    """Serve as :meth:`LocalCloud.start` asks; the command line and the AWS SDK would make each start slower."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--listener", type=int, required=True)
+    parser.add_argument("--region", required=True)
+    parser.add_argument("--without", action="append", default=[])
+    parser.add_argument("--saved", type=Path)
+    options = parser.parse_args()
+    listener = socket.socket(fileno=options.listener)
+    from local_cloud.behaviours import BehaviourError
+
+    try:
+        serve(listener, options.region, without=options.without, saved=options.saved, exit_with_parent=True)
+    except (BehaviourError, saved_state.SavedStateError) as error:
+        sys.exit(f"local_cloud: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,42 +1,54 @@
-"""Which user attributes a user pool's triggers receive: all, unless set.
+"""How user pools call their triggers: what an event carries, and how long Cognito waits for the answer.
 
 AWS does not document whether the ReadAttributes of the app client limit what a trigger receives. Tests set this to see
 what happens if they do.
 https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-settings-attributes.html
+
+Cognito waits five seconds, three times.
+https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
-KEY = "only_readable_attributes"
-"""The key in the document at ``/_local_cloud/trigger-events``."""
+ATTRIBUTES_KEY = "only_readable_attributes"
+TIMEOUT_KEY = "timeout_seconds"
+"""The keys in the document at ``/_local_cloud/trigger-events``: the names of the settings."""
+
+AWS_TIMEOUT_SECONDS = 5.0
 
 
 @dataclass
 class TriggerEvents:
-    """What events carry."""
+    """What is set."""
 
     only_readable_attributes: bool = False
     """Whether the attributes that the app client may not read are left out."""
+
+    timeout_seconds: float = AWS_TIMEOUT_SECONDS
+    """How long the PreAuthentication and PostAuthentication triggers may take."""
 
 
 EVENTS = TriggerEvents()
 """This cloud's."""
 
 
-def read() -> dict[str, bool]:
+def read() -> dict[str, Any]:
     """Return what is set."""
-    return {KEY: EVENTS.only_readable_attributes}
+    return asdict(EVENTS)
 
 
-def change(document: object) -> dict[str, bool]:
-    """Set it.
+def change(document: object) -> dict[str, Any]:
+    """Set one or both.
 
     Raises:
-        ValueError: the document is another.
+        ValueError: the document is another; nothing is set.
     """
-    if not isinstance(document, dict) or document.keys() != {KEY} or not isinstance(document[KEY], bool):
-        raise ValueError(f"body: allowed is an object with {KEY}, true or false")
-    EVENTS.only_readable_attributes = document[KEY]
+    types = {field.name: type(field.default) for field in fields(TriggerEvents)}
+    if not isinstance(document, dict) or not all(type(value) is types.get(key) for key, value in document.items()):
+        raise ValueError(f"body: allowed is an object with {ATTRIBUTES_KEY}, true or false, and {TIMEOUT_KEY}, a float")
+    for key, value in document.items():
+        setattr(EVENTS, key, value)
     return read()

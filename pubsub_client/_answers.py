@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from awscrt import mqtt5
 
-from pubsub_client._link import DroppedError
+from pubsub_client._link import SUCCESS, DroppedError
 from pubsub_client._provider import Operation
 from pubsub_client._refusal import reason_of, with_advice
 from pubsub_client.exceptions import ConnectionLost, PublishRefused, SubscribeRefused
@@ -26,7 +26,7 @@ def check_published(answer: Answer, packet: Packet, provider: Provider) -> None:
         PublishRefused: the broker refuses it.
         ConnectionLost: there is no answer.
     """
-    if answer.error is None and not answer.refused:
+    if answer == SUCCESS or (answer.error is None and not answer.refused):
         return
     operation = Operation.PUBLISH_RETAINED if packet.retain else Operation.PUBLISH
     if answer.refused:

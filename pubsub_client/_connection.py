@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pubsub_client._answers import check_published, check_subscribed
+from pubsub_client._answers import check_subscribed
 from pubsub_client._attempts import Attempts
 from pubsub_client._drops import Drops
 from pubsub_client._link import Answer, AttemptFailed, DroppedError
@@ -130,18 +130,15 @@ class Connection:
         if refusal:
             raise refusal from refusal.__cause__
 
-    def publish(self, packet: Packet) -> Awaitable[None]:
+    def publish(self, packet: Packet) -> asyncio.Future[Answer]:
         """Send a message as soon as there is a connection; to one topic in the order of these calls.
 
         Returns:
-            What ends with the acknowledgement, or raises QueueFull, PublishRefused or ConnectionLost.
+            The broker's answer, for :func:`check_published`, or QueueFull or ConnectionLost.
         """
         if not packet.qos:
             self._drops.sent_without_answer(packet.topic)
-        return self._published(packet, self._outbox.post(packet))
-
-    async def _published(self, packet: Packet, answer: asyncio.Future[Answer]) -> None:
-        check_published(await answer, packet, self._provider)
+        return self._outbox.post(packet)
 
     async def subscribe(self, topic_filter: str, qos: int) -> None:
         """Subscribe.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pubsub_client._provider import Operation
 
@@ -17,13 +18,7 @@ _TAKEN_OVER = 0x8E
 _TELLING_RUN = 3
 # A message with QoS 0 has no answer; a broker that denies it ends the connection, if it tells at all.
 _DENIAL_SECONDS = 2.0
-
-
-class _Unanswered(NamedTuple):
-    """The topic of a message with QoS 0, and when it was sent."""
-
-    topic: str
-    at: float
+_NOTHING = ("", -math.inf)
 
 
 class Drops:
@@ -37,13 +32,14 @@ class Drops:
     def __init__(self, provider: Provider, client_id: ClientId) -> None:
         self._provider = provider
         self._client_id = client_id
-        self._unanswered: _Unanswered | None = None
+        self._unanswered = _NOTHING
+        """The topic of the last message with QoS 0, and when it was sent."""
         self._takeovers = 0
         self._short = 0
 
     def sent_without_answer(self, topic: str) -> None:
         """Remember a message with QoS 0."""
-        self._unanswered = _Unanswered(topic, time.monotonic())
+        self._unanswered = topic, time.monotonic()
 
     def why(self, drop: Drop, *, held: bool) -> str:
         """Say why a connection went away.
@@ -52,16 +48,16 @@ class Drops:
             drop: what the broker or awscrt says.
             held: whether the connection was up for long enough not to be one of a run.
         """
-        unanswered, self._unanswered = self._unanswered, None
+        (topic, sent_at), self._unanswered = self._unanswered, _NOTHING
         if held:
             self._takeovers = self._short = 0
         self._short += 1
         if drop.code == _TAKEN_OVER:
             self._takeovers += 1
             return self._why_taken_over(drop)
-        if unanswered and time.monotonic() - unanswered.at < _DENIAL_SECONDS:
-            denial = self._provider.explain_denial(Operation.PUBLISH, unanswered.topic)
-            return f"{drop.reason}. A message to {unanswered.topic} came before: if that happens each time, {denial}"
+        if time.monotonic() - sent_at < _DENIAL_SECONDS:
+            denial = self._provider.explain_denial(Operation.PUBLISH, topic)
+            return f"{drop.reason}. A message to {topic} came before: if that happens each time, {denial}"
         if self._short >= _TELLING_RUN and drop.code is None:
             return f"{drop.reason}. If another client has the client id {self._client_id!r} too, they end each other"
         return drop.reason

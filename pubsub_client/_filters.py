@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # So often the connection may go when a topic filter is subscribed to again, before that is taken for a refusal.
 _MOST_LOSSES = 5
+_TOPICS_KEPT = 1000
 
 
 @dataclass
@@ -46,6 +47,8 @@ class Filters:
 
     def __init__(self) -> None:
         self._filters: dict[str, _Filter] = {}
+        self._readers: dict[str, tuple[Subscription, ...]] = {}
+        """Who reads each topic of the messages that came since a reader was added or removed."""
         self._asked_for: set[str] = set()
         """What the broker may know in its present session, with readers or without."""
 
@@ -55,6 +58,7 @@ class Filters:
 
     def add(self, reader: Subscription) -> None:
         """Let a reader have what arrives for its topic filters, also before the broker has agreed."""
+        self._readers.clear()
         for topic_filter in reader.topic_filters:
             self._filters.setdefault(topic_filter, _Filter(topic_filter)).readers.append(reader)
 
@@ -72,6 +76,7 @@ class Filters:
 
     async def remove(self, reader: Subscription, connection: Connection | None) -> None:
         """Take a reader away, and unsubscribe from what nobody reads any more, if there is a connection."""
+        self._readers.clear()
         left = [self._filters[topic_filter] for topic_filter in reader.topic_filters]
         for shared in left:
             shared.readers.remove(reader)
@@ -141,8 +146,13 @@ class Filters:
 
     def deliver(self, packet: Packet) -> None:
         """Hand a message to every reader of a topic filter that it matches, once to each."""
-        matching = (shared for shared in self._filters.values() if matches(shared.topic_filter, packet.topic))
-        for reader in dict.fromkeys(reader for shared in matching for reader in shared.readers):
+        if (readers := self._readers.get(packet.topic)) is None:
+            matching = (shared for shared in self._filters.values() if matches(shared.topic_filter, packet.topic))
+            readers = tuple(dict.fromkeys(reader for shared in matching for reader in shared.readers))
+            if len(self._readers) >= _TOPICS_KEPT:
+                self._readers.clear()
+            self._readers[packet.topic] = readers
+        for reader in readers:
             reader.put(packet)
 
     def end(self) -> None:

@@ -52,6 +52,9 @@ class Answer(NamedTuple):
         return self.error is None and (self.code is None or self.code >= FIRST_FAILURE)
 
 
+SUCCESS = Answer()
+
+
 class Drop(NamedTuple):
     """The end of a connection that was up: the broker's reason code if it told one, and the reason to be read."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from awscrt import mqtt5
 from awscrt.exceptions import AwsCrtError
 
 from pubsub_client._hop import Hop
-from pubsub_client._link import Answer, AttemptFailed, Drop, DroppedError, Packet
+from pubsub_client._link import SUCCESS, Answer, AttemptFailed, Drop, DroppedError, Packet
 from pubsub_client._refusal import reason_of
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ _ANSWER_SECONDS = 30
 _CONNACK_SECONDS = 5
 _CLOSE_SECONDS = 5.0
 _DAY_MS = 86_400_000
-# So many operations unanswered, and their answers come in numbers.
-_BUSY = 16
-_DONE = Answer()
 _QOS = (mqtt5.QoS.AT_MOST_ONCE, mqtt5.QoS.AT_LEAST_ONCE)
 # What awscrt fails an operation with when its connection is going, or gone.
 _GOING = {
@@ -56,13 +54,14 @@ class Mqtt5Link:
         self._request: UpgradeRequest | None = None
         self._on_received = on_received
         self._on_dropped = on_dropped
-        self._hop = Hop(loop, lambda: len(self._unanswered) > _BUSY)
+        self._hop = Hop(loop, lambda: len(self._unanswered))
+        self._on_done = partial(self._hop.call, self._answered)
         self._opened: asyncio.Future[bool] = loop.create_future()
         self._stopped = asyncio.Event()
         self._unanswered: dict[concurrent.futures.Future[Any], Callable[[Answer], None]] = {}
-        self._up = False
         self._over = False
         self._client: mqtt5.Client | None = mqtt5.Client(self._options(options))
+        self._connected: mqtt5.Client | None = None
 
     async def open(self, request: UpgradeRequest) -> bool:
         """Connect: see :class:`Link`."""
@@ -73,25 +72,21 @@ class Mqtt5Link:
 
     def publish(self, packet: Packet, answered: Callable[[Answer], None]) -> None:
         """Send a message: see :class:`Link`."""
-        if client := self._client_or_drop(answered):
-            read = _of_puback if packet.qos else _of_written
-            self._follow(client.publish, _publish_packet(packet), answered, read)
+        self._submit(mqtt5.Client.publish, _publish_packet(packet), answered)
 
     def subscribe(self, topic_filter: str, qos: int, answered: Callable[[Answer], None]) -> None:
         """Subscribe: see :class:`Link`."""
-        if client := self._client_or_drop(answered):
-            packet = mqtt5.SubscribePacket([mqtt5.Subscription(topic_filter, mqtt5.QoS(qos))])
-            self._follow(client.subscribe, packet, answered, _of_topic_filter)
+        packet = mqtt5.SubscribePacket([mqtt5.Subscription(topic_filter, mqtt5.QoS(qos))])
+        self._submit(mqtt5.Client.subscribe, packet, answered)
 
     def unsubscribe(self, topic_filter: str, answered: Callable[[Answer], None]) -> None:
         """Unsubscribe: see :class:`Link`."""
-        if client := self._client_or_drop(answered):
-            packet = mqtt5.UnsubscribePacket([topic_filter])
-            self._follow(client.unsubscribe, packet, answered, _of_topic_filter)
+        self._submit(mqtt5.Client.unsubscribe, mqtt5.UnsubscribePacket([topic_filter]), answered)
 
     async def close(self) -> None:
         """Disconnect: see :class:`Link`."""
         self._over = True
+        self._connected = None
         self._opened.cancel()
         self._answer_all("the connection is closed")
         if self._client is None:
@@ -149,7 +144,8 @@ class Mqtt5Link:
         transform_args.set_done()
 
     def _succeeded(self, data: mqtt5.LifecycleConnectSuccessData) -> None:
-        self._up = True
+        if not self._over:
+            self._connected = self._client
         if not self._opened.done():
             self._opened.set_result(data.connack_packet.session_present)
 
@@ -163,6 +159,7 @@ class Mqtt5Link:
         if self._over:
             return
         self._over = True
+        self._connected = None
         packet = data.disconnect_packet
         code = int(packet.reason_code) if packet else None
         reason = reason_of(code, packet.reason_string) if packet else str(data.exception)
@@ -177,30 +174,26 @@ class Mqtt5Link:
             Packet(packet.topic, packet.payload or b"", int(packet.qos), bool(packet.retain), packet.content_type),
         )
 
-    def _client_or_drop(self, answered: Callable[[Answer], None]) -> mqtt5.Client | None:
-        if self._over or not self._up or self._client is None:
-            answered(Answer(error=DroppedError("there is no connection", was_sent=False)))
-            return None
-        return self._client
-
-    def _follow(
+    def _submit(
         self,
-        operation: Callable[[Any], concurrent.futures.Future[Any]],
+        operation: Callable[[mqtt5.Client, Any], concurrent.futures.Future[Any]],
         packet: object,
         answered: Callable[[Answer], None],
-        read: Callable[[Any], Answer],
     ) -> None:
+        if self._connected is None:
+            answered(Answer(error=DroppedError("there is no connection", was_sent=False)))
+            return
         try:
-            submitted = operation(packet)
+            submitted = operation(self._connected, packet)
         except AwsCrtError as error:  # it can see at once that the broker would not take the packet
             answered(Answer(error=error))
             return
         self._unanswered[submitted] = answered
-        submitted.add_done_callback(lambda done: self._hop.call(self._answered, done, read))
+        submitted.add_done_callback(self._on_done)
 
-    def _answered(self, done: concurrent.futures.Future[Any], read: Callable[[Any], Answer]) -> None:
+    def _answered(self, done: concurrent.futures.Future[Any]) -> None:
         try:
-            answer = read(done.result())
+            answer = _answer_of(done.result())
         except AwsCrtError as error:
             # What it fails because the connection goes is answered when it has gone, in order and with the reason.
             if error.name in _GOING:
@@ -216,23 +209,14 @@ class Mqtt5Link:
 
 
 def _publish_packet(packet: Packet) -> mqtt5.PublishPacket:
-    return mqtt5.PublishPacket(
-        topic=packet.topic,
-        payload=packet.payload,
-        qos=_QOS[packet.qos],
-        retain=packet.retain,
-        content_type=packet.content_type,
-    )
+    topic, payload, qos, retain, content_type = packet
+    return mqtt5.PublishPacket(payload, _QOS[qos], retain, topic, content_type=content_type)
 
 
-def _of_puback(done: mqtt5.PublishCompletionData) -> Answer:
-    puback = done.puback
-    return _DONE if puback.reason_code == 0 else Answer(puback.reason_code, puback.reason_string)
-
-
-def _of_written(_done: mqtt5.PublishCompletionData) -> Answer:
-    return _DONE
-
-
-def _of_topic_filter(done: mqtt5.SubackPacket | mqtt5.UnsubackPacket) -> Answer:
-    return Answer(done.reason_codes[0], done.reason_string)
+def _answer_of(result: mqtt5.PublishCompletionData | mqtt5.SubackPacket | mqtt5.UnsubackPacket) -> Answer:
+    if not isinstance(result, mqtt5.PublishCompletionData):
+        return Answer(result.reason_codes[0], result.reason_string)
+    puback = result.puback
+    if not puback.reason_code:  # success, or none because the QoS is 0
+        return SUCCESS
+    return Answer(puback.reason_code, puback.reason_string)

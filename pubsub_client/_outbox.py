@@ -58,6 +58,8 @@ class Outbox:
         self._loop = asyncio.get_running_loop()
         self._send: Send | None = None
         self._sent: dict[_Letter, None] = {}
+        self._is_alone = False
+        """Whether the message that was sent last was lost twice before."""
         self._lost: list[_Letter] = []
         self._waiting: deque[_Letter] = deque()
         self._reason: str | None = None
@@ -78,10 +80,12 @@ class Outbox:
         if self._options.refuse_when_full and self._is_full():
             letter.answer.set_exception(QueueFull(packet.topic, self._options.size))
             return letter.answer
+        send = self._send
+        if send and not self._waiting and self._may_send(letter):
+            self._hand_over(send, letter)
+            return letter.answer
         self._waiting.append(letter)
-        if self._send:
-            self._hand_over_more()
-        else:
+        if not send:
             letter.deadline = self._loop.time() + self._options.seconds
             self._expire()
         return letter.answer
@@ -140,22 +144,23 @@ class Outbox:
             return
         self._handing_over = True
         try:
-            while self._send and (letter := self._next()):
-                self._sent[letter] = None
-                self._send(letter.packet, partial(self._answered, letter))
+            while self._send and self._waiting and self._may_send(self._waiting[0]):
+                letter = self._waiting.popleft()
+                if not letter.answer.done():
+                    self._hand_over(self._send, letter)
         finally:
             self._handing_over = False
 
-    def _next(self) -> _Letter | None:
-        """Remove and return the next message to send; None if there is none or it has to wait."""
-        while self._waiting and len(self._sent) < self._options.size:
-            letter = self._waiting[0]
-            if self._sent and (letter.losses > 1 or next(iter(self._sent)).losses > 1):
-                return None
-            self._waiting.popleft()
-            if not letter.answer.done():
-                return letter
-        return None
+    def _may_send(self, letter: _Letter) -> bool:
+        """Whether there is room for a message, and neither it nor a sent one was lost twice."""
+        if not self._sent:
+            return True
+        return not self._is_alone and letter.losses <= 1 and len(self._sent) < self._options.size
+
+    def _hand_over(self, send: Send, letter: _Letter) -> None:
+        self._sent[letter] = None
+        self._is_alone = letter.losses > 1
+        send(letter.packet, partial(self._answered, letter))
 
     def _answered(self, letter: _Letter, answer: Answer) -> None:
         del self._sent[letter]

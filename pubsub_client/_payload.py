@@ -27,7 +27,7 @@ def encode(payload: object) -> bytes:
     if isinstance(payload, bytes):
         return payload
     try:
-        return json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        return _ENCODER.encode(payload).encode()
     except RecursionError:
         raise PayloadError("$", "has too many levels, or contains itself in a way that JSON does not show") from None
     except (TypeError, ValueError) as error:
@@ -41,7 +41,7 @@ def decode(payload: bytes, content_type: str | None) -> Any:
     if content_type == OCTETS:
         return payload
     try:
-        return json.loads(payload.decode(), parse_constant=_refuse_constant, parse_float=_finite)
+        return _DECODER.decode(payload.decode())
     except (ValueError, RecursionError):
         return payload
 
@@ -54,6 +54,11 @@ def _finite(text: str) -> float:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+# Made once: json.dumps and json.loads would make them for each message.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
 
 
 def _problems(value: object, path: str, ancestors: tuple[int, ...]) -> Iterator[tuple[str, str]]:

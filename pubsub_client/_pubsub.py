@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Literal, Self
 
+from pubsub_client._answers import check_published
 from pubsub_client._client_id import ClientId
 from pubsub_client._connection import Connection, Listener
 from pubsub_client._filters import Filters
@@ -17,7 +19,7 @@ from pubsub_client._payload import OCTETS, encode
 from pubsub_client._states import ConnectionState, States
 from pubsub_client._subscription import Message, Subscription
 from pubsub_client._topics import check_text, check_topic, check_topic_filter
-from pubsub_client.exceptions import ConfigurationError, ConnectionLost
+from pubsub_client.exceptions import ConfigurationError, ConnectionLost, PubSubError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 _LONGEST_KEEP_ALIVE = 65535
 _LONGEST_EXPIRY = 2**32 - 1
+_TOPICS_KEPT = 1000
 
 
 class PubSub:
@@ -83,6 +86,7 @@ class PubSub:
         shortest, longest = reconnect_delay
         check("reconnect_delay", reconnect_delay, 0 < shortest <= longest, "two seconds above 0, the shorter first")
         self._provider = provider
+        self._check_topic = lru_cache(_TOPICS_KEPT)(partial(_check_topic, provider))
         self._connect_timeout = connect_timeout
         last_words = None if will is None else self._packet(will.topic, will.payload, will.qos, retain=will.retain)
         self._options = ConnectOptions(self._client_id, keep_alive, session_expiry, resume=False, will=last_words)
@@ -186,13 +190,18 @@ class PubSub:
         """
         if isinstance(topic, str):
             packet = self._packet(topic, payload, qos, retain=retain)
-            await self._connection_to_use.publish(packet)
+            check_published(await self._connection_to_use.publish(packet), packet, self._provider)
             return
         packets = [self._packet(each, payload, qos, retain=retain) for each in _several(topic, "topic")]
         connection = self._connection_to_use
         publishing = [connection.publish(packet) for packet in packets]
-        results = await asyncio.gather(*publishing, return_exceptions=True)
-        errors = [result for result in results if isinstance(result, Exception)]
+        await asyncio.gather(*publishing, return_exceptions=True)
+        errors = []
+        for packet, answer in zip(packets, publishing, strict=True):
+            try:
+                check_published(answer.result(), packet, self._provider)
+            except PubSubError as error:
+                errors.append(error)
         if len(errors) > 1:
             raise ExceptionGroup("several messages were not published", errors)
         if errors:
@@ -241,8 +250,7 @@ class PubSub:
             await self._filters.remove(reader, self._connection if up else None)
 
     def _packet(self, topic: str, payload: object, qos: int, *, retain: bool) -> Packet:
-        check_topic(topic)
-        self._provider.check_topic(topic)
+        self._check_topic(topic)
         body = encode(payload)
         self._provider.check_payload(body)
         check_qos(qos)
@@ -291,6 +299,11 @@ class PubSub:
                 self._connection = None
                 self._filters.end()
                 self._states.change(ConnectionState.CLOSED)
+
+
+def _check_topic(provider: Provider, topic: str) -> None:
+    check_topic(topic)
+    provider.check_topic(topic)
 
 
 def _several(names: Iterable[str], kind: str) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from pubsub_client._upgrade import ask_for_upgrade
 if TYPE_CHECKING:
     from pubsub_client._link import AttemptFailed
     from pubsub_client._provider import Provider, UpgradeRequest
+    from pubsub_client._upgrade import UpgradeAnswer
 
 # What awscrt says without telling the answer it got.
 _UPGRADE_REFUSED = {"AWS_ERROR_HTTP_WEBSOCKET_UPGRADE_FAILURE", "AWS_ERROR_HTTP_PROXY_CONNECT_FAILED"}
@@ -58,6 +59,9 @@ async def why_refused(attempt: AttemptFailed, request: UpgradeRequest, provider:
     if name in _UPGRADE_REFUSED:
         return await _why_not_upgraded(request, provider)
     if name in _CLOSED:
+        # A proxy that refuses the tunnel may close the connection before awscrt has read its answer.
+        if provider.endpoint.proxy() and isinstance(unreached := await _ask_for_upgrade(request, provider), str):
+            return unreached
         denial = provider.explain_denial(Operation.CONNECT, client_id)
         return f"it was closed without an answer. If that happens each time, {denial}"
     return f"{attempt.error} Look at the endpoint's name, the network and the proxy."
@@ -71,11 +75,18 @@ async def why_silent(request: UpgradeRequest | None, provider: Provider, seconds
     return f"{silence}. {await _why_not_upgraded(request, provider)}"
 
 
-async def _why_not_upgraded(request: UpgradeRequest, provider: Provider) -> str:
+async def _ask_for_upgrade(request: UpgradeRequest, provider: Provider) -> UpgradeAnswer | str:
+    """Ask for the WebSocket upgrade by HTTP; return why the endpoint cannot be reached if there is no answer."""
     try:
-        answer = await asyncio.to_thread(ask_for_upgrade, provider.endpoint, request)
+        return await asyncio.to_thread(ask_for_upgrade, provider.endpoint, request)
     except (OSError, http.client.HTTPException, ValueError) as error:
         return f"Asked for the WebSocket upgrade by HTTP, the endpoint cannot be reached: {error}"
+
+
+async def _why_not_upgraded(request: UpgradeRequest, provider: Provider) -> str:
+    answer = await _ask_for_upgrade(request, provider)
+    if isinstance(answer, str):
+        return answer
     if answer.accepted:
         return "Asked for the WebSocket upgrade by HTTP, the endpoint accepts it: try again"
     told = f"the WebSocket upgrade is refused with HTTP {answer.status} {answer.body}".rstrip()

@@ -5,11 +5,13 @@ pytest-randomly shuffles the files and the tests of each file.
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import botocore.session
 import pytest
 from hypothesis import settings
 
@@ -26,6 +28,9 @@ os.environ.update(_KEPT)
 
 # In the background of a shell Ctrl-C is ignored, and so it would be by every program that a test interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# boto3 sessions share the descriptions of the services. Each would read them for 50 ms.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 # How long an example takes says something about the machine, not about the code.
 settings.register_profile("untimed", settings.default, deadline=None)

@@ -38,7 +38,6 @@ NEEDS = {
 }
 
 _TRIGGER = "PostAuthentication"
-_SECONDS = 5.0
 _ATTEMPTS = 3
 _AFTER_NEW_PASSWORD = "TokenGeneration_NewPasswordChallenge"  # noqa: S105
 # Left out: hosted pages, which sign in long before they ask for tokens, and federated users.
@@ -140,7 +139,7 @@ def invoke(trigger: str, function_arn: str, pool_id: str, event: dict[str, Any])
     function = lambda_svc._execution_record_for_config(record, config)
     for _ in range(_ATTEMPTS):
         try:
-            answered = _start(trigger, function, event).result(timeout=_SECONDS)
+            answered = _start(trigger, function, event).result(timeout=EVENTS.timeout_seconds)
             break
         except TimeoutError:
             continue

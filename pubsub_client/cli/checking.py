@@ -19,7 +19,8 @@ from pubsub_client.cli.exit_code import ExitCode
 from pubsub_client.cli.interrupting import cancel_on_sigterm
 from pubsub_client.cli.junit import as_junit
 from pubsub_client.cli.replacing import replace_file
-from pubsub_client.cli.report import Progress, as_json, exit_code, redacted
+from pubsub_client.cli.report import Progress, as_json, exit_code
+from pubsub_client.cli.told import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer.main
 from typer.core import TyperCommand
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 class LazyCommand(TyperCommand):
-    """A command of which only the name and the summary are known until it runs.
-
-    Its function is in the module of the same name.
-    """
-
-    def load(self) -> Any:
-        """Import the command and return it."""
-        name = str(self.name)
-        function: Callable[..., None] = getattr(import_module(f"pubsub_client.cli.{name}"), name)
-        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-        alone.command(name, cls=_SectionedCommand)(function)
-        return typer.main.get_command(alone)
+    """A command of which only the name and the summary are known until it runs."""
 
     def make_context(self, *arguments: Any, **keywords: Any) -> Any:
         """Import the command and parse its options."""
-        return self.load().make_context(*arguments, **keywords)
+        return load(str(self.name)).make_context(*arguments, **keywords)
+
+
+@cache
+def load(name: str) -> Any:
+    """Import a command, a function in the module of the same name, and return it with its options."""
+    alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    alone.command(name, cls=_SectionedCommand)(getattr(import_module(f"pubsub_client.cli.{name}"), name))
+    return typer.main.get_command(alone)
 
 
 class _SectionedCommand(TyperCommand):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from pubsub_client._printable import one_line
 from pubsub_client.checks.check import Status
 from pubsub_client.cli.document import document
 from pubsub_client.cli.exit_code import ExitCode
+from pubsub_client.cli.told import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,18 +30,12 @@ _MARKS = {
     Status.SKIPPED: ("skipped", "dim"),
     Status.UNKNOWN: ("unknown", "yellow"),
 }
-_IDENTITY_ID = re.compile(r"\b[a-z]{2}(?:-[a-z]+)+-\d:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
 
 def exit_code(results: Sequence[Result]) -> ExitCode:
     """Tell what a run means for a pipeline: what failed or could not be told does not pass."""
     bad = {Status.FAILED, Status.UNKNOWN}
     return ExitCode.CHECK_FAILED if any(each.finding.status in bad for each in results) else ExitCode.PASSED
-
-
-def redacted(text: str) -> str:
-    """Mask the identity ids in a text."""
-    return _IDENTITY_ID.sub("<identity id>", text)
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,13 +12,14 @@ import typer
 from pubsub_client._printable import one_line
 from pubsub_client.cli.document import document
 from pubsub_client.cli.exit_code import ExitCode
-from pubsub_client.cli.report import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pubsub_client.checks.aws import Aws
     from pubsub_client.checks.check import Finding
+
+_IDENTITY_ID = re.compile(r"\b[a-z]{2}(?:-[a-z]+)+-\d:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
 
 @dataclass(frozen=True)
@@ -54,3 +56,8 @@ def tell(told: Told, command: str, aws: Aws | None, stack: str | None, *, json: 
         fix = (failure.fix or "").replace("\n", "\n        ")
         print(shown(f"pubsub: {one_line(failure.cause or '')}\n        {fix}"), file=sys.stderr)
         raise typer.Exit(ExitCode.CHECK_FAILED)
+
+
+def redacted(text: str) -> str:
+    """Mask the identity ids in a text."""
+    return _IDENTITY_ID.sub("<identity id>", text)

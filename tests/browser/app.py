@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from playwright.sync_api import expect
@@ -13,13 +13,15 @@ from playwright.sync_api import expect
 from tests.e2e.conftest import PASSWORD
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, BrowserContext, Locator, Page, WebSocket
+    from playwright.sync_api import Browser, BrowserContext, Locator, Page, ViewportSize, WebSocket
 
 SECONDS = 1000
 PATIENCE = 60 * SECONDS
 """How long a state may take to come: a machine may be busy."""
+_SIZE: ViewportSize = {"width": 720, "height": 640}
 
 
 @dataclass(frozen=True)
@@ -94,42 +96,51 @@ class Window:
 
 @dataclass
 class App:
-    """The app in a browser, and what its pages reach and complain of."""
+    """The app in a browser, and what its pages reach and complain of.
+
+    A new window costs four times what loading the page costs, so windows are emptied after a test and used again.
+    """
 
     browser: Browser
-    address: str
     artefacts: Path
+    address: str = ""
+    """Where the app is served for this test."""
     expected: list[str] = field(default_factory=list)
     """Parts of errors that a test brings about by itself."""
     _errors: list[str] = field(default_factory=list)
     _hosts: set[str] = field(default_factory=set)
-    _contexts: ExitStack = field(default_factory=ExitStack)
+    _open: list[Window] = field(default_factory=list)
+    _empty: list[Window] = field(default_factory=list)
 
     def window(self, address: str | None = None) -> Window:
         """Open the app as one who has never been there."""
-        context = self.browser.new_context(viewport={"width": 720, "height": 640})
-        self._contexts.callback(context.close)
-        return self._open(context, address or self.address)
+        window = self._empty.pop() if self._empty else self._window_in(self.browser.new_context(viewport=_SIZE))
+        self._open.append(window)
+        window.page.goto(address or self.address)
+        return window
 
-    def connected(self, user: str) -> Window:
+    def connected(self, user: str, address: str | None = None) -> Window:
         """Open the app, sign in and wait for the connection."""
-        window = self.window()
+        window = self.window(address)
         window.sign_in(user)
         window.expect_connected()
         return window
 
-    def tab_beside(self, window: Window) -> Window:
-        """Open the app once more, where it shares storage with the window."""
-        return self._open(window.page.context, self.address)
+    @contextmanager
+    def tab_beside(self, window: Window) -> Iterator[Window]:
+        """Open the app once more for the block, where it shares storage with the window."""
+        tab = self._window_in(window.page.context)
+        tab.page.goto(self.address)
+        yield tab
+        tab.page.close()
 
-    def _open(self, context: BrowserContext, address: str) -> Window:
+    def _window_in(self, context: BrowserContext) -> Window:
         page = context.new_page()
         page.on("console", lambda message: self._errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self._errors.append(str(error)))
         page.on("request", lambda request: self._hosts.add(str(urlsplit(request.url).hostname)))
         window = Window(page, self.artefacts, [])
         page.on("websocket", lambda socket: self._opened(socket, window))
-        page.goto(address)
         return window
 
     def _opened(self, socket: WebSocket, window: Window) -> None:
@@ -144,12 +155,20 @@ class App:
         assert not unexpected, unexpected
         assert {host for host in self._hosts if host != "127.0.0.1" and not host.endswith(".localhost")} == set()
 
-    def __enter__(self) -> Self:
-        return self
+    def leave(self) -> None:
+        """Leave the app in every window, and forget in each what the app has stored there."""
+        left = [each for each in self._open if not each.page.is_closed()]
+        for window in left:
+            window.page.unroute_all()
+            window.page.context.set_offline(offline=False)
+            window.page.evaluate("localStorage.clear(); sessionStorage.clear()")
+            window.page.goto("about:blank")
+            window.frames.clear()
+        self._empty += left
+        self._open.clear()
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close every window."""
-        self._contexts.close()
+    def begin(self, address: str) -> None:
+        """Begin a test without the errors of the last one."""
+        self.address = address
+        for each in (self.expected, self._errors, self._hosts):
+            each.clear()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import Deployment
 
 _ARTEFACTS = Path(os.environ.get("ARTEFACTS", ".local/artefacts"))
+"""Where screenshots are kept."""
 _FLAGS = (
     "--no-sandbox",  # root cannot have one, and CI often is root
     "--disable-gpu",
@@ -35,6 +36,8 @@ _FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--disable-extensions",
+    "--in-process-gpu",
     # No name but loopback's leads anywhere.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost, EXCLUDE *.localhost",
 )
@@ -68,6 +71,18 @@ def build(outputs: str, directory: Path) -> Path:
     return directory / "dist"
 
 
+@contextmanager
+def served_with(web: Path, directory: Path, old: str, new: str) -> Iterator[str]:
+    """Serve the built example with another value of the outputs file, and yield its address."""
+    changed = shutil.copytree(web, directory)
+    (script,) = changed.glob("assets/*.js")
+    text = script.read_text()
+    assert old in text
+    script.write_text(text.replace(old, new))
+    with served(changed) as address:
+        yield address
+
+
 @pytest.fixture(scope="package")
 def outputs(deployment: Deployment) -> str:
     """What the front end is given."""
@@ -77,8 +92,14 @@ def outputs(deployment: Deployment) -> str:
 
 
 @pytest.fixture(scope="package")
-def address(outputs: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served(build(outputs, tmp_path_factory.mktemp("web") / "example")) as url:
+def web(outputs: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built example."""
+    return build(outputs, tmp_path_factory.mktemp("web") / "example")
+
+
+@pytest.fixture(scope="package")
+def address(web: Path) -> Iterator[str]:
+    with served(web) as url:
         yield url
 
 
@@ -95,15 +116,15 @@ def chromium() -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture
-def app(chromium: Browser, address: str, artefacts: Path) -> Iterator[App]:
-    with App(chromium, address, artefacts) as opened:
-        yield opened
-        opened.assert_nothing_went_wrong_unseen()
-
-
-@pytest.fixture(scope="session")
-def artefacts() -> Path:
-    """Where screenshots are kept: ``ARTEFACTS``, or ``.local/artefacts``."""
+@pytest.fixture(scope="package")
+def windows(chromium: Browser) -> App:
     _ARTEFACTS.mkdir(parents=True, exist_ok=True)
-    return _ARTEFACTS
+    return App(chromium, _ARTEFACTS)
+
+
+@pytest.fixture
+def app(windows: App, address: str) -> Iterator[App]:
+    windows.begin(address)
+    yield windows
+    windows.leave()
+    windows.assert_nothing_went_wrong_unseen()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from local_cloud.faults import Fail
+from pubsub_client.outputs import Output
 from tests.browser.app import SECONDS
-from tests.browser.conftest import build, served
+from tests.browser.conftest import served_with
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +49,7 @@ class Attachment:
         )
 
 
-def test_a_refused_user_is_repaired_and_told_so(app: App, deployment: Deployment) -> None:
+def test_refused_user_is_repaired_and_told_so(app: App, deployment: Deployment) -> None:
     ada, grace = deployment.make_user(), deployment.make_user()
     first, second = app.connected(ada), app.connected(grace)
     Attachment.of(deployment, grace).detach()
@@ -63,33 +63,19 @@ def test_a_refused_user_is_repaired_and_told_so(app: App, deployment: Deployment
     first.expect_message(grace, "here again")
 
 
-def test_a_user_who_cannot_be_repaired_is_told_why_and_goes_on_once_it_works(app: App, deployment: Deployment) -> None:
-    app.expected.append("status of 500")  # Chromium's own line about the route's answer
+def test_user_who_cannot_be_repaired_is_told_why_and_goes_on_once_it_works(app: App, deployment: Deployment) -> None:
+    app.expected += ["status of 500", "Failed to load resource"]  # Chromium's own lines about the route's answers
     user = deployment.make_user()
     window = app.connected(user)
     attachment = Attachment.of(deployment, user)
+    command = f"pubsub attach --identity-id {attachment.identity_id}"
     with deployment.cloud.fault("iot:AttachPolicy", Fail("LimitExceededException", 410)):
         attachment.detach()
         window.send("does this arrive?")
-        window.expect_status(
-            "does not let you connect.",
-            f"pubsub attach --identity-id {attachment.identity_id}",
-            "PS203: the IoT policy could not be attached",
-        )
+        window.expect_status("does not let you connect.", command, "PS203: the IoT policy could not be attached")
         window.picture("not-repaired")
-    window.expect_status("Connected", "PS203: no IoT policy was attached, repaired")
-
-
-def test_a_route_that_does_not_answer_is_told_with_the_diagnosis(app: App, deployment: Deployment) -> None:
-    app.expected.append("Failed to load resource")
-    user = deployment.make_user()
-    window = app.connected(user)
-    attachment = Attachment.of(deployment, user)
-    window.page.route("**/self-attach", lambda route: route.abort())
-    attachment.detach()
-    window.send("does this arrive?")
-    command = f"pubsub attach --identity-id {attachment.identity_id}"
-    window.expect_status("does not let you connect.", command, "Self-attach cannot be reached")
+        window.page.route("**/self-attach", lambda route: route.abort())
+        window.expect_status("does not let you connect.", command, "Self-attach cannot be reached")
     window.page.unroute_all()
     window.page.route(
         "**/self-attach",
@@ -102,12 +88,12 @@ def test_a_route_that_does_not_answer_is_told_with_the_diagnosis(app: App, deplo
     window.expect_status("Connected", "PS203: no IoT policy was attached, repaired")
 
 
-def test_an_attachment_that_takes_its_time_is_told_and_asked_for_once(app: App, deployment: Deployment) -> None:
+def test_attachment_that_does_not_act_yet_is_shown_and_asked_for_once(app: App, deployment: Deployment) -> None:
     user = deployment.make_user()
     window = app.connected(user)
     Attachment.of(deployment, user).detach()
     before = deployment.cloud.calls()
-    deployment.cloud.policy_propagation_seconds = 15
+    deployment.cloud.policy_propagation_seconds = 5
     try:
         window.send("does this arrive?")
         window.expect_status("does not let you connect yet.", "PS203: no IoT policy was attached, repaired")
@@ -119,16 +105,13 @@ def test_an_attachment_that_takes_its_time_is_told_and_asked_for_once(app: App, 
     assert (called["iot:ListAttachedPolicies"], called["iot:AttachPolicy"]) == (1, 1)
 
 
-def test_without_self_attach_a_refused_user_goes_on_once_the_policy_is_attached(
-    app: App, deployment: Deployment, outputs: str, tmp_path: Path
+def test_refused_user_without_self_attach_goes_on_once_the_policy_is_attached(
+    app: App, deployment: Deployment, web: Path, tmp_path: Path
 ) -> None:
-    document = json.loads(outputs)
-    del document["custom"]["pubsub"]["self_attach_url"]  # as of a stack of an older version
-    with served(build(json.dumps(document), tmp_path / "example")) as address:
+    route = deployment.outputs[Output.SELF_ATTACH_URL]
+    with served_with(web, tmp_path / "web", route, "") as address:  # as of a stack of an older version
         user = deployment.make_user()
-        window = app.window(address)
-        window.sign_in(user)
-        window.expect_connected()
+        window = app.connected(user, address)
         attachment = Attachment.of(deployment, user)
         attachment.detach()
         window.send("does this arrive?")
@@ -137,19 +120,15 @@ def test_without_self_attach_a_refused_user_goes_on_once_the_policy_is_attached(
         window.expect_connects(2)  # Amplify's own second attempt is over, and its third a minute away
         attachment.attach()
         window.expect_connected(within=40 * SECONDS)
-        window.picture("recovered")
+        app.leave()  # while it is served
 
 
-def test_a_wrong_password_is_told(app: App, deployment: Deployment) -> None:
-    app.expected.append("status of 400")  # Chromium's own line about Cognito's answer
-    window = app.window()
-    window.sign_in(deployment.make_user(), "not the password")
-    window.expect_alert("Incorrect username or password.")
-
-
-def test_signing_out_ends_the_connection_and_lets_another_user_in(app: App, deployment: Deployment) -> None:
+def test_users_sign_in_and_out_in_one_window(app: App, deployment: Deployment) -> None:
+    app.expected.append("status of 400")  # Chromium's own line about Cognito's answer to the wrong password
     ada, grace = deployment.make_user(), deployment.make_user()
     window = app.window()
+    window.sign_in(ada, "not the password")
+    window.expect_alert("Incorrect username or password.")
     with window.page.expect_websocket() as opened:
         window.sign_in(ada)
     window.expect_connected()
@@ -157,24 +136,20 @@ def test_signing_out_ends_the_connection_and_lets_another_user_in(app: App, depl
         window.sign_out()
     window.sign_in(grace)
     window.expect_connected()
+    window.page.reload()
+    window.expect_connected()
     window.send("a new face")
     window.expect_message(grace, "a new face")
 
 
-def test_another_tab_goes_with_the_user(app: App, deployment: Deployment) -> None:
+def test_another_tab_changes_the_user_with_the_window(app: App, deployment: Deployment) -> None:
     ada, grace = deployment.make_user(), deployment.make_user()
     window = app.connected(ada)
-    other = app.tab_beside(window)
-    other.expect_connected()
-    other.sign_out()
-    window.sign_in(grace)
-    other.expect_connected()
-    window.expect_connected()
-    other.send("from the other tab")
-    window.expect_message(grace, "from the other tab")
-
-
-def test_a_reloaded_page_is_still_signed_in(app: App, deployment: Deployment) -> None:
-    window = app.connected(deployment.make_user())
-    window.page.reload()
-    window.expect_connected()
+    with app.tab_beside(window) as other:
+        other.expect_connected()
+        other.sign_out()
+        window.sign_in(grace)
+        other.expect_connected()
+        window.expect_connected()
+        other.send("from the other tab")
+        window.expect_message(grace, "from the other tab")

@@ -65,14 +65,13 @@ def test_two_users_are_ready_and_only_the_web_server_ends(app: App, deployment: 
     with demo(deployment) as (running, printed):
         address = _address(printed)
         assert PASSWORD in printed
-        first, second = app.window(address), app.window(address)
-        first.sign_in(USERS[0], PASSWORD)
-        second.sign_in(USERS[1], PASSWORD)
-        for window in (first, second):
-            window.expect_connected()
-        first.send("hello")
-        second.expect_message(USERS[0], "hello")
-        app.close()
+        window = app.window(address)
+        window.sign_in(USERS[0], PASSWORD)
+        window.expect_connected()
+        window.send("hello")
+        window.expect_message(USERS[0], "hello")
+        app.leave()
+        assert deployment.sign_in(USERS[1], PASSWORD)
         running.send_signal(signal.SIGINT)
         assert cast("IO[str]", running.stdout).read() == "\nthe web server has ended\n"
     assert running.returncode == 0

@@ -8,13 +8,11 @@ import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import pytest
-
 from pubsub_client.outputs import Output
-from tests.browser.conftest import build, served
+from tests.browser.conftest import served_with
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from playwright.sync_api import Route
@@ -36,7 +34,7 @@ def only(deployment: Deployment, user: str, *actions: str) -> Iterator[None]:
     iot.attach_policy(policyName=deployment.outputs[Output.POLICY_NAME], target=target)
 
 
-def test_a_refused_topic(app: App, deployment: Deployment) -> None:
+def test_refused_topic(app: App, deployment: Deployment) -> None:
     user = deployment.make_user()
     with only(deployment, user, "iot:Connect"):
         window = app.window()
@@ -46,26 +44,20 @@ def test_a_refused_topic(app: App, deployment: Deployment) -> None:
     window.expect_connected()
 
 
-def test_a_refused_publish(app: App, deployment: Deployment) -> None:
+def test_refused_publish_and_a_session_that_is_gone(app: App, deployment: Deployment) -> None:
     user = deployment.make_user()
     with only(deployment, user, "iot:Connect", "iot:Subscribe", "iot:Receive"):
         window = app.connected(user)
         window.send("not allowed")
         window.expect_alert("Not delivered: the connection closed, as it does when you may not publish")
         window.expect_connected()
-
-
-def test_a_session_that_is_gone(app: App, deployment: Deployment) -> None:
-    user = deployment.make_user()
-    with only(deployment, user, "iot:Connect", "iot:Subscribe", "iot:Receive"):
-        window = app.connected(user)
         window.page.evaluate("localStorage.clear()")  # as when the browser forgets it; Amplify keeps it there
         window.send("anybody there?")  # is refused, and closes the connection
         window.expect_status("Your session has ended.")
     window.sign_out()
 
 
-def test_an_offline_browser(app: App, deployment: Deployment) -> None:
+def test_offline_browser(app: App, deployment: Deployment) -> None:
     window = app.connected(deployment.make_user())
     window.page.context.set_offline(offline=True)
     window.expect_status("This browser is offline.")
@@ -73,53 +65,45 @@ def test_an_offline_browser(app: App, deployment: Deployment) -> None:
     window.expect_connected()
 
 
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (lambda route: route.abort(), ("Amazon Cognito cannot be reached.",)),
-        (
-            lambda route: route.fulfill(
+def test_credentials_that_cognito_does_not_give(app: App, deployment: Deployment) -> None:
+    app.expected += ["Failed to load resource"]
+    window = app.window()
+    reachable = False
+
+    def identity_pool(route: Route) -> None:
+        if not route.request.headers.get("x-amz-target", "").startswith("AWSCognitoIdentityService."):
+            route.continue_()
+        elif not reachable:
+            route.abort()
+        else:
+            route.fulfill(
                 status=400,
                 headers={"access-control-allow-origin": "*", "content-type": "application/x-amz-json-1.1"},
                 body=json.dumps({"__type": "NotAuthorizedException", "message": "Token is not from a supported pool"}),
-            ),
-            ("gives you no AWS credentials", "Token is not from a supported pool"),
-        ),
-    ],
-    ids=["unreachable", "refused"],
-)
-def test_no_credentials(
-    app: App, deployment: Deployment, answer: Callable[[Route], None], words: tuple[str, ...]
-) -> None:
-    app.expected += ["Failed to load resource"]
-    window = app.window()
-
-    def identity_pool(route: Route) -> None:
-        if route.request.headers.get("x-amz-target", "").startswith("AWSCognitoIdentityService."):
-            answer(route)
-        else:
-            route.continue_()
+            )
 
     window.page.route(f"{deployment.cloud.endpoint_url}/**", identity_pool)
     window.sign_in(deployment.make_user())
-    window.expect_status(*words)
+    window.expect_status("Amazon Cognito cannot be reached.")
+    reachable = True
+    window.expect_status("gives you no AWS credentials", "Token is not from a supported pool")
     window.page.unroute_all()
     window.expect_connected()
 
 
-def test_an_endpoint_that_nobody_answers_at(app: App, deployment: Deployment, outputs: str, tmp_path: Path) -> None:
+def test_endpoint_that_nobody_answers_at(app: App, deployment: Deployment, web: Path, tmp_path: Path) -> None:
     app.expected += ["ERR_CONNECTION_REFUSED"]
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    document = json.loads(outputs)
-    document["custom"]["pubsub"]["endpoint"] = f"ws://127.0.0.1:{port}/mqtt"
-    with served(build(json.dumps(document), tmp_path / "example")) as address:
+    endpoint = f"ws://{deployment.outputs[Output.PUBSUB_ENDPOINT]}/mqtt"
+    with served_with(web, tmp_path / "web", endpoint, f"ws://127.0.0.1:{port}/mqtt") as address:
         window = app.window(address)
         window.sign_in(deployment.make_user())
         window.expect_status(f"The endpoint 127.0.0.1:{port} cannot be reached.")
+        app.leave()  # while it is served
 
 
-def test_a_refused_signature(app: App, deployment: Deployment) -> None:
+def test_refused_signature(app: App, deployment: Deployment) -> None:
     app.expected += [
         "response code: 403",
         "status of 400",
@@ -140,8 +124,9 @@ def test_a_refused_signature(app: App, deployment: Deployment) -> None:
     window.expect_status("answers, but opens no WebSocket", "The signature is refused")
 
 
-def test_an_endpoint_that_opens_and_then_says_nothing(app: App, deployment: Deployment) -> None:
+def test_endpoint_that_opens_and_does_not_answer(app: App, deployment: Deployment) -> None:
     window = app.window()
     window.page.route_web_socket("**/mqtt?**", lambda _: None)  # is opened by Playwright, and nobody is behind it
     window.sign_in(deployment.make_user())
     window.expect_status("does not answer in time.")
+    window.page.context.close()  # no other test gets this window: its route cannot be removed

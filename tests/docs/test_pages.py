@@ -8,10 +8,10 @@ import shlex
 from typing import TYPE_CHECKING
 
 import pytest
-import typer.main
 
 from pubsub_client.checks.catalogue import CHECKS
-from pubsub_client.cli import app
+from pubsub_client.cli import SUMMARIES
+from pubsub_client.cli.command import load
 from tests.docs.pages import REPOSITORY, code_spans, commands, pages, text_of
 
 if TYPE_CHECKING:
@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
-_GROUP = typer.main.get_command(app)
 _OPTIONS = {
-    name: {option for each in command.load().params for option in each.opts + each.secondary_opts} | {"--help"}
-    for name, command in _GROUP.commands.items()  # type: ignore[attr-defined]
+    name: {option for each in load(name).params for option in each.opts + each.secondary_opts} | {"--help"}
+    for name in SUMMARIES
 }
 
 

@@ -29,6 +29,7 @@ async def session(deployment: Deployment) -> CognitoSession:
     """A signed-in user, to whose identity the policy is attached."""
     session = CognitoSession.from_outputs(deployment.outputs, deployment.cloud.endpoint_url)
     await session.sign_in(deployment.make_user(), PASSWORD)
+    deployment.wait_until_nothing_is_owed()
     return session
 
 
@@ -96,7 +97,7 @@ async def test_an_attachment_that_acts_late_is_waited_for(
     deployment: Deployment, session: CognitoSession, provider: AwsIot
 ) -> None:
     await detach(deployment, session)
-    deployment.cloud.policy_propagation_seconds = 3
+    deployment.cloud.policy_propagation_seconds = 1
     try:
         async with PubSub(provider) as pubsub:
             assert pubsub.state is ConnectionState.CONNECTED

@@ -1,4 +1,7 @@
-"""Every way to an attachment through the retry queue but a sign-in's own, tried and refused."""
+"""Messages in the retry queue that no sign-in put there: the worker attaches nobody whom a sign-in would not attach.
+
+What a MAC covers is tested in `tests/unit/lambdas/test_owed.py`, the form of messages there too.
+"""
 
 from __future__ import annotations
 
@@ -71,15 +74,15 @@ def _sub(deployment: Deployment, user_name: str) -> str | None:
     return str(next(each["Value"] for each in user["UserAttributes"] if each["Name"] == "sub"))
 
 
-def _owed(deployment: Deployment, user_name: str, identity_id: str, /, **other: str) -> bytes:
-    parts = {
-        "user_pool_id": deployment.user_pool_id,
-        "user_name": user_name,
-        "sub": _sub(deployment, user_name) or "",
-        "identity_id": identity_id,
-        "fingerprint": deployment.outputs[Output.ATTACHMENT_MARKER],
-    }
-    return proof.owed_message(**(parts | other))
+def _owed(deployment: Deployment, user_name: str, identity_id: str) -> bytes:
+    """Return what the MAC of a message is made of."""
+    return proof.owed_message(
+        user_pool_id=deployment.user_pool_id,
+        user_name=user_name,
+        sub=_sub(deployment, user_name) or "",
+        identity_id=identity_id,
+        fingerprint=deployment.outputs[Output.ATTACHMENT_MARKER],
+    )
 
 
 def _dead_letters(deployment: Deployment) -> list[str]:
@@ -94,54 +97,26 @@ def _dead_letters(deployment: Deployment) -> list[str]:
     return reasons
 
 
-def test_the_right_mac_is_believed(deployment: Deployment, thief: KeyThief, unattached: str) -> None:
-    user = deployment.make_user()
-    _send(deployment, _body(deployment, user, unattached, thief.mac(_owed(deployment, user, unattached))))
-    assert deployment.attached_policies(unattached) == ["myIoTPolicy"]
-
-
-@pytest.mark.parametrize(
-    "mac",
-    [None, bytes(32), bytes(31), b"x", secrets.token_bytes(32)],
-    ids=["none", "zeros", "too short", "one byte", "random bytes"],
-)
-def test_an_identity_claimed_without_the_mac_is_not_attached(
-    deployment: Deployment, unattached: str, mac: bytes | None
-) -> None:
-    user = deployment.make_user()
-    _send(deployment, _body(deployment, user, unattached, mac))
-    assert deployment.attached_policies(unattached) == []
-    assert _dead_letters(deployment) == []  # the user named is attached, as by a sign-in: to the identity proven
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        {"user_name": "somebody-else"},
-        {"sub": "11111111-2222-3333-4444-555555555555"},
-        {"identity_id": "us-east-1:11111111-2222-3333-4444-555555555555"},
-        {"user_pool_id": "us-east-1_other"},
-        {"fingerprint": "that-of-an-earlier-policy"},
-    ],
-    ids=lambda other: "-".join(other),
-)
-def test_a_mac_is_good_for_one_attachment(
-    deployment: Deployment, thief: KeyThief, unattached: str, other: dict[str, str]
-) -> None:
-    user = deployment.make_user()
-    _send(deployment, _body(deployment, user, unattached, thief.mac(_owed(deployment, user, unattached, **other))))
-    assert deployment.attached_policies(unattached) == []
-
-
-def test_a_mac_that_answers_a_challenge_proves_no_identity(
+def test_identity_is_attached_only_with_the_mac_of_the_message(
     deployment: Deployment, thief: KeyThief, unattached: str
 ) -> None:
     user = deployment.make_user()
-    message = proof.message(
+    another = "us-east-1:11111111-2222-3333-4444-555555555555"
+    challenge = proof.message(
         user_pool_id=deployment.user_pool_id, client_id=deployment.client_id, user_name=user, nonce=unattached
     )
-    _send(deployment, _body(deployment, user, unattached, thief.mac(message)))
-    assert deployment.attached_policies(unattached) == []
+    for mac in (
+        None,
+        bytes(31),
+        secrets.token_bytes(32),
+        thief.mac(_owed(deployment, user, another)),
+        thief.mac(challenge),
+    ):
+        _send(deployment, _body(deployment, user, unattached, mac))
+        assert deployment.attached_policies(unattached) == [], mac
+    assert _dead_letters(deployment) == []  # the user named is attached, as by a sign-in: to the identity proven
+    _send(deployment, _body(deployment, user, unattached, thief.mac(_owed(deployment, user, unattached))))
+    assert deployment.attached_policies(unattached) == ["myIoTPolicy"]
 
 
 def _marker(deployment: Deployment, user_name: str) -> str | None:
@@ -150,7 +125,7 @@ def _marker(deployment: Deployment, user_name: str) -> str | None:
     return values.get("custom:pubsub_attachment")
 
 
-def test_a_proof_of_version_1_is_not_believed_and_its_user_is_attached_as_by_a_sign_in(
+def test_message_of_version_1_attaches_only_the_user_it_names(
     deployment: Deployment, thief: KeyThief, unattached: str
 ) -> None:
     """It does not say for which user of the name it was made; messages of that version can wait during an update."""
@@ -165,7 +140,7 @@ def test_a_proof_of_version_1_is_not_believed_and_its_user_is_attached_as_by_a_s
     assert deployment.attached_policies(str(_marker(deployment, user)).split("/")[1]) == ["myIoTPolicy"]
 
 
-def test_a_user_name_that_is_created_again_does_not_inherit_what_the_deleted_user_was_owed(
+def test_new_user_of_a_deleted_name_does_not_get_its_pending_attachment(
     deployment: Deployment,
 ) -> None:
     users, user = deployment.cloud.client("cognito-idp"), deployment.make_user()
@@ -182,7 +157,7 @@ def test_a_user_name_that_is_created_again_does_not_inherit_what_the_deleted_use
     assert deployment.attached_policies(identity_id) == ["myIoTPolicy"]
 
 
-def test_nobody_is_attached_who_could_not_sign_in(deployment: Deployment, unattached: str) -> None:
+def test_user_who_cannot_sign_in_is_not_attached(deployment: Deployment, unattached: str) -> None:
     disabled = deployment.make_user()
     deployment.cloud.client("cognito-idp").admin_disable_user(UserPoolId=deployment.user_pool_id, Username=disabled)
     for user in (disabled, f"nobody-{uuid.uuid4().hex[:8]}"):
@@ -193,7 +168,7 @@ def test_nobody_is_attached_who_could_not_sign_in(deployment: Deployment, unatta
     assert _dead_letters(deployment) == []
 
 
-def test_another_pools_user_is_refused_by_the_workers_permissions(deployment: Deployment) -> None:
+def test_user_of_another_pool_is_refused_by_the_permissions_of_the_worker(deployment: Deployment) -> None:
     users = deployment.cloud.client("cognito-idp")
     other = users.create_user_pool(PoolName="other")["UserPool"]["Id"]
     try:
@@ -206,15 +181,14 @@ def test_another_pools_user_is_refused_by_the_workers_permissions(deployment: De
         users.delete_user_pool(UserPoolId=other)
 
 
-@pytest.mark.parametrize("body", [{}, {"version": 3}, {"version": 1}, {"version": 1, "userName": ["ada"]}], ids=str)
-def test_what_is_no_message_is_set_aside(deployment: Deployment, body: dict[str, Any]) -> None:
+def test_unreadable_message_goes_to_the_dead_letter_queue(deployment: Deployment) -> None:
     before = deployment.cloud.calls()
-    _send(deployment, body)
+    _send(deployment, {"version": 1, "userName": ["ada"]})
     assert "iot:AttachPolicy" not in deployment.calls_of(before)
     assert _dead_letters(deployment) == ["UnreadableMessageError"]
 
 
-def test_a_signed_in_user_can_write_to_neither_queue(deployment: Deployment) -> None:
+def test_queues_refuse_messages_of_signed_in_users(deployment: Deployment) -> None:
     tokens = deployment.sign_in(deployment.make_user())
     queues = deployment.as_user("sqs", deployment.credentials(tokens))
     for output in (Output.RETRY_QUEUE_URL, Output.DEAD_LETTER_QUEUE_URL):

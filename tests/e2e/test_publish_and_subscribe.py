@@ -79,13 +79,9 @@ def _wait_for(words: str, running: subprocess.Popen[str]) -> None:
     raise AssertionError("".join(told))
 
 
-@pytest.mark.parametrize(("from_user", "to_user"), [(True, False), (False, True)])
-def test_a_message_is_shown_as_it_comes(
-    deployment: Deployment, user: str, topic: str, from_user: bool, to_user: bool
-) -> None:
-    with _subscribing(deployment, f"{topic}/#", "--count", "2", user=user if to_user else None) as running:
-        topics = ("--topic", f"{topic}/1", "--topic", f"{topic}/2")
-        done = _publish(deployment, *topics, '{"state": "packed"}', user=user if from_user else None)
+def test_message_is_shown_when_it_arrives(deployment: Deployment, user: str, topic: str) -> None:
+    with _subscribing(deployment, f"{topic}/#", "--count", "2", user=user) as running:
+        done = _publish(deployment, "--topic", f"{topic}/1", "--topic", f"{topic}/2", '{"state": "packed"}')
         assert (done.returncode, done.stdout) == (0, f"{topic}/1, {topic}/2: acknowledged\n"), done.stderr
         shown, told = running.communicate(timeout=30)
     assert running.returncode == 0, told
@@ -96,7 +92,7 @@ def test_a_message_is_shown_as_it_comes(
     assert told == "pubsub: 2 of 2 messages received\n"
 
 
-def test_with_json_each_message_is_a_line_and_bytes_are_base64(deployment: Deployment, topic: str) -> None:
+def test_json_shows_a_line_per_message_and_bytes_in_base64(deployment: Deployment, topic: str) -> None:
     with _subscribing(deployment, topic, "--count", "3", "--qos", "1", "--json") as running:
         _publish(deployment, "--topic", topic, "--text", "päckchen")
         deployment.pubsub("publish", "--topic", topic, "--bytes-from", "-", stdin="[1]")
@@ -112,28 +108,21 @@ def test_with_json_each_message_is_a_line_and_bytes_are_base64(deployment: Deplo
     ]
 
 
-def test_a_retained_message_is_kept_for_later_subscribers(deployment: Deployment, topic: str) -> None:
-    document = _document(_publish(deployment, "--topic", topic, "--retain", "--json", "7"))
-    assert (document["published"], document["qos"], document["retain"]) == ([topic], 1, True)
-    shown = deployment.pubsub("subscribe", topic, "--count", "1", "--timeout", "20").stdout
-    assert shown.endswith(f"  {topic}  7  retained\n")
-
-
-def test_without_messages_in_time_it_is_1(deployment: Deployment, topic: str) -> None:
+def test_subscribe_exits_with_1_unless_it_receives_what_was_asked_for(deployment: Deployment, topic: str) -> None:
     done = deployment.pubsub("subscribe", topic, "--timeout", "1")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines()[-1] == "pubsub: 0 messages received"
-
-
-def test_fewer_messages_than_asked_for_are_1_and_any_without_a_number_are_0(deployment: Deployment, topic: str) -> None:
-    _publish(deployment, "--topic", topic, "--retain", "7")
+    document = _document(_publish(deployment, "--topic", topic, "--retain", "--json", "7"))
+    assert (document["published"], document["qos"], document["retain"]) == ([topic], 1, True)
+    done = deployment.pubsub("subscribe", topic, "--count", "1", "--timeout", "20")
+    assert done.stdout.endswith(f"  {topic}  7  retained\n")
     fewer = deployment.pubsub("subscribe", topic, "--count", "2", "--timeout", "1")
     assert (fewer.returncode, len(fewer.stdout.splitlines())) == (1, 1)
     assert fewer.stderr.splitlines()[-1] == "pubsub: 1 of 2 messages received"
     assert deployment.pubsub("subscribe", topic, "--timeout", "1").returncode == 0
 
 
-def test_a_reader_that_has_read_enough_ends_it_quietly(deployment: Deployment, topic: str) -> None:
+def test_subscribe_ends_quietly_when_its_reader_does(deployment: Deployment, topic: str) -> None:
     with _subscribing(deployment, topic) as running:
         _publish(deployment, "--topic", topic, "1")
         assert running.stdout
@@ -144,17 +133,16 @@ def test_a_reader_that_has_read_enough_ends_it_quietly(deployment: Deployment, t
         assert (running.returncode, running.stderr.read()) == (0, "")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_it_says_how_many_came_and_exits_with_130(
-    deployment: Deployment, topic: str, number: signal.Signals
+def test_interrupted_subscribe_prints_the_number_of_messages_and_exits_with_130(
+    deployment: Deployment, topic: str
 ) -> None:
     with _subscribing(deployment, topic) as running:
-        os.kill(running.pid, number)
+        os.kill(running.pid, signal.SIGINT)
         shown, told = running.communicate(timeout=30)
     assert (running.returncode, shown, told) == (130, "", "pubsub: interrupted; 0 messages received\n")
 
 
-def test_the_state_of_the_connection_is_told(deployment: Deployment, topic: str) -> None:
+def test_subscribe_prints_the_state_of_its_connection(deployment: Deployment, topic: str) -> None:
     """Another client with its client id ends it, and it comes back."""
     with _subscribing(deployment, topic, "--timeout", "60", "--client-id", topic) as running:
         _publish(deployment, "--topic", "t", "1", "--client-id", topic)
@@ -162,23 +150,21 @@ def test_the_state_of_the_connection_is_told(deployment: Deployment, topic: str)
         _wait_for("connected", running)
         os.kill(running.pid, signal.SIGTERM)
         running.communicate(timeout=30)
+    assert running.returncode == 130
 
 
-def test_a_user_who_lost_the_policy_gets_it_back(deployment: Deployment, topic: str) -> None:
+def test_user_who_lost_the_policy_gets_it_back_and_is_signed_out(deployment: Deployment, topic: str) -> None:
     user = deployment.make_user()
     identity_id = deployment.identity_id(deployment.sign_in(user))
+    deployment.wait_until_nothing_is_owed()
     deployment.cloud.client("iot").detach_policy(policyName=deployment.policy_name, target=identity_id)
+    before = deployment.cloud.calls()
     assert _publish(deployment, "--topic", topic, "1", user=user).returncode == 0
     assert deployment.attached_policies(identity_id) == [deployment.policy_name]
-
-
-def test_a_user_is_signed_out_at_the_end(deployment: Deployment, user: str, topic: str) -> None:
-    before = deployment.cloud.calls()
-    _publish(deployment, "--topic", topic, "1", user=user)
     assert deployment.calls_of(before)["cognito-idp:RevokeToken"] == 1
 
 
-def test_what_the_broker_refuses_is_1_and_names_the_missing_permission(deployment: Deployment, topic: str) -> None:
+def test_refused_message_is_1_and_names_the_missing_permission(deployment: Deployment, topic: str) -> None:
     statements = [each for each in policies("pubsub publish")[0] if each["Sid"] != "Publish"]
     with operator(deployment.cloud, deployment.outputs, statements) as keys:
         done = deployment.pubsub("publish", "--topic", topic, "1", "--json", **keys)
@@ -188,12 +174,10 @@ def test_what_the_broker_refuses_is_1_and_names_the_missing_permission(deploymen
     assert document["failure"]["cause"] in done.stderr
 
 
-@pytest.mark.parametrize("command", [("publish", "--topic", "t", "1"), ("subscribe", "t")])
-def test_a_wrong_password_is_1_and_leads_to_the_doctor_of_the_same_deployment(
-    deployment: Deployment, user: str, command: tuple[str, ...]
-) -> None:
+def test_wrong_password_leads_to_the_doctor_of_the_same_deployment(deployment: Deployment, user: str) -> None:
     there = f"--region {deployment.cloud.region}"
-    done = deployment.pubsub(*command, *there.split(), "--user", user, "--password-stdin", stdin="wrong\n")
+    arguments = ["--topic", "t", "1", *there.split(), "--user", user, "--password-stdin"]
+    done = deployment.pubsub("publish", *arguments, stdin="wrong\n")
     assert (done.returncode, done.stdout) == (1, "")
     cause, fix = done.stderr.splitlines()
     assert "NotAuthorizedException" in cause
@@ -201,7 +185,7 @@ def test_a_wrong_password_is_1_and_leads_to_the_doctor_of_the_same_deployment(
 
 
 @pytest.mark.parametrize("command", [("publish", "--topic", "t" * 257, "1"), ("subscribe", "t" * 257)])
-def test_what_aws_iot_would_refuse_is_2_and_one_line(deployment: Deployment, command: tuple[str, ...]) -> None:
+def test_topic_that_aws_iot_would_refuse_is_wrong_usage(deployment: Deployment, command: tuple[str, ...]) -> None:
     done = deployment.pubsub(*command)
     assert (done.returncode, done.stdout) == (2, "")
     assert "AWS IoT takes 256" in done.stderr.splitlines()[-1]

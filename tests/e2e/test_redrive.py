@@ -18,7 +18,6 @@ import pytest
 
 from local_cloud.faults import Fail, Hang
 from pubsub_client.outputs import Output
-from tests.e2e.conftest import check
 from tests.processes import ended
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ def _json(deployment: Deployment, *arguments: str) -> dict[str, Any]:
     return document
 
 
-def test_a_dead_letter_sets_off_the_alarm_and_once_mended_redrive_attaches_it(deployment: Deployment) -> None:
+def test_dead_letter_sets_off_the_alarm_and_redrive_attaches_it(deployment: Deployment) -> None:
     assert not _dead_letter_alarm_goes_off(deployment)
     owed = _give_up(deployment)
     assert _dead_letter_alarm_goes_off(deployment)
@@ -119,7 +118,7 @@ def test_a_dead_letter_sets_off_the_alarm_and_once_mended_redrive_attaches_it(de
     assert not _dead_letter_alarm_goes_off(deployment)
 
 
-def test_what_the_trigger_logs_is_what_the_deployed_alarms_look_at(deployment: Deployment) -> None:
+def test_alarms_look_at_the_metrics_that_the_trigger_logs(deployment: Deployment) -> None:
     deployment.sign_in(deployment.make_user())
     line = deployment.trigger_lines()[-1]
     (directive,) = line["_aws"]["CloudWatchMetrics"]
@@ -139,9 +138,8 @@ def test_what_the_trigger_logs_is_what_the_deployed_alarms_look_at(deployment: D
     assert looked_at <= written
 
 
-def test_a_dry_run_tells_and_moves_nothing_and_hides_nothing(deployment: Deployment) -> None:
-    _give_up(deployment)
-    _give_up(deployment)
+def test_dead_letters_are_shown_and_moved_in_the_asked_number(deployment: Deployment) -> None:
+    users = [_give_up(deployment).user for _ in range(2)]
     document = _json(deployment, "--dry-run")
     assert (document["schema"], document["command"], document["stack"]) == (1, "redrive", "AmplifyPubSub")
     assert document["dead_letters"] == {
@@ -151,31 +149,17 @@ def test_a_dry_run_tells_and_moves_nothing_and_hides_nothing(deployment: Deploym
     }
     assert (document["moved"], document["waited"], document["failure"]) == (0, None, None)
     assert _visible(deployment) == 2
-
-
-def test_no_more_are_moved_than_asked_for(deployment: Deployment) -> None:
-    _give_up(deployment)
-    _give_up(deployment)
+    for arguments in (["--verbose"], ["--verbose", "--json"], [], ["--verbose", "--redact"]):
+        done = deployment.pubsub("redrive", "--dry-run", *arguments)
+        assert done.returncode == 0, done.stderr
+        is_named = [user in done.stdout + done.stderr for user in users]
+        assert is_named == [arguments in (["--verbose"], ["--verbose", "--json"])] * 2, arguments
     document = _json(deployment, "--yes", "--max", "1")
     assert (document["dead_letters"]["count"], document["dead_letters"]["more"], document["moved"]) == (1, True, 1)
     assert _visible(deployment) == 1
 
 
-def test_users_are_named_only_where_that_is_asked_for(deployment: Deployment) -> None:
-    user = _give_up(deployment).user
-
-    def told(*arguments: str) -> str:
-        done = deployment.pubsub("redrive", "--dry-run", *arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout + done.stderr
-
-    assert f"1 x {_REASON} ({user})" in told("--verbose")
-    assert f'"{user}"' in told("--verbose", "--json")
-    for arguments in ([], ["--json"], ["--verbose", "--redact"], ["--verbose", "--redact", "--json"]):
-        assert user not in told(*arguments)
-
-
-def test_what_is_dead_again_is_told_with_its_reason(deployment: Deployment) -> None:
+def test_dead_letter_that_comes_back_is_reported_with_its_reason(deployment: Deployment) -> None:
     _give_up(deployment)
     with _attaching_is_denied(deployment):
         done = deployment.pubsub("redrive", "--yes", "--wait", "--json", "--timeout", "30")
@@ -190,12 +174,12 @@ def test_what_is_dead_again_is_told_with_its_reason(deployment: Deployment) -> N
     assert _visible(deployment) == 1
 
 
-def test_what_is_put_off_beyond_the_timeout_is_told(deployment: Deployment) -> None:
+def test_redrive_reports_messages_that_wait_beyond_its_timeout(deployment: Deployment) -> None:
     owed = _give_up(deployment)
     with deployment.cloud.fault("iot:AttachPolicy", Fail("ThrottlingException")):
-        done = deployment.pubsub("redrive", "--yes", "--wait", "--timeout", "2")
+        done = deployment.pubsub("redrive", "--yes", "--wait", "--timeout", "1")
     assert done.returncode == 1
-    assert "After 2 s about 1 message(s) are in the retry queue still" in done.stderr
+    assert "After 1 s about 1 message(s) are in the retry queue still" in done.stderr
     deployment.wait_until_attached(owed.identity_id)
 
 
@@ -216,24 +200,19 @@ class TestInterrupted:
         _wait(lambda: deployment.cloud.calls().get(operation, 0) > before)
         return running
 
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-    def test_before_it_was_sent_it_is_a_dead_letter_and_seen_at_once(
-        self, deployment: Deployment, number: signal.Signals
-    ) -> None:
-        owed = _give_up(deployment)
+    def test_message_that_was_not_sent_is_a_dead_letter_and_visible_at_once(self, deployment: Deployment) -> None:
+        _give_up(deployment)
         with (
             deployment.cloud.fault("sqs:SendMessageBatch", Hang()),
             ended(self._hanging_in(deployment, "sqs:SendMessageBatch")) as running,
         ):
-            os.kill(running.pid, number)
+            os.kill(running.pid, signal.SIGTERM)
             _, stderr = running.communicate(timeout=30)
         assert running.returncode == 130, stderr
         assert stderr == "pubsub: interrupted; 0 moved, what was not is a dead letter still\n"
         assert _visible(deployment) == 1
-        assert deployment.pubsub("redrive", "--yes", "--wait").returncode == 0
-        assert deployment.attached_policies(owed.identity_id) == ["myIoTPolicy"]
 
-    def test_after_it_was_sent_it_is_attached_though_a_dead_letter_still(self, deployment: Deployment) -> None:
+    def test_message_that_was_sent_is_attached_and_still_a_dead_letter(self, deployment: Deployment) -> None:
         owed = _give_up(deployment)
         with (
             deployment.cloud.fault("sqs:DeleteMessageBatch", Hang()),
@@ -247,31 +226,16 @@ class TestInterrupted:
         assert deployment.pubsub("redrive", "--yes", "--wait").returncode == 0
         assert deployment.attached_policies(owed.identity_id) == ["myIoTPolicy"]
 
-    def test_killed_it_leaves_a_dead_letter_that_comes_back_by_itself(self, deployment: Deployment) -> None:
-        _give_up(deployment)
-        with (
-            deployment.cloud.fault("sqs:SendMessageBatch", Hang()),
-            ended(self._hanging_in(deployment, "sqs:SendMessageBatch")) as running,
-        ):
-            running.kill()
-            running.communicate(timeout=30)
-        assert _visible(deployment) == 0
-        assert deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL) == 1
-
-
-# A signal between the prompt and the reading of the answer is seen once there is an answer.
-_READS_BY_NOW_SECONDS = 0.5
-
 
 class TestAsking:
     @staticmethod
-    def _on_a_terminal(deployment: Deployment, answer: str | signal.Signals, **variables: str) -> tuple[int, str]:
+    def _on_a_terminal(deployment: Deployment, answer: str | signal.Signals) -> tuple[int, str]:
         """Run it on a terminal, type or signal when it asks, and return the exit code and what was shown."""
         outside_pipelines = {name: value for name, value in deployment.cloud.environment().items() if name != "CI"}
         ours, theirs = pty.openpty()
         asking = subprocess.Popen(
             [sys.executable, "-m", "pubsub_client", "redrive"],
-            env=outside_pipelines | variables,
+            env=outside_pipelines,
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -283,20 +247,19 @@ class TestAsking:
                 while data := os.read(ours, 4096):
                     shown += data.decode()
                     if shown.endswith("[y/N] "):
-                        if isinstance(answer, str):
-                            os.write(ours, answer.encode())
-                        else:
-                            time.sleep(_READS_BY_NOW_SECONDS)
+                        if isinstance(answer, signal.Signals):
                             running.send_signal(answer)
+                        # A signal between the prompt and the reading of the answer is seen once there is an answer.
+                        os.write(ours, (answer if isinstance(answer, str) else "\n").encode())
             except OSError:  # the other end is closed
                 pass
             code = running.wait(timeout=60)
         os.close(ours)
         return code, shown
 
-    def test_it_shows_the_reasons_and_moves_nothing_unless_the_answer_is_yes(self, deployment: Deployment) -> None:
+    def test_redrive_shows_the_reasons_and_moves_nothing_without_a_yes(self, deployment: Deployment) -> None:
         owed = _give_up(deployment)
-        for answer, expected in (("n\n", 2), ("\n", 2), (signal.SIGINT, 130)):
+        for answer, expected in (("\n", 2), (signal.SIGINT, 130)):
             code, shown = self._on_a_terminal(deployment, answer)
             assert code == expected, shown
             assert shown.index(_REASON) < shown.index("Move them to the retry queue? [y/N]")
@@ -304,54 +267,14 @@ class TestAsking:
         code, shown = self._on_a_terminal(deployment, "y\n")
         assert code == 0, shown
         deployment.wait_until_attached(owed.identity_id)
-
-    def test_in_a_pipeline_it_never_asks(self, deployment: Deployment) -> None:
-        _give_up(deployment)
-        before = deployment.cloud.calls()
-        done = deployment.pubsub("redrive")
-        on_a_terminal, shown = self._on_a_terminal(deployment, "y\n", CI="1")
-        told = "pubsub: nobody is there to be asked (no terminal, or CI is set): give --yes, or --dry-run"
-        assert (done.returncode, done.stderr.strip()) == (on_a_terminal, shown.strip()) == (2, told)
-        assert deployment.calls_of(before) == {}
-
-    def test_without_dead_letters_there_is_nothing_to_ask(self, deployment: Deployment) -> None:
         code, shown = self._on_a_terminal(deployment, "")
         assert code == 0
         assert shown.startswith("0 dead letters in http")
         assert "[y/N]" not in shown
 
-
-def test_a_stack_without_a_retry_queue_is_told_in_a_line(deployment: Deployment) -> None:
-    formation = deployment.cloud.client("cloudformation")
-    topic = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
-    formation.create_stack(StackName="older", TemplateBody=json.dumps(topic))
-    formation.get_waiter("stack_create_complete").wait(StackName="older", WaiterConfig={"Delay": 1})
-    done = deployment.pubsub("redrive", "--dry-run", "--stack", "older")
-    formation.delete_stack(StackName="older")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == (
-        "pubsub: stack older has no retry queue, so no dead letters: its setting attachment is self-attach, "
-        "or it is of an older version\n"
-    )
-
-
-def test_the_smoke_test_warns_of_dead_letters_and_names_the_command(deployment: Deployment) -> None:
-    _give_up(deployment)
-    document = deployment.smoke()
-    found = check(document, "PS601")
-    assert (found["status"], document["summary"]["exit_code"]) == ("warning", 0)
-    assert found["cause"].startswith("1 attachment(s)")
-    assert found["resource"] == deployment.outputs[Output.DEAD_LETTER_QUEUE_URL]
-    assert found["fix"].splitlines()[-1] == "pubsub redrive --stack AmplifyPubSub --yes"
-
-
-def test_the_smoke_test_fails_when_nothing_feeds_the_worker_and_its_command_mends_it(deployment: Deployment) -> None:
-    functions = deployment.cloud.client("lambda")
-    (mapping,) = functions.list_event_source_mappings()["EventSourceMappings"]
-    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
-    found = check(deployment.smoke(), "PS602")
-    assert (found["status"], found["resource"]) == ("failed", mapping["UUID"])
-    *_, uuid, enabled = found["fix"].split()
-    assert (enabled, uuid) == ("--enabled", mapping["UUID"])
-    functions.update_event_source_mapping(UUID=uuid, Enabled=True)
-    assert check(deployment.smoke(), "PS602")["status"] == "passed"
+    def test_redrive_never_asks_in_a_pipeline(self, deployment: Deployment) -> None:
+        before = deployment.cloud.calls()
+        done = deployment.pubsub("redrive")
+        told = "pubsub: nobody is there to be asked (no terminal, or CI is set): give --yes, or --dry-run"
+        assert (done.returncode, done.stderr.strip()) == (2, told)
+        assert deployment.calls_of(before) == {}

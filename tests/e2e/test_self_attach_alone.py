@@ -1,4 +1,4 @@
-"""An environment that attaches by self-attach alone; updated to attach at sign-in, and back."""
+"""A deployment that is updated to attach only by self-attach, and from there to attach at sign-in."""
 
 from __future__ import annotations
 
@@ -7,47 +7,77 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from local_cloud.cdk_app import CdkApp
 from local_cloud.faults import Fail
+from local_cloud.process import LocalCloud
 from pubsub_client.outputs import SIGN_IN_OUTPUTS, Output
-from tests.e2e.conftest import Deployment, check, deploy_environment
+from tests.e2e.conftest import PASSWORD, Deployment, check, deployed, synthesize
+from tests.e2e.totp import set_up_totp, sign_in_with_totp
+from tests.integration.local_cloud.user_pool import refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from local_cloud.process import LocalCloud
-
-_SETTINGS = {"groups": ["admins"], "mfa": "optional"}
-_ALONE = _SETTINGS | {"attachment": "self-attach"}
-
-
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("alone")
+_AT_SIGN_IN = {"groups": ["admins"], "mfa": "optional"}
+_ALONE = _AT_SIGN_IN | {"attachment": "self-attach"}
+_OTHER_SECRET = "A" * 32
+_USER = "from-before"
+"""A user who signed in before the update to self-attach."""
 
 
-@pytest.fixture(scope="module")
-def alone(account: LocalCloud, directory: Path) -> Deployment:
-    return deploy_environment(account, directory, "alone", _ALONE)
+def _update(cloud: LocalCloud, directory: Path, settings: Mapping[str, Any]) -> Deployment:
+    app = CdkApp(cloud, directory, settings=settings)
+    synthesize(app)
+    return Deployment(cloud, app, app.deploy())
 
 
 @pytest.fixture(scope="module")
-def user(alone: Deployment) -> str:
-    """A user who was attached by self-attach."""
-    name = alone.make_user()
-    answer = alone.self_attach(alone.credentials(alone.sign_in(name)))
-    assert answer.body["status"] == "repaired"
-    return name
+def before(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with deployed(tmp_path_factory.mktemp("before")) as made:
+        made.sign_in(made.make_user(_USER))
+        yield made
 
 
-def test_there_is_no_output_of_a_trigger(alone: Deployment) -> None:
+@pytest.fixture(scope="module")
+def alone(before: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    return _update(before.cloud, tmp_path_factory.mktemp("alone"), _ALONE)
+
+
+@pytest.fixture(scope="module")
+def at_sign_in(alone: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """A copy of the deployment with self-attach, updated to attach at sign-in."""
+    directory = tmp_path_factory.mktemp("at-sign-in")
+    alone.cloud.save(directory / "saved")
+    with LocalCloud.start(saved=directory / "saved", log_file=directory / "cloud.log") as cloud:
+        yield _update(cloud, directory, _AT_SIGN_IN)
+
+
+def test_update_to_self_attach_keeps_users_and_leaves_no_trigger_and_no_key(
+    before: Deployment, alone: Deployment
+) -> None:
+    assert _same_pools(before, alone)
     assert set(alone.outputs) == set(Output) - SIGN_IN_OUTPUTS - {Output.CHAINED_TRIGGERS}
+    users = alone.cloud.client("cognito-idp")
+    assert users.describe_user_pool(UserPoolId=alone.user_pool_id)["UserPool"].get("LambdaConfig", {}) == {}
+    clients = users.list_user_pool_clients(UserPoolId=alone.user_pool_id)["UserPoolClients"]
+    assert [each["ClientId"] for each in clients] == [alone.client_id]
+    assert alone.attached_policies(alone.identity_id(alone.sign_in(_USER))) == [alone.policy_name]
+    # A marker of the time with the trigger does not count.
+    told = json.loads(alone.pubsub("identity", "--user", _USER, "--json").stdout)["identity"]
+    assert (told["marker"], told["attached"]) == (None, True)
 
 
-def test_signing_in_attaches_nothing(alone: Deployment) -> None:
-    assert alone.attached_policies(alone.identity_id(alone.sign_in(alone.make_user()))) == []
+def test_only_self_attach_attaches(alone: Deployment) -> None:
+    name = alone.make_user()
+    tokens = alone.sign_in(name)
+    assert alone.attached_policies(alone.identity_id(tokens)) == []
+    assert alone.self_attach(alone.credentials(tokens)).body["status"] == "repaired"
+    assert alone.attached_policies(alone.identity_id(tokens)) == [alone.policy_name]
 
 
-def test_the_smoke_tests_users_attach_themselves_and_what_the_trigger_would_do_is_needless(alone: Deployment) -> None:
+def test_smoke_test_attaches_by_self_attach_and_skips_what_a_trigger_does(alone: Deployment) -> None:
+    targets = _targets(alone)
     document = alone.smoke()
     assert document["summary"]["exit_code"] == 0, document
     assert {each["id"]: each["cause"] for each in document["checks"] if each["status"] != "passed"} == {
@@ -65,49 +95,33 @@ def test_the_smoke_tests_users_attach_themselves_and_what_the_trigger_would_do_i
     for check_id in ("PS203", "PS204"):
         assert check(document, check_id)["detail"] == "PS203: no IoT policy was attached, repaired"
     assert check(document, "PS403")["detail"] == "admins"
+    assert _targets(alone) == targets
 
 
-def test_the_smoke_test_leaves_nothing_behind(alone: Deployment, user: str) -> None:
-    mine = alone.identity_id(alone.sign_in(user))
-    assert alone.cloud.client("iot").list_targets_for_policy(policyName=alone.policy_name)["targets"] == [mine]
-
-
-def test_the_smoke_test_says_where_to_look_when_the_route_attaches_nothing(alone: Deployment) -> None:
+def test_smoke_test_names_the_route_that_attaches_nothing(alone: Deployment) -> None:
     with alone.cloud.fault("iot:AttachPolicy", Fail("AccessDeniedException")):
         failure = check(alone.smoke(), "PS203")
     assert failure["status"] == "failed"
     assert "the IoT policy could not be attached" in failure["cause"]
     assert failure["resource"] == alone.outputs[Output.SELF_ATTACH_URL]
-    assert "aws cloudformation describe-stack-resources --stack-name AmplifyPubSub-alone" in failure["fix"]
+    assert "aws cloudformation describe-stack-resources --stack-name AmplifyPubSub" in failure["fix"]
 
 
-def test_the_smoke_test_names_the_role_of_the_route_that_may_not_attach(alone: Deployment) -> None:
-    iam = alone.cloud.client("iam")
-    role, name, document = _permission_of_the_route(alone)
-    without = json.dumps(document).replace("iot:AttachPolicy", "iot:AttachPolicyNot")
-    iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=without)
-    try:
-        failure = check(alone.smoke(), "PS118")
-    finally:
-        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
-    assert (failure["status"], failure["resource"]) == ("failed", role)
-    assert failure["fix"].startswith(f"aws iam put-role-policy --role-name {role} ")
-
-
-def test_pubsub_attach_cannot_prove_a_user_and_says_what_to_do_instead(alone: Deployment, user: str) -> None:
-    done = alone.pubsub("attach", "--user", user)
+def test_commands_say_what_is_missing_without_a_trigger(alone: Deployment) -> None:
+    done = alone.pubsub("attach", "--user", _USER)
     assert (done.returncode, done.stdout) == (2, "")
     assert "give --id-token or --identity-id instead" in done.stderr
     assert alone.outputs[Output.SELF_ATTACH_URL] in done.stderr
-
-
-def test_pubsub_redrive_says_that_there_is_nothing_to_move(alone: Deployment) -> None:
     done = alone.pubsub("redrive", "--dry-run")
     assert (done.returncode, done.stdout) == (2, "")
     assert "has no retry queue, so no dead letters: its setting attachment is self-attach" in done.stderr
+    done = alone.pubsub("identity", "--user", alone.make_user(), "--json")
+    document = json.loads(done.stdout)
+    assert (done.returncode, document["identity"]["marker"]) == (1, None)
+    assert "--identity-id or --id-token" in document["failure"]["fix"]
 
 
-def test_pubsub_attach_and_detach_work_by_identity_id(alone: Deployment) -> None:
+def test_attach_and_detach_work_by_identity_id(alone: Deployment) -> None:
     identity_id = alone.identity_id(alone.sign_in(alone.make_user()))
     for command, policies in (("attach", [alone.policy_name]), ("detach", [])):
         done = alone.pubsub(command, "--identity-id", identity_id)
@@ -116,53 +130,56 @@ def test_pubsub_attach_and_detach_work_by_identity_id(alone: Deployment) -> None
     assert "The user can attach it again by self-attach." in done.stdout
 
 
-def test_pubsub_identity_says_that_a_user_alone_does_not_tell_the_identity(alone: Deployment, user: str) -> None:
-    done = alone.pubsub("identity", "--user", user, "--json")
-    document = json.loads(done.stdout)
-    assert (done.returncode, document["identity"]["marker"]) == (1, None)
-    assert "--identity-id or --id-token" in document["failure"]["fix"]
-
-
-def test_an_update_to_attach_at_sign_in_keeps_the_users_and_attaches_new_ones(
-    alone: Deployment, user: str, account: LocalCloud, directory: Path
+def test_update_to_attach_at_sign_in_keeps_users_and_attaches_new_ones(
+    alone: Deployment, at_sign_in: Deployment
 ) -> None:
-    identity_id = alone.identity_id(alone.sign_in(user))
-    at_sign_in = deploy_environment(account, directory, "alone", _SETTINGS)
     assert _same_pools(alone, at_sign_in)
-    assert at_sign_in.identity_id(at_sign_in.sign_in(user)) == identity_id
+    known = at_sign_in.identity_id(at_sign_in.sign_in(_USER))
+    assert known == alone.identity_id(alone.sign_in(_USER))
     newcomer = at_sign_in.identity_id(at_sign_in.sign_in(at_sign_in.make_user()))
     at_sign_in.wait_until_attached(newcomer)
 
 
-def test_an_update_back_to_self_attach_leaves_no_trigger_and_no_key(
-    alone: Deployment, user: str, account: LocalCloud, directory: Path
-) -> None:
-    back = deploy_environment(account, directory, "alone", _ALONE)
-    assert _same_pools(alone, back)
-    pool = account.client("cognito-idp").describe_user_pool(UserPoolId=back.user_pool_id)["UserPool"]
-    assert pool.get("LambdaConfig", {}) == {}
-    tokens = back.sign_in(user)
-    assert back.attached_policies(back.identity_id(tokens)) == [back.policy_name]
-    clients = account.client("cognito-idp").list_user_pool_clients(UserPoolId=back.user_pool_id)["UserPoolClients"]
-    assert [each["ClientId"] for each in clients] == [back.client_id]
-    assert back.smoke()["summary"]["exit_code"] == 0
-    # A marker that the time with the trigger has left counts for nothing.
-    told = json.loads(back.pubsub("identity", "--user", user, "--json").stdout)["identity"]
-    assert (told["marker"], told["attached"]) == (None, True)
+class TestMfa:
+    """The deployment allows MFA; the trigger signs no user in internally who has it."""
+
+    def test_trigger_skips_a_user_with_mfa_whose_id_token_attaches(self, at_sign_in: Deployment) -> None:
+        name = at_sign_in.make_user()
+        at_sign_in.wait_until_attached(at_sign_in.identity_id(at_sign_in.sign_in(name)))
+        secret = set_up_totp(at_sign_in, name)
+        assert at_sign_in.pubsub("detach", "--user", name).returncode == 0
+        lines, before = len(at_sign_in.trigger_lines()), at_sign_in.cloud.calls()
+        tokens = sign_in_with_totp(at_sign_in, name, secret)
+        assert [each["reason"] for each in at_sign_in.trigger_lines()[lines:]] == ["SecondFactorError"]
+        # An internal sign-in could have a code sent to the user.
+        assert "cognito-idp:AdminInitiateAuth" not in at_sign_in.calls_of(before)
+        identity_id = at_sign_in.identity_id(tokens)
+        assert at_sign_in.attached_policies(identity_id) == []
+        done = at_sign_in.pubsub("attach", "--id-token", "-", stdin=tokens["IdToken"])
+        assert done.returncode == 0, done.stderr
+        assert at_sign_in.attached_policies(identity_id) == [at_sign_in.policy_name]
+
+    def test_user_who_sets_mfa_up_stays_attached_and_the_doctor_asks_for_the_id_token(
+        self, at_sign_in: Deployment
+    ) -> None:
+        name = at_sign_in.make_user()
+        at_sign_in.wait_until_attached(at_sign_in.identity_id(at_sign_in.sign_in(name)))
+        secret = set_up_totp(at_sign_in, name)
+        done = at_sign_in.pubsub("doctor", "--user", name, "--password-stdin", "--json", stdin=PASSWORD)
+        found = check(json.loads(done.stdout), "PS121")
+        assert (done.returncode, found["status"]) == (0, "skipped"), done.stdout
+        assert "SOFTWARE_TOKEN_MFA" in found["cause"]
+        assert refusal(lambda: sign_in_with_totp(at_sign_in, name, _OTHER_SECRET))[0] == "CodeMismatchException"
+        tokens = sign_in_with_totp(at_sign_in, name, secret)
+        assert at_sign_in.attached_policies(at_sign_in.identity_id(tokens)) == [at_sign_in.policy_name]
+        assert at_sign_in.pubsub("doctor", "--id-token", "-", stdin=tokens["IdToken"]).returncode == 0
+
+
+def _targets(deployment: Deployment) -> list[str]:
+    targets = deployment.cloud.client("iot").list_targets_for_policy(policyName=deployment.policy_name)["targets"]
+    return sorted(targets)
 
 
 def _same_pools(one: Deployment, other: Deployment) -> bool:
     names = (Output.USER_POOL_ID, Output.USER_POOL_CLIENT_ID, Output.IDENTITY_POOL_ID)
     return [one.outputs[name] for name in names] == [other.outputs[name] for name in names]
-
-
-def _permission_of_the_route(deployment: Deployment) -> tuple[str, str, dict[str, Any]]:
-    """Return role name, policy name and document of what lets the route's function attach."""
-    iam, functions = deployment.cloud.client("iam"), deployment.cloud.client("lambda").list_functions()["Functions"]
-    (role,) = (
-        each["Role"].rpartition("/")[2]
-        for each in functions
-        if each["FunctionName"].startswith("AmplifyPubSub-alone-SelfAttach")
-    )
-    (name,) = (each for each in iam.list_role_policies(RoleName=role)["PolicyNames"] if "Permission" in each)
-    return role, name, iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]

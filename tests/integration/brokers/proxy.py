@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 class Proxy:
     """Tunnels for who asks with CONNECT, and with the user name and password if there are some."""
 
-    def __init__(self, target_port: int, user: str) -> None:
+    def __init__(self, target_port: int, user: str, *, silent: bool) -> None:
         self.port = 0
         self.asked: list[str] = []
         """The first lines of the requests."""
         self.refused = 0
         """How many requests came without user name and password, or with wrong ones."""
+        self._silent = silent
         self._target_port = target_port
         self._authorization = f"Basic {base64.b64encode(user.encode()).decode()}" if user else None
 
@@ -30,6 +31,9 @@ class Proxy:
         """Answer one request, and be its tunnel until one side ends it."""
         first, *fields = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         self.asked.append(first)
+        if self._silent:
+            writer.close()
+            return
         headers = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
         if self._authorization and headers.get("proxy-authorization") != self._authorization:
             self.refused += 1
@@ -50,13 +54,14 @@ async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 @asynccontextmanager
-async def proxy_to(port: int, *, user: str = "") -> AsyncIterator[Proxy]:
+async def proxy_to(port: int, *, user: str = "", silent: bool = False) -> AsyncIterator[Proxy]:
     """Serve a proxy.
 
     Args:
         port: where every tunnel ends.
         user: ``name:password`` to ask for; without, everybody may use it.
+        silent: whether it closes every connection instead of answering.
     """
-    proxy = Proxy(port, user)
+    proxy = Proxy(port, user, silent=silent)
     async with serving(proxy.serve) as proxy.port:
         yield proxy

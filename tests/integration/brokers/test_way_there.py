@@ -138,6 +138,15 @@ async def test_a_proxy_that_does_not_take_the_password_is_told(behind_tls: Broke
     assert proxy.refused
 
 
+async def test_proxy_that_closes_the_connection_is_not_taken_for_the_broker(authority: Authority) -> None:
+    async with proxy_to(0, silent=True) as proxy:
+        provider = MqttOverWebSocket(
+            f"wss://{BEHIND_THE_PROXY}/mqtt", ca_file=authority.file, proxy=f"http://127.0.0.1:{proxy.port}"
+        )
+        with pytest.raises(ConnectionRefused, match="the endpoint cannot be reached"):
+            await PubSub(provider).connect()
+
+
 async def test_path_query_and_headers_are_asked_for_with(mosquitto_broker: Broker, topic: str) -> None:
     async with recorder_to(mosquitto_broker.websocket_port) as recorder:
         url = f"ws://127.0.0.1:{recorder.port}/deep/mqtt?tenant=1"

@@ -40,13 +40,15 @@ class AdoptedPool:
         """Return the raw answers about the pool, its MFA and its groups, without the date of the last change."""
         answers: list[dict[str, Any]] = []
         users = self.cloud.client("cognito-idp")
-        users.meta.events.register(
-            "after-call.cognito-identity-provider",
-            lambda http_response, **_: answers.append(json.loads(http_response.content)),
-        )
+
+        def keep(http_response: Any, **_: Any) -> None:
+            answers.append(json.loads(http_response.content))
+
+        users.meta.events.register("after-call.cognito-identity-provider", keep)
         users.describe_user_pool(UserPoolId=self.id)
         users.get_user_pool_mfa_config(UserPoolId=self.id)
         users.list_groups(UserPoolId=self.id)
+        users.meta.events.unregister("after-call.cognito-identity-provider", keep)
         pool = answers[0]["UserPool"]
         del pool["LastModifiedDate"]
         for group in answers[2]["Groups"]:
@@ -194,6 +196,7 @@ def test_what_aws_denies_leaves_nothing_permanent(
 ) -> None:
     """Such as by a service control policy, whatever the settings name."""
     before = pool.settings()
+    monkeypatch.setattr("iam_propagation.WAIT_SECONDS", 0.0)
     allowed = [each for each in (_pass(pool), _grant(pool)) if each["Action"] != missing]
     with pytest.raises(ClientError, match=missing):
         Wiring(pool, monkeypatch, *allowed).run("Create")

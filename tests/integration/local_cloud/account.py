@@ -262,7 +262,7 @@ def make_function(
 def let_cognito_invoke(cloud: LocalCloud, function_arn: str, user_pool_id: str) -> None:
     cloud.client("lambda").add_permission(
         FunctionName=function_arn,
-        StatementId="cognito",
+        StatementId=unique("cognito"),
         Action="lambda:InvokeFunction",
         Principal="cognito-idp.amazonaws.com",
         SourceArn=f"arn:aws:cognito-idp:{cloud.region}:{cloud.account_id}:userpool/{user_pool_id}",

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -25,10 +25,19 @@ def bare_account() -> Iterator[Account]:
         yield Account.on(bare)
 
 
+@pytest.fixture(scope="session")
+def clients_without_retries() -> dict[str, Any]:
+    """What the cloud keeps its clients in meanwhile."""
+    return {}
+
+
 @pytest.fixture
-def faultless(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def faultless(
+    cloud: LocalCloud, clients_without_retries: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     """No faults before and after, and clients that do not try again."""
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setattr(cloud, "_clients", clients_without_retries)
     cloud.clear_faults()
     yield
     cloud.clear_faults()

@@ -115,7 +115,7 @@ def http_api(cloud: LocalCloud, function_arn: str = "", origins: tuple[str, ...]
     formation = cloud.client("cloudformation")
     name = unique("stack")
     formation.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": resources, "Outputs": outputs}))
-    formation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    formation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 200})
     (stack,) = formation.describe_stacks(StackName=name)["Stacks"]
     yield f"{stack['Outputs'][0]['OutputValue']}/route"
     formation.delete_stack(StackName=name)

@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 
     from tests.integration.local_cloud.account import Account
 
+_OFTEN: Any = {"Delay": 0.1, "MaxAttempts": 200}
+_TRIGGER_SECONDS = 2.0
+"""Enough for a function to start on a busy machine."""
+
 
 def https(account: Account) -> bool:
     """A bucket that denies plain HTTP answers."""
@@ -90,7 +94,7 @@ def role_boundary(account: Account) -> bool:
         TemplateBody=json.dumps({"Resources": {"Role": role}}),
         Capabilities=["CAPABILITY_IAM"],
     )
-    formation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    formation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig=_OFTEN)
     resource = formation.describe_stack_resource(StackName=name, LogicalResourceId="Role")
     role_name = resource["StackResourceDetail"]["PhysicalResourceId"]
     made = account.cloud.client("iam").get_role(RoleName=role_name)["Role"]
@@ -204,7 +208,7 @@ def metric_math_alarms(account: Account) -> bool:
     formation = account.cloud.client("cloudformation")
     formation.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": {"Alarm": alarm}}))
     try:
-        formation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+        formation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig=_OFTEN)
     except WaiterError:
         return False
     (made,) = account.cloud.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
@@ -383,45 +387,99 @@ def policy_versions_limit(account: Account) -> bool:
 
 
 def failed_deletes(account: Account) -> bool:
-    """What an IoT policy that is still attached depends on stays when its stack cannot be deleted."""
-    formation, name = account.cloud.client("cloudformation"), unique("stack")
-    parameter = {"Type": "AWS::SSM::Parameter", "Properties": {"Name": name, "Type": "String", "Value": "value"}}
+    """What an IoT policy that is still attached depends on stays, directly or not, and goes when it is detached."""
+    formation, iot, name = account.cloud.client("cloudformation"), account.cloud.client("iot"), unique("stack")
+    target = f"{account.cloud.region}:{uuid.uuid4()}"
+
+    def parameter(**fields: Any) -> dict[str, Any]:
+        return {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "value"}, **fields}
+
     properties = {"PolicyName": name, "PolicyDocument": json.loads(document(ALLOW_IOT))}
-    policy = {"Type": "AWS::IoT::Policy", "Properties": properties, "DependsOn": "Parameter"}
-    template = {"Resources": {"Parameter": parameter, "Policy": policy}}
-    formation.create_stack(StackName=name, TemplateBody=json.dumps(template))
-    formation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
-    account.cloud.client("iot").attach_policy(policyName=name, target=f"{account.cloud.region}:{uuid.uuid4()}")
+    resources = {
+        "Far": parameter(),
+        "Near": parameter(DependsOn="Far"),
+        "Other": parameter(),
+        "Policy": {"Type": "AWS::IoT::Policy", "Properties": properties, "DependsOn": "Near"},
+        "Dependent": parameter(DependsOn="Policy"),
+    }
+
+    def status() -> str:
+        return str(formation.describe_stacks(StackName=stack_id)["Stacks"][0]["StackStatus"])
+
+    stack_id = formation.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": resources}))["StackId"]
+    wait_until(lambda: status() == "CREATE_COMPLETE")
+    iot.attach_policy(policyName=name, target=target)
     formation.delete_stack(StackName=name)
-    with suppress(WaiterError):
-        formation.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
-    return bool(account.cloud.client("ssm").get_parameters(Names=[name])["Parameters"])
+    wait_until(lambda: status().startswith("DELETE_") and status() != "DELETE_IN_PROGRESS")
+    listed = formation.describe_stack_resources(StackName=stack_id)["StackResources"]
+    left = {each["LogicalResourceId"]: each["ResourceStatus"] for each in listed}
+    kept = {"Far": "CREATE_COMPLETE", "Near": "CREATE_COMPLETE", "Policy": "DELETE_FAILED"}
+    if {each: status for each, status in left.items() if status != "DELETE_COMPLETE"} != kept:
+        return False
+    iot.detach_policy(policyName=name, target=target)
+    formation.delete_stack(StackName=name)
+    wait_until(lambda: status() == "DELETE_COMPLETE")
+    return True
 
 
 def stopped_executions(account: Account) -> bool:
-    """An execution that was stopped is not failed by its task."""
+    """An execution that was stopped takes no step when its task ends, well or badly."""
     cloud = account.cloud
-    failing = make_function(
-        cloud, "import time\ndef handler(event, context):\n    time.sleep(0.6)\n    raise ValueError"
-    )
-    allow = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": failing}
-    execution_arn = start(cloud, make_state_machine(cloud, invoke(failing), allow))
-    wait_until(lambda: "TaskScheduled" in events(cloud, execution_arn))
-    cloud.client("stepfunctions").stop_execution(executionArn=execution_arn)
-    time.sleep(1.2)
-    return bool(outcome(cloud, execution_arn)["status"] == "ABORTED")
+    with TemporaryDirectory() as directory:
+        stopped, ended = Path(directory) / "stopped", Path(directory) / "ended"
+        source = f"""
+import json, os, time
+def handler(event, context):
+    deadline = time.monotonic() + 10
+    while not os.path.exists({str(stopped)!r}) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    with open({str(ended)!r}, "a") as file:
+        file.write("ended\\n")
+    if event["fails"]:
+        raise ValueError
+    return {{}}
+"""
+        allow = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": "*"}
+        retry = [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 5}]
+        machine = make_state_machine(cloud, invoke(make_function(cloud, source), Retry=retry), allow)
+        executions = [start(cloud, machine, {"fails": fails}) for fails in (True, False)]
+        for execution in executions:
+            wait_until(lambda execution=execution: "TaskScheduled" in events(cloud, execution))  # type: ignore[misc]
+            cloud.client("stepfunctions").stop_execution(executionArn=execution)
+        stopped.touch()
+        wait_until(lambda: ended.exists() and len(ended.read_text().splitlines()) == len(executions))
+
+        def aborted() -> bool:
+            return all(
+                events(cloud, each)[-1] == "ExecutionAborted" and outcome(cloud, each)["status"] == "ABORTED"
+                for each in executions
+            )
+
+        deadline = time.monotonic() + 1.0
+        while aborted() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return aborted()
 
 
 def invocations_under_way(account: Account) -> bool:
     """An invocation does not fail because its function is updated meanwhile."""
     functions = account.cloud.client("lambda")
-    name = make_function(
-        account.cloud, "import time\ndef handler(event, context):\n    time.sleep(1)\n    return 'done'"
-    )
-    with ThreadPoolExecutor(1) as threads:
+    with TemporaryDirectory() as directory, ThreadPoolExecutor(1) as threads:
+        begun, updated = Path(directory) / "begun", Path(directory) / "updated"
+        source = f"""
+import os, time
+def handler(event, context):
+    open({str(begun)!r}, "w").close()
+    deadline = time.monotonic() + 5
+    while not os.path.exists({str(updated)!r}) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return "done"
+"""
+        name = make_function(account.cloud, source)
         answer = threads.submit(functions.invoke, FunctionName=name)
-        time.sleep(0.5)
+        wait_until(begun.exists)
         functions.update_function_configuration(FunctionName=name, Environment={"Variables": {"CHANGED": "yes"}})
+        updated.touch()
         return bool(json.loads(answer.result()["Payload"].read()) == "done")
 
 
@@ -541,10 +599,10 @@ def user_pool_attributes(account: Account) -> bool:
     attribute = {"Name": "color", "AttributeDataType": "String", "Mutable": True}
     with_attribute = pool | {"Properties": pool["Properties"] | {"Schema": [attribute]}}
     formation.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": {"Pool": with_attribute}}))
-    formation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    formation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig=_OFTEN)
     formation.update_stack(StackName=name, TemplateBody=json.dumps({"Resources": {"Pool": pool}}))
     with suppress(WaiterError):
-        formation.get_waiter("stack_update_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+        formation.get_waiter("stack_update_complete").wait(StackName=name, WaiterConfig=_OFTEN)
     return bool(formation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE")
 
 
@@ -595,7 +653,7 @@ def system_tags(account: Account) -> bool:
     )
     pool = {"Type": "AWS::Cognito::UserPool", "Properties": {"UserPoolName": unique("users")}}
     formation.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": {"Pool": pool}}))
-    formation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    formation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig=_OFTEN)
     resource = formation.describe_stack_resource(StackName=name, LogicalResourceId="Pool")["StackResourceDetail"]
     pool_id = resource["PhysicalResourceId"]
     users.update_user_pool(UserPoolId=pool_id, UserPoolTags={"team": "probe"})
@@ -635,11 +693,19 @@ def token_check(account: Account) -> bool:
 
 
 def attached_policies_limit(account: Account) -> bool:
-    """An eleventh policy is not attached."""
-    identity_id = account.user().identity_id
-    for _ in range(10):
-        account.attach(identity_id, ALLOW_IOT)
-    return _refused(lambda: account.attach(identity_id, ALLOW_IOT), "LimitExceededException")
+    """An eleventh policy is not attached until another one goes; those that are attached count for their identity."""
+    iot, identity_id = account.cloud.client("iot"), f"{account.cloud.region}:{uuid.uuid4()}"
+    names = [unique("policy") for _ in range(10)]
+    for name in names:
+        iot.create_policy(policyName=name, policyDocument=document(ALLOW_IOT))
+        iot.attach_policy(policyName=name, target=identity_id)
+    if not _refused(lambda: account.attach(identity_id, ALLOW_IOT), "LimitExceededException"):
+        return False
+    iot.attach_policy(policyName=names[0], target=identity_id)
+    account.attach(f"{account.cloud.region}:{uuid.uuid4()}", ALLOW_IOT)
+    iot.detach_policy(policyName=names[0], target=identity_id)
+    account.attach(identity_id, ALLOW_IOT)
+    return True
 
 
 def identity_things(account: Account) -> bool:
@@ -742,9 +808,10 @@ def post_authentication(account: Account) -> bool:
     name = make_user(cloud, pool_id)
     if not _refused(lambda: sign_in(cloud, client_id, name), "UnexpectedLambdaException"):
         return False
-    with TemporaryDirectory() as directory:
-        source = too_late_once(Path(directory) / "called")
-        return "IdToken" in Pool(cloud, source).sign_in()
+    with TemporaryDirectory() as directory, cloud.trigger_timeout(_TRIGGER_SECONDS):
+        called = Path(directory) / "called"
+        tokens = Pool(cloud, too_late_once(called, _TRIGGER_SECONDS + 1)).sign_in()
+        return "IdToken" in tokens and called.read_text().splitlines() == ["called", "called"]
 
 
 def pre_authentication(account: Account) -> bool:

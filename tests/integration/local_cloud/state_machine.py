@@ -36,9 +36,9 @@ def make_state_machine(cloud: LocalCloud, state: dict[str, Any], *statements: di
     return str(machine["stateMachineArn"])
 
 
-def start(cloud: LocalCloud, machine_arn: str) -> str:
+def start(cloud: LocalCloud, machine_arn: str, given: dict[str, Any] | None = None) -> str:
     """Start an execution and return its ARN."""
-    started = cloud.client("stepfunctions").start_execution(stateMachineArn=machine_arn, input="{}")
+    started = cloud.client("stepfunctions").start_execution(stateMachineArn=machine_arn, input=json.dumps(given or {}))
     return str(started["executionArn"])
 
 

@@ -53,12 +53,6 @@ def test_sign_up_writes_what_the_client_may_write(cloud: LocalCloud, user_pool_i
     sign_up(cloud, client_id, email="ada@example.com", custom_marker="set")
 
 
-def test_sign_up_refuses_an_attribute_the_client_may_not_write(cloud: LocalCloud, user_pool_id: str) -> None:
-    client_id = make_app_client(cloud, user_pool_id, WriteAttributes=["email"])
-    with pytest.raises(ClientError, match=UNAUTHORIZED):
-        sign_up(cloud, client_id, email="ada@example.com", custom_marker="set")
-
-
 def test_sign_up_refuses_a_user_without_a_required_attribute(cloud: LocalCloud, user_pool_id: str) -> None:
     with pytest.raises(ClientError, match=r"InvalidParameterException.*email: The attribute is required"):
         sign_up(cloud, make_app_client(cloud, user_pool_id), nickname="ada")

@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from tests.integration.local_cloud.account import Account
 
 
-def test_every_behaviour_has_a_probe() -> None:
+def test_behaviours_have_one_probe_each() -> None:
     assert PROBES.keys() == set(BEHAVIOURS)
 
 
 @pytest.mark.parametrize("behaviour", BEHAVIOURS)
-def test_the_embedded_cloud_does_as_aws_does(behaviour: str, account: Account) -> None:
+def test_probe_succeeds_with_every_behaviour(behaviour: str, account: Account) -> None:
     assert PROBES[behaviour](account)
 
 
 @pytest.mark.parametrize("behaviour", BEHAVIOURS)
-def test_ministack_alone_does_not(behaviour: str, bare_account: Account) -> None:
+def test_probe_fails_on_ministack_alone(behaviour: str, bare_account: Account) -> None:
     assert not PROBES[behaviour](bare_account), (
         f"ministack now does this itself: delete local_cloud/behaviours/{behaviour}.py and its probe"
     )

@@ -17,15 +17,9 @@ if TYPE_CHECKING:
     from local_cloud.process import LocalCloud
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    """Where the challenge triggers write their events down."""
-    return tmp_path / "events"
-
-
-@pytest.fixture
-def pool(cloud: LocalCloud, file: Path) -> Pool:
-    pool = Pool(cloud, challenges=recording(CHALLENGES, file))
+@pytest.fixture(scope="module")
+def pool(cloud: LocalCloud) -> Pool:
+    pool = Pool(cloud)
     pool.allow_totp()
     return pool
 
@@ -66,8 +60,9 @@ def test_a_user_whose_password_was_reset_is_refused_in_place_of_tokens(pool: Poo
     assert refusal(lambda: by_challenge(pool, name))[0] == "PasswordResetRequiredException"
 
 
-def test_an_unconfirmed_user_is_refused_before_any_challenge(pool: Pool, file: Path) -> None:
-    name = unique("user")
+def test_an_unconfirmed_user_is_refused_before_any_challenge(cloud: LocalCloud, tmp_path: Path) -> None:
+    file, name = tmp_path / "events", unique("user")
+    pool = Pool(cloud, challenges=recording(CHALLENGES, file))
     pool.idp.sign_up(ClientId=pool.client_id, Username=name, Password=PASSWORD)
     refused = refusal(lambda: pool.start_challenge(name))
     assert refused == ("UserNotConfirmedException", "User is not confirmed.")

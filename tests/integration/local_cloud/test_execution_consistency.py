@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,14 +10,14 @@ from tests.integration.local_cloud.state_machine import make_state_machine
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SECONDS = 1.5
+AN_HOUR = 3600.0
 _WAIT = {"Type": "Wait", "Seconds": 600, "End": True}
 
 
 @pytest.fixture
 def slow_account(account: Account) -> Iterator[Account]:
-    """The account on a cloud whose new and stopped executions are seen late."""
-    account.cloud.execution_consistency_seconds = SECONDS
+    """The account on a cloud whose new and stopped executions are seen in an hour, or when the delay is set anew."""
+    account.cloud.execution_consistency_seconds = AN_HOUR
     yield account
     account.cloud.clear_faults()
 
@@ -38,13 +37,13 @@ def test_a_new_execution_is_found_after_the_delay_and_a_stopped_one_seems_to_run
         with pytest.raises(states.exceptions.ExecutionDoesNotExist):
             look(executionArn=execution)
     assert running() == []
-    time.sleep(SECONDS)
+    slow_account.cloud.execution_consistency_seconds = AN_HOUR
     assert states.describe_execution(executionArn=execution)["status"] == "RUNNING"
     assert running() == [execution]
     states.stop_execution(executionArn=execution)
     assert states.describe_execution(executionArn=execution)["status"] == "RUNNING"
     assert running() == [execution]
-    time.sleep(SECONDS)
+    slow_account.cloud.execution_consistency_seconds = AN_HOUR
     assert states.describe_execution(executionArn=execution)["status"] == "ABORTED"
     assert running() == []
 

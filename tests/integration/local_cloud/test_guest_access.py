@@ -11,12 +11,6 @@ if TYPE_CHECKING:
 REFUSAL = r"NotAuthorizedException.*Unauthenticated access is not supported for this identity pool\."
 
 
-def test_no_identity_id_without_a_login_where_guests_are_off(account: Account) -> None:
-    identity = account.cloud.client("cognito-identity")
-    with pytest.raises(ClientError, match=REFUSAL):
-        identity.get_id(IdentityPoolId=account.identity_pool_id)
-
-
 @pytest.mark.parametrize("operation", ["get_credentials_for_identity", "get_open_id_token"])
 def test_a_known_identity_id_is_no_login(account: Account, operation: str) -> None:
     identity = account.cloud.client("cognito-identity")

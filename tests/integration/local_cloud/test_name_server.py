@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local_cloud.name_server import NameServer
+from tests.integration.local_cloud.state_machine import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,12 +50,12 @@ def test_asked_to_be_silent_it_hangs_who_asks_and_no_signal_helps(name_server: N
     name_server.silent = True
     with _python(name_server, _LOOK_UP_WITH_AN_ALARM) as process:
         try:
+            wait_until(lambda: "aws.test" in name_server.queries)
             with pytest.raises(subprocess.TimeoutExpired) as hanging:
-                process.communicate(timeout=3)
+                process.communicate(timeout=1)  # several times what the alarm takes
             assert hanging.value.stdout is None
         finally:
             process.kill()
-    assert "aws.test" in name_server.queries
 
 
 def test_an_address_needs_no_name_server(name_server: NameServer) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -20,29 +21,42 @@ from tests.integration.local_cloud.account import (
     make_user_pool,
     sign_in,
 )
-from tests.integration.local_cloud.user_pool import ECHO, Pool, events, recording, too_late_once
+from tests.integration.local_cloud.user_pool import ECHO, Pool, events, recording, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from local_cloud.process import LocalCloud
 
 
+Events = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the trigger writes its events down."""
+    return tmp_path_factory.mktemp("trigger") / "events"
+
+
+@pytest.fixture(scope="module")
+def pool(cloud: LocalCloud, file: Path) -> Pool:
+    """A pool whose trigger writes down every event."""
+    pool = Pool(cloud, recording(ECHO, file))
+    pool.allow_totp()
+    return pool
+
+
 @pytest.fixture
-def recorded(cloud: LocalCloud, tmp_path: Path) -> tuple[Pool, Callable[[], list[dict[str, Any]]]]:
-    """A pool whose trigger writes down every event, and the events so far."""
-    file = tmp_path / "events"
-    return Pool(cloud, recording(ECHO, file)), lambda: events(file)
+def fired(file: Path) -> Events:
+    """The events of this test so far."""
+    before = len(events(file))
+    return lambda: events(file)[before:]
 
 
-def test_the_event_is_the_one_aws_documents(
-    recorded: tuple[Pool, Callable[[], list[dict[str, Any]]]],
-) -> None:
-    pool, events = recorded
+def test_event_is_the_one_aws_documents(pool: Pool, fired: Events) -> None:
     name = pool.user()
     sign_in(pool.cloud, pool.client_id, name)
-    (event,) = events()
+    (event,) = fired()
     user = pool.idp.admin_get_user(UserPoolId=pool.user_pool_id, Username=name)
     attributes = {each["Name"]: each["Value"] for each in user["UserAttributes"]}
     assert event == {
@@ -67,20 +81,12 @@ def test_the_event_is_the_one_aws_documents(
     }
 
 
-def test_the_client_metadata_of_a_challenge_answer_arrives(
-    recorded: tuple[Pool, Callable[[], list[dict[str, Any]]]],
-) -> None:
-    pool, events = recorded
+def test_client_metadata_arrives_from_a_challenge_answer_only(pool: Pool, fired: Events) -> None:
     by_custom_challenge(pool, ClientMetadata={"from": "the front end"})
-    assert events()[0]["request"]["clientMetadata"] == {"from": "the front end"}
-
-
-def test_the_client_metadata_of_initiate_auth_does_not_arrive(
-    recorded: tuple[Pool, Callable[[], list[dict[str, Any]]]],
-) -> None:
-    pool, events = recorded
     pool.sign_in(ClientMetadata={"from": "the front end"})
-    assert "clientMetadata" not in events()[0]["request"]
+    with_metadata, without = fired()
+    assert with_metadata["request"]["clientMetadata"] == {"from": "the front end"}
+    assert "clientMetadata" not in without["request"]
 
 
 def by_srp(pool: Pool) -> None:
@@ -116,68 +122,42 @@ def by_custom_challenge(pool: Pool, **settings: Any) -> None:
     )
 
 
-def by_new_password(pool: Pool) -> None:
+@pytest.mark.parametrize("way", [by_srp, by_password, by_custom_challenge])
+def test_every_way_to_sign_in_fires_it_once(pool: Pool, fired: Events, way: Callable[[Pool], None]) -> None:
+    way(pool)
+    assert len(fired()) == 1
+
+
+def test_a_new_password_fires_it_once_when_the_user_is_not_yet_confirmed(pool: Pool, fired: Events) -> None:
     name = pool.user_with_temporary_password()
     challenge = pool.give_password(name)
     assert challenge["ChallengeName"] == "NEW_PASSWORD_REQUIRED"
+    assert fired() == []
     pool.answer(challenge, name, NEW_PASSWORD=f"{PASSWORD}-new")
-
-
-@pytest.mark.parametrize("way", [by_srp, by_password, by_custom_challenge, by_new_password])
-def test_every_way_to_sign_in_fires_it_once(
-    recorded: tuple[Pool, Callable[[], list[dict[str, Any]]]], way: Callable[[Pool], None]
-) -> None:
-    pool, events = recorded
-    way(pool)
-    assert len(events()) == 1
-
-
-def test_a_new_password_fires_it_after_the_answer_when_the_user_is_not_yet_confirmed(
-    recorded: tuple[Pool, Callable[[], list[dict[str, Any]]]],
-) -> None:
-    pool, events = recorded
-    name = pool.user_with_temporary_password()
-    challenge = pool.give_password(name)
-    assert events() == []
-    pool.answer(challenge, name, NEW_PASSWORD=f"{PASSWORD}-new")
-    (event,) = events()
+    (event,) = fired()
     assert event["request"]["userAttributes"]["cognito:user_status"] == "FORCE_CHANGE_PASSWORD"
     assert pool.status(name) == "CONFIRMED"
 
 
-def test_a_second_factor_fires_it_after_the_code(recorded: tuple[Pool, Callable[[], list[dict[str, Any]]]]) -> None:
-    pool, events = recorded
-    pool.allow_totp()
+def test_a_second_factor_fires_it_after_the_code(pool: Pool, fired: Events) -> None:
     name, secret = pool.user_with_totp()
-    before = len(events())
+    before = len(fired())
     challenge = pool.give_password(name)
     with pytest.raises(ClientError, match="CodeMismatchException"):
         pool.answer(challenge, name, SOFTWARE_TOKEN_MFA_CODE="000000")
-    assert len(events()) == before
+    assert len(fired()) == before
     pool.answer(challenge, name, SOFTWARE_TOKEN_MFA_CODE=totp(secret))
-    assert len(events()) == before + 1
+    assert len(fired()) == before + 1
 
 
-def test_a_refresh_does_not_fire_it(recorded: tuple[Pool, Callable[[], list[dict[str, Any]]]]) -> None:
-    pool, events = recorded
+def test_neither_a_refresh_nor_a_wrong_password_fires_it(pool: Pool, fired: Events) -> None:
     token = pool.sign_in()["RefreshToken"]
     pool.idp.initiate_auth(
-        ClientId=pool.client_id,
-        AuthFlow="REFRESH_TOKEN_AUTH",
-        AuthParameters={"REFRESH_TOKEN": token},
+        ClientId=pool.client_id, AuthFlow="REFRESH_TOKEN_AUTH", AuthParameters={"REFRESH_TOKEN": token}
     )
-    assert len(events()) == 1
-
-
-def test_a_wrong_password_does_not_fire_it(recorded: tuple[Pool, Callable[[], list[dict[str, Any]]]]) -> None:
-    pool, events = recorded
     with pytest.raises(ClientError, match="NotAuthorizedException"):
-        pool.idp.initiate_auth(
-            ClientId=pool.client_id,
-            AuthFlow="USER_PASSWORD_AUTH",
-            AuthParameters={"USERNAME": pool.user(), "PASSWORD": "wrong"},
-        )
-    assert events() == []
+        pool.give_password(pool.user(), "wrong")
+    assert len(fired()) == 1
 
 
 def test_a_sign_in_nested_in_the_trigger_fires_it_too(cloud: LocalCloud, tmp_path: Path) -> None:
@@ -200,63 +180,51 @@ def handler(event, context):
     assert seen.read_text().split() == [pool.client_id, inner.read_text()]
 
 
-@pytest.mark.parametrize(
-    ("source", "code", "message"),
-    [
-        (
-            "def handler(event, context): raise ValueError('not today')",
-            "UserLambdaValidationException",
-            "PostAuthentication failed with error not today.",
-        ),
-        (
-            "def handler(event, context): return None",
-            "InvalidLambdaResponseException",
-            "Unrecognizable lambda output",
-        ),
-        (
-            "def handler(event, context): return {'response': {}}",
-            "InvalidLambdaResponseException",
-            "Unrecognizable lambda output",
-        ),
-        (
-            "def handler(event, context): return 'welcome'",
-            "InvalidLambdaResponseException",
-            "Unrecognizable lambda output",
-        ),
-    ],
-    ids=["error", "nothing", "part of the event", "text"],
-)
-def test_a_trigger_that_does_not_return_the_event_fails_the_sign_in(
-    cloud: LocalCloud, source: str, code: str, message: str
-) -> None:
-    with pytest.raises(ClientError) as failure:
-        Pool(cloud, source).sign_in()
-    assert failure.value.response["Error"] == {"Code": code, "Message": message}
+@pytest.fixture(scope="module")
+def failing(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pool, Path]:
+    """A pool whose trigger does what the user's nickname says, and the file of its events."""
+    file = tmp_path_factory.mktemp("trigger") / "events"
+    source = """
+def handler(event, context):
+    kind = event["request"]["userAttributes"]["nickname"]
+    if kind == "error":
+        raise ValueError("not today")
+    if kind == "late":
+        import time
+        time.sleep(1)
+    return {"nothing": None, "part of the event": {"response": {}}, "text": "welcome"}.get(kind, event)
+"""
+    return Pool(cloud, recording(source, file)), file
 
 
-def test_a_trigger_without_an_answer_in_three_times_five_seconds_fails_the_sign_in(cloud: LocalCloud) -> None:
-    pool = Pool(cloud, "import time\ndef handler(event, context):\n    time.sleep(7)\n    return event")
-    begun = time.monotonic()
-    with pytest.raises(ClientError) as failure:
-        pool.sign_in()
-    assert failure.value.response["Error"] == {
-        "Code": "UnexpectedLambdaException",
-        "Message": ("PostAuthentication invocation failed due to error Socket timeout while invoking Lambda function."),
-    }
-    assert 15 <= time.monotonic() - begun < 20
+@pytest.mark.parametrize("kind", ["nothing", "part of the event", "text"])
+def test_an_answer_that_is_not_the_event_fails_the_sign_in(failing: tuple[Pool, Path], kind: str) -> None:
+    pool, _ = failing
+    name = pool.user(nickname=kind)
+    assert refusal(lambda: pool.give_password(name)) == (
+        "InvalidLambdaResponseException",
+        "Unrecognizable lambda output",
+    )
 
 
-def test_a_trigger_whose_second_answer_is_in_time_lets_the_user_in(cloud: LocalCloud, tmp_path: Path) -> None:
-    pool = Pool(cloud, too_late_once(tmp_path / "called"))
-    assert "IdToken" in pool.sign_in()
-    assert (tmp_path / "called").read_text().splitlines() == ["called", "called"]
+def test_an_error_fails_the_sign_in_and_is_not_tried_again(failing: tuple[Pool, Path]) -> None:
+    pool, file = failing
+    name, before = pool.user(nickname="error"), len(events(file))
+    refused = refusal(lambda: pool.give_password(name))
+    assert refused == ("UserLambdaValidationException", "PostAuthentication failed with error not today.")
+    assert len(events(file)) == before + 1
 
 
-def test_a_trigger_that_raises_an_error_is_not_called_again(cloud: LocalCloud, tmp_path: Path) -> None:
-    source = recording("def handler(event, context):\n    raise ValueError", tmp_path / "events")
-    with pytest.raises(ClientError, match="UserLambdaValidationException"):
-        Pool(cloud, source).sign_in()
-    assert len(events(tmp_path / "events")) == 1
+def test_a_trigger_that_is_late_three_times_fails_the_sign_in(failing: tuple[Pool, Path]) -> None:
+    pool, _ = failing
+    name, begun = pool.user(nickname="late"), time.monotonic()
+    with pool.cloud.trigger_timeout(0.2):
+        refused = refusal(lambda: pool.give_password(name))
+    assert refused == (
+        "UnexpectedLambdaException",
+        "PostAuthentication invocation failed due to error Socket timeout while invoking Lambda function.",
+    )
+    assert time.monotonic() - begun >= 0.6
 
 
 def test_a_function_that_lets_another_user_pool_invoke_it_fails_the_sign_in(cloud: LocalCloud) -> None:

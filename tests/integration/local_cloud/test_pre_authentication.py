@@ -2,9 +2,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-from botocore.exceptions import ClientError
-
 from tests.integration.local_cloud.user_pool import ECHO, Pool, events, recording, refusal
 
 if TYPE_CHECKING:
@@ -15,7 +12,7 @@ if TYPE_CHECKING:
 _REFUSING = "def handler(event, context): raise ValueError('an unknown app client')"
 
 
-def test_the_event_is_the_one_aws_documents(cloud: LocalCloud, tmp_path: Path) -> None:
+def test_event_is_the_one_aws_documents_and_only_sign_ins_fire_it(cloud: LocalCloud, tmp_path: Path) -> None:
     pool = Pool(cloud, pre_authentication=recording(ECHO, tmp_path / "events"))
     name = pool.user()
     pool.idp.initiate_auth(
@@ -30,6 +27,12 @@ def test_the_event_is_the_one_aws_documents(cloud: LocalCloud, tmp_path: Path) -
     assert event["request"]["validationData"] == {"from": "the front end"}
     assert event["request"]["userAttributes"]["email"] == "ada@example.com"
     assert event["request"]["userNotFound"] is False
+    token = pool.give_password(name)["AuthenticationResult"]["RefreshToken"]
+    pool.idp.initiate_auth(
+        ClientId=pool.client_id, AuthFlow="REFRESH_TOKEN_AUTH", AuthParameters={"REFRESH_TOKEN": token}
+    )
+    refusal(lambda: pool.give_password("nobody"))
+    assert len(events(tmp_path / "events")) == 2
 
 
 def test_its_error_refuses_every_kind_of_sign_in_and_its_text_is_passed_on(cloud: LocalCloud) -> None:
@@ -39,14 +42,3 @@ def test_its_error_refuses_every_kind_of_sign_in_and_its_text_is_passed_on(cloud
     assert refusal(lambda: pool.start_challenge(name)) == refused
     assert refusal(lambda: pool.give_password(name)) == refused
     assert refusal(lambda: pool.give_password(name, "wrong")) == refused
-
-
-def test_a_refresh_and_a_user_who_does_not_exist_do_not_fire_it(cloud: LocalCloud, tmp_path: Path) -> None:
-    pool = Pool(cloud, pre_authentication=recording(ECHO, tmp_path / "events"))
-    token = pool.sign_in()["RefreshToken"]
-    pool.idp.initiate_auth(
-        ClientId=pool.client_id, AuthFlow="REFRESH_TOKEN_AUTH", AuthParameters={"REFRESH_TOKEN": token}
-    )
-    with pytest.raises(ClientError):
-        pool.give_password("nobody")
-    assert len(events(tmp_path / "events")) == 1

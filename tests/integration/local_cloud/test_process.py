@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,12 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local_cloud.process import LocalCloud, LocalCloudError, listen
-from tests.integration.local_cloud.account import make_function, unique
+from tests.integration.local_cloud.account import ALLOW_IOT, document, make_function, unique
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-REPOSITORY = Path(__file__).parents[3]
 
 
 def eventually(happened: Callable[[], bool], seconds: float = 10) -> bool:
@@ -36,37 +32,104 @@ def open_files(pid: int) -> Iterator[str]:
             yield str(descriptor.readlink())
 
 
-def test_two_clouds_run_side_by_side_and_share_nothing(cloud: LocalCloud) -> None:
+class Watched(LocalCloud):
+    """A cloud whose port nobody can take, from the first moment of its process on."""
+
+    def answers(self) -> bool:
+        with pytest.raises(LocalCloudError, match="is taken"):
+            listen(self.port)
+        return super().answers()
+
+
+_POISON = {"AWS_PROFILE": "production", "AWS_CONFIG_FILE": "/production", "HTTP_PROXY": "http://127.0.0.1:9"}
+_OF_ANOTHER_MINISTACK = {"AUTH": "false", "SERVICES": "s3", "MINISTACK_ACCOUNT_ID": "123456789012"}
+
+
+@pytest.fixture(scope="module")
+def other() -> Iterator[LocalCloud]:
+    """Another cloud, in another region, from a shell with settings for everything but it and with the least quota."""
+    with pytest.MonkeyPatch.context() as shell:
+        for name, value in (_POISON | _OF_ANOTHER_MINISTACK | {"LAMBDA_ACCOUNT_CONCURRENCY": "10"}).items():
+            shell.setenv(name, value)
+        started = Watched.start(region="eu-west-1")
+    with started:
+        yield started
+
+
+def test_two_clouds_share_nothing(cloud: LocalCloud, other: LocalCloud) -> None:
+    assert other.port != cloud.port
     name = unique("policy")
-    with LocalCloud.start() as other:
-        assert other.port != cloud.port
-        document = '{"Version": "2012-10-17", "Statement": []}'
-        other.client("iot").create_policy(policyName=name, policyDocument=document)
-        policies = cloud.client("iot").list_policies()["policies"]
-        assert name not in [policy["policyName"] for policy in policies]
-    assert not other.answers()
-    assert cloud.answers()
+    other.client("iot").create_policy(policyName=name, policyDocument=document(ALLOW_IOT))
+    assert name not in [policy["policyName"] for policy in cloud.client("iot").list_policies()["policies"]]
 
 
-def test_a_given_region_is_the_region_of_what_is_made() -> None:
-    with LocalCloud.start(region="eu-west-1") as european:
-        pool = european.client("cognito-idp").create_user_pool(PoolName="users")["UserPool"]
-        assert pool["Id"].startswith("eu-west-1_")
+def test_region_of_a_cloud_is_that_of_its_resources(other: LocalCloud) -> None:
+    pool = other.client("cognito-idp").create_user_pool(PoolName="users")["UserPool"]
+    assert pool["Id"].startswith("eu-west-1_")
+
+
+def test_settings_for_another_ministack_do_not_reach_this_one(other: LocalCloud) -> None:
+    assert other.client("sts").get_caller_identity()["Account"] == other.account_id
+    other.client("iot").list_policies()
+
+
+def test_the_shells_aws_settings_reach_neither_clients_nor_functions(
+    other: LocalCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in _POISON.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(other, "_clients", {})
+    source = "import os\ndef handler(event, context): return dict(os.environ)"
+    answer = other.client("lambda").invoke(FunctionName=make_function(other, source))
+    environment = json.load(answer["Payload"])
+    assert environment["AWS_ENDPOINT_URL"].endswith(f":{other.port}")
+    assert {name for name, value in _POISON.items() if environment.get(name) == value} == set()
+
+
+def _concurrency(cloud: LocalCloud) -> tuple[int, int]:
+    """Return the quota, and what of it no function has reserved."""
+    limit = cloud.client("lambda").get_account_settings()["AccountLimit"]
+    return limit["ConcurrentExecutions"], limit["UnreservedConcurrentExecutions"]
+
+
+def test_quota_of_concurrent_executions_is_that_of_aws_unless_set(cloud: LocalCloud, other: LocalCloud) -> None:
+    assert _concurrency(other) == (10, 10)
+    quota, free = _concurrency(cloud)
+    assert quota == 1000
+    function = make_function(cloud, "def handler(event, context): return event")
+    cloud.client("lambda").put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=100)
+    assert _concurrency(cloud) == (1000, free - 100)
+    cloud.client("lambda").delete_function(FunctionName=function)
+
+
+def test_cloud_ends_its_running_function_and_removes_its_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")  # the call that is cut off is not made again
+    scratch, started = tmp_path / "scratch", tmp_path / "started"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    source = f"""
+import os, time
+def handler(event, context):
+    with open({str(started)!r}, "w") as file:
+        file.write(str(os.getpid()))
+    time.sleep(60)
+"""
+    with ThreadPoolExecutor() as background, LocalCloud.start() as cloud:
+        function_arn = make_function(cloud, source, timeout=120)
+        background.submit(cloud.client("lambda").invoke, FunctionName=function_arn)
+        assert eventually(lambda: started.exists() and started.read_text() != "")
+        assert list(scratch.iterdir())
+        begun = time.monotonic()
+        cloud.end()
+        assert time.monotonic() - begun < 6
+    assert list(scratch.iterdir()) == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(started.read_text()), 0)
 
 
 def test_a_taken_port_is_refused(cloud: LocalCloud) -> None:
     with pytest.raises(LocalCloudError, match=f"port {cloud.port} is taken"):
         LocalCloud.start(cloud.port)
-
-
-def test_nobody_can_take_the_port_of_a_cloud_that_is_starting() -> None:
-    class Watched(LocalCloud):
-        def answers(self) -> bool:  # asked from the first moment of the process on
-            with pytest.raises(LocalCloudError, match="is taken"):
-                listen(self.port)
-            return super().answers()
-
-    Watched.start().end()
 
 
 def test_a_cloud_that_cannot_start_names_its_log(tmp_path: Path) -> None:
@@ -92,70 +155,3 @@ def test_the_server_listens_on_one_loopback_port_alone(cloud: LocalCloud) -> Non
         if fields[3] == "0A" and f"socket:[{fields[9]}]" in ours
     ]
     assert listening == [f"{socket.inet_aton('127.0.0.1')[::-1].hex().upper()}:{cloud.port:04X}"]
-
-
-def test_nothing_is_left_in_the_temporary_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    with LocalCloud.start() as cloud:
-        function_arn = make_function(cloud, "def handler(event, context): return event")
-        cloud.client("lambda").invoke(FunctionName=function_arn, Payload=b"{}")
-        assert list(tmp_path.iterdir())
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_settings_for_another_ministack_do_not_reach_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AUTH", "false")
-    monkeypatch.setenv("SERVICES", "s3")
-    monkeypatch.setenv("MINISTACK_ACCOUNT_ID", "123456789012")
-    with LocalCloud.start() as cloud:
-        assert cloud.client("sts").get_caller_identity()["Account"] == cloud.account_id
-        cloud.client("iot").list_policies()
-
-
-def test_the_shells_aws_settings_reach_neither_clients_nor_functions(monkeypatch: pytest.MonkeyPatch) -> None:
-    poison = {"AWS_PROFILE": "production", "AWS_CONFIG_FILE": "/production", "HTTP_PROXY": "http://127.0.0.1:9"}
-    for name, value in poison.items():
-        monkeypatch.setenv(name, value)
-    with LocalCloud.start() as cloud:
-        source = "import os\ndef handler(event, context): return dict(os.environ)"
-        answer = cloud.client("lambda").invoke(FunctionName=make_function(cloud, source))
-        environment = json.load(answer["Payload"])
-    assert environment["AWS_ENDPOINT_URL"].endswith(f":{cloud.port}")
-    assert {name for name, value in poison.items() if environment.get(name) == value} == set()
-
-
-def test_a_cloud_ends_while_a_function_runs_and_ends_the_function_too(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")  # the call that is cut off is not made again
-    started = tmp_path / "started"
-    source = f"""
-import os, time
-def handler(event, context):
-    with open({str(started)!r}, "w") as file:
-        file.write(str(os.getpid()))
-    time.sleep(60)
-"""
-    with ThreadPoolExecutor() as background, LocalCloud.start() as cloud:
-        function_arn = make_function(cloud, source, timeout=120)
-        background.submit(cloud.client("lambda").invoke, FunctionName=function_arn)
-        assert eventually(lambda: started.exists() and started.read_text() != "")
-        begun = time.monotonic()
-        cloud.end()
-        assert time.monotonic() - begun < 6
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(started.read_text()), 0)
-
-
-def test_a_cloud_ends_with_the_process_that_started_it_even_if_that_is_killed() -> None:
-    script = (
-        "from local_cloud.process import LocalCloud; import time;"
-        "cloud = LocalCloud.start(); print(cloud.port, cloud.pid, flush=True); time.sleep(60)"
-    )
-    with subprocess.Popen([sys.executable, "-c", script], cwd=REPOSITORY, stdout=subprocess.PIPE) as parent:
-        assert parent.stdout
-        port, pid = map(int, parent.stdout.readline().split())
-        orphan = LocalCloud(port=port, pid=pid)
-        assert orphan.answers()
-        parent.send_signal(signal.SIGKILL)
-    assert eventually(lambda: not orphan.answers())

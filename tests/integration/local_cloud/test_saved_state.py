@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import shutil
 import uuid
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from local_cloud.process import LocalCloud, LocalCloudError
+from local_cloud.saved_state import SavedStateError, restore
 from tests.integration.local_cloud.account import ALLOW_IOT, Account, document, make_function, sign_in, unique
 
 if TYPE_CHECKING:
@@ -43,24 +45,40 @@ class _Made:
         return bytes(answer["Mac"])
 
 
+@dataclass(frozen=True)
+class _Saved:
+    """States that were saved one after another."""
+
+    empty: Path
+    first: Path
+    changed: Path
+    made: _Made
+
+
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, _Made]:
-    directory = tmp_path_factory.mktemp("saved") / "state"
+def saved(tmp_path_factory: pytest.TempPathFactory) -> _Saved:
+    directory = tmp_path_factory.mktemp("saved")
+    states = [directory / name for name in ("empty", "first", "changed")]
     with LocalCloud.start() as cloud:
+        cloud.save(states[0])
         made = _Made(cloud)
-        cloud.save(directory)
-    return directory, made
+        cloud.save(states[1])
+    with LocalCloud.start(saved=states[1]) as restored:
+        restored.client("ssm").put_parameter(Name=made.parameter, Value="changed", Type="String", Overwrite=True)
+        restored.save(states[2])
+    return _Saved(*states, made)
 
 
 @pytest.fixture(scope="module")
-def restored(saved: tuple[Path, _Made]) -> Iterator[LocalCloud]:
-    with LocalCloud.start(saved=saved[0]) as cloud:
+def restored(saved: _Saved) -> Iterator[LocalCloud]:
+    """A cloud from the state of a cloud that was restored itself."""
+    with LocalCloud.start(saved=saved.changed) as cloud:
         yield cloud
 
 
 @pytest.fixture
-def made(saved: tuple[Path, _Made]) -> _Made:
-    return saved[1]
+def made(saved: _Saved) -> _Made:
+    return saved.made
 
 
 def test_restored_cloud_signs_users_in_with_their_identity(restored: LocalCloud, made: _Made) -> None:
@@ -99,26 +117,16 @@ def test_restored_queue_has_the_new_port_and_the_waiting_message(restored: Local
 
 def test_restored_object_parameter_and_key_are_the_same(restored: LocalCloud, made: _Made) -> None:
     assert restored.client("s3").get_object(Bucket=made.bucket, Key="asset")["Body"].read() == b"\x00\xff"
-    assert restored.client("ssm").get_parameter(Name=made.parameter)["Parameter"]["Value"] == "kept"
+    assert restored.client("ssm").get_parameter(Name=made.parameter)["Parameter"]["Value"] == "changed"
     assert made._mac(restored) == made.mac
 
 
-def test_state_of_an_empty_cloud_is_restored(tmp_path: Path) -> None:
-    with LocalCloud.start() as cloud:
-        cloud.save(tmp_path / "state")
-    with LocalCloud.start(saved=tmp_path / "state") as restored:
-        assert restored.client("s3").list_buckets()["Buckets"] == []
+def test_state_of_an_empty_cloud_is_restored(saved: _Saved, tmp_path: Path) -> None:
+    restore(saved.empty, tmp_path, port=4566)
+    assert list((tmp_path / "services").iterdir())
 
 
-def test_restored_cloud_is_saved_as_it_is_now(saved: tuple[Path, _Made], made: _Made, tmp_path: Path) -> None:
-    with LocalCloud.start(saved=saved[0]) as restored:
-        restored.client("ssm").put_parameter(Name=made.parameter, Value="changed", Type="String", Overwrite=True)
-        restored.save(tmp_path / "state")
-    with LocalCloud.start(saved=tmp_path / "state") as again:
-        assert again.client("ssm").get_parameter(Name=made.parameter)["Parameter"]["Value"] == "changed"
-
-
-def test_state_of_another_ministack_is_refused(tmp_path: Path) -> None:
+def test_cloud_does_not_start_from_the_state_of_another_ministack(tmp_path: Path) -> None:
     other = tmp_path / "state"
     other.mkdir()
     (other / "saved-by.json").write_text('{"port": 1, "ministack": "0.0.1", "digest": ""}')
@@ -128,16 +136,14 @@ def test_state_of_another_ministack_is_refused(tmp_path: Path) -> None:
     assert "saved by ministack 0.0.1" in log.read_text()
 
 
-def test_state_with_a_changed_file_is_refused(saved: tuple[Path, _Made], tmp_path: Path) -> None:
+def test_state_with_a_changed_file_is_refused(saved: _Saved, tmp_path: Path) -> None:
     changed = tmp_path / "state"
-    shutil.copytree(saved[0], changed)
+    shutil.copytree(saved.first, changed)
     (changed / "services" / "iot.json").write_text("{}")
-    log = tmp_path / "cloud.log"
-    with pytest.raises(LocalCloudError, match="did not start"):
-        LocalCloud.start(saved=changed, log_file=log)
-    assert "not the ones that were saved" in log.read_text()
+    with pytest.raises(SavedStateError, match="not the ones that were saved"):
+        restore(changed, tmp_path / "scratch", port=4566)
 
 
-def test_state_is_never_saved_over_another(saved: tuple[Path, _Made], restored: LocalCloud) -> None:
-    with pytest.raises(ValueError, match="state"):
-        restored.save(saved[0])
+def test_state_is_never_saved_over_another(saved: _Saved, restored: LocalCloud) -> None:
+    with pytest.raises(ValueError, match="not empty"):
+        restored.save(saved.first)

@@ -34,11 +34,6 @@ def test_a_session_token_that_is_signed_is_refused_as_on_aws(account: Account) -
         pass
 
 
-def test_an_unsigned_upgrade_is_refused(account: Account) -> None:
-    with pytest.raises(InvalidStatus, match="403"), websocket(account.cloud, None):
-        pass
-
-
 def test_a_wrong_signature_is_refused(account: Account) -> None:
     forged = replace(account.guest().credentials, secret_access_key="guess")
     with pytest.raises(InvalidStatus, match="403"), websocket(account.cloud, forged):

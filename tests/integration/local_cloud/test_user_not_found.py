@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,56 +13,62 @@ if TYPE_CHECKING:
 
     from local_cloud.process import LocalCloud
 
+Told = Callable[[], list[dict[str, Any]]]
+
 FLOW = ["DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse", "DefineAuthChallenge"]
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the challenge triggers write their events down."""
-    return tmp_path / "events"
+    return tmp_path_factory.mktemp("triggers") / "events"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pool(cloud: LocalCloud, file: Path) -> Pool:
     return Pool(cloud, challenges=recording(CHALLENGES, file), AliasAttributes=["email"])
 
 
-def test_a_client_that_hides_who_exists_challenges_anybody(pool: Pool) -> None:
+@pytest.fixture
+def told(file: Path) -> Told:
+    """What the triggers have been told in this test."""
+    before = len(events(file))
+    return lambda: events(file)[before:]
+
+
+def triggers(told: Told) -> list[str]:
+    return [each["triggerSource"].split("_")[0] for each in told()]
+
+
+def test_nobody_gets_no_tokens_for_the_right_answer_and_the_triggers_know(pool: Pool, told: Told) -> None:
     client_id = pool.add_client(PreventUserExistenceErrors="ENABLED")
     asked = pool.start_challenge("nobody", client_id)
-    assert asked["ChallengeName"] == "CUSTOM_CHALLENGE"
     assert pool.answer(asked, "nobody", client_id, ANSWER="no")["ChallengeName"] == "CUSTOM_CHALLENGE"
-
-
-def test_the_triggers_are_told_and_their_tokens_are_not_given(pool: Pool, file: Path) -> None:
-    client_id = pool.add_client(PreventUserExistenceErrors="ENABLED")
     asked = pool.start_challenge("nobody", client_id)
     refused = refusal(lambda: pool.answer(asked, "nobody", client_id, ANSWER="yes"))
     assert refused[0] == "NotAuthorizedException"
-    told = [(each["triggerSource"].split("_")[0], each["request"]["userNotFound"]) for each in events(file)]
-    assert told == [(trigger, True) for trigger in FLOW]
+    assert triggers(told)[-len(FLOW) :] == FLOW
+    assert all(each["request"]["userNotFound"] for each in told())
 
 
-def test_a_client_that_does_not_hide_it_says_so_and_asks_no_trigger(pool: Pool, file: Path) -> None:
+def test_client_that_does_not_hide_who_exists_says_so_and_asks_no_trigger(pool: Pool, told: Told) -> None:
     client_id = pool.add_client(PreventUserExistenceErrors="LEGACY")
     refused = refusal(lambda: pool.start_challenge("nobody", client_id))
     assert refused == ("UserNotFoundException", "User does not exist.")
-    assert events(file) == []
+    assert told() == []
 
 
 @pytest.mark.parametrize("setting", ["ENABLED", "LEGACY"])
-def test_a_user_who_is_there_gets_tokens_and_the_triggers_are_told_the_users_own_name(
-    pool: Pool, file: Path, setting: str
-) -> None:
+def test_user_signs_in_by_alias_and_the_triggers_receive_the_user_name(pool: Pool, told: Told, setting: str) -> None:
     client_id = pool.add_client(PreventUserExistenceErrors=setting)
     email = f"{unique('ada')}@example.com"
     name = pool.user(email=email, email_verified="true")
     answered = pool.answer(pool.start_challenge(email, client_id), email, client_id, ANSWER="yes")
     assert "AuthenticationResult" in answered
-    told = [(each["triggerSource"].split("_")[0], each["userName"]) for each in events(file)]
-    assert told == [(trigger, name) for trigger in FLOW]
-    assert not any(each["request"]["userNotFound"] for each in events(file))
-    statuses = {each["request"]["userAttributes"]["cognito:user_status"] for each in events(file)}
+    assert triggers(told) == FLOW
+    assert {each["userName"] for each in told()} == {name}
+    assert not any(each["request"]["userNotFound"] for each in told())
+    statuses = {each["request"]["userAttributes"]["cognito:user_status"] for each in told()}
     assert statuses == {"CONFIRMED"}
 
 

@@ -62,17 +62,30 @@ def recording(source: str, file: Path) -> str:
     return source.replace(head, head + write)
 
 
-def too_late_once(file: Path) -> str:
-    """Return the source of a function whose first answer comes after the five seconds that Cognito waits."""
+def too_late_once(file: Path, seconds: float) -> str:
+    """Return the source of a function whose first answer takes so many seconds."""
     return f"""
 import os, time
 def handler(event, context):
     with open({str(file)!r}, "a") as file:
         file.write("called\\n")
         first = file.tell() == len("called\\n")
-    time.sleep(6 if first else 0)
+    time.sleep({seconds} if first else 0)
     return event
 """
+
+
+_shared: dict[tuple[int, str], str] = {}
+
+
+def _function(cloud: LocalCloud, source: str) -> str:
+    """Return the ARN of a function; the pools of a cloud share those that keep nothing, which start once."""
+    if source not in (ECHO, CHALLENGES):
+        return make_function(cloud, source)
+    key = cloud.pid, source
+    if key not in _shared:
+        _shared[key] = make_function(cloud, source)
+    return _shared[key]
 
 
 class Pool:
@@ -88,7 +101,7 @@ class Pool:
     ) -> None:
         self.cloud = cloud
         self.idp = cloud.client("cognito-idp")
-        functions = [make_function(cloud, source) for source in (post_authentication, challenges)]
+        functions = [_function(cloud, source) for source in (post_authentication, challenges)]
         custom = ("DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse")
         triggers = {"PostAuthentication": functions[0]} | dict.fromkeys(custom, functions[1])
         if pre_authentication is not None:

@@ -37,5 +37,12 @@ async def test_programs_may() -> None:
     path = "/_local_cloud/trigger-events"
     assert await _ask("POST", path, {"only_readable_attributes": False}, [(b"host", b"127.0.0.1")]) == (
         200,
-        {"only_readable_attributes": False},
+        {"only_readable_attributes": False, "timeout_seconds": 5.0},
     )
+
+
+@pytest.mark.parametrize("document", [{"seconds": 1.0}, {"timeout_seconds": True}, []])
+async def test_unknown_trigger_settings_are_refused(document: object) -> None:
+    status, answer = await _ask("POST", "/_local_cloud/trigger-events", document, [(b"host", b"127.0.0.1")])
+    assert status == 400
+    assert "allowed is an object with only_readable_attributes" in answer["message"]

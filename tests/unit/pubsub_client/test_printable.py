@@ -20,12 +20,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import deployment.__main__
+import pubsub_client.cli
 from pubsub_client import Message, exceptions
 from pubsub_client._printable import one_line, printable
 from pubsub_client.checks.check import Finding, Status, failed, passed, skipped
 from pubsub_client.checks.identity import PolicyIsAttached
 from pubsub_client.checks.runner import Result
-from pubsub_client.cli import app as pubsub
 from pubsub_client.cli import options
 from pubsub_client.cli.checking import Checking
 from pubsub_client.cli.console import TerminalConsole
@@ -153,6 +153,14 @@ def test_a_newline_of_others_begins_no_line_of_ours(path: str) -> None:
     assert [line for line in lines if line.startswith(("PS401", "pubsub: all"))] == []
 
 
+def test_results_keep_their_colours_where_they_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    assert "\x1b[1;31mFAILED" in _on_streams(_report, "x", terminal=True)
+    assert "\x1b[" not in _on_streams(_report, "x")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b[1;31mFAILED" in _on_streams(_report, "x")
+
+
 def test_markup_is_text() -> None:
     assert "[red]markup[/red] [link=" in _on_streams(_report, _HOSTILE)
 
@@ -229,16 +237,22 @@ class TestCommands:
         ],
         ids=["a value", "an option", "a command", "an option of the group", "an argument", "an error"],
     )
-    @pytest.mark.parametrize("program", ["pubsub_client", "deployment"])
-    def test_what_is_wrong_is_shown_escaped(self, program: str, arguments: list[str]) -> None:
-        done = subprocess.run(
-            [sys.executable, "-m", program, *(each.replace("\ud800", "").replace("\x00", "") for each in arguments)],
-            capture_output=True,
-            check=False,
-        )
-        assert done.returncode == 2
-        assert _steers(done.stderr.decode()) == set()
+    @pytest.mark.parametrize("program", [pubsub_client.cli, deployment.__main__], ids=["pubsub", "deployment"])
+    def test_what_is_wrong_is_shown_escaped(
+        self, program: Any, arguments: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        error = Stream()
+        monkeypatch.setattr(sys, "argv", ["program", *arguments])
+        monkeypatch.setattr(sys, "stdout", Stream())
+        monkeypatch.setattr(sys, "stderr", error)
+        with pytest.raises(SystemExit) as end:
+            program.main()
+        assert end.value.code == 2
+        assert error.text
+        assert _steers(error.text) == set()
 
-    @pytest.mark.parametrize("application", [pubsub, deployment.__main__.app], ids=["pubsub", "deployment"])
+    @pytest.mark.parametrize(
+        "application", [pubsub_client.cli.app, deployment.__main__.app], ids=["pubsub", "deployment"]
+    )
     def test_every_program_escapes(self, application: typer.Typer) -> None:
         assert application.info.cls is EscapingGroup

@@ -8,12 +8,6 @@ from typer.testing import CliRunner
 from pubsub_client.cli import app
 
 
-@pytest.fixture(autouse=True)
-def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "dumb")
-    monkeypatch.setenv("COLUMNS", "300")
-
-
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -29,4 +23,4 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_topics_that_the_settings_would_refuse_are_wrong_usage(arguments: list[str], told: str) -> None:
     done = CliRunner().invoke(app, ["adopt", "--amplify-stack", "amplify-shop-dev-103245", *arguments])
     assert done.exit_code == 2
-    assert told in " ".join(done.output.replace("│", " ").split())
+    assert told in done.output

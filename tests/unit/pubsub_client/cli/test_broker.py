@@ -15,12 +15,6 @@ if TYPE_CHECKING:
 _BY_URL = ["--broker", "ws://broker.example/mqtt"]
 
 
-@pytest.fixture(autouse=True)
-def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "dumb")
-    monkeypatch.setenv("COLUMNS", "200")
-
-
 @pytest.mark.parametrize(
     "command", [["publish", "--topic", "t", "1"], ["subscribe", "t"]], ids=lambda command: str(command[0])
 )
@@ -58,7 +52,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_wrong_usage_is_2_and_names_the_option(command: list[str], arguments: list[str], told: str) -> None:
     done = CliRunner().invoke(app, [*command, *arguments])
-    assert told in f"{done.output} {done.exception}".replace("\n", " ")
+    assert told in f"{done.output} {done.exception}"
     assert "secret" not in f"{done.output} {done.exception!r}"
 
 

@@ -25,8 +25,6 @@ def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("TERM", "dumb")
-    monkeypatch.setenv("COLUMNS", "200")
 
 
 @pytest.mark.parametrize(
@@ -50,7 +48,7 @@ def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_wrong_usage_is_2_and_names_the_option(arguments: list[str], told: str) -> None:
     done = CliRunner().invoke(app, ["doctor", *arguments])
     assert done.exit_code == 2
-    assert told in done.output.replace("\n", " ")
+    assert told in done.output
 
 
 def test_without_credentials_it_says_what_the_front_ends_user_can_give() -> None:
@@ -70,12 +68,12 @@ def test_ids_given_by_hand_are_complete_or_refused(tmp_path: Path, monkeypatch: 
     file.write_text(token())
     done = CliRunner().invoke(app, ["doctor", "--id-token", str(file), "--endpoint", "e"])
     assert done.exit_code == 2
-    assert "needs --region, --identity-pool-id too" in done.output.replace("\n", " ")
+    assert "needs --region, --identity-pool-id too" in done.output
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
     done = CliRunner().invoke(app, ["doctor", "--region", "eu-west-1", *_BY_HAND])
     assert done.exit_code == 2
-    assert "needs --policy-name too" in done.output.replace("\n", " ")
+    assert "needs --policy-name too" in done.output
 
 
 def test_what_would_ask_needs_yes_where_nobody_is_there() -> None:
@@ -108,7 +106,7 @@ def test_aws_credentials_do_not_keep_anybody_from_asking_as_the_end_user(
         "--only",
         "PS106",
     ]
-    assert "needs --policy-name too" in CliRunner().invoke(app, asked).output.replace("\n", " ")
+    assert "needs --policy-name too" in CliRunner().invoke(app, asked).output
     done = CliRunner().invoke(app, [*asked, "--as-end-user"])
     assert done.exit_code == 1
     assert "The ID token has expired" in done.output

@@ -12,7 +12,8 @@ from pubsub_client.checks.runner import Result
 from pubsub_client.checks.sign_in import UserSignsIn
 from pubsub_client.cli.exit_code import ExitCode
 from pubsub_client.cli.options import stack_name
-from pubsub_client.cli.report import Progress, as_json, exit_code, redacted
+from pubsub_client.cli.report import Progress, as_json, exit_code
+from pubsub_client.cli.told import redacted
 
 _IDENTITY_ID = "us-gov-west-1:1a2b3c4d-1a2b-1a2b-1a2b-1a2b3c4d5e6f"
 _FAILED = failed(f"{_IDENTITY_ID} is not attached.", resource=_IDENTITY_ID, fix="first\nsecond")

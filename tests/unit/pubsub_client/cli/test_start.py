@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from pubsub_client.checks.catalogue import CHECKS
 from pubsub_client.cli import SUMMARIES, app
-from pubsub_client.cli.command import LazyCommand
+from pubsub_client.cli.command import load
 
 _SKIP_EVERYTHING = [argument for check in CHECKS for argument in ("--skip", check.id)]
 
@@ -48,7 +48,7 @@ except SystemExit as end:
 
 @pytest.mark.parametrize("name", SUMMARIES)
 def test_summary_is_the_first_line_of_the_commands_help(name: str) -> None:
-    assert LazyCommand(name=name).load().help.splitlines()[0] == SUMMARIES[name]
+    assert load(name).help.splitlines()[0] == SUMMARIES[name]
 
 
 def test_help_lists_options_in_sections_within_80_columns() -> None:

@@ -1,0 +1,152 @@
+"""The processes of Python functions: on Linux forked from one that has imported the SDK, which ``fork_server`` is.
+
+ministack starts an interpreter for each, which imports the SDK for a third of a second of CPU time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+FUNCTION_RUNTIME = Path(__file__).parent / "function_runtime"
+"""First on the path of every Python function."""
+
+_FORK_SERVER = FUNCTION_RUNTIME / "fork_server.py"
+
+
+class FunctionProcess:
+    """A process forked for a function; what ministack uses of :class:`subprocess.Popen`."""
+
+    def __init__(self, process_id: int, streams: tuple[IO[str], IO[str], IO[str]], exit_code: IO[str]) -> None:
+        self.pid = process_id
+        self.stdin, self.stdout, self.stderr = streams
+        self.returncode: int | None = None
+        self._exit_code = exit_code
+        self._lock = threading.Lock()
+
+    def poll(self) -> int | None:
+        """Return the exit code, None while the process runs."""
+        return self._wait(0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit code when the process has ended.
+
+        Raises:
+            subprocess.TimeoutExpired: it has not ended after these seconds.
+        """
+        code = self._wait(timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired([str(_FORK_SERVER)], timeout or 0)
+        return code
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        self._send(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self._send(signal.SIGKILL)
+
+    def _send(self, number: signal.Signals) -> None:
+        if self.poll() is None:
+            with suppress(ProcessLookupError):  # it has ended at this moment
+                os.kill(self.pid, number)
+
+    def _wait(self, seconds: float | None) -> int | None:
+        with self._lock:
+            if self.returncode is None:
+                poll = select.poll()
+                poll.register(self._exit_code, select.POLLIN)
+                if poll.poll(None if seconds is None else seconds * 1000):
+                    with self._exit_code as pipe:
+                        # Nothing if the fork server was killed: then nobody learns how this process ends.
+                        self.returncode = int(pipe.read() or -signal.SIGKILL)
+            return self.returncode
+
+
+class ForkServer:
+    """Starts the fork server when the first function needs it, and again if it has ended."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def start(self, script: str, *, cwd: str, env: Mapping[str, str]) -> FunctionProcess:
+        """Start a function's process, which runs this script.
+
+        Raises:
+            OSError: the fork server does not work.
+        """
+        message = json.dumps({"script": script, "cwd": cwd, "env": dict(env)}).encode()
+        (stdin, to_stdin), (from_stdout, stdout), (from_stderr, stderr), (from_exit_code, exit_code) = (
+            os.pipe() for _ in range(4)
+        )
+        streams = (os.fdopen(to_stdin, "w", 1), os.fdopen(from_stdout), os.fdopen(from_stderr))
+        theirs = (stdin, stdout, stderr, exit_code)
+        try:
+            with self._lock:
+                answer = self._ask(message, theirs) or self._ask(message, theirs)  # it was killed, and is started again
+        finally:
+            for each in theirs:
+                os.close(each)
+        if not answer:
+            raise OSError("the fork server of the Python functions has ended")
+        return FunctionProcess(int(answer), streams, os.fdopen(from_exit_code))
+
+    def end(self) -> None:
+        """End the fork server, so that the processor time of its functions counts as the cloud's."""
+        if self._process:
+            self._control.close()
+            self._process.wait()
+            self._process = None
+
+    def _ask(self, message: bytes, file_descriptors: Sequence[int]) -> bytes:
+        """Return the answer, nothing if the fork server has ended."""
+        if self._process is None:
+            self._start()
+        with suppress(ConnectionError):
+            socket.send_fds(self._control, [message], file_descriptors)
+            if answer := self._control.recv(64):
+                return answer
+        self.end()
+        return b""
+
+    def _start(self) -> None:
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, str(_FORK_SERVER), str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+            )
+
+
+fork_server = ForkServer()
+
+
+def install() -> None:
+    """Let ministack start Python functions by the fork server."""
+    from ministack.core import lambda_runtime
+
+    def popen(arguments: Sequence[str], *, cwd: str, env: Mapping[str, str], **options: Any) -> Any:
+        if arguments[0] == sys.executable:
+            return fork_server.start(arguments[1], cwd=cwd, env=env)
+        return subprocess.Popen(arguments, cwd=cwd, env=env, **options)
+
+    # Forking without starting a program is safe nowhere else: https://docs.python.org/3/library/os.html#os.fork
+    if sys.platform == "linux":
+        lambda_runtime.subprocess = SimpleNamespace(**vars(subprocess) | {"Popen": popen})

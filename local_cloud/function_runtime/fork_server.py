@@ -1,0 +1,135 @@
+"""Starts Python functions by forking a process that has imported the SDK, which takes a cold start most of its time.
+
+Run as a script with the file descriptor of a Unix socket as argument. Each message on the socket asks for one process:
+:class:`Request` as JSON, with the file descriptors of its standard input, output and error and of a pipe that receives
+its exit code. The answer is its process id.
+
+Functions share nothing but the modules imported here. Where those could make a difference, a function gets a new
+interpreter.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import TypedDict
+
+from botocore import loaders
+
+_MESSAGE_BYTES = 1 << 20
+_FILE_DESCRIPTORS = 4
+# Read when the interpreter or the C library starts.
+_READ_AT_START = ("PYTHON", "LD_", "GLIBC_", "MALLOC_", "LOCAL_CLOUD_")
+
+
+class Request(TypedDict):
+    """What a process runs: a script, the directory that contains the function's code, and all of its environment."""
+
+    script: str
+    cwd: str
+    env: dict[str, str]
+
+
+def main() -> None:
+    """Fork until the other end of the socket is closed; in a fork, run the script."""
+    sys.path.remove(str(Path(__file__).parent))  # once: it is on PYTHONPATH too
+    _prepare_the_sdk()
+    gc.freeze()
+    request = _fork_on_request(socket.socket(fileno=int(sys.argv[1])))
+    if request:
+        _run(request)
+
+
+def _prepare_the_sdk() -> None:
+    """Import what the first client of a process imports, and read what every client reads of botocore's data."""
+    loaders.create_loader = functools.cache(loaders.create_loader)  # the loader keeps what it has read
+    import boto3
+
+    boto3.Session("none", "none", region_name="us-east-1").client("sts")
+
+
+def _fork_on_request(control: socket.socket) -> Request | None:
+    """Return the request in each forked process, and None in this one at the end."""
+    exit_codes: dict[int, int] = {}
+    wake, wakeup = os.pipe()
+    os.set_blocking(wakeup, False)
+    signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the cloud's; it ends its functions itself
+    while True:
+        ready, _, _ = select.select([control, wake], [], [])
+        if wake in ready:
+            os.read(wake, _MESSAGE_BYTES)
+            _report_ended(exit_codes)
+        if control not in ready:
+            continue
+        message, file_descriptors, _, _ = socket.recv_fds(control, _MESSAGE_BYTES, _FILE_DESCRIPTORS)
+        if not message:
+            return None
+        *streams, exit_code = file_descriptors
+        process_id = os.fork()
+        if process_id:
+            exit_codes[process_id] = exit_code
+            for each in streams:
+                os.close(each)
+            control.send(str(process_id).encode())
+            continue
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        control.close()
+        for number, each in enumerate(streams):
+            os.dup2(each, number)
+        for each in (wake, wakeup, *file_descriptors, *exit_codes.values()):
+            os.close(each)
+        request: Request = json.loads(message)
+        return request
+
+
+def _report_ended(exit_codes: dict[int, int]) -> None:
+    """Write the exit codes of the processes that have ended to their pipes."""
+    while exit_codes:
+        process_id, status = os.waitpid(-1, os.WNOHANG)
+        if not process_id:
+            return
+        with os.fdopen(exit_codes.pop(process_id), "w") as pipe:
+            pipe.write(str(os.waitstatus_to_exitcode(status)))
+
+
+def _run(request: Request) -> None:
+    """Be the interpreter that runs this script, or become it."""
+    script, env = request["script"], request["env"]
+    os.chdir(request["cwd"])
+    if _needs_new_interpreter(request):
+        os.execve(sys.executable, [sys.executable, script], env)  # noqa: S606 - a shell is not wanted
+    os.environ.clear()
+    os.environ.update(env)
+    time.tzset()
+    sys.argv = [script]
+    sys.path.insert(0, str(Path(script).parent))
+    runpy.run_path(script, run_name="__main__")
+
+
+def _needs_new_interpreter(request: Request) -> bool:
+    """Tell whether the function would notice what this process has read or imported already."""
+    env = request["env"]
+    changed = (name for name in env.keys() | os.environ.keys() if env.get(name) != os.environ.get(name))
+    own_modules = (entry.name.partition(".")[0] for entry in Path(request["cwd"]).iterdir())
+    return (
+        "_LAMBDA_LAYERS_DIRS" in env
+        or any(name.startswith(_READ_AT_START) for name in changed)
+        or any(name in sys.modules for name in own_modules)
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local_cloud.function_processes import FUNCTION_RUNTIME, ForkServer
+from tests.integration.local_cloud.account import make_function
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from local_cloud.function_processes import FunctionProcess
+    from local_cloud.process import LocalCloud
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="functions are forked on Linux")
+
+_PARENT = "import os\ndef handler(event, context): return os.getppid()"
+_SEEN = "import json, os, sys; print(json.dumps({}), flush=True)"
+
+
+@pytest.fixture(scope="module")
+def shared_server() -> Iterator[ForkServer]:
+    """A fork server with the path that the local cloud gives it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(FUNCTION_RUNTIME))
+        server = ForkServer()
+        yield server
+        server.end()
+
+
+@contextmanager
+def _started(server: ForkServer, directory: Path, source: str, **variables: str) -> Iterator[FunctionProcess]:
+    script, code = directory / "script.py", directory / "code"
+    script.write_text(source)
+    code.mkdir(exist_ok=True)
+    process = server.start(str(script), cwd=str(code), env={**os.environ, **variables})
+    with process.stdin, process.stdout, process.stderr:
+        yield process
+
+
+def _see(server: ForkServer, directory: Path, expression: str, **variables: str) -> Any:
+    """Return what an expression is in a process of its own."""
+    with _started(server, directory, _SEEN.format(expression), **variables) as process:
+        seen, errors = process.stdout.read(), process.stderr.read()
+        assert process.wait(10) == 0, errors
+    return json.loads(seen)
+
+
+def test_functions_of_a_cloud_are_forked_from_one_process(cloud: LocalCloud) -> None:
+    lambda_ = cloud.client("lambda")
+    parents = {
+        json.loads(lambda_.invoke(FunctionName=make_function(cloud, _PARENT))["Payload"].read()) for _ in range(2)
+    }
+    assert len(parents) == 1
+    assert cloud.pid not in parents
+
+
+def test_process_has_the_sdk_its_own_variables_and_its_own_path(shared_server: ForkServer, tmp_path: Path) -> None:
+    expression = "['boto3' in sys.modules, os.environ.get('OWN'), os.getcwd(), sys.path[:2], sys.argv, __name__]"
+    seen = _see(shared_server, tmp_path, expression, OWN="value")
+    path = [str(tmp_path), str(FUNCTION_RUNTIME)]
+    assert seen == [True, "value", str(tmp_path / "code"), path, [str(tmp_path / "script.py")], "__main__"]
+
+
+def test_process_sees_nothing_of_another(shared_server: ForkServer, tmp_path: Path) -> None:
+    _see(shared_server, tmp_path, "[setattr(json, 'left', 1), os.environ.update(LEFT='1')]", ITS="1")
+    assert _see(shared_server, tmp_path, "[hasattr(json, 'left'), 'LEFT' in os.environ, 'ITS' in os.environ]") == [
+        False,
+        False,
+        False,
+    ]
+
+
+def test_function_with_its_own_sdk_imports_that(shared_server: ForkServer, tmp_path: Path) -> None:
+    (tmp_path / "code" / "botocore").mkdir(parents=True)
+    (tmp_path / "code" / "botocore" / "__init__.py").touch()
+    file = "(sys.path.insert(0, os.getcwd()), __import__('botocore').__file__)[1]"
+    assert _see(shared_server, tmp_path, file) == str(tmp_path / "code" / "botocore" / "__init__.py")
+
+
+def test_variables_of_the_interpreter_are_in_force(shared_server: ForkServer, tmp_path: Path) -> None:
+    assert _see(shared_server, tmp_path, "sys.flags.optimize", PYTHONOPTIMIZE="2") == 2
+
+
+@pytest.mark.parametrize(
+    ("source", "exit_code"),
+    [("import os; os._exit(3)", 3), ("raise ValueError('why')", 1), ("import os; os.kill(os.getpid(), 9)", -9)],
+)
+def test_exit_code_is_that_of_the_process(
+    shared_server: ForkServer, tmp_path: Path, source: str, exit_code: int
+) -> None:
+    with _started(shared_server, tmp_path, source) as process:
+        assert process.wait(10) == process.poll() == exit_code
+        assert ("ValueError: why" in process.stderr.read()) == (exit_code == 1)
+
+
+def test_process_ends_on_sigterm(shared_server: ForkServer, tmp_path: Path) -> None:
+    with _started(shared_server, tmp_path, "print('here', flush=True); input()") as process:
+        assert process.stdout.readline() == "here\n"
+        assert process.poll() is None
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.01)
+        process.terminate()
+        assert process.wait(10) == -signal.SIGTERM
+
+
+def test_killed_fork_server_is_replaced(tmp_path: Path) -> None:
+    server = ForkServer()
+    with _started(server, tmp_path, "import os, signal; os.kill(os.getppid(), signal.SIGKILL); input()") as process:
+        assert process.wait(10) == -signal.SIGKILL  # nobody knows; it counts as gone
+    assert _see(server, tmp_path, "1") == 1
+    server.end()
