@@ -16,10 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
 
-import boto3
-import botocore.session
-from botocore.config import Config
-
 from local_cloud.environment import ACCOUNT_ID, CREDENTIALS, DEFAULT_REGION, HOST, without_aws
 from local_cloud.faults import Effect, Fault, SetFault
 from local_cloud.faults.fault import (
@@ -36,6 +32,8 @@ from local_cloud.trigger_events import KEY as TRIGGER_EVENTS_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    import boto3
 
 _READY_SECONDS = 60.0
 _END_SECONDS = 15.0
@@ -144,6 +142,8 @@ class LocalCloud:
 
     def client(self, service: str) -> Any:
         """Return a boto3 client with an administrator's credentials; this process's AWS settings do not matter."""
+        from botocore.config import Config
+
         return _session().client(
             service,  # type: ignore[call-overload]
             region_name=self.region,
@@ -365,6 +365,9 @@ def choose_port(port: int | None) -> int:
 @functools.cache
 def _session() -> boto3.Session:
     """Return a session that looks at no profile and no file."""
+    import boto3  # the server's process, which imports this module too, needs no SDK
+    import botocore.session
+
     # Name in a file, environment variables, default, conversion: a profile from nowhere, and files without content.
     variables = {
         "profile": (None, None, None, None),
