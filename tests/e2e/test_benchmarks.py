@@ -28,6 +28,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("sign_in", "--cold-imports 1 --repeats 1 --firsts 1 --cold-firsts 1", "naive / ours: cold import "),
         ("storm", "--users 4 --rate 3 --threads 2", "storm "),
         ("sweep", "--case 20@10", "sweep "),
+        ("synth", "--rounds 1", "synth: "),
         ("client", "--rounds 1 --messages 200 --trips 5", "client "),
     ],
 )
