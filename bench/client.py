@@ -172,7 +172,7 @@ def _measured_by(process: subprocess.Popen[str], messages: int, trips: int) -> M
     stdin.flush()
     line = stdout.readline()
     if not line:
-        raise SystemExit(f"a client ended with exit code {process.wait()}: {process.args}")
+        raise SystemExit(f"a client ended with exit code {process.wait()}: {process.args!r}")
     measured = json.loads(line)
     return Measured([Effort(**each) for each in measured["publishing"]], measured["trips"])
 
