@@ -1,6 +1,7 @@
-"""One client in a process of its own, measured: ``python -m bench.client_process MODULE PORT MESSAGES TRIPS``.
+"""One client in its own process: ``python -m bench.client_process MODULE PORT``.
 
-The module is one of `bench.clients`. The last line of standard output is the measurement as JSON.
+The module is one of `bench.clients`. Each line of standard input is a round, ``MESSAGES TRIPS``; its measurement is
+printed as a line of JSON.
 """
 
 from __future__ import annotations
@@ -10,19 +11,16 @@ import json
 import sys
 import time
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from bench.clients import Client, Connect
 
-# How many trips there are for each one with this QoS of the subscription: with 1, most take 40 ms with some clients.
-_TRIPS_DIVIDED_BY = (1, 3)
-_WARM_UP_SHARE = 20
 QOS_OF_TRIPS = ((0, 0), (1, 0), (1, 1))
 """The QoS of the message, and of the subscription."""
+# With QoS 1 of the subscription most trips take 40 ms with some clients.
+_TRIPS_DIVIDED_BY = (1, 10)
+_WARM_UP_MESSAGES = 1000
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class Effort:
 
 @dataclass(frozen=True)
 class Measured:
-    """One client.
+    """One round of one client.
 
     Attributes:
         publishing: messages with QoS 0, and with QoS 1.
@@ -48,28 +46,32 @@ class Measured:
 
 
 def main() -> None:
-    """Measure."""
-    module, port, messages, trips = sys.argv[1], *map(int, sys.argv[2:])
+    """Measure each round when it is asked for."""
+    module, port = sys.argv[1:]
     connect: Connect = importlib.import_module(f"bench.clients.{module}").connect
-    with connect(port) as client:
-        print(json.dumps(asdict(_measured(client, messages, trips))))
+    with connect(int(port)) as client:
+        client.publish(1, _WARM_UP_MESSAGES)
+        for line in sys.stdin:
+            messages, trips = map(int, line.split())
+            print(json.dumps(asdict(_measured(client, messages, trips))), flush=True)
 
 
 def _measured(client: Client, messages: int, trips: int) -> Measured:
-    client.publish(1, messages // _WARM_UP_SHARE)
     return Measured(
-        publishing=[_effort(messages, partial(client.publish, qos, messages)) for qos in (0, 1)],
+        publishing=[_effort(client, qos, messages) for qos in (0, 1)],
         trips=[
-            client.round_trips(qos, subscription_qos, trips // _TRIPS_DIVIDED_BY[subscription_qos])
+            client.round_trips(qos, subscription_qos, max(1, trips // _TRIPS_DIVIDED_BY[subscription_qos]))
             for qos, subscription_qos in QOS_OF_TRIPS
         ],
     )
 
 
-def _effort(messages: int, work: Callable[[], None]) -> Effort:
+def _effort(client: Client, qos: int, messages: int) -> Effort:
     begun, cpu = time.perf_counter(), time.process_time()
-    work()
-    return Effort(messages, time.perf_counter() - begun, time.process_time() - cpu)
+    client.publish(qos, messages)
+    effort = Effort(messages, time.perf_counter() - begun, time.process_time() - cpu)
+    client.publish(1, 1)  # when it is acknowledged, the broker has read all those before it
+    return effort
 
 
 if __name__ == "__main__":

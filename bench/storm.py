@@ -91,7 +91,7 @@ def attach_per_second(rate: int) -> dict[str, int]:
 
 
 def storm(
-    cloud: LocalCloud, outputs: Mapping[str, str], *, users: int = 1000, rate: float = 15, threads: int = 16
+    cloud: LocalCloud, outputs: Mapping[str, str], *, users: int = 400, rate: float = 15, threads: int = 16
 ) -> Storm:
     """Let new users sign in, as fast as this machine can, and wait until all are attached.
 
@@ -233,7 +233,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def main(
-    users: Annotated[int, typer.Option(min=1, help="How many new users sign in.")] = 1000,
+    users: Annotated[int, typer.Option(min=1, help="How many new users sign in.")] = 400,
     rate: Annotated[int, typer.Option(min=3, help="AttachPolicy calls a second that pass.")] = 15,
     threads: Annotated[int, typer.Option(min=1, help="How many sign in at once.")] = 16,
 ) -> None:

@@ -58,6 +58,8 @@ class Outbox:
         self._loop = asyncio.get_running_loop()
         self._send: Send | None = None
         self._sent: dict[_Letter, None] = {}
+        self._is_alone = False
+        """Whether the message that was sent last was lost twice before."""
         self._lost: list[_Letter] = []
         self._waiting: deque[_Letter] = deque()
         self._reason: str | None = None
@@ -78,11 +80,12 @@ class Outbox:
         if self._options.refuse_when_full and self._is_full():
             letter.answer.set_exception(QueueFull(packet.topic, self._options.size))
             return letter.answer
-        if self._send and not self._waiting and self._may_send(letter):
-            self._hand_over(self._send, letter)
+        send = self._send
+        if send and not self._waiting and self._may_send(letter):
+            self._hand_over(send, letter)
             return letter.answer
         self._waiting.append(letter)
-        if not self._send:
+        if not send:
             letter.deadline = self._loop.time() + self._options.seconds
             self._expire()
         return letter.answer
@@ -150,11 +153,13 @@ class Outbox:
 
     def _may_send(self, letter: _Letter) -> bool:
         """Whether there is room for a message, and neither it nor a sent one was lost twice."""
-        sent = self._sent
-        return not sent or (len(sent) < self._options.size and letter.losses < 2 and next(iter(sent)).losses < 2)
+        if not self._sent:
+            return True
+        return not self._is_alone and letter.losses <= 1 and len(self._sent) < self._options.size
 
     def _hand_over(self, send: Send, letter: _Letter) -> None:
         self._sent[letter] = None
+        self._is_alone = letter.losses > 1
         send(letter.packet, partial(self._answered, letter))
 
     def _answered(self, letter: _Letter, answer: Answer) -> None:

@@ -22,10 +22,7 @@ class Client(Protocol):
     """A client that is connected, by MQTT 5 over WebSocket."""
 
     def publish(self, qos: int, messages: int) -> None:
-        """Publish so many messages and one more with QoS 1, and wait until that is acknowledged.
-
-        The broker has then read all of them: there is one connection, and it keeps the order.
-        """
+        """Publish so many messages; wait until each is acknowledged or, with QoS 0, written to the socket."""
         ...
 
     def round_trips(self, qos: int, subscription_qos: int, times: int) -> list[float]:

@@ -28,7 +28,6 @@ class _Ours:
 
     async def _publish(self, qos: int, messages: int) -> None:
         await publish_all(lambda: self._pubsub.publish(TOPIC, PAYLOAD, qos=qos), messages)
-        await self._pubsub.publish(TOPIC, PAYLOAD)
 
     async def _round_trips(self, qos: int, subscription_qos: int, times: int) -> list[float]:
         seconds = []

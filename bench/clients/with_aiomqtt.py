@@ -29,7 +29,6 @@ class _Aiomqtt:
 
     async def _publish(self, qos: int, messages: int) -> None:
         await publish_all(lambda: self._client.publish(TOPIC, PAYLOAD, qos), messages)
-        await self._client.publish(TOPIC, PAYLOAD, 1)
 
     async def _round_trips(self, qos: int, subscription_qos: int, times: int) -> list[float]:
         seconds = []

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from local_cloud.cdk_app import CdkApp
 from local_cloud.faults import Fail
 from local_cloud.process import LocalCloud
 from pubsub_client.outputs import SIGN_IN_OUTPUTS, Output
-from tests.e2e.conftest import PASSWORD, Deployment, check, deployed, synthesize
+from tests.e2e.conftest import PASSWORD, Deployment, check, deploy, deployed
+from tests.e2e.stack_app import StackApp
 from tests.e2e.totp import set_up_totp, sign_in_with_totp
+from tests.integration.local_cloud.user_pool import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Iterator
 
 _AT_SIGN_IN = {"groups": ["admins"], "mfa": "optional"}
 _ALONE = _AT_SIGN_IN | {"attachment": "self-attach"}
+_OTHER_SECRET = "A" * 32
 _USER = "from-before"
 """A user who signed in before the update to self-attach."""
-
-
-def _update(cloud: LocalCloud, directory: Path, settings: Mapping[str, Any]) -> Deployment:
-    app = CdkApp(cloud, directory, settings=settings)
-    synthesize(app)
-    return Deployment(cloud, app, app.deploy())
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +34,7 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
 
 @pytest.fixture(scope="module")
 def alone(before: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    return _update(before.cloud, tmp_path_factory.mktemp("alone"), _ALONE)
+    return deploy(StackApp(before.cloud, tmp_path_factory.mktemp("alone"), _ALONE))
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +43,7 @@ def at_sign_in(alone: Deployment, tmp_path_factory: pytest.TempPathFactory) -> I
     directory = tmp_path_factory.mktemp("at-sign-in")
     alone.cloud.save(directory / "saved")
     with LocalCloud.start(saved=directory / "saved", log_file=directory / "cloud.log") as cloud:
-        yield _update(cloud, directory, _AT_SIGN_IN)
+        yield deploy(StackApp(cloud, directory, _AT_SIGN_IN))
 
 
 def test_update_to_self_attach_keeps_users_and_leaves_no_trigger_and_no_key(
@@ -143,8 +138,8 @@ class TestMfa:
 
     def test_trigger_skips_a_user_with_mfa_whose_id_token_attaches(self, at_sign_in: Deployment) -> None:
         name = at_sign_in.make_user()
+        at_sign_in.wait_until_attached(at_sign_in.identity_id(at_sign_in.sign_in(name)))
         secret = set_up_totp(at_sign_in, name)
-        at_sign_in.wait_until_nothing_is_owed()
         assert at_sign_in.pubsub("detach", "--user", name).returncode == 0
         lines, before = len(at_sign_in.trigger_lines()), at_sign_in.cloud.calls()
         tokens = sign_in_with_totp(at_sign_in, name, secret)
@@ -161,12 +156,13 @@ class TestMfa:
         self, at_sign_in: Deployment
     ) -> None:
         name = at_sign_in.make_user()
+        at_sign_in.wait_until_attached(at_sign_in.identity_id(at_sign_in.sign_in(name)))
         secret = set_up_totp(at_sign_in, name)
-        at_sign_in.wait_until_nothing_is_owed()
         done = at_sign_in.pubsub("doctor", "--user", name, "--password-stdin", "--json", stdin=PASSWORD)
         found = check(json.loads(done.stdout), "PS121")
         assert (done.returncode, found["status"]) == (0, "skipped"), done.stdout
         assert "SOFTWARE_TOKEN_MFA" in found["cause"]
+        assert refusal(lambda: sign_in_with_totp(at_sign_in, name, _OTHER_SECRET))[0] == "CodeMismatchException"
         tokens = sign_in_with_totp(at_sign_in, name, secret)
         assert at_sign_in.attached_policies(at_sign_in.identity_id(tokens)) == [at_sign_in.policy_name]
         assert at_sign_in.pubsub("doctor", "--id-token", "-", stdin=tokens["IdToken"]).returncode == 0

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pubsub_client import ConnectionState, MqttOverWebSocket, PubSub
+from pubsub_client import ConnectionState, MqttOverWebSocket, PubSub, _mqtt5
 from pubsub_client.exceptions import ConnectionRefused, PublishRefused, SubscribeRefused
 from tests.integration.brokers.amqtt_broker import amqtt
+from tests.integration.brokers.broker_process import Ports
 from tests.integration.brokers.mosquitto import mosquitto
 from tests.integration.brokers.reading import next_of
 from tests.integration.brokers.scripted_broker import scripted_broker
@@ -18,24 +20,37 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from tests.integration.brokers.broker_process import BrokerProcess, Ports
+    from tests.integration.brokers.broker_process import BrokerProcess
 
 PASSWORDS = {"ada": "p@ss:wörd"}
 DENIED = "denied/#"
 
 
-@pytest.fixture(params=[mosquitto, amqtt])
-def guarded(request: pytest.FixtureRequest, tmp_path: Path, ports: Ports) -> Iterator[BrokerProcess]:
-    """A broker that wants a user name and a password."""
+@pytest.fixture(scope="module", params=[mosquitto, amqtt])
+def guarded_process(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    unused_tcp_port_factory: Callable[[], int],
+) -> Iterator[BrokerProcess]:
     start: Callable[..., AbstractContextManager[BrokerProcess]] = request.param
-    with start(tmp_path, ports, passwords=PASSWORDS) as process:
+    directory = tmp_path_factory.mktemp("guarded")
+    with start(directory, Ports.free(unused_tcp_port_factory), passwords=PASSWORDS) as process:
         yield process
 
 
 @pytest.fixture
-def denying(tmp_path: Path, ports: Ports) -> Iterator[BrokerProcess]:
+def guarded(guarded_process: BrokerProcess, monkeypatch: pytest.MonkeyPatch) -> BrokerProcess:
+    """A broker that requires a user name and a password; amqtt does not answer a CONNECT of MQTT 5 that has them."""
+    monkeypatch.setattr(_mqtt5, "_CONNACK_SECONDS", 1)
+    return guarded_process
+
+
+@pytest.fixture(scope="module")
+def denying(
+    tmp_path_factory: pytest.TempPathFactory, unused_tcp_port_factory: Callable[[], int]
+) -> Iterator[BrokerProcess]:
     """A mosquitto that denies some topics."""
-    with mosquitto(tmp_path, ports, denied=DENIED) as process:
+    with mosquitto(tmp_path_factory.mktemp("denying"), Ports.free(unused_tcp_port_factory), denied=DENIED) as process:
         yield process
 
 
@@ -86,6 +101,26 @@ async def test_a_denied_publish_is_refused_with_the_reason_code_and_the_connecti
         assert refusal.value.topic == "denied/topic"
         await pubsub.publish(topic, "after")
         assert (await next_of(messages)).payload == "after"
+
+
+async def test_burst_keeps_the_order_whatever_becomes_of_some_of_its_messages(
+    denying: BrokerProcess, topic: str
+) -> None:
+    async with PubSub(MqttOverWebSocket(denying.url())) as pubsub, pubsub.subscribe(topic, qos=1) as messages:
+        burst = [
+            asyncio.create_task(pubsub.publish("denied/topic" if number % 50 == 7 else topic, number))
+            for number in range(500)
+        ]
+        await asyncio.sleep(0)  # all are sent, none is answered
+        cancelled = burst[10::100]
+        for task in cancelled:
+            task.cancel()
+        results = await asyncio.gather(*burst, return_exceptions=True)
+        received = [(await next_of(messages)).payload for _ in range(490)]
+    failed = {number: type(result) for number, result in enumerate(results) if result is not None}
+    refused = dict.fromkeys(range(7, 500, 50), PublishRefused)
+    assert failed == refused | dict.fromkeys(range(10, 500, 100), asyncio.CancelledError)
+    assert received == [number for number in range(500) if number not in refused]
 
 
 async def test_a_denied_subscription_is_refused_with_the_reason_code_and_the_connection_stays(

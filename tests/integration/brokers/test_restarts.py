@@ -104,7 +104,7 @@ class Load:
             self._arrived.set()
 
 
-@pytest.mark.parametrize(("start", "restarts"), [(mosquitto, 20), (amqtt, 3)])
+@pytest.mark.parametrize(("start", "restarts"), [(mosquitto, 8), (amqtt, 2)])
 async def test_nothing_is_lost_or_leaked_when_the_broker_is_killed_and_started_again_under_load(
     start: Callable[[Path, Ports], AbstractContextManager[BrokerProcess]],
     restarts: int,

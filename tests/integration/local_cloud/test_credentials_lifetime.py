@@ -94,7 +94,7 @@ def test_who_asks_until_the_very_end_is_never_refused(account: Account) -> None:
         return told - {None}
 
     with ThreadPoolExecutor(2) as pool:
-        every = [pool.submit(answers) for _ in range(4)]
+        every = [pool.submit(answers) for _ in range(8)]
         assert set().union(*(each.result() for each in every)) == {0}
 
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import boto3
 import pytest
 
 from local_cloud.process import LocalCloud, LocalCloudError, listen
@@ -73,7 +74,12 @@ def test_settings_for_another_ministack_do_not_reach_this_one(other: LocalCloud)
     other.client("iot").list_policies()
 
 
-def test_the_shells_aws_settings_do_not_reach_functions(other: LocalCloud) -> None:
+def test_the_shells_aws_settings_reach_neither_clients_nor_functions(
+    other: LocalCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in _POISON.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(other, "_clients", {})
     source = "import os\ndef handler(event, context): return dict(os.environ)"
     answer = other.client("lambda").invoke(FunctionName=make_function(other, source))
     environment = json.load(answer["Payload"])
@@ -81,11 +87,20 @@ def test_the_shells_aws_settings_do_not_reach_functions(other: LocalCloud) -> No
     assert {name for name, value in _POISON.items() if environment.get(name) == value} == set()
 
 
+def _concurrency(cloud: LocalCloud) -> tuple[int, int]:
+    """Return the quota, and what of it no function has reserved."""
+    limit = cloud.client("lambda").get_account_settings()["AccountLimit"]
+    return limit["ConcurrentExecutions"], limit["UnreservedConcurrentExecutions"]
+
+
 def test_quota_of_concurrent_executions_is_that_of_aws_unless_set(cloud: LocalCloud, other: LocalCloud) -> None:
-    quotas = [
-        each.client("lambda").get_account_settings()["AccountLimit"]["ConcurrentExecutions"] for each in (cloud, other)
-    ]
-    assert quotas == [1000, 10]
+    assert _concurrency(other) == (10, 10)
+    quota, free = _concurrency(cloud)
+    assert quota == 1000
+    function = make_function(cloud, "def handler(event, context): return event")
+    cloud.client("lambda").put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=100)
+    assert _concurrency(cloud) == (1000, free - 100)
+    cloud.client("lambda").delete_function(FunctionName=function)
 
 
 def test_cloud_ends_its_running_function_and_removes_its_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -129,6 +144,22 @@ def test_calls_are_counted_by_operation(cloud: LocalCloud) -> None:
     before = cloud.calls().get("iot:ListPolicies", 0)
     cloud.client("iot").list_policies()
     assert cloud.calls()["iot:ListPolicies"] == before + 1
+
+
+def test_permissions_that_a_user_needed_are_recorded_granted_or_not(cloud: LocalCloud) -> None:
+    iam, name = cloud.client("iam"), unique("user")
+    arn = iam.create_user(UserName=name)["User"]["Arn"]
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    iot = boto3.client(
+        "iot",
+        region_name=cloud.region,
+        endpoint_url=cloud.endpoint_url,
+        aws_access_key_id=key["AccessKeyId"],
+        aws_secret_access_key=key["SecretAccessKey"],
+    )
+    with pytest.raises(iot.exceptions.ClientError, match="not authorized"):
+        iot.list_policies()
+    assert cloud.permissions_of(arn) == {"iot:ListPolicies"}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

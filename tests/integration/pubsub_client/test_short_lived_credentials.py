@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pubsub_client import CognitoSession, Credentials, Subscription
     from tests.integration.pubsub_client.conftest import Deployment
 
-LIFETIME_SECONDS = 60
+LIFETIME_SECONDS = 4
 RENEWALS = 3
 LAST = "last"
 ARRIVAL_SECONDS = 20
@@ -59,7 +59,7 @@ async def source(deployment: Deployment) -> Source:
 
 @pytest.fixture
 def short_lives(deployment: Deployment) -> Iterator[Callable[[], None]]:
-    """Lets credentials live a minute that are given from the call on."""
+    """Shortens the life of credentials that are given after the call."""
 
     def shorten() -> None:
         deployment.cloud.credentials_lifetime_seconds = LIFETIME_SECONDS
@@ -76,7 +76,7 @@ async def test_no_publish_fails_and_every_message_arrives(
         arriving = asyncio.create_task(collect(messages))
         short_lives()
         published: list[int | str] = []
-        async with PubSub(publishing) as publisher:
+        async with PubSub(publishing, reconnect_delay=(0.02, 0.2)) as publisher:
             while source.renewals < RENEWALS:
                 published.append(len(published))
                 await publisher.publish(topic, published[-1])
