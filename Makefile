@@ -11,8 +11,9 @@ DEV_DONE := $(VENV)/.dev-done
 # uv installs the locked packages in seconds, from the index and with the certificates that pip has. The index is no argument,
 # because it may contain a password.
 PIP_HAS = $$($(BIN)/python -m pip config get global.$(1) 2>/dev/null)
-RUN_UV = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$(call PIP_HAS,index-url)}}" \
-  SSL_CERT_FILE="$${SSL_CERT_FILE:-$${PIP_CERT:-$(call PIP_HAS,cert)}}" $(BIN)/uv --quiet
+UV_SETTINGS = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$(call PIP_HAS,index-url)}}" \
+  SSL_CERT_FILE="$${SSL_CERT_FILE:-$${PIP_CERT:-$(call PIP_HAS,cert)}}"
+RUN_UV = $(UV_SETTINGS) $(BIN)/uv --quiet
 # What is cached needs no network: the hashes of the lock files say that it is the right thing.
 CACHED_OR_NEW = $(RUN_UV) --offline $(1) 2>/dev/null || $(RUN_UV) $(1)
 INTO_VENV = --python $(BIN)/python --system-certs
@@ -22,8 +23,9 @@ WEB_DONE := $(WEB)/node_modules/.setup-done
 PORT ?=
 # Half as many again as there are cores: much of what the tests do is waiting.
 TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(min(8, (os.cpu_count() or 2) * 3 // 2))' 2>/dev/null)
-PYTEST = $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --durations 10 \
+PYTEST_OPTIONS = --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --durations 10 \
   $(if $(SEED),--randomly-seed $(SEED))
+PYTEST = $(BIN)/python -m pytest $(PYTEST_OPTIONS)
 TARGET := $(if $(PROFILE),--profile $(PROFILE)) $(if $(REGION),--region $(REGION)) \
   $(if $(ENVIRONMENT),--environment $(ENVIRONMENT)) $(if $(filter 1,$(YES)),--yes)
 
@@ -33,7 +35,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup smoke test test-unit local local-down demo deploy destroy check bench lock clean
+.PHONY: help setup smoke test test-unit test-pythons coverage local local-down demo deploy destroy check bench lock clean
 
 help: ## what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -72,8 +74,14 @@ smoke: setup ## deploy onto a fresh embedded cloud, run the smoke test, destroy
 test: $(DEV_DONE) $(WEB_DONE) ## all tests: unit, integration (local cloud), e2e (deployed on it), browser; SEED= repeats an order
 	@$(PYTEST)
 
-test-unit: $(DEV_DONE) ## the unit tests: no network, less than 30 s
+test-unit: $(DEV_DONE) ## the unit tests, which need no network
 	@$(PYTEST) tests/unit
+
+test-pythons: $(DEV_DONE) ## the unit tests on each other Python of 3.11, 3.12 and 3.13 that pyenv or PATH has
+	@$(UV_SETTINGS) .ci/test-pythons
+
+coverage: $(DEV_DONE) $(WEB_DONE) ## branch coverage by all tests and the processes they start; TESTS= for a part
+	@.ci/coverage $(PYTEST_OPTIONS) $(TESTS)
 
 local: setup ## embedded cloud in the background, deployed; writes .local/env and .local/outputs.json
 	@$(BIN)/python -m local_cloud deploy $(if $(PORT),--port $(PORT))
@@ -91,12 +99,28 @@ destroy: setup ## take that down again, once the stack's name is typed
 	@$(BIN)/python -m deployment destroy $(TARGET)
 
 check: $(DEV_DONE) $(WEB_DONE) ## format, lint, strict types, cdk-nag, cfn-lint, bandit, pip-audit where its database can be reached
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync $(CHECKS)
+
+# The longest first. Each prints its output at once, when it ends.
+CHECKS := check-types check-templates check-security check-audit check-web check-style
+.PHONY: $(CHECKS)
+check-style:
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
+
+check-types:
 	@$(BIN)/mypy
+
+check-web:
 	@cd $(WEB) && npm run --silent check
+
+check-security:
 	@$(BIN)/bandit --quiet --severity-level medium --recursive app.py stacks lambdas pubsub_client deployment local_cloud pubsub_testing
+
+check-templates:
 	@$(BIN)/python -m stacks.nag
+
+check-audit:
 	@.ci/audit
 
 bench: $(DEV_DONE) ## the benchmarks: our trigger and a naive one, a storm, the sweep, synthesis, the CLI, the client beside others

@@ -9,11 +9,12 @@ import functools
 import os
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import botocore.session
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
 
 from local_cloud.environment import without_aws
 
@@ -36,14 +37,25 @@ botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 settings.register_profile("untimed", settings.default, deadline=None)
 settings.load_profile("untimed")
 
-_TIERS = ["e2e", "docs", "browser", "integration", "unit"]
+_TIERS = ["e2e", "docs", "browser", "integration", "unit/stacks", "unit"]
 """The folders in the order in which they run: long files first, so that no process has a long one left at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the random order within each tier, and run the tiers one after the other."""
-    tests = Path(__file__).parent
-    items.sort(key=lambda item: _TIERS.index(item.path.relative_to(tests).parts[0]))
+    folders = [Path(__file__).parent / each for each in _TIERS]
+    items.sort(key=lambda item: next(n for n, folder in enumerate(folders) if item.path.is_relative_to(folder)))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """Run each file in one process, and all tests of synthesized templates in one: starting jsii takes seconds."""
+    return _Scheduling(config, log)
+
+
+class _Scheduling(LoadFileScheduling):  # type: ignore[misc] # it has no types
+    def _split_scope(self, nodeid: str) -> str:
+        templates = "tests/unit/stacks/"
+        return templates if nodeid.startswith(templates) else str(super()._split_scope(nodeid))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
