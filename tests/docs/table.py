@@ -151,17 +151,17 @@ TABLE: dict[str, How] = {
     ),
     # Operations
     "pubsub sweep --full": Elsewhere(
-        "tests/e2e/test_sweep.py::test_policies_detached_by_hand_are_put_back_by_a_full_sweep_which_says_how_many",
+        "tests/e2e/test_sweep.py::test_full_sweep_attaches_detached_policies_again",
         _SLOW,
     ),
     "pubsub sweep --users": Elsewhere(
-        "tests/e2e/test_sweep.py::test_users_without_an_identity_are_attached_by_the_worker_when_asked_for", _SLOW
+        "tests/e2e/test_sweep.py::test_sweep_of_users_queues_those_without_an_identity", _SLOW
     ),
     "pubsub sweep --resume": Elsewhere(
-        "tests/e2e/test_sweep.py::test_switched_off_it_attaches_nobody_until_it_is_resumed", _SLOW
+        "tests/e2e/test_sweep.py::test_paused_sweep_attaches_nobody_until_it_is_resumed", _SLOW
     ),
     "pubsub redrive --wait": Elsewhere(
-        "tests/e2e/test_redrive.py::test_a_dead_letter_sets_off_the_alarm_and_once_mended_redrive_attaches_it", _ASKS
+        "tests/e2e/test_redrive.py::test_dead_letter_sets_off_the_alarm_and_redrive_attaches_it", _ASKS
     ),
     'aws sqs get-queue-attributes --queue-url "$(output RetryQueueUrl)" --attribute-names All': Run(
         # The AWS CLI's first version does not take AWS_ENDPOINT_URL for this one service.
