@@ -1,17 +1,23 @@
-"""What every call passes first: it is counted by operation, such as ``iot:AttachPolicy``, and meets the faults set."""
+"""What every call passes first: it is counted by operation, such as ``iot:AttachPolicy``, and meets the faults set.
+
+The permissions that IAM users needed for their calls are recorded.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 from ministack import app as ministack
+from ministack.core import iam_evaluator
 from ministack.core.iam_actions import extract_iam_action
 from ministack.core.router import detect_service
 
 from local_cloud.faults.answers import answer_of_a_fault
 
 counts: Counter[str] = Counter()
+permissions: defaultdict[str, set[str]] = defaultdict(set)
+"""The actions that IAM decided for each IAM user, by the user's ARN, such as ``iot:Connect`` or ``iam:PassRole``."""
 
 
 def install() -> None:
@@ -36,3 +42,11 @@ def install() -> None:
         return await dispatch(method, path, headers, body, query_params, request_id)
 
     ministack._dispatch_service_request = dispatch_service_request
+    evaluate = iam_evaluator.evaluate
+
+    def evaluate_and_record(context: iam_evaluator.EvalContext, *policies: Any) -> Any:
+        if context.principal_type == "User":
+            permissions[context.principal_arn].add(context.action)
+        return evaluate(context, *policies)
+
+    iam_evaluator.evaluate = evaluate_and_record

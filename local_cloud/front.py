@@ -21,6 +21,7 @@ _FAULTS = "/_local_cloud/faults"
 _TRIGGER_EVENTS = "/_local_cloud/trigger-events"
 _GET: dict[str, Callable[[], object]] = {
     "/_local_cloud/calls": lambda: dict(calls.counts),
+    "/_local_cloud/permissions": lambda: {arn: sorted(actions) for arn, actions in calls.permissions.items()},
     "/_local_cloud/process": lambda: {"pid": os.getpid()},
     _FAULTS: settings.read,
     _TRIGGER_EVENTS: trigger_events.read,

@@ -159,6 +159,10 @@ class LocalCloud:
         counts: dict[str, int] = ask(f"{self.endpoint_url}/_local_cloud/calls")
         return counts
 
+    def permissions_of(self, user_arn: str) -> set[str]:
+        """Return the actions for which an IAM user needed a permission since the start, granted or not."""
+        return set(ask(f"{self.endpoint_url}/_local_cloud/permissions").get(user_arn, ()))
+
     @contextmanager
     def fault(self, operation: str, effect: Effect, *, times: int | None = None) -> Iterator[None]:
         """Let an operation meet a fault in this block: ``with cloud.fault("iot:AttachPolicy", Hang()): ...``.

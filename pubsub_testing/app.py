@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from aws_cdk import App, Environment
 
-from amplify_pubsub import CONTEXT_KEY, AmplifyPubSubStack, SettingsError, read_settings
-from pubsub_client._printable import printable
-
-WRONG_SETTINGS = 2
-"""The exit code when a setting is wrong; one line on standard error says which."""
+from amplify_pubsub import CONTEXT_KEY, AmplifyPubSubStack, read_settings
 
 
 def main() -> None:
     """Synthesize, as the CDK CLI has an app do it."""
     app = App(builtin_cloud_formation_validation=False)
-    try:
-        settings = read_settings(app.node.try_get_context(CONTEXT_KEY), None)
-    except SettingsError as error:
-        print(printable(str(error)), file=sys.stderr)
-        raise SystemExit(WRONG_SETTINGS) from None
+    settings = read_settings(app.node.try_get_context(CONTEXT_KEY), None)
     target = Environment(account=os.environ["CDK_DEFAULT_ACCOUNT"], region=os.environ["CDK_DEFAULT_REGION"])
     AmplifyPubSubStack(app, settings, env=target)
     app.synth()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pubsub_testing.synthesis import CdkApp
 
 _LONGEST_SECONDS = 300
+_POLL_SECONDS = 0.2
 _BOOTSTRAPPED = "1000"
 """As which version of CDK's bootstrap the embedded cloud passes: newer than any that a template asks for."""
 
@@ -46,8 +47,8 @@ def provisioned(directory: Path, app: CdkApp, saved: SavedDeployments | None) ->
     stack, digest = None, app.digest()
     if digest is None:  # only the template tells what is deployed
         app.synthesize(assembly)
-        stack = _Stack.of(assembly)
-        digest = digest_of([assembly / stack.properties["templateFile"]], stack.name)
+        stack = Stack.of(assembly)
+        digest = digest_of([stack.template_file], stack.name)
     if saved and (restored := saved.start(digest, region=DEFAULT_REGION, log_file=log_file)):
         with restored:
             yield _deployed(restored)
@@ -57,7 +58,7 @@ def provisioned(directory: Path, app: CdkApp, saved: SavedDeployments | None) ->
         with LocalCloud.start(log_file=log_file) as cloud:
             if synthesis:
                 synthesis.result()
-            _deploy(cloud, stack or _Stack.of(assembly))
+            (stack or Stack.of(assembly)).deploy(cloud)
             if saved:
                 _save(saved, digest, cloud)
             yield _deployed(cloud)
@@ -78,15 +79,20 @@ def _deployed(cloud: LocalCloud) -> LocalDeployment:
 
 
 @dataclass(frozen=True)
-class _Stack:
-    """The one stack of an assembly."""
+class Stack:
+    """The one stack of a cloud assembly."""
 
     assembly: Path
     name: str
     properties: dict[str, Any]
 
     @classmethod
-    def of(cls, assembly: Path) -> _Stack:
+    def of(cls, assembly: Path) -> Stack:
+        """Read the assembly.
+
+        Raises:
+            ProvisioningError: it holds no stack or more than one.
+        """
         artifacts = json.loads((assembly / "manifest.json").read_text())["artifacts"]
         stacks = {
             str(each["properties"].get("stackName", artifact_id)): each["properties"]
@@ -102,53 +108,99 @@ class _Stack:
         return cls(assembly, name, properties)
 
     @property
-    def template(self) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads((self.assembly / self.properties["templateFile"]).read_text())
-        return document
+    def template_file(self) -> Path:
+        """Where the assembly keeps the template."""
+        return self.assembly / str(self.properties["templateFile"])
 
     @property
     def files(self) -> list[dict[str, Any]]:
         """The assets, the template among them."""
-        file = self.properties["templateFile"].replace(".template.json", ".assets.json")
-        return [*json.loads((self.assembly / file).read_text())["files"].values()]
+        file = self.template_file.with_name(self.template_file.name.replace(".template.json", ".assets.json"))
+        return [*json.loads(file.read_text())["files"].values()]
 
+    def deploy(self, cloud: LocalCloud) -> dict[str, str]:
+        """Publish the assets, create or update the stack, and return its outputs by name.
 
-def _deploy(cloud: LocalCloud, stack: _Stack) -> None:
-    """Publish what the stack needs, and create it."""
-    url = _publish(cloud, stack)
-    cloudformation = cloud.client("cloudformation")
-    cloudformation.create_stack(StackName=stack.name, TemplateURL=url, Capabilities=["CAPABILITY_NAMED_IAM"])
-    try:
-        cloudformation.get_waiter("stack_create_complete").wait(
-            StackName=stack.name, WaiterConfig={"Delay": 1, "MaxAttempts": _LONGEST_SECONDS}
+        Raises:
+            ProvisioningError: CloudFormation does not create or update the stack; the message says why.
+        """
+        cloudformation = cloud.client("cloudformation")
+        operation = "update" if self._exists(cloudformation) else "create"
+        call = cloudformation.update_stack if operation == "update" else cloudformation.create_stack
+        tags = self.properties.get("tags", {}).items()
+        call(
+            StackName=self.name,
+            TemplateURL=self._publish(cloud),
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+            Tags=[{"Key": key, "Value": value} for key, value in tags],
         )
-    except WaiterError as error:
-        events = cloudformation.describe_stack_events(StackName=stack.name)["StackEvents"]
-        reasons = [
-            f"{each['LogicalResourceId']}: {each.get('ResourceStatusReason')}"
-            for each in events
-            if each["ResourceStatus"].endswith("FAILED")
-        ]
-        raise ProvisioningError("\n".join([f"the stack {stack.name} was not created: {error}", *reasons])) from error
+        self._wait(cloudformation, operation)
+        cloudformation.update_termination_protection(
+            StackName=self.name, EnableTerminationProtection=self.properties.get("terminationProtection", False)
+        )
+        return self.outputs(cloud)
 
+    def destroy(self, cloud: LocalCloud) -> None:
+        """Delete the stack.
 
-def _publish(cloud: LocalCloud, stack: _Stack) -> str:
-    """Put the assets where the template looks for them, as the CDK CLI does, and return the template's address."""
-    if parameter := stack.template.get("Parameters", {}).get("BootstrapVersion"):
-        cloud.client("ssm").put_parameter(Name=parameter["Default"], Value=_BOOTSTRAPPED, Type="String")
-    s3, made, url = cloud.client("s3"), set(), ""
-    for each in stack.files:
-        path = stack.assembly / each["source"]["path"]
-        content = _zipped(path) if each["source"]["packaging"] == "zip" else path.read_bytes()
-        for destination in each["destinations"].values():
-            bucket, key = (_here(destination[name], cloud) for name in ("bucketName", "objectKey"))
-            if bucket not in made:
-                s3.create_bucket(Bucket=bucket)
-                made.add(bucket)
-            s3.put_object(Bucket=bucket, Key=key, Body=content)
-            if each["source"]["path"] == stack.properties["templateFile"]:
-                url = f"https://s3.{cloud.region}.amazonaws.com/{bucket}/{key}"
-    return url
+        Raises:
+            ProvisioningError: CloudFormation does not delete it; the message says why.
+        """
+        cloudformation = cloud.client("cloudformation")
+        try:
+            cloudformation.delete_stack(StackName=self.name)
+        except cloudformation.exceptions.ClientError as error:
+            raise ProvisioningError(str(error)) from error
+        self._wait(cloudformation, "delete")
+
+    def outputs(self, cloud: LocalCloud) -> dict[str, str]:
+        """Return the outputs of the deployed stack by name."""
+        (stack,) = cloud.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
+        return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+
+    def _exists(self, cloudformation: Any) -> bool:
+        stacks = cloudformation.describe_stacks()["Stacks"]
+        return any(each["StackName"] == self.name and each["StackStatus"] != "DELETE_COMPLETE" for each in stacks)
+
+    def _wait(self, cloudformation: Any, operation: str) -> None:
+        try:
+            cloudformation.get_waiter(f"stack_{operation}_complete").wait(
+                StackName=self.name,
+                WaiterConfig={"Delay": _POLL_SECONDS, "MaxAttempts": int(_LONGEST_SECONDS / _POLL_SECONDS)},
+            )
+        except WaiterError as error:
+            pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=self.name)
+            reasons = [
+                f"{each['LogicalResourceId']}: {each.get('ResourceStatusReason')}"
+                for page in pages
+                for each in page["StackEvents"]
+                if each["ResourceStatus"].endswith("FAILED")
+            ]
+            raise ProvisioningError(
+                "\n".join([f"the stack {self.name} was not {operation}d: {error}", *reasons])
+            ) from error
+
+    def _publish(self, cloud: LocalCloud) -> str:
+        """Put the assets where the template expects them, as the CDK CLI does, and return the template's address."""
+        template = json.loads(self.template_file.read_text())
+        if parameter := template.get("Parameters", {}).get("BootstrapVersion"):
+            cloud.client("ssm").put_parameter(
+                Name=parameter["Default"], Value=_BOOTSTRAPPED, Type="String", Overwrite=True
+            )
+        s3, url = cloud.client("s3"), ""
+        buckets = {each["Name"] for each in s3.list_buckets()["Buckets"]}
+        for each in self.files:
+            path = self.assembly / each["source"]["path"]
+            content = _zipped(path) if each["source"]["packaging"] == "zip" else path.read_bytes()
+            for destination in each["destinations"].values():
+                bucket, key = (_here(destination[name], cloud) for name in ("bucketName", "objectKey"))
+                if bucket not in buckets:
+                    s3.create_bucket(Bucket=bucket)
+                    buckets.add(bucket)
+                s3.put_object(Bucket=bucket, Key=key, Body=content)
+                if path == self.template_file:
+                    url = f"https://s3.{cloud.region}.amazonaws.com/{bucket}/{key}"
+        return url
 
 
 def _here(text: str, cloud: LocalCloud) -> str:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from local_cloud.environment import ACCOUNT_ID, DEFAULT_REGION, without_aws
 from local_cloud.saved_deployments import digest_of
-from pubsub_testing.app import WRONG_SETTINGS
 from pubsub_testing.deployment import ProvisioningError
 
 if TYPE_CHECKING:
@@ -36,7 +35,17 @@ class CdkApp:
 
     @classmethod
     def of_settings(cls, settings: Mapping[str, Any]) -> Self:
-        """Take the toolkit's own stack."""
+        """Take the toolkit's own stack.
+
+        Raises:
+            ProvisioningError: a setting is wrong.
+        """
+        from amplify_pubsub import SettingsError, read_settings
+
+        try:
+            read_settings(dict(settings), None)
+        except SettingsError as error:
+            raise ProvisioningError(f"fixture pubsub_settings: {error}") from None
         command = shlex.join([sys.executable, "-m", "pubsub_testing.app"])
         return cls(command, Path.cwd(), {"amplify-pubsub": dict(settings)}, is_toolkits=True)
 
@@ -87,8 +96,6 @@ class CdkApp:
             text=True,
             check=False,
         )
-        if done.returncode == WRONG_SETTINGS and "pubsub_testing.app" in self.command:
-            raise ProvisioningError(f"fixture pubsub_settings: {done.stderr.strip()}")
         if done.returncode != 0:
             tail = "\n".join((done.stdout + done.stderr).splitlines()[-_LAST_LINES:])
             raise ProvisioningError(f"{self.command} in {self.directory} failed; the end of what it said:\n{tail}")

@@ -28,14 +28,18 @@ _EXECUTION = {
 _OLD_POLICY = (
     """aws iot create-policy --policy-name OLD_NAME --policy-document '{"Version": "2012-10-17", "Statement": []}'"""
 )
-_DEPLOYED = Elsewhere("tests/e2e/test_deployment.py::test_from_nothing_to_nothing", _ACCOUNT)
-_BESIDE = Elsewhere("tests/e2e/test_environments.py::test_production_is_as_it_was", _ACCOUNT)
+_DEPLOYED = Elsewhere(
+    "tests/e2e/test_deployment.py::test_production_is_deployed_proven_protected_and_destroyed", _ACCOUNT
+)
+_BESIDE = Elsewhere(
+    "tests/e2e/test_environments.py::test_environment_of_a_pull_request_comes_and_goes_beside_production", _ACCOUNT
+)
 _CLEAN = "it is run in an environment that has the wheel and nothing of the repository"
 _RELEASED = Elsewhere(
-    "tests/e2e/test_released_package.py::test_the_example_is_deployed_by_the_cdk_cli_proven_and_destroyed", _CLEAN
+    "tests/e2e/test_released_package.py::test_examples_own_stack_passes_its_tests_the_smoke_test_and_the_doctor", _CLEAN
 )
 _WATCHED = Elsewhere(
-    "tests/e2e/test_adoption.py::test_the_watch_and_the_doctor_see_what_a_later_deployment_of_amplify_takes_off",
+    "tests/e2e/test_adoption.py::test_settings_of_an_adopted_project_change_and_destroying_leaves_it_as_it_was",
     "only a deployment on adopted pools has that function",
 )
 
@@ -54,7 +58,7 @@ TABLE: dict[str, How] = {
     "make deploy PROFILE=acme REGION=eu-west-1": _DEPLOYED,
     "make destroy PROFILE=acme REGION=eu-west-1": _DEPLOYED,
     "make deploy PROFILE=acme REGION=eu-west-1 ENVIRONMENT=prod": Elsewhere(
-        "tests/e2e/test_deployment.py::test_production_is_protected_and_keeps_its_user_pool", _ACCOUNT
+        "tests/e2e/test_deployment.py::test_production_is_deployed_proven_protected_and_destroyed", _ACCOUNT
     ),
     "make deploy ENVIRONMENT=prod YES=1 JUNIT=smoke.xml": _BESIDE,
     "make destroy ENVIRONMENT=pr-7 YES=1": _BESIDE,
@@ -65,20 +69,21 @@ TABLE: dict[str, How] = {
         "the wheel is installed there by uv, with the versions of requirements-dev.txt",
     ),
     "python -m pytest": Elsewhere(
-        "tests/e2e/test_released_package.py::test_the_examples_own_tests_pass_on_its_own_stack", _CLEAN
+        "tests/e2e/test_released_package.py::test_examples_own_stack_passes_its_tests_the_smoke_test_and_the_doctor",
+        _CLEAN,
     ),
-    "npx cdk deploy": _RELEASED,
+    "npx cdk deploy": Elsewhere(_RELEASED.test, f"{_CLEAN}; the stack is deployed there without the CDK CLI"),
     "pubsub smoke --stack Orders": _RELEASED,
     "npx cdk deploy --profile acme": Elsewhere("tests/docs/test_commands.py::checkout", _ACCOUNT),
     "npx cdk destroy": Elsewhere(
-        "tests/e2e/test_lifecycle.py::test_destroy_leaves_nothing_though_identities_are_attached",
+        "tests/e2e/test_deployment.py::test_production_is_deployed_proven_protected_and_destroyed",
         "what all the other commands are run on would go",
     ),
     "pubsub smoke --profile acme --region eu-west-1 --timeout 600": Elsewhere(
-        "tests/e2e/test_smoke.py::test_every_check_passes_and_the_last_line_says_so", _ACCOUNT
+        "tests/e2e/test_smoke.py::test_json_document_is_that_of_the_contract", _ACCOUNT
     ),
     "pubsub doctor --profile acme --region eu-west-1": Elsewhere(
-        "tests/e2e/doctor/test_doctor.py::test_nothing_is_found", _ACCOUNT
+        "tests/e2e/doctor/test_doctor.py::test_nothing_is_found_and_nothing_is_changed", _ACCOUNT
     ),
     # Front ends
     "pubsub outputs --format amplify-outputs --profile PROFILE --region REGION --file amplify_outputs.json": Elsewhere(
@@ -103,10 +108,10 @@ TABLE: dict[str, How] = {
         first="aws cognito-idp admin-delete-user --user-pool-id $USER_POOL_ID --username ada"
     ),
     "pubsub detach --all": Elsewhere(
-        "tests/e2e/test_detach_all.py::test_detached_everybody_stays_detached_and_the_stack_can_go", _ASKS
+        "tests/e2e/test_detach_all.py::test_stack_with_too_many_attached_is_destroyed_after_a_bulk_detachment", _ASKS
     ),
     "pubsub detach --all --per-second 100": Elsewhere(
-        "tests/e2e/test_detach_all.py::test_detached_everybody_stays_detached_and_the_stack_can_go", _ASKS
+        "tests/e2e/test_detach_all.py::test_stack_with_too_many_attached_is_destroyed_after_a_bulk_detachment", _ASKS
     ),
     "pubsub attach --identity-id eu-west-1:...": Run(put={"eu-west-1:...": "identity id of ada"}),
     "python examples/python-pubsub/main.py ada": Elsewhere(
@@ -162,7 +167,9 @@ TABLE: dict[str, How] = {
         # The AWS CLI's first version does not take AWS_ENDPOINT_URL for this one service.
         put={"aws sqs": 'aws sqs --endpoint-url "$AWS_ENDPOINT_URL"'}
     ),
-    "aws stepfunctions describe-execution --execution-arn EXECUTION_ARN --query '[error,cause]'": Run(put=_EXECUTION),
+    "aws stepfunctions describe-execution --execution-arn EXECUTION_ARN --query '[error,cause]'": Run(
+        first="pubsub sweep", put=_EXECUTION
+    ),
     "aws stepfunctions describe-execution --execution-arn EXECUTION_ARN --query '[input,output,cause]'": Run(
         put=_EXECUTION
     ),

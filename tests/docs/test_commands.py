@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local_cloud.cdk_app import CdkApp
 from local_cloud.environment import without_aws
 from local_cloud.state import State
 from tests.docs.how import Elsewhere, Run
@@ -20,6 +19,7 @@ from tests.docs.shell import type_in
 from tests.docs.table import PASSWORD, TABLE
 from tests.e2e.amplify_project.project import AmplifyProject
 from tests.e2e.conftest import Deployment
+from tests.e2e.stack_app import StackApp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,8 +81,8 @@ def _settled(directory: Path) -> Checkout:
     state = State(directory / ".local")
     cloud = state.running()
     assert cloud
-    app = CdkApp(cloud, state.directory)
-    deployment = Deployment(cloud, app, app.outputs())
+    app = StackApp(cloud, state.directory)
+    deployment = Deployment(cloud, app, app.write_outputs())
     project = AmplifyProject.make(cloud)
     (directory / "src").mkdir()
     own = {
@@ -113,10 +113,12 @@ def _how(command: Command) -> How:
 
 
 def _typed(page: str) -> list[tuple[Command, Run]]:
-    """Return what is typed of a page; what it says again is typed the first time."""
+    """Return what is typed of a page: once what it says again, and no `pubsub` command of an earlier page."""
+    earlier = {each.key for before in pages() if before < page for each in commands(before)}
     first: dict[str, Command] = {}
     for command in commands(page):
-        first.setdefault(command.key, command)
+        if command.key not in earlier or not command.key.startswith("pubsub "):
+            first.setdefault(command.key, command)
     found = [(command, _how(command)) for command in first.values()]
     return [(command, how) for command, how in found if isinstance(how, Run) and _there(how.needs)]
 

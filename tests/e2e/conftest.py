@@ -1,11 +1,8 @@
-"""The stack, deployed with the real CDK CLI onto an embedded cloud, and what the tests ask of it."""
+"""The stack, deployed onto a local cloud, and what the tests ask of it."""
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
-import shutil
 import time
 import uuid
 from contextlib import ExitStack, contextmanager
@@ -18,10 +15,10 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from pycognito.aws_srp import AWSSRP
 
-from local_cloud.cdk_app import CdkApp
 from local_cloud.process import LocalCloud
 from pubsub_client.outputs import Output
 from tests.e2e.commands import run_pubsub
+from tests.e2e.stack_app import StackApp, shared
 from tests.integration.local_cloud.account import Credentials
 from tests.integration.local_cloud.http_api import Answer, call
 from tests.jwt import claims
@@ -33,13 +30,16 @@ if TYPE_CHECKING:
 
 PASSWORD = "Sup3r-secret-passw0rd!"  # noqa: S105 - of users that live as long as one test
 
+FAST: dict[str, Any] = {"attachPerSecond": {"signIn": 100, "worker": 100, "sweep": 200}, "detachPerSecond": 200}
+"""Settings for tests that attach and detach hundreds."""
+
 
 @dataclass(frozen=True)
 class Deployment:
     """A deployed stack, and what a plain boto3 user of it can do; nothing here is our client's code."""
 
     cloud: LocalCloud
-    app: CdkApp
+    app: StackApp
     outputs: dict[str, str]
 
     @property
@@ -224,6 +224,12 @@ class Deployment:
             [command, "--stack", self.app.stack_name, *options], self.cloud.environment() | variables, stdin
         )
 
+    def doctor(self, *check_ids: str) -> dict[str, Any]:
+        """Run these checks of `pubsub doctor --json` and return its document."""
+        done = self.pubsub("doctor", "--json", *[argument for each in check_ids for argument in ("--only", each)])
+        document: dict[str, Any] = json.loads(done.stdout)
+        return document
+
     def smoke(self, *arguments: str, **variables: str) -> dict[str, Any]:
         """Run `pubsub smoke --json` and return its document."""
         done = self.pubsub("smoke", "--json", "--timeout", "3", *arguments, **variables)
@@ -233,52 +239,21 @@ class Deployment:
 
 
 @contextmanager
-def _shared(kind: str, directory: Path, *settings: Any) -> Iterator[Path]:
-    """Yield where the processes of a test run share what one of them makes of these settings, one process at a time."""
-    run = next((each for each in directory.parents if each.name.startswith("pytest-")), directory)
-    run.mkdir(parents=True, exist_ok=True)
-    key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
-    path = run / f"{kind}-{key}"
-    with path.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield path
-
-
-def synthesize(app: CdkApp) -> None:
-    """Synthesize, unless this test run has done so with the same settings; it is the costliest part of a deployment."""
-    with _shared("assembly", app.directory, dict(app.context), app.settings) as known:
-        if not known.exists():
-            app.synth()
-            shutil.copytree(app.assembly, known)
-            return
-    shutil.copytree(known, app.assembly, dirs_exist_ok=True)
-
-
-def synthesized(cloud: LocalCloud, directory: Path) -> dict[str, str]:
-    """Return the variable by which the CDK CLI takes the repository's app for synthesized already."""
-    app = CdkApp(cloud, directory)
-    synthesize(app)
-    return {"CDK_APP": str(app.assembly)}
-
-
-@contextmanager
 def deployed(directory: Path, settings: Mapping[str, Any] | None = None) -> Iterator[Deployment]:
-    """Deploy onto a cloud of one's own, which ends with the block; without settings those of the repository.
+    """Deploy onto a cloud that ends with the block; without settings those of the repository.
 
     The first deployment of these settings in a test run is saved, and the others start from what was saved.
     """
     with ExitStack() as until_the_end:
-        with _shared("deployment", directory, settings) as state:
-            is_saved = state.exists()
-            started = LocalCloud.start(saved=state if is_saved else None, log_file=directory / "cloud.log")
-            cloud = until_the_end.enter_context(started)
-            app = CdkApp(cloud, directory, settings=settings)
-            synthesize(app)
-            if not is_saved:
-                app.bootstrap()
+        with shared("deployment", directory, settings) as state:
+            saved = state if state.exists() else None
+            cloud = until_the_end.enter_context(LocalCloud.start(saved=saved, log_file=directory / "cloud.log"))
+            app = StackApp(cloud, directory, settings)
+            app.synth()
+            if not saved:
                 app.deploy()
                 cloud.save(state)
-        made = Deployment(cloud, app, app.write_outputs() if is_saved else app.outputs())
+        made = Deployment(cloud, app, app.write_outputs())
         warm(made)
         yield made
 
@@ -292,21 +267,15 @@ def warm(deployment: Deployment) -> None:
 
 @pytest.fixture(scope="session")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    """An embedded cloud for environments side by side; nothing is deployed yet."""
-    directory = tmp_path_factory.mktemp("account")
-    with LocalCloud.start(log_file=directory / "cloud.log") as cloud:
-        CdkApp(cloud, directory).bootstrap()
+    """A local cloud for environments side by side; nothing is deployed yet."""
+    with LocalCloud.start(log_file=tmp_path_factory.mktemp("account") / "cloud.log") as cloud:
         yield cloud
 
 
-def deploy_environment(cloud: LocalCloud, directory: Path, environment: str, settings: Mapping[str, Any]) -> Deployment:
-    """Deploy an environment of these settings, or deploy it again."""
-    section = {"environments": {environment: settings}}
-    app = CdkApp(cloud, directory / environment, context={"environment": environment}, settings=section)
-    synthesize(app)
-    made = Deployment(cloud, app, app.deploy())
-    warm(made)
-    return made
+def deploy(app: StackApp) -> Deployment:
+    """Synthesize and deploy an app, for the first time or as an update."""
+    app.synth()
+    return Deployment(app.cloud, app, app.deploy())
 
 
 def check(document: dict[str, Any], check_id: str) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import boto3
+
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
@@ -36,6 +38,14 @@ def without_each(statements: Statements) -> Iterator[tuple[str, Statements]]:
             left = [each for each in actions if each != action]
             others = [*statements[:number], *statements[number + 1 :]]
             yield action, [*others, statement | {"Action": left}] if left else others
+
+
+def unused_actions(cloud: LocalCloud, keys: Mapping[str, str], statements: Statements) -> set[str]:
+    """Return the actions of the statements that nothing needed that was done with an operator's keys."""
+    signed = {name.lower(): value for name, value in keys.items()}
+    sts = boto3.client("sts", region_name=cloud.region, endpoint_url=cloud.endpoint_url, **signed)  # type: ignore[call-overload]
+    actions = {action for action, _ in without_each(statements)}
+    return actions - cloud.permissions_of(sts.get_caller_identity()["Arn"])
 
 
 @contextmanager

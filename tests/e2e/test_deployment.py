@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local_cloud.cdk_app import CdkApp
+from deployment.__main__ import main
 from local_cloud.environment import without_aws
 from local_cloud.process import LocalCloud
 from stacks.settings import read_settings
-from tests.e2e.conftest import synthesized
+from tests.e2e.bootstrapped import bootstrapped
+from tests.e2e.commands import run_pubsub
+from tests.e2e.stack_app import StackApp
 from tests.processes import ended
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 _REPOSITORY = Path(__file__).parents[2]
 _DEPLOY = ("deploy", "--yes")
 _DESTROY = ("destroy", "--yes")
+_PROD = ("--profile", "elsewhere", "--environment", "prod")
+_STACK = "AmplifyPubSub-prod"
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,10 @@ class Shell:
         # The CDK CLI refuses to synthesize where another one does.
         own = {"AWS_CONFIG_FILE": str(self.config), "CDK_OUTPUT": str(self.config.with_name("cdk.out"))}
         return kept | own | changes
+
+    def run_without_cdk(self, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
+        """Run what does not get to the CDK CLI, in this process."""
+        return run_pubsub(arguments, self.environment(changes), program=main)
 
     def run(self, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -87,26 +95,31 @@ def unprepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     """An account that CDK was never used in."""
     directory = tmp_path_factory.mktemp("account")
     with LocalCloud.start(log_file=directory / "cloud.log") as cloud:
-        config = directory / "config"
-        keys = "aws_access_key_id = test\naws_secret_access_key = test\n"
-        config.write_text(
-            f"[profile team]\nregion = us-east-1\nendpoint_url = {cloud.endpoint_url}\n{keys}"
-            f"[profile elsewhere]\nregion = eu-west-3\nendpoint_url = {cloud.endpoint_url}\n{keys}"
-            f"[profile nowhere]\nendpoint_url = {cloud.endpoint_url}\n{keys}"
-            f"[profile china]\nregion = cn-north-1\nendpoint_url = {cloud.endpoint_url}\n{keys}"
-            f"[profile empty]\nregion = us-east-1\nendpoint_url = {cloud.endpoint_url}\n"
-            "[sso-session corp]\nsso_region = us-east-1\nsso_start_url = https://corp.awsapps.com/start\n"
-            "[profile sso]\nregion = us-east-1\nsso_session = corp\n"
-            "sso_account_id = 111122223333\nsso_role_name = dev\n"
-        )
-        yield Shell(cloud, config)
+        yield _shell(cloud, directory)
+
+
+def _shell(cloud: LocalCloud, directory: Path) -> Shell:
+    config = directory / "config"
+    keys = "aws_access_key_id = test\naws_secret_access_key = test\n"
+    config.write_text(
+        f"[profile team]\nregion = us-east-1\nendpoint_url = {cloud.endpoint_url}\n{keys}"
+        f"[profile elsewhere]\nregion = eu-west-3\nendpoint_url = {cloud.endpoint_url}\n{keys}"
+        f"[profile nowhere]\nendpoint_url = {cloud.endpoint_url}\n{keys}"
+        f"[profile china]\nregion = cn-north-1\nendpoint_url = {cloud.endpoint_url}\n{keys}"
+        f"[profile empty]\nregion = us-east-1\nendpoint_url = {cloud.endpoint_url}\n"
+        "[sso-session corp]\nsso_region = us-east-1\nsso_start_url = https://corp.awsapps.com/start\n"
+        "[profile sso]\nregion = us-east-1\nsso_session = corp\n"
+        "sso_account_id = 111122223333\nsso_role_name = dev\n"
+    )
+    return Shell(cloud, config)
 
 
 @pytest.fixture(scope="module")
-def shell(unprepared: Shell, tmp_path_factory: pytest.TempPathFactory) -> Shell:
-    """The account, bootstrapped."""
-    CdkApp(unprepared.cloud, tmp_path_factory.mktemp("bootstrap")).bootstrap()
-    return unprepared
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """An account that is bootstrapped."""
+    directory = tmp_path_factory.mktemp("bootstrapped")
+    with bootstrapped(directory) as cloud:
+        yield _shell(cloud, directory)
 
 
 class TestGuards:
@@ -115,12 +128,12 @@ class TestGuards:
     def test_an_endpoint_in_the_environment_is_refused(
         self, unprepared: Shell, command: tuple[str, ...], variable: str
     ) -> None:
-        done = unprepared.run(*command, "--profile", "team", **{variable: unprepared.cloud.endpoint_url})
+        done = unprepared.run_without_cdk(*command, "--profile", "team", **{variable: unprepared.cloud.endpoint_url})
         assert _one_line(done).startswith(f"deployment: {variable} is set ({unprepared.cloud.endpoint_url})")
 
     @pytest.mark.parametrize("command", ["deploy", "destroy"])
     def test_without_a_terminal_nothing_is_asked(self, unprepared: Shell, command: str) -> None:
-        assert "give --yes, with make YES=1" in _one_line(unprepared.run(command, "--profile", "team"))
+        assert "give --yes, with make YES=1" in _one_line(unprepared.run_without_cdk(command, "--profile", "team"))
 
     def test_in_a_pipeline_nothing_is_asked_even_on_a_terminal(self, unprepared: Shell) -> None:
         code, shown = unprepared.type("", "destroy", "--profile", "team", CI="1")
@@ -144,17 +157,17 @@ class TestGuards:
     def test_what_is_missing_is_2_and_one_line(
         self, unprepared: Shell, command: tuple[str, ...], arguments: tuple[str, ...], line: str
     ) -> None:
-        assert _one_line(unprepared.run(*command, *arguments)).startswith(f"deployment: {line}")
+        assert _one_line(unprepared.run_without_cdk(*command, *arguments)).startswith(f"deployment: {line}")
 
     def test_an_expired_sso_session_is_2_and_names_the_login(self, unprepared: Shell) -> None:
-        line = _one_line(unprepared.run(*_DEPLOY, "--profile", "sso"))
+        line = _one_line(unprepared.run_without_cdk(*_DEPLOY, "--profile", "sso"))
         assert line.endswith("; sign in again with: aws sso login --profile sso")
 
     def test_wrong_use_is_2(self, unprepared: Shell) -> None:
-        assert unprepared.run("deploy", "--nonsense").returncode == 2
+        assert unprepared.run_without_cdk("deploy", "--nonsense").returncode == 2
 
     def test_an_account_without_bootstrap_is_2_with_the_command(self, unprepared: Shell) -> None:
-        done = unprepared.run(*_DEPLOY, "--profile", "team")
+        done = unprepared.run_without_cdk(*_DEPLOY, "--profile", "team")
         assert done.returncode == 2
         assert done.stderr == (
             "deployment: account 000000000000 is not bootstrapped in us-east-1: "
@@ -162,7 +175,7 @@ class TestGuards:
         )
 
     def test_no_stack_to_destroy_is_2(self, unprepared: Shell) -> None:
-        done = unprepared.run(*_DESTROY, "--profile", "team")
+        done = unprepared.run_without_cdk(*_DESTROY, "--profile", "team")
         assert done.returncode == 2
         assert done.stderr == "deployment: there is no stack AmplifyPubSub in us-east-1: nothing to destroy\n"
 
@@ -174,7 +187,7 @@ class TestGuards:
     def test_the_region_of_the_environment_goes_before_the_profiles(
         self, unprepared: Shell, command: tuple[str, ...], line: str, profile: str
     ) -> None:
-        done = unprepared.run(*command, "--profile", profile, AWS_REGION="ca-central-1")
+        done = unprepared.run_without_cdk(*command, "--profile", profile, AWS_REGION="ca-central-1")
         assert done.returncode == 2
         assert "  region       ca-central-1\n" in done.stdout
         assert line in done.stderr
@@ -189,7 +202,7 @@ class TestGuards:
         self, unprepared: Shell, tmp_path: Path
     ) -> None:
         junit = str(tmp_path / "missing" / "smoke.xml")
-        done = unprepared.run(*_DEPLOY, "--profile", "team", "--junit", junit)
+        done = unprepared.run_without_cdk(*_DEPLOY, "--profile", "team", "--junit", junit)
         assert done.returncode == 2
         assert "--junit: there is no directory" in done.stderr
         assert done.stdout == ""
@@ -219,79 +232,78 @@ def test_interrupted_it_ends_with_everything_it_started(shell: Shell) -> None:
     assert _session(running.pid) == []
 
 
-def test_whoever_does_not_approve_gets_no_stack(shell: Shell, tmp_path: Path) -> None:
-    code, shown = shell.type("n", "deploy", "--profile", "team", **synthesized(shell.cloud, tmp_path))
+def test_production_is_deployed_proven_protected_and_destroyed(shell: Shell, tmp_path: Path) -> None:
+    """By a profile of another region than the one that AWS_REGION names, which is where the CDK CLI deploys."""
+    app = StackApp(shell.cloud, tmp_path, environment="prod")
+    app.synth()
+    synthesized = {"CDK_APP": str(app.assembly)}  # only the deployment synthesizes
+    _not_approved_it_makes_no_stack(shell, synthesized)
+    outputs = _deployed_and_proven(shell)
+    _protected_it_is_not_destroyed(shell)
+    _the_wrong_name_destroys_nothing(shell)
+    _the_right_name_destroys_and_keeps_the_user_pool(shell, outputs, synthesized)
+
+
+def _not_approved_it_makes_no_stack(shell: Shell, synthesized: dict[str, str]) -> None:
+    code, shown = shell.type("n", "deploy", *_PROD, AWS_REGION=shell.cloud.region, **synthesized)
     assert code == 1
     assert "IAM Statement Changes" in shown
-    assert "AmplifyPubSub" not in _stacks(shell)
+    # A change set that is not executed leaves a stack without resources.
+    assert _stacks(shell).get(_STACK) in (None, "REVIEW_IN_PROGRESS")
 
 
-def test_from_nothing_to_nothing(shell: Shell, tmp_path: Path) -> None:
-    """With an assembly at hand; the next test synthesizes as it goes."""
-    app = synthesized(shell.cloud, tmp_path)
-    _deploys_and_proves(shell, app)
-    _the_wrong_name_destroys_nothing(shell)
-    _the_right_name_destroys(shell, app)
-
-
-def _deploys_and_proves(shell: Shell, app: dict[str, str]) -> None:
-    # Keys in the environment do not go before the profile.
+def _deployed_and_proven(shell: Shell) -> dict[str, str]:
+    # Keys in the environment do not override the profile.
     keys = {"AWS_ACCESS_KEY_ID": "AKIANOBODY", "AWS_SECRET_ACCESS_KEY": "x"}
-    done = shell.run(*_DEPLOY, "--profile", "team", **keys, **app)
+    done = shell.run(*_DEPLOY, *_PROD, AWS_REGION=shell.cloud.region, **keys)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
     assert lines[:5] == [
         "  account      000000000000 as arn:aws:iam::000000000000:root",
         "  region       us-east-1",
-        "  environment  default",
-        "  stack        AmplifyPubSub",
+        "  environment  prod",
+        f"  stack        {_STACK}",
         f"  endpoint     {shell.cloud.endpoint_url}/",
     ]
     assert lines[-1].startswith("smoke test passed: ")
+    assert "[Warning" not in done.stdout + done.stderr
+    (stack,) = shell.cloud.client("cloudformation").describe_stacks(StackName=_STACK)["Stacks"]
+    return {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
 
 
-def _the_wrong_name_destroys_nothing(shell: Shell) -> None:
-    code, shown = shell.type("AmplifyPubSup", "destroy", "--profile", "team")
-    assert code == 2
-    assert "about 0, LOST with it" in shown
-    assert "that is not its name: nothing is destroyed" in shown
-    assert "AmplifyPubSub" in _stacks(shell)
-
-
-def _the_right_name_destroys(shell: Shell, app: dict[str, str]) -> None:
-    code, shown = shell.type("AmplifyPubSub", "destroy", "--profile", "team", **app)
-    assert code == 0, shown
-    assert "kept:" not in shown
-    assert "AmplifyPubSub" not in _stacks(shell)
-
-
-def test_production_is_protected_and_keeps_its_user_pool(shell: Shell) -> None:
-    """By a profile of another region than the one that AWS_REGION names, which is where the CDK CLI deploys."""
-    where, region = ("--profile", "elsewhere", "--environment", "prod"), {"AWS_REGION": shell.cloud.region}
-    deployed = shell.run(*_DEPLOY, *where, **region)
-    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
-    cloudformation = shell.cloud.client("cloudformation")
-    (stack,) = cloudformation.describe_stacks(StackName="AmplifyPubSub-prod")["Stacks"]
-    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
-
-    refused = shell.run(*_DESTROY, *where, **region)
+def _protected_it_is_not_destroyed(shell: Shell) -> None:
+    refused = shell.run_without_cdk(*_DESTROY, *_PROD, AWS_REGION=shell.cloud.region)
     assert refused.returncode == 2
     (line,) = refused.stderr.splitlines()
     _, _, command = line.partition("; this lifts it: ")
     assert command == (
         "aws cloudformation update-termination-protection --no-enable-termination-protection "
-        f"--stack-name AmplifyPubSub-prod --profile elsewhere --region {shell.cloud.region}"
+        f"--stack-name {_STACK} --profile elsewhere --region {shell.cloud.region}"
     )
-    cloudformation.update_termination_protection(StackName="AmplifyPubSub-prod", EnableTerminationProtection=False)
+    shell.cloud.client("cloudformation").update_termination_protection(
+        StackName=_STACK, EnableTerminationProtection=False
+    )
 
-    destroyed = shell.run(*_DESTROY, *where, **region)
-    assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
-    assert "about 0, kept with their user pool" in destroyed.stdout
-    assert f"kept: user pool {outputs['UserPoolId']}, app client {outputs['UserPoolClientId']}." in destroyed.stdout
-    kept = json.loads(destroyed.stdout.partition("settings in cdk.json: ")[2].splitlines()[0])
+
+def _the_wrong_name_destroys_nothing(shell: Shell) -> None:
+    code, shown = shell.type("AmplifyPubSup", "destroy", *_PROD, AWS_REGION=shell.cloud.region)
+    assert code == 2
+    assert "that is not its name: nothing is destroyed" in shown
+    assert _STACK in _stacks(shell)
+
+
+def _the_right_name_destroys_and_keeps_the_user_pool(
+    shell: Shell, outputs: dict[str, str], synthesized: dict[str, str]
+) -> None:
+    code, shown = shell.type(_STACK, "destroy", *_PROD, AWS_REGION=shell.cloud.region, **synthesized)
+    assert code == 0, shown
+    shown = shown.replace("\r", "")
+    assert "about 0, kept with their user pool" in shown
+    assert f"kept: user pool {outputs['UserPoolId']}, app client {outputs['UserPoolClientId']}." in shown
+    kept = json.loads(shown.partition("settings in cdk.json: ")[2].splitlines()[0])
     adopt = read_settings({"environments": {"prod": kept}}, "prod").adopt
     assert (adopt.user_pool_id, adopt.user_pool_client_ids) == (outputs["UserPoolId"], [outputs["UserPoolClientId"]])
-    assert "AmplifyPubSub-prod" not in _stacks(shell)
+    assert _STACK not in _stacks(shell)
     shell.cloud.client("cognito-idp").describe_user_pool(UserPoolId=outputs["UserPoolId"])
 
 
@@ -302,9 +314,10 @@ def _told(*variables: str) -> str:
     return " ".join(done.stdout.split())
 
 
-def _stacks(shell: Shell) -> list[str]:
+def _stacks(shell: Shell) -> dict[str, str]:
+    """Return the status of each stack by name."""
     stacks = shell.cloud.client("cloudformation").describe_stacks()["Stacks"]
-    return [each["StackName"] for each in stacks if each["StackStatus"] != "DELETE_COMPLETE"]
+    return {each["StackName"]: each["StackStatus"] for each in stacks if each["StackStatus"] != "DELETE_COMPLETE"}
 
 
 def _one_line(done: subprocess.CompletedProcess[str]) -> str:

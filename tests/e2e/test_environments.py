@@ -1,6 +1,6 @@
-"""Environments side by side in one account and region, deployed and destroyed by the steps of the pipeline's example.
+"""Environments side by side in one account and region: a pull request's comes and goes beside production.
 
-Production is there, its users are signed in and connected; a pull request's environment comes and goes beside it.
+The steps of the pipeline's example deploy and destroy it while production's users are signed in and connected.
 """
 
 from __future__ import annotations
@@ -16,17 +16,15 @@ from xml.etree import ElementTree as ET
 import pytest
 from botocore.exceptions import ClientError
 
-from local_cloud.cdk_app import CdkApp
-from local_cloud.process import LocalCloud
 from pubsub_client.outputs import Output
-from tests.e2e.commands import run_pubsub
-from tests.e2e.conftest import Deployment
+from tests.e2e.bootstrapped import bootstrapped
+from tests.e2e.conftest import Deployment, deploy, warm
 from tests.e2e.inventory import inventory, resources_of
+from tests.e2e.stack_app import StackApp
 from tests.e2e.workflow import JOBS, WORKFLOW, Runner
 from tests.integration.local_cloud.mqtt import connected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.integration.local_cloud.account import Credentials
@@ -51,118 +49,77 @@ class User:
         return cls(name, deployment.identity_id(tokens), tokens, deployment.credentials(tokens))
 
 
-@dataclass(frozen=True)
-class Destroyed:
-    """What was seen when the pull request was closed."""
+def test_environment_of_a_pull_request_comes_and_goes_beside_production(tmp_path: Path) -> None:
+    with bootstrapped(tmp_path) as cloud:
+        prod = deploy(StackApp(cloud, tmp_path / "prod", environment="prod"))
+        warm(prod)
+        user = User.of(prod)
+        assert prod.attached_policies(user.identity_id) == ["myIoTPolicy-prod"]
+        held, state = inventory(cloud), _state(prod)
+        runner = Runner.make(cloud, tmp_path)
 
-    shown: str
-    heard: list[str]
+        pull_request = _deployed_by_the_pipeline(runner)
+        others = User.of(pull_request)
+        assert pull_request.attached_policies(others.identity_id) == ["myIoTPolicy-pr-7"]
+        _nothing_is_shared(prod, pull_request)
+        _user_gets_into_neither_pool_of_production(prod, others)
+        _user_reaches_no_topics_of_production(prod, user, others)
 
-
-@pytest.fixture(scope="module")
-def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
-    directory = tmp_path_factory.mktemp("environments")
-    with LocalCloud.start(log_file=directory / "cloud.log") as cloud:
-        CdkApp(cloud, directory).bootstrap()
-        yield Runner.make(cloud, directory)
-
-
-@pytest.fixture(scope="module")
-def prod(runner: Runner) -> Deployment:
-    return _deployed_by(runner, "prod", _PROD)
-
-
-@pytest.fixture(scope="module")
-def prod_user(prod: Deployment) -> User:
-    return User.of(prod)
-
-
-@pytest.fixture(scope="module")
-def before(prod: Deployment, prod_user: User) -> tuple[set[tuple[str, str]], dict[str, Any]]:
-    """What the account holds, and how production is, before the pull request is opened."""
-    assert prod.attached_policies(prod_user.identity_id) == ["myIoTPolicy-prod"]
-    return inventory(prod.cloud), _state(prod)
+        with connected(cloud, user.credentials, str(uuid.uuid4())) as mqtt:
+            assert mqtt.subscribe(_ORDERS) == 0
+            shown = runner.run("pull-request-closed")
+            assert mqtt.publish(_ORDERS, b"afterwards") == 0
+            message = mqtt.message()
+        assert message is not None
+        assert message.payload == b"afterwards"
+        assert "about 1, LOST with it" in shown
+        assert inventory(cloud) == held
+        assert prod.attached_policies(others.identity_id) == []
+        assert _state(prod) == state
+        assert prod.smoke()["summary"]["exit_code"] == 0
 
 
-@pytest.fixture(scope="module")
-def pull_request(runner: Runner, before: object) -> Deployment:
-    assert before
-    return _deployed_by(runner, "pull-request", _PR)
+def _deployed_by_the_pipeline(runner: Runner) -> Deployment:
+    shown = runner.run("pull-request")
+    assert re.search(rf"^  stack +{re.escape(_PR)}$", shown, re.MULTILINE), shown
+    suite = ET.fromstring((runner.checkout / "smoke.xml").read_text()).find("testsuite")
+    assert suite is not None
+    assert suite.attrib["name"] == f"pubsub smoke {_PR}"
+    assert len(suite.findall("testcase")) == int(suite.attrib["tests"]) > 20
+    assert [suite.attrib[each] for each in ("failures", "errors", "skipped")] == ["0", "0", "0"]
+    kept = runner.checkout.with_name("pull-request")
+    shutil.copytree(runner.checkout / "cdk.out", kept / "cdk.out")
+    app = StackApp(runner.cloud, kept)
+    return Deployment(runner.cloud, app, app.write_outputs())
 
 
-@pytest.fixture(scope="module")
-def pull_request_user(pull_request: Deployment) -> User:
-    return User.of(pull_request)
-
-
-@pytest.fixture(scope="module")
-def destroyed(runner: Runner, prod: Deployment, prod_user: User, pull_request_user: User) -> Destroyed:
-    """Close the pull request while a user of each environment is connected."""
-    assert pull_request_user.identity_id
-    with connected(prod.cloud, prod_user.credentials, str(uuid.uuid4())) as mqtt:
-        assert mqtt.subscribe(_ORDERS) == 0
-        shown = runner.run("pull-request-closed")
-        assert mqtt.publish(_ORDERS, b"afterwards") == 0
-        message = mqtt.message()
-    return Destroyed(shown, [message.payload.decode()] if message else [])
-
-
-def test_each_deployment_leaves_the_smoke_tests_results_as_junit(
-    runner: Runner, prod: Deployment, pull_request: Deployment
-) -> None:
-    for deployment, stack in ((prod, _PROD), (pull_request, _PR)):
-        root = ET.fromstring((deployment.app.directory / "smoke.xml").read_text())
-        suite = root.find("testsuite")
-        assert suite is not None
-        assert suite.attrib["name"] == f"pubsub smoke {stack}"
-        assert len(suite.findall("testcase")) == int(suite.attrib["tests"]) > 20
-        assert [suite.attrib[each] for each in ("failures", "errors", "skipped")] == ["0", "0", "0"]
-    uploaded = [
-        step["with"]["path"] for job in JOBS.values() for step in job["steps"] if "upload" in step.get("uses", "")
-    ]
-    assert uploaded == ["smoke.xml", "smoke.xml"]
-    assert (runner.checkout / "smoke.xml").exists()
-
-
-def test_nothing_of_one_environment_is_the_others(prod: Deployment, pull_request: Deployment) -> None:
+def _nothing_is_shared(prod: Deployment, pull_request: Deployment) -> None:
     theirs, ours = resources_of(prod.cloud, _PROD), resources_of(prod.cloud, _PR)
     assert theirs.isdisjoint(ours)
     assert ours | theirs <= inventory(prod.cloud)  # so that what is left behind would be seen
     assert (prod.policy_name, pull_request.policy_name) == ("myIoTPolicy-prod", "myIoTPolicy-pr-7")
-    shared = {Output.REGION, Output.PUBSUB_ENDPOINT, Output.ACCESS_MODE}
     same = {name for name, value in prod.outputs.items() if pull_request.outputs[name] == value}
-    assert same == shared
+    assert same == {Output.REGION, Output.PUBSUB_ENDPOINT, Output.ACCESS_MODE}
 
 
-def test_users_are_attached_to_the_policy_of_their_own_environment_alone(
-    prod: Deployment, prod_user: User, pull_request: Deployment, pull_request_user: User
-) -> None:
-    assert pull_request.attached_policies(pull_request_user.identity_id) == ["myIoTPolicy-pr-7"]
-    assert prod.attached_policies(prod_user.identity_id) == ["myIoTPolicy-prod"]
-
-
-def test_a_user_of_a_pull_request_gets_into_neither_pool_of_production(
-    prod: Deployment, pull_request_user: User
-) -> None:
+def _user_gets_into_neither_pool_of_production(prod: Deployment, others: User) -> None:
     users = prod.public("cognito-idp")
     with pytest.raises(users.exceptions.NotAuthorizedException):
-        prod.sign_in(pull_request_user.name)
+        prod.sign_in(others.name)
     with pytest.raises(ClientError) as refused:
-        prod.identity_id(pull_request_user.tokens)
+        prod.identity_id(others.tokens)
     assert refused.value.response["Error"]["Code"] in {"NotAuthorizedException", "InvalidParameterException"}
-    assert prod.self_attach(pull_request_user.credentials).status == 403
+    assert prod.self_attach(others.credentials).status == 403
 
 
-def test_a_user_of_a_pull_request_reaches_no_topics_of_production(
-    prod: Deployment, prod_user: User, pull_request_user: User
-) -> None:
-    cloud, others = prod.cloud, pull_request_user.credentials
+def _user_reaches_no_topics_of_production(prod: Deployment, user: User, others: User) -> None:
+    cloud = prod.cloud
     for topic, allowed in (("pr/room", True), (_ORDERS, False), ("#", False), ("+/1", False)):
-        with connected(cloud, others, str(uuid.uuid4())) as mqtt:
+        with connected(cloud, others.credentials, str(uuid.uuid4())) as mqtt:
             assert (mqtt.subscribe(topic) == 0) is allowed, topic
-    with connected(cloud, prod_user.credentials, str(uuid.uuid4())) as production:
+    with connected(cloud, user.credentials, str(uuid.uuid4())) as production:
         assert production.subscribe(_ORDERS) == 0
-        with connected(cloud, others, str(uuid.uuid4())) as mqtt:
+        with connected(cloud, others.credentials, str(uuid.uuid4())) as mqtt:
             mqtt.publish(_ORDERS, b"forged")
         assert production.publish(_ORDERS, b"real") == 0
         message = production.message()
@@ -170,39 +127,17 @@ def test_a_user_of_a_pull_request_reaches_no_topics_of_production(
         assert message.payload == b"real"
 
 
-def test_a_connection_to_production_outlives_the_pull_requests_environment(destroyed: Destroyed) -> None:
-    assert "about 1, LOST with it" in destroyed.shown
-    assert destroyed.heard == ["afterwards"]
-
-
-def test_nothing_of_the_pull_requests_environment_is_left(
-    prod: Deployment,
-    before: tuple[set[tuple[str, str]], object],
-    destroyed: Destroyed,
-    pull_request_user: User,
-) -> None:
-    assert destroyed
-    assert inventory(prod.cloud) == before[0]
-    assert prod.attached_policies(pull_request_user.identity_id) == []
-
-
-def test_production_is_as_it_was(
-    prod: Deployment, before: tuple[object, dict[str, Any]], destroyed: Destroyed, prod_user: User
-) -> None:
-    assert destroyed
-    assert _state(prod) == before[1]
-    with connected(prod.cloud, prod_user.credentials, str(uuid.uuid4())) as mqtt:
-        assert mqtt.subscribe(_ORDERS) == 0
-
-
-@pytest.mark.parametrize("command", ["smoke", "doctor"])
-def test_production_is_sound_afterwards(prod: Deployment, destroyed: Destroyed, command: str) -> None:
-    assert destroyed
-    done = run_pubsub([command, "--environment", "prod", "--timeout", "3"], prod.cloud.environment())
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 class TestWorkflow:
+    def test_production_is_deployed_as_a_pull_request_is(self) -> None:
+        def commands(job: str) -> list[str]:
+            return [step["run"].replace('"$ENVIRONMENT"', "prod") for step in JOBS[job]["steps"] if "run" in step]
+
+        assert commands("prod") == commands("pull-request")
+        paths = [
+            step["with"]["path"] for job in JOBS.values() for step in job["steps"] if "upload" in step.get("uses", "")
+        ]
+        assert paths == ["smoke.xml", "smoke.xml"]
+
     def test_no_pull_request_of_a_fork_is_given_credentials(self) -> None:
         assert set(WORKFLOW[True]) == {"push", "pull_request"}  # "on" is a boolean in YAML 1.1
         own = "github.event.pull_request.head.repo.full_name == github.repository"
@@ -229,18 +164,6 @@ class TestWorkflow:
         scripts = [step["run"] for job in JOBS.values() for step in job["steps"] if "run" in step]
         assert scripts
         assert not any("${{" in script for script in scripts)
-
-
-def _deployed_by(runner: Runner, job: str, stack: str) -> Deployment:
-    """Run a job, and keep what it leaves in the checkout."""
-    shown = runner.run(job)
-    assert re.search(rf"^  stack +{re.escape(stack)}$", shown, re.MULTILINE), shown
-    kept: Path = runner.checkout.with_name(job)
-    shutil.copytree(runner.checkout / "cdk.out", kept / "cdk.out")
-    shutil.copy(runner.checkout / "smoke.xml", kept)
-    (described,) = runner.cloud.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
-    outputs = {each["OutputKey"]: each["OutputValue"] for each in described["Outputs"]}
-    return Deployment(runner.cloud, CdkApp(runner.cloud, kept), outputs)
 
 
 def _state(deployment: Deployment) -> dict[str, Any]:

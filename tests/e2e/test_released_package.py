@@ -10,17 +10,11 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
 import pytest
 
-from deployment.cdk_cli import cdk_command
 from local_cloud.environment import without_aws
-from local_cloud.process import LocalCloud
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 _REPOSITORY = Path(__file__).parents[2]
 _LEFT_BEHIND = shutil.ignore_patterns(
@@ -40,9 +34,10 @@ class Installed:
     def bin(self) -> Path:
         return self.directory / "bin"
 
-    def run(self, *command: str, cwd: Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        given = without_aws(os.environ) if env is None else env
-        kept = {name: value for name, value in given.items() if not name.startswith(("PYTHON", "PYTEST"))}
+    def run(self, *command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+        kept = {
+            name: value for name, value in without_aws(os.environ).items() if not name.startswith(("PYTHON", "PYTEST"))
+        }
         path = f"{self.bin}{os.pathsep}{os.environ['PATH']}"
         return subprocess.run(command, cwd=cwd, env=kept | {"PATH": path}, capture_output=True, text=True, check=False)
 
@@ -63,15 +58,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    return _install(tmp_path_factory.mktemp("clean") / "venv", f"{wheel}[pytest]")
-
-
-def _install(directory: Path, *wanted: str) -> Installed:
+    directory = tmp_path_factory.mktemp("clean") / "venv"
     uv = str(Path(sys.executable).with_name("uv"))
     into = ["--python", str(directory / "bin" / "python"), "--constraint", str(_REPOSITORY / "requirements-dev.txt")]
     for command in (
         [uv, "venv", "--quiet", "--python", sys.executable, str(directory)],
-        [uv, "pip", "install", "--quiet", *into, *wanted],
+        [uv, "pip", "install", "--quiet", *into, f"{wheel}[pytest]"],
     ):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0 and "error sending request" in done.stderr and not os.environ.get("CI"):
@@ -85,14 +77,6 @@ def project(tmp_path: Path) -> Path:
     """An application's directory, which has the settings of its pytest alone."""
     (tmp_path / "pytest.ini").write_text(_INI)
     return tmp_path
-
-
-@pytest.fixture(scope="module")
-def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the example, away from the repository."""
-    directory = tmp_path_factory.mktemp("example") / "cdk-app"
-    shutil.copytree(_REPOSITORY / "examples" / "cdk-app", directory, ignore=_NO_CACHES)
-    return directory
 
 
 def _told(done: subprocess.CompletedProcess[str]) -> str:
@@ -144,15 +128,15 @@ def test_a_project_that_asks_for_no_fixture_pays_nothing(installed: Installed, p
     assert done.returncode == 0, _told(done)
 
 
-def test_without_the_extra_it_is_in_nobodys_way(wheel: Path, project: Path, tmp_path: Path) -> None:
-    (project / "pytest.ini").unlink()
+def test_without_the_extra_there_are_no_fixtures_and_other_tests_pass(installed: Installed, project: Path) -> None:
     (project / "test_plain.py").write_text("def test_nothing():\n    pass\n\n\ndef test_one(pubsub):\n    pass\n")
-    done = _install(tmp_path / "venv", str(wheel), "pytest").pytest(project, "--ignore", "venv")
+    without = "import sys; sys.modules['ministack'] = None; import pytest; sys.exit(pytest.main(['-q']))"
+    done = installed.run("python", "-c", without, cwd=project)
     assert "1 passed, 1 error" in done.stdout, _told(done)
     assert "fixture 'pubsub' not found" in done.stdout
 
 
-def test_what_the_documentation_shows_runs_on_one_cloud(installed: Installed, project: Path) -> None:
+def test_documented_tests_run_and_later_start_from_the_saved_deployment(installed: Installed, project: Path) -> None:
     page = (_REPOSITORY / "docs" / "testing.md").read_text()
     files = re.findall(r"```python\n# (tests/\w+\.py)\n(.*?)```", page, re.DOTALL)
     assert len(files) == page.count("```python")
@@ -160,27 +144,16 @@ def test_what_the_documentation_shows_runs_on_one_cloud(installed: Installed, pr
     for name, code in files:
         (project / name).parent.mkdir(exist_ok=True)
         (project / name).write_text(code)
-    done = installed.pytest(project)
-    assert done.returncode == 0, _told(done)
-    assert "3 passed" in done.stdout
-
-
-def test_later_run_starts_from_the_saved_deployment_unless_it_is_damaged(installed: Installed, project: Path) -> None:
-    (project / "test_it.py").write_text(
-        "from pathlib import Path\n\n\ndef test_it(local_cloud, signed_in_user):\n"
+    (project / "tests" / "test_calls.py").write_text(
+        "from pathlib import Path\n\n\ndef test_calls(local_cloud):\n"
         "    created = local_cloud.cloud.calls().get('cloudformation:CreateStack', 0)\n"
         "    Path('created').write_text(str(created))\n"
     )
-
-    def stacks_created() -> int:
+    for created in ("1", "0"):
         done = installed.pytest(project)
         assert done.returncode == 0, _told(done)
-        return int((project / "created").read_text())
-
-    assert (stacks_created(), stacks_created()) == (1, 0)
-    (state,) = (project / ".pytest_cache" / "d" / "pubsub-deployments").iterdir()
-    (state / "services" / "iot.json").write_text("{}")
-    assert stacks_created() == 1
+        assert "4 passed" in done.stdout
+        assert (project / "created").read_text() == created
 
 
 @pytest.mark.parametrize(
@@ -208,32 +181,22 @@ def test_a_wrong_override_is_told_in_a_line(
     assert "Traceback" not in done.stdout
 
 
-def test_the_examples_own_tests_pass_on_its_own_stack(installed: Installed, example: Path) -> None:
+def test_examples_own_stack_passes_its_tests_the_smoke_test_and_the_doctor(
+    installed: Installed, tmp_path: Path
+) -> None:
+    example = tmp_path / "cdk-app"
+    shutil.copytree(_REPOSITORY / "examples" / "cdk-app", example, ignore=_NO_CACHES)
+    (example / "tests" / "test_commands.py").write_text(
+        "import subprocess\nfrom pathlib import Path\n\n\ndef test_commands(local_cloud):\n"
+        "    for command in ('smoke', 'doctor'):\n"
+        "        done = subprocess.run(['pubsub', command, '--stack', local_cloud.stack, '--json'],\n"
+        "            env=local_cloud.environment(), stdout=subprocess.PIPE, text=True)\n"
+        "        Path(f'{command}.json').write_text(done.stdout)\n"
+    )
     done = installed.pytest(example)
     assert done.returncode == 0, _told(done)
-    assert "3 passed" in done.stdout
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    with LocalCloud.start(log_file=tmp_path_factory.mktemp("cloud") / "log") as started:
-        yield started
-
-
-def test_the_example_is_deployed_by_the_cdk_cli_proven_and_destroyed(
-    installed: Installed, example: Path, cloud: LocalCloud
-) -> None:
-    def run(*command: str) -> subprocess.CompletedProcess[str]:
-        done = installed.run(*command, cwd=example, env=cloud.environment())
-        assert done.returncode == 0, _told(done)
-        return done
-
-    run(*cdk_command("bootstrap", f"aws://{cloud.account_id}/{cloud.region}"))
-    run(*cdk_command("deploy", "--require-approval", "never"))
-    report = json.loads(run("pubsub", "smoke", "--stack", "Orders", "--json", "--timeout", "30").stdout)
-    status = {each["id"]: each["status"] for each in report["checks"]}
+    assert "4 passed" in done.stdout
+    smoke, doctor = (json.loads((example / f"{command}.json").read_text()) for command in ("smoke", "doctor"))
+    assert (smoke["stack"], smoke["summary"]["exit_code"], doctor["summary"]["exit_code"]) == ("Orders", 0, 0)
+    status = {each["id"]: each["status"] for each in smoke["checks"]}
     assert status["PS501"] == status["PS413"] == status["PS312"] == "passed"
-    assert "failed" not in status.values()
-    assert "nothing is wrong" in run("pubsub", "doctor", "--stack", "Orders").stdout
-    run(*cdk_command("destroy", "--force"))
-    assert cloud.client("iot").list_policies()["policies"] == []

@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from local_cloud.cdk_app import CdkApp
 from local_cloud.faults import Fail
 from local_cloud.process import LocalCloud
 from pubsub_client.outputs import SIGN_IN_OUTPUTS, Output
-from tests.e2e.conftest import PASSWORD, Deployment, check, deployed, synthesize
+from tests.e2e.conftest import PASSWORD, Deployment, check, deploy, deployed
+from tests.e2e.stack_app import StackApp
 from tests.e2e.totp import set_up_totp, sign_in_with_totp
 from tests.integration.local_cloud.user_pool import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Iterator
 
 _AT_SIGN_IN = {"groups": ["admins"], "mfa": "optional"}
 _ALONE = _AT_SIGN_IN | {"attachment": "self-attach"}
 _OTHER_SECRET = "A" * 32
 _USER = "from-before"
 """A user who signed in before the update to self-attach."""
-
-
-def _update(cloud: LocalCloud, directory: Path, settings: Mapping[str, Any]) -> Deployment:
-    app = CdkApp(cloud, directory, settings=settings)
-    synthesize(app)
-    return Deployment(cloud, app, app.deploy())
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +34,7 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
 
 @pytest.fixture(scope="module")
 def alone(before: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    return _update(before.cloud, tmp_path_factory.mktemp("alone"), _ALONE)
+    return deploy(StackApp(before.cloud, tmp_path_factory.mktemp("alone"), _ALONE))
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +43,7 @@ def at_sign_in(alone: Deployment, tmp_path_factory: pytest.TempPathFactory) -> I
     directory = tmp_path_factory.mktemp("at-sign-in")
     alone.cloud.save(directory / "saved")
     with LocalCloud.start(saved=directory / "saved", log_file=directory / "cloud.log") as cloud:
-        yield _update(cloud, directory, _AT_SIGN_IN)
+        yield deploy(StackApp(cloud, directory, _AT_SIGN_IN))
 
 
 def test_update_to_self_attach_keeps_users_and_leaves_no_trigger_and_no_key(

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from tests.e2e.conftest import Deployment
 
-_CLIENTS = 3
+_CLIENTS = 2
 _ALL_CONNECTED_SECONDS = 30
+_PAUSE_SECONDS = 0.5  # leaves the processor to what is tested
 
 
 class Traffic:
@@ -75,6 +76,7 @@ class Traffic:
             self._sign_in_once(self._old_users[turn % _CLIENTS])
             self._sign_in_once(self._deployment.make_user())
             turn += 1
+            over.wait(_PAUSE_SECONDS)
 
     def _sign_in_once(self, user: str) -> None:
         try:
@@ -97,6 +99,7 @@ class Traffic:
                 self.looks += 1
                 if not self._deployment.attached_policies(identity_id):
                     self.wrong.append(f"no policy is attached to {identity_id}")
+                over.wait(_PAUSE_SECONDS / 20)
 
     async def _stay_connected(self, over: threading.Event, connected: threading.Semaphore) -> None:
         async with asyncio.TaskGroup() as clients:
@@ -129,4 +132,4 @@ class Traffic:
                     self.wrong.append(f"{user} is {pubsub.state}")
                 # And as AWS IoT decides it anew, for a connection of the same user's.
                 async with PubSub(provider):
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(_PAUSE_SECONDS)

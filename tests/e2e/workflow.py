@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import yaml  # type: ignore[import-untyped]
 
 from local_cloud.environment import without_aws
-from tests.e2e.operator import operator, policies
+from tests.e2e.operator import operator, policies, unused_actions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,16 +46,24 @@ class Runner:
         return cls(cloud, checkout)
 
     def run(self, job: str) -> str:
-        """Run a job's ``run`` steps with the permissions that docs/pipelines.md gives it, and return what they show."""
+        """Run a job's ``run`` steps with the permissions that docs/pipelines.md gives it, and return what they show.
+
+        The permissions of its make target are all used.
+        """
         column = 0 if job == "prod" else 1
         with operator(
             self.cloud, {}, _statements(job), **{name: row[column] for name, row in _words().items()}
         ) as keys:
-            return "".join(self._step(step["run"], JOBS[job].get("env", {}), keys) for step in _run_steps(job))
+            shown = "".join(self._step(step["run"], JOBS[job].get("env", {}), keys) for step in _run_steps(job))
+            command = "make destroy" if job == "pull-request-closed" else "make deploy"
+            assert unused_actions(self.cloud, keys, policies(command)[0]) == set()
+            return shown
 
     def _step(self, script: str, env: Mapping[str, str], keys: Mapping[str, str]) -> str:
         # Of the make that runs the tests the one that is tested should know nothing.
         inherited = {name: value for name, value in without_aws(os.environ).items() if not name.startswith("MAKE")}
+        if "make destroy" in script:  # what is destroyed has been synthesized
+            inherited["CDK_APP"] = "cdk.out"
         done = subprocess.run(
             ["/bin/bash", "-e", "-c", _resolved(script)],
             cwd=self.checkout,

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import boto3
 import pytest
 
 from local_cloud.process import LocalCloud, LocalCloudError, listen
@@ -143,6 +144,22 @@ def test_calls_are_counted_by_operation(cloud: LocalCloud) -> None:
     before = cloud.calls().get("iot:ListPolicies", 0)
     cloud.client("iot").list_policies()
     assert cloud.calls()["iot:ListPolicies"] == before + 1
+
+
+def test_permissions_that_a_user_needed_are_recorded_granted_or_not(cloud: LocalCloud) -> None:
+    iam, name = cloud.client("iam"), unique("user")
+    arn = iam.create_user(UserName=name)["User"]["Arn"]
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    iot = boto3.client(
+        "iot",
+        region_name=cloud.region,
+        endpoint_url=cloud.endpoint_url,
+        aws_access_key_id=key["AccessKeyId"],
+        aws_secret_access_key=key["SecretAccessKey"],
+    )
+    with pytest.raises(iot.exceptions.ClientError, match="not authorized"):
+        iot.list_policies()
+    assert cloud.permissions_of(arn) == {"iot:ListPolicies"}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

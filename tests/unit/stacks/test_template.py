@@ -23,6 +23,10 @@ def test_the_outputs_are_those_of_the_contract(template: Template) -> None:
     assert sorted(set(Output) - {Output.CHAINED_TRIGGERS}) == CONTRACT
 
 
+def test_same_settings_make_the_same_template(template: Template) -> None:
+    assert Template(Settings()).json == template.json
+
+
 def test_the_iot_policy_gives_full_topic_access_in_this_account_and_region(template: Template) -> None:
     policy = template.only("AWS::IoT::Policy")
     assert policy["PolicyName"] == "myIoTPolicy"

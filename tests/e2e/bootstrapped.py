@@ -1,0 +1,27 @@
+"""An account that the real CDK CLI has bootstrapped, for tests that deploy by the CDK CLI."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from local_cloud.cdk_app import CdkApp
+from local_cloud.process import LocalCloud
+from tests.e2e.stack_app import shared
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def bootstrapped(directory: Path) -> Iterator[LocalCloud]:
+    """Start a cloud that ends with the block; the test run bootstraps once."""
+    log_file = directory / "cloud.log"
+    with shared("bootstrap", directory) as state:
+        if not state.exists():
+            with LocalCloud.start(log_file=log_file) as first:
+                CdkApp(first, directory).bootstrap()
+                first.save(state)
+    with LocalCloud.start(saved=state, log_file=log_file) as cloud:
+        yield cloud

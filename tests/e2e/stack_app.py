@@ -1,0 +1,132 @@
+"""This repository's stack, synthesized in this process and deployed without the CDK CLI."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from deployment.cdk_cli import JSII_NODE, REPOSITORY
+from pubsub_testing.provisioning import Stack
+from stacks.lookup import look_up
+from stacks.settings import CONTEXT_KEY, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from local_cloud.process import LocalCloud
+
+_CONTEXT: dict[str, Any] = json.loads((REPOSITORY / "cdk.json").read_text())["context"]
+
+
+@contextmanager
+def shared(kind: str, directory: Path, *key: object) -> Iterator[Path]:
+    """Yield where the processes of a test run share what one of them makes for a key, one process at a time."""
+    run = next((each for each in directory.parents if each.name.startswith("pytest-")), directory)
+    run.mkdir(parents=True, exist_ok=True)
+    path = run / f"{kind}-{hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]}"
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield path
+
+
+@dataclass(frozen=True)
+class StackApp:
+    """The stack of some settings, and where its assembly and outputs are.
+
+    Args:
+        cloud: the local cloud to deploy to.
+        directory: holds the cloud assembly and the outputs.
+        settings: the section ``amplify-pubsub`` instead of the repository's; None takes that of its cdk.json.
+        environment: the environment of the settings; None takes the default one.
+    """
+
+    cloud: LocalCloud
+    directory: Path
+    settings: Mapping[str, Any] | None = None
+    environment: str | None = None
+
+    @property
+    def assembly(self) -> Path:
+        """The cloud assembly."""
+        return (self.directory / "cdk.out").resolve()
+
+    @property
+    def outputs_file(self) -> Path:
+        """The outputs, as ``cdk deploy --outputs-file`` writes them."""
+        return (self.directory / "outputs.json").resolve()
+
+    @property
+    def stack_name(self) -> str:
+        """The name of the one stack."""
+        return Stack.of(self.assembly).name
+
+    @property
+    def template_file(self) -> Path:
+        """The template, which may be changed between ``synth`` and ``deploy``."""
+        return Stack.of(self.assembly).template_file
+
+    def synth(self) -> None:
+        """Synthesize, unless this test run has synthesized the same settings."""
+        section = _CONTEXT[CONTEXT_KEY] if self.settings is None else self.settings
+        settings = read_settings(section, self.environment)
+        if not settings.adopt.is_complete:
+            with patch.dict(os.environ, self.cloud.variables()):
+                settings = look_up(settings, account_id=self.cloud.account_id, region=self.cloud.region)
+        with shared("assembly", self.directory, settings.model_dump_json()) as known:
+            if not known.exists():
+                _synthesize(settings, self.cloud.region, known)
+        shutil.copytree(known, self.assembly, dirs_exist_ok=True)
+
+    def notes(self) -> list[str]:
+        """Return what synthesis shows to whoever deploys."""
+        manifest = json.loads((self.assembly / "manifest.json").read_text())
+        artifact = manifest["artifacts"][self.stack_name]
+        entries = dict(artifact.get("metadata", {}))
+        if file := artifact.get("additionalMetadataFile"):
+            entries |= json.loads((self.assembly / file).read_text())
+        levels = ("aws:cdk:info", "aws:cdk:warning", "aws:cdk:error")
+        return [str(each["data"]) for of in entries.values() for each in of if each["type"] in levels]
+
+    def deploy(self) -> dict[str, str]:
+        """Deploy what was synthesized, and return the stack's outputs by name.
+
+        Raises:
+            ProvisioningError: CloudFormation does not create or update the stack.
+        """
+        Stack.of(self.assembly).deploy(self.cloud)
+        return self.write_outputs()
+
+    def write_outputs(self) -> dict[str, str]:
+        """Write the outputs of the deployed stack, and return them."""
+        stack = Stack.of(self.assembly)
+        outputs = stack.outputs(self.cloud)
+        self.outputs_file.write_text(json.dumps({stack.name: outputs}, indent=2))
+        return outputs
+
+    def destroy(self) -> None:
+        """Destroy the stack.
+
+        Raises:
+            ProvisioningError: CloudFormation does not delete it.
+        """
+        Stack.of(self.assembly).destroy(self.cloud)
+
+
+def _synthesize(settings: Any, region: str, assembly: Path) -> None:
+    """Do what app.py does, with the context of cdk.json except for the settings."""
+    with patch.dict(os.environ, JSII_NODE):
+        from aws_cdk import App, Environment
+
+        from stacks.amplify_pubsub_stack import AmplifyPubSubStack
+
+        app = App(outdir=str(assembly), context=_CONTEXT, builtin_cloud_formation_validation=False)
+        AmplifyPubSubStack(app, settings, env=Environment(region=region))
+        app.synth()
