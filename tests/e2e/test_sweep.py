@@ -238,12 +238,12 @@ def test_stopped_sweep_is_continued_by_the_next(deployment: Deployment, seed: Se
 
 def _pages(deployment: Deployment) -> int:
     """Return how many calls list all identities."""
-    identities, token, pages = deployment.cloud.client("cognito-identity"), {}, 0
-    while token is not None:
-        answer = identities.list_identities(
-            IdentityPoolId=deployment.outputs[Output.IDENTITY_POOL_ID], MaxResults=60, **token
-        )
-        token, pages = {"NextToken": answer["NextToken"]} if "NextToken" in answer else None, pages + 1
+    identities = deployment.cloud.client("cognito-identity")
+    request: dict[str, Any] = {"IdentityPoolId": deployment.outputs[Output.IDENTITY_POOL_ID], "MaxResults": 60}
+    pages = 1
+    while token := identities.list_identities(**request).get("NextToken"):
+        request["NextToken"] = token
+        pages += 1
     return pages
 
 

@@ -63,7 +63,7 @@ def _attach(deployment: Deployment, trigger: Function) -> str:
     """
     user = deployment.make_user()
     event = _event(deployment, user)
-    lines = []
+    lines: list[dict[str, Any]] = []
     while not lines or (str(lines[-1]["reason"]).startswith("DeadlineExceededError") and len(lines) < _MOST_SIGN_INS):
         lines.append(_sign_in(trigger, event).line)
     assert (lines[-1]["outcome"], lines[-1]["reason"]) == ("Attached", None)
