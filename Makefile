@@ -99,8 +99,8 @@ check: $(DEV_DONE) $(WEB_DONE) ## format, lint, strict types, cdk-nag, cfn-lint,
 	@$(BIN)/python -m stacks.nag
 	@.ci/audit
 
-bench: $(DEV_DONE) ## the benchmarks: our trigger and a naive one, a storm of sign-ins, the sweep, the client beside others, the CLI's start
-	@failed=; for each in start sign_in storm sweep scale client; do $(BIN)/python -m bench.$$each || failed="$$failed $$each"; done; \
+bench: $(DEV_DONE) ## the benchmarks: our trigger and a naive one, a storm, the sweep, synthesis, the CLI, the client beside others
+	@failed=; for each in start sign_in storm sweep scale synth client; do $(BIN)/python -m bench.$$each || failed="$$failed $$each"; done; \
 	  [ -z "$$failed" ] || { echo "missed a bound or goal:$$failed" >&2; exit 1; }
 
 lock: $(SETUP_DONE) ## write requirements.txt and requirements-dev.txt from their .in files again

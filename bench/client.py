@@ -15,6 +15,7 @@ from statistics import median
 from typing import IO, TYPE_CHECKING, Annotated, cast
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from bench.client_process import QOS_OF_TRIPS, Effort, Measured
@@ -25,9 +26,10 @@ from bench.report import console, empty_directory, save
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-_OURS, _BARE, _PAHO = "ours", "bare awscrt", "paho-mqtt"
+_OURS, _BARE, _PAHO = "ours", "awscrt", "paho"
 _MODULES = {_OURS: "ours", _BARE: "with_awscrt", _PAHO: "with_paho", "aiomqtt": "with_aiomqtt"}
 _STALL_SECONDS = 0.010
+_SHARE = "{:.1%}"
 
 Rounds = dict[str, list[Measured]]
 """What was measured of each client, round by round."""
@@ -78,8 +80,8 @@ class Figure:
         return median(self.values[client])
 
     def ratio(self, client: str) -> float | None:
-        """Return the median of the rounds' ratios of ours to another client; None if its value may be 0."""
-        if not all(self.values[client]):
+        """Return the median of the rounds' ratios of ours to another client; None for shares, which may be 0."""
+        if self.unit == _SHARE:
             return None
         return median(ours / other for ours, other in zip(self.values[_OURS], self.values[client], strict=True))
 
@@ -109,9 +111,7 @@ def _of_publishing(rounds: Rounds, qos: int, goal: Goal) -> list[Figure]:
 
     return [
         Figure(f"QoS {qos}: messages/s", each_round(lambda effort: effort.messages / effort.seconds), "{:,.0f}", goal),
-        Figure(
-            f"QoS {qos}: CPU per message", each_round(lambda effort: effort.cpu / effort.messages * 1e6), "{:.0f} us"
-        ),
+        Figure(f"QoS {qos}: CPU/message", each_round(lambda effort: effort.cpu / effort.messages * 1e6), "{:.0f} us"),
     ]
 
 
@@ -125,13 +125,13 @@ def _of_trips(rounds: Rounds, number: int) -> list[Figure]:
         name: [share_of_stalls([trip for each in measured for trip in each.trips[number]])]
         for name, measured in rounds.items()
     }
-    title = f"QoS {qos}, subscribed with {subscription_qos}"
+    title = f"trip {qos} to {subscription_qos}"
     # A subscription with QoS 1 has no goal: see the README.
     goal, most_stalls = (Goal(1, relative_to=_PAHO), Goal(0.005)) if subscription_qos == 0 else (None, None)
     return [
-        Figure(f"{title}: trip p50", each_round(lambda trips: median(trips) * 1000), "{:.2f} ms", goal),
-        Figure(f"{title}: trip p99", each_round(lambda trips: percentile(trips, 99) * 1000), "{:.2f} ms", goal),
-        Figure(f"{title}: trips over 10 ms", stalls, "{:.1%}", most_stalls),
+        Figure(f"{title}: p50", each_round(lambda trips: median(trips) * 1000), "{:.2f} ms", goal),
+        Figure(f"{title}: p99", each_round(lambda trips: percentile(trips, 99) * 1000), "{:.2f} ms", goal),
+        Figure(f"{title}: over 10 ms", stalls, _SHARE, most_stalls),
     ]
 
 
@@ -206,7 +206,9 @@ def main(
 
 
 def _table(found: list[Figure], rounds: int) -> Table:
-    table = Table("", title=f"medians of {rounds} rounds; 256 B, {IN_FLIGHT} in flight", title_justify="left")
+    title = f"medians of {rounds} rounds; 256 B, {IN_FLIGHT} in flight; trips: QoS of message to QoS of subscription"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+    table.add_column("", no_wrap=True)
     for column in (*_MODULES, f"ours / {_BARE}", f"ours / {_PAHO}", "goal", "met"):
         table.add_column(column, justify="right")
     for figure in found:

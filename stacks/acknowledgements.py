@@ -19,5 +19,5 @@ def acknowledge(construct: IConstruct, reasons: Mapping[str, str]) -> None:
         construct: the construct the findings are about.
         reasons: the id of each finding, and why it stays.
     """
-    for finding, reason in reasons.items():
-        Validations.of(construct).acknowledge(Acknowledgment(id=finding, reason=reason))
+    findings = [Acknowledgment(id=finding, reason=reason) for finding, reason in reasons.items()]
+    Validations.of(construct).acknowledge(*findings)

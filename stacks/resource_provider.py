@@ -77,12 +77,7 @@ def waiting_resource_provider(
 
 def _acknowledge_invoking(invokers: list[IConstruct], functions: list[IConstruct]) -> None:
     """Acknowledge that CDK lets the framework invoke every version of the functions it was given."""
+    names = [Stack.of(each).get_logical_id(cast("CfnElement", each.node.default_child)) for each in functions]
+    reason = "Any version of one function whose name is whole."
     for invoker in invokers:
-        logical_ids = [Stack.of(each).get_logical_id(cast("CfnElement", each.node.default_child)) for each in functions]
-        acknowledge(
-            invoker,
-            {
-                f"AwsSolutions-IAM5[Resource::<{name}.Arn>:*]": "Any version of one function whose name is whole."
-                for name in logical_ids
-            },
-        )
+        acknowledge(invoker, {f"AwsSolutions-IAM5[Resource::<{name}.Arn>:*]": reason for name in names})

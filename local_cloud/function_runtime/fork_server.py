@@ -21,7 +21,7 @@ import socket
 import sys
 import time
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from botocore import loaders
 
@@ -65,8 +65,9 @@ def _fork_on_request(control: socket.socket) -> Request | None:
     signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the cloud's; it ends its functions itself
+    sources: list[Any] = [control, wake]
     while True:
-        ready, _, _ = select.select([control, wake], [], [])
+        ready, _, _ = select.select(sources, [], [])
         if wake in ready:
             os.read(wake, _MESSAGE_BYTES)
             _report_ended(exit_codes)

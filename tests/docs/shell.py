@@ -7,6 +7,8 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tests.e2e.shell import programs
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -44,20 +46,20 @@ def type_in(
         script, typed, out, code = (notes / f"{number}.{each}" for each in ("sh", "in", "out", "code"))
         script.write_text(f"{text}\n")
         typed.write_text(how.typed)
-        step = f"source {_q(script)} <{_q(typed)} >{_q(out)} 2>&1"
+        step = f"source {_q(script)} <{_q(typed)} >>{_q(out)} 2>&1"
         if how.first:
             steps.append(f"{{ {how.first}\n}} >{_q(notes / f'{number}.first')} 2>&1")
         if not how.until:
             steps.append(f"{step}; echo $? >{_q(code)}")
             continue
-        steps.append(f"{{ {step}; }} &\nbeside_{number}=$!{_BEGUN.format(words=_q(how.until), out=_q(out))}")
+        steps.append(f"{{ beside=1; {step}; }} &\nbeside_{number}=$!{_BEGUN.format(words=_q(how.until), out=_q(out))}")
         if how.code == INTERRUPTED:
             ends.append(f"kill -INT -- -$beside_{number}")
         ends.append(f"wait $beside_{number}; echo $? >{_q(code)}")
-    # Jobs are groups of their own, as at a terminal, so that Ctrl-C reaches what runs in one.
-    (notes / "page.sh").write_text("\n".join(["set -m", *steps, *ends]))
     command = ["bash", str(notes / "page.sh")]
-    with (notes / "page.out").open("w") as output:
+    with programs() as functions, (notes / "page.out").open("w") as output:
+        # Jobs are groups of their own, as at a terminal, so that Ctrl-C reaches what runs in one.
+        (notes / "page.sh").write_text("\n".join(["set -m", functions, *steps, *ends]))
         subprocess.run(
             command,
             cwd=checkout,

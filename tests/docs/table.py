@@ -80,10 +80,10 @@ TABLE: dict[str, How] = {
         "what all the other commands are run on would go",
     ),
     "pubsub smoke --profile acme --region eu-west-1 --timeout 600": Elsewhere(
-        "tests/e2e/test_smoke.py::test_every_check_passes_and_the_last_line_says_so", _ACCOUNT
+        "tests/e2e/test_smoke.py::test_json_document_is_that_of_the_contract", _ACCOUNT
     ),
     "pubsub doctor --profile acme --region eu-west-1": Elsewhere(
-        "tests/e2e/doctor/test_doctor.py::test_nothing_is_found", _ACCOUNT
+        "tests/e2e/doctor/test_doctor.py::test_nothing_is_found_and_nothing_is_changed", _ACCOUNT
     ),
     # Front ends
     "pubsub outputs --format amplify-outputs --profile PROFILE --region REGION --file amplify_outputs.json": Elsewhere(
@@ -167,7 +167,9 @@ TABLE: dict[str, How] = {
         # The AWS CLI's first version does not take AWS_ENDPOINT_URL for this one service.
         put={"aws sqs": 'aws sqs --endpoint-url "$AWS_ENDPOINT_URL"'}
     ),
-    "aws stepfunctions describe-execution --execution-arn EXECUTION_ARN --query '[error,cause]'": Run(put=_EXECUTION),
+    "aws stepfunctions describe-execution --execution-arn EXECUTION_ARN --query '[error,cause]'": Run(
+        first="pubsub sweep", put=_EXECUTION
+    ),
     "aws stepfunctions describe-execution --execution-arn EXECUTION_ARN --query '[input,output,cause]'": Run(
         put=_EXECUTION
     ),

@@ -113,10 +113,12 @@ def _how(command: Command) -> How:
 
 
 def _typed(page: str) -> list[tuple[Command, Run]]:
-    """Return what is typed of a page; what it says again is typed the first time."""
+    """Return what is typed of a page: once what it says again, and no `pubsub` command of an earlier page."""
+    earlier = {each.key for before in pages() if before < page for each in commands(before)}
     first: dict[str, Command] = {}
     for command in commands(page):
-        first.setdefault(command.key, command)
+        if command.key not in earlier or not command.key.startswith("pubsub "):
+            first.setdefault(command.key, command)
     found = [(command, _how(command)) for command in first.values()]
     return [(command, how) for command, how in found if isinstance(how, Run) and _there(how.needs)]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
 import signal
@@ -11,12 +10,9 @@ import sys
 import tempfile
 import threading
 import traceback
-from contextlib import ExitStack
+from contextlib import ExitStack, chdir
 from typing import TYPE_CHECKING, Any
 from unittest import mock
-
-import botocore.session
-from botocore.loaders import create_loader
 
 from pubsub_client.cli import main
 
@@ -25,18 +21,16 @@ if TYPE_CHECKING:
 
 _ONE_AT_A_TIME = threading.Lock()
 
-# Each command makes its own AWS session. They share the loaded service descriptions, which never change.
-botocore.session.create_loader = functools.cache(create_loader)
-
 
 def run_pubsub(
     arguments: Sequence[str],
     environment: Mapping[str, str],
     stdin: str = "",
+    directory: str = ".",
     *,
     program: Callable[[], None] = main,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command of `pubsub` or of another program as a shell would, with only these environment variables.
+    """Run a command of `pubsub` or of another program as a shell would in a directory, with only this environment.
 
     Commands run one at a time, also from several threads. A test of signals, terminals, pipes or simultaneous commands
     starts processes instead.
@@ -57,6 +51,7 @@ def run_pubsub(
             logging.root.setLevel(logging.WARNING)
             replaced.enter_context(mock.patch.object(logging.root, "handlers", []))
             replaced.enter_context(mock.patch.dict(os.environ, dict(environment), clear=True))
+            replaced.enter_context(chdir(directory))
             replaced.enter_context(mock.patch.multiple(sys, argv=["pubsub", *arguments], **streams))
             code = _exit_code(program)
         for each in streams.values():

@@ -10,8 +10,6 @@ import pytest
 from typer.testing import CliRunner
 
 from bench import report
-from bench.scale import __main__ as scale
-from bench.scale.page import PAGE, PLOTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +28,8 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("sign_in", "--cold-imports 1 --repeats 1 --firsts 1 --cold-firsts 1", "naive / ours: cold import "),
         ("storm", "--users 4 --rate 3 --threads 2", "storm "),
         ("sweep", "--case 20@10", "sweep "),
-        ("client", "--rounds 1 --messages 200 --trips 6", "client "),
+        ("synth", "--rounds 1", "synth: "),
+        ("client", "--rounds 1 --messages 200 --trips 5", "client "),
     ],
 )
 def test_a_benchmark_runs_to_its_end(name: str, sizes: str, last_line: str, results: Path) -> None:
@@ -40,18 +39,3 @@ def test_a_benchmark_runs_to_its_end(name: str, sizes: str, last_line: str, resu
     assert done.exit_code in {0, 1}, done.output  # sizes this small may miss a bound or goal
     assert done.stdout.splitlines()[-1].startswith(last_line)
     assert json.loads((results / f"{name.replace('_', '-')}.json").read_text())["machine"]
-
-
-def test_the_simulation_writes_its_page_and_plots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page, plots = tmp_path / "scale.md", tmp_path / "plots"
-    plots.mkdir()
-    page.write_text(PAGE.read_text())
-    monkeypatch.setattr(scale, "PAGE", page)
-    monkeypatch.setattr(scale, "PLOTS", plots)
-    assert CliRunner().invoke(scale.app, []).exit_code == 0
-    assert page.read_text() == PAGE.read_text()
-    assert _texts(plots) == _texts(PLOTS)
-
-
-def _texts(directory: Path) -> dict[str, str]:
-    return {each.name: each.read_text() for each in directory.glob("*.svg")}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -119,10 +117,7 @@ def test_what_aws_refuses_is_1_and_one_line(deployment: Deployment) -> None:
     iam.create_user(UserName="nobody")
     key = iam.create_access_key(UserName="nobody")["AccessKey"]
     keys = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
-    done = subprocess.run(
-        [sys.executable, "-m", "pubsub_client", "outputs"],
-        env=deployment.cloud.environment() | keys, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = deployment.pubsub("outputs", **keys)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith("pubsub: DescribeStacks answered AccessDenied")

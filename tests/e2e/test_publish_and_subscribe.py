@@ -174,10 +174,12 @@ def test_refused_message_is_1_and_names_the_missing_permission(deployment: Deplo
     assert document["failure"]["cause"] in done.stderr
 
 
-def test_wrong_password_leads_to_the_doctor_of_the_same_deployment(deployment: Deployment, user: str) -> None:
+@pytest.mark.parametrize("command", [("publish", "--topic", "t", "1"), ("subscribe", "t")])
+def test_wrong_password_leads_to_the_doctor_of_the_same_deployment(
+    deployment: Deployment, user: str, command: tuple[str, ...]
+) -> None:
     there = f"--region {deployment.cloud.region}"
-    arguments = ["--topic", "t", "1", *there.split(), "--user", user, "--password-stdin"]
-    done = deployment.pubsub("publish", *arguments, stdin="wrong\n")
+    done = deployment.pubsub(*command, *there.split(), "--user", user, "--password-stdin", stdin="wrong\n")
     assert (done.returncode, done.stdout) == (1, "")
     cause, fix = done.stderr.splitlines()
     assert "NotAuthorizedException" in cause

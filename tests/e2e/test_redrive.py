@@ -59,12 +59,11 @@ def _give_up(deployment: Deployment) -> Owed:
 
 @pytest.fixture(autouse=True)
 def _no_dead_letters(deployment: Deployment) -> Iterator[None]:
-    """Begin and end without any, for other tests share the deployment."""
-    purge = {"QueueUrl": deployment.outputs[Output.DEAD_LETTER_QUEUE_URL]}
-    deployment.cloud.client("sqs").purge_queue(**purge)
+    """Begin and end with empty queues, because other tests share the deployment."""
+    deployment.forget_what_is_owed()
     yield
     deployment.cloud.clear_faults()
-    deployment.cloud.client("sqs").purge_queue(**purge)
+    deployment.forget_what_is_owed()
 
 
 def _wait(happened: Callable[[], bool], seconds: float = 30) -> None:

@@ -179,7 +179,7 @@ def test_killed_sweep_misses_nobody_and_attaches_nobody_twice(deployment: Deploy
     before = _attach_calls(deployment)
     execution_arn = _start(deployment)
     _wait(lambda: _attach_calls(deployment) - before >= 20)
-    assert _kill_function(deployment) == 1
+    assert _kill_function(deployment) >= 1
     _wait(lambda: _status(deployment, execution_arn) != "RUNNING")
     assert _status(deployment, execution_arn) == "SUCCEEDED"
     assert set(seeded) <= _targets(deployment)

@@ -56,6 +56,7 @@ def _set_variable(patient: Patient, **variables: str) -> None:
     patient.functions.update_function_configuration(
         FunctionName=patient.trigger, Environment={"Variables": now | variables}
     )
+    patient.wait_until_updated(patient.trigger)
 
 
 def _restart(patient: Patient) -> None:
@@ -109,7 +110,9 @@ def _throttle_the_worker(patient: Patient) -> None:
 
 
 def _break_the_worker(patient: Patient) -> None:
-    patient.functions.update_function_configuration(FunctionName=_worker(patient), Handler="gone.handler")
+    worker = _worker(patient)
+    patient.functions.update_function_configuration(FunctionName=worker, Handler="gone.handler")
+    patient.wait_until_updated(worker)
 
 
 def _give_the_trigger_another_key(patient: Patient) -> None:

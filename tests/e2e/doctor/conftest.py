@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -26,11 +26,23 @@ def restorer(deployment: Deployment) -> Restorer:
     return Restorer(Patient.of(deployment))
 
 
+@pytest.fixture(scope="module")
+def patients() -> dict[str, tuple[Patient, Any]]:
+    """The user of the last test and the state when it began."""
+    return {}
+
+
 @pytest.fixture
-def patient(deployment: Deployment, restorer: Restorer) -> Iterator[Patient]:
-    """A user for whom everything works; what is changed meanwhile is put back."""
-    made = Patient.of(deployment)
-    assert made.chat(made.tokens) is Stage.ALL
+def patient(deployment: Deployment, restorer: Restorer, patients: dict[str, tuple[Patient, Any]]) -> Iterator[Patient]:
+    """A user for whom everything works: the one of the test before if nothing about them has changed.
+
+    What is changed meanwhile is put back.
+    """
+    made, state = patients.get("last", (None, None))
+    if made is None or made.state != state or made.chat(made.tokens) is not Stage.ALL:
+        made = Patient.of(deployment)
+        assert made.chat(made.tokens) is Stage.ALL
+        patients["last"] = (made, made.state)
     with made.cleanup:
         yield made
     restorer.restore()

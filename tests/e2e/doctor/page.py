@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 _HEAD = """## What people met
 
-The causes for which signed-in users could not publish, as people report them. A test makes each on a healthy deployment
-on the embedded cloud, by AWS's own APIs or by what the app does; the first check that does not pass must be the one
-named here, all others pass or are skipped because of it, and the fix that it prints, run word for word or done as it
-says, lets the check pass and the user through. For one of each number everything is looked at again, and nothing found.
+These are the causes, as people report them, for which signed-in users could not publish. A test makes each of them on
+a healthy deployment on the embedded cloud, with AWS's own APIs or by what the app does. Then `pubsub doctor` must
+name the check in the table, and the fix that it prints, run word for word or done as it says, must let the check pass
+and the user through. For the first cause of each number the doctor runs all its checks, and each other one must pass
+or be skipped because of the cause. For the others it runs the named check and those that it depends on.
 
 | # | what is wrong | how the test makes it | what the user sees | named by | the fix printed |
 |---|---|---|---|---|---|

@@ -58,6 +58,13 @@ class Patient:
         return cls(deployment, user, tokens, deployment.identity_id(tokens))
 
     @property
+    def state(self) -> Any:
+        """The user and what is attached, as AWS tells them: as long as it stays the same, nothing has changed."""
+        described = self.users.admin_get_user(UserPoolId=self.user_pool_id, Username=self.user)
+        described.pop("ResponseMetadata")
+        return described, self.deployment.attached_policies(self.identity_id)
+
+    @property
     def directory(self) -> Path:
         return self.deployment.app.directory
 
@@ -172,11 +179,20 @@ class Patient:
             for role, (name, document) in before.items():
                 self.iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
 
+    def wait_until_updated(self, function: str) -> None:
+        """Wait until a function's change has taken effect."""
+
+        def updated() -> bool:
+            now = self.functions.get_function_configuration(FunctionName=function)
+            return bool((now["State"], now["LastUpdateStatus"]) == ("Active", "Successful"))
+
+        self.wait_until(updated)
+
     def wait_until(self, happened: Callable[[], bool], seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while not happened():
             assert time.monotonic() < deadline
-            time.sleep(0.1)
+            time.sleep(0.02)
 
     def arn(self, resource: str) -> str:
         """Return the ARN of an AWS IoT resource such as ``topic/orders``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +20,15 @@ _NOT_SETTINGS = {
 }  # fmt: skip
 
 
+READS = re.compile(r"(Admin)?(Get|List|Describe|Simulate|Test|Filter|Receive)|GET$")
+"""What the operations are called that change nothing."""
+
+
 @dataclass(frozen=True)
 class _Part:
-    """A part of the deployment: how it is read, and how it is set to what was read."""
+    """A part of the deployment: the service that keeps it, how it is read, and how it is set to what was read."""
 
+    service: str
     read: Callable[[], Any]
     set: Callable[[Any], Any]
 
@@ -38,14 +44,19 @@ class Restorer:
         """Take the deployment as it is now."""
         self._parts = _parts(self._patient)
         self._known = [part.read() for part in self._parts]
+        self._calls = self._patient.deployment.cloud.calls()
 
     def restore(self) -> None:
-        """Put back whatever differs, and let nothing wait."""
-        self._patient.deployment.cloud.clear_faults()
+        """Put back whatever differs where something was called that changes, and let nothing wait."""
+        deployment = self._patient.deployment
+        deployment.cloud.clear_faults()
+        called = (name.split(":", 1) for name in deployment.calls_of(self._calls))
+        changed = {service for service, operation in called if not READS.match(operation)}
         for part, known in zip(self._parts, self._known, strict=True):
-            if part.read() != known:
+            if part.service in changed and part.read() != known:
                 part.set(known)
-        self._patient.deployment.forget_what_is_owed()
+        deployment.forget_what_is_owed()
+        self._calls = deployment.cloud.calls()
 
 
 def _parts(patient: Patient) -> list[_Part]:
@@ -68,6 +79,7 @@ def _parts(patient: Patient) -> list[_Part]:
         _identity_pool_roles(patient),
         _iot_policy(patient),
         _Part(
+            "lambda",
             lambda: patient.functions.get_event_source_mapping(UUID=mapping["UUID"])["State"] == "Enabled",
             lambda enabled: patient.functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=enabled),
         ),
@@ -102,7 +114,7 @@ def _role(patient: Patient, name: str) -> _Part:
         for policy in now["inline"].keys() - known["inline"].keys():
             iam.delete_role_policy(RoleName=name, PolicyName=policy)
 
-    return _Part(read, put)
+    return _Part("iam", read, put)
 
 
 def _invocation(patient: Patient, function_arn: str) -> _Part:
@@ -128,7 +140,7 @@ def _invocation(patient: Patient, function_arn: str) -> _Part:
                 SourceArn=source,
             )
 
-    return _Part(read, put)
+    return _Part("lambda", read, put)
 
 
 def _function(patient: Patient, function_arn: str) -> _Part:
@@ -138,9 +150,11 @@ def _function(patient: Patient, function_arn: str) -> _Part:
         configuration = patient.functions.get_function_configuration(FunctionName=function_arn)
         return {name: configuration[name] for name in names}
 
-    return _Part(
-        read, lambda known: patient.functions.update_function_configuration(FunctionName=function_arn, **known)
-    )
+    def put(known: dict[str, Any]) -> None:
+        patient.functions.update_function_configuration(FunctionName=function_arn, **known)
+        patient.wait_until_updated(function_arn)
+
+    return _Part("lambda", read, put)
 
 
 def _settings(described: dict[str, Any]) -> dict[str, Any]:
@@ -150,6 +164,7 @@ def _settings(described: dict[str, Any]) -> dict[str, Any]:
 def _app_client(patient: Patient, client_id: str) -> _Part:
     where = {"UserPoolId": patient.user_pool_id, "ClientId": client_id}
     return _Part(
+        "cognito-idp",
         lambda: _settings(patient.users.describe_user_pool_client(**where)["UserPoolClient"]),
         lambda known: patient.users.update_user_pool_client(**where | known),
     )
@@ -158,6 +173,7 @@ def _app_client(patient: Patient, client_id: str) -> _Part:
 def _user_pool(patient: Patient) -> _Part:
     where = {"UserPoolId": patient.user_pool_id}
     return _Part(
+        "cognito-idp",
         lambda: _settings(patient.users.describe_user_pool(**where)["UserPool"]),
         lambda known: patient.users.update_user_pool(**where | known),
     )
@@ -165,6 +181,7 @@ def _user_pool(patient: Patient) -> _Part:
 
 def _identity_pool(patient: Patient) -> _Part:
     return _Part(
+        "cognito-identity",
         lambda: _settings(patient.identities.describe_identity_pool(IdentityPoolId=patient.identity_pool_id)),
         lambda known: patient.identities.update_identity_pool(**known),
     )
@@ -176,6 +193,7 @@ def _identity_pool_roles(patient: Patient) -> _Part:
         return {name: answer.get(name, {}) for name in ("Roles", "RoleMappings")}
 
     return _Part(
+        "cognito-identity",
         read,
         lambda known: patient.identities.set_identity_pool_roles(IdentityPoolId=patient.identity_pool_id, **known),
     )
@@ -205,4 +223,4 @@ def _iot_policy(patient: Patient) -> _Part:
         iot.create_policy_version(policyName=name, policyDocument=document, setAsDefault=True)
         iot.delete_policy_version(policyName=name, policyVersionId=last)
 
-    return _Part(read, put)
+    return _Part("iot", read, put)

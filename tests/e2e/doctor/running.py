@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.e2e.commands import run_pubsub
+from tests.e2e.shell import programs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,16 +89,16 @@ def commands(fix: str) -> tuple[str, ...]:
 
 
 def run_fix(cloud: LocalCloud, fix: str, stdin: str = "") -> None:
-    """Run the commands of a fix as they stand, one after the other, with the AWS CLI and `pubsub`."""
+    """Run the commands of a fix as they stand in a shell."""
     lines = [line for line in fix.splitlines() if _COMMAND.match(line)]
-    path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-euc", "\n".join(lines)],  # noqa: S607 - as in anybody's shell
-        env=cloud.environment() | {"PATH": path, "AWS_PAGER": ""},
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    with programs() as functions:
+        done = subprocess.run(
+            ["bash", "-euc", "\n".join([functions, *lines])],  # noqa: S607 - as in anybody's shell
+            env=cloud.environment(),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
     assert done.returncode == 0, f"{lines}\n{done.stdout}{done.stderr}"

@@ -43,6 +43,7 @@ def _forbid_invoking(patient: Patient) -> None:
 
 def _break_the_function(patient: Patient) -> None:
     patient.functions.update_function_configuration(FunctionName=patient.trigger, Handler="gone.handler")
+    patient.wait_until_updated(patient.trigger)
 
 
 def _forbid_attaching(patient: Patient) -> None:

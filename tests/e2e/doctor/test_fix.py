@@ -10,8 +10,9 @@ import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tests.e2e.commands import run_pubsub
 from tests.e2e.doctor.asked import about_nobody
-from tests.e2e.doctor.running import BIN
+from tests.e2e.doctor.running import BIN, run_doctor
 from tests.e2e.operator import operator
 
 if TYPE_CHECKING:
@@ -53,13 +54,9 @@ def test_with_the_boundary_denied_nothing_is_attached(patient: Patient) -> None:
     _open(patient)
     cloud = patient.deployment.cloud
     with operator(cloud, patient.deployment.outputs, _ALL_BUT_THE_BOUNDARY) as credentials:
-        done = subprocess.run(
-            [BIN / "pubsub", "doctor", *about_nobody(patient).options, *_ROLES, "--fix", "--yes", "--json"],
-            env=cloud.environment() | credentials,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
+        done = run_pubsub(
+            ["doctor", *about_nobody(patient).options, *_ROLES, "--fix", "--yes", "--json"],
+            cloud.environment() | credentials,
         )
     assert _CONFIG_ACCESS not in _attached(patient)
     assert done.returncode == 1, done.stderr
@@ -97,19 +94,11 @@ def test_with_the_boundary_declined_nothing_is_attached(patient: Patient) -> Non
 def test_pasted_into_a_shell_the_fix_stops_at_the_denied_boundary(patient: Patient) -> None:
     _open(patient)
     cloud = patient.deployment.cloud
-    found = subprocess.run(
-        [BIN / "pubsub", "doctor", *about_nobody(patient).options, *_ROLES, "--json"],
-        env=cloud.environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    (fix,) = (each["fix"] for each in json.loads(found.stdout)["checks"] if each["id"] == "PS301")
+    found = run_doctor(cloud, about_nobody(patient).and_(*_ROLES)).check("PS301")
     with operator(cloud, patient.deployment.outputs, _ALL_BUT_THE_BOUNDARY) as credentials:
         path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
         pasted = subprocess.run(
-            ["bash", "-c", fix],  # noqa: S607 - as in anybody's shell, which goes on after an error
+            ["bash", "-c", found["fix"]],  # noqa: S607 - as in anybody's shell, which goes on after an error
             env=cloud.environment() | credentials | {"PATH": path, "AWS_PAGER": ""},
             capture_output=True,
             text=True,

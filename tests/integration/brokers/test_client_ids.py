@@ -34,7 +34,7 @@ async def test_two_that_end_each_other_again_and_again_are_told_of_the_client_id
 ) -> None:
     broker: Broker = request.getfixturevalue(f"{of}_broker")
     client_id = f"twice-{uuid.uuid4()}"
-    one, other = (PubSub(broker.provider, client_id=client_id) for _ in range(2))
+    one, other = (PubSub(broker.provider, client_id=client_id, reconnect_delay=(0.02, 0.2)) for _ in range(2))
     async with one, other, asyncio.timeout(SECONDS):
         await asyncio.gather(*(_told_of(pubsub, client_id) for pubsub in (one, other)))
 

@@ -58,15 +58,15 @@ class _Saved:
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> _Saved:
     directory = tmp_path_factory.mktemp("saved")
-    states = [directory / name for name in ("empty", "first", "changed")]
+    empty, first, changed = (directory / name for name in ("empty", "first", "changed"))
     with LocalCloud.start() as cloud:
-        cloud.save(states[0])
+        cloud.save(empty)
         made = _Made(cloud)
-        cloud.save(states[1])
-    with LocalCloud.start(saved=states[1]) as restored:
+        cloud.save(first)
+    with LocalCloud.start(saved=first) as restored:
         restored.client("ssm").put_parameter(Name=made.parameter, Value="changed", Type="String", Overwrite=True)
-        restored.save(states[2])
-    return _Saved(*states, made)
+        restored.save(changed)
+    return _Saved(empty, first, changed, made)
 
 
 @pytest.fixture(scope="module")

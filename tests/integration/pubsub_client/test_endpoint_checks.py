@@ -53,9 +53,11 @@ async def test_the_described_endpoint_is_right_and_reached_and_its_clock_is_this
 async def test_a_port_where_nobody_listens_is_told_by_the_way_and_not_by_the_name(
     deployment: Deployment, context_of: Callable[..., Context], unused_tcp_port: int
 ) -> None:
-    context = context_of(f"{deployment.endpoint.partition(':')[0]}:{unused_tcp_port}")
-    findings = [await check().run(context) for check in (EndpointIsRight, EndpointIsReached)]
-    assert [each.status for each in findings] == [Status.PASSED, Status.FAILED]
+    endpoint = f"{deployment.endpoint.partition(':')[0]}:{unused_tcp_port}"
+    context = context_of(endpoint)
+    right, reached = [await check().run(context) for check in (EndpointIsRight, EndpointIsReached)]
+    assert (right.status, reached.status) == (Status.PASSED, Status.FAILED)
+    assert reached.resource == f"{endpoint} (TCP)"
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 REPAIRED = "PS203: no IoT policy was attached, repaired"
 ATTACHED = "PS203: the IoT policy is attached already"
+RECONNECT_DELAY = (0.02, 0.2)
 REFUSED = "PS203: the request was signed by a guest: sign in"
 
 
@@ -114,7 +115,7 @@ async def test_what_stays_denied_is_tried_until_the_deadline_and_told_with_the_a
     provider: AwsIot, source: SelfAttaching, relay: Relay
 ) -> None:
     source.repairs = False
-    refusal = await refusal_of(PubSub(provider, connect_timeout=6))
+    refusal = await refusal_of(PubSub(provider, connect_timeout=3, reconnect_delay=RECONNECT_DELAY))
     assert refusal.denied
     assert refusal.reason.endswith(ATTACHED)
     assert source.calls == 1
@@ -122,7 +123,9 @@ async def test_what_stays_denied_is_tried_until_the_deadline_and_told_with_the_a
 
 
 async def test_an_answer_by_the_broker_is_remedied_too(provider: AwsIot, source: SelfAttaching) -> None:
-    refusal = await refusal_of(PubSub(provider, client_id=DENIED_CLIENT_ID, connect_timeout=3))
+    refusal = await refusal_of(
+        PubSub(provider, client_id=DENIED_CLIENT_ID, connect_timeout=2, reconnect_delay=RECONNECT_DELAY)
+    )
     assert "0x87 NOT_AUTHORIZED" in refusal.reason
     assert refusal.reason.endswith(REPAIRED)
     assert source.calls == 1
@@ -131,7 +134,7 @@ async def test_an_answer_by_the_broker_is_remedied_too(provider: AwsIot, source:
 async def test_a_connection_whose_policy_was_detached_comes_back(
     provider: AwsIot, source: SelfAttaching, relay: Relay, topic: str
 ) -> None:
-    async with PubSub(provider) as pubsub, pubsub.subscribe(topic) as messages:
+    async with PubSub(provider, reconnect_delay=RECONNECT_DELAY) as pubsub, pubsub.subscribe(topic) as messages:
         await source.detach()
         back = asyncio.create_task(until(pubsub, ConnectionState.DISCONNECTED, ConnectionState.CONNECTED))
         await asyncio.sleep(0)
@@ -145,7 +148,7 @@ async def test_a_connection_whose_policy_was_detached_comes_back(
 async def test_who_waits_for_a_connection_that_stays_denied_is_told_why(
     provider: AwsIot, source: SelfAttaching, relay: Relay, topic: str
 ) -> None:
-    async with PubSub(provider, connect_timeout=6) as pubsub:
+    async with PubSub(provider, connect_timeout=3, reconnect_delay=RECONNECT_DELAY) as pubsub:
         source.repairs = False
         await source.detach()
         gone = asyncio.create_task(until(pubsub, ConnectionState.DISCONNECTED))
@@ -159,7 +162,7 @@ async def test_who_waits_for_a_connection_that_stays_denied_is_told_why(
 async def test_a_reconnect_self_attaches_again_until_it_is_not_refused(
     provider: AwsIot, source: SelfAttaching, relay: Relay
 ) -> None:
-    async with PubSub(provider) as pubsub:
+    async with PubSub(provider, reconnect_delay=RECONNECT_DELAY) as pubsub:
         source.refusals = [REFUSED]
         await source.detach()
         back = asyncio.create_task(until(pubsub, ConnectionState.DISCONNECTED, ConnectionState.CONNECTED))

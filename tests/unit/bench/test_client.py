@@ -9,7 +9,7 @@ def test_ratio_is_the_median_of_the_rounds_ratios() -> None:
     # The third round was slow for both.
     figure = Figure("rate", {"ours": [90, 100, 10], "paho-mqtt": [100, 100, 11]}, "{}")
     assert figure.ratio("paho-mqtt") == 10 / 11
-    assert Figure("share", {"ours": [0.1], "paho-mqtt": [0.0]}, "{}").ratio("paho-mqtt") is None
+    assert Figure("share", {"ours": [0.1], "paho-mqtt": [0.0]}, "{:.1%}").ratio("paho-mqtt") is None
 
 
 def test_goal_bounds_a_ratio_or_our_own_value() -> None:

@@ -74,8 +74,11 @@ class Lifecycle:
 
 
 @pytest.fixture
-def lifecycle(load: Load) -> Lifecycle:
-    return Lifecycle(load("iot_policy_lifecycle"))
+def lifecycle(load: Load, monkeypatch: pytest.MonkeyPatch) -> Lifecycle:
+    module = load("iot_policy_lifecycle")
+    monkeypatch.setattr(module, "_LOOKS", 1)
+    monkeypatch.setattr(module, "_LOOK_EVERY_SECONDS", 0)
+    return Lifecycle(module)
 
 
 def test_each_policy_made_gets_an_epoch_of_its_own(lifecycle: Lifecycle) -> None:
@@ -220,6 +223,18 @@ class TestIdentityPool:
 def test_it_waits_for_the_execution_and_then_deletes_the_policy(lifecycle: Lifecycle) -> None:
     lifecycle.describes(_EXECUTION, "RUNNING")
     assert not lifecycle.is_complete()
+    lifecycle.describes(_EXECUTION, "SUCCEEDED")
+    lifecycle.deletes_versions()
+    lifecycle.iot.add_response("delete_policy", {}, {"policyName": _OWN})
+    assert lifecycle.is_complete()
+
+
+def test_an_execution_that_ends_soon_needs_no_second_call(
+    lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifecycle.module, "_LOOKS", 3)
+    lifecycle.states.add_client_error("describe_execution", "ExecutionDoesNotExist")
+    lifecycle.describes(_EXECUTION, "RUNNING")
     lifecycle.describes(_EXECUTION, "SUCCEEDED")
     lifecycle.deletes_versions()
     lifecycle.iot.add_response("delete_policy", {}, {"policyName": _OWN})

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.awsrequest import AWSResponse, HTTPHeaders
-from botocore.exceptions import EndpointConnectionError
 
 from attachment.deadline import AbandonedError
 from attachment.sdk_session import guarded_session
@@ -48,8 +47,6 @@ def _answer(ssm: SSMClient, meanwhile: Any = None) -> None:
 
 
 def test_calls_are_made_while_somebody_waits(ssm: SSMClient) -> None:
-    with pytest.raises(EndpointConnectionError):
-        ssm.get_parameters(Names=["/name"])
     _answer(ssm)
     assert ssm.get_parameters(Names=["/name"])["Parameters"] == []
 

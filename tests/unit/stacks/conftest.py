@@ -1,7 +1,8 @@
-"""The synthesized template, made once: jsii takes a second to start."""
+"""Synthesized templates, each made once per process: jsii takes a second to start, and half a second for each."""
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,10 +20,7 @@ class Template:
     """A stack's template, with the few questions the tests ask of it."""
 
     def __init__(self, settings: Settings, region: str | None = None) -> None:
-        # What CDK's validation finds, `cdk synth` and stacks.nag say; it takes seconds to load.
-        app = App(builtin_cloud_formation_validation=False)
-        stack = AmplifyPubSubStack(app, settings, env=Environment(region=region))
-        self.json = dict(CdkTemplate.from_stack(stack).to_json())
+        self.json = synthesized(settings.model_dump_json(by_alias=True), region)
 
     def resources(self, resource_type: str) -> dict[str, dict[str, Any]]:
         """Return the properties of each resource of a type, by logical id."""
@@ -53,6 +51,15 @@ class Template:
         policies = [each for each in self.resources("AWS::IAM::Policy").values() if {"Ref": role} in each["Roles"]]
         statements = [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
         return [each for each in statements if each["Action"] != ["logs:CreateLogStream", "logs:PutLogEvents"]]
+
+
+@functools.cache
+def synthesized(settings: str, region: str | None) -> dict[str, Any]:
+    """Return the template of settings in JSON."""
+    # What CDK's validation finds, `cdk synth` and stacks.nag say; it takes seconds to load.
+    app = App(builtin_cloud_formation_validation=False)
+    stack = AmplifyPubSubStack(app, Settings.model_validate_json(settings), env=Environment(region=region))
+    return dict(CdkTemplate.from_stack(stack).to_json())
 
 
 KEY_ARN = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"

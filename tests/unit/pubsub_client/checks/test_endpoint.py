@@ -13,7 +13,7 @@ from pubsub_client.checks.aws import Aws
 from pubsub_client.checks.check import Check, Finding, Status
 from pubsub_client.checks.clock import Offset
 from pubsub_client.checks.context import Context
-from pubsub_client.checks.endpoint import ClockAgrees, EndpointIsReached, EndpointIsRight
+from pubsub_client.checks.endpoint import ClockAgrees, EndpointIsRight
 
 HOST = "abc-ats.iot.eu-west-1.amazonaws.com"
 
@@ -70,13 +70,6 @@ async def test_what_is_wrong_with_the_name_is_told(endpoint: str, causes: list[s
 
 async def test_a_domain_of_ones_own_is_a_warning() -> None:
     assert (await find(EndpointIsRight, "iot.example.com")).status is Status.WARNING
-
-
-async def test_where_the_way_ends_is_told(unused_tcp_port: int) -> None:
-    endpoint = f"abc-ats.iot.eu-west-1.localhost:{unused_tcp_port}"
-    finding = await find(EndpointIsReached, endpoint)
-    assert finding.status is Status.FAILED
-    assert finding.resource == f"{endpoint} (TCP)"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
+from pubsub_client.checks.check import CouldNotRunError
 from pubsub_client.cli import app
+from pubsub_client.cli.subject import read_id_token
 
 _IDENTITY_ID = "us-east-1:00000000-0000-0000-0000-000000000000"
 
@@ -27,3 +29,8 @@ def test_wrong_usage_is_2_and_names_the_option(command: str, arguments: tuple[st
     assert done.exit_code == 2
     assert (arguments[:1] or ("--user",))[0] in done.stderr
     assert done.stdout == ""
+
+
+def test_file_of_the_id_token_that_cannot_be_read_is_named() -> None:
+    with pytest.raises(CouldNotRunError, match=r"^--id-token: /no/such/file cannot be read: "):
+        read_id_token("/no/such/file")

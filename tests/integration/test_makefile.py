@@ -96,7 +96,12 @@ def test_environment_whose_python_is_gone_is_made_again(project: Path) -> None:
     python = project / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.symlink_to("/nowhere/python3")
-    # It ends at the installation of uv, for which these empty requirements have no version.
-    made = ["/usr/bin/env", "make", ".venv/.setup-done", f"PYTHON={sys.executable}"]
+    # It ends where pip should install uv, for pip takes seconds to install and is left out.
+    without_pip = project / "python-without-pip"
+    without_pip.write_text(
+        f'#!/bin/sh\nif [ "$2" = venv ]; then set -- "$@" --without-pip; fi\nexec {sys.executable} "$@"\n'
+    )
+    without_pip.chmod(0o755)
+    made = ["/usr/bin/env", "make", ".venv/.setup-done", f"PYTHON={without_pip}"]
     subprocess.run(made, cwd=project, capture_output=True, check=False)
     assert python.exists()
