@@ -20,7 +20,7 @@ class Template:
     """A stack's template, with the few questions the tests ask of it."""
 
     def __init__(self, settings: Settings, region: str | None = None) -> None:
-        self.json = _synthesized(settings.model_dump_json(by_alias=True), region)
+        self.json = synthesized(settings.model_dump_json(by_alias=True), region)
 
     def resources(self, resource_type: str) -> dict[str, dict[str, Any]]:
         """Return the properties of each resource of a type, by logical id."""
@@ -54,7 +54,8 @@ class Template:
 
 
 @functools.cache
-def _synthesized(settings: str, region: str | None) -> dict[str, Any]:
+def synthesized(settings: str, region: str | None) -> dict[str, Any]:
+    """Return the template of settings in JSON."""
     # What CDK's validation finds, `cdk synth` and stacks.nag say; it takes seconds to load.
     app = App(builtin_cloud_formation_validation=False)
     stack = AmplifyPubSubStack(app, Settings.model_validate_json(settings), env=Environment(region=region))
