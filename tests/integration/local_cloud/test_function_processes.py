@@ -81,6 +81,22 @@ def test_process_sees_nothing_of_another(shared_server: ForkServer, tmp_path: Pa
     ]
 
 
+def test_process_has_only_its_variables_its_streams_and_usual_signals(tmp_path: Path) -> None:
+    files = (
+        "sorted(os.readlink(f'/proc/self/fd/{each}').partition(':')[0] for each in os.listdir('/proc/self/fd')[:-1])"
+    )
+    expression = f"['LEFT_OUT' in os.environ, {files}, __import__('signal').getsignal(2).__name__]"
+    (tmp_path / "other").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LEFT_OUT", "1")
+        server = ForkServer()
+        with _started(server, tmp_path / "other", "print('here', flush=True); input()") as running:
+            assert running.stdout.readline() == "here\n"
+            patch.delenv("LEFT_OUT")
+            assert _see(server, tmp_path, expression) == [False, ["pipe"] * 3, "default_int_handler"]
+        server.end()
+
+
 def test_function_with_its_own_sdk_imports_that(shared_server: ForkServer, tmp_path: Path) -> None:
     (tmp_path / "code" / "botocore").mkdir(parents=True)
     (tmp_path / "code" / "botocore" / "__init__.py").touch()
