@@ -148,17 +148,18 @@ def test_environment_may_be_as_large_as_for_a_started_program(shared_server: For
 
 def test_process_that_is_not_waited_for_leaves_the_others_alone(tmp_path: Path) -> None:
     server = ForkServer()
+    fork_server = _see(server, tmp_path, "os.getppid()")
     with _started(server, tmp_path, "print('here', flush=True); input()") as process:
         with _started(server, tmp_path, "print('here', flush=True); input()") as forgotten:
             assert forgotten.stdout.readline() == "here\n"
-            left = forgotten.pid
+            left, its_input = forgotten.pid, os.dup(forgotten.stdin.fileno())
         del forgotten
         gc.collect()
-        while Path(f"/proc/{left}").exists():  # its input has ended
+        os.close(its_input)
+        while Path(f"/proc/{left}").exists():
             assert process.poll() is None
+        assert _see(server, tmp_path, "os.getppid()") == fork_server
         assert process.poll() is None
-        process.kill()
-        assert process.wait(10) == -signal.SIGKILL
     server.end()
 
 
