@@ -6,10 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aws_cdk import App, Environment
-from aws_cdk.assertions import Template as CdkTemplate
 
-from stacks.amplify_pubsub_stack import AmplifyPubSubStack
 from stacks.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,6 +53,11 @@ class Template:
 @functools.cache
 def synthesized(settings: str, region: str | None) -> dict[str, Any]:
     """Return the template of settings in JSON."""
+    from aws_cdk import App, Environment  # every process collects these tests, and one runs them
+    from aws_cdk.assertions import Template as CdkTemplate
+
+    from stacks.amplify_pubsub_stack import AmplifyPubSubStack
+
     # What CDK's validation finds, `cdk synth` and stacks.nag say; it takes seconds to load.
     app = App(builtin_cloud_formation_validation=False)
     stack = AmplifyPubSubStack(app, Settings.model_validate_json(settings), env=Environment(region=region))
