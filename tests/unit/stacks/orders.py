@@ -61,8 +61,8 @@ def two_stacks() -> list[Application]:
     return [Application(app=app, name=name) for name in ("Orders", "Chat")]
 
 
-def with_alarm_topic() -> Application:
-    return Application(attachment=lambda stack: {"alarm_topic": sns.Topic(stack, "Alarms")})
+def with_alarm_topic(**policy: Any) -> Application:
+    return Application(**policy, attachment=lambda stack: {"alarm_topic": sns.Topic(stack, "Alarms")})
 
 
 def a_role_twice() -> None:

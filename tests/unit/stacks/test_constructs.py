@@ -27,6 +27,11 @@ def _orders() -> ModuleType:
 
 
 @pytest.fixture(scope="module")
+def guarded() -> dict[str, Any]:
+    return dict(_orders().with_alarm_topic(policy_name="orders-policy").template())
+
+
+@pytest.fixture(scope="module")
 def template() -> dict[str, Any]:
     return dict(_orders().Application(topics=["news/*"], access_mode="least-privilege").template())
 
@@ -39,10 +44,12 @@ def test_the_outputs_are_those_of_the_toolkits_stack_without_a_trigger(template:
     assert set(template["Outputs"]) == set(Output) - SIGN_IN_OUTPUTS - {Output.CHAINED_TRIGGERS}
 
 
-def test_the_policy_is_called_after_the_stack_unless_it_is_named(template: dict[str, Any]) -> None:
+def test_the_policy_is_called_after_the_stack_unless_it_is_named(
+    template: dict[str, Any], guarded: dict[str, Any]
+) -> None:
     (policy,) = _of(template, "AWS::IoT::Policy").values()
     assert policy["PolicyName"] == "Orders"
-    (named,) = _of(_orders().Application(policy_name="orders-policy").template(), "AWS::IoT::Policy").values()
+    (named,) = _of(guarded, "AWS::IoT::Policy").values()
     assert named["PolicyName"] == "orders-policy"
 
 
@@ -67,20 +74,18 @@ def test_every_role_may_use_what_begins_with_its_users_identity_ids_and_self_att
         assert "execute-api:Invoke" in of_role
 
 
-def test_in_guarded_mode_the_roles_get_the_guides_policies_and_the_deny() -> None:
-    template = _orders().Application().template()
-    attached = _of(template, "Custom::RolePolicy").values()
+def test_in_guarded_mode_the_roles_get_the_guides_policies_and_the_deny(guarded: dict[str, Any]) -> None:
+    attached = _of(guarded, "Custom::RolePolicy").values()
     assert {json.dumps(each["RoleName"]) for each in attached} == {
-        json.dumps({"Ref": role}) for role in _of(template, "AWS::IAM::Role") if role.startswith(("Auth", "Admins"))
+        json.dumps({"Ref": role}) for role in _of(guarded, "AWS::IAM::Role") if role.startswith(("Auth", "Admins"))
     }
-    (deny,) = _of(template, "AWS::IAM::ManagedPolicy")
+    (deny,) = _of(guarded, "AWS::IAM::ManagedPolicy")
     assert len([each for each in attached if each["PolicyArn"] == {"Ref": deny}]) == 2
 
 
-def test_alarms_notify_a_topic_of_the_same_stack() -> None:
-    template = _orders().with_alarm_topic().template()
-    (topic,) = _of(template, "AWS::SNS::Topic")
-    alarms = _of(template, "AWS::CloudWatch::Alarm").values()
+def test_alarms_notify_a_topic_of_the_same_stack(guarded: dict[str, Any]) -> None:
+    (topic,) = _of(guarded, "AWS::SNS::Topic")
+    alarms = _of(guarded, "AWS::CloudWatch::Alarm").values()
     assert alarms
     assert all(each["AlarmActions"] == [{"Ref": topic}] for each in alarms)
 
