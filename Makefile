@@ -99,7 +99,7 @@ destroy: setup ## take that down again, once the stack's name is typed
 	@$(BIN)/python -m deployment destroy $(TARGET)
 
 check: $(DEV_DONE) $(WEB_DONE) ## format, lint, strict types, cdk-nag, cfn-lint, bandit, pip-audit where its database can be reached
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync $(CHECKS)
+	@$(MAKE) --no-print-directory --jobs 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) $(CHECKS)
 
 # The longest first. Each prints its output at once, when it ends.
 CHECKS := check-types check-templates check-security check-audit check-web check-style

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
+import weakref
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,12 +31,13 @@ _FORK_SERVER = FUNCTION_RUNTIME / "fork_server.py"
 class FunctionProcess:
     """A process forked for a function; what ministack uses of :class:`subprocess.Popen`."""
 
-    def __init__(self, process_id: int, streams: tuple[IO[str], IO[str], IO[str]], exit_code: IO[str]) -> None:
+    def __init__(self, process_id: int, streams: tuple[IO[str], IO[str], IO[str]], exit_code: int) -> None:
         self.pid = process_id
         self.stdin, self.stdout, self.stderr = streams
         self.returncode: int | None = None
         self._exit_code = exit_code
         self._lock = threading.Lock()
+        weakref.finalize(self, os.close, exit_code)
 
     def poll(self) -> int | None:
         """Return the exit code, None while the process runs."""
@@ -66,15 +68,21 @@ class FunctionProcess:
                 os.kill(self.pid, number)
 
     def _wait(self, seconds: float | None) -> int | None:
-        with self._lock:
-            if self.returncode is None:
-                poll = select.poll()
-                poll.register(self._exit_code, select.POLLIN)
-                if poll.poll(None if seconds is None else seconds * 1000):
-                    with self._exit_code as pipe:
-                        # Nothing if the fork server was killed: then nobody learns how this process ends.
-                        self.returncode = int(pipe.read() or -signal.SIGKILL)
-            return self.returncode
+        poll = select.poll()
+        poll.register(self._exit_code, select.POLLIN)
+        if poll.poll(None if seconds is None else seconds * 1000):
+            with self._lock:
+                if self.returncode is None:
+                    self.returncode = self._read_exit_code()
+        return self.returncode
+
+    def _read_exit_code(self) -> int:
+        if text := os.read(self._exit_code, 16):
+            return int(text)
+        # The fork server was killed. Nobody would learn how this process ends.
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        return -signal.SIGKILL
 
 
 class ForkServer:
@@ -90,21 +98,24 @@ class ForkServer:
         Raises:
             OSError: the fork server does not work.
         """
-        message = json.dumps({"script": script, "cwd": cwd, "env": dict(env)}).encode()
+        request = os.memfd_create("request")  # the environment can be larger than a message
+        os.write(request, json.dumps({"script": script, "cwd": cwd, "env": dict(env)}).encode())
         (stdin, to_stdin), (from_stdout, stdout), (from_stderr, stderr), (from_exit_code, exit_code) = (
             os.pipe() for _ in range(4)
         )
-        streams = (os.fdopen(to_stdin, "w", 1), os.fdopen(from_stdout), os.fdopen(from_stderr))
-        theirs = (stdin, stdout, stderr, exit_code)
+        ours = (to_stdin, from_stdout, from_stderr, from_exit_code)
+        theirs = (request, stdin, stdout, stderr, exit_code)
+        process_id = b""
         try:
             with self._lock:
-                answer = self._ask(message, theirs) or self._ask(message, theirs)  # it was killed, and is started again
+                process_id = self._ask(theirs) or self._ask(theirs)  # it was killed, and is started again
         finally:
-            for each in theirs:
+            for each in theirs if process_id else (*theirs, *ours):
                 os.close(each)
-        if not answer:
+        if not process_id:
             raise OSError("the fork server of the Python functions has ended")
-        return FunctionProcess(int(answer), streams, os.fdopen(from_exit_code))
+        streams = (os.fdopen(to_stdin, "w", 1), os.fdopen(from_stdout), os.fdopen(from_stderr))
+        return FunctionProcess(int(process_id), streams, from_exit_code)
 
     def end(self) -> None:
         """End the fork server, so that the processor time of its functions counts as the cloud's."""
@@ -113,12 +124,12 @@ class ForkServer:
             self._process.wait()
             self._process = None
 
-    def _ask(self, message: bytes, file_descriptors: Sequence[int]) -> bytes:
-        """Return the answer, nothing if the fork server has ended."""
+    def _ask(self, file_descriptors: Sequence[int]) -> bytes:
+        """Return the process id, nothing if the fork server has ended."""
         if self._process is None:
             self._start()
         with suppress(ConnectionError):
-            socket.send_fds(self._control, [message], file_descriptors)
+            socket.send_fds(self._control, [b"fork"], file_descriptors)
             if answer := self._control.recv(64):
                 return answer
         self.end()

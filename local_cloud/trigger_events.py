@@ -10,8 +10,12 @@ https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-wor
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ATTRIBUTES_KEY = "only_readable_attributes"
 TIMEOUT_KEY = "timeout_seconds"
@@ -46,9 +50,14 @@ def change(document: object) -> dict[str, Any]:
     Raises:
         ValueError: the document is another; nothing is set.
     """
-    types = {field.name: type(field.default) for field in fields(TriggerEvents)}
-    if not isinstance(document, dict) or not all(type(value) is types.get(key) for key, value in document.items()):
-        raise ValueError(f"body: allowed is an object with {ATTRIBUTES_KEY}, true or false, and {TIMEOUT_KEY}, a float")
+    accepted: dict[str, Callable[[Any], bool]] = {
+        ATTRIBUTES_KEY: lambda value: isinstance(value, bool),
+        TIMEOUT_KEY: lambda value: type(value) in {int, float} and 0 < value < math.inf,
+    }
+    if not isinstance(document, dict) or not all(key in accepted and accepted[key](document[key]) for key in document):
+        raise ValueError(
+            f"body: allowed is an object with {ATTRIBUTES_KEY}, true or false, and {TIMEOUT_KEY}, a number above 0"
+        )
     for key, value in document.items():
         setattr(EVENTS, key, value)
     return read()

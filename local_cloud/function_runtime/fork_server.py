@@ -1,8 +1,8 @@
 """Starts Python functions by forking a process that has imported the SDK, which takes a cold start most of its time.
 
-Run as a script with the file descriptor of a Unix socket as argument. Each message on the socket asks for one process:
-:class:`Request` as JSON, with the file descriptors of its standard input, output and error and of a pipe that receives
-its exit code. The answer is its process id.
+Run as a script with the file descriptor of a Unix socket as argument. Each message on the socket asks for one process.
+It has the file descriptors of a file with :class:`Request` as JSON, of the standard input, output and error of the
+process, and of a pipe that receives its exit code. The answer is its process id.
 
 Functions share nothing but the modules imported here. Where those could make a difference, a function gets a new
 interpreter.
@@ -20,13 +20,14 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypedDict
 
 from botocore import loaders
 
-_MESSAGE_BYTES = 1 << 20
-_FILE_DESCRIPTORS = 4
+_MESSAGE_BYTES = 64
+_FILE_DESCRIPTORS = 5
 # Read when the interpreter or the C library starts.
 _READ_AT_START = ("PYTHON", "LD_", "GLIBC_", "MALLOC_", "LOCAL_CLOUD_")
 
@@ -76,11 +77,11 @@ def _fork_on_request(control: socket.socket) -> Request | None:
         message, file_descriptors, _, _ = socket.recv_fds(control, _MESSAGE_BYTES, _FILE_DESCRIPTORS)
         if not message:
             return None
-        *streams, exit_code = file_descriptors
+        request_file, *streams, exit_code = file_descriptors
         process_id = os.fork()
         if process_id:
             exit_codes[process_id] = exit_code
-            for each in streams:
+            for each in (request_file, *streams):
                 os.close(each)
             control.send(str(process_id).encode())
             continue
@@ -90,9 +91,11 @@ def _fork_on_request(control: socket.socket) -> Request | None:
         control.close()
         for number, each in enumerate(streams):
             os.dup2(each, number)
-        for each in (wake, wakeup, *file_descriptors, *exit_codes.values()):
+        for each in (wake, wakeup, *streams, exit_code, *exit_codes.values()):
             os.close(each)
-        request: Request = json.loads(message)
+        with os.fdopen(request_file) as file:
+            file.seek(0)
+            request: Request = json.load(file)
         return request
 
 
@@ -102,8 +105,10 @@ def _report_ended(exit_codes: dict[int, int]) -> None:
         process_id, status = os.waitpid(-1, os.WNOHANG)
         if not process_id:
             return
-        with os.fdopen(exit_codes.pop(process_id), "w") as pipe:
-            pipe.write(str(os.waitstatus_to_exitcode(status)))
+        pipe = exit_codes.pop(process_id)
+        with suppress(BrokenPipeError):  # whoever started the process is not interested any more
+            os.write(pipe, str(os.waitstatus_to_exitcode(status)).encode())
+        os.close(pipe)
 
 
 def _run(request: Request) -> None:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +18,6 @@ from tests.integration.local_cloud.account import make_function
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from local_cloud.function_processes import FunctionProcess
     from local_cloud.process import LocalCloud
@@ -79,6 +81,22 @@ def test_process_sees_nothing_of_another(shared_server: ForkServer, tmp_path: Pa
     ]
 
 
+def test_process_has_only_its_variables_its_streams_and_usual_signals(tmp_path: Path) -> None:
+    files = (
+        "sorted(os.readlink(f'/proc/self/fd/{each}').partition(':')[0] for each in os.listdir('/proc/self/fd')[:-1])"
+    )
+    expression = f"['LEFT_OUT' in os.environ, {files}, __import__('signal').getsignal(2).__name__]"
+    (tmp_path / "other").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LEFT_OUT", "1")
+        server = ForkServer()
+        with _started(server, tmp_path / "other", "print('here', flush=True); input()") as running:
+            assert running.stdout.readline() == "here\n"
+            patch.delenv("LEFT_OUT")
+            assert _see(server, tmp_path, expression) == [False, ["pipe"] * 3, "default_int_handler"]
+        server.end()
+
+
 def test_function_with_its_own_sdk_imports_that(shared_server: ForkServer, tmp_path: Path) -> None:
     (tmp_path / "code" / "botocore").mkdir(parents=True)
     (tmp_path / "code" / "botocore" / "__init__.py").touch()
@@ -112,9 +130,42 @@ def test_process_ends_on_sigterm(shared_server: ForkServer, tmp_path: Path) -> N
         assert process.wait(10) == -signal.SIGTERM
 
 
-def test_killed_fork_server_is_replaced(tmp_path: Path) -> None:
+def test_process_can_be_killed_while_somebody_waits_for_it(shared_server: ForkServer, tmp_path: Path) -> None:
+    with (
+        _started(shared_server, tmp_path, "print('here', flush=True); input()") as process,
+        ThreadPoolExecutor(1) as background,
+    ):
+        assert process.stdout.readline() == "here\n"
+        waiting = background.submit(process.wait)
+        process.kill()
+        assert waiting.result(10) == -signal.SIGKILL
+
+
+def test_environment_may_be_as_large_as_for_a_started_program(shared_server: ForkServer, tmp_path: Path) -> None:
+    large = {f"LARGE_{number}": "x" * 100_000 for number in range(5)}
+    assert _see(shared_server, tmp_path, "len(os.environ['LARGE_4'])", **large) == 100_000
+
+
+def test_process_that_is_not_waited_for_leaves_the_others_alone(tmp_path: Path) -> None:
+    server = ForkServer()
+    with _started(server, tmp_path, "print('here', flush=True); input()") as process:
+        with _started(server, tmp_path, "print('here', flush=True); input()") as forgotten:
+            assert forgotten.stdout.readline() == "here\n"
+            left = forgotten.pid
+        del forgotten
+        gc.collect()
+        while Path(f"/proc/{left}").exists():  # its input has ended
+            assert process.poll() is None
+        assert process.poll() is None
+        process.kill()
+        assert process.wait(10) == -signal.SIGKILL
+    server.end()
+
+
+def test_killed_fork_server_is_replaced_and_takes_its_processes_with_it(tmp_path: Path) -> None:
     server = ForkServer()
     with _started(server, tmp_path, "import os, signal; os.kill(os.getppid(), signal.SIGKILL); input()") as process:
-        assert process.wait(10) == -signal.SIGKILL  # nobody knows; it counts as gone
+        assert process.wait(10) == -signal.SIGKILL
+        assert process.stdout.read() == ""  # the process has ended, too
     assert _see(server, tmp_path, "1") == 1
     server.end()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -41,7 +42,10 @@ async def test_programs_may() -> None:
     )
 
 
-@pytest.mark.parametrize("document", [{"seconds": 1.0}, {"timeout_seconds": True}, []])
+@pytest.mark.parametrize(
+    "document",
+    [{"seconds": 1.0}, {"timeout_seconds": True}, {"timeout_seconds": -1}, {"timeout_seconds": math.nan}, []],
+)
 async def test_unknown_trigger_settings_are_refused(document: object) -> None:
     status, answer = await _ask("POST", "/_local_cloud/trigger-events", document, [(b"host", b"127.0.0.1")])
     assert status == 400

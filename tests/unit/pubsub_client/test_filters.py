@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pubsub_client._filters import Filters
+from pubsub_client._filters import _TOPICS_KEPT, Filters
 from pubsub_client._link import Packet
 from pubsub_client._subscription import Subscription
 
@@ -33,3 +33,4 @@ async def test_messages_to_any_number_of_topics_are_delivered() -> None:
         filters.deliver(packet(topic))
     reader.end()
     assert [message.topic async for message in reader] == topics
+    assert len(filters._readers) <= _TOPICS_KEPT  # it is a cache, not a list of all topics ever

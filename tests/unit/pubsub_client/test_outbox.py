@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -79,6 +80,29 @@ async def test_what_was_not_acknowledged_is_sent_again_first_and_in_order() -> N
     next_wire.acknowledge(4)
     await asyncio.gather(*tasks)
     assert next_wire.sent == [2, 3, 4, 5]
+
+
+async def test_new_message_does_not_overtake_one_that_waits_to_be_sent_alone() -> None:
+    outbox, wire = outbox_of(), Wire()
+    answers = posted(outbox, 1, 2)
+    for _ in range(2):
+        sent: list[Callable[[Answer], None]] = []
+        outbox.open(partial(_keep, sent))
+        sent[0](Answer(error=DroppedError("the line is dead", was_sent=False)))
+        sent[1](GONE)
+        outbox.shut("the line is dead")
+    outbox.open(wire.send)
+    answers += posted(outbox, 3)
+    assert wire.sent == [1]
+    wire.acknowledge()
+    assert wire.sent == [1, 2]
+    wire.acknowledge()
+    wire.acknowledge()
+    assert await asyncio.gather(*answers) == [Answer()] * 3
+
+
+def _keep(sent: list[Callable[[Answer], None]], _packet: Packet, answered: Callable[[Answer], None]) -> None:
+    sent.append(answered)
 
 
 @pytest.mark.parametrize("size", [1, 5000])
