@@ -75,7 +75,7 @@ test: $(DEV_DONE) $(WEB_DONE) ## all tests: unit, integration (local cloud), e2e
 	@$(PYTEST)
 
 test-unit: $(DEV_DONE) ## the unit tests, which need no network
-	@$(PYTEST) tests/unit
+	@$(PYTEST) --numprocesses auto --maxprocesses 8 tests/unit
 
 test-pythons: $(DEV_DONE) ## the unit tests on each other Python of 3.11, 3.12 and 3.13 that pyenv or PATH has
 	@$(UV_SETTINGS) .ci/test-pythons

@@ -96,10 +96,13 @@ class Turns:
     def __init__(self, call: Call, done: Done) -> None:
         self._call, self._done = call, done
         self._last_turn = float("-inf")
+        self._apart = 1 / call.per_second
         self._offered = self._made = 0
 
     def is_due(self) -> bool:
         """Tell whether the call is made for the next identity; those it is made for are spread evenly."""
+        if self._call.share == 1:
+            return True
         self._offered += 1
         if self._made >= int(self._call.share * self._offered + 1e-9):
             return False
@@ -108,7 +111,8 @@ class Turns:
 
     def answered(self, asked: float) -> float:
         """Make a call that a thread asks for at this time, and return when it is answered."""
-        begun = self._last_turn = max(asked, self._last_turn + 1 / self._call.per_second)
+        turn = self._last_turn + self._apart
+        begun = self._last_turn = turn if turn > asked else asked  # noqa: FURB136 - max takes three times as long
         self._done.calls[self._call.operation] += 1
         if self._done.begun is not None:
             self._done.begun.setdefault(self._call.operation, []).append(begun)

@@ -47,7 +47,8 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(),
-        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+        max_leaves=5,
     )
 )
 def test_any_other_json_is_refused(value: object) -> None:

@@ -6,10 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aws_cdk import App, Environment
-from aws_cdk.assertions import Template as CdkTemplate
 
-from stacks.amplify_pubsub_stack import AmplifyPubSubStack
 from stacks.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,6 +53,11 @@ class Template:
 @functools.cache
 def synthesized(settings: str, region: str | None) -> dict[str, Any]:
     """Return the template of settings in JSON."""
+    from aws_cdk import App, Environment  # every process collects these tests, and one runs them
+    from aws_cdk.assertions import Template as CdkTemplate
+
+    from stacks.amplify_pubsub_stack import AmplifyPubSubStack
+
     # What CDK's validation finds, `cdk synth` and stacks.nag say; it takes seconds to load.
     app = App(builtin_cloud_formation_validation=False)
     stack = AmplifyPubSubStack(app, Settings.model_validate_json(settings), env=Environment(region=region))
@@ -65,6 +67,22 @@ def synthesized(settings: str, region: str | None) -> dict[str, Any]:
 KEY_ARN = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
 TOPIC_ARN = "arn:aws:sns:us-east-1:123456789012:alarms"
 
+# Tests of the same settings share a template, which takes half a second to make.
+AUTH_ROLE = "amplify-shop-dev-authRole"
+ADMINS = "eu-west-1_abc-adminsGroupRole"
+USERS: dict[str, Any] = {"userPoolId": "eu-west-1_abc", "userPoolClientIds": ["web", "native"]}
+IDENTITIES: dict[str, Any] = {
+    "identityPoolId": "eu-west-1:11111111-2222-3333-4444-555555555555",
+    "authRoleArn": f"arn:aws:iam::123456789012:role/{AUTH_ROLE}",
+    "groupRoleArns": [f"arn:aws:iam::123456789012:role/{ADMINS}"],
+}
+SMS_ROLE = "arn:aws:iam::123456789012:role/shop-sns"
+SENDER_KEY = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+DOCUMENTED: dict[str, Any] = {"accessMode": "documented", "groups": ["admins"]}
+LEAST_PRIVILEGE: dict[str, Any] = {"accessMode": "least-privilege", "groups": ["admins"], "topics": ["room/*"]}
+SELF_ATTACH: dict[str, Any] = {"allowOrigins": ["*"], "attachment": "self-attach", "groups": ["admins"]}
+PROD: dict[str, Any] = {"environment": "prod", "groups": ["admins"], "logRetentionDays": 90}
+
 
 @pytest.fixture(scope="session")
 def everything() -> Template:
@@ -73,6 +91,7 @@ def everything() -> Template:
         Settings.model_validate(
             {
                 "alarmTopicArn": TOPIC_ARN,
+                "allowOrigins": ["https://app.example.com", "http://localhost:5173"],
                 "groups": ["admins", "editors"],
                 "logGroupKeyArn": KEY_ARN,
                 "mfa": "optional",
@@ -89,3 +108,33 @@ def everything() -> Template:
 @pytest.fixture(scope="session")
 def template() -> Template:
     return Template(Settings())
+
+
+@pytest.fixture(scope="session")
+def prod() -> Template:
+    return Template(Settings.model_validate(PROD))
+
+
+@pytest.fixture(scope="session")
+def alone() -> Template:
+    """Users attach themselves, and nothing else does."""
+    return Template(Settings.model_validate(SELF_ATTACH))
+
+
+@pytest.fixture(scope="session")
+def whole() -> Template:
+    """Everything adopted, and left as it is."""
+    return Template(Settings.model_validate({"adopt": USERS | IDENTITIES}))
+
+
+@pytest.fixture(scope="session")
+def at_sign_in() -> Template:
+    """Everything adopted, with every alarm there is: some are for adopted pools alone."""
+    return Template(Settings.model_validate({"adopt": USERS | IDENTITIES, "attachment": "sign-in"}))
+
+
+@pytest.fixture(scope="session")
+def users_at_sign_in() -> Template:
+    """A user pool adopted, with what its triggers need."""
+    adopt = USERS | {"smsRoleArn": SMS_ROLE, "customSenderKeyArn": SENDER_KEY}
+    return Template(Settings.model_validate({"adopt": adopt, "attachment": "sign-in", "groups": ["admins"]}))

@@ -9,16 +9,9 @@ import pytest
 
 from stacks.additions import additions
 from stacks.settings import Settings
-from tests.unit.stacks.conftest import Template
+from tests.unit.stacks.conftest import ADMINS, AUTH_ROLE, IDENTITIES, SENDER_KEY, SMS_ROLE, USERS, Template
 
-_AUTH_ROLE = "amplify-shop-dev-authRole"
-_ADMINS = "eu-west-1_abc-adminsGroupRole"
-_USERS: dict[str, Any] = {"userPoolId": "eu-west-1_abc", "userPoolClientIds": ["web", "native"]}
-_IDENTITIES: dict[str, Any] = {
-    "identityPoolId": "eu-west-1:11111111-2222-3333-4444-555555555555",
-    "authRoleArn": f"arn:aws:iam::123456789012:role/{_AUTH_ROLE}",
-    "groupRoleArns": [f"arn:aws:iam::123456789012:role/{_ADMINS}"],
-}
+_OTHER_PROVIDERS = ["accounts.google.com", "login.example"]
 
 
 def _template(adopt: dict[str, Any], **settings: Any) -> Template:
@@ -26,14 +19,16 @@ def _template(adopt: dict[str, Any], **settings: Any) -> Template:
 
 
 @pytest.fixture(scope="module")
-def whole() -> Template:
-    """Everything adopted, and left as it is."""
-    return _template(_USERS | _IDENTITIES)
+def large() -> Template:
+    """Many roles and other providers."""
+    roles = [f"arn:aws:iam::123456789012:role/eu-west-1_abc-group-{number:02}-GroupRole" for number in range(25)]
+    return _template(USERS | IDENTITIES | {"groupRoleArns": roles, "otherProviders": _OTHER_PROVIDERS})
 
 
 @pytest.fixture(scope="module")
-def at_sign_in() -> Template:
-    return _template(_USERS | _IDENTITIES, attachment="sign-in")
+def users() -> Template:
+    """A user pool adopted whose triggers stay as they are, although the settings say what they would need."""
+    return _template(USERS | {"smsRoleArn": SMS_ROLE, "customSenderKeyArn": SENDER_KEY}, groups=["admins"])
 
 
 def test_by_default_nothing_is_made_in_adopted_pools_and_nothing_of_them_is_changed(whole: Template) -> None:
@@ -48,8 +43,8 @@ def test_the_outputs_name_what_was_adopted(whole: Template) -> None:
     values = {name: each["Value"] for name, each in whole.json["Outputs"].items()}
     assert values["UserPoolId"] == "eu-west-1_abc"
     assert values["UserPoolClientId"] == "web"
-    assert values["IdentityPoolId"] == _IDENTITIES["identityPoolId"]
-    assert values["AuthRoleArn"] == _IDENTITIES["authRoleArn"]
+    assert values["IdentityPoolId"] == IDENTITIES["identityPoolId"]
+    assert values["AuthRoleArn"] == IDENTITIES["authRoleArn"]
 
 
 def test_each_adopted_role_gets_the_deny_before_the_policies_that_it_guards_and_loses_it_after_them(
@@ -63,7 +58,7 @@ def test_each_adopted_role_gets_the_deny_before_the_policies_that_it_guards_and_
     for name, each in attachments.items():
         policy = json.dumps(each["Properties"]["PolicyArn"]).rpartition("/")[2].strip(']}"')
         by_role.setdefault(each["Properties"]["RoleName"], {})[policy] = name
-    assert set(by_role) == {_AUTH_ROLE, _ADMINS}
+    assert set(by_role) == {AUTH_ROLE, ADMINS}
     for of_role in by_role.values():
         (guard,) = (name for policy, name in of_role.items() if deny in policy)
         data, config = of_role["AWSIoTDataAccess"], of_role["AWSIoTConfigAccess"]
@@ -74,7 +69,7 @@ def test_each_adopted_role_gets_the_deny_before_the_policies_that_it_guards_and_
 
 
 def test_a_role_taken_out_of_adopt_changes_nothing_of_another_role(whole: Template) -> None:
-    without_admins = _template(_USERS | _IDENTITIES | {"groupRoleArns": []})
+    without_admins = _template(USERS | IDENTITIES | {"groupRoleArns": []})
     for kind in ("AWS::IAM::ManagedPolicy", "Custom::RolePolicy"):
         for name, properties in without_admins.resources(kind).items():
             assert whole.resources(kind)[name] == properties
@@ -82,7 +77,7 @@ def test_a_role_taken_out_of_adopt_changes_nothing_of_another_role(whole: Templa
 
 
 def test_documented_mode_denies_nothing() -> None:
-    documented = _template(_USERS | _IDENTITIES, accessMode="documented")
+    documented = _template(USERS | IDENTITIES, accessMode="documented")
     assert documented.resources("AWS::IAM::ManagedPolicy") == {}
     assert len(documented.resources("Custom::RolePolicy")) == 4
 
@@ -94,7 +89,7 @@ def test_documented_mode_denies_nothing() -> None:
 )
 def test_what_is_no_longer_attached_can_still_be_detached(whole: Template, adopt: dict[str, Any], mode: str) -> None:
     """CloudFormation changes a permission before it deletes the resources that need it, so it must stay as it is."""
-    after = _template(_USERS | _IDENTITIES | adopt, accessMode=mode)
+    after = _template(USERS | IDENTITIES | adopt, accessMode=mode)
     assert whole.entire("Custom::RolePolicy").keys() - after.entire("Custom::RolePolicy").keys()
     for old, new in ((whole, after), (after, whole)):
         permissions = {
@@ -109,13 +104,11 @@ def test_what_is_no_longer_attached_can_still_be_detached(whole: Template, adopt
             assert permissions.keys() < {*resource["DependsOn"]}
 
 
-def test_many_roles_fit_into_the_permission_even_while_it_changes() -> None:
+def test_many_roles_fit_into_the_permission_even_while_it_changes(large: Template) -> None:
     """The inline policies of a role have 10,240 characters together."""
-    roles = [f"arn:aws:iam::123456789012:role/eu-west-1_abc-group-{number:02}-GroupRole" for number in range(25)]
-    template = _template(_USERS | _IDENTITIES | {"groupRoleArns": roles})
     statements = [
         each
-        for each in template.statements_of("IdentitiesRoleAccessFunction")
+        for each in large.statements_of("IdentitiesRoleAccessFunction")
         if "AttachedRolePolicies" in json.dumps(each["Action"]) or "iam:AttachRolePolicy" in each["Action"]
     ]
     assert len(statements) == 2
@@ -128,7 +121,7 @@ def test_the_function_may_attach_the_guides_policies_and_the_deny_to_the_adopted
     (deny,) = whole.resources("AWS::IAM::ManagedPolicy")
     statements = whole.statements_of("IdentitiesRoleAccessFunction")
     (changing,) = (each for each in statements if "iam:AttachRolePolicy" in each["Action"])
-    assert changing["Resource"] == [_IDENTITIES["authRoleArn"], *_IDENTITIES["groupRoleArns"]]
+    assert changing["Resource"] == [IDENTITIES["authRoleArn"], *IDENTITIES["groupRoleArns"]]
     assert changing["Action"] == ["iam:AttachRolePolicy", "iam:DetachRolePolicy"]
     allowed = changing["Condition"]["ArnEquals"]["iam:PolicyARN"]
     assert {"Ref": deny} in allowed
@@ -138,9 +131,11 @@ def test_the_function_may_attach_the_guides_policies_and_the_deny_to_the_adopted
     assert "*" not in json.dumps(allowed)
 
 
-@pytest.mark.parametrize("others", [[], ["accounts.google.com", "login.example"]])
-def test_self_attach_and_sweep_know_whose_users_they_attach(others: list[str]) -> None:
-    template = _template(_USERS | _IDENTITIES | {"otherProviders": others})
+@pytest.mark.parametrize(("adopted", "others"), [("whole", []), ("large", _OTHER_PROVIDERS)])
+def test_self_attach_and_sweep_know_whose_users_they_attach(
+    request: pytest.FixtureRequest, adopted: str, others: list[str]
+) -> None:
+    template: Template = request.getfixturevalue(adopted)
     functions = template.resources("AWS::Lambda::Function")
     named = {
         name: each["Environment"]["Variables"]["LOGIN_PROVIDERS"]
@@ -153,8 +148,8 @@ def test_self_attach_and_sweep_know_whose_users_they_attach(others: list[str]) -
         assert last == ",".join(["/eu-west-1_abc", *others])
 
 
-def test_in_an_identity_pool_of_our_own_no_provider_is_named() -> None:
-    assert "LOGIN_PROVIDERS" not in json.dumps(_template(_USERS).json)
+def test_in_an_identity_pool_of_our_own_no_provider_is_named(users: Template) -> None:
+    assert "LOGIN_PROVIDERS" not in json.dumps(users.json)
 
 
 def test_users_of_every_adopted_role_may_self_attach(whole: Template) -> None:
@@ -163,7 +158,7 @@ def test_users_of_every_adopted_role_may_self_attach(whole: Template) -> None:
         for each in whole.resources("AWS::IAM::Policy").values()
         if each["PolicyDocument"]["Statement"][0]["Action"] == "execute-api:Invoke"
     )
-    assert invocation["Roles"] == [_AUTH_ROLE, _ADMINS]
+    assert invocation["Roles"] == [AUTH_ROLE, ADMINS]
 
 
 def test_attachment_at_sign_in_adds_an_app_client_triggers_and_a_provider(at_sign_in: Template) -> None:
@@ -174,7 +169,7 @@ def test_attachment_at_sign_in_adds_an_app_client_triggers_and_a_provider(at_sig
     assert (wiring["MarkerAttribute"], wiring["MarkerLength"]) == ("pubsub_attachment", "128")
     assert len(wiring["Triggers"]) == 4
     provider = at_sign_in.only("Custom::IdentityPoolProvider")
-    assert provider["IdentityPoolId"] == _IDENTITIES["identityPoolId"]
+    assert provider["IdentityPoolId"] == IDENTITIES["identityPoolId"]
     assert json.dumps(provider["ProviderName"]).endswith('/eu-west-1_abc"]]}')
 
 
@@ -186,7 +181,7 @@ def test_the_trigger_always_asks_for_a_second_factor_in_a_pool_that_may_get_one_
 
 
 def test_a_chained_trigger_is_not_wired_and_its_name_is_told() -> None:
-    adopt = _USERS | {"chainedTriggers": ["PostAuthentication"]}
+    adopt = USERS | {"chainedTriggers": ["PostAuthentication"]}
     template = _template(adopt, attachment="sign-in")
     wiring = template.only("Custom::UserPoolWiring")
     assert "PostAuthentication" not in wiring["Triggers"]
@@ -202,32 +197,31 @@ def test_the_wiring_of_adopted_pools_is_watched(at_sign_in: Template, whole: Tem
     assert not [each for each in whole.resources("AWS::Lambda::Function") if each.startswith("WiringWatch")]
 
 
-def test_a_user_pool_alone_gets_an_identity_pool_for_each_of_its_clients_with_roles_of_our_own() -> None:
-    template = _template(_USERS, groups=["admins"])
-    providers = template.only("AWS::Cognito::IdentityPool")["CognitoIdentityProviders"]
+def test_a_user_pool_alone_gets_an_identity_pool_for_each_of_its_clients_with_roles_of_our_own(
+    users: Template,
+) -> None:
+    providers = users.only("AWS::Cognito::IdentityPool")["CognitoIdentityProviders"]
     assert [each["ClientId"] for each in providers] == ["web", "native"]
-    mappings = template.only("AWS::Cognito::IdentityPoolRoleAttachment")["RoleMappings"].values()
+    mappings = users.only("AWS::Cognito::IdentityPoolRoleAttachment")["RoleMappings"].values()
     assert len(mappings) == 2
-    assert template.resources("Custom::RolePolicy") == {}
-    assert template.only("Custom::UserPoolWiring")["Triggers"] == {}
-
-
-_SMS_ROLE = "arn:aws:iam::123456789012:role/shop-sns"
-_KEY = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+    assert users.resources("Custom::RolePolicy") == {}
+    assert users.only("Custom::UserPoolWiring")["Triggers"] == {}
 
 
 def _statements(template: Template, action: str | list[str]) -> list[dict[str, Any]]:
     return [each for each in template.statements_of("UserPoolWiringFunction") if each["Action"] == action]
 
 
-def test_the_stack_may_pass_exactly_the_sms_role_and_grant_exactly_the_key_of_the_settings() -> None:
-    template = _template(_USERS | {"smsRoleArn": _SMS_ROLE, "customSenderKeyArn": _KEY}, attachment="sign-in")
-    passing = [each for each in _statements(template, "iam:PassRole") if each["Resource"] == _SMS_ROLE]
+def test_the_stack_may_pass_exactly_the_sms_role_and_grant_exactly_the_key_of_the_settings(
+    users_at_sign_in: Template,
+) -> None:
+    template = users_at_sign_in
+    passing = [each for each in _statements(template, "iam:PassRole") if each["Resource"] == SMS_ROLE]
     to_cognito = {"StringEquals": {"iam:PassedToService": "cognito-idp.amazonaws.com"}}
     assert [each["Condition"] for each in passing] == [to_cognito]
-    assert [each["Resource"] for each in _statements(template, "kms:CreateGrant")] == [_KEY]
+    assert [each["Resource"] for each in _statements(template, "kms:CreateGrant")] == [SENDER_KEY]
     wiring = template.only("Custom::UserPoolWiring")
-    assert (wiring["SmsRoleArn"], wiring["CustomSenderKeyArn"]) == (_SMS_ROLE, _KEY)
+    assert (wiring["SmsRoleArn"], wiring["CustomSenderKeyArn"]) == (SMS_ROLE, SENDER_KEY)
 
 
 def test_without_them_in_the_settings_the_function_is_told_that_there_is_no_permission(at_sign_in: Template) -> None:
@@ -236,16 +230,16 @@ def test_without_them_in_the_settings_the_function_is_told_that_there_is_no_perm
     assert _statements(at_sign_in, "kms:CreateGrant") == []
 
 
-def test_a_pool_whose_triggers_stay_as_they_are_needs_no_permission_for_sms() -> None:
-    adopt = _USERS | {"smsRoleArn": _SMS_ROLE, "customSenderKeyArn": _KEY}
-    template = _template(adopt, groups=["admins"])
-    assert _SMS_ROLE not in json.dumps(template.json)
-    assert _KEY not in json.dumps(template.json)
+def test_a_pool_whose_triggers_stay_as_they_are_needs_no_permission_for_sms(users: Template) -> None:
+    assert SMS_ROLE not in json.dumps(users.json)
+    assert SENDER_KEY not in json.dumps(users.json)
 
 
-def test_replaced_groups_can_be_given_back_by_a_policy_that_outlives_the_update_in_which_they_leave() -> None:
-    former = f"arn:aws:iam::123456789012:role/{_ADMINS}"
-    adopt = _USERS | {"replaceGroupRoles": {"admins": former, "editors": None}}
+def test_replaced_groups_can_be_given_back_by_a_policy_that_outlives_the_update_in_which_they_leave(
+    users: Template,
+) -> None:
+    former = f"arn:aws:iam::123456789012:role/{ADMINS}"
+    adopt = USERS | {"replaceGroupRoles": {"admins": former, "editors": None}}
     template = _template(adopt, groups=["admins", "editors"])
     wiring = template.only("Custom::UserPoolWiring")
     assert wiring["ReplaceGroupRoles"] == {"admins": former, "editors": ""}
@@ -256,8 +250,7 @@ def test_replaced_groups_can_be_given_back_by_a_policy_that_outlives_the_update_
     }
     assert len(policies) == 1
     # Another list of roles is another resource, and CloudFormation deletes the old one last.
-    without = _template(_USERS | {"replaceGroupRoles": {}}, groups=["editors"])
-    assert policies.keys().isdisjoint(without.resources("AWS::IAM::Policy"))
+    assert policies.keys().isdisjoint(users.resources("AWS::IAM::Policy"))
     (resource,) = template.entire("Custom::UserPoolWiring").values()
     assert policies.keys() <= set(resource["DependsOn"])
 
@@ -274,23 +267,23 @@ def _told(adopt: dict[str, Any], **settings: Any) -> str:
 
 
 def test_what_the_stack_may_do_with_role_and_key_is_told_before_it_is_deployed() -> None:
-    told = _told(_USERS | {"smsRoleArn": _SMS_ROLE, "customSenderKeyArn": _KEY}, attachment="sign-in")
+    told = _told(USERS | {"smsRoleArn": SMS_ROLE, "customSenderKeyArn": SENDER_KEY}, attachment="sign-in")
     assert "The stack may pass the role shop-sns to Amazon Cognito" in told
-    assert f"The stack may create grants of the key {_KEY}" in told
+    assert f"The stack may create grants of the key {SENDER_KEY}" in told
 
 
 def test_what_becomes_of_replaced_groups_is_told_before_it_is_deployed() -> None:
-    former = f"arn:aws:iam::123456789012:role/{_ADMINS}"
-    told = _told(_USERS | {"replaceGroupRoles": {"admins": former, "editors": None}}, groups=["admins", "editors"])
-    assert f"The group admins gets a role and a precedence of this stack in place of its role {_ADMINS}" in told
+    former = f"arn:aws:iam::123456789012:role/{ADMINS}"
+    told = _told(USERS | {"replaceGroupRoles": {"admins": former, "editors": None}}, groups=["admins", "editors"])
+    assert f"The group admins gets a role and a precedence of this stack in place of its role {ADMINS}" in told
     assert "The group editors gets a role and a precedence of this stack in place of no role. It keeps a role" in told
 
 
 @pytest.mark.parametrize(
     ("adopt", "settings", "message"),
     [
-        ({"smsRoleArn": _SMS_ROLE}, {}, "need the user pool they belong to"),
-        (_USERS | _IDENTITIES | {"replaceGroupRoles": {"admins": None}}, {}, "which an adopted identity pool excludes"),
+        ({"smsRoleArn": SMS_ROLE}, {}, "need the user pool they belong to"),
+        (USERS | IDENTITIES | {"replaceGroupRoles": {"admins": None}}, {}, "which an adopted identity pool excludes"),
     ],
 )
 def test_permissions_for_something_that_is_not_adopted_are_refused(
@@ -300,11 +293,10 @@ def test_permissions_for_something_that_is_not_adopted_are_refused(
         Settings.model_validate({"adopt": adopt, **settings})
 
 
-def test_sign_ins_of_every_adopted_client_are_watched() -> None:
-    template = _template(_USERS, attachment="sign-in")
+def test_sign_ins_of_every_adopted_client_are_watched(users_at_sign_in: Template) -> None:
     alarm = next(
         each
-        for each in template.resources("AWS::CloudWatch::Alarm").values()
+        for each in users_at_sign_in.resources("AWS::CloudWatch::Alarm").values()
         if each["AlarmName"] == "AmplifyPubSub-trigger-unwired"
     )
     clients = [
@@ -316,9 +308,8 @@ def test_sign_ins_of_every_adopted_client_are_watched() -> None:
     assert clients == ["web", "native"]
 
 
-def test_another_identity_pool_is_another_attachment_so_that_the_policy_leaves_the_old_one() -> None:
-    other = _IDENTITIES | {"identityPoolId": "eu-west-1:99999999-2222-3333-4444-555555555555"}
-    here, there = (
-        _template(_USERS | each).resources("Custom::IotPolicyOfIdentityPool") for each in (_IDENTITIES, other)
-    )
+def test_another_identity_pool_is_another_attachment_so_that_the_policy_leaves_the_old_one(whole: Template) -> None:
+    other = IDENTITIES | {"identityPoolId": "eu-west-1:99999999-2222-3333-4444-555555555555"}
+    here, there = (each.resources("Custom::IotPolicyOfIdentityPool") for each in (whole, _template(USERS | other)))
+    assert here
     assert not set(here) & set(there)

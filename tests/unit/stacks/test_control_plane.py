@@ -20,7 +20,7 @@ from pubsub_client.policies.document import Policy
 from pubsub_client.policies.facts import Facts
 from pubsub_client.policies.request import Request
 from stacks.settings import Settings
-from tests.unit.stacks.conftest import Template
+from tests.unit.stacks.conftest import IDENTITIES, USERS, Template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,15 +85,8 @@ def _as_the_local_cloud_decides(guard: dict[str, Any], *, is_boundary: bool) -> 
 def _document(guard: str) -> dict[str, Any]:
     settings: dict[str, dict[str, Any]] = {
         "boundary": {},
-        "deny under the account's boundary": {"permissionsBoundary": "Developers"},
-        "deny of adopted roles": {
-            "adopt": {
-                "userPoolId": "eu-west-1_abc",
-                "userPoolClientIds": ["web"],
-                "identityPoolId": f"{_REGION}:11111111-2222-3333-4444-555555555555",
-                "authRoleArn": f"arn:aws:iam::{_ACCOUNT}:role/Auth",
-            }
-        },
+        "deny under the account's boundary": {"groups": ["admins"], "permissionsBoundary": "Developers"},
+        "deny of adopted roles": {"adopt": USERS | IDENTITIES},
     }
     template = Template(Settings.model_validate(settings[guard]))
     document: dict[str, Any] = _resolved(template.only("AWS::IAM::ManagedPolicy")["PolicyDocument"])

@@ -8,19 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.client import BaseClient
 
-from stacks.settings import Settings
 from tests.unit.lambdas.conftest import load  # noqa: F401 - a fixture
-from tests.unit.stacks.conftest import Template
 
 if TYPE_CHECKING:
     from tests.unit.lambdas.conftest import Load
+    from tests.unit.stacks.conftest import Template
 
-_ADOPT = {
-    "userPoolId": "eu-west-1_abc",
-    "userPoolClientIds": ["web"],
-    "identityPoolId": "eu-west-1:11111111-2222-3333-4444-555555555555",
-    "authRoleArn": "arn:aws:iam::123456789012:role/Auth",
-}
 _DENIED = {"Error": {"Code": "AccessDeniedException"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
 
 
@@ -37,9 +30,8 @@ def _behind_custom_resources(template: Template) -> dict[str, int]:
 
 
 @pytest.fixture(scope="module")
-def handlers(template: Template) -> dict[str, int]:
-    adopted = Template(Settings.model_validate({"adopt": _ADOPT, "attachment": "sign-in"}))
-    return _behind_custom_resources(template) | _behind_custom_resources(adopted)
+def handlers(template: Template, at_sign_in: Template) -> dict[str, int]:
+    return _behind_custom_resources(template) | _behind_custom_resources(at_sign_in)
 
 
 def test_there_are_such_functions(handlers: dict[str, int]) -> None:

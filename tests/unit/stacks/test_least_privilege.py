@@ -7,14 +7,13 @@ import json
 import pytest
 
 from stacks.settings import Settings
-from tests.unit.stacks.conftest import Template
+from tests.unit.stacks.conftest import LEAST_PRIVILEGE, Template
 
 _SUB = "${cognito-identity.amazonaws.com:sub}"
 
 
 def _template(region: str | None = None, **settings: object) -> Template:
-    section = {"accessMode": "least-privilege", "groups": ["admins"], "topics": ["room/*"], **settings}
-    return Template(Settings.model_validate(section), region=region)
+    return Template(Settings.model_validate(LEAST_PRIVILEGE | settings), region=region)
 
 
 @pytest.fixture(scope="module")

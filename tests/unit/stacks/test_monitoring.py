@@ -5,14 +5,13 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from attachment.report import report
-from stacks.settings import Settings
 from tests.unit.stacks.conftest import TOPIC_ARN, Template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import pytest
 
 _REPOSITORY = Path(__file__).parents[3]
 _OPERATIONS = (_REPOSITORY / "docs" / "operations.md").read_text()
@@ -134,24 +133,17 @@ def test_attachments_put_off_again_and_again_are_told_although_sqs_leaves_them_o
     assert alarm["DatapointsToAlarm"] == alarm["EvaluationPeriods"] == 2
 
 
-@pytest.fixture(scope="module")
-def adopted() -> Template:
-    """With every alarm there is: some are for adopted pools alone."""
-    adopt = {"userPoolId": "eu-west-1_abc", "userPoolClientIds": ["web"]}
-    return Template(Settings.model_validate({"adopt": adopt, "attachment": "sign-in"}))
-
-
-def test_every_alarm_says_in_a_line_what_is_wrong_and_where_to_read_on(adopted: Template) -> None:
-    for name, alarm in _alarms(adopted).items():
+def test_every_alarm_says_in_a_line_what_is_wrong_and_where_to_read_on(at_sign_in: Template) -> None:
+    for name, alarm in _alarms(at_sign_in).items():
         what, _, anchor = alarm["AlarmDescription"].partition(": docs/operations.md#")
         assert what
         assert anchor == name
         assert f"\n### {anchor}\n" in _OPERATIONS
 
 
-def test_docs_tell_of_no_alarm_that_is_not_there(adopted: Template) -> None:
+def test_docs_tell_of_no_alarm_that_is_not_there(at_sign_in: Template) -> None:
     told = re.findall(r"^### (.*)$", _OPERATIONS, re.MULTILINE)
-    assert set(told) == set(_alarms(adopted))
+    assert set(told) == set(_alarms(at_sign_in))
 
 
 def test_every_alarm_notifies_the_topic_of_the_settings_and_without_one_nothing(
@@ -162,16 +154,14 @@ def test_every_alarm_notifies_the_topic_of_the_settings_and_without_one_nothing(
     assert not any({"AlarmActions", "OKActions"} & alarm.keys() for alarm in _alarms(template).values())
 
 
-def test_the_dashboard_has_the_stacks_name_and_shows_every_alarm() -> None:
-    template = Template(Settings(environment="prod"))
-    assert template.only("AWS::CloudWatch::Dashboard")["DashboardName"] == "AmplifyPubSub-prod"
-    (widget,) = (each for each in _dashboard(template) if each["type"] == "alarm")
+def test_the_dashboard_has_the_stacks_name_and_shows_every_alarm(prod: Template) -> None:
+    assert prod.only("AWS::CloudWatch::Dashboard")["DashboardName"] == "AmplifyPubSub-prod"
+    (widget,) = (each for each in _dashboard(prod) if each["type"] == "alarm")
     shown = {re.findall(r"'(Monitoring\w+)'", each)[0] for each in widget["properties"]["alarms"]}
-    assert shown == set(template.resources("AWS::CloudWatch::Alarm"))
+    assert shown == set(prod.resources("AWS::CloudWatch::Alarm"))
 
 
-def test_where_users_attach_themselves_that_is_what_is_watched() -> None:
-    template = Template(Settings(attachment="self-attach"))
+def test_where_users_attach_themselves_that_is_what_is_watched(alone: Template) -> None:
     of_each = {f"{name}-{what}" for name in ("self-attach", "sweep") for what in ("errors", "throttles", "failed")}
-    assert set(_alarms(template)) == of_each | {"leave-stopped", "sweep-stopped"}
-    assert "sign-in" not in json.dumps(_dashboard(template))
+    assert set(_alarms(alone)) == of_each | {"leave-stopped", "sweep-stopped"}
+    assert "sign-in" not in json.dumps(_dashboard(alone))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stacks.settings import Settings
-from tests.unit.stacks.conftest import Template
+from tests.unit.stacks.conftest import DOCUMENTED, LEAST_PRIVILEGE, Template
 
 _MANAGED_POLICIES = Path(__file__).parents[3] / "local_cloud" / "managed_policies"
 _TRIGGER = "SignInAttachmentPostAuthentication"
@@ -118,7 +118,7 @@ def test_auth_role_trusts_signed_in_users_of_this_identity_pool_alone(template: 
     ],
 )
 def test_in_govcloud_auth_role_trusts_the_identity_pools_of_that_region(region: str, service: str) -> None:
-    template = Template(Settings(), region=region)
+    template = Template(Settings.model_validate(LEAST_PRIVILEGE), region=region)
     role = template.only("AWS::IAM::Role", lambda logical_id: logical_id.startswith("IdentitiesSignedInAuthRole"))
     (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert statement["Principal"] == {"Federated": service}
@@ -166,7 +166,7 @@ def test_the_role_of_a_group_is_like_auth_role(everything: Template) -> None:
 
 
 def test_in_documented_mode_nothing_guards_the_roles() -> None:
-    template = Template(Settings.model_validate({"accessMode": "documented"}))
+    template = Template(Settings.model_validate(DOCUMENTED))
     role = template.only("AWS::IAM::Role", lambda logical_id: logical_id.startswith("IdentitiesSignedInAuthRole"))
     names = [arn["Fn::Join"][1][-1] for arn in role["ManagedPolicyArns"]]
     assert names == [":iam::aws:policy/AWSIoTDataAccess", ":iam::aws:policy/AWSIoTConfigAccess"]

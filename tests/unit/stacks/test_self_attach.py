@@ -11,12 +11,7 @@ import pytest
 
 from pubsub_client.outputs import SIGN_IN_OUTPUTS, Output
 from stacks.settings import Settings
-from tests.unit.stacks.conftest import Template
-
-
-@pytest.fixture(scope="module")
-def alone() -> Template:
-    return Template(Settings.model_validate({"attachment": "self-attach", "groups": ["admins"]}))
+from tests.unit.stacks.conftest import DOCUMENTED, PROD, SELF_ATTACH, Template
 
 
 class TestRoute:
@@ -30,9 +25,13 @@ class TestRoute:
         address = {"Fn::Join": ["", [{"Fn::GetAtt": [api, "ApiEndpoint"]}, "/self-attach"]]}
         assert template.json["Outputs"]["SelfAttachUrl"]["Value"] == address
 
-    @pytest.mark.parametrize("origins", [["*"], ["https://app.example.com", "http://localhost:5173"]])
-    def test_pages_of_the_origins_of_the_settings_may_sign_and_call(self, origins: list[str]) -> None:
-        template = Template(Settings.model_validate({"allowOrigins": origins}))
+    @pytest.mark.parametrize(
+        ("made", "origins"), [("alone", ["*"]), ("everything", ["https://app.example.com", "http://localhost:5173"])]
+    )
+    def test_pages_of_the_origins_of_the_settings_may_sign_and_call(
+        self, request: pytest.FixtureRequest, made: str, origins: list[str]
+    ) -> None:
+        template: Template = request.getfixturevalue(made)
         cors = template.only("AWS::ApiGatewayV2::Api")["CorsConfiguration"]
         assert (cors["AllowOrigins"], cors["AllowMethods"]) == (origins, ["POST"])
         assert set(cors["AllowHeaders"]) == {
@@ -90,12 +89,8 @@ def test_services_deliver_to_log_groups_that_add_nothing_to_the_accounts_resourc
 class TestUsers:
     @pytest.mark.parametrize(
         "settings",
-        [
-            {"groups": ["admins"]},
-            {"groups": ["admins"], "accessMode": "documented"},
-            {"groups": ["admins"], "permissionsBoundary": "Developers"},
-            {"groups": ["admins"], "attachment": "self-attach"},
-        ],
+        [PROD, DOCUMENTED, {"groups": ["admins"], "permissionsBoundary": "Developers"}, SELF_ATTACH],
+        ids=["guarded", "documented", "under a boundary", "self-attach"],
     )
     def test_each_role_of_theirs_allows_this_route_and_nothing_else_of_the_api(self, settings: dict[str, Any]) -> None:
         template = Template(Settings.model_validate(settings))

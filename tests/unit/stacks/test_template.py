@@ -57,8 +57,8 @@ def test_lambda_gives_up_before_cognito_does_and_the_trigger_before_lambda(templ
     assert trigger["Environment"]["Variables"]["MARKER_ATTRIBUTE"] == f"custom:{MARKER_ATTRIBUTE}"
 
 
-def test_every_log_group_keeps_its_records_as_long_as_the_settings_say() -> None:
-    groups = Template(Settings.model_validate({"logRetentionDays": 90})).resources("AWS::Logs::LogGroup").values()
+def test_every_log_group_keeps_its_records_as_long_as_the_settings_say(prod: Template) -> None:
+    groups = prod.resources("AWS::Logs::LogGroup").values()
     assert groups
     assert {each["RetentionInDays"] for each in groups} == {90}
 
@@ -91,9 +91,8 @@ def test_the_destroy_guard_rests_on_everything_else(template: Template) -> None:
     assert not [each for each in template.json["Resources"].values() if guard in each.get("DependsOn", ())]
 
 
-def test_an_environment_has_a_stack_and_parameters_of_its_own() -> None:
-    template = Template(Settings(environment="prod"))
-    names = {each["Name"] for each in template.resources("AWS::SSM::Parameter").values()}
+def test_an_environment_has_a_stack_and_parameters_of_its_own(prod: Template) -> None:
+    names = {each["Name"] for each in prod.resources("AWS::SSM::Parameter").values()}
     assert names == {"/AmplifyPubSub-prod/attaching", "/AmplifyPubSub-prod/sign-in-attachment"}
 
 
@@ -147,9 +146,8 @@ def test_the_triggers_come_off_before_their_functions_go(everything: Template) -
     assert set(everything.resources("AWS::Cognito::UserPool")) <= set(resource["DependsOn"])
 
 
-def test_an_adopted_pool_is_wired_by_the_custom_resource() -> None:
-    adopt = {"userPoolId": "eu-west-1_abc", "userPoolClientIds": ["web"]}
-    template = Template(Settings.model_validate({"adopt": adopt, "attachment": "sign-in", "groups": ["admins"]}))
+def test_an_adopted_pool_is_wired_by_the_custom_resource(users_at_sign_in: Template) -> None:
+    template = users_at_sign_in
     assert template.resources("AWS::Cognito::UserPool") == {}
     wiring = template.only("Custom::UserPoolWiring")
     assert (wiring["UserPoolId"], wiring["OutlivesStack"]) == ("eu-west-1_abc", "true")

@@ -38,7 +38,11 @@ def test_a_command_is_a_line_for_the_shell(command: AwsCommand | PubSubCommand, 
     assert str(command) == line
 
 
-@given(st.recursive(st.text(), lambda each: st.lists(each) | st.dictionaries(st.text(), each), max_leaves=5))
+@given(
+    st.recursive(
+        st.text(), lambda each: st.lists(each, max_size=2) | st.dictionaries(st.text(), each, max_size=2), max_leaves=3
+    )
+)
 def test_whatever_a_value_is_the_shell_gives_it_back(value: Any) -> None:
     *_, told = shlex.split(str(AwsCommand("s", "Do", {"Value": value})))
     assert told == value if isinstance(value, str) else json.loads(told) == value

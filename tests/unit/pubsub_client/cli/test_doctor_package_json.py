@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from local_cloud.environment import without_aws
+from pubsub_client import cli
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,13 +13,15 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("contents", [None, "{"])
 def test_a_file_that_is_no_package_json_is_refused_before_anything_is_asked(
-    tmp_path: Path, contents: str | None
+    tmp_path: Path, contents: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "package.json"
     if contents:
         file.write_text(contents)
-    command = [sys.executable, "-m", "pubsub_client", "doctor", "--package-json", str(file)]
-    done = subprocess.run(command, env=without_aws({}), capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"pubsub: --package-json: {file} cannot be read as JSON: ")
-    assert done.stderr.count("\n") == 1
+    monkeypatch.setattr(sys, "argv", ["pubsub", "doctor", "--package-json", str(file)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    told = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert told.startswith(f"pubsub: --package-json: {file} cannot be read as JSON: ")
+    assert told.count("\n") == 1
