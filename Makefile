@@ -21,8 +21,8 @@ LOCK = $(RUN_UV) pip compile --system-certs --universal --python-version 3.11 --
 WEB := examples/amplify-web
 WEB_DONE := $(WEB)/node_modules/.setup-done
 PORT ?=
-# Half as many again as there are cores: much of what the tests do is waiting.
-TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(min(8, (os.cpu_count() or 2) * 3 // 2))' 2>/dev/null)
+# Twice as many as there are cores: much of what the tests do is waiting.
+TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(min(8, (os.cpu_count() or 2) * 2))' 2>/dev/null)
 PYTEST_OPTIONS = --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --durations 10 \
   $(if $(SEED),--randomly-seed $(SEED))
 PYTEST = $(BIN)/python -m pytest $(PYTEST_OPTIONS)

@@ -208,8 +208,11 @@ def _directory(process: Path) -> str:
 
 def _descends_from(process: Path, ancestor: int) -> bool:
     pid = int(process.name)
-    while pid not in (0, ancestor):
-        pid = int(Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[1])
+    try:
+        while pid not in (0, ancestor):
+            pid = int(Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:  # it has just ended
+        return False
     return pid == ancestor
 
 
