@@ -237,22 +237,23 @@ class LocalCloud:
     @contextmanager
     def only_readable_attributes_in_events(self) -> Iterator[None]:
         """Let triggers receive only the attributes that the app client may read, in this block."""
-        url = f"{self.endpoint_url}/_local_cloud/trigger-events"
-        ask(url, "POST", {ATTRIBUTES_KEY: True})
-        try:
+        with self._trigger_events(ATTRIBUTES_KEY, value=True, afterwards=False):
             yield
-        finally:
-            ask(url, "POST", {ATTRIBUTES_KEY: False})
 
     @contextmanager
     def trigger_timeout(self, seconds: float) -> Iterator[None]:
         """Let Cognito wait so many seconds, not five, for the answer of a PostAuthentication trigger, in this block."""
+        with self._trigger_events(TIMEOUT_KEY, value=seconds, afterwards=AWS_TIMEOUT_SECONDS):
+            yield
+
+    @contextmanager
+    def _trigger_events(self, key: str, *, value: float, afterwards: float) -> Iterator[None]:
         url = f"{self.endpoint_url}/_local_cloud/trigger-events"
-        ask(url, "POST", {TIMEOUT_KEY: seconds})
+        ask(url, "POST", {key: value})
         try:
             yield
         finally:
-            ask(url, "POST", {TIMEOUT_KEY: AWS_TIMEOUT_SECONDS})
+            ask(url, "POST", {key: afterwards})
 
     def seed_identities(self, identity_pool_id: str, count: int, *, login: str | None = None) -> list[str]:
         """Make signed-in identities for a load test, thousands in a second, and return their ids.

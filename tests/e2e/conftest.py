@@ -217,6 +217,18 @@ class Deployment:
                 return role, name, document
         raise AssertionError(f"no inline policy of {role} holds {needle}")
 
+    @contextmanager
+    def trigger_without_attach_policy(self) -> Iterator[None]:
+        """Take iot:AttachPolicy away from the trigger's role in this block; the worker's role keeps it."""
+        role, name, document = self.inline_policy(Output.POST_AUTHENTICATION_FUNCTION_NAME, "iot:AttachPolicy")
+        iam, original = self.cloud.client("iam"), json.dumps(document)
+        changed = original.replace("iot:AttachPolicy", "iot:AttachPolicyNot")
+        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=changed)
+        try:
+            yield
+        finally:
+            iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=original)
+
     def pubsub(self, *arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a command of ``pubsub`` against this deployment, with other environment variables."""
         command, *options = arguments

@@ -47,13 +47,8 @@ def _is_served(deployment: Deployment, tokens: dict[str, str]) -> bool:
 
 @pytest.fixture
 def trigger_may_not_attach(deployment: Deployment) -> Iterator[None]:
-    role, name, document = deployment.inline_policy(Output.POST_AUTHENTICATION_FUNCTION_NAME, "iot:AttachPolicy")
-    iam = deployment.cloud.client("iam")
-    without = json.dumps(document).replace("iot:AttachPolicy", "iot:AttachPolicyNot")
-    iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=without)
-    with deployment.worker_stopped():
+    with deployment.trigger_without_attach_policy(), deployment.worker_stopped():
         yield
-    iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
 
 
 class TestByUser:

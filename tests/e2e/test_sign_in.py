@@ -104,12 +104,8 @@ def test_marker_of_another_policy_generation_is_ignored(deployment: Deployment) 
 @pytest.fixture
 def denied(deployment: Deployment) -> Iterator[None]:
     """Take iot:AttachPolicy away from the trigger's role; the worker's role keeps it."""
-    role, name, document = deployment.inline_policy(Output.POST_AUTHENTICATION_FUNCTION_NAME, "iot:AttachPolicy")
-    iam = deployment.cloud.client("iam")
-    changed = json.dumps(document).replace("iot:AttachPolicy", "iot:AttachPolicyNot")
-    iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=changed)
-    yield
-    iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
+    with deployment.trigger_without_attach_policy():
+        yield
 
 
 @pytest.mark.usefixtures("denied")
