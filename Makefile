@@ -93,10 +93,10 @@ demo: local $(WEB_DONE) ## `make local` plus the Amplify web example served, two
 	@$(BIN)/python -m local_cloud demo
 
 deploy: setup ## a real account: PROFILE= REGION= ENVIRONMENT=, YES=1 to ask nothing; smoke test at the end, JUNIT=file
-	@$(BIN)/python -m deployment deploy $(TARGET)$(if $(JUNIT), --junit $(JUNIT))
+	@$(BIN)/python -m tools deploy $(TARGET)$(if $(JUNIT), --junit $(JUNIT))
 
 destroy: setup ## take that down again, once the stack's name is typed
-	@$(BIN)/python -m deployment destroy $(TARGET)
+	@$(BIN)/python -m tools destroy $(TARGET)
 
 check: $(DEV_DONE) $(WEB_DONE) ## format, lint, strict types, cdk-nag, cfn-lint, bandit, pip-audit where its database can be reached
 	@$(MAKE) --no-print-directory --jobs 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) $(CHECKS)
@@ -115,7 +115,7 @@ check-web:
 	@cd $(WEB) && npm run --silent check
 
 check-security:
-	@$(BIN)/bandit --quiet --severity-level medium --recursive app.py stacks lambdas pubsub_client deployment local_cloud pubsub_testing
+	@$(BIN)/bandit --quiet --severity-level medium --recursive app.py stacks lambdas pubsub_client pubsub_cli tools local_cloud pubsub_testing
 
 check-templates:
 	@$(BIN)/python -m stacks.nag
@@ -124,7 +124,7 @@ check-audit:
 	@.ci/audit
 
 bench: $(DEV_DONE) ## the benchmarks: our trigger and a naive one, a storm, the sweep, synthesis, the CLI, the client beside others
-	@failed=; for each in start sign_in storm sweep scale synth client; do $(BIN)/python -m bench.$$each || failed="$$failed $$each"; done; \
+	@failed=; for each in start sign_in storm sweep scale synth client; do $(BIN)/python -m benchmarks.$$each || failed="$$failed $$each"; done; \
 	  [ -z "$$failed" ] || { echo "missed a bound or goal:$$failed" >&2; exit 1; }
 
 lock: $(SETUP_DONE) ## write requirements.txt and requirements-dev.txt from their .in files again

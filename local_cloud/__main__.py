@@ -76,7 +76,7 @@ def print_calls(state_dir: StateDirectory = DEFAULT_STATE) -> None:
 @app.command()
 def serve(port: Port = None, region: Region = DEFAULT_REGION) -> None:
     """Serve in the foreground until Ctrl-C."""
-    from local_cloud.behaviours import BehaviourError
+    from local_cloud.patches import BehaviourError
     from local_cloud.server import serve as run_server
 
     try:

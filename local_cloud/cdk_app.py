@@ -8,8 +8,8 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from deployment.cdk_cli import JSII_NODE, REPOSITORY, cdk_command
 from local_cloud.process import LocalCloudError
+from tools.cdk_cli import JSII_NODE, REPOSITORY, cdk_command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,11 +10,11 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from deployment.cdk_cli import NODE, REPOSITORY
 from local_cloud.environment import HOST
 from local_cloud.process import LocalCloudError, choose_port
 from local_cloud.rehearsal import Steps, interrupt
 from pubsub_client.outputs import Output
+from tools.cdk_cli import NODE, REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

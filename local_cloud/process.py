@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
 
+from local_cloud.admin_client import ask
 from local_cloud.environment import ACCOUNT_ID, CREDENTIALS, DEFAULT_REGION, HOST, without_aws
 from local_cloud.faults import Effect, Fault, SetFault
 from local_cloud.faults.fault import (
@@ -26,7 +27,6 @@ from local_cloud.faults.fault import (
     fault_as_document,
     parse_fault,
 )
-from local_cloud.own_addresses import ask
 from local_cloud.server import STAY
 from local_cloud.trigger_events import ATTRIBUTES_KEY, AWS_TIMEOUT_SECONDS, TIMEOUT_KEY
 

@@ -6,7 +6,6 @@ import sys
 
 import typer
 
-from deployment.cdk_cli import REPOSITORY
 from local_cloud.cdk_app import CdkApp
 from local_cloud.demo import run_demo
 from local_cloud.environment import DEFAULT_REGION
@@ -15,6 +14,7 @@ from local_cloud.process import LocalCloud, LocalCloudError
 from local_cloud.rehearsal import Steps, rehearse_deployment
 from local_cloud.saved_deployments import NotSavedError, SavedDeployments, digest_of
 from local_cloud.state import State
+from tools.cdk_cli import REPOSITORY
 
 app = typer.Typer()
 

@@ -100,18 +100,18 @@ async def _serve(listener: socket.socket, without: Collection[str], exit_with_pa
     from ministack.app import app
 
     from local_cloud import (
-        behaviours,
         calls,
         credentials_lifetime,
         execution_consistency,
         function_processes,
+        patches,
         permission_propagation,
         service_models,
         stack_polling,
     )
-    from local_cloud.front import in_front_of
+    from local_cloud.middleware import in_front_of
 
-    behaviours.install(without)
+    patches.install(without)
     saved_state.install()
     credentials_lifetime.install()
     permission_propagation.install()
@@ -158,7 +158,7 @@ def main() -> None:
     parser.add_argument("--saved", type=Path)
     options = parser.parse_args()
     listener = socket.socket(fileno=options.listener)
-    from local_cloud.behaviours import BehaviourError
+    from local_cloud.patches import BehaviourError
 
     try:
         serve(listener, options.region, without=options.without, saved=options.saved, exit_with_parent=True)

@@ -1,5 +1,5 @@
 """``python -m pubsub_client`` is ``pubsub``."""
 
-from pubsub_client.cli import main
+from pubsub_cli.commands import main
 
 main()

@@ -89,9 +89,9 @@ async def make_signed_in_user(local_cloud: LocalDeployment) -> AsyncIterator[Mak
     """Makes fresh users and signs them in; the test's end removes users, identities and attachments."""
     import asyncio
 
+    from pubsub_cli.checks.aws import Aws
+    from pubsub_cli.checks.probe_users import ProbeUsers
     from pubsub_client import CognitoSession
-    from pubsub_client.checks.aws import Aws
-    from pubsub_client.checks.probe_users import ProbeUsers
 
     users = ProbeUsers(Aws(region=local_cloud.cloud.region), local_cloud.outputs)
 

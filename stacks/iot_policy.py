@@ -9,7 +9,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_iot as iot
 from constructs import Construct
 
-from pubsub_client.policies.facts import service_of
+from pubsub_cli.iam.facts import service_of
 from pubsub_client.policy_document import policy_document
 
 from .functions import PubSubFunction

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pubsub_client.adoption.adopted import Adopted, AdoptionError
-from pubsub_client.adoption.complete import complete
-from pubsub_client.checks.aws import Aws
-from pubsub_client.checks.check import CouldNotRunError
-from pubsub_client.operations.failure import NotDoneError, aws_errors_explained
+from pubsub_cli.adoption.adopted import Adopted, AdoptionError
+from pubsub_cli.adoption.complete import complete
+from pubsub_cli.checks.aws import Aws
+from pubsub_cli.checks.check import CouldNotRunError
+from pubsub_cli.operations.failure import NotDoneError, aws_errors_explained
 
 from .settings import CONTEXT_KEY, Settings, SettingsError
 

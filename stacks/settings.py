@@ -17,8 +17,8 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from pubsub_cli.iam.facts import SERVICES
 from pubsub_client.outputs import LEAST_PRIVILEGE
-from pubsub_client.policies.facts import SERVICES
 from pubsub_client.policy_document import LONGEST, policy_document
 from pubsub_client.topic_patterns import check_pattern, check_shared, check_testable
 

@@ -8,8 +8,8 @@ from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from pubsub_cli.iam.facts import service_of
 from pubsub_client.outputs import MANAGED_POLICIES
-from pubsub_client.policies.facts import service_of
 
 from .acknowledgements import acknowledge
 from .iot_policy import data_access

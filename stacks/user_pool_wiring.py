@@ -8,8 +8,8 @@ from aws_cdk import CustomResource, Duration, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from pubsub_cli.iam.facts import service_of
 from pubsub_client.outputs import MARKER_ATTRIBUTE
-from pubsub_client.policies.facts import service_of
 
 from .fingerprint import fingerprint
 from .functions import PubSubFunction

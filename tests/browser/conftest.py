@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import sync_playwright
 
-from deployment.cdk_cli import NODE
 from local_cloud.demo import EXAMPLE
 from tests.browser.app import App
+from tools.cdk_cli import NODE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

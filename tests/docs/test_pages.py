@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pubsub_client.checks.catalogue import CHECKS
-from pubsub_client.cli import SUMMARIES
-from pubsub_client.cli.command import load
+from pubsub_cli.checks.catalogue import CHECKS
+from pubsub_cli.commands import SUMMARIES
+from pubsub_cli.commands.command import load
 from tests.docs.pages import REPOSITORY, code_spans, commands, pages, text_of
 
 if TYPE_CHECKING:

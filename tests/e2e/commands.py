@@ -14,7 +14,7 @@ from contextlib import ExitStack, chdir
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from pubsub_client.cli import main
+from pubsub_cli.commands import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from deployment.cdk_cli import JSII_NODE, REPOSITORY
 from pubsub_testing.provisioning import Stack
 from stacks.lookup import look_up
 from stacks.settings import CONTEXT_KEY, read_settings
+from tools.cdk_cli import JSII_NODE, REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from deployment.cdk_cli import NODE
 from local_cloud.demo import EXAMPLE
 from pubsub_client.outputs import Output
+from tools.cdk_cli import NODE
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Deployment

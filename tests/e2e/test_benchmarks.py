@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.testing import CliRunner
 
-from bench import report, sign_in, storm, sweep, trigger
+from benchmarks import report, sign_in, storm, sweep, trigger
 from tests.e2e.stack_app import StackApp
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_a_benchmark_runs_to_its_end(name: str, sizes: str, last_line: str, results: Path) -> None:
-    done = CliRunner().invoke(importlib.import_module(f"bench.{name}").app, sizes.split())
+    done = CliRunner().invoke(importlib.import_module(f"benchmarks.{name}").app, sizes.split())
     if not isinstance(done.exception, SystemExit | None):
         raise done.exception
     assert done.exit_code in {0, 1}, done.output  # sizes this small may miss a bound or goal

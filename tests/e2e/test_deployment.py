@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from deployment.__main__ import main
 from local_cloud.environment import without_aws
 from local_cloud.process import LocalCloud
 from stacks.settings import read_settings
@@ -24,6 +23,7 @@ from tests.e2e.bootstrapped import bootstrapped
 from tests.e2e.commands import run_pubsub
 from tests.e2e.stack_app import StackApp
 from tests.processes import ended
+from tools.__main__ import main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +55,7 @@ class Shell:
 
     def run(self, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "deployment", *arguments],
+            [sys.executable, "-m", "tools", *arguments],
             cwd=_REPOSITORY,
             env=self.environment(changes),
             stdin=subprocess.DEVNULL,
@@ -70,7 +70,7 @@ class Shell:
         ours, theirs = pty.openpty()
         # Without columns the CDK CLI shows its progress one character a line, megabytes of it.
         termios.tcsetwinsize(theirs, (24, 80))
-        command = [sys.executable, "-m", "deployment", *arguments]
+        command = [sys.executable, "-m", "tools", *arguments]
         typing = subprocess.Popen(
             command, cwd=_REPOSITORY, env=self.environment(changes), stdin=theirs, stdout=theirs, stderr=theirs
         )
@@ -211,7 +211,7 @@ class TestGuards:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are found in /proc")
 def test_interrupted_it_ends_with_everything_it_started(shell: Shell) -> None:
     running = subprocess.Popen(
-        [sys.executable, "-m", "deployment", *_DEPLOY, "--profile", "team"],
+        [sys.executable, "-m", "tools", *_DEPLOY, "--profile", "team"],
         cwd=_REPOSITORY,
         env=shell.environment({}),
         stdout=subprocess.PIPE,

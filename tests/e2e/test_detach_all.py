@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from deployment.__main__ import main as deployment_main
 from local_cloud.environment import without_aws
 from pubsub_client.outputs import Output
 from pubsub_testing.deployment import ProvisioningError
 from tests.e2e.commands import run_pubsub
 from tests.e2e.conftest import FAST, Deployment, deployed
 from tests.e2e.operator import operator, policies, unused_actions
+from tools.__main__ import main as deployment_main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ from local_cloud.environment import without_aws
 
 _REPOSITORY = Path(__file__).parents[2]
 _LEFT_BEHIND = shutil.ignore_patterns(
-    ".*", "node_modules", "cdk.out", "__pycache__", "build", "dist", "*.egg-info", "tests", "bench"
+    ".*", "node_modules", "cdk.out", "__pycache__", "build", "dist", "*.egg-info", "tests", "benchmarks"
 )
 _NO_CACHES = shutil.ignore_patterns("__pycache__", ".*", "cdk.out")
 _INI = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"

@@ -16,7 +16,7 @@ from pycognito.aws_srp import AWSSRP
 from pycognito.exceptions import ForceChangePasswordException
 
 from attachment.nested_sign_in import ClientSecrets
-from pubsub_client.checks.update import update_of
+from pubsub_cli.checks.update import update_of
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import PASSWORD, Deployment, check
 from tests.integration.local_cloud.sent_codes import code_sent_by_email

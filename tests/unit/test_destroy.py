@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from deployment.destroy import kept
 from stacks.settings import read_settings
+from tools.destroy import kept
 
 _POOL, _CLIENT = "eu-west-1_AbCdEfGhI", "1234567890abcdefghijklmnop"
 

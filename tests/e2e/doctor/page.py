@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pubsub_client.checks.document import document
+from pubsub_cli.checks.document import document
 from tests.e2e.doctor.causes import CAUSES, NOT_MADE
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local_cloud.behaviours import BEHAVIOURS
+from local_cloud.patches import BEHAVIOURS
 from local_cloud.process import LocalCloud
 from tests.integration.local_cloud.account import Account
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local_cloud.behaviours import BEHAVIOURS
+from local_cloud.patches import BEHAVIOURS
 from tests.integration.local_cloud.probes import PROBES
 
 if TYPE_CHECKING:
@@ -25,5 +25,5 @@ def test_probe_succeeds_with_every_behaviour(behaviour: str, account: Account) -
 @pytest.mark.parametrize("behaviour", BEHAVIOURS)
 def test_probe_fails_on_ministack_alone(behaviour: str, bare_account: Account) -> None:
     assert not PROBES[behaviour](bare_account), (
-        f"ministack now does this itself: delete local_cloud/behaviours/{behaviour}.py and its probe"
+        f"ministack now does this itself: delete local_cloud/patches/{behaviour}.py and its probe"
     )

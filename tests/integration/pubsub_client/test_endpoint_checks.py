@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pubsub_cli.checks import client_id as client_id_checks
+from pubsub_cli.checks.asked import App, GivenIds
+from pubsub_cli.checks.aws import Aws
+from pubsub_cli.checks.check import Status
+from pubsub_cli.checks.client_id import ClientIdIsUnshared
+from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.endpoint import ClockAgrees, EndpointIsReached, EndpointIsRight
 from pubsub_client import ConnectionState, PubSub
-from pubsub_client.checks import client_id as client_id_checks
-from pubsub_client.checks.asked import App, GivenIds
-from pubsub_client.checks.aws import Aws
-from pubsub_client.checks.check import Status
-from pubsub_client.checks.client_id import ClientIdIsUnshared
-from pubsub_client.checks.context import Context
-from pubsub_client.checks.endpoint import ClockAgrees, EndpointIsReached, EndpointIsRight
 from tests.integration.pubsub_client.conftest import DENIED_CLIENT_ID
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pubsub_client.checks.aws import Aws
-from pubsub_client.checks.command import AwsCommand
-from pubsub_client.checks.update import rewired, update_of
+from pubsub_cli.checks.aws import Aws
+from pubsub_cli.checks.command import AwsCommand
+from pubsub_cli.checks.update import rewired, update_of
 from tests.integration.local_cloud.account import Account
 
 if TYPE_CHECKING:

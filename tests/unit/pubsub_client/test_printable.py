@@ -19,25 +19,25 @@ import typer
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-import deployment.__main__
-import pubsub_client.cli
+import pubsub_cli.commands
+import tools.__main__
+from pubsub_cli.checks.check import Finding, Status, failed, passed, skipped
+from pubsub_cli.checks.identity import PolicyIsAttached
+from pubsub_cli.checks.runner import Result
+from pubsub_cli.commands import options
+from pubsub_cli.commands.checking import Checking
+from pubsub_cli.commands.console import TerminalConsole
+from pubsub_cli.commands.junit import as_junit
+from pubsub_cli.commands.message_line import as_json, as_text
+from pubsub_cli.commands.redrive import _Redrive
+from pubsub_cli.commands.report import Progress
+from pubsub_cli.commands.standard_output import write_line
+from pubsub_cli.commands.subscribe import _tell as tell_of_subscription
+from pubsub_cli.commands.terminal import EscapedStream, EscapingGroup
+from pubsub_cli.commands.told import Told, tell
+from pubsub_cli.operations.failure import not_done
 from pubsub_client import Message, exceptions
 from pubsub_client._printable import one_line, printable
-from pubsub_client.checks.check import Finding, Status, failed, passed, skipped
-from pubsub_client.checks.identity import PolicyIsAttached
-from pubsub_client.checks.runner import Result
-from pubsub_client.cli import options
-from pubsub_client.cli.checking import Checking
-from pubsub_client.cli.console import TerminalConsole
-from pubsub_client.cli.junit import as_junit
-from pubsub_client.cli.message_line import as_json, as_text
-from pubsub_client.cli.redrive import _Redrive
-from pubsub_client.cli.report import Progress
-from pubsub_client.cli.standard_output import write_line
-from pubsub_client.cli.subscribe import _tell as tell_of_subscription
-from pubsub_client.cli.terminal import EscapedStream, EscapingGroup
-from pubsub_client.cli.told import Told, tell
-from pubsub_client.operations.failure import not_done
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -210,7 +210,7 @@ def test_the_reason_of_a_refusal_is_as_it_came() -> None:
 
 
 def test_a_traceback_is_escaped() -> None:
-    program = "from pubsub_client.cli.terminal import escape_output as e; e(); raise ValueError('\\x1b[2J\\u202e')"
+    program = "from pubsub_cli.commands.terminal import escape_output as e; e(); raise ValueError('\\x1b[2J\\u202e')"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert "ValueError: \\u001b[2J\\u202e" in done.stderr
     assert _steers(done.stderr) == set()
@@ -237,7 +237,7 @@ class TestCommands:
         ],
         ids=["a value", "an option", "a command", "an option of the group", "an argument", "an error"],
     )
-    @pytest.mark.parametrize("program", [pubsub_client.cli, deployment.__main__], ids=["pubsub", "deployment"])
+    @pytest.mark.parametrize("program", [pubsub_cli.commands, tools.__main__], ids=["pubsub", "tools"])
     def test_what_is_wrong_is_shown_escaped(
         self, program: Any, arguments: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -251,8 +251,6 @@ class TestCommands:
         assert error.text
         assert _steers(error.text) == set()
 
-    @pytest.mark.parametrize(
-        "application", [pubsub_client.cli.app, deployment.__main__.app], ids=["pubsub", "deployment"]
-    )
+    @pytest.mark.parametrize("application", [pubsub_cli.commands.app, tools.__main__.app], ids=["pubsub", "tools"])
     def test_every_program_escapes(self, application: typer.Typer) -> None:
         assert application.info.cls is EscapingGroup

@@ -15,10 +15,10 @@ import botocore.session
 import pytest
 from ministack.core import iam_evaluator
 
-from pubsub_client.policies.decision import Outcome, decide
-from pubsub_client.policies.document import Policy
-from pubsub_client.policies.facts import Facts
-from pubsub_client.policies.request import Request
+from pubsub_cli.iam.decision import Outcome, decide
+from pubsub_cli.iam.document import Policy
+from pubsub_cli.iam.facts import Facts
+from pubsub_cli.iam.request import Request
 from stacks.settings import Settings
 from tests.unit.stacks.conftest import IDENTITIES, USERS, Template
 

@@ -1,0 +1,49 @@
+"""What every benchmark tells beside its own figures: the machine, and where the figures are kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from tools.cdk_cli import REPOSITORY
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_RESULTS = REPOSITORY / ".local" / "bench"
+
+console = Console(highlight=False)
+if not console.is_terminal:
+    console.width = 120
+
+
+def empty_directory(name: str) -> Path:
+    """Return a directory for the logs of a benchmark's embedded cloud; those of its last run are gone."""
+    directory = _RESULTS / name
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    return directory
+
+
+def save(name: str, figures: dict[str, Any]) -> None:
+    """Write the figures with machine and date as JSON, and say where and on which machine."""
+    gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    machine = {
+        "cores": os.cpu_count(),
+        "memoryGiB": round(gib),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+    date = datetime.now(UTC).isoformat(timespec="seconds")
+    file = _RESULTS / f"{name}.json"
+    file.write_text(json.dumps({"date": date, "machine": machine, **figures}, indent=2) + "\n")
+    print(
+        f"{machine['cores']} cores, {machine['memoryGiB']} GiB, {machine['system']}, Python {machine['python']}; "
+        f"every figure is in {file}"
+    )

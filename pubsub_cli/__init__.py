@@ -1,0 +1,1 @@
+"""The operator tool, command ``pubsub``: it checks, repairs and operates a deployment."""

@@ -1,0 +1,237 @@
+"""The operator's way to AWS: one boto3 session, one client a service, one endpoint if given."""
+
+from __future__ import annotations
+
+import json
+import os
+import reprlib
+import shlex
+from functools import cached_property
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Literal
+
+from botocore import UNSIGNED, xform_name
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+
+from pubsub_cli.checks.check import CouldNotRunError
+from pubsub_cli.checks.unknown_members import merge_unknown
+from pubsub_client._sdk_session import region_of_environment, sdk_session
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from botocore.awsrequest import AWSResponse
+    from botocore.model import OperationModel
+    from types_boto3_cloudformation import CloudFormationClient
+    from types_boto3_cognito_identity import CognitoIdentityClient
+    from types_boto3_cognito_idp import CognitoIdentityProviderClient
+    from types_boto3_iam import IAMClient
+    from types_boto3_iot import IoTClient
+    from types_boto3_kms import KMSClient
+    from types_boto3_lambda import LambdaClient
+    from types_boto3_logs import CloudWatchLogsClient
+    from types_boto3_sqs import SQSClient
+    from types_boto3_ssm import SSMClient
+    from types_boto3_stepfunctions import SFNClient
+    from types_boto3_sts import STSClient
+
+
+_Service = Literal[
+    "apigatewayv2",
+    "cloudformation",
+    "cognito-identity",
+    "cognito-idp",
+    "events",
+    "iam",
+    "iot",
+    "kms",
+    "lambda",
+    "logs",
+    "sqs",
+    "ssm",
+    "stepfunctions",
+    "sts",
+]
+"""What the checks ask."""
+
+
+_MAKE_UPDATES = ("DescribeIdentityPool", "DescribeUserPool", "DescribeUserPoolClient", "GetUserPoolMfaConfig")
+"""Operations whose answers updates are made of. What the SDK does not know of them would be reset, so it is kept."""
+
+
+class UnreadableAnswerError(BotoCoreError):
+    """Something on the way to AWS answers in its place: a proxy, a login page."""
+
+    fmt = "{answer}, which is no JSON"
+
+
+class Aws:
+    """Clients made when first used.
+
+    Args:
+        profile: a profile of the AWS configuration; None is boto3's own choice.
+        region: the region; None is that of the environment, or else the profile's.
+        endpoint_url: where every service answers; None is AWS itself, or ``AWS_ENDPOINT_URL``.
+
+    Raises:
+        CouldNotRunError: the endpoint is no URL.
+        botocore.exceptions.ProfileNotFound: there is no such profile.
+    """
+
+    def __init__(self, profile: str | None = None, region: str | None = None, endpoint_url: str | None = None) -> None:
+        if endpoint_url is not None and not endpoint_url.startswith(("http://", "https://")):
+            raise CouldNotRunError(f"--endpoint-url: {endpoint_url!r} given; allowed: http://... or https://...")
+        named = region or _region_unknown_to_boto3()
+        self.cli_options = "".join(
+            f" --{name} {shlex.quote(value)}"
+            for name, value in (("profile", profile), ("region", named), ("endpoint-url", endpoint_url))
+            if value
+        )
+        """The options that make a command go where this run went; empty where the environment says it."""
+        self._session = sdk_session(profile, region)
+        self._session.events.register("before-call", self._asked)
+        self._session.events.register("after-call", self._answered)
+        self.endpoint_url = endpoint_url
+        self.last_answer: str | None = None
+        """Which operation was called last, and what AWS answered: for answers that nobody expected."""
+
+    def forget_answer(self) -> None:
+        """Begin something whose answers are not those of before."""
+        self.last_answer = None
+
+    def _asked(self, model: OperationModel, **_: Any) -> None:
+        self.last_answer = model.name
+
+    def _answered(self, http_response: AWSResponse, parsed: dict[str, Any], model: OperationModel, **_: Any) -> None:
+        """Keep the answer; boto3 takes one that is no JSON for one without members, which says something else.
+
+        Raises:
+            UnreadableAnswerError: it is no JSON, and should be.
+        """
+        answer = {name: value for name, value in parsed.items() if name != "ResponseMetadata"}
+        self.last_answer = f"{model.name} answered {http_response.status_code} {reprlib.repr(answer)}"
+        speaks_json = model.service_model.protocol in ("json", "rest-json") and not model.has_streaming_output
+        if speaks_json and http_response.raw and http_response.content:
+            try:
+                document = json.loads(http_response.content)
+            except ValueError:
+                body = reprlib.repr(http_response.text)
+                self.last_answer = f"{model.name} answered {http_response.status_code} {body}"
+                raise UnreadableAnswerError(answer=self.last_answer) from None
+            if model.name in _MAKE_UPDATES and http_response.status_code == HTTPStatus.OK:
+                merge_unknown(document, parsed, model.output_shape)
+
+    @property
+    def region(self) -> str | None:
+        """The region in effect."""
+        return self._session.region_name
+
+    def own_endpoint_url(self, service: _Service) -> str | None:
+        """Return where a service answers, ending in a slash, if options or environment lead elsewhere than AWS does."""
+        aws_alone = Config(ignore_configured_endpoint_urls=True)  # type: ignore[call-arg]
+        used, of_aws = (
+            self._session.client(service, endpoint_url=url, config=config).meta.endpoint_url
+            for url, config in ((self.endpoint_url, None), (None, aws_alone))
+        )
+        return None if used == of_aws else f"{used.rstrip('/')}/"
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether there are credentials at all, good or not.
+
+        Raises:
+            botocore.exceptions.BotoCoreError: the profile's way to credentials fails.
+        """
+        return self._session.get_credentials() is not None
+
+    def call(self, service: str, operation: str, parameters: Mapping[str, Any]) -> None:
+        """Call an operation by its name in the API.
+
+        Raises:
+            botocore.exceptions.ClientError: AWS refuses.
+        """
+        client = self._session.client(service, endpoint_url=self.endpoint_url)  # type: ignore[call-overload]
+        getattr(client, xform_name(operation))(**parameters)
+
+    @cached_property
+    def cloudformation(self) -> CloudFormationClient:
+        """AWS CloudFormation."""
+        return self._session.client("cloudformation", endpoint_url=self.endpoint_url)
+
+    @cached_property
+    def user_pools(self) -> CognitoIdentityProviderClient:
+        """Amazon Cognito user pools."""
+        return self._session.client("cognito-idp", endpoint_url=self.endpoint_url)
+
+    @cached_property
+    def identity_pools(self) -> CognitoIdentityClient:
+        """Amazon Cognito identity pools."""
+        return self._session.client("cognito-identity", endpoint_url=self.endpoint_url)
+
+    @cached_property
+    def identity_pools_unsigned(self) -> CognitoIdentityClient:
+        """Amazon Cognito identity pools, asked as a front end asks: with a user's token and no AWS credentials."""
+        config = Config(signature_version=UNSIGNED)
+        return self._session.client("cognito-identity", endpoint_url=self.endpoint_url, config=config)
+
+    @cached_property
+    def iam(self) -> IAMClient:
+        """AWS Identity and Access Management."""
+        return self._session.client("iam", endpoint_url=self.endpoint_url)
+
+    @cached_property
+    def iot(self) -> IoTClient:
+        """AWS IoT's control plane."""
+        return self._session.client("iot", endpoint_url=self.endpoint_url)
+
+    @cached_property
+    def apis(self) -> Any:
+        """Amazon API Gateway's HTTP APIs."""
+        return self._session.client("apigatewayv2", endpoint_url=self.endpoint_url)
+
+    @cached_property
+    def events(self) -> Any:
+        """Amazon EventBridge."""
+        return self._session.client("events", endpoint_url=self.endpoint_url)
+
+    @cached_property
+    def kms(self) -> KMSClient:
+        """AWS Key Management Service."""
+        return self._session.client("kms", endpoint_url=self.endpoint_url)
+
+    @cached_property
+    def functions(self) -> LambdaClient:
+        """AWS Lambda."""
+        return self._session.client("lambda", endpoint_url=self.endpoint_url)
+
+    @cached_property
+    def logs(self) -> CloudWatchLogsClient:
+        """Amazon CloudWatch Logs."""
+        return self._session.client("logs", endpoint_url=self.endpoint_url)
+
+    @cached_property
+    def queues(self) -> SQSClient:
+        """Amazon SQS."""
+        return self._session.client("sqs", endpoint_url=self.endpoint_url)
+
+    @cached_property
+    def ssm(self) -> SSMClient:
+        """AWS Systems Manager."""
+        return self._session.client("ssm", endpoint_url=self.endpoint_url)
+
+    @cached_property
+    def state_machines(self) -> SFNClient:
+        """AWS Step Functions."""
+        return self._session.client("stepfunctions", endpoint_url=self.endpoint_url)
+
+    @cached_property
+    def sts(self) -> STSClient:
+        """AWS Security Token Service."""
+        return self._session.client("sts", endpoint_url=self.endpoint_url)
+
+
+def _region_unknown_to_boto3() -> str | None:
+    """Return what only ``AWS_REGION`` names: commands name it too, for the AWS CLI's version 1 does not read it."""
+    region = region_of_environment()
+    return None if region == os.environ.get("AWS_DEFAULT_REGION") else region

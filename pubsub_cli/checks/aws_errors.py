@@ -1,0 +1,111 @@
+"""What an error of AWS, or of the way there, means: a finding with a cause and a fix, or the end of the run."""
+
+from __future__ import annotations
+
+import http.client
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    InvalidConfigError,
+    InvalidMaxRetryAttemptsError,
+    InvalidRegionError,
+    InvalidRetryConfigurationError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    UnknownCredentialError,
+)
+
+from pubsub_cli.checks.check import CouldNotRunError, Finding, Status, failed
+from pubsub_cli.checks.clock import set_clock_command
+from pubsub_client._sdk_credentials import SSO_ENDED, sso_login_advice
+from pubsub_client._sdk_session import UnusableConfigurationError
+
+if TYPE_CHECKING:
+    from pubsub_cli.checks.aws import Aws
+
+AWS_ERRORS = (ClientError, BotoCoreError, OSError, http.client.HTTPException)
+"""What a call to AWS may raise."""
+
+_NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError)
+_MISCONFIGURED = (
+    InvalidConfigError,
+    InvalidMaxRetryAttemptsError,
+    InvalidRegionError,
+    InvalidRetryConfigurationError,
+    UnknownCredentialError,
+    UnusableConfigurationError,
+)
+_CREDENTIALS_REFUSED = {
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+}
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
+_CLOCK_IS_OFF = ("Signature expired", "Signature not yet current")
+# https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+_THROTTLED = {
+    "LimitExceededException",
+    "RequestLimitExceeded",
+    "SlowDown",
+    "TooManyRequestsException",
+}
+_NOT_PERMITTED = {"AccessDenied", "AccessDeniedException", "UnauthorizedException", "UnauthorizedOperation"}
+
+
+def is_not_permitted(error: ClientError) -> bool:
+    """Tell whether AWS has refused a call for want of a permission."""
+    return error.response["Error"]["Code"] in _NOT_PERMITTED
+
+
+def explain(error: Exception, aws: Aws, subject: str) -> Finding:
+    """Return what one of :data:`AWS_ERRORS` means.
+
+    Args:
+        error: what was raised.
+        aws: the way to AWS it was raised on.
+        subject: the resource to name where the error names none.
+
+    Raises:
+        CouldNotRunError: no credentials, none that AWS accepts, an unusable AWS configuration, no region, or a clock
+            that is off: nothing else will do better.
+    """
+    if isinstance(error, _NO_CREDENTIALS):
+        raise CouldNotRunError(f"{error}: give credentials by --profile or the environment") from error
+    if isinstance(error, SSO_ENDED):
+        raise CouldNotRunError(sso_login_advice(error, aws.cli_options)) from error
+    if isinstance(error, NoRegionError):
+        raise CouldNotRunError("no region: give --region or AWS_REGION") from error
+    if isinstance(error, _MISCONFIGURED) or _names_a_file(error):
+        raise CouldNotRunError(f"the AWS configuration cannot be used: {error}") from error
+    if isinstance(error, ClientError):
+        return _from_aws(error)
+    cause = f"{type(error).__name__}: {error}"
+    return failed(cause, resource=subject, fix="See whether AWS can be reached from here.")
+
+
+def _names_a_file(error: Exception) -> bool:
+    """Tell whether it is about a file of the configuration, such as a token's, and not about the network."""
+    return isinstance(error, OSError) and error.filename is not None
+
+
+def _from_aws(error: ClientError) -> Finding:
+    code = error.response["Error"]["Code"]
+    message = error.response["Error"].get("Message", "")
+    cause = f"{error.operation_name} answered {code}: {message}"
+    if any(words in message for words in _CLOCK_IS_OFF):
+        raise CouldNotRunError(f"this machine's clock is off, set it: {set_clock_command()} ({cause})") from error
+    if code in _CREDENTIALS_REFUSED:
+        raise CouldNotRunError(f"the AWS credentials are not accepted: {cause}") from error
+    if code in _THROTTLED or "Throttl" in code:
+        return Finding(Status.UNKNOWN, cause=cause, resource=error.operation_name, fix="Run it again in a while.")
+    if code in _NOT_PERMITTED:
+        fix = f"Run it with credentials that may call {error.operation_name}."
+        return Finding(Status.UNKNOWN, cause=cause, resource=error.operation_name, fix=fix)
+    return failed(cause, resource=error.operation_name, fix="See what the message says.")

@@ -1,0 +1,131 @@
+"""Every check, in the order in which they are run, and which of them a run lists."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pubsub_cli.checks.app_clients import AppClientSignsIn, NestedSignInIsWired
+from pubsub_cli.checks.app_settings import FiguresFit, PackagesMatch, TopicsAreUsable
+from pubsub_cli.checks.authorization import CredentialsAreGiven, GroupRolesHoldThePolicies, RoleHoldsThePolicies
+from pubsub_cli.checks.check import Need
+from pubsub_cli.checks.client_id import ClientIdIsUnshared
+from pubsub_cli.checks.concurrency import ConcurrencySuffices
+from pubsub_cli.checks.configuration import OutputsAreComplete, TokenIsGood
+from pubsub_cli.checks.connection import GroupUsersConnect, UserConnects, UserSubscribes
+from pubsub_cli.checks.endpoint import ClockAgrees, EndpointIsReached, EndpointIsRight
+from pubsub_cli.checks.functions import OtherFunctionsCanRun, SignInFunctionsCanRun
+from pubsub_cli.checks.identity import IdentityIsGiven, IdentityIsSignedIn, PolicyIsAttached, PolicyIsOnIdentities
+from pubsub_cli.checks.iot_policy_permissions import PolicyAllows
+from pubsub_cli.checks.log_groups import LogGroupsExist
+from pubsub_cli.checks.mac_key import MacKeyIsUsable
+from pubsub_cli.checks.messages import MessageComesBack, RoundTrips
+from pubsub_cli.checks.parameters import ParametersAreValid
+from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens, NothingIsLeftOver, PolicyExists, TriggerIsWired
+from pubsub_cli.checks.refusals import (
+    ControlPlaneIsRefused,
+    GuestIsRefused,
+    OtherTopicsAreRefused,
+    UnattachedIdentityIsRefused,
+    UnsignedSocketIsRefused,
+)
+from pubsub_cli.checks.retry_queue import NoDeadLetters, QueuesAreThere, WorkerIsFed
+from pubsub_cli.checks.role_mapping import MappingGivesARole
+from pubsub_cli.checks.role_permissions import RoleAllows
+from pubsub_cli.checks.role_trust import RoleTrustsThePool
+from pubsub_cli.checks.self_attach import SelfAttachRepairs, UnsignedSelfAttachIsRefused
+from pubsub_cli.checks.self_attach_route import SelfAttachRouteWorks
+from pubsub_cli.checks.sign_in import RepeatSignInIsQuick, UserCanSignIn, UserSignsIn
+from pubsub_cli.checks.sweep import SchedulesAreEnabled, StateMachinesAreActive
+from pubsub_cli.checks.trigger import FunctionsMayAttach, PoolMayInvoke, TriggerIsAsDeployed
+from pubsub_cli.checks.trigger_log import TriggerWorks
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from pubsub_cli.checks.check import Check
+
+CHECKS: tuple[type[Check], ...] = (
+    OutputsAreComplete,
+    TokenIsGood,
+    TopicsAreUsable,
+    FiguresFit,
+    PackagesMatch,
+    EndpointIsRight,
+    EndpointIsReached,
+    ClockAgrees,
+    PolicyExists,
+    IdentityPoolTakesTokens,
+    AppClientSignsIn,
+    TriggerIsWired,
+    SignInFunctionsCanRun,
+    PoolMayInvoke,
+    TriggerIsAsDeployed,
+    LogGroupsExist,
+    ConcurrencySuffices,
+    FunctionsMayAttach,
+    MacKeyIsUsable,
+    ParametersAreValid,
+    NestedSignInIsWired,
+    SelfAttachRouteWorks,
+    NothingIsLeftOver,
+    UserCanSignIn,
+    UserSignsIn,
+    TriggerWorks,
+    IdentityIsGiven,
+    IdentityIsSignedIn,
+    PolicyIsOnIdentities,
+    PolicyIsAttached,
+    RepeatSignInIsQuick,
+    RoleHoldsThePolicies,
+    GroupRolesHoldThePolicies,
+    MappingGivesARole,
+    RoleTrustsThePool,
+    CredentialsAreGiven,
+    RoleAllows,
+    PolicyAllows,
+    UserConnects,
+    UserSubscribes,
+    MessageComesBack,
+    RoundTrips,
+    GroupUsersConnect,
+    ClientIdIsUnshared,
+    GuestIsRefused,
+    UnsignedSocketIsRefused,
+    UnattachedIdentityIsRefused,
+    OtherTopicsAreRefused,
+    SelfAttachRepairs,
+    UnsignedSelfAttachIsRefused,
+    ControlPlaneIsRefused,
+    QueuesAreThere,
+    NoDeadLetters,
+    OtherFunctionsCanRun,
+    WorkerIsFed,
+    StateMachinesAreActive,
+    SchedulesAreEnabled,
+)
+
+_OPTIONS = frozenset({Need.GIVEN_TOKEN, Need.CLIENT_ID, Need.PACKAGE_JSON, Need.FIGURES})
+SMOKE_TELLS = frozenset({Need.PROBE})
+"""What `pubsub smoke` tells is wanting, where it is; checks that want anything else are not listed then."""
+DOCTOR_TELLS = frozenset(Need) - _OPTIONS - {Need.PROBE, Need.TRIES}
+"""What `pubsub doctor` tells is wanting."""
+
+
+def listed(has: Collection[Need], tells: Collection[Need], only: Collection[str] = ()) -> list[type[Check]]:
+    """Return the checks of a run, in their order.
+
+    Args:
+        has: what the run has.
+        tells: what it tells to be wanting.
+        only: ids; with any, only these checks and those they rest on.
+    """
+    wanted = with_grounds({check for check in CHECKS if check.id in only}) if only else set(CHECKS)
+    return [check for check in CHECKS if check in wanted and check.needs <= {*has, *tells}]
+
+
+def with_grounds(checks: Collection[type[Check]]) -> set[type[Check]]:
+    """Return the checks, and all that they rest on."""
+    wanted = set(checks)
+    for check in reversed(CHECKS):
+        wanted |= set(check.rests_on) if check in wanted else set()
+    return wanted

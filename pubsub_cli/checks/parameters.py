@@ -1,0 +1,163 @@
+"""Do the Systems Manager parameters that the functions read hold what the deployment put there?"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+from pubsub_cli.checks.check import Check, Finding, Group, Need, failed, passed
+from pubsub_cli.checks.command import AwsCommand, PubSubCommand
+from pubsub_cli.checks.configuration import OutputsAreComplete
+from pubsub_cli.checks.deployed_functions import SIGN_IN_PARTS, Part, functions_of
+from pubsub_cli.checks.provisioning import login_of
+from pubsub_cli.checks.restoring import RESTORE
+from pubsub_cli.checks.stack_resources import named
+from pubsub_client.outputs import Output
+
+if TYPE_CHECKING:
+    from pubsub_cli.checks.check import Fix
+    from pubsub_cli.checks.context import Context
+
+_ON, _OFF = "on", "off"
+_MEMBERS = ("userPoolProvider", "internalClientId", "identityPoolId")
+
+
+class ParametersAreValid(Check):
+    """The pause parameter says `on`, and the configuration of the nested sign-in names this deployment's pools.
+
+    Functions that attach read the pause parameter first: without it they attach nothing, and `pubsub detach --all`
+    sets it to `off`, so that the policy is not attached again. Trigger, challenge and worker read the pools and the
+    internal app client from the other parameter, which a stack with the setting `attachment: self-attach` does not
+    have. PS117 checks whether these exist.
+    """
+
+    id = "PS126"
+    group = Group.PROVISIONING
+    title = "attachment is not paused, and its parameters are valid"
+    rests_on = (OutputsAreComplete,)
+    needs = frozenset({Need.OPERATOR, Need.STACK})
+
+    async def run(self, context: Context) -> Finding:
+        """Read both parameters in one call."""
+        return await asyncio.to_thread(_look, context)
+
+
+def _look(context: Context) -> Finding:
+    pause = named(context, "AWS::SSM::Parameter", "AttachingSwitch")
+    configuration = named(context, "AWS::SSM::Parameter", "SignInAttachmentConfiguration")
+    names = [each for each in (pause, configuration) if each]
+    parameters = context.aws.ssm.get_parameters(Names=names)["Parameters"] if names else []
+    values = {each["Name"]: each["Value"] for each in parameters}
+    context.parameters = values
+    if pause is None or (configuration is None and context.attaches_at_sign_in):
+        return failed(
+            f"The template of stack {context.stack} lacks a parameter that the functions read.",
+            resource=context.stack,
+            fix="Deploy it again with this version: cdk deploy",
+        )
+    if wrong := _wrong_pause(context, pause, values.get(pause)):
+        return wrong
+    if configuration and (wrong := _wrong_configuration(context, configuration, values.get(configuration))):
+        return wrong
+    return passed(", ".join(names))
+
+
+def _wrong_pause(context: Context, name: str, value: str | None) -> Finding | None:
+    if value == _ON:
+        return None
+    if value == _OFF:
+        return failed(
+            f"Attachment is paused ({name} is off), as `pubsub detach --all` leaves it: no sign-in, no self-attach and "
+            "no sweep attaches the policy.",
+            resource=name,
+            fix=[
+                "To attach the policy again; functions notice this within half a minute:",
+                PubSubCommand(("sweep", "--stack", context.stack, "--resume")),
+            ],
+        )
+    found = "does not exist" if value is None else f"is {value!r}, neither on nor off"
+    how = {"Type": "String"} if value is None else {"Overwrite": True}
+    return failed(
+        f"The pause parameter {name} {found}: no sign-in, no self-attach and no sweep attaches the policy.",
+        resource=name,
+        fix=AwsCommand("ssm", "PutParameter", {"Name": name, **how, "Value": _ON}, safe=True),
+    )
+
+
+def _wrong_configuration(context: Context, name: str, value: str | None) -> Finding | None:
+    if value is None:
+        return failed(
+            f"The parameter {name} does not exist: the trigger does not know its pools and does not attach the policy.",
+            resource=name,
+            fix=_put(context, name, {}),
+        )
+    configuration = _parse(value)
+    if missing := [each for each in _MEMBERS if not configuration.get(each)]:
+        return failed(
+            f"The parameter {name} lacks {', '.join(missing)}: the trigger does not know its pools and does "
+            "not attach the policy.",
+            resource=name,
+            fix=_put(context, name, configuration, overwrite=True),
+        )
+    provider = login_of(context)
+    if configuration["userPoolProvider"] != provider:
+        return failed(
+            f"The parameter {name} names the user pool {configuration['userPoolProvider']}, not {provider}: the "
+            "identity pool refuses the tokens of the nested sign-in, and the policy is not attached.",
+            resource=name,
+            fix=_put(context, name, {**configuration, "userPoolProvider": provider}, overwrite=True),
+        )
+    return None
+
+
+def _parse(value: str) -> dict[str, Any]:
+    """Return the parameter's members; none if it is no JSON object."""
+    try:
+        configuration = json.loads(value)
+    except ValueError:
+        return {}
+    return configuration if isinstance(configuration, dict) else {}
+
+
+def _put(context: Context, name: str, known: dict[str, Any], *, overwrite: bool = False) -> Fix:
+    """Return the command that writes the parameter as the stack did, with the members that are right as they are.
+
+    Functions read it again within 30 seconds, and keep the last value that they could read.
+    """
+    client_id = known.get("internalClientId") or _internal_client(context)
+    if client_id is None:
+        return RESTORE
+    configuration = {
+        "userPoolProvider": login_of(context),
+        "identityPoolId": context.output(Output.IDENTITY_POOL_ID),
+        **{key: value for key, value in known.items() if value},
+        "internalClientId": client_id,
+    }
+    how = {"Overwrite": True} if overwrite else {"Type": "String"}
+    put = AwsCommand("ssm", "PutParameter", {"Name": name, **how, "Value": json.dumps(configuration)}, safe=True)
+    if not overwrite:
+        return put
+    return [
+        put,
+        *(
+            AwsCommand(
+                "lambda",
+                "UpdateFunctionConfiguration",
+                # Another environment makes the function read the parameter anew.
+                {
+                    "FunctionName": each.name,
+                    "Environment": {"Variables": {**each.environment, "INTERNAL_CLIENT_ID": client_id}},
+                },
+                safe=True,
+            )
+            for each in functions_of(context, SIGN_IN_PARTS | {Part.WORKER})
+            if each.configuration
+        ),
+    ]
+
+
+def _internal_client(context: Context) -> str | None:
+    """Return the internal app client: the one that the functions were told of since the deployment, or the stack's."""
+    told = (each.environment.get("INTERNAL_CLIENT_ID") for each in functions_of(context, {Part.TRIGGER}))
+    return next(filter(None, told), None) or named(context, "AWS::Cognito::UserPoolClient", "InternalClient")

@@ -1,0 +1,63 @@
+"""Do the roles of signed-in users trust the identity pool?"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+from pubsub_cli.checks.check import Check, Finding, Group, failed, passed
+from pubsub_cli.checks.command import AwsCommand
+from pubsub_cli.checks.role_mapping import MappingGivesARole
+from pubsub_cli.iam.facts import signed_in_user
+from pubsub_cli.iam.role import role_name
+from pubsub_cli.iam.trust import why_not_trusted, with_trust
+from pubsub_client.outputs import Output
+
+if TYPE_CHECKING:
+    from pubsub_cli.checks.context import Context
+    from pubsub_cli.checks.roles_in_use import RoleInUse
+
+
+class RoleTrustsThePool(Check):
+    """The role that signed-in users get trusts this identity pool, and its signed-in users.
+
+    A role's trust policy names Cognito's service, the identity pool (`aud`), and whether its users have signed in
+    (`amr`). Where it names another pool or guests, the identity pool gives no credentials of the role.
+    """
+
+    id = "PS305"
+    group = Group.AUTHORIZATION
+    title = "the role trusts the identity pool's signed-in users"
+    rests_on = (MappingGivesARole,)
+
+    async def run(self, context: Context) -> Finding:
+        """Read the trust policies of the roles."""
+        for role in context.roles:
+            if finding := await asyncio.to_thread(_look, context, role):
+                return finding
+        return passed(", ".join(role_name(role.arn) for role in context.roles))
+
+
+def _look(context: Context, role: RoleInUse) -> Finding | None:
+    name, region = role_name(role.arn), context.output(Output.REGION)
+    pool_id = context.output(Output.IDENTITY_POOL_ID)
+    document: Any = context.aws.iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
+    facts = signed_in_user(
+        region, pool_id, user_pool_id=context.output(Output.USER_POOL_ID), identity_id=context.known_identity_id
+    )
+    why = why_not_trusted(document, region, facts)
+    if why is None:
+        return None
+    ours = context.given is None
+    right = with_trust(document, region, pool_id, alone=ours)
+    parameters = {"RoleName": name, "PolicyDocument": json.dumps(right, separators=(",", ":"))}
+    return failed(
+        f"{role.who} ({name}) does not trust the signed-in users of identity pool {pool_id}: its trust policy {why}. "
+        "So the identity pool gives no AWS credentials, and nothing can be signed for AWS IoT.",
+        resource=role.arn,
+        # What it says of others stays; only a statement that denies is somebody's decision.
+        fix=f"Take out of the trust policy of {name} what denies it"
+        if why_not_trusted(right, region, facts)
+        else AwsCommand("iam", "UpdateAssumeRolePolicy", parameters, safe=ours),
+    )

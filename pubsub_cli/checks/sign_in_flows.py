@@ -1,0 +1,65 @@
+"""How users may sign in with an app client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types_boto3_cognito_idp.type_defs import UserPoolClientTypeTypeDef
+
+    from pubsub_cli.checks.aws import Aws
+
+SRP, REFRESH, CUSTOM = "ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_CUSTOM_AUTH"
+_CHOICE = "ALLOW_USER_AUTH"
+# What an app client allows that names no flow, and one that names flows in the old form, which restrict nothing
+# https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateUserPoolClient.html
+_DEFAULT_FLOWS = {SRP, REFRESH, CUSTOM}
+_CUSTOM_ONLY = "CUSTOM_AUTH_FLOW_ONLY"
+_NEW_NAMES = {
+    "ADMIN_NO_SRP_AUTH": "ALLOW_ADMIN_USER_PASSWORD_AUTH",
+    "USER_PASSWORD_AUTH": "ALLOW_USER_PASSWORD_AUTH",
+    _CUSTOM_ONLY: CUSTOM,
+}
+_PAGES = {"code", "implicit"}
+
+
+def describe_client(aws: Aws, user_pool: str, client_id: str) -> UserPoolClientTypeTypeDef | None:
+    """Return an app client; None if there is none.
+
+    Raises:
+        botocore.exceptions.ClientError: it may not be read.
+    """
+    try:
+        answer = aws.user_pools.describe_user_pool_client(UserPoolId=user_pool, ClientId=client_id)
+    except aws.user_pools.exceptions.ResourceNotFoundException:
+        return None
+    return answer["UserPoolClient"]
+
+
+def flows(client: UserPoolClientTypeTypeDef) -> set[str]:
+    """Return the flows that an app client allows, by their new names, which an update does not take beside old ones."""
+    named: set[str] = set(client.get("ExplicitAuthFlows", []))
+    if any(each.startswith("ALLOW_") for each in named):
+        return named
+    allowed = {REFRESH, CUSTOM} if _CUSTOM_ONLY in named else _DEFAULT_FLOWS
+    return allowed | {_NEW_NAMES[each] for each in named}
+
+
+def missing_flows(client: UserPoolClientTypeTypeDef) -> list[str]:
+    """Return the flows that Amplify signs in with and an app client does not allow.
+
+    ``ALLOW_USER_AUTH`` covers SRP
+    (https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UserPoolClientType.html); a client
+    that rotates refresh tokens does not name the flow that renews
+    (https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-refresh-token.html).
+    """
+    allowed = flows(client)
+    rotates = client.get("RefreshTokenRotation", {}).get("Feature") == "ENABLED"
+    covered = {SRP} if _CHOICE in allowed else set()
+    wanted = {SRP} if rotates else {SRP, REFRESH}
+    return sorted(wanted - allowed - covered)
+
+
+def has_pages(client: UserPoolClientTypeTypeDef) -> bool:
+    """Tell whether users may sign in on Cognito's own pages, whatever flows the client allows."""
+    return bool(client.get("AllowedOAuthFlowsUserPoolClient") and _PAGES & {*client.get("AllowedOAuthFlows", [])})

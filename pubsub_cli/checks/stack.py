@@ -1,0 +1,82 @@
+"""The stack's outputs, which tell everything else about a deployment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError
+
+from pubsub_cli.checks.check import CouldNotRunError
+from pubsub_client.outputs import OPTIONAL_OUTPUTS, SIGN_IN_OUTPUTS, Output, attaches_at_sign_in
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from types_boto3_cloudformation.type_defs import StackTypeDef
+
+    from pubsub_cli.checks.aws import Aws
+
+
+def describe_stack(aws: Aws, stack: str) -> StackTypeDef | None:
+    """Return what CloudFormation tells of a stack; None if there is none.
+
+    Raises:
+        CouldNotRunError: AWS cannot be reached.
+        botocore.exceptions.ClientError: it may not be asked.
+    """
+    cloudformation = aws.cloudformation
+    try:
+        return cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+    except cloudformation.exceptions.ClientError as error:
+        # CloudFormation has no error code of its own for a stack that does not exist.
+        if "does not exist" in error.response["Error"].get("Message", ""):
+            return None
+        raise
+    except (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError) as error:
+        raise CouldNotRunError(f"AWS cannot be reached: {error}") from error
+
+
+def outputs_of(stack: StackTypeDef) -> dict[str, str]:
+    """Return a stack's outputs by name."""
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+def read_outputs(aws: Aws, stack: str) -> dict[str, str]:
+    """Return the outputs, by name, of a stack that must be there.
+
+    Raises:
+        CouldNotRunError: there is no such stack, or AWS cannot be reached.
+        botocore.exceptions.ClientError: it may not be asked.
+    """
+    found = describe_stack(aws, stack)
+    if found is None:
+        raise CouldNotRunError(
+            f"there is no stack {stack} in {aws.region}: deploy it with `cdk deploy`, "
+            "or name another with --stack, --environment, --region or --profile"
+        )
+    return outputs_of(found)
+
+
+def read_complete_outputs(aws: Aws, stack: str) -> dict[str, str]:
+    """Return the stack's outputs by name, every one of the contract among them.
+
+    Raises:
+        CouldNotRunError: there is no such stack, it lacks an output, or AWS cannot be reached.
+    """
+    outputs = read_outputs(aws, stack)
+    if missing := missing_outputs(outputs):
+        raise CouldNotRunError(
+            f"stack {stack} does not have the outputs {', '.join(missing)}: deploy it again with this version"
+        )
+    return outputs
+
+
+def missing_outputs(outputs: Mapping[str, str]) -> list[Output]:
+    """Return which outputs of the contract are not there or are empty.
+
+    A stack may be of an older version: without state machines, and if it attaches at sign-in without self-attach.
+    """
+    older = {Output.SWEEP_STATE_MACHINE_ARN, Output.LEAVE_STATE_MACHINE_ARN, Output.AUTH_CHALLENGE_FUNCTION_NAME}
+    optional = OPTIONAL_OUTPUTS | older
+    optional |= {Output.SELF_ATTACH_URL} if attaches_at_sign_in(outputs) else SIGN_IN_OUTPUTS
+    return [name for name in Output if name not in optional and not outputs.get(name)]

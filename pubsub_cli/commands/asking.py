@@ -1,0 +1,23 @@
+"""Whether somebody is there to be asked."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from pubsub_cli.checks.check import CouldNotRunError
+
+
+def check_may_ask(*, yes: bool, otherwise: str = "give --yes") -> None:
+    """Check that what would be asked is either answered beforehand or can be asked.
+
+    Args:
+        yes: it is answered beforehand.
+        otherwise: what answers it.
+
+    Raises:
+        CouldNotRunError: there is no terminal, or ``CI`` is set, and it is not answered.
+    """
+    if yes or (sys.stdin.isatty() and sys.stdout.isatty() and not os.environ.get("CI")):
+        return
+    raise CouldNotRunError(f"nobody is there to be asked (no terminal, or CI is set): {otherwise}")

@@ -1,0 +1,100 @@
+"""What the doctor asks, as often as it asks: before a fix and after it."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pubsub_cli.checks.check import Need
+from pubsub_cli.checks.command import PubSubCommand
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AsyncExitStack
+
+    from pubsub_cli.checks.asked import App, GivenIds, Whom
+    from pubsub_cli.checks.aws import Aws
+    from pubsub_cli.checks.check import Check
+    from pubsub_cli.checks.context import Context
+    from pubsub_cli.commands.checking import Checking, Run
+
+
+@dataclass(frozen=True)
+class LeftToAnOperator:
+    """What only an operator can see, and how."""
+
+    checks: Sequence[type[Check]]
+    command: str
+
+    @property
+    def lines(self) -> list[str]:
+        """The same for people."""
+        return [
+            "As the front end's user no more can be told. An operator must look at:",
+            *(f"  {check.id}  {check.title}" for check in self.checks),
+            f"by: {self.command}",
+        ]
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {"checks": [{"id": each.id, "title": each.title} for each in self.checks], "command": self.command}
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What is asked, as often as it is asked."""
+
+    aws: Aws
+    stack: str
+    patience: float
+    whom: Whom
+    app: App
+    given: GivenIds | None
+    as_operator: bool
+    only: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """What stands for the deployment in reports."""
+        return self.given.identity_pool_id if self.given else self.stack
+
+    def run(self, checking: Checking) -> Run:
+        """Run the checks."""
+        from pubsub_cli.checks.catalogue import DOCTOR_TELLS, listed
+
+        tells = DOCTOR_TELLS if self.as_operator else DOCTOR_TELLS - {Need.OPERATOR}
+        return checking.run(self._context, lambda context: listed(context.has, tells, self.only))
+
+    def left_to_an_operator(self, run: Run) -> LeftToAnOperator | None:
+        """Return what the first failure may come from that only an operator sees; None if there is nothing."""
+        from pubsub_cli.checks.catalogue import CHECKS, with_grounds
+
+        if self.as_operator or not run.bad:
+            return None
+        grounds = with_grounds({run.bad[0].check})
+        unseen = [check for check in CHECKS if check in grounds and Need.OPERATOR in check.needs]
+        identity_id = next(
+            (each.finding.detail for each in run.results if each.check.id == "PS201" and each.finding.detail), None
+        )
+        whom = ("--identity-id", identity_id) if identity_id else ("--user", str(self.whom.user_name))
+        command = str(PubSubCommand(("doctor", *whom, *(self.given.options() if self.given else ()))))
+        return LeftToAnOperator(unseen, command) if unseen else None
+
+    def _context(self, cleanup: AsyncExitStack) -> Context:
+        from pubsub_cli.checks.context import Context
+
+        return Context(
+            aws=self.aws,
+            stack=self.stack,
+            patience=self.patience,
+            cleanup=cleanup,
+            as_operator=self.as_operator,
+            may_try=False,
+            whom=self.whom,
+            app=self.app,
+            given=self.given,
+            again=shlex.join(("pubsub", *sys.argv[1:])),
+        )

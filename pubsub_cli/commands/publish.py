@@ -1,0 +1,225 @@
+"""``pubsub publish``: publish one message, and wait until the broker has it."""
+
+from __future__ import annotations
+
+import asyncio
+import json as json_module
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from pubsub_cli.checks.check import CouldNotRunError
+from pubsub_cli.commands import broker_options, options
+from pubsub_cli.commands.broker import connected
+from pubsub_cli.commands.exit_code import ExitCode
+from pubsub_cli.commands.interrupting import run_until_interrupted
+from pubsub_cli.commands.told import Told, tell
+from pubsub_cli.operations.failure import NotDoneError, not_done
+from pubsub_client._topics import check_topic
+from pubsub_client.exceptions import TopicError
+
+if TYPE_CHECKING:
+    from pubsub_cli.checks.check import Finding
+    from pubsub_cli.commands.broker import Broker
+
+_WHAT = "What is published"
+_STDIN = "-"
+
+
+def publish(
+    context: typer.Context,
+    topic: Annotated[
+        list[str], typer.Option("--topic", metavar="TOPIC", help="Where to; may be repeated.", rich_help_panel=_WHAT)
+    ],
+    payload: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="PAYLOAD", help='A JSON text, such as \'{"state": "packed"}\'; - reads one from standard input.'
+        ),
+    ] = None,
+    text: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Publish this text, as a JSON string.", rich_help_panel=_WHAT),
+    ] = None,
+    bytes_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Publish what is in this file as it is; - is standard input.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    qos: Annotated[
+        int,
+        typer.Option(
+            min=0, max=1, help="1 waits for the broker's acknowledgement, 0 for nothing.", rich_help_panel=_WHAT
+        ),
+    ] = 1,
+    retain: Annotated[
+        bool,
+        typer.Option(
+            "--retain",
+            help="Have the broker keep the message for later subscribers; an empty one takes away what it keeps.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = False,
+    stack: options.Stack = options.DEFAULT_STACK,
+    environment: options.Environment = None,
+    profile: options.Profile = None,
+    region: options.Region = None,
+    endpoint_url: options.EndpointUrl = None,
+    user: broker_options.User = None,
+    password_stdin: broker_options.PasswordStdin = False,
+    client_id: broker_options.ClientId = None,
+    url: broker_options.Url = None,
+    header: broker_options.Header = None,
+    ca_file: broker_options.CaFile = None,
+    proxy: broker_options.Proxy = None,
+    json: options.Json = False,
+    timeout: Annotated[
+        float, typer.Option(min=1, help="Seconds to wait for the connection, and then for the acknowledgement.")
+    ] = 30.0,
+    verbose: options.Verbose = False,
+) -> None:
+    """Publish one message to a stack's AWS IoT, or to any broker over WebSocket.
+
+    pubsub publish --topic orders/1 '{"state": "packed"}'
+
+    pubsub publish --topic orders/1 --text packed --user ada --password-stdin
+
+    pubsub publish --topic frames --bytes-from frame.jpg --broker wss://broker.example/mqtt
+    """
+    _check_topics(topic)
+    _check_payload_options(payload, text, bytes_from, password_stdin=password_stdin)
+    to = broker_options.choose_broker(
+        context,
+        stack=stack,
+        environment=environment,
+        profile=profile,
+        region=region,
+        endpoint_url=endpoint_url,
+        user=user,
+        password_stdin=password_stdin,
+        url=url,
+        header=header,
+        ca_file=ca_file,
+        proxy=proxy,
+    )
+    options.log_if(verbose)
+    message = _Message(topic, _read_payload(payload, text, bytes_from), qos, retain)
+    failure: Finding | None = None
+    try:
+        run_until_interrupted(message.publish(to, client_id, timeout))
+    except NotDoneError as error:
+        failure = error.finding
+    except KeyboardInterrupt:
+        print(f"pubsub: interrupted; {message.told}", file=sys.stderr)
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    tell(
+        Told([message.told] if message.published else [], message.members, failure),
+        "publish",
+        to.aws,
+        to.stack,
+        json=json,
+    )
+
+
+@dataclass
+class _Message:
+    """The message, and how far it has come."""
+
+    topics: list[str]
+    payload: object = field(repr=False)
+    qos: int
+    retain: bool
+    published: list[str] = field(default_factory=list)
+
+    async def publish(self, to: Broker, client_id: str | None, seconds: float) -> None:
+        """Publish it to one topic after the other.
+
+        Raises:
+            NotDoneError: the broker does not take it, or there is no connection.
+        """
+        async with connected(to, client_id, seconds) as pubsub:
+            try:
+                async with asyncio.timeout(seconds):
+                    for topic in self.topics:
+                        await pubsub.publish(topic, self.payload, qos=self.qos, retain=self.retain)
+                        self.published.append(topic)
+            except TimeoutError:
+                raise not_done(
+                    f"The message to {self.left[0]} is not acknowledged within {seconds:g} s.",
+                    resource=to.name,
+                    fix=to.advice,
+                ) from None
+
+    @property
+    def left(self) -> list[str]:
+        """The topics it is not published to."""
+        return self.topics[len(self.published) :]
+
+    @property
+    def told(self) -> str:
+        """How far it has come, in words."""
+        if not self.published:
+            return "nothing was published"
+        done = "acknowledged" if self.qos else "sent, and with QoS 0 not acknowledged"
+        return f"{', '.join(self.published)}: {done}"
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {"published": self.published, "not_published": self.left, "qos": self.qos, "retain": self.retain}
+
+
+def _check_topics(topics: list[str]) -> None:
+    for topic in topics:
+        try:
+            check_topic(topic)
+        except TopicError as error:
+            raise typer.BadParameter(f"--topic: {error}") from None
+
+
+def _check_payload_options(payload: str | None, text: str | None, bytes_from: str | None, password_stdin: bool) -> None:
+    """Check that there is one payload, and that only it or the password comes from standard input."""
+    if sum(each is not None for each in (payload, text, bytes_from)) != 1:
+        raise typer.BadParameter("give one of PAYLOAD, --text and --bytes-from")
+    if password_stdin and _STDIN in (payload, bytes_from):
+        name = "PAYLOAD" if payload == _STDIN else "--bytes-from"
+        raise typer.BadParameter(f"--password-stdin and {name} {_STDIN} would both read standard input")
+
+
+def _read_payload(payload: str | None, text: str | None, bytes_from: str | None) -> object:
+    """Return what to publish.
+
+    Raises:
+        CouldNotRunError: it cannot be read.
+        typer.BadParameter: it is no JSON.
+    """
+    if text is not None:
+        return text
+    if bytes_from is None:
+        return _parse_json(sys.stdin.buffer.read() if payload == _STDIN else payload or "")
+    try:
+        return sys.stdin.buffer.read() if bytes_from == _STDIN else Path(bytes_from).read_bytes()
+    except OSError as error:
+        raise CouldNotRunError(f"--bytes-from: {bytes_from} cannot be read: {error.strerror}") from error
+
+
+def _parse_json(text: str | bytes) -> object:
+    try:
+        return json_module.loads(text, parse_constant=_refuse_constant)
+    except json_module.JSONDecodeError as error:
+        why = f"at line {error.lineno}, column {error.colno}: {error.msg}"
+    except (ValueError, RecursionError) as error:  # no UTF-8; a number too long or levels too many to be read
+        why = str(error)
+    raise typer.BadParameter(
+        f"PAYLOAD is no JSON, {why}. To publish a text give --text, for anything else --bytes-from."
+    )
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"which has no {name}")

@@ -1,0 +1,84 @@
+"""The way to the terminal: whatever a command shows of others' text is escaped here.
+
+Everything that a command prints, logs or raises goes through :func:`escape_output`; what rich shows, through
+:class:`pubsub_cli.commands.console.TerminalConsole`.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TextIO, cast
+
+from typer.core import TyperGroup
+
+from pubsub_client._printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+@dataclass
+class EscapedStream:
+    """A stream whose text is escaped; all else, ``buffer`` too, is the stream's own.
+
+    Args:
+        stream: where it goes.
+    """
+
+    stream: TextIO
+
+    @property
+    def rich_proxied_file(self) -> TextIO:
+        """Where rich writes, which steers the terminal."""
+        return self.stream
+
+    def write(self, text: str) -> int:
+        """Write it, with escapes for what the encoding lacks as well."""
+        encoding = self.stream.encoding or "utf-8"
+        self.stream.write(printable(text).encode(encoding, "backslashreplace").decode(encoding))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write them."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+def escape_output() -> None:
+    """Escape what is printed from now on, tracebacks and log lines too."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is not None and not isinstance(stream, EscapedStream):
+            setattr(sys, name, cast("TextIO", EscapedStream(stream)))
+
+
+class EscapingGroup(TyperGroup):
+    """Commands whose output is escaped, and the errors of their usage as well."""
+
+    def make_context(self, *arguments: Any, **keywords: Any) -> Any:
+        """Parse the group's own options."""
+        with _usage_escaped():
+            return super().make_context(*arguments, **keywords)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Parse a command's options, and run it."""
+        escape_output()
+        with _usage_escaped():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _usage_escaped() -> Iterator[None]:
+    """Escape the message of an error that Typer shows by itself."""
+    try:
+        yield
+    except Exception as error:
+        # Typer has its own copy of Click's errors, and no public name for what they have in common.
+        if isinstance(message := getattr(error, "message", None), str):
+            error.message = printable(message)  # type: ignore[attr-defined]
+        raise

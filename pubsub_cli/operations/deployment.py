@@ -1,0 +1,56 @@
+"""A deployed stack as the operations see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from pubsub_cli.checks.stack import read_complete_outputs
+from pubsub_cli.iam.iot_policy import attached_to
+from pubsub_client.outputs import Output, attaches_at_sign_in
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pubsub_cli.checks.aws import Aws
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The operator's way to AWS, and what the stack tells."""
+
+    aws: Aws
+    stack: str
+    outputs: Mapping[str, str]
+
+    @classmethod
+    def find(cls, aws: Aws, stack: str) -> Self:
+        """Read the stack's outputs.
+
+        Raises:
+            CouldNotRunError: there is no such stack, it lacks an output, or AWS cannot be reached.
+            botocore.exceptions.ClientError: the outputs may not be read.
+        """
+        return cls(aws, stack, read_complete_outputs(aws, stack))
+
+    def output(self, name: Output) -> str:
+        """Return one of the stack's outputs."""
+        return self.outputs[name]
+
+    @property
+    def attaches_at_sign_in(self) -> bool:
+        """Whether the policy is attached by the trigger, and not by self-attach alone."""
+        return attaches_at_sign_in(self.outputs)
+
+    @property
+    def policy_name(self) -> str:
+        """The IoT policy that every signed-in user's identity gets."""
+        return self.output(Output.POLICY_NAME)
+
+    def attached_policies(self, identity_id: str) -> list[str]:
+        """Return the names of the IoT policies attached to an identity."""
+        return attached_to(self.aws.iot, identity_id)
+
+    def is_attached(self, identity_id: str) -> bool:
+        """Tell whether the stack's policy is attached to an identity."""
+        return self.policy_name in self.attached_policies(identity_id)

@@ -1,0 +1,47 @@
+"""Why something could not be done."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from pubsub_cli.checks.aws_errors import AWS_ERRORS, explain
+from pubsub_cli.checks.check import failed
+from pubsub_client._printable import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pubsub_cli.checks.aws import Aws
+    from pubsub_cli.checks.check import Finding, Fix
+
+
+class NotDoneError(Exception):
+    """It could not be done.
+
+    Args:
+        finding: the cause, the resource, and what to do next.
+    """
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(" ".join(part for part in (one_line(finding.cause or ""), finding.fix) if part))
+        self.finding = finding
+
+
+def not_done(cause: str, *, resource: str, fix: Fix) -> NotDoneError:
+    """Return the error for a cause of ours."""
+    return NotDoneError(failed(cause, resource=resource, fix=fix))
+
+
+@contextmanager
+def aws_errors_explained(aws: Aws, subject: str) -> Iterator[None]:
+    """Turn what calls to AWS raise in the block into what it means.
+
+    Raises:
+        CouldNotRunError: no credentials that AWS accepts, or no region.
+        NotDoneError: AWS refused, or cannot be reached.
+    """
+    try:
+        yield
+    except AWS_ERRORS as error:
+        raise NotDoneError(explain(error, aws, subject).with_options(aws.cli_options)) from error

@@ -1,0 +1,208 @@
+"""A deployment made by hand: pools, a role, a policy, and a user asked about; each test breaks one of its own."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local_cloud.environment import CREDENTIALS
+from pubsub_cli.checks.asked import App, GivenIds, Whom
+from pubsub_cli.checks.aws import Aws
+from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.pool_user import read_user
+from pubsub_client.policy_document import policy_document
+
+if TYPE_CHECKING:
+    from local_cloud.process import LocalCloud
+    from pubsub_cli.checks.check import Check, Finding
+
+DATA_ACCESS = "arn:aws:iam::aws:policy/AWSIoTDataAccess"
+COGNITO = "cognito-identity.amazonaws.com"
+
+
+@dataclass
+class Deployment:
+    """What was made, and how to make more of it."""
+
+    cloud: LocalCloud
+    aws: Aws
+    user_pool_id: str
+    client_id: str
+    identity_pool_id: str
+    role: str
+    policy: str
+    user: str
+    identity_id: str
+
+    @property
+    def prefix(self) -> str:
+        return f"arn:aws:iot:{self.cloud.region}:{self.cloud.account_id}"
+
+    @property
+    def provider(self) -> str:
+        return f"cognito-idp.{self.cloud.region}.amazonaws.com/{self.user_pool_id}:{self.client_id}"
+
+    def role_arn(self, name: str) -> str:
+        return f"arn:aws:iam::{self.cloud.account_id}:role/{name}"
+
+    def context(
+        self,
+        *,
+        user: bool = True,
+        identity: bool = True,
+        policy: bool = True,
+        client_id: str | None = None,
+        topics: tuple[str, ...] = ("orders/1",),
+    ) -> Context:
+        """Return what the checks have found before those of the authorization, asked about the user or about nobody."""
+        given = GivenIds(
+            region=self.cloud.region,
+            user_pool_id=self.user_pool_id,
+            user_pool_client_id=self.client_id,
+            identity_pool_id=self.identity_pool_id,
+            endpoint="iot.example.com",
+            policy_name=self.policy if policy else None,
+        )
+        context = Context(
+            aws=self.aws,
+            stack="by-hand",
+            patience=0,
+            cleanup=AsyncExitStack(),
+            may_try=False,
+            whom=Whom(user=self.user if user else None, identity_id=self.identity_id if identity else None),
+            app=App(topics=topics, client_id=client_id),
+            given=given,
+        )
+        context.begin(given.outputs())
+        if user:
+            context.pool_user = read_user(self.aws.user_pools, self.user_pool_id, self.user)
+        if identity:
+            context.identity_id = self.identity_id
+        return context
+
+    def make_role(self, *statements: dict[str, Any], trust: dict[str, Any] | None = None, **more: str) -> str:
+        """Make a role that trusts the identity pool's signed-in users, and return its name."""
+        name = f"role-{uuid.uuid4().hex[:12]}"
+        more_arguments: Any = more
+        self.aws.iam.create_role(
+            RoleName=name, AssumeRolePolicyDocument=json.dumps(trust or self.trust()), **more_arguments
+        )
+        if statements:
+            self.aws.iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=document(*statements))
+        return name
+
+    def trust(self, pool_id: str | None = None, amr: str = "authenticated") -> dict[str, Any]:
+        return {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Federated": COGNITO},
+                    "Action": "sts:AssumeRoleWithWebIdentity",
+                    "Condition": {
+                        "StringEquals": {f"{COGNITO}:aud": pool_id or self.identity_pool_id},
+                        "ForAnyValue:StringLike": {f"{COGNITO}:amr": amr},
+                    },
+                }
+            ],
+        }
+
+    def set_roles(self, *, authenticated: str | None = None, mapping: dict[str, Any] | None = None) -> None:
+        """Give the identity pool a role, and the front end's users a mapping."""
+        mappings: Any = {self.provider: mapping} if mapping else {}
+        self.aws.identity_pools.set_identity_pool_roles(
+            IdentityPoolId=self.identity_pool_id,
+            Roles={"authenticated": self.role_arn(authenticated)} if authenticated else {},
+            RoleMappings=mappings,
+        )
+
+    def make_group(self, role: str, precedence: int = 1, *, with_user: bool = True) -> str:
+        name = f"group-{uuid.uuid4().hex[:12]}"
+        self.aws.user_pools.create_group(
+            GroupName=name, UserPoolId=self.user_pool_id, RoleArn=self.role_arn(role), Precedence=precedence
+        )
+        if with_user:
+            self.aws.user_pools.admin_add_user_to_group(
+                UserPoolId=self.user_pool_id, Username=self.user, GroupName=name
+            )
+        return name
+
+    def make_policy(self, text: str) -> str:
+        name = f"policy-{uuid.uuid4().hex[:12]}"
+        self.aws.iot.create_policy(policyName=name, policyDocument=text)
+        return name
+
+    def with_policy(self, text: str, *, attached: bool = True) -> Deployment:
+        """Return the same deployment with another IoT policy."""
+        name = self.make_policy(text)
+        self.aws.iot.detach_policy(policyName=self.policy, target=self.identity_id)
+        if attached:
+            self.aws.iot.attach_policy(policyName=name, target=self.identity_id)
+        return replace(self, policy=name)
+
+    def allow(self, *resources: str, action: str | list[str] = "iot:*") -> dict[str, Any]:
+        return {
+            "Effect": "Allow",
+            "Action": action,
+            "Resource": [each if each.startswith("arn:") else f"{self.prefix}:{each}" for each in resources],
+        }
+
+
+def document(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+async def look(context: Context, *checks: type[Check]) -> Finding:
+    """Run checks in order, and return what the last finds; the others must pass."""
+    *ground, last = checks
+    for check in ground:
+        found = await check().run(context)
+        assert found.cause is None, found
+    return await last().run(context)
+
+
+def mend(deployment: Deployment, finding: Finding) -> None:
+    """Run the commands of a fix."""
+    assert finding.commands, finding.fix
+    for command in finding.commands:
+        command.run(deployment.aws)
+
+
+@pytest.fixture
+def deployment(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> Deployment:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    aws = Aws(region=cloud.region, endpoint_url=cloud.endpoint_url)
+    user_pool_id = aws.user_pools.create_user_pool(PoolName="by-hand")["UserPool"]["Id"]
+    client_id = aws.user_pools.create_user_pool_client(UserPoolId=user_pool_id, ClientName="web")["UserPoolClient"][
+        "ClientId"
+    ]
+    provider = f"cognito-idp.{cloud.region}.amazonaws.com/{user_pool_id}"
+    identity_pool_id = aws.identity_pools.create_identity_pool(
+        IdentityPoolName="by-hand",
+        AllowUnauthenticatedIdentities=False,
+        CognitoIdentityProviders=[{"ProviderName": provider, "ClientId": client_id}],
+    )["IdentityPoolId"]
+    made = Deployment(
+        cloud,
+        aws,
+        user_pool_id,
+        client_id,
+        identity_pool_id,
+        role="",
+        policy="",
+        user=f"user-{uuid.uuid4().hex[:12]}",
+        identity_id=f"{cloud.region}:{uuid.uuid4()}",
+    )
+    aws.user_pools.admin_create_user(UserPoolId=user_pool_id, Username=made.user, MessageAction="SUPPRESS")
+    made.role = made.make_role()
+    aws.iam.attach_role_policy(RoleName=made.role, PolicyArn=DATA_ACCESS)
+    made.set_roles(authenticated=made.role)
+    made.policy = made.make_policy(json.dumps(policy_document(made.prefix, ["*"])))
+    aws.iot.attach_policy(policyName=made.policy, target=made.identity_id)
+    return made

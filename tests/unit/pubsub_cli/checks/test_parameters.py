@@ -1,0 +1,110 @@
+"""What the parameters say that the functions read, and how they are put back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from pubsub_cli.checks.check import Finding, Status
+from pubsub_cli.checks.command import AwsCommand
+from pubsub_cli.checks.parameters import ParametersAreValid
+from tests.unit.pubsub_cli.checks.answers import (
+    IDENTITY_POOL,
+    REGION,
+    TRIGGER,
+    USER_POOL,
+    Answers,
+    find,
+    functions,
+    template,
+)
+
+PAUSE, CONFIGURATION = "/stack/attaching", "/stack/sign-in-attachment"
+PROVIDER = f"cognito-idp.{REGION}.amazonaws.com/{USER_POOL}"
+MADE = {"userPoolProvider": PROVIDER, "internalClientId": "internal", "identityPoolId": IDENTITY_POOL}
+
+
+async def look(values: dict[str, str], **variables: str) -> Finding:
+    """Run the check where the parameters have these values, and the trigger these variables besides."""
+    stack = functions(Trigger=TRIGGER)
+    stack["StackResourceSummaries"] += [
+        {"LogicalResourceId": logical, "PhysicalResourceId": physical, "ResourceType": kind}
+        for logical, physical, kind in (
+            ("AttachingSwitchParameter1", PAUSE, "AWS::SSM::Parameter"),
+            ("SignInAttachmentConfiguration1", CONFIGURATION, "AWS::SSM::Parameter"),
+            ("UsersInternalClient1", "internal", "AWS::Cognito::UserPoolClient"),
+        )
+    ]
+    aws = Answers(
+        ListStackResources=stack,
+        GetTemplate=template(Trigger="post_authentication.handler"),
+        GetFunctionConfiguration={"FunctionName": TRIGGER, "Environment": {"Variables": {"MFA": "off", **variables}}},
+        GetFunctionConcurrency={},
+        GetParameters={"Parameters": [{"Name": name, "Value": value} for name, value in values.items()]},
+    )
+    finding = await find(ParametersAreValid, aws)
+    asked = [parameters for operation, parameters in aws.calls if operation == "GetParameters"]
+    assert asked == [{"Names": [PAUSE, CONFIGURATION]}]
+    return finding
+
+
+def command(finding: Finding, number: int = 0) -> AwsCommand:
+    made = finding.commands[number]
+    assert isinstance(made, AwsCommand)
+    return made
+
+
+async def test_as_the_stack_made_them_they_pass() -> None:
+    assert (await look({PAUSE: "on", CONFIGURATION: json.dumps(MADE)})).status is Status.PASSED
+
+
+async def test_a_pause_that_somebody_decided_is_named_and_not_ended_unasked() -> None:
+    finding = await look({PAUSE: "off", CONFIGURATION: json.dumps(MADE)})
+    assert finding.status is Status.FAILED
+    assert "Attachment is paused" in str(finding.cause)
+    assert "pubsub sweep --stack stack --resume" in str(finding.fix)
+    assert not finding.safe_commands
+
+
+@pytest.mark.parametrize(
+    ("values", "options"),
+    [
+        ({}, {"Name": PAUSE, "Type": "String", "Value": "on"}),
+        ({PAUSE: "maybe"}, {"Name": PAUSE, "Overwrite": True, "Value": "on"}),
+    ],
+)
+async def test_a_pause_parameter_that_says_nothing_is_put_back(values: dict[str, str], options: dict[str, Any]) -> None:
+    finding = await look({**values, CONFIGURATION: json.dumps(MADE)})
+    assert finding.status is Status.FAILED
+    assert finding.resource == PAUSE
+    assert command(finding).parameters == options
+    assert finding.safe_commands
+
+
+@pytest.mark.parametrize(
+    "value", ["no JSON", "[]", "{}", json.dumps({**MADE, "userPoolProvider": f"{PROVIDER}-of-another"})]
+)
+async def test_a_configuration_that_is_wrong_is_rewritten_and_read_anew(value: str) -> None:
+    finding = await look({PAUSE: "on", CONFIGURATION: value})
+    assert finding.status is Status.FAILED
+    assert json.loads(command(finding).parameters["Value"]) == MADE
+    assert command(finding).parameters["Overwrite"] is True
+    restarted = command(finding, 1).parameters
+    assert restarted == {
+        "FunctionName": TRIGGER,
+        "Environment": {"Variables": {"MFA": "off", "INTERNAL_CLIENT_ID": "internal"}},
+    }
+
+
+async def test_a_configuration_that_is_gone_names_the_internal_client_that_the_functions_know() -> None:
+    finding = await look({PAUSE: "on"}, INTERNAL_CLIENT_ID="made-anew")
+    assert finding.status is Status.FAILED
+    assert json.loads(command(finding).parameters["Value"]) == {**MADE, "internalClientId": "made-anew"}
+    assert len(finding.safe_commands) == 1
+
+
+async def test_a_stack_without_the_parameters_does_not_pass() -> None:
+    aws = Answers(ListStackResources=functions(), GetTemplate=template())
+    assert (await find(ParametersAreValid, aws)).status is Status.FAILED

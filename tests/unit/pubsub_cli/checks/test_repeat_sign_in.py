@@ -1,0 +1,136 @@
+"""What the trigger's log must say of a marked user's sign-in for PS122 to pass."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from pubsub_cli.checks import attachment_trace, sign_in
+from pubsub_cli.checks.asked import Whom
+from pubsub_cli.checks.check import Finding, Status
+from pubsub_cli.checks.marker import ATTRIBUTE, Marker
+from pubsub_cli.checks.probe_users import User
+from pubsub_cli.checks.sign_in import RepeatSignInIsQuick
+from pubsub_client import CognitoSession
+from pubsub_client.outputs import Output
+from tests.unit.pubsub_cli.checks.answers import OUTPUTS, TRIGGER, Answers, error, find, functions, template
+
+SKIPPED = {"outcome": "Skipped", "reason": "the marker is current"}
+ATTACHED = {"outcome": "Attached", "reason": None}
+FEDERATED = {"outcome": "Skipped", "reason": "FederatedUserError"}
+
+
+@dataclass
+class Pool:
+    """A user pool whose trigger logs these lines, those of one sign-in after those of another."""
+
+    lines: list[list[dict[str, Any]]]
+    marked_from: int = 0
+    """The number of sign-ins after which the user has a marker."""
+    clock_ahead: float = 0.0
+    """Seconds that Lambda's clock is ahead of this machine's."""
+    sign_ins: int = 0
+    log: list[dict[str, Any]] = field(default_factory=list)
+
+    async def sign_in(self, *_: object) -> None:
+        lines = self.lines[min(self.sign_ins, len(self.lines) - 1)]
+        self.sign_ins += 1
+        # Only the lines of this sign-in, for those before are a second away.
+        at = int((time.time() + self.clock_ahead) * 1000)
+        self.log = [{"timestamp": at, "message": json.dumps(each)} for each in lines]
+
+    def user(self, _: dict[str, Any]) -> dict[str, Any]:
+        marker = [{"Name": ATTRIBUTE, "Value": str(Marker.now("fingerprint", "eu-west-1:id"))}]
+        return {"Username": "ada", "UserAttributes": marker if self.sign_ins >= self.marked_from else []}
+
+    def filtered(self, asked: dict[str, Any]) -> dict[str, Any]:
+        within = [each for each in self.log if asked["startTime"] <= each["timestamp"] <= asked["endTime"]]
+        return {"events": within}
+
+
+async def look(pool: Pool, monkeypatch: pytest.MonkeyPatch, **answers: Any) -> Finding:
+    async def sign_out(_: object) -> None:
+        pass
+
+    monkeypatch.setattr(CognitoSession, "sign_in", lambda _, *given: pool.sign_in(*given))
+    monkeypatch.setattr(CognitoSession, "sign_out", sign_out)
+    monkeypatch.setattr(sign_in, "LOG_SECONDS", 0.0)
+    monkeypatch.setattr(attachment_trace, "_LOOK_EVERY_SECONDS", 0.01)
+    aws = Answers(
+        **{
+            "ListStackResources": functions(Trigger=TRIGGER),
+            "GetTemplate": template(Trigger="post_authentication.handler"),
+            "GetFunctionConfiguration": {"FunctionName": TRIGGER, "LoggingConfig": {"LogGroup": "/log"}},
+            "GetFunctionConcurrency": {},
+            "AdminGetUser": pool.user,
+            "FilterLogEvents": pool.filtered,
+            **answers,
+        }
+    )
+    now = time.monotonic()
+    return await find(
+        RepeatSignInIsQuick,
+        aws,
+        outputs={**OUTPUTS, Output.ATTACHMENT_MARKER.value: "fingerprint"},
+        whom=Whom("ada", "secret"),
+        left={"user": User("ada", "secret"), "first_sign_in": 0.5, "tokens_arrived": now - 1},
+    )
+
+
+async def test_a_sign_in_that_was_skipped_for_the_marker_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = Pool([[SKIPPED]])
+    assert (await look(pool, monkeypatch)).status is Status.PASSED
+    assert pool.sign_ins == 1
+
+
+@pytest.mark.parametrize("clock_ahead", [-0.9, 1.5])
+async def test_a_clock_that_is_off_a_little_hides_no_line(clock_ahead: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = Pool([[SKIPPED]], clock_ahead=clock_ahead)
+    assert (await look(pool, monkeypatch)).status is Status.PASSED
+
+
+@pytest.mark.parametrize(("line", "said"), [(ATTACHED, "says Attached."), (FEDERATED, "Skipped, FederatedUserError")])
+async def test_a_trigger_that_does_not_receive_the_marker_fails(
+    line: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finding = await look(Pool([[line]]), monkeypatch)
+    assert finding.status is Status.FAILED
+    assert said in str(finding.cause)
+    assert f"add {ATTRIBUTE} to its ReadAttributes" in str(finding.fix)
+    assert "aws logs filter-log-events --log-group-name /log" in str(finding.fix)
+
+
+@pytest.mark.parametrize("answers", [{}, {"FilterLogEvents": error("ResourceNotFoundException")}])
+async def test_a_log_that_shows_nothing_never_passes(answers: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    finding = await look(Pool([[]]), monkeypatch, **answers)
+    assert finding.status is Status.UNKNOWN
+    assert "does not show the repeat sign-in yet" in str(finding.cause)
+
+
+async def test_sign_ins_of_others_at_the_same_moment_are_not_taken_for_the_users(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool = Pool([[ATTACHED, SKIPPED], [SKIPPED]])
+    assert (await look(pool, monkeypatch)).status is Status.PASSED
+    assert pool.sign_ins == 2
+    always = Pool([[ATTACHED, SKIPPED]])
+    finding = await look(always, monkeypatch)
+    assert finding.status is Status.UNKNOWN
+    assert "sign-ins of others at the same moment" in str(finding.cause)
+    assert always.sign_ins == 3
+
+
+async def test_the_sign_in_that_marks_the_user_is_not_the_one_that_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = Pool([[ATTACHED], [SKIPPED]], marked_from=1)
+    assert (await look(pool, monkeypatch)).status is Status.PASSED
+    assert pool.sign_ins == 2
+
+
+async def test_a_user_who_is_never_marked_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    finding = await look(Pool([[ATTACHED]], marked_from=9), monkeypatch)
+    assert finding.status is Status.WARNING
+    assert "no current marker after two sign-ins" in str(finding.cause)

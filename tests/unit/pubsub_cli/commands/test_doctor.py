@@ -1,0 +1,112 @@
+"""What the doctor refuses before it asks anybody anything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from pubsub_cli.checks.check import CouldNotRunError
+from pubsub_cli.commands import app
+from tests.unit.pubsub_cli.checks.test_asked import token
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_BY_HAND = ["--user-pool-id", "p", "--identity-pool-id", "i", "--endpoint", "e-ats.iot.eu-west-1.amazonaws.com"]
+
+
+@pytest.fixture(autouse=True)
+def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither credentials nor a region nor a terminal."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--user", "a", "--identity-id", "eu-west-1:1"], "give one of --user, --identity-id and --id-token"),
+        (["--user", ""], "--user: no name given"),
+        (["--password-stdin"], "--password-stdin goes with --user"),
+        (["--identity-id", "nonsense"], "--identity-id: 'nonsense' given"),
+        (["--only", "PS999"], "--only: there is no check PS999"),
+        (["--skip", "PS999"], "--skip: there is no check PS999"),
+        (["--yes"], "--yes answers what --fix asks"),
+        (["--junit", "/nowhere/at/all.xml"], "--junit: there is no directory"),
+        (["--keep-alive", "-1"], "--keep-alive"),
+        (
+            ["--region", "eu-west-2", "--identity-pool-id", "eu-west-1:1"],
+            "--region is eu-west-2, and --identity-pool-id is of eu-west-1",
+        ),
+    ],
+)
+def test_wrong_usage_is_2_and_names_the_option(arguments: list[str], told: str) -> None:
+    done = CliRunner().invoke(app, ["doctor", *arguments])
+    assert done.exit_code == 2
+    assert told in done.output
+
+
+def test_without_credentials_it_says_what_the_front_ends_user_can_give() -> None:
+    done = CliRunner().invoke(app, ["doctor"])
+    assert isinstance(done.exception, CouldNotRunError)
+    assert "--id-token, --identity-pool-id, --endpoint and --region" in str(done.exception)
+
+
+def test_without_credentials_and_token_ids_are_not_enough() -> None:
+    done = CliRunner().invoke(app, ["doctor", "--region", "eu-west-1", *_BY_HAND])
+    assert isinstance(done.exception, CouldNotRunError)
+    assert "--id-token" in str(done.exception)
+
+
+def test_ids_given_by_hand_are_complete_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "token"
+    file.write_text(token())
+    done = CliRunner().invoke(app, ["doctor", "--id-token", str(file), "--endpoint", "e"])
+    assert done.exit_code == 2
+    assert "needs --region, --identity-pool-id too" in done.output
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    done = CliRunner().invoke(app, ["doctor", "--region", "eu-west-1", *_BY_HAND])
+    assert done.exit_code == 2
+    assert "needs --policy-name too" in done.output
+
+
+def test_what_would_ask_needs_yes_where_nobody_is_there() -> None:
+    done = CliRunner().invoke(app, ["doctor", "--fix"])
+    assert isinstance(done.exception, CouldNotRunError)
+    assert "give --yes" in str(done.exception)
+
+
+def test_a_file_without_an_id_token_is_refused(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["doctor", "--id-token", str(tmp_path / "none")])
+    assert isinstance(done.exception, CouldNotRunError)
+    assert "cannot be read" in str(done.exception)
+
+
+def test_aws_credentials_do_not_keep_anybody_from_asking_as_the_end_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    file = tmp_path / "token"
+    file.write_text(token())
+    asked = [
+        "doctor",
+        "--id-token",
+        str(file),
+        "--identity-pool-id",
+        "eu-west-1:1",
+        "--endpoint",
+        "e",
+        "--only",
+        "PS106",
+    ]
+    assert "needs --policy-name too" in CliRunner().invoke(app, asked).output
+    done = CliRunner().invoke(app, [*asked, "--as-end-user"])
+    assert done.exit_code == 1
+    assert "The ID token has expired" in done.output

@@ -1,0 +1,67 @@
+"""What `pubsub publish` refuses to publish, before anything is done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from pubsub_cli.checks.check import CouldNotRunError
+from pubsub_cli.commands import app
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--topic", "t"], "give one of PAYLOAD, --text and --bytes-from"),
+        (["--topic", "t", "1", "--text", "one"], "give one of PAYLOAD, --text and --bytes-from"),
+        (["--topic", "t", "--text", "one", "--bytes-from", "-"], "give one of PAYLOAD, --text and --bytes-from"),
+        (["1"], "Missing option '--topic'"),
+        (["--topic", "t", "--topic", "t/+", "1"], "--topic: the topic 't/+' has a wildcard"),
+        (["--topic", "", "1"], "--topic: the topic is empty"),
+        (["--topic", "t", "1", "--qos", "2"], "--qos"),
+        (["--topic", "t", "packed"], "PAYLOAD is no JSON, at line 1, column 1: Expecting value. To publish a text"),
+        (["--topic", "t", '{"a": 1,\n "b": }'], "PAYLOAD is no JSON, at line 2, column 7"),
+        (["--topic", "t", "[NaN]"], "PAYLOAD is no JSON, which has no NaN"),
+        (
+            ["--topic", "t", "-", "--user", "ada", "--password-stdin"],
+            "--password-stdin and PAYLOAD - would both read standard input",
+        ),
+        (
+            ["--topic", "t", "--bytes-from", "-", "--user", "ada", "--password-stdin"],
+            "--password-stdin and --bytes-from - would both read standard input",
+        ),
+    ],
+)
+def test_wrong_usage_is_2_and_says_what_is_wrong(arguments: list[str], told: str) -> None:
+    done = CliRunner().invoke(app, ["publish", *arguments])
+    assert done.exit_code == 2
+    assert told in done.output
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (b'{"a": 1}}', "at line 1, column 9: Extra data"),
+        (b"", "at line 1, column 1: Expecting value"),
+        (b'"\xff"', "can't decode byte 0xff"),
+        (b"[" * 100_000, "recursion"),
+        (b"1" * 5_000, "limit"),
+    ],
+    ids=["more than one", "nothing", "no UTF-8", "too deep", "too long a number"],
+)
+def test_what_is_no_json_on_standard_input_is_refused_with_the_reason(given: bytes, told: str) -> None:
+    done = CliRunner().invoke(app, ["publish", "--topic", "t", "-"], input=given)
+    assert done.exit_code == 2
+    assert "PAYLOAD is no JSON, " in done.output
+    assert told in done.output
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["publish", "--topic", "t", "--bytes-from", str(tmp_path / "none")])
+    assert isinstance(done.exception, CouldNotRunError)
+    assert str(done.exception) == f"--bytes-from: {tmp_path / 'none'} cannot be read: No such file or directory"

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import asyncio
+import inspect
+import io
+import os
+import sys
+from contextlib import contextmanager, redirect_stdout
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from pubsub_cli.commands import app
+from pubsub_cli.commands.standard_output import reader_watched, write_line
+from pubsub_cli.commands.subscribe import Reading
+from pubsub_client import Subscription
+from pubsub_client._link import Packet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "Missing argument 'FILTER'"),
+        (["a", "b/#/c"], "FILTER: the topic filter 'b/#/c' is not well-formed"),
+        (["a", "--qos", "2"], "--qos"),
+        (["a", "--count", "0"], "--count"),
+        (["a", "--timeout", "0"], "--timeout"),
+    ],
+)
+def test_wrong_usage_is_2_and_says_what_is_wrong(arguments: list[str], told: str) -> None:
+    done = CliRunner().invoke(app, ["subscribe", *arguments])
+    assert done.exit_code == 2
+    assert told in done.output
+
+
+async def test_missed_messages_are_told_when_they_are_noticed_and_at_the_end(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    messages = Subscription(("t",), buffer=2)
+    for number in range(5):
+        messages.put(Packet("t", str(number).encode(), 0, retain=False))
+    messages.end()
+    reading = Reading(["t"], qos=0, count=None, seconds=None, json=True)
+    await reading.read(messages)
+    assert capfd.readouterr().err.startswith("3 messages missed")
+    assert reading.told == "2 messages received, 3 missed"
+
+
+@pytest.mark.parametrize("json", [True, False])
+@pytest.mark.usefixtures("capfd")
+async def test_no_message_of_however_many_levels_ends_it(json: bool) -> None:
+    messages = Subscription(("t",), buffer=1000)
+    # What the test's own frames leave of the limit, less the frames of those who read and write JSON.
+    left = sys.getrecursionlimit() - len(inspect.stack(0))
+    depths = range(left - 40, left + 10)
+    for depth in depths:
+        messages.put(Packet("t", b"[" * depth + b"]" * depth, 0, retain=False))
+    messages.end()
+    reading = Reading(["t"], qos=0, count=None, seconds=None, json=json)
+    await reading.read(messages)
+    assert reading.received == len(depths)
+
+
+@contextmanager
+def _into_a_pipe() -> Iterator[int]:
+    """Make a pipe standard output, and yield its reading end."""
+    reading_end, writing_end = os.pipe()
+    with io.TextIOWrapper(os.fdopen(writing_end, "wb"), encoding="ascii") as output, redirect_stdout(output):
+        yield reading_end
+
+
+async def test_a_reader_that_goes_away_is_noticed_before_there_is_another_line() -> None:
+    gone = asyncio.Event()
+    with _into_a_pipe() as reading_end, reader_watched(gone.set):
+        write_line("one")
+        assert os.read(reading_end, 100) == b"one\n"
+        os.close(reading_end)
+        async with asyncio.timeout(5):
+            await gone.wait()
+
+
+def test_a_line_for_a_reader_that_has_gone_is_an_error_once() -> None:
+    with _into_a_pipe() as reading_end:
+        os.close(reading_end)
+        with pytest.raises(BrokenPipeError):
+            write_line("one")
+        write_line("what is left goes nowhere")
+
+
+def test_what_the_encoding_does_not_have_is_escaped() -> None:
+    with _into_a_pipe() as reading_end:
+        write_line("ä")
+        assert os.read(reading_end, 100) == b"\\xe4\n"
+        os.close(reading_end)

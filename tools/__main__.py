@@ -1,0 +1,78 @@
+"""``python -m tools``: to a real account and away from it."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from botocore.exceptions import ConfigParseError, ProfileNotFound
+
+from pubsub_cli.checks.check import CouldNotRunError
+from pubsub_cli.commands.exit_code import ExitCode
+from pubsub_cli.commands.interrupting import interrupt_on_sigterm
+from pubsub_cli.commands.options import Junit, Profile, Region  # noqa: TC001 - typer reads the annotations
+from pubsub_cli.commands.terminal import EscapingGroup
+from pubsub_cli.operations.failure import NotDoneError
+from pubsub_client._printable import one_line
+from stacks.settings import SettingsError
+from tools.deploy import deploy as deploy_stack
+from tools.destroy import destroy as destroy_stack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+app = typer.Typer(
+    cls=EscapingGroup,
+    help="Deploys this repository's stack to an AWS account, and takes it down.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+Environment = Annotated[str | None, typer.Option(help="Environment of the settings in cdk.json.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Ask nothing.")]
+
+
+@app.command()
+def deploy(
+    profile: Profile = None,
+    region: Region = None,
+    environment: Environment = None,
+    junit: Junit = None,
+    yes: Yes = False,
+) -> None:
+    """Deploy the stack and run `pubsub smoke`; exit with its code."""
+    _exit_with(partial(deploy_stack, profile, region, environment, yes=yes, junit=junit))
+
+
+@app.command()
+def destroy(profile: Profile = None, region: Region = None, environment: Environment = None, yes: Yes = False) -> None:
+    """Destroy the stack, once its name is typed."""
+    _exit_with(partial(destroy_stack, profile, region, environment, yes=yes))
+
+
+def main() -> None:
+    """Run the command line; no traceback of an expected error reaches the user."""
+    try:
+        app()
+    except (CouldNotRunError, SettingsError, ConfigParseError, ProfileNotFound) as error:
+        print(f"deployment: {one_line(str(error))}", file=sys.stderr)
+        sys.exit(ExitCode.COULD_NOT_RUN)
+    except NotDoneError as error:
+        print(f"deployment: {error}", file=sys.stderr)
+        sys.exit(ExitCode.CHECK_FAILED)
+
+
+def _exit_with(work: Callable[[], int]) -> NoReturn:
+    interrupt_on_sigterm()
+    try:
+        raise typer.Exit(work())
+    except KeyboardInterrupt:
+        print("deployment: interrupted; what CloudFormation has begun, it goes on with", file=sys.stderr)
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""Where a deployment goes: the account, region and environment, looked at before anything is done."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from botocore.exceptions import NoRegionError
+from rich.text import Text
+
+from pubsub_cli.checks.aws import Aws
+from pubsub_cli.checks.check import CouldNotRunError
+from pubsub_cli.commands.console import TerminalConsole
+from pubsub_cli.operations.failure import aws_errors_explained
+from pubsub_client._printable import one_line
+from stacks.settings import CONTEXT_KEY, Settings, check_region, read_settings
+from tools.cdk_cli import JSII_NODE, REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+# Of CDK's default qualifier. https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html
+_BOOTSTRAP_VERSION = "/cdk-bootstrap/hnb659fds/version"
+
+
+@dataclass(frozen=True)
+class Target:
+    """An account and region, and the environment's settings.
+
+    Args:
+        aws: the way there.
+        profile: the profile of the AWS configuration, if one is chosen.
+        region: the region in effect.
+        account_id: the account.
+        arn: whose credentials these are.
+        settings: what is deployed.
+    """
+
+    aws: Aws
+    profile: str | None
+    region: str
+    account_id: str
+    arn: str
+    settings: Settings
+
+    @classmethod
+    def find(cls, profile: str | None, region: str | None, environment: str | None) -> Self:
+        """Read the settings and ask AWS who this is.
+
+        Raises:
+            SettingsError: a setting is wrong, or there is no such environment, or no user pool in the region.
+            CouldNotRunError: the environment leads elsewhere than to AWS; no credentials that AWS accepts; no region.
+            NotDoneError: AWS does not say who this is.
+        """
+        if leading := sorted(name for name in os.environ if name.startswith("AWS_ENDPOINT_URL")):
+            raise CouldNotRunError(
+                f"{leading[0]} is set ({os.environ[leading[0]]}): it leads elsewhere than to an AWS account. "
+                f"Run it with: env {' '.join(f'-u {name}' for name in leading)} ..."
+            )
+        context = json.loads((REPOSITORY / "cdk.json").read_text())["context"]
+        settings = read_settings(context.get(CONTEXT_KEY), environment)
+        aws = Aws(profile, region)
+        with aws_errors_explained(aws, "AWS"):
+            if aws.region is None:
+                raise NoRegionError
+            check_region(aws.region)
+            caller = aws.sts.get_caller_identity()
+        return cls(aws, profile, aws.region, caller["Account"], caller["Arn"], settings)
+
+    @property
+    def stack(self) -> str:
+        """The stack's name."""
+        return self.settings.stack_name
+
+    @property
+    def context(self) -> list[str]:
+        """The CDK options that choose the environment."""
+        return ["--context", f"environment={self.settings.environment}"]
+
+    def show(self) -> None:
+        """Show where it goes."""
+        rows = {
+            "account": f"{self.account_id} as {self.arn}",
+            "region": self.region,
+            "environment": self.settings.environment,
+            "stack": self.stack,
+        }
+        if elsewhere := self.aws.own_endpoint_url("sts"):
+            rows["endpoint"] = elsewhere
+        console = TerminalConsole()
+        for name, value in rows.items():
+            console.print(Text(f"  {name:<12} {one_line(value)}"), soft_wrap=True)
+        sys.stdout.flush()
+
+    def check_bootstrapped(self) -> None:
+        """Check that CDK's staging resources are there.
+
+        Raises:
+            CouldNotRunError: they are not.
+            NotDoneError: it may not be asked.
+        """
+        ssm = self.aws.ssm
+        with aws_errors_explained(self.aws, _BOOTSTRAP_VERSION):
+            try:
+                ssm.get_parameter(Name=_BOOTSTRAP_VERSION)
+            except ssm.exceptions.ParameterNotFound:
+                profile = f" --profile {self.profile}" if self.profile else ""
+                raise CouldNotRunError(
+                    f"account {self.account_id} is not bootstrapped in {self.region}: "
+                    f"npx cdk bootstrap aws://{self.account_id}/{self.region}{profile}"
+                ) from None
+
+    def variables(self, base: Mapping[str, str] = os.environ) -> dict[str, str]:
+        """Return the environment of a child process that goes to the same account and region.
+
+        The profile goes by ``AWS_PROFILE``, and keys of the environment, which would go before it, stay behind: so
+        boto3 and the SDK of the CDK CLI choose the same.
+        """
+        variables = dict(base) | JSII_NODE | {"AWS_REGION": self.region, "AWS_DEFAULT_REGION": self.region}
+        if self.profile:
+            variables = {name: value for name, value in variables.items() if name not in _KEYS}
+            variables["AWS_PROFILE"] = self.profile
+        return variables
