@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from statistics import median
-from typing import IO, TYPE_CHECKING, Annotated, cast
+from typing import IO, Annotated, cast
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -22,9 +23,6 @@ from benchmarks.client_process import QOS_OF_TRIPS, Effort, Measured
 from benchmarks.clients import IN_FLIGHT
 from benchmarks.mosquitto import mosquitto
 from benchmarks.report import console, empty_directory, save
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _OURS, _BARE, _PAHO = "ours", "awscrt", "paho"
 _MODULES = {_OURS: "ours", _BARE: "with_awscrt", _PAHO: "with_paho", "aiomqtt": "with_aiomqtt"}

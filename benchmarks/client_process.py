@@ -11,10 +11,8 @@ import json
 import sys
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from benchmarks.clients import Client, Connect
+from benchmarks.clients import Client, Connect
 
 QOS_OF_TRIPS = ((0, 0), (1, 0), (1, 1))
 """The QoS of the message, and of the subscription."""

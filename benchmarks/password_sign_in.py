@@ -7,19 +7,16 @@ fired by either flow.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 from botocore.config import Config
 
 from local_cloud.environment import CREDENTIALS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from local_cloud.process import LocalCloud
+from local_cloud.process import LocalCloud
 
 _PASSWORD = "Sup3r-secret-passw0rd!"  # noqa: S105 - of users that live as long as one embedded cloud
 

@@ -7,14 +7,12 @@ import os
 import platform
 import shutil
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from tools.cdk_cli import REPOSITORY
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _RESULTS = REPOSITORY / ".local" / "bench"
 

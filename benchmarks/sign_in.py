@@ -6,11 +6,12 @@ Both are measured in one run, in turns. A ratio is the naive trigger's median by
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
 from statistics import median
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 from botocore.exceptions import ClientError
@@ -21,9 +22,6 @@ from benchmarks.trigger import Invocation, Trigger, deployed
 from local_cloud.cdk_app import CdkApp
 from local_cloud.process import LocalCloud
 from local_cloud.rehearsal import Steps
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 # On a machine with other work to do, a cold function can outlast the seconds that Lambda and Cognito give it. Ours then
 # queues, the naive one fails the sign-in.

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
@@ -23,9 +24,6 @@ from local_cloud.faults import Throttle
 from local_cloud.process import LocalCloud
 from local_cloud.rehearsal import Steps
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
 
 _SLACK = 1.1
 # How much longer than its bound a storm is watched, so that what comes late is told from what never comes.

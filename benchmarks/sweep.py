@@ -13,10 +13,11 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean, median
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import Annotated, Any, Self
 
 import typer
 from rich.table import Table
@@ -29,9 +30,6 @@ from local_cloud.faults import Delay
 from local_cloud.process import LocalCloud
 from local_cloud.rehearsal import Steps
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
 
 _WITHIN = 0.10
 _HELD = 0.95

@@ -12,9 +12,11 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -22,10 +24,6 @@ from rich.table import Table
 from benchmarks.report import console, empty_directory, save
 from local_cloud.environment import ACCOUNT_ID, DEFAULT_REGION, without_aws
 from tools.cdk_cli import JSII_NODE, REPOSITORY, cdk_command
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 _GOAL = 1.3
 _OURS, _BUCKET = "this app", "one bucket"

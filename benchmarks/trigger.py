@@ -8,19 +8,16 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmarks.password_sign_in import PasswordSignIn, password_sign_in
 from local_cloud.cdk_app import CdkApp
+from local_cloud.process import LocalCloud
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from local_cloud.process import LocalCloud
 
 _FOLDER = Path(__file__).parent
 _LAMBDAS = _FOLDER.parent / "lambdas"

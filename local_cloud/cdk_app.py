@@ -5,17 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-from local_cloud.process import LocalCloudError
+from local_cloud.process import LocalCloud, LocalCloudError
 from tools.cdk_cli import JSII_NODE, REPOSITORY, cdk_command
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from local_cloud.process import LocalCloud
 
 # CDK's validation of the template takes more time than the rest of the synthesis; `make check` has it.
 _ENVIRONMENT = JSII_NODE | {"CDK_VALIDATION": "false"}

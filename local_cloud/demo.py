@@ -7,21 +7,16 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from local_cloud.cdk_app import CdkApp
 from local_cloud.environment import HOST
-from local_cloud.process import LocalCloudError, choose_port
+from local_cloud.process import LocalCloud, LocalCloudError, choose_port
 from local_cloud.rehearsal import Steps, interrupt
 from pubsub_client.outputs import Output
 from tools.cdk_cli import NODE, REPOSITORY
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from local_cloud.cdk_app import CdkApp
-    from local_cloud.process import LocalCloud
 
 EXAMPLE = REPOSITORY / "examples" / "amplify-web"
 USERS = ("ada", "grace")

@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from ministack.services import stepfunctions
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class ExecutionConsistency:

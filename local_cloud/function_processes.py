@@ -14,13 +14,11 @@ import subprocess
 import sys
 import threading
 import weakref
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
-from typing import IO, TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from typing import IO, Any
 
 FUNCTION_RUNTIME = Path(__file__).parent / "function_runtime"
 """First on the path of every Python function."""

@@ -5,12 +5,10 @@ from __future__ import annotations
 import functools
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from ministack.core.iam_evaluator import EvalContext, parse_policy_document
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 # A wildcard in a client id or a topic stands for itself and must not widen a policy that takes it in by a

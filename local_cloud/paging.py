@@ -9,11 +9,8 @@ import hmac
 import secrets
 import threading
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 _SECRET = secrets.token_bytes(32)
 _SEAL_BYTES = 16

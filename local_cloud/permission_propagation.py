@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id
 from ministack.services import iam
 from ministack.services.cloudformation import stacks
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 _CHANGES = ("AttachRolePolicy", "CreatePolicyVersion", "CreateRole", "PutRolePolicy")
 

@@ -10,11 +10,14 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 from urllib.parse import urlencode
+
+import boto3
 
 from local_cloud.admin_client import ask
 from local_cloud.environment import ACCOUNT_ID, CREDENTIALS, DEFAULT_REGION, HOST, without_aws
@@ -29,11 +32,6 @@ from local_cloud.faults.fault import (
 )
 from local_cloud.server import STAY
 from local_cloud.trigger_events import ATTRIBUTES_KEY, AWS_TIMEOUT_SECONDS, TIMEOUT_KEY
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
-
-    import boto3
 
 _READY_SECONDS = 60.0
 _END_SECONDS = 15.0

@@ -9,9 +9,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NoReturn, cast
+from typing import IO, TYPE_CHECKING, NoReturn, TypeVar, cast
 
 from rich.console import Console
 from rich.text import Text
@@ -20,9 +21,6 @@ from local_cloud.cdk_app import CdkApp
 from local_cloud.process import LocalCloud
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import TypeVar
-
     Result = TypeVar("Result")
 
 

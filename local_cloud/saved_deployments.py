@@ -6,15 +6,12 @@ import hashlib
 import os
 import shutil
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from local_cloud.process import LocalCloud, LocalCloudError, choose_port
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _MOST_KEPT = 4
 # Older ones are left from a process that was killed while it saved.

@@ -11,15 +11,12 @@ import socket
 import sys
 import tempfile
 import threading
+from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from local_cloud import saved_state
 from local_cloud.environment import ACCOUNT_ID, CREDENTIALS, HOST, without_aws
 from local_cloud.function_processes import FUNCTION_RUNTIME, fork_server
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 STAY = b"stay"
 """Read from standard input, it lets the server outlive who has started it."""

@@ -11,11 +11,9 @@ https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-wor
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import Any
 
 ATTRIBUTES_KEY = "only_readable_attributes"
 TIMEOUT_KEY = "timeout_seconds"

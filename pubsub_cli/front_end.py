@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from pubsub_client._endpoint import Endpoint
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _AMPLIFY_OUTPUTS_VERSION = "1.4"
 # What Cognito calls the three, and what Amplify does.

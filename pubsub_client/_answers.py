@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from awscrt import mqtt5
 
-from pubsub_client._link import SUCCESS, DroppedError
-from pubsub_client._provider import Operation
+from pubsub_client._link import SUCCESS, Answer, DroppedError, Packet
+from pubsub_client._provider import Operation, Provider
 from pubsub_client._refusal import reason_of, with_advice
 from pubsub_client.exceptions import ConnectionLost, PublishRefused, SubscribeRefused
-
-if TYPE_CHECKING:
-    from pubsub_client._link import Answer, Packet
-    from pubsub_client._provider import Provider
 
 # How awscrt ends the name of an error of what the broker said it would not take when it let us in.
 _NOT_TAKEN = "_VALIDATION"

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from pubsub_client._client_id import ClientId
+from pubsub_client._link import AttemptFailed
+from pubsub_client._provider import Provider, Remedy, UpgradeRequest
 from pubsub_client._refusal import was_denied, why_refused
 from pubsub_client.exceptions import ConnectionRefused
-
-if TYPE_CHECKING:
-    from pubsub_client._client_id import ClientId
-    from pubsub_client._link import AttemptFailed
-    from pubsub_client._provider import Provider, Remedy, UpgradeRequest
 
 
 class Attempts:

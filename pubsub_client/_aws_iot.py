@@ -6,7 +6,8 @@ https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Self
+from collections.abc import Mapping
+from typing import Self
 
 from awscrt import auth, http
 from awscrt.mqtt5 import ExtendedValidationAndFlowControlOptions
@@ -18,17 +19,12 @@ from pubsub_client._aws_iot_limits import (
     check_subscriptions,
     check_topic,
 )
-from pubsub_client._credentials import OfAnIdentity, RenewingSource, SelfAttachingSource
+from pubsub_client._credentials import Credentials, CredentialsSource, OfAnIdentity, RenewingSource, SelfAttachingSource
 from pubsub_client._endpoint import Endpoint
 from pubsub_client._endpoint_name import EndpointName
 from pubsub_client._provider import MqttVersion, Operation, Remedy, UpgradeRequest
 from pubsub_client.exceptions import ConfigurationError
 from pubsub_client.outputs import LEAST_PRIVILEGE, Output, read_outputs
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pubsub_client._credentials import Credentials, CredentialsSource
 
 _SERVICE = "iotdevicegateway"
 _PATH = "/mqtt"

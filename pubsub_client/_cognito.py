@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import boto3
 from botocore import UNSIGNED
@@ -14,17 +15,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from pubsub_client._credentials import Credentials
 from pubsub_client._renewals import Renewals
-from pubsub_client._self_attach import SelfAttachRoute
+from pubsub_client._self_attach import SelfAttachment, SelfAttachRoute
 from pubsub_client._sign_in import CodeFactor, answer_code, send_code, sign_in_with_srp
 from pubsub_client._tokens import Tokens
 from pubsub_client._validity import Validity
 from pubsub_client.exceptions import ConfigurationError, SessionError, SignInError
 from pubsub_client.outputs import Output, read_outputs
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-
-    from pubsub_client._self_attach import SelfAttachment
 
 _Answer = TypeVar("_Answer")
 

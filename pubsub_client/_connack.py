@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from awscrt import websocket
+from awscrt.http import HttpRequest
+from awscrt.io import TlsConnectionOptions
 from awscrt.mqtt5 import ConnectReasonCode
 
+from pubsub_client._endpoint import Endpoint
 from pubsub_client._hop import Hop
-
-if TYPE_CHECKING:
-    from awscrt.http import HttpRequest
-    from awscrt.io import TlsConnectionOptions
-
-    from pubsub_client._endpoint import Endpoint
-    from pubsub_client._provider import Provider, UpgradeRequest
+from pubsub_client._provider import Provider, UpgradeRequest
 
 _ANSWER_SECONDS = 10.0
 # MQTT 3.1.1, sections 3.1 and 3.2.

@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from pubsub_client._answers import check_subscribed
 from pubsub_client._attempts import Attempts
 from pubsub_client._drops import Drops
-from pubsub_client._link import Answer, AttemptFailed, DroppedError
+from pubsub_client._link import Answer, AttemptFailed, ConnectOptions, Drop, DroppedError, Link, Packet
 from pubsub_client._mqtt5 import Mqtt5Link
 from pubsub_client._mqtt311 import Mqtt311Link
-from pubsub_client._outbox import Outbox
-from pubsub_client._provider import MqttVersion
+from pubsub_client._outbox import Outbox, OutboxOptions
+from pubsub_client._pauses import Pauses
+from pubsub_client._provider import MqttVersion, Provider, UpgradeRequest
 from pubsub_client._refusal import reason_of, speaks_another_version, why_silent
 from pubsub_client.exceptions import ConnectionLost, ConnectionRefused
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from pubsub_client._link import ConnectOptions, Drop, Link, Packet
-    from pubsub_client._outbox import OutboxOptions
-    from pubsub_client._pauses import Pauses
-    from pubsub_client._provider import Provider, UpgradeRequest
 
 _log = logging.getLogger("pubsub_client")
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from datetime import datetime
+from typing import Protocol, runtime_checkable
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from pubsub_client._self_attach import SelfAttachment
+from pubsub_client._self_attach import SelfAttachment
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING
 
-from pubsub_client._provider import Operation
-
-if TYPE_CHECKING:
-    from pubsub_client._client_id import ClientId
-    from pubsub_client._link import Drop
-    from pubsub_client._provider import Provider
+from pubsub_client._client_id import ClientId
+from pubsub_client._link import Drop
+from pubsub_client._provider import Operation, Provider
 
 _TAKEN_OVER = 0x8E
 # So many connections that did not hold, one after the other, look like two clients that end each other.

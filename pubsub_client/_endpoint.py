@@ -6,16 +6,14 @@ import http.client
 import re
 import ssl
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from pathlib import Path
+from typing import Self
 
 from awscrt import io
 from awscrt.exceptions import AwsCrtError
 
 from pubsub_client._network import Proxy, ca_bundle, proxy_at, proxy_to
 from pubsub_client.exceptions import ConfigurationError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _BARE_HOST = re.compile(r"(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::(?P<port>[0-9]{1,5}))?")
 _LOOPBACK = "127.0.0.1"

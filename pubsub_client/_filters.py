@@ -5,16 +5,12 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from pubsub_client._connection import Connection
+from pubsub_client._link import Packet
+from pubsub_client._subscription import Subscription
 from pubsub_client._topics import matches
 from pubsub_client.exceptions import ConnectionLost, SubscribeRefused
-
-if TYPE_CHECKING:
-    from pubsub_client._connection import Connection
-    from pubsub_client._link import Packet
-    from pubsub_client._subscription import Subscription
-
 
 # So often the connection may go when a topic filter is subscribed to again, before that is taken for a refusal.
 _MOST_LOSSES = 5

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pubsub_client._client_id import ClientId
-    from pubsub_client._provider import Provider, UpgradeRequest
+from pubsub_client._client_id import ClientId
+from pubsub_client._provider import Provider, UpgradeRequest
 
 FIRST_FAILURE = 0x80
 """MQTT's reason codes from here on tell of a failure (MQTT 5, section 2.4)."""

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from awscrt import mqtt
 
 from pubsub_client._connack import ask_why_refused
 from pubsub_client._hop import Hop
-from pubsub_client._link import FIRST_FAILURE, Answer, AttemptFailed, Drop, DroppedError, Packet
-
-if TYPE_CHECKING:
-    import concurrent.futures
-    from collections.abc import Callable
-
-    from pubsub_client._link import ConnectOptions
-    from pubsub_client._provider import Provider, UpgradeRequest
+from pubsub_client._link import FIRST_FAILURE, Answer, AttemptFailed, ConnectOptions, Drop, DroppedError, Packet
+from pubsub_client._provider import Provider, UpgradeRequest
 
 _ANSWER_SECONDS = 30.0
 _CLOSE_SECONDS = 5.0

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import _awscrt
 from awscrt import mqtt5
 from awscrt.exceptions import AwsCrtError, from_code
 
 from pubsub_client._hop import Hop
-from pubsub_client._link import SUCCESS, Answer, AttemptFailed, Drop, DroppedError, Packet
+from pubsub_client._link import SUCCESS, Answer, AttemptFailed, ConnectOptions, Drop, DroppedError, Packet
+from pubsub_client._provider import Provider, UpgradeRequest
 from pubsub_client._refusal import reason_of
-
-if TYPE_CHECKING:
-    import concurrent.futures
-    from collections.abc import Callable
-
-    from pubsub_client._link import ConnectOptions
-    from pubsub_client._provider import Provider, UpgradeRequest
 
 _ANSWER_SECONDS = 30
 # Some brokers that do not speak MQTT 5 say nothing to it; another version is tried then.

@@ -6,21 +6,16 @@ https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html#_Toc3901285 (sec
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from awscrt.mqtt5 import ExtendedValidationAndFlowControlOptions
 
 from pubsub_client._endpoint import Endpoint
-from pubsub_client._provider import MqttVersion, Operation, UpgradeRequest
+from pubsub_client._provider import MqttVersion, Operation, Remedy, UpgradeRequest
 from pubsub_client.exceptions import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from os import PathLike
-
-    from pubsub_client._provider import Remedy
 
 # What stands in a URL as it is; everything else is percent-encoded.
 _URL = re.compile(r"[!-~]*")

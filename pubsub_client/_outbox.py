@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pubsub_client._link import Answer, DroppedError
+from pubsub_client._link import Answer, DroppedError, Packet
 from pubsub_client.exceptions import ConnectionLost, QueueFull
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pubsub_client._link import Packet
-
     Send = Callable[[Packet, Callable[[Answer], None]], None]
 
 

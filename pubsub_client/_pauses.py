@@ -6,11 +6,8 @@ https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _MOST_DOUBLINGS = 30
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 from pubsub_client.exceptions import PayloadError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 OCTETS = "application/octet-stream"
 """The MQTT 5 content type of a payload sent as bytes: bytes that happen to be JSON arrive as bytes."""

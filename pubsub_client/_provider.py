@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from awscrt.http import HttpRequest
+from awscrt.mqtt5 import ExtendedValidationAndFlowControlOptions
 
-    from awscrt.http import HttpRequest
-    from awscrt.mqtt5 import ExtendedValidationAndFlowControlOptions
-
-    from pubsub_client._endpoint import Endpoint
+from pubsub_client._endpoint import Endpoint
 
 
 class MqttVersion(Enum):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Literal, Self
 
 from pubsub_client._answers import check_published
 from pubsub_client._client_id import ClientId
@@ -16,16 +17,11 @@ from pubsub_client._options import check, check_qos, check_whole
 from pubsub_client._outbox import OutboxOptions
 from pubsub_client._pauses import Pauses
 from pubsub_client._payload import OCTETS, encode
-from pubsub_client._states import ConnectionState, States
+from pubsub_client._provider import Provider
+from pubsub_client._states import ConnectionState, StateChange, States
 from pubsub_client._subscription import Message, Subscription
 from pubsub_client._topics import check_text, check_topic, check_topic_filter
 from pubsub_client.exceptions import ConfigurationError, ConnectionLost, PubSubError
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterable
-
-    from pubsub_client._provider import Provider
-    from pubsub_client._states import StateChange
 
 _LONGEST_KEEP_ALIVE = 65535
 _LONGEST_EXPIRY = 2**32 - 1

@@ -5,17 +5,12 @@ from __future__ import annotations
 import asyncio
 import http.client
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
 from awscrt import mqtt5
 
-from pubsub_client._provider import Operation
-from pubsub_client._upgrade import ask_for_upgrade
-
-if TYPE_CHECKING:
-    from pubsub_client._link import AttemptFailed
-    from pubsub_client._provider import Provider, UpgradeRequest
-    from pubsub_client._upgrade import UpgradeAnswer
+from pubsub_client._link import AttemptFailed
+from pubsub_client._provider import Operation, Provider, UpgradeRequest
+from pubsub_client._upgrade import UpgradeAnswer, ask_for_upgrade
 
 # What awscrt says without telling the answer it got.
 _UPGRADE_REFUSED = {"AWS_ERROR_HTTP_WEBSOCKET_UPGRADE_FAILURE", "AWS_ERROR_HTTP_PROXY_CONNECT_FAILED"}

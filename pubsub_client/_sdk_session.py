@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.loaders import create_loader
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from botocore.loaders import Loader
+from botocore.loaders import Loader, create_loader
 
 
 class UnusableConfigurationError(BotoCoreError):

@@ -11,22 +11,19 @@ import json
 import random
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as SigningCredentials
 
+from pubsub_client._credentials import Credentials
 from pubsub_client._endpoint import Endpoint
 from pubsub_client._pauses import Pauses
 from pubsub_client.exceptions import ConfigurationError, SessionError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pubsub_client._credentials import Credentials
 
 _SERVICE = "execute-api"
 _URL = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/?#@\s]+)(?P<path>/[A-Za-z0-9/_.-]+)")

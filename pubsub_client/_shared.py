@@ -5,13 +5,9 @@ The counterpart of the module that Amplify's guide has front ends keep their ``P
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from pubsub_client._pubsub import PubSub
 from pubsub_client._states import ConnectionState
 from pubsub_client.exceptions import ConfigurationError
-
-if TYPE_CHECKING:
-    from pubsub_client._pubsub import PubSub
 
 _shared: list[PubSub] = []
 

@@ -5,16 +5,14 @@ https://docs.aws.amazon.com/cognito/latest/developerguide/authentication-flows-s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from pubsub_client.exceptions import SignInError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _TEMPORARY = (
     "the user still has a temporary password: have the user choose one, or set a permanent one with "

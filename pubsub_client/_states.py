@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from pubsub_client.exceptions import ConnectionLost
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
 
 _log = logging.getLogger("pubsub_client")
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
+from pubsub_client._link import Packet
 from pubsub_client._payload import decode
-
-if TYPE_CHECKING:
-    from pubsub_client._link import Packet
 
 
 @dataclass(frozen=True)

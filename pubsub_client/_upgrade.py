@@ -6,11 +6,9 @@ import base64
 import secrets
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from pubsub_client._endpoint import Endpoint
-    from pubsub_client._provider import UpgradeRequest
+from pubsub_client._endpoint import Endpoint
+from pubsub_client._provider import UpgradeRequest
 
 _BODY_BYTES = 500
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from pubsub_client.exceptions import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 MARKER_ATTRIBUTE = "pubsub_attachment"
 """The user pool's custom attribute that marks a user as attached, without Cognito's prefix ``custom:``."""

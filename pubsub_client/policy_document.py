@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from collections.abc import Sequence
+from typing import Any, Final
 
 LONGEST: Final = 2048
 """Characters of a policy document, spaces aside: https://docs.aws.amazon.com/general/latest/gr/iot-core.html"""

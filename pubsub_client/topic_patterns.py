@@ -9,12 +9,10 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_res
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from typing import Final
 
 from pubsub_client.outputs import LEAST_PRIVILEGE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _SLASHES: Final = 7
 _MQTT_WILDCARDS: Final = frozenset("#+")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from local_cloud.process import LocalCloud
-    from pubsub_client import CognitoSession
+from local_cloud.process import LocalCloud
+from pubsub_client import CognitoSession
 
 
 class ProvisioningError(Exception):

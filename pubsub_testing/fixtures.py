@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from pubsub_client import PubSub
 from pubsub_testing.deployment import LocalDeployment, MakeSignedInUser, ProvisioningError, SignedInUser
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-    from pathlib import Path
-
-    from pubsub_client import PubSub
 
 
 @pytest.fixture(scope="session")

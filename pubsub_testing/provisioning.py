@@ -6,10 +6,12 @@ import io
 import json
 import warnings
 import zipfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import WaiterError
 
@@ -17,12 +19,7 @@ from local_cloud.environment import DEFAULT_REGION
 from local_cloud.process import LocalCloud
 from local_cloud.saved_deployments import NotSavedError, SavedDeployments, digest_of
 from pubsub_testing.deployment import LocalDeployment, ProvisioningError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from pubsub_testing.synthesis import CdkApp
+from pubsub_testing.synthesis import CdkApp
 
 _LONGEST_SECONDS = 300
 _POLL_SECONDS = 0.2

@@ -7,18 +7,16 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from local_cloud.environment import ACCOUNT_ID, DEFAULT_REGION, without_aws
 from local_cloud.saved_deployments import digest_of
 from pubsub_testing.deployment import ProvisioningError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _LAST_LINES = 25
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from aws_cdk import Acknowledgment, Validations
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from constructs import IConstruct
+from constructs import IConstruct
 
 
 def acknowledge(construct: IConstruct, reasons: Mapping[str, str]) -> None:

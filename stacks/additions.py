@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from pubsub_client.outputs import MANAGED_POLICIES, MARKER_ATTRIBUTE
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .settings import Settings
+from .settings import Settings
 
 
 def additions(settings: Settings) -> Iterator[str]:

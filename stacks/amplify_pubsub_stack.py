@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aws_cdk import Annotations, Stack, Tags
 from aws_cdk import aws_cognito as cognito
@@ -14,7 +14,7 @@ from pubsub_client.outputs import Output
 from .additions import additions
 from .attaching_switch import AttachingSwitch
 from .destroy_guard import DestroyGuard
-from .identity_pool import AdoptedIdentityPool, PubSubIdentityPool
+from .identity_pool import AdoptedIdentityPool, Identities, PubSubIdentityPool
 from .iot_endpoint import IotEndpoint
 from .iot_policy import IotPolicy
 from .leaving import Leaving
@@ -22,16 +22,12 @@ from .monitoring import Monitoring
 from .outputs import tell
 from .role_access import RoleAccess
 from .self_attach import SelfAttach
+from .settings import Settings
 from .sign_in_attachment import SignInAttachment
 from .sweep import Sweep
-from .user_pool import AdoptedUserPool, PubSubUserPool
+from .user_pool import AdoptedUserPool, PubSubUserPool, Users
 from .user_pool_wiring import UserPoolWiring
 from .wiring_watch import WiringWatch
-
-if TYPE_CHECKING:
-    from .identity_pool import Identities
-    from .settings import Settings
-    from .user_pool import Users
 
 
 class AmplifyPubSubStack(Stack):

@@ -16,9 +16,13 @@ Each is used once in a stack, in this order, and rests on the one before::
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from aws_cdk import Stack, Token
+from aws_cdk import aws_cognito as cognito
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from .attaching_switch import AttachingSwitch
@@ -32,18 +36,9 @@ from .monitoring import Monitoring
 from .outputs import tell
 from .role_access import RoleAccess
 from .self_attach import SelfAttach
-from .settings import CONTEXT_KEY, Settings, SettingsError, read_settings
+from .settings import CONTEXT_KEY, AccessMode, Settings, SettingsError, read_settings
 from .sweep import Sweep
 from .user_pool import AdoptedUserPool
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from aws_cdk import aws_cognito as cognito
-    from aws_cdk import aws_iam as iam
-    from aws_cdk import aws_sns as sns
-
-    from .settings import AccessMode
 
 # A state machine's name has at most 80 characters, and ours are called after the stack.
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from aws_cdk import CustomResource, Duration, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from .functions import PubSubFunction
+from .leaving import Leaving
 from .resource_provider import resource_provider
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from .leaving import Leaving
-    from .settings import Settings
+from .settings import Settings
 
 
 class DestroyGuard(Construct):

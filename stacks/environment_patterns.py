@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable
 from itertools import pairwise
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
 
 # One character less than a name may have, so that there is one for the * to stand for.
 _PATTERN = re.compile(r"[a-z][a-z0-9-]{0,30}\*")

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
 
 from aws_cdk import Stack
-
-if TYPE_CHECKING:
-    from constructs import IConstruct
+from constructs import IConstruct
 
 
 def fingerprint(scope: IConstruct, reference: str) -> str:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
-from aws_cdk import Fn, RemovalPolicy, Stack
+from aws_cdk import Duration, Fn, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
+from constructs import Construct
 
 from .acknowledgements import acknowledge
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from aws_cdk import Duration
-    from constructs import Construct
-
-    from .settings import Settings
+from .settings import Settings
 
 _HERE = Path(__file__).parent
 # Inside the installed package, beside it in the repository.

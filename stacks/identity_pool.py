@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from aws_cdk import Fn, Stack
 from aws_cdk import aws_cognito as cognito
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from .fingerprint import fingerprint
 from .identity_pool_provider import IdentityPoolProvider
+from .iot_policy import IotPolicy
+from .leaving import Leaving
+from .settings import Settings
 from .signed_in_roles import SignedInRoles
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from aws_cdk import aws_iam as iam
-
-    from .iot_policy import IotPolicy
-    from .leaving import Leaving
-    from .settings import Settings
-    from .user_pool import Users
+from .user_pool import Users
 
 
 class Identities(Construct):

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from aws_cdk import CustomResource
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from .functions import PubSubFunction
+from .identity_pool import Identities
 from .resource_provider import CUSTOM_RESOURCE_TIMEOUT, resource_provider
-
-if TYPE_CHECKING:
-    from .identity_pool import Identities
-    from .settings import Settings
-    from .user_pool import Users
+from .settings import Settings
+from .user_pool import Users
 
 
 class IdentityPoolProvider(Construct):

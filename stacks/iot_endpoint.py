@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from aws_cdk import CustomResource
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -11,9 +9,7 @@ from constructs import Construct
 from .acknowledgements import acknowledge
 from .functions import PubSubFunction
 from .resource_provider import CUSTOM_RESOURCE_TIMEOUT, resource_provider
-
-if TYPE_CHECKING:
-    from .settings import Settings
+from .settings import Settings
 
 
 class IotEndpoint(Construct):

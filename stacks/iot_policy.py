@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aws_cdk import CustomResource, Stack
 from aws_cdk import aws_iam as iam
@@ -13,11 +13,9 @@ from pubsub_cli.iam.facts import service_of
 from pubsub_client.policy_document import policy_document
 
 from .functions import PubSubFunction
+from .leaving import Leaving
 from .resource_provider import CUSTOM_RESOURCE_TIMEOUT, waiting_resource_provider
-
-if TYPE_CHECKING:
-    from .leaving import Leaving
-    from .settings import Settings
+from .settings import Settings
 
 
 class IotPolicy(Construct):

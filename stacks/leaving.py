@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from .acknowledgements import acknowledge
+from .attaching_switch import AttachingSwitch
 from .functions import PubSubFunction
 from .looping_state_machine import STEP_TIMEOUT, LoopingStateMachine
-
-if TYPE_CHECKING:
-    from .attaching_switch import AttachingSwitch
-    from .settings import Settings
+from .settings import Settings
 
 _MEMORY_SIZE = 512
 # AWS IoT takes 6 to 8 minutes to act on a change of policies:

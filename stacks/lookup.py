@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pubsub_cli.adoption.adopted import Adopted, AdoptionError
 from pubsub_cli.adoption.complete import complete
 from pubsub_cli.checks.aws import Aws
 from pubsub_cli.checks.check import CouldNotRunError
 from pubsub_cli.operations.failure import NotDoneError, aws_errors_explained
 
+from .adopt import Adopt
 from .settings import CONTEXT_KEY, Settings, SettingsError
-
-if TYPE_CHECKING:
-    from .adopt import Adopt
 
 _HOW = "or give every id: `pubsub adopt` prints them"
 

@@ -6,18 +6,16 @@ minutes and returns how far it has come; the state machine gives that to its nex
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from .acknowledgements import acknowledge
 from .functions import service_principal
-
-if TYPE_CHECKING:
-    from aws_cdk import aws_lambda as lambda_
 
 STEP_TIMEOUT = Duration.minutes(15)
 """Of the function; its steps end well before that."""

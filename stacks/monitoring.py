@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from .wiring_watch import EVERY
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from aws_cdk import aws_lambda as lambda_
-
-    from .leaving import Leaving
-    from .settings import Settings
-    from .sign_in_attachment import SignInAttachment
-    from .sweep import Sweep
-    from .user_pool import Users
-    from .wiring_watch import WiringWatch
+from .leaving import Leaving
+from .settings import Settings
+from .sign_in_attachment import SignInAttachment
+from .sweep import Sweep
+from .user_pool import Users
+from .wiring_watch import EVERY, WiringWatch
 
 # What attachment/report.py in lambdas/ writes.
 _NAMESPACE = "AmplifyPubSub"

@@ -11,17 +11,14 @@ import json
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from aws_cdk import App, Validations
+from aws_cdk import App, Stack, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from .amplify_pubsub_stack import AmplifyPubSubStack
 from .settings import CONTEXT_KEY, Settings, read_settings
 from .template_lint import lint
-
-if TYPE_CHECKING:
-    from aws_cdk import Stack
 
 # Together they make every resource that the settings can ask for.
 _VARIANTS: tuple[dict[str, Any], ...] = (

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from aws_cdk import CfnOutput, Stack
+from constructs import Construct
 
 from pubsub_client.outputs import Output
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from constructs import Construct
-
-    from .identity_pool import Identities
-    from .iot_endpoint import IotEndpoint
-    from .iot_policy import IotPolicy
-    from .leaving import Leaving
-    from .self_attach import SelfAttach
-    from .settings import Settings
-    from .sweep import Sweep
-    from .user_pool import Users
+from .identity_pool import Identities
+from .iot_endpoint import IotEndpoint
+from .iot_policy import IotPolicy
+from .leaving import Leaving
+from .self_attach import SelfAttach
+from .settings import Settings
+from .sweep import Sweep
+from .user_pool import Users
 
 
 def tell(

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
-from aws_cdk import ArnFormat, Duration, Stack
+from aws_cdk import ArnFormat, CfnElement, Duration, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import custom_resources as cr
+from constructs import Construct, IConstruct
 
 from .acknowledgements import acknowledge
 from .functions import function_log_group, log_writer_role
-
-if TYPE_CHECKING:
-    from aws_cdk import CfnElement
-    from aws_cdk import aws_iam as iam
-    from aws_cdk import aws_lambda as lambda_
-    from constructs import Construct, IConstruct
-
-    from .settings import Settings
+from .settings import Settings
 
 CUSTOM_RESOURCE_TIMEOUT = Duration.minutes(3)
 """Of a function that waits for its permissions, a minute and more (lambdas/iam_propagation.py), and then works."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from aws_cdk import Duration
 from aws_cdk import aws_lambda_event_sources as event_sources
@@ -10,11 +10,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from .functions import PubSubFunction
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from .settings import Settings
+from .settings import Settings
 
 # The least that AWS takes for an event source:
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html

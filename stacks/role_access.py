@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from collections.abc import Mapping, Sequence
+from typing import cast
 
-from aws_cdk import CustomResource, Stack
+from aws_cdk import CfnResource, CustomResource, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -13,14 +14,8 @@ from pubsub_client.outputs import MANAGED_POLICIES
 from .fingerprint import fingerprint
 from .functions import PubSubFunction
 from .resource_provider import CUSTOM_RESOURCE_TIMEOUT, resource_provider
+from .settings import Settings
 from .signed_in_roles import allow_data, control_plane_deny
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from aws_cdk import CfnResource
-
-    from .settings import Settings
 
 
 class RoleAccess(Construct):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_apigatewayv2 as apigateway
@@ -13,13 +13,11 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from .acknowledgements import acknowledge
+from .attaching_switch import AttachingSwitch
 from .functions import PubSubFunction, delivered_log_group
-
-if TYPE_CHECKING:
-    from .attaching_switch import AttachingSwitch
-    from .identity_pool import Identities
-    from .iot_policy import IotPolicy
-    from .settings import Settings
+from .identity_pool import Identities
+from .iot_policy import IotPolicy
+from .settings import Settings
 
 _PATH = "/self-attach"
 _STAGE = "$default"

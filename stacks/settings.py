@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -24,9 +25,6 @@ from pubsub_client.topic_patterns import check_pattern, check_shared, check_test
 
 from .adopt import Adopt
 from .environment_patterns import example_of, is_pattern, key_for, overlapping
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 CONTEXT_KEY = "amplify-pubsub"
 DEFAULT_ENVIRONMENT = "default"

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator, Mapping
 from textwrap import fill
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from .settings import Settings
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 _HEAD = """# The settings
 

@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
 
 from aws_cdk import Duration, Fn, RemovalPolicy, Stack
 from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from pubsub_client.outputs import MARKER_ATTRIBUTE, Output
 
 from .acknowledgements import acknowledge
+from .attaching_switch import AttachingSwitch
 from .functions import PubSubFunction
+from .identity_pool import Identities
+from .iot_policy import IotPolicy
 from .retry_queue import RetryQueue
-from .user_pool import PubSubUserPool
-
-if TYPE_CHECKING:
-    from aws_cdk import aws_lambda as lambda_
-
-    from .attaching_switch import AttachingSwitch
-    from .identity_pool import Identities
-    from .iot_policy import IotPolicy
-    from .settings import Settings
-    from .user_pool import Users
+from .settings import Settings
+from .user_pool import PubSubUserPool, Users
 
 # Cognito waits 5 s for a trigger, a cold start included
 # (https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html).

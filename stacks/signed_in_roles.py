@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
@@ -13,11 +13,7 @@ from pubsub_client.outputs import MANAGED_POLICIES
 
 from .acknowledgements import acknowledge
 from .iot_policy import data_access
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from .settings import Settings
+from .settings import Settings
 
 _DATA_ACTIONS = ["iot:Connect", "iot:Publish", "iot:Subscribe", "iot:Receive", "iot:RetainPublish"]
 _SHADOW_ACTIONS = [

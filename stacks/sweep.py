@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from aws_cdk import Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
@@ -13,16 +11,14 @@ from constructs import Construct
 from pubsub_client.outputs import MARKER_ATTRIBUTE
 
 from .acknowledgements import acknowledge
+from .attaching_switch import AttachingSwitch
 from .functions import PubSubFunction, service_principal
+from .identity_pool import Identities
+from .iot_policy import IotPolicy
 from .looping_state_machine import STEP_TIMEOUT, LoopingStateMachine
-
-if TYPE_CHECKING:
-    from .attaching_switch import AttachingSwitch
-    from .identity_pool import Identities
-    from .iot_policy import IotPolicy
-    from .settings import Settings
-    from .sign_in_attachment import SignInAttachment
-    from .user_pool import Users
+from .settings import Settings
+from .sign_in_attachment import SignInAttachment
+from .user_pool import Users
 
 _MEMORY_SIZE = 512
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from collections.abc import Sequence
+from typing import cast
 
 from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_cognito as cognito
@@ -11,11 +12,7 @@ from constructs import Construct
 from pubsub_client.outputs import MARKER_ATTRIBUTE
 
 from .acknowledgements import acknowledge
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from .settings import Settings
+from .settings import Settings
 
 # A fingerprint, an identity id of at most 55 characters, a Unix time.
 # https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetId.html

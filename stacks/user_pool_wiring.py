@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from aws_cdk import CustomResource, Duration, Stack
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from pubsub_cli.iam.facts import service_of
@@ -13,17 +14,10 @@ from pubsub_client.outputs import MARKER_ATTRIBUTE
 
 from .fingerprint import fingerprint
 from .functions import PubSubFunction
+from .identity_pool import Identities
 from .resource_provider import resource_provider
-from .user_pool import MARKER_LENGTH, PubSubUserPool
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from aws_cdk import aws_lambda as lambda_
-
-    from .identity_pool import Identities
-    from .settings import Settings
-    from .user_pool import Users
+from .settings import Settings
+from .user_pool import MARKER_LENGTH, PubSubUserPool, Users
 
 
 class UserPoolWiring(Construct):

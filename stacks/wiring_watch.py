@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from .functions import PubSubFunction
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from aws_cdk import aws_lambda as lambda_
-
-    from .identity_pool import Identities
-    from .settings import Settings
-    from .user_pool import Users
+from .identity_pool import Identities
+from .settings import Settings
+from .user_pool import Users
 
 EVERY = Duration.minutes(15)
 """How often it looks."""

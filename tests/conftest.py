@@ -10,24 +10,20 @@ import functools
 import gc
 import os
 import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import botocore.client
 import botocore.hooks
 import botocore.session
 import pytest
+from botocore.model import ServiceModel
 from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling
 
 from local_cloud.environment import without_aws
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from botocore.model import ServiceModel
-
-    from tests.e2e.conftest import Deployment
+from tests.e2e.conftest import Deployment
 
 _KEPT = without_aws(os.environ)
 os.environ.clear()

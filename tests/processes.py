@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, AnyStr
-
-if TYPE_CHECKING:
-    import subprocess
-    from collections.abc import Iterator
+from typing import AnyStr
 
 
 @contextmanager

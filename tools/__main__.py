@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from botocore.exceptions import ConfigParseError, ProfileNotFound
@@ -19,9 +20,6 @@ from pubsub_client._printable import one_line
 from stacks.settings import SettingsError
 from tools.deploy import deploy as deploy_stack
 from tools.destroy import destroy as destroy_stack
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 app = typer.Typer(
     cls=EscapingGroup,

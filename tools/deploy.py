@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from pubsub_cli.commands.asking import check_may_ask
 from pubsub_cli.commands.checking import check_junit
 from tools.cdk_cli import REPOSITORY, cdk_command
 from tools.child import run_in_foreground
 from tools.target import Target
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # A new attachment can take AWS 6 to 8 minutes to act.
 _SMOKE_SECONDS = 600

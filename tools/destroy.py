@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from pubsub_cli.checks.check import CouldNotRunError
 from pubsub_cli.checks.stack import describe_stack, outputs_of
@@ -14,9 +15,6 @@ from pubsub_client.outputs import Output
 from tools.cdk_cli import REPOSITORY, cdk_command
 from tools.child import run_in_foreground
 from tools.target import Target
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 
 def destroy(profile: str | None, region: str | None, environment: str | None, *, yes: bool) -> int:

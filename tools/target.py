@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from botocore.exceptions import NoRegionError
 from rich.text import Text
@@ -18,9 +19,6 @@ from pubsub_cli.operations.failure import aws_errors_explained
 from pubsub_client._printable import one_line
 from stacks.settings import CONTEXT_KEY, Settings, check_region, read_settings
 from tools.cdk_cli import JSII_NODE, REPOSITORY
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 # Of CDK's default qualifier. https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html

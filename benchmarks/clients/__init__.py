@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from contextlib import AbstractContextManager
+from typing import Protocol
 
 from benchmarks.mosquitto import HOST as HOST
-
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
 
 TOPIC = "bench/messages"
 PAYLOAD = bytes(256)

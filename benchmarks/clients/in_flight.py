@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
 
 from benchmarks.clients import IN_FLIGHT
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
 
 
 async def publish_all(publish: Callable[[], Awaitable[None]], messages: int) -> None:

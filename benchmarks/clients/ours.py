@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from benchmarks.clients import HOST, PAYLOAD, TOPIC
 from benchmarks.clients.in_flight import publish_all
 from pubsub_client import MqttOverWebSocket, PubSub
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class _Ours:

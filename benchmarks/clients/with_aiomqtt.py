@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import aiomqtt
 
 from benchmarks.clients import HOST, IN_FLIGHT, PAYLOAD, TOPIC
 from benchmarks.clients.in_flight import publish_all
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class _Aiomqtt:

@@ -6,16 +6,14 @@ import queue
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from awscrt import mqtt5
 
 from benchmarks.clients import HOST, IN_FLIGHT, PAYLOAD, TOPIC
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from concurrent.futures import Future
 
 
 class _Awscrt:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from benchmarks.clients import HOST, IN_FLIGHT, PAYLOAD, TOPIC
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class _Paho:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
+from benchmarks.scale.tables import Table
 from tools.cdk_cli import REPOSITORY
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from benchmarks.scale.tables import Table
 
 PAGE = REPOSITORY / "docs" / "scale.md"
 PLOTS = REPOSITORY / "docs" / "scale"

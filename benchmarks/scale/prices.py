@@ -7,10 +7,8 @@ discounts for volume.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from benchmarks.scale.looping import Done
+from benchmarks.scale.looping import Done
 
 
 @dataclass(frozen=True)

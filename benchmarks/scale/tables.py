@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
 
 from benchmarks.scale import prices
+from benchmarks.scale.looping import Done
 from benchmarks.scale.plot import Axis, Line, svg
 from benchmarks.scale.prices import AMOUNT, MILLION, PRICES, Habits
 from benchmarks.scale.sign_ins import CONNECT, FIRST, PATHS, REPEAT, Path, bounds, mixed
 from benchmarks.scale.works import ALL_RATES, DEFAULT, LENT, RAISED, WORKS, Rates, sweep
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from benchmarks.scale.looping import Done
 
 SIZES = {"10 k": 10_000, "1 M": 1_000_000, "10 M": 10_000_000}
 HABITS = Habits()

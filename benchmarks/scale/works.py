@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from benchmarks.scale.looping import Call, Done, Work, simulate
 from local_cloud.faults.quotas import quota_of
 from stacks.settings import AttachPerSecond, Settings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 ATTACH, DETACH = "iot:AttachPolicy", "iot:DetachPolicy"
 LOOK = "iot:ListAttachedPolicies"

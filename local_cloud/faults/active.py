@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from local_cloud.faults.fault import Fault, SetFault, Throttle
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 
 class TokenBucket:

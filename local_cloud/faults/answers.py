@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,6 @@ from local_cloud.faults.active import ACTIVE, ActiveFault
 from local_cloud.faults.fault import Delay, Fail, Hang, Malformed, Throttle
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     Response = tuple[int, dict[str, str], bytes]
 
 client_messages: ContextVar[Callable[[], Awaitable[dict[str, Any]]]] = ContextVar("client_messages")

@@ -7,12 +7,9 @@ their owner; and a function ``install()``.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Collection
 from importlib.metadata import version
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-    from types import ModuleType
+from types import ModuleType
 
 BEHAVIOURS = (
     "https",

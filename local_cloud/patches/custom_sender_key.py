@@ -6,13 +6,11 @@ https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-custo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from local_cloud import further_permissions
 from local_cloud.further_permissions import FurtherPermission, require
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 NEEDS = further_permissions.NEEDS
 

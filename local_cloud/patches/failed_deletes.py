@@ -7,14 +7,12 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attri
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ministack.services import cloudformation
 from ministack.services.cloudformation import handlers, stacks
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 NEEDS = {
     cloudformation: ("_stacks",),

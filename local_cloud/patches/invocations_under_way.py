@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 NEEDS = {
     lambda_runtime: ("invalidate_worker", "kill_workers"),

@@ -10,8 +10,9 @@ A change acts after the delay that was set, if any.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ministack.core.iam_evaluator import evaluate
 from ministack.core.responses import error_response_json, get_account_id, get_region, request_scope
@@ -19,9 +20,6 @@ from ministack.services import iot, iot_data, sts
 
 from local_cloud.iot_policy_documents import default_document, request, statements, variables_of_identity
 from local_cloud.propagation import PROPAGATION, Target
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _VERSION_CHANGES = ("_create_policy_version", "_set_default_policy_version")
 

@@ -8,13 +8,11 @@ UpdateUserPool with an SMS role: https://github.com/serverless/serverless/issues
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from local_cloud import further_permissions
 from local_cloud.further_permissions import Finder, FurtherPermission, require
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
 
 NEEDS = further_permissions.NEEDS
 

@@ -15,18 +15,16 @@ from __future__ import annotations
 import contextvars
 import json
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ministack.core.iam_evaluator import EvalContext, evaluate_resource_policy
 from ministack.core.responses import error_response_json, get_account_id, get_region
 from ministack.services import cognito, lambda_svc
 
 from local_cloud.trigger_events import EVENTS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 NEEDS = {
     cognito: ("_attr_list_to_dict", "_build_auth_result", "_pool_arn", "_pool_region", "_run_idp_handler"),

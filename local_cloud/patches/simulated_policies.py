@@ -9,16 +9,14 @@ https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 from xml.sax.saxutils import escape
 
 from ministack.core import iam_actions
 from ministack.core.iam_evaluator import EvalContext, _gather_role_policies, _permissions_boundary, evaluate
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import iam
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 NEEDS = {
     iam_actions: ("extract_resource_arn",),

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from ministack.core.iam_evaluator import EvalContext, _gather_role_policies, _permissions_boundary, evaluate
 from ministack.core.responses import error_response_json, get_account_id, get_region, json_response
@@ -25,9 +26,6 @@ from local_cloud.iot_policy_documents import (
     variables_of_identity,
     without_value,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
 
 NEEDS = {
     cognito: ("_identity_pools",),

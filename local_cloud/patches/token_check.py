@@ -8,13 +8,11 @@ https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from ministack.core.responses import error_response_json
 from ministack.services import cognito
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 NEEDS = {
     cognito: (

@@ -8,18 +8,16 @@ Gen 1: https://docs.amplify.aws/gen1/javascript/tools/cli/reference/ssm-paramete
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from pubsub_cli.adoption.adopted import Adopted, AdoptionError
+from pubsub_cli.checks.aws import Aws
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from types_boto3_cloudformation.type_defs import StackResourceSummaryTypeDef
-
-    from pubsub_cli.checks.aws import Aws
 
 _STACK = "AWS::CloudFormation::Stack"
 _USER_POOL, _IDENTITY_POOL = "AWS::Cognito::UserPool", "AWS::Cognito::IdentityPool"

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from pubsub_cli.adoption.adopted import Adopted, AdoptionError
+from pubsub_cli.checks.aws import Aws
 from pubsub_cli.checks.roles_in_use import groups_with_role
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from pubsub_cli.checks.aws import Aws
 
 
 def read_identity_pool(aws: Aws, identity_pool_id: str, user_pool_id: str | None) -> Adopted:

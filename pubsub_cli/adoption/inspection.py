@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from pubsub_cli.adoption.adopted import Adopted
+from pubsub_cli.checks.aws import Aws
 from pubsub_cli.checks.update import lost_settings
 from pubsub_cli.iam.role import attached_policies, role_name
 from pubsub_client.outputs import MARKER_ATTRIBUTE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from types_boto3_cognito_identity.type_defs import ListIdentitiesInputTypeDef
-
-    from pubsub_cli.adoption.adopted import Adopted
-    from pubsub_cli.checks.aws import Aws
 
 _PAGE = 60
 """https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_ListIdentities.html"""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pubsub_cli.adoption.adopted import Adopted
+from pubsub_cli.adoption.inspection import IdentitiesNow, Inspection, RoleNow
 from pubsub_cli.iam.role import role_name
 from pubsub_client.outputs import LEAST_PRIVILEGE, MANAGED_POLICIES, MARKER_ATTRIBUTE, TRIGGERS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from pubsub_cli.adoption.adopted import Adopted
-    from pubsub_cli.adoption.inspection import IdentitiesNow, Inspection, RoleNow
 
 USUAL_POLICY_NAME = "myIoTPolicy"
 """The IoT policy's name unless the settings say otherwise."""

@@ -11,14 +11,12 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import Any, Protocol, Self
 
 from pubsub_cli.checks.check import CouldNotRunError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 AMPLIFY = "aws-amplify"
 PUBSUB = "@aws-amplify/pubsub"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from pubsub_cli.checks.aws import Aws
 from pubsub_cli.checks.check import Check, Finding, Group, Need, failed, needless, passed, warning
 from pubsub_cli.checks.command import AwsCommand
+from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.functions import SignInFunctionsCanRun
 from pubsub_cli.checks.parameters import ParametersAreValid
 from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens, asked_client
@@ -17,13 +20,8 @@ from pubsub_cli.checks.update import rewiring, update_of
 from pubsub_client.outputs import CHALLENGE_TRIGGERS, Output
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from types_boto3_cognito_idp.type_defs import UserPoolClientTypeTypeDef
     from types_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
-
-    from pubsub_cli.checks.aws import Aws
-    from pubsub_cli.checks.context import Context
 
 _CHALLENGE_FUNCTION = "SignInAttachmentAuthChallenge"
 _INTERNAL = "$INTERNAL"

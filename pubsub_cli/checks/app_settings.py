@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pubsub_cli.checks.amplify_packages import FrontEnd
+from pubsub_cli.checks.asked import App
 from pubsub_cli.checks.check import Check, Finding, Group, Need, failed, passed, warning
 from pubsub_cli.checks.configuration import OutputsAreComplete
+from pubsub_cli.checks.context import Context
 from pubsub_cli.iam.reserved_topics import Use, allowed_use
 from pubsub_client._aws_iot_limits import KEEP_ALIVE_SECONDS, PAYLOAD_BYTES, SUBSCRIPTIONS, check_topic
 from pubsub_client._topics import check_topic_filter
 from pubsub_client.exceptions import TopicError
-
-if TYPE_CHECKING:
-    from pubsub_cli.checks.asked import App
-    from pubsub_cli.checks.context import Context
 
 _CLOSES = "AWS IoT closes the connection of a client that"
 _RESERVED_USES = (

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from pubsub_cli.checks.context import Context
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from pubsub_cli.checks.context import Context
 
 
 def arn_prefix(context: Context, service: str) -> str:

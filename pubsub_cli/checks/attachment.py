@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from pubsub_cli.checks.check import Finding, failed, passed
+from pubsub_cli.checks.context import Context
 from pubsub_cli.iam.iot_policy import attached_to
+from pubsub_client import CognitoSession
 from pubsub_client.exceptions import SessionError
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from pubsub_cli.checks.context import Context
-    from pubsub_client import CognitoSession
 
 
 async def attached_policies(context: Context, identity_id: str) -> list[str]:

@@ -6,23 +6,21 @@ import json
 import math
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from pubsub_cli.checks.check import Fix
 from pubsub_cli.checks.command import AwsCommand
+from pubsub_cli.checks.context import Context
 from pubsub_cli.iam.role import role_name
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from types_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
     from types_boto3_logs import CloudWatchLogsClient
-
-    from pubsub_cli.checks.check import Fix
-    from pubsub_cli.checks.context import Context
 
 # CloudWatch Logs may show a line some seconds after it was written.
 LOG_SECONDS = 15.0

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from pubsub_cli.checks.check import Check, Finding, Group, Need, Status, failed, passed
 from pubsub_cli.checks.configuration import OutputsAreComplete
+from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.identity import SIGN_IN_AGAIN, IdentityIsGiven
 from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens
 from pubsub_cli.checks.role import look_at_role
@@ -15,9 +15,6 @@ from pubsub_cli.checks.roles_in_use import groups_with_role, read_pool_roles
 from pubsub_cli.iam.role import role_name
 from pubsub_client.exceptions import SessionError
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from pubsub_cli.checks.context import Context
 
 
 class RoleHoldsThePolicies(Check):

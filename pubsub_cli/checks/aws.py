@@ -6,23 +6,22 @@ import json
 import os
 import reprlib
 import shlex
+from collections.abc import Mapping
 from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 
 from botocore import UNSIGNED, xform_name
+from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
+from botocore.model import OperationModel
 
 from pubsub_cli.checks.check import CouldNotRunError
 from pubsub_cli.checks.unknown_members import merge_unknown
 from pubsub_client._sdk_session import region_of_environment, sdk_session
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from botocore.awsrequest import AWSResponse
-    from botocore.model import OperationModel
     from types_boto3_cloudformation import CloudFormationClient
     from types_boto3_cognito_identity import CognitoIdentityClient
     from types_boto3_cognito_idp import CognitoIdentityProviderClient

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-from typing import TYPE_CHECKING
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -19,13 +18,11 @@ from botocore.exceptions import (
     UnknownCredentialError,
 )
 
+from pubsub_cli.checks.aws import Aws
 from pubsub_cli.checks.check import CouldNotRunError, Finding, Status, failed
 from pubsub_cli.checks.clock import set_clock_command
 from pubsub_client._sdk_credentials import SSO_ENDED, sso_login_advice
 from pubsub_client._sdk_session import UnusableConfigurationError
-
-if TYPE_CHECKING:
-    from pubsub_cli.checks.aws import Aws
 
 AWS_ERRORS = (ClientError, BotoCoreError, OSError, http.client.HTTPException)
 """What a call to AWS may raise."""

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
+import ssl
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Mapping
-
-    from pubsub_client._endpoint import Endpoint
-    from pubsub_client._network import Proxy
+from pubsub_client._endpoint import Endpoint
+from pubsub_client._network import Proxy
 
 PATH = "/mqtt"
 """What the endpoint is asked for, as the WebSocket is."""

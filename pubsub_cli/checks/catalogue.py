@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection
 
 from pubsub_cli.checks.app_clients import AppClientSignsIn, NestedSignInIsWired
 from pubsub_cli.checks.app_settings import FiguresFit, PackagesMatch, TopicsAreUsable
 from pubsub_cli.checks.authorization import CredentialsAreGiven, GroupRolesHoldThePolicies, RoleHoldsThePolicies
-from pubsub_cli.checks.check import Need
+from pubsub_cli.checks.check import Check, Need
 from pubsub_cli.checks.client_id import ClientIdIsUnshared
 from pubsub_cli.checks.concurrency import ConcurrencySuffices
 from pubsub_cli.checks.configuration import OutputsAreComplete, TokenIsGood
@@ -38,11 +38,6 @@ from pubsub_cli.checks.sign_in import RepeatSignInIsQuick, UserCanSignIn, UserSi
 from pubsub_cli.checks.sweep import SchedulesAreEnabled, StateMachinesAreActive
 from pubsub_cli.checks.trigger import FunctionsMayAttach, PoolMayInvoke, TriggerIsAsDeployed
 from pubsub_cli.checks.trigger_log import TriggerWorks
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from pubsub_cli.checks.check import Check
 
 CHECKS: tuple[type[Check], ...] = (
     OutputsAreComplete,

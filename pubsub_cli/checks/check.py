@@ -6,11 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
-if TYPE_CHECKING:
-    from pubsub_cli.checks.aws import Aws
-    from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.aws import Aws
+from pubsub_cli.checks.context import Context
 
 
 class CouldNotRunError(Exception):

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from typing import TYPE_CHECKING
 
 from awscrt.mqtt5 import DisconnectReasonCode
 
 from pubsub_cli.checks.check import Check, Finding, Group, Need, failed, passed
 from pubsub_cli.checks.connection import UserConnects
+from pubsub_cli.checks.context import Context
 from pubsub_client import ConnectionState, PubSub
 from pubsub_client.exceptions import ConnectionRefused
-
-if TYPE_CHECKING:
-    from pubsub_cli.checks.context import Context
 
 # Amplify JS connects again 5 s after it was disconnected.
 _WATCHED_SECONDS = 10.0

@@ -6,10 +6,8 @@ import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from pubsub_client._endpoint import Endpoint
+from pubsub_client._endpoint import Endpoint
 
 TOLERATED = timedelta(minutes=5)
 """AWS denies a request that it gets more than five minutes from the time in its signature.

@@ -6,17 +6,14 @@ import json
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore import xform_name
 
+from pubsub_cli.checks.aws import Aws
 from pubsub_cli.checks.check import CommandFailedError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pubsub_cli.checks.aws import Aws
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING
 
 from pubsub_cli.checks.check import Check, Finding, Group, Need, Severity, failed, needless, passed
 from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
+from pubsub_cli.checks.context import Context
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from pubsub_cli.checks.context import Context
 
 # At once: the trigger, and the challenge function or the trigger of the nested sign-in, which come one after another.
 _PER_SIGN_IN = 2

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from pubsub_cli.checks.check import Check, Finding, Group, Need, failed, passed
+from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.stack import missing_outputs, read_outputs
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from pubsub_cli.checks.context import Context
 
 
 class OutputsAreComplete(Check):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
 
 from pubsub_cli.checks.app_settings import TopicsAreUsable
 from pubsub_cli.checks.authorization import CredentialsAreGiven, GroupRolesHoldThePolicies
 from pubsub_cli.checks.check import Check, Finding, Group, Need, failed, needless, passed
+from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.endpoint import ClockAgrees
 from pubsub_cli.checks.identity import POLICY_ACTS_SECONDS, PolicyIsAttached
 from pubsub_cli.checks.iot_policy_permissions import PolicyAllows
@@ -18,9 +18,6 @@ from pubsub_cli.iam.role import role_name
 from pubsub_client import PubSub
 from pubsub_client.exceptions import ConnectionRefused
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from pubsub_cli.checks.context import Context
 
 _TRY_EVERY_SECONDS = 2.0
 NO_TOPIC = "needs a topic that the front end publishes to: --topic"

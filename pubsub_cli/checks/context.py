@@ -6,38 +6,28 @@ import asyncio
 import json
 import time
 import uuid
-from contextlib import suppress
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pubsub_cli.checks.asked import App, Whom
-from pubsub_cli.checks.check import Need
-from pubsub_cli.checks.deployed_functions import read_functions
-from pubsub_cli.checks.probe_users import ProbeUsers
+from pubsub_cli.checks.asked import App, GivenIds, Whom
+from pubsub_cli.checks.aws import Aws
+from pubsub_cli.checks.check import Check, Need
+from pubsub_cli.checks.deployed_functions import DeployedFunction, read_functions
+from pubsub_cli.checks.pool_user import PoolUser
+from pubsub_cli.checks.probe_users import ProbeUsers, User
+from pubsub_cli.checks.roles_in_use import RoleInUse
 from pubsub_cli.checks.uninterrupted import uninterrupted
 from pubsub_cli.iam.request import ANY_CLIENT_ID
-from pubsub_client import AwsIot, CognitoSession
-from pubsub_client._self_attach import SelfAttachRoute
+from pubsub_client import AwsIot, CognitoSession, PubSub, Subscription
+from pubsub_client._self_attach import SelfAttachment, SelfAttachRoute
 from pubsub_client.exceptions import SessionError
 from pubsub_client.outputs import LEAST_PRIVILEGE, Output, attaches_at_sign_in
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from contextlib import AsyncExitStack
-    from typing import Any
-
     from types_boto3_cloudformation.type_defs import StackResourceSummaryTypeDef
-
-    from pubsub_cli.checks.asked import GivenIds
-    from pubsub_cli.checks.aws import Aws
-    from pubsub_cli.checks.check import Check
-    from pubsub_cli.checks.deployed_functions import DeployedFunction
-    from pubsub_cli.checks.pool_user import PoolUser
-    from pubsub_cli.checks.probe_users import User
-    from pubsub_cli.checks.roles_in_use import RoleInUse
-    from pubsub_client import PubSub, Subscription
-    from pubsub_client._self_attach import SelfAttachment
 
 _NO_WILDCARDS = str.maketrans("*?+#", "xxxx")
 

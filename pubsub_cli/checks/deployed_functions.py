@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from pubsub_cli.checks.aws import Aws
+from pubsub_cli.checks.context import Context
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
     from types_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
-
-    from pubsub_cli.checks.aws import Aws
-    from pubsub_cli.checks.context import Context
 
 _CALLS_AT_ONCE = 8
 

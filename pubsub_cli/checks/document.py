@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING
 
 from pubsub_cli.checks.catalogue import CHECKS
-from pubsub_cli.checks.check import Need, Severity
-
-if TYPE_CHECKING:
-    from pubsub_cli.checks.check import Check
+from pubsub_cli.checks.check import Check, Need, Severity
 
 _HEAD = """# The checks
 

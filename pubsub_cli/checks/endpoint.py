@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
 from pubsub_cli.checks.blocked import BlockedError
-from pubsub_cli.checks.check import Check, Finding, Group, failed, needless, passed, warning
+from pubsub_cli.checks.check import Check, Finding, Fix, Group, failed, needless, passed, warning
 from pubsub_cli.checks.clock import SUSPICIOUS, TOLERATED, offset_of, set_clock_command
 from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
+from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.way import find_way
 from pubsub_client._endpoint import Endpoint
 from pubsub_client._endpoint_name import EndpointName
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from pubsub_cli.checks.check import Fix
-    from pubsub_cli.checks.context import Context
 
 _ATS = "iot:Data-ATS"
 _DESCRIBE = AwsCommand("iot", "DescribeEndpoint", {"endpointType": _ATS})

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from pubsub_cli.checks.check import Check, Finding, Group, Need, failed, needless, passed, warning
 from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
-from pubsub_cli.checks.deployed_functions import SIGN_IN_PARTS, Part, functions_of
+from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.deployed_functions import SIGN_IN_PARTS, DeployedFunction, Part, functions_of
 from pubsub_cli.checks.restoring import RESTORE
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
-    from pubsub_cli.checks.context import Context
-    from pubsub_cli.checks.deployed_functions import DeployedFunction
 
 # What CloudFormation's template and Lambda call the same.
 _CONFIGURED = ("Handler", "MemorySize", "Runtime", "Timeout")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
 
 from pubsub_cli.checks.app_clients import NestedSignInIsWired
 from pubsub_cli.checks.attachment import attach_by_route, attached_policies, is_attached
 from pubsub_cli.checks.attachment_trace import why_not_attached
-from pubsub_cli.checks.check import Check, Finding, Group, Need, failed, passed, skipped, warning
+from pubsub_cli.checks.check import Check, Finding, Fix, Group, Need, failed, passed, skipped, warning
 from pubsub_cli.checks.command import AwsCommand, PubSubCommand
+from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.mac_key import MacKeyIsUsable
 from pubsub_cli.checks.parameters import ParametersAreValid
 from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens, PolicyExists, TriggerIsWired
@@ -19,10 +19,6 @@ from pubsub_cli.checks.sign_in import UserSignsIn
 from pubsub_cli.checks.trigger import FunctionsMayAttach
 from pubsub_client.exceptions import SessionError
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from pubsub_cli.checks.check import Fix
-    from pubsub_cli.checks.context import Context
 
 POLICY_ACTS_SECONDS = 600.0
 """What AWS IoT may take until a policy attached or detached acts, 6 to 8 minutes, and some more.

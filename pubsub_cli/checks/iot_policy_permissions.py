@@ -4,36 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from pubsub_cli.checks.app_settings import TopicsAreUsable
 from pubsub_cli.checks.aws_errors import is_not_permitted
-from pubsub_cli.checks.check import Check, Finding, Group, Need, failed, needless, passed, warning
+from pubsub_cli.checks.check import Check, Finding, Fix, Group, Need, failed, needless, passed, warning
 from pubsub_cli.checks.command import AwsCommand
+from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.identity import IdentityIsGiven
-from pubsub_cli.checks.permissions import asked_facts, asked_requests, judge
+from pubsub_cli.checks.permissions import Judgement, asked_facts, asked_requests, judge
 from pubsub_cli.checks.provisioning import PolicyExists, deployed_document
 from pubsub_cli.iam.decision import decide
 from pubsub_cli.iam.document import Policy
-from pubsub_cli.iam.facts import SERVICES
-from pubsub_cli.iam.iot_policy import MOST_VERSIONS, attached_to, read_iot_policy, read_version
+from pubsub_cli.iam.facts import SERVICES, Facts
+from pubsub_cli.iam.iot_policy import MOST_VERSIONS, IotPolicy, attached_to, read_iot_policy, read_version
 from pubsub_cli.iam.repair import put_right
-from pubsub_cli.iam.request import ANY_CLIENT_ID
+from pubsub_cli.iam.request import ANY_CLIENT_ID, Request
 from pubsub_cli.iam.simulation import ask_iot
 from pubsub_client.outputs import Output
 from pubsub_client.policy_document import LONGEST
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pubsub_cli.checks.check import Fix
-    from pubsub_cli.checks.context import Context
-    from pubsub_cli.checks.permissions import Judgement
-    from pubsub_cli.iam.facts import Facts
-    from pubsub_cli.iam.iot_policy import IotPolicy
-    from pubsub_cli.iam.request import Request
 
 _OF_THE_IDENTITY = frozenset(f"{service}:{name}" for service in SERVICES for name in ("sub", "aud"))
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pubsub_cli.checks.check import Check, Finding, Group, Need, Severity, failed, passed, skipped
 from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
+from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.deployed_functions import Part, functions_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from types_boto3_logs.type_defs import LogGroupTypeDef
-
-    from pubsub_cli.checks.context import Context
 
 
 class LogGroupsExist(Check):

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 from pubsub_cli.checks.check import Check, Finding, Group, Need, failed, needless, passed
 from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
+from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.restoring import RESTORE
 from pubsub_cli.checks.stack_resources import named
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
     from types_boto3_kms.type_defs import KeyMetadataTypeDef
-
-    from pubsub_cli.checks.context import Context
 
 _SPEC, _USAGE = "HMAC_256", "GENERATE_VERIFY_MAC"
 _SO = "the trigger cannot prove its nested sign-ins, so no sign-in attaches the policy"

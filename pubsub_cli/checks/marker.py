@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from pubsub_client.outputs import MARKER_ATTRIBUTE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from types_boto3_cognito_idp.type_defs import AttributeTypeTypeDef
 
 ATTRIBUTE = f"custom:{MARKER_ATTRIBUTE}"

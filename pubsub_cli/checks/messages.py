@@ -6,13 +6,10 @@ import asyncio
 import statistics
 import time
 import uuid
-from typing import TYPE_CHECKING
 
 from pubsub_cli.checks.check import Check, Finding, Group, Need, failed, needless, passed
 from pubsub_cli.checks.connection import NO_TOPIC, UserSubscribes
-
-if TYPE_CHECKING:
-    from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.context import Context
 
 _ROUND_TRIPS = 20
 # A connection may publish 100 messages a second and the client paces itself; the pauses keep that out of the times.

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pubsub_cli.checks.check import Check, Finding, Group, Need, failed, passed
+from pubsub_cli.checks.check import Check, Finding, Fix, Group, Need, failed, passed
 from pubsub_cli.checks.command import AwsCommand, PubSubCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
+from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.deployed_functions import SIGN_IN_PARTS, Part, functions_of
 from pubsub_cli.checks.provisioning import login_of
 from pubsub_cli.checks.restoring import RESTORE
 from pubsub_cli.checks.stack_resources import named
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from pubsub_cli.checks.check import Fix
-    from pubsub_cli.checks.context import Context
 
 _ON, _OFF = "on", "off"
 _MEMBERS = ("userPoolProvider", "internalClientId", "identityPoolId")

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from pubsub_cli.checks.arn import arn_prefix
 from pubsub_cli.checks.aws_errors import is_not_permitted
-from pubsub_cli.iam.decision import Outcome
+from pubsub_cli.checks.context import Context
+from pubsub_cli.iam.decision import Decision, Outcome
+from pubsub_cli.iam.document import Policy
 from pubsub_cli.iam.explanation import why
-from pubsub_cli.iam.facts import signed_in_user
-from pubsub_cli.iam.request import CONNECT, requests
+from pubsub_cli.iam.facts import Facts, signed_in_user
+from pubsub_cli.iam.request import CONNECT, Request, requests
+from pubsub_cli.iam.simulation import Answer
 from pubsub_cli.iam.verdict import Verdict
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from pubsub_cli.checks.context import Context
-    from pubsub_cli.iam.decision import Decision
-    from pubsub_cli.iam.document import Policy
-    from pubsub_cli.iam.facts import Facts
-    from pubsub_cli.iam.request import Request
-    from pubsub_cli.iam.simulation import Answer
 
 _NOT_ASKED = ("InvalidInput", "InvalidRequestException")
 """What AWS answers to a question that it does not take; the documents decide then."""

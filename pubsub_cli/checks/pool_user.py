@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pubsub_cli.checks.marker import ATTRIBUTE, Marker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from types_boto3_cognito_idp import CognitoIdentityProviderClient
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import uuid
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -12,16 +13,13 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pubsub_cli.checks.aws import Aws
 from pubsub_cli.checks.check import CouldNotRunError
 from pubsub_cli.checks.marker import ATTRIBUTE, Marker
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from types_boto3_cognito_idp.type_defs import UserTypeTypeDef
-
-    from pubsub_cli.checks.aws import Aws
 
 _PREFIX = "pubsub-smoke-"
 # Anybody who may sign up can choose a name with this prefix; only names like ours are taken for ours.

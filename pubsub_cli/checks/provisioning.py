@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -13,17 +14,13 @@ from pubsub_cli.checks.aws_errors import is_not_permitted
 from pubsub_cli.checks.check import Check, Finding, Group, Need, Severity, failed, needless, passed
 from pubsub_cli.checks.command import AwsCommand, PubSubCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
+from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.probe_users import LeftOver
 from pubsub_cli.checks.sign_in_flows import describe_client, missing_flows
 from pubsub_cli.checks.update import rewiring, update_of
 from pubsub_cli.iam.facts import service_of
 from pubsub_client.outputs import Output
 from pubsub_client.policy_document import policy_document
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pubsub_cli.checks.context import Context
-    from pubsub_cli.checks.probe_users import LeftOver
 
 _SEVERAL = 2
 _SUFFIXES = {"cn": "amazonaws.com.cn", "eusc": "amazonaws.eu"}

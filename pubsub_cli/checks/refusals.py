@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import boto3
@@ -16,6 +17,7 @@ from pubsub_cli.checks.authorization import CredentialsAreGiven, RoleHoldsThePol
 from pubsub_cli.checks.check import Check, Finding, Group, Need, failed, passed, skipped
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.connection import UserConnects
+from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.endpoint import EndpointIsReached
 from pubsub_cli.checks.provisioning import PolicyExists
 from pubsub_cli.checks.uninterrupted import uninterrupted
@@ -28,11 +30,7 @@ from pubsub_client.exceptions import ConnectionLost, ConnectionRefused, PublishR
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from types_boto3_iot import IoTClient
-
-    from pubsub_cli.checks.context import Context
 
 
 _AT_ONCE = (0.05, 0.2)

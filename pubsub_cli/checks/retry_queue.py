@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from pubsub_cli.checks.arn import arn_prefix
 from pubsub_cli.checks.check import Check, Finding, Group, Need, Severity, failed, needless, passed
 from pubsub_cli.checks.command import AwsCommand, PubSubCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
+from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.deployed_functions import Part, functions_of
 from pubsub_cli.checks.queue import messages_in
 from pubsub_cli.checks.restoring import RESTORE
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pubsub_cli.checks.context import Context
 
 _NO_QUEUE = "attachment is self-attach: there is no retry queue"
 # By their names in CloudFormation; numbers and booleans are words in the answers of SQS.

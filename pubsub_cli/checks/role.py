@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pubsub_cli.checks.check import Finding, failed, needless, passed
 from pubsub_cli.checks.command import AwsCommand
+from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.stack_resources import stack_resources
 from pubsub_cli.iam.role import attached_policies
 from pubsub_client.outputs import MANAGED_POLICIES, Output
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pubsub_cli.checks.context import Context
 
 _EXPOSED = "AWSIoTConfigAccess may now let every signed-in user rewrite the IoT policy for all."
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
-from pubsub_cli.checks.check import Check, Finding, Group, failed, passed, warning
+from pubsub_cli.checks.check import Check, Finding, Fix, Group, failed, passed, warning
 from pubsub_cli.checks.command import AwsCommand
+from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens
 from pubsub_cli.checks.roles_in_use import (
     AUTHENTICATED_ROLE,
@@ -22,12 +24,6 @@ from pubsub_cli.checks.sign_in import UserCanSignIn
 from pubsub_cli.checks.update import update_of
 from pubsub_cli.iam.role import role_name
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pubsub_cli.checks.check import Fix
-    from pubsub_cli.checks.context import Context
 
 _NO_CREDENTIALS = "so the identity pool gives no AWS credentials, and nothing can be signed for AWS IoT."
 

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from pubsub_cli.checks.app_settings import TopicsAreUsable
 from pubsub_cli.checks.authorization import GroupRolesHoldThePolicies, RoleHoldsThePolicies
 from pubsub_cli.checks.check import Check, Finding, Group, Status, failed, passed, warning
 from pubsub_cli.checks.command import AwsCommand
-from pubsub_cli.checks.permissions import asked_facts, asked_requests, judge
+from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.permissions import Judgement, asked_facts, asked_requests, judge
 from pubsub_cli.checks.role_mapping import MappingGivesARole
+from pubsub_cli.checks.roles_in_use import RoleInUse
 from pubsub_cli.iam.decision import Outcome, decide
+from pubsub_cli.iam.document import Policy
 from pubsub_cli.iam.repair import put_right, without_denials
-from pubsub_cli.iam.role import read_role
+from pubsub_cli.iam.role import Role, read_role
 from pubsub_cli.iam.simulation import ask_iam
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from typing import Any
-
-    from pubsub_cli.checks.context import Context
-    from pubsub_cli.checks.permissions import Judgement
-    from pubsub_cli.checks.roles_in_use import RoleInUse
-    from pubsub_cli.iam.document import Policy
-    from pubsub_cli.iam.role import Role
 
 _ORGANIZATION = (
     "Ask who administers the AWS organization: its policies for this account must allow iot:Connect, iot:Subscribe, "

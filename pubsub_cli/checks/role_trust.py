@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pubsub_cli.checks.check import Check, Finding, Group, failed, passed
 from pubsub_cli.checks.command import AwsCommand
+from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.role_mapping import MappingGivesARole
+from pubsub_cli.checks.roles_in_use import RoleInUse
 from pubsub_cli.iam.facts import signed_in_user
 from pubsub_cli.iam.role import role_name
 from pubsub_cli.iam.trust import why_not_trusted, with_trust
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from pubsub_cli.checks.context import Context
-    from pubsub_cli.checks.roles_in_use import RoleInUse
 
 
 class RoleTrustsThePool(Check):

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pubsub_cli.checks.aws import Aws
+from pubsub_cli.checks.context import Context
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from types_boto3_cognito_idp.type_defs import GroupTypeTypeDef
-
-    from pubsub_cli.checks.aws import Aws
-    from pubsub_cli.checks.context import Context
 
 AUTHENTICATED_ROLE = "AuthenticatedRole"
 """The resolution of a mapping by which who has no role of his own gets that of all signed-in users."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from pubsub_cli.checks.aws_errors import AWS_ERRORS, explain
 from pubsub_cli.checks.check import (
@@ -18,12 +19,8 @@ from pubsub_cli.checks.check import (
     needless,
     skipped,
 )
+from pubsub_cli.checks.context import Context
 from pubsub_client.exceptions import PubSubError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
-    from pubsub_cli.checks.context import Context
 
 
 @dataclass(frozen=True)

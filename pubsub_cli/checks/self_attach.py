@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pubsub_cli.checks.attachment import attach_by_route
 from pubsub_cli.checks.check import Check, Finding, Group, Need, Status, failed, passed, skipped
 from pubsub_cli.checks.configuration import OutputsAreComplete
+from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.provisioning import PolicyExists
 from pubsub_cli.checks.refusals import UnattachedIdentityIsRefused
 from pubsub_cli.checks.self_attach_route import NO_ROUTE, SelfAttachRouteWorks
 from pubsub_client._endpoint import Endpoint
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from pubsub_cli.checks.context import Context
 
 _FUNCTION_SAYS = b'"check"'
 _OK, _REDIRECTED = 200, 300

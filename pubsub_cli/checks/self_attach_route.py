@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pubsub_cli.checks.arn import arn_prefix
 from pubsub_cli.checks.check import Check, Finding, Group, Need, failed, passed, skipped
 from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
-from pubsub_cli.checks.deployed_functions import Part, functions_of
+from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.deployed_functions import DeployedFunction, Part, functions_of
 from pubsub_cli.checks.functions import changed_since_deployed, why_it_cannot_run
 from pubsub_cli.checks.resource_policy import allows_service
 from pubsub_cli.checks.restoring import RESTORE
 from pubsub_cli.checks.stack_resources import named
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from pubsub_cli.checks.context import Context
-    from pubsub_cli.checks.deployed_functions import DeployedFunction
 
 NO_ROUTE = "the stack is of an older version, which has no self-attach"
 _KEY = "POST /self-attach"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pubsub_cli.checks.app_clients import AppClientSignsIn
 from pubsub_cli.checks.attachment_trace import LOG_SECONDS, lines_within, read_log, was_skipped_for_the_marker
@@ -24,6 +24,7 @@ from pubsub_cli.checks.check import (
 )
 from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete, TokenIsGood
+from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.deployed_functions import Part, functions_of
 from pubsub_cli.checks.marker import ATTRIBUTE, Marker
 from pubsub_cli.checks.pool_user import read_user
@@ -34,11 +35,6 @@ from pubsub_cli.checks.uninterrupted import uninterrupted
 from pubsub_client._sign_in import SECOND_FACTOR_CHALLENGES, SELECT_CHALLENGE
 from pubsub_client.exceptions import SignInError
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pubsub_cli.checks.context import Context
 
 # https://docs.aws.amazon.com/cognito/latest/developerguide/signing-up-users-in-your-app.html
 _OBSTACLES = {

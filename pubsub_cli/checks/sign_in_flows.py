@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pubsub_cli.checks.aws import Aws
+
 if TYPE_CHECKING:
     from types_boto3_cognito_idp.type_defs import UserPoolClientTypeTypeDef
-
-    from pubsub_cli.checks.aws import Aws
 
 SRP, REFRESH, CUSTOM = "ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_CUSTOM_AUTH"
 _CHOICE = "ALLOW_USER_AUTH"

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError
 
+from pubsub_cli.checks.aws import Aws
 from pubsub_cli.checks.check import CouldNotRunError
 from pubsub_client.outputs import OPTIONAL_OUTPUTS, SIGN_IN_OUTPUTS, Output, attaches_at_sign_in
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from types_boto3_cloudformation.type_defs import StackTypeDef
-
-    from pubsub_cli.checks.aws import Aws
 
 
 def describe_stack(aws: Aws, stack: str) -> StackTypeDef | None:

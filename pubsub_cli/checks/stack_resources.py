@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pubsub_cli.checks.context import Context
+
 if TYPE_CHECKING:
     from types_boto3_cloudformation.type_defs import StackResourceSummaryTypeDef
-
-    from pubsub_cli.checks.context import Context
 
 
 def stack_resources(context: Context, resource_type: str) -> list[StackResourceSummaryTypeDef]:

@@ -8,25 +8,21 @@ from typing import TYPE_CHECKING
 
 from pubsub_cli.checks.arn import arn_prefix
 from pubsub_cli.checks.attachment_trace import allow_attaching
-from pubsub_cli.checks.check import Check, Finding, Group, Need, failed, needless, passed, warning
+from pubsub_cli.checks.check import Check, Finding, Fix, Group, Need, failed, needless, passed, warning
 from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
-from pubsub_cli.checks.deployed_functions import SIGN_IN_PARTS, Part, functions_of
+from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.deployed_functions import SIGN_IN_PARTS, DeployedFunction, Part, functions_of
 from pubsub_cli.checks.functions import SignInFunctionsCanRun, changed_since_deployed, harmless_changes
 from pubsub_cli.checks.resource_policy import allows_service
 from pubsub_cli.checks.restoring import RESTORE
 from pubsub_cli.iam.decision import Outcome
 from pubsub_cli.iam.role import role_name
-from pubsub_cli.iam.simulation import read_answer
+from pubsub_cli.iam.simulation import Answer, read_answer
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
     from types_boto3_iam.literals import ContextKeyTypeEnumType
-
-    from pubsub_cli.checks.check import Fix
-    from pubsub_cli.checks.context import Context
-    from pubsub_cli.checks.deployed_functions import DeployedFunction
-    from pubsub_cli.iam.simulation import Answer
 
 _NO_TRIGGER = "attachment is self-attach: there is no trigger"
 _ATTACH = "iot:AttachPolicy"

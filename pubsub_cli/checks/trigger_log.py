@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from pubsub_cli.checks.app_clients import NestedSignInIsWired
 from pubsub_cli.checks.attachment_trace import explain_line, last_word, read_log, sign_in_time
 from pubsub_cli.checks.check import Check, Finding, Group, Need, failed, needless, passed, warning
+from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.log_groups import LogGroupsExist
 from pubsub_cli.checks.mac_key import MacKeyIsUsable
 from pubsub_cli.checks.provisioning import TriggerIsWired
 from pubsub_cli.checks.sign_in import UserSignsIn
 from pubsub_cli.checks.trigger import FunctionsMayAttach
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from pubsub_cli.checks.context import Context
 
 _BEFORE_SECONDS = 60
 """How much of the log before a failure is shown with it."""

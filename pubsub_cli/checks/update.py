@@ -5,24 +5,22 @@ Whatever the AWS SDK does not know it cannot send, so no command is given out th
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 import botocore.session
+from botocore.client import BaseClient
 from botocore.exceptions import ClientError
+from botocore.model import Shape, StructureShape
 
 from pubsub_cli.checks.aws_errors import is_not_permitted
+from pubsub_cli.checks.check import Fix
 from pubsub_cli.checks.command import AwsCommand
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from botocore.client import BaseClient
-    from botocore.model import Shape, StructureShape
     from types_boto3_cognito_idp import CognitoIdentityProviderClient
     from types_boto3_cognito_idp.type_defs import UserPoolTypeTypeDef
-
-    from pubsub_cli.checks.check import Fix
 
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 _NOT_SETTINGS = frozenset(

@@ -6,8 +6,8 @@ import asyncio
 import http.client
 import socket
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from pubsub_cli.checks.blocked import (
     PATH,
@@ -21,14 +21,9 @@ from pubsub_cli.checks.blocked import (
     unusable_authorities,
     unusable_proxy,
 )
-from pubsub_client._network import ca_bundle
+from pubsub_client._endpoint import Endpoint
+from pubsub_client._network import Proxy, ca_bundle
 from pubsub_client.exceptions import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pubsub_client._endpoint import Endpoint
-    from pubsub_client._network import Proxy
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json as json_module
+from collections.abc import Iterator
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from pubsub_cli.adoption.adopted import Adopted, AdoptionError
 from pubsub_cli.adoption.amplify_project import parent_stacks
 from pubsub_cli.adoption.complete import complete
-from pubsub_cli.adoption.inspection import candidates, inspect
+from pubsub_cli.adoption.inspection import Candidate, Inspection, candidates, inspect
 from pubsub_cli.adoption.plan import OTHER_POLICY_NAME, USUAL_POLICY_NAME, Choice, Plan, plan
 from pubsub_cli.checks.aws import Aws
 from pubsub_cli.checks.check import CouldNotRunError, failed
@@ -20,11 +21,6 @@ from pubsub_cli.commands.told import Told, tell
 from pubsub_cli.operations.failure import aws_errors_explained
 from pubsub_client.outputs import TRIGGERS
 from pubsub_client.topic_patterns import check_pattern, check_shared, check_testable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from pubsub_cli.adoption.inspection import Candidate, Inspection
 
 _WHAT = "What to adopt, in any mix; the rest is looked up"
 _HOW = "How"

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pubsub_cli.commands.subject import about_one_identity, members
 from pubsub_cli.commands.told import Told
 from pubsub_cli.operations.attach import attach as attach_policy
-
-if TYPE_CHECKING:
-    from pubsub_cli.operations.deployment import Deployment
-    from pubsub_cli.operations.subject import Subject
+from pubsub_cli.operations.deployment import Deployment
+from pubsub_cli.operations.subject import Subject
 
 
 def _attach(deployment: Deployment, subject: Subject) -> Told:

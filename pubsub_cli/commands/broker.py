@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import Protocol
 
 import typer
 
+from pubsub_cli.checks.aws import Aws
+from pubsub_cli.checks.check import Fix
 from pubsub_cli.checks.command import PubSubCommand
 from pubsub_cli.checks.stack import read_complete_outputs
 from pubsub_cli.operations.failure import aws_errors_explained, not_done
+from pubsub_client import PubSub
+from pubsub_client._provider import Provider
 from pubsub_client.exceptions import ConfigurationError, PubSubError, SessionError
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
-    from contextlib import AbstractAsyncContextManager
-    from pathlib import Path
-
-    from pubsub_cli.checks.aws import Aws
-    from pubsub_cli.checks.check import Fix
-    from pubsub_client import PubSub
-    from pubsub_client._provider import Provider
 
 # The option that gives what the provider's error begins with.
 _OPTIONS = {"headers": "--header", "ca_file": "--ca-file", "proxy": "--proxy"}

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from pubsub_cli.checks.aws import Aws
 from pubsub_cli.commands import options
-from pubsub_cli.commands.broker import AwsIotOfStack, BrokerByUrl
+from pubsub_cli.commands.broker import AwsIotOfStack, Broker, BrokerByUrl
 from pubsub_client._printable import one_line
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
-
-    from pubsub_cli.commands.broker import Broker
 
 _AS_WHOM = "As whom"
 _OTHER = "Another broker than the stack's AWS IoT"

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import typer
 
-from pubsub_cli.checks.check import Status
+from pubsub_cli.checks.check import Check, Status
+from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.runner import Result, run_checks
 from pubsub_cli.commands.console import TerminalConsole
 from pubsub_cli.commands.exit_code import ExitCode
@@ -21,13 +24,6 @@ from pubsub_cli.commands.replacing import replace_file
 from pubsub_cli.commands.report import Progress, as_json, exit_code
 from pubsub_cli.commands.told import redacted
 from pubsub_client._printable import one_line
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
-    from pathlib import Path
-
-    from pubsub_cli.checks.check import Check
-    from pubsub_cli.checks.context import Context
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -20,12 +20,10 @@ from pubsub_cli.commands.subject import (
     members,
 )
 from pubsub_cli.commands.told import Told
+from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.detach import detach as detach_policy
+from pubsub_cli.operations.subject import Subject
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from pubsub_cli.operations.deployment import Deployment
-    from pubsub_cli.operations.subject import Subject
 
 
 def _detach(deployment: Deployment, subject: Subject) -> Told:

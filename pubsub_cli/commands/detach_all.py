@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
-from pubsub_cli.checks.check import CouldNotRunError, failed
+from pubsub_cli.checks.aws import Aws
+from pubsub_cli.checks.check import CouldNotRunError, Finding, failed
 from pubsub_cli.commands.following import follow
 from pubsub_cli.commands.told import Told, tell
 from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.detach_all import Leaving, running_detach_all, start_detach_all
-from pubsub_cli.operations.executions import StateMachine
+from pubsub_cli.operations.executions import Execution, StateMachine
 from pubsub_cli.operations.failure import NotDoneError, aws_errors_explained
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pubsub_cli.checks.aws import Aws
-    from pubsub_cli.checks.check import Finding
-    from pubsub_cli.operations.executions import Execution
 
 
 def detach_all(aws: Aws, stack: str, *, per_second: int | None, ask: bool, json: bool, redact: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, fields
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -15,16 +15,13 @@ from pubsub_cli.checks.aws import Aws
 from pubsub_cli.checks.check import CouldNotRunError, Status
 from pubsub_cli.commands import options
 from pubsub_cli.commands.asking import check_may_ask
-from pubsub_cli.commands.checking import Checking, check_ids, check_junit
+from pubsub_cli.commands.checking import Checking, Run, check_ids, check_junit
 from pubsub_cli.commands.examining import Examination
 from pubsub_cli.commands.exit_code import ExitCode
 from pubsub_cli.commands.fixing import Fixing
 from pubsub_cli.commands.interrupting import interrupt_on_sigterm
 from pubsub_cli.commands.subject import check_identity_id, read_id_token
 from pubsub_cli.operations.failure import aws_errors_explained
-
-if TYPE_CHECKING:
-    from pubsub_cli.commands.checking import Run
 
 _WHOM = "Whom to ask about"
 _BY_HAND = "A deployment that is no stack of this toolkit"

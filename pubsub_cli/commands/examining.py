@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pubsub_cli.checks.check import Need
+from pubsub_cli.checks.asked import App, GivenIds, Whom
+from pubsub_cli.checks.aws import Aws
+from pubsub_cli.checks.check import Check, Need
 from pubsub_cli.checks.command import PubSubCommand
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from contextlib import AsyncExitStack
-
-    from pubsub_cli.checks.asked import App, GivenIds, Whom
-    from pubsub_cli.checks.aws import Aws
-    from pubsub_cli.checks.check import Check
-    from pubsub_cli.checks.context import Context
-    from pubsub_cli.commands.checking import Checking, Run
+from pubsub_cli.checks.context import Context
+from pubsub_cli.commands.checking import Checking, Run
 
 
 @dataclass(frozen=True)

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pubsub_cli.checks.aws import Aws
 from pubsub_cli.checks.aws_errors import AWS_ERRORS
-from pubsub_cli.checks.check import CommandFailedError, Status
+from pubsub_cli.checks.check import Command, CommandFailedError, Status
 from pubsub_cli.checks.command import AwsCommand
+from pubsub_cli.checks.runner import Result
+from pubsub_cli.commands.checking import Checking, Run
 from pubsub_client._printable import one_line
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
-
-    from pubsub_cli.checks.aws import Aws
-    from pubsub_cli.checks.check import Command
-    from pubsub_cli.checks.runner import Result
-    from pubsub_cli.commands.checking import Checking, Run
 
 _GUARD_CHECKS = ("PS301", "PS303")
 """The checks that find out whether the roles of signed-in users are kept off AWS IoT's control plane."""

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import typer
 
 from pubsub_cli.commands.console import TerminalConsole
 from pubsub_cli.commands.exit_code import ExitCode
 from pubsub_cli.commands.interrupting import interrupt_on_sigterm
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from pubsub_cli.operations.executions import Execution, StateMachine
+from pubsub_cli.operations.executions import Execution, StateMachine
 
 
 def follow(

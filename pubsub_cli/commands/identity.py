@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
 from pubsub_cli.commands.subject import about_one_identity
 from pubsub_cli.commands.told import Told
-from pubsub_cli.operations.identity import report_identity
-from pubsub_cli.operations.subject import not_known
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from pubsub_cli.operations.deployment import Deployment
-    from pubsub_cli.operations.identity import IdentityReport
-    from pubsub_cli.operations.subject import Subject
+from pubsub_cli.operations.deployment import Deployment
+from pubsub_cli.operations.identity import IdentityReport, report_identity
+from pubsub_cli.operations.subject import Subject, not_known
 
 
 def _identity(deployment: Deployment, subject: Subject) -> Told:

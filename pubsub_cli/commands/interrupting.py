@@ -6,11 +6,8 @@ import asyncio
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
-
-if TYPE_CHECKING:
-    from collections.abc import Coroutine
-    from typing import Any
+from collections.abc import Coroutine
+from typing import Any, NoReturn, TypeVar, cast
 
 Result = TypeVar("Result")
 

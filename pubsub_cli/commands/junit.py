@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
 from pubsub_cli.checks.check import Status
+from pubsub_cli.checks.runner import Result
 from pubsub_client._printable import printable
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pubsub_cli.checks.runner import Result
 
 _ELEMENTS = {Status.FAILED: "failure", Status.UNKNOWN: "error", Status.SKIPPED: "skipped"}
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from rich.text import Text
 
+from pubsub_client import Message
 from pubsub_client._printable import one_line, printable
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from pubsub_client import Message
 
 
 def as_text(message: Message, received_at: datetime) -> Text:

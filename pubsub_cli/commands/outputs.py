@@ -5,9 +5,10 @@ from __future__ import annotations
 import json as json_module
 import re
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from botocore.exceptions import ClientError
@@ -20,9 +21,6 @@ from pubsub_cli.commands.replacing import replace_file
 from pubsub_cli.front_end import CognitoEndpoints, FrontEnd
 from pubsub_cli.operations.failure import aws_errors_explained
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class Format(StrEnum):

@@ -7,23 +7,19 @@ import json as json_module
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
-from pubsub_cli.checks.check import CouldNotRunError
+from pubsub_cli.checks.check import CouldNotRunError, Finding
 from pubsub_cli.commands import broker_options, options
-from pubsub_cli.commands.broker import connected
+from pubsub_cli.commands.broker import Broker, connected
 from pubsub_cli.commands.exit_code import ExitCode
 from pubsub_cli.commands.interrupting import run_until_interrupted
 from pubsub_cli.commands.told import Told, tell
 from pubsub_cli.operations.failure import NotDoneError, not_done
 from pubsub_client._topics import check_topic
 from pubsub_client.exceptions import TopicError
-
-if TYPE_CHECKING:
-    from pubsub_cli.checks.check import Finding
-    from pubsub_cli.commands.broker import Broker
 
 _WHAT = "What is published"
 _STDIN = "-"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.check import CouldNotRunError, failed
+from pubsub_cli.checks.check import CouldNotRunError, Finding, failed
 from pubsub_cli.commands import options
 from pubsub_cli.commands.asking import check_may_ask
 from pubsub_cli.commands.exit_code import ExitCode
@@ -19,18 +20,13 @@ from pubsub_cli.commands.told import Told, tell
 from pubsub_cli.operations.dead_letters import (
     MOST,
     DeadLetter,
+    HeldDeadLetters,
     RetryQueues,
     held_dead_letters,
     wait_until_worked_off,
 )
 from pubsub_cli.operations.failure import NotDoneError, aws_errors_explained
 from pubsub_client._printable import one_line
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from pubsub_cli.checks.check import Finding
-    from pubsub_cli.operations.dead_letters import HeldDeadLetters
 
 _DEFAULT_MOST = 10_000
 _NO_REASON = "none told: SQS took it from the worker after its last try"

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from rich.console import Console
+from rich.status import Status as Spinner
 from rich.text import Text
 
-from pubsub_cli.checks.check import Status
+from pubsub_cli.checks.check import Check, Status
+from pubsub_cli.checks.runner import Result
 from pubsub_cli.commands.document import document
 from pubsub_cli.commands.exit_code import ExitCode
 from pubsub_cli.commands.told import redacted
 from pubsub_client._printable import one_line
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rich.console import Console
-    from rich.status import Status as Spinner
-
-    from pubsub_cli.checks.check import Check
-    from pubsub_cli.checks.runner import Result
 
 _MARKS = {
     Status.PASSED: ("ok", "green"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -11,10 +11,7 @@ from pubsub_cli.checks.asked import Whom
 from pubsub_cli.checks.aws import Aws
 from pubsub_cli.checks.check import Status
 from pubsub_cli.commands import options
-from pubsub_cli.commands.checking import Checking, check_ids, check_junit
-
-if TYPE_CHECKING:
-    from pubsub_cli.commands.checking import Run
+from pubsub_cli.commands.checking import Checking, Run, check_ids, check_junit
 
 
 def smoke(

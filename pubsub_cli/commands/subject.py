@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -14,15 +15,10 @@ from pubsub_cli.checks.aws import Aws
 from pubsub_cli.checks.check import CouldNotRunError
 from pubsub_cli.commands import options
 from pubsub_cli.commands.told import Told, tell
+from pubsub_cli.operations.attach import Change
 from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.failure import NotDoneError, aws_errors_explained
-from pubsub_cli.operations.subject import by_id_token, by_identity_id, by_user
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pubsub_cli.operations.attach import Change
-    from pubsub_cli.operations.subject import Subject
+from pubsub_cli.operations.subject import Subject, by_id_token, by_identity_id, by_user
 
 User = Annotated[str | None, typer.Option("--user", metavar="NAME", help="The user of this name or alias.")]
 IdentityId = Annotated[

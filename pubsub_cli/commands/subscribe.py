@@ -7,13 +7,13 @@ import sys
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.text import Text
 
 from pubsub_cli.commands import broker_options, options
-from pubsub_cli.commands.broker import connected
+from pubsub_cli.commands.broker import Broker, connected
 from pubsub_cli.commands.console import TerminalConsole
 from pubsub_cli.commands.exit_code import ExitCode
 from pubsub_cli.commands.interrupting import run_until_interrupted
@@ -21,13 +21,10 @@ from pubsub_cli.commands.message_line import as_json, as_text
 from pubsub_cli.commands.standard_output import reader_watched, write_line
 from pubsub_cli.commands.told import Told, tell
 from pubsub_cli.operations.failure import NotDoneError
+from pubsub_client import Message, PubSub, Subscription
 from pubsub_client._printable import one_line
 from pubsub_client._topics import check_topic_filter
 from pubsub_client.exceptions import TopicError
-
-if TYPE_CHECKING:
-    from pubsub_cli.commands.broker import Broker
-    from pubsub_client import Message, PubSub, Subscription
 
 _CONNECT_SECONDS = 30.0
 # So many messages at once are shown late rather than missed.

@@ -7,16 +7,14 @@ Everything that a command prints, logs or raises goes through :func:`escape_outp
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import Any, TextIO, cast
 
 from typer.core import TyperGroup
 
 from pubsub_client._printable import printable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 
 @dataclass

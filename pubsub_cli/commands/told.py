@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
+from pubsub_cli.checks.aws import Aws
+from pubsub_cli.checks.check import Finding
 from pubsub_cli.commands.document import document
 from pubsub_cli.commands.exit_code import ExitCode
 from pubsub_client._printable import one_line
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from pubsub_cli.checks.aws import Aws
-    from pubsub_cli.checks.check import Finding
 
 _IDENTITY_ID = re.compile(r"\b[a-z]{2}(?:-[a-z]+)+-\d:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 

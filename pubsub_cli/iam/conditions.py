@@ -7,14 +7,10 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-si
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
+from pubsub_cli.iam.facts import Facts, Values
 from pubsub_cli.iam.pattern import any_of, matches, negated
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pubsub_cli.iam.facts import Facts, Values
 
 _OPERATOR = re.compile(r"(?:(forallvalues|foranyvalue):)?(\w+?)(ifexists)?", re.IGNORECASE)
 _WILDCARD = re.compile(r"(\$\{[^}]*\})|([*?])")

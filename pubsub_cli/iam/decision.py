@@ -5,19 +5,15 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-l
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from pubsub_cli.iam.conditions import met, unknown_keys
+from pubsub_cli.iam.document import Policy, Statement
+from pubsub_cli.iam.facts import Facts
 from pubsub_cli.iam.pattern import any_of, matches, negated, variables
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from pubsub_cli.iam.document import Policy, Statement
-    from pubsub_cli.iam.facts import Facts
-    from pubsub_cli.iam.request import Request
+from pubsub_cli.iam.request import Request
 
 
 class Outcome(StrEnum):

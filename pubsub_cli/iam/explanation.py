@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from pubsub_cli.iam.decision import Outcome
+from pubsub_cli.iam.document import Policy
+from pubsub_cli.iam.facts import Facts
 from pubsub_cli.iam.near_miss import near_misses
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pubsub_cli.iam.document import Policy
-    from pubsub_cli.iam.facts import Facts
-    from pubsub_cli.iam.verdict import Verdict
+from pubsub_cli.iam.verdict import Verdict
 
 _ORGANIZATION = "a policy of the AWS organization (a service control policy, say) does not allow it"
 

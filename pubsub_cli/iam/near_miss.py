@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pubsub_cli.iam.conditions import met
 from pubsub_cli.iam.decision import covers_action, covers_resource
+from pubsub_cli.iam.document import Policy, Statement
+from pubsub_cli.iam.facts import Facts
 from pubsub_cli.iam.pattern import matches, variables
-from pubsub_cli.iam.request import ANY_CLIENT_ID, CONNECT, KINDS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from pubsub_cli.iam.document import Policy, Statement
-    from pubsub_cli.iam.facts import Facts
-    from pubsub_cli.iam.request import Request
+from pubsub_cli.iam.request import ANY_CLIENT_ID, CONNECT, KINDS, Request
 
 _ARN = re.compile(r"arn:([^:]*):([^:]*):([^:]*):([^:]*):([^:].*)", re.DOTALL)
 _FIELDS = ("partition", "service", "region", "account")

@@ -8,12 +8,9 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.ht
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from pubsub_cli.iam.facts import Facts, Values
+from pubsub_cli.iam.facts import Facts, Values
 
 _TOKEN = re.compile(r"\$\{([^}]*)\}|([*?])|([^*?$]+|\$)", re.DOTALL)
 _SPECIAL = ("*", "?", "$")

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-from pubsub_cli.iam.decision import Outcome, decide
+from pubsub_cli.iam.decision import Decision, Outcome, decide
 from pubsub_cli.iam.document import Policy, listed, statements_of
+from pubsub_cli.iam.facts import Facts
 from pubsub_cli.iam.near_miss import near_misses
-from pubsub_cli.iam.request import ANY_CLIENT_ID, CONNECT
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pubsub_cli.iam.decision import Decision
-    from pubsub_cli.iam.facts import Facts
-    from pubsub_cli.iam.request import Request
+from pubsub_cli.iam.request import ANY_CLIENT_ID, CONNECT, Request
 
 
 def put_right(policy: Policy, requests: Sequence[Request], facts: Facts) -> dict[str, Any] | None:

@@ -7,13 +7,11 @@ https://docs.aws.amazon.com/iot/latest/developerguide/iot-action-resources.html
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pubsub_cli.iam.reserved_topics import Use, allowed_use
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 CONNECT: Final = "iot:Connect"
 SUBSCRIBE: Final = "iot:Subscribe"

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from pubsub_cli.iam.decision import Outcome
-from pubsub_cli.iam.facts import SERVICES
-from pubsub_cli.iam.request import CONNECT, PUBLISH, RECEIVE, SUBSCRIBE
+from pubsub_cli.iam.facts import SERVICES, Facts
+from pubsub_cli.iam.request import CONNECT, PUBLISH, RECEIVE, SUBSCRIBE, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from types_boto3_iam import IAMClient
     from types_boto3_iam.type_defs import ContextEntryTypeDef, EvaluationResultTypeDef
     from types_boto3_iot import IoTClient
-
-    from pubsub_cli.iam.facts import Facts
-    from pubsub_cli.iam.request import Request
 
 _BY_IAM = {
     "allowed": Outcome.ALLOWED,

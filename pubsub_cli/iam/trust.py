@@ -5,18 +5,13 @@ https://docs.aws.amazon.com/cognito/latest/developerguide/role-trust-and-permiss
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from pubsub_cli.iam.conditions import met
 from pubsub_cli.iam.decision import covers_action
-from pubsub_cli.iam.document import VERSION, Policy, listed, statements_of
-from pubsub_cli.iam.facts import service_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pubsub_cli.iam.document import Statement
-    from pubsub_cli.iam.facts import Facts
+from pubsub_cli.iam.document import VERSION, Policy, Statement, listed, statements_of
+from pubsub_cli.iam.facts import Facts, service_of
 
 _ACTION = "sts:AssumeRoleWithWebIdentity"
 _FOR_OTHERS = "sts:assumerole"

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from pubsub_cli.iam.decision import Outcome
-
-if TYPE_CHECKING:
-    from pubsub_cli.iam.decision import Decision
-    from pubsub_cli.iam.request import Request
-    from pubsub_cli.iam.simulation import Answer
+from pubsub_cli.iam.decision import Decision, Outcome
+from pubsub_cli.iam.request import Request
+from pubsub_cli.iam.simulation import Answer
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from pubsub_cli.checks.aws import Aws
 from pubsub_cli.checks.aws_errors import AWS_ERRORS
 from pubsub_cli.checks.check import CouldNotRunError
 from pubsub_cli.checks.queue import messages_in
@@ -22,12 +24,8 @@ from pubsub_cli.operations.failure import not_done
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from types_boto3_sqs import SQSClient
     from types_boto3_sqs.type_defs import BatchResultErrorEntryTypeDef, MessageTypeDef
-
-    from pubsub_cli.checks.aws import Aws
 
 HOLD_SECONDS = 600
 """Time to read ten thousand dead letters, to be asked, and to move them; what is held longer may be moved twice."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
+from pubsub_cli.checks.aws import Aws
 from pubsub_cli.checks.stack import read_complete_outputs
 from pubsub_cli.iam.iot_policy import attached_to
 from pubsub_client.outputs import Output, attaches_at_sign_in
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pubsub_cli.checks.aws import Aws
 
 
 @dataclass(frozen=True)

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from pubsub_cli.checks.aws_errors import AWS_ERRORS, explain
 from pubsub_cli.checks.marker import ATTRIBUTE, Marker
+from pubsub_cli.checks.pool_user import PoolUser
 from pubsub_cli.operations.attach import Change
+from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.failure import NotDoneError
+from pubsub_cli.operations.subject import Subject
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from pubsub_cli.checks.pool_user import PoolUser
-    from pubsub_cli.operations.deployment import Deployment
-    from pubsub_cli.operations.subject import Subject
-
 
 _VOID = "detached"
 """What a marker begins with that is current for no attachment."""

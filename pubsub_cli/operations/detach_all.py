@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from pubsub_cli.checks.check import CouldNotRunError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pubsub_cli.operations.deployment import Deployment
-    from pubsub_cli.operations.executions import StateMachine
+from pubsub_cli.operations.deployment import Deployment
+from pubsub_cli.operations.executions import StateMachine
 
 
 @dataclass(frozen=True)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from pubsub_cli.checks.check import CouldNotRunError
+from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.failure import not_done
+from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
     from types_boto3_stepfunctions import SFNClient
-
-    from pubsub_cli.operations.deployment import Deployment
-    from pubsub_client.outputs import Output
 
 _LOOK_EVERY_SECONDS = 1.0
 # DescribeExecution is eventually consistent: one that was started a moment ago may not be found yet.

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
+from pubsub_cli.checks.aws import Aws
 from pubsub_cli.checks.aws_errors import AWS_ERRORS, explain
-from pubsub_cli.checks.check import failed
+from pubsub_cli.checks.check import Finding, Fix, failed
 from pubsub_client._printable import one_line
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from pubsub_cli.checks.aws import Aws
-    from pubsub_cli.checks.check import Finding, Fix
 
 
 class NotDoneError(Exception):

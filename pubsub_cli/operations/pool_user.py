@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
 
-from pubsub_cli.checks.pool_user import read_user
+from pubsub_cli.checks.pool_user import PoolUser, read_user
+from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.failure import not_done
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from pubsub_cli.checks.pool_user import PoolUser
-    from pubsub_cli.operations.deployment import Deployment
 
 
 def find_user(deployment: Deployment, name: str) -> PoolUser:

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 
 from pubsub_cli.checks.asked import IdToken
 from pubsub_cli.checks.check import CouldNotRunError
+from pubsub_cli.checks.pool_user import PoolUser
+from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.failure import NotDoneError, not_done
 from pubsub_cli.operations.pool_user import find_user
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
     from types_boto3_cognito_identity.type_defs import IdentityDescriptionResponseTypeDef
-
-    from pubsub_cli.checks.pool_user import PoolUser
-    from pubsub_cli.operations.deployment import Deployment
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from pubsub_cli.checks.attachment_trace import explain_line, parse_line, read_log
+from pubsub_cli.checks.pool_user import PoolUser
+from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.failure import not_done
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
     from types_boto3_lambda.type_defs import InvocationResponseTypeDef
-
-    from pubsub_cli.checks.pool_user import PoolUser
-    from pubsub_cli.operations.deployment import Deployment
 
 
 def run_trigger(deployment: Deployment, user: PoolUser) -> None:

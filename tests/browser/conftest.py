@@ -6,25 +6,20 @@ import os
 import shutil
 import subprocess
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from local_cloud.demo import EXAMPLE
 from tests.browser.app import App
+from tests.e2e.conftest import Deployment
 from tools.cdk_cli import NODE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from playwright.sync_api import Browser
-
-    from tests.e2e.conftest import Deployment
 
 _ARTEFACTS = Path(os.environ.get("ARTEFACTS", ".local/artefacts"))
 """Where screenshots are kept."""

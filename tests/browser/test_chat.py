@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from pathlib import Path
+from typing import Self
 
 from local_cloud.faults import Fail
 from pubsub_client.outputs import Output
-from tests.browser.app import SECONDS
+from tests.browser.app import SECONDS, App
 from tests.browser.conftest import served_with
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.browser.app import App
-    from tests.e2e.conftest import Deployment
+from tests.e2e.conftest import Deployment
 
 
 def test_two_users_exchange_messages(app: App, deployment: Deployment) -> None:

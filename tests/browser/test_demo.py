@@ -6,8 +6,10 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, cast
+from pathlib import Path
+from typing import IO, cast
 from urllib.parse import urlsplit
 
 import pytest
@@ -15,14 +17,9 @@ import pytest
 from local_cloud.demo import EXAMPLE, PASSWORD, USERS
 from local_cloud.process import choose_port
 from local_cloud.state import State
+from tests.browser.app import App
+from tests.e2e.conftest import Deployment
 from tests.processes import ended
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tests.browser.app import App
-    from tests.e2e.conftest import Deployment
 
 
 @pytest.fixture

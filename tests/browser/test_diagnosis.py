@@ -5,20 +5,16 @@ from __future__ import annotations
 import json
 import socket
 import uuid
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+
+from playwright.sync_api import Route
 
 from pubsub_client.outputs import Output
+from tests.browser.app import App
 from tests.browser.conftest import served_with
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from playwright.sync_api import Route
-
-    from tests.browser.app import App
-    from tests.e2e.conftest import Deployment
+from tests.e2e.conftest import Deployment
 
 
 @contextmanager

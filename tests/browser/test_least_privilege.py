@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 
+from tests.browser.app import App
 from tests.browser.conftest import build, served
 from tests.e2e.conftest import Deployment, deployed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.browser.app import App
 
 
 @pytest.fixture(scope="module")

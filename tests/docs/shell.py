@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from tests.docs.how import Run
 from tests.e2e.shell import programs
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from tests.docs.how import Run
 
 _SECONDS = 270
 INTERRUPTED = 130

@@ -6,13 +6,8 @@ which is an output of the stack, one of `tests.docs.reader`, or a piece of shell
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from tests.docs.how import Elsewhere, NotRun, Run
+from tests.docs.how import Elsewhere, How, NotRun, Run
 from tests.docs.shell import INTERRUPTED
-
-if TYPE_CHECKING:
-    from tests.docs.how import How
 
 PASSWORD = "Her-passw0rd-of-yours"  # noqa: S105 - the one that the pages give
 _ACCOUNT = "it deploys to a real account, and the embedded cloud is none"

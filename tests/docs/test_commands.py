@@ -6,26 +6,21 @@ import ast
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from local_cloud.environment import without_aws
 from local_cloud.state import State
-from tests.docs.how import Elsewhere, Run
+from tests.docs.how import Elsewhere, How, Run
 from tests.docs.pages import OTHERS, REPOSITORY, SHELLS, Command, blocks, commands, pages
 from tests.docs.shell import type_in
 from tests.docs.table import PASSWORD, TABLE
 from tests.e2e.amplify_project.project import AmplifyProject
 from tests.e2e.conftest import Deployment
 from tests.e2e.stack_app import StackApp
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tests.docs.how import How
 
 _LEFT_BEHIND = (".git", ".venv", "node_modules", ".local", "cdk.out", "__pycache__", ".*_cache", ".hypothesis", "dist")
 _BY_LOCAL_ENV = {"docs/tutorial.md", "docs/local-cloud.md", "examples/python-pubsub/README.md"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.util
 import re
 import shlex
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,10 +14,6 @@ from pubsub_cli.checks.catalogue import CHECKS
 from pubsub_cli.commands import SUMMARIES
 from pubsub_cli.commands.command import load
 from tests.docs.pages import REPOSITORY, code_spans, commands, pages, text_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _OPTIONS = {

@@ -10,14 +10,12 @@ import sys
 import tempfile
 import threading
 import traceback
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, chdir
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest import mock
 
 from pubsub_cli.commands import main
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
 
 _ONE_AT_A_TIME = threading.Lock()
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 import uuid
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -22,11 +25,6 @@ from tests.e2e.stack_app import StackApp, shared
 from tests.integration.local_cloud.account import Credentials
 from tests.integration.local_cloud.http_api import Answer, call
 from tests.jwt import claims
-
-if TYPE_CHECKING:
-    import subprocess
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 PASSWORD = "Sup3r-secret-passw0rd!"  # noqa: S105 - of users that live as long as one test
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from local_cloud.process import LocalCloud
+from local_cloud.process import LocalCloud
 
 # How the resources of each type are listed: service, operation, the list in its answer, what there names one as
 # CloudFormation does, and what else the operation is told.

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from attachment import proof
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.e2e.conftest import Deployment
+from tests.e2e.conftest import Deployment
 
 
 @dataclass(frozen=True)

@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
 
+from local_cloud.process import LocalCloud
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from local_cloud.process import LocalCloud
 
 Statements = list[dict[str, Any]]
 

@@ -8,15 +8,12 @@ from __future__ import annotations
 import socketserver
 import tempfile
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tests.e2e.aws_cli import run_aws
 from tests.e2e.commands import run_pubsub
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _FUNCTIONS = """
 run_in_test() {{

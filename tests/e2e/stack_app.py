@@ -7,21 +7,18 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
+from local_cloud.process import LocalCloud
 from pubsub_testing.provisioning import Stack
 from stacks.lookup import look_up
 from stacks.settings import CONTEXT_KEY, read_settings
 from tools.cdk_cli import JSII_NODE, REPOSITORY
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
-    from local_cloud.process import LocalCloud
 
 _CONTEXT: dict[str, Any] = json.loads((REPOSITORY / "cdk.json").read_text())["context"]
 

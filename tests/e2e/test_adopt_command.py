@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import subprocess
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -14,10 +16,6 @@ from tests.e2e.commands import run_pubsub
 from tests.e2e.conftest import PASSWORD
 from tests.e2e.operator import operator, policies, without_each
 from tests.integration.local_cloud.account import make_function
-
-if TYPE_CHECKING:
-    import subprocess
-    from collections.abc import Iterator
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,10 +29,6 @@ from tests.integration.local_cloud.account import (
     sign_in,
 )
 from tests.integration.local_cloud.mqtt import websocket
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 _MARKER = f"custom:{MARKER_ATTRIBUTE}"
 _LEFT_AS_IT_IS = {"adopt": {"amplifyStack": STACK}}

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from local_cloud.demo import EXAMPLE
 from pubsub_client.outputs import Output
+from tests.e2e.conftest import Deployment
 from tools.cdk_cli import NODE
-
-if TYPE_CHECKING:
-    from tests.e2e.conftest import Deployment
 
 # Runs in the example's folder, where Node finds the example's aws-amplify.
 _PARSE = """

@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 import shlex
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pubsub_client.outputs import Output
+from tests.e2e.conftest import Deployment
 from tests.integration.local_cloud.account import Account
 from tests.integration.local_cloud.mqtt import websocket
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tests.e2e.conftest import Deployment
 
 _NOBODYS_ID = "us-east-1:00000000-0000-0000-0000-000000000000"
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import importlib
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from benchmarks import report, sign_in, storm, sweep, trigger
+from local_cloud.process import LocalCloud
 from tests.e2e.stack_app import StackApp
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from local_cloud.process import LocalCloud
 
 
 class _StackApp(StackApp):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from contextlib import aclosing, suppress
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,10 +13,7 @@ from pubsub_client import AwsIot, CognitoSession, ConnectionState, PubSub
 from pubsub_client._self_attach import SelfAttachment
 from pubsub_client.exceptions import ConnectionLost, ConnectionRefused, SessionError
 from pubsub_client.outputs import Output
-from tests.e2e.conftest import PASSWORD
-
-if TYPE_CHECKING:
-    from tests.e2e.conftest import Deployment
+from tests.e2e.conftest import PASSWORD, Deployment
 
 REPAIRED = SelfAttachment("PS203", "repaired", "PS203: no IoT policy was attached, repaired")
 ATTACHED = SelfAttachment("PS203", "attached", "PS203: the IoT policy is attached already")

@@ -10,9 +10,9 @@ import subprocess
 import sys
 import termios
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -24,9 +24,6 @@ from tests.e2e.commands import run_pubsub
 from tests.e2e.stack_app import StackApp
 from tests.processes import ended
 from tools.__main__ import main
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _REPOSITORY = Path(__file__).parents[2]
 _DEPLOY = ("deploy", "--yes")

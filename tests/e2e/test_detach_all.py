@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import threading
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,10 +18,6 @@ from tests.e2e.commands import run_pubsub
 from tests.e2e.conftest import FAST, Deployment, deployed
 from tests.e2e.operator import operator, policies, unused_actions
 from tools.__main__ import main as deployment_main
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 _FITTING = 20
 _POLICY = "myIoTPolicy"

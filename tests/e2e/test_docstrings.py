@@ -6,20 +6,15 @@ import ast
 import doctest
 import inspect
 import traceback
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from io import StringIO
-from typing import TYPE_CHECKING
 
 import pytest
 
 import pubsub_client
 from pubsub_client import AwsIot, CognitoSession
-from tests.e2e.conftest import PASSWORD
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.e2e.conftest import Deployment
+from tests.e2e.conftest import PASSWORD, Deployment
 
 
 def examples() -> Iterator[tuple[str, list[doctest.Example]]]:

@@ -10,7 +10,8 @@ import re
 import shutil
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -22,12 +23,8 @@ from tests.e2e.conftest import Deployment, deploy, warm
 from tests.e2e.inventory import inventory, resources_of
 from tests.e2e.stack_app import StackApp
 from tests.e2e.workflow import JOBS, WORKFLOW, Runner
+from tests.integration.local_cloud.account import Credentials
 from tests.integration.local_cloud.mqtt import connected
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.integration.local_cloud.account import Credentials
 
 _PROD, _PR = "AmplifyPubSub-prod", "AmplifyPubSub-pr-7"
 _ORDERS = "orders/1"

@@ -7,18 +7,15 @@ fixed and moved back. Which error is of which kind is tested in `tests/unit/lamb
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from local_cloud.faults import Effect, Fail, Hang, Malformed, Throttle
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.e2e.conftest import Deployment
+from tests.e2e.conftest import Deployment
 
 # What Cognito gives a trigger, for a sign-in that did not fail.
 # https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html

@@ -9,20 +9,16 @@ import base64
 import json
 import secrets
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from attachment import proof
 from local_cloud.faults import Fail
 from pubsub_client.outputs import Output
-from tests.e2e.key_thief import stolen_key
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.e2e.conftest import Deployment
-    from tests.e2e.key_thief import KeyThief
+from tests.e2e.conftest import Deployment
+from tests.e2e.key_thief import KeyThief, stolen_key
 
 
 @pytest.fixture(autouse=True)

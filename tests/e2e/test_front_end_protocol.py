@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import time
 import uuid
-from typing import TYPE_CHECKING
 
 import pytest
 
 from pubsub_client.outputs import Output
+from tests.e2e.conftest import Deployment
+from tests.integration.local_cloud.account import Credentials
 from tests.integration.local_cloud.mqtt import Message, Token, Version, websocket
-
-if TYPE_CHECKING:
-    from tests.e2e.conftest import Deployment
-    from tests.integration.local_cloud.account import Credentials
 
 _AMPLIFY = (Version.MQTT_31, Token.APPENDED)
 

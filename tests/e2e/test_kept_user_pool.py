@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,13 +16,8 @@ from pubsub_testing.deployment import ProvisioningError
 from tests.e2e.conftest import Deployment, check, deploy, warm
 from tests.e2e.operator import operator, policies
 from tests.e2e.stack_app import StackApp
+from tests.integration.local_cloud.account import Credentials
 from tests.integration.local_cloud.mqtt import websocket
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tests.integration.local_cloud.account import Credentials
 
 _KEPT: dict[str, Any] = {
     "groups": ["admins", "editors"],

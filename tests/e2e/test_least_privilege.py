@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -14,13 +15,8 @@ from pubsub_client.exceptions import ConnectionRefused
 from pubsub_client.outputs import MANAGED_POLICIES, Output
 from tests.e2e.conftest import PASSWORD, Deployment, check, deploy, deployed
 from tests.e2e.stack_app import StackApp
+from tests.integration.local_cloud.account import Credentials
 from tests.integration.local_cloud.mqtt import websocket
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tests.integration.local_cloud.account import Credentials
 
 User = tuple[str, str]
 """A name and an identity id."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,10 +14,6 @@ from pubsub_testing.deployment import ProvisioningError
 from tests.e2e.conftest import FAST, Deployment, deployed
 from tests.e2e.stack_app import StackApp
 from tests.e2e.traffic import Traffic
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 _OLD, _NEW = "myIoTPolicy", "chatPolicy"
 _FROM_BEFORE, _AT_THE_END = 70, 500

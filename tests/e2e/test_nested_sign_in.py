@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import pytest
@@ -14,14 +15,8 @@ import pytest
 from attachment import proof
 from attachment.nested_sign_in import ClientSecrets
 from pubsub_client.outputs import Output
-from tests.e2e.conftest import PASSWORD
-from tests.e2e.key_thief import stolen_key
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.e2e.conftest import Deployment
-    from tests.e2e.key_thief import KeyThief
+from tests.e2e.conftest import PASSWORD, Deployment
+from tests.e2e.key_thief import KeyThief, stolen_key
 
 _REFUSALS = ("NotAuthorizedException", "InvalidParameterException", "UserNotFoundException", "CodeMismatchException")
 

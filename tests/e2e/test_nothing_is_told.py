@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING
 
 import pytest
 
 from local_cloud.faults import Fail, Fault
 from pubsub_client.outputs import Output
-from tests.e2e.conftest import PASSWORD
+from tests.e2e.conftest import PASSWORD, Deployment
 from tests.jwt import claims
-
-if TYPE_CHECKING:
-    from tests.e2e.conftest import Deployment
 
 
 @pytest.fixture(scope="module")

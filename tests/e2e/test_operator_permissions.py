@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
 from local_cloud.faults import Fail
 from pubsub_client.outputs import Output
-from tests.e2e.conftest import PASSWORD
+from tests.e2e.conftest import PASSWORD, Deployment
 from tests.e2e.operator import operator, policies, unused_actions
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.e2e.conftest import Deployment
 
 Commands = list[tuple[str, ...]]
 

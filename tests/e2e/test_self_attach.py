@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
 from local_cloud.faults import Fail
 from pubsub_client.outputs import Output
+from tests.e2e.conftest import Deployment
 from tests.integration.local_cloud.account import Credentials, document, make_role
 from tests.integration.local_cloud.http_api import Answer, call, preflight
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.e2e.conftest import Deployment
 
 _ATTACHED = {"check": "PS203", "status": "attached", "text": "PS203: the IoT policy is attached already"}
 _REPAIRED = {"check": "PS203", "status": "repaired", "text": "PS203: no IoT policy was attached, repaired"}

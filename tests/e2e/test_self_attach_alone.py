@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,9 +14,6 @@ from tests.e2e.conftest import PASSWORD, Deployment, check, deploy, deployed
 from tests.e2e.stack_app import StackApp
 from tests.e2e.totp import set_up_totp, sign_in_with_totp
 from tests.integration.local_cloud.user_pool import refusal
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _AT_SIGN_IN = {"groups": ["admins"], "mfa": "optional"}
 _ALONE = _AT_SIGN_IN | {"attachment": "self-attach"}

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 
 from pubsub_client.outputs import Output
+from tests.e2e.conftest import Deployment
 from tests.jwt import claims
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.e2e.conftest import Deployment
 
 _MARKER = "custom:pubsub_attachment"
 _SIGN_IN = {"cognito-idp:InitiateAuth": 1, "cognito-idp:RespondToAuthChallenge": 1}

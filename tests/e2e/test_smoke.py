@@ -9,8 +9,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -18,14 +20,8 @@ import pytest
 from local_cloud.faults import Fail
 from pubsub_client.outputs import Output
 from tests.e2e.commands import run_pubsub
-from tests.e2e.conftest import PASSWORD, check
+from tests.e2e.conftest import PASSWORD, Deployment, check
 from tests.processes import ended
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tests.e2e.conftest import Deployment
 
 _IDENTITY_ID = re.compile(r"us-east-1:[0-9a-f]{8}-")
 

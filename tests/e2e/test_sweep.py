@@ -8,19 +8,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from local_cloud.faults import Fail, Throttle
 from pubsub_client.outputs import Output
+from tests.e2e.conftest import Deployment
 from tests.processes import ended
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from tests.e2e.conftest import Deployment
 
 _MOST_DELETED = 60
 _LIST = "cognito-identity:ListIdentities"

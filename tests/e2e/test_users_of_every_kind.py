@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from pycognito.aws_srp import AWSSRP
@@ -22,10 +23,6 @@ from tests.e2e.conftest import PASSWORD, Deployment, check
 from tests.integration.local_cloud.sent_codes import code_sent_by_email
 from tests.integration.local_cloud.user_pool import refusal
 from tests.jwt import claims
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 _TEMPORARY = "T3mporary-passw0rd!"
 _DISABLED = ("NotAuthorizedException", "User is disabled.")

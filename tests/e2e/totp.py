@@ -10,13 +10,11 @@ import hashlib
 import hmac
 import struct
 import time
-from typing import TYPE_CHECKING
 
 import pytest
 from pycognito.exceptions import SoftwareTokenMFAChallengeException
 
-if TYPE_CHECKING:
-    from tests.e2e.conftest import Deployment
+from tests.e2e.conftest import Deployment
 
 
 def totp(secret: str) -> str:

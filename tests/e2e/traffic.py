@@ -5,19 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from pubsub_client import AwsIot, CognitoSession, ConnectionState, PubSub
 from pubsub_client.outputs import Output
-from tests.e2e.conftest import PASSWORD
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from tests.e2e.conftest import Deployment
+from tests.e2e.conftest import PASSWORD, Deployment
 
 _CLIENTS = 2
 _ALL_CONNECTED_SECONDS = 30

@@ -6,19 +6,16 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import yaml  # type: ignore[import-untyped]
 
 from local_cloud.environment import without_aws
+from local_cloud.process import LocalCloud
 from tests.e2e.operator import operator, policies, unused_actions
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from local_cloud.process import LocalCloud
 
 _REPOSITORY = Path(__file__).parents[2]
 _MADE = ("cdk.out", "dist", "node_modules", "__pycache__", ".*")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-if TYPE_CHECKING:
-    from local_cloud.process import LocalCloud
+from local_cloud.process import LocalCloud
 
 STACK = "amplify-shop-dev-103245"
 

@@ -6,23 +6,18 @@ import re
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from websockets.exceptions import WebSocketException
 
 from pubsub_client.outputs import Output
-from tests.e2e.doctor.asked import about_identity, about_token, by_ids
+from tests.e2e.doctor.asked import Asked, about_identity, about_token, by_ids
 from tests.e2e.doctor.cause import Cause
 from tests.e2e.doctor.clock import shifted_clock
 from tests.e2e.doctor.patient import Patient, Stage
 from tests.integration.local_cloud.mqtt import websocket
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.e2e.doctor.asked import Asked
 
 _CLIENT_ID = "dashboard"
 _RESERVED = "$aws/news"

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import PASSWORD
-from tests.e2e.doctor.patient import TOPIC
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tests.e2e.doctor.patient import Patient
+from tests.e2e.doctor.patient import TOPIC, Patient
 
 
 @dataclass(frozen=True)

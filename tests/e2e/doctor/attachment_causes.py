@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import TYPE_CHECKING
 
 from pubsub_client.outputs import MARKER_ATTRIBUTE, Output
 from tests.e2e.doctor.asked import about_identity, about_nobody
 from tests.e2e.doctor.cause import Cause
-from tests.e2e.doctor.patient import Stage
-
-if TYPE_CHECKING:
-    from tests.e2e.doctor.patient import Patient
+from tests.e2e.doctor.patient import Patient, Stage
 
 _ALLOW_CONNECTING = json.dumps(
     {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iot:Connect", "Resource": "*"}]}

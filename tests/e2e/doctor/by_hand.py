@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from local_cloud.process import LocalCloud
 from pubsub_client.outputs import MANAGED_POLICIES
 from tests.e2e.conftest import PASSWORD
 from tests.e2e.doctor.asked import Asked
 from tests.e2e.doctor.patient import TOPIC
-
-if TYPE_CHECKING:
-    from local_cloud.process import LocalCloud
 
 _SERVICE = "cognito-identity.amazonaws.com"
 _EVERYTHING = {"Effect": "Allow", "Action": "iot:*", "Resource": "*"}

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from tests.e2e.doctor.asked import about_token
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.e2e.doctor.asked import Asked
-    from tests.e2e.doctor.patient import Patient, Stage
+from tests.e2e.doctor.asked import Asked, about_token
+from tests.e2e.doctor.patient import Patient, Stage
 
 
 def chat(patient: Patient) -> Stage:

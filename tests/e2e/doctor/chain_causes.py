@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pubsub_client.outputs import Output
-from tests.e2e.doctor.asked import about_nobody
+from tests.e2e.doctor.asked import Asked, about_nobody
 from tests.e2e.doctor.cause import Cause
 from tests.e2e.doctor.patient import Patient, Stage
 from tests.e2e.doctor.sign_in_causes import newcomer
-
-if TYPE_CHECKING:
-    from tests.e2e.doctor.asked import Asked
 
 
 def _resource(patient: Patient, resource_type: str, part: str = "") -> str:

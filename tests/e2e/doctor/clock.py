@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 # Python runs a module of this name at its start: https://docs.python.org/3/library/site.html#module-sitecustomize
 _MODULE = "sitecustomize.py"

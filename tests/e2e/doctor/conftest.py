@@ -1,17 +1,13 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import deployed
+from tests.e2e.conftest import Deployment, deployed
 from tests.e2e.doctor.patient import Patient, Stage
 from tests.e2e.doctor.restoring import Restorer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.e2e.conftest import Deployment
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pubsub_cli.checks.document import document
+from tests.e2e.doctor.cause import Cause
 from tests.e2e.doctor.causes import CAUSES, NOT_MADE
-
-if TYPE_CHECKING:
-    from tests.e2e.doctor.cause import Cause
 
 _HEAD = """## What people met
 

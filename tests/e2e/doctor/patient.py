@@ -5,23 +5,20 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import ClientError
 from pycognito.exceptions import ForceChangePasswordException
 from websockets.exceptions import InvalidStatus
 
 from pubsub_client.outputs import Output
+from tests.e2e.conftest import Deployment
 from tests.integration.local_cloud.mqtt import Mqtt, websocket
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from tests.e2e.conftest import Deployment
 
 TOPIC = "news/today"
 

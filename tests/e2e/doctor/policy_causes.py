@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tests.e2e.doctor.cause import Cause
-from tests.e2e.doctor.patient import Stage
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.e2e.doctor.patient import Patient
+from tests.e2e.doctor.patient import Patient, Stage
 
 
 def _change(change: Callable[[str, Patient], str], patient: Patient) -> None:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.e2e.doctor.patient import Patient
+from tests.e2e.doctor.patient import Patient
 
 _NOT_SETTINGS = {
     "ResponseMetadata", "CreationDate", "LastModifiedDate", "ClientSecret", "Id", "Arn", "Name", "SchemaAttributes",

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tests.e2e.doctor.cause import Cause
-from tests.e2e.doctor.patient import Stage
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.e2e.doctor.patient import Patient
+from tests.e2e.doctor.patient import Patient, Stage
 
 _DATA_ACCESS = "arn:aws:iam::aws:policy/AWSIoTDataAccess"
 _SERVICE = "cognito-identity.amazonaws.com"

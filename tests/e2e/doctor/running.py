@@ -6,18 +6,15 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from local_cloud.process import LocalCloud
 from tests.e2e.commands import run_pubsub
+from tests.e2e.doctor.asked import Asked
 from tests.e2e.shell import programs
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from local_cloud.process import LocalCloud
-    from tests.e2e.doctor.asked import Asked
 
 BIN = Path(sys.executable).parent
 """Where `pubsub` and `aws` are."""

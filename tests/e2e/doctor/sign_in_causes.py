@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from tests.e2e.conftest import PASSWORD
-from tests.e2e.doctor.asked import about_name, about_token, about_user
+from tests.e2e.doctor.asked import Asked, about_name, about_token, about_user
 from tests.e2e.doctor.cause import Cause, sign_in_and_chat
 from tests.e2e.doctor.patient import Patient, Stage
-
-if TYPE_CHECKING:
-    from tests.e2e.doctor.asked import Asked
 
 
 def newcomer(patient: Patient) -> Stage:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
+from local_cloud.process import LocalCloud
 from tests.e2e.doctor.by_hand import ByHand
 from tests.e2e.doctor.running import run_doctor, run_fix
-
-if TYPE_CHECKING:
-    from local_cloud.process import LocalCloud
 
 
 @pytest.fixture(scope="module")

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.doctor.cause import Cause
 from tests.e2e.doctor.causes import CAUSES, FIRST, NOT_MADE
-from tests.e2e.doctor.patient import Stage
+from tests.e2e.doctor.patient import Patient, Stage
+from tests.e2e.doctor.restoring import Restorer
 from tests.e2e.doctor.running import Report, commands, run_doctor, run_fix
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.e2e.doctor.cause import Cause
-    from tests.e2e.doctor.patient import Patient
-    from tests.e2e.doctor.restoring import Restorer
 
 _UPDATED = re.compile(r"^aws lambda update-function-configuration --function-name (\S+)", re.MULTILINE)
 _RESTS_ON = re.compile(r"rests on (PS\d+), which did not pass")

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+import subprocess
 
-from local_cloud.faults import Fail, Malformed
+from local_cloud.faults import Effect, Fail, Malformed
 from pubsub_client.outputs import Output
 from tests.e2e.commands import run_pubsub
-from tests.e2e.doctor.asked import about_identity, about_nobody, about_token, about_user
-from tests.e2e.doctor.patient import Stage
+from tests.e2e.doctor.asked import Asked, about_identity, about_nobody, about_token, about_user
+from tests.e2e.doctor.patient import Patient, Stage
 from tests.e2e.doctor.restoring import READS
 from tests.e2e.doctor.running import run_doctor
-
-if TYPE_CHECKING:
-    import subprocess
-
-    from local_cloud.faults import Effect
-    from tests.e2e.doctor.asked import Asked
-    from tests.e2e.doctor.patient import Patient
 
 _DATA_ACCESS = "arn:aws:iam::aws:policy/AWSIoTDataAccess"
 

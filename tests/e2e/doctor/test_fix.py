@@ -7,18 +7,14 @@ import os
 import pty
 import re
 import subprocess
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from tests.e2e.commands import run_pubsub
 from tests.e2e.doctor.asked import about_nobody
+from tests.e2e.doctor.patient import Patient
 from tests.e2e.doctor.running import BIN, run_doctor
 from tests.e2e.operator import operator
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.e2e.doctor.patient import Patient
 
 _CONFIG_ACCESS = "arn:aws:iam::aws:policy/AWSIoTConfigAccess"
 _ALL_BUT_THE_BOUNDARY = [

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pytest
 
 from local_cloud.faults import Fault, Hang
 from local_cloud.name_server import NameServer
+from local_cloud.process import LocalCloud
+from tests.e2e.conftest import Deployment
 from tests.e2e.lambda_runtime.forwarder import Forwarder
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from local_cloud.process import LocalCloud
-    from tests.e2e.conftest import Deployment
 
 HANGS = ("a resolver that never answers", "a silent socket", "every call hanging")
 

@@ -6,17 +6,14 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from pathlib import Path
+from typing import Any, Self
 
 from local_cloud.environment import without_aws
+from tests.e2e.conftest import Deployment
 from tests.e2e.lambda_runtime.runtime_api import RuntimeApi
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from tests.e2e.conftest import Deployment
 
 
 @dataclass(frozen=True)

@@ -6,18 +6,15 @@ import base64
 import json
 import sys
 import uuid
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pubsub_client.outputs import Output
+from tests.e2e.conftest import Deployment
+from tests.e2e.lambda_runtime.conftest import Way
 from tests.e2e.lambda_runtime.function import Function
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.e2e.conftest import Deployment
-    from tests.e2e.lambda_runtime.conftest import Way
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="AWS publishes its runtime client for Linux")
 

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pubsub_client.outputs import Output
-from tests.e2e.lambda_runtime.conftest import HANGS
-from tests.e2e.lambda_runtime.function import Function
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.e2e.conftest import Deployment
-    from tests.e2e.lambda_runtime.conftest import Way
-    from tests.e2e.lambda_runtime.function import Invocation
+from tests.e2e.conftest import Deployment
+from tests.e2e.lambda_runtime.conftest import HANGS, Way
+from tests.e2e.lambda_runtime.function import Function, Invocation
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="AWS publishes its runtime client for Linux")
 

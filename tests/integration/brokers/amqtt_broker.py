@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from tests.integration.brokers.broker_process import HOST, BrokerProcess
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    from tests.integration.brokers.broker_process import Ports
+from tests.integration.brokers.broker_process import HOST, BrokerProcess, Ports
 
 
 @contextmanager

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pytest
 
+from local_cloud.process import LocalCloud
 from pubsub_client import AwsIot, Credentials, MqttOverWebSocket, _mqtt5
 from tests.integration.brokers.amqtt_broker import amqtt
 from tests.integration.brokers.broker_process import HOST, BrokerProcess, Ports
 from tests.integration.brokers.mosquitto import mosquitto
-from tests.integration.brokers.paho_client import connected_paho
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
-
-    from local_cloud.process import LocalCloud
-    from tests.integration.brokers.paho_client import Paho
+from tests.integration.brokers.paho_client import Paho, connected_paho
 
 
 @dataclass(frozen=True)

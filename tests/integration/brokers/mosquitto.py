@@ -9,19 +9,14 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.brokers.broker_process import HOST, BrokerProcess
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from tests.integration.brokers.authority import Certificate
-    from tests.integration.brokers.broker_process import Ports
+from tests.integration.brokers.authority import Certificate
+from tests.integration.brokers.broker_process import HOST, BrokerProcess, Ports
 
 # Where Debian and Homebrew install it, which is not on everybody's path.
 _PATH = os.pathsep.join((os.environ["PATH"], "/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"))

@@ -6,15 +6,12 @@ https://docs.oasis-open.org/mqtt/mqtt/v5.0/mqtt-v5.0.html, chapters 2 and 3. MQT
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING
 
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _HEAD_END = b"\r\n\r\n"
 _MQTT_5 = 5

@@ -5,19 +5,16 @@ from __future__ import annotations
 import asyncio
 import queue
 import uuid
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.properties import Properties
 
 from tests.integration.brokers.broker_process import HOST
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
-
-    from paho.mqtt.properties import Properties
 
 SECONDS = 10.0
 

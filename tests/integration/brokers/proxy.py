@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
 
 from tests.integration.brokers.broker_process import HOST
 from tests.integration.serving import BYTES, serving
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 
 class Proxy:

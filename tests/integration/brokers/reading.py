@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-
-    from pubsub_client import ConnectionState, Message, PubSub, Subscription
+from pubsub_client import ConnectionState, Message, PubSub, Subscription
 
 SECONDS = 20.0
 

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from websockets.protocol import Side
 
 from tests.integration.brokers.broker_process import HOST
-from tests.integration.brokers.packets import Kind, PacketReader
+from tests.integration.brokers.packets import Kind, Packet, PacketReader
 from tests.integration.serving import BYTES, serving
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
-    from tests.integration.brokers.packets import Packet
 
 
 @dataclass

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from websockets.asyncio.server import serve
+from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request
 
 from tests.integration.brokers.broker_process import HOST
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
-
-    from websockets.asyncio.server import ServerConnection
-    from websockets.http11 import Request
 
 _CONNECT = 1
 _PINGREQ = 12

@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import uuid
 from contextlib import aclosing
-from typing import TYPE_CHECKING
 
 import pytest
 
 from pubsub_client import ConnectionState, PubSub
+from tests.integration.brokers.conftest import Broker
 from tests.integration.brokers.reading import SECONDS, watching
-
-if TYPE_CHECKING:
-    from tests.integration.brokers.conftest import Broker
 
 
 async def test_a_broker_that_tells_of_the_other_client_is_passed_on(cloud_broker: Broker) -> None:

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.e2e.commands import run_pubsub
 from tests.integration.brokers.authority import Authority
+from tests.integration.brokers.broker_process import BrokerProcess, Ports
+from tests.integration.brokers.conftest import Broker
 from tests.integration.brokers.mosquitto import mosquitto
 from tests.integration.brokers.proxy import proxy_to
 from tests.integration.brokers.recorder import recorder_to
-
-if TYPE_CHECKING:
-    import subprocess
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tests.integration.brokers.broker_process import BrokerProcess, Ports
-    from tests.integration.brokers.conftest import Broker
 
 PASSWORD = "p@ss:wörd"
 HOST = "broker.example"

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pubsub_client import ConnectionState, Message, PubSub
+from tests.integration.brokers.conftest import Broker
 from tests.integration.brokers.reading import next_of, watching
 from tests.integration.brokers.recorder import recorder_to
-
-if TYPE_CHECKING:
-    from tests.integration.brokers.conftest import Broker
 
 
 async def test_the_will_of_a_client_that_is_cut_off_is_published(broker: Broker, topic: str) -> None:

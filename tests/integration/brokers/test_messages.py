@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from pubsub_client import PubSub
+from tests.integration.brokers.conftest import Broker
 from tests.integration.brokers.reading import next_of, read
-
-if TYPE_CHECKING:
-    from tests.integration.brokers.conftest import Broker
 
 VALUES: list[Any] = [
     {"state": "packed", "lines": [1, 2.5, None, True], "für": "Ådå ✓"},

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from awscrt import mqtt
@@ -18,18 +19,13 @@ from pubsub_client._link import Answer, AttemptFailed, ConnectOptions, Drop, Dro
 from pubsub_client._mqtt311 import Mqtt311Link
 from tests.integration.brokers.amqtt_broker import amqtt
 from tests.integration.brokers.authority import Authority
-from tests.integration.brokers.broker_process import HOST
+from tests.integration.brokers.broker_process import HOST, BrokerProcess, Ports
 from tests.integration.brokers.mosquitto import mosquitto
 from tests.integration.brokers.proxy import proxy_to
 from tests.integration.brokers.reading import SECONDS
 from tests.integration.brokers.recorder import recorder_to
 from tests.integration.brokers.scripted_broker import scripted_broker
 from tests.integration.serving import serving
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
-    from tests.integration.brokers.broker_process import BrokerProcess, Ports
 
 T = TypeVar("T")
 OPTIONS = ConnectOptions(ClientId("link"), keep_alive=60, session_expiry=0, resume=False, will=None)

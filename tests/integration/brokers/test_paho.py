@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from paho.mqtt.enums import MQTTProtocolVersion
@@ -11,12 +11,10 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from pubsub_client import PubSub
+from tests.integration.brokers.broker_process import BrokerProcess
+from tests.integration.brokers.conftest import Broker
 from tests.integration.brokers.paho_client import connected_paho
 from tests.integration.brokers.reading import next_of
-
-if TYPE_CHECKING:
-    from tests.integration.brokers.broker_process import BrokerProcess
-    from tests.integration.brokers.conftest import Broker
 
 SENT_BY_PAHO: list[tuple[bytes, Any]] = [
     (b'{"state": "packed", "f\\u00fcr": "\xc3\x85"}', {"state": "packed", "für": "Å"}),

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pubsub_client import ConnectionState, PubSub
+from tests.integration.brokers.conftest import Broker
 from tests.integration.brokers.reading import watching
 from tests.integration.brokers.recorder import recorder_to
-
-if TYPE_CHECKING:
-    from tests.integration.brokers.conftest import Broker
 
 
 async def test_mqtt_5_is_spoken_where_the_broker_speaks_it(mosquitto_broker: Broker) -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 from paho.mqtt.enums import MQTTProtocolVersion
 
+from tests.integration.brokers.broker_process import BrokerProcess
 from tests.integration.brokers.paho_client import connected_paho
 from tests.integration.brokers.recorder import recorder_to
-
-if TYPE_CHECKING:
-    from tests.integration.brokers.broker_process import BrokerProcess
 
 
 @pytest.mark.parametrize("version", [MQTTProtocolVersion.MQTTv311, MQTTProtocolVersion.MQTTv5])

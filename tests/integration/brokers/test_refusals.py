@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
 
 import pytest
 
 from pubsub_client import ConnectionState, MqttOverWebSocket, PubSub, _mqtt5
 from pubsub_client.exceptions import ConnectionRefused, PublishRefused, SubscribeRefused
 from tests.integration.brokers.amqtt_broker import amqtt
-from tests.integration.brokers.broker_process import Ports
+from tests.integration.brokers.broker_process import BrokerProcess, Ports
 from tests.integration.brokers.mosquitto import mosquitto
 from tests.integration.brokers.reading import next_of
 from tests.integration.brokers.scripted_broker import scripted_broker
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-    from pathlib import Path
-
-    from tests.integration.brokers.broker_process import BrokerProcess
 
 PASSWORDS = {"ada": "p@ss:wörd"}
 DENIED = "denied/#"

@@ -9,26 +9,20 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-from pubsub_client import ConnectionState, MqttOverWebSocket, PubSub
+from pubsub_client import ConnectionState, MqttOverWebSocket, PubSub, Subscription
 from pubsub_client.exceptions import PubSubError
 from tests.integration.brokers.amqtt_broker import amqtt
-from tests.integration.brokers.broker_process import HOST
+from tests.integration.brokers.broker_process import HOST, BrokerProcess, Ports
 from tests.integration.brokers.mosquitto import mosquitto
+from tests.integration.brokers.packets import Packet
 from tests.integration.brokers.reading import SECONDS, next_of, watching
 from tests.integration.brokers.recorder import recorder_to
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from contextlib import AbstractContextManager
-
-    from pubsub_client import Subscription
-    from tests.integration.brokers.broker_process import BrokerProcess, Ports
-    from tests.integration.brokers.packets import Packet
 
 TOPICS = ("load/a", "load/b", "load/c")
 UNDER_WAY = 10

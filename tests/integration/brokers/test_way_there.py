@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from pubsub_client import MqttOverWebSocket, PubSub
 from pubsub_client.exceptions import ConnectionRefused
 from tests.integration.brokers.authority import Authority
-from tests.integration.brokers.broker_process import Ports
+from tests.integration.brokers.broker_process import BrokerProcess, Ports
+from tests.integration.brokers.conftest import Broker
 from tests.integration.brokers.mosquitto import mosquitto
 from tests.integration.brokers.proxy import proxy_to
 from tests.integration.brokers.reading import next_of
 from tests.integration.brokers.recorder import recorder_to
 from tests.integration.serving import serving
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from tests.integration.brokers.broker_process import BrokerProcess
-    from tests.integration.brokers.conftest import Broker
 
 BEHIND_THE_PROXY = "broker.example"
 """A name that leads nowhere, so that who gets to the broker has asked the proxy for it."""

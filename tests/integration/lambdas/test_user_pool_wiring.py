@@ -5,21 +5,18 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from local_cloud.faults.fault import Fail
+from local_cloud.process import LocalCloud
 from tests.integration.local_cloud.account import ALLOW_IOT, make_role, make_user_pool, unique
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from local_cloud.process import LocalCloud
 
 _MARKER = "pubsub_attachment"
 _SENDER = {"LambdaVersion": "V1_0", "LambdaArn": "arn:aws:lambda:us-east-1:000000000000:function:sender"}

@@ -6,15 +6,13 @@ import io
 import json
 import uuid
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import boto3
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from local_cloud.process import LocalCloud
+from local_cloud.process import LocalCloud
 
 PASSWORD = "Correct-horse-1"
 ALLOW_IOT = {"Effect": "Allow", "Action": "iot:*", "Resource": "*"}

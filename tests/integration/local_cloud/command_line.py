@@ -7,13 +7,10 @@ import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 from local_cloud.__main__ import main
-
-if TYPE_CHECKING:
-    from local_cloud.state import State
+from local_cloud.state import State
 
 REPOSITORY = Path(__file__).parents[3]
 

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import http.client
 import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as SigningCredentials
 
-from tests.integration.local_cloud.account import unique
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from local_cloud.process import LocalCloud
-    from tests.integration.local_cloud.account import Credentials
+from local_cloud.process import LocalCloud
+from tests.integration.local_cloud.account import Credentials, unique
 
 _SECONDS = 30.0
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from botocore.auth import SigV4QueryAuth
@@ -18,11 +18,8 @@ from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as open_websocket
 from websockets.typing import Subprotocol
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from local_cloud.process import LocalCloud
-    from tests.integration.local_cloud.account import Credentials
+from local_cloud.process import LocalCloud
+from tests.integration.local_cloud.account import Credentials
 
 _CONNACK, _PUBLISH, _PUBACK, _SUBACK = 2, 3, 4, 9
 _SECONDS = 5.0

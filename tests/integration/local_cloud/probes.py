@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import ClientError, WaiterError
 from websockets.exceptions import InvalidStatus
@@ -18,6 +19,7 @@ from websockets.exceptions import InvalidStatus
 from tests.integration.local_cloud.account import (
     ALLOW_IOT,
     PASSWORD,
+    Account,
     Credentials,
     document,
     make_app_client,
@@ -32,11 +34,6 @@ from tests.integration.local_cloud.http_api import call, http_api, preflight
 from tests.integration.local_cloud.mqtt import Version, connected, websocket
 from tests.integration.local_cloud.state_machine import events, invoke, make_state_machine, outcome, start, wait_until
 from tests.integration.local_cloud.user_pool import Pool, too_late_once
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.integration.local_cloud.account import Account
 
 _OFTEN: Any = {"Delay": 0.1, "MaxAttempts": 200}
 _TRIGGER_SECONDS = 2.0

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import re
 import urllib.request
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from local_cloud.process import LocalCloud
+from local_cloud.process import LocalCloud
 
 
 def code_sent_by_email(cloud: LocalCloud, address: str) -> str:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
+from local_cloud.process import LocalCloud
 from tests.integration.local_cloud.account import make_role, unique
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from local_cloud.process import LocalCloud
 
 _SECONDS = 10.0
 

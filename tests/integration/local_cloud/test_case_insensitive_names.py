@@ -1,16 +1,12 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 from pycognito.aws_srp import AWSSRP
 
+from local_cloud.process import LocalCloud
 from tests.integration.local_cloud.account import PASSWORD, unique
 from tests.integration.local_cloud.user_pool import Pool, refusal
 from tests.jwt import claims
-
-if TYPE_CHECKING:
-    from local_cloud.process import LocalCloud
 
 NOT_FOUND = ("UserNotFoundException", "User does not exist.")
 

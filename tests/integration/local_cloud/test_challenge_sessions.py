@@ -1,15 +1,13 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from local_cloud.process import LocalCloud
 from tests.e2e.totp import totp
 from tests.integration.local_cloud.account import PASSWORD
 from tests.integration.local_cloud.user_pool import Pool, refusal
-
-if TYPE_CHECKING:
-    from local_cloud.process import LocalCloud
 
 Asked = tuple[str, dict[str, Any], dict[str, str]]
 

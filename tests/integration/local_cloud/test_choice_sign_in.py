@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from local_cloud.process import LocalCloud
 from tests.integration.local_cloud.account import PASSWORD, unique
 from tests.integration.local_cloud.sent_codes import code_sent_by_email, code_sent_by_sms
 from tests.integration.local_cloud.user_pool import ECHO, Choosing, events, recording, refusal
 from tests.jwt import claims
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from local_cloud.process import LocalCloud
 
 PHONE = "+15555550100"
 INVALID_SESSION = ("NotAuthorizedException", "Invalid session for the user.")

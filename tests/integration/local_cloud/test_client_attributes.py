@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from local_cloud.process import LocalCloud
 from tests.integration.local_cloud.account import (
     PASSWORD,
     make_app_client,
@@ -14,9 +15,6 @@ from tests.integration.local_cloud.account import (
     unique,
 )
 from tests.jwt import claims
-
-if TYPE_CHECKING:
-    from local_cloud.process import LocalCloud
 
 UNAUTHORIZED = "NotAuthorizedException.*A client attempted to write unauthorized attribute"
 SCHEMA = [

@@ -6,10 +6,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,9 +17,6 @@ from local_cloud.process import LocalCloud, choose_port
 from local_cloud.state import State
 from tests.integration.local_cloud.command_line import REPOSITORY, CommandLine
 from tests.processes import ended
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @pytest.fixture

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from local_cloud.patches import BEHAVIOURS
+from tests.integration.local_cloud.account import Account
 from tests.integration.local_cloud.probes import PROBES
-
-if TYPE_CHECKING:
-    from tests.integration.local_cloud.account import Account
 
 
 def test_behaviours_have_one_probe_each() -> None:

@@ -1,24 +1,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from local_cloud.faults import FaultError
-from tests.integration.local_cloud.account import ALLOW_IOT, Credentials, unique
+from tests.integration.local_cloud.account import ALLOW_IOT, Account, Credentials, unique
 from tests.integration.local_cloud.mqtt import Version, connected, websocket
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.integration.local_cloud.account import Account
 
 SECONDS = 1.0
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from pycognito.aws_srp import AWSSRP
 
+from local_cloud.process import LocalCloud
 from tests.e2e.totp import totp
 from tests.integration.local_cloud.account import PASSWORD, unique
 from tests.integration.local_cloud.user_pool import CHALLENGES, Pool, events, recording, refusal
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from local_cloud.process import LocalCloud
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 
 from tests.integration.local_cloud.account import ALLOW_IOT, Account, unique
 from tests.integration.local_cloud.state_machine import make_state_machine
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 AN_HOUR = 3600.0
 _WAIT = {"Type": "Wait", "Seconds": 600, "End": True}

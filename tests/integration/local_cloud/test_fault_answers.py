@@ -1,18 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from local_cloud.faults import Fail, Malformed, Throttle
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from local_cloud.process import LocalCloud
+from local_cloud.process import LocalCloud
 
 LIST = "iot:ListPolicies"
 

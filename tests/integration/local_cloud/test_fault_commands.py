@@ -1,19 +1,15 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from local_cloud.faults import Fail, Fault, Hang, Throttle
 from local_cloud.faults.quotas import AWS_QUOTAS
+from local_cloud.process import LocalCloud
 from local_cloud.state import State
 from tests.integration.local_cloud.command_line import CommandLine
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from local_cloud.process import LocalCloud
 
 
 @pytest.fixture

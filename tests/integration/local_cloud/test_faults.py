@@ -4,8 +4,9 @@ import json
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import pytest
@@ -14,12 +15,8 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from local_cloud.faults import Delay, Fail, Fault, FaultError, Hang, Malformed, SetFault, Throttle
 from local_cloud.faults.quotas import AWS_QUOTAS
+from local_cloud.process import LocalCloud
 from tests.integration.local_cloud.account import ALLOW_IOT, document, make_function, unique
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from local_cloud.process import LocalCloud
 
 LIST = "iot:ListPolicies"
 

@@ -6,21 +6,17 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from local_cloud.function_processes import FUNCTION_RUNTIME, ForkServer
+from local_cloud.function_processes import FUNCTION_RUNTIME, ForkServer, FunctionProcess
+from local_cloud.process import LocalCloud
 from tests.integration.local_cloud.account import make_function
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from local_cloud.function_processes import FunctionProcess
-    from local_cloud.process import LocalCloud
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="functions are forked on Linux")
 

@@ -1,12 +1,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
+from local_cloud.process import LocalCloud
 from tests.integration.local_cloud.account import make_function
-
-if TYPE_CHECKING:
-    from local_cloud.process import LocalCloud
 
 _SOURCE = """
 import boto3, botocore.compat

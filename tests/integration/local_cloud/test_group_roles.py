@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.integration.local_cloud.account import Credentials, Identity, make_user, sign_in
+from tests.integration.local_cloud.account import Account, Credentials, Identity, make_user, sign_in
 from tests.jwt import claims
-
-if TYPE_CHECKING:
-    from tests.integration.local_cloud.account import Account
 
 BY_TOKEN = {"Type": "Token", "AmbiguousRoleResolution": "AuthenticatedRole"}
 

@@ -1,17 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.local_cloud.account import document, make_function
+from tests.integration.local_cloud.account import Account, Identity, document, make_function
 from tests.integration.local_cloud.http_api import call, http_api, preflight
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.integration.local_cloud.account import Account, Identity
 
 _FORBIDDEN = {"message": "Forbidden"}
 _TELL_WHO_SIGNED = """

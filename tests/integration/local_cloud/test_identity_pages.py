@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.integration.local_cloud.account import make_user, sign_in, unique
-
-if TYPE_CHECKING:
-    from tests.integration.local_cloud.account import Account
+from tests.integration.local_cloud.account import Account, make_user, sign_in, unique
 
 
 @pytest.fixture

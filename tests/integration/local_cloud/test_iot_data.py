@@ -1,14 +1,9 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.integration.local_cloud.account import ALLOW_IOT
-
-if TYPE_CHECKING:
-    from tests.integration.local_cloud.account import Account
+from tests.integration.local_cloud.account import ALLOW_IOT, Account
 
 
 def test_publishing_by_https_needs_an_attached_policy(account: Account) -> None:

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from tests.integration.local_cloud.account import ALLOW_IOT, Identity, document, unique
+from tests.integration.local_cloud.account import ALLOW_IOT, Account, Identity, document, unique
 from tests.integration.local_cloud.mqtt import Message, Version, connected, websocket
-
-if TYPE_CHECKING:
-    from tests.integration.local_cloud.account import Account
 
 NOT_AUTHORIZED = 0x87
 SUB = "${cognito-identity.amazonaws.com:sub}"

@@ -2,19 +2,15 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from local_cloud.faults import FaultError
-from tests.integration.local_cloud.account import Credentials, document, make_function, make_role, unique
+from tests.integration.local_cloud.account import Account, Credentials, document, make_function, make_role, unique
 from tests.integration.local_cloud.state_machine import wait_until
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from tests.integration.local_cloud.account import Account
 
 AN_HOUR = 3600.0
 _ALLOW_LIST = {"Effect": "Allow", "Action": "iot:ListPolicies", "Resource": "*"}

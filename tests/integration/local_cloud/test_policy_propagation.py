@@ -1,19 +1,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 import pytest
 from botocore.exceptions import ClientError
 
 from local_cloud.faults import FaultError
-from tests.integration.local_cloud.account import ALLOW_IOT, Identity, document, unique
+from tests.integration.local_cloud.account import ALLOW_IOT, Account, Identity, document, unique
 from tests.integration.local_cloud.mqtt import connected, websocket
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from tests.integration.local_cloud.account import Account
 
 AN_HOUR = 3600.0
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -11,6 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from pycognito.aws_srp import AWSSRP
 
+from local_cloud.process import LocalCloud
 from tests.e2e.totp import totp
 from tests.integration.local_cloud.account import (
     PASSWORD,
@@ -22,12 +24,6 @@ from tests.integration.local_cloud.account import (
     sign_in,
 )
 from tests.integration.local_cloud.user_pool import ECHO, Pool, events, recording, refusal
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from local_cloud.process import LocalCloud
-
 
 Events = Callable[[], list[dict[str, Any]]]
 

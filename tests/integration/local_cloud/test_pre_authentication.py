@@ -1,13 +1,9 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from local_cloud.process import LocalCloud
 from tests.integration.local_cloud.user_pool import ECHO, Pool, events, recording, refusal
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from local_cloud.process import LocalCloud
 
 _REFUSING = "def handler(event, context): raise ValueError('an unknown app client')"
 

@@ -5,19 +5,16 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import boto3
 import pytest
 
 from local_cloud.process import LocalCloud, LocalCloudError, listen
 from tests.integration.local_cloud.account import ALLOW_IOT, document, make_function, unique
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 
 def eventually(happened: Callable[[], bool], seconds: float = 10) -> bool:

@@ -2,18 +2,16 @@ from __future__ import annotations
 
 import shutil
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from local_cloud.process import LocalCloud, LocalCloudError
 from local_cloud.saved_state import SavedStateError, restore
 from tests.integration.local_cloud.account import ALLOW_IOT, Account, document, make_function, sign_in, unique
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 _ANSWER = """
 def handler(event, context):

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from local_cloud.process import LocalCloud
 from tests.integration.local_cloud.account import sign_in
 from tests.integration.local_cloud.user_pool import Pool, refusal
-
-if TYPE_CHECKING:
-    from local_cloud.process import LocalCloud
 
 ON: Any = {"Enabled": True, "PreferredMfa": True}
 

@@ -1,13 +1,8 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-from tests.integration.local_cloud.account import ALLOW_IOT, document, unique
-
-if TYPE_CHECKING:
-    from tests.integration.local_cloud.account import Account
+from tests.integration.local_cloud.account import ALLOW_IOT, Account, document, unique
 
 
 def test_seeded_identities_are_listed_as_signed_in(account: Account) -> None:

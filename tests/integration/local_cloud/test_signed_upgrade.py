@@ -1,17 +1,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 from websockets.exceptions import InvalidStatus
 
 from local_cloud.environment import CREDENTIALS
-from tests.integration.local_cloud.account import Credentials, unique
+from tests.integration.local_cloud.account import Account, Credentials, unique
 from tests.integration.local_cloud.mqtt import Token, connected, websocket
-
-if TYPE_CHECKING:
-    from tests.integration.local_cloud.account import Account
 
 
 @pytest.mark.parametrize("token", [Token.APPENDED, Token.FIRST], ids=lambda token: token.name)

@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from tests.integration.local_cloud.account import ALLOW_IOT, document, make_role, unique
-
-if TYPE_CHECKING:
-    from tests.integration.local_cloud.account import Account
+from tests.integration.local_cloud.account import ALLOW_IOT, Account, document, make_role, unique
 
 LAMBDA = {"Service": "lambda.amazonaws.com"}
 

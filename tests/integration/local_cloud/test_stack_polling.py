@@ -1,15 +1,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
 
+from local_cloud.process import LocalCloud
 from tests.integration.local_cloud.account import make_function, unique
-
-if TYPE_CHECKING:
-    from local_cloud.process import LocalCloud
 
 _SLOW = """
 import json, time, urllib.request

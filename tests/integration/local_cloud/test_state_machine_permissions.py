@@ -2,13 +2,11 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from local_cloud.process import LocalCloud
 from tests.integration.local_cloud.account import make_function, make_role, unique
 from tests.integration.local_cloud.state_machine import invoke, make_state_machine, outcome, start, wait_until
-
-if TYPE_CHECKING:
-    from local_cloud.process import LocalCloud
 
 ECHO = "def handler(event, context): return event"
 OTHER = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": "arn:aws:lambda:*:*:function:other"}

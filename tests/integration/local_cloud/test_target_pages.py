@@ -1,15 +1,12 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.integration.local_cloud.account import ALLOW_IOT, document, unique
-
-if TYPE_CHECKING:
-    from tests.integration.local_cloud.account import Account
+from tests.integration.local_cloud.account import ALLOW_IOT, Account, document, unique
 
 
 @pytest.fixture

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.integration.local_cloud.account import ALLOW_IOT, Credentials, document, make_role, unique
+from tests.integration.local_cloud.account import ALLOW_IOT, Account, Credentials, document, make_role, unique
 
 if TYPE_CHECKING:
     from types_boto3_iot import IoTClient
-
-    from tests.integration.local_cloud.account import Account
 
 SUB = "${cognito-identity.amazonaws.com:sub}"
 

@@ -1,17 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from local_cloud.process import LocalCloud
 from tests.integration.local_cloud.account import unique
 from tests.integration.local_cloud.user_pool import CHALLENGES, Pool, events, recording, refusal
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from local_cloud.process import LocalCloud
 
 Told = Callable[[], list[dict[str, Any]]]
 

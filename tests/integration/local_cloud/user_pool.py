@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import ClientError
 from pycognito.aws_srp import AWSSRP
 
+from local_cloud.process import LocalCloud
 from tests.e2e.totp import totp
 from tests.integration.local_cloud.account import (
     PASSWORD,
@@ -19,12 +22,6 @@ from tests.integration.local_cloud.account import (
     sign_in,
     unique,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from local_cloud.process import LocalCloud
 
 FLOWS = ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_USER_SRP_AUTH", "ALLOW_CUSTOM_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
 CHOICES = {"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP", "SMS_OTP"]}}

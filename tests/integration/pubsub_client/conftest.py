@@ -5,18 +5,14 @@ from __future__ import annotations
 import json
 import secrets
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import pytest
 
+from local_cloud.process import LocalCloud
 from pubsub_client import AwsIot, CognitoSession
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from local_cloud.process import LocalCloud
 
 ALLOWED = "allowed"
 """The first level of every topic that the IoT policy allows."""

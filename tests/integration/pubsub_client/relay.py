@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 from tests.integration.serving import BYTES, serving
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 
 class Relay:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
+from local_cloud.process import LocalCloud
 from pubsub_client import CognitoSession
 from pubsub_client.exceptions import ConfigurationError, SignInError
 from tests.integration.local_cloud.account import PASSWORD, make_app_client, unique
 from tests.integration.local_cloud.sent_codes import code_sent_by_email, code_sent_by_sms
 from tests.integration.local_cloud.user_pool import Choosing
-
-if TYPE_CHECKING:
-    from local_cloud.process import LocalCloud
 
 PHONE = "+15555550111"
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,14 +15,8 @@ from pubsub_cli.checks.check import Status
 from pubsub_cli.checks.client_id import ClientIdIsUnshared
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.endpoint import ClockAgrees, EndpointIsReached, EndpointIsRight
-from pubsub_client import ConnectionState, PubSub
-from tests.integration.pubsub_client.conftest import DENIED_CLIENT_ID
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
-    from pubsub_client import AwsIot, CognitoSession
-    from tests.integration.pubsub_client.conftest import Deployment
+from pubsub_client import AwsIot, CognitoSession, ConnectionState, PubSub
+from tests.integration.pubsub_client.conftest import DENIED_CLIENT_ID, Deployment
 
 
 @pytest.fixture

@@ -5,26 +5,21 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from pubsub_client import AwsIot, PubSub
+from pubsub_client import AwsIot, CognitoSession, PubSub
 from pubsub_client._provider import UpgradeRequest
 from pubsub_client._self_attach import SelfAttachRoute
 from pubsub_client.exceptions import ConnectionRefused, SessionError
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
-    from pubsub_client import CognitoSession
-    from tests.integration.pubsub_client.conftest import Deployment
+from tests.integration.pubsub_client.conftest import Deployment
 
 HOST = "abc123-ats.iot.us-east-1.amazonaws.com"
 AUTHORIZATION = b"Proxy-Authorization: Basic " + base64.b64encode(b"ada:p@ss")

@@ -5,15 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
-from typing import TYPE_CHECKING
 
 import pytest
 
-from pubsub_client import ConnectionState, PubSub
+from pubsub_client import AwsIot, ConnectionState, Message, PubSub, Subscription
 from pubsub_client.exceptions import PublishRefused, SubscribeRefused
-
-if TYPE_CHECKING:
-    from pubsub_client import AwsIot, Message, Subscription
 
 SECONDS = 5.0
 

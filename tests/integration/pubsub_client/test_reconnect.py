@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from pubsub_client import AwsIot, ConnectionState, Credentials, PubSub
+from pubsub_client import AwsIot, CognitoSession, ConnectionState, Credentials, PubSub
+from pubsub_client._states import StateChange
 from pubsub_client.exceptions import ConnectionLost, SubscribeRefused
-from tests.integration.pubsub_client.relay import relay_to
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from pubsub_client import CognitoSession
-    from pubsub_client._states import StateChange
-    from tests.integration.pubsub_client.conftest import Deployment
-    from tests.integration.pubsub_client.relay import Relay
+from tests.integration.pubsub_client.conftest import Deployment
+from tests.integration.pubsub_client.relay import Relay, relay_to
 
 SECONDS = 20.0
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,12 +17,7 @@ from pubsub_client.exceptions import (
     SessionError,
     SubscribeRefused,
 )
-from tests.integration.pubsub_client.conftest import DENIED_CLIENT_ID
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.integration.pubsub_client.conftest import Deployment
+from tests.integration.pubsub_client.conftest import DENIED_CLIENT_ID, Deployment
 
 FOREIGN_TOPIC = "foreign/topic"
 SECONDS = 20.0

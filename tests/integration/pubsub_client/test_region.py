@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+from local_cloud.process import LocalCloud
 from tests.e2e.commands import run_pubsub
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from local_cloud.process import LocalCloud
 
 _REGION = "eu-west-3"
 _COMMANDS = [

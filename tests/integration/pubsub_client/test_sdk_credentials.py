@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from pubsub_client import AwsIot, PubSub
 from pubsub_client._sdk_credentials import SdkCredentials
 from tests.integration.local_cloud.account import ALLOW_IOT, document, make_role, unique
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.integration.pubsub_client.conftest import Deployment
+from tests.integration.pubsub_client.conftest import Deployment
 
 CONFIGURATION = """
 [profile keys]

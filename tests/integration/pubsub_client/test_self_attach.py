@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator
 
 import pytest
 
-from pubsub_client import AwsIot, ConnectionState, PubSub
+from pubsub_client import AwsIot, CognitoSession, ConnectionState, Credentials, PubSub
 from pubsub_client._self_attach import SelfAttachment
 from pubsub_client.exceptions import ConnectionLost, ConnectionRefused, SessionError
-from tests.integration.pubsub_client.conftest import DENIED_CLIENT_ID
-from tests.integration.pubsub_client.relay import relay_to
+from tests.integration.pubsub_client.conftest import DENIED_CLIENT_ID, Deployment
+from tests.integration.pubsub_client.relay import Relay, relay_to
 from tests.integration.pubsub_client.test_reconnect import until
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from pubsub_client import CognitoSession, Credentials
-    from tests.integration.pubsub_client.conftest import Deployment
-    from tests.integration.pubsub_client.relay import Relay
 
 REPAIRED = "PS203: no IoT policy was attached, repaired"
 ATTACHED = "PS203: the IoT policy is attached already"

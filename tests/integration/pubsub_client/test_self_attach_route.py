@@ -7,19 +7,17 @@ import hmac
 import json
 import re
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from pubsub_client import AwsIot, CognitoSession, Credentials
 from pubsub_client._self_attach import SelfAttachment, SelfAttachRoute, pause_before
 from pubsub_client.exceptions import ConfigurationError, SessionError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 REGION = "eu-west-1"
 CREDENTIALS = Credentials("AKIDEXAMPLE", "secret-key", "session/token+", datetime(2030, 1, 1, tzinfo=UTC))

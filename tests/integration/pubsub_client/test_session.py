@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import boto3
 import pytest
 
 from local_cloud.faults.fault import Fail
-from pubsub_client import CognitoSession
+from pubsub_client import CognitoSession, Credentials
 from pubsub_client.exceptions import SessionError, SignInError
-
-if TYPE_CHECKING:
-    from pubsub_client import Credentials
-    from tests.integration.pubsub_client.conftest import Deployment
+from tests.integration.pubsub_client.conftest import Deployment
 
 
 async def test_credentials_are_those_of_the_users_identity(deployment: Deployment, session: CognitoSession) -> None:

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 
-from pubsub_client import AwsIot, PubSub
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from pubsub_client import CognitoSession, Credentials, Subscription
-    from tests.integration.pubsub_client.conftest import Deployment
+from pubsub_client import AwsIot, CognitoSession, Credentials, PubSub, Subscription
+from tests.integration.pubsub_client.conftest import Deployment
 
 LIFETIME_SECONDS = 4
 RENEWALS = 3

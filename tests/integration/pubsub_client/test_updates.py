@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
+from local_cloud.process import LocalCloud
 from pubsub_cli.checks.aws import Aws
 from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.update import rewired, update_of
 from tests.integration.local_cloud.account import Account
-
-if TYPE_CHECKING:
-    from local_cloud.process import LocalCloud
 
 
 @pytest.fixture

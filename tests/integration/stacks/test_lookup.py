@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
+from local_cloud.process import LocalCloud
 from stacks.lookup import look_up
 from stacks.settings import SettingsError, read_settings
 from tests.integration.local_cloud.account import make_user_pool, unique
-
-if TYPE_CHECKING:
-    from local_cloud.process import LocalCloud
 
 
 def test_more_app_clients_than_an_alarm_can_watch_are_refused(

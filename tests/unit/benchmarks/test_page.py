@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -10,9 +10,6 @@ from typer.testing import CliRunner
 from benchmarks.scale import __main__ as scale
 from benchmarks.scale.page import PAGE, PLOTS, PageError, with_tables
 from benchmarks.scale.tables import Table, plots
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module")

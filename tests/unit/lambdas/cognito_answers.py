@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.stub import Stubber
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class RawStubber(Stubber):

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any, Protocol
 
 import pytest
 from botocore.exceptions import ClientError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import ModuleType
 
 ENVIRONMENT = {
     "ATTACHMENT_MARKER": "0123abcd-epoch",

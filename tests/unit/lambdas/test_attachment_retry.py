@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from attachment.deadline import DeadlineExceededError, WorkWithDeadline
 from attachment.errors import AttachingIsOffError, NewPasswordRequiredError, SecondFactorError
 from attachment.owed import Owed
-from tests.unit.lambdas.conftest import refusal
-
-if TYPE_CHECKING:
-    from tests.unit.lambdas.conftest import Load
+from tests.unit.lambdas.conftest import Load, refusal
 
 _THROTTLED = refusal("ThrottlingException")
 _DENIED = refusal("AccessDeniedException", 403)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore.stub import Stubber
@@ -13,10 +13,7 @@ from botocore.stub import Stubber
 from attachment.errors import CannotSignInError
 from attachment.owed import Owed
 from attachment.sdk_session import guarded_session
-from tests.unit.lambdas.conftest import ENVIRONMENT
-
-if TYPE_CHECKING:
-    from tests.unit.lambdas.conftest import Load
+from tests.unit.lambdas.conftest import ENVIRONMENT, Load
 
 _USER = {"UserPoolId": "pool", "Username": "ada"}
 

@@ -3,8 +3,9 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import pytest
@@ -21,9 +22,6 @@ from botocore.stub import Stubber
 from attachment.configuration import Configuration, ConfigurationParameter
 from attachment.deadline import AbandonedError, DeadlineExceededError, WorkWithDeadline
 from attachment.parameters import KeptParameters, MissingParameterError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 _VALUES = {"userPoolProvider": "provider", "internalClientId": "internal", "identityPoolId": "pool"}
 _READ = Configuration("provider", "internal", "pool")

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from tests.unit.lambdas.cognito_answers import RawStubber
-
-if TYPE_CHECKING:
-    from tests.unit.lambdas.conftest import Load
+from tests.unit.lambdas.conftest import Load
 
 _POOL = "eu-west-1:11111111-2222-3333-4444-555555555555"
 _PROVIDER = "cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc"

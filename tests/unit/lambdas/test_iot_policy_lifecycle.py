@@ -1,15 +1,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore.stub import Stubber
 
-from tests.unit.lambdas.conftest import ENVIRONMENT
-
-if TYPE_CHECKING:
-    from tests.unit.lambdas.conftest import Load
+from tests.unit.lambdas.conftest import ENVIRONMENT, Load
 
 _MACHINE = ENVIRONMENT["LEAVE_STATE_MACHINE_ARN"]
 _OWN, _ANOTHER = "myIoTPolicy", "another"

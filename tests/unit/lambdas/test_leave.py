@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore.stub import Stubber
 
-from tests.unit.lambdas.conftest import refusal
-
-if TYPE_CHECKING:
-    from tests.unit.lambdas.conftest import Load
+from tests.unit.lambdas.conftest import Load, refusal
 
 _OWN, _OLD = "myIoTPolicy", "old"
 _MINUTES = 15 * 60_000

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from bulk.identities import Identity, Page
 from bulk.sweeps import Sweep
-
-if TYPE_CHECKING:
-    from tests.unit.lambdas.conftest import Load
+from tests.unit.lambdas.conftest import Load
 
 _USER_POOL = "cognito-idp.eu-west-1.amazonaws.com/eu-west-1_pool"
 _GUEST = Identity("eu-west-1:guest", frozenset(), 0.0)

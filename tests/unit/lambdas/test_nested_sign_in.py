@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import base64
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import pytest
@@ -12,9 +12,7 @@ from attachment import proof
 from attachment.errors import NewPasswordRequiredError, UnexpectedChallengeError
 from attachment.nested_sign_in import NESTED, ClientSecrets, NestedSignIn
 from attachment.sdk_session import guarded_session
-
-if TYPE_CHECKING:
-    from tests.unit.lambdas.conftest import Load
+from tests.unit.lambdas.conftest import Load
 
 _MAC = bytes(range(32))
 # printf '%s' adainternalclient | openssl dgst -sha256 -hmac 24-characters-or-more-of -binary | base64

@@ -6,7 +6,8 @@ import subprocess
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import pytest
 from botocore.exceptions import ClientError
@@ -14,12 +15,7 @@ from botocore.exceptions import ClientError
 from attachment.deadline import WorkWithDeadline
 from attachment.errors import AttachingIsOffError, CannotSignInError, NestedSignInLoopError, SecondFactorError
 from attachment.owed import Owed
-from tests.unit.lambdas.conftest import ENVIRONMENT
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.unit.lambdas.conftest import Load
+from tests.unit.lambdas.conftest import ENVIRONMENT, Load
 
 _USER_NAME = "ada-7f3a"
 _SUB = "5c0ffee0-sub"

@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-if TYPE_CHECKING:
-    from tests.unit.lambdas.conftest import Load
+from tests.unit.lambdas.conftest import Load
 
 _ROLE = "amplify-shop-dev-authRole"
 _DATA = "arn:aws:iam::aws:policy/AWSIoTDataAccess"

@@ -1,19 +1,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError, ReadTimeoutError
 
 from attachment.errors import AttachingIsOffError
-from tests.unit.lambdas.conftest import ENVIRONMENT, refusal
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
-    from tests.unit.lambdas.conftest import Load
+from tests.unit.lambdas.conftest import ENVIRONMENT, Load, refusal
 
 _POOL = ENVIRONMENT["IDENTITY_POOL_ID"]
 _POLICY = ENVIRONMENT["POLICY_NAME"]

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 from botocore.stub import Stubber
 
-if TYPE_CHECKING:
-    from tests.unit.lambdas.conftest import Load
+from tests.unit.lambdas.conftest import Load
 
 _MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:sweep"
 _EXECUTION = "arn:aws:states:eu-west-1:123456789012:execution:sweep:"

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import boto3
 import pytest
@@ -10,9 +11,6 @@ from botocore.stub import Stubber
 from attachment.errors import AttachingIsOffError
 from attachment.parameters import KeptParameters
 from attachment.switch import KEEP_SECONDS, AttachingSwitch
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _SWITCH, _OTHER = "/stack/attaching", "/stack/other"
 

@@ -2,14 +2,12 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
 from tests.unit.lambdas.cognito_answers import Parameters, RawStubber
-
-if TYPE_CHECKING:
-    from tests.unit.lambdas.conftest import Load
+from tests.unit.lambdas.conftest import Load
 
 _POOL = "eu-west-1_pool"
 _PARAMETER = f"/AmplifyPubSub/user-pool/{_POOL}/original-settings"

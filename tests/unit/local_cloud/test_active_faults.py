@@ -1,16 +1,12 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from local_cloud.faults import Delay, Fail, Fault, Hang, Malformed, Throttle
 from local_cloud.faults.active import ActiveFaults, TokenBucket
-
-if TYPE_CHECKING:
-    from tests.unit.local_cloud.conftest import Clock
+from tests.unit.local_cloud.conftest import Clock
 
 ATTACH, DETACH = "iot:AttachPolicy", "iot:DetachPolicy"
 RATES = st.floats(min_value=0.1, max_value=500)

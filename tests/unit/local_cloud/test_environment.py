@@ -1,12 +1,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+
+import pytest
 
 from local_cloud.process import LocalCloud
-
-if TYPE_CHECKING:
-    import pytest
 
 POISON = {
     "AWS_PROFILE": "production",

@@ -4,10 +4,11 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -16,9 +17,6 @@ from local_cloud.process import LocalCloud, LocalCloudError
 from local_cloud.saved_deployments import NotSavedError, SavedDeployments, digest_of
 from local_cloud.saved_state import SavedStateError
 from pubsub_testing import fixtures, provisioning
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class Cloud(LocalCloud):

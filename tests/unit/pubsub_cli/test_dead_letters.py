@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -15,9 +16,6 @@ from pubsub_cli.operations.dead_letters import (
     wait_until_worked_off,
 )
 from pubsub_cli.operations.failure import NotDoneError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _RETRY, _DEAD = "https://sqs/retry", "https://sqs/dead"
 

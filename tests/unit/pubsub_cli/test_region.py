@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from botocore.exceptions import ProfileNotFound
@@ -10,9 +10,6 @@ from botocore.exceptions import ProfileNotFound
 from pubsub_cli.checks.aws import Aws
 from pubsub_client._sdk_credentials import SdkCredentials
 from pubsub_client._sdk_session import sdk_session
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # --region, AWS_REGION, AWS_DEFAULT_REGION, the profile's region; which of them it is.
 _PRECEDENCE = [

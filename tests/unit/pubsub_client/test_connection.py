@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import pytest
 
 from pubsub_client import ConnectionState, MqttOverWebSocket, PubSub, _connection
-from pubsub_client._link import Answer, AttemptFailed, Drop, DroppedError
-from pubsub_client._provider import MqttVersion
+from pubsub_client._link import Answer, AttemptFailed, ConnectOptions, Drop, DroppedError, Packet
+from pubsub_client._provider import MqttVersion, Provider, UpgradeRequest
 from pubsub_client.exceptions import ConnectionLost, ConnectionRefused, PubSubError, SubscribeRefused
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
-    from pubsub_client._link import ConnectOptions, Packet
-    from pubsub_client._provider import Provider, UpgradeRequest
 
 SECONDS = 5.0
 CUT = Drop(None, "the way was cut")

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import http.client
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from pubsub_client._endpoint import Endpoint
 from pubsub_client._network import Proxy, ca_bundle
 from pubsub_client.exceptions import ConfigurationError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HOST = "abc123-ats.iot.eu-west-1.amazonaws.com"
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
 from pubsub_client._hop import Hop
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 async def test_calls_of_several_threads_arrive_on_the_loop_each_in_its_order() -> None:

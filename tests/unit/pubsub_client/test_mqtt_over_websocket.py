@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -10,9 +10,6 @@ from pubsub_client import MqttOverWebSocket
 from pubsub_client._endpoint import Endpoint
 from pubsub_client._network import Proxy
 from pubsub_client.exceptions import ConfigurationError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 import pytest
 
 from pubsub_client._link import Answer, DroppedError, Packet
 from pubsub_client._outbox import Outbox, OutboxOptions
 from pubsub_client.exceptions import ConnectionLost, QueueFull
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 GONE = Answer(error=DroppedError("the line is dead"))
 

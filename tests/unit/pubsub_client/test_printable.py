@@ -9,9 +9,10 @@ import re
 import subprocess
 import sys
 import unicodedata
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -38,9 +39,6 @@ from pubsub_cli.commands.told import Told, tell
 from pubsub_cli.operations.failure import not_done
 from pubsub_client import Message, exceptions
 from pubsub_client._printable import one_line, printable
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _HOSTILE = (
     "\x1b[31mred\x1b]8;;https://evil.example\x1b\\link \x9b2J \r\x07\x08\x7f \x85 \u202egnp.exe\u2066\u200f"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from botocore.credentials import SSOProvider
@@ -14,9 +14,6 @@ from botocore.tokens import SSOTokenProvider
 from pubsub_client._credentials import Credentials
 from pubsub_client._sdk_credentials import SdkCredentials
 from pubsub_client.exceptions import ConfigurationError, SessionError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 START_URL = "https://example.awsapps.com/start"
 # Gives another key each time, and for a time so short that boto3 asks again.

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 
 from pubsub_client import ConnectionState, MqttOverWebSocket, PubSub, _shared, configure, get
 from pubsub_client.exceptions import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 NOBODY_THERE = "ws://127.0.0.1:1/"
 

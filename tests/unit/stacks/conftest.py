@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from stacks.settings import Settings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class Template:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import Any
 
 import pytest
 
 from pubsub_client.outputs import SIGN_IN_OUTPUTS, Output
 from stacks.settings import SettingsError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import ModuleType
 
 _REPOSITORY = Path(__file__).parents[3]
 

@@ -6,10 +6,11 @@ Each guard is put beside a policy that allows everything, and asked about every 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import botocore.session
 import pytest
@@ -21,9 +22,6 @@ from pubsub_cli.iam.facts import Facts
 from pubsub_cli.iam.request import Request
 from stacks.settings import Settings
 from tests.unit.stacks.conftest import IDENTITIES, USERS, Template
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 _REGION, _ACCOUNT = "eu-west-1", "123456789012"
 _DATA = {

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore.client import BaseClient
 
-from tests.unit.lambdas.conftest import load  # noqa: F401 - a fixture
-
-if TYPE_CHECKING:
-    from tests.unit.lambdas.conftest import Load
-    from tests.unit.stacks.conftest import Template
+from tests.unit.lambdas.conftest import (
+    Load,
+    load,  # noqa: F401 - a fixture
+)
+from tests.unit.stacks.conftest import Template
 
 _DENIED = {"Error": {"Code": "AccessDeniedException"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
 

@@ -2,16 +2,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pytest
 
 from attachment.report import report
 from tests.unit.stacks.conftest import TOPIC_ARN, Template
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import pytest
 
 _REPOSITORY = Path(__file__).parents[3]
 _OPERATIONS = (_REPOSITORY / "docs" / "operations.md").read_text()

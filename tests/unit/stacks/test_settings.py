@@ -3,16 +3,14 @@ from __future__ import annotations
 import json
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stacks.settings import Settings, SettingsError, check_region, read_settings
-
-if TYPE_CHECKING:
-    from uuid import UUID
 
 
 def test_an_environment_has_a_policy_of_its_own_unless_it_names_one() -> None:

@@ -2,14 +2,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from pydantic import BaseModel
 
 from stacks.adopt import Adopt
 from stacks.settings import AttachPerSecond, Settings, Sweep
 from stacks.settings_document import document, settings
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
 
 _DOCS = Path(__file__).parents[3] / "docs"
 _OBJECTS: dict[str, type[BaseModel]] = {"adopt": Adopt, "attachPerSecond": AttachPerSecond, "sweep": Sweep}

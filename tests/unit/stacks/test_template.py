@@ -2,14 +2,11 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import Any
 
 from pubsub_client.outputs import MARKER_ATTRIBUTE, Output
 from stacks.settings import Settings
 from tests.unit.stacks.conftest import KEY_ARN, Template, synthesized
-
-if TYPE_CHECKING:
-    from typing import Any
 
 CONTRACT = [
     "AccessMode", "AttachmentMarker", "AuthChallengeFunctionName", "AuthRoleArn", "DeadLetterQueueUrl",

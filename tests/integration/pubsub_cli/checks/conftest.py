@@ -6,20 +6,18 @@ import json
 import uuid
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from local_cloud.environment import CREDENTIALS
+from local_cloud.process import LocalCloud
 from pubsub_cli.checks.asked import App, GivenIds, Whom
 from pubsub_cli.checks.aws import Aws
+from pubsub_cli.checks.check import Check, Finding
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.pool_user import read_user
 from pubsub_client.policy_document import policy_document
-
-if TYPE_CHECKING:
-    from local_cloud.process import LocalCloud
-    from pubsub_cli.checks.check import Check, Finding
 
 DATA_ACCESS = "arn:aws:iam::aws:policy/AWSIoTDataAccess"
 COGNITO = "cognito-identity.amazonaws.com"

@@ -1,19 +1,14 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 
 from pubsub_cli.checks.authorization import GroupRolesHoldThePolicies
 from pubsub_cli.checks.check import Status
+from pubsub_cli.checks.context import Context
 from pubsub_client.outputs import Output
-from tests.integration.pubsub_cli.checks.conftest import look
-
-if TYPE_CHECKING:
-    from typing import Any
-
-    from pubsub_cli.checks.context import Context
-    from tests.integration.pubsub_cli.checks.conftest import Deployment
+from tests.integration.pubsub_cli.checks.conftest import Deployment, look
 
 BY_TOKEN = {"Type": "Token", "AmbiguousRoleResolution": "AuthenticatedRole"}
 

@@ -2,25 +2,20 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from local_cloud.faults import Fail
 from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.check import Status
+from pubsub_cli.checks.check import Finding, Status
 from pubsub_cli.checks.iot_policy_permissions import PolicyAllows
 from pubsub_cli.checks.role_mapping import MappingGivesARole
 from pubsub_cli.checks.role_permissions import RoleAllows
-from tests.integration.pubsub_cli.checks.conftest import document, look, mend
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pubsub_cli.checks.check import Finding
-    from tests.integration.pubsub_cli.checks.conftest import Deployment
+from tests.integration.pubsub_cli.checks.conftest import Deployment, document, look, mend
 
 SUB = "${cognito-identity.amazonaws.com:sub}"
 NOTHING = {"Effect": "Allow", "Action": "iot:GetRetainedMessage", "Resource": "*"}

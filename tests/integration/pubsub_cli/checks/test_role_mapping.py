@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -8,10 +8,7 @@ from pubsub_cli.checks.asked import IdToken, Whom
 from pubsub_cli.checks.check import Status
 from pubsub_cli.checks.role_mapping import MappingGivesARole
 from pubsub_client.outputs import Output
-from tests.integration.pubsub_cli.checks.conftest import look, mend
-
-if TYPE_CHECKING:
-    from tests.integration.pubsub_cli.checks.conftest import Deployment
+from tests.integration.pubsub_cli.checks.conftest import Deployment, look, mend
 
 BY_TOKEN = {"Type": "Token", "AmbiguousRoleResolution": "AuthenticatedRole"}
 DENYING = {"Type": "Token", "AmbiguousRoleResolution": "Deny"}

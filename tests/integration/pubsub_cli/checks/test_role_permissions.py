@@ -1,19 +1,15 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from local_cloud.faults import Fail
-from pubsub_cli.checks.check import Status
+from pubsub_cli.checks.check import Finding, Status
 from pubsub_cli.checks.role_mapping import MappingGivesARole
 from pubsub_cli.checks.role_permissions import RoleAllows
-from tests.integration.pubsub_cli.checks.conftest import DATA_ACCESS, document, look, mend
-
-if TYPE_CHECKING:
-    from pubsub_cli.checks.check import Finding
-    from tests.integration.pubsub_cli.checks.conftest import Deployment
+from tests.integration.pubsub_cli.checks.conftest import DATA_ACCESS, Deployment, document, look, mend
 
 ALLOW = {"Effect": "Allow", "Action": "iot:*", "Resource": "*"}
 

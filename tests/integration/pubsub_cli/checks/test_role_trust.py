@@ -1,19 +1,14 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from pubsub_cli.checks.check import Status
+from pubsub_cli.checks.check import Finding, Status
 from pubsub_cli.checks.role_mapping import MappingGivesARole
 from pubsub_cli.checks.role_trust import RoleTrustsThePool
-from tests.integration.pubsub_cli.checks.conftest import COGNITO, look, mend
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pubsub_cli.checks.check import Finding
-    from tests.integration.pubsub_cli.checks.conftest import Deployment
+from tests.integration.pubsub_cli.checks.conftest import COGNITO, Deployment, look, mend
 
 ANOTHER = "us-east-1:99999999-8888-7777-6666-555555555555"
 LAMBDA = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}

@@ -6,9 +6,11 @@ import base64
 import socket
 import ssl
 import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -18,10 +20,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pubsub_cli.checks.blocked import BlockedError, Step
 from pubsub_cli.checks.way import Way, find_way
 from pubsub_client._endpoint import Endpoint
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 HOST = "abc-ats.iot.eu-west-1.amazonaws.com"
 DATE = "Sun, 01 Mar 2026 12:00:00 GMT"

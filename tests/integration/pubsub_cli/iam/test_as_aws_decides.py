@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from local_cloud.process import LocalCloud
 from pubsub_cli.iam.decision import Outcome, decide
 from pubsub_cli.iam.facts import signed_in_user
 from pubsub_cli.iam.iot_policy import attached_to, read_iot_policy, read_version
@@ -20,8 +21,6 @@ from pubsub_cli.iam.simulation import ask_iam, ask_iot
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
     from types_boto3_iot import IoTClient
-
-    from local_cloud.process import LocalCloud
 
 POOL_ID = "us-east-1:11111111-2222-3333-4444-555555555555"
 SUB, CLIENT = "${cognito-identity.amazonaws.com:sub}", "${iot:ClientId}"

@@ -5,20 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
+from botocore.model import OperationModel
 
 from pubsub_cli.checks.asked import GivenIds
 from pubsub_cli.checks.aws import Aws
+from pubsub_cli.checks.check import Check, Finding
 from pubsub_cli.checks.context import Context
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from botocore.model import OperationModel
-
-    from pubsub_cli.checks.check import Check, Finding
 
 Answer = Mapping[str, Any] | Callable[[dict[str, Any]], Mapping[str, Any]]
 """What an operation answers, or how it answers its parameters."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,9 +12,6 @@ from hypothesis import strategies as st
 
 from pubsub_cli.checks.amplify_packages import FrontEnd, major_of
 from pubsub_cli.checks.check import CouldNotRunError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 AUTH = "@aws-amplify/auth"
 CORE = "@aws-amplify/core"

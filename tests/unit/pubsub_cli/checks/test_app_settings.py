@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +13,6 @@ from pubsub_cli.checks.asked import App, GivenIds
 from pubsub_cli.checks.aws import Aws
 from pubsub_cli.checks.check import Check, Finding, Status
 from pubsub_cli.checks.context import Context
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 GIVEN = GivenIds("eu-west-1", "eu-west-1_pool", "eu-west-1:pool", "abc-ats.iot.eu-west-1.amazonaws.com")
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from pubsub_cli.checks.aws import Aws
 from pubsub_client._sdk_session import sdk_session
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _ELSEWHERE = "http://127.0.0.1:4566"
 _SERVICES: tuple[Literal["cognito-idp", "cognito-identity", "sts"], ...] = ("cognito-idp", "cognito-identity", "sts")

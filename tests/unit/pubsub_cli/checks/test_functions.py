@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from pubsub_cli.checks.check import Status
+from pubsub_cli.checks.check import Check, Finding, Status
 from pubsub_cli.checks.functions import OtherFunctionsCanRun, SignInFunctionsCanRun
 from pubsub_cli.checks.self_attach_route import SelfAttachRouteWorks
 from pubsub_cli.checks.trigger import TriggerIsAsDeployed
 from pubsub_client.outputs import Output
 from tests.unit.pubsub_cli.checks.answers import OUTPUTS, Answers, error, find, functions, template
-
-if TYPE_CHECKING:
-    from pubsub_cli.checks.check import Check, Finding
 
 SIGN_IN = {"Trigger": "post_authentication.handler", "Challenge": "auth_challenge.handler"}
 OTHERS = {"Worker": "attachment_retry.handler", "Sweep": "sweep.handler", "DetachAll": "leave.handler"}

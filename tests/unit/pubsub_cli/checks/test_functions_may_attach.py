@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from pubsub_cli.checks.check import Status
+from pubsub_cli.checks.check import Finding, Status
 from pubsub_cli.checks.trigger import FunctionsMayAttach
 from tests.unit.pubsub_cli.checks.answers import Answers, find, functions, template
-
-if TYPE_CHECKING:
-    from pubsub_cli.checks.check import Finding
 
 ROLE = "arn:aws:iam::123456789012:role/Trigger"
 ALLOW = "aws iam put-role-policy --role-name Trigger"

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore.stub import Stubber
@@ -12,9 +13,6 @@ from pubsub_cli.checks.check import CouldNotRunError
 from pubsub_cli.checks.marker import Marker
 from pubsub_cli.checks.probe_users import LeftOver, ProbeUsers, User
 from pubsub_client.outputs import Output
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _OUTPUTS: dict[str, str] = {Output.USER_POOL_ID: "eu-west-1_pool", Output.POLICY_NAME: "myIoTPolicy"}
 

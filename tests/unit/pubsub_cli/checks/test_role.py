@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pubsub_cli.checks.authorization import RoleHoldsThePolicies
 from pubsub_cli.checks.check import Check, Finding, Group, Status
+from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.role import look_at_role
 from tests.unit.pubsub_cli.checks.answers import Answers, error, find
-
-if TYPE_CHECKING:
-    from pubsub_cli.checks.context import Context
 
 
 class _GroupRole(Check):

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from pubsub_client import cli
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 _KEYS = "aws_access_key_id = test\naws_secret_access_key = test\n"
 _ROLE = "role_arn = arn:aws:iam::111122223333:role/a\n"

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from pubsub_cli.commands import app
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _BY_URL = ["--broker", "ws://broker.example/mqtt"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -10,9 +10,6 @@ from typer.testing import CliRunner
 from pubsub_cli.checks.check import CouldNotRunError
 from pubsub_cli.commands import app
 from tests.unit.pubsub_cli.checks.test_asked import token
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _BY_HAND = ["--user-pool-id", "p", "--identity-pool-id", "i", "--endpoint", "e-ats.iot.eu-west-1.amazonaws.com"]
 

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -13,9 +14,6 @@ from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.runner import Result
 from pubsub_cli.commands.checking import Checking, Run
 from pubsub_cli.commands.fixing import Fixing, Outcome
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
 
 _IDENTITY_ID = "eu-west-1:01234567-89ab-cdef-0123-456789abcdef"
 _BOUNDARY = AwsCommand(

@@ -6,16 +6,13 @@ import errno
 import os
 import stat
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from pubsub_cli.checks.check import CouldNotRunError
 from pubsub_cli.commands.replacing import replace_file
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import inspect
 import io
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from typing import TYPE_CHECKING
 
 import pytest
 from typer.testing import CliRunner
@@ -16,9 +16,6 @@ from pubsub_cli.commands.standard_output import reader_watched, write_line
 from pubsub_cli.commands.subscribe import Reading
 from pubsub_client import Subscription
 from pubsub_client._link import Packet
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @pytest.mark.parametrize(
