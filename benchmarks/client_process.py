@@ -1,6 +1,6 @@
 """One client in its own process: ``python -m benchmarks.client_process MODULE PORT``.
 
-The module is one of `benchmarks.clients`. Each line of standard input is a round, ``MESSAGES TRIPS``; its measurement is
+The module is one of `benchmarks.clients`. Each line of standard input is a round, ``MESSAGES TRIPS``. The result is
 printed as a line of JSON.
 """
 

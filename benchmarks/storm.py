@@ -1,4 +1,4 @@
-"""A storm: new users sign in faster than AttachPolicy allows, and each must be attached: ``python -m benchmarks.storm``.
+"""A storm: new users sign in faster than AttachPolicy allows: ``python -m benchmarks.storm``.
 
 The rate is a throttle in the embedded cloud, so what it refuses is refused as AWS refuses it.
 """

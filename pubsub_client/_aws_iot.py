@@ -19,10 +19,11 @@ from pubsub_client._aws_iot_limits import (
     check_subscriptions,
     check_topic,
 )
-from pubsub_client._credentials import Credentials, CredentialsSource, OfAnIdentity, RenewingSource, SelfAttachingSource
+from pubsub_client._credentials import Credentials, CredentialsSource, OfAnIdentity, RenewingSource
 from pubsub_client._endpoint import Endpoint
 from pubsub_client._endpoint_name import EndpointName
 from pubsub_client._provider import MqttVersion, Operation, Remedy, UpgradeRequest
+from pubsub_client._self_attach import SelfAttachingSource
 from pubsub_client.exceptions import ConfigurationError
 from pubsub_client.outputs import LEAST_PRIVILEGE, Output, read_outputs
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
-from pubsub_client._self_attach import SelfAttachment
-
 
 @dataclass(frozen=True)
 class Credentials:
@@ -54,22 +52,4 @@ class RenewingSource(CredentialsSource, Protocol):
     @property
     def renewal_error(self) -> str | None:
         """Why the last renewal failed; None if it did not."""
-        ...
-
-
-@runtime_checkable
-class SelfAttachingSource(CredentialsSource, Protocol):
-    """A source that can also have the IoT policy attached to the identity whose credentials it gives."""
-
-    @property
-    def can_self_attach(self) -> bool:
-        """Whether it knows where to ask for that."""
-        ...
-
-    async def self_attach(self) -> SelfAttachment:
-        """Ask for it.
-
-        Raises:
-            Exception: whatever keeps the policy from being attached; it is told with the refusal.
-        """
         ...

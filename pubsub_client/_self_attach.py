@@ -14,13 +14,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as SigningCredentials
 
-from pubsub_client._credentials import Credentials
+from pubsub_client._credentials import Credentials, CredentialsSource
 from pubsub_client._endpoint import Endpoint
 from pubsub_client._pauses import Pauses
 from pubsub_client.exceptions import ConfigurationError, SessionError
@@ -49,6 +49,24 @@ class SelfAttachment:
     check: str
     status: str
     text: str
+
+
+@runtime_checkable
+class SelfAttachingSource(CredentialsSource, Protocol):
+    """A source that can also have the IoT policy attached to the identity whose credentials it gives."""
+
+    @property
+    def can_self_attach(self) -> bool:
+        """Whether it knows where to ask for that."""
+        ...
+
+    async def self_attach(self) -> SelfAttachment:
+        """Ask for it.
+
+        Raises:
+            Exception: whatever keeps the policy from being attached; it is told with the refusal.
+        """
+        ...
 
 
 class SelfAttachRoute:

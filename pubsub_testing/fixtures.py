@@ -86,7 +86,7 @@ async def make_signed_in_user(local_cloud: LocalDeployment) -> AsyncIterator[Mak
     """Makes fresh users and signs them in; the test's end removes users, identities and attachments."""
     import asyncio
 
-    from pubsub_cli.checks.aws import Aws
+    from pubsub_cli.aws import Aws
     from pubsub_cli.checks.probe_users import ProbeUsers
     from pubsub_client import CognitoSession
 

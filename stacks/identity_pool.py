@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Fn, Stack
+from aws_cdk import CustomResource, Fn, Stack
 from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from .fingerprint import fingerprint
-from .identity_pool_provider import IdentityPoolProvider
+from .functions import PubSubFunction
 from .iot_policy import IotPolicy
 from .leaving import Leaving
+from .resource_provider import CUSTOM_RESOURCE_TIMEOUT, resource_provider
 from .settings import Settings
 from .signed_in_roles import SignedInRoles
 from .user_pool import Users
@@ -192,3 +193,56 @@ def _by_group(
         )
         for number, client in enumerate(clients, start=1)
     }
+
+
+class IdentityPoolProvider(Construct):
+    """Has the identity pool take the tokens of the nested sign-in, for as long as the deployment lives."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, settings: Settings, *, identities: Identities, users: Users
+    ) -> None:
+        """Make the resource.
+
+        Args:
+            scope: the construct it belongs to.
+            construct_id: its id there.
+            settings: for the logs of its function.
+            identities: the identity pool.
+            users: has the internal app client.
+        """
+        super().__init__(scope, construct_id)
+        if users.internal_client is None:
+            raise ValueError("without a nested sign-in there is no provider to add")
+        function = PubSubFunction(
+            self,
+            "Function",
+            settings=settings,
+            handler="identity_pool_provider.on_event",
+            description="Has the identity pool take the tokens of the nested sign-in's app client",
+            timeout=CUSTOM_RESOURCE_TIMEOUT,
+        )
+        # By the pool: another pool has another of these, and the old one loses the provider afterwards.
+        of_pool = Construct(self, f"Of{identities.fingerprint}")
+        permission = iam.Policy(
+            of_pool,
+            "Permission",
+            roles=[function.execution_role],
+            statements=[
+                iam.PolicyStatement(
+                    actions=["cognito-identity:DescribeIdentityPool", "cognito-identity:UpdateIdentityPool"],
+                    resources=[identities.arn],
+                )
+            ],
+        )
+        provider = CustomResource(
+            of_pool,
+            "Provider",
+            resource_type="Custom::IdentityPoolProvider",
+            service_token=resource_provider(self, settings, on_event=function).service_token,
+            properties={
+                "IdentityPoolId": identities.identity_pool_id,
+                "ProviderName": users.user_pool.user_pool_provider_name,
+                "ClientId": users.internal_client.user_pool_client_id,
+            },
+        )
+        provider.node.add_dependency(permission)

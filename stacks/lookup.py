@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pubsub_cli.adoption.adopted import Adopted, AdoptionError
 from pubsub_cli.adoption.complete import complete
-from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.check import CouldNotRunError
-from pubsub_cli.operations.failure import NotDoneError, aws_errors_explained
+from pubsub_cli.aws import Aws
+from pubsub_cli.errors import PreconditionError
+from pubsub_cli.operations.failure import OperationError, aws_errors_explained
 
 from .adopt import Adopt
 from .settings import CONTEXT_KEY, Settings, SettingsError
@@ -40,7 +40,7 @@ def look_up(settings: Settings, *, account_id: str | None, region: str | None) -
             found = complete(aws, _given(settings.adopt), settings.adopt.amplify_stack)
     except AdoptionError as error:
         raise SettingsError(f"{path}: {error}") from error
-    except (CouldNotRunError, NotDoneError) as error:
+    except (PreconditionError, OperationError) as error:
         raise SettingsError(f"{path}: cannot be looked up: {error}; {_HOW}") from error
     adopt = settings.adopt.model_copy(
         update={

@@ -10,12 +10,12 @@ from typing import Annotated, NoReturn
 import typer
 from botocore.exceptions import ConfigParseError, ProfileNotFound
 
-from pubsub_cli.checks.check import CouldNotRunError
 from pubsub_cli.commands.exit_code import ExitCode
 from pubsub_cli.commands.interrupting import interrupt_on_sigterm
 from pubsub_cli.commands.options import Junit, Profile, Region  # noqa: TC001 - typer reads the annotations
 from pubsub_cli.commands.terminal import EscapingGroup
-from pubsub_cli.operations.failure import NotDoneError
+from pubsub_cli.errors import PreconditionError
+from pubsub_cli.operations.failure import OperationError
 from pubsub_client._printable import one_line
 from stacks.settings import SettingsError
 from tools.deploy import deploy as deploy_stack
@@ -55,11 +55,11 @@ def main() -> None:
     """Run the command line; no traceback of an expected error reaches the user."""
     try:
         app()
-    except (CouldNotRunError, SettingsError, ConfigParseError, ProfileNotFound) as error:
-        print(f"deployment: {one_line(str(error))}", file=sys.stderr)
+    except (PreconditionError, SettingsError, ConfigParseError, ProfileNotFound) as error:
+        print(f"tools: {one_line(str(error))}", file=sys.stderr)
         sys.exit(ExitCode.COULD_NOT_RUN)
-    except NotDoneError as error:
-        print(f"deployment: {error}", file=sys.stderr)
+    except OperationError as error:
+        print(f"tools: {error}", file=sys.stderr)
         sys.exit(ExitCode.CHECK_FAILED)
 
 
@@ -68,7 +68,7 @@ def _exit_with(work: Callable[[], int]) -> NoReturn:
     try:
         raise typer.Exit(work())
     except KeyboardInterrupt:
-        print("deployment: interrupted; what CloudFormation has begun, it goes on with", file=sys.stderr)
+        print("tools: interrupted; what CloudFormation has begun, it goes on with", file=sys.stderr)
         raise typer.Exit(ExitCode.INTERRUPTED) from None
 
 

@@ -28,8 +28,8 @@ def deploy(
     Without ``yes`` the CDK CLI asks before it widens permissions. The smoke test writes its results to ``junit``.
 
     Raises:
-        CouldNotRunError: a guard stops it.
-        NotDoneError: AWS refuses what a guard asks.
+        PreconditionError: a guard stops it.
+        OperationError: AWS refuses what a guard asks.
         SettingsError: a setting is wrong.
         typer.BadParameter: the results cannot be written there.
     """

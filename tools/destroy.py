@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from pubsub_cli.checks.check import CouldNotRunError
 from pubsub_cli.checks.stack import describe_stack, outputs_of
 from pubsub_cli.commands.asking import check_may_ask
+from pubsub_cli.errors import PreconditionError
 from pubsub_cli.operations.failure import aws_errors_explained
 from pubsub_client.outputs import Output
 from tools.cdk_cli import REPOSITORY, cdk_command
@@ -21,8 +21,8 @@ def destroy(profile: str | None, region: str | None, environment: str | None, *,
     """Destroy the stack once its name is typed, or ``yes``; return 0, or 1 if it could not be destroyed.
 
     Raises:
-        CouldNotRunError: a guard stops it, or the name typed is another.
-        NotDoneError: AWS refuses what a guard asks.
+        PreconditionError: a guard stops it, or the name typed is another.
+        OperationError: AWS refuses what a guard asks.
         SettingsError: a setting is wrong.
     """
     check_may_ask(yes=yes, otherwise="give --yes, with make YES=1")
@@ -61,14 +61,14 @@ class DeployedStack:
         """Read it.
 
         Raises:
-            CouldNotRunError: there is no such stack, or it is protected.
+            PreconditionError: there is no such stack, or it is protected.
             botocore.exceptions.ClientError: it may not be read.
         """
         stack = describe_stack(target.aws, target.stack)
         if stack is None:
-            raise CouldNotRunError(f"there is no stack {target.stack} in {target.region}: nothing to destroy")
+            raise PreconditionError(f"there is no stack {target.stack} in {target.region}: nothing to destroy")
         if stack.get("EnableTerminationProtection"):
-            raise CouldNotRunError(
+            raise PreconditionError(
                 f"stack {target.stack} is protected against its termination; this lifts it: "
                 "aws cloudformation update-termination-protection --no-enable-termination-protection "
                 f"--stack-name {target.stack}{target.aws.cli_options}"
@@ -128,7 +128,7 @@ def _check_fits(target: Target, stack: DeployedStack) -> None:
     """Check what the stack's guard would stop too, but CloudFormation updates no stack again whose deletion failed.
 
     Raises:
-        CouldNotRunError: more identities are attached than can be detached in time.
+        PreconditionError: more identities are attached than can be detached in time.
     """
     policy_name = stack.outputs.get(Output.POLICY_NAME)
     if policy_name is None or stack.most_attached is None:
@@ -140,7 +140,7 @@ def _check_fits(target: Target, stack: DeployedStack) -> None:
         ):
             attached += len(page["targets"])
             if attached > stack.most_attached:
-                raise CouldNotRunError(
+                raise PreconditionError(
                     f"{policy_name} is attached to more identities than the {stack.most_attached} that can be detached "
                     "while CloudFormation waits: nothing is destroyed. Have them detached first, for as long as it "
                     f"takes: pubsub detach --all --stack {target.stack}{target.aws.cli_options}"
@@ -170,4 +170,4 @@ def kept(user_pool_id: str, client_id: str | None, attachment: str) -> str:
 
 def _confirm(stack: str) -> None:
     if input("Type the stack's name to destroy it: ").strip() != stack:
-        raise CouldNotRunError("that is not its name: nothing is destroyed")
+        raise PreconditionError("that is not its name: nothing is destroyed")

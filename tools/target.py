@@ -12,9 +12,9 @@ from typing import Self
 from botocore.exceptions import NoRegionError
 from rich.text import Text
 
-from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.check import CouldNotRunError
+from pubsub_cli.aws import Aws
 from pubsub_cli.commands.console import TerminalConsole
+from pubsub_cli.errors import PreconditionError
 from pubsub_cli.operations.failure import aws_errors_explained
 from pubsub_client._printable import one_line
 from stacks.settings import CONTEXT_KEY, Settings, check_region, read_settings
@@ -51,11 +51,11 @@ class Target:
 
         Raises:
             SettingsError: a setting is wrong, or there is no such environment, or no user pool in the region.
-            CouldNotRunError: the environment leads elsewhere than to AWS; no credentials that AWS accepts; no region.
-            NotDoneError: AWS does not say who this is.
+            PreconditionError: the environment leads elsewhere than to AWS; no credentials that AWS accepts; no region.
+            OperationError: AWS does not say who this is.
         """
         if leading := sorted(name for name in os.environ if name.startswith("AWS_ENDPOINT_URL")):
-            raise CouldNotRunError(
+            raise PreconditionError(
                 f"{leading[0]} is set ({os.environ[leading[0]]}): it leads elsewhere than to an AWS account. "
                 f"Run it with: env {' '.join(f'-u {name}' for name in leading)} ..."
             )
@@ -98,8 +98,8 @@ class Target:
         """Check that CDK's staging resources are there.
 
         Raises:
-            CouldNotRunError: they are not.
-            NotDoneError: it may not be asked.
+            PreconditionError: they are not.
+            OperationError: it may not be asked.
         """
         ssm = self.aws.ssm
         with aws_errors_explained(self.aws, _BOOTSTRAP_VERSION):
@@ -107,7 +107,7 @@ class Target:
                 ssm.get_parameter(Name=_BOOTSTRAP_VERSION)
             except ssm.exceptions.ParameterNotFound:
                 profile = f" --profile {self.profile}" if self.profile else ""
-                raise CouldNotRunError(
+                raise PreconditionError(
                     f"account {self.account_id} is not bootstrapped in {self.region}: "
                     f"npx cdk bootstrap aws://{self.account_id}/{self.region}{profile}"
                 ) from None

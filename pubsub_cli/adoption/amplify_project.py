@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from pubsub_cli.adoption.adopted import Adopted, AdoptionError
-from pubsub_cli.checks.aws import Aws
+from pubsub_cli.aws import Aws
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation.type_defs import StackResourceSummaryTypeDef

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pubsub_cli.adoption.adopted import Adopted, AdoptionError
 from pubsub_cli.adoption.amplify_project import find_project
 from pubsub_cli.adoption.identity_pool import read_identity_pool
-from pubsub_cli.checks.aws import Aws
+from pubsub_cli.aws import Aws
 from pubsub_cli.checks.sign_in_flows import CUSTOM, describe_client, flows, has_pages, missing_flows
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pubsub_cli.adoption.adopted import Adopted, AdoptionError
-from pubsub_cli.checks.aws import Aws
+from pubsub_cli.aws import Aws
 from pubsub_cli.checks.roles_in_use import groups_with_role
 
 

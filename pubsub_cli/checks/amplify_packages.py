@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, Self
 
-from pubsub_cli.checks.check import CouldNotRunError
+from pubsub_cli.errors import PreconditionError
 
 AMPLIFY = "aws-amplify"
 PUBSUB = "@aws-amplify/pubsub"
@@ -84,14 +84,14 @@ class FrontEnd:
         """Read it.
 
         Raises:
-            CouldNotRunError: it cannot be read or is no package.json.
+            PreconditionError: it cannot be read or is no package.json.
         """
         document = _read_json(file)
         ranges: dict[str, str] = {}
         for section in ("devDependencies", "dependencies"):
             found = document.get(section, {})
             if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
-                raise CouldNotRunError(f"--package-json: {section} in {file} is no object of names and versions")
+                raise PreconditionError(f"--package-json: {section} in {file} is no object of names and versions")
             ranges |= found
         return cls(file, ranges)
 
@@ -219,7 +219,7 @@ def _read_json(file: Path) -> dict[str, Any]:
     try:
         document = json.loads(file.read_bytes())
     except (OSError, ValueError) as error:
-        raise CouldNotRunError(f"--package-json: {file} cannot be read as JSON: {error}") from error
+        raise PreconditionError(f"--package-json: {file} cannot be read as JSON: {error}") from error
     if not isinstance(document, dict):
-        raise CouldNotRunError(f"--package-json: {file} is no JSON object")
+        raise PreconditionError(f"--package-json: {file} is no JSON object")
     return document

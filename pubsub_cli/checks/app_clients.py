@@ -7,16 +7,18 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.check import Check, Finding, Group, Need, failed, needless, passed, warning
+from pubsub_cli.aws import Aws
+from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.functions import SignInFunctionsCanRun
+from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.parameters import ParametersAreValid
 from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens, asked_client
 from pubsub_cli.checks.sign_in_flows import CUSTOM, REFRESH, SRP, describe_client, flows, has_pages, missing_flows
 from pubsub_cli.checks.stack_resources import functions_by_logical_id
 from pubsub_cli.checks.update import rewiring, update_of
+from pubsub_cli.finding import Finding, failed, needless, passed, warning
 from pubsub_client.outputs import CHALLENGE_TRIGGERS, Output
 
 if TYPE_CHECKING:
@@ -108,7 +110,7 @@ class NestedSignInIsWired(Check):
     group = Group.PROVISIONING
     title = "the nested sign-in's app client and challenge are there"
     rests_on = (IdentityPoolTakesTokens, SignInFunctionsCanRun, ParametersAreValid)
-    needs = frozenset({Need.OPERATOR, Need.STACK})
+    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Compare user pool, identity pool and internal app client with the trigger's configuration."""

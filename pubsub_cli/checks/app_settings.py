@@ -6,10 +6,11 @@ import asyncio
 from dataclasses import dataclass
 
 from pubsub_cli.checks.amplify_packages import FrontEnd
-from pubsub_cli.checks.asked import App
-from pubsub_cli.checks.check import Check, Finding, Group, Need, failed, passed, warning
+from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.options import App, Requirement
+from pubsub_cli.finding import Finding, failed, passed, warning
 from pubsub_cli.iam.reserved_topics import Use, allowed_use
 from pubsub_client._aws_iot_limits import KEEP_ALIVE_SECONDS, PAYLOAD_BYTES, SUBSCRIPTIONS, check_topic
 from pubsub_client._topics import check_topic_filter
@@ -64,7 +65,7 @@ class FiguresFit(Check):
     id = "PS104"
     group = Group.CONFIGURATION
     title = "message size, subscriptions and keep-alive fit AWS IoT"
-    needs = frozenset({Need.FIGURES})
+    needs = frozenset({Requirement.FIGURES})
 
     async def run(self, context: Context) -> Finding:
         """Compare each that is given."""
@@ -92,7 +93,7 @@ class PackagesMatch(Check):
     id = "PS105"
     group = Group.CONFIGURATION
     title = "@aws-amplify/pubsub matches aws-amplify"
-    needs = frozenset({Need.PACKAGE_JSON})
+    needs = frozenset({Requirement.PACKAGE_JSON})
 
     async def run(self, context: Context) -> Finding:
         """Read the file, and what is installed."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
-from pubsub_cli.checks.check import Check, Finding, Group, Need, Status, failed, passed
+from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.identity import SIGN_IN_AGAIN, IdentityIsGiven
+from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens
 from pubsub_cli.checks.role import look_at_role
 from pubsub_cli.checks.role_trust import RoleTrustsThePool
 from pubsub_cli.checks.roles_in_use import groups_with_role, read_pool_roles
+from pubsub_cli.finding import Finding, Status, failed, passed
 from pubsub_cli.iam.role import role_name
 from pubsub_client.exceptions import SessionError
 from pubsub_client.outputs import Output
@@ -28,7 +30,7 @@ class RoleHoldsThePolicies(Check):
     group = Group.AUTHORIZATION
     title = "AuthRole holds both IoT managed policies, and is guarded"
     rests_on = (OutputsAreComplete,)
-    needs = frozenset({Need.OPERATOR, Need.STACK})
+    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """List the role's policies."""
@@ -48,7 +50,7 @@ class GroupRolesHoldThePolicies(Check):
     group = Group.AUTHORIZATION
     title = "each group's role holds both IoT policies, and is guarded"
     rests_on = (OutputsAreComplete, IdentityPoolTakesTokens)
-    needs = frozenset({Need.OPERATOR, Need.STACK})
+    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """List the groups, and the policies of their roles."""
@@ -82,7 +84,7 @@ class CredentialsAreGiven(Check):
     group = Group.AUTHORIZATION
     title = "the identity pool gives the user AWS credentials"
     rests_on = (IdentityIsGiven, RoleTrustsThePool)
-    needs = frozenset({Need.TOKEN})
+    needs = frozenset({Requirement.TOKEN})
 
     async def run(self, context: Context) -> Finding:
         """Call GetCredentialsForIdentity with the ID token."""

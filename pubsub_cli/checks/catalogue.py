@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pubsub_cli.checks.app_clients import AppClientSignsIn, NestedSignInIsWired
 from pubsub_cli.checks.app_settings import FiguresFit, PackagesMatch, TopicsAreUsable
 from pubsub_cli.checks.authorization import CredentialsAreGiven, GroupRolesHoldThePolicies, RoleHoldsThePolicies
-from pubsub_cli.checks.check import Check, Need
+from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.client_id import ClientIdIsUnshared
 from pubsub_cli.checks.concurrency import ConcurrencySuffices
 from pubsub_cli.checks.configuration import OutputsAreComplete, TokenIsGood
@@ -19,6 +19,7 @@ from pubsub_cli.checks.iot_policy_permissions import PolicyAllows
 from pubsub_cli.checks.log_groups import LogGroupsExist
 from pubsub_cli.checks.mac_key import MacKeyIsUsable
 from pubsub_cli.checks.messages import MessageComesBack, RoundTrips
+from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.parameters import ParametersAreValid
 from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens, NothingIsLeftOver, PolicyExists, TriggerIsWired
 from pubsub_cli.checks.refusals import (
@@ -99,14 +100,16 @@ CHECKS: tuple[type[Check], ...] = (
     SchedulesAreEnabled,
 )
 
-_OPTIONS = frozenset({Need.GIVEN_TOKEN, Need.CLIENT_ID, Need.PACKAGE_JSON, Need.FIGURES})
-SMOKE_TELLS = frozenset({Need.PROBE})
+_OPTIONS = frozenset({Requirement.GIVEN_TOKEN, Requirement.CLIENT_ID, Requirement.PACKAGE_JSON, Requirement.FIGURES})
+SMOKE_TELLS = frozenset({Requirement.PROBE})
 """What `pubsub smoke` tells is wanting, where it is; checks that want anything else are not listed then."""
-DOCTOR_TELLS = frozenset(Need) - _OPTIONS - {Need.PROBE, Need.TRIES}
+DOCTOR_TELLS = frozenset(Requirement) - _OPTIONS - {Requirement.PROBE, Requirement.TRIES}
 """What `pubsub doctor` tells is wanting."""
 
 
-def listed(has: Collection[Need], tells: Collection[Need], only: Collection[str] = ()) -> list[type[Check]]:
+def listed(
+    has: Collection[Requirement], tells: Collection[Requirement], only: Collection[str] = ()
+) -> list[type[Check]]:
     """Return the checks of a run, in their order.
 
     Args:

@@ -7,9 +7,11 @@ from contextlib import aclosing
 
 from awscrt.mqtt5 import DisconnectReasonCode
 
-from pubsub_cli.checks.check import Check, Finding, Group, Need, failed, passed
+from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.connection import UserConnects
 from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.options import Requirement
+from pubsub_cli.finding import Finding, failed, passed
 from pubsub_client import ConnectionState, PubSub
 from pubsub_client.exceptions import ConnectionRefused
 
@@ -32,7 +34,7 @@ class ClientIdIsUnshared(Check):
     group = Group.CONNECTION
     title = "nobody else connects with the client id"
     rests_on = (UserConnects,)
-    needs = frozenset({Need.TOKEN, Need.CLIENT_ID})
+    needs = frozenset({Requirement.TOKEN, Requirement.CLIENT_ID})
 
     async def run(self, context: Context) -> Finding:
         """Connect with the id and watch; let go as soon as it is taken over, so as to end nobody twice."""

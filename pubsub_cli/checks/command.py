@@ -12,8 +12,8 @@ from typing import Any
 
 from botocore import xform_name
 
-from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.check import CommandFailedError
+from pubsub_cli.aws import Aws
+from pubsub_cli.errors import CommandFailedError
 
 
 @dataclass(frozen=True)

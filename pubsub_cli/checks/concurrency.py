@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import math
 
-from pubsub_cli.checks.check import Check, Finding, Group, Need, Severity, failed, needless, passed
+from pubsub_cli.checks.check import Check, Group, Severity
 from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.options import Requirement
+from pubsub_cli.finding import Finding, failed, needless, passed
 from pubsub_client.outputs import Output
 
 # At once: the trigger, and the challenge function or the trigger of the nested sign-in, which come one after another.
@@ -41,7 +43,7 @@ class ConcurrencySuffices(Check):
     title = "Lambda's concurrency is enough for first sign-ins"
     severity = Severity.WARNING
     rests_on = (OutputsAreComplete,)
-    needs = frozenset({Need.OPERATOR, Need.STACK})
+    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Read the account's settings of Lambda."""

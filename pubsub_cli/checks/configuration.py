@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
-from pubsub_cli.checks.check import Check, Finding, Group, Need, failed, passed
+from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.stack import missing_outputs, read_outputs
+from pubsub_cli.finding import Finding, failed, passed
 from pubsub_client.outputs import Output
 
 
@@ -27,7 +29,7 @@ class OutputsAreComplete(Check):
         """Read the outputs.
 
         Raises:
-            CouldNotRunError: there is no such stack, or AWS cannot be reached.
+            PreconditionError: there is no such stack, or AWS cannot be reached.
         """
         if context.given:
             context.begin(context.given.outputs())
@@ -56,7 +58,7 @@ class TokenIsGood(Check):
     group = Group.CONFIGURATION
     title = "the given ID token is of this user pool, and good"
     rests_on = (OutputsAreComplete,)
-    needs = frozenset({Need.GIVEN_TOKEN})
+    needs = frozenset({Requirement.GIVEN_TOKEN})
 
     async def run(self, context: Context) -> Finding:
         """Read its claims."""

@@ -7,13 +7,15 @@ import time
 
 from pubsub_cli.checks.app_settings import TopicsAreUsable
 from pubsub_cli.checks.authorization import CredentialsAreGiven, GroupRolesHoldThePolicies
-from pubsub_cli.checks.check import Check, Finding, Group, Need, failed, needless, passed
+from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.endpoint import ClockAgrees
 from pubsub_cli.checks.identity import POLICY_ACTS_SECONDS, PolicyIsAttached
 from pubsub_cli.checks.iot_policy_permissions import PolicyAllows
+from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.role_permissions import RoleAllows
 from pubsub_cli.checks.uninterrupted import uninterrupted
+from pubsub_cli.finding import Finding, failed, needless, passed
 from pubsub_cli.iam.role import role_name
 from pubsub_client import PubSub
 from pubsub_client.exceptions import ConnectionRefused
@@ -34,12 +36,12 @@ class UserConnects(Check):
     group = Group.CONNECTION
     title = "AWS IoT accepts the user's signed WebSocket"
     rests_on = (ClockAgrees, PolicyIsAttached, RoleAllows, PolicyAllows, CredentialsAreGiven)
-    needs = frozenset({Need.TOKEN})
+    needs = frozenset({Requirement.TOKEN})
     retry_deadline = POLICY_ACTS_SECONDS
 
     async def run(self, context: Context) -> Finding:
         """Connect, and stay connected for the checks that follow."""
-        deadline = context.deadline(type(self))
+        deadline = context.deadline(self.retry_deadline)
         attempts = 1
         while (refusal := await self._connect(context)) is not None:
             if time.monotonic() + _TRY_EVERY_SECONDS > deadline:
@@ -92,7 +94,7 @@ class UserSubscribes(Check):
     group = Group.CONNECTION
     title = "the user subscribes to a topic"
     rests_on = (UserConnects, TopicsAreUsable)
-    needs = frozenset({Need.TOKEN})
+    needs = frozenset({Requirement.TOKEN})
 
     async def run(self, context: Context) -> Finding:
         """Subscribe to a topic that nobody else uses."""
@@ -112,7 +114,7 @@ class GroupUsersConnect(Check):
     group = Group.CONNECTION
     title = "a user of each Cognito group connects"
     rests_on = (UserConnects, GroupRolesHoldThePolicies)
-    needs = frozenset({Need.OPERATOR, Need.STACK, Need.PROBE})
+    needs = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.PROBE})
 
     async def run(self, context: Context) -> Finding:
         """Make a user in each group, sign in and connect."""

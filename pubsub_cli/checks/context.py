@@ -6,19 +6,17 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pubsub_cli.checks.asked import App, GivenIds, Whom
-from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.check import Check, Need
-from pubsub_cli.checks.deployed_functions import DeployedFunction, read_functions
+from pubsub_cli.aws import Aws
+from pubsub_cli.checks.deployed_functions import DeployedFunction, Part, read_functions
+from pubsub_cli.checks.options import App, DeploymentIds, Requirement, Whom
 from pubsub_cli.checks.pool_user import PoolUser
 from pubsub_cli.checks.probe_users import ProbeUsers, User
-from pubsub_cli.checks.roles_in_use import RoleInUse
 from pubsub_cli.checks.uninterrupted import uninterrupted
 from pubsub_cli.iam.request import ANY_CLIENT_ID
 from pubsub_client import AwsIot, CognitoSession, PubSub, Subscription
@@ -30,6 +28,19 @@ if TYPE_CHECKING:
     from types_boto3_cloudformation.type_defs import StackResourceSummaryTypeDef
 
 _NO_WILDCARDS = str.maketrans("*?+#", "xxxx")
+
+
+@dataclass(frozen=True)
+class RoleInUse:
+    """A role that signed-in users get.
+
+    Args:
+        arn: its ARN.
+        who: what it is, as a sentence about it begins.
+    """
+
+    arn: str
+    who: str
 
 
 @dataclass
@@ -52,7 +63,7 @@ class Context:
     """Whom it asks about."""
     app: App = field(default_factory=App)
     """The front end it asks about."""
-    given: GivenIds | None = None
+    given: DeploymentIds | None = None
     """The deployment, where it is no stack of ours."""
     again: str = "pubsub smoke --timeout 600"
     """The command that runs this again."""
@@ -97,23 +108,23 @@ class Context:
     """What the run made and could not remove, one line each."""
 
     @property
-    def has(self) -> frozenset[Need]:
+    def has(self) -> frozenset[Requirement]:
         """What of that which checks need this run has."""
         whom, app, may_make = self.whom, self.app, self.may_try and self.whom.nobody
         with_password = may_make or whom.password is not None
         had = {
-            Need.OPERATOR: self.as_operator,
-            Need.STACK: self.given is None,
-            Need.IDENTITY: may_make or not whom.nobody,
-            Need.USER: whom.user_name is not None,
-            Need.TOKEN: with_password or whom.id_token is not None,
-            Need.PASSWORD: with_password,
-            Need.PROBE: may_make,
-            Need.TRIES: self.may_try,
-            Need.GIVEN_TOKEN: whom.id_token is not None,
-            Need.CLIENT_ID: app.client_id is not None,
-            Need.PACKAGE_JSON: app.package_json is not None,
-            Need.FIGURES: (app.keep_alive_seconds, app.payload_bytes, app.subscriptions) != (None, None, None),
+            Requirement.OPERATOR: self.as_operator,
+            Requirement.STACK: self.given is None,
+            Requirement.IDENTITY: may_make or not whom.nobody,
+            Requirement.USER: whom.user_name is not None,
+            Requirement.TOKEN: with_password or whom.id_token is not None,
+            Requirement.PASSWORD: with_password,
+            Requirement.PROBE: may_make,
+            Requirement.TRIES: self.may_try,
+            Requirement.GIVEN_TOKEN: whom.id_token is not None,
+            Requirement.CLIENT_ID: app.client_id is not None,
+            Requirement.PACKAGE_JSON: app.package_json is not None,
+            Requirement.FIGURES: (app.keep_alive_seconds, app.payload_bytes, app.subscriptions) != (None, None, None),
         }
         return frozenset(need for need, has in had.items() if has)
 
@@ -154,9 +165,17 @@ class Context:
         names = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in functions}
         return read_functions(self.aws, self.template, names)
 
-    def deadline(self, check: type[Check]) -> float:
-        """Return until when a check may look again, on the monotonic clock."""
-        return time.monotonic() + min(self.patience, check.retry_deadline)
+    def functions_of(self, parts: Collection[Part]) -> list[DeployedFunction]:
+        """Return the deployment's functions of these parts.
+
+        Raises:
+            botocore.exceptions.ClientError: they may not be read.
+        """
+        return [each for each in self.functions if each.part in parts]
+
+    def deadline(self, retry_seconds: float) -> float:
+        """Return until when a check that may retry for so long does, on the monotonic clock."""
+        return time.monotonic() + min(self.patience, retry_seconds)
 
     def begin(self, outputs: dict[str, str]) -> None:
         """Take the outputs; from here on users may be made, and are removed when the run ends."""

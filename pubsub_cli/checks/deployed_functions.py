@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.context import Context
+from pubsub_cli.aws import Aws
 
 if TYPE_CHECKING:
     from types_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
@@ -75,15 +74,6 @@ class DeployedFunction:
     def environment(self) -> dict[str, str]:
         """Its environment variables."""
         return {**self.configuration.get("Environment", {}).get("Variables", {})} if self.configuration else {}
-
-
-def functions_of(context: Context, parts: Collection[Part]) -> list[DeployedFunction]:
-    """Return the deployment's functions of these parts.
-
-    Raises:
-        botocore.exceptions.ClientError: they may not be read.
-    """
-    return [each for each in context.functions if each.part in parts]
 
 
 def read_functions(aws: Aws, template: Mapping[str, Any], names: Mapping[str, str]) -> list[DeployedFunction]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 
 from pubsub_cli.checks.catalogue import CHECKS
-from pubsub_cli.checks.check import Check, Need, Severity
+from pubsub_cli.checks.check import Check, Severity
+from pubsub_cli.checks.options import Requirement
 
 _HEAD = """# The checks
 
@@ -21,15 +22,15 @@ that names one means the same check in every version.
 """
 
 _NEEDS = {
-    Need.STACK: "a stack",
-    Need.IDENTITY: "a user or identity",
-    Need.USER: "a user's name",
-    Need.TOKEN: "an ID token",
-    Need.PASSWORD: "a password",
-    Need.GIVEN_TOKEN: "`--id-token`",
-    Need.CLIENT_ID: "`--client-id`",
-    Need.PACKAGE_JSON: "`--package-json`",
-    Need.FIGURES: "the app's figures",
+    Requirement.STACK: "a stack",
+    Requirement.IDENTITY: "a user or identity",
+    Requirement.USER: "a user's name",
+    Requirement.TOKEN: "an ID token",
+    Requirement.PASSWORD: "a password",
+    Requirement.GIVEN_TOKEN: "`--id-token`",
+    Requirement.CLIENT_ID: "`--client-id`",
+    Requirement.PACKAGE_JSON: "`--package-json`",
+    Requirement.FIGURES: "the app's figures",
 }
 
 
@@ -42,7 +43,7 @@ def _section(check: type[Check]) -> str:
     facts = [f"{check.group}; rests on {_links(check) or 'nothing'}"]
     if needs := sorted(_NEEDS[each] for each in check.needs if each in _NEEDS):
         facts.append(f"needs {', '.join(needs)}")
-    if check.needs & {Need.PROBE, Need.TRIES}:
+    if check.needs & {Requirement.PROBE, Requirement.TRIES}:
         facts.append("`pubsub smoke` alone")
     if check.severity is Severity.WARNING:
         facts.append("warns")

@@ -8,12 +8,13 @@ from urllib.parse import urlsplit
 from botocore.exceptions import ClientError
 
 from pubsub_cli.checks.blocked import BlockedError
-from pubsub_cli.checks.check import Check, Finding, Fix, Group, failed, needless, passed, warning
-from pubsub_cli.checks.clock import SUSPICIOUS, TOLERATED, offset_of, set_clock_command
+from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.way import find_way
+from pubsub_cli.clock import SUSPICIOUS, TOLERATED, offset_of, set_clock_command
+from pubsub_cli.finding import Finding, Fix, failed, needless, passed, warning
 from pubsub_client._endpoint import Endpoint
 from pubsub_client._endpoint_name import EndpointName
 from pubsub_client.outputs import Output

@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from pubsub_cli.checks.check import Check, Finding, Group, Need, failed, needless, passed, warning
+from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.deployed_functions import SIGN_IN_PARTS, DeployedFunction, Part, functions_of
+from pubsub_cli.checks.deployed_functions import SIGN_IN_PARTS, DeployedFunction, Part
+from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.restoring import RESTORE
+from pubsub_cli.finding import Finding, failed, needless, passed, warning
 from pubsub_client.outputs import Output
 
 # What CloudFormation's template and Lambda call the same.
@@ -31,13 +33,13 @@ class SignInFunctionsCanRun(Check):
     group = Group.PROVISIONING
     title = "the sign-in's functions exist and can run"
     rests_on = (OutputsAreComplete,)
-    needs = frozenset({Need.OPERATOR, Need.STACK})
+    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Read the state of the functions."""
         if not context.attaches_at_sign_in:
             return needless("attachment is self-attach: there is no trigger")
-        functions = await asyncio.to_thread(functions_of, context, SIGN_IN_PARTS)
+        functions = await asyncio.to_thread(context.functions_of, SIGN_IN_PARTS)
         wrong = (why_it_cannot_run(each) for each in functions)
         found = _missing(context, SIGN_IN_PARTS, functions) or next(filter(None, wrong), None)
         return found or passed(f"{len(functions)} functions")
@@ -55,11 +57,11 @@ class OtherFunctionsCanRun(Check):
     group = Group.OPERATIONS
     title = "worker, sweep and bulk detachment can run"
     rests_on = (OutputsAreComplete,)
-    needs = frozenset({Need.OPERATOR, Need.STACK})
+    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Read the state of the functions, and compare them with the stack's template."""
-        functions = await asyncio.to_thread(functions_of, context, _OTHER_PARTS)
+        functions = await asyncio.to_thread(context.functions_of, _OTHER_PARTS)
         outputs = {
             Part.WORKER: Output.RETRY_QUEUE_URL,
             Part.SWEEP: Output.SWEEP_STATE_MACHINE_ARN,

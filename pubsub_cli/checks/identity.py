@@ -8,15 +8,17 @@ import time
 from pubsub_cli.checks.app_clients import NestedSignInIsWired
 from pubsub_cli.checks.attachment import attach_by_route, attached_policies, is_attached
 from pubsub_cli.checks.attachment_trace import why_not_attached
-from pubsub_cli.checks.check import Check, Finding, Fix, Group, Need, failed, passed, skipped, warning
+from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.command import AwsCommand, PubSubCommand
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.mac_key import MacKeyIsUsable
+from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.parameters import ParametersAreValid
 from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens, PolicyExists, TriggerIsWired
 from pubsub_cli.checks.queue import messages_in
 from pubsub_cli.checks.sign_in import UserSignsIn
 from pubsub_cli.checks.trigger import FunctionsMayAttach
+from pubsub_cli.finding import Finding, Fix, failed, passed, skipped, warning
 from pubsub_client.exceptions import SessionError
 from pubsub_client.outputs import Output
 
@@ -45,16 +47,16 @@ class IdentityIsGiven(Check):
     group = Group.IDENTITY
     title = "the user has an identity id"
     rests_on = (UserSignsIn, IdentityPoolTakesTokens)
-    needs = frozenset({Need.IDENTITY})
+    needs = frozenset({Requirement.IDENTITY})
 
     async def run(self, context: Context) -> Finding:
         """Call GetId with the ID token, or read the marker."""
-        if Need.TOKEN in context.has:
+        if Requirement.TOKEN in context.has:
             try:
                 context.identity_id = await context.session.identity_id()
             except SessionError as error:
                 return failed(str(error), resource=context.output(Output.IDENTITY_POOL_ID), fix=SIGN_IN_AGAIN)
-            if Need.PROBE in context.has:
+            if Requirement.PROBE in context.has:
                 context.users.owns(context.identity_id)
             return passed(context.identity_id)
         if context.whom.identity_id:
@@ -75,7 +77,7 @@ class IdentityIsSignedIn(Check):
     group = Group.IDENTITY
     title = "the identity is a signed-in user's"
     rests_on = (IdentityIsGiven,)
-    needs = frozenset({Need.OPERATOR, Need.IDENTITY})
+    needs = frozenset({Requirement.OPERATOR, Requirement.IDENTITY})
 
     async def run(self, context: Context) -> Finding:
         """Describe the identity."""
@@ -157,17 +159,17 @@ class PolicyIsAttached(Check):
         ParametersAreValid,
         NestedSignInIsWired,
     )
-    needs = frozenset({Need.OPERATOR, Need.IDENTITY})
+    needs = frozenset({Requirement.OPERATOR, Requirement.IDENTITY})
     retry_deadline = POLICY_ACTS_SECONDS
 
     async def run(self, context: Context) -> Finding:
         """Look at once; if it is not there, wait for a late attachment until the deadline."""
-        if Need.PROBE in context.has and not context.attaches_at_sign_in:
+        if Requirement.PROBE in context.has and not context.attaches_at_sign_in:
             return await attach_by_route(context, context.session)
         policy_name = context.output(Output.POLICY_NAME)
         if await is_attached(context, context.identity_id):
             return passed(policy_name)
-        deadline = context.deadline(type(self))
+        deadline = context.deadline(self.retry_deadline)
         while time.monotonic() < deadline:
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
             if await is_attached(context, context.identity_id):

@@ -9,14 +9,16 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from pubsub_cli.aws_errors import is_not_permitted
 from pubsub_cli.checks.app_settings import TopicsAreUsable
-from pubsub_cli.checks.aws_errors import is_not_permitted
-from pubsub_cli.checks.check import Check, Finding, Fix, Group, Need, failed, needless, passed, warning
+from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.identity import IdentityIsGiven
+from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.permissions import Judgement, asked_facts, asked_requests, judge
 from pubsub_cli.checks.provisioning import PolicyExists, deployed_document
+from pubsub_cli.finding import Finding, Fix, failed, needless, passed, warning
 from pubsub_cli.iam.decision import decide
 from pubsub_cli.iam.document import Policy
 from pubsub_cli.iam.facts import SERVICES, Facts
@@ -82,7 +84,9 @@ def _look(context: Context) -> Finding:
             resource=policies[0].arn,
             fix=_fix(context, policies, judgement, asked),
         )
-    if judgement.undecided and not (Need.IDENTITY not in context.has and set(judgement.unknown) <= _OF_THE_IDENTITY):
+    if judgement.undecided and not (
+        Requirement.IDENTITY not in context.has and set(judgement.unknown) <= _OF_THE_IDENTITY
+    ):
         return warning(
             f"Whether the IoT policy lets the user {judgement.text(judgement.undecided)}. What of it is true for a "
             "front end is not known here.",

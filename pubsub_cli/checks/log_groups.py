@@ -7,11 +7,13 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pubsub_cli.checks.check import Check, Finding, Group, Need, Severity, failed, passed, skipped
+from pubsub_cli.checks.check import Check, Group, Severity
 from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.deployed_functions import Part, functions_of
+from pubsub_cli.checks.deployed_functions import Part
+from pubsub_cli.checks.options import Requirement
+from pubsub_cli.finding import Finding, failed, passed, skipped
 
 if TYPE_CHECKING:
     from types_boto3_logs.type_defs import LogGroupTypeDef
@@ -29,7 +31,7 @@ class LogGroupsExist(Check):
     title = "the functions' log groups exist"
     severity = Severity.WARNING
     rests_on = (OutputsAreComplete,)
-    needs = frozenset({Need.OPERATOR, Need.STACK})
+    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Look for the log groups that the functions' configurations name."""
@@ -37,7 +39,7 @@ class LogGroupsExist(Check):
 
 
 def _look(context: Context) -> Finding:
-    functions = functions_of(context, frozenset(Part))
+    functions = context.functions_of(frozenset(Part))
     names = {each.configuration["LoggingConfig"]["LogGroup"]: each for each in functions if each.configuration}
     if not names:
         return skipped("the stack has no function of the chain that exists")

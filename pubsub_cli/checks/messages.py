@@ -7,9 +7,11 @@ import statistics
 import time
 import uuid
 
-from pubsub_cli.checks.check import Check, Finding, Group, Need, failed, needless, passed
+from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.connection import NO_TOPIC, UserSubscribes
 from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.options import Requirement
+from pubsub_cli.finding import Finding, failed, needless, passed
 
 _ROUND_TRIPS = 20
 # A connection may publish 100 messages a second and the client paces itself; the pauses keep that out of the times.
@@ -28,7 +30,7 @@ class MessageComesBack(Check):
     group = Group.MESSAGES
     title = "a published message comes back unchanged"
     rests_on = (UserSubscribes,)
-    needs = frozenset({Need.TOKEN})
+    needs = frozenset({Requirement.TOKEN})
 
     async def run(self, context: Context) -> Finding:
         """Publish a value with everything JSON can hold and compare what arrives."""
@@ -72,7 +74,7 @@ class RoundTrips(Check):
     group = Group.MESSAGES
     title = "round-trip times"
     rests_on = (MessageComesBack,)
-    needs = frozenset({Need.TOKEN})
+    needs = frozenset({Requirement.TOKEN})
 
     async def run(self, context: Context) -> Finding:
         """Send one message after the other and take the times."""

@@ -6,14 +6,16 @@ import asyncio
 import json
 from typing import Any
 
-from pubsub_cli.checks.check import Check, Finding, Fix, Group, Need, failed, passed
+from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.command import AwsCommand, PubSubCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.deployed_functions import SIGN_IN_PARTS, Part, functions_of
+from pubsub_cli.checks.deployed_functions import SIGN_IN_PARTS, Part
+from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import login_of
 from pubsub_cli.checks.restoring import RESTORE
 from pubsub_cli.checks.stack_resources import named
+from pubsub_cli.finding import Finding, Fix, failed, passed
 from pubsub_client.outputs import Output
 
 _ON, _OFF = "on", "off"
@@ -33,7 +35,7 @@ class ParametersAreValid(Check):
     group = Group.PROVISIONING
     title = "attachment is not paused, and its parameters are valid"
     rests_on = (OutputsAreComplete,)
-    needs = frozenset({Need.OPERATOR, Need.STACK})
+    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Read both parameters in one call."""
@@ -148,7 +150,7 @@ def _put(context: Context, name: str, known: dict[str, Any], *, overwrite: bool 
                 },
                 safe=True,
             )
-            for each in functions_of(context, SIGN_IN_PARTS | {Part.WORKER})
+            for each in context.functions_of(SIGN_IN_PARTS | {Part.WORKER})
             if each.configuration
         ),
     ]
@@ -156,5 +158,5 @@ def _put(context: Context, name: str, known: dict[str, Any], *, overwrite: bool 
 
 def _internal_client(context: Context) -> str | None:
     """Return the internal app client: the one that the functions were told of since the deployment, or the stack's."""
-    told = (each.environment.get("INTERNAL_CLIENT_ID") for each in functions_of(context, {Part.TRIGGER}))
+    told = (each.environment.get("INTERNAL_CLIENT_ID") for each in context.functions_of({Part.TRIGGER}))
     return next(filter(None, told), None) or named(context, "AWS::Cognito::UserPoolClient", "InternalClient")

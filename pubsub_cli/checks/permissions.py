@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
+from pubsub_cli.aws_errors import is_not_permitted
 from pubsub_cli.checks.arn import arn_prefix
-from pubsub_cli.checks.aws_errors import is_not_permitted
 from pubsub_cli.checks.context import Context
 from pubsub_cli.iam.decision import Decision, Outcome
 from pubsub_cli.iam.document import Policy

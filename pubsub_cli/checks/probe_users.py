@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.check import CouldNotRunError
+from pubsub_cli.aws import Aws
 from pubsub_cli.checks.marker import ATTRIBUTE, Marker
+from pubsub_cli.errors import PreconditionError
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
@@ -81,11 +81,11 @@ class ProbeUsers:
 
         Raises:
             botocore.exceptions.ClientError: a call to the user pool failed.
-            CouldNotRunError: nobody can be made in this user pool.
+            PreconditionError: nobody can be made in this user pool.
         """
         pool = self._outputs[Output.USER_POOL_ID]
         if self._named_by and "email" not in self._named_by:
-            raise CouldNotRunError(
+            raise PreconditionError(
                 f"users of {pool} sign in by telephone number alone, and none can be made for a test: give an existing "
                 "one, --user NAME --password-stdin"
             )

@@ -9,15 +9,17 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from pubsub_cli.aws_errors import is_not_permitted
 from pubsub_cli.checks.arn import arn_prefix
-from pubsub_cli.checks.aws_errors import is_not_permitted
-from pubsub_cli.checks.check import Check, Finding, Group, Need, Severity, failed, needless, passed
+from pubsub_cli.checks.check import Check, Group, Severity
 from pubsub_cli.checks.command import AwsCommand, PubSubCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.probe_users import LeftOver
 from pubsub_cli.checks.sign_in_flows import describe_client, missing_flows
 from pubsub_cli.checks.update import rewiring, update_of
+from pubsub_cli.finding import Finding, failed, needless, passed
 from pubsub_cli.iam.facts import service_of
 from pubsub_client.outputs import Output
 from pubsub_client.policy_document import policy_document
@@ -160,7 +162,7 @@ class TriggerIsWired(Check):
     group = Group.PROVISIONING
     title = "the user pool's PostAuthentication trigger is wired"
     rests_on = (OutputsAreComplete,)
-    needs = frozenset({Need.OPERATOR, Need.STACK})
+    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Compare the pool's trigger with the stack's function."""
@@ -195,7 +197,7 @@ class NothingIsLeftOver(Check):
     group = Group.PROVISIONING
     title = "no users are left over from an earlier run"
     rests_on = (OutputsAreComplete,)
-    needs = frozenset({Need.OPERATOR, Need.STACK})
+    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
     severity = Severity.WARNING
 
     async def run(self, context: Context) -> Finding:

@@ -14,13 +14,15 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from pubsub_cli.checks.authorization import CredentialsAreGiven, RoleHoldsThePolicies
-from pubsub_cli.checks.check import Check, Finding, Group, Need, failed, passed, skipped
+from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.connection import UserConnects
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.endpoint import EndpointIsReached
+from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import PolicyExists
 from pubsub_cli.checks.uninterrupted import uninterrupted
+from pubsub_cli.finding import Finding, failed, passed, skipped
 from pubsub_cli.iam.pattern import matches
 from pubsub_client import PubSub
 from pubsub_client._endpoint import Endpoint
@@ -46,7 +48,7 @@ class GuestIsRefused(Check):
     group = Group.AUTHORIZATION
     title = "GetId without logins is refused"
     rests_on = (OutputsAreComplete,)
-    needs = frozenset({Need.OPERATOR, Need.TRIES})
+    needs = frozenset({Requirement.OPERATOR, Requirement.TRIES})
 
     async def run(self, context: Context) -> Finding:
         """Ask for an identity as anybody on the internet could."""
@@ -106,7 +108,7 @@ class UnattachedIdentityIsRefused(Check):
     group = Group.CONNECTION
     title = "an identity without the IoT policy is refused"
     rests_on = (UserConnects,)
-    needs = frozenset({Need.OPERATOR, Need.STACK, Need.PROBE})
+    needs = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.PROBE})
 
     async def run(self, context: Context) -> Finding:
         """Sign in as a user whom nothing attaches, and try to connect."""
@@ -142,7 +144,7 @@ class ControlPlaneIsRefused(Check):
     group = Group.AUTHORIZATION
     title = "a user can neither attach nor change IoT policies"
     rests_on = (CredentialsAreGiven, RoleHoldsThePolicies, PolicyExists)
-    needs = frozenset({Need.OPERATOR, Need.STACK, Need.TOKEN, Need.TRIES})
+    needs = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.TOKEN, Requirement.TRIES})
 
     async def run(self, context: Context) -> Finding:
         """Try both with the user's own credentials."""
@@ -179,7 +181,7 @@ class OtherTopicsAreRefused(Check):
     group = Group.CONNECTION
     title = "topics that are not the user's are refused"
     rests_on = (UserConnects,)
-    needs = frozenset({Need.PROBE, Need.STACK, Need.TRIES})
+    needs = frozenset({Requirement.PROBE, Requirement.STACK, Requirement.TRIES})
 
     async def run(self, context: Context) -> Finding:
         """Try each on a connection of its own, for AWS IoT may close one that asks for what it may not."""

@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from pubsub_cli.checks.arn import arn_prefix
-from pubsub_cli.checks.check import Check, Finding, Group, Need, Severity, failed, needless, passed
+from pubsub_cli.checks.check import Check, Group, Severity
 from pubsub_cli.checks.command import AwsCommand, PubSubCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.deployed_functions import Part, functions_of
+from pubsub_cli.checks.deployed_functions import Part
+from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.queue import messages_in
 from pubsub_cli.checks.restoring import RESTORE
+from pubsub_cli.finding import Finding, failed, needless, passed
 from pubsub_client.outputs import Output
 
 _NO_QUEUE = "attachment is self-attach: there is no retry queue"
@@ -35,7 +37,7 @@ class QueuesAreThere(Check):
     group = Group.OPERATIONS
     title = "both queues exist, with the redrive policy"
     rests_on = (OutputsAreComplete,)
-    needs = frozenset({Need.OPERATOR, Need.STACK})
+    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Read the attributes of both queues."""
@@ -131,7 +133,7 @@ class NoDeadLetters(Check):
     title = "the dead-letter queue is empty"
     severity = Severity.WARNING
     rests_on = (OutputsAreComplete, QueuesAreThere)
-    needs = frozenset({Need.OPERATOR, Need.STACK})
+    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Count the dead letters, those that somebody just looks at too."""
@@ -164,7 +166,7 @@ class WorkerIsFed(Check):
     group = Group.OPERATIONS
     title = "the retry queue feeds its worker"
     rests_on = (OutputsAreComplete, QueuesAreThere)
-    needs = frozenset({Need.OPERATOR, Need.STACK})
+    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Look for an event source mapping of the queue that is enabled."""
@@ -174,7 +176,7 @@ class WorkerIsFed(Check):
         answer = await asyncio.to_thread(
             context.aws.functions.list_event_source_mappings, EventSourceArn=_arn(context, queue_url)
         )
-        worker = next(iter(await asyncio.to_thread(functions_of, context, {Part.WORKER})), None)
+        worker = next(iter(await asyncio.to_thread(context.functions_of, {Part.WORKER})), None)
         mappings = [
             each for each in answer["EventSourceMappings"] if worker and f":{worker.name}" in each["FunctionArn"]
         ]

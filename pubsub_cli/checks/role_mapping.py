@@ -6,14 +6,13 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from pubsub_cli.checks.check import Check, Finding, Fix, Group, failed, passed, warning
+from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.command import AwsCommand
-from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.context import Context, RoleInUse
 from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens
 from pubsub_cli.checks.roles_in_use import (
     AUTHENTICATED_ROLE,
     PoolRoles,
-    RoleInUse,
     claims_of_user,
     groups_with_role,
     mapped_role,
@@ -22,6 +21,7 @@ from pubsub_cli.checks.roles_in_use import (
 )
 from pubsub_cli.checks.sign_in import UserCanSignIn
 from pubsub_cli.checks.update import update_of
+from pubsub_cli.finding import Finding, Fix, failed, passed, warning
 from pubsub_cli.iam.role import role_name
 from pubsub_client.outputs import Output
 

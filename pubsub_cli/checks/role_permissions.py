@@ -9,12 +9,12 @@ from typing import Any
 
 from pubsub_cli.checks.app_settings import TopicsAreUsable
 from pubsub_cli.checks.authorization import GroupRolesHoldThePolicies, RoleHoldsThePolicies
-from pubsub_cli.checks.check import Check, Finding, Group, Status, failed, passed, warning
+from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.command import AwsCommand
-from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.context import Context, RoleInUse
 from pubsub_cli.checks.permissions import Judgement, asked_facts, asked_requests, judge
 from pubsub_cli.checks.role_mapping import MappingGivesARole
-from pubsub_cli.checks.roles_in_use import RoleInUse
+from pubsub_cli.finding import Finding, Status, failed, passed, warning
 from pubsub_cli.iam.decision import Outcome, decide
 from pubsub_cli.iam.document import Policy
 from pubsub_cli.iam.repair import put_right, without_denials

@@ -6,11 +6,11 @@ import asyncio
 import json
 from typing import Any
 
-from pubsub_cli.checks.check import Check, Finding, Group, failed, passed
+from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.command import AwsCommand
-from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.context import Context, RoleInUse
 from pubsub_cli.checks.role_mapping import MappingGivesARole
-from pubsub_cli.checks.roles_in_use import RoleInUse
+from pubsub_cli.finding import Finding, failed, passed
 from pubsub_cli.iam.facts import signed_in_user
 from pubsub_cli.iam.role import role_name
 from pubsub_cli.iam.trust import why_not_trusted, with_trust

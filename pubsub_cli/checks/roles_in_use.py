@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pubsub_cli.checks.aws import Aws
+from pubsub_cli.aws import Aws
 from pubsub_cli.checks.context import Context
 from pubsub_client.outputs import Output
 
@@ -22,19 +22,6 @@ AUTHENTICATED_ROLE = "AuthenticatedRole"
 """The resolution of a mapping by which who has no role of his own gets that of all signed-in users."""
 
 _PREFERRED, _ROLES = "cognito:preferred_role", "cognito:roles"
-
-
-@dataclass(frozen=True)
-class RoleInUse:
-    """A role that signed-in users get.
-
-    Args:
-        arn: its ARN.
-        who: what it is, as a sentence about it begins.
-    """
-
-    arn: str
-    who: str
 
 
 @dataclass(frozen=True)

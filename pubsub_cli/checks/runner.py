@@ -7,19 +7,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from pubsub_cli.checks.aws_errors import AWS_ERRORS, explain
-from pubsub_cli.checks.check import (
-    Check,
-    CouldNotRunError,
-    Finding,
-    Need,
-    Severity,
-    Status,
-    failed,
-    needless,
-    skipped,
-)
+from pubsub_cli.aws_errors import AWS_ERRORS, explain
+from pubsub_cli.checks.check import Check, Severity
 from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.options import Requirement
+from pubsub_cli.errors import PreconditionError
+from pubsub_cli.finding import Finding, Status, failed, needless, skipped
 from pubsub_client.exceptions import PubSubError
 
 
@@ -50,7 +43,7 @@ async def run_checks(
     One whose ground did not hold, that needs what the run has not, or that ``skip`` names by id, is skipped.
 
     Raises:
-        CouldNotRunError: the run cannot go on: credentials, region or the stack itself are missing.
+        PreconditionError: the run cannot go on: credentials, region or the stack itself are missing.
     """
     results: dict[type[Check], Result] = {}
     for check in checks:
@@ -58,7 +51,7 @@ async def run_checks(
         begun = time.monotonic()
         ground = next((each for each in check.rests_on if not _holds(results.get(each))), None)
         # In the order in which needs are told: what is wanting most.
-        need = next((each for each in Need if each in check.needs - context.has), None)
+        need = next((each for each in Requirement if each in check.needs - context.has), None)
         if check.id in skip:
             finding = skipped("left out by --skip")
         elif need:
@@ -82,7 +75,7 @@ async def _run(check: type[Check], context: Context) -> Finding:
     context.aws.forget_answer()
     try:
         finding = await check().run(context)
-    except CouldNotRunError:
+    except PreconditionError:
         raise
     except PubSubError as error:
         return failed(str(error), resource=context.stack, fix=f"See {check.docs()}.")

@@ -7,12 +7,14 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from pubsub_cli.checks.attachment import attach_by_route
-from pubsub_cli.checks.check import Check, Finding, Group, Need, Status, failed, passed, skipped
+from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import PolicyExists
 from pubsub_cli.checks.refusals import UnattachedIdentityIsRefused
 from pubsub_cli.checks.self_attach_route import NO_ROUTE, SelfAttachRouteWorks
+from pubsub_cli.finding import Finding, Status, failed, passed, skipped
 from pubsub_client._endpoint import Endpoint
 from pubsub_client.outputs import Output
 
@@ -31,7 +33,7 @@ class SelfAttachRepairs(Check):
     group = Group.IDENTITY
     title = "self-attach attaches a missing IoT policy"
     rests_on = (UnattachedIdentityIsRefused, PolicyExists, SelfAttachRouteWorks)
-    needs = frozenset({Need.OPERATOR, Need.STACK, Need.PROBE})
+    needs = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.PROBE})
 
     async def run(self, context: Context) -> Finding:
         """Call the route with the user's credentials."""
@@ -50,7 +52,7 @@ class UnsignedSelfAttachIsRefused(Check):
     group = Group.AUTHORIZATION
     title = "an unsigned self-attach request is refused"
     rests_on = (OutputsAreComplete, SelfAttachRouteWorks)
-    needs = frozenset({Need.STACK, Need.OPERATOR})
+    needs = frozenset({Requirement.STACK, Requirement.OPERATOR})
 
     async def run(self, context: Context) -> Finding:
         """Call the route with no credentials at all."""

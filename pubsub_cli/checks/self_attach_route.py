@@ -7,15 +7,17 @@ import json
 from typing import Any
 
 from pubsub_cli.checks.arn import arn_prefix
-from pubsub_cli.checks.check import Check, Finding, Group, Need, failed, passed, skipped
+from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.deployed_functions import DeployedFunction, Part, functions_of
+from pubsub_cli.checks.deployed_functions import DeployedFunction, Part
 from pubsub_cli.checks.functions import changed_since_deployed, why_it_cannot_run
+from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.resource_policy import allows_service
 from pubsub_cli.checks.restoring import RESTORE
 from pubsub_cli.checks.stack_resources import named
+from pubsub_cli.finding import Finding, failed, passed, skipped
 from pubsub_client.outputs import Output
 
 NO_ROUTE = "the stack is of an older version, which has no self-attach"
@@ -37,7 +39,7 @@ class SelfAttachRouteWorks(Check):
     group = Group.PROVISIONING
     title = "the self-attach route exists, with IAM authorization"
     rests_on = (OutputsAreComplete,)
-    needs = frozenset({Need.OPERATOR, Need.STACK})
+    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Read the route, its integration and the function."""
@@ -48,7 +50,7 @@ class SelfAttachRouteWorks(Check):
 
 def _look(context: Context) -> Finding:
     api_id = named(context, "AWS::ApiGatewayV2::Api", "SelfAttachApi")
-    function = next(iter(functions_of(context, {Part.SELF_ATTACH})), None)
+    function = next(iter(context.functions_of({Part.SELF_ATTACH})), None)
     if api_id is None or function is None:
         return failed(f"The stack has no API or function of self-attach: {_SO}.", resource=context.stack, fix=RESTORE)
     if wrong := why_it_cannot_run(function) or changed_since_deployed(context, function):

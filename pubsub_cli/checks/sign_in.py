@@ -9,29 +9,19 @@ from dataclasses import dataclass
 
 from pubsub_cli.checks.app_clients import AppClientSignsIn
 from pubsub_cli.checks.attachment_trace import LOG_SECONDS, lines_within, read_log, was_skipped_for_the_marker
-from pubsub_cli.checks.check import (
-    Check,
-    Finding,
-    Fix,
-    Group,
-    Need,
-    Status,
-    failed,
-    needless,
-    passed,
-    skipped,
-    warning,
-)
+from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete, TokenIsGood
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.deployed_functions import Part, functions_of
+from pubsub_cli.checks.deployed_functions import Part
 from pubsub_cli.checks.marker import ATTRIBUTE, Marker
+from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.pool_user import read_user
 from pubsub_cli.checks.probe_users import User
 from pubsub_cli.checks.provisioning import TriggerIsWired
 from pubsub_cli.checks.trigger import PoolMayInvoke, TriggerIsAsDeployed
 from pubsub_cli.checks.uninterrupted import uninterrupted
+from pubsub_cli.finding import Finding, Fix, Status, failed, needless, passed, skipped, warning
 from pubsub_client._sign_in import SECOND_FACTOR_CHALLENGES, SELECT_CHALLENGE
 from pubsub_client.exceptions import SignInError
 from pubsub_client.outputs import Output
@@ -65,7 +55,7 @@ class UserCanSignIn(Check):
     group = Group.SIGN_IN
     title = "the user is there and may sign in"
     rests_on = (OutputsAreComplete,)
-    needs = frozenset({Need.OPERATOR, Need.USER})
+    needs = frozenset({Requirement.OPERATOR, Requirement.USER})
 
     async def run(self, context: Context) -> Finding:
         """Read the user's state."""
@@ -112,7 +102,7 @@ class UserSignsIn(Check):
     group = Group.SIGN_IN
     title = "a user signs in"
     rests_on = (AppClientSignsIn, TokenIsGood, UserCanSignIn, PoolMayInvoke, TriggerIsAsDeployed)
-    needs = frozenset({Need.TOKEN})
+    needs = frozenset({Requirement.TOKEN})
 
     async def run(self, context: Context) -> Finding:
         """Make a user if none is given, and sign in."""
@@ -131,9 +121,9 @@ class UserSignsIn(Check):
         try:
             await uninterrupted(context.session.sign_in(context.user.name, context.user.password))
         except SignInError as error:
-            if error.code in SECOND_FACTOR_CHALLENGES and Need.PROBE not in context.has:
+            if error.code in SECOND_FACTOR_CHALLENGES and Requirement.PROBE not in context.has:
                 return skipped(f"only the user can give a second factor ({error.code}): give --id-token")
-            if error.code == SELECT_CHALLENGE and Need.PROBE not in context.has:
+            if error.code == SELECT_CHALLENGE and Requirement.PROBE not in context.has:
                 return skipped(f"this user signs in without a password: give --id-token ({error})")
             return failed(str(error), resource=context.user.name, fix=_mend(context, error.code))
         context.tokens_arrived = time.monotonic()
@@ -181,7 +171,7 @@ class RepeatSignInIsQuick(Check):
     group = Group.SIGN_IN
     title = "the same user signs in again"
     rests_on = (UserSignsIn, TriggerIsWired)
-    needs = frozenset({Need.OPERATOR, Need.STACK, Need.PASSWORD})
+    needs = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.PASSWORD})
 
     async def run(self, context: Context) -> Finding:
         """Sign in again and compare the times."""
@@ -238,7 +228,7 @@ def _as_logged(context: Context, span: _Span) -> Finding | None:
 
     A line names no user: those of others who sign in at the same moment cannot be told from it.
     """
-    (trigger,) = functions_of(context, {Part.TRIGGER})
+    (trigger,) = context.functions_of({Part.TRIGGER})
     if trigger.configuration is None:
         raise TypeError("PS127 found the trigger")
     log_group = trigger.configuration["LoggingConfig"]["LogGroup"]

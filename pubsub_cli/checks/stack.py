@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError
 
-from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.check import CouldNotRunError
+from pubsub_cli.aws import Aws
+from pubsub_cli.errors import PreconditionError
 from pubsub_client.outputs import OPTIONAL_OUTPUTS, SIGN_IN_OUTPUTS, Output, attaches_at_sign_in
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def describe_stack(aws: Aws, stack: str) -> StackTypeDef | None:
     """Return what CloudFormation tells of a stack; None if there is none.
 
     Raises:
-        CouldNotRunError: AWS cannot be reached.
+        PreconditionError: AWS cannot be reached.
         botocore.exceptions.ClientError: it may not be asked.
     """
     cloudformation = aws.cloudformation
@@ -31,7 +31,7 @@ def describe_stack(aws: Aws, stack: str) -> StackTypeDef | None:
             return None
         raise
     except (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError) as error:
-        raise CouldNotRunError(f"AWS cannot be reached: {error}") from error
+        raise PreconditionError(f"AWS cannot be reached: {error}") from error
 
 
 def outputs_of(stack: StackTypeDef) -> dict[str, str]:
@@ -43,12 +43,12 @@ def read_outputs(aws: Aws, stack: str) -> dict[str, str]:
     """Return the outputs, by name, of a stack that must be there.
 
     Raises:
-        CouldNotRunError: there is no such stack, or AWS cannot be reached.
+        PreconditionError: there is no such stack, or AWS cannot be reached.
         botocore.exceptions.ClientError: it may not be asked.
     """
     found = describe_stack(aws, stack)
     if found is None:
-        raise CouldNotRunError(
+        raise PreconditionError(
             f"there is no stack {stack} in {aws.region}: deploy it with `cdk deploy`, "
             "or name another with --stack, --environment, --region or --profile"
         )
@@ -59,11 +59,11 @@ def read_complete_outputs(aws: Aws, stack: str) -> dict[str, str]:
     """Return the stack's outputs by name, every one of the contract among them.
 
     Raises:
-        CouldNotRunError: there is no such stack, it lacks an output, or AWS cannot be reached.
+        PreconditionError: there is no such stack, it lacks an output, or AWS cannot be reached.
     """
     outputs = read_outputs(aws, stack)
     if missing := missing_outputs(outputs):
-        raise CouldNotRunError(
+        raise PreconditionError(
             f"stack {stack} does not have the outputs {', '.join(missing)}: deploy it again with this version"
         )
     return outputs

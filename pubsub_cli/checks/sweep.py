@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 
 from pubsub_cli.checks.arn import arn_prefix
-from pubsub_cli.checks.check import Check, Finding, Group, Need, failed, passed, skipped
+from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.deployed_functions import Part, functions_of
+from pubsub_cli.checks.deployed_functions import Part
+from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.restoring import RESTORE
 from pubsub_cli.checks.stack_resources import named
+from pubsub_cli.finding import Finding, failed, passed, skipped
 from pubsub_client.outputs import Output
 
 _OLDER = "the stack is of an older version, which has no sweep"
@@ -32,7 +34,7 @@ class StateMachinesAreActive(Check):
     group = Group.OPERATIONS
     title = "the state machines are active"
     rests_on = (OutputsAreComplete,)
-    needs = frozenset({Need.OPERATOR, Need.STACK})
+    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Describe both state machines."""
@@ -71,7 +73,7 @@ class SchedulesAreEnabled(Check):
     group = Group.OPERATIONS
     title = "the sweep's schedule is enabled"
     rests_on = (OutputsAreComplete, StateMachinesAreActive)
-    needs = frozenset({Need.OPERATOR, Need.STACK})
+    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Describe the rules, and list what they start."""
@@ -82,7 +84,7 @@ class SchedulesAreEnabled(Check):
 
 def _look_at_rules(context: Context) -> Finding:
     rules = {"SweepSchedule": context.output(Output.SWEEP_STATE_MACHINE_ARN)}
-    if detector := next(iter(functions_of(context, {Part.DRIFT_DETECTOR})), None):
+    if detector := next(iter(context.functions_of({Part.DRIFT_DETECTOR})), None):
         rules["WiringWatchSchedule"] = detector.arn
     schedules = []
     for part, target in rules.items():

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 from pubsub_cli.checks.arn import arn_prefix
 from pubsub_cli.checks.attachment_trace import allow_attaching
-from pubsub_cli.checks.check import Check, Finding, Fix, Group, Need, failed, needless, passed, warning
+from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.deployed_functions import SIGN_IN_PARTS, DeployedFunction, Part, functions_of
+from pubsub_cli.checks.deployed_functions import SIGN_IN_PARTS, DeployedFunction, Part
 from pubsub_cli.checks.functions import SignInFunctionsCanRun, changed_since_deployed, harmless_changes
+from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.resource_policy import allows_service
 from pubsub_cli.checks.restoring import RESTORE
+from pubsub_cli.finding import Finding, Fix, failed, needless, passed, warning
 from pubsub_cli.iam.decision import Outcome
 from pubsub_cli.iam.role import role_name
 from pubsub_cli.iam.simulation import Answer, read_answer
@@ -41,13 +43,13 @@ class PoolMayInvoke(Check):
     group = Group.PROVISIONING
     title = "the user pool may invoke its trigger functions"
     rests_on = (OutputsAreComplete, SignInFunctionsCanRun)
-    needs = frozenset({Need.OPERATOR, Need.STACK})
+    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Read the policies of the functions."""
         if not context.attaches_at_sign_in:
             return needless(_NO_TRIGGER)
-        for name in [each.name for each in await asyncio.to_thread(functions_of, context, SIGN_IN_PARTS)]:
+        for name in [each.name for each in await asyncio.to_thread(context.functions_of, SIGN_IN_PARTS)]:
             if not await asyncio.to_thread(_lets_cognito, context, name):
                 return failed(
                     f"User pool {context.output(Output.USER_POOL_ID)} may not invoke {name}: every sign-in fails.",
@@ -80,7 +82,7 @@ class TriggerIsAsDeployed(Check):
     group = Group.PROVISIONING
     title = "the sign-in's functions are as they were deployed"
     rests_on = (OutputsAreComplete, SignInFunctionsCanRun)
-    needs = frozenset({Need.OPERATOR, Need.STACK})
+    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Compare the functions with the stack's template."""
@@ -99,11 +101,11 @@ class FunctionsMayAttach(Check):
     group = Group.PROVISIONING
     title = "the functions that attach IoT policies may do so"
     rests_on = (OutputsAreComplete,)
-    needs = frozenset({Need.OPERATOR, Need.STACK})
+    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Have IAM simulate the call."""
-        functions = await asyncio.to_thread(functions_of, context, _ATTACHING)
+        functions = await asyncio.to_thread(context.functions_of, _ATTACHING)
         if not functions:
             return failed(
                 f"The stack {context.stack} has no function that attaches.", resource=context.stack, fix=RESTORE
@@ -195,7 +197,7 @@ def _pool_arn(context: Context) -> str:
 
 def _compare_with_template(context: Context) -> Finding:
     harmless: list[str] = []
-    for function in functions_of(context, SIGN_IN_PARTS):
+    for function in context.functions_of(SIGN_IN_PARTS):
         if wrong := changed_since_deployed(context, function):
             return wrong
         harmless += harmless_changes(function)

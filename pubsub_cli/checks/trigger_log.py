@@ -7,13 +7,15 @@ from datetime import UTC, datetime
 
 from pubsub_cli.checks.app_clients import NestedSignInIsWired
 from pubsub_cli.checks.attachment_trace import explain_line, last_word, read_log, sign_in_time
-from pubsub_cli.checks.check import Check, Finding, Group, Need, failed, needless, passed, warning
+from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.log_groups import LogGroupsExist
 from pubsub_cli.checks.mac_key import MacKeyIsUsable
+from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import TriggerIsWired
 from pubsub_cli.checks.sign_in import UserSignsIn
 from pubsub_cli.checks.trigger import FunctionsMayAttach
+from pubsub_cli.finding import Finding, failed, needless, passed, warning
 from pubsub_client.outputs import Output
 
 _BEFORE_SECONDS = 60
@@ -31,7 +33,7 @@ class TriggerWorks(Check):
     group = Group.SIGN_IN
     title = "the trigger's last word is no failure"
     rests_on = (UserSignsIn, TriggerIsWired, FunctionsMayAttach, MacKeyIsUsable, LogGroupsExist, NestedSignInIsWired)
-    needs = frozenset({Need.OPERATOR, Need.STACK})
+    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Read the end of its log."""

@@ -14,9 +14,9 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from botocore.model import Shape, StructureShape
 
-from pubsub_cli.checks.aws_errors import is_not_permitted
-from pubsub_cli.checks.check import Fix
+from pubsub_cli.aws_errors import is_not_permitted
 from pubsub_cli.checks.command import AwsCommand
+from pubsub_cli.finding import Fix
 
 if TYPE_CHECKING:
     from types_boto3_cognito_idp import CognitoIdentityProviderClient

@@ -62,14 +62,14 @@ def main() -> NoReturn:
         # Imported by whatever raises them, but not by every command.
         from botocore.exceptions import ConfigParseError, ProfileNotFound
 
-        from pubsub_cli.checks.check import CouldNotRunError
-        from pubsub_cli.operations.failure import NotDoneError
+        from pubsub_cli.errors import PreconditionError
+        from pubsub_cli.operations.failure import OperationError
         from pubsub_client.exceptions import ConfigurationError, PubSubError
 
-        if isinstance(error, (CouldNotRunError, ConfigurationError, ConfigParseError, ProfileNotFound)):
+        if isinstance(error, (PreconditionError, ConfigurationError, ConfigParseError, ProfileNotFound)):
             print(f"pubsub: {one_line(str(error))}", file=sys.stderr)
             sys.exit(ExitCode.COULD_NOT_RUN)
-        if isinstance(error, (NotDoneError, PubSubError)):
+        if isinstance(error, (OperationError, PubSubError)):
             print(f"pubsub: {error}", file=sys.stderr)
             sys.exit(ExitCode.CHECK_FAILED)
         raise

@@ -14,10 +14,11 @@ from pubsub_cli.adoption.amplify_project import parent_stacks
 from pubsub_cli.adoption.complete import complete
 from pubsub_cli.adoption.inspection import Candidate, Inspection, candidates, inspect
 from pubsub_cli.adoption.plan import OTHER_POLICY_NAME, USUAL_POLICY_NAME, Choice, Plan, plan
-from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.check import CouldNotRunError, failed
+from pubsub_cli.aws import Aws
 from pubsub_cli.commands import options
 from pubsub_cli.commands.told import Told, tell
+from pubsub_cli.errors import PreconditionError
+from pubsub_cli.finding import failed
 from pubsub_cli.operations.failure import aws_errors_explained
 from pubsub_client.outputs import TRIGGERS
 from pubsub_client.topic_patterns import check_pattern, check_shared, check_testable
@@ -138,13 +139,13 @@ def _told(aws: Aws, given: Adopted, amplify_stack: str | None, choice: Choice) -
     """Look, and tell the plan.
 
     Raises:
-        CouldNotRunError: what is to be adopted is not there or not clear.
+        PreconditionError: what is to be adopted is not there or not clear.
         botocore.exceptions.ClientError: AWS refuses.
     """
     try:
         adopted = complete(aws, given, amplify_stack)
     except AdoptionError as error:
-        raise CouldNotRunError(str(error)) from error
+        raise PreconditionError(str(error)) from error
     now = inspect(aws, adopted, (USUAL_POLICY_NAME, OTHER_POLICY_NAME), choice.groups)
     made = plan(adopted, now, choice)
     failure = next((failed(each.cause, resource=each.resource, fix=each.fix) for each in made.obstacles), None)

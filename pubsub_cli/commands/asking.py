@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from pubsub_cli.checks.check import CouldNotRunError
+from pubsub_cli.errors import PreconditionError
 
 
 def check_may_ask(*, yes: bool, otherwise: str = "give --yes") -> None:
@@ -16,8 +16,8 @@ def check_may_ask(*, yes: bool, otherwise: str = "give --yes") -> None:
         otherwise: what answers it.
 
     Raises:
-        CouldNotRunError: there is no terminal, or ``CI`` is set, and it is not answered.
+        PreconditionError: there is no terminal, or ``CI`` is set, and it is not answered.
     """
     if yes or (sys.stdin.isatty() and sys.stdout.isatty() and not os.environ.get("CI")):
         return
-    raise CouldNotRunError(f"nobody is there to be asked (no terminal, or CI is set): {otherwise}")
+    raise PreconditionError(f"nobody is there to be asked (no terminal, or CI is set): {otherwise}")

@@ -11,10 +11,10 @@ from typing import Protocol
 
 import typer
 
-from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.check import Fix
+from pubsub_cli.aws import Aws
 from pubsub_cli.checks.command import PubSubCommand
 from pubsub_cli.checks.stack import read_complete_outputs
+from pubsub_cli.finding import Fix
 from pubsub_cli.operations.failure import aws_errors_explained, not_done
 from pubsub_client import PubSub
 from pubsub_client._provider import Provider
@@ -51,8 +51,8 @@ class Broker(Protocol):
         """Get ready to connect.
 
         Raises:
-            CouldNotRunError: there is no such stack, or there are no credentials to read it with.
-            NotDoneError: AWS refuses to tell of it.
+            PreconditionError: there is no such stack, or there are no credentials to read it with.
+            OperationError: AWS refuses to tell of it.
             PubSubError: the user cannot sign in, or a value cannot be right.
         """
         ...
@@ -174,8 +174,8 @@ async def connected(broker: Broker, client_id: str | None, seconds: float) -> As
         seconds: the time there is to connect, also when the connection has gone away.
 
     Raises:
-        CouldNotRunError: there is no such stack, or there are no credentials to read it with.
-        NotDoneError: the user cannot sign in, there is no connection, or the broker refuses.
+        PreconditionError: there is no such stack, or there are no credentials to read it with.
+        OperationError: the user cannot sign in, there is no connection, or the broker refuses.
         ConfigurationError: a value cannot be right.
     """
     from pubsub_client import PubSub

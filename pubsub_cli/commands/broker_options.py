@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from pubsub_cli.checks.aws import Aws
+from pubsub_cli.aws import Aws
 from pubsub_cli.commands import options
 from pubsub_cli.commands.broker import AwsIotOfStack, Broker, BrokerByUrl
 from pubsub_client._printable import one_line
@@ -110,7 +110,7 @@ def choose_broker(
 
     Raises:
         typer.BadParameter: they contradict each other, or a file that they name cannot be read.
-        CouldNotRunError: the endpoint of AWS is no URL.
+        PreconditionError: the endpoint of AWS is no URL.
         botocore.exceptions.ProfileNotFound: there is no such profile.
     """
     if user == "":

@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from pubsub_cli.checks.check import Check, Status
+from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.runner import Result, run_checks
 from pubsub_cli.commands.console import TerminalConsole
@@ -23,6 +23,7 @@ from pubsub_cli.commands.junit import as_junit
 from pubsub_cli.commands.replacing import replace_file
 from pubsub_cli.commands.report import Progress, as_json, exit_code
 from pubsub_cli.commands.told import redacted
+from pubsub_cli.finding import Status
 from pubsub_client._printable import one_line
 
 
@@ -90,7 +91,7 @@ class Checking:
         """Run the checks, and show each as it ends.
 
         Raises:
-            CouldNotRunError: the run cannot begin.
+            PreconditionError: the run cannot begin.
             typer.Exit: it was interrupted.
         """
         run = asyncio.run(self._run(make_context, choose))
@@ -111,7 +112,7 @@ class Checking:
 
         Raises:
             typer.Exit: always.
-            CouldNotRunError: the JUnit report cannot be written.
+            PreconditionError: the JUnit report cannot be written.
         """
         if self.json:
             document = as_json(self.name, self.stack, self.region, run.results, redact=self.redact, **members)

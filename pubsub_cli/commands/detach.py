@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pubsub_cli.checks.aws import Aws
+from pubsub_cli.aws import Aws
 from pubsub_cli.commands import options
 from pubsub_cli.commands.asking import check_may_ask
 from pubsub_cli.commands.detach_all import detach_all

@@ -6,14 +6,15 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.check import CouldNotRunError, Finding, failed
+from pubsub_cli.aws import Aws
 from pubsub_cli.commands.following import follow
 from pubsub_cli.commands.told import Told, tell
+from pubsub_cli.errors import PreconditionError
+from pubsub_cli.finding import Finding, failed
 from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.detach_all import Leaving, running_detach_all, start_detach_all
 from pubsub_cli.operations.executions import Execution, StateMachine
-from pubsub_cli.operations.failure import NotDoneError, aws_errors_explained
+from pubsub_cli.operations.failure import OperationError, aws_errors_explained
 from pubsub_client.outputs import Output
 
 
@@ -29,7 +30,7 @@ def detach_all(aws: Aws, stack: str, *, per_second: int | None, ask: bool, json:
         redact: mask identity ids in what is shown.
 
     Raises:
-        CouldNotRunError: the answer was no, or the state machine is at other work.
+        PreconditionError: the answer was no, or the state machine is at other work.
         typer.Exit: it was interrupted, or could not be done.
     """
     failure: Finding | None = None
@@ -47,7 +48,7 @@ def detach_all(aws: Aws, stack: str, *, per_second: int | None, ask: bool, json:
             execution = follow(machine, execution_arn, _progress, again="pubsub detach --all", json=json)
         left = Leaving.of(execution.progress) if execution.progress else None
         lines, failure = _outcome(execution, left, deployment)
-    except NotDoneError as error:
+    except OperationError as error:
         failure = error.finding
     tell(Told(lines, {"detached": left and left.as_members()}, failure), "detach", aws, stack, json=json, redact=redact)
 
@@ -62,7 +63,7 @@ def _ask(deployment: Deployment, json: bool) -> None:
         flush=True,
     )
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
-        raise CouldNotRunError("nobody is detached")
+        raise PreconditionError("nobody is detached")
 
 
 def _progress(progress: Mapping[str, Any]) -> str:

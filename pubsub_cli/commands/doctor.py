@@ -9,10 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
+from pubsub_cli.aws import Aws
 from pubsub_cli.checks.amplify_packages import FrontEnd
-from pubsub_cli.checks.asked import App, GivenIds, IdToken, Whom
-from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.check import CouldNotRunError, Status
+from pubsub_cli.checks.options import App, DeploymentIds, IdToken, Whom
 from pubsub_cli.commands import options
 from pubsub_cli.commands.asking import check_may_ask
 from pubsub_cli.commands.checking import Checking, Run, check_ids, check_junit
@@ -21,6 +20,8 @@ from pubsub_cli.commands.exit_code import ExitCode
 from pubsub_cli.commands.fixing import Fixing
 from pubsub_cli.commands.interrupting import interrupt_on_sigterm
 from pubsub_cli.commands.subject import check_identity_id, read_id_token
+from pubsub_cli.errors import PreconditionError
+from pubsub_cli.finding import Status
 from pubsub_cli.operations.failure import aws_errors_explained
 
 _WHOM = "Whom to ask about"
@@ -198,16 +199,16 @@ class _ByHand:
     endpoint: str | None
     policy_name: str | None
 
-    def ids(self, region: str | None, token: IdToken | None, *, as_operator: bool) -> GivenIds | None:
+    def ids(self, region: str | None, token: IdToken | None, *, as_operator: bool) -> DeploymentIds | None:
         """Return the deployment they mean; None if it is a stack.
 
         Raises:
             typer.BadParameter: some of the ids are wanting.
-            CouldNotRunError: it is a stack, and nobody's credentials are there to read it.
+            PreconditionError: it is a stack, and nobody's credentials are there to read it.
         """
         if not any(getattr(self, each.name) for each in fields(self)):
             if not as_operator:
-                raise CouldNotRunError(
+                raise PreconditionError(
                     "there are no AWS credentials: give them by --profile or the environment; or, to ask as the front "
                     "end's user, --id-token, --identity-pool-id, --endpoint and --region"
                 )
@@ -223,11 +224,11 @@ class _ByHand:
         if missing := [name for name, value in needed.items() if not value]:
             raise typer.BadParameter(f"a deployment that is no stack needs {', '.join(missing)} too")
         if not as_operator and token is None:
-            raise CouldNotRunError(
+            raise PreconditionError(
                 "there are no AWS credentials: give them, or ask as the front end's user: --id-token"
             )
         client_id = self.user_pool_client_id or (token.client_id if token else None)
-        return GivenIds(
+        return DeploymentIds(
             str(region), str(user_pool_id), str(self.identity_pool_id), str(self.endpoint), self.policy_name, client_id
         )
 
@@ -236,8 +237,8 @@ def _has_credentials(aws: Aws) -> bool:
     """Tell whether there are credentials, good or not.
 
     Raises:
-        CouldNotRunError: the way to them is broken.
-        NotDoneError: AWS refuses them.
+        PreconditionError: the way to them is broken.
+        OperationError: AWS refuses them.
     """
     with aws_errors_explained(aws, "AWS"):
         return aws.has_credentials
@@ -262,7 +263,7 @@ def _whom(user: str | None, password_stdin: bool, identity_id: str | None, id_to
 
     Raises:
         typer.BadParameter: several, or one that cannot be right.
-        CouldNotRunError: the file has no ID token.
+        PreconditionError: the file has no ID token.
     """
     if sum(each is not None for each in (user, identity_id, id_token)) > 1:
         raise typer.BadParameter("give one of --user, --identity-id and --id-token")

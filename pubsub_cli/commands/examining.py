@@ -9,11 +9,11 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from pubsub_cli.checks.asked import App, GivenIds, Whom
-from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.check import Check, Need
+from pubsub_cli.aws import Aws
+from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.command import PubSubCommand
 from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.options import App, DeploymentIds, Requirement, Whom
 from pubsub_cli.commands.checking import Checking, Run
 
 
@@ -48,7 +48,7 @@ class Examination:
     patience: float
     whom: Whom
     app: App
-    given: GivenIds | None
+    given: DeploymentIds | None
     as_operator: bool
     only: tuple[str, ...]
 
@@ -61,7 +61,7 @@ class Examination:
         """Run the checks."""
         from pubsub_cli.checks.catalogue import DOCTOR_TELLS, listed
 
-        tells = DOCTOR_TELLS if self.as_operator else DOCTOR_TELLS - {Need.OPERATOR}
+        tells = DOCTOR_TELLS if self.as_operator else DOCTOR_TELLS - {Requirement.OPERATOR}
         return checking.run(self._context, lambda context: listed(context.has, tells, self.only))
 
     def left_to_an_operator(self, run: Run) -> LeftToAnOperator | None:
@@ -71,7 +71,7 @@ class Examination:
         if self.as_operator or not run.bad:
             return None
         grounds = with_grounds({run.bad[0].check})
-        unseen = [check for check in CHECKS if check in grounds and Need.OPERATOR in check.needs]
+        unseen = [check for check in CHECKS if check in grounds and Requirement.OPERATOR in check.needs]
         identity_id = next(
             (each.finding.detail for each in run.results if each.check.id == "PS201" and each.finding.detail), None
         )

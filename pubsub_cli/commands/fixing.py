@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.aws_errors import AWS_ERRORS
-from pubsub_cli.checks.check import Command, CommandFailedError, Status
+from pubsub_cli.aws import Aws
+from pubsub_cli.aws_errors import AWS_ERRORS
 from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.runner import Result
 from pubsub_cli.commands.checking import Checking, Run
+from pubsub_cli.errors import CommandFailedError
+from pubsub_cli.finding import Command, Status
 from pubsub_client._printable import one_line
 
 _GUARD_CHECKS = ("PS301", "PS303")

@@ -29,7 +29,7 @@ def follow(
     Raises:
         typer.Exit: interrupted; the execution goes on.
         botocore.exceptions.ClientError: AWS refuses.
-        NotDoneError: the execution is not there any more.
+        OperationError: the execution is not there any more.
     """
     console = TerminalConsole(stderr=json, soft_wrap=True)
     interrupt_on_sigterm()

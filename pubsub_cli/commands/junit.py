@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
-from pubsub_cli.checks.check import Status
 from pubsub_cli.checks.runner import Result
+from pubsub_cli.finding import Status
 from pubsub_client._printable import printable
 
 _ELEMENTS = {Status.FAILED: "failure", Status.UNKNOWN: "error", Status.SKIPPED: "skipped"}

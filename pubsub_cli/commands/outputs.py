@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import ClientError
 
-from pubsub_cli.checks.aws import Aws
+from pubsub_cli.aws import Aws
 from pubsub_cli.checks.stack import read_complete_outputs
 from pubsub_cli.commands import options
 from pubsub_cli.commands.document import document

@@ -11,13 +11,14 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from pubsub_cli.checks.check import CouldNotRunError, Finding
 from pubsub_cli.commands import broker_options, options
 from pubsub_cli.commands.broker import Broker, connected
 from pubsub_cli.commands.exit_code import ExitCode
 from pubsub_cli.commands.interrupting import run_until_interrupted
 from pubsub_cli.commands.told import Told, tell
-from pubsub_cli.operations.failure import NotDoneError, not_done
+from pubsub_cli.errors import PreconditionError
+from pubsub_cli.finding import Finding
+from pubsub_cli.operations.failure import OperationError, not_done
 from pubsub_client._topics import check_topic
 from pubsub_client.exceptions import TopicError
 
@@ -109,7 +110,7 @@ def publish(
     failure: Finding | None = None
     try:
         run_until_interrupted(message.publish(to, client_id, timeout))
-    except NotDoneError as error:
+    except OperationError as error:
         failure = error.finding
     except KeyboardInterrupt:
         print(f"pubsub: interrupted; {message.told}", file=sys.stderr)
@@ -137,7 +138,7 @@ class _Message:
         """Publish it to one topic after the other.
 
         Raises:
-            NotDoneError: the broker does not take it, or there is no connection.
+            OperationError: the broker does not take it, or there is no connection.
         """
         async with connected(to, client_id, seconds) as pubsub:
             try:
@@ -192,7 +193,7 @@ def _read_payload(payload: str | None, text: str | None, bytes_from: str | None)
     """Return what to publish.
 
     Raises:
-        CouldNotRunError: it cannot be read.
+        PreconditionError: it cannot be read.
         typer.BadParameter: it is no JSON.
     """
     if text is not None:
@@ -202,7 +203,7 @@ def _read_payload(payload: str | None, text: str | None, bytes_from: str | None)
     try:
         return sys.stdin.buffer.read() if bytes_from == _STDIN else Path(bytes_from).read_bytes()
     except OSError as error:
-        raise CouldNotRunError(f"--bytes-from: {bytes_from} cannot be read: {error.strerror}") from error
+        raise PreconditionError(f"--bytes-from: {bytes_from} cannot be read: {error.strerror}") from error
 
 
 def _parse_json(text: str | bytes) -> object:

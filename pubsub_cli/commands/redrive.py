@@ -10,13 +10,14 @@ from typing import Annotated, Any
 
 import typer
 
-from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.check import CouldNotRunError, Finding, failed
+from pubsub_cli.aws import Aws
 from pubsub_cli.commands import options
 from pubsub_cli.commands.asking import check_may_ask
 from pubsub_cli.commands.exit_code import ExitCode
 from pubsub_cli.commands.interrupting import interrupt_on_sigterm
 from pubsub_cli.commands.told import Told, tell
+from pubsub_cli.errors import PreconditionError
+from pubsub_cli.finding import Finding, failed
 from pubsub_cli.operations.dead_letters import (
     MOST,
     DeadLetter,
@@ -25,7 +26,7 @@ from pubsub_cli.operations.dead_letters import (
     held_dead_letters,
     wait_until_worked_off,
 )
-from pubsub_cli.operations.failure import NotDoneError, aws_errors_explained
+from pubsub_cli.operations.failure import OperationError, aws_errors_explained
 from pubsub_client._printable import one_line
 
 _DEFAULT_MOST = 10_000
@@ -68,7 +69,7 @@ def redrive(
     try:
         with aws_errors_explained(aws, name):
             failure = run.run(RetryQueues.find(aws, name), dry_run=dry_run, ask=not yes)
-    except NotDoneError as error:
+    except OperationError as error:
         failure = error.finding
     except KeyboardInterrupt:
         print(f"pubsub: interrupted; {len(run.moved)} moved, what was not is a dead letter still", file=sys.stderr)
@@ -129,7 +130,7 @@ class _Redrive:
     def _ask(self) -> None:
         print("Move them to the retry queue? [y/N] ", end="", file=self._stream, flush=True)
         if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
-            raise CouldNotRunError("nothing is moved")
+            raise PreconditionError("nothing is moved")
 
     def _move(self, held: HeldDeadLetters) -> None:
         for letter in held.move():

@@ -9,7 +9,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from pubsub_cli.checks.check import CouldNotRunError
+from pubsub_cli.errors import PreconditionError
 
 _MODE = 0o666
 _CANNOT_BE_REPLACED = {errno.EACCES, errno.EBUSY, errno.EROFS}
@@ -28,7 +28,7 @@ def replace_file(option: str, file: Path, text: str) -> None:
         text: what is to be in it.
 
     Raises:
-        CouldNotRunError: it cannot be written.
+        PreconditionError: it cannot be written.
     """
     target = file.resolve()  # what a link leads to is replaced, not the link
     try:
@@ -38,7 +38,7 @@ def replace_file(option: str, file: Path, text: str) -> None:
         else:
             _replace_or_overwrite(target, text, mode)
     except OSError as error:
-        raise CouldNotRunError(f"{option}: {file} cannot be written: {error.strerror}") from error
+        raise PreconditionError(f"{option}: {file} cannot be written: {error.strerror}") from error
 
 
 def _mode(file: Path) -> int | None:

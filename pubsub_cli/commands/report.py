@@ -11,11 +11,12 @@ from rich.console import Console
 from rich.status import Status as Spinner
 from rich.text import Text
 
-from pubsub_cli.checks.check import Check, Status
+from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.runner import Result
 from pubsub_cli.commands.document import document
 from pubsub_cli.commands.exit_code import ExitCode
 from pubsub_cli.commands.told import redacted
+from pubsub_cli.finding import Status
 from pubsub_client._printable import one_line
 
 _MARKS = {

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from pubsub_cli.checks.asked import Whom
-from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.check import Status
+from pubsub_cli.aws import Aws
+from pubsub_cli.checks.options import Whom
 from pubsub_cli.commands import options
 from pubsub_cli.commands.checking import Checking, Run, check_ids, check_junit
+from pubsub_cli.finding import Status
 
 
 def smoke(

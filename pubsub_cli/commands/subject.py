@@ -11,13 +11,13 @@ from typing import Annotated, Any
 
 import typer
 
-from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.check import CouldNotRunError
+from pubsub_cli.aws import Aws
 from pubsub_cli.commands import options
 from pubsub_cli.commands.told import Told, tell
+from pubsub_cli.errors import PreconditionError
 from pubsub_cli.operations.attach import Change
 from pubsub_cli.operations.deployment import Deployment
-from pubsub_cli.operations.failure import NotDoneError, aws_errors_explained
+from pubsub_cli.operations.failure import OperationError, aws_errors_explained
 from pubsub_cli.operations.subject import Subject, by_id_token, by_identity_id, by_user
 
 User = Annotated[str | None, typer.Option("--user", metavar="NAME", help="The user of this name or alias.")]
@@ -56,8 +56,8 @@ class Selector:
         """Return whom the options mean.
 
         Raises:
-            CouldNotRunError: the file has no ID token of the stack's user pool.
-            NotDoneError: there is no such user or identity.
+            PreconditionError: the file has no ID token of the stack's user pool.
+            OperationError: there is no such user or identity.
         """
         if self.user is not None:
             return by_user(deployment, self.user)
@@ -119,14 +119,14 @@ class AboutOneIdentity:
         """Find whom the options mean, do the work, tell what it came to.
 
         Raises:
-            CouldNotRunError: it could not begin: credentials, region, no such stack.
+            PreconditionError: it could not begin: credentials, region, no such stack.
             typer.Exit: it could not be done.
         """
         try:
             with aws_errors_explained(self.aws, self.stack):
                 deployment = Deployment.find(self.aws, self.stack)
                 told = work(deployment, self.selector.find(deployment))
-        except NotDoneError as error:
+        except OperationError as error:
             told = Told((), {"identity": None}, error.finding)
         tell(told, self.name, self.aws, self.stack, json=self.json, redact=self.redact)
 
@@ -145,10 +145,10 @@ def read_id_token(file: str) -> str:
     """Return what is in the file of ``--id-token``; ``-`` is standard input.
 
     Raises:
-        CouldNotRunError: it cannot be read.
+        PreconditionError: it cannot be read.
     """
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise CouldNotRunError(f"--id-token: {file} cannot be read: {error}") from error
+        raise PreconditionError(f"--id-token: {file} cannot be read: {error}") from error
     return text.strip()

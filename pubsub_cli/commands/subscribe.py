@@ -20,7 +20,7 @@ from pubsub_cli.commands.interrupting import run_until_interrupted
 from pubsub_cli.commands.message_line import as_json, as_text
 from pubsub_cli.commands.standard_output import reader_watched, write_line
 from pubsub_cli.commands.told import Told, tell
-from pubsub_cli.operations.failure import NotDoneError
+from pubsub_cli.operations.failure import OperationError
 from pubsub_client import Message, PubSub, Subscription
 from pubsub_client._printable import one_line
 from pubsub_client._topics import check_topic_filter
@@ -96,7 +96,7 @@ def subscribe(
     reading = Reading(topic_filters, qos, count, timeout, json)
     try:
         run_until_interrupted(reading.run(of, client_id))
-    except NotDoneError as error:
+    except OperationError as error:
         tell(Told((), {}, error.finding), "subscribe", of.aws, of.stack, json=False)
     except KeyboardInterrupt:
         print(f"pubsub: interrupted; {reading.told}", file=sys.stderr)
@@ -127,8 +127,8 @@ class Reading:
         """Show messages until there are enough, the time is up, or nobody reads them.
 
         Raises:
-            CouldNotRunError: there is no such stack, or there are no credentials to read it with.
-            NotDoneError: there is no connection, or the broker refuses a topic filter.
+            PreconditionError: there is no such stack, or there are no credentials to read it with.
+            OperationError: there is no connection, or the broker refuses a topic filter.
         """
         async with connected(of, client_id, self.seconds or _CONNECT_SECONDS) as pubsub:
             states = asyncio.create_task(_tell_states(pubsub))

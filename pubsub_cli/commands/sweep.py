@@ -8,14 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
-from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.check import CouldNotRunError, Finding, failed
+from pubsub_cli.aws import Aws
 from pubsub_cli.commands import options
 from pubsub_cli.commands.following import follow
 from pubsub_cli.commands.told import Told, tell
+from pubsub_cli.errors import PreconditionError
+from pubsub_cli.finding import Finding, failed
 from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.executions import Execution, StateMachine
-from pubsub_cli.operations.failure import NotDoneError, aws_errors_explained
+from pubsub_cli.operations.failure import OperationError, aws_errors_explained
 from pubsub_cli.operations.sweep import Sweep
 from pubsub_client.outputs import Output
 
@@ -62,13 +63,13 @@ def sweep(
         with aws_errors_explained(aws, name):
             deployment = Deployment.find(aws, name)
             if users and not deployment.attaches_at_sign_in:
-                raise CouldNotRunError(f"--users: {name} has attachment: self-attach, so no worker to attach users")
+                raise PreconditionError(f"--users: {name} has attachment: self-attach, so no worker to attach users")
             machine = StateMachine.of(deployment, Output.SWEEP_STATE_MACHINE_ARN)
             given = {"full": full, "dryRun": dry_run, "users": users, "resume": resume}
             execution = _sweep(machine, {key: True for key, asked in given.items() if asked}, json)
         swept = Sweep.of(execution.progress) if execution.progress else None
         lines, failure = _outcome(execution, swept, deployment.policy_name)
-    except NotDoneError as error:
+    except OperationError as error:
         failure = error.finding
     tell(Told(lines, {"sweep": swept and swept.as_members()}, failure), "sweep", aws, name, json=json, redact=redact)
 
@@ -77,13 +78,13 @@ def _sweep(machine: StateMachine, given: Mapping[str, bool], json: bool) -> Exec
     """Start a sweep, or take the one that runs if nothing particular is asked for; show it until it has ended.
 
     Raises:
-        CouldNotRunError: something particular is asked for, and another sweep runs.
+        PreconditionError: something particular is asked for, and another sweep runs.
     """
     execution_arn = machine.running()
     if execution_arn is None:
         execution_arn = machine.start(given)
     elif given:
-        raise CouldNotRunError(f"a sweep runs already: {execution_arn}; `pubsub sweep` without options shows it")
+        raise PreconditionError(f"a sweep runs already: {execution_arn}; `pubsub sweep` without options shows it")
     else:
         print("A sweep runs already:", file=sys.stderr if json else sys.stdout)
     return follow(machine, execution_arn, _progress, again="pubsub sweep", json=json)

@@ -10,10 +10,10 @@ from typing import Any
 
 import typer
 
-from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.check import Finding
+from pubsub_cli.aws import Aws
 from pubsub_cli.commands.document import document
 from pubsub_cli.commands.exit_code import ExitCode
+from pubsub_cli.finding import Finding
 from pubsub_client._printable import one_line
 
 _IDENTITY_ID = re.compile(r"\b[a-z]{2}(?:-[a-z]+)+-\d:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")

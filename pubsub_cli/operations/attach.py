@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-from pubsub_cli.checks.check import CouldNotRunError
 from pubsub_cli.checks.pool_user import PoolUser
+from pubsub_cli.errors import PreconditionError
 from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.failure import not_done
 from pubsub_cli.operations.pool_user import check_can_sign_in, find_user
@@ -30,13 +30,13 @@ def attach(deployment: Deployment, subject: Subject) -> Change:
     proves the user by its nested sign-in and marks the user: a marker's word alone is not taken for an identity.
 
     Raises:
-        CouldNotRunError: a user is given, and there is no trigger: the setting ``attachment`` is ``self-attach``.
-        NotDoneError: the user cannot sign in, or the trigger did not attach; with the cause it tells.
+        PreconditionError: a user is given, and there is no trigger: the setting ``attachment`` is ``self-attach``.
+        OperationError: the user cannot sign in, or the trigger did not attach; with the cause it tells.
         botocore.exceptions.ClientError: AWS refuses.
     """
     if subject.user and subject.only_marked:
         if not deployment.attaches_at_sign_in:
-            raise CouldNotRunError(
+            raise PreconditionError(
                 f"--user: {deployment.stack} has attachment: self-attach, so no trigger can prove user "
                 f"{subject.user.name}: give --id-token or --identity-id instead, or let the user's front end call "
                 f"{deployment.output(Output.SELF_ATTACH_URL)}"

@@ -15,11 +15,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.aws_errors import AWS_ERRORS
-from pubsub_cli.checks.check import CouldNotRunError
+from pubsub_cli.aws import Aws
+from pubsub_cli.aws_errors import AWS_ERRORS
 from pubsub_cli.checks.queue import messages_in
 from pubsub_cli.checks.stack import read_outputs
+from pubsub_cli.errors import PreconditionError
 from pubsub_cli.operations.failure import not_done
 from pubsub_client.outputs import Output
 
@@ -53,14 +53,14 @@ class RetryQueues:
         """Read the queues' addresses from the stack's outputs.
 
         Raises:
-            CouldNotRunError: there is no such stack, it has no retry queue, or AWS cannot be reached.
+            PreconditionError: there is no such stack, it has no retry queue, or AWS cannot be reached.
             botocore.exceptions.ClientError: the outputs may not be read.
         """
         outputs = read_outputs(aws, stack)
         try:
             return cls(aws.queues, outputs[Output.RETRY_QUEUE_URL], outputs[Output.DEAD_LETTER_QUEUE_URL])
         except KeyError:
-            raise CouldNotRunError(
+            raise PreconditionError(
                 f"stack {stack} has no retry queue, so no dead letters: its setting attachment is self-attach, "
                 "or it is of an older version"
             ) from None
@@ -118,7 +118,7 @@ class HeldDeadLetters:
         It is sent before it is deleted: broken off in between, it is in both queues, and attaching twice does no harm.
 
         Raises:
-            NotDoneError: one could not be sent, or not be deleted.
+            OperationError: one could not be sent, or not be deleted.
             botocore.exceptions.ClientError: AWS refuses.
         """
         for batch in _batches(self.letters):

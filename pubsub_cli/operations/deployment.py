@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from pubsub_cli.checks.aws import Aws
+from pubsub_cli.aws import Aws
 from pubsub_cli.checks.stack import read_complete_outputs
 from pubsub_cli.iam.iot_policy import attached_to
 from pubsub_client.outputs import Output, attaches_at_sign_in
@@ -25,7 +25,7 @@ class Deployment:
         """Read the stack's outputs.
 
         Raises:
-            CouldNotRunError: there is no such stack, it lacks an output, or AWS cannot be reached.
+            PreconditionError: there is no such stack, it lacks an output, or AWS cannot be reached.
             botocore.exceptions.ClientError: the outputs may not be read.
         """
         return cls(aws, stack, read_complete_outputs(aws, stack))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pubsub_cli.checks.aws_errors import AWS_ERRORS, explain
+from pubsub_cli.aws_errors import AWS_ERRORS, explain
 from pubsub_cli.checks.marker import ATTRIBUTE, Marker
 from pubsub_cli.checks.pool_user import PoolUser
 from pubsub_cli.operations.attach import Change
 from pubsub_cli.operations.deployment import Deployment
-from pubsub_cli.operations.failure import NotDoneError
+from pubsub_cli.operations.failure import OperationError
 from pubsub_cli.operations.subject import Subject
 from pubsub_client.outputs import Output
 
@@ -23,7 +23,7 @@ def detach(deployment: Deployment, subject: Subject) -> Change:
     The policy first: broken off in between, the marker still tells the identity id, and the same call ends it.
 
     Raises:
-        NotDoneError: the identity of the user is not known, or the marker could not be voided.
+        OperationError: the identity of the user is not known, or the marker could not be voided.
         botocore.exceptions.ClientError: AWS refuses.
     """
     identity_id, user = subject.known_identity_id(), subject.user
@@ -36,7 +36,7 @@ def detach(deployment: Deployment, subject: Subject) -> Change:
         except AWS_ERRORS as error:
             finding = explain(error, deployment.aws, user.name)
             cause = f"{deployment.policy_name} is detached, but the marker of user {user.name} still says attached."
-            raise NotDoneError(replace(finding, cause=f"{cause} {finding.cause}")) from error
+            raise OperationError(replace(finding, cause=f"{cause} {finding.cause}")) from error
         return Change(identity_id, changed=True)
     return Change(identity_id, changed=attached)
 

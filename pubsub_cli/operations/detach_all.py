@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from pubsub_cli.checks.check import CouldNotRunError
+from pubsub_cli.errors import PreconditionError
 from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.executions import StateMachine
 
@@ -34,7 +34,7 @@ def running_detach_all(machine: StateMachine) -> str | None:
     """Return the ARN of the execution that detaches everybody already; None if there is none.
 
     Raises:
-        CouldNotRunError: another one is under way: after a rename, or because the stack is being destroyed.
+        PreconditionError: another one is under way: after a rename, or because the stack is being destroyed.
         botocore.exceptions.ClientError: AWS refuses.
     """
     execution_arn = machine.running()
@@ -43,7 +43,7 @@ def running_detach_all(machine: StateMachine) -> str | None:
     state = json.loads(machine.states.describe_execution(executionArn=execution_arn)["input"])
     # One that goes on for another has been given that one's state.
     if not state.get("given", state).get("all"):
-        raise CouldNotRunError(
+        raise PreconditionError(
             f"a policy is being detached already, after a rename or because the stack is being destroyed: "
             f"{execution_arn}; wait for its end, or stop it with `aws stepfunctions stop-execution --execution-arn`"
         )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from pubsub_cli.checks.check import CouldNotRunError
+from pubsub_cli.errors import PreconditionError
 from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.failure import not_done
 from pubsub_client.outputs import Output
@@ -62,11 +62,11 @@ class StateMachine:
         """Return the state machine that an output of the stack names.
 
         Raises:
-            CouldNotRunError: the stack has none, for it is of an older version.
+            PreconditionError: the stack has none, for it is of an older version.
         """
         arn = deployment.outputs.get(output)
         if arn is None:
-            raise CouldNotRunError(f"stack {deployment.stack} has no {output}: deploy it again with this version")
+            raise PreconditionError(f"stack {deployment.stack} has no {output}: deploy it again with this version")
         return cls(deployment.aws.state_machines, arn)
 
     def running(self) -> str | None:
@@ -93,7 +93,7 @@ class StateMachine:
 
         Raises:
             botocore.exceptions.ClientError: AWS refuses.
-            NotDoneError: the execution is not there any more.
+            OperationError: the execution is not there any more.
         """
         shown: Execution | None = None
         found_at = self.clock()

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.aws_errors import AWS_ERRORS, explain
-from pubsub_cli.checks.check import Finding, Fix, failed
+from pubsub_cli.aws import Aws
+from pubsub_cli.aws_errors import AWS_ERRORS, explain
+from pubsub_cli.finding import Finding, Fix, failed
 from pubsub_client._printable import one_line
 
 
-class NotDoneError(Exception):
+class OperationError(Exception):
     """It could not be done.
 
     Args:
@@ -23,9 +23,9 @@ class NotDoneError(Exception):
         self.finding = finding
 
 
-def not_done(cause: str, *, resource: str, fix: Fix) -> NotDoneError:
+def not_done(cause: str, *, resource: str, fix: Fix) -> OperationError:
     """Return the error for a cause of ours."""
-    return NotDoneError(failed(cause, resource=resource, fix=fix))
+    return OperationError(failed(cause, resource=resource, fix=fix))
 
 
 @contextmanager
@@ -33,10 +33,10 @@ def aws_errors_explained(aws: Aws, subject: str) -> Iterator[None]:
     """Turn what calls to AWS raise in the block into what it means.
 
     Raises:
-        CouldNotRunError: no credentials that AWS accepts, or no region.
-        NotDoneError: AWS refused, or cannot be reached.
+        PreconditionError: no credentials that AWS accepts, or no region.
+        OperationError: AWS refused, or cannot be reached.
     """
     try:
         yield
     except AWS_ERRORS as error:
-        raise NotDoneError(explain(error, aws, subject).with_options(aws.cli_options)) from error
+        raise OperationError(explain(error, aws, subject).with_options(aws.cli_options)) from error

@@ -57,7 +57,7 @@ def report_identity(deployment: Deployment, subject: Subject, now: datetime | No
     """Ask AWS what it knows of an identity and its user.
 
     Raises:
-        NotDoneError: the identity does not exist, or is not of this stack.
+        OperationError: the identity does not exist, or is not of this stack.
         botocore.exceptions.ClientError: something may not be asked.
     """
     user = subject.user

@@ -14,7 +14,7 @@ def find_user(deployment: Deployment, name: str) -> PoolUser:
     """Return the user of this name or alias.
 
     Raises:
-        NotDoneError: there is none.
+        OperationError: there is none.
     """
     pool, user_pools = deployment.output(Output.USER_POOL_ID), deployment.aws.user_pools
     found = read_user(user_pools, pool, name)
@@ -39,7 +39,7 @@ def check_can_sign_in(deployment: Deployment, user: PoolUser) -> None:
     """Check that the trigger can sign this user in by proof.
 
     Raises:
-        NotDoneError: it cannot.
+        OperationError: it cannot.
     """
     who = f"--user-pool-id {deployment.output(Output.USER_POOL_ID)} --username {shlex.quote(user.name)}"
     if not user.enabled:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pubsub_cli.checks.asked import IdToken
-from pubsub_cli.checks.check import CouldNotRunError
+from pubsub_cli.checks.options import IdToken
 from pubsub_cli.checks.pool_user import PoolUser
+from pubsub_cli.errors import PreconditionError
 from pubsub_cli.operations.deployment import Deployment
-from pubsub_cli.operations.failure import NotDoneError, not_done
+from pubsub_cli.operations.failure import OperationError, not_done
 from pubsub_cli.operations.pool_user import find_user
 from pubsub_client.outputs import Output
 
@@ -37,14 +37,14 @@ class Subject:
         """Return the identity id.
 
         Raises:
-            NotDoneError: the user carries no marker.
+            OperationError: the user carries no marker.
         """
         if self.identity_id is not None:
             return self.identity_id
         raise not_known(self)
 
 
-def not_known(subject: Subject) -> NotDoneError:
+def not_known(subject: Subject) -> OperationError:
     """Return the error for a user without a marker."""
     return not_done(
         f"The identity id of {subject.user} is not known: the user carries no marker, and no AWS API tells it.",
@@ -58,7 +58,7 @@ def by_user(deployment: Deployment, name: str) -> Subject:
     """Return the user, and the identity that the user's marker names.
 
     Raises:
-        NotDoneError: there is no such user.
+        OperationError: there is no such user.
     """
     user = find_user(deployment, name)
     return Subject(user.marker.identity_id if user.marker else None, user, only_marked=True)
@@ -68,7 +68,7 @@ def by_identity_id(deployment: Deployment, identity_id: str) -> Subject:
     """Return the identity.
 
     Raises:
-        NotDoneError: it is not one of the stack's users'.
+        OperationError: it is not one of the stack's users'.
     """
     describe_identity(deployment, identity_id)
     return Subject(identity_id, None)
@@ -78,11 +78,11 @@ def by_id_token(deployment: Deployment, id_token: str) -> Subject:
     """Return the identity that the identity pool gives for an ID token, and the token's user.
 
     Raises:
-        CouldNotRunError: it is no ID token of the stack's user pool.
+        PreconditionError: it is no ID token of the stack's user pool.
     """
     token, pool = IdToken.parse(id_token), deployment.output(Output.USER_POOL_ID)
     if token.user_pool_id != pool:
-        raise CouldNotRunError(f"--id-token: this is no ID token of user pool {pool}, but one of {token.user_pool_id}")
+        raise PreconditionError(f"--id-token: this is no ID token of user pool {pool}, but one of {token.user_pool_id}")
     answer = deployment.aws.identity_pools_unsigned.get_id(
         IdentityPoolId=deployment.output(Output.IDENTITY_POOL_ID), Logins={token.login: id_token}
     )
@@ -96,7 +96,7 @@ def describe_identity(deployment: Deployment, identity_id: str) -> IdentityDescr
     the stack's own.
 
     Raises:
-        NotDoneError: there is no such identity, or it is somebody else's.
+        OperationError: there is no such identity, or it is somebody else's.
     """
     pool, region = deployment.output(Output.IDENTITY_POOL_ID), deployment.output(Output.REGION)
     identity_pools = deployment.aws.identity_pools

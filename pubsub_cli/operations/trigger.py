@@ -23,7 +23,7 @@ def run_trigger(deployment: Deployment, user: PoolUser) -> None:
     The event has no marker among the user's attributes, so the trigger does not take the user for attached.
 
     Raises:
-        NotDoneError: it did not attach, or could not mark the user; with the cause it tells.
+        OperationError: it did not attach, or could not mark the user; with the cause it tells.
         botocore.exceptions.ClientError: it may not be invoked.
     """
     functions = deployment.aws.functions

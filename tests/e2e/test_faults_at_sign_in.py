@@ -132,7 +132,7 @@ def test_attachment_that_cannot_be_queued_is_made_by_the_next_sign_in(deployment
 
 
 def test_users_who_sign_in_while_the_quota_is_used_up_are_attached_later(deployment: Deployment) -> None:
-    """`python -m benchmarks.storm` lets hundreds of users sign in, and checks how long it takes until all are attached."""
+    """`python -m benchmarks.storm` measures how long hundreds of users need until all are attached."""
     users = [deployment.make_user() for _ in range(6)]
     with deployment.cloud.fault("iot:AttachPolicy", Fail("ThrottlingException")), ThreadPoolExecutor(3) as pool:
         identity_ids = list(pool.map(lambda user: deployment.identity_id(deployment.sign_in(user)), users))

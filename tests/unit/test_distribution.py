@@ -14,6 +14,7 @@ _FOLDERS = {
     "amplify_pubsub": "stacks",
     "amplify_pubsub.lambdas": "lambdas",
     "local_cloud": "local_cloud",
+    "pubsub_cli": "pubsub_cli",
     "pubsub_client": "pubsub_client",
     "pubsub_testing": "pubsub_testing",
 }

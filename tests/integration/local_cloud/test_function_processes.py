@@ -146,6 +146,7 @@ def test_process_that_is_not_waited_for_leaves_the_others_alone(tmp_path: Path) 
     server = ForkServer()
     fork_server = _see(server, tmp_path, "os.getppid()")
     with _started(server, tmp_path, "print('here', flush=True); input()") as process:
+        assert process.stdout.readline() == "here\n"  # it has read the script, which the next one overwrites
         with _started(server, tmp_path, "print('here', flush=True); input()") as forgotten:
             assert forgotten.stdout.readline() == "here\n"
             left, its_input = forgotten.pid, os.dup(forgotten.stdin.fileno())

@@ -8,13 +8,13 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from pubsub_cli.aws import Aws
 from pubsub_cli.checks import client_id as client_id_checks
-from pubsub_cli.checks.asked import App, GivenIds
-from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.check import Status
 from pubsub_cli.checks.client_id import ClientIdIsUnshared
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.endpoint import ClockAgrees, EndpointIsReached, EndpointIsRight
+from pubsub_cli.checks.options import App, DeploymentIds
+from pubsub_cli.finding import Status
 from pubsub_client import AwsIot, CognitoSession, ConnectionState, PubSub
 from tests.integration.pubsub_client.conftest import DENIED_CLIENT_ID, Deployment
 
@@ -27,7 +27,7 @@ async def context_of(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) ->
     async with AsyncExitStack() as cleanup:
 
         def make(endpoint: str = deployment.endpoint, **asked: str) -> Context:
-            given = GivenIds(deployment.region, deployment.user_pool_id, deployment.identity_pool_id, endpoint)
+            given = DeploymentIds(deployment.region, deployment.user_pool_id, deployment.identity_pool_id, endpoint)
             aws = Aws(region=deployment.region)
             context = Context(aws=aws, stack="s", patience=0, cleanup=cleanup, given=given, app=App(**asked))  # type: ignore[arg-type]
             context.begin(given.outputs())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from local_cloud.process import LocalCloud
-from pubsub_cli.checks.aws import Aws
+from pubsub_cli.aws import Aws
 from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.update import rewired, update_of
 from tests.integration.local_cloud.account import Account

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 
-from pubsub_cli.checks.aws import Aws
+from pubsub_cli.aws import Aws
 from pubsub_cli.operations.dead_letters import (
     HOLD_SECONDS,
     DeadLetter,
@@ -15,7 +15,7 @@ from pubsub_cli.operations.dead_letters import (
     held_dead_letters,
     wait_until_worked_off,
 )
-from pubsub_cli.operations.failure import NotDoneError
+from pubsub_cli.operations.failure import OperationError
 
 _RETRY, _DEAD = "https://sqs/retry", "https://sqs/dead"
 
@@ -79,7 +79,7 @@ def test_what_could_not_be_sent_is_not_deleted_and_is_let_go(queues: RetryQueues
     sqs.add_response("delete_message_batch", _done("1"), deleted)
     _releases(sqs, 1)
     with (
-        pytest.raises(NotDoneError, match=r"1 message\(s\) could not be sent .* dead letters still: InternalError"),
+        pytest.raises(OperationError, match=r"1 message\(s\) could not be sent .* dead letters still: InternalError"),
         held_dead_letters(queues) as held,
     ):
         list(held.move())
@@ -93,7 +93,7 @@ def test_what_was_sent_but_could_not_be_deleted_is_told(queues: RetryQueues, sqs
     sqs.add_response("delete_message_batch", _failed(_done(), "0"))
     _releases(sqs, 1)
     with (
-        pytest.raises(NotDoneError, match=r"were sent to the retry queue, but are dead letters still"),
+        pytest.raises(OperationError, match=r"were sent to the retry queue, but are dead letters still"),
         held_dead_letters(queues) as held,
     ):
         list(held.move())

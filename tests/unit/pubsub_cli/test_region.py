@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ProfileNotFound
 
-from pubsub_cli.checks.aws import Aws
+from pubsub_cli.aws import Aws
 from pubsub_client._sdk_credentials import SdkCredentials
 from pubsub_client._sdk_session import sdk_session
 

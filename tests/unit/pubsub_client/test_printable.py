@@ -22,7 +22,6 @@ from hypothesis import strategies as st
 
 import pubsub_cli.commands
 import tools.__main__
-from pubsub_cli.checks.check import Finding, Status, failed, passed, skipped
 from pubsub_cli.checks.identity import PolicyIsAttached
 from pubsub_cli.checks.runner import Result
 from pubsub_cli.commands import options
@@ -36,6 +35,7 @@ from pubsub_cli.commands.standard_output import write_line
 from pubsub_cli.commands.subscribe import _tell as tell_of_subscription
 from pubsub_cli.commands.terminal import EscapedStream, EscapingGroup
 from pubsub_cli.commands.told import Told, tell
+from pubsub_cli.finding import Finding, Status, failed, passed, skipped
 from pubsub_cli.operations.failure import not_done
 from pubsub_client import Message, exceptions
 from pubsub_client._printable import one_line, printable

@@ -12,11 +12,12 @@ import pytest
 
 from local_cloud.environment import CREDENTIALS
 from local_cloud.process import LocalCloud
-from pubsub_cli.checks.asked import App, GivenIds, Whom
-from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.check import Check, Finding
+from pubsub_cli.aws import Aws
+from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.options import App, DeploymentIds, Whom
 from pubsub_cli.checks.pool_user import read_user
+from pubsub_cli.finding import Finding
 from pubsub_client.policy_document import policy_document
 
 DATA_ACCESS = "arn:aws:iam::aws:policy/AWSIoTDataAccess"
@@ -58,7 +59,7 @@ class Deployment:
         topics: tuple[str, ...] = ("orders/1",),
     ) -> Context:
         """Return what the checks have found before those of the authorization, asked about the user or about nobody."""
-        given = GivenIds(
+        given = DeploymentIds(
             region=self.cloud.region,
             user_pool_id=self.user_pool_id,
             user_pool_client_id=self.client_id,

@@ -10,7 +10,7 @@ from threading import Thread
 
 import pytest
 
-from pubsub_cli.checks.clock import SUSPICIOUS, TOLERATED, offset_of
+from pubsub_cli.clock import SUSPICIOUS, TOLERATED, offset_of
 from pubsub_client._endpoint import Endpoint
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from pubsub_cli.checks.authorization import GroupRolesHoldThePolicies
-from pubsub_cli.checks.check import Status
 from pubsub_cli.checks.context import Context
+from pubsub_cli.finding import Status
 from pubsub_client.outputs import Output
 from tests.integration.pubsub_cli.checks.conftest import Deployment, look
 

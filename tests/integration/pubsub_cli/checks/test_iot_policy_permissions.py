@@ -10,11 +10,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_cloud.faults import Fail
-from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.check import Finding, Status
+from pubsub_cli.aws import Aws
 from pubsub_cli.checks.iot_policy_permissions import PolicyAllows
 from pubsub_cli.checks.role_mapping import MappingGivesARole
 from pubsub_cli.checks.role_permissions import RoleAllows
+from pubsub_cli.finding import Finding, Status
 from tests.integration.pubsub_cli.checks.conftest import Deployment, document, look, mend
 
 SUB = "${cognito-identity.amazonaws.com:sub}"

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from pubsub_cli.checks.asked import IdToken, Whom
-from pubsub_cli.checks.check import Status
+from pubsub_cli.checks.options import IdToken, Whom
 from pubsub_cli.checks.role_mapping import MappingGivesARole
+from pubsub_cli.finding import Status
 from pubsub_client.outputs import Output
 from tests.integration.pubsub_cli.checks.conftest import Deployment, look, mend
 

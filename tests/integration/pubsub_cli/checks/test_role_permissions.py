@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from local_cloud.faults import Fail
-from pubsub_cli.checks.check import Finding, Status
 from pubsub_cli.checks.role_mapping import MappingGivesARole
 from pubsub_cli.checks.role_permissions import RoleAllows
+from pubsub_cli.finding import Finding, Status
 from tests.integration.pubsub_cli.checks.conftest import DATA_ACCESS, Deployment, document, look, mend
 
 ALLOW = {"Effect": "Allow", "Action": "iot:*", "Resource": "*"}

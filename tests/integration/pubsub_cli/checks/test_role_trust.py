@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from pubsub_cli.checks.check import Finding, Status
 from pubsub_cli.checks.role_mapping import MappingGivesARole
 from pubsub_cli.checks.role_trust import RoleTrustsThePool
+from pubsub_cli.finding import Finding, Status
 from tests.integration.pubsub_cli.checks.conftest import COGNITO, Deployment, look, mend
 
 ANOTHER = "us-east-1:99999999-8888-7777-6666-555555555555"

@@ -11,10 +11,11 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.model import OperationModel
 
-from pubsub_cli.checks.asked import GivenIds
-from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.check import Check, Finding
+from pubsub_cli.aws import Aws
+from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.options import DeploymentIds
+from pubsub_cli.finding import Finding
 from pubsub_client.outputs import Output
 
 Answer = Mapping[str, Any] | Callable[[dict[str, Any]], Mapping[str, Any]]
@@ -26,7 +27,7 @@ IDENTITY_POOL = f"{REGION}:00000000-0000-4000-8000-000000000000"
 CLIENT = "webclient"
 TRIGGER = "stack-trigger"
 OUTPUTS = {
-    **GivenIds(REGION, USER_POOL, IDENTITY_POOL, f"abc-ats.iot.{REGION}.amazonaws.com", "myIoTPolicy").outputs(),
+    **DeploymentIds(REGION, USER_POOL, IDENTITY_POOL, f"abc-ats.iot.{REGION}.amazonaws.com", "myIoTPolicy").outputs(),
     Output.USER_POOL_CLIENT_ID.value: CLIENT,
     Output.AUTH_ROLE_ARN.value: "arn:aws:iam::123456789012:role/AuthRole",
     Output.POST_AUTHENTICATION_FUNCTION_NAME.value: TRIGGER,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pubsub_cli.checks.amplify_packages import FrontEnd, major_of
-from pubsub_cli.checks.check import CouldNotRunError
+from pubsub_cli.errors import PreconditionError
 
 AUTH = "@aws-amplify/auth"
 CORE = "@aws-amplify/core"
@@ -217,10 +217,10 @@ def test_what_is_asked_for_and_not_installed_is_named(tmp_path: Path) -> None:
 def test_what_is_no_package_json_ends_the_run(tmp_path: Path, text: str) -> None:
     file = tmp_path / "package.json"
     file.write_text(text)
-    with pytest.raises(CouldNotRunError, match=r"--package-json: .*package\.json"):
+    with pytest.raises(PreconditionError, match=r"--package-json: .*package\.json"):
         FrontEnd.read(file)
 
 
 def test_a_missing_file_ends_the_run(tmp_path: Path) -> None:
-    with pytest.raises(CouldNotRunError, match=r"--package-json: .*missing\.json"):
+    with pytest.raises(PreconditionError, match=r"--package-json: .*missing\.json"):
         FrontEnd.read(tmp_path / "missing.json")

@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pubsub_cli.checks.app_clients import AppClientSignsIn
-from pubsub_cli.checks.asked import IdToken, Whom
-from pubsub_cli.checks.check import Check, Finding, Status
+from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.configuration import TokenIsGood
+from pubsub_cli.checks.options import IdToken, Whom
 from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens
 from pubsub_cli.checks.sign_in_flows import flows
+from pubsub_cli.finding import Finding, Status
 from pubsub_client.outputs import Output
 from tests.unit.pubsub_cli.checks.answers import (
     CLIENT,

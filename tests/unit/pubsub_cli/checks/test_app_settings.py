@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from pubsub_cli.aws import Aws
 from pubsub_cli.checks.app_settings import FiguresFit, PackagesMatch, TopicsAreUsable
-from pubsub_cli.checks.asked import App, GivenIds
-from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.check import Check, Finding, Status
+from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.options import App, DeploymentIds
+from pubsub_cli.finding import Finding, Status
 
-GIVEN = GivenIds("eu-west-1", "eu-west-1_pool", "eu-west-1:pool", "abc-ats.iot.eu-west-1.amazonaws.com")
+GIVEN = DeploymentIds("eu-west-1", "eu-west-1_pool", "eu-west-1:pool", "abc-ats.iot.eu-west-1.amazonaws.com")
 
 
 async def find(check: type[Check], app: App) -> Finding:

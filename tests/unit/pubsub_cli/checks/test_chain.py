@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from pubsub_cli.checks.check import Status
 from pubsub_cli.checks.concurrency import ENOUGH, ConcurrencySuffices
 from pubsub_cli.checks.log_groups import LogGroupsExist
 from pubsub_cli.checks.mac_key import MacKeyIsUsable
 from pubsub_cli.checks.sweep import SchedulesAreEnabled, StateMachinesAreActive
+from pubsub_cli.finding import Status
 from pubsub_client.outputs import Output
 from tests.unit.pubsub_cli.checks.answers import OUTPUTS, Answers, error, find, functions, template
 

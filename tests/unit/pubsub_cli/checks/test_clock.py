@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pubsub_cli.checks.clock import TOLERATED, Offset, offset_from
+from pubsub_cli.clock import TOLERATED, Offset, offset_from
 
 SERVED_AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -10,10 +10,11 @@ from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.check import CommandFailedError, Finding, failed
+from pubsub_cli.aws import Aws
 from pubsub_cli.checks.command import AwsCommand, PubSubCommand
 from pubsub_cli.checks.update import rewired, rewiring, update_of
+from pubsub_cli.errors import CommandFailedError
+from pubsub_cli.finding import Finding, failed
 
 ATTACH = AwsCommand("iot", "AttachPolicy", {"policyName": "myIoTPolicy", "target": "eu-west-1:1"}, safe=True)
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pubsub_cli.checks.check import Finding, Status
 from pubsub_cli.checks.endpoint import EndpointIsRight
+from pubsub_cli.finding import Finding, Status
 from pubsub_client.outputs import Output
 from tests.unit.pubsub_cli.checks.answers import OUTPUTS, Answers, error, find
 

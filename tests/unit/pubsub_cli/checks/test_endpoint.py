@@ -7,19 +7,20 @@ from datetime import timedelta
 
 import pytest
 
+from pubsub_cli.aws import Aws
 from pubsub_cli.checks import endpoint as checks
-from pubsub_cli.checks.asked import GivenIds
-from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.check import Check, Finding, Status
-from pubsub_cli.checks.clock import Offset
+from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.endpoint import ClockAgrees, EndpointIsRight
+from pubsub_cli.checks.options import DeploymentIds
+from pubsub_cli.clock import Offset
+from pubsub_cli.finding import Finding, Status
 
 HOST = "abc-ats.iot.eu-west-1.amazonaws.com"
 
 
 async def find(check: type[Check], endpoint: str = HOST, region: str = "eu-west-1") -> Finding:
-    given = GivenIds(region, f"{region}_pool", f"{region}:pool", endpoint)
+    given = DeploymentIds(region, f"{region}_pool", f"{region}:pool", endpoint)
     async with AsyncExitStack() as cleanup:
         context = Context(
             aws=Aws(region=region), stack="s", patience=0, cleanup=cleanup, given=given, as_operator=False

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from pubsub_cli.checks.check import Check, Finding, Status
+from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.functions import OtherFunctionsCanRun, SignInFunctionsCanRun
 from pubsub_cli.checks.self_attach_route import SelfAttachRouteWorks
 from pubsub_cli.checks.trigger import TriggerIsAsDeployed
+from pubsub_cli.finding import Finding, Status
 from pubsub_client.outputs import Output
 from tests.unit.pubsub_cli.checks.answers import OUTPUTS, Answers, error, find, functions, template
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pubsub_cli.checks.check import Finding, Status
 from pubsub_cli.checks.trigger import FunctionsMayAttach
+from pubsub_cli.finding import Finding, Status
 from tests.unit.pubsub_cli.checks.answers import Answers, find, functions, template
 
 ROLE = "arn:aws:iam::123456789012:role/Trigger"

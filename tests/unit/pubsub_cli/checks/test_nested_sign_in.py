@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from pubsub_cli.checks.app_clients import NestedSignInIsWired
-from pubsub_cli.checks.check import Finding, Status
 from pubsub_cli.checks.command import AwsCommand
+from pubsub_cli.finding import Finding, Status
 from tests.unit.pubsub_cli.checks.answers import (
     CLIENT,
     IDENTITY_POOL,

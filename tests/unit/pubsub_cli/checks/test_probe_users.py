@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
-from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.check import CouldNotRunError
+from pubsub_cli.aws import Aws
 from pubsub_cli.checks.marker import Marker
 from pubsub_cli.checks.probe_users import LeftOver, ProbeUsers, User
+from pubsub_cli.errors import PreconditionError
 from pubsub_client.outputs import Output
 
 _OUTPUTS: dict[str, str] = {Output.USER_POOL_ID: "eu-west-1_pool", Output.POLICY_NAME: "myIoTPolicy"}
@@ -127,7 +127,7 @@ class TestWhereAnEmailAddressIsTheNameToSignInBy:
 def test_nobody_can_be_made_where_users_sign_in_by_telephone_number(aws: Aws) -> None:
     with Stubber(aws.user_pools) as stubber:
         stubber.add_response("describe_user_pool", {"UserPool": {"UsernameAttributes": ["phone_number"]}})
-        with pytest.raises(CouldNotRunError, match="users of eu-west-1_pool sign in by telephone number alone"):
+        with pytest.raises(PreconditionError, match="users of eu-west-1_pool sign in by telephone number alone"):
             ProbeUsers(aws, _OUTPUTS).make()
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from pubsub_cli.checks import attachment_trace, sign_in
-from pubsub_cli.checks.asked import Whom
-from pubsub_cli.checks.check import Finding, Status
 from pubsub_cli.checks.marker import ATTRIBUTE, Marker
+from pubsub_cli.checks.options import Whom
 from pubsub_cli.checks.probe_users import User
 from pubsub_cli.checks.sign_in import RepeatSignInIsQuick
+from pubsub_cli.finding import Finding, Status
 from pubsub_client import CognitoSession
 from pubsub_client.outputs import Output
 from tests.unit.pubsub_cli.checks.answers import OUTPUTS, TRIGGER, Answers, error, find, functions, template

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pubsub_cli.checks.authorization import RoleHoldsThePolicies
-from pubsub_cli.checks.check import Check, Finding, Group, Status
+from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.role import look_at_role
+from pubsub_cli.finding import Finding, Status
 from tests.unit.pubsub_cli.checks.answers import Answers, error, find
 
 

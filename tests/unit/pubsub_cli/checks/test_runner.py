@@ -13,20 +13,12 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
-from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.check import (
-    Check,
-    CouldNotRunError,
-    Finding,
-    Group,
-    Status,
-    failed,
-    needless,
-    passed,
-    warning,
-)
+from pubsub_cli.aws import Aws
+from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.runner import Result, run_checks
+from pubsub_cli.errors import PreconditionError
+from pubsub_cli.finding import Finding, Status, failed, needless, passed, warning
 from pubsub_client.exceptions import SignInError
 
 
@@ -120,21 +112,21 @@ async def test_whatever_else_goes_wrong_in_a_check_is_a_failure_in_its_words(err
 
 
 async def test_without_credentials_the_run_cannot_go_on() -> None:
-    with pytest.raises(CouldNotRunError, match="Unable to locate credentials: give credentials"):
+    with pytest.raises(PreconditionError, match="Unable to locate credentials: give credentials"):
         await _run(_check("PS901", NoCredentialsError()))
-    with pytest.raises(CouldNotRunError, match="Error when retrieving credentials from custom-process"):
+    with pytest.raises(PreconditionError, match="Error when retrieving credentials from custom-process"):
         await _run(_check("PS901", CredentialRetrievalError(provider="custom-process", error_msg="no")))
 
 
 async def test_an_expired_sso_session_names_the_command_that_renews_it() -> None:
-    with pytest.raises(CouldNotRunError, match=r"aws sso login --profile production --region eu-west-1$"):
+    with pytest.raises(PreconditionError, match=r"aws sso login --profile production --region eu-west-1$"):
         await _run(_check("PS901", UnauthorizedSSOTokenError()), profile="production")
 
 
 @pytest.mark.parametrize("code", ["ExpiredToken", "InvalidClientTokenId", "UnrecognizedClientException"])
 async def test_refused_credentials_end_the_run(code: str) -> None:
     error = ClientError({"Error": {"Code": code, "Message": "no"}}, "DescribeStacks")
-    with pytest.raises(CouldNotRunError, match=f"not accepted: DescribeStacks answered {code}"):
+    with pytest.raises(PreconditionError, match=f"not accepted: DescribeStacks answered {code}"):
         await _run(_check("PS901", error))
 
 
@@ -147,7 +139,7 @@ async def test_refused_credentials_end_the_run(code: str) -> None:
 )
 async def test_a_clock_that_is_off_ends_the_run_with_the_command_that_sets_it(message: str) -> None:
     error = ClientError({"Error": {"Code": "SignatureDoesNotMatch", "Message": message}}, "DescribeStacks")
-    with pytest.raises(CouldNotRunError, match=r"this machine's clock is off, set it: .*DescribeStacks answered"):
+    with pytest.raises(PreconditionError, match=r"this machine's clock is off, set it: .*DescribeStacks answered"):
         await _run(_check("PS901", error))
 
 

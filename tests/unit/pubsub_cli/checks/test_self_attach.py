@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pubsub_cli.checks import self_attach
-from pubsub_cli.checks.check import Status
 from pubsub_cli.checks.self_attach import UnsignedSelfAttachIsRefused
+from pubsub_cli.finding import Status
 from pubsub_client.outputs import Output
 from tests.unit.pubsub_cli.checks.answers import OUTPUTS, Answers, find
 

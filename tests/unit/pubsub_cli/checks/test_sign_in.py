@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pubsub_cli.checks.asked import Whom
-from pubsub_cli.checks.check import Finding, Status
+from pubsub_cli.checks.options import Whom
 from pubsub_cli.checks.sign_in import UserSignsIn
+from pubsub_cli.finding import Finding, Status
 from pubsub_client import CognitoSession
 from pubsub_client.exceptions import SignInError
 from tests.unit.pubsub_cli.checks.answers import Answers, find

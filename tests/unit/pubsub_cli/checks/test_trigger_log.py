@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pubsub_cli.checks.check import Status
 from pubsub_cli.checks.trigger_log import TriggerWorks
+from pubsub_cli.finding import Status
 from tests.unit.pubsub_cli.checks.answers import TRIGGER, Answers, error, find
 
 FUNCTION = {"FunctionName": TRIGGER, "Role": "arn:aws:iam::123456789012:role/R", "LoggingConfig": {"LogGroup": "/log"}}

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pubsub_client import cli
+import tools.__main__
+from pubsub_cli import commands
 
 _KEYS = "aws_access_key_id = test\naws_secret_access_key = test\n"
 _ROLE = "role_arn = arn:aws:iam::111122223333:role/a\n"
@@ -49,7 +50,7 @@ def configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def _run(command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     """Run a program in this process; return its exit code and what it says on standard error."""
     program, *arguments = command
-    main: Callable[[], object] = cli.main if program == "pubsub" else deployment.__main__.main
+    main: Callable[[], object] = commands.main if program == "pubsub" else tools.__main__.main
     monkeypatch.setattr(sys, "argv", [program, *arguments])
     for name in ("stdout", "stderr"):
         monkeypatch.setattr(sys, name, getattr(sys, name))  # the program wraps them

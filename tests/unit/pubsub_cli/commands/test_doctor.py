@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pubsub_cli.checks.check import CouldNotRunError
 from pubsub_cli.commands import app
-from tests.unit.pubsub_cli.checks.test_asked import token
+from pubsub_cli.errors import PreconditionError
+from tests.unit.pubsub_cli.checks.test_options import token
 
 _BY_HAND = ["--user-pool-id", "p", "--identity-pool-id", "i", "--endpoint", "e-ats.iot.eu-west-1.amazonaws.com"]
 
@@ -50,13 +50,13 @@ def test_wrong_usage_is_2_and_names_the_option(arguments: list[str], told: str) 
 
 def test_without_credentials_it_says_what_the_front_ends_user_can_give() -> None:
     done = CliRunner().invoke(app, ["doctor"])
-    assert isinstance(done.exception, CouldNotRunError)
+    assert isinstance(done.exception, PreconditionError)
     assert "--id-token, --identity-pool-id, --endpoint and --region" in str(done.exception)
 
 
 def test_without_credentials_and_token_ids_are_not_enough() -> None:
     done = CliRunner().invoke(app, ["doctor", "--region", "eu-west-1", *_BY_HAND])
-    assert isinstance(done.exception, CouldNotRunError)
+    assert isinstance(done.exception, PreconditionError)
     assert "--id-token" in str(done.exception)
 
 
@@ -75,13 +75,13 @@ def test_ids_given_by_hand_are_complete_or_refused(tmp_path: Path, monkeypatch: 
 
 def test_what_would_ask_needs_yes_where_nobody_is_there() -> None:
     done = CliRunner().invoke(app, ["doctor", "--fix"])
-    assert isinstance(done.exception, CouldNotRunError)
+    assert isinstance(done.exception, PreconditionError)
     assert "give --yes" in str(done.exception)
 
 
 def test_a_file_without_an_id_token_is_refused(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["doctor", "--id-token", str(tmp_path / "none")])
-    assert isinstance(done.exception, CouldNotRunError)
+    assert isinstance(done.exception, PreconditionError)
     assert "cannot be read" in str(done.exception)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pubsub_client import cli
+from pubsub_cli import commands
 
 
 @pytest.mark.parametrize("contents", [None, "{"])
@@ -17,7 +17,7 @@ def test_a_file_that_is_no_package_json_is_refused_before_anything_is_asked(
         file.write_text(contents)
     monkeypatch.setattr(sys, "argv", ["pubsub", "doctor", "--package-json", str(file)])
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        commands.main()
     told = capsys.readouterr().err
     assert ended.value.code == 2
     assert told.startswith(f"pubsub: --package-json: {file} cannot be read as JSON: ")

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from pubsub_cli.checks.aws import Aws
+from pubsub_cli.aws import Aws
 from pubsub_cli.checks.catalogue import CHECKS
-from pubsub_cli.checks.check import CommandFailedError, Finding, Status, failed, needless, passed, skipped
 from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.runner import Result
 from pubsub_cli.commands.checking import Checking, Run
 from pubsub_cli.commands.fixing import Fixing, Outcome
+from pubsub_cli.errors import CommandFailedError
+from pubsub_cli.finding import Finding, Status, failed, needless, passed, skipped
 
 _IDENTITY_ID = "eu-west-1:01234567-89ab-cdef-0123-456789abcdef"
 _BOUNDARY = AwsCommand(

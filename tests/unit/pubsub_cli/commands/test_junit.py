@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
-from pubsub_cli.checks.check import Finding, Status, failed, passed, skipped
 from pubsub_cli.checks.identity import IdentityIsGiven, PolicyIsAttached
 from pubsub_cli.checks.runner import Result
 from pubsub_cli.checks.sign_in import RepeatSignInIsQuick, UserSignsIn
 from pubsub_cli.commands.junit import as_junit
+from pubsub_cli.finding import Finding, Status, failed, passed, skipped
 
 _RESULTS = [
     Result(UserSignsIn, passed("1.0 s"), 1.0),

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pubsub_cli.checks.check import CouldNotRunError
 from pubsub_cli.commands import app
+from pubsub_cli.errors import PreconditionError
 
 
 @pytest.mark.parametrize(
@@ -60,5 +60,5 @@ def test_what_is_no_json_on_standard_input_is_refused_with_the_reason(given: byt
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["publish", "--topic", "t", "--bytes-from", str(tmp_path / "none")])
-    assert isinstance(done.exception, CouldNotRunError)
+    assert isinstance(done.exception, PreconditionError)
     assert str(done.exception) == f"--bytes-from: {tmp_path / 'none'} cannot be read: No such file or directory"

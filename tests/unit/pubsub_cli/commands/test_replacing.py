@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pubsub_cli.checks.check import CouldNotRunError
 from pubsub_cli.commands.replacing import replace_file
+from pubsub_cli.errors import PreconditionError
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_nothing_is_left_of_a_failure(tmp_path: Path, monkeypatch: pytest.Monkey
     file = tmp_path / "outputs.json"
     file.write_text("old")
     monkeypatch.setattr("pathlib.Path.replace", full)
-    with pytest.raises(CouldNotRunError, match=r"--file: .*outputs.json cannot be written: No space left on device"):
+    with pytest.raises(PreconditionError, match=r"--file: .*outputs.json cannot be written: No space left on device"):
         replace_file("--file", file, "new")
     assert [each.name for each in tmp_path.iterdir()] == ["outputs.json"]
     assert file.read_text() == "old"
@@ -80,7 +80,7 @@ def test_a_file_that_cannot_be_replaced_is_written_to(
     replace_file("--junit", file, "new")
     assert file.read_text() == "new"
     assert [each.name for each in tmp_path.iterdir()] == ["results.xml"]
-    with pytest.raises(CouldNotRunError, match=r"another.xml cannot be written"):
+    with pytest.raises(PreconditionError, match=r"another.xml cannot be written"):
         replace_file("--junit", tmp_path / "another.xml", "new")
 
 

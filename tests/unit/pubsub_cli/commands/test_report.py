@@ -6,7 +6,6 @@ import json
 import pytest
 from rich.console import Console
 
-from pubsub_cli.checks.check import Finding, Status, failed, passed, skipped, warning
 from pubsub_cli.checks.identity import IdentityIsGiven, PolicyIsAttached
 from pubsub_cli.checks.runner import Result
 from pubsub_cli.checks.sign_in import UserSignsIn
@@ -14,6 +13,7 @@ from pubsub_cli.commands.exit_code import ExitCode
 from pubsub_cli.commands.options import stack_name
 from pubsub_cli.commands.report import Progress, as_json, exit_code
 from pubsub_cli.commands.told import redacted
+from pubsub_cli.finding import Finding, Status, failed, passed, skipped, warning
 
 _IDENTITY_ID = "us-gov-west-1:1a2b3c4d-1a2b-1a2b-1a2b-1a2b3c4d5e6f"
 _FAILED = failed(f"{_IDENTITY_ID} is not attached.", resource=_IDENTITY_ID, fix="first\nsecond")

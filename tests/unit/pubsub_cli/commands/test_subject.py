@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
-from pubsub_cli.checks.check import CouldNotRunError
 from pubsub_cli.commands import app
 from pubsub_cli.commands.subject import read_id_token
+from pubsub_cli.errors import PreconditionError
 
 _IDENTITY_ID = "us-east-1:00000000-0000-0000-0000-000000000000"
 
@@ -32,5 +32,5 @@ def test_wrong_usage_is_2_and_names_the_option(command: str, arguments: tuple[st
 
 
 def test_file_of_the_id_token_that_cannot_be_read_is_named() -> None:
-    with pytest.raises(CouldNotRunError, match=r"^--id-token: /no/such/file cannot be read: "):
+    with pytest.raises(PreconditionError, match=r"^--id-token: /no/such/file cannot be read: "):
         read_id_token("/no/such/file")

@@ -4,13 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from pubsub_cli.checks.check import CouldNotRunError
+from pubsub_cli.errors import PreconditionError
 from pubsub_client._id_token import id_token_claims
 from pubsub_client.outputs import Output
+
+
+class Requirement(StrEnum):
+    """What a check needs and not every run has; the value says what is to be given."""
+
+    OPERATOR = "an operator's AWS credentials"
+    STACK = "a stack of this toolkit, not ids given by hand"
+    IDENTITY = "somebody to ask about: --user, --identity-id or --id-token"
+    USER = "the name of a user: --user or --id-token"
+    TOKEN = "an ID token: --id-token, or --user with --password-stdin"  # noqa: S105 - no token
+    PASSWORD = "a user's password: --user with --password-stdin"  # noqa: S105 - no password
+    PROBE = "users of its own, and none may be made"
+    TRIES = "to try what must be refused"
+    GIVEN_TOKEN = "--id-token"  # noqa: S105 - no token
+    CLIENT_ID = "--client-id"
+    PACKAGE_JSON = "--package-json"
+    FIGURES = "--keep-alive, --payload-bytes or --subscriptions"
 
 
 @dataclass(frozen=True)
@@ -30,16 +48,16 @@ class IdToken:
         """Read a token.
 
         Raises:
-            CouldNotRunError: it is no ID token of a Cognito user pool.
+            PreconditionError: it is no ID token of a Cognito user pool.
         """
         try:
             claims = id_token_claims(text)
             use = claims["token_use"]
             _ = claims["iss"].rpartition("/"), claims["aud"], int(claims["exp"]), claims["cognito:username"]
         except (ValueError, LookupError, AttributeError, TypeError):
-            raise CouldNotRunError("--id-token: this is no ID token of a Cognito user pool") from None
+            raise PreconditionError("--id-token: this is no ID token of a Cognito user pool") from None
         if use != "id":
-            raise CouldNotRunError(f"--id-token: this is an {use} token: give the ID token")
+            raise PreconditionError(f"--id-token: this is an {use} token: give the ID token")
         return cls(text, claims)
 
     @property
@@ -112,7 +130,7 @@ class App:
 
 
 @dataclass(frozen=True)
-class GivenIds:
+class DeploymentIds:
     """A deployment that Amplify or somebody's hands have made, by its ids."""
 
     region: str

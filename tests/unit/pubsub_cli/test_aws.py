@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from pubsub_cli.checks.aws import Aws
+from pubsub_cli.aws import Aws
 from pubsub_client._sdk_session import sdk_session
 
 _ELSEWHERE = "http://127.0.0.1:4566"

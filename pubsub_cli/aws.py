@@ -17,8 +17,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 from botocore.model import OperationModel
 
-from pubsub_cli.checks.check import CouldNotRunError
-from pubsub_cli.checks.unknown_members import merge_unknown
+from pubsub_cli.errors import PreconditionError
+from pubsub_cli.unknown_members import merge_unknown
 from pubsub_client._sdk_session import region_of_environment, sdk_session
 
 if TYPE_CHECKING:
@@ -74,13 +74,13 @@ class Aws:
         endpoint_url: where every service answers; None is AWS itself, or ``AWS_ENDPOINT_URL``.
 
     Raises:
-        CouldNotRunError: the endpoint is no URL.
+        PreconditionError: the endpoint is no URL.
         botocore.exceptions.ProfileNotFound: there is no such profile.
     """
 
     def __init__(self, profile: str | None = None, region: str | None = None, endpoint_url: str | None = None) -> None:
         if endpoint_url is not None and not endpoint_url.startswith(("http://", "https://")):
-            raise CouldNotRunError(f"--endpoint-url: {endpoint_url!r} given; allowed: http://... or https://...")
+            raise PreconditionError(f"--endpoint-url: {endpoint_url!r} given; allowed: http://... or https://...")
         named = region or _region_unknown_to_boto3()
         self.cli_options = "".join(
             f" --{name} {shlex.quote(value)}"

@@ -18,9 +18,10 @@ from botocore.exceptions import (
     UnknownCredentialError,
 )
 
-from pubsub_cli.checks.aws import Aws
-from pubsub_cli.checks.check import CouldNotRunError, Finding, Status, failed
-from pubsub_cli.checks.clock import set_clock_command
+from pubsub_cli.aws import Aws
+from pubsub_cli.clock import set_clock_command
+from pubsub_cli.errors import PreconditionError
+from pubsub_cli.finding import Finding, Status, failed
 from pubsub_client._sdk_credentials import SSO_ENDED, sso_login_advice
 from pubsub_client._sdk_session import UnusableConfigurationError
 
@@ -70,17 +71,17 @@ def explain(error: Exception, aws: Aws, subject: str) -> Finding:
         subject: the resource to name where the error names none.
 
     Raises:
-        CouldNotRunError: no credentials, none that AWS accepts, an unusable AWS configuration, no region, or a clock
+        PreconditionError: no credentials, none that AWS accepts, an unusable AWS configuration, no region, or a clock
             that is off: nothing else will do better.
     """
     if isinstance(error, _NO_CREDENTIALS):
-        raise CouldNotRunError(f"{error}: give credentials by --profile or the environment") from error
+        raise PreconditionError(f"{error}: give credentials by --profile or the environment") from error
     if isinstance(error, SSO_ENDED):
-        raise CouldNotRunError(sso_login_advice(error, aws.cli_options)) from error
+        raise PreconditionError(sso_login_advice(error, aws.cli_options)) from error
     if isinstance(error, NoRegionError):
-        raise CouldNotRunError("no region: give --region or AWS_REGION") from error
+        raise PreconditionError("no region: give --region or AWS_REGION") from error
     if isinstance(error, _MISCONFIGURED) or _names_a_file(error):
-        raise CouldNotRunError(f"the AWS configuration cannot be used: {error}") from error
+        raise PreconditionError(f"the AWS configuration cannot be used: {error}") from error
     if isinstance(error, ClientError):
         return _from_aws(error)
     cause = f"{type(error).__name__}: {error}"
@@ -97,9 +98,9 @@ def _from_aws(error: ClientError) -> Finding:
     message = error.response["Error"].get("Message", "")
     cause = f"{error.operation_name} answered {code}: {message}"
     if any(words in message for words in _CLOCK_IS_OFF):
-        raise CouldNotRunError(f"this machine's clock is off, set it: {set_clock_command()} ({cause})") from error
+        raise PreconditionError(f"this machine's clock is off, set it: {set_clock_command()} ({cause})") from error
     if code in _CREDENTIALS_REFUSED:
-        raise CouldNotRunError(f"the AWS credentials are not accepted: {cause}") from error
+        raise PreconditionError(f"the AWS credentials are not accepted: {cause}") from error
     if code in _THROTTLED or "Throttl" in code:
         return Finding(Status.UNKNOWN, cause=cause, resource=error.operation_name, fix="Run it again in a while.")
     if code in _NOT_PERMITTED:
