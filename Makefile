@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh machine with python3 and make:
-#   make smoke   deploy onto the embedded cloud with the real CDK CLI, prove it end to end, take it down
+#   make smoke   deploy onto the local cloud with the real CDK CLI, prove it end to end, take it down
 #   make test    all tests
 # `make help` lists the rest.
 
@@ -68,7 +68,7 @@ $(WEB_DONE): $(WEB)/package-lock.json | $(SETUP_DONE)
 	@cd $(WEB) && npm ci --loglevel=error --prefer-offline >/dev/null
 	@touch $@
 
-smoke: setup ## deploy onto a fresh embedded cloud, run the smoke test, destroy
+smoke: setup ## deploy onto a fresh local cloud, run the smoke test, destroy
 	@$(BIN)/python -m local_cloud rehearse
 
 test: $(DEV_DONE) $(WEB_DONE) ## all tests: unit, integration (local cloud), e2e (deployed on it), browser; SEED= repeats an order
@@ -83,7 +83,7 @@ test-pythons: $(DEV_DONE) ## the unit tests on each other Python of 3.11, 3.12 a
 coverage: $(DEV_DONE) $(WEB_DONE) ## branch coverage by all tests and the processes they start; TESTS= for a part
 	@.ci/coverage $(PYTEST_OPTIONS) $(TESTS)
 
-local: setup ## embedded cloud in the background, deployed; writes .local/env and .local/outputs.json
+local: setup ## local cloud in the background, deployed; writes .local/env and .local/outputs.json
 	@$(BIN)/python -m local_cloud deploy $(if $(PORT),--port $(PORT))
 
 local-down: setup ## end what `make local` started
@@ -131,6 +131,6 @@ lock: $(SETUP_DONE) ## write requirements.txt and requirements-dev.txt from thei
 	@$(LOCK) requirements.in --output-file requirements.txt
 	@$(LOCK) requirements-dev.in --constraint requirements.txt --output-file requirements-dev.txt
 
-clean: ## remove what setup and the embedded cloud have made
+clean: ## remove what setup and the local cloud have made
 	@[ ! -f .local/cloud.json ] || $(BIN)/python -m local_cloud down
 	rm -rf $(VENV) node_modules $(WEB)/node_modules $(WEB)/dist .local cdk.out

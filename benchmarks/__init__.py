@@ -1,1 +1,1 @@
-"""Benchmarks on the embedded cloud: ratios side by side, and a storm of sign-ins. The product never imports this."""
+"""Benchmarks on the local cloud: ratios side by side, and a storm of sign-ins. The product never imports this."""

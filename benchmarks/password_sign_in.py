@@ -18,7 +18,7 @@ from botocore.config import Config
 from local_cloud.environment import CREDENTIALS
 from local_cloud.process import LocalCloud
 
-_PASSWORD = "Sup3r-secret-passw0rd!"  # noqa: S105 - of users that live as long as one embedded cloud
+_PASSWORD = "Sup3r-secret-passw0rd!"  # noqa: S105 - of users that live as long as one local cloud
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def password_sign_in(cloud: LocalCloud, user_pool_id: str, *, connections: int =
     """Add an app client for the password flow to a user pool; it goes with the block.
 
     Args:
-        cloud: the embedded cloud with the pool.
+        cloud: the local cloud with the pool.
         user_pool_id: the pool.
         connections: how many threads sign in at once.
     """

@@ -22,7 +22,7 @@ if not console.is_terminal:
 
 
 def empty_directory(name: str) -> Path:
-    """Return a directory for the logs of a benchmark's embedded cloud; those of its last run are gone."""
+    """Return a directory for the logs of a benchmark's local cloud; those of its last run are gone."""
     directory = _RESULTS / name
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)

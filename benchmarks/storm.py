@@ -1,6 +1,6 @@
 """A storm: new users sign in faster than AttachPolicy allows: ``python -m benchmarks.storm``.
 
-The rate is a throttle in the embedded cloud, so what it refuses is refused as AWS refuses it.
+The rate is a throttle in the local cloud, so what it refuses is refused as AWS refuses it.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Storm:
 def attach_per_second(rate: int) -> dict[str, int]:
     """Return the setting ``attachPerSecond`` for an account with this rate, 3 at least; that of 15 is the default."""
     sign_in, sweep = rate // 3, max(1, rate // 7)
-    return {"signIn": sign_in, "worker": rate - sign_in - sweep, "sweep": sweep}
+    return {"signIn": sign_in, "retry": rate - sign_in - sweep, "sweep": sweep}
 
 
 def storm(
@@ -94,7 +94,7 @@ def storm(
     """Let new users sign in, as fast as this machine can, and wait until all are attached.
 
     Args:
-        cloud: an embedded cloud with the stack deployed, on which nobody else signs in meanwhile.
+        cloud: an local cloud with the stack deployed, on which nobody else signs in meanwhile.
         outputs: the stack's outputs.
         users: how many.
         rate: AttachPolicy calls a second that pass; the stack's ``attachPerSecond`` should add up to it.

@@ -1,6 +1,6 @@
 """The deployed sweep against its simulation, on which docs/scale.md rests: ``python -m benchmarks.sweep``.
 
-Each case is a fresh embedded cloud with the deployed stack and so many identities that lack the policy. The simulation
+Each case is a fresh local cloud with the deployed stack and so many identities that lack the policy. The simulation
 is given how long an empty sweep takes there, and how long calls take during the sweep, and must foretell its duration.
 """
 
@@ -35,7 +35,7 @@ _WITHIN = 0.10
 _HELD = 0.95
 _PROBE_EVERY_SECONDS = 0.2
 _POLL_SECONDS = 0.05
-# Faster than any embedded cloud: memory does not depend on the pace.
+# Faster than any local cloud: memory does not depend on the pace.
 _UNPACED = "10000"
 _FOLDER = Path(__file__).parent
 
@@ -145,7 +145,7 @@ def _sweep(steps: Steps, directory: Path, case: Case) -> Swept:
     """Deploy, seed, sweep and simulate."""
     steps.title(str(case))
     # The looks have the worker's part too.
-    settings = {"attachPerSecond": {"signIn": 1, "worker": 1, "sweep": case.rate}}
+    settings = {"attachPerSecond": {"signIn": 1, "retry": 1, "sweep": case.rate}}
     with LocalCloud.start(log_file=directory / "cloud.log") as cloud:
         cdk = CdkApp(cloud, directory, settings=settings)
         steps.run("cdk bootstrap", cdk.bootstrap)

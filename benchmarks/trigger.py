@@ -1,4 +1,4 @@
-"""The two triggers that are measured against each other, each on a user pool of its own in the same embedded cloud."""
+"""The two triggers that are measured against each other, each on a user pool of its own in the same local cloud."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def deployed(cloud: LocalCloud, directory: Path, *, naive: bool) -> Iterator[Tri
     """Deploy the stack as an environment of its own; the naive trigger takes the place of ours in one of them.
 
     Args:
-        cloud: an embedded cloud that is bootstrapped.
+        cloud: an local cloud that is bootstrapped.
         directory: where the commands and the code leave their files.
         naive: which trigger.
     """

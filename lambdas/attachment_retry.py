@@ -75,7 +75,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
             again.append(record)
         report(
             outcome,
-            way="retry",
+            source="retry",
             stack=_STACK,
             request_id=context.aws_request_id,
             seconds=time.monotonic() - started,

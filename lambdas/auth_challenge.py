@@ -1,4 +1,4 @@
-"""The three challenge triggers of the nested sign-in: define, create and verify.
+"""The three challenge triggers of the internal sign-in: define, create and verify.
 
 They serve the whole user pool, so they fail closed: tokens are issued only on the internal app client, only for exactly
 one challenge, only when its answer is the MAC that the PostAuthentication trigger alone can make.

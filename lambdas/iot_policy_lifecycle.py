@@ -44,7 +44,7 @@ _PASSING = (
     _iot.exceptions.ThrottlingException,
 )
 _POLICY_NAME = os.environ["POLICY_NAME"]
-_MACHINE_ARN = os.environ["LEAVE_STATE_MACHINE_ARN"]
+_MACHINE_ARN = os.environ["DETACH_ALL_STATE_MACHINE_ARN"]
 _FITTING_RENAME = int(os.environ["FITTING_RENAME"])
 _COUNT_SECONDS = 30.0
 # An execution that detaches few identities takes about a second, and the framework calls again after five.

@@ -72,7 +72,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
             raise
         state = step.failed(cause(error), leaving.as_progress())
     counts = {"found": leaving.found, "attached": leaving.attached, "detached": leaving.detached}
-    line = {"Stack": _STACK, "Way": "leave", "requestId": context.aws_request_id, **counts, "next": state["next"]}
+    line = {"Stack": _STACK, "Source": "leave", "requestId": context.aws_request_id, **counts, "next": state["next"]}
     print(json.dumps(line | {"reason": state.get("cause")}), flush=True)
     return state
 

@@ -17,11 +17,11 @@ from attachment.errors import (
     AttachingIsOffError,
     CannotSignInError,
     FederatedUserError,
-    NestedSignInLoopError,
+    InternalSignInLoopError,
     OnlyByThemselvesError,
 )
+from attachment.internal_sign_in import NESTED
 from attachment.marker import Marker
-from attachment.nested_sign_in import NESTED
 from attachment.owed import Owed
 from attachment.report import cause, report
 
@@ -82,7 +82,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         outcome, reason = "Failed", cause(error)
     report(
         outcome,
-        way="sign-in",
+        source="sign-in",
         stack=_STACK,
         request_id=getattr(context, "aws_request_id", ""),
         seconds=time.monotonic() - started,
@@ -111,7 +111,7 @@ def _settle(event: dict[str, Any], started: float) -> tuple[str, str | None]:
     give_up_at = started + _BUDGET_SECONDS
     try:
         not_marked = _attaching.run(lambda chain: _attach(chain, owed, client_id), give_up_at - time.monotonic())
-    except (OnlyByThemselvesError, NestedSignInLoopError, AttachingIsOffError, CannotSignInError) as error:
+    except (OnlyByThemselvesError, InternalSignInLoopError, AttachingIsOffError, CannotSignInError) as error:
         return "Skipped", cause(error)
     except Exception as error:  # noqa: BLE001 - whatever it was, the attachment is owed
         try:

@@ -87,7 +87,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         answer, reason = _LATER if passes(error) else _permanent(request_id), cause(error)
     report(
         outcome,
-        way="self-attach",
+        source="self-attach",
         stack=_STACK,
         request_id=request_id,
         seconds=time.monotonic() - started,

@@ -88,7 +88,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         state = step.failed(reason, sweep.as_progress())
     report_counts(
         {outcome: max(0, count - before[outcome]) for outcome, count in _counts(sweep).items()},
-        way="sweep",
+        source="sweep",
         stack=_STACK,
         request_id=context.aws_request_id,
         seconds=time.monotonic() - started,

@@ -1,1 +1,1 @@
-"""The embedded cloud: ministack in our own process, with the AWS behaviours that it lacks."""
+"""The local cloud: ministack in our own process, with the AWS behaviours that it lacks."""

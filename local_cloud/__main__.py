@@ -1,4 +1,4 @@
-"""``python -m local_cloud``: the embedded cloud from the command line."""
+"""``python -m local_cloud``: the local cloud from the command line."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def up(port: Port = None, region: Region = DEFAULT_REGION, state_dir: StateDirec
             raise LocalCloudError(
                 f"a cloud of {state_dir} runs on port {cloud.port} in {cloud.region} already: end it with `down` first"
             )
-    print(f"the embedded cloud {told}: {cloud.endpoint_url}   (. {state_dir}/env makes it yours)")
+    print(f"the local cloud {told}: {cloud.endpoint_url}   (. {state_dir}/env makes it yours)")
 
 
 @app.command()
@@ -50,7 +50,7 @@ def down(state_dir: StateDirectory = DEFAULT_STATE) -> None:
     if cloud is not None:
         cloud.end()
     state.forget()
-    print("the embedded cloud has ended" if cloud else "no embedded cloud runs")
+    print("the local cloud has ended" if cloud else "no local cloud runs")
 
 
 @app.command()
@@ -58,7 +58,7 @@ def status(state_dir: StateDirectory = DEFAULT_STATE) -> None:
     """Tell whether the cloud runs; exit code 1 if not."""
     cloud = State(state_dir).running()
     if cloud is None:
-        print("no embedded cloud runs")
+        print("no local cloud runs")
         raise typer.Exit(1)
     print(f"{cloud.endpoint_url}  region {cloud.region}  process {cloud.pid}")
 

@@ -1,4 +1,4 @@
-"""Asks an embedded cloud at its own addresses, those below ``/_local_cloud``."""
+"""Asks an local cloud at its own addresses, those below ``/_local_cloud``."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def ask(
 
     Raises:
         OSError: nothing answers there.
-        ValueError: what answers is not an embedded cloud.
+        ValueError: what answers is not an local cloud.
         refusal_error: the cloud refuses; the message is its own.
     """
     body = None if document is None else json.dumps(document).encode()
-    request = urllib.request.Request(url, body, method=method)  # noqa: S310 - the address of an embedded cloud
+    request = urllib.request.Request(url, body, method=method)  # noqa: S310 - the address of an local cloud
     try:
         with _DIRECT.open(request, timeout=seconds) as answer:
             return json.load(answer)

@@ -1,4 +1,4 @@
-"""This repository's CDK app on an embedded cloud, driven by the real CDK CLI."""
+"""This repository's CDK app on an local cloud, driven by the real CDK CLI."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class CdkApp:
     """The app and where its commands leave what they write.
 
     Args:
-        cloud: the embedded cloud to deploy to.
+        cloud: the local cloud to deploy to.
         directory: holds the cloud assembly, the outputs and a log for each command.
         context: CDK context, such as ``{"environment": "prod"}``.
         settings: the section ``amplify-pubsub`` instead of the repository's; None takes that of its cdk.json.

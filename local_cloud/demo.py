@@ -1,4 +1,4 @@
-"""The Amplify web example on an embedded cloud: two users, its outputs file, and a server for a browser to open."""
+"""The Amplify web example on an local cloud: two users, its outputs file, and a server for a browser to open."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def run_demo(app: CdkApp, port: int | None) -> None:
     try:
         with _web_server(steps, choose_port(port), app.directory / "demo.log") as (server, address):
             print(f"sign in as {' or '.join(USERS)}, password {PASSWORD}; a second user needs a private window")
-            print("Ctrl-C ends the web server; the embedded cloud goes on until `make local-down`")
+            print("Ctrl-C ends the web server; the local cloud goes on until `make local-down`")
             print(f"the demo runs: {address}", flush=True)
             server.wait()
     except KeyboardInterrupt:

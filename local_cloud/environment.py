@@ -1,4 +1,4 @@
-"""The environment variables of an embedded cloud's clients, which can reach nothing else."""
+"""The environment variables of an local cloud's clients, which can reach nothing else."""
 
 from __future__ import annotations
 

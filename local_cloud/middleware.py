@@ -1,4 +1,4 @@
-"""What stands in front of ministack: the embedded cloud's own addresses."""
+"""What stands in front of ministack: the local cloud's own addresses."""
 
 from __future__ import annotations
 

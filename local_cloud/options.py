@@ -24,5 +24,5 @@ def running(state_dir: Path) -> LocalCloud:
     """
     cloud = State(state_dir).running()
     if cloud is None:
-        raise LocalCloudError("no embedded cloud runs: start one with `up`")
+        raise LocalCloudError("no local cloud runs: start one with `up`")
     return cloud

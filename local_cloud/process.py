@@ -1,4 +1,4 @@
-"""Starts, finds and ends an embedded cloud, and says how its clients reach it and nothing else."""
+"""Starts, finds and ends an local cloud, and says how its clients reach it and nothing else."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 
 
 class LocalCloudError(Exception):
-    """The embedded cloud cannot be started, found or ended; the message says why and what to do."""
+    """The local cloud cannot be started, found or ended; the message says why and what to do."""
 
 
 @dataclass
 class LocalCloud:
-    """A running embedded cloud. Used as a context manager it ends with the block."""
+    """A running local cloud. Used as a context manager it ends with the block."""
 
     port: int
     pid: int
@@ -323,7 +323,7 @@ class LocalCloud:
             if self._has_ended():
                 return
             time.sleep(0.05)
-        raise LocalCloudError(f"process {self.pid} of the embedded cloud does not end: kill -9 {self.pid}")
+        raise LocalCloudError(f"process {self.pid} of the local cloud does not end: kill -9 {self.pid}")
 
     def __enter__(self) -> Self:
         return self
@@ -350,7 +350,7 @@ class LocalCloud:
         else:
             self.end()
         told = f"; its log is {log_file}" if log_file else ""
-        raise LocalCloudError(f"the embedded cloud did not start on port {self.port}{told}")
+        raise LocalCloudError(f"the local cloud did not start on port {self.port}{told}")
 
 
 def listen(port: int | None) -> socket.socket:

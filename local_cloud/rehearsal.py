@@ -65,7 +65,7 @@ def rehearse_deployment(port: int | None, region: str) -> int:
     begun = time.monotonic()
     logs = Path(tempfile.mkdtemp(prefix="pubsub-rehearsal-"))
     steps = Steps()
-    steps.title("embedded cloud")
+    steps.title("local cloud")
     try:
         exit_code, last_line = _rehearse(steps, logs, port, region)
     except KeyboardInterrupt:
@@ -92,7 +92,7 @@ def _rehearse(steps: Steps, logs: Path, port: int | None, region: str) -> tuple[
             steps.run("cdk synth", synthesis.result)
         steps.run("cdk deploy", app.deploy)
         exit_code, last_line = _smoke(cloud)
-        steps.title("embedded cloud")
+        steps.title("local cloud")
         steps.run("cdk destroy", app.destroy)
     return exit_code, last_line
 

@@ -1,4 +1,4 @@
-"""The commands that deploy this repository's app; the embedded cloud without them is what a wheel has."""
+"""The commands that deploy this repository's app; the local cloud without them is what a wheel has."""
 
 from __future__ import annotations
 
@@ -71,5 +71,5 @@ def rehearse(port: Port = None, region: Region = DEFAULT_REGION) -> None:
     try:
         raise typer.Exit(rehearse_deployment(port, region))
     except KeyboardInterrupt:
-        print("local_cloud: interrupted; the embedded cloud has ended", file=sys.stderr)
+        print("local_cloud: interrupted; the local cloud has ended", file=sys.stderr)
         raise typer.Exit(130) from None

@@ -59,7 +59,7 @@ class Finding:
         resource: the resource that is wrong.
         fix: the commands or the setting that mend it, a line each.
         commands: the fix, where commands are all of it.
-        needless: the deployment has nothing that the check could ask about, so what rests on it is run all the same.
+        not_applicable: the deployment has nothing that the check applies to. Checks that depend on it run nevertheless.
     """
 
     status: Status
@@ -68,7 +68,7 @@ class Finding:
     resource: str | None = None
     fix: str | None = None
     commands: tuple[Command, ...] = ()
-    needless: bool = False
+    not_applicable: bool = False
 
     @property
     def safe_commands(self) -> tuple[Command, ...]:
@@ -129,6 +129,6 @@ def skipped(cause: str) -> Finding:
     return Finding(Status.SKIPPED, cause=cause)
 
 
-def needless(cause: str) -> Finding:
+def not_applicable(cause: str) -> Finding:
     """Leave the check out because the deployment has nothing that it could ask about."""
-    return Finding(Status.SKIPPED, cause=cause, needless=True)
+    return Finding(Status.SKIPPED, cause=cause, not_applicable=True)

@@ -45,7 +45,7 @@ class Endpoint:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read an endpoint as DescribeEndpoint gives it: a bare host, in the embedded cloud with a port.
+        """Read an endpoint as DescribeEndpoint gives it: a bare host, in the local cloud with a port.
 
         A host below ``.localhost`` is loopback and nothing else (RFC 6761, section 6.3): it is not looked up
         and needs no TLS. Every other host is reached by TLS.

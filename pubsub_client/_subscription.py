@@ -44,7 +44,7 @@ class Subscription:
         >>> async with PubSub(provider) as pubsub, pubsub.subscribe(["orders/+", "alarms/#"], qos=1) as messages:
         ...     await pubsub.publish("alarms/1/smoke", b"\\x01")
         ...     message = await anext(messages)
-        >>> (message.topic, message.payload, message.is_json, messages.missed)
+        >>> (message.topic, message.payload, message.is_json, messages.dropped)
         ('alarms/1/smoke', b'\\x01', False, 0)
 
     Args:
@@ -54,7 +54,7 @@ class Subscription:
 
     def __init__(self, topic_filters: tuple[str, ...], buffer: int) -> None:
         self.topic_filters = topic_filters
-        self.missed = 0
+        self.dropped = 0
         """How many messages were dropped because the reader was too slow."""
         self._packets: deque[Packet] = deque(maxlen=buffer)
         self._news = asyncio.Event()
@@ -85,7 +85,7 @@ class Subscription:
         if self._ended:
             return
         if len(self._packets) == self._packets.maxlen:
-            self.missed += 1
+            self.dropped += 1
         self._packets.append(packet)
         self._news.set()
 

@@ -15,7 +15,7 @@ MANAGED_POLICIES = ("AWSIoTDataAccess", "AWSIoTConfigAccess")
 
 
 CHALLENGE_TRIGGERS = ("DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse")
-"""The triggers of the nested sign-in's challenge, by their names in a user pool's ``LambdaConfig``."""
+"""The triggers of the internal sign-in's challenge, by their names in a user pool's ``LambdaConfig``."""
 
 TRIGGERS = ("PostAuthentication", *CHALLENGE_TRIGGERS)
 """Every trigger that attachment at sign-in takes."""
@@ -33,11 +33,11 @@ class Output(StrEnum):
     USER_POOL_CLIENT_ID = "UserPoolClientId"
     IDENTITY_POOL_ID = "IdentityPoolId"
     PUBSUB_ENDPOINT = "PubSubEndpoint"
-    """The AWS IoT endpoint: a bare host; only the embedded cloud's carries a port."""
+    """The AWS IoT endpoint: a bare host; only the local cloud's carries a port."""
     POLICY_NAME = "PolicyName"
     AUTH_ROLE_ARN = "AuthRoleArn"
     ACCESS_MODE = "AccessMode"
-    """``guarded``, ``documented`` or ``least-privilege``."""
+    """``guarded``, ``unguarded`` or ``least-privilege``."""
     TOPICS = "Topics"
     """The patterns of topics that the IoT policy opens to everybody, with commas between them; if there are any."""
     ATTACHMENT_MARKER = "AttachmentMarker"
@@ -53,7 +53,7 @@ class Output(StrEnum):
     """The queue of attachments that somebody must look at."""
     SWEEP_STATE_MACHINE_ARN = "SweepStateMachineArn"
     """The state machine that looks at every identity."""
-    LEAVE_STATE_MACHINE_ARN = "LeaveStateMachineArn"
+    DETACH_ALL_STATE_MACHINE_ARN = "DetachAllStateMachineArn"
     """The state machine that takes the policy off everybody."""
     SELF_ATTACH_URL = "SelfAttachUrl"
     """Where a signed-in user has the policy attached: the whole address of the route ``POST /self-attach``."""

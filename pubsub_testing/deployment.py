@@ -10,22 +10,22 @@ from pubsub_client import CognitoSession
 
 
 class ProvisioningError(Exception):
-    """The stack cannot be put on the embedded cloud; the message says why."""
+    """The stack cannot be put on the local cloud; the message says why."""
 
 
 @dataclass(frozen=True)
 class LocalDeployment:
-    """A stack with PubSub on an embedded cloud of this test run."""
+    """A stack with PubSub on an local cloud of this test run."""
 
     cloud: LocalCloud
-    """The embedded cloud; it can let operations fail too."""
+    """The local cloud; it can let operations fail too."""
     stack: str
     """The stack's name, for ``pubsub --stack``."""
     outputs: dict[str, str]
     """The stack's outputs, by name, as ``pubsub outputs`` prints them."""
 
     def client(self, service: str) -> Any:
-        """Return a boto3 client of the embedded cloud with an administrator's credentials."""
+        """Return a boto3 client of the local cloud with an administrator's credentials."""
         return self.cloud.client(service)
 
     def environment(self) -> dict[str, str]:

@@ -67,7 +67,7 @@ def _cache_directory(config: pytest.Config) -> Path | None:
 
 @pytest.fixture(autouse=True)
 def _aws_is_the_local_cloud(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the AWS SDK of a test that uses the embedded cloud reach it and nothing else; leave all others alone."""
+    """Let the AWS SDK of a test that uses the local cloud reach it and nothing else; leave all others alone."""
     if "local_cloud" not in request.fixturenames:
         return
     import boto3

@@ -1,4 +1,4 @@
-"""Starts an embedded cloud and puts the one stack of a CDK app on it, without npm and the CDK CLI."""
+"""Starts an local cloud and puts the one stack of a CDK app on it, without npm and the CDK CLI."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pubsub_testing.synthesis import CdkApp
 _LONGEST_SECONDS = 300
 _POLL_SECONDS = 0.2
 _BOOTSTRAPPED = "1000"
-"""As which version of CDK's bootstrap the embedded cloud passes: newer than any that a template asks for."""
+"""As which version of CDK's bootstrap the local cloud passes: newer than any that a template asks for."""
 
 
 @contextmanager

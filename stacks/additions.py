@@ -15,7 +15,7 @@ def additions(settings: Settings) -> Iterator[str]:
     if settings.attachment == "sign-in" and adopt.user_pool_id:
         chained = ", ".join(adopt.chained_triggers)
         yield (
-            f"User pool {adopt.user_pool_id} gets an app client for the nested sign-in and the PostAuthentication, "
+            f"User pool {adopt.user_pool_id} gets an app client for the internal sign-in and the PostAuthentication, "
             "DefineAuthChallenge, CreateAuthChallenge and VerifyAuthChallengeResponse triggers"
             f"{f' (but {chained}, whose own function calls ours)' if chained else ''}. They go with the stack. It also "
             f"gets the attribute custom:{MARKER_ATTRIBUTE} unless it has it, which stays: Cognito cannot remove one."
@@ -54,7 +54,7 @@ def additions(settings: Settings) -> Iterator[str]:
         policies = {
             "guarded": f"{' and '.join(MANAGED_POLICIES)} unless they have them, and a deny of AWS IoT's control plane",
             "least-privilege": "AWS IoT's data actions on the topics of the settings, and a deny of its control plane",
-            "documented": f"{' and '.join(MANAGED_POLICIES)} unless they have them",
+            "unguarded": f"{' and '.join(MANAGED_POLICIES)} unless they have them",
         }[settings.access_mode]
         yield (
             f"The roles {roles} get {policies}, and may call the self-attach route. What they get here goes with the "

@@ -67,7 +67,7 @@ class PubSubFunction(lambda_.Function):
         )
         acknowledge(
             self,
-            {"AwsSolutions-L1": "Supported until 2029; moved on when the embedded cloud runs the newer one too."},
+            {"AwsSolutions-L1": "Supported until 2029; moved on when the local cloud runs the newer one too."},
         )
         self.execution_role: iam.Role = role
         """The role, to attach policies to."""

@@ -73,7 +73,7 @@ class Identities(Construct):
 class AdoptedIdentityPool(Identities):
     """An identity pool that is there already, with its roles; what these need is :class:`RoleAccess`'s to give.
 
-    Where the nested sign-in has an app client, that becomes one of the pool's providers. Nothing else is changed.
+    Where the internal sign-in has an app client, that becomes one of the pool's providers. Nothing else is changed.
     """
 
     def __init__(
@@ -196,7 +196,7 @@ def _by_group(
 
 
 class IdentityPoolProvider(Construct):
-    """Has the identity pool take the tokens of the nested sign-in, for as long as the deployment lives."""
+    """Has the identity pool take the tokens of the internal sign-in, for as long as the deployment lives."""
 
     def __init__(
         self, scope: Construct, construct_id: str, settings: Settings, *, identities: Identities, users: Users
@@ -212,13 +212,13 @@ class IdentityPoolProvider(Construct):
         """
         super().__init__(scope, construct_id)
         if users.internal_client is None:
-            raise ValueError("without a nested sign-in there is no provider to add")
+            raise ValueError("without a internal sign-in there is no provider to add")
         function = PubSubFunction(
             self,
             "Function",
             settings=settings,
             handler="identity_pool_provider.on_event",
-            description="Has the identity pool take the tokens of the nested sign-in's app client",
+            description="Has the identity pool take the tokens of the internal sign-in's app client",
             timeout=CUSTOM_RESOURCE_TIMEOUT,
         )
         # By the pool: another pool has another of these, and the old one loses the provider afterwards.

@@ -82,7 +82,7 @@ class IotPolicy(Construct):
         """Return what begins and what waits for the end, for both custom resources."""
         environment = {
             "FITTING_RENAME": str(leaving.fitting_rename),
-            "LEAVE_STATE_MACHINE_ARN": leaving.machine.arn,
+            "DETACH_ALL_STATE_MACHINE_ARN": leaving.machine.arn,
             "POLICY_NAME": settings.policy_name,
         }
         on_event = PubSubFunction(

@@ -79,17 +79,17 @@ class Monitoring(Construct):
         )
         self._alarms: list[cloudwatch.Alarm] = []
         functions: dict[str, lambda_.IFunction] = {}
-        ways = []
+        sources = []
         if sign_in:
             functions |= {
                 "trigger": sign_in.trigger,
                 "challenge": sign_in.challenge,
                 "worker": sign_in.retry_queue.worker,
             }
-            ways += ["sign-in", "retry"]
+            sources += ["sign-in", "retry"]
             self._watch_sign_ins(users, sign_in)
         functions |= {"self-attach": self_attach, "sweep": sweep.function}
-        ways += ["self-attach", "sweep"]
+        sources += ["self-attach", "sweep"]
         self._alarm("self-attach-failed", "Self-attach could not attach", self._outcome("self-attach", "Failed"))
         self._watch_sweeps(sweep)
         self._watch_leaving(leaving)
@@ -97,7 +97,7 @@ class Monitoring(Construct):
             functions |= {"wiring-watch": wiring_watch.function}
             self._watch_wiring()
         self._watch_functions(functions)
-        self._dashboard(sign_in, functions, ways)
+        self._dashboard(sign_in, functions, sources)
 
     def _watch_functions(self, functions: dict[str, lambda_.IFunction]) -> None:
         for name, function in functions.items():
@@ -123,7 +123,7 @@ class Monitoring(Construct):
             above=_SLOW,
         )
         self._alarm(
-            "trigger-unwired",
+            "trigger-not-configured",
             "Users sign in, but the user pool does not call the trigger",
             self._unwired(users, sign_in),
             datapoints=2,
@@ -139,7 +139,7 @@ class Monitoring(Construct):
         # SQS leaves a message that was received three times out of the age, and the worker takes one many times:
         # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
         self._alarm(
-            "retries-go-on",
+            "retries-persisting",
             "The worker has been putting attachments off for half an hour",
             self._outcome("retry", "Queued").with_(period=_LONG_PERIOD),
             datapoints=2,
@@ -183,9 +183,9 @@ class Monitoring(Construct):
 
     def _watch_sweeps(self, sweep: Sweep) -> None:
         machine = sweep.machine.state_machine
-        self._alarm("sweep-failed", "The sweep could not attach identities", self._outcome("sweep", "Failed"))
+        self._alarm("sweep-attach-failed", "The sweep could not attach identities", self._outcome("sweep", "Failed"))
         self._alarm(
-            "sweep-stopped",
+            "sweep-failed",
             "A sweep came to no end",
             cloudwatch.MathExpression(
                 expression="FILL(failed, 0) + FILL(timedOut, 0)",
@@ -197,14 +197,14 @@ class Monitoring(Construct):
 
     def _watch_leaving(self, leaving: Leaving) -> None:
         self._alarm(
-            "leave-stopped",
+            "bulk-detach-failed",
             "An IoT policy that was to leave everybody is attached still",
             leaving.machine.state_machine.metric_failed(period=_PERIOD),
         )
 
     def _watch_wiring(self) -> None:
         self._alarm(
-            "wiring-lost",
+            "pool-drift",
             "Somebody has taken our triggers or app client off an adopted pool",
             cloudwatch.Metric(
                 namespace=_NAMESPACE,
@@ -244,24 +244,24 @@ class Monitoring(Construct):
             alarm.add_ok_action(self._topic)
         self._alarms.append(alarm)
 
-    def _outcome(self, way: str, outcome: str) -> cloudwatch.Metric:
-        return self._reported(way, outcome, "Sum")
+    def _outcome(self, source: str, outcome: str) -> cloudwatch.Metric:
+        return self._reported(source, outcome, "Sum")
 
     def _duration(self, statistic: str) -> cloudwatch.Metric:
         return self._reported("sign-in", "Duration", statistic)
 
-    def _reported(self, way: str, name: str, statistic: str) -> cloudwatch.Metric:
+    def _reported(self, source: str, name: str, statistic: str) -> cloudwatch.Metric:
         """Return a metric that the functions report themselves."""
         return cloudwatch.Metric(
             namespace=_NAMESPACE,
             metric_name=name,
-            dimensions_map={"Stack": self._stack_name, "Way": way},
+            dimensions_map={"Stack": self._stack_name, "Source": source},
             statistic=statistic,
             period=_PERIOD,
         )
 
     def _dashboard(
-        self, sign_in: SignInAttachment | None, functions: dict[str, lambda_.IFunction], ways: Sequence[str]
+        self, sign_in: SignInAttachment | None, functions: dict[str, lambda_.IFunction], sources: Sequence[str]
     ) -> None:
         titles = {
             "sign-in": "Are sign-ins attached?",
@@ -271,12 +271,12 @@ class Monitoring(Construct):
         }
         outcomes = [
             cloudwatch.GraphWidget(
-                title=titles[way],
-                left=[self._outcome(way, outcome) for outcome in _OUTCOMES],
+                title=titles[source],
+                left=[self._outcome(source, outcome) for outcome in _OUTCOMES],
                 stacked=True,
-                width=_WHOLE // len(ways),
+                width=_WHOLE // len(sources),
             )
-            for way in ways
+            for source in sources
         ]
         failures = cloudwatch.GraphWidget(
             title="Do functions fail, or Lambda throttle them?",

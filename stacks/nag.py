@@ -24,7 +24,7 @@ from .template_lint import lint
 _VARIANTS: tuple[dict[str, Any], ...] = (
     {},
     {
-        "accessMode": "documented",
+        "accessMode": "unguarded",
         "alarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:alarms",
         "reservedTopics": True,
     },
@@ -47,7 +47,7 @@ _VARIANTS: tuple[dict[str, Any], ...] = (
 
 # These make no other resources, but put together the access modes and the ways to attach that those above do not.
 _LINTED_ONLY: tuple[dict[str, Any], ...] = (
-    {"accessMode": "documented", "attachment": "self-attach"},
+    {"accessMode": "unguarded", "attachment": "self-attach"},
     {"accessMode": "least-privilege", "attachment": "self-attach"},
 )
 _REPOSITORY = Path(__file__).parent.parent

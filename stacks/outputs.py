@@ -57,7 +57,7 @@ def tell(
         Output.ACCESS_MODE: settings.access_mode,
         Output.SELF_ATTACH_URL: self_attach.url,
         Output.SWEEP_STATE_MACHINE_ARN: sweep.machine.arn,
-        Output.LEAVE_STATE_MACHINE_ARN: leaving.machine.arn,
+        Output.DETACH_ALL_STATE_MACHINE_ARN: leaving.machine.arn,
         **({Output.TOPICS: ",".join(settings.topics)} if settings.topics else {}),
         **(besides or {}),
     }

@@ -58,7 +58,7 @@ class RetryQueue(Construct):
                 **environment,
                 "ATTEMPTS": "1",  # each attempt has a turn of its own
                 "DEAD_LETTER_QUEUE_URL": self.dead_letter_queue.queue_url,
-                "OWN_PER_SECOND": str(rates.worker / _WORKERS),
+                "OWN_PER_SECOND": str(rates.retry / _WORKERS),
                 "RETRY_QUEUE_URL": self.queue.queue_url,
                 "WHOLE_PER_SECOND": str(rates.whole / _WORKERS),
             },

@@ -37,7 +37,7 @@ class RoleAccess(Construct):
             roles: the roles, whose trust is as it should be.
         """
         super().__init__(scope, construct_id)
-        deny = None if settings.access_mode == "documented" else control_plane_deny(self)
+        deny = None if settings.access_mode == "unguarded" else control_plane_deny(self)
         partition = Stack.of(self).partition
         names = () if settings.own_topics else MANAGED_POLICIES
         if settings.own_topics:

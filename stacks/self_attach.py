@@ -78,7 +78,7 @@ class SelfAttach(Construct):
         self._stage(api, settings)
         self._let_users_call(api, identities)
         self.url: str = f"{api.api_endpoint}{_PATH}"
-        """The route's address; on the embedded cloud with its own host and port."""
+        """The route's address; on the local cloud with its own host and port."""
 
     def _function(
         self, settings: Settings, policy: IotPolicy, switch: AttachingSwitch, identities: Identities

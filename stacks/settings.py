@@ -36,7 +36,7 @@ LogRetentionDays = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
 ]
 
-AccessMode = Literal["guarded", "documented", "least-privilege"]
+AccessMode = Literal["guarded", "unguarded", "least-privilege"]
 Attachment = Literal["sign-in", "self-attach"]
 
 # An alarm on a math expression takes ten metrics: one of each app client, and the trigger's.
@@ -92,7 +92,7 @@ _Topic = Annotated[
     Field(
         pattern=r"^[^\s,]{1,256}$",
         description="without ``+``, ``#`` and more than 7 slashes, not beginning with ``$``; in ``guarded`` and "
-        "``documented`` mode one at least ends in ``*``, in ``least-privilege`` mode none has ``*``, ``?``, ``$`` or "
+        "``unguarded`` mode one at least ends in ``*``, in ``least-privilege`` mode none has ``*``, ``?``, ``$`` or "
         "``:`` before its first slash",
     ),
     AfterValidator(_topic_pattern),
@@ -131,7 +131,7 @@ class AttachPerSecond(BaseModel):
 
     sign_in: _PerSecond = 5
     """Left to sign-ins and to self-attach, which nobody can slow down."""
-    worker: _PerSecond = 8
+    retry: _PerSecond = 8
     """What the retry queue's worker keeps to when there are too many calls; else it takes what the others leave."""
     sweep: _PerSecond = 2
     """Left to the sweep over all identities."""
@@ -139,11 +139,11 @@ class AttachPerSecond(BaseModel):
     @property
     def whole(self) -> int:
         """The whole budget."""
-        return self.sign_in + self.worker + self.sweep
+        return self.sign_in + self.retry + self.sweep
 
     def self_attach(self, attachment: Attachment) -> int:
         """Return what self-attach may use: the part of sign-ins, and the worker's too where there is none."""
-        return self.sign_in if attachment == "sign-in" else self.sign_in + self.worker
+        return self.sign_in if attachment == "sign-in" else self.sign_in + self.retry
 
     def looks(self, attachment: Attachment) -> int:
         """Return the ListAttachedPolicies calls a second of sweep and leaving.
@@ -183,7 +183,7 @@ class Settings(BaseModel):
 
     access_mode: AccessMode = "guarded"
     """``guarded``: both managed policies as Amplify's guide asks, under a permissions boundary that leaves the data
-    actions. ``documented``: both managed policies and nothing else, which lets every signed-in user change AWS IoT.
+    actions. ``unguarded``: both managed policies and nothing else, which lets every signed-in user change AWS IoT.
     ``least-privilege``: AWS IoT's data actions alone, on the topics under the user's own identity id and on shared
     ones; nobody reads or writes another's."""
 
@@ -192,7 +192,7 @@ class Settings(BaseModel):
     for one. In ``least-privilege`` mode these are shared between users, and there are none unless set; else ``*``."""
 
     reserved_topics: bool = False
-    """Let signed-in users reach topics under ``$aws/`` and device shadows in ``guarded`` mode, as ``documented`` does
+    """Let signed-in users reach topics under ``$aws/`` and device shadows in ``guarded`` mode, as ``unguarded`` does
     anyway. Not in ``guarded`` mode with ``permissionsBoundary`` or adopted roles: the deny that guards them cannot tell
     a shadow from its thing."""
 
@@ -201,7 +201,7 @@ class Settings(BaseModel):
     docs/how-it-works.md#groups. Not with an adopted identity pool, whose groups have roles already."""
 
     mfa: Literal["off", "optional"] = "off"
-    """``optional``: users may set up a one-time password (TOTP). The nested sign-in must not step around it, so these
+    """``optional``: users may set up a one-time password (TOTP). The internal sign-in must not step around it, so these
     users are attached by self-attach: docs/how-it-works.md#self-attach."""
 
     adopt: Adopt = Adopt()
@@ -209,7 +209,7 @@ class Settings(BaseModel):
 
     attachment: Attachment = Field(default_factory=lambda given: _usual_attachment(given.get("adopt")))
     """``sign-in``: attached by the PostAuthentication trigger before the tokens are out; by self-attach too.
-    ``self-attach``: by that alone. No trigger, no nested sign-in; front ends call the route. Unless set, an adopted
+    ``self-attach``: by that alone. No trigger, no internal sign-in; front ends call the route. Unless set, an adopted
     user pool is left as it is: ``self-attach``."""
 
     attach_per_second: AttachPerSecond = AttachPerSecond()
@@ -226,10 +226,10 @@ class Settings(BaseModel):
     allow_origins: _Origins = ["*"]
     """Origins of the web pages whose scripts may call self-attach. Every call is signed, so that any may by default."""
 
-    marker_generation: Annotated[int, Field(ge=1)] = 1
+    attachment_cache_version: Annotated[int, Field(ge=1)] = 1
     """Raised by one, it invalidates every marker: each user is attached again at the next sign-in."""
 
-    marker_days: Annotated[int, Field(ge=1, le=365)] = 30
+    attachment_cache_days: Annotated[int, Field(ge=1, le=365)] = 30
     """How long a marker saves a user's sign-ins the attachment; a detached policy is put back after this at most."""
 
     removal_policy: Literal["destroy", "retain"] = "destroy"
@@ -275,7 +275,7 @@ class Settings(BaseModel):
         return self
 
     def check_clients(self, adopt: Adopt) -> None:
-        """Check that the alarm ``trigger-unwired`` can watch every adopted app client.
+        """Check that the alarm ``trigger-not-configured`` can watch every adopted app client.
 
         Args:
             adopt: what is adopted, as it is set or as it was looked up.

@@ -95,7 +95,7 @@ class SignInAttachment(Construct):
                 **shared,
                 "ATTEMPTS": "2",
                 "BUDGET_SECONDS": str(_BUDGET_SECONDS),
-                "MARKER_DAYS": str(settings.marker_days),
+                "MARKER_DAYS": str(settings.attachment_cache_days),
                 "QUEUE_SECONDS": str(_QUEUE_SECONDS),
                 "RETRY_QUEUE_URL": self.retry_queue.queue.queue_url,
             },
@@ -107,7 +107,7 @@ class SignInAttachment(Construct):
             "AuthChallenge",
             settings=settings,
             handler="auth_challenge.handler",
-            description="Challenges the nested sign-in; only the PostAuthentication trigger can answer",
+            description="Challenges the internal sign-in; only the PostAuthentication trigger can answer",
             environment=parameter,
             timeout=_TRIGGER_TIMEOUT,
             memory_size=_MEMORY_SIZE,
@@ -142,7 +142,7 @@ class SignInAttachment(Construct):
         return kms.Key(
             self,
             "MacKey",
-            description="Proves that a nested sign-in was started by the PostAuthentication trigger",
+            description="Proves that a internal sign-in was started by the PostAuthentication trigger",
             key_spec=kms.KeySpec.HMAC_256,
             key_usage=kms.KeyUsage.GENERATE_VERIFY_MAC,
             removal_policy=RemovalPolicy.DESTROY,
@@ -258,5 +258,5 @@ class SignInAttachment(Construct):
 
 def _fingerprint(identities: Identities, policy: IotPolicy, settings: Settings) -> str:
     """Return what stands for the attachment in markers, as far as it is known at synthesis."""
-    parts = [identities.fingerprint, policy.policy_name, settings.marker_generation]
+    parts = [identities.fingerprint, policy.policy_name, settings.attachment_cache_version]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]

@@ -63,7 +63,7 @@ class SignedInRoles(Construct):
             allow_data(Construct(self, f"{construct_id}Access"), self._settings, [role])
         limit = (
             "the setting accessMode chooses to follow it to the letter"
-            if self._settings.access_mode == "documented"
+            if self._settings.access_mode == "unguarded"
             else "it grants the data actions alone, the rest is kept off"
         )
         acknowledge(

@@ -68,7 +68,7 @@ class Sweep(Construct):
                 "MARKER_ATTRIBUTE": f"custom:{MARKER_ATTRIBUTE}",
                 "RETRY_QUEUE_URL": sign_in.retry_queue.queue.queue_url,
                 "USER_POOL_ID": users.user_pool.user_pool_id,
-                "WORKER_PER_SECOND": str(rates.worker),
+                "WORKER_PER_SECOND": str(rates.retry),
             }
         self.function = PubSubFunction(
             self,

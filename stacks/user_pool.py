@@ -1,4 +1,4 @@
-"""The user pool and its app clients: one for people, and one for the nested sign-in where there is one."""
+"""The user pool and its app clients: one for people, and one for the internal sign-in where there is one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Users(Construct):
         self.clients: list[cognito.IUserPoolClient]
         """App clients of people, the front end's first."""
         self.internal_client: cognito.IUserPoolClient | None = None
-        """The nested sign-in's app client; None where nobody is signed in nested."""
+        """The internal sign-in's app client; None where nobody is signed in nested."""
 
     @property
     def client(self) -> cognito.IUserPoolClient:
@@ -43,7 +43,7 @@ class Users(Construct):
 
 
 class AdoptedUserPool(Users):
-    """A user pool that is there already, as it is; only the nested sign-in's app client is added where there is one."""
+    """An existing user pool. Only the app client of the internal sign-in is added, where there is one."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class AdoptedUserPool(Users):
         Args:
             scope: the construct it belongs to.
             construct_id: its id there.
-            settings: whether there is a nested sign-in.
+            settings: whether there is a internal sign-in.
             user_pool: the user pool.
             clients: its app clients whose users may use PubSub, the front end's first.
         """
@@ -142,7 +142,7 @@ class PubSubUserPool(Users):
 
 
 def _internal_client(scope: Construct, user_pool: cognito.IUserPool) -> cognito.UserPoolClient:
-    """The nested sign-in's app client: custom challenge only, shortest tokens.
+    """The internal sign-in's app client: custom challenge only, shortest tokens.
 
     Its secret closes SignUp, ForgotPassword and the like, which an app client cannot turn off. It is no part of the
     proof, because it can be read; the functions read it from Cognito, and it is in no template.

@@ -1,4 +1,4 @@
-"""For all tests: none reaches AWS, for the process has the environment of a child of the embedded cloud.
+"""For all tests: none reaches AWS, for the process has the environment of a child of the local cloud.
 
 pytest-randomly shuffles the files and the tests of each file.
 """

@@ -1,6 +1,6 @@
 """A PostAuthentication trigger as people write it: SDK clients at import, every call at each sign-in.
 
-It does attach, by the product's own nested sign-in and with the product's guard against a loop. What it lacks is the
+It does attach, by the product's own internal sign-in and with the product's guard against a loop. What it lacks is the
 marker, the SDK imported only when it is needed, the configuration kept between sign-ins, and any care for failures.
 """
 
@@ -14,7 +14,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 
 from attachment.configuration import Configuration
-from attachment.nested_sign_in import NESTED, ClientSecrets, NestedSignIn
+from attachment.internal_sign_in import NESTED, ClientSecrets, InternalSignIn
 
 _ssm = boto3.client("ssm")
 _cognito = boto3.client("cognito-idp")
@@ -30,7 +30,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         return event
     (parameter,) = _ssm.get_parameters(Names=[os.environ["CONFIGURATION_PARAMETER"]])["Parameters"]
     configuration = Configuration.from_json(parameter["Value"])
-    nested = NestedSignIn(
+    nested = InternalSignIn(
         cognito=_cognito,
         answering=_cognito,
         kms=_kms,

@@ -208,7 +208,7 @@ def _rates() -> Table:
     rows = [
         [
             rates.name,
-            f'`{{"signIn": {rates.attach.sign_in}, "worker": {rates.attach.worker}, "sweep": {rates.attach.sweep}}}`',
+            f'`{{"signIn": {rates.attach.sign_in}, "retry": {rates.attach.retry}, "sweep": {rates.attach.sweep}}}`',
             f"{rates.looks}",
             f"{rates.detach}",
         ]

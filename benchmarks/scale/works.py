@@ -60,7 +60,7 @@ class Rates:
 
 
 def _attach(sign_in: int, worker: int, sweep: int) -> AttachPerSecond:
-    return AttachPerSecond.model_validate({"signIn": sign_in, "worker": worker, "sweep": sweep})
+    return AttachPerSecond.model_validate({"signIn": sign_in, "retry": worker, "sweep": sweep})
 
 
 DEFAULT = Rates("as deployed", AttachPerSecond(), detach=Settings().detach_per_second)

@@ -1,4 +1,4 @@
-"""The chain itself: nested sign-in, identity id, AttachPolicy, marker. Importing this module imports the AWS SDK."""
+"""The chain itself: internal sign-in, identity id, AttachPolicy, marker. Importing this module imports the AWS SDK."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from attachment.configuration import ConfigurationParameter
-from attachment.errors import CannotSignInError, NestedSignInLoopError, SecondFactorError
+from attachment.errors import CannotSignInError, InternalSignInLoopError, SecondFactorError
+from attachment.internal_sign_in import ClientSecrets, InternalSignIn
 from attachment.iot import iot_client
 from attachment.limits import LIMITS, limits
 from attachment.marker import Marker
-from attachment.nested_sign_in import ClientSecrets, NestedSignIn
 from attachment.parameters import KeptParameters
 from attachment.report import cause
 from attachment.switch import KEEP_SECONDS, AttachingSwitch
@@ -71,14 +71,14 @@ class Chain:
         """Refuse to work for a sign-in on the internal app client, which is a nested one.
 
         Raises:
-            NestedSignInLoopError: it is the internal app client's.
+            InternalSignInLoopError: it is the internal app client's.
             botocore.exceptions.ClientError: the configuration cannot be read.
         """
         if client_id == _configuration.read(self._ssm).internal_client_id:
-            raise NestedSignInLoopError
+            raise InternalSignInLoopError
 
     def find_identity(self, owed: Owed) -> None:
-        """Find the identity id of the user by a nested sign-in, and the ``sub`` if it is not known.
+        """Find the identity id of the user by a internal sign-in, and the ``sub`` if it is not known.
 
         Raises:
             CannotSignInError: the name belongs to another user by now.
@@ -93,7 +93,7 @@ class Chain:
         ):
             raise SecondFactorError
         configuration = _configuration.read(self._ssm)
-        nested = NestedSignIn(
+        nested = InternalSignIn(
             cognito=self._cognito,
             answering=self._answering,
             kms=self._kms,

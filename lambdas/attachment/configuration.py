@@ -27,7 +27,7 @@ class Configuration:
     user_pool_provider: str
     """The provider name of the user pool's logins: ``cognito-idp.<region>.<suffix>/<user pool id>``."""
     internal_client_id: str
-    """The app client of the nested sign-in; no other may ever be given tokens by the challenge."""
+    """The app client of the internal sign-in; no other may ever be given tokens by the challenge."""
     identity_pool_id: str
 
     @classmethod

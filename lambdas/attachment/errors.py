@@ -8,11 +8,11 @@ class OnlyByThemselvesError(Exception):
 
 
 class FederatedUserError(OnlyByThemselvesError):
-    """Cognito signs nobody from another identity provider in by a challenge, so there is no nested sign-in."""
+    """Cognito signs nobody from another identity provider in by a challenge, so there is no internal sign-in."""
 
 
 class SecondFactorError(OnlyByThemselvesError):
-    """The user has a second factor, which a nested sign-in would either step around or have sent: neither may be."""
+    """The user has a second factor, which a internal sign-in would either step around or have sent: neither may be."""
 
 
 class UnexpectedChallengeError(OnlyByThemselvesError):
@@ -27,7 +27,7 @@ class NewPasswordRequiredError(Exception):
     """Cognito still takes the user's password for a temporary one, which passes once the first sign-in is through."""
 
 
-class NestedSignInLoopError(Exception):
+class InternalSignInLoopError(Exception):
     """The trigger was fired by a sign-in on the internal app client, which must never start another."""
 
 

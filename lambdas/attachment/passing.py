@@ -17,7 +17,7 @@ _THROTTLED = {"ThrottlingException", "Throttling", "TooManyRequestsException", "
 # Cognito's words for a challenge function that failed, was throttled or did not answer in time.
 # https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminRespondToAuthChallenge.html
 _CHALLENGE_FUNCTION = {"UserLambdaValidationException", "UnexpectedLambdaException", "InvalidLambdaResponseException"}
-# Triggers of the pool's owner that a nested sign-in fires too. An error of theirs is their answer: they refuse. But
+# Triggers of the pool's owner that a internal sign-in fires too. An error of theirs is their answer: they refuse. But
 # Lambda's own text in its place says that the function was stopped. https://github.com/aws-amplify/amplify-js/issues/9127
 _OWNERS_TRIGGERS = {"PreAuthentication", "PreTokenGeneration"}
 _STOPPED = re.compile("Task timed out after |Error: Runtime exited")

@@ -18,8 +18,8 @@ MAC_BYTES = 32
 
 
 def message(*, user_pool_id: str, client_id: str, user_name: str, nonce: str) -> bytes:
-    """Return what answers the challenge of a nested sign-in: the pool, the app client, the user, this one challenge."""
-    return json.dumps(["amplify-pubsub nested sign-in", user_pool_id, client_id, user_name, nonce]).encode()
+    """Return what answers the challenge of an internal sign-in: pool, app client, user and nonce."""
+    return json.dumps(["amplify-pubsub internal sign-in", user_pool_id, client_id, user_name, nonce]).encode()
 
 
 def owed_message(*, user_pool_id: str, user_name: str, sub: str, identity_id: str, fingerprint: str) -> bytes:

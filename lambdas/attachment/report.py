@@ -54,40 +54,42 @@ def _response(error: BaseException) -> Mapping[str, Any]:
     return getattr(error, "response", None) or {}  # the SDK's errors of a connection have one that is None
 
 
-def report(outcome: str, *, way: str, stack: str, request_id: str, seconds: float, reason: str | None = None) -> None:
+def report(
+    outcome: str, *, source: str, stack: str, request_id: str, seconds: float, reason: str | None = None
+) -> None:
     """Write the line of one attachment.
 
     Args:
         outcome: one of :data:`OUTCOMES`; it counts 1 in the metric of its name, the others count 0.
-        way: which function it is: ``sign-in``, ``retry`` or ``self-attach``; with the stack the metrics' dimensions.
+        source: which function it is: ``sign-in``, ``retry`` or ``self-attach``; with the stack the metrics' dimensions.
         stack: the stack's name.
         request_id: the invocation's id, to find the rest of its log.
         seconds: how long the function has worked on it; at sign-in its own start included.
         reason: why it was not attached, or what is left to do.
     """
-    _write({outcome: 1}, {"outcome": outcome}, way, stack, request_id, seconds, reason)
+    _write({outcome: 1}, {"outcome": outcome}, source, stack, request_id, seconds, reason)
 
 
 def report_counts(
-    counts: Mapping[str, int], *, way: str, stack: str, request_id: str, seconds: float, reason: str | None = None
+    counts: Mapping[str, int], *, source: str, stack: str, request_id: str, seconds: float, reason: str | None = None
 ) -> None:
     """Write the line of many attachments.
 
     Args:
         counts: how many there were of each of :data:`OUTCOMES`.
-        way: which function it is: ``sweep``; with the stack the metrics' dimensions.
+        source: which function it is: ``sweep``; with the stack the metrics' dimensions.
         stack: the stack's name.
         request_id: the invocation's id, to find the rest of its log.
         seconds: how long the function has worked.
         reason: why it cannot go on, if so.
     """
-    _write(counts, {}, way, stack, request_id, seconds, reason)
+    _write(counts, {}, source, stack, request_id, seconds, reason)
 
 
 def _write(
     counts: Mapping[str, int],
     members: Mapping[str, str],
-    way: str,
+    source: str,
     stack: str,
     request_id: str,
     seconds: float,
@@ -96,13 +98,13 @@ def _write(
     metrics = [{"Name": name, "Unit": "Count"} for name in OUTCOMES]
     directive = {
         "Namespace": NAMESPACE,
-        "Dimensions": [["Stack", "Way"]],
+        "Dimensions": [["Stack", "Source"]],
         "Metrics": [*metrics, {"Name": "Duration", "Unit": "Milliseconds"}],
     }
     line = {
         "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]},
         "Stack": stack,
-        "Way": way,
+        "Source": source,
         **members,
         "reason": reason,
         "requestId": request_id,

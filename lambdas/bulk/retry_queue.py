@@ -1,6 +1,6 @@
 """The retry queue as bulk work sees it: its worker goes first, and can be given every user of the user pool.
 
-The worker's nested sign-in finds users who have no identity yet. Importing this module imports the AWS SDK.
+The worker's internal sign-in finds users who have no identity yet. Importing this module imports the AWS SDK.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Faults on demand: an operation of the embedded cloud fails, is throttled, is late, hangs, or answers nonsense."""
+"""Faults on demand: an operation of the local cloud fails, is throttled, is late, hangs, or answers nonsense."""
 
 from local_cloud.faults.fault import Delay, Effect, Fail, Fault, FaultError, Hang, Malformed, SetFault, Throttle
 

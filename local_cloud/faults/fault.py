@@ -40,7 +40,7 @@ class Fail:
 
     code: str
     status: int = 400
-    message: str = "A fault of the embedded cloud."
+    message: str = "A fault of the local cloud."
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def _clients(aws: Aws, user_pool_id: str, client_ids: tuple[str, ...], given: Ad
         raise AdoptionError(f"user pool {user_pool_id} has no app client {gone[0]}: look at adopt.userPoolClientIds")
     if given.user_pool_client_ids:
         return given.user_pool_client_ids
-    # Nobody signs in with one that allows custom challenges alone: it is that of a nested sign-in of ours.
+    # Nobody signs in with one that allows custom challenges alone: it is that of a internal sign-in of ours.
     clients = [client for client in described.values() if client and flows(client) != {CUSTOM}]
     if not clients:
         raise AdoptionError(f"user pool {user_pool_id} has no app client: nobody signs in to it")

@@ -26,7 +26,7 @@ class Choice:
 
     Args:
         attachment: ``self-attach`` or ``sign-in``.
-        access_mode: ``guarded``, ``documented`` or ``least-privilege``.
+        access_mode: ``guarded``, ``unguarded`` or ``least-privilege``.
         topics: the patterns of topics; None for the mode's own.
         chained: triggers whose own function calls ours.
         groups: groups of the user pool that get roles of the stack.
@@ -46,7 +46,7 @@ class Choice:
     @property
     def data_only(self) -> bool:
         """Whether signed-in users are kept to the data actions of AWS IoT."""
-        return self.access_mode != "documented"
+        return self.access_mode != "unguarded"
 
     @property
     def own_topics(self) -> bool:
@@ -63,7 +63,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Obstacle:
+class Blocker:
     """What must be out of the way before the deployment."""
 
     cause: str
@@ -78,7 +78,7 @@ class Plan:
     settings: dict[str, Any]
     changes: list[Change]
     notes: list[str]
-    obstacles: list[Obstacle]
+    blockers: list[Blocker]
 
 
 def plan(adopted: Adopted, now: Inspection, choice: Choice) -> Plan:
@@ -88,7 +88,7 @@ def plan(adopted: Adopted, now: Inspection, choice: Choice) -> Plan:
         _settings(adopted, now, choice, policy_name),
         [*_changes(adopted, now, choice, policy_name)],
         [*_notes(now, choice, policy_name)],
-        [*_obstacles(adopted, now, choice, policy_name)],
+        [*_blockers(adopted, now, choice, policy_name)],
     )
 
 
@@ -123,7 +123,7 @@ def _changes(adopted: Adopted, now: Inspection, choice: Choice, policy_name: str
     if choice.at_sign_in:
         if not now.has_marker:
             yield Change(pool, f"gets the attribute custom:{MARKER_ATTRIBUTE}, for good: Cognito cannot remove one")
-        yield Change(pool, "gets an app client for the nested sign-in, which no front end uses")
+        yield Change(pool, "gets an app client for the internal sign-in, which no front end uses")
         for trigger in TRIGGERS:
             kept = f"keeps {now.triggers.get(trigger)}, which has to call ours"
             yield Change(f"{pool}, trigger {trigger}", kept if trigger in choice.chained else "calls ours")
@@ -259,51 +259,51 @@ def _other_providers(identity_pool: Mapping[str, Any], user_pool_id: str) -> lis
     )
 
 
-def _obstacles(adopted: Adopted, now: Inspection, choice: Choice, policy_name: str) -> Iterator[Obstacle]:
+def _blockers(adopted: Adopted, now: Inspection, choice: Choice, policy_name: str) -> Iterator[Blocker]:
     pool = str(adopted.user_pool_id)
     if choice.at_sign_in:
         for trigger in TRIGGERS:
             there = now.triggers.get(trigger)
             if there and trigger not in choice.chained:
-                yield Obstacle(
+                yield Blocker(
                     f"The user pool's trigger {trigger} has a function already, {there}.",
                     pool,
                     f"Have it call ours and give --chained-trigger {trigger} (docs/adopting.md#triggers-of-your-own), "
                     "take it off, or leave the pool as it is with --attachment self-attach.",
                 )
             if not there and trigger in choice.chained:
-                yield Obstacle(
+                yield Blocker(
                     f"The user pool's trigger {trigger} has no function that could call ours.",
                     pool,
                     f"Leave --chained-trigger {trigger} out, and ours is set.",
                 )
     if choice.at_sign_in and now.unknown_settings:
-        yield Obstacle(
+        yield Blocker(
             f"The pools have settings that the AWS SDK here does not know: {', '.join(now.unknown_settings)}. Unless "
             "Lambda's SDK knows them, the deployment refuses to change the pools, because it would lose them.",
             pool,
             "Leave the pools as they are with --attachment self-attach, or look again with a newer boto3.",
         )
     if choice.at_sign_in and now.custom_sender_key_arn and ":key/" not in now.custom_sender_key_arn:
-        yield Obstacle(
+        yield Blocker(
             f"The key of the user pool's custom senders is named by an alias, {now.custom_sender_key_arn}, to which no "
             "permission can be given.",
             pool,
             "Name the key itself in the pool's LambdaConfig.KMSKeyID, or give --attachment self-attach.",
         )
     if policy_name in now.policy_names:
-        yield Obstacle(
+        yield Blocker(
             f"Both {USUAL_POLICY_NAME} and {policy_name} are IoT policies of somebody else's.",
             policy_name,
             "Choose another name as policyName.",
         )
     for role in now.roles:
-        yield from _obstacles_of_role(role, choice, str(adopted.identity_pool_id))
+        yield from _blockers_of_role(role, choice, str(adopted.identity_pool_id))
 
 
-def _obstacles_of_role(role: RoleNow, choice: Choice, identity_pool_id: str) -> Iterator[Obstacle]:
+def _blockers_of_role(role: RoleNow, choice: Choice, identity_pool_id: str) -> Iterator[Blocker]:
     if not role.trusts:
-        yield Obstacle(
+        yield Blocker(
             f"The role {role.name} does not trust identity pool {identity_pool_id}: it gives nobody credentials.",
             role.name,
             "Name the identity pool in the role's trust, as `aud`; or adopt the role that the pool gives.",
@@ -311,7 +311,7 @@ def _obstacles_of_role(role: RoleNow, choice: Choice, identity_pool_id: str) -> 
     added: Sequence[str] = [] if choice.own_topics else _missing(role)
     count = len(role.attached) + len(added) + int(choice.data_only)
     if count > _POLICIES_A_ROLE:
-        yield Obstacle(
+        yield Blocker(
             f"The role {role.name} would have {count} managed policies, and a role takes {_POLICIES_A_ROLE}.",
             role.name,
             "Detach one, or have the quota raised (managed policies per role, L-0DA4ABF3).",

@@ -18,7 +18,7 @@ from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens, asked_client
 from pubsub_cli.checks.sign_in_flows import CUSTOM, REFRESH, SRP, describe_client, flows, has_pages, missing_flows
 from pubsub_cli.checks.stack_resources import functions_by_logical_id
 from pubsub_cli.checks.update import rewiring, update_of
-from pubsub_cli.finding import Finding, failed, needless, passed, warning
+from pubsub_cli.finding import Finding, failed, not_applicable, passed, warning
 from pubsub_client.outputs import CHALLENGE_TRIGGERS, Output
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class AppClientSignsIn(Check):
     id = "PS116"
     group = Group.PROVISIONING
     title = "the app client signs users in without a secret"
-    rests_on = (IdentityPoolTakesTokens,)
+    depends_on = (IdentityPoolTakesTokens,)
 
     async def run(self, context: Context) -> Finding:
         """Describe the app client."""
@@ -98,8 +98,8 @@ def _signs_in_otherwise(context: Context, client: UserPoolClientTypeTypeDef) -> 
     return "Cognito's own pages may sign in with it." if has_pages(client) else None
 
 
-class NestedSignInIsWired(Check):
-    """The internal app client and the challenge of the trigger's nested sign-in are there.
+class InternalSignInIsWired(Check):
+    """The internal app client and the challenge of the trigger's internal sign-in are there.
 
     The trigger proves who signs in by a second sign-in, on an app client of its own, by a challenge that three triggers
     of the user pool make and verify, and the identity pool of the front end takes those tokens. Without them no sign-in
@@ -108,18 +108,18 @@ class NestedSignInIsWired(Check):
 
     id = "PS117"
     group = Group.PROVISIONING
-    title = "the nested sign-in's app client and challenge are there"
-    rests_on = (IdentityPoolTakesTokens, SignInFunctionsCanRun, ParametersAreValid)
+    title = "the internal sign-in's app client and challenge are there"
+    depends_on = (IdentityPoolTakesTokens, SignInFunctionsCanRun, ParametersAreValid)
     needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Compare user pool, identity pool and internal app client with the trigger's configuration."""
         if not context.attaches_at_sign_in:
-            return needless("attachment is self-attach: nobody signs in nested")
-        return await asyncio.to_thread(_look_at_nested_sign_in, context)
+            return not_applicable("attachment is self-attach: nobody signs in nested")
+        return await asyncio.to_thread(_look_at_internal_sign_in, context)
 
 
-def _look_at_nested_sign_in(context: Context) -> Finding:
+def _look_at_internal_sign_in(context: Context) -> Finding:
     aws, pool_id = context.aws, context.output(Output.USER_POOL_ID)
     trigger = aws.functions.get_function_configuration(
         FunctionName=context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
@@ -158,7 +158,7 @@ def _look_at_nested_sign_in(context: Context) -> Finding:
         provider = {**providers[0], "ClientId": client_id, "ServerSideTokenCheck": True}
         return failed(
             f"Identity pool {identity_pool_id} does not list the internal app client {client_id} among its providers: "
-            "it refuses the tokens of the nested sign-in, and nobody is attached.",
+            "it refuses the tokens of the internal sign-in, and nobody is attached.",
             resource=identity_pool_id,
             fix=update_of(
                 aws.identity_pools,
@@ -184,7 +184,7 @@ def _look_at_challenge(context: Context) -> Finding:
     if wrong:
         arn = aws.functions.get_function_configuration(FunctionName=name)["FunctionArn"]
         return failed(
-            f"The triggers {', '.join(wrong)} of the user pool do not call {name}: the trigger's nested sign-in is "
+            f"The triggers {', '.join(wrong)} of the user pool do not call {name}: the trigger's internal sign-in is "
             "refused, and nobody is attached.",
             resource=pool_id,
             fix=rewiring(aws.user_pools, pool, dict.fromkeys(wrong, arn)),

@@ -45,7 +45,7 @@ class TopicsAreUsable(Check):
     id = "PS103"
     group = Group.CONFIGURATION
     title = "AWS IoT takes the topics"
-    rests_on = (OutputsAreComplete,)
+    depends_on = (OutputsAreComplete,)
     needs = frozenset()
 
     async def run(self, context: Context) -> Finding:

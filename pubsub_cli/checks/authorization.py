@@ -29,7 +29,7 @@ class RoleHoldsThePolicies(Check):
     id = "PS301"
     group = Group.AUTHORIZATION
     title = "AuthRole holds both IoT managed policies, and is guarded"
-    rests_on = (OutputsAreComplete,)
+    depends_on = (OutputsAreComplete,)
     needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
@@ -49,7 +49,7 @@ class GroupRolesHoldThePolicies(Check):
     id = "PS303"
     group = Group.AUTHORIZATION
     title = "each group's role holds both IoT policies, and is guarded"
-    rests_on = (OutputsAreComplete, IdentityPoolTakesTokens)
+    depends_on = (OutputsAreComplete, IdentityPoolTakesTokens)
     needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
@@ -83,7 +83,7 @@ class CredentialsAreGiven(Check):
     id = "PS302"
     group = Group.AUTHORIZATION
     title = "the identity pool gives the user AWS credentials"
-    rests_on = (IdentityIsGiven, RoleTrustsThePool)
+    depends_on = (IdentityIsGiven, RoleTrustsThePool)
     needs = frozenset({Requirement.TOKEN})
 
     async def run(self, context: Context) -> Finding:

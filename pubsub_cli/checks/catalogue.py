@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from pubsub_cli.checks.app_clients import AppClientSignsIn, NestedSignInIsWired
+from pubsub_cli.checks.app_clients import AppClientSignsIn, InternalSignInIsWired
 from pubsub_cli.checks.app_settings import FiguresFit, PackagesMatch, TopicsAreUsable
 from pubsub_cli.checks.authorization import CredentialsAreGiven, GroupRolesHoldThePolicies, RoleHoldsThePolicies
 from pubsub_cli.checks.check import Check
@@ -61,7 +61,7 @@ CHECKS: tuple[type[Check], ...] = (
     FunctionsMayAttach,
     MacKeyIsUsable,
     ParametersAreValid,
-    NestedSignInIsWired,
+    InternalSignInIsWired,
     SelfAttachRouteWorks,
     NothingIsLeftOver,
     UserCanSignIn,
@@ -125,5 +125,5 @@ def with_grounds(checks: Collection[type[Check]]) -> set[type[Check]]:
     """Return the checks, and all that they rest on."""
     wanted = set(checks)
     for check in reversed(CHECKS):
-        wanted |= set(check.rests_on) if check in wanted else set()
+        wanted |= set(check.depends_on) if check in wanted else set()
     return wanted

@@ -42,10 +42,10 @@ class Check(ABC):
     id: ClassVar[str]
     group: ClassVar[Group]
     title: ClassVar[str]
-    rests_on: ClassVar[tuple[type[Check], ...]] = ()
-    """Checks that must have passed or be needless, or this one says nothing."""
+    depends_on: ClassVar[tuple[type[Check], ...]] = ()
+    """Checks that must have passed or be not_applicable, or this one says nothing."""
     needs: ClassVar[frozenset[Requirement]] = frozenset({Requirement.OPERATOR})
-    """What the run must have; without it this check is needless."""
+    """What the run must have; without it this check is not_applicable."""
     severity: ClassVar[Severity] = Severity.ERROR
     """What it means if it fails."""
     retry_deadline: ClassVar[float] = 0.0

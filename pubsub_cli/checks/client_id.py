@@ -33,7 +33,7 @@ class ClientIdIsUnshared(Check):
     id = "PS406"
     group = Group.CONNECTION
     title = "nobody else connects with the client id"
-    rests_on = (UserConnects,)
+    depends_on = (UserConnects,)
     needs = frozenset({Requirement.TOKEN, Requirement.CLIENT_ID})
 
     async def run(self, context: Context) -> Finding:

@@ -10,10 +10,10 @@ from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import Requirement
-from pubsub_cli.finding import Finding, failed, needless, passed
+from pubsub_cli.finding import Finding, failed, not_applicable, passed
 from pubsub_client.outputs import Output
 
-# At once: the trigger, and the challenge function or the trigger of the nested sign-in, which come one after another.
+# At once: the trigger, and the challenge function or the trigger of the internal sign-in, which come one after another.
 _PER_SIGN_IN = 2
 # The trigger's budget, its longest work: stacks/sign_in_attachment.py.
 _SECONDS = 2.5
@@ -32,7 +32,7 @@ class ConcurrencySuffices(Check):
     """Lambda may run enough functions at once in this account and region.
 
     A new AWS account can have a quota of 10 concurrent executions instead of 1,000. A first sign-in takes two at once:
-    the trigger, and inside it the functions of the nested sign-in. Beyond the quota Lambda throttles the trigger, and
+    the trigger, and inside it the functions of the internal sign-in. Beyond the quota Lambda throttles the trigger, and
     Cognito fails the sign-in. The check wants 78: by default AWS IoT attaches 15 a second, each first sign-in takes two
     for 2.5 seconds, and worker and sweep take 3. A warning only. Not applicable with the setting `attachment:
     self-attach`.
@@ -42,13 +42,13 @@ class ConcurrencySuffices(Check):
     group = Group.PROVISIONING
     title = "Lambda's concurrency is enough for first sign-ins"
     severity = Severity.WARNING
-    rests_on = (OutputsAreComplete,)
+    depends_on = (OutputsAreComplete,)
     needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Read the account's settings of Lambda."""
         if not context.attaches_at_sign_in:
-            return needless("attachment is self-attach: no sign-in invokes a function")
+            return not_applicable("attachment is self-attach: no sign-in invokes a function")
         settings = await asyncio.to_thread(context.aws.functions.get_account_settings)
         limit = settings["AccountLimit"]
         quota, free = limit["ConcurrentExecutions"], limit["UnreservedConcurrentExecutions"]

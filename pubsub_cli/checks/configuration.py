@@ -57,7 +57,7 @@ class TokenIsGood(Check):
     id = "PS106"
     group = Group.CONFIGURATION
     title = "the given ID token is of this user pool, and good"
-    rests_on = (OutputsAreComplete,)
+    depends_on = (OutputsAreComplete,)
     needs = frozenset({Requirement.GIVEN_TOKEN})
 
     async def run(self, context: Context) -> Finding:

@@ -15,7 +15,7 @@ from pubsub_cli.checks.iot_policy_permissions import PolicyAllows
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.role_permissions import RoleAllows
 from pubsub_cli.checks.uninterrupted import uninterrupted
-from pubsub_cli.finding import Finding, failed, needless, passed
+from pubsub_cli.finding import Finding, failed, not_applicable, passed
 from pubsub_cli.iam.role import role_name
 from pubsub_client import PubSub
 from pubsub_client.exceptions import ConnectionRefused
@@ -35,7 +35,7 @@ class UserConnects(Check):
     id = "PS401"
     group = Group.CONNECTION
     title = "AWS IoT accepts the user's signed WebSocket"
-    rests_on = (ClockAgrees, PolicyIsAttached, RoleAllows, PolicyAllows, CredentialsAreGiven)
+    depends_on = (ClockAgrees, PolicyIsAttached, RoleAllows, PolicyAllows, CredentialsAreGiven)
     needs = frozenset({Requirement.TOKEN})
     retry_deadline = POLICY_ACTS_SECONDS
 
@@ -93,13 +93,13 @@ class UserSubscribes(Check):
     id = "PS402"
     group = Group.CONNECTION
     title = "the user subscribes to a topic"
-    rests_on = (UserConnects, TopicsAreUsable)
+    depends_on = (UserConnects, TopicsAreUsable)
     needs = frozenset({Requirement.TOKEN})
 
     async def run(self, context: Context) -> Finding:
         """Subscribe to a topic that nobody else uses."""
         if not context.may_send:
-            return needless(NO_TOPIC)
+            return not_applicable(NO_TOPIC)
         context.messages = await context.cleanup.enter_async_context(context.pubsub.subscribe(context.topic))
         return passed(context.topic)
 
@@ -113,7 +113,7 @@ class GroupUsersConnect(Check):
     id = "PS403"
     group = Group.CONNECTION
     title = "a user of each Cognito group connects"
-    rests_on = (UserConnects, GroupRolesHoldThePolicies)
+    depends_on = (UserConnects, GroupRolesHoldThePolicies)
     needs = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.PROBE})
 
     async def run(self, context: Context) -> Finding:

@@ -53,4 +53,4 @@ def _section(check: type[Check]) -> str:
 
 
 def _links(check: type[Check]) -> str:
-    return ", ".join(f"[{each.id}](#{each.id.lower()})" for each in check.rests_on)
+    return ", ".join(f"[{each.id}](#{each.id.lower()})" for each in check.depends_on)

@@ -14,7 +14,7 @@ from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.way import find_way
 from pubsub_cli.clock import SUSPICIOUS, TOLERATED, offset_of, set_clock_command
-from pubsub_cli.finding import Finding, Fix, failed, needless, passed, warning
+from pubsub_cli.finding import Finding, Fix, failed, not_applicable, passed, warning
 from pubsub_client._endpoint import Endpoint
 from pubsub_client._endpoint_name import EndpointName
 from pubsub_client.outputs import Output
@@ -37,7 +37,7 @@ class EndpointIsRight(Check):
     id = "PS102"
     group = Group.CONFIGURATION
     title = "the endpoint is the ATS one of this account and region"
-    rests_on = (OutputsAreComplete,)
+    depends_on = (OutputsAreComplete,)
     needs = frozenset()
 
     async def run(self, context: Context) -> Finding:
@@ -75,7 +75,7 @@ class EndpointIsReached(Check):
     id = "PS404"
     group = Group.CONNECTION
     title = "the endpoint can be reached"
-    rests_on = (EndpointIsRight,)
+    depends_on = (EndpointIsRight,)
     needs = frozenset()
 
     async def run(self, context: Context) -> Finding:
@@ -99,7 +99,7 @@ class ClockAgrees(Check):
     id = "PS405"
     group = Group.CONNECTION
     title = "the clock agrees with the server's"
-    rests_on = (EndpointIsReached,)
+    depends_on = (EndpointIsReached,)
     needs = frozenset()
 
     async def run(self, context: Context) -> Finding:
@@ -112,7 +112,7 @@ class ClockAgrees(Check):
                 "AWS's answer, for the endpoint's has no date",
             )
         if offset is None:
-            return needless("no answer tells the time")
+            return not_applicable("no answer tells the time")
         if offset.surely_beyond(TOLERATED):
             return failed(
                 f"This machine's clock is {offset}: AWS denies what is signed with a time more than five minutes off.",

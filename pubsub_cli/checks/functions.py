@@ -13,7 +13,7 @@ from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.deployed_functions import SIGN_IN_PARTS, DeployedFunction, Part
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.restoring import RESTORE
-from pubsub_cli.finding import Finding, failed, needless, passed, warning
+from pubsub_cli.finding import Finding, failed, not_applicable, passed, warning
 from pubsub_client.outputs import Output
 
 # What CloudFormation's template and Lambda call the same.
@@ -32,13 +32,13 @@ class SignInFunctionsCanRun(Check):
     id = "PS127"
     group = Group.PROVISIONING
     title = "the sign-in's functions exist and can run"
-    rests_on = (OutputsAreComplete,)
+    depends_on = (OutputsAreComplete,)
     needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Read the state of the functions."""
         if not context.attaches_at_sign_in:
-            return needless("attachment is self-attach: there is no trigger")
+            return not_applicable("attachment is self-attach: there is no trigger")
         functions = await asyncio.to_thread(context.functions_of, SIGN_IN_PARTS)
         wrong = (why_it_cannot_run(each) for each in functions)
         found = _missing(context, SIGN_IN_PARTS, functions) or next(filter(None, wrong), None)
@@ -56,7 +56,7 @@ class OtherFunctionsCanRun(Check):
     id = "PS606"
     group = Group.OPERATIONS
     title = "worker, sweep and bulk detachment can run"
-    rests_on = (OutputsAreComplete,)
+    depends_on = (OutputsAreComplete,)
     needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
@@ -65,7 +65,7 @@ class OtherFunctionsCanRun(Check):
         outputs = {
             Part.WORKER: Output.RETRY_QUEUE_URL,
             Part.SWEEP: Output.SWEEP_STATE_MACHINE_ARN,
-            Part.DETACH_ALL: Output.LEAVE_STATE_MACHINE_ARN,
+            Part.DETACH_ALL: Output.DETACH_ALL_STATE_MACHINE_ARN,
         }
         expected = {part for part, output in outputs.items() if output in context.outputs}
         if missing := _missing(context, expected, functions):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from pubsub_cli.checks.app_clients import NestedSignInIsWired
+from pubsub_cli.checks.app_clients import InternalSignInIsWired
 from pubsub_cli.checks.attachment import attach_by_route, attached_policies, is_attached
 from pubsub_cli.checks.attachment_trace import why_not_attached
 from pubsub_cli.checks.check import Check, Group
@@ -46,7 +46,7 @@ class IdentityIsGiven(Check):
     id = "PS201"
     group = Group.IDENTITY
     title = "the user has an identity id"
-    rests_on = (UserSignsIn, IdentityPoolTakesTokens)
+    depends_on = (UserSignsIn, IdentityPoolTakesTokens)
     needs = frozenset({Requirement.IDENTITY})
 
     async def run(self, context: Context) -> Finding:
@@ -76,7 +76,7 @@ class IdentityIsSignedIn(Check):
     id = "PS202"
     group = Group.IDENTITY
     title = "the identity is a signed-in user's"
-    rests_on = (IdentityIsGiven,)
+    depends_on = (IdentityIsGiven,)
     needs = frozenset({Requirement.OPERATOR, Requirement.IDENTITY})
 
     async def run(self, context: Context) -> Finding:
@@ -122,7 +122,7 @@ class PolicyIsOnIdentities(Check):
     id = "PS205"
     group = Group.IDENTITY
     title = "the IoT policy is not attached to the identity pool itself"
-    rests_on = (PolicyExists, IdentityIsGiven)
+    depends_on = (PolicyExists, IdentityIsGiven)
 
     async def run(self, context: Context) -> Finding:
         """List what is attached to the identity pool's id."""
@@ -150,14 +150,14 @@ class PolicyIsAttached(Check):
     id = "PS203"
     group = Group.IDENTITY
     title = "the IoT policy is attached to the user's identity"
-    rests_on = (
+    depends_on = (
         IdentityIsSignedIn,
         PolicyIsOnIdentities,
         TriggerIsWired,
         FunctionsMayAttach,
         MacKeyIsUsable,
         ParametersAreValid,
-        NestedSignInIsWired,
+        InternalSignInIsWired,
     )
     needs = frozenset({Requirement.OPERATOR, Requirement.IDENTITY})
     retry_deadline = POLICY_ACTS_SECONDS

@@ -18,7 +18,7 @@ from pubsub_cli.checks.identity import IdentityIsGiven
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.permissions import Judgement, asked_facts, asked_requests, judge
 from pubsub_cli.checks.provisioning import PolicyExists, deployed_document
-from pubsub_cli.finding import Finding, Fix, failed, needless, passed, warning
+from pubsub_cli.finding import Finding, Fix, failed, not_applicable, passed, warning
 from pubsub_cli.iam.decision import decide
 from pubsub_cli.iam.document import Policy
 from pubsub_cli.iam.facts import SERVICES, Facts
@@ -44,7 +44,7 @@ class PolicyAllows(Check):
     id = "PS307"
     group = Group.AUTHORIZATION
     title = "the IoT policy allows connect, subscribe, publish, receive"
-    rests_on = (TopicsAreUsable, PolicyExists, IdentityIsGiven)
+    depends_on = (TopicsAreUsable, PolicyExists, IdentityIsGiven)
 
     async def run(self, context: Context) -> Finding:
         """Read the policies, and have AWS IoT test the requests."""
@@ -57,7 +57,7 @@ def _look(context: Context) -> Finding:
     ours = context.outputs.get(Output.POLICY_NAME)
     names = list(dict.fromkeys([*([ours] if ours else []), *attached]))
     if not names:
-        return needless("no IoT policy is named, and none is attached to somebody asked about")
+        return not_applicable("no IoT policy is named, and none is attached to somebody asked about")
     policies, unread = _read(context, names)
     pool_id, used_client_id = context.output(Output.IDENTITY_POOL_ID), context.client_id
     facts = asked_facts(context)

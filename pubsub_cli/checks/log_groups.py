@@ -30,7 +30,7 @@ class LogGroupsExist(Check):
     group = Group.PROVISIONING
     title = "the functions' log groups exist"
     severity = Severity.WARNING
-    rests_on = (OutputsAreComplete,)
+    depends_on = (OutputsAreComplete,)
     needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:

@@ -1,4 +1,4 @@
-"""Can the functions of the nested sign-in use the KMS key that proves who started it?"""
+"""Can the functions of the internal sign-in use the KMS key that proves who started it?"""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.restoring import RESTORE
 from pubsub_cli.checks.stack_resources import named
-from pubsub_cli.finding import Finding, failed, needless, passed
+from pubsub_cli.finding import Finding, failed, not_applicable, passed
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
     from types_boto3_kms.type_defs import KeyMetadataTypeDef
 
 _SPEC, _USAGE = "HMAC_256", "GENERATE_VERIFY_MAC"
-_SO = "the trigger cannot prove its nested sign-ins, so no sign-in attaches the policy"
+_SO = "the trigger cannot prove its internal sign-ins, so no sign-in attaches the policy"
 
 
 class MacKeyIsUsable(Check):
-    """The KMS key of the nested sign-in exists, is enabled, and makes HMACs.
+    """The KMS key of the internal sign-in exists, is enabled, and makes HMACs.
 
-    The trigger proves with a MAC that it started the nested sign-in. KMS refuses to make and to verify MACs with a key
+    The trigger proves with a MAC that it started the internal sign-in. KMS neither makes nor verifies MACs with a key
     that is disabled or waits for its deletion; every attachment then goes to the retry queue, whose worker needs the
     key too. Not applicable with the setting `attachment: self-attach`.
     """
@@ -33,13 +33,13 @@ class MacKeyIsUsable(Check):
     id = "PS125"
     group = Group.PROVISIONING
     title = "the MAC key exists and is enabled"
-    rests_on = (OutputsAreComplete,)
+    depends_on = (OutputsAreComplete,)
     needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Describe the key."""
         if not context.attaches_at_sign_in:
-            return needless("attachment is self-attach: nobody signs in nested")
+            return not_applicable("attachment is self-attach: nobody signs in nested")
         return await asyncio.to_thread(_look, context)
 
 
@@ -62,7 +62,7 @@ def _wrong(key: KeyMetadataTypeDef) -> Finding | None:
     https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html
     """
     key_id, state = key["KeyId"], key.get("KeyState")
-    # Not safe to run unasked: somebody may have disabled the key to stop nested sign-ins.
+    # Not safe to run unasked: somebody may have disabled the key to stop internal sign-ins.
     enable = AwsCommand("kms", "EnableKey", {"KeyId": key_id})
     if state == "Disabled":
         return failed(f"The MAC key {key_id} is disabled: {_SO}.", resource=key_id, fix=enable)

@@ -11,7 +11,7 @@ from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.connection import NO_TOPIC, UserSubscribes
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import Requirement
-from pubsub_cli.finding import Finding, failed, needless, passed
+from pubsub_cli.finding import Finding, failed, not_applicable, passed
 
 _ROUND_TRIPS = 20
 # A connection may publish 100 messages a second and the client paces itself; the pauses keep that out of the times.
@@ -29,13 +29,13 @@ class MessageComesBack(Check):
     id = "PS501"
     group = Group.MESSAGES
     title = "a published message comes back unchanged"
-    rests_on = (UserSubscribes,)
+    depends_on = (UserSubscribes,)
     needs = frozenset({Requirement.TOKEN})
 
     async def run(self, context: Context) -> Finding:
         """Publish a value with everything JSON can hold and compare what arrives."""
         if not context.may_send:
-            return needless(NO_TOPIC)
+            return not_applicable(NO_TOPIC)
         value = {
             "id": str(uuid.uuid4()),
             "text": "gr\u00fc\u00dfe \u2713",
@@ -73,13 +73,13 @@ class RoundTrips(Check):
     id = "PS502"
     group = Group.MESSAGES
     title = "round-trip times"
-    rests_on = (MessageComesBack,)
+    depends_on = (MessageComesBack,)
     needs = frozenset({Requirement.TOKEN})
 
     async def run(self, context: Context) -> Finding:
         """Send one message after the other and take the times."""
         if not context.may_send or context.topic in context.app.topics:
-            return needless("on a topic of the front end's only one message is sent")
+            return not_applicable("on a topic of the front end's only one message is sent")
         times = []
         for number in range(_ROUND_TRIPS):
             await asyncio.sleep(_PAUSE_SECONDS)

@@ -23,7 +23,7 @@ _MEMBERS = ("userPoolProvider", "internalClientId", "identityPoolId")
 
 
 class ParametersAreValid(Check):
-    """The pause parameter says `on`, and the configuration of the nested sign-in names this deployment's pools.
+    """The pause parameter says `on`, and the configuration of the internal sign-in names this deployment's pools.
 
     Functions that attach read the pause parameter first: without it they attach nothing, and `pubsub detach --all`
     sets it to `off`, so that the policy is not attached again. Trigger, challenge and worker read the pools and the
@@ -34,7 +34,7 @@ class ParametersAreValid(Check):
     id = "PS126"
     group = Group.PROVISIONING
     title = "attachment is not paused, and its parameters are valid"
-    rests_on = (OutputsAreComplete,)
+    depends_on = (OutputsAreComplete,)
     needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
@@ -103,7 +103,7 @@ def _wrong_configuration(context: Context, name: str, value: str | None) -> Find
     if configuration["userPoolProvider"] != provider:
         return failed(
             f"The parameter {name} names the user pool {configuration['userPoolProvider']}, not {provider}: the "
-            "identity pool refuses the tokens of the nested sign-in, and the policy is not attached.",
+            "identity pool refuses the tokens of the internal sign-in, and the policy is not attached.",
             resource=name,
             fix=_put(context, name, {**configuration, "userPoolProvider": provider}, overwrite=True),
         )

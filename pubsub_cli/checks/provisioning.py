@@ -19,7 +19,7 @@ from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.probe_users import LeftOver
 from pubsub_cli.checks.sign_in_flows import describe_client, missing_flows
 from pubsub_cli.checks.update import rewiring, update_of
-from pubsub_cli.finding import Finding, failed, needless, passed
+from pubsub_cli.finding import Finding, failed, not_applicable, passed
 from pubsub_cli.iam.facts import service_of
 from pubsub_client.outputs import Output
 from pubsub_client.policy_document import policy_document
@@ -38,7 +38,7 @@ class PolicyExists(Check):
     id = "PS111"
     group = Group.PROVISIONING
     title = "the IoT policy exists"
-    rests_on = (OutputsAreComplete,)
+    depends_on = (OutputsAreComplete,)
 
     async def run(self, context: Context) -> Finding:
         """Ask AWS IoT for the policy."""
@@ -66,7 +66,7 @@ class IdentityPoolTakesTokens(Check):
     id = "PS115"
     group = Group.PROVISIONING
     title = "the identity pool takes the app client's tokens"
-    rests_on = (OutputsAreComplete,)
+    depends_on = (OutputsAreComplete,)
 
     async def run(self, context: Context) -> Finding:
         """Describe the identity pool."""
@@ -161,13 +161,13 @@ class TriggerIsWired(Check):
     id = "PS112"
     group = Group.PROVISIONING
     title = "the user pool's PostAuthentication trigger is wired"
-    rests_on = (OutputsAreComplete,)
+    depends_on = (OutputsAreComplete,)
     needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Compare the pool's trigger with the stack's function."""
         if not context.attaches_at_sign_in:
-            return needless("attachment is self-attach: there is no trigger")
+            return not_applicable("attachment is self-attach: there is no trigger")
         pool_id = context.output(Output.USER_POOL_ID)
         function_name = context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
         user_pools = context.aws.user_pools
@@ -196,7 +196,7 @@ class NothingIsLeftOver(Check):
     id = "PS113"
     group = Group.PROVISIONING
     title = "no users are left over from an earlier run"
-    rests_on = (OutputsAreComplete,)
+    depends_on = (OutputsAreComplete,)
     needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
     severity = Severity.WARNING
 

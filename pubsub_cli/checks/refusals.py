@@ -47,7 +47,7 @@ class GuestIsRefused(Check):
     id = "PS311"
     group = Group.AUTHORIZATION
     title = "GetId without logins is refused"
-    rests_on = (OutputsAreComplete,)
+    depends_on = (OutputsAreComplete,)
     needs = frozenset({Requirement.OPERATOR, Requirement.TRIES})
 
     async def run(self, context: Context) -> Finding:
@@ -80,7 +80,7 @@ class UnsignedSocketIsRefused(Check):
     id = "PS411"
     group = Group.CONNECTION
     title = "an unsigned WebSocket is refused"
-    rests_on = (EndpointIsReached,)
+    depends_on = (EndpointIsReached,)
     needs = frozenset()
 
     async def run(self, context: Context) -> Finding:
@@ -107,7 +107,7 @@ class UnattachedIdentityIsRefused(Check):
     id = "PS412"
     group = Group.CONNECTION
     title = "an identity without the IoT policy is refused"
-    rests_on = (UserConnects,)
+    depends_on = (UserConnects,)
     needs = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.PROBE})
 
     async def run(self, context: Context) -> Finding:
@@ -137,19 +137,19 @@ class ControlPlaneIsRefused(Check):
     """In guarded mode a signed-in user can neither attach policies nor change them.
 
     AWSIoTConfigAccess allows both; the guard must not. The refusal is quoted, and names the policy that refused.
-    Skipped in documented mode, which allows it as the guide does.
+    Skipped in unguarded mode, which allows it as the guide does.
     """
 
     id = "PS312"
     group = Group.AUTHORIZATION
     title = "a user can neither attach nor change IoT policies"
-    rests_on = (CredentialsAreGiven, RoleHoldsThePolicies, PolicyExists)
+    depends_on = (CredentialsAreGiven, RoleHoldsThePolicies, PolicyExists)
     needs = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.TOKEN, Requirement.TRIES})
 
     async def run(self, context: Context) -> Finding:
         """Try both with the user's own credentials."""
-        if context.output(Output.ACCESS_MODE) == "documented":
-            return skipped("accessMode documented allows it, as Amplify's guide does")
+        if context.output(Output.ACCESS_MODE) == "unguarded":
+            return skipped("accessMode unguarded allows it, as Amplify's guide does")
         policy_name = context.output(Output.POLICY_NAME)
         document = (await asyncio.to_thread(context.aws.iot.get_policy, policyName=policy_name))["policyDocument"]
         client = await _as_user(context)
@@ -180,7 +180,7 @@ class OtherTopicsAreRefused(Check):
     id = "PS413"
     group = Group.CONNECTION
     title = "topics that are not the user's are refused"
-    rests_on = (UserConnects,)
+    depends_on = (UserConnects,)
     needs = frozenset({Requirement.PROBE, Requirement.STACK, Requirement.TRIES})
 
     async def run(self, context: Context) -> Finding:

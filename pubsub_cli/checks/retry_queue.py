@@ -16,7 +16,7 @@ from pubsub_cli.checks.deployed_functions import Part
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.queue import messages_in
 from pubsub_cli.checks.restoring import RESTORE
-from pubsub_cli.finding import Finding, failed, needless, passed
+from pubsub_cli.finding import Finding, failed, not_applicable, passed
 from pubsub_client.outputs import Output
 
 _NO_QUEUE = "attachment is self-attach: there is no retry queue"
@@ -36,13 +36,13 @@ class QueuesAreThere(Check):
     id = "PS603"
     group = Group.OPERATIONS
     title = "both queues exist, with the redrive policy"
-    rests_on = (OutputsAreComplete,)
+    depends_on = (OutputsAreComplete,)
     needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Read the attributes of both queues."""
         if not context.attaches_at_sign_in:
-            return needless(_NO_QUEUE)
+            return not_applicable(_NO_QUEUE)
         return await asyncio.to_thread(_look_at_queues, context)
 
 
@@ -132,13 +132,13 @@ class NoDeadLetters(Check):
     group = Group.OPERATIONS
     title = "the dead-letter queue is empty"
     severity = Severity.WARNING
-    rests_on = (OutputsAreComplete, QueuesAreThere)
+    depends_on = (OutputsAreComplete, QueuesAreThere)
     needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Count the dead letters, those that somebody just looks at too."""
         if not context.attaches_at_sign_in:
-            return needless(_NO_QUEUE)
+            return not_applicable(_NO_QUEUE)
         queue_url = context.output(Output.DEAD_LETTER_QUEUE_URL)
         count = await asyncio.to_thread(messages_in, context.aws.queues, queue_url)
         if not count:
@@ -165,13 +165,13 @@ class WorkerIsFed(Check):
     id = "PS602"
     group = Group.OPERATIONS
     title = "the retry queue feeds its worker"
-    rests_on = (OutputsAreComplete, QueuesAreThere)
+    depends_on = (OutputsAreComplete, QueuesAreThere)
     needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Look for an event source mapping of the queue that is enabled."""
         if not context.attaches_at_sign_in:
-            return needless(_NO_QUEUE)
+            return not_applicable(_NO_QUEUE)
         queue_url = context.output(Output.RETRY_QUEUE_URL)
         answer = await asyncio.to_thread(
             context.aws.functions.list_event_source_mappings, EventSourceArn=_arn(context, queue_url)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.stack_resources import stack_resources
-from pubsub_cli.finding import Finding, failed, needless, passed
+from pubsub_cli.finding import Finding, failed, not_applicable, passed
 from pubsub_cli.iam.role import attached_policies
 from pubsub_client.outputs import MANAGED_POLICIES, Output
 
@@ -28,7 +28,9 @@ async def look_at_role(context: Context, role_name: str, who: str) -> Finding:
         attached = await asyncio.to_thread(attached_policies, context.aws.iam, role_name)
     except context.aws.iam.exceptions.NoSuchEntityException:
         if role_name == context.output(Output.AUTH_ROLE_ARN).rpartition("/")[2]:
-            return needless(f"{who} does not exist: whether the identity pool gives it to anybody is PS304's question")
+            return not_applicable(
+                f"{who} does not exist: whether the identity pool gives it to anybody is PS304's question"
+            )
         return failed(
             f"{who} does not exist, so the identity pool has no credentials for its users.",
             resource=role_name,
@@ -37,7 +39,7 @@ async def look_at_role(context: Context, role_name: str, who: str) -> Finding:
         )
     if context.own_topics:
         return _look_at_least_privilege(role_name, who, attached)
-    guard = None if context.output(Output.ACCESS_MODE) == "documented" else await asyncio.to_thread(_guard, context)
+    guard = None if context.output(Output.ACCESS_MODE) == "unguarded" else await asyncio.to_thread(_guard, context)
     unguarded = await asyncio.to_thread(_unguarded, context, guard, role_name, attached) if guard else None
     if missing := [name for name in MANAGED_POLICIES if name not in attached]:
         partition = context.output(Output.AUTH_ROLE_ARN).split(":")[1]
@@ -51,7 +53,7 @@ async def look_at_role(context: Context, role_name: str, who: str) -> Finding:
         )
     if unguarded:
         return failed(f"{who} {unguarded.lacks}: {_EXPOSED}", resource=role_name, fix=unguarded.fix)
-    return passed(guard.told if guard else "not guarded, as accessMode documented wants it")
+    return passed(guard.told if guard else "not guarded, as accessMode unguarded wants it")
 
 
 def _look_at_least_privilege(role_name: str, who: str, attached: Mapping[str, str]) -> Finding:

@@ -39,7 +39,7 @@ class MappingGivesARole(Check):
     id = "PS304"
     group = Group.AUTHORIZATION
     title = "the identity pool gives signed-in users a role that exists"
-    rests_on = (IdentityPoolTakesTokens, UserCanSignIn)
+    depends_on = (IdentityPoolTakesTokens, UserCanSignIn)
 
     async def run(self, context: Context) -> Finding:
         """Read the identity pool's roles, and follow its mapping."""

@@ -38,7 +38,7 @@ class RoleAllows(Check):
     id = "PS306"
     group = Group.AUTHORIZATION
     title = "the role allows connect, subscribe, publish, receive"
-    rests_on = (TopicsAreUsable, MappingGivesARole, RoleHoldsThePolicies, GroupRolesHoldThePolicies)
+    depends_on = (TopicsAreUsable, MappingGivesARole, RoleHoldsThePolicies, GroupRolesHoldThePolicies)
 
     async def run(self, context: Context) -> Finding:
         """Read the roles' policies, and have IAM simulate the requests."""

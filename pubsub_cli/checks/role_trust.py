@@ -27,7 +27,7 @@ class RoleTrustsThePool(Check):
     id = "PS305"
     group = Group.AUTHORIZATION
     title = "the role trusts the identity pool's signed-in users"
-    rests_on = (MappingGivesARole,)
+    depends_on = (MappingGivesARole,)
 
     async def run(self, context: Context) -> Finding:
         """Read the trust policies of the roles."""

@@ -12,7 +12,7 @@ from pubsub_cli.checks.check import Check, Severity
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.errors import PreconditionError
-from pubsub_cli.finding import Finding, Status, failed, needless, skipped
+from pubsub_cli.finding import Finding, Status, failed, not_applicable, skipped
 from pubsub_client.exceptions import PubSubError
 
 
@@ -49,13 +49,13 @@ async def run_checks(
     for check in checks:
         observer.started(check)
         begun = time.monotonic()
-        ground = next((each for each in check.rests_on if not _holds(results.get(each))), None)
+        ground = next((each for each in check.depends_on if not _holds(results.get(each))), None)
         # In the order in which needs are told: what is wanting most.
         need = next((each for each in Requirement if each in check.needs - context.has), None)
         if check.id in skip:
             finding = skipped("left out by --skip")
         elif need:
-            finding = needless(f"needs {need}")
+            finding = not_applicable(f"needs {need}")
         elif ground:
             finding = skipped(f"rests on {ground.id}, which did not pass")
         else:
@@ -67,7 +67,7 @@ async def run_checks(
 
 def _holds(result: Result | None) -> bool:
     """Tell whether what a check rests on did not fail; what is not listed in this run did not."""
-    return result is None or result.finding.status in (Status.PASSED, Status.WARNING) or result.finding.needless
+    return result is None or result.finding.status in (Status.PASSED, Status.WARNING) or result.finding.not_applicable
 
 
 async def _run(check: type[Check], context: Context) -> Finding:

@@ -32,7 +32,7 @@ class SelfAttachRepairs(Check):
     id = "PS204"
     group = Group.IDENTITY
     title = "self-attach attaches a missing IoT policy"
-    rests_on = (UnattachedIdentityIsRefused, PolicyExists, SelfAttachRouteWorks)
+    depends_on = (UnattachedIdentityIsRefused, PolicyExists, SelfAttachRouteWorks)
     needs = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.PROBE})
 
     async def run(self, context: Context) -> Finding:
@@ -51,7 +51,7 @@ class UnsignedSelfAttachIsRefused(Check):
     id = "PS313"
     group = Group.AUTHORIZATION
     title = "an unsigned self-attach request is refused"
-    rests_on = (OutputsAreComplete, SelfAttachRouteWorks)
+    depends_on = (OutputsAreComplete, SelfAttachRouteWorks)
     needs = frozenset({Requirement.STACK, Requirement.OPERATOR})
 
     async def run(self, context: Context) -> Finding:

@@ -38,7 +38,7 @@ class SelfAttachRouteWorks(Check):
     id = "PS129"
     group = Group.PROVISIONING
     title = "the self-attach route exists, with IAM authorization"
-    rests_on = (OutputsAreComplete,)
+    depends_on = (OutputsAreComplete,)
     needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:

@@ -21,7 +21,7 @@ from pubsub_cli.checks.probe_users import User
 from pubsub_cli.checks.provisioning import TriggerIsWired
 from pubsub_cli.checks.trigger import PoolMayInvoke, TriggerIsAsDeployed
 from pubsub_cli.checks.uninterrupted import uninterrupted
-from pubsub_cli.finding import Finding, Fix, Status, failed, needless, passed, skipped, warning
+from pubsub_cli.finding import Finding, Fix, Status, failed, not_applicable, passed, skipped, warning
 from pubsub_client._sign_in import SECOND_FACTOR_CHALLENGES, SELECT_CHALLENGE
 from pubsub_client.exceptions import SignInError
 from pubsub_client.outputs import Output
@@ -54,7 +54,7 @@ class UserCanSignIn(Check):
     id = "PS123"
     group = Group.SIGN_IN
     title = "the user is there and may sign in"
-    rests_on = (OutputsAreComplete,)
+    depends_on = (OutputsAreComplete,)
     needs = frozenset({Requirement.OPERATOR, Requirement.USER})
 
     async def run(self, context: Context) -> Finding:
@@ -79,9 +79,9 @@ class UserCanSignIn(Check):
                 resource=user.name,
                 fix=AwsCommand("cognito-idp", "AdminEnableUser", who),
             )
-        if obstacle := _OBSTACLES.get(user.status):
+        if blocker := _OBSTACLES.get(user.status):
             return failed(
-                f"User {user.name} {obstacle} ({user.status}): Cognito gives no tokens before that is done.",
+                f"User {user.name} {blocker} ({user.status}): Cognito gives no tokens before that is done.",
                 resource=user.name,
                 fix=AwsCommand("cognito-idp", "AdminConfirmSignUp", who)
                 if user.status == "UNCONFIRMED"
@@ -101,7 +101,7 @@ class UserSignsIn(Check):
     id = "PS121"
     group = Group.SIGN_IN
     title = "a user signs in"
-    rests_on = (AppClientSignsIn, TokenIsGood, UserCanSignIn, PoolMayInvoke, TriggerIsAsDeployed)
+    depends_on = (AppClientSignsIn, TokenIsGood, UserCanSignIn, PoolMayInvoke, TriggerIsAsDeployed)
     needs = frozenset({Requirement.TOKEN})
 
     async def run(self, context: Context) -> Finding:
@@ -170,13 +170,13 @@ class RepeatSignInIsQuick(Check):
     id = "PS122"
     group = Group.SIGN_IN
     title = "the same user signs in again"
-    rests_on = (UserSignsIn, TriggerIsWired)
+    depends_on = (UserSignsIn, TriggerIsWired)
     needs = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.PASSWORD})
 
     async def run(self, context: Context) -> Finding:
         """Sign in again and compare the times."""
         if not context.attaches_at_sign_in:
-            return needless("attachment is self-attach: signing in attaches nothing")
+            return not_applicable("attachment is self-attach: signing in attaches nothing")
         was_marked = await asyncio.to_thread(_is_marked, context)
         span = await _sign_in_again(context)
         if not await asyncio.to_thread(_is_marked, context):

@@ -74,7 +74,7 @@ def missing_outputs(outputs: Mapping[str, str]) -> list[Output]:
 
     A stack may be of an older version: without state machines, and if it attaches at sign-in without self-attach.
     """
-    older = {Output.SWEEP_STATE_MACHINE_ARN, Output.LEAVE_STATE_MACHINE_ARN, Output.AUTH_CHALLENGE_FUNCTION_NAME}
+    older = {Output.SWEEP_STATE_MACHINE_ARN, Output.DETACH_ALL_STATE_MACHINE_ARN, Output.AUTH_CHALLENGE_FUNCTION_NAME}
     optional = OPTIONAL_OUTPUTS | older
     optional |= {Output.SELF_ATTACH_URL} if attaches_at_sign_in(outputs) else SIGN_IN_OUTPUTS
     return [name for name in Output if name not in optional and not outputs.get(name)]

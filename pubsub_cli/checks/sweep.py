@@ -19,7 +19,7 @@ from pubsub_client.outputs import Output
 _OLDER = "the stack is of an older version, which has no sweep"
 _MACHINES = {
     Output.SWEEP_STATE_MACHINE_ARN: "no sweep attaches users who were missed",
-    Output.LEAVE_STATE_MACHINE_ARN: "`pubsub detach --all` and the deletion of the stack fail",
+    Output.DETACH_ALL_STATE_MACHINE_ARN: "`pubsub detach --all` and the deletion of the stack fail",
 }
 
 
@@ -33,7 +33,7 @@ class StateMachinesAreActive(Check):
     id = "PS604"
     group = Group.OPERATIONS
     title = "the state machines are active"
-    rests_on = (OutputsAreComplete,)
+    depends_on = (OutputsAreComplete,)
     needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
@@ -72,7 +72,7 @@ class SchedulesAreEnabled(Check):
     id = "PS605"
     group = Group.OPERATIONS
     title = "the sweep's schedule is enabled"
-    rests_on = (OutputsAreComplete, StateMachinesAreActive)
+    depends_on = (OutputsAreComplete, StateMachinesAreActive)
     needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:

@@ -17,7 +17,7 @@ from pubsub_cli.checks.functions import SignInFunctionsCanRun, changed_since_dep
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.resource_policy import allows_service
 from pubsub_cli.checks.restoring import RESTORE
-from pubsub_cli.finding import Finding, Fix, failed, needless, passed, warning
+from pubsub_cli.finding import Finding, Fix, failed, not_applicable, passed, warning
 from pubsub_cli.iam.decision import Outcome
 from pubsub_cli.iam.role import role_name
 from pubsub_cli.iam.simulation import Answer, read_answer
@@ -42,13 +42,13 @@ class PoolMayInvoke(Check):
     id = "PS114"
     group = Group.PROVISIONING
     title = "the user pool may invoke its trigger functions"
-    rests_on = (OutputsAreComplete, SignInFunctionsCanRun)
+    depends_on = (OutputsAreComplete, SignInFunctionsCanRun)
     needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Read the policies of the functions."""
         if not context.attaches_at_sign_in:
-            return needless(_NO_TRIGGER)
+            return not_applicable(_NO_TRIGGER)
         for name in [each.name for each in await asyncio.to_thread(context.functions_of, SIGN_IN_PARTS)]:
             if not await asyncio.to_thread(_lets_cognito, context, name):
                 return failed(
@@ -74,20 +74,20 @@ class TriggerIsAsDeployed(Check):
     """The functions of the sign-in have the handler and variables they were deployed with, and no less time and memory.
 
     With less of these they fail, or are slower than the five seconds for which Cognito waits; with fewer than two
-    executions at once reserved for them a nested sign-in is refused. More of them, and another runtime, are told and
+    executions at once reserved for them a internal sign-in is refused. More of them, and another runtime, are told and
     left as they are. `cdk deploy` does not see what was changed by hand.
     """
 
     id = "PS119"
     group = Group.PROVISIONING
     title = "the sign-in's functions are as they were deployed"
-    rests_on = (OutputsAreComplete, SignInFunctionsCanRun)
+    depends_on = (OutputsAreComplete, SignInFunctionsCanRun)
     needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Compare the functions with the stack's template."""
         if not context.attaches_at_sign_in:
-            return needless(_NO_TRIGGER)
+            return not_applicable(_NO_TRIGGER)
         return await asyncio.to_thread(_compare_with_template, context)
 
 
@@ -100,7 +100,7 @@ class FunctionsMayAttach(Check):
     id = "PS118"
     group = Group.PROVISIONING
     title = "the functions that attach IoT policies may do so"
-    rests_on = (OutputsAreComplete,)
+    depends_on = (OutputsAreComplete,)
     needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
@@ -204,7 +204,7 @@ def _compare_with_template(context: Context) -> Finding:
         concurrency = function.reserved_concurrency
         if concurrency is not None and concurrency < _NESTED_EXECUTIONS:
             return failed(
-                f"{function.name} is left {concurrency} concurrent execution(s): a nested sign-in takes two at once, "
+                f"{function.name} is left {concurrency} concurrent execution(s): a internal sign-in takes two at once, "
                 "and those beyond are refused, and fail the sign-in.",
                 resource=function.name,
                 fix=AwsCommand("lambda", "DeleteFunctionConcurrency", {"FunctionName": function.name}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
-from pubsub_cli.checks.app_clients import NestedSignInIsWired
+from pubsub_cli.checks.app_clients import InternalSignInIsWired
 from pubsub_cli.checks.attachment_trace import explain_line, last_word, read_log, sign_in_time
 from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.context import Context
@@ -15,7 +15,7 @@ from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import TriggerIsWired
 from pubsub_cli.checks.sign_in import UserSignsIn
 from pubsub_cli.checks.trigger import FunctionsMayAttach
-from pubsub_cli.finding import Finding, failed, needless, passed, warning
+from pubsub_cli.finding import Finding, failed, not_applicable, passed, warning
 from pubsub_client.outputs import Output
 
 _BEFORE_SECONDS = 60
@@ -32,13 +32,20 @@ class TriggerWorks(Check):
     id = "PS124"
     group = Group.SIGN_IN
     title = "the trigger's last word is no failure"
-    rests_on = (UserSignsIn, TriggerIsWired, FunctionsMayAttach, MacKeyIsUsable, LogGroupsExist, NestedSignInIsWired)
+    depends_on = (
+        UserSignsIn,
+        TriggerIsWired,
+        FunctionsMayAttach,
+        MacKeyIsUsable,
+        LogGroupsExist,
+        InternalSignInIsWired,
+    )
     needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Read the end of its log."""
         if not context.attaches_at_sign_in:
-            return needless("attachment is self-attach: there is no trigger")
+            return not_applicable("attachment is self-attach: there is no trigger")
         name = context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
         function = await asyncio.to_thread(context.aws.functions.get_function_configuration, FunctionName=name)
         log_group = function["LoggingConfig"]["LogGroup"]

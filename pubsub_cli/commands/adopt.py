@@ -38,7 +38,7 @@ class AccessMode(StrEnum):
     """What the roles of signed-in users get."""
 
     GUARDED = "guarded"
-    DOCUMENTED = "documented"
+    UNGUARDED = "unguarded"
     LEAST_PRIVILEGE = "least-privilege"
 
 
@@ -148,12 +148,12 @@ def _told(aws: Aws, given: Adopted, amplify_stack: str | None, choice: Choice) -
         raise PreconditionError(str(error)) from error
     now = inspect(aws, adopted, (USUAL_POLICY_NAME, OTHER_POLICY_NAME), choice.groups)
     made = plan(adopted, now, choice)
-    failure = next((failed(each.cause, resource=each.resource, fix=each.fix) for each in made.obstacles), None)
+    failure = next((failed(each.cause, resource=each.resource, fix=each.fix) for each in made.blockers), None)
     members = {
         "settings": made.settings,
         "changes": [vars(each) for each in made.changes],
         "notes": made.notes,
-        "obstacles": [vars(each) for each in made.obstacles],
+        "blockers": [vars(each) for each in made.blockers],
     }
     return Told([*_lines(adopted, now, made)], {"adopt": members}, failure)
 
@@ -181,13 +181,13 @@ def _lines(adopted: Adopted, now: Inspection, made: Plan) -> Iterator[str]:
         yield "Good to know:"
         yield ""
         yield from (f"  - {note}" for note in made.notes)
-    if made.obstacles:
+    if made.blockers:
         yield ""
         yield "In the way:"
         yield ""
-        for obstacle in made.obstacles:
-            yield f"  - {obstacle.cause}"
-            yield f"    {obstacle.fix}"
+        for blocker in made.blockers:
+            yield f"  - {blocker.cause}"
+            yield f"    {blocker.fix}"
 
 
 def _second_factor(now: Inspection) -> str:

@@ -39,7 +39,7 @@ def detach_all(aws: Aws, stack: str, *, per_second: int | None, ask: bool, json:
     try:
         with aws_errors_explained(aws, stack):
             deployment = Deployment.find(aws, stack)
-            machine = StateMachine.of(deployment, Output.LEAVE_STATE_MACHINE_ARN)
+            machine = StateMachine.of(deployment, Output.DETACH_ALL_STATE_MACHINE_ARN)
             execution_arn = running_detach_all(machine)
             if execution_arn is None:
                 if ask:

@@ -21,7 +21,7 @@ Region = Annotated[
     str | None,
     typer.Option(help="AWS region; that of AWS_REGION, AWS_DEFAULT_REGION or the profile unless given, in this order."),
 ]
-EndpointUrl = Annotated[str | None, typer.Option(help="Where AWS answers; only the embedded cloud needs it.")]
+EndpointUrl = Annotated[str | None, typer.Option(help="Where AWS answers; only the local cloud needs it.")]
 Json = Annotated[
     bool, typer.Option("--json", help="Write one JSON document to standard output and nothing else there.")
 ]

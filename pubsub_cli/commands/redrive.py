@@ -92,7 +92,7 @@ class _Redrive:
     moved: list[DeadLetter] = field(default_factory=list)
     waiting: int | None = None
     """Messages in the retry queue when the waiting was over."""
-    dead_again: Sequence[DeadLetter] | None = None
+    failed_again: Sequence[DeadLetter] | None = None
     lines: list[str] = field(default_factory=list)
     """What is left to be said at the end."""
 
@@ -115,8 +115,8 @@ class _Redrive:
     def members(self) -> dict[str, Any]:
         """Return what the JSON document says."""
         waited = None
-        if self.dead_again is not None:
-            waited = {"in_retry_queue": self.waiting, "dead_again": self._reasons(self.dead_again)}
+        if self.failed_again is not None:
+            waited = {"in_retry_queue": self.waiting, "failed_again": self._reasons(self.failed_again)}
         return {
             "dead_letters": {
                 "count": len(self.found),
@@ -142,11 +142,11 @@ class _Redrive:
         self.waiting = wait_until_worked_off(queues, patience)
         bodies = {letter.body for letter in self.moved}
         with held_dead_letters(queues) as held:
-            self.dead_again = [letter for letter in held.letters if letter.body in bodies]
-        if self.dead_again:
-            reasons = "; ".join(self._reasons_in_lines(self.dead_again))
+            self.failed_again = [letter for letter in held.letters if letter.body in bodies]
+        if self.failed_again:
+            reasons = "; ".join(self._reasons_in_lines(self.failed_again))
             return failed(
-                f"{len(self.dead_again)} of {len(self.moved)} came back as dead letters: {reasons}.",
+                f"{len(self.failed_again)} of {len(self.moved)} came back as dead letters: {reasons}.",
                 resource=queues.dead_letter_queue_url,
                 fix=f"Mend the cause first. {_HELP}",
             )

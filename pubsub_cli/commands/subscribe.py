@@ -27,7 +27,7 @@ from pubsub_client._topics import check_topic_filter
 from pubsub_client.exceptions import TopicError
 
 _CONNECT_SECONDS = 30.0
-# So many messages at once are shown late rather than missed.
+# So many messages at once are shown late rather than dropped.
 _BUFFER = 10_000
 
 
@@ -119,7 +119,7 @@ class Reading:
     json: bool
     console: TerminalConsole = field(default_factory=TerminalConsole)
     received: int = 0
-    missed: int = 0
+    dropped: int = 0
     reader_gone: bool = False
     """Whoever read standard output does so no more."""
 
@@ -143,8 +143,8 @@ class Reading:
     def told(self) -> str:
         """What has come, in words."""
         wanted = f" of {self.count}" if self.count else ""
-        missed = f", {self.missed} missed" if self.missed else ""
-        return f"{self.received}{wanted} message{'' if self.received == 1 and not wanted else 's'} received{missed}"
+        dropped = f", {self.dropped} dropped" if self.dropped else ""
+        return f"{self.received}{wanted} message{'' if self.received == 1 and not wanted else 's'} received{dropped}"
 
     async def read(self, messages: Subscription) -> None:
         """Show messages until there are enough, the time is up, or nobody reads them."""
@@ -153,7 +153,7 @@ class Reading:
                 with reader_watched(lambda: self._end(patience)):
                     async for message in messages:
                         self._show(message)
-                        self._count_missed(messages)
+                        self._count_dropped(messages)
                         self.received += 1
                         if self.received == self.count:
                             return
@@ -185,10 +185,10 @@ class Reading:
             self.console.print(line, soft_wrap=True, end="")
         return captured.get()
 
-    def _count_missed(self, messages: Subscription) -> None:
-        if messages.missed > self.missed:
-            _tell(f"{messages.missed - self.missed} messages missed: they come faster than they are read", "yellow")
-            self.missed = messages.missed
+    def _count_dropped(self, messages: Subscription) -> None:
+        if messages.dropped > self.dropped:
+            _tell(f"{messages.dropped - self.dropped} messages dropped: they come faster than they are read", "yellow")
+            self.dropped = messages.dropped
 
 
 async def _tell_states(pubsub: PubSub) -> None:

@@ -105,7 +105,7 @@ def _outcome(execution: Execution, swept: Sweep | None, policy: str) -> tuple[li
         return [], failed(
             f"The sweep came to no end {execution.end}.",
             resource=execution.arn,
-            fix=f"{again} docs/operations.md#sweep-stopped says what to look at.",
+            fix=f"{again} docs/operations.md#sweep-failed says what to look at.",
         )
     if swept.ended == "attaching is off":
         return [], failed(
@@ -121,7 +121,7 @@ def _outcome(execution: Execution, swept: Sweep | None, policy: str) -> tuple[li
         return lines, failed(
             f"AWS IoT refused {sum(swept.failed.values())} identities: {causes}.",
             resource=policy,
-            fix="docs/operations.md#sweep-failed says what that means.",
+            fix="docs/operations.md#sweep-attach-failed says what that means.",
         )
     return lines, None
 

@@ -27,7 +27,7 @@ def attach(deployment: Deployment, subject: Subject) -> Change:
     """Attach the policy to the identity; it may be attached already.
 
     An identity given by its id or proven by an ID token is attached directly. For a user the trigger does it, which
-    proves the user by its nested sign-in and marks the user: a marker's word alone is not taken for an identity.
+    proves the user by its internal sign-in and marks the user: a marker's word alone is not taken for an identity.
 
     Raises:
         PreconditionError: a user is given, and there is no trigger: the setting ``attachment`` is ``self-attach``.

@@ -48,7 +48,7 @@ def check_can_sign_in(deployment: Deployment, user: PoolUser) -> None:
             resource=user.name,
             fix=f"aws cognito-idp admin-enable-user {who}",
         )
-    obstacles = {
+    blockers = {
         "UNCONFIRMED": ("has not confirmed the sign-up", f"aws cognito-idp admin-confirm-sign-up {who}"),
         "FORCE_CHANGE_PASSWORD": (
             "still has a temporary password",
@@ -63,6 +63,6 @@ def check_can_sign_in(deployment: Deployment, user: PoolUser) -> None:
             "Give an ID token of the user's: pubsub attach --id-token FILE",
         ),
     }
-    if obstacle := obstacles.get(user.status):
-        what, fix = obstacle
+    if blocker := blockers.get(user.status):
+        what, fix = blocker
         raise not_done(f"User {user.name} {what} ({user.status}).", resource=user.name, fix=fix)

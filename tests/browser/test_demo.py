@@ -97,4 +97,4 @@ def _ended(browser: socket.socket) -> bool:
 def test_without_a_cloud_it_says_how_to_start_one(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "local_cloud", "demo", "--state-dir", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (2, "local_cloud: no embedded cloud runs: start one with `up`\n")
+    assert (done.returncode, done.stderr) == (2, "local_cloud: no local cloud runs: start one with `up`\n")

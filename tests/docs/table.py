@@ -10,11 +10,11 @@ from tests.docs.how import Elsewhere, How, NotRun, Run
 from tests.docs.shell import INTERRUPTED
 
 PASSWORD = "Her-passw0rd-of-yours"  # noqa: S105 - the one that the pages give
-_ACCOUNT = "it deploys to a real account, and the embedded cloud is none"
+_ACCOUNT = "it deploys to a real account, and the local cloud is none"
 _SLOW = "it takes its time, and once is enough"
 _ASKS = "it asks, and nobody is there to answer"
 _CLOUD = "the cloud on which all the other commands are run is made and ended by it, once"
-_QUOTAS = NotRun("the embedded cloud has no Service Quotas")
+_QUOTAS = NotRun("the local cloud has no Service Quotas")
 _POOL = {"POOL": "UserPoolId"}
 _EXECUTION = {
     "EXECUTION_ARN": '"$(aws stepfunctions list-executions --max-results 1 --output text'
@@ -172,7 +172,7 @@ TABLE: dict[str, How] = {
     "aws iot list-targets-for-policy --policy-name OLD_NAME": Run(first=_OLD_POLICY),
     "lines WiringWatch '{ $.WiringLost > 0 }'": _WATCHED,
     "lines WiringWatch '?ERROR ?\"Task timed out\"'": _WATCHED,
-    # The embedded cloud
+    # The local cloud
     "curl $AWS_ENDPOINT_URL/_local_cloud/faults -d "
     '\'{"faults": [{"operations": ["iot:AttachPolicy"], "rate": 15}], "policy_propagation_seconds": 30}\'': Run(
         needs="curl"

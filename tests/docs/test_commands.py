@@ -24,12 +24,12 @@ from tests.e2e.stack_app import StackApp
 
 _LEFT_BEHIND = (".git", ".venv", "node_modules", ".local", "cdk.out", "__pycache__", ".*_cache", ".hypothesis", "dist")
 _BY_LOCAL_ENV = {"docs/tutorial.md", "docs/local-cloud.md", "examples/python-pubsub/README.md"}
-"""Pages on which the shell itself learns where the embedded cloud is; on the others it knows."""
+"""Pages on which the shell itself learns where the local cloud is; on the others it knows."""
 
 
 @dataclass(frozen=True)
 class Checkout:
-    """The repository as a reader has it, with the stack deployed on an embedded cloud.
+    """The repository as a reader has it, with the stack deployed on an local cloud.
 
     Args:
         directory: where it is.

@@ -28,7 +28,7 @@ from tests.jwt import claims
 
 PASSWORD = "Sup3r-secret-passw0rd!"  # noqa: S105 - of users that live as long as one test
 
-FAST: dict[str, Any] = {"attachPerSecond": {"signIn": 100, "worker": 100, "sweep": 200}, "detachPerSecond": 200}
+FAST: dict[str, Any] = {"attachPerSecond": {"signIn": 100, "retry": 100, "sweep": 200}, "detachPerSecond": 200}
 """Settings for tests that attach and detach hundreds."""
 
 

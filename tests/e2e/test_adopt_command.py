@@ -95,7 +95,7 @@ def test_with_attachment_at_sign_in_every_addition_is_listed(project: AmplifyPro
     listed = [f"{each['resource']}: {each['change']}" for each in document["adopt"]["changes"]]
     pool = f"user pool {project.user_pool_id}"
     assert f"{pool}: gets the attribute custom:pubsub_attachment, for good: Cognito cannot remove one" in listed
-    assert f"{pool}: gets an app client for the nested sign-in, which no front end uses" in listed
+    assert f"{pool}: gets an app client for the internal sign-in, which no front end uses" in listed
     for trigger in ("PostAuthentication", "DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse"):
         assert f"{pool}, trigger {trigger}: calls ours" in listed
     assert f"identity pool {project.identity_pool_id}: takes the tokens of that app client too" in listed
@@ -153,7 +153,7 @@ def test_a_front_end_that_attaches_policies_itself_is_warned(project: AmplifyPro
         iam.delete_role_policy(RoleName=project.auth_role, PolicyName="by-hand")
 
 
-class TestObstacles:
+class TestBlockers:
     def test_another_function_on_a_trigger_is_one_unless_it_calls_ours(self, project: AmplifyProject) -> None:
         theirs = make_function(project.cloud, "def handler(event, context): return event")
         project.set_triggers(DefineAuthChallenge=theirs)
@@ -259,7 +259,7 @@ def test_two_user_pools_are_told_apart_by_saying_which(project: AmplifyProject) 
         (note,) = (each for each in both["adopt"]["notes"] if "other identity providers" in each)
         assert f"{prefix}/{other}." in note
         assert project.user_pool_id not in note
-        assert "does not trust identity pool" in both["adopt"]["obstacles"][0]["cause"]
+        assert "does not trust identity pool" in both["adopt"]["blockers"][0]["cause"]
     finally:
         identities.delete_identity_pool(IdentityPoolId=pool)
         users.delete_user_pool(UserPoolId=other)

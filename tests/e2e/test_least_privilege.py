@@ -93,7 +93,7 @@ def test_users_reach_their_own_and_shared_topics_and_no_others(strict: Deploymen
 
 @pytest.fixture
 def on_the_cloud(strict: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Our client, in this process, asks the embedded cloud."""
+    """Our client, in this process, asks the local cloud."""
     for name, value in strict.cloud.environment().items():
         monkeypatch.setenv(name, value)
 
@@ -187,10 +187,10 @@ def test_the_doctor_names_what_is_anothers(strict: Deployment, ada: User, ben: U
 
 def test_in_documented_mode_nothing_guards_as_the_guide_has_it(tmp_path: Path) -> None:
     with deployed(tmp_path) as guarded:
-        documented = deploy(StackApp(guarded.cloud, tmp_path / "documented", {"accessMode": "documented"}))
+        documented = deploy(StackApp(guarded.cloud, tmp_path / "unguarded", {"accessMode": "unguarded"}))
         document = documented.smoke()
         assert document["summary"]["exit_code"] == 0, document
-        assert check(document, "PS301")["detail"] == "not guarded, as accessMode documented wants it"
+        assert check(document, "PS301")["detail"] == "not guarded, as accessMode unguarded wants it"
         assert check(document, "PS312")["status"] == "skipped"
         credentials = documented.credentials(documented.sign_in(documented.make_user()))
         names = [each["policyName"] for each in documented.as_user("iot", credentials).list_policies()["policies"]]

@@ -95,7 +95,7 @@ def test_no_metric_tells_it(deployment: Deployment, told: dict[str, str]) -> Non
     for line in lines:
         (directive,) = line["_aws"]["CloudWatchMetrics"]
         dimensions = {name: line[name] for names in directive["Dimensions"] for name in names}
-        assert dimensions == {"Stack": deployment.app.stack_name, "Way": "sign-in"}
+        assert dimensions == {"Stack": deployment.app.stack_name, "Source": "sign-in"}
     assert _found(told, json.dumps(deployment.cloud.client("cloudwatch").list_metrics()["Metrics"])) == []
 
 

@@ -128,7 +128,7 @@ def test_alarms_look_at_the_metrics_that_the_trigger_logs(deployment: Deployment
     looked_at = {
         (each["Namespace"], each["MetricName"], *(dimension["Value"] for dimension in each["Dimensions"]))
         for each in alarms
-        if {"Name": "Way", "Value": "sign-in"} in each["Dimensions"]
+        if {"Name": "Source", "Value": "sign-in"} in each["Dimensions"]
     }
     assert {name for _, name, *_ in looked_at} == {"Failed", "Duration"}
     assert looked_at <= written
@@ -163,7 +163,7 @@ def test_dead_letter_that_comes_back_is_reported_with_its_reason(deployment: Dep
     document = json.loads(done.stdout)
     assert document["moved"] == 1
     reasons = [{"reason": _REASON, "count": 1, "users": None}]
-    assert document["waited"] == {"in_retry_queue": 0, "dead_again": reasons}
+    assert document["waited"] == {"in_retry_queue": 0, "failed_again": reasons}
     cause = f"1 of 1 came back as dead letters: 1 x {_REASON}."
     assert document["failure"]["cause"] == cause
     assert cause in done.stderr

@@ -194,7 +194,7 @@ class TestFaults:
         assert (answer.status, answer.body["check"], answer.body["status"]) == (500, "PS203", "failed")
         assert "retry-after" not in answer.headers
         line = visitor.deployment.self_attach_lines()[-1]
-        assert (line["Way"], line["outcome"], line["reason"]) == (
+        assert (line["Source"], line["outcome"], line["reason"]) == (
             "self-attach", "Failed", "AttachPolicy: AccessDeniedException"
         )  # fmt: skip
         assert line["requestId"] in answer.body["text"]

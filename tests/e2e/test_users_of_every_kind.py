@@ -16,7 +16,7 @@ import pytest
 from pycognito.aws_srp import AWSSRP
 from pycognito.exceptions import ForceChangePasswordException
 
-from attachment.nested_sign_in import ClientSecrets
+from attachment.internal_sign_in import ClientSecrets
 from pubsub_cli.checks.update import update_of
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import PASSWORD, Deployment, check
@@ -71,7 +71,7 @@ def test_disabled_user_gets_no_tokens_and_stays_attached(deployment: Deployment)
     deployment.cloud.client("cognito-idp").admin_disable_user(**who)
     assert refusal(lambda: deployment.sign_in(name)) == _DISABLED
     assert refusal(lambda: _refresh(deployment, tokens)) == _DISABLED
-    assert refusal(lambda: _start_nested_sign_in(deployment, name)) == _DISABLED
+    assert refusal(lambda: _start_internal_sign_in(deployment, name)) == _DISABLED
     _expect_attached(deployment, tokens)
     deployment.cloud.client("cognito-idp").admin_enable_user(**who)
     assert refusal(lambda: _refresh(deployment, tokens))[0] == "NotAuthorizedException"
@@ -87,7 +87,7 @@ def test_unconfirmed_user_is_attached_by_the_first_sign_in_after_confirmation(de
     lines = len(deployment.trigger_lines())
     unconfirmed = ("UserNotConfirmedException", "User is not confirmed.")
     assert refusal(lambda: deployment.sign_in(name)) == unconfirmed
-    assert refusal(lambda: _start_nested_sign_in(deployment, name)) == unconfirmed
+    assert refusal(lambda: _start_internal_sign_in(deployment, name)) == unconfirmed
     assert len(deployment.trigger_lines()) == lines
     deployment.cloud.client("cognito-idp").admin_confirm_sign_up(UserPoolId=deployment.user_pool_id, Username=name)
     _expect_attached(deployment, deployment.sign_in(name))
@@ -188,7 +188,7 @@ class TestSecondAppClient:
 
 def test_internal_client_gives_nobody_tokens_and_does_not_say_who_is_missing(deployment: Deployment) -> None:
     def sign_in() -> None:
-        asked = _start_nested_sign_in(deployment, "nobody")
+        asked = _start_internal_sign_in(deployment, "nobody")
         deployment.public("cognito-idp").respond_to_auth_challenge(
             ClientId=_internal_client_id(deployment),
             ChallengeName="CUSTOM_CHALLENGE",
@@ -320,7 +320,7 @@ def _internal_client_id(deployment: Deployment) -> str:
     return str(json.loads(parameter["Parameter"]["Value"])["internalClientId"])
 
 
-def _start_nested_sign_in(deployment: Deployment, name: str) -> Any:
+def _start_internal_sign_in(deployment: Deployment, name: str) -> Any:
     """Begin as the trigger does."""
     return deployment.cloud.client("cognito-idp").admin_initiate_auth(
         UserPoolId=deployment.user_pool_id,

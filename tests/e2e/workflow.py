@@ -1,4 +1,4 @@
-"""examples/pipelines/github-actions.yml, its steps run as a runner runs them, on an embedded cloud."""
+"""examples/pipelines/github-actions.yml, its steps run as a runner runs them, on an local cloud."""
 
 from __future__ import annotations
 

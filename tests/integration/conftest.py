@@ -9,6 +9,6 @@ from local_cloud.process import LocalCloud
 
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[LocalCloud]:
-    """An embedded cloud with every behaviour; tests share it and make resources of their own."""
+    """An local cloud with every behaviour; tests share it and make resources of their own."""
     with LocalCloud.start() as started:
         yield started

@@ -10,9 +10,9 @@ declare module '*/amplify_outputs.json' {
         /** Not in the outputs of a stack of an older version. */
         self_attach_url?: string;
         /** Not in the outputs of a stack of an older version. */
-        access_mode?: 'guarded' | 'documented' | 'least-privilege';
+        access_mode?: 'guarded' | 'unguarded' | 'least-privilege';
       };
-      /** Only where Cognito answers elsewhere than on AWS, as on the embedded cloud. */
+      /** Only where Cognito answers elsewhere than on AWS, as on the local cloud. */
       cognito?: { user_pool_endpoint: string; identity_pool_endpoint: string };
     };
   };

@@ -9,7 +9,7 @@ from tests.e2e.doctor.causes import CAUSES, NOT_MADE
 _HEAD = """## What people met
 
 These are the causes, as people report them, for which signed-in users could not publish. A test makes each of them on
-a healthy deployment on the embedded cloud, with AWS's own APIs or by what the app does. Then `pubsub doctor` must
+a healthy deployment on the local cloud, with AWS's own APIs or by what the app does. Then `pubsub doctor` must
 name the check in the table, and the fix that it prints, run word for word or done as it says, must let the check pass
 and the user through. For the first cause of each number the doctor runs all its checks, and each other one must pass
 or be skipped because of the cause. For the others it runs the named check and those that it depends on.

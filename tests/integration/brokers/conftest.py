@@ -66,7 +66,7 @@ def amqtt_broker(amqtt_process: BrokerProcess, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture
 def cloud_broker(cloud: LocalCloud) -> Broker:
-    """The embedded cloud's, for an IAM principal who may do everything."""
+    """The local cloud's, for an IAM principal who may do everything."""
     host = cloud.client("iot").describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"].partition(":")[0]
     made = cloud.client("sts").get_session_token()["Credentials"]
     source = Given(Credentials(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], made["Expiration"]))

@@ -103,7 +103,7 @@ async def test_topics_that_begin_with_a_dollar_match_no_wildcard_in_their_place(
 
 
 async def test_the_multi_level_wildcard_matches_its_parent_too(mosquitto_broker: Broker, topic: str) -> None:
-    """By section 4.7.1.2 of the specification; AWS IoT, and so the embedded cloud, delivers nothing of the sort."""
+    """By section 4.7.1.2 of the specification; AWS IoT, and so the local cloud, delivers nothing of the sort."""
     async with PubSub(mosquitto_broker.provider) as pubsub, pubsub.subscribe(f"{topic}/alarms/#") as messages:
         await pubsub.publish(f"{topic}/alarms", "parent")
         assert [message.payload for message in await read(messages, 1)] == ["parent"]

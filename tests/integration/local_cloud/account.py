@@ -1,4 +1,4 @@
-"""Users, identities, roles and functions for the tests of the embedded cloud, made with boto3 alone."""
+"""Users, identities, roles and functions for the tests of the local cloud, made with boto3 alone."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from tests.integration.local_cloud.account import Account
 
 @pytest.fixture(scope="session")
 def account(cloud: LocalCloud) -> Account:
-    """A user pool, identity pools and roles on the embedded cloud."""
+    """A user pool, identity pools and roles on the local cloud."""
     return Account.on(cloud)
 
 

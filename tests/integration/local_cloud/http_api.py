@@ -38,7 +38,7 @@ def call(
     headers: Mapping[str, str] | None = None,
     body: str | None = None,
 ) -> Answer:
-    """Call an address of the embedded cloud, signed if there are credentials."""
+    """Call an address of the local cloud, signed if there are credentials."""
     parts = urlsplit(url)
     request = AWSRequest(method, url, data=body, headers=dict(headers or {}))
     if credentials:

@@ -1,4 +1,4 @@
-"""State machines for the tests of the embedded cloud."""
+"""State machines for the tests of the local cloud."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def test_cloud_of_up_outlives_it_until_down(local_cloud: CommandLine) -> None:
     assert not cloud.answers()
     assert list(local_cloud.state.directory.iterdir()) == []
     again = local_cloud("down")
-    assert (again.returncode, again.stdout) == (0, "no embedded cloud runs\n")
+    assert (again.returncode, again.stdout) == (0, "no local cloud runs\n")
 
 
 def test_up_beside_another_up_finds_its_cloud(local_cloud: CommandLine, cloud: LocalCloud) -> None:
@@ -141,7 +141,7 @@ def test_down_leaves_a_process_alone_that_has_taken_over_the_id(local_cloud: Com
         local_cloud.state.remember(cloud)
         saved = {"port": cloud.port, "pid": stranger.pid, "region": cloud.region}
         (local_cloud.state.directory / "cloud.json").write_text(json.dumps(saved))
-        assert local_cloud("down").stdout == "no embedded cloud runs\n"
+        assert local_cloud("down").stdout == "no local cloud runs\n"
         assert stranger.poll() is None
         assert cloud.answers()
         stranger.communicate(b"\n")

@@ -110,7 +110,7 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(
 def test_without_a_cloud_it_is_one_line_and_exit_code_2(tmp_path: Path, local_cloud: CommandLine) -> None:
     State(tmp_path).forget()
     refused = local_cloud("fault", "list")
-    assert (refused.returncode, refused.stderr) == (2, "local_cloud: no embedded cloud runs: start one with `up`\n")
+    assert (refused.returncode, refused.stderr) == (2, "local_cloud: no local cloud runs: start one with `up`\n")
 
 
 def test_calls_are_printed_by_operation(cloud: LocalCloud, local_cloud: CommandLine) -> None:

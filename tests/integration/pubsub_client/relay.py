@@ -1,4 +1,4 @@
-"""A way to the embedded cloud that can be cut, and that sees what upgrades were asked for."""
+"""A way to the local cloud that can be cut, and that sees what upgrades were asked for."""
 
 from __future__ import annotations
 

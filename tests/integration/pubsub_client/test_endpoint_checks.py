@@ -1,4 +1,4 @@
-"""The endpoint, the clock and the client id, checked on the embedded cloud."""
+"""The endpoint, the clock and the client id, checked on the local cloud."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def certificate(tmp_path: Path) -> Path:
 
 
 class Proxy:
-    """A proxy that takes every tunnel to end at the embedded cloud, behind TLS in the host's name."""
+    """A proxy that takes every tunnel to end at the local cloud, behind TLS in the host's name."""
 
     def __init__(self, target_port: int, certificate: Path) -> None:
         self.requests: list[bytes] = []

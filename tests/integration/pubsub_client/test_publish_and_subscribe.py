@@ -169,7 +169,7 @@ async def test_a_slow_reader_learns_how_many_messages_it_missed(provider: AwsIot
         for number in range(5):
             await pubsub.publish(topic, number)
         await take(quick, 5)
-        assert slow.missed == 3
+        assert slow.dropped == 3
         assert [message.payload for message in await take(slow, 2)] == [3, 4]
 
 

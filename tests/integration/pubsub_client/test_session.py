@@ -1,4 +1,4 @@
-"""A user signs in at the embedded cloud's Cognito."""
+"""A user signs in at the local cloud's Cognito."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ ENVIRONMENT = {
     "PROPAGATION_SECONDS": "600",
     "FITTING": "3",
     "FITTING_RENAME": "2",
-    "LEAVE_STATE_MACHINE_ARN": "arn:aws:states:eu-west-1:123456789012:stateMachine:AmplifyPubSub-leave",
+    "DETACH_ALL_STATE_MACHINE_ARN": "arn:aws:states:eu-west-1:123456789012:stateMachine:AmplifyPubSub-leave",
     "IDENTITY_POOL_ID": "eu-west-1:pool",
     "MAC_KEY_ID": "mac-key",
     "MARKER_ATTRIBUTE": "custom:pubsub_attachment",

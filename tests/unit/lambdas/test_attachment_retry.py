@@ -1,4 +1,4 @@
-"""The worker, with the chain and the queues standing in; the chain itself runs in the tests on the embedded cloud."""
+"""The worker, with the chain and the queues standing in; the chain itself runs in the tests on the local cloud."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def _run(worker: Any, *records: dict[str, Any], context: Context | None = None) 
 
 def _outcomes(capsys: pytest.CaptureFixture[str]) -> list[tuple[str, str | None]]:
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert {line["Way"] for line in lines} <= {"retry"}
+    assert {line["Source"] for line in lines} <= {"retry"}
     assert "ada" not in json.dumps(lines)
     return [(line["outcome"], line["reason"]) for line in lines]
 

@@ -1,4 +1,4 @@
-"""The rules that keep the nested sign-in from becoming anybody's way in."""
+"""The rules that keep the internal sign-in from becoming anybody's way in."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from botocore.stub import Stubber
 
 from tests.unit.lambdas.conftest import ENVIRONMENT, Load
 
-_MACHINE = ENVIRONMENT["LEAVE_STATE_MACHINE_ARN"]
+_MACHINE = ENVIRONMENT["DETACH_ALL_STATE_MACHINE_ARN"]
 _OWN, _ANOTHER = "myIoTPolicy", "another"
 _REQUEST = "11111111-2222-3333-4444-555555555555"
 _EXECUTION = f"arn:aws:states:eu-west-1:123456789012:execution:AmplifyPubSub-leave:{_REQUEST}"

@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from attachment.deadline import WorkWithDeadline
-from attachment.errors import AttachingIsOffError, CannotSignInError, NestedSignInLoopError, SecondFactorError
+from attachment.errors import AttachingIsOffError, CannotSignInError, InternalSignInLoopError, SecondFactorError
 from attachment.owed import Owed
 from tests.unit.lambdas.conftest import ENVIRONMENT, Load
 
@@ -154,7 +154,7 @@ def test_a_repeat_sign_in_leaves_the_sdk_out_of_the_process() -> None:
     assert json.loads(modules) == []
 
 
-def test_the_nested_sign_in_is_let_through_without_a_word(
+def test_the_internal_sign_in_is_let_through_without_a_word(
     make_trigger: MakeTrigger, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trigger = make_trigger()
@@ -203,7 +203,7 @@ def test_a_failed_attachment_is_owed_and_the_sign_in_goes_on(
     trigger.sign_in(_event())
     assert trigger.queue.messages == [Owed("eu-west-1_pool", _USER_NAME, _SUB, _IDENTITY_ID, bytes(32))]
     line = _line(capsys)
-    assert (line["outcome"], line["reason"], line["Way"]) == ("Queued", reason, "sign-in")
+    assert (line["outcome"], line["reason"], line["Source"]) == ("Queued", reason, "sign-in")
     assert (line["Attached"], line["Queued"], line["Skipped"], line["Failed"]) == (0, 1, 0, 0)
 
 
@@ -361,7 +361,7 @@ def test_a_line_is_written_at_once(make_trigger: MakeTrigger, monkeypatch: pytes
     assert line.endswith("}\n")
 
 
-@pytest.mark.parametrize("error", [NestedSignInLoopError, AttachingIsOffError, CannotSignInError, SecondFactorError])
+@pytest.mark.parametrize("error", [InternalSignInLoopError, AttachingIsOffError, CannotSignInError, SecondFactorError])
 def test_who_is_not_to_be_attached_by_the_trigger_is_owed_nothing(
     make_trigger: MakeTrigger, capsys: pytest.CaptureFixture[str], error: type[Exception]
 ) -> None:

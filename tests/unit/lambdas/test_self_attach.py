@@ -107,7 +107,7 @@ def test_a_missing_policy_is_attached(route: Route, capsys: pytest.CaptureFixtur
     )
     assert headers == {"content-type": "application/json", "cache-control": "no-store"}
     line = _line(capsys)
-    assert (line["outcome"], line["Way"], line["reason"], line["requestId"]) == (
+    assert (line["outcome"], line["Source"], line["reason"], line["requestId"]) == (
         "Attached", "self-attach", None, _REQUEST_ID
     )  # fmt: skip
 

@@ -29,7 +29,7 @@ async def test_a_slow_reader_loses_the_oldest_messages_and_learns_how_many() -> 
         subscription.put(packet(number))
     subscription.end()
     assert [message.payload async for message in subscription] == [2, 3, 4]
-    assert subscription.missed == 2
+    assert subscription.dropped == 2
 
 
 async def test_a_waiting_reader_gets_the_next_message() -> None:

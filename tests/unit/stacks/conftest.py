@@ -76,7 +76,7 @@ IDENTITIES: dict[str, Any] = {
 }
 SMS_ROLE = "arn:aws:iam::123456789012:role/shop-sns"
 SENDER_KEY = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
-DOCUMENTED: dict[str, Any] = {"accessMode": "documented", "groups": ["admins"]}
+UNGUARDED: dict[str, Any] = {"accessMode": "unguarded", "groups": ["admins"]}
 LEAST_PRIVILEGE: dict[str, Any] = {"accessMode": "least-privilege", "groups": ["admins"], "topics": ["room/*"]}
 SELF_ATTACH: dict[str, Any] = {"allowOrigins": ["*"], "attachment": "self-attach", "groups": ["admins"]}
 PROD: dict[str, Any] = {"environment": "prod", "groups": ["admins"], "logRetentionDays": 90}

@@ -77,15 +77,15 @@ def test_a_role_taken_out_of_adopt_changes_nothing_of_another_role(whole: Templa
 
 
 def test_documented_mode_denies_nothing() -> None:
-    documented = _template(USERS | IDENTITIES, accessMode="documented")
+    documented = _template(USERS | IDENTITIES, accessMode="unguarded")
     assert documented.resources("AWS::IAM::ManagedPolicy") == {}
     assert len(documented.resources("Custom::RolePolicy")) == 4
 
 
 @pytest.mark.parametrize(
     ("adopt", "mode"),
-    [({}, "documented"), ({}, "least-privilege"), ({"groupRoleArns": []}, "guarded")],
-    ids=["documented", "least-privilege", "without a role"],
+    [({}, "unguarded"), ({}, "least-privilege"), ({"groupRoleArns": []}, "guarded")],
+    ids=["unguarded", "least-privilege", "without a role"],
 )
 def test_what_is_no_longer_attached_can_still_be_detached(whole: Template, adopt: dict[str, Any], mode: str) -> None:
     """CloudFormation changes a permission before it deletes the resources that need it, so it must stay as it is."""
@@ -193,7 +193,7 @@ def test_the_wiring_of_adopted_pools_is_watched(at_sign_in: Template, whole: Tem
     watch = at_sign_in.only("AWS::Lambda::Function", lambda each: each.startswith("WiringWatch"))
     assert watch["Environment"]["Variables"]["USER_POOL_ID"] == "eu-west-1_abc"
     alarms = {each["AlarmName"] for each in at_sign_in.resources("AWS::CloudWatch::Alarm").values()}
-    assert "AmplifyPubSub-wiring-lost" in alarms
+    assert "AmplifyPubSub-pool-drift" in alarms
     assert not [each for each in whole.resources("AWS::Lambda::Function") if each.startswith("WiringWatch")]
 
 
@@ -297,7 +297,7 @@ def test_sign_ins_of_every_adopted_client_are_watched(users_at_sign_in: Template
     alarm = next(
         each
         for each in users_at_sign_in.resources("AWS::CloudWatch::Alarm").values()
-        if each["AlarmName"] == "AmplifyPubSub-trigger-unwired"
+        if each["AlarmName"] == "AmplifyPubSub-trigger-not-configured"
     )
     clients = [
         dimension["Value"]

@@ -13,7 +13,9 @@ from tests.unit.stacks.conftest import TOPIC_ARN, Template
 
 _REPOSITORY = Path(__file__).parents[3]
 _OPERATIONS = (_REPOSITORY / "docs" / "operations.md").read_text()
-_WAYS = set(re.findall(r'way="([^"]+)"', "".join(each.read_text() for each in (_REPOSITORY / "lambdas").glob("*.py"))))
+_SOURCES = set(
+    re.findall(r'source="([^"]+)"', "".join(each.read_text() for each in (_REPOSITORY / "lambdas").glob("*.py")))
+)
 
 
 def _alarms(template: Template) -> dict[str, dict[str, Any]]:
@@ -62,7 +64,7 @@ def test_both_queues_are_watched(template: Template) -> None:
 def test_every_metric_of_ours_is_one_that_the_functions_report(
     template: Template, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report("Attached", way="sign-in", stack="AmplifyPubSub", request_id="1", seconds=0.1)
+    report("Attached", source="sign-in", stack="AmplifyPubSub", request_id="1", seconds=0.1)
     line = json.loads(capsys.readouterr().out)
     (directive,) = line["_aws"]["CloudWatchMetrics"]
     ours = [each for alarm in _alarms(template).values() for each in _metrics(alarm)] + [
@@ -75,9 +77,9 @@ def test_every_metric_of_ours_is_one_that_the_functions_report(
     for metric in ours:
         assert metric["Namespace"] == directive["Namespace"]
         dimensions = {each["Name"]: each["Value"] for each in metric["Dimensions"]}
-        assert list(dimensions) == directive["Dimensions"][0]
+        assert set(dimensions) == set(directive["Dimensions"][0])
         assert dimensions["Stack"] == line["Stack"]
-        assert dimensions["Way"] in _WAYS
+        assert dimensions["Source"] in _SOURCES
 
 
 def _on_the_dashboard(template: Template) -> Iterator[tuple[str, str, list[str]]]:
@@ -92,10 +94,10 @@ def _pairs(dimensions: list[str]) -> list[dict[str, str]]:
 
 def test_what_fails_is_watched_in_every_way_there_is(template: Template) -> None:
     alarms = _alarms(template)
-    for way in _WAYS:
-        alarm = alarms[f"{way}-failed"]
+    for source in _SOURCES:
+        alarm = alarms["sweep-attach-failed" if source == "sweep" else f"{source}-failed"]
         assert (alarm["MetricName"], alarm["Statistic"], alarm["Threshold"]) == ("Failed", "Sum", 0)
-        assert {"Name": "Way", "Value": way} in alarm["Dimensions"]
+        assert {"Name": "Source", "Value": source} in alarm["Dimensions"]
 
 
 def test_a_slow_trigger_is_told_before_anybody_ends_it(template: Template) -> None:
@@ -107,7 +109,7 @@ def test_a_slow_trigger_is_told_before_anybody_ends_it(template: Template) -> No
 
 
 def test_sign_ins_without_the_trigger_are_told_and_one_odd_period_is_not(template: Template) -> None:
-    alarm = _alarms(template)["trigger-unwired"]
+    alarm = _alarms(template)["trigger-not-configured"]
     expression, sign_ins, invocations = alarm["Metrics"]
     assert expression["Expression"] == "IF((signIns1 > 0) AND (FILL(invocations, 0) == 0), 1, 0)"
     web_client = next(each for each in template.resources("AWS::Cognito::UserPoolClient") if "Web" in each)
@@ -124,7 +126,7 @@ def test_sign_ins_without_the_trigger_are_told_and_one_odd_period_is_not(templat
 def test_attachments_put_off_again_and_again_are_told_although_sqs_leaves_them_out_of_the_age(
     template: Template,
 ) -> None:
-    alarm = _alarms(template)["retries-go-on"]
+    alarm = _alarms(template)["retries-persisting"]
     assert (alarm["MetricName"], alarm["Threshold"]) == ("Queued", 0)
     # The worker's longest backoff: every message that is put off comes again in such a period.
     assert alarm["Period"] == 900
@@ -161,5 +163,5 @@ def test_the_dashboard_has_the_stacks_name_and_shows_every_alarm(prod: Template)
 
 def test_where_users_attach_themselves_that_is_what_is_watched(alone: Template) -> None:
     of_each = {f"{name}-{what}" for name in ("self-attach", "sweep") for what in ("errors", "throttles", "failed")}
-    assert set(_alarms(alone)) == of_each | {"leave-stopped", "sweep-stopped"}
+    assert set(_alarms(alone)) == of_each | {"bulk-detach-failed", "sweep-attach-failed", "sweep-failed"}
     assert "sign-in" not in json.dumps(_dashboard(alone))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stacks.settings import Settings
-from tests.unit.stacks.conftest import DOCUMENTED, LEAST_PRIVILEGE, Template
+from tests.unit.stacks.conftest import LEAST_PRIVILEGE, UNGUARDED, Template
 
 _MANAGED_POLICIES = Path(__file__).parents[3] / "local_cloud" / "managed_policies"
 _TRIGGER = "SignInAttachmentPostAuthentication"
@@ -83,7 +83,7 @@ def test_a_second_factor_is_a_one_time_password_never_a_message(everything: Temp
     assert "SmsConfiguration" not in pool
 
 
-def test_no_second_factor_stands_in_the_way_of_the_nested_sign_in(template: Template) -> None:
+def test_no_second_factor_stands_in_the_way_of_the_internal_sign_in(template: Template) -> None:
     assert template.only("AWS::Cognito::UserPool")["MfaConfiguration"] == "OFF"
 
 
@@ -166,7 +166,7 @@ def test_the_role_of_a_group_is_like_auth_role(everything: Template) -> None:
 
 
 def test_in_documented_mode_nothing_guards_the_roles() -> None:
-    template = Template(Settings.model_validate(DOCUMENTED))
+    template = Template(Settings.model_validate(UNGUARDED))
     role = template.only("AWS::IAM::Role", lambda logical_id: logical_id.startswith("IdentitiesSignedInAuthRole"))
     names = [arn["Fn::Join"][1][-1] for arn in role["ManagedPolicyArns"]]
     assert names == [":iam::aws:policy/AWSIoTDataAccess", ":iam::aws:policy/AWSIoTConfigAccess"]

@@ -11,7 +11,7 @@ import pytest
 
 from pubsub_client.outputs import SIGN_IN_OUTPUTS, Output
 from stacks.settings import Settings
-from tests.unit.stacks.conftest import DOCUMENTED, PROD, SELF_ATTACH, Template
+from tests.unit.stacks.conftest import PROD, SELF_ATTACH, UNGUARDED, Template
 
 
 class TestRoute:
@@ -89,8 +89,8 @@ def test_services_deliver_to_log_groups_that_add_nothing_to_the_accounts_resourc
 class TestUsers:
     @pytest.mark.parametrize(
         "settings",
-        [PROD, DOCUMENTED, {"groups": ["admins"], "permissionsBoundary": "Developers"}, SELF_ATTACH],
-        ids=["guarded", "documented", "under a boundary", "self-attach"],
+        [PROD, UNGUARDED, {"groups": ["admins"], "permissionsBoundary": "Developers"}, SELF_ATTACH],
+        ids=["guarded", "unguarded", "under a boundary", "self-attach"],
     )
     def test_each_role_of_theirs_allows_this_route_and_nothing_else_of_the_api(self, settings: dict[str, Any]) -> None:
         template = Template(Settings.model_validate(settings))
@@ -116,7 +116,7 @@ class TestUsers:
 
 
 class TestAlone:
-    def test_there_is_nothing_of_the_nested_sign_in(self, alone: Template) -> None:
+    def test_there_is_nothing_of_the_internal_sign_in(self, alone: Template) -> None:
         for kind in ("AWS::KMS::Key", "AWS::SQS::Queue", "AWS::Lambda::EventSourceMapping"):
             assert alone.resources(kind) == {}, kind
         assert alone.only("AWS::SSM::Parameter")["Name"].endswith("/attaching")

@@ -27,23 +27,23 @@ def test_without_a_section_the_defaults_hold() -> None:
 
 
 def test_an_environment_goes_over_the_defaults_and_names_the_stack() -> None:
-    section = {"markerDays": 7, "environments": {"prod": {"markerDays": 60}}}
+    section = {"attachmentCacheDays": 7, "environments": {"prod": {"attachmentCacheDays": 60}}}
     settings = read_settings(section, "prod")
-    assert settings.marker_days == 60
+    assert settings.attachment_cache_days == 60
     assert settings.stack_name == "AmplifyPubSub-prod"
-    assert read_settings(section, None).marker_days == 7
+    assert read_settings(section, None).attachment_cache_days == 7
 
 
 def test_a_pattern_holds_for_every_environment_whose_name_begins_so() -> None:
-    section = {"markerDays": 7, "environments": {"pr-*": {"markerDays": 2}, "pr-5": {}}}
+    section = {"attachmentCacheDays": 7, "environments": {"pr-*": {"attachmentCacheDays": 2}, "pr-5": {}}}
     seventh, longest = read_settings(section, "pr-7"), read_settings(section, "pr-" + "7" * 29)
-    assert (seventh.marker_days, seventh.stack_name, seventh.policy_name) == (
+    assert (seventh.attachment_cache_days, seventh.stack_name, seventh.policy_name) == (
         2,
         "AmplifyPubSub-pr-7",
         "myIoTPolicy-pr-7",
     )
     assert longest.stack_name == "AmplifyPubSub-pr-" + "7" * 29
-    assert read_settings(section, "pr-5").marker_days == 7  # the name itself goes before the pattern
+    assert read_settings(section, "pr-5").attachment_cache_days == 7  # the name itself goes before the pattern
 
 
 @pytest.mark.parametrize("name", ["pr", "pr-", "preview", "x-pr-7"])
@@ -72,9 +72,9 @@ def test_patterns_that_stand_for_the_same_names_are_refused(patterns: list[str],
             {"policyNme": "x"},
             None,
             "amplify-pubsub.policyNme: unknown key; allowed: accessMode, adopt, alarmTopicArn, allowOrigins, "
-            "attachPerSecond, attachment, detachPerSecond, groups, logGroupKeyArn, logRetentionDays, markerDays, "
-            "markerGeneration, mfa, permissionsBoundary, policyName, removalPolicy, reservedTopics, sweep, tags, "
-            "terminationProtection, topics",
+            "attachPerSecond, attachment, attachmentCacheDays, attachmentCacheVersion, detachPerSecond, groups, "
+            "logGroupKeyArn, logRetentionDays, mfa, permissionsBoundary, policyName, removalPolicy, reservedTopics, "
+            "sweep, tags, terminationProtection, topics",
         ),
         (
             {"alarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:alarms.fifo"},
@@ -85,27 +85,27 @@ def test_patterns_that_stand_for_the_same_names_are_refused(patterns: list[str],
         (
             {"attachPerSecond": {"signin": 5}},
             None,
-            "amplify-pubsub.attachPerSecond.signin: unknown key; allowed: signIn, sweep, worker",
+            "amplify-pubsub.attachPerSecond.signin: unknown key; allowed: retry, signIn, sweep",
         ),
         (
-            {"attachPerSecond": {"worker": 0}},
+            {"attachPerSecond": {"retry": 0}},
             None,
-            "amplify-pubsub.attachPerSecond.worker: 0 given; input should be greater than or equal to 1",
+            "amplify-pubsub.attachPerSecond.retry: 0 given; input should be greater than or equal to 1",
         ),
         (
             {"accessMode": "open"},
             None,
-            "amplify-pubsub.accessMode: 'open' given; input should be 'guarded', 'documented' or 'least-privilege'",
+            "amplify-pubsub.accessMode: 'open' given; input should be 'guarded', 'unguarded' or 'least-privilege'",
         ),
         (
-            {"markerDays": 0},
+            {"attachmentCacheDays": 0},
             None,
-            "amplify-pubsub.markerDays: 0 given; input should be greater than or equal to 1",
+            "amplify-pubsub.attachmentCacheDays: 0 given; input should be greater than or equal to 1",
         ),
         (
-            {"markerDays": "soon"},
+            {"attachmentCacheDays": "soon"},
             None,
-            "amplify-pubsub.markerDays: 'soon' given; input should be a valid integer",
+            "amplify-pubsub.attachmentCacheDays: 'soon' given; input should be a valid integer",
         ),
         (
             {"environments": {"prod": {"logRetentionDays": 31}}},
@@ -226,17 +226,25 @@ def test_patterns_that_stand_for_the_same_names_are_refused(patterns: list[str],
             "otherProviders needs the identity pool that they belong to: identityPoolId",
         ),
         ({"mfa": "required"}, None, "amplify-pubsub.mfa: 'required' given; input should be 'off' or 'optional'"),
-        ({"markerDays": "30"}, None, "amplify-pubsub.markerDays: '30' given; input should be a valid integer"),
-        ({"markerDays": True}, None, "amplify-pubsub.markerDays: True given; input should be a valid integer"),
+        (
+            {"attachmentCacheDays": "30"},
+            None,
+            "amplify-pubsub.attachmentCacheDays: '30' given; input should be a valid integer",
+        ),
+        (
+            {"attachmentCacheDays": True},
+            None,
+            "amplify-pubsub.attachmentCacheDays: True given; input should be a valid integer",
+        ),
         (
             {"reservedTopics": "yes"},
             None,
             "amplify-pubsub.reservedTopics: 'yes' given; input should be a valid boolean",
         ),
         (
-            {"environments": {"prod": {"markerDays": 0}}},
+            {"environments": {"prod": {"attachmentCacheDays": 0}}},
             None,
-            "amplify-pubsub.environments.prod.markerDays: 0 given; input should be greater than or equal to 1",
+            "amplify-pubsub.environments.prod.attachmentCacheDays: 0 given; input should be greater than or equal to 1",
         ),
         ("guarded", None, "amplify-pubsub: 'guarded' given; allowed: an object of settings"),
         (
@@ -245,9 +253,10 @@ def test_patterns_that_stand_for_the_same_names_are_refused(patterns: list[str],
             "amplify-pubsub.environment: not a setting here; choose it with -c environment=NAME",
         ),
         (
-            {"environments": {"pr-*": {"markerDays": 0}}},
+            {"environments": {"pr-*": {"attachmentCacheDays": 0}}},
             None,
-            "amplify-pubsub.environments.'pr-*'.markerDays: 0 given; input should be greater than or equal to 1",
+            "amplify-pubsub.environments.'pr-*'.attachmentCacheDays: 0 given; "
+            "input should be greater than or equal to 1",
         ),
         (
             {"environments": {"pr-*": {"policyName": "previews"}}},
@@ -370,7 +379,7 @@ def test_the_accounts_own_boundary_leaves_no_room_for_shadows_in_guarded_mode() 
     section = {"permissionsBoundary": "Developers", "reservedTopics": True}
     with pytest.raises(SettingsError, match="permissionsBoundary and reservedTopics exclude each other"):
         read_settings(section, None)
-    assert read_settings(section | {"accessMode": "documented"}, None).reserved_topics
+    assert read_settings(section | {"accessMode": "unguarded"}, None).reserved_topics
 
 
 def test_an_adopted_user_pool_is_left_as_it_is_unless_the_settings_ask_for_more() -> None:

@@ -34,15 +34,15 @@ def test_every_key_says_what_it_does_and_what_it_takes() -> None:
 def test_a_default_is_the_one_that_holds_when_nothing_is_set() -> None:
     defaults = {each.path: each.default for each in settings()}
     assert defaults["attachment"] == "`sign-in`"
-    assert defaults["attachPerSecond.worker"] == "`8`"
+    assert defaults["attachPerSecond.retry"] == "`8`"
     assert defaults["alarmTopicArn"] == "none"
 
 
 def test_it_says_what_is_allowed() -> None:
     allowed = {each.path: each.allowed for each in settings()}
     assert allowed["mfa"] == "`off`, `optional`"
-    assert allowed["markerDays"] == "a whole number from 1 to 365"
-    assert allowed["markerGeneration"] == "a whole number from 1"
+    assert allowed["attachmentCacheDays"] == "a whole number from 1 to 365"
+    assert allowed["attachmentCacheVersion"] == "a whole number from 1"
     assert allowed["adopt.userPoolId"].startswith("text of the pattern `")
     assert allowed["adopt.chainedTriggers"].startswith("a list, each `PostAuthentication`, ")
 

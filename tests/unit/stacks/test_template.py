@@ -10,7 +10,7 @@ from tests.unit.stacks.conftest import KEY_ARN, Template, synthesized
 
 CONTRACT = [
     "AccessMode", "AttachmentMarker", "AuthChallengeFunctionName", "AuthRoleArn", "DeadLetterQueueUrl",
-    "IdentityPoolId", "LeaveStateMachineArn", "PolicyName", "PostAuthenticationFunctionName", "PubSubEndpoint",
+    "IdentityPoolId", "DetachAllStateMachineArn", "PolicyName", "PostAuthenticationFunctionName", "PubSubEndpoint",
     "Region", "RetryQueueUrl", "SelfAttachUrl", "SweepStateMachineArn", "Topics", "UserPoolClientId", "UserPoolId",
 ]  # fmt: skip
 
@@ -48,7 +48,7 @@ def test_lambda_gives_up_before_cognito_does_and_the_trigger_before_lambda(templ
     for name in ("PostAuthentication", "AuthChallenge"):
         function = _function(template, name)
         assert function["Timeout"] < 5  # Cognito's limit for a trigger, a cold start included
-        assert "ReservedConcurrentExecutions" not in function  # a nested sign-in needs a second environment
+        assert "ReservedConcurrentExecutions" not in function  # a internal sign-in needs a second environment
     trigger = _function(template, "PostAuthentication")
     assert float(trigger["Environment"]["Variables"]["BUDGET_SECONDS"]) < trigger["Timeout"]
     assert trigger["Environment"]["Variables"]["MARKER_ATTRIBUTE"] == f"custom:{MARKER_ATTRIBUTE}"
@@ -65,7 +65,7 @@ def test_another_policy_name_or_generation_has_another_fingerprint(template: Tem
         return each.json["Outputs"]["AttachmentMarker"]["Value"]["Fn::Join"][1][0]
 
     assert fingerprint(template) != fingerprint(Template(Settings.model_validate({"policyName": "other"})))
-    assert fingerprint(template) != fingerprint(Template(Settings.model_validate({"markerGeneration": 2})))
+    assert fingerprint(template) != fingerprint(Template(Settings.model_validate({"attachmentCacheVersion": 2})))
 
 
 def test_whoever_attaches_is_destroyed_before_the_policy_is_detached(template: Template) -> None:

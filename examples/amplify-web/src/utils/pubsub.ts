@@ -6,7 +6,7 @@ const { aws_region: region, endpoint, access_mode: accessMode } = outputs.custom
 export const options = {
   region,
   endpoint,
-  // Amplify turns every address into wss:// unless told that this one is for testing: the embedded cloud's is ws://.
+  // Amplify turns every address into wss:// unless told that this one is for testing: the local cloud's is ws://.
   aws_appsync_dangerously_connect_to_http_endpoint_for_testing: endpoint.startsWith('ws://'),
 };
 

@@ -31,7 +31,7 @@ BY_RULE = {
 def of_a_stack(deployment: Deployment) -> Context:
     context = deployment.context()
     context.outputs[Output.AUTH_ROLE_ARN] = deployment.role_arn(deployment.role)
-    context.outputs[Output.ACCESS_MODE] = "documented"
+    context.outputs[Output.ACCESS_MODE] = "unguarded"
     return context
 
 

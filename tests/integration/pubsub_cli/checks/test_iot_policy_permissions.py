@@ -271,7 +271,7 @@ async def test_where_no_topic_is_known_connecting_alone_is_asked_about(deploymen
 
 async def test_no_policy_named_and_none_attached_is_nothing_to_ask_about(deployment: Deployment) -> None:
     deployment.aws.iot.detach_policy(policyName=deployment.policy, target=deployment.identity_id)
-    assert (await ask(deployment, policy=False)).needless
+    assert (await ask(deployment, policy=False)).not_applicable
 
 
 async def test_the_documents_decide_where_aws_iot_may_not_be_asked(deployment: Deployment) -> None:

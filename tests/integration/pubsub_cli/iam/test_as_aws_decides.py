@@ -1,4 +1,4 @@
-"""Policies made at random: we decide as the embedded cloud, which has an evaluator of its own, answers."""
+"""Policies made at random: we decide as the local cloud, which has an evaluator of its own, answers."""
 
 from __future__ import annotations
 

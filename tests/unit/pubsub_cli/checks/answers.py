@@ -1,4 +1,4 @@
-"""AWS as a check sees it, where what it answers is written down: for states that the embedded cloud cannot be in."""
+"""AWS as a check sees it, where what it answers is written down: for states that the local cloud cannot be in."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class TestTheMacKey:
         assert finding.status is Status.FAILED
         assert said in str(finding.cause)
         assert [str(each).split()[2] for each in finding.commands] == fix
-        assert not finding.safe_commands, "somebody may have disabled it to stop nested sign-ins"
+        assert not finding.safe_commands, "somebody may have disabled it to stop internal sign-ins"
 
     async def test_one_that_is_as_deployed_passes(self) -> None:
         aws = Answers(ListStackResources=resources(MacKey="AWS::KMS::Key"), DescribeKey={"KeyMetadata": KEY})

@@ -25,4 +25,4 @@ def test_ids_are_unique_well_formed_and_anchored() -> None:
 
 def test_a_check_rests_only_on_checks_that_come_before_it() -> None:
     for index, check in enumerate(CHECKS):
-        assert set(check.rests_on) <= set(CHECKS[:index])
+        assert set(check.depends_on) <= set(CHECKS[:index])

@@ -92,7 +92,7 @@ async def test_a_clock_that_is_off_is_told_with_the_command_that_sets_it(
 async def test_a_clock_that_nobody_tells_is_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "offset_of", lambda _: None)
     finding = await find(ClockAgrees)
-    assert (finding.status, finding.needless) == (Status.SKIPPED, True)
+    assert (finding.status, finding.not_applicable) == (Status.SKIPPED, True)
 
 
 @pytest.mark.parametrize(("answering", "told"), [(1, "by the endpoint's answer"), (2, "by AWS's answer")])

@@ -20,7 +20,7 @@ OTHER_OUTPUTS = {
     **OUTPUTS,
     Output.RETRY_QUEUE_URL: "https://sqs.eu-west-1.amazonaws.com/123456789012/queue",
     Output.SWEEP_STATE_MACHINE_ARN: "arn:aws:states:eu-west-1:123456789012:stateMachine:sweep",
-    Output.LEAVE_STATE_MACHINE_ARN: "arn:aws:states:eu-west-1:123456789012:stateMachine:leave",
+    Output.DETACH_ALL_STATE_MACHINE_ARN: "arn:aws:states:eu-west-1:123456789012:stateMachine:leave",
 }
 
 

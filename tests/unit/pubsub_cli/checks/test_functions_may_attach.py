@@ -1,4 +1,4 @@
-"""What IAM's simulator says of the functions' roles, as PS118 tells it; the embedded cloud has no organization."""
+"""What IAM's simulator says of the functions' roles, as PS118 tells it; the local cloud has no organization."""
 
 from __future__ import annotations
 

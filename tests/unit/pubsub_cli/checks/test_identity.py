@@ -1,4 +1,4 @@
-"""Whose an identity is, where the embedded cloud knows no such login or AWS IoT no such attachment."""
+"""Whose an identity is, where the local cloud knows no such login or AWS IoT no such attachment."""
 
 from __future__ import annotations
 

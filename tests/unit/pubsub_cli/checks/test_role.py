@@ -28,7 +28,7 @@ def deleted() -> Answers:
 
 async def test_that_auth_role_is_gone_is_told_by_the_identity_pools_check_and_keeps_it_from_nothing() -> None:
     finding = await find(RoleHoldsThePolicies, deleted())
-    assert (finding.status, finding.needless) == (Status.SKIPPED, True)
+    assert (finding.status, finding.not_applicable) == (Status.SKIPPED, True)
     assert "PS304" in str(finding.cause)
 
 

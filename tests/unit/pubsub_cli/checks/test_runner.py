@@ -18,7 +18,7 @@ from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.runner import Result, run_checks
 from pubsub_cli.errors import PreconditionError
-from pubsub_cli.finding import Finding, Status, failed, needless, passed, warning
+from pubsub_cli.finding import Finding, Status, failed, not_applicable, passed, warning
 from pubsub_client.exceptions import SignInError
 
 
@@ -28,14 +28,14 @@ class Silent:
     def ended(self, result: Result) -> None: ...
 
 
-def _check(check_id: str, outcome: Finding | Exception, *rests_on: type[Check]) -> type[Check]:
+def _check(check_id: str, outcome: Finding | Exception, *depends_on: type[Check]) -> type[Check]:
     async def run(_self: Check, _context: Context) -> Finding:
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
     members: dict[str, Any] = {
-        "id": check_id, "group": Group.IDENTITY, "title": check_id, "rests_on": rests_on, "run": run
+        "id": check_id, "group": Group.IDENTITY, "title": check_id, "depends_on": depends_on, "run": run
     }  # fmt: skip
     return type(check_id, (Check,), members)
 
@@ -52,7 +52,7 @@ _WRONG = failed("wrong", resource="r", fix="f")
 
 
 async def test_a_check_that_rests_on_a_needless_one_is_run() -> None:
-    ground = _check("PS901", needless("there is nothing to ask about"))
+    ground = _check("PS901", not_applicable("there is nothing to ask about"))
     findings = await _run(ground, _check("PS902", passed(), ground))
     assert [each.status for each in findings] == [Status.SKIPPED, Status.PASSED]
 

@@ -26,7 +26,7 @@ async def test_a_second_factor_is_no_failure_but_asks_for_a_token(
 ) -> None:
     finding = await sign_in(challenge, monkeypatch)
     assert finding.status is Status.SKIPPED
-    assert not finding.needless
+    assert not finding.not_applicable
     assert challenge in str(finding.cause)
     assert "--id-token" in str(finding.cause)
 

@@ -48,5 +48,5 @@ async def test_more_than_was_deployed_passes_and_is_told(changes: dict[str, Any]
     ("concurrency", "status"),
     [(None, Status.PASSED), (100, Status.PASSED), (2, Status.PASSED), (1, Status.FAILED), (0, Status.FAILED)],
 )
-async def test_a_nested_sign_in_must_have_two_executions(concurrency: int | None, status: Status) -> None:
+async def test_a_internal_sign_in_must_have_two_executions(concurrency: int | None, status: Status) -> None:
     assert (await look({}, concurrency)).status is status

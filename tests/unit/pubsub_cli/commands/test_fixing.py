@@ -14,7 +14,7 @@ from pubsub_cli.checks.runner import Result
 from pubsub_cli.commands.checking import Checking, Run
 from pubsub_cli.commands.fixing import Fixing, Outcome
 from pubsub_cli.errors import CommandFailedError
-from pubsub_cli.finding import Finding, Status, failed, needless, passed, skipped
+from pubsub_cli.finding import Finding, Status, failed, not_applicable, passed, skipped
 
 _IDENTITY_ID = "eu-west-1:01234567-89ab-cdef-0123-456789abcdef"
 _BOUNDARY = AwsCommand(
@@ -215,7 +215,7 @@ class TestGuards:
 
     def test_a_deployment_without_guards_is_fixed(self) -> None:
         aws = Account()
-        guards = {"PS301": needless("needs a stack"), "PS303": skipped("rests on PS115, which did not pass")}
+        guards = {"PS301": not_applicable("needs a stack"), "PS303": skipped("rests on PS115, which did not pass")}
         _fix_all({"PS115": failed("w", resource="p", fix=_PROVIDER)}, aws=aws, guards=guards)
         assert aws.called == ["UpdateIdentityPool"]
 

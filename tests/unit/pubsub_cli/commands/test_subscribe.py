@@ -34,7 +34,7 @@ def test_wrong_usage_is_2_and_says_what_is_wrong(arguments: list[str], told: str
     assert told in done.output
 
 
-async def test_missed_messages_are_told_when_they_are_noticed_and_at_the_end(
+async def test_dropped_messages_are_told_when_they_are_noticed_and_at_the_end(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     messages = Subscription(("t",), buffer=2)
@@ -43,8 +43,8 @@ async def test_missed_messages_are_told_when_they_are_noticed_and_at_the_end(
     messages.end()
     reading = Reading(["t"], qos=0, count=None, seconds=None, json=True)
     await reading.read(messages)
-    assert capfd.readouterr().err.startswith("3 messages missed")
-    assert reading.told == "2 messages received, 3 missed"
+    assert capfd.readouterr().err.startswith("3 messages dropped")
+    assert reading.told == "2 messages received, 3 dropped"
 
 
 @pytest.mark.parametrize("json", [True, False])

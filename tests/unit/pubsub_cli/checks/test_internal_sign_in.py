@@ -1,11 +1,11 @@
-"""What of the nested sign-in's configuration can be another than the stack made it."""
+"""What of the internal sign-in's configuration can be another than the stack made it."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from pubsub_cli.checks.app_clients import NestedSignInIsWired
+from pubsub_cli.checks.app_clients import InternalSignInIsWired
 from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.finding import Finding, Status
 from tests.unit.pubsub_cli.checks.answers import (
@@ -45,7 +45,7 @@ async def look(configuration: dict[str, str], *listed: str) -> Finding:
             SignInAttachmentPostAuthentication1=TRIGGER, SignInAttachmentAuthChallenge1=CHALLENGE
         ),
     )
-    return await find(NestedSignInIsWired, aws, left={"parameters": {"/stack/parameter": json.dumps(configuration)}})
+    return await find(InternalSignInIsWired, aws, left={"parameters": {"/stack/parameter": json.dumps(configuration)}})
 
 
 async def test_as_the_stack_made_it_it_passes() -> None:

@@ -10,7 +10,7 @@ from botocore.stub import Stubber
 
 from attachment import proof
 from attachment.errors import NewPasswordRequiredError, UnexpectedChallengeError
-from attachment.nested_sign_in import NESTED, ClientSecrets, NestedSignIn
+from attachment.internal_sign_in import NESTED, ClientSecrets, InternalSignIn
 from attachment.sdk_session import guarded_session
 from tests.unit.lambdas.conftest import Load
 
@@ -26,7 +26,7 @@ _CHALLENGE = {
 
 
 class Chain:
-    """A nested sign-in whose Cognito and KMS answer what a test says, and only to the requests they must get.
+    """A internal sign-in whose Cognito and KMS answer what a test says, and only to the requests they must get.
 
     Args:
         secret: the internal client's; None for a client without one.
@@ -41,7 +41,7 @@ class Chain:
         self.cognito, self.answering, self.kms = Stubber(cognito), Stubber(answering), Stubber(kms)
         for stub in (self.cognito, self.answering, self.kms):
             stub.activate()
-        self.sign_in = NestedSignIn(
+        self.sign_in = InternalSignIn(
             cognito, answering, kms, "mac-key", "eu-west-1_pool", "internalclient", ClientSecrets()
         )
         self.who = {"USERNAME": "ada", **({"SECRET_HASH": _HASH} if secret else {})}

@@ -13,7 +13,7 @@ import boto3
 import pytest
 
 from attachment import proof
-from attachment.nested_sign_in import ClientSecrets
+from attachment.internal_sign_in import ClientSecrets
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import PASSWORD, Deployment
 from tests.e2e.key_thief import KeyThief, stolen_key

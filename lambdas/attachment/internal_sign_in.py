@@ -1,4 +1,4 @@
-"""The nested sign-in: an ID token for the user who is just signing in, obtained by proof and not by trust.
+"""The internal sign-in: an ID token for the user who is just signing in, obtained by proof and not by trust.
 
 AWS IoT wants the *identity id*, only the identity pool knows it, and it tells it for an ID token alone. So the trigger
 signs the same user in once more, on an app client whose challenge nobody but the trigger can answer.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types_boto3_kms import KMSClient
 
 NESTED = {"amplify-pubsub": "nested"}
-"""ClientMetadata of the nested sign-in. It reaches the trigger that the nested sign-in fires, which returns at once.
+"""ClientMetadata of the internal sign-in. It reaches the trigger that this sign-in fires, which returns at once.
 
 https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminRespondToAuthChallenge.html
 """
@@ -65,8 +65,8 @@ class ClientSecrets:
 
 
 @dataclass(frozen=True)
-class NestedSignIn:
-    """The clients and names a nested sign-in needs."""
+class InternalSignIn:
+    """The clients and names a internal sign-in needs."""
 
     cognito: CognitoIdentityProviderClient
     answering: CognitoIdentityProviderClient
