@@ -10,7 +10,7 @@ from tests.unit.stacks.conftest import KEY_ARN, Template, synthesized
 
 CONTRACT = [
     "AccessMode", "AttachmentMarker", "AuthChallengeFunctionName", "AuthRoleArn", "DeadLetterQueueUrl",
-    "IdentityPoolId", "DetachAllStateMachineArn", "PolicyName", "PostAuthenticationFunctionName", "PubSubEndpoint",
+    "DetachAllStateMachineArn", "IdentityPoolId", "PolicyName", "PostAuthenticationFunctionName", "PubSubEndpoint",
     "Region", "RetryQueueUrl", "SelfAttachUrl", "SweepStateMachineArn", "Topics", "UserPoolClientId", "UserPoolId",
 ]  # fmt: skip
 
