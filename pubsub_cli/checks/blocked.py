@@ -7,8 +7,7 @@ import ssl
 from collections.abc import Mapping
 from enum import StrEnum
 
-from pubsub_client._endpoint import Endpoint
-from pubsub_client._network import Proxy
+from pubsub_client._endpoint import Endpoint, Proxy
 
 PATH = "/mqtt"
 """What the endpoint is asked for, as the WebSocket is."""

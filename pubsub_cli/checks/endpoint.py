@@ -15,8 +15,7 @@ from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.way import find_way
 from pubsub_cli.clock import SUSPICIOUS, TOLERATED, offset_of, set_clock_command
 from pubsub_cli.finding import Finding, Fix, failed, not_applicable, passed, warning
-from pubsub_client._endpoint import Endpoint
-from pubsub_client._endpoint_name import EndpointName
+from pubsub_client._endpoint import Endpoint, EndpointName
 from pubsub_client.outputs import Output
 
 _ATS = "iot:Data-ATS"
@@ -159,7 +158,7 @@ def _aws(context: Context) -> Endpoint:
 
 
 def _why_not_bare(given: str, name: EndpointName) -> str:
-    if given == name.of_amplify:
+    if given == name.amplify_url:
         return (
             f"{given} is what Amplify's PubSub takes; this client and AWS's own take the host alone, which is what a "
             "signature covers."
@@ -173,8 +172,8 @@ def _why_not_bare(given: str, name: EndpointName) -> str:
         if part
     ]
     return (
-        f"{given} has {' and '.join(wrong)}: Amplify's PubSub takes {name.of_amplify} and nothing else, all others the "
-        "host alone; in any other form the WebSocket is asked for at a wrong place or with a wrong signature."
+        f"{given} has {' and '.join(wrong)}: Amplify's PubSub takes {name.amplify_url} and nothing else, all others "
+        "the host alone; in any other form the WebSocket is asked for at a wrong place or with a wrong signature."
     )
 
 

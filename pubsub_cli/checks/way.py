@@ -21,8 +21,7 @@ from pubsub_cli.checks.blocked import (
     unusable_authorities,
     unusable_proxy,
 )
-from pubsub_client._endpoint import Endpoint
-from pubsub_client._network import Proxy, ca_bundle
+from pubsub_client._endpoint import Endpoint, Proxy, ca_bundle
 from pubsub_client.exceptions import ConfigurationError
 
 

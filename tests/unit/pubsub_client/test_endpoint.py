@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pubsub_client._endpoint import Endpoint
-from pubsub_client._network import Proxy, ca_bundle
+from pubsub_client._endpoint import Endpoint, Proxy, ca_bundle
 from pubsub_client.exceptions import ConfigurationError
 
 HOST = "abc123-ats.iot.eu-west-1.amazonaws.com"
