@@ -17,6 +17,14 @@ from pubsub_client.outputs import LEAST_PRIVILEGE
 MAX_CHARACTERS: Final = 2048
 """Of a policy document, without spaces: https://docs.aws.amazon.com/general/latest/gr/iot-core.html"""
 
+_GOV_CLOUD_SERVICES = {
+    "us-gov-east-1": "cognito-identity.us-gov-east-1.amazonaws.com",
+    "us-gov-west-1": "cognito-identity-us-gov.amazonaws.com",
+}
+_IDENTITY_SERVICE = "cognito-identity.amazonaws.com"
+IDENTITY_SERVICES: Final = (_IDENTITY_SERVICE, *_GOV_CLOUD_SERVICES.values())
+"""The names of Amazon Cognito identity pools in policies, of all regions."""
+
 _TOPIC_ACTIONS = {
     "topic": ["iot:Publish", "iot:Receive", "iot:RetainPublish"],
     "topicfilter": ["iot:Subscribe"],
@@ -28,15 +36,22 @@ _MQTT_WILDCARDS: Final = frozenset("#+")
 _CAN_MATCH_IDENTITY_IDS: Final = frozenset("*?$:")
 
 
+def identity_service(region: str) -> str:
+    """Return the name of Amazon Cognito identity pools in the policies of a region; GovCloud's have other names.
+
+    https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-cog.html
+    """
+    return _GOV_CLOUD_SERVICES.get(region, _IDENTITY_SERVICE)
+
+
 def policy_document(arn_prefix: str, topics: Sequence[str], *, own: str | None = None) -> dict[str, Any]:
     """Return the permissions of signed-in users: connect, and everything on the topics.
 
     Args:
         arn_prefix: the beginning of the resources, ``arn:<partition>:iot:<region>:<account id>``.
         topics: patterns of topics, in which ``*`` stands for any characters.
-        own: for access mode ``least-privilege``, the region's service name of Cognito identities in policies. Then
-            client ids must begin with the identity id, and the topics below it are open too. None allows every client
-            id.
+        own: the region's :func:`identity_service`, for access mode ``least-privilege``: client ids then begin with the
+            identity id, and users may also use the topics under it. None lets users connect with any client id.
     """
     identity_id = own and f"${{{own}:sub}}"
     opened = [*([f"{identity_id}/*"] if identity_id else []), *topics]
