@@ -71,19 +71,12 @@ def offset_of(endpoint: Endpoint) -> Offset | None:
         The offset; None if the answer has no date.
 
     Raises:
-        OSError, http.client.HTTPException: there is no answer.
+        OSError: there is no answer.
         ConfigurationError: the environment names a proxy or authorities that cannot be used.
     """
-    connection = endpoint.open_http()
-    try:
-        connection.connect()
-        sent = datetime.now(UTC)
-        connection.request("GET", _PATH, headers={"Host": endpoint.authority})
-        with connection.getresponse() as answer:
-            received = datetime.now(UTC)
-            date = answer.getheader("Date")
-    finally:
-        connection.close()
+    sent = datetime.now(UTC)
+    date = endpoint.request_http("GET", _PATH).headers.get("Date")
+    received = datetime.now(UTC)
     return offset_from(date, sent, received) if date else None
 
 

@@ -10,16 +10,18 @@ import base64
 import http.client
 import os
 import re
-import ssl
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 from urllib.parse import SplitResult, unquote, urlsplit
 
+import urllib3
 from awscrt import http as crt_http
 from awscrt import io
 from awscrt.exceptions import AwsCrtError
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from pubsub_client.exceptions import ConfigurationError
 
@@ -37,6 +39,7 @@ _TLS_PORT = 443
 _LAST_PORT = 65535
 _PROXY_PORT = 80
 _HTTP_TIMEOUT_SECONDS = 10.0
+_MAX_BODY_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,7 @@ class Proxy:
         """The headers of a CONNECT request."""
         if not self.user_name:
             return {}
+        # As UTF-8; urllib3's make_headers() encodes only Latin-1.
         token = base64.b64encode(f"{self.user_name}:{self.password}".encode()).decode()
         return {"Proxy-Authorization": f"Basic {token}"}
 
@@ -135,6 +139,15 @@ class Proxy:
             auth_password=self.password,
             connection_type=crt_http.HttpProxyConnectionType.Tunneling,
         )
+
+
+@dataclass(frozen=True)
+class HttpResponse:
+    """An HTTP response: its headers, by names in any case, and the first 4 KB of its body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 @dataclass(frozen=True)
@@ -230,27 +243,32 @@ class Endpoint:
         self.proxy()
         self.tls_context()
 
-    def open_http(self) -> http.client.HTTPConnection:
-        """Return an HTTP connection by the same proxy and authorities as the WebSocket; nothing is sent yet.
+    def request_http(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> HttpResponse:
+        """Send an HTTP request by the same proxy and authorities as the WebSocket. Blocks for ten seconds a step.
 
         Raises:
+            OSError: there is no response.
             ConfigurationError: the proxy or the authorities cannot be used.
         """
         proxy = self.proxy()
         host, port = (proxy.host, proxy.port) if proxy else (self.host, self.port)
+        bundle = self.ca_file or ca_bundle()
+        # Connections instead of a pool: urllib3's pools forward plain HTTP through a proxy, where a WebSocket tunnels.
         connection = (
-            http.client.HTTPSConnection(
-                host,
-                port,
-                timeout=_HTTP_TIMEOUT_SECONDS,
-                context=ssl.create_default_context(cafile=self.ca_file or ca_bundle()),
-            )
+            HTTPSConnection(host, port, timeout=_HTTP_TIMEOUT_SECONDS, ca_certs=str(bundle) if bundle else None)
             if self.tls
-            else http.client.HTTPConnection(host, port, timeout=_HTTP_TIMEOUT_SECONDS)
+            else HTTPConnection(host, port, timeout=_HTTP_TIMEOUT_SECONDS)
         )
         if proxy:
             connection.set_tunnel(self.host, self.port, proxy.headers)
-        return connection
+        try:
+            connection.request(method, path, headers={"Host": self.authority, **(headers or {})}, preload_content=False)
+            with connection.getresponse() as response:
+                return HttpResponse(response.status, response.headers, response.read(_MAX_BODY_BYTES))
+        except (urllib3.exceptions.HTTPError, http.client.HTTPException) as error:
+            raise OSError(str(error)) from error
+        finally:
+            connection.close()
 
 
 def ca_bundle() -> Path | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import http.client
 import math
 import secrets
 import time
@@ -42,7 +41,7 @@ _AT_A_LIMIT = {
     mqtt5.ConnectReasonCode.QUOTA_EXCEEDED,
     mqtt5.ConnectReasonCode.CONNECTION_RATE_EXCEEDED,
 }
-_BODY_BYTES = 500
+_BODY_CHARACTERS = 500
 
 _TAKEN_OVER = 0x8E
 # After so many short connections in a row, the cause may be two clients with one client id.
@@ -132,7 +131,7 @@ class ConnectErrors:
         """Ask for the upgrade over HTTP; return a text if the endpoint cannot be reached."""
         try:
             return await asyncio.to_thread(ask_for_upgrade, self._provider.endpoint, request)
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except (OSError, ValueError) as error:
             return f"Asked for the WebSocket upgrade by HTTP, the endpoint cannot be reached: {error}"
 
 
@@ -155,10 +154,9 @@ def ask_for_upgrade(endpoint: Endpoint, request: UpgradeRequest) -> UpgradeAnswe
     awscrt does not expose the answer to a refused upgrade.
 
     Raises:
-        OSError, http.client.HTTPException: there is no answer.
+        OSError: there is no answer.
     """
     headers = {
-        "Host": endpoint.authority,
         "Connection": "Upgrade",
         "Upgrade": "websocket",
         "Sec-WebSocket-Version": "13",
@@ -166,15 +164,8 @@ def ask_for_upgrade(endpoint: Endpoint, request: UpgradeRequest) -> UpgradeAnswe
         "Sec-WebSocket-Protocol": "mqtt",
         **request.headers,
     }
-    connection = endpoint.open_http()
-    try:
-        connection.request("GET", request.path, headers=headers)
-        with connection.getresponse() as response:
-            if response.status == HTTPStatus.SWITCHING_PROTOCOLS:
-                return UpgradeAnswer(response.status, "")
-            return UpgradeAnswer(response.status, response.read(_BODY_BYTES).decode(errors="replace").strip())
-    finally:
-        connection.close()
+    response = endpoint.request_http("GET", request.path, headers)
+    return UpgradeAnswer(response.status, response.body.decode(errors="replace")[:_BODY_CHARACTERS].strip())
 
 
 def needs_another_version(attempt: ConnectAttemptError) -> bool:

@@ -6,7 +6,6 @@ The request has no body: the route takes the identity only from the signature.
 from __future__ import annotations
 
 import asyncio
-import http.client
 import json
 import random
 import re
@@ -22,12 +21,11 @@ from botocore.credentials import Credentials as SigningCredentials
 
 from pubsub_client._backoff import Backoff
 from pubsub_client._credentials import Credentials, CredentialsSource
-from pubsub_client._endpoint import Endpoint
+from pubsub_client._endpoint import Endpoint, HttpResponse
 from pubsub_client.exceptions import ConfigurationError, SessionError
 
 _SERVICE = "execute-api"
 _URL = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/?#@\s]+)(?P<path>/[A-Za-z0-9/_.-]+)")
-_BODY_BYTES = 4096
 _QUOTED_CHARACTERS = 200
 _RETRY_SECONDS = 20.0
 # The throttle of API Gateway, and the route's answer while AWS IoT throttles.
@@ -104,9 +102,10 @@ class SelfAttachRoute:
         raise SessionError(response.attachment.text if response.attachment else self._explain(response))
 
     async def _request(self, credentials: Credentials) -> _Response:
+        headers = self._signed_headers(credentials)
         try:
-            return await asyncio.to_thread(self._post, self._signed_headers(credentials))
-        except (OSError, http.client.HTTPException) as error:
+            return _Response(await asyncio.to_thread(self._endpoint.request_http, "POST", self._path, headers))
+        except OSError as error:
             raise SessionError(f"the self-attach route {self._url} cannot be reached: {error}") from error
 
     def _signed_headers(self, credentials: Credentials) -> dict[str, str]:
@@ -114,15 +113,6 @@ class SelfAttachRoute:
         keys = SigningCredentials(credentials.access_key_id, credentials.secret_access_key, credentials.session_token)
         SigV4Auth(keys, _SERVICE, self._region).add_auth(request)
         return dict(request.headers.items())
-
-    def _post(self, headers: dict[str, str]) -> _Response:
-        connection = self._endpoint.open_http()
-        try:
-            connection.request("POST", self._path, headers=headers)
-            with connection.getresponse() as response:
-                return _Response(response.status, response.getheader("Retry-After"), response.read(_BODY_BYTES))
-        finally:
-            connection.close()
 
     def _explain(self, response: _Response) -> str:
         answer = f"the self-attach route {self._url} answers HTTP {response.status} {response.quoted}".rstrip()
@@ -138,14 +128,17 @@ class SelfAttachRoute:
 class _Response:
     """An HTTP response, of the route or of a server before it."""
 
-    status: int
-    retry_after_header: str | None
-    body: bytes
+    http: HttpResponse
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.http.status
 
     @property
     def retry_after(self) -> float:
         """Seconds to wait; the header's other form, a date, counts as 0."""
-        text = self.retry_after_header or ""
+        text = self.http.headers.get("Retry-After", "")
         return float(text) if text.isascii() and text.isdigit() else 0.0
 
     @property
@@ -163,13 +156,13 @@ class _Response:
             case {"message": str(words)}:
                 pass
             case _:
-                words = self.body.decode(errors="replace")
+                words = self.http.body.decode(errors="replace")
         return " ".join(words.split())[:_QUOTED_CHARACTERS]
 
     @property
     def _document(self) -> Any:
         try:
-            return json.loads(self.body)
+            return json.loads(self.http.body)
         except ValueError:
             return None
 

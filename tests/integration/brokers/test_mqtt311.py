@@ -28,7 +28,7 @@ from tests.integration.brokers.scripted_broker import scripted_broker
 from tests.integration.serving import serving
 
 T = TypeVar("T")
-OPTIONS = ConnectOptions(ClientId("transport"), keep_alive=60, session_expiry=0, resume=False, will=None)
+OPTIONS = ConnectOptions(ClientId("test"), keep_alive=60, session_expiry=0, resume=False, will=None)
 PASSWORD = "p" * 200  # so that the length of a CONNECT takes two bytes
 
 
@@ -245,7 +245,7 @@ async def refusal(provider: MqttOverWebSocket) -> tuple[int, str | None] | None:
 async def test_the_client_tells_awscrt_s_metrics_to_nobody() -> None:
     async with scripted_broker() as broker, opened(MqttOverWebSocket(broker.url)):
         (connect,) = broker.connects
-        assert connect == b"\x10\x10\x00\x04MQTT\x04\x02\x00\x3c\x00\x04link"
+        assert connect == b"\x10\x10\x00\x04MQTT\x04\x02\x00\x3c\x00\x04test"
 
 
 async def test_a_keep_alive_that_is_turned_off_is_the_longest_there_is() -> None:

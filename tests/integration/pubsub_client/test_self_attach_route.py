@@ -153,7 +153,7 @@ async def test_a_date_to_come_back_at_is_no_error(route: SelfAttachRoute, server
     ("answer", "told"),
     [
         (Answer(403, {"message": "Forbidden"}), r"HTTP 403 Forbidden: .* execute-api:Invoke"),
-        (Answer(404, {"message": "Not Found"}), r"HTTP 404 Not Found, .* take SelfAttachUrl of the stack's outputs"),
+        (Answer(404, {"message": "Not Found"}), r"HTTP 404 Not Found, .* use SelfAttachUrl of the stack's outputs"),
         (Answer(500, b"<html>\n" + b"x" * 9999), r"HTTP 500 <html> x{100,200}, "),
         (Answer(200, b"a captive portal"), r"HTTP 200 a captive portal, which is no answer of such a route"),
         (Answer(200, ["PS203"]), r"HTTP 200 "),
@@ -240,12 +240,12 @@ def provider(credentials: Any) -> AwsIot:
     return AwsIot(endpoint="abc-ats.iot.eu-west-1.amazonaws.com", region=REGION, credentials=credentials)
 
 
-async def test_no_recovery() -> None:
+async def test_provider_has_no_recovery_without_self_attach() -> None:
     assert await provider(CredentialsOnly()).recover_from_denial() is None
     assert await provider(session()).recover_from_denial() is None
 
 
-async def test_aws_iots_recovery_is_to_self_attach() -> None:
+async def test_provider_recovers_by_self_attach() -> None:
     recovery = await provider(Source(SelfAttachment(**REPAIRED))).recover_from_denial()
     assert recovery is not None
     assert recovery.applied
