@@ -42,7 +42,7 @@ class PolicyAllows(Check):
 
     id = "PS307"
     group = Group.AUTHORIZATION
-    title = "the IoT policy allows connect, subscribe, publish, receive"
+    title = "the IoT policy allows connect, subscribe, publish and receive"
     depends_on = (TopicsAreUsable, PolicyExists, IdentityIsGiven)
 
     async def run(self, context: Context) -> Finding:

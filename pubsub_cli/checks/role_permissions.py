@@ -36,7 +36,7 @@ class RoleAllows(Check):
 
     id = "PS306"
     group = Group.AUTHORIZATION
-    title = "the role allows connect, subscribe, publish, receive"
+    title = "the role allows connect, subscribe, publish and receive"
     depends_on = (TopicsAreUsable, MappingGivesARole, RoleHoldsThePolicies, GroupRolesHoldThePolicies)
 
     async def run(self, context: Context) -> Finding:

@@ -1,4 +1,4 @@
-"""What stops the way to the endpoint, over sockets on loopback."""
+"""Each step of the path to the endpoint, with real servers on loopback."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from pubsub_cli.checks.blocked import BlockedError, Step
-from pubsub_cli.checks.way import Way, find_way
+from pubsub_cli.checks.network_path import ConnectivityError, Step, probe_path
 from pubsub_client._endpoint import Endpoint
 
 HOST = "abc-ats.iot.eu-west-1.amazonaws.com"
-DATE = "Sun, 01 Mar 2026 12:00:00 GMT"
-ANSWER = f"HTTP/1.1 403 Forbidden\r\nDate: {DATE}\r\nContent-Length: 0\r\n\r\n".encode()
+ANSWER = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
 
 
 @dataclass(frozen=True)
@@ -155,88 +154,86 @@ def secure(port: int) -> Endpoint:
     return Endpoint.parse(f"{HOST}:{port}")
 
 
-async def blocked(endpoint: Endpoint, seconds: float = 5.0) -> BlockedError:
-    with pytest.raises(BlockedError) as block:
-        await find_way(endpoint, seconds=seconds)
+async def connectivity_error(endpoint: Endpoint, timeout: float = 5.0) -> ConnectivityError:  # noqa: ASYNC109
+    with pytest.raises(ConnectivityError) as block:
+        await probe_path(endpoint, timeout=timeout)
     assert block.value.fix
     return block.value
 
 
-async def test_a_plain_way_leads_to_an_answer_with_its_date(server: Callable[..., int]) -> None:
-    assert await find_way(plain(server(answer))) == Way(["TCP by IPv4", "HTTP 403"], DATE)
+async def test_path_without_tls_leads_to_a_response(server: Callable[..., int]) -> None:
+    assert (await probe_path(plain(server(answer)))).steps == ["TCP by IPv4", "HTTP 403"]
 
 
-async def test_a_way_by_tls_tells_the_version_and_the_issuer(
+async def test_path_by_tls_shows_version_and_issuer(
     server: Callable[..., int], certificate: Callable[..., Certificate], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = certificate(issuer="Amazon RSA 2048 M01")
     monkeypatch.setenv("AWS_CA_BUNDLE", str(made.file))
-    way = await find_way(secure(server(behind_tls(made, answer))))
-    assert f"{HOST} is 127.0.0.1" in way.told
-    assert "TLSv1.3, certificate by CN=Amazon RSA 2048 M01" in way.told
+    path = await probe_path(secure(server(behind_tls(made, answer))))
+    assert f"{HOST} is 127.0.0.1" in path.steps
+    assert "TLSv1.3, certificate by CN=Amazon RSA 2048 M01" in path.steps
 
 
-async def test_a_name_that_is_not_resolved_stops_at_dns(names: dict[str, list[str]]) -> None:
+async def test_unknown_name_stops_at_dns(names: dict[str, list[str]]) -> None:
     del names[HOST]
-    block = await blocked(Endpoint.parse(HOST))
+    block = await connectivity_error(Endpoint.parse(HOST))
     assert block.step is Step.DNS
     assert "Name or service not known" in block.cause
     assert block.fix.endswith(f"nslookup {HOST}")
 
 
-async def test_a_resolver_that_hangs_stops_at_dns(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_hanging_resolver_stops_at_dns(monkeypatch: pytest.MonkeyPatch) -> None:
     end = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: end.wait(60))
     try:
-        block = await blocked(Endpoint.parse(HOST), seconds=0.05)
+        block = await connectivity_error(Endpoint.parse(HOST), timeout=0.05)
     finally:
         end.set()
     assert block.step is Step.DNS
     assert "not resolved within 0.05 s" in block.cause
 
 
-async def test_a_port_where_nobody_listens_stops_at_tcp(unused_tcp_port: int) -> None:
-    block = await blocked(secure(unused_tcp_port))
+async def test_closed_port_stops_at_tcp(unused_tcp_port: int) -> None:
+    block = await connectivity_error(secure(unused_tcp_port))
     assert block.step is Step.TCP
     assert "127.0.0.1: Connection refused" in block.cause
-    assert f"lets port {unused_tcp_port} out" in block.fix
+    assert f"allows outgoing port {unused_tcp_port}" in block.fix
 
 
-async def test_the_next_address_is_tried_and_the_dead_one_told(
-    server: Callable[..., int], names: dict[str, list[str]]
-) -> None:
+async def test_next_address_is_tried_after_a_dead_one(server: Callable[..., int], names: dict[str, list[str]]) -> None:
     names["127.0.0.1"] = ["::1", "127.0.0.1"]
-    way = await find_way(plain(server(answer)))
-    assert "TCP by IPv4, not to ::1" in way.told
+    path = await probe_path(plain(server(answer)))
+    assert "TCP by IPv4" in path.steps
 
 
-async def test_a_connection_that_is_closed_at_once_stops_at_tls(server: Callable[..., int]) -> None:
-    block = await blocked(secure(server(lambda _: None)))
+async def test_closed_connection_stops_at_tls(server: Callable[..., int]) -> None:
+    block = await connectivity_error(secure(server(lambda _: None)))
     assert block.step is Step.TLS
     assert "broken off" in block.cause
 
 
-async def test_a_server_without_tls_stops_at_tls(server: Callable[..., int]) -> None:
+async def test_server_without_tls_stops_at_tls(server: Callable[..., int]) -> None:
     def speak_http(sock: socket.socket) -> None:
         sock.recv(10)
         sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
-    block = await blocked(secure(server(speak_http)))
+    block = await connectivity_error(secure(server(speak_http)))
     assert block.step is Step.TLS
     assert "broken off" in block.cause
 
 
-async def test_intercepted_tls_is_told_with_who_intercepts(
+async def test_intercepted_tls_is_reported_with_the_issuer(
     server: Callable[..., int], certificate: Callable[..., Certificate]
 ) -> None:
-    block = await blocked(secure(server(behind_tls(certificate(), answer))))
+    block = await connectivity_error(secure(server(behind_tls(certificate(), answer))))
     assert block.step is Step.TLS
     assert "TLS is intercepted" in block.cause
     assert "CN=Corporate Inspection" in block.cause
     assert "AWS_CA_BUNDLE" in block.fix
 
 
-async def test_authorities_of_ones_own_without_amazons_are_told(
+async def test_ca_bundle_without_amazons_authorities_is_reported(
     server: Callable[..., int],
     certificate: Callable[..., Certificate],
     monkeypatch: pytest.MonkeyPatch,
@@ -245,57 +242,57 @@ async def test_authorities_of_ones_own_without_amazons_are_told(
     other = tmp_path / "bundle.pem"
     other.write_bytes(certificate(issuer="Corporate").file.read_bytes())
     monkeypatch.setenv("AWS_CA_BUNDLE", str(other))
-    block = await blocked(secure(server(behind_tls(certificate(issuer="Amazon Root CA 1"), answer))))
+    block = await connectivity_error(secure(server(behind_tls(certificate(issuer="Amazon Root CA 1"), answer))))
     assert f"AWS_CA_BUNDLE, {other}, does not trust" in block.cause
     assert "AmazonRootCA1.pem" in block.fix
 
 
-async def test_an_expired_certificate_may_be_the_clock(
+async def test_expired_certificate_is_reported_as_a_clock_problem(
     server: Callable[..., int], certificate: Callable[..., Certificate], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = certificate(days=-1)
     monkeypatch.setenv("AWS_CA_BUNDLE", str(made.file))
-    block = await blocked(secure(server(behind_tls(made, answer))))
+    block = await connectivity_error(secure(server(behind_tls(made, answer))))
     assert "this machine's clock is wrong" in block.cause
 
 
-async def test_a_certificate_for_another_name_is_told(
+async def test_certificate_for_another_name_is_reported(
     server: Callable[..., int], certificate: Callable[..., Certificate], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = certificate(name="portal.example.com")
     monkeypatch.setenv("AWS_CA_BUNDLE", str(made.file))
-    block = await blocked(secure(server(behind_tls(made, answer))))
+    block = await connectivity_error(secure(server(behind_tls(made, answer))))
     assert "certificate for another name" in block.cause
 
 
 @pytest.mark.parametrize("contents", [None, "no certificate"])
-async def test_authorities_that_cannot_be_read_stop_at_tls(
+async def test_unreadable_ca_bundle_stops_at_tls(
     server: Callable[..., int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, contents: str | None
 ) -> None:
     bundle = tmp_path / "bundle.pem"
     if contents:
         bundle.write_text(contents)
     monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
-    block = await blocked(secure(server(answer)))
+    block = await connectivity_error(secure(server(answer)))
     assert (block.step, block.fix) == (Step.TLS, "Correct or unset AWS_CA_BUNDLE.")
 
 
-async def test_a_connection_that_is_closed_without_an_answer_stops_at_http(server: Callable[..., int]) -> None:
-    block = await blocked(plain(server(lambda _: None)))
+async def test_connection_closed_without_response_stops_at_http(server: Callable[..., int]) -> None:
+    block = await connectivity_error(plain(server(lambda _: None)))
     assert block.step is Step.HTTP
 
 
-async def test_a_server_that_never_answers_stops_at_http(server: Callable[..., int]) -> None:
+async def test_server_that_never_answers_stops_at_http(server: Callable[..., int]) -> None:
     end = threading.Event()
     try:
-        block = await blocked(plain(server(lambda _: end.wait(60) and None)), seconds=0.2)
+        block = await connectivity_error(plain(server(lambda _: end.wait(60) and None)), timeout=0.2)
     finally:
         end.set()
     assert block.step is Step.HTTP
     assert "timed out" in block.cause
 
 
-async def test_a_proxy_tunnels_to_the_endpoint_with_its_credentials(
+async def test_proxy_tunnels_with_its_credentials(
     server: Callable[..., int], certificate: Callable[..., Certificate], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = certificate()
@@ -309,56 +306,78 @@ async def test_a_proxy_tunnels_to_the_endpoint_with_its_credentials(
     port = server(tunnel)
     monkeypatch.setenv("AWS_CA_BUNDLE", str(made.file))
     monkeypatch.setenv("HTTPS_PROXY", f"http://ada:secret@127.0.0.1:{port}")
-    way = await find_way(Endpoint.parse(HOST))
-    assert f"127.0.0.1:{port} tunnels" in way.told
-    assert way.date == DATE
+    path = await probe_path(Endpoint.parse(HOST))
+    assert f"127.0.0.1:{port} tunnels" in path.steps
     assert requests[0].startswith(f"CONNECT {HOST}:443 ".encode())
     assert base64.b64encode(b"ada:secret") in requests[0]
 
 
-async def test_intercepted_tls_behind_a_proxy_is_told_with_who_intercepts(
+async def test_intercepted_tls_behind_a_proxy_is_reported_with_the_issuer(
     server: Callable[..., int], certificate: Callable[..., Certificate], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = certificate()
     port = server(proxy_answering("200 OK", behind_tls(made, answer)))
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
-    block = await blocked(Endpoint.parse(HOST))
+    block = await connectivity_error(Endpoint.parse(HOST))
     assert "CN=Corporate Inspection" in block.cause
 
 
 @pytest.mark.parametrize(
     ("line", "cause", "fix"),
     [
-        ("407 Proxy Authentication Required", "wants other credentials", "HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"),
+        (
+            "407 Proxy Authentication Required",
+            "requires other credentials",
+            "HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT",
+        ),
         ("403 Forbidden", f"does not tunnel to {HOST}:443: it answers 403", "NO_PROXY"),
     ],
 )
-async def test_a_proxy_that_refuses_is_told_with_its_answer(
+async def test_proxy_that_refuses_is_reported_with_its_answer(
     server: Callable[..., int], monkeypatch: pytest.MonkeyPatch, line: str, cause: str, fix: str
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://ada:secret@127.0.0.1:{server(proxy_answering(line))}")
-    block = await blocked(Endpoint.parse(HOST))
+    block = await connectivity_error(Endpoint.parse(HOST))
     assert block.step is Step.PROXY
     assert cause in block.cause
     assert fix in block.fix
     assert "secret" not in f"{block.cause}{block.fix}"
 
 
-async def test_a_proxy_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int) -> None:
+async def test_unreachable_proxy_is_reported(monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{unused_tcp_port}")
-    block = await blocked(Endpoint.parse(HOST))
+    block = await connectivity_error(Endpoint.parse(HOST))
     assert block.step is Step.PROXY
     assert "cannot be reached" in block.cause
-    assert f"put {HOST} into NO_PROXY" in block.fix
+    assert f"add {HOST} to NO_PROXY" in block.fix
 
 
-async def test_a_proxy_whose_name_is_not_resolved_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unknown_proxy_name_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.invalid:3128")
-    block = await blocked(Endpoint.parse(HOST))
+    block = await connectivity_error(Endpoint.parse(HOST))
     assert block.step is Step.PROXY
     assert "proxy.invalid" in block.cause
 
 
-async def test_a_proxy_that_cannot_be_used_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unsupported_proxy_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:1080")
-    assert (await blocked(Endpoint.parse(HOST))).step is Step.PROXY
+    assert (await connectivity_error(Endpoint.parse(HOST))).step is Step.PROXY
+
+
+@pytest.mark.parametrize(("minutes", "exceeded"), [(10, True), (0, False)])
+async def test_clock_offset_is_taken_from_the_date_header(
+    server: Callable[..., int], minutes: int, exceeded: bool
+) -> None:
+    def answer_with_date(sock: socket.socket) -> None:
+        read_request(sock)
+        date = format_datetime(datetime.now(UTC) + timedelta(minutes=minutes), usegmt=True)
+        sock.sendall(f"HTTP/1.1 403 Forbidden\r\nDate: {date}\r\nContent-Length: 0\r\n\r\n".encode())
+
+    offset = (await probe_path(plain(server(answer_with_date)))).clock_offset
+    assert offset is not None
+    assert offset.exceeds(timedelta(minutes=1)) is exceeded
+    assert str(offset).endswith("behind") is exceeded
+
+
+async def test_response_without_date_gives_no_clock_offset(server: Callable[..., int]) -> None:
+    assert (await probe_path(plain(server(answer)))).clock_offset is None
