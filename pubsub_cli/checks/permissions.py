@@ -15,14 +15,13 @@ from pubsub_cli.checks.app_settings import TopicsAreUsable
 from pubsub_cli.checks.arn import arn_prefix
 from pubsub_cli.checks.authorization import GroupRolesHoldThePolicies, RoleHoldsThePolicies
 from pubsub_cli.checks.check import Check, Group
-from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.context import Context, RoleInUse
 from pubsub_cli.checks.identity import IdentityIsGiven
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import PolicyExists, deployed_document
 from pubsub_cli.checks.restoring import RESTORE
 from pubsub_cli.checks.role_mapping import MappingGivesARole
-from pubsub_cli.finding import Finding, Fix, Status, failed, not_applicable, passed, warning
+from pubsub_cli.finding import AwsCommand, Finding, Fix, Status, failed, not_applicable, passed, warning
 from pubsub_cli.iam.documents import Policy, Statement
 from pubsub_cli.iam.evaluation import AwsDecision, Decision, EvaluatedRequest, Outcome, decide
 from pubsub_cli.iam.explanation import likely_mistakes, missing_statements, reason_for_denial
@@ -123,7 +122,7 @@ def _evaluate(
 
 def _requests(context: Context) -> list[Request]:
     """Return the front end's requests; only the connection if its topics are not known."""
-    topics = context.asked_topics if context.topic_known else ()
+    topics = context.requested_topics if context.topics_known else ()
     return front_end_requests(arn_prefix(context, "iot"), context.client_id, topics)
 
 
@@ -132,7 +131,7 @@ def _request_context(context: Context, role_arn: str | None = None) -> RequestCo
         context.output(Output.REGION),
         context.output(Output.IDENTITY_POOL_ID),
         user_pool_id=context.output(Output.USER_POOL_ID),
-        identity_id=context.asked_identity_id,
+        identity_id=context.policy_identity_id,
         client_id=context.client_id,
         role_arn=role_arn,
     )
@@ -142,7 +141,7 @@ def _missing(context: Context, denied: Sequence[EvaluatedRequest]) -> str:
     """Return the statements that would allow requests for every user, as JSON."""
     requests = [each.request for each in denied]
     service = identity_service(context.output(Output.REGION))
-    statements = missing_statements(requests, context.asked_identity_id, service)
+    statements = missing_statements(requests, context.policy_identity_id, service)
     return ",".join(json.dumps(each, separators=(",", ":")) for each in statements)
 
 
@@ -212,13 +211,13 @@ def _role_fix(context: Context, role: Role, denied: Sequence[EvaluatedRequest]) 
             causes.add("simulator")
     for policy, statements in denying.values():
         yield from _stop_denying(role, policy, statements)
-    if "role" in causes and context.given is None and context.own_topics:
+    if "role" in causes and context.deployment_ids is None and context.own_topics:
         yield RESTORE
     elif "role" in causes:
         data_access = f"arn:{role.arn.split(':')[1]}:iam::aws:policy/AWSIoTDataAccess"
         # It allows all data actions: as the stack deploys it, but maybe more than others want their role to allow.
         parameters = {"RoleName": role.name, "PolicyArn": data_access}
-        yield AwsCommand("iam", "AttachRolePolicy", parameters, safe=context.given is None)
+        yield AwsCommand("iam", "AttachRolePolicy", parameters, safe=context.deployment_ids is None)
     if "boundary" in causes and role.boundary:
         by_boundary = [each for each in denied if each.decision.policy is role.boundary]
         yield f"Add to {role.boundary.name}: {_missing(context, by_boundary)}"
@@ -287,7 +286,11 @@ def _check_policy(context: Context) -> Finding:
             resource=policies[0].arn,
             fix=_policy_fix(context, policies, evaluation),
         )
-    if evaluation.undecided and Requirement.IDENTITY not in context.has and set(evaluation.unknown) <= _OF_THE_IDENTITY:
+    if (
+        evaluation.undecided
+        and Requirement.IDENTITY not in context.available
+        and set(evaluation.unknown) <= _OF_THE_IDENTITY
+    ):
         return passed(f"it depends on {', '.join(evaluation.unknown)}: name a user to check it")
     if evaluation.undecided:
         return warning(
@@ -332,7 +335,7 @@ def _policy_fix(context: Context, policies: Sequence[IotPolicy], evaluation: Eva
     ]
     if _allows(policy.policy, requests, evaluation.context):
         return detach or "See what the policies attached to the identity allow: aws iot test-authorization"
-    as_deployed = deployed_document(context) if context.given is None else None
+    as_deployed = deployed_document(context) if context.deployment_ids is None else None
     if version := _earlier_version(context, policy, evaluation, as_deployed):
         return [*detach, version]
     if as_deployed is None:

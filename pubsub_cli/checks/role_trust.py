@@ -7,10 +7,9 @@ import json
 from typing import Any
 
 from pubsub_cli.checks.check import Check, Group
-from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.context import Context, RoleInUse
 from pubsub_cli.checks.role_mapping import MappingGivesARole
-from pubsub_cli.finding import Finding, failed, passed
+from pubsub_cli.finding import AwsCommand, Finding, failed, passed
 from pubsub_cli.iam.request import signed_in_context
 from pubsub_cli.iam.roles import role_name, trust_policy, why_not_trusted
 from pubsub_client.outputs import Output

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from pubsub_cli.checks.marker import Marker
-from pubsub_cli.checks.pool_user import PoolUser
 from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.pool_user import groups
 from pubsub_cli.operations.subject import Subject, describe_identity
+from pubsub_cli.pool_users import Marker, PoolUser
 from pubsub_client.outputs import Output
 
 
@@ -76,7 +75,7 @@ def _state(deployment: Deployment, marker: Marker, now: datetime) -> MarkerState
     trigger = deployment.aws.functions.get_function_configuration(
         FunctionName=deployment.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
     )
-    days = int(trigger["Environment"]["Variables"]["MARKER_DAYS"])
+    days = int(trigger["Environment"]["Variables"]["ATTACHMENT_CACHE_DAYS"])
     attached_at = datetime.fromtimestamp(marker.attached_at, UTC)
     until = attached_at + timedelta(days=days)
     same = marker.fingerprint == deployment.output(Output.ATTACHMENT_MARKER)

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from local_cloud.environment import without_aws
+from local_cloud.provisioning import ProvisioningError
 from pubsub_client.outputs import Output
-from pubsub_testing.deployment import ProvisioningError
 from tests.e2e.commands import run_pubsub
 from tests.e2e.conftest import FAST, Deployment, deployed
 from tests.e2e.operator import operator, policies, unused_actions
@@ -118,5 +118,5 @@ def _everybody_is_detached_and_stays_detached(own: Deployment) -> None:
     assert "To delete the stack: cdk destroy" in done.stdout
     assert "pubsub sweep --resume" in done.stdout
     assert _targets(own) == 0
-    assert (answers[-1].status, "attaching is turned off" in answers[-1].body["text"]) == (503, True)
+    assert (answers[-1].status, "attachment is paused" in answers[-1].body["text"]) == (503, True)
     assert own.messages_in(Output.RETRY_QUEUE_URL) == own.messages_in(Output.DEAD_LETTER_QUEUE_URL) == 0

@@ -136,7 +136,7 @@ class TestPolicyAllows:
         broken = deployment.with_policy(document(NOTHING))
         make_versions(broken, *[document(NOTHING)] * 4)
         context = broken.context()
-        context.given = None
+        context.deployment_ids = None
         with deployment.cloud.fault("iot:GetPolicyVersion", Fail("UnauthorizedException", 401)):
             finding = await look(context, PolicyAllows)
         delete, create = str(finding.fix).splitlines()
@@ -149,7 +149,7 @@ class TestPolicyAllows:
     async def test_topic_outside_the_settings_is_added_to_the_settings(self, deployment: Deployment) -> None:
         narrow = deployment.with_policy(document(deployment.allow("client/*", "topic/a/*", "topicfilter/a/*")))
         context = narrow.context(topics=("b/1",))
-        context.given = None
+        context.deployment_ids = None
         context.outputs[Output.TOPICS] = "a/*"
         finding = await look(context, PolicyAllows)
         assert str(finding.fix).startswith("Add the topics to the setting topics in cdk.json")
@@ -229,7 +229,7 @@ class TestRoleAllows:
         assert not finding.safe_commands, "a role of others may be meant to allow little"
         attach = f"aws iam attach-role-policy --role-name {deployment.role} --policy-arn {DATA_ACCESS}"
         context = deployment.context()
-        context.given = None
+        context.deployment_ids = None
         of_stack = await look(context, MappingGivesARole, RoleAllows)
         assert [str(each) for each in of_stack.safe_commands] == [attach]
         context.outputs[Output.ACCESS_MODE] = LEAST_PRIVILEGE
