@@ -44,7 +44,7 @@ class TopicsAreUsable(Check):
 
     id = "PS103"
     group = Group.CONFIGURATION
-    title = "AWS IoT takes the topics"
+    title = "topics are valid"
     depends_on = (OutputsAreComplete,)
     requirements = frozenset()
 
@@ -64,7 +64,7 @@ class FiguresFit(Check):
 
     id = "PS104"
     group = Group.CONFIGURATION
-    title = "message size, subscriptions and keep-alive fit AWS IoT"
+    title = "message size, subscriptions and keep-alive are within AWS IoT's limits"
     requirements = frozenset({Requirement.LIMITS})
 
     async def run(self, context: Context) -> Finding:

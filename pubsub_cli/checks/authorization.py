@@ -28,7 +28,7 @@ class RoleHoldsThePolicies(Check):
 
     id = "PS301"
     group = Group.AUTHORIZATION
-    title = "AuthRole holds both IoT managed policies, and is guarded"
+    title = "AuthRole holds the access mode's policies"
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
@@ -48,7 +48,7 @@ class GroupRolesHoldThePolicies(Check):
 
     id = "PS303"
     group = Group.AUTHORIZATION
-    title = "each group's role holds both IoT policies, and is guarded"
+    title = "each group's role holds the access mode's policies"
     depends_on = (OutputsAreComplete, IdentityPoolTakesTokens)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 

@@ -32,7 +32,7 @@ class UserConnects(Check):
 
     id = "PS401"
     group = Group.CONNECTION
-    title = "AWS IoT accepts the user's signed WebSocket"
+    title = "the user's signed WebSocket is accepted"
     depends_on = (ClockAgrees, PolicyIsAttached, RoleAllows, PolicyAllows, CredentialsAreGiven)
     requirements = frozenset({Requirement.TOKEN})
     retry_seconds = POLICY_ACTS_SECONDS

@@ -35,7 +35,7 @@ class EndpointIsRight(Check):
 
     id = "PS102"
     group = Group.CONFIGURATION
-    title = "the endpoint is the ATS one of this account and region"
+    title = "the endpoint is this account's ATS endpoint in this region"
     depends_on = (OutputsAreComplete,)
     requirements = frozenset()
 
@@ -97,7 +97,7 @@ class ClockAgrees(Check):
 
     id = "PS405"
     group = Group.CONNECTION
-    title = "the clock agrees with the server's"
+    title = "this machine's clock agrees with AWS"
     depends_on = (EndpointIsReached,)
     requirements = frozenset()
 

@@ -155,7 +155,7 @@ class RoleAllows(Check):
 
     id = "PS306"
     group = Group.AUTHORIZATION
-    title = "the role allows connect, subscribe, publish, receive"
+    title = "the role allows connect, subscribe, publish and receive"
     depends_on = (TopicsAreUsable, MappingGivesARole, RoleHoldsThePolicies, GroupRolesHoldThePolicies)
 
     async def run(self, context: Context) -> Finding:
@@ -249,7 +249,7 @@ class PolicyAllows(Check):
 
     id = "PS307"
     group = Group.AUTHORIZATION
-    title = "the IoT policy allows connect, subscribe, publish, receive"
+    title = "the IoT policy allows connect, subscribe, publish and receive"
     depends_on = (TopicsAreUsable, PolicyExists, IdentityIsGiven)
 
     async def run(self, context: Context) -> Finding:

@@ -79,7 +79,7 @@ class TriggerIsAsDeployed(Check):
 
     id = "PS119"
     group = Group.PROVISIONING
-    title = "the sign-in's functions are as they were deployed"
+    title = "the sign-in functions are as deployed"
     depends_on = (OutputsAreComplete, SignInFunctionsCanRun)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
@@ -98,7 +98,7 @@ class FunctionsMayAttach(Check):
 
     id = "PS118"
     group = Group.PROVISIONING
-    title = "the functions that attach IoT policies may do so"
+    title = "the functions are permitted to attach IoT policies"
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
