@@ -1,8 +1,4 @@
-"""ListIdentities gives the identities of an identity pool page by page.
-
-ministack gives the first 60 and no token. AWS documents no order; here it is that of the identity ids.
-https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_ListIdentities.html
-"""
+"""Identity pools list and delete identities."""
 
 from __future__ import annotations
 
@@ -13,7 +9,39 @@ from ministack.services import cognito
 
 from local_cloud.paging import SortedKeys, TokenError
 
-NEEDS = {cognito: ("_list_identities", "load_persisted_state", "_identity_login_names", "_identity_pools")}
+NEEDS = {
+    cognito: (
+        "_dispatch_identity",
+        "_identity_login_names",
+        "_identity_pools",
+        "_list_identities",
+        "load_persisted_state",
+    ),
+}
+
+
+def install() -> None:
+    """Install each part."""
+    _add_delete_identities()
+    _list_in_pages()
+
+
+def _add_delete_identities() -> None:
+    """Add DeleteIdentities, which ministack does not know.
+    https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_DeleteIdentities.html
+    """
+    dispatch = cognito._dispatch_identity
+
+    async def dispatch_identity(action: str, data: dict[str, Any]) -> Any:
+        if action != "DeleteIdentities":
+            return await dispatch(action, data)
+        for identity_id in data["IdentityIdsToDelete"]:
+            for pool in cognito._identity_pools.values():
+                pool["_identities"].pop(identity_id, None)
+        return json_response({"UnprocessedIdentityIds": []})
+
+    cognito._dispatch_identity = dispatch_identity
+
 
 _LARGEST_PAGE = 60
 
@@ -46,8 +74,12 @@ class _IdentityPools(AccountRegionScopedDict):  # type: ignore[misc]
         super().__setitem__(pool_id, pool)
 
 
-def install() -> None:
-    """Keep identities in order and list them in place of ministack."""
+def _list_in_pages() -> None:
+    """List the identities of an identity pool page by page, sorted by id.
+
+    ministack returns the first 60 and no token. AWS documents no order.
+    https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_ListIdentities.html
+    """
     cognito._identity_pools = _IdentityPools()
     load = cognito.load_persisted_state
 

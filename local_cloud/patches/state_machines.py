@@ -1,13 +1,9 @@
-"""A state machine invokes functions and starts executions, and a rule starts it, with the role of each and no more.
-
-ministack asks for no permission.
-https://docs.aws.amazon.com/step-functions/latest/dg/procedure-create-iam-role.html
-https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-iam-roles.html
-"""
+"""State machines stop and act as AWS does."""
 
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -15,20 +11,68 @@ from typing import Any
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import eventbridge, stepfunctions
 
-from local_cloud.role_policies import role_policies_allow
+from local_cloud.patches.iam_policies import role_policies_allow
 
 NEEDS = {
-    stepfunctions: ("_execute_task", "_invoke_resource", "_ExecutionError"),
+    stepfunctions: (
+        "_ExecutionError",
+        "_add_event",
+        "_execute_task",
+        "_fail_execution",
+        "_invoke_resource",
+        "_run_execution",
+    ),
     eventbridge: ("_invoke_target",),
 }
 
+
+def install() -> None:
+    """Install each part."""
+    _stop_executions_for_good()
+    _check_role_permissions()
+
+
+_RUNNING = "RUNNING"
+
+
+class _StoppedError(BaseException):
+    """Ends the thread of an execution; its states catch only Exception."""
+
+
+def _stop_executions_for_good() -> None:
+    """Keep a stopped execution stopped when its running task returns or fails.
+
+    ministack records the task's result, retries a failed task, and replaces the status ABORTED by FAILED.
+    https://docs.aws.amazon.com/step-functions/latest/apireference/API_StopExecution.html
+    """
+    add_event, fail, run = stepfunctions._add_event, stepfunctions._fail_execution, stepfunctions._run_execution
+
+    def add_event_while_running(execution: dict[str, Any], event_type: str, details: Any = None) -> Any:
+        if execution["status"] != _RUNNING and not event_type.startswith("Execution"):
+            raise _StoppedError
+        return add_event(execution, event_type, details)
+
+    def fail_execution(execution: dict[str, Any], error: str, cause: str) -> None:
+        if execution["status"] == _RUNNING:
+            fail(execution, error, cause)
+
+    def run_execution(execution_arn: str) -> None:
+        with suppress(_StoppedError):
+            run(execution_arn)
+
+    stepfunctions._add_event = add_event_while_running
+    stepfunctions._fail_execution = fail_execution
+    stepfunctions._run_execution = run_execution
+
+
 _START = "states:StartExecution"
+
 _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class _Needed:
-    """What a task needs, and the error and service of its denial in Step Functions' words."""
+    """The permission that a task needs, and the error and service that Step Functions names in its denial."""
 
     action: str
     resource_arn: str
@@ -39,8 +83,13 @@ class _Needed:
 _PRINCIPAL_ARN: ContextVar[str | None] = ContextVar("principal_arn", default=None)
 
 
-def install() -> None:
-    """Ask the roles before a task and before a rule's target."""
+def _check_role_permissions() -> None:
+    """Check a state machine's role before its tasks, and a rule target's role before it starts a state machine.
+
+    ministack checks no permission.
+    https://docs.aws.amazon.com/step-functions/latest/dg/procedure-create-iam-role.html
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-iam-roles.html
+    """
     execute, invoke_resource = stepfunctions._execute_task, stepfunctions._invoke_resource
     invoke_target = eventbridge._invoke_target
 

@@ -1,21 +1,11 @@
-"""The PostAuthentication trigger is fired: after the credentials are proven, before the tokens are answered.
-
-ministack never fires it. It is fired by every sign-in, nested ones too, and not by a refresh; an error, an
-answer that is not the event, or no answer within five seconds to any of three invocations fails the sign-in. AWS
-documents the repetition for a function that does not respond in time. One that raises an error has responded, and is
-not invoked again. A user who has just answered with
-a new password is confirmed only after it: functions that people publish tell a first sign-in by the status in the
-event, which AWS does not document.
-https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-post-authentication.html
-https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html
-"""
+"""Sign-ins invoke the triggers PreAuthentication and PostAuthentication."""
 
 from __future__ import annotations
 
 import contextvars
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -27,7 +17,17 @@ from ministack.services import cognito, lambda_svc
 from local_cloud.trigger_events import EVENTS
 
 NEEDS = {
-    cognito: ("_attr_list_to_dict", "_build_auth_result", "_pool_arn", "_pool_region", "_run_idp_handler"),
+    cognito: (
+        "_admin_initiate_auth",
+        "_attr_list_to_dict",
+        "_build_auth_result",
+        "_initiate_auth",
+        "_pool_arn",
+        "_pool_for_client",
+        "_pool_region",
+        "_resolve_user",
+        "_run_idp_handler",
+    ),
     lambda_svc: (
         "_execute_function_with_config_scope",
         "_execution_record_for_config",
@@ -35,9 +35,19 @@ NEEDS = {
     ),
 }
 
-_TRIGGER = "PostAuthentication"
+
+def install() -> None:
+    """Install each part."""
+    _invoke_post_authentication()
+    _invoke_pre_authentication()
+
+
+_POST_AUTHENTICATION = "PostAuthentication"
+
 _ATTEMPTS = 3
+
 _AFTER_NEW_PASSWORD = "TokenGeneration_NewPasswordChallenge"  # noqa: S105
+
 # Left out: hosted pages, which sign in long before they ask for tokens, and federated users.
 _SIGN_INS = {"TokenGeneration_Authentication", _AFTER_NEW_PASSWORD}
 
@@ -50,8 +60,17 @@ class TriggerFailedError(Exception):
         self.code = code
 
 
-def install() -> None:
-    """Fire the trigger where ministack makes tokens, and answer its failure as Cognito does."""
+def _invoke_post_authentication() -> None:
+    """Invoke PostAuthentication after the credentials are verified and before tokens are returned.
+
+    ministack never invokes it. Every sign-in does, internal sign-ins too, but not a refresh. The sign-in fails after an
+    error, an answer that is not the event, or three invocations without an answer within five seconds. AWS documents
+    repeated invocations only for a function that does not respond in time. A user who has just set a new password is
+    confirmed only after the trigger: published functions recognize a first sign-in by the status in the event, which
+    AWS does not document.
+    https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-post-authentication.html
+    https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html
+    """
     build_result = cognito._build_auth_result
     run_handler = cognito._run_idp_handler
 
@@ -59,7 +78,7 @@ def install() -> None:
         source = details.get("trigger_source", "TokenGeneration_Authentication")
         if source in _SIGN_INS:
             with _not_yet_confirmed(user) if source == _AFTER_NEW_PASSWORD else nullcontext():
-                _fire(pool_id, client_id, user, details.get("client_metadata"))
+                _run_post_authentication(pool_id, client_id, user, details.get("client_metadata"))
         return build_result(pool_id, client_id, user, *args, **details)
 
     def run_idp_handler(handler: Any, action: str, data: dict[str, Any]) -> Any:
@@ -74,7 +93,7 @@ def install() -> None:
 
 @contextmanager
 def _not_yet_confirmed(user: dict[str, Any]) -> Iterator[None]:
-    """Give the user the status back that ministack has ended already."""
+    """Restore the user's status before the new password, which ministack has changed already."""
     user["UserStatus"] = "FORCE_CHANGE_PASSWORD"
     try:
         yield
@@ -82,12 +101,14 @@ def _not_yet_confirmed(user: dict[str, Any]) -> Iterator[None]:
         user["UserStatus"] = "CONFIRMED"
 
 
-def _fire(pool_id: str, client_id: str, user: dict[str, Any], client_metadata: dict[str, str] | None) -> None:
-    function_arn = (cognito._user_pools[pool_id].get("LambdaConfig") or {}).get(_TRIGGER)
+def _run_post_authentication(
+    pool_id: str, client_id: str, user: dict[str, Any], client_metadata: dict[str, str] | None
+) -> None:
+    function_arn = (cognito._user_pools[pool_id].get("LambdaConfig") or {}).get(_POST_AUTHENTICATION)
     if not function_arn:
         return
     event = _event(pool_id, client_id, user, client_metadata)
-    answer = invoke(_TRIGGER, function_arn, pool_id, event)
+    answer = invoke(_POST_AUTHENTICATION, function_arn, pool_id, event)
     if not (isinstance(answer, dict) and event.keys() <= answer.keys()):
         raise TriggerFailedError("InvalidLambdaResponseException", "Unrecognizable lambda output")
 
@@ -160,7 +181,7 @@ def _start(trigger: str, function: dict[str, Any], event: dict[str, Any]) -> Fut
         except Exception as error:  # noqa: BLE001
             result.set_exception(error)
 
-    # A daemon: Cognito leaves a function that hangs behind, and so must the server when it ends.
+    # A daemon, because a function that hangs must not keep the server from ending.
     threading.Thread(target=execute, name=trigger, daemon=True).start()
     return result
 
@@ -191,3 +212,63 @@ def _decoded(body: Any) -> Any:
         return json.loads(body)
     except ValueError:
         return body
+
+
+Operation = Callable[[dict[str, Any]], Any]
+
+_PRE_AUTHENTICATION = "PreAuthentication"
+
+_REFRESHES = {"REFRESH_TOKEN", "REFRESH_TOKEN_AUTH"}
+
+
+def _invoke_pre_authentication() -> None:
+    """Invoke PreAuthentication when a sign-in begins; its error rejects the sign-in.
+
+    ministack never invokes it. AWS lists it among the triggers of ``InitiateAuth`` and ``AdminInitiateAuth``, which
+    pass their ``ClientMetadata`` as ``validationData``, and excludes no flow. In 2020 people reported that AWS did not
+    invoke it in custom flows.
+    https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-pre-authentication.html
+    https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminInitiateAuth.html
+    https://github.com/aws-amplify/amplify-js/issues/5318
+    """
+    for operation in ("_initiate_auth", "_admin_initiate_auth"):
+        setattr(cognito, operation, _after_the_trigger(getattr(cognito, operation)))
+
+
+def _after_the_trigger(operation: Operation) -> Operation:
+    def begin(data: dict[str, Any]) -> Any:
+        try:
+            _run_pre_authentication(data)
+        except TriggerFailedError as failure:
+            return error_response_json(failure.code, str(failure), 400)
+        return operation(data)
+
+    return begin
+
+
+def _run_pre_authentication(data: dict[str, Any]) -> None:
+    pool, pool_id = cognito._pool_for_client(data.get("ClientId"))
+    function_arn = ((pool or {}).get("LambdaConfig") or {}).get(_PRE_AUTHENTICATION)
+    if not function_arn or data.get("AuthFlow") in _REFRESHES:
+        return
+    user, _ = cognito._resolve_user(pool, (data.get("AuthParameters") or {}).get("USERNAME"))
+    if user is None:
+        return
+    attributes = cognito._attr_list_to_dict(user["Attributes"])
+    event = {
+        "version": "1",
+        "triggerSource": "PreAuthentication_Authentication",
+        "region": cognito._pool_region(pool_id),
+        "userPoolId": pool_id,
+        "userName": user["Username"],
+        "callerContext": {"awsSdkVersion": "aws-sdk-unknown-unknown", "clientId": data["ClientId"]},
+        "request": {
+            "userAttributes": attributes | {"cognito:user_status": user["UserStatus"]},
+            "validationData": data.get("ClientMetadata") or {},
+            "userNotFound": False,
+        },
+        "response": {},
+    }
+    answer = invoke(_PRE_AUTHENTICATION, function_arn, pool_id, event)
+    if not isinstance(answer, dict):
+        raise TriggerFailedError("InvalidLambdaResponseException", "Unrecognizable lambda output")
