@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -21,7 +23,7 @@ from botocore.exceptions import (
 from pubsub_cli.aws import Aws
 from pubsub_cli.clock import set_clock_command
 from pubsub_cli.errors import PreconditionError
-from pubsub_cli.finding import Finding, Status, failed
+from pubsub_cli.finding import Finding, OperationError, Status, failed
 from pubsub_client._sdk_credentials import SSO_ENDED, sso_login_advice
 from pubsub_client._sdk_session import UnusableConfigurationError
 
@@ -86,6 +88,20 @@ def explain(error: Exception, aws: Aws, subject: str) -> Finding:
         return _from_aws(error)
     cause = f"{type(error).__name__}: {error}"
     return failed(cause, resource=subject, fix="See whether AWS can be reached from here.")
+
+
+@contextmanager
+def aws_errors_explained(aws: Aws, subject: str) -> Iterator[None]:
+    """Explain the AWS errors that the block raises.
+
+    Raises:
+        PreconditionError: no credentials that AWS accepts, or no region.
+        OperationError: AWS refuses, or cannot be reached.
+    """
+    try:
+        yield
+    except AWS_ERRORS as error:
+        raise OperationError(explain(error, aws, subject).with_options(aws.cli_options)) from error
 
 
 def _names_a_file(error: Exception) -> bool:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from pubsub_cli.aws import Aws
+from pubsub_client._printable import one_line
 
 _COMMANDS = ("aws ", "pubsub ")
 """What the lines of a fix begin with that a shell can run."""
@@ -132,3 +133,20 @@ def skipped(cause: str) -> Finding:
 def not_applicable(cause: str) -> Finding:
     """Leave the check out because the deployment has nothing that it could ask about."""
     return Finding(Status.SKIPPED, cause=cause, not_applicable=True)
+
+
+class OperationError(Exception):
+    """An operation failed.
+
+    Args:
+        finding: the cause, the resource, and what to do next.
+    """
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(" ".join(part for part in (one_line(finding.cause or ""), finding.fix) if part))
+        self.finding = finding
+
+
+def operation_error(cause: str, *, resource: str, fix: Fix) -> OperationError:
+    """Return the error of an operation that did not fail at AWS."""
+    return OperationError(failed(cause, resource=resource, fix=fix))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pubsub_cli.adoption.adopted import Adopted, AdoptionError
-from pubsub_cli.adoption.complete import complete
+from pubsub_cli.adoption.discovery import Adopted, AdoptionError, find
 from pubsub_cli.aws import Aws
+from pubsub_cli.aws_errors import aws_errors_explained
 from pubsub_cli.errors import PreconditionError
-from pubsub_cli.operations.failure import OperationError, aws_errors_explained
+from pubsub_cli.finding import OperationError
 
 from .adopt import Adopt
 from .settings import CONTEXT_KEY, Settings, SettingsError
@@ -37,7 +37,7 @@ def look_up(settings: Settings, *, account_id: str | None, region: str | None) -
                     f"{path}: would be looked up in account {asked}, and deployed to {account_id}: name the profile by "
                     f"AWS_PROFILE instead of --profile, {_HOW}"
                 )
-            found = complete(aws, _given(settings.adopt), settings.adopt.amplify_stack)
+            found = find(aws, _given(settings.adopt), settings.adopt.amplify_stack)
     except AdoptionError as error:
         raise SettingsError(f"{path}: {error}") from error
     except (PreconditionError, OperationError) as error:

@@ -10,12 +10,11 @@ from typing import Annotated, NoReturn
 import typer
 from botocore.exceptions import ConfigParseError, ProfileNotFound
 
-from pubsub_cli.commands.exit_code import ExitCode
-from pubsub_cli.commands.interrupting import interrupt_on_sigterm
-from pubsub_cli.commands.options import Junit, Profile, Region  # noqa: TC001 - typer reads the annotations
-from pubsub_cli.commands.terminal import EscapingGroup
-from pubsub_cli.errors import PreconditionError
-from pubsub_cli.operations.failure import OperationError
+from pubsub_cli.errors import ExitCode, PreconditionError
+from pubsub_cli.finding import OperationError
+from pubsub_cli.options import Junit, Profile, Region  # noqa: TC001 - typer reads the annotations
+from pubsub_cli.signals import interrupt_on_sigterm
+from pubsub_cli.terminal import EscapingGroup
 from pubsub_client._printable import one_line
 from stacks.settings import SettingsError
 from tools.deploy import deploy as deploy_stack

@@ -10,14 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
+from pubsub_cli import options
 from pubsub_cli.aws import Aws
-from pubsub_cli.commands import options
-from pubsub_cli.commands.asking import check_may_ask
-from pubsub_cli.commands.exit_code import ExitCode
-from pubsub_cli.commands.interrupting import interrupt_on_sigterm
-from pubsub_cli.commands.told import Told, tell
-from pubsub_cli.errors import PreconditionError
-from pubsub_cli.finding import Finding, failed
+from pubsub_cli.aws_errors import aws_errors_explained
+from pubsub_cli.confirm import check_can_confirm, confirm
+from pubsub_cli.errors import ExitCode, PreconditionError
+from pubsub_cli.finding import Finding, OperationError, failed
 from pubsub_cli.operations.dead_letters import (
     MOST,
     DeadLetter,
@@ -26,7 +24,8 @@ from pubsub_cli.operations.dead_letters import (
     held_dead_letters,
     wait_until_worked_off,
 )
-from pubsub_cli.operations.failure import OperationError, aws_errors_explained
+from pubsub_cli.output import CommandResult, emit
+from pubsub_cli.signals import interrupt_on_sigterm
 from pubsub_client._printable import one_line
 
 _DEFAULT_MOST = 10_000
@@ -55,10 +54,10 @@ def redrive(
         bool, typer.Option(help="Name the users, unless --redact; show what the AWS SDK logs, on standard error.")
     ] = False,
 ) -> None:
-    """Move dead letters back to the retry queue, whose worker then tries them again."""
+    """Move messages from the dead-letter queue back to the retry queue."""
     if dry_run and wait:
         raise typer.BadParameter("--dry-run moves nothing, so there is nothing to --wait for")
-    check_may_ask(yes=yes or dry_run, otherwise="give --yes, or --dry-run")
+    check_can_confirm(yes=yes or dry_run, alternative="give --yes, or --dry-run")
     options.log_if(verbose)
     aws = Aws(profile, region, endpoint_url)
     name = options.stack_name(stack, environment)
@@ -75,7 +74,10 @@ def redrive(
         print(f"pubsub: interrupted; {len(run.moved)} moved, what was not is a dead letter still", file=sys.stderr)
         raise typer.Exit(ExitCode.INTERRUPTED) from None
 
-    tell(Told(run.lines, run.members(), failure), "redrive", aws, name, json=json, redact=redact)
+    emit(
+        CommandResult(run.lines, run.members(), failure),
+        options.RunOptions.of("redrive", aws, name, json=json, redact=redact),
+    )
 
 
 @dataclass
@@ -128,8 +130,7 @@ class _Redrive:
         }
 
     def _ask(self) -> None:
-        print("Move them to the retry queue? [y/N] ", end="", file=self._stream, flush=True)
-        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        if not confirm("Move them to the retry queue?", self._stream):
             raise PreconditionError("nothing is moved")
 
     def _move(self, held: HeldDeadLetters) -> None:

@@ -20,7 +20,7 @@ from pubsub_cli.aws_errors import AWS_ERRORS
 from pubsub_cli.checks.queue import messages_in
 from pubsub_cli.checks.stack import read_outputs
 from pubsub_cli.errors import PreconditionError
-from pubsub_cli.operations.failure import not_done
+from pubsub_cli.finding import operation_error
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class HeldDeadLetters:
     def _check(self, failed: Sequence[BatchResultErrorEntryTypeDef], what: str) -> None:
         if failed:
             codes = sorted({entry["Code"] for entry in failed})
-            raise not_done(
+            raise operation_error(
                 f"{len(failed)} message(s) {what}: {', '.join(codes)}.",
                 resource=self._queues.dead_letter_queue_url,
                 fix="Nothing is lost: run `pubsub redrive` again.",

@@ -271,6 +271,6 @@ class TestAsking:
     def test_redrive_never_asks_in_a_pipeline(self, deployment: Deployment) -> None:
         before = deployment.cloud.calls()
         done = deployment.pubsub("redrive")
-        told = "pubsub: nobody is there to be asked (no terminal, or CI is set): give --yes, or --dry-run"
+        told = "pubsub: cannot ask for confirmation (no terminal, or CI is set): give --yes, or --dry-run"
         assert (done.returncode, done.stderr.strip()) == (2, told)
         assert deployment.calls_of(before) == {}

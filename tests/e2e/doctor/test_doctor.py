@@ -60,7 +60,7 @@ class TestHealthy:
         assert done.returncode == 0, done.stdout
         last = done.stdout.splitlines()[-1]
         assert re.fullmatch(
-            r"doctor: nothing is wrong: \d+ passed, \d+ skipped, \d+\.\d s; name somebody to look further: --user NAME",
+            r"doctor: nothing is wrong: \d+ passed, \d+ skipped, \d+\.\d s; to check a user too: --user NAME",
             last,
         )
 
@@ -128,10 +128,10 @@ class TestAsTheFrontEndsUser:
         asked = self._ask(patient)
         done = run_pubsub(["doctor", *asked.options], self._variables(patient))
         assert done.returncode == 1
-        said, _, left = done.stdout.partition("As the front end's user no more can be told. An operator must look at:")
+        said, _, left = done.stdout.partition("The remaining checks need an operator's credentials:")
         assert re.search(r"PS401.*FAILED", said)
         assert re.search(r"PS203 .*attached", left)
-        assert f"by: pubsub doctor --identity-id {patient.identity_id}" in left
+        assert f"run: pubsub doctor --identity-id {patient.identity_id}" in left
         assert "Traceback" not in done.stderr
 
 

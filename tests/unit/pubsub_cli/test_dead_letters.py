@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 
 from pubsub_cli.aws import Aws
+from pubsub_cli.finding import OperationError
 from pubsub_cli.operations.dead_letters import (
     HOLD_SECONDS,
     DeadLetter,
@@ -15,7 +16,6 @@ from pubsub_cli.operations.dead_letters import (
     held_dead_letters,
     wait_until_worked_off,
 )
-from pubsub_cli.operations.failure import OperationError
 
 _RETRY, _DEAD = "https://sqs/retry", "https://sqs/dead"
 
