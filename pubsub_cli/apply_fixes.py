@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import io
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+import typer
+from typer.exceptions import TyperException
+
+from pubsub_cli.app import app
 from pubsub_cli.aws import Aws
 from pubsub_cli.aws_errors import AWS_ERRORS
 from pubsub_cli.check_run import CheckRun, show_line
-from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.runner import Result
 from pubsub_cli.confirm import confirm
-from pubsub_cli.errors import CommandFailedError
-from pubsub_cli.finding import Command, Status
+from pubsub_cli.errors import CommandFailedError, ExitCode, PreconditionError
+from pubsub_cli.finding import AwsCommand, Command, OperationError, Status
 from pubsub_cli.options import RunOptions
 from pubsub_client._printable import one_line
 
@@ -124,7 +130,7 @@ class FixRunner:
                 self._show("         declined")
                 return Step(check_id, line, Outcome.DECLINED)
             begun = True
-            command.run(self.aws)
+            _execute(command, self.aws)
         except (*AWS_ERRORS, CommandFailedError) as error:
             self._show(f"         failed: {one_line(str(error))}")
             return Step(check_id, line, Outcome.FAILED, str(error))
@@ -155,6 +161,34 @@ class _MissingGuard:
 
     reason: str
     roles: frozenset[str] = frozenset()
+
+
+def _execute(command: Command, aws: Aws) -> None:
+    if isinstance(command, AwsCommand):
+        command.run(aws)
+    else:
+        _run_pubsub([*command.arguments, *shlex.split(aws.cli_options)])
+
+
+def _run_pubsub(arguments: Sequence[str]) -> None:
+    """Run a command of ``pubsub`` in this process, and keep its output out of this command's.
+
+    Raises:
+        CommandFailedError: the command failed; the message is what it wrote to standard error.
+        KeyboardInterrupt: it was interrupted.
+    """
+    errors = io.StringIO()
+    try:
+        with redirect_stdout(io.StringIO()), redirect_stderr(errors):
+            code = app(arguments, standalone_mode=False)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except (TyperException, PreconditionError, OperationError) as error:
+        raise CommandFailedError(str(error)) from error
+    if code == ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt
+    if code:
+        raise CommandFailedError(errors.getvalue().strip() or f"exit code {code}")
 
 
 def _unchecked_guards(checked: CheckRun, skip: Collection[str]) -> Iterator[tuple[str, _MissingGuard]]:

@@ -16,9 +16,8 @@ import typer
 from pubsub_cli import options
 from pubsub_cli.aws import Aws
 from pubsub_cli.aws_errors import aws_errors_explained
-from pubsub_cli.checks.command import PubSubCommand
 from pubsub_cli.checks.stack import read_complete_outputs
-from pubsub_cli.finding import Fix, operation_error
+from pubsub_cli.finding import Fix, PubSubCommand, operation_error
 from pubsub_client import PubSub
 from pubsub_client._printable import one_line
 from pubsub_client._provider import Provider

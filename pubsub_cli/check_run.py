@@ -27,11 +27,11 @@ from pubsub_client._printable import one_line
 
 @dataclass(frozen=True)
 class CheckRun:
-    """The results of a run of checks; ``left_behind`` lists what could not be removed after it."""
+    """The results of a run of checks; ``not_removed`` lists what could not be removed after it."""
 
     results: Sequence[Result]
     sign_in_to_message: float | None
-    left_behind: Sequence[str]
+    not_removed: Sequence[str]
     interrupted: bool = False
 
     @property
@@ -68,7 +68,7 @@ def show_check_run(
         typer.Exit: it was interrupted.
     """
     checked = asyncio.run(_run(run, make_context, select))
-    for line in checked.left_behind:
+    for line in checked.not_removed:
         print(f"pubsub: could not be removed: {one_line(run.masked(line))}", file=sys.stderr)
     if checked.interrupted:
         print("pubsub: interrupted; everything that the run created is removed", file=sys.stderr)
@@ -95,7 +95,7 @@ async def _run(
                 interrupted = True
     finally:
         progress.stop()
-    return CheckRun(results, context.sign_in_to_message, context.left_behind, interrupted)
+    return CheckRun(results, context.sign_in_to_message, context.not_removed, interrupted)
 
 
 def finish_check_run(run: RunOptions, checked: CheckRun, last_line: str, **members: Any) -> NoReturn:
@@ -116,7 +116,7 @@ def finish_check_run(run: RunOptions, checked: CheckRun, last_line: str, **membe
     if run.junit:
         write_atomically("--junit", run.junit, as_junit(run, checked.results))
     show_line(run, last_line)
-    raise typer.Exit(ExitCode.CHECK_FAILED if checked.left_behind else exit_code(checked.results))
+    raise typer.Exit(ExitCode.CHECK_FAILED if checked.not_removed else exit_code(checked.results))
 
 
 def show_line(run: RunOptions, line: str) -> None:

@@ -12,12 +12,12 @@ import typer
 
 from pubsub_cli.aws import Aws
 from pubsub_cli.check_run import CheckRun, show_check_run
-from pubsub_cli.checks.catalogue import CHECKS, DOCTOR_TELLS, listed, with_grounds
+from pubsub_cli.checks.catalogue import CHECKS, REPORTED_BY_DOCTOR, select_checks, with_dependencies
 from pubsub_cli.checks.check import Check
-from pubsub_cli.checks.command import PubSubCommand
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.options import App, DeploymentIds, IdToken, Requirement, Whom
+from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig, IdToken, Requirement, UserSelector
 from pubsub_cli.errors import PreconditionError
+from pubsub_cli.finding import PubSubCommand
 from pubsub_cli.options import RunOptions
 
 
@@ -29,8 +29,8 @@ class DoctorRun:
         aws: the operator's clients.
         stack: the stack's name.
         timeout: seconds to wait for slow changes.
-        whom: the user or identity to check.
-        app: what the front end does.
+        selector: the user or identity to check.
+        front_end: what the front end does.
         ids: the deployment, if it is not a stack.
         as_operator: whether the operator's credentials are used.
         only: the ids of the only checks to run, with those they depend on.
@@ -39,43 +39,43 @@ class DoctorRun:
     aws: Aws
     stack: str
     timeout: float
-    whom: Whom
-    app: App
+    selector: UserSelector
+    front_end: FrontEndConfig
     ids: DeploymentIds | None
     as_operator: bool
     only: tuple[str, ...]
 
     def run(self, run: RunOptions) -> CheckRun:
         """Run the checks."""
-        tells = DOCTOR_TELLS if self.as_operator else DOCTOR_TELLS - {Requirement.OPERATOR}
-        return show_check_run(run, self._context, lambda context: listed(context.has, tells, self.only))
+        reported = REPORTED_BY_DOCTOR if self.as_operator else REPORTED_BY_DOCTOR - {Requirement.OPERATOR}
+        return show_check_run(run, self._context, lambda context: select_checks(context.available, reported, self.only))
 
     def operator_checks(self, checked: CheckRun) -> tuple[Sequence[type[Check]], str] | None:
         """Return the checks behind the first failure that only an operator can run, and the command; None if none."""
         if self.as_operator or not checked.bad:
             return None
-        grounds = with_grounds({checked.bad[0].check})
-        unseen = [check for check in CHECKS if check in grounds and Requirement.OPERATOR in check.needs]
+        dependencies = with_dependencies({checked.bad[0].check})
+        unseen = [check for check in CHECKS if check in dependencies and Requirement.OPERATOR in check.requirements]
         if not unseen:
             return None
         identity_id = next(
             (each.finding.detail for each in checked.results if each.check.id == "PS201" and each.finding.detail), None
         )
-        whom = ("--identity-id", identity_id) if identity_id else ("--user", str(self.whom.user_name))
-        return unseen, str(PubSubCommand(("doctor", *whom, *(self.ids.options() if self.ids else ()))))
+        selector = ("--identity-id", identity_id) if identity_id else ("--user", str(self.selector.user_name))
+        return unseen, str(PubSubCommand(("doctor", *selector, *(self.ids.options() if self.ids else ()))))
 
     def _context(self, cleanup: AsyncExitStack) -> Context:
         return Context(
             aws=self.aws,
             stack=self.stack,
-            patience=self.timeout,
+            timeout=self.timeout,
             cleanup=cleanup,
             as_operator=self.as_operator,
-            may_try=False,
-            whom=self.whom,
-            app=self.app,
-            given=self.ids,
-            again=shlex.join(("pubsub", *sys.argv[1:])),
+            allow_probes=False,
+            selector=self.selector,
+            front_end=self.front_end,
+            deployment_ids=self.ids,
+            rerun_command=shlex.join(("pubsub", *sys.argv[1:])),
         )
 
 

@@ -17,7 +17,7 @@ class ExitCode(IntEnum):
 
 
 class PreconditionError(Exception):
-    """The run cannot begin or go on: no such stack, no credentials, no region. The message says what to do."""
+    """The run cannot start or continue: no such stack, no credentials, no region. The message says what to do."""
 
 
 class CommandFailedError(Exception):

@@ -87,16 +87,16 @@ async def make_signed_in_user(local_cloud: LocalDeployment) -> AsyncIterator[Mak
     import asyncio
 
     from pubsub_cli.aws import Aws
-    from pubsub_cli.checks.probe_users import ProbeUsers
+    from pubsub_cli.pool_users import TestUsers
     from pubsub_client import CognitoSession
 
-    users = ProbeUsers(Aws(region=local_cloud.cloud.region), local_cloud.outputs)
+    users = TestUsers(Aws(region=local_cloud.cloud.region), local_cloud.outputs)
 
     async def make(*, group: str | None = None) -> SignedInUser:
-        user = await asyncio.to_thread(users.make, group=group)
+        user = await asyncio.to_thread(users.create, group=group)
         session = CognitoSession.from_outputs(local_cloud.outputs)
         await session.sign_in(user.name, user.password)
-        users.owns(await session.identity_id())
+        users.track_identity(await session.identity_id())
         return SignedInUser(user.name, user.password, session)
 
     yield make

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from pubsub_cli.aws import Aws
 from pubsub_cli.checks.roles_in_use import groups_with_role
-from pubsub_cli.checks.sign_in_flows import CUSTOM, describe_client, flows, has_pages, missing_flows
+from pubsub_cli.checks.sign_in_flows import CUSTOM, allows_managed_login, describe_client, flows, missing_flows
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation.type_defs import StackResourceSummaryTypeDef
@@ -122,7 +122,7 @@ def _all_clients(aws: Aws, user_pool_id: str) -> list[str]:
 
 def _as_front_end(client: UserPoolClientTypeTypeDef) -> tuple[bool, int, bool]:
     """Return how far a client is from what Amplify needs: no secret, SRP."""
-    return "ClientSecret" in client, len(missing_flows(client)), has_pages(client)
+    return "ClientSecret" in client, len(missing_flows(client)), allows_managed_login(client)
 
 
 def read_identity_pool(aws: Aws, identity_pool_id: str, user_pool_id: str | None) -> Adopted:

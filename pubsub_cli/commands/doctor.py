@@ -15,7 +15,7 @@ from pubsub_cli.aws_errors import aws_errors_explained
 from pubsub_cli.check_run import CheckRun, check_ids, check_junit, finish_check_run, show_line
 from pubsub_cli.checks.amplify_packages import FrontEnd
 from pubsub_cli.checks.catalogue import CHECKS
-from pubsub_cli.checks.options import App, IdToken, Whom
+from pubsub_cli.checks.options import FrontEndConfig, IdToken, UserSelector
 from pubsub_cli.confirm import check_can_confirm
 from pubsub_cli.doctor_run import DoctorRun, deployment_ids
 from pubsub_cli.errors import ExitCode
@@ -148,7 +148,7 @@ def doctor(
     options.log_if(verbose)
     if package_json:
         FrontEnd.read(package_json)
-    whom = _whom(user, password_stdin, identity_id, id_token)
+    selector = _selector(user, password_stdin, identity_id, id_token)
     aws = Aws(profile, _region(region, identity_pool_id), endpoint_url)
     as_operator = not as_end_user and _has_credentials(aws)
     ids = deployment_ids(
@@ -158,12 +158,14 @@ def doctor(
         identity_pool_id=identity_pool_id,
         endpoint=endpoint,
         policy_name=policy_name,
-        token=whom.id_token,
+        token=selector.id_token,
         as_operator=as_operator,
     )
     name = options.stack_name(stack, environment)
-    app = App(tuple(topic or ()), client_id, keep_alive, payload_bytes, subscriptions, package_json)
-    examination = DoctorRun(aws, name, timeout if wait else 0.0, whom, app, ids, as_operator, tuple(only or ()))
+    front_end = FrontEndConfig(tuple(topic or ()), client_id, keep_alive, payload_bytes, subscriptions, package_json)
+    doctor_run = DoctorRun(
+        aws, name, timeout if wait else 0.0, selector, front_end, ids, as_operator, tuple(only or ())
+    )
     run = options.RunOptions.of(
         "doctor",
         aws,
@@ -173,7 +175,7 @@ def doctor(
         redact=redact,
         skip=skip or (),
     )
-    checked = examination.run(run)
+    checked = doctor_run.run(run)
     members: dict[str, Any] = {}
     if fix:
         interrupt_on_sigterm()
@@ -183,16 +185,16 @@ def doctor(
             raise typer.Exit(ExitCode.INTERRUPTED)
         if fixes.changed:
             show_line(run, "Checked again:")
-            checked = examination.run(run)
+            checked = doctor_run.run(run)
         members["fixes"] = [each.as_member() for each in fixes.steps]
-    if left := examination.operator_checks(checked):
+    if left := doctor_run.operator_checks(checked):
         checks, command = left
         members["operator"] = {"checks": [{"id": each.id, "title": each.title} for each in checks], "command": command}
         show_line(run, "The remaining checks need an operator's credentials:")
         for each in checks:
             show_line(run, f"  {each.id}  {each.title}")
         show_line(run, f"run: {command}")
-    finish_check_run(run, checked, _last_line(checked, whom), **members)
+    finish_check_run(run, checked, _last_line(checked, selector), **members)
 
 
 def _has_credentials(aws: Aws) -> bool:
@@ -220,7 +222,7 @@ def _region(region: str | None, identity_pool_id: str | None) -> str | None:
     return pool_region
 
 
-def _whom(user: str | None, password_stdin: bool, identity_id: str | None, id_token: str | None) -> Whom:
+def _selector(user: str | None, password_stdin: bool, identity_id: str | None, id_token: str | None) -> UserSelector:
     """Return the user or identity that the options select.
 
     Raises:
@@ -234,7 +236,7 @@ def _whom(user: str | None, password_stdin: bool, identity_id: str | None, id_to
     if password_stdin and user is None:
         raise typer.BadParameter("--password-stdin goes with --user")
     check_identity_id(identity_id)
-    return Whom(
+    return UserSelector(
         user,
         sys.stdin.readline().rstrip("\r\n") if password_stdin else None,
         identity_id,
@@ -242,11 +244,11 @@ def _whom(user: str | None, password_stdin: bool, identity_id: str | None, id_to
     )
 
 
-def _last_line(checked: CheckRun, whom: Whom) -> str:
+def _last_line(checked: CheckRun, selector: UserSelector) -> str:
     if checked.bad:
         first = checked.bad[0].check
         return f"doctor: start with {first.id}, {first.title}: {checked.summary}, {checked.seconds:.1f} s"
     if checked.counts[Status.WARNING]:
         return f"doctor: nothing is broken: {checked.summary}, {checked.seconds:.1f} s"
-    further = "; to check a user too: --user NAME" if whom.nobody else ""
+    further = "; to check a user too: --user NAME" if selector.is_empty else ""
     return f"doctor: nothing is wrong: {checked.summary}, {checked.seconds:.1f} s{further}"

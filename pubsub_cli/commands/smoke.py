@@ -10,7 +10,7 @@ import typer
 from pubsub_cli import options
 from pubsub_cli.aws import Aws
 from pubsub_cli.check_run import CheckRun, check_ids, check_junit, finish_check_run, show_check_run
-from pubsub_cli.checks.options import Whom
+from pubsub_cli.checks.options import UserSelector
 from pubsub_cli.finding import Status
 
 
@@ -33,7 +33,7 @@ def smoke(
 ) -> None:
     """Test a deployment end to end: sign-in, attachment, connection, messages, rejections."""
     # The MQTT client takes its time to import, and no other command needs it.
-    from pubsub_cli.checks.catalogue import CHECKS, SMOKE_TELLS, listed
+    from pubsub_cli.checks.catalogue import CHECKS, REPORTED_BY_SMOKE, select_checks
     from pubsub_cli.checks.context import Context
 
     if (user is not None) != password_stdin:
@@ -43,14 +43,14 @@ def smoke(
     check_junit(junit)
     check_ids("--skip", skip or (), CHECKS)
     options.log_if(verbose)
-    whom = Whom(user, sys.stdin.readline().rstrip("\r\n")) if user else Whom()
+    selector = UserSelector(user, sys.stdin.readline().rstrip("\r\n")) if user else UserSelector()
     aws = Aws(profile, region, endpoint_url)
     name = options.stack_name(stack, environment)
     run = options.RunOptions.of("smoke", aws, name, json=json, junit=junit, redact=redact, skip=skip or ())
     checked = show_check_run(
         run,
-        lambda cleanup: Context(aws=aws, stack=name, patience=timeout, cleanup=cleanup, whom=whom),
-        lambda context: listed(context.has, SMOKE_TELLS),
+        lambda cleanup: Context(aws=aws, stack=name, timeout=timeout, cleanup=cleanup, selector=selector),
+        lambda context: select_checks(context.available, REPORTED_BY_SMOKE),
     )
     finish_check_run(run, checked, _last_line(checked))
 
@@ -59,7 +59,7 @@ def _last_line(checked: CheckRun) -> str:
     if checked.bad:
         first = checked.bad[0].check
         return f"smoke test failed at {first.id}, {first.title}: {checked.summary}"
-    if checked.left_behind:
+    if checked.not_removed:
         return f"smoke test failed: some test resources could not be removed: {checked.summary}"
     passed = checked.counts[Status.PASSED]
     if checked.sign_in_to_message is None:

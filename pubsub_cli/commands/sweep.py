@@ -39,7 +39,7 @@ def sweep(
         ),
     ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="End the pause that `pubsub detach --all` began; then as --full.")
+        bool, typer.Option("--resume", help="Resume attachment after `pubsub detach --all`, then sweep as with --full.")
     ] = False,
     json: options.Json = False,
     redact: options.Redact = False,
@@ -92,7 +92,7 @@ def _progress(progress: Mapping[str, Any]) -> str:
     queued = f"{swept.queued} users queued, " if swept.queued else ""
     what = "lack the policy" if swept.dry_run else "attached"
     refused = f", {sum(swept.failed.values())} refused" if swept.failed else ""
-    return f"{queued}{swept.seen} identities seen, {swept.attached} {what}{refused}"
+    return f"{queued}{swept.listed} identities listed, {swept.attached} {what}{refused}"
 
 
 def _result(execution: Execution, policy: str) -> CommandResult:
@@ -105,14 +105,14 @@ def _result(execution: Execution, policy: str) -> CommandResult:
             fix="The next sweep resumes where this one stopped: `pubsub sweep`. See docs/operations.md#sweep-failed.",
         )
         return CommandResult((), members, failure)
-    if swept.ended == "attaching is off":
+    if swept.ended == "paused":
         failure = failed(
-            "No policy was attached because `pubsub detach --all` has paused attachment.",
+            "Attachment is paused since `pubsub detach --all`, so no policy was attached.",
             resource=policy,
-            fix="End the pause, and attach everyone: pubsub sweep --resume",
+            fix="Resume attachment and attach every identity: pubsub sweep --resume",
         )
         return CommandResult((), members, failure)
-    if swept.ended == "another runs":
+    if swept.ended == "already-running":
         failure = failed("Another sweep began first.", resource=execution.arn, fix="Show it: pubsub sweep")
         return CommandResult((), members, failure)
     if swept.failed:
@@ -131,10 +131,10 @@ def _lines(swept: Sweep, policy: str) -> Iterator[str]:
         yield "Resumed where the last sweep had stopped."
     if swept.queued:
         yield f"{swept.queued} users were queued for attachment."
-    others = f"{swept.others} of other identity providers, " if swept.others else ""
+    others = f"{swept.other_providers} of other identity providers, " if swept.other_providers else ""
     yield (
-        f"{swept.seen} identities: {swept.guests} guests, {others}{swept.unchanged} not changed since the last sweep."
+        f"{swept.listed} identities: {swept.guests} guests, {others}{swept.unchanged} not changed since the last sweep."
     )
     which = "every identity" if swept.full else "the identities changed since the last sweep"
     attached = "" if swept.dry_run else ", which is attached now"
-    yield f"Checked {which}: {swept.current} had {policy}, {swept.attached} lacked it{attached}."
+    yield f"Checked {which}: {swept.already_attached} had {policy}, {swept.attached} lacked it{attached}."

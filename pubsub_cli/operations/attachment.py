@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from pubsub_cli.aws_errors import AWS_ERRORS, explain
 from pubsub_cli.checks.attachment_trace import explain_line, parse_line, read_log
-from pubsub_cli.checks.marker import ATTRIBUTE, Marker
-from pubsub_cli.checks.pool_user import PoolUser
 from pubsub_cli.errors import PreconditionError
 from pubsub_cli.finding import OperationError, operation_error
 from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.identity import Subject, find_user
+from pubsub_cli.pool_users import ATTRIBUTE, Marker, PoolUser
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:

@@ -126,7 +126,7 @@ class StateMachine:
         state = json.loads(found.get("output") or "{}") if found["status"] == "SUCCEEDED" else {}
         if not state:
             state = self._last_state(execution_arn)
-        execution = Execution(execution_arn, found["status"], state.get("progress") or {}, found.get("cause"))
+        execution = Execution(execution_arn, found["status"], state.get("checkpoint") or {}, found.get("cause"))
         return execution, state.get("continuedBy", {}).get("executionArn")
 
     def _last_state(self, execution_arn: str) -> dict[str, Any]:
@@ -154,25 +154,25 @@ class Sweep:
     dry_run: bool = False
     resumed: bool = False
     """It continues where an interrupted one stopped."""
-    seen: int = 0
+    listed: int = 0
     guests: int = 0
-    others: int = 0
+    other_providers: int = 0
     """Users of identity providers that the setting ``adopt.otherProviders`` does not name."""
     unchanged: int = 0
-    current: int = 0
+    already_attached: int = 0
     attached: int = 0
     failed: Mapping[str, int] = field(default_factory=dict)
     """How many attachments AWS IoT refused, by error code."""
     queued: int = 0
     """Users in the retry queue."""
     ended: str | None = None
-    """``swept``, ``another runs`` or ``attaching is off``; None while it runs."""
+    """``completed``, ``already-running`` or ``paused``; None while it runs."""
 
     @classmethod
     def of(cls, progress: Mapping[str, Any]) -> Self:
         """Read the output of a step."""
         known = {name: progress[name] for name in cls.__dataclass_fields__ if name in progress}
-        return cls(**known, full=progress["since"] is None)
+        return cls(**known, full=progress["changed_since"] is None)
 
     def as_members(self) -> dict[str, Any]:
         """Return the members of the JSON document."""
@@ -209,7 +209,7 @@ def running_detach_all(machine: StateMachine) -> str | None:
         return None
     state = json.loads(machine.states.describe_execution(executionArn=execution_arn)["input"])
     # An execution that continues another one has that one's state as input.
-    if not state.get("given", state).get("all"):
+    if not state.get("input", state).get("pause"):
         raise PreconditionError(
             f"a policy is being detached already, after a rename or because the stack is being destroyed: "
             f"{execution_arn}; wait until it ends, or stop it with `aws stepfunctions stop-execution --execution-arn`"
@@ -229,4 +229,4 @@ def start_detach_all(deployment: Deployment, machine: StateMachine, per_second: 
         botocore.exceptions.ClientError: AWS refuses.
     """
     rate = {} if per_second is None else {"perSecond": per_second}
-    return machine.start({"policy": deployment.policy_name, "all": True, **rate})
+    return machine.start({"policy": deployment.policy_name, "pause": True, **rate})

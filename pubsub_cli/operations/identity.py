@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pubsub_cli.checks.marker import Marker
 from pubsub_cli.checks.options import IdToken
-from pubsub_cli.checks.pool_user import PoolUser, read_user
 from pubsub_cli.errors import PreconditionError
 from pubsub_cli.finding import OperationError, operation_error
 from pubsub_cli.operations.deployment import Deployment
+from pubsub_cli.pool_users import Marker, PoolUser, read_user
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
@@ -202,7 +201,7 @@ def _marker_state(deployment: Deployment, marker: Marker, now: datetime) -> Mark
     trigger = deployment.aws.functions.get_function_configuration(
         FunctionName=deployment.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
     )
-    days = int(trigger["Environment"]["Variables"]["MARKER_DAYS"])
+    days = int(trigger["Environment"]["Variables"]["ATTACHMENT_CACHE_DAYS"])
     attached_at = datetime.fromtimestamp(marker.attached_at, UTC)
     until = attached_at + timedelta(days=days)
     same = marker.fingerprint == deployment.output(Output.ATTACHMENT_MARKER)

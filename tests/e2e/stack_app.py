@@ -16,7 +16,6 @@ from unittest.mock import patch
 
 from local_cloud.process import LocalCloud
 from pubsub_testing.provisioning import Stack
-from stacks.lookup import look_up
 from stacks.settings import CONTEXT_KEY, read_settings
 from tools.cdk_cli import JSII_NODE, REPOSITORY
 
@@ -74,9 +73,6 @@ class StackApp:
         """Synthesize, unless this test run has synthesized the same settings."""
         section = _CONTEXT[CONTEXT_KEY] if self.settings is None else self.settings
         settings = read_settings(section, self.environment)
-        if not settings.adopt.is_complete:
-            with patch.dict(os.environ, self.cloud.variables()):
-                settings = look_up(settings, account_id=self.cloud.account_id, region=self.cloud.region)
         with shared("assembly", self.directory, settings.model_dump_json()) as known:
             if not known.exists():
                 _synthesize(settings, self.cloud.region, known)

@@ -72,14 +72,14 @@ def _empty_the_configuration(patient: Patient) -> None:
 
 
 def _delete_the_pause_parameter(patient: Patient) -> None:
-    patient.client("ssm").delete_parameter(Name=_parameter(patient, "attaching"))
+    patient.client("ssm").delete_parameter(Name=_parameter(patient, "attachment-paused"))
     _restart(patient)
 
 
 def _pause(patient: Patient) -> None:
-    ssm, name = patient.client("ssm"), _parameter(patient, "attaching")
-    ssm.put_parameter(Name=name, Value="off", Overwrite=True)
-    patient.cleanup.callback(ssm.put_parameter, Name=name, Value="on", Overwrite=True)
+    ssm, name = patient.client("ssm"), _parameter(patient, "attachment-paused")
+    ssm.put_parameter(Name=name, Value="true", Overwrite=True)
+    patient.cleanup.callback(ssm.put_parameter, Name=name, Value="false", Overwrite=True)
     _restart(patient)
 
 
@@ -246,7 +246,7 @@ CAUSES = [
         "the pause parameter is gone",
         "`ssm:DeleteParameter`",
         "PS126",
-        r"The pause parameter /\w+/attaching does not exist",
+        r"The pause flag /\w+/attachment-paused does not exist",
         (_PUT,),
         make=_delete_the_pause_parameter,
         ask=about_nobody,
@@ -255,9 +255,9 @@ CAUSES = [
     Cause(
         _NUMBER,
         "attachment is paused",
-        "`ssm:PutParameter` with `off`, as `pubsub detach --all` does",
+        "`ssm:PutParameter` with `true`, as `pubsub detach --all` does",
         "PS126",
-        r"Attachment is paused \(/\w+/attaching is off\)",
+        r"Attachment is paused \(/\w+/attachment-paused is true\)",
         ("pubsub sweep",),
         symptom=Stage.CONNECT,
         make=_pause,
