@@ -56,6 +56,7 @@ BEHAVIOURS = (
     "http_api_cors",
     "metric_math_alarms",
     "batch_permissions",
+    "message_move_tasks",
     "parameter_permissions",
     "pass_role",
     "custom_sender_key",

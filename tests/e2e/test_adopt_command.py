@@ -89,7 +89,7 @@ def test_with_attachment_at_sign_in_every_addition_is_listed(project: AmplifyPro
     assert f"{pool}: gets the attribute custom:pubsub_attachment permanently: Cognito cannot remove it" in listed
     assert f"{pool}: gets an app client for the internal sign-in" in listed
     for trigger in ("PostAuthentication", "DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse"):
-        assert f"{pool}, trigger {trigger}: calls the stack's" in listed
+        assert f"{pool}, trigger {trigger}: calls the stack's function" in listed
     assert f"identity pool {project.identity_pool_id}: accepts the tokens of that app client too" in listed
     settings = document["adopt"]["settings"]
     assert settings["attachment"] == "sign-in"

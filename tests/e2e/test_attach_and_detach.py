@@ -262,7 +262,7 @@ class TestByIdToken:
             done = deployment.pubsub("attach", "--id-token", "-", stdin=text)
             assert done.returncode == 2
             (line,) = done.stderr.splitlines()
-            assert line.startswith("pubsub: --id-token: this is ")
+            assert line.startswith("pubsub: --id-token: ")
 
 
 def test_stack_that_does_not_exist_is_named_in_one_line(deployment: Deployment) -> None:

@@ -79,7 +79,7 @@ def test_answers_nobody_expects_are_told_with_their_operation(patient: Patient) 
     """By the operation that answers: the answer, the check that asks, and what it finds."""
     answers: dict[str, tuple[Effect, str, str, str]] = {
         "iot:GetPolicy": (Fail("WeatherException", 418), "PS111", "failed", "WeatherException"),
-        "cognito-identity:DescribeIdentityPool": (Malformed(), "PS115", "failed", "no JSON|ResponseParserError"),
+        "cognito-identity:DescribeIdentityPool": (Malformed(), "PS115", "failed", "not JSON|ResponseParserError"),
         "sqs:GetQueueAttributes": (Fail("ThrottlingException"), "PS603", "unknown", "ThrottlingException"),
         "iam:ListAttachedRolePolicies": (Fail("AccessDeniedException", 403), "PS301", "unknown", "AccessDenied"),
     }

@@ -108,7 +108,7 @@ _PATHS: dict[str, Callable[[str], Any]] = {
     "failure": lambda text: emit(
         CommandResult([], {}, failed(text, resource=text, fix=text)), RunOptions("identity", text)
     ),
-    "dead letters": lambda text: _Redrive(most=1, patience=None, names=True, json=False)._show(text),
+    "dead letters": lambda text: _Redrive(RunOptions("redrive", text), show_users=True).show(text),
     "error": lambda text: print(operation_error(text, resource=text, fix=text), file=sys.stderr),
     "log": _verbose,
     "state of a subscription": _show_status,
