@@ -23,7 +23,7 @@ from pubsub_cli.checks.runner import Result
 from pubsub_cli.confirm import confirm
 from pubsub_cli.errors import CommandFailedError, ExitCode, PreconditionError
 from pubsub_cli.finding import AwsCommand, Command, OperationError, Status
-from pubsub_cli.options import RunOptions
+from pubsub_cli.run_options import RunOptions
 from pubsub_client._printable import one_line
 
 _GUARD_CHECKS = ("PS301", "PS303")

@@ -18,6 +18,7 @@ from pubsub_cli.aws import Aws
 from pubsub_cli.aws_errors import aws_errors_explained
 from pubsub_cli.checks.stack import read_complete_outputs
 from pubsub_cli.finding import Fix, PubSubCommand, operation_error
+from pubsub_cli.run_options import RunOptions
 from pubsub_client import PubSub
 from pubsub_client._printable import one_line
 from pubsub_client._provider import Provider
@@ -376,8 +377,8 @@ async def connected(broker: Broker, client_id: str | None, seconds: float) -> As
         raise operation_error(f"{error}", resource=broker.name, fix=broker.advice) from error
 
 
-def run_options(command: str, broker: Broker, *, json: bool) -> options.RunOptions:
+def run_options(command: str, broker: Broker, *, json: bool) -> RunOptions:
     """Return the run of a command that uses the broker."""
     if broker.aws is None:
-        return options.RunOptions(command, json=json)
-    return options.RunOptions.of(command, broker.aws, broker.stack, json=json)
+        return RunOptions(command, json=json)
+    return RunOptions.of(command, broker.aws, broker.stack, json=json)

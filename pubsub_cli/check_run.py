@@ -18,9 +18,9 @@ from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.runner import Result, run_checks
 from pubsub_cli.errors import ExitCode
 from pubsub_cli.finding import Status
-from pubsub_cli.options import RunOptions
 from pubsub_cli.output import TerminalConsole, write_atomically
 from pubsub_cli.report import Progress, as_json, as_junit, exit_code
+from pubsub_cli.run_options import RunOptions
 from pubsub_cli.signals import cancel_on_sigterm
 from pubsub_client._printable import one_line
 

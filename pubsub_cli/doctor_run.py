@@ -18,7 +18,7 @@ from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig, IdToken, Requirement, UserSelector
 from pubsub_cli.errors import PreconditionError
 from pubsub_cli.finding import PubSubCommand
-from pubsub_cli.options import RunOptions
+from pubsub_cli.run_options import RunOptions
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from pubsub_cli.finding import OperationError
 from pubsub_cli.operations.attachment import Change
 from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.identity import Subject, by_id_token, by_identity_id, by_user
-from pubsub_cli.options import RunOptions
 from pubsub_cli.output import CommandResult, emit
+from pubsub_cli.run_options import RunOptions
 
 User = Annotated[str | None, typer.Option("--user", metavar="NAME", help="The user with this name or alias.")]
 IdentityId = Annotated[

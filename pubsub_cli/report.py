@@ -16,8 +16,8 @@ from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.runner import Result
 from pubsub_cli.errors import ExitCode
 from pubsub_cli.finding import Status
-from pubsub_cli.options import RunOptions
 from pubsub_cli.output import json_document
+from pubsub_cli.run_options import RunOptions
 from pubsub_client._printable import one_line, printable
 
 _MARKS = {

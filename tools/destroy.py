@@ -12,8 +12,7 @@ from pubsub_cli.checks.stack import describe_stack, outputs_of
 from pubsub_cli.confirm import check_can_confirm
 from pubsub_cli.errors import PreconditionError
 from pubsub_client.outputs import Output
-from tools.cdk_cli import REPOSITORY, cdk_command
-from tools.child import run_in_foreground
+from tools.cdk_cli import REPOSITORY, cdk_command, run_in_foreground
 from tools.target import Target
 
 

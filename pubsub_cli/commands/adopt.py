@@ -18,6 +18,7 @@ from pubsub_cli.aws_errors import aws_errors_explained
 from pubsub_cli.errors import PreconditionError
 from pubsub_cli.finding import failed
 from pubsub_cli.output import CommandResult, emit
+from pubsub_cli.run_options import RunOptions
 from pubsub_client.outputs import TRIGGERS
 from pubsub_client.topic_patterns import check_pattern, check_shared, check_testable
 
@@ -118,7 +119,7 @@ def adopt(
         else:
             stacks, pools = parent_stacks(aws), candidates(aws)
             result = CommandResult([*_candidates(stacks, pools)], {"candidates": _members(stacks, pools)})
-    emit(result, options.RunOptions.of("adopt", aws, "", json=json, redact=redact))
+    emit(result, RunOptions.of("adopt", aws, "", json=json, redact=redact))
 
 
 def _check_topics(topics: list[str], access_mode: AccessMode) -> None:

@@ -9,6 +9,7 @@ from pubsub_cli.operations.attachment import attach as attach_policy
 from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.identity import Subject
 from pubsub_cli.output import CommandResult
+from pubsub_cli.run_options import RunOptions
 
 
 def attach(
@@ -28,7 +29,7 @@ def attach(
     selector = IdentitySelector(user, identity_id, id_token)
     options.log_if(verbose)
     aws = Aws(profile, region, endpoint_url)
-    run = options.RunOptions.of("attach", aws, options.stack_name(stack, environment), json=json, redact=redact)
+    run = RunOptions.of("attach", aws, options.stack_name(stack, environment), json=json, redact=redact)
     run_on_identity(run, aws, selector, _attach)
 
 

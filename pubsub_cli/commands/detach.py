@@ -28,6 +28,7 @@ from pubsub_cli.operations.executions import (
 from pubsub_cli.operations.identity import Subject
 from pubsub_cli.output import CommandResult, emit
 from pubsub_cli.progress import follow_execution
+from pubsub_cli.run_options import RunOptions
 from pubsub_client.outputs import Output
 
 
@@ -67,7 +68,7 @@ def detach(
         raise typer.BadParameter(f"{'--yes' if yes else '--per-second'} goes with --all")
     options.log_if(verbose)
     aws = Aws(profile, region, endpoint_url)
-    run = options.RunOptions.of("detach", aws, options.stack_name(stack, environment), json=json, redact=redact)
+    run = RunOptions.of("detach", aws, options.stack_name(stack, environment), json=json, redact=redact)
     if everybody:
         check_can_confirm(yes=yes)
         _detach_all(run, aws, per_second, ask=not yes)
@@ -103,7 +104,7 @@ def _next_steps(deployment: Deployment, subject: Subject) -> list[str]:
     ]
 
 
-def _detach_all(run: options.RunOptions, aws: Aws, per_second: int | None, *, ask: bool) -> None:
+def _detach_all(run: RunOptions, aws: Aws, per_second: int | None, *, ask: bool) -> None:
     """Start the bulk detachment, or follow the running one."""
     try:
         with aws_errors_explained(aws, run.stack):
@@ -121,7 +122,7 @@ def _detach_all(run: options.RunOptions, aws: Aws, per_second: int | None, *, as
     emit(result, run)
 
 
-def _confirm(deployment: Deployment, run: options.RunOptions) -> None:
+def _confirm(deployment: Deployment, run: RunOptions) -> None:
     question = (
         f"This detaches {deployment.policy_name} from every identity. No user of {deployment.stack} can use AWS IoT "
         "then, and no policy is attached again before `pubsub sweep --resume`.\nDetach everyone?"

@@ -21,6 +21,7 @@ from pubsub_cli.doctor_run import DoctorRun, deployment_ids
 from pubsub_cli.errors import ExitCode
 from pubsub_cli.finding import Status
 from pubsub_cli.identity_options import check_identity_id, read_id_token
+from pubsub_cli.run_options import RunOptions
 from pubsub_cli.signals import interrupt_on_sigterm
 
 _WHO = "User or identity to check"
@@ -166,7 +167,7 @@ def doctor(
     doctor_run = DoctorRun(
         aws, name, timeout if wait else 0.0, selector, front_end, ids, as_operator, tuple(only or ())
     )
-    run = options.RunOptions.of(
+    run = RunOptions.of(
         "doctor",
         aws,
         ids.identity_pool_id if ids else name,

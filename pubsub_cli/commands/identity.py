@@ -11,6 +11,7 @@ from pubsub_cli.identity_options import IdentityId, IdentitySelector, IdToken, U
 from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.identity import IdentityReport, Subject, report_identity, unknown_identity_id
 from pubsub_cli.output import CommandResult
+from pubsub_cli.run_options import RunOptions
 
 
 def identity(
@@ -30,7 +31,7 @@ def identity(
     selector = IdentitySelector(user, identity_id, id_token)
     options.log_if(verbose)
     aws = Aws(profile, region, endpoint_url)
-    run = options.RunOptions.of("identity", aws, options.stack_name(stack, environment), json=json, redact=redact)
+    run = RunOptions.of("identity", aws, options.stack_name(stack, environment), json=json, redact=redact)
     run_on_identity(run, aws, selector, _identity)
 
 

@@ -19,6 +19,7 @@ from pubsub_cli.aws_errors import aws_errors_explained
 from pubsub_cli.checks.stack import read_complete_outputs
 from pubsub_cli.front_end import CognitoEndpoints, FrontEnd
 from pubsub_cli.output import json_document, write_atomically
+from pubsub_cli.run_options import RunOptions
 from pubsub_client.outputs import Output
 
 
@@ -64,7 +65,7 @@ def outputs(
         raise typer.BadParameter(f"--file: there is no directory {file.parent}")
     options.log_if(verbose)
     aws = Aws(profile, region, endpoint_url)
-    run = options.RunOptions.of("outputs", aws, options.stack_name(stack, environment))
+    run = RunOptions.of("outputs", aws, options.stack_name(stack, environment))
     with aws_errors_explained(aws, run.stack):
         values = read_complete_outputs(aws, run.stack)
         text = json_document(run, outputs=values) if json else _formatted(form, prefix, aws, values)

@@ -18,6 +18,7 @@ from pubsub_cli.errors import ExitCode, PreconditionError
 from pubsub_cli.finding import Finding, OperationError, failed, operation_error
 from pubsub_cli.operations.dead_letters import MAX_READ, DeadLetter, MoveTask, RetryQueues
 from pubsub_cli.output import CommandResult, emit
+from pubsub_cli.run_options import RunOptions
 from pubsub_cli.signals import interrupt_on_sigterm
 from pubsub_client._printable import one_line
 
@@ -53,7 +54,7 @@ def redrive(
     check_can_confirm(yes=yes or dry_run, alternative="give --yes, or --dry-run")
     options.log_if(verbose)
     aws = Aws(profile, region, endpoint_url)
-    run = options.RunOptions.of("redrive", aws, options.stack_name(stack, environment), json=json, redact=redact)
+    run = RunOptions.of("redrive", aws, options.stack_name(stack, environment), json=json, redact=redact)
     work = _Redrive(run, show_users=verbose and not redact)
     interrupt_on_sigterm()
     failure: Finding | None = None
@@ -77,7 +78,7 @@ def redrive(
 class _Redrive:
     """The steps of one run, and their results so far."""
 
-    run: options.RunOptions
+    run: RunOptions
     show_users: bool
     found: Sequence[DeadLetter] = ()
     task: MoveTask | None = None

@@ -12,6 +12,7 @@ from pubsub_cli.aws import Aws
 from pubsub_cli.check_run import CheckRun, check_ids, check_junit, finish_check_run, show_check_run
 from pubsub_cli.checks.options import UserSelector
 from pubsub_cli.finding import Status
+from pubsub_cli.run_options import RunOptions
 
 
 def smoke(
@@ -46,7 +47,7 @@ def smoke(
     selector = UserSelector(user, sys.stdin.readline().rstrip("\r\n")) if user else UserSelector()
     aws = Aws(profile, region, endpoint_url)
     name = options.stack_name(stack, environment)
-    run = options.RunOptions.of("smoke", aws, name, json=json, junit=junit, redact=redact, skip=skip or ())
+    run = RunOptions.of("smoke", aws, name, json=json, junit=junit, redact=redact, skip=skip or ())
     checked = show_check_run(
         run,
         lambda cleanup: Context(aws=aws, stack=name, timeout=timeout, cleanup=cleanup, selector=selector),

@@ -17,6 +17,7 @@ from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.executions import Execution, StateMachine, Sweep
 from pubsub_cli.output import CommandResult, emit
 from pubsub_cli.progress import follow_execution
+from pubsub_cli.run_options import RunOptions
 from pubsub_client.outputs import Output
 
 
@@ -54,7 +55,7 @@ def sweep(
         raise typer.BadParameter(f"--dry-run cannot be combined with {'--users' if users else '--resume'}")
     options.log_if(verbose)
     aws = Aws(profile, region, endpoint_url)
-    run = options.RunOptions.of("sweep", aws, options.stack_name(stack, environment), json=json, redact=redact)
+    run = RunOptions.of("sweep", aws, options.stack_name(stack, environment), json=json, redact=redact)
     switches = {"full": full, "dryRun": dry_run, "users": users, "resume": resume}
     try:
         with aws_errors_explained(aws, run.stack):

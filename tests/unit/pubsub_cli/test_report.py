@@ -13,8 +13,9 @@ from pubsub_cli.checks.runner import Result
 from pubsub_cli.checks.sign_in import RepeatSignInIsQuick, UserSignsIn
 from pubsub_cli.errors import ExitCode
 from pubsub_cli.finding import Finding, Status, failed, passed, skipped, warning
-from pubsub_cli.options import RunOptions, mask_identity_ids, stack_name
+from pubsub_cli.options import stack_name
 from pubsub_cli.report import Progress, as_json, as_junit, exit_code
+from pubsub_cli.run_options import RunOptions, mask_identity_ids
 
 _IDENTITY_ID = "us-gov-west-1:1a2b3c4d-1a2b-1a2b-1a2b-1a2b3c4d5e6f"
 _RUN = RunOptions("smoke", "AmplifyPubSub", "eu-west-1")

@@ -29,9 +29,10 @@ from pubsub_cli.commands.redrive import _Redrive
 from pubsub_cli.commands.subscribe import _show_status
 from pubsub_cli.finding import Finding, Status, failed, operation_error, passed, skipped
 from pubsub_cli.message_output import as_json, as_text, write_line
-from pubsub_cli.options import RunOptions, log_if
+from pubsub_cli.options import log_if
 from pubsub_cli.output import CommandResult, TerminalConsole, emit
 from pubsub_cli.report import Progress, as_junit
+from pubsub_cli.run_options import RunOptions
 from pubsub_cli.terminal import EscapedStream, EscapingGroup
 from pubsub_client import Message, exceptions
 from pubsub_client._printable import one_line, printable
