@@ -49,7 +49,7 @@ class Visitor(Identity):
 @pytest.fixture(scope="module")
 def signed_in(deployment: Deployment) -> Visitor:
     tokens = deployment.sign_in(deployment.make_user())
-    deployment.wait_until_nothing_is_owed()
+    deployment.wait_until_retry_queue_is_empty()
     return Visitor(deployment.identity_id(tokens), deployment.credentials(tokens), deployment)
 
 
@@ -57,7 +57,7 @@ def signed_in(deployment: Deployment) -> Visitor:
 def somebody_else(deployment: Deployment) -> Identity:
     """Another user, without the policy."""
     tokens = deployment.sign_in(deployment.make_user())
-    deployment.wait_until_nothing_is_owed()
+    deployment.wait_until_retry_queue_is_empty()
     identity_id = deployment.identity_id(tokens)
     deployment.cloud.client("iot").detach_policy(policyName="myIoTPolicy", target=identity_id)
     return Identity(identity_id, deployment.credentials(tokens))
