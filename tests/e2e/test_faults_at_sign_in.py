@@ -85,7 +85,7 @@ def test_retryable_fault_of_any_call_is_retried_by_the_worker(deployment: Deploy
 
 
 def test_throttled_attachment_returns_to_the_worker(deployment: Deployment) -> None:
-    # More attempts than the trigger makes, and the worker for the first delivery of the message.
+    # More attempts than the trigger makes, plus those of the worker for the first delivery.
     with deployment.cloud.fault("iot:AttachPolicy", Fail("ThrottlingException"), times=8):
         identity_id = deployment.identity_id(deployment.sign_in(deployment.make_user()))
         deployment.wait_until_attached(identity_id)
