@@ -16,7 +16,7 @@ from pubsub_cli.errors import ExitCode, PreconditionError
 from pubsub_cli.finding import Finding, OperationError, operation_error
 from pubsub_cli.output import CommandResult, emit
 from pubsub_cli.signals import run_until_interrupted
-from pubsub_client._topics import check_topic
+from pubsub_client._messages import check_topic
 from pubsub_client.exceptions import TopicError
 
 _MESSAGE = "Message"

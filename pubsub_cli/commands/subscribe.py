@@ -19,8 +19,8 @@ from pubsub_cli.message_output import as_json, as_text, reader_watched, write_li
 from pubsub_cli.output import CommandResult, TerminalConsole, emit
 from pubsub_cli.signals import run_until_interrupted
 from pubsub_client import Message, PubSub, Subscription
+from pubsub_client._messages import check_topic_filter
 from pubsub_client._printable import one_line
-from pubsub_client._topics import check_topic_filter
 from pubsub_client.exceptions import TopicError
 
 _CONNECT_SECONDS = 30.0
