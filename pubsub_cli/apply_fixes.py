@@ -200,6 +200,8 @@ def _unchecked_guards(checked: CheckRun, skip: Collection[str]) -> Iterator[tupl
             yield check_id, _MissingGuard(f"{check_id} was skipped by --only or --skip")
         elif finding.status is Status.UNKNOWN:
             yield check_id, _MissingGuard(f"{check_id} is unknown")
+        elif finding.status is Status.SKIPPED and not finding.not_applicable:
+            yield check_id, _MissingGuard(f"{check_id} was skipped ({finding.cause}); run the command yourself")
 
 
 def _guards_first(results: Sequence[Result]) -> list[Result]:

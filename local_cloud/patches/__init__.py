@@ -38,6 +38,7 @@ PATCHES = (
     "message_move_tasks",
     "permissions",
     "further_permissions",
+    "message_move_tasks",
     "cloudformation",
     "state_machines",
 )
