@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pubsub_cli.aws import Aws
 from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.deployed_functions import Function
 from pubsub_cli.checks.functions import SignInFunctionsCanRun
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.parameters import ParametersAreValid
@@ -23,7 +24,6 @@ from pubsub_cli.checks.sign_in_flows import (
     flows,
     missing_flows,
 )
-from pubsub_cli.checks.stack_resources import functions_by_logical_id
 from pubsub_cli.checks.update import rewiring, update_of
 from pubsub_cli.finding import AwsCommand, Finding, failed, not_applicable, passed, warning
 from pubsub_client.outputs import CHALLENGE_TRIGGERS, Output
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from types_boto3_cognito_idp.type_defs import UserPoolClientTypeTypeDef
     from types_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
 
-_CHALLENGE_FUNCTION = "SignInAttachmentAuthChallenge"
 _INTERNAL = "$INTERNAL"
 
 
@@ -182,9 +181,7 @@ def _look_at_challenge(context: Context) -> Finding:
     aws, pool_id = context.aws, context.output(Output.USER_POOL_ID)
     pool = aws.user_pools.describe_user_pool(UserPoolId=pool_id)["UserPool"]
     wired: Mapping[str, Any] = pool.get("LambdaConfig", {})
-    (name,) = (
-        each for logical, each in functions_by_logical_id(context).items() if logical.startswith(_CHALLENGE_FUNCTION)
-    )
+    (name,) = (each.name for each in context.functions_of({Function.CHALLENGE}))
     chained = {each for each in context.chained_triggers if wired.get(each)}
     ours = [each for each in CHALLENGE_TRIGGERS if each not in chained]
     wrong = [each for each in ours if not str(wired.get(each, "")).endswith(f":function:{name}")]
@@ -266,11 +263,8 @@ def _restarts(context: Context, parameter: str, name: str, value: str) -> list[A
 
 
 def _functions_that_read(context: Context, parameter: str) -> list[FunctionConfigurationResponseTypeDef]:
-    functions = [
-        context.aws.functions.get_function_configuration(FunctionName=name)
-        for name in functions_by_logical_id(context).values()
-    ]
-    return [each for each in functions if parameter in each.get("Environment", {}).get("Variables", {}).values()]
+    reading = (each for each in context.functions if parameter in each.environment.values())
+    return [each.configuration for each in reading if each.configuration]
 
 
 def _allow(aws: Aws, client: UserPoolClientTypeTypeDef, missing: list[str]) -> AwsCommand | str:

@@ -6,13 +6,14 @@ import asyncio
 import time
 
 from pubsub_cli.checks.app_settings import TopicsAreUsable
-from pubsub_cli.checks.authorization import CredentialsAreGiven, GroupRolesHoldThePolicies
+from pubsub_cli.checks.authorization import CredentialsAreGiven
 from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.endpoint import ClockAgrees
 from pubsub_cli.checks.identity import POLICY_ACTS_SECONDS, PolicyIsAttached
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.permissions import PolicyAllows, RoleAllows
+from pubsub_cli.checks.roles import GroupRolesHoldThePolicies
 from pubsub_cli.finding import Finding, failed, not_applicable, passed
 from pubsub_cli.iam.roles import role_name
 from pubsub_client import PubSub

@@ -7,16 +7,16 @@ import time
 
 from pubsub_cli.checks.app_clients import InternalSignInIsWired
 from pubsub_cli.checks.attachment import attach_by_route, attached_policies, is_attached
-from pubsub_cli.checks.attachment_trace import why_not_attached
 from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.mac_key import MacKeyIsUsable
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.parameters import ParametersAreValid
 from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens, PolicyExists, TriggerIsWired
-from pubsub_cli.checks.queue import messages_in
+from pubsub_cli.checks.queues import messages_in
 from pubsub_cli.checks.sign_in import UserSignsIn
 from pubsub_cli.checks.trigger import FunctionsMayAttach
+from pubsub_cli.checks.trigger_log import diagnose_sign_in
 from pubsub_cli.finding import AwsCommand, Finding, Fix, PubSubCommand, failed, passed, skipped, warning
 from pubsub_client.exceptions import SessionError
 from pubsub_client.outputs import Output
@@ -186,12 +186,12 @@ async def _attached_late(context: Context) -> Finding:
     if context.sign_in_started is None:
         return passed(f"{policy_name}, after a while")
     late = time.monotonic() - context.tokens_arrived
-    trace = await asyncio.to_thread(why_not_attached, context)
+    diagnosis = await asyncio.to_thread(diagnose_sign_in, context)
     return warning(
         f"{policy_name} was attached {late:.1f} s after the tokens had arrived, not at sign-in: "
-        f"a user who connects at once is refused. {trace.cause}",
+        f"a user who connects at once is refused. {diagnosis.cause}",
         resource=context.identity_id,
-        fix=trace.fix,
+        fix=diagnosis.fix,
     )
 
 
@@ -219,8 +219,8 @@ async def _why(context: Context) -> tuple[str, Fix]:
     if drift := _drift(context):
         return drift
     if context.sign_in_started is not None:
-        trace = await asyncio.to_thread(why_not_attached, context)
-        return trace.cause, trace.fix
+        diagnosis = await asyncio.to_thread(diagnose_sign_in, context)
+        return diagnosis.cause, diagnosis.fix
     given_up = await asyncio.to_thread(messages_in, context.aws.queues, context.output(Output.DEAD_LETTER_QUEUE_URL))
     if given_up:
         return (

@@ -9,8 +9,7 @@ from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import Requirement
-from pubsub_cli.checks.restoring import RESTORE
-from pubsub_cli.checks.stack_resources import named
+from pubsub_cli.checks.stack_resources import MAC_KEY, RESTORE, find_resource
 from pubsub_cli.finding import AwsCommand, Finding, failed, not_applicable, passed
 from pubsub_client.outputs import Output
 
@@ -43,7 +42,7 @@ class MacKeyIsUsable(Check):
 
 
 def _look(context: Context) -> Finding:
-    key_id = named(context, "AWS::KMS::Key", "MacKey")
+    key_id = find_resource(context, MAC_KEY)
     if key_id is None:
         resource = context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
         return failed(f"The stack {context.stack} has no MAC key: {_SO}.", resource=resource, fix=RESTORE)

@@ -9,11 +9,16 @@ from typing import Any
 from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.deployed_functions import SIGN_IN_PARTS, Part
+from pubsub_cli.checks.deployed_functions import SIGN_IN_FUNCTIONS, Function
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import login_of
-from pubsub_cli.checks.restoring import RESTORE
-from pubsub_cli.checks.stack_resources import named
+from pubsub_cli.checks.stack_resources import (
+    INTERNAL_CLIENT,
+    PAUSE_FLAG,
+    RESTORE,
+    SIGN_IN_CONFIGURATION,
+    find_resource,
+)
 from pubsub_cli.finding import AwsCommand, Finding, Fix, PubSubCommand, failed, passed
 from pubsub_client.outputs import Output
 
@@ -42,8 +47,8 @@ class ParametersAreValid(Check):
 
 
 def _look(context: Context) -> Finding:
-    pause = named(context, "AWS::SSM::Parameter", "AttachingSwitch")
-    configuration = named(context, "AWS::SSM::Parameter", "SignInAttachmentConfiguration")
+    pause = find_resource(context, PAUSE_FLAG)
+    configuration = find_resource(context, SIGN_IN_CONFIGURATION)
     names = [each for each in (pause, configuration) if each]
     parameters = context.aws.ssm.get_parameters(Names=names)["Parameters"] if names else []
     values = {each["Name"]: each["Value"] for each in parameters}
@@ -149,7 +154,7 @@ def _put(context: Context, name: str, known: dict[str, Any], *, overwrite: bool 
                 },
                 safe=True,
             )
-            for each in context.functions_of(SIGN_IN_PARTS | {Part.WORKER})
+            for each in context.functions_of(SIGN_IN_FUNCTIONS | {Function.WORKER})
             if each.configuration
         ),
     ]
@@ -157,5 +162,5 @@ def _put(context: Context, name: str, known: dict[str, Any], *, overwrite: bool 
 
 def _internal_client(context: Context) -> str | None:
     """Return the internal app client: the one that the functions were told of since the deployment, or the stack's."""
-    told = (each.environment.get("INTERNAL_CLIENT_ID") for each in context.functions_of({Part.TRIGGER}))
-    return next(filter(None, told), None) or named(context, "AWS::Cognito::UserPoolClient", "InternalClient")
+    told = (each.environment.get("INTERNAL_CLIENT_ID") for each in context.functions_of({Function.TRIGGER}))
+    return next(filter(None, told), None) or find_resource(context, INTERNAL_CLIENT)

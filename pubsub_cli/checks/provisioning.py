@@ -10,12 +10,12 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from pubsub_cli.aws_errors import is_not_permitted
-from pubsub_cli.checks.arn import arn_prefix
 from pubsub_cli.checks.check import Check, Group, Severity
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.sign_in_flows import describe_client, missing_flows
+from pubsub_cli.checks.stack_resources import arn_prefix
 from pubsub_cli.checks.update import rewiring, update_of
 from pubsub_cli.finding import AwsCommand, Finding, PubSubCommand, failed, not_applicable, passed
 from pubsub_cli.pool_users import StaleUser

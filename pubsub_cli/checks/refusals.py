@@ -13,7 +13,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from pubsub_cli.checks.authorization import CredentialsAreGiven, RoleHoldsThePolicies
+from pubsub_cli.checks.authorization import CredentialsAreGiven
 from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.connection import UserConnects
@@ -21,6 +21,7 @@ from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.endpoint import EndpointIsReached
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import PolicyExists
+from pubsub_cli.checks.roles import RolesAreGuarded
 from pubsub_cli.finding import Finding, failed, passed, skipped
 from pubsub_cli.iam.documents import matches
 from pubsub_client import PubSub
@@ -142,7 +143,7 @@ class ControlPlaneIsRefused(Check):
     id = "PS312"
     group = Group.AUTHORIZATION
     title = "a user can neither attach nor change IoT policies"
-    depends_on = (CredentialsAreGiven, RoleHoldsThePolicies, PolicyExists)
+    depends_on = (CredentialsAreGiven, RolesAreGuarded, PolicyExists)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.TOKEN, Requirement.PROBES})
 
     async def run(self, context: Context) -> Finding:

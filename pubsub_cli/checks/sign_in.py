@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pubsub_cli.checks.app_clients import AppClientSignsIn
-from pubsub_cli.checks.attachment_trace import LOG_SECONDS, lines_within, read_log, was_skipped_for_the_marker
 from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete, TokenIsGood
 from pubsub_cli.checks.context import Context, finish_before_cancel
-from pubsub_cli.checks.deployed_functions import Part
+from pubsub_cli.checks.deployed_functions import Function
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import TriggerIsWired
 from pubsub_cli.checks.trigger import PoolMayInvoke, TriggerIsAsDeployed
+from pubsub_cli.checks.trigger_log import LOG_SECONDS, is_skipped_by_marker, read_lines, read_log
 from pubsub_cli.finding import AwsCommand, Finding, Fix, Status, failed, not_applicable, passed, skipped, warning
 from pubsub_cli.pool_users import ATTRIBUTE, Marker, User, read_user
 from pubsub_client._sign_in import MFA_CHALLENGES, SELECT_CHALLENGE
@@ -224,25 +224,25 @@ def _as_logged(context: Context, span: _Span) -> Finding | None:
 
     A line names no user: those of others who sign in at the same moment cannot be told from it.
     """
-    (trigger,) = context.functions_of({Part.TRIGGER})
+    (trigger,) = context.functions_of({Function.TRIGGER})
     if trigger.configuration is None:
         raise TypeError("PS127 found the trigger")
-    log_group = trigger.configuration["LoggingConfig"]["LogGroup"]
+    log_group = trigger.log_group
     # The first sign-in ended before this one began, and its line was written before its tokens arrived.
     first_ended = time.time() - (time.monotonic() - context.tokens_arrived)
     logs, begin = context.aws.logs, max(first_ended, span.begin - _CLOCK_SECONDS)
-    lines = lines_within(
+    lines = read_lines(
         logs,
         log_group,
         max(first_ended, span.begin - _PRECISE_SECONDS),
         span.end + _PRECISE_SECONDS,
         timeout=max(LOG_SECONDS, context.timeout),
-    ) or lines_within(logs, log_group, begin, span.end + _CLOCK_SECONDS)
+    ) or read_lines(logs, log_group, begin, span.end + _CLOCK_SECONDS)
     if not lines:
         return _unknown(context, "does not show the repeat sign-in yet")
-    if len({was_skipped_for_the_marker(line) for line in lines}) > 1:
+    if len({is_skipped_by_marker(line) for line in lines}) > 1:
         return None
-    if was_skipped_for_the_marker(lines[-1]):
+    if is_skipped_by_marker(lines[-1]):
         return passed()
     said = ", ".join(str(lines[-1][key]) for key in ("outcome", "reason") if lines[-1].get(key))
     return failed(

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 
-from pubsub_cli.checks.arn import arn_prefix
 from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.deployed_functions import Part
+from pubsub_cli.checks.deployed_functions import Function
 from pubsub_cli.checks.options import Requirement
-from pubsub_cli.checks.restoring import RESTORE
-from pubsub_cli.checks.stack_resources import named
+from pubsub_cli.checks.stack_resources import (
+    DRIFT_SCHEDULE,
+    RESTORE,
+    SWEEP_SCHEDULE,
+    SWEEP_SCHEDULE_ROLE,
+    arn_prefix,
+    find_resource,
+)
 from pubsub_cli.finding import AwsCommand, Finding, failed, passed, skipped
 from pubsub_client.outputs import Output
 
@@ -82,14 +87,14 @@ class SchedulesAreEnabled(Check):
 
 
 def _look_at_rules(context: Context) -> Finding:
-    rules = {"SweepSchedule": context.output(Output.SWEEP_STATE_MACHINE_ARN)}
-    if detector := next(iter(context.functions_of({Part.DRIFT_DETECTOR})), None):
-        rules["WiringWatchSchedule"] = detector.arn
+    rules = {SWEEP_SCHEDULE: context.output(Output.SWEEP_STATE_MACHINE_ARN)}
+    if detector := next(iter(context.functions_of({Function.DRIFT_DETECTOR})), None):
+        rules[DRIFT_SCHEDULE] = detector.arn
     schedules = []
-    for part, target in rules.items():
-        rule = named(context, "AWS::Events::Rule", part)
+    for resource, target in rules.items():
+        rule = find_resource(context, resource)
         if rule is None:
-            return failed(f"The stack has no rule {part}.", resource=context.stack, fix=RESTORE)
+            return failed(f"The stack has no rule {resource.construct_id}.", resource=context.stack, fix=RESTORE)
         name = rule.rpartition("/")[2]
         if wrong := _wrong_rule(context, name, target):
             return wrong
@@ -113,7 +118,7 @@ def _wrong_rule(context: Context, name: str, target: str) -> Finding | None:
     targets = events.list_targets_by_rule(Rule=name)["Targets"]
     if target in [each["Arn"] for each in targets]:
         return None
-    role = named(context, "AWS::IAM::Role", "SweepMachineStateMachineEventsRole")
+    role = find_resource(context, SWEEP_SCHEDULE_ROLE)
     # IAM's ARNs name no region.
     by_role = {"RoleArn": f"{arn_prefix(context, 'iam').replace(context.output(Output.REGION), '')}:role/{role}"}
     started = {"Id": "Target0", "Arn": target, **(by_role if ":stateMachine:" in target else {})}

@@ -136,7 +136,7 @@ class TestByUser:
     def test_error_of_the_trigger_is_quoted_with_the_command_that_fixes_it(self, deployment: Deployment) -> None:
         user = deployment.make_user()
         failure = _run(deployment, "attach", "--user", user, "--region", "us-east-1", code=1)["failure"]
-        assert "says: Queued, AttachPolicy: AccessDeniedException." in failure["cause"]
+        assert "reports: Queued, AttachPolicy: AccessDeniedException." in failure["cause"]
         assert failure["fix"].startswith("aws iam put-role-policy ")
         assert failure["fix"].endswith(" --region us-east-1")
 

@@ -154,7 +154,7 @@ class TestFaults:
         with deployment.worker_stopped(), refused:
             failure = next(iter(_failures(deployment.smoke()).values()))
         assert failure["id"] == "PS203"
-        assert "says: Queued, AttachPolicy: AccessDeniedException" in failure["cause"]
+        assert "reports: Queued, AttachPolicy: AccessDeniedException" in failure["cause"]
         assert failure["fix"].startswith("aws iam put-role-policy ")
 
     def test_an_attachment_that_comes_late_is_a_warning_with_the_triggers_word(self, deployment: Deployment) -> None:
@@ -162,7 +162,7 @@ class TestFaults:
         with deployment.cloud.fault("iot:AttachPolicy", Fail("ThrottlingException"), times=6):
             late = check(deployment.smoke("--timeout", "30"), "PS203")
         assert late["status"] == "warning"
-        assert "says: Queued, AttachPolicy: ThrottlingException" in late["cause"]
+        assert "reports: Queued, AttachPolicy: ThrottlingException" in late["cause"]
 
     def test_the_trigger_does_not_receive_the_marker(self, deployment: Deployment) -> None:
         with deployment.cloud.only_readable_attributes_in_events():

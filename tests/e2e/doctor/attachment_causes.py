@@ -108,7 +108,7 @@ CAUSES = [
         "attaching failed, and the attachment is a dead letter",
         "a sign-in while neither trigger nor worker may call `iot:AttachPolicy`",
         "PS601",
-        r"1 attachment\(s\) that sign-ins owed were given up",
+        r"1 attachment\(s\) were moved to the dead-letter queue",
         ("pubsub redrive", "pubsub redrive"),
         symptom=Stage.CONNECT,
         make=_give_up,

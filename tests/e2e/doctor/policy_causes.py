@@ -85,7 +85,7 @@ CAUSES = [
         "the policy allows subscribing to topic/ instead of topicfilter/",
         _replaces("with `topic/` for `topicfilter/`"),
         "PS307",
-        r"is a topic/, where AWS IoT asks iot:Subscribe for topicfilter/",
+        r"is a topic/, but AWS IoT checks topicfilter/ for iot:Subscribe",
         ("aws iot create-policy-version",),
         symptom=Stage.SUBSCRIBE,
         make=partial(_change, _subscribe_to_topics),

@@ -145,7 +145,7 @@ CAUSES = [
         "the trigger's role may not attach",
         "`iam:PutRolePolicy` without `iot:AttachPolicy`",
         "PS118",
-        r"may not call iot:AttachPolicy \(implicitDeny\)",
+        r"does not allow iot:AttachPolicy \(implicit deny\)",
         ("aws iam put-role-policy",),
         make=_forbid_attaching,
         works=newcomer,

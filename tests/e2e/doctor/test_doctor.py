@@ -70,9 +70,9 @@ def test_two_causes_at_once_are_both_named(patient: Patient) -> None:
     patient.iam.delete_role_permissions_boundary(RoleName=patient.auth_role)
     report = run_doctor(patient.deployment.cloud, about_user(patient))
     named = {each["id"]: each["cause"] for each in report.bad}
-    assert named.keys() == {"PS112", "PS301"}, report.told
+    assert named.keys() == {"PS112", "PS308"}, report.told
     assert "PostAuthentication trigger is not set" in named["PS112"]
-    assert "AuthRole has nothing as its permissions boundary" in named["PS301"]
+    assert "AuthRole has no policy as its permissions boundary" in named["PS308"]
 
 
 def test_answers_nobody_expects_are_told_with_their_operation(patient: Patient) -> None:
@@ -81,7 +81,7 @@ def test_answers_nobody_expects_are_told_with_their_operation(patient: Patient) 
         "iot:GetPolicy": (Fail("WeatherException", 418), "PS111", "failed", "WeatherException"),
         "cognito-identity:DescribeIdentityPool": (Malformed(), "PS115", "failed", "not JSON|ResponseParserError"),
         "sqs:GetQueueAttributes": (Fail("ThrottlingException"), "PS603", "unknown", "ThrottlingException"),
-        "iam:ListAttachedRolePolicies": (Fail("AccessDeniedException", 403), "PS301", "unknown", "AccessDenied"),
+        "iam:ListAttachedRolePolicies": (Fail("AccessDeniedException", 403), "PS308", "unknown", "AccessDenied"),
     }
     cloud, asked = patient.deployment.cloud, about_nobody(patient)
     for operation, (effect, check_id, *_) in answers.items():
@@ -151,7 +151,7 @@ class TestFix:
 
     def test_what_takes_something_away_is_left_to_people(self, patient: Patient) -> None:
         patient.iam.put_role_permissions_boundary(RoleName=patient.auth_role, PermissionsBoundary=_DATA_ACCESS)
-        done = _spoken(patient, about_nobody(patient), "--only", "PS301", "--fix", "--yes")
+        done = _spoken(patient, about_nobody(patient), "--only", "PS308", "--fix", "--yes")
         assert done.returncode == 1
         assert "aws iam put-role-permissions-boundary" in done.stdout
         role = patient.iam.get_role(RoleName=patient.auth_role)["Role"]
@@ -160,8 +160,8 @@ class TestFix:
 
 class TestSelection:
     def test_only_runs_a_check_and_what_it_rests_on(self, patient: Patient) -> None:
-        report = run_doctor(patient.deployment.cloud, about_nobody(patient).and_("--only", "PS301"))
-        assert report.passed == {"PS101", "PS301"}
+        report = run_doctor(patient.deployment.cloud, about_nobody(patient).and_("--only", "PS308"))
+        assert report.passed == {"PS101", "PS308"}
         assert {each["id"] for each in report.checks} == report.passed
 
     def test_skip_leaves_a_check_out_and_what_rests_on_it(self, patient: Patient) -> None:

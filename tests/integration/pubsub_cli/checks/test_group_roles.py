@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from pubsub_cli.checks.authorization import GroupRolesHoldThePolicies
 from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.roles import GroupRolesHoldThePolicies
 from pubsub_cli.finding import Status
 from pubsub_client.outputs import Output
 from tests.integration.pubsub_cli.checks.conftest import Deployment, look

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pubsub_cli.checks.role_mapping import MappingGivesARole
-from pubsub_cli.checks.role_trust import RoleTrustsThePool
+from pubsub_cli.checks.roles import RoleTrustsThePool
 from pubsub_cli.finding import Finding, Status
 from pubsub_client.outputs import Output
 from tests.integration.pubsub_cli.checks.conftest import COGNITO, Deployment, look, mend
