@@ -14,7 +14,7 @@ from pubsub_cli.checks.deployed_functions import Function
 from pubsub_cli.checks.functions import SignInFunctionsCanRun
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.parameters import ParametersAreValid
-from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens, asked_client
+from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens, selected_client
 from pubsub_cli.checks.sign_in_flows import (
     CUSTOM,
     REFRESH,
@@ -24,7 +24,7 @@ from pubsub_cli.checks.sign_in_flows import (
     flows,
     missing_flows,
 )
-from pubsub_cli.checks.update import rewiring, update_of
+from pubsub_cli.checks.update import set_triggers_fix, update_of
 from pubsub_cli.finding import AwsCommand, Finding, failed, not_applicable, passed, warning
 from pubsub_client.outputs import CHALLENGE_TRIGGERS, Output
 
@@ -52,7 +52,7 @@ class AppClientSignsIn(Check):
 
     async def run(self, context: Context) -> Finding:
         """Describe the app client."""
-        pool, client_id = context.output(Output.USER_POOL_ID), asked_client(context)
+        pool, client_id = context.output(Output.USER_POOL_ID), selected_client(context)
         client = await asyncio.to_thread(describe_client, context.aws, pool, client_id)
         if client is None:
             return failed(
@@ -191,7 +191,7 @@ def _look_at_challenge(context: Context) -> Finding:
             f"The triggers {', '.join(wrong)} of the user pool do not call {name}: the trigger's internal sign-in is "
             "refused, and nobody is attached.",
             resource=pool_id,
-            fix=rewiring(aws.user_pools, pool, dict.fromkeys(wrong, arn)),
+            fix=set_triggers_fix(aws.user_pools, pool, dict.fromkeys(wrong, arn)),
         )
     return passed(name)
 

@@ -1,4 +1,4 @@
-"""Do the Systems Manager parameters that the functions read hold what the deployment put there?"""
+"""Are the Systems Manager parameters of the functions as deployed?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.deployed_functions import SIGN_IN_FUNCTIONS, Function
 from pubsub_cli.checks.options import Requirement
-from pubsub_cli.checks.provisioning import login_of
+from pubsub_cli.checks.provisioning import provider_name
 from pubsub_cli.checks.stack_resources import (
     INTERNAL_CLIENT,
     PAUSE_FLAG,
@@ -29,10 +29,10 @@ _MEMBERS = ("userPoolProvider", "internalClientId", "identityPoolId")
 class ParametersAreValid(Check):
     """The pause flag is `false`, and the configuration of the internal sign-in names this deployment's pools.
 
-    Functions that attach read the pause flag first: without it they attach nothing, and `pubsub detach --all`
+    Functions that attach the policy read the pause flag first: without it they attach nothing. `pubsub detach --all`
     sets it to `true`, so that the policy is not attached again. Trigger, challenge and worker read the pools and the
     internal app client from the other parameter, which a stack with the setting `attachment: self-attach` does not
-    have. PS117 checks whether these exist.
+    have. PS117 checks whether pools and app client exist.
     """
 
     id = "PS126"
@@ -43,10 +43,10 @@ class ParametersAreValid(Check):
 
     async def run(self, context: Context) -> Finding:
         """Read both parameters in one call."""
-        return await asyncio.to_thread(_look, context)
+        return await asyncio.to_thread(_check_parameters, context)
 
 
-def _look(context: Context) -> Finding:
+def _check_parameters(context: Context) -> Finding:
     pause = find_resource(context, PAUSE_FLAG)
     configuration = find_resource(context, SIGN_IN_CONFIGURATION)
     names = [each for each in (pause, configuration) if each]
@@ -55,18 +55,18 @@ def _look(context: Context) -> Finding:
     context.parameters = values
     if pause is None or (configuration is None and context.attaches_at_sign_in):
         return failed(
-            f"The template of stack {context.stack} lacks a parameter that the functions read.",
+            f"The template of stack {context.stack} lacks a parameter of the functions.",
             resource=context.stack,
             fix="Deploy it again with this version: cdk deploy",
         )
-    if wrong := _wrong_pause(context, pause, values.get(pause)):
-        return wrong
-    if configuration and (wrong := _wrong_configuration(context, configuration, values.get(configuration))):
-        return wrong
+    if found := _check_pause_flag(context, pause, values.get(pause)):
+        return found
+    if configuration and (found := _check_configuration(context, configuration, values.get(configuration))):
+        return found
     return passed(", ".join(names))
 
 
-def _wrong_pause(context: Context, name: str, value: str | None) -> Finding | None:
+def _check_pause_flag(context: Context, name: str, value: str | None) -> Finding | None:
     if value == _NOT_PAUSED:
         return None
     if value == _PAUSED:
@@ -88,7 +88,7 @@ def _wrong_pause(context: Context, name: str, value: str | None) -> Finding | No
     )
 
 
-def _wrong_configuration(context: Context, name: str, value: str | None) -> Finding | None:
+def _check_configuration(context: Context, name: str, value: str | None) -> Finding | None:
     if value is None:
         return failed(
             f"The parameter {name} does not exist: the trigger does not know its pools and does not attach the policy.",
@@ -103,7 +103,7 @@ def _wrong_configuration(context: Context, name: str, value: str | None) -> Find
             resource=name,
             fix=_put(context, name, configuration, overwrite=True),
         )
-    provider = login_of(context)
+    provider = provider_name(context)
     if configuration["userPoolProvider"] != provider:
         return failed(
             f"The parameter {name} names the user pool {configuration['userPoolProvider']}, not {provider}: the "
@@ -115,7 +115,7 @@ def _wrong_configuration(context: Context, name: str, value: str | None) -> Find
 
 
 def _parse(value: str) -> dict[str, Any]:
-    """Return the parameter's members; none if it is no JSON object."""
+    """Return the parameter's members; empty if it is not a JSON object."""
     try:
         configuration = json.loads(value)
     except ValueError:
@@ -124,15 +124,15 @@ def _parse(value: str) -> dict[str, Any]:
 
 
 def _put(context: Context, name: str, known: dict[str, Any], *, overwrite: bool = False) -> Fix:
-    """Return the command that writes the parameter as the stack did, with the members that are right as they are.
+    """Return the commands that write the parameter as deployed, and keep its valid members.
 
-    Functions read it again within 30 seconds, and keep the last value that they could read.
+    Functions keep the last valid value. A change of their environment restarts them with the new one.
     """
     client_id = known.get("internalClientId") or _internal_client(context)
     if client_id is None:
         return RESTORE
     configuration = {
-        "userPoolProvider": login_of(context),
+        "userPoolProvider": provider_name(context),
         "identityPoolId": context.output(Output.IDENTITY_POOL_ID),
         **{key: value for key, value in known.items() if value},
         "internalClientId": client_id,
@@ -147,7 +147,6 @@ def _put(context: Context, name: str, known: dict[str, Any], *, overwrite: bool 
             AwsCommand(
                 "lambda",
                 "UpdateFunctionConfiguration",
-                # Another environment makes the function read the parameter anew.
                 {
                     "FunctionName": each.name,
                     "Environment": {"Variables": {**each.environment, "INTERNAL_CLIENT_ID": client_id}},
@@ -161,6 +160,6 @@ def _put(context: Context, name: str, known: dict[str, Any], *, overwrite: bool 
 
 
 def _internal_client(context: Context) -> str | None:
-    """Return the internal app client: the one that the functions were told of since the deployment, or the stack's."""
-    told = (each.environment.get("INTERNAL_CLIENT_ID") for each in context.functions_of({Function.TRIGGER}))
-    return next(filter(None, told), None) or find_resource(context, INTERNAL_CLIENT)
+    """Return the internal app client: that of the functions' environment, or else the stack's."""
+    configured = (each.environment.get("INTERNAL_CLIENT_ID") for each in context.functions_of({Function.TRIGGER}))
+    return next(filter(None, configured), None) or find_resource(context, INTERNAL_CLIENT)

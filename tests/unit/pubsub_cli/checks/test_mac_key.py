@@ -20,7 +20,7 @@ KEY = {"KeyId": "key", "KeyState": "Enabled", "KeyUsage": "GENERATE_VERIFY_MAC",
         ({"KeyState": "Disabled"}, "is disabled", ["enable-key"]),
         (
             {"KeyState": "PendingDeletion", "DeletionDate": datetime(2026, 1, 2, tzinfo=UTC)},
-            "waits for its deletion (2026-01-02 00:00 UTC)",
+            "is pending deletion (2026-01-02 00:00 UTC)",
             ["cancel-key-deletion", "enable-key"],
         ),
         ({"KeySpec": "SYMMETRIC_DEFAULT", "KeyUsage": "ENCRYPT_DECRYPT"}, "not HMAC_256", []),
