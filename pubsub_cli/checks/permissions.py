@@ -290,7 +290,7 @@ def _check_policy(context: Context) -> Finding:
         and Requirement.IDENTITY not in context.available
         and set(evaluation.unknown) <= _OF_THE_IDENTITY
     ):
-        return passed(f"it depends on {', '.join(evaluation.unknown)}: name a user to check it")
+        return not_applicable(f"it depends on {', '.join(evaluation.unknown)}: name a user to check it")
     if evaluation.undecided:
         return warning(
             f"It is not known whether the IoT policy lets the user {evaluation.text(evaluation.undecided)}.",
