@@ -14,7 +14,7 @@ from pubsub_cli.checks.deployed_functions import Function
 from pubsub_cli.checks.functions import SignInFunctionsCanRun
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.parameters import ParametersAreValid
-from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens, selected_client
+from pubsub_cli.checks.provisioning import IdentityPoolAcceptsTokens, selected_client
 from pubsub_cli.checks.sign_in_flows import (
     CUSTOM,
     REFRESH,
@@ -48,7 +48,7 @@ class AppClientSignsIn(Check):
     id = "PS116"
     group = Group.PROVISIONING
     title = "the app client allows sign-in without a secret"
-    depends_on = (IdentityPoolTakesTokens,)
+    depends_on = (IdentityPoolAcceptsTokens,)
 
     async def run(self, context: Context) -> Finding:
         """Describe the app client."""
@@ -115,7 +115,7 @@ class InternalSignInIsWired(Check):
     id = "PS117"
     group = Group.PROVISIONING
     title = "the internal sign-in's app client and challenge exist"
-    depends_on = (IdentityPoolTakesTokens, SignInFunctionsCanRun, ParametersAreValid)
+    depends_on = (IdentityPoolAcceptsTokens, SignInFunctionsCanRun, ParametersAreValid)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:

@@ -19,8 +19,13 @@ from pubsub_cli.checks.messages import MessageComesBack, RoundTrips
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.parameters import ParametersAreValid
 from pubsub_cli.checks.permissions import PolicyAllows, RoleAllows
-from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens, NothingIsLeftOver, PolicyExists, TriggerIsWired
-from pubsub_cli.checks.queues import NoDeadLetters, QueuesAreThere, WorkerIsFed
+from pubsub_cli.checks.provisioning import (
+    IdentityPoolAcceptsTokens,
+    NoTestUsersAreLeft,
+    PolicyExists,
+    TriggerIsConfigured,
+)
+from pubsub_cli.checks.queues import EventSourceIsEnabled, NoDeadLetters, QueuesExist
 from pubsub_cli.checks.refusals import (
     ControlPlaneIsRefused,
     GuestIsRefused,
@@ -40,7 +45,7 @@ from pubsub_cli.checks.self_attach_route import SelfAttachRouteWorks
 from pubsub_cli.checks.sign_in import RepeatSignInIsQuick, UserCanSignIn, UserSignsIn
 from pubsub_cli.checks.sweep import SchedulesAreEnabled, StateMachinesAreActive
 from pubsub_cli.checks.trigger import FunctionsMayAttach, PoolMayInvoke, TriggerIsAsDeployed
-from pubsub_cli.checks.trigger_run import TriggerWorks
+from pubsub_cli.checks.trigger_run import LastTriggerRunSucceeded
 
 CHECKS: tuple[type[Check], ...] = (
     OutputsAreComplete,
@@ -52,9 +57,9 @@ CHECKS: tuple[type[Check], ...] = (
     EndpointIsReached,
     ClockAgrees,
     PolicyExists,
-    IdentityPoolTakesTokens,
+    IdentityPoolAcceptsTokens,
     AppClientSignsIn,
-    TriggerIsWired,
+    TriggerIsConfigured,
     SignInFunctionsCanRun,
     PoolMayInvoke,
     TriggerIsAsDeployed,
@@ -65,10 +70,10 @@ CHECKS: tuple[type[Check], ...] = (
     ParametersAreValid,
     InternalSignInIsWired,
     SelfAttachRouteWorks,
-    NothingIsLeftOver,
+    NoTestUsersAreLeft,
     UserCanSignIn,
     UserSignsIn,
-    TriggerWorks,
+    LastTriggerRunSucceeded,
     IdentityIsGiven,
     IdentityIsSignedIn,
     PolicyIsOnIdentities,
@@ -95,10 +100,10 @@ CHECKS: tuple[type[Check], ...] = (
     SelfAttachRepairs,
     UnsignedSelfAttachIsRefused,
     ControlPlaneIsRefused,
-    QueuesAreThere,
+    QueuesExist,
     NoDeadLetters,
     OtherFunctionsCanRun,
-    WorkerIsFed,
+    EventSourceIsEnabled,
     StateMachinesAreActive,
     SchedulesAreEnabled,
 )

@@ -12,7 +12,7 @@ from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.mac_key import MacKeyIsUsable
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.parameters import ParametersAreValid
-from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens, PolicyExists, TriggerIsWired
+from pubsub_cli.checks.provisioning import IdentityPoolAcceptsTokens, PolicyExists, TriggerIsConfigured
 from pubsub_cli.checks.queues import messages_in
 from pubsub_cli.checks.sign_in import UserSignsIn
 from pubsub_cli.checks.trigger import FunctionsMayAttach
@@ -45,7 +45,7 @@ class IdentityIsGiven(Check):
     id = "PS201"
     group = Group.IDENTITY
     title = "the user has an identity id"
-    depends_on = (UserSignsIn, IdentityPoolTakesTokens)
+    depends_on = (UserSignsIn, IdentityPoolAcceptsTokens)
     requirements = frozenset({Requirement.IDENTITY})
 
     async def run(self, context: Context) -> Finding:
@@ -152,7 +152,7 @@ class PolicyIsAttached(Check):
     depends_on = (
         IdentityIsSignedIn,
         PolicyIsOnIdentities,
-        TriggerIsWired,
+        TriggerIsConfigured,
         FunctionsMayAttach,
         MacKeyIsUsable,
         ParametersAreValid,

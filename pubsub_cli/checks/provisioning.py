@@ -54,7 +54,7 @@ class PolicyExists(Check):
         return passed(f"{name}, version {policy['defaultVersionId']}")
 
 
-class IdentityPoolTakesTokens(Check):
+class IdentityPoolAcceptsTokens(Check):
     """The identity pool exists, and lists the front end's app client among its providers.
 
     It gives identities and credentials only for tokens of these app clients; others are rejected with "Token is not
@@ -149,7 +149,7 @@ def _best_client(context: Context, listed: Sequence[str]) -> str:
     return next((client["ClientId"] for client in best), listed[0])
 
 
-class TriggerIsWired(Check):
+class TriggerIsConfigured(Check):
     """The user pool invokes the function that attaches the policy.
 
     Another deployment, or a change in the console, can remove the PostAuthentication trigger from the user pool.
@@ -186,7 +186,7 @@ class TriggerIsWired(Check):
         )
 
 
-class NothingIsLeftOver(Check):
+class NoTestUsersAreLeft(Check):
     """No test users are left from earlier runs that were killed.
 
     A warning only. Users that are less than an hour old count as those of another current run.

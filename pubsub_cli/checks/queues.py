@@ -38,7 +38,7 @@ def messages_in(sqs: SQSClient, queue_url: str) -> int:
     return sum(int(count) for count in answer["Attributes"].values())
 
 
-class QueuesAreThere(Check):
+class QueuesExist(Check):
     """The retry queue and the dead-letter queue exist, and the redrive policy connects them.
 
     The trigger sends attachments that it cannot complete in time to the retry queue. Without the queue they are lost;
@@ -130,7 +130,7 @@ def _tls_policy(context: Context, url: str) -> dict[str, str]:
 class NoDeadLetters(Check):
     """No attachment was moved to the dead-letter queue.
 
-    A warning only. The users of these attachments are refused until somebody fixes the cause and runs `pubsub redrive`,
+    A warning only. The users of these attachments are refused until you fix the cause and run `pubsub redrive`,
     or until they sign in or self-attach. Not applicable with the setting `attachment: self-attach`.
     """
 
@@ -138,7 +138,7 @@ class NoDeadLetters(Check):
     group = Group.OPERATIONS
     title = "the dead-letter queue is empty"
     severity = Severity.WARNING
-    depends_on = (OutputsAreComplete, QueuesAreThere)
+    depends_on = (OutputsAreComplete, QueuesExist)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
@@ -160,7 +160,7 @@ class NoDeadLetters(Check):
         )
 
 
-class WorkerIsFed(Check):
+class EventSourceIsEnabled(Check):
     """The retry queue's event source mapping invokes the worker.
 
     If the mapping is disabled, in the console or by Lambda, pending attachments wait, and are lost after 14 days. If it
@@ -171,7 +171,7 @@ class WorkerIsFed(Check):
     id = "PS602"
     group = Group.OPERATIONS
     title = "the retry queue's event source is enabled"
-    depends_on = (OutputsAreComplete, QueuesAreThere)
+    depends_on = (OutputsAreComplete, QueuesExist)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pubsub_cli.aws import Aws
 from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.context import Context, RoleInUse
-from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens
+from pubsub_cli.checks.provisioning import IdentityPoolAcceptsTokens
 from pubsub_cli.checks.sign_in import UserCanSignIn
 from pubsub_cli.checks.update import update_of
 from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, passed, warning
@@ -199,7 +199,7 @@ class MappingGivesARole(Check):
     id = "PS304"
     group = Group.AUTHORIZATION
     title = "the identity pool gives signed-in users a role that exists"
-    depends_on = (IdentityPoolTakesTokens, UserCanSignIn)
+    depends_on = (IdentityPoolAcceptsTokens, UserCanSignIn)
 
     async def run(self, context: Context) -> Finding:
         """Read the identity pool's roles, and follow its mapping."""

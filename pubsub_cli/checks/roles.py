@@ -11,7 +11,7 @@ from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context, RoleInUse
 from pubsub_cli.checks.options import Requirement
-from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens
+from pubsub_cli.checks.provisioning import IdentityPoolAcceptsTokens
 from pubsub_cli.checks.role_mapping import MappingGivesARole, own_groups, read_pool_roles
 from pubsub_cli.checks.stack_resources import BOUNDARY, CONTROL_PLANE_DENY, RESTORE, find_resource
 from pubsub_cli.finding import AwsCommand, Finding, failed, not_applicable, passed
@@ -140,7 +140,7 @@ class GroupRolesHoldThePolicies(Check):
     id = "PS303"
     group = Group.AUTHORIZATION
     title = "each group's role holds the access mode's policies"
-    depends_on = (OutputsAreComplete, IdentityPoolTakesTokens, RolesAreGuarded)
+    depends_on = (OutputsAreComplete, IdentityPoolAcceptsTokens, RolesAreGuarded)
     requirements = _STACK
 
     async def run(self, context: Context) -> Finding:

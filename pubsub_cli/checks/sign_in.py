@@ -13,7 +13,7 @@ from pubsub_cli.checks.configuration import OutputsAreComplete, TokenIsGood
 from pubsub_cli.checks.context import Context, finish_before_cancel
 from pubsub_cli.checks.deployed_functions import Function
 from pubsub_cli.checks.options import Requirement
-from pubsub_cli.checks.provisioning import TriggerIsWired
+from pubsub_cli.checks.provisioning import TriggerIsConfigured
 from pubsub_cli.checks.trigger import PoolMayInvoke, TriggerIsAsDeployed
 from pubsub_cli.checks.trigger_log import LOG_SECONDS, is_skipped_by_marker, read_lines, read_log
 from pubsub_cli.finding import AwsCommand, Finding, Fix, Status, failed, not_applicable, passed, skipped, warning
@@ -166,7 +166,7 @@ class RepeatSignInIsQuick(Check):
     id = "PS122"
     group = Group.SIGN_IN
     title = "a repeat sign-in skips the attachment"
-    depends_on = (UserSignsIn, TriggerIsWired)
+    depends_on = (UserSignsIn, TriggerIsConfigured)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.PASSWORD})
 
     async def run(self, context: Context) -> Finding:

@@ -12,7 +12,7 @@ from pubsub_cli.checks.deployed_functions import log_group_of
 from pubsub_cli.checks.functions import LogGroupsExist
 from pubsub_cli.checks.mac_key import MacKeyIsUsable
 from pubsub_cli.checks.options import Requirement
-from pubsub_cli.checks.provisioning import TriggerIsWired
+from pubsub_cli.checks.provisioning import TriggerIsConfigured
 from pubsub_cli.checks.sign_in import UserSignsIn
 from pubsub_cli.checks.trigger import FunctionsMayAttach
 from pubsub_cli.checks.trigger_log import diagnose_line, last_log_entry, read_log, sign_in_time
@@ -23,7 +23,7 @@ _SECONDS_BEFORE = 60
 """How much of the log before a failure the fix shows."""
 
 
-class TriggerWorks(Check):
+class LastTriggerRunSucceeded(Check):
     """The last run of the trigger did not fail.
 
     A trigger that raises an error or times out fails the sign-in. One that cannot attach the policy logs `Failed`, with
@@ -35,7 +35,7 @@ class TriggerWorks(Check):
     title = "the trigger's last run succeeded"
     depends_on = (
         UserSignsIn,
-        TriggerIsWired,
+        TriggerIsConfigured,
         FunctionsMayAttach,
         MacKeyIsUsable,
         LogGroupsExist,

@@ -13,7 +13,7 @@ from pubsub_cli.checks.role_mapping import MappingGivesARole
 from pubsub_cli.checks.roles import GroupRolesHoldThePolicies, RoleTrustsThePool
 from pubsub_cli.finding import Finding, Status
 from pubsub_client.outputs import Output
-from tests.integration.pubsub_cli.checks.conftest import COGNITO, Deployment, look, mend
+from tests.integration.pubsub_cli.checks.conftest import COGNITO, Deployment, apply_fix, run_checks
 
 ANOTHER = "us-east-1:99999999-8888-7777-6666-555555555555"
 LAMBDA = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -21,11 +21,11 @@ LAMBDA = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "
 
 async def check_trust(deployment: Deployment, trust: dict[str, Any]) -> Finding:
     deployment.set_roles(authenticated=deployment.make_role(trust=trust))
-    return await look(deployment.context(), MappingGivesARole, RoleTrustsThePool)
+    return await run_checks(deployment.context(), MappingGivesARole, RoleTrustsThePool)
 
 
 async def test_role_of_a_healthy_deployment_trusts_the_pool(deployment: Deployment) -> None:
-    finding = await look(deployment.context(), MappingGivesARole, RoleTrustsThePool)
+    finding = await run_checks(deployment.context(), MappingGivesARole, RoleTrustsThePool)
     assert finding.status is Status.PASSED
     assert finding.detail == deployment.role
 
@@ -65,9 +65,9 @@ async def test_trust_policy_of_the_stack_s_role_is_restored(deployment: Deployme
     deployment.set_roles(authenticated=role)
     context = deployment.context()
     context.outputs[Output.AUTH_ROLE_ARN] = deployment.role_arn(role)
-    finding = await look(context, MappingGivesARole, RoleTrustsThePool)
+    finding = await run_checks(context, MappingGivesARole, RoleTrustsThePool)
     assert finding.safe_commands
-    mend(deployment, finding)
+    apply_fix(deployment, finding)
     made: Any = deployment.aws.iam.get_role(RoleName=role)["Role"]
     assert made["AssumeRolePolicyDocument"] == deployment.trust()
 
@@ -116,7 +116,7 @@ async def test_role_of_a_group_must_hold_the_policies(deployment: Deployment) ->
     deployment.set_roles(authenticated=deployment.role, mapping=BY_TOKEN)
     group = deployment.make_group(deployment.make_role())
     context = stack_context(deployment)
-    finding = await look(context, GroupRolesHoldThePolicies)
+    finding = await run_checks(context, GroupRolesHoldThePolicies)
     assert finding.status is Status.FAILED
     assert f"The role of group {group} lacks" in str(finding.cause)
     assert list(context.group_roles) == [group]
@@ -129,7 +129,7 @@ async def test_groups_are_ignored_if_no_user_gets_their_roles(
     deployment.set_roles(authenticated=deployment.role, mapping=mapping)
     deployment.make_group(deployment.make_role())
     context = stack_context(deployment)
-    finding = await look(context, GroupRolesHoldThePolicies)
+    finding = await run_checks(context, GroupRolesHoldThePolicies)
     assert (finding.status, finding.detail) == (Status.PASSED, "no user gets a group's role")
     assert context.group_roles == {}
 
@@ -138,7 +138,7 @@ async def test_groups_of_another_environment_are_ignored(deployment: Deployment)
     deployment.set_roles(authenticated=deployment.role, mapping=BY_TOKEN)
     deployment.make_group(deployment.make_role(trust=deployment.trust(ANOTHER)), with_user=False)
     context = stack_context(deployment)
-    assert (await look(context, GroupRolesHoldThePolicies)).status is Status.PASSED
+    assert (await run_checks(context, GroupRolesHoldThePolicies)).status is Status.PASSED
     assert context.group_roles == {}
     nobody = deployment.context(user=False, identity=False)
-    assert (await look(nobody, MappingGivesARole, RoleTrustsThePool)).detail == deployment.role
+    assert (await run_checks(nobody, MappingGivesARole, RoleTrustsThePool)).detail == deployment.role

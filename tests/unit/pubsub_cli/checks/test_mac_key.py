@@ -33,7 +33,7 @@ async def test_unusable_mac_key_is_named_with_its_state(changes: dict[str, Any],
     assert finding.status is Status.FAILED
     assert cause in str(finding.cause)
     assert [str(each).split()[2] for each in finding.commands] == fix
-    assert not finding.safe_commands, "somebody may have disabled it to stop internal sign-ins"
+    assert not finding.safe_commands, "an operator may have disabled it to stop internal sign-ins"
 
 
 async def test_mac_key_as_deployed_passes() -> None:

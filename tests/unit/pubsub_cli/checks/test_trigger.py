@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pubsub_cli.checks.trigger import FunctionsMayAttach
-from pubsub_cli.checks.trigger_run import TriggerWorks
+from pubsub_cli.checks.trigger_run import LastTriggerRunSucceeded
 from pubsub_cli.finding import Finding, Status
 from tests.unit.pubsub_cli.checks.answers import TRIGGER, Answers, error, find, functions, template
 
@@ -118,7 +118,7 @@ def log(*entries: tuple[float, str]) -> Answers:
 
 async def check_log(aws: Answers, signed_in_ago: float | None = None) -> Finding:
     started = None if signed_in_ago is None else time.monotonic() - signed_in_ago
-    return await find(TriggerWorks, aws, left={"sign_in_started": started})
+    return await find(LastTriggerRunSucceeded, aws, left={"sign_in_started": started})
 
 
 @pytest.mark.parametrize("message", [TIMED_OUT, FAILED])
