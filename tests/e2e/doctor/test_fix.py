@@ -83,22 +83,11 @@ def test_with_the_boundary_declined_nothing_is_attached(patient: Patient) -> Non
     assert done.returncode == 1, done.stderr
     assert done.stderr.count("run it?") == 1
     assert re.search(r"put-role-permissions-boundary.*\r\n +declined", shown)
-    assert "AWSIoTConfigAccess" not in shown
+    assert "attach-role-policy" not in shown
 
 
-def test_pasted_into_a_shell_the_fix_stops_at_the_denied_boundary(patient: Patient) -> None:
+def test_policies_are_not_suggested_before_the_guard(patient: Patient) -> None:
     _open(patient)
-    cloud = patient.deployment.cloud
-    found = run_doctor(cloud, about_nobody(patient).and_(*_ROLES)).check("PS308")
-    with operator(cloud, patient.deployment.outputs, _ALL_BUT_THE_BOUNDARY) as credentials:
-        path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
-        pasted = subprocess.run(
-            ["bash", "-c", found["fix"]],  # noqa: S607 - as in anybody's shell, which goes on after an error
-            env=cloud.environment() | credentials | {"PATH": path, "AWS_PAGER": ""},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-    assert "AccessDenied" in pasted.stderr
-    assert _CONFIG_ACCESS not in _attached(patient)
+    report = run_doctor(patient.deployment.cloud, about_nobody(patient).and_(*_ROLES))
+    assert [each["id"] for each in report.bad] == ["PS308"]
+    assert report.check("PS301")["cause"] == "depends on PS308, which did not pass"
