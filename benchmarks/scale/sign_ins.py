@@ -16,7 +16,7 @@ class Path:
     name: str
     calls: Mapping[str, float]
 
-    def calls_of(self, quota: Quota) -> float:
+    def calls_since(self, quota: Quota) -> float:
         """Return how many calls that have this quota."""
         return sum(self.calls.get(operation, 0) for operation in quota.operations)
 
@@ -58,7 +58,7 @@ class Bound:
 
 def bounds(path: Path) -> list[Bound]:
     """Return what every quota on the path lets through, the one that binds first at the front."""
-    found = [Bound(quota, quota.per_second / calls) for quota in AWS_QUOTAS if (calls := path.calls_of(quota))]
+    found = [Bound(quota, quota.per_second / calls) for quota in AWS_QUOTAS if (calls := path.calls_since(quota))]
     return sorted(found, key=lambda bound: bound.per_second)
 
 

@@ -153,7 +153,7 @@ def _needed() -> Table:
     for path, times in ((sign_in, HABITS.sign_ins), (CONNECT, HABITS.connects)):
         for bound in bounds(path):
             quota = bound.quota
-            needed = [_peak(size, times) * path.calls_of(quota) for size in SIZES.values()]
+            needed = [_peak(size, times) * path.calls_since(quota) for size in SIZES.values()]
             cells = [_bold(_rate(calls), calls > quota.per_second) for calls in needed]
             rows.append([f"{_operations(quota.operations)}, {path.name}", f"{quota.per_second:g}", *cells])
     return Table("needed", "What users ask for: calls a second, at peak", ["", "quota", *SIZES], rows)

@@ -97,7 +97,7 @@ def test_attachment_that_does_not_act_yet_is_shown_and_asked_for_once(app: App, 
         window.expect_status("Connected", "PS203: no IoT policy was attached, repaired")
     finally:
         deployment.cloud.policy_propagation_seconds = 0
-    called = deployment.calls_of(before)
+    called = deployment.calls_since(before)
     assert (called["iot:ListAttachedPolicies"], called["iot:AttachPolicy"]) == (1, 1)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.docs.how import Run
-from tests.e2e.shell import programs
+from tests.e2e.commands import programs
 
 _SECONDS = 270
 INTERRUPTED = 130

@@ -250,7 +250,7 @@ def _users_have_topics_of_their_own(at_sign_in: Deployment, project: AmplifyProj
     for group in (None, "admins"):
         user = project.make_user(f"new-{group}", PASSWORD, group=group)
         at_sign_in.sign_in(user)
-        at_sign_in.wait_until_nothing_is_owed()
+        at_sign_in.wait_for_worker()
         tokens = at_sign_in.sign_in(user)
         users.append((at_sign_in.identity_id(tokens), at_sign_in.credentials(tokens)))
     for (me, credentials), (other, _) in (users, reversed(users)):
@@ -278,7 +278,7 @@ def _lost_triggers_are_found(at_sign_in: Deployment, project: AmplifyProject) ->
 
 def _lost(deployment: Deployment, function: str) -> list[str]:
     deployment.cloud.client("lambda").invoke(FunctionName=function, Payload=b"{}")
-    lost: list[str] = deployment._lines_of(function)[-1]["lost"]
+    lost: list[str] = deployment.log_lines(function)[-1]["lost"]
     return lost
 
 

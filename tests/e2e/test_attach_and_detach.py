@@ -32,7 +32,7 @@ def _run(deployment: Deployment, command: str, *arguments: str, stdin: str = "",
 def _sign_in(deployment: Deployment, user: str) -> dict[str, str]:
     """Sign in, and wait for an attachment that the trigger has left to the worker."""
     tokens = deployment.sign_in(user)
-    deployment.wait_until_nothing_is_owed()
+    deployment.wait_for_worker()
     return tokens
 
 
@@ -44,7 +44,8 @@ def _is_served(deployment: Deployment, tokens: dict[str, str]) -> bool:
 
 @pytest.fixture
 def trigger_may_not_attach(deployment: Deployment) -> Iterator[None]:
-    with deployment.trigger_without_attach_policy(), deployment.worker_stopped():
+    trigger = deployment.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME]
+    with deployment.action_denied("iot:AttachPolicy", trigger), deployment.worker_disabled():
         yield
 
 
@@ -69,7 +70,7 @@ class TestByUser:
         before = deployment.cloud.calls()
         document = _run(deployment, "attach", "--user", f"{user}@example.com")
         assert (document["changed"], document["identity"]["user"]) == (False, user)
-        assert "lambda:InvokeFunction" not in deployment.calls_of(before)
+        assert "lambda:InvokeFunction" not in deployment.calls_since(before)
 
     def test_marked_user_whose_policy_was_detached_is_attached(self, deployment: Deployment) -> None:
         user = deployment.make_user()

@@ -25,7 +25,7 @@ async def session(deployment: Deployment) -> CognitoSession:
     """A signed-in user, to whose identity the policy is attached."""
     session = CognitoSession.from_outputs(deployment.outputs, deployment.cloud.endpoint_url)
     await session.sign_in(deployment.make_user(), PASSWORD)
-    deployment.wait_until_nothing_is_owed()
+    deployment.wait_for_worker()
     return session
 
 
@@ -63,7 +63,7 @@ async def test_a_user_whose_policy_was_detached_connects(
         await pubsub.publish("chat/self-attach", "repaired")
         async with asyncio.timeout(10):
             assert (await anext(messages)).payload == "repaired"
-    assert deployment.calls_of(before)[ATTACH] == 1
+    assert deployment.calls_since(before)[ATTACH] == 1
 
 
 async def test_a_refused_repair_names_why(deployment: Deployment, session: CognitoSession, provider: AwsIot) -> None:

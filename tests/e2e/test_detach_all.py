@@ -83,7 +83,7 @@ def _deletion_changes_nothing_and_names_the_command(own: Deployment) -> None:
     before = own.cloud.calls()
     with pytest.raises(ProvisioningError) as refused:
         own.app.destroy()
-    called = own.calls_of(before)
+    called = own.calls_since(before)
     assert _resources(own) == resources
     assert _targets(own) == attached
     assert not {name for name in called if name.startswith(("iot:De", "iot:Attach", "cognito", "lambda:Delete"))}

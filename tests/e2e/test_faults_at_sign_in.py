@@ -43,10 +43,10 @@ _LASTING: dict[str, Effect] = {
 @pytest.fixture(autouse=True)
 def nothing_left(deployment: Deployment) -> Iterator[None]:
     """Begin and end with empty queues and without faults."""
-    deployment.forget_what_is_owed()
+    deployment.empty_queues()
     yield
     deployment.cloud.clear_faults()
-    deployment.forget_what_is_owed()
+    deployment.empty_queues()
 
 
 def _start_cold(deployment: Deployment) -> None:
@@ -76,7 +76,7 @@ def _identity_id_queued(deployment: Deployment, operation: str, effect: Effect) 
 
 def test_passing_fault_of_any_call_is_made_up_for_by_the_worker(deployment: Deployment) -> None:
     _start_cold(deployment)
-    with deployment.worker_stopped():
+    with deployment.worker_disabled():
         identity_ids = [_identity_id_queued(deployment, *each) for each in _PASSING.items()]
         assert deployment.messages_in(Output.RETRY_QUEUE_URL) == len(_PASSING)
     for identity_id, operation in zip(identity_ids, _PASSING, strict=True):
@@ -90,7 +90,7 @@ def test_throttled_attachment_comes_back_to_the_worker(deployment: Deployment) -
         deployment.wait_until_attached(identity_id)
         (throttled,) = deployment.cloud.faults()
     assert throttled.taken == 8
-    deployment.wait_until_nothing_is_owed()
+    deployment.wait_for_worker()
     assert deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL) == 0
 
 
@@ -101,7 +101,7 @@ def test_lasting_fault_ends_in_the_dead_letter_queue_until_redrive(deployment: D
         with deployment.cloud.fault(operation, effect):
             tokens = deployment.sign_in(user)
             assert _line(deployment)["outcome"] == "Queued", operation
-            deployment.wait_until_nothing_is_owed()
+            deployment.wait_for_worker()
         assert deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL) == number, operation
         identity_ids.append(deployment.identity_id(tokens))
     done = deployment.pubsub("redrive", "--yes", "--wait", "--json")

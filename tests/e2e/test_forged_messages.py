@@ -23,7 +23,7 @@ from tests.e2e.key_thief import KeyThief, stolen_key
 
 @pytest.fixture(autouse=True)
 def nothing_else_owed(deployment: Deployment) -> None:
-    deployment.forget_what_is_owed()
+    deployment.empty_queues()
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def _send(deployment: Deployment, body: dict[str, Any]) -> None:
     deployment.cloud.client("sqs").send_message(
         QueueUrl=deployment.outputs[Output.RETRY_QUEUE_URL], MessageBody=json.dumps(body)
     )
-    deployment.wait_until_nothing_is_owed()
+    deployment.wait_for_worker()
 
 
 def _body(deployment: Deployment, user_name: str, identity_id: str | None, mac: bytes | None) -> dict[str, Any]:
@@ -140,7 +140,7 @@ def test_new_user_of_a_deleted_name_does_not_get_its_pending_attachment(
     deployment: Deployment,
 ) -> None:
     users, user = deployment.cloud.client("cognito-idp"), deployment.make_user()
-    with deployment.worker_stopped():
+    with deployment.worker_disabled():
         with deployment.cloud.fault("iot:AttachPolicy", Fail("ThrottlingException")):
             deleted = deployment.identity_id(deployment.sign_in(user))
         assert deployment.messages_in(Output.RETRY_QUEUE_URL) == 1
@@ -159,7 +159,7 @@ def test_user_who_cannot_sign_in_is_not_attached(deployment: Deployment, unattac
     for user in (disabled, f"nobody-{uuid.uuid4().hex[:8]}"):
         before = deployment.cloud.calls()
         _send(deployment, _body(deployment, user, unattached, None))
-        assert "iot:AttachPolicy" not in deployment.calls_of(before)
+        assert "iot:AttachPolicy" not in deployment.calls_since(before)
     assert deployment.attached_policies(unattached) == []
     assert _dead_letters(deployment) == []
 
@@ -180,7 +180,7 @@ def test_user_of_another_pool_is_refused_by_the_permissions_of_the_worker(deploy
 def test_unreadable_message_goes_to_the_dead_letter_queue(deployment: Deployment) -> None:
     before = deployment.cloud.calls()
     _send(deployment, {"version": 1, "userName": ["ada"]})
-    assert "iot:AttachPolicy" not in deployment.calls_of(before)
+    assert "iot:AttachPolicy" not in deployment.calls_since(before)
     assert _dead_letters(deployment) == ["UnreadableMessageError"]
 
 

@@ -103,7 +103,7 @@ def test_another_identity_pool_moves_the_attachments_and_destroying_leaves_nothi
     calls, started = moved.cloud.calls(), time.monotonic()
     app.destroy()
     seconds = time.monotonic() - started
-    detached = moved.calls_of(calls)["iot:DetachPolicy"]
+    detached = moved.calls_since(calls)["iot:DetachPolicy"]
     assert detached >= len(identity_ids)
     assert detached / seconds <= FAST["detachPerSecond"], "faster than the rate of the settings"
     assert {tuple(moved.attached_policies(each)) for each in identity_ids[:50]} == {()}

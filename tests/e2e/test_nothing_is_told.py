@@ -16,7 +16,7 @@ from tests.jwt import claims
 @pytest.fixture(scope="module")
 def told(deployment: Deployment) -> dict[str, str]:
     """What may not be told after users have been attached, skipped, queued, set aside and refused; by what it is."""
-    deployment.forget_what_is_owed()
+    deployment.empty_queues()
     secrets = {"password": PASSWORD}
     for number, faults in enumerate(
         [[], ["ThrottlingException"], ["AccessDeniedException"], ["ThrottlingException", "sqs:SendMessage"]]

@@ -100,7 +100,7 @@ def test_documented_permissions_are_enough_and_all_of_them_are_used(
         assert unused_actions(deployment.cloud, keys, own) == set()
     if section == "pubsub outputs":
         assert done.stderr == ""  # without a permission it would name what the document lacks
-    deployment.forget_what_is_owed()
+    deployment.empty_queues()
 
 
 @pytest.mark.parametrize("arguments", [("publish", "--topic", "t", "1"), ("subscribe", "t", "--timeout", "1")])
@@ -118,7 +118,7 @@ def test_the_cause_of_a_missing_attachment_is_in_a_log_that_the_operator_may_rea
     needed = policies("pubsub doctor")[0] + policies("pubsub smoke")[0]
     without_log = [each for each in needed if each["Sid"] != "ReadTheTriggersLog"]
     refused = deployment.cloud.fault("iot:AttachPolicy", Fail("AccessDeniedException"))
-    with deployment.worker_stopped(), refused:
+    with deployment.worker_disabled(), refused:
         for statements, cause in (
             (needed, "AttachPolicy: AccessDeniedException"),
             (without_log, "Why cannot be told: FilterLogEvents answered AccessDenied"),

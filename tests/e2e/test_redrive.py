@@ -57,10 +57,10 @@ def _give_up(deployment: Deployment) -> Owed:
 @pytest.fixture(autouse=True)
 def _no_dead_letters(deployment: Deployment) -> Iterator[None]:
     """Begin and end with empty queues, because other tests share the deployment."""
-    deployment.forget_what_is_owed()
+    deployment.empty_queues()
     yield
     deployment.cloud.clear_faults()
-    deployment.forget_what_is_owed()
+    deployment.empty_queues()
 
 
 def _wait(happened: Callable[[], bool], seconds: float = 30) -> None:
@@ -273,4 +273,4 @@ class TestAsking:
         done = deployment.pubsub("redrive")
         told = "pubsub: nobody is there to be asked (no terminal, or CI is set): give --yes, or --dry-run"
         assert (done.returncode, done.stderr.strip()) == (2, told)
-        assert deployment.calls_of(before) == {}
+        assert deployment.calls_since(before) == {}

@@ -49,7 +49,7 @@ class Visitor(Identity):
 @pytest.fixture(scope="module")
 def signed_in(deployment: Deployment) -> Visitor:
     tokens = deployment.sign_in(deployment.make_user())
-    deployment.wait_until_nothing_is_owed()
+    deployment.wait_for_worker()
     return Visitor(deployment.identity_id(tokens), deployment.credentials(tokens), deployment)
 
 
@@ -57,7 +57,7 @@ def signed_in(deployment: Deployment) -> Visitor:
 def somebody_else(deployment: Deployment) -> Identity:
     """Another user, without the policy."""
     tokens = deployment.sign_in(deployment.make_user())
-    deployment.wait_until_nothing_is_owed()
+    deployment.wait_for_worker()
     identity_id = deployment.identity_id(tokens)
     deployment.cloud.client("iot").detach_policy(policyName="myIoTPolicy", target=identity_id)
     return Identity(identity_id, deployment.credentials(tokens))
@@ -151,7 +151,7 @@ class TestOthers:
         stranger = _of_another_pool(deployment, {"Action": "iot:*", "Resource": "*"})
         calls = deployment.cloud.calls()
         assert _told(deployment.self_attach(stranger.credentials)) == _FORBIDDEN
-        assert "iot:ListAttachedPolicies" not in deployment.calls_of(calls)
+        assert "iot:ListAttachedPolicies" not in deployment.calls_since(calls)
 
     def test_a_guest_is_refused(self, visitor: Visitor) -> None:
         """Even where somebody has let guests into the pool and given them the permission."""

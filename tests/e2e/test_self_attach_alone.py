@@ -142,7 +142,7 @@ class TestMfa:
         tokens = sign_in_with_totp(at_sign_in, name, secret)
         assert [each["reason"] for each in at_sign_in.trigger_lines()[lines:]] == ["SecondFactorError"]
         # An internal sign-in could have a code sent to the user.
-        assert "cognito-idp:AdminInitiateAuth" not in at_sign_in.calls_of(before)
+        assert "cognito-idp:AdminInitiateAuth" not in at_sign_in.calls_since(before)
         identity_id = at_sign_in.identity_id(tokens)
         assert at_sign_in.attached_policies(identity_id) == []
         done = at_sign_in.pubsub("attach", "--id-token", "-", stdin=tokens["IdToken"])

@@ -30,11 +30,11 @@ def test_first_sign_in_makes_each_call_of_the_chain_once_and_the_next_none(deplo
         "iot:AttachPolicy": 1,
         "cognito-idp:AdminUpdateUserAttributes": 1,
     }
-    called = {name: count for name, count in deployment.calls_of(before).items() if name != "ssm:GetParameters"}
+    called = {name: count for name, count in deployment.calls_since(before).items() if name != "ssm:GetParameters"}
     assert called == _SIGN_IN | chain
     before = deployment.cloud.calls()
     tokens = deployment.sign_in(user)
-    assert deployment.calls_of(before) == _SIGN_IN
+    assert deployment.calls_since(before) == _SIGN_IN
     assert deployment.attached_policies(deployment.identity_id(tokens)) == ["myIoTPolicy"]
 
 
@@ -65,7 +65,7 @@ def test_each_sign_in_logs_one_line_without_the_user(deployment: Deployment) -> 
 def test_marker_is_in_no_token_and_cannot_be_read_by_users(deployment: Deployment) -> None:
     user = deployment.make_user()
     deployment.sign_in(user)
-    deployment.wait_until_nothing_is_owed()
+    deployment.wait_for_worker()
     tokens = deployment.sign_in(user)
     for token in (tokens["IdToken"], tokens["AccessToken"]):
         assert _MARKER not in claims(token)
@@ -93,14 +93,14 @@ def test_marker_of_another_policy_generation_is_ignored(deployment: Deployment) 
     stale = f"{deployment.outputs[Output.ATTACHMENT_MARKER]}x/us-east-1:0/{int(time.time())}"
     user = deployment.make_user(**{_MARKER: stale})
     deployment.wait_until_attached(deployment.identity_id(deployment.sign_in(user)))
-    deployment.wait_until_nothing_is_owed()
+    deployment.wait_for_worker()
     assert _marker(deployment, user) != stale
 
 
 @pytest.fixture
 def denied(deployment: Deployment) -> Iterator[None]:
     """Take iot:AttachPolicy away from the trigger's role; the worker's role keeps it."""
-    with deployment.trigger_without_attach_policy():
+    with deployment.action_denied("iot:AttachPolicy", deployment.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME]):
         yield
 
 

@@ -151,7 +151,7 @@ class TestFaults:
 
     def test_what_the_trigger_says_is_the_cause_of_a_missing_attachment(self, deployment: Deployment) -> None:
         refused = deployment.cloud.fault("iot:AttachPolicy", Fail("AccessDeniedException"))
-        with deployment.worker_stopped(), refused:
+        with deployment.worker_disabled(), refused:
             failure = next(iter(_failures(deployment.smoke()).values()))
         assert failure["id"] == "PS203"
         assert "says: Queued, AttachPolicy: AccessDeniedException" in failure["cause"]

@@ -155,7 +155,7 @@ def test_guest_is_skipped_until_the_guest_signs_in(deployment: Deployment) -> No
 def _sign_in_unnoticed(deployment: Deployment) -> dict[str, str]:
     """Sign a new user in while neither trigger nor worker can find the identity."""
     failing = deployment.cloud.fault("cognito-idp:AdminInitiateAuth", Fail("InternalErrorException", 500))
-    with deployment.worker_stopped(), failing:
+    with deployment.worker_disabled(), failing:
         tokens = deployment.sign_in(deployment.make_user())
         deployment.cloud.client("sqs").purge_queue(QueueUrl=deployment.outputs[Output.RETRY_QUEUE_URL])
     return tokens
@@ -284,7 +284,7 @@ def test_missing_permission_ends_the_sweep_and_the_next_continues_it(deployment:
 def test_sweep_waits_while_the_worker_is_behind(deployment: Deployment, seed: Seeds) -> None:
     seeded = seed(5)
     sqs, url = deployment.cloud.client("sqs"), deployment.outputs[Output.RETRY_QUEUE_URL]
-    with deployment.worker_stopped():
+    with deployment.worker_disabled():
         for _ in range(25):
             entries = [{"Id": str(number), "MessageBody": "owed"} for number in range(10)]
             sqs.send_message_batch(QueueUrl=url, Entries=entries)
@@ -308,7 +308,7 @@ def test_sweep_waits_while_the_worker_is_behind(deployment: Deployment, seed: Se
 def test_sweep_of_users_queues_those_without_an_identity(deployment: Deployment) -> None:
     users = [deployment.make_user() for _ in range(3)]
     assert sweep(deployment, "--users")["queued"] >= 3
-    deployment.wait_until_nothing_is_owed()
+    deployment.wait_for_worker()
     signed_in = deployment.cloud.calls().get("cognito-idp:AdminRespondToAuthChallenge", 0)
     for user in users:
         assert deployment.attached_policies(deployment.identity_id(deployment.sign_in(user))) == [

@@ -109,10 +109,10 @@ def test_name_and_alias_in_any_case_are_one_user_who_is_attached_once(deployment
     name = deployment.make_user()
     identity_id = deployment.identity_id(deployment.sign_in(f"{name.upper()}@Example.Com"))
     deployment.wait_until_attached(identity_id)
-    deployment.wait_until_nothing_is_owed()
+    deployment.wait_for_worker()
     before = deployment.cloud.calls()
     again = [deployment.sign_in(other) for other in (name, name.title(), f"{name}@example.com")]
-    assert "iot:AttachPolicy" not in deployment.calls_of(before)
+    assert "iot:AttachPolicy" not in deployment.calls_since(before)
     assert {claims(tokens["IdToken"])["cognito:username"] for tokens in again} == {name}
     assert {deployment.identity_id(tokens) for tokens in again} == {identity_id}
 
@@ -134,10 +134,10 @@ class TestChoiceBasedSignIn:
         tokens = _sign_in_by_choice(deployment, name, way)
         assert len(deployment.trigger_lines()) == lines + 1
         deployment.wait_until_attached(deployment.identity_id(tokens))
-        deployment.wait_until_nothing_is_owed()
+        deployment.wait_for_worker()
         before = deployment.cloud.calls()
         assert deployment.identity_id(_sign_in_by_choice(deployment, name, way)) == deployment.identity_id(tokens)
-        assert not {"cognito-idp:AdminInitiateAuth", "iot:AttachPolicy"} & deployment.calls_of(before).keys()
+        assert not {"cognito-idp:AdminInitiateAuth", "iot:AttachPolicy"} & deployment.calls_since(before).keys()
 
     def test_user_who_signed_up_is_confirmed_and_attached_by_the_first_code(self, deployment: Deployment) -> None:
         name = f"user-{uuid.uuid4().hex[:10]}"

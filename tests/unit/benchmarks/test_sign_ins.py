@@ -9,7 +9,7 @@ def test_no_quota_is_passed_at_the_rate_that_is_sustained() -> None:
         per_second = bounds(path)[0].per_second
         for operation in path.calls:
             quota = quota_of(operation)
-            assert per_second * path.calls_of(quota) <= quota.per_second + 1e-9
+            assert per_second * path.calls_since(quota) <= quota.per_second + 1e-9
 
 
 def test_a_repeat_sign_in_makes_only_the_calls_of_the_front_end() -> None:
