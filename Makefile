@@ -118,7 +118,7 @@ check-security:
 	@$(BIN)/bandit --quiet --severity-level medium --recursive app.py stacks lambdas pubsub_client pubsub_cli tools local_cloud pubsub_testing
 
 check-templates:
-	@$(BIN)/python -m stacks.nag
+	@$(BIN)/python -m tools.check_templates
 
 check-audit:
 	@.ci/audit

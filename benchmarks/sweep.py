@@ -260,7 +260,7 @@ class _Machine:
         self._iot.create_policy(policyName="bench-memory", policyDocument="{}")
         variables = self._function()["Environment"]["Variables"] | {
             "ATTACH_PER_SECOND": _UNPACED,
-            "LOOK_PER_SECOND": _UNPACED,
+            "LIST_PER_SECOND": _UNPACED,
             "POLICY_NAME": "bench-memory",
         }
         python = {"PYTHONPATH": str(_FOLDER.parent / "lambdas"), "PYTHONDONTWRITEBYTECODE": "1"}

@@ -29,7 +29,7 @@ def main() -> None:
     state: dict[str, Any] = {"full": True}
     while state.get("next") != "done":
         state = handler({"state": state, "execution": f"{machine}:none", "machine": machine}, _Context)
-        if state["next"] not in {"again", "done"}:
+        if state["next"] not in {"continue", "done"}:
             raise SystemExit(f"the sweep says {state['next']}")
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from attachment.attach import Chain
 from attachment.deadline import DeadlineExceededError, WorkWithDeadline
-from attachment.errors import AttachingIsOffError, CannotSignInError, OnlyByThemselvesError
+from attachment.errors import AttachmentPausedError, CannotSignInError, SelfAttachRequiredError
 from attachment.limits import LIMITS
 from attachment.owed import Owed
 from attachment.pace import Pace
@@ -43,7 +43,7 @@ _TURNS = 5
 _REFUSALS = {"NotAuthorizedException", "PasswordResetRequiredException", "UserNotFoundException"}
 _LONGEST_BACKOFF_SECONDS = 900
 
-_pace = Pace(own=float(os.environ["OWN_PER_SECOND"]), whole=float(os.environ["WHOLE_PER_SECOND"]))
+_pace = Pace(own=float(os.environ["ATTACH_PER_SECOND_THROTTLED"]), whole=float(os.environ["ATTACH_PER_SECOND"]))
 
 
 class _Attaching:
@@ -89,7 +89,7 @@ def _settle(record: Mapping[str, Any]) -> tuple[str, str | None]:
     try:
         owed = Owed.parse(record["body"])
         return "Attached", _attaching.run(lambda work: _attach(work.chain, work.queue, owed), _SECONDS_EACH)
-    except (OnlyByThemselvesError, CannotSignInError, AttachingIsOffError) as error:
+    except (SelfAttachRequiredError, CannotSignInError, AttachmentPausedError) as error:
         return "Skipped", cause(error)
     except Exception as error:  # noqa: BLE001 - each message stands for itself
         reason = cause(error)

@@ -127,7 +127,7 @@ def _leave(policy_name: str, request_id: str) -> str | None:
             if execution_arn != _execution_arn(request_id):
                 _stop(execution_arn)
         return _start(given, request_id)
-    execution_arn = _running_or_started(given | {"succeeded": True}, request_id)
+    execution_arn = _running_or_started(given | {"replace": True}, request_id)
     count = Targets(_iot, policy_name).count(_COUNT_SECONDS)
     return execution_arn if count.is_whole and count.targets <= _FITTING_RENAME else None
 
@@ -198,7 +198,7 @@ def _delete(policy_name: str, request_id: str) -> bool:
         _iot.delete_policy(policyName=policy_name)
     except _iot.exceptions.DeleteConflictException:
         if Targets(_iot, policy_name, page_size=1).read(None).targets:
-            given = {"policy": policy_name} | ({} if policy_name == _POLICY_NAME else {"succeeded": True})
+            given = {"policy": policy_name} | ({} if policy_name == _POLICY_NAME else {"replace": True})
             # Called every few seconds, when the execution that the last call has started may not be listed yet.
             _running_or_started(given, f"{request_id}-{int(time.time() // 60)}")
         return False

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from attachment.deadline import WorkWithDeadline
 from attachment.errors import (
-    AttachingIsOffError,
+    AttachmentPausedError,
     CannotSignInError,
     FederatedUserError,
     InternalSignInLoopError,
-    OnlyByThemselvesError,
+    SelfAttachRequiredError,
 )
 from attachment.internal_sign_in import NESTED
 from attachment.marker import Marker
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _FINGERPRINT = os.environ["ATTACHMENT_MARKER"]
 _MARKER_ATTRIBUTE = os.environ["MARKER_ATTRIBUTE"]
-_MARKER_DAYS = int(os.environ["MARKER_DAYS"])
+_MARKER_DAYS = int(os.environ["ATTACHMENT_CACHE_DAYS"])
 _BUDGET_SECONDS = float(os.environ["BUDGET_SECONDS"])
 _QUEUE_SECONDS = float(os.environ["QUEUE_SECONDS"])
 _PROOF_SECONDS = 0.4
@@ -111,7 +111,7 @@ def _settle(event: dict[str, Any], started: float) -> tuple[str, str | None]:
     give_up_at = started + _BUDGET_SECONDS
     try:
         not_marked = _attaching.run(lambda chain: _attach(chain, owed, client_id), give_up_at - time.monotonic())
-    except (OnlyByThemselvesError, InternalSignInLoopError, AttachingIsOffError, CannotSignInError) as error:
+    except (SelfAttachRequiredError, InternalSignInLoopError, AttachmentPausedError, CannotSignInError) as error:
         return "Skipped", cause(error)
     except Exception as error:  # noqa: BLE001 - whatever it was, the attachment is owed
         try:

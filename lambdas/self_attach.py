@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from attachment.errors import AttachingIsOffError
+from attachment.errors import AttachmentPausedError
 from attachment.iot import has_policy, iot_client
 from attachment.limits import LIMITS
 from attachment.login_providers import LoginProviders
@@ -38,7 +38,7 @@ _RETRY_AFTER_SECONDS = 2
 
 _iot = iot_client(attempts=2)
 _ssm = boto3.client("ssm", config=LIMITS)
-_switch = AttachingSwitch(os.environ["SWITCH_PARAMETER"])
+_switch = AttachingSwitch(os.environ["PAUSE_PARAMETER"])
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ _LATER = _Answer(
 _OFF = _Answer(
     503,
     "failed",
-    "attaching is turned off in this deployment: whoever runs it has detached everybody, and turns it on again with "
+    "attachment is paused in this deployment: its operator detached every identity and resumes attachment with "
     "`pubsub sweep --resume`",
 )
 
@@ -81,7 +81,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         outcome = "Attached" if answer is _REPAIRED else "Skipped"
     except _RefusedError as refusal:  # no failure: anybody with credentials could raise its alarm
         outcome, answer, reason = "Skipped", refusal.answer, refusal.answer.text
-    except AttachingIsOffError as off:
+    except AttachmentPausedError as off:
         outcome, answer, reason = "Skipped", _OFF, cause(off)
     except Exception as error:  # noqa: BLE001 - the caller is told what to do, and the log why
         answer, reason = _LATER if passes(error) else _permanent(request_id), cause(error)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.exceptions import ClientError
 
-from attachment.errors import AttachingIsOffError
+from attachment.errors import AttachmentPausedError
 from attachment.iot import has_policy, iot_client
 from attachment.limits import limits
 from attachment.login_providers import LoginProviders
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 _POLICY_NAME = os.environ["POLICY_NAME"]
 _IDENTITY_POOL_ID = os.environ["IDENTITY_POOL_ID"]
 _ATTACH_PER_SECOND = float(os.environ["ATTACH_PER_SECOND"])
-_LOOK_PER_SECOND = float(os.environ["LOOK_PER_SECOND"])
+_LOOK_PER_SECOND = float(os.environ["LIST_PER_SECOND"])
 _FULL_EVERY_DAYS = int(os.environ["FULL_EVERY_DAYS"])
 _STACK = os.environ["STACK_NAME"]
 _LOGIN_PROVIDERS = os.environ.get("LOGIN_PROVIDERS", "")
 _login_providers = LoginProviders(_LOGIN_PROVIDERS)
 # With other providers it is another sweep: identities that were left out before are looked at again.
-_OF = f"{_IDENTITY_POOL_ID}/{_POLICY_NAME}/{os.environ['EPOCH']}" + (_LOGIN_PROVIDERS and f"/{_LOGIN_PROVIDERS}")
+_OF = "/".join(filter(None, (_IDENTITY_POOL_ID, _POLICY_NAME, os.environ["POLICY_GENERATION"], _LOGIN_PROVIDERS)))
 
 # One is worked on while the next is read.
 _PAGES_AT_ONCE = 2
@@ -54,7 +54,7 @@ _ATTACHED, _CURRENT = "attached", "current"
 _ssm = boto3.client("ssm", config=limits(attempts=5))
 _states = boto3.client("stepfunctions", config=limits(attempts=5))
 _iot = iot_client(attempts=1, threads=THREADS)
-_switch = AttachingSwitch(os.environ["SWITCH_PARAMETER"])
+_switch = AttachingSwitch(os.environ["PAUSE_PARAMETER"])
 _attach_pace = Pace.at(_ATTACH_PER_SECOND)
 _look_pace = Pace.at(_LOOK_PER_SECOND)
 _RETRY_QUEUE = RetryQueue() if "RETRY_QUEUE_URL" in os.environ else None
@@ -120,7 +120,7 @@ def _go_on(step: Step, sweep: Sweep) -> dict[str, Any]:
     if not sweep.dry_run:
         try:
             _switch.check(_ssm)
-        except AttachingIsOffError:
+        except AttachmentPausedError:
             sweep.ended = ATTACHING_IS_OFF
     if sweep.restarts > _MOST_RESTARTS:
         return step.failed("ListIdentities refuses its own tokens", sweep.as_progress())
@@ -162,20 +162,20 @@ def _sweep(step: Step, sweep: Sweep, threads: ThreadPoolExecutor) -> None:
 def _is_due(identity: Identity, sweep: Sweep) -> bool:
     if identity.is_guest or not _login_providers.include(identity.providers):
         return False
-    return sweep.since is None or identity.changed_at >= sweep.since
+    return sweep.changed_since is None or identity.changed_at >= sweep.changed_since
 
 
 def _take_note(page: Page, outcomes: list[Future[str]], sweep: Sweep) -> None:
     """Count what a page has come to, once all of it is done; the sweep goes on behind it."""
     settled = Counter(each.result() for each in outcomes)
-    sweep.seen += len(page.identities)
+    sweep.listed += len(page.identities)
     guests = sum(each.is_guest for each in page.identities)
     others = sum(not each.is_guest and not _login_providers.include(each.providers) for each in page.identities)
     sweep.guests += guests
-    sweep.others += others
+    sweep.other_providers += others
     sweep.unchanged += len(page.identities) - guests - others - len(outcomes)
     sweep.attached += settled.pop(_ATTACHED, 0)
-    sweep.current += settled.pop(_CURRENT, 0)
+    sweep.already_attached += settled.pop(_CURRENT, 0)
     sweep.failed = dict(Counter(sweep.failed) + settled)
     sweep.token = page.next_token
     if page.next_token is None:
@@ -210,6 +210,6 @@ def _counts(sweep: Sweep) -> dict[str, int]:
     return {
         "Attached": attached,
         "Queued": sweep.queued,
-        "Skipped": sweep.current + sweep.unchanged + sweep.guests + sweep.others,
+        "Skipped": sweep.already_attached + sweep.unchanged + sweep.guests + sweep.other_providers,
         "Failed": sum(sweep.failed.values()),
     }

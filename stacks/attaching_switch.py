@@ -1,4 +1,4 @@
-"""The switch that `pubsub detach --all` turns off: whether anything of this stack may attach the IoT policy."""
+"""The pause flag, which `pubsub detach --all` sets: whether the functions of this stack may attach the IoT policy."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from constructs import Construct
 
 
 class AttachingSwitch(Construct):
-    """A parameter that says ``on`` until it is turned off; a deployment does not turn it on again.
+    """A parameter that is ``true`` while attachment is paused; a deployment does not resume it.
 
     CloudFormation sets the value of a parameter only when its template has another one than before.
     """
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id)
-        name = f"/{Stack.of(self).stack_name}/attaching"
+        name = f"/{Stack.of(self).stack_name}/attachment-paused"
         self._parameter = ssm.StringParameter(
             self,
             "Parameter",
             parameter_name=name,
-            description="Whether anything may attach the IoT policy: on, or off since `pubsub detach --all`",
-            string_value="on",
+            description="true while attachment is paused: since `pubsub detach --all`, until `pubsub sweep --resume`",
+            string_value="false",
         )
-        self.environment = {"SWITCH_PARAMETER": name}
-        """What tells a function where the switch is."""
+        self.environment = {"PAUSE_PARAMETER": name}
+        """Names the parameter for a function."""
 
     @property
     def arn(self) -> str:
@@ -33,5 +33,5 @@ class AttachingSwitch(Construct):
         return self._parameter.parameter_arn
 
     def may_turn(self) -> iam.PolicyStatement:
-        """Return the permission to turn it on and off."""
+        """Return the permission to pause and resume attachment."""
         return iam.PolicyStatement(actions=["ssm:PutParameter"], resources=[self.arn])

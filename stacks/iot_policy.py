@@ -9,8 +9,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_iot as iot
 from constructs import Construct
 
-from pubsub_cli.iam.facts import service_of
-from pubsub_client.policy_document import policy_document
+from pubsub_client.policy_document import identity_service, policy_document
 
 from .functions import PubSubFunction
 from .leaving import Leaving
@@ -142,5 +141,5 @@ def data_access(scope: Construct, settings: Settings) -> dict[str, Any]:
     It is the IoT policy's, and in access mode ``least-privilege`` that of the roles too.
     """
     stack = Stack.of(scope)
-    own = service_of(stack.region) if settings.own_topics else None
+    own = identity_service(stack.region) if settings.own_topics else None
     return policy_document(f"arn:{stack.partition}:iot:{stack.region}:{stack.account}", settings.topics, own=own)

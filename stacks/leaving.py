@@ -31,13 +31,13 @@ class Leaving(Construct):
             self,
             "Function",
             settings=settings,
-            handler="leave.handler",
+            handler="detach_all.handler",
             description="Takes an IoT policy off everything it is attached to",
             environment={
                 **switch.environment,
                 "ATTACH_PER_SECOND": str(rates.sweep),
                 "DETACH_PER_SECOND": str(settings.detach_per_second),
-                "LOOK_PER_SECOND": str(looks),
+                "LIST_PER_SECOND": str(looks),
                 "POLICY_NAME": settings.policy_name,
                 "PROPAGATION_SECONDS": str(_PROPAGATION_SECONDS),
                 "STACK_NAME": Stack.of(self).stack_name,
@@ -48,7 +48,7 @@ class Leaving(Construct):
         self.machine = LoopingStateMachine(
             self,
             "Machine",
-            name="leave",
+            name="detach-all",
             function=self.function,
             description="Takes an IoT policy off everything it is attached to",
         )

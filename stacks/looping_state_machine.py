@@ -129,21 +129,21 @@ def _definition(partition: str, function_arn: str, comment: str) -> dict[str, An
                 },
                 "OutputPath": "$.Payload",
                 "Retry": [_RETRY],
-                "Next": "WhatComes",
+                "Next": "DecideNext",
             },
-            "WhatComes": {
+            "DecideNext": {
                 "Type": "Choice",
                 "Choices": [
-                    {"Variable": "$.next", "StringEquals": "again", "Next": "Step"},
+                    {"Variable": "$.next", "StringEquals": "continue", "Next": "Step"},
                     {"Variable": "$.next", "StringEquals": "wait", "Next": "Wait"},
-                    {"Variable": "$.next", "StringEquals": "afresh", "Next": "Afresh"},
+                    {"Variable": "$.next", "StringEquals": "continue_as_new", "Next": "ContinueAsNew"},
                     {"Variable": "$.next", "StringEquals": "done", "Next": "Done"},
                 ],
                 "Default": "Failed",
             },
             "Wait": {"Type": "Wait", "SecondsPath": "$.waitSeconds", "Next": "Step"},
             # Another execution goes on, for one has room for 25,000 events.
-            "Afresh": {
+            "ContinueAsNew": {
                 "Type": "Task",
                 "Resource": f"arn:{partition}:states:::states:startExecution",
                 "Parameters": {
@@ -157,6 +157,6 @@ def _definition(partition: str, function_arn: str, comment: str) -> dict[str, An
                 "Next": "Done",
             },
             "Done": {"Type": "Succeed"},
-            "Failed": {"Type": "Fail", "Error": "CannotGoOn", "CausePath": "$.cause"},
+            "Failed": {"Type": "Fail", "Error": "StepFailed", "CausePath": "$.cause"},
         },
     }

@@ -58,9 +58,9 @@ class RetryQueue(Construct):
                 **environment,
                 "ATTEMPTS": "1",  # each attempt has a turn of its own
                 "DEAD_LETTER_QUEUE_URL": self.dead_letter_queue.queue_url,
-                "OWN_PER_SECOND": str(rates.retry / _WORKERS),
+                "ATTACH_PER_SECOND_THROTTLED": str(rates.retry / _WORKERS),
                 "RETRY_QUEUE_URL": self.queue.queue_url,
-                "WHOLE_PER_SECOND": str(rates.whole / _WORKERS),
+                "ATTACH_PER_SECOND": str(rates.whole / _WORKERS),
             },
             timeout=_WORKER_TIMEOUT,
             memory_size=_WORKER_MEMORY_SIZE,

@@ -18,9 +18,8 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from pubsub_cli.iam.facts import SERVICES
 from pubsub_client.outputs import LEAST_PRIVILEGE
-from pubsub_client.policy_document import LONGEST, policy_document
+from pubsub_client.policy_document import IDENTITY_SERVICES, LONGEST, policy_document
 from pubsub_client.topic_patterns import check_pattern, check_shared, check_testable
 
 from .adopt import Adopt
@@ -42,7 +41,7 @@ Attachment = Literal["sign-in", "self-attach"]
 # An alarm on a math expression takes ten metrics: one of each app client, and the trigger's.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDataQuery.html
 _MOST_WATCHED_CLIENTS = 9
-_LONGEST_SERVICE = max(SERVICES, key=len)
+_LONGEST_SERVICE = max(IDENTITY_SERVICES, key=len)
 _LONGEST_ARN_PREFIX = "arn:aws-us-gov:iot:ap-southeast-1:123456789012"
 
 

@@ -95,7 +95,7 @@ class SignInAttachment(Construct):
                 **shared,
                 "ATTEMPTS": "2",
                 "BUDGET_SECONDS": str(_BUDGET_SECONDS),
-                "MARKER_DAYS": str(settings.attachment_cache_days),
+                "ATTACHMENT_CACHE_DAYS": str(settings.attachment_cache_days),
                 "QUEUE_SECONDS": str(_QUEUE_SECONDS),
                 "RETRY_QUEUE_URL": self.retry_queue.queue.queue_url,
             },

@@ -8,8 +8,8 @@ from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from pubsub_cli.iam.facts import service_of
 from pubsub_client.outputs import MANAGED_POLICIES
+from pubsub_client.policy_document import identity_service
 
 from .acknowledgements import acknowledge
 from .iot_policy import data_access
@@ -104,7 +104,7 @@ def _shown(name: str) -> str:
 
 def _trust(stack: Stack, identity_pool_id: str) -> iam.FederatedPrincipal:
     """Trust the identity pool's signed-in users."""
-    service = service_of(stack.region)
+    service = identity_service(stack.region)
     return iam.FederatedPrincipal(
         service,
         {

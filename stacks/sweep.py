@@ -54,11 +54,11 @@ class Sweep(Construct):
         rates = settings.attach_per_second
         environment = switch.environment | {
             "ATTACH_PER_SECOND": str(rates.sweep),
-            "EPOCH": policy.epoch,
+            "POLICY_GENERATION": policy.epoch,
             "FULL_EVERY_DAYS": str(settings.sweep.full_every_days),
             "IDENTITY_POOL_ID": identities.identity_pool_id,
             **identities.login_environment,
-            "LOOK_PER_SECOND": str(rates.looks(settings.attachment)),
+            "LIST_PER_SECOND": str(rates.looks(settings.attachment)),
             "POLICY_NAME": policy.policy_name,
             "STACK_NAME": Stack.of(self).stack_name,
         }
@@ -68,7 +68,7 @@ class Sweep(Construct):
                 "MARKER_ATTRIBUTE": f"custom:{MARKER_ATTRIBUTE}",
                 "RETRY_QUEUE_URL": sign_in.retry_queue.queue.queue_url,
                 "USER_POOL_ID": users.user_pool.user_pool_id,
-                "WORKER_PER_SECOND": str(rates.retry),
+                "RETRY_PER_SECOND": str(rates.retry),
             }
         self.function = PubSubFunction(
             self,

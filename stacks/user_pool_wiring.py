@@ -9,8 +9,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from pubsub_cli.iam.facts import service_of
 from pubsub_client.outputs import MARKER_ATTRIBUTE
+from pubsub_client.policy_document import identity_service
 
 from .fingerprint import fingerprint
 from .functions import PubSubFunction
@@ -86,7 +86,10 @@ class UserPoolWiring(Construct):
                     resources=[role.role_arn for role in (identities.auth_role, *identities.group_roles.values())],
                     conditions={
                         "StringEqualsIfExists": {
-                            "iam:PassedToService": ["cognito-idp.amazonaws.com", service_of(Stack.of(self).region)]
+                            "iam:PassedToService": [
+                                "cognito-idp.amazonaws.com",
+                                identity_service(Stack.of(self).region),
+                            ]
                         }
                     },
                 ),

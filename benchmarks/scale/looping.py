@@ -1,7 +1,7 @@
 """A simulation of what works on every identity by the steps of a looping state machine.
 
-It makes the calls of lambdas/sweep.py and lambdas/leave.py on a clock of its own: pages one after another, perhaps the
-next one read while one is worked on; its identities by sixteen threads, each call in its turn; steps that become
+It makes the calls of lambdas/sweep.py and lambdas/detach_all.py on a clock of its own: pages one after another, perhaps
+the next one read while one is worked on; its identities by sixteen threads, each call in its turn; steps that become
 longer. A call takes the same time each time, so calls take their turns in the order in which identities begin, and a
 heap of when each thread is free is all the event queue there is.
 """

@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from attachment.configuration import ConfigurationParameter
-from attachment.errors import CannotSignInError, InternalSignInLoopError, SecondFactorError
+from attachment.errors import CannotSignInError, InternalSignInLoopError, MfaUserError
 from attachment.internal_sign_in import ClientSecrets, InternalSignIn
 from attachment.iot import iot_client
 from attachment.limits import LIMITS, limits
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 # One call for both: a sign-in waits for it. They are kept when a chain with its clients is abandoned.
 _parameters = KeptParameters(
-    os.environ["CONFIGURATION_PARAMETER"], os.environ["SWITCH_PARAMETER"], keep_seconds=KEEP_SECONDS
+    os.environ["CONFIGURATION_PARAMETER"], os.environ["PAUSE_PARAMETER"], keep_seconds=KEEP_SECONDS
 )
 _configuration = ConfigurationParameter(os.environ["CONFIGURATION_PARAMETER"], _parameters)
 _secrets = ClientSecrets()
-_switch = AttachingSwitch(os.environ["SWITCH_PARAMETER"], _parameters)
+_switch = AttachingSwitch(os.environ["PAUSE_PARAMETER"], _parameters)
 
 _POLICY_NAME = os.environ["POLICY_NAME"]
 _MARKER_ATTRIBUTE = os.environ["MARKER_ATTRIBUTE"]
@@ -62,7 +62,7 @@ class Chain:
         """Check that anything may be attached.
 
         Raises:
-            AttachingIsOffError: attaching is turned off.
+            AttachmentPausedError: attaching is turned off.
             botocore.exceptions.ClientError: the switch cannot be read.
         """
         _switch.check(self._ssm)
@@ -82,7 +82,7 @@ class Chain:
 
         Raises:
             CannotSignInError: the name belongs to another user by now.
-            SecondFactorError: the user has a second factor.
+            MfaUserError: the user has a second factor.
             NewPasswordRequiredError: Cognito still wants a new password first.
             UnexpectedChallengeError: the user cannot be signed in by proof.
             botocore.exceptions.ClientError: an AWS call failed.
@@ -91,7 +91,7 @@ class Chain:
         if _SECOND_FACTORS and self._cognito.admin_get_user(UserPoolId=owed.user_pool_id, Username=owed.user_name).get(
             "UserMFASettingList"
         ):
-            raise SecondFactorError
+            raise MfaUserError
         configuration = _configuration.read(self._ssm)
         nested = InternalSignIn(
             cognito=self._cognito,

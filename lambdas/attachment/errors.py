@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 
-class OnlyByThemselvesError(Exception):
+class SelfAttachRequiredError(Exception):
     """Nobody but this user can prove who it is, so neither trigger nor worker can attach: self-attach is their way."""
 
 
-class FederatedUserError(OnlyByThemselvesError):
+class FederatedUserError(SelfAttachRequiredError):
     """Cognito signs nobody from another identity provider in by a challenge, so there is no internal sign-in."""
 
 
-class SecondFactorError(OnlyByThemselvesError):
+class MfaUserError(SelfAttachRequiredError):
     """The user has a second factor, which a internal sign-in would either step around or have sent: neither may be."""
 
 
-class UnexpectedChallengeError(OnlyByThemselvesError):
+class UnexpectedChallengeError(SelfAttachRequiredError):
     """Cognito asks this user something that nobody can answer here."""
 
     def __init__(self, challenge: str) -> None:
@@ -31,7 +31,7 @@ class InternalSignInLoopError(Exception):
     """The trigger was fired by a sign-in on the internal app client, which must never start another."""
 
 
-class AttachingIsOffError(Exception):
+class AttachmentPausedError(Exception):
     """`pubsub detach --all` has turned attaching off; nothing is owed until `pubsub sweep --resume` turns it on."""
 
 

@@ -25,4 +25,4 @@ def message(*, user_pool_id: str, client_id: str, user_name: str, nonce: str) ->
 def owed_message(*, user_pool_id: str, user_name: str, sub: str, identity_id: str, fingerprint: str) -> bytes:
     """Return what proves a queued attachment: the pool, the user, the identity found, and what is to be attached."""
     parts = [user_pool_id, user_name, sub, identity_id, fingerprint]
-    return json.dumps(["amplify-pubsub owed attachment", *parts]).encode()
+    return json.dumps(["amplify-pubsub pending attachment", *parts]).encode()

@@ -1,14 +1,14 @@
 """The switch of the whole deployment: whether anything may attach the IoT policy.
 
-A Systems Manager parameter, ``on`` or ``off``. `pubsub detach --all` turns it off before it detaches anybody, so that
-nobody is attached again behind its back; `pubsub sweep --resume` turns it on.
+A Systems Manager parameter: ``true`` while attachment is paused, else ``false``. `pubsub detach --all` sets it before it
+detaches any identity; `pubsub sweep --resume` resets it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attachment.errors import AttachingIsOffError
+from attachment.errors import AttachmentPausedError
 from attachment.parameters import KeptParameters
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 KEEP_SECONDS = 30.0
 """For how long an execution environment goes by what it has read; turned off so long ago, nothing attaches any more."""
 
-_ON, _OFF = "on", "off"
+_PAUSED, _NOT_PAUSED = "true", "false"
 
 
 class AttachingSwitch:
@@ -36,19 +36,19 @@ class AttachingSwitch:
         """Check that attaching is on.
 
         Raises:
-            AttachingIsOffError: nothing may be attached.
+            AttachmentPausedError: nothing may be attached.
             MissingParameterError: there is no switch.
             botocore.exceptions.ClientError: the switch cannot be read, and never was.
         """
-        if self._parameters.read(ssm)[self._name] != _ON:
-            raise AttachingIsOffError
+        if self._parameters.read(ssm)[self._name] != _NOT_PAUSED:
+            raise AttachmentPausedError
 
     def turn_off(self, ssm: SSMClient) -> None:
         """Let nothing attach, from :data:`KEEP_SECONDS` on at the latest."""
-        ssm.put_parameter(Name=self._name, Value=_OFF, Overwrite=True)
+        ssm.put_parameter(Name=self._name, Value=_PAUSED, Overwrite=True)
         self._parameters.forget()
 
     def turn_on(self, ssm: SSMClient) -> None:
         """Let everything attach again, as a new deployment does."""
-        ssm.put_parameter(Name=self._name, Value=_ON, Overwrite=True)
+        ssm.put_parameter(Name=self._name, Value=_NOT_PAUSED, Overwrite=True)
         self._parameters.forget()

@@ -41,7 +41,7 @@ class RetryQueue:
         self._user_pool_id = os.environ["USER_POOL_ID"]
         self._marker_attribute = os.environ["MARKER_ATTRIBUTE"]
         self._fingerprint = os.environ["ATTACHMENT_MARKER"]
-        self._too_many = _BEHIND_SECONDS * float(os.environ["WORKER_PER_SECOND"])
+        self._too_many = _BEHIND_SECONDS * float(os.environ["RETRY_PER_SECOND"])
         self._pace = Pace.at(_PAGES_PER_SECOND)
         self._looked_at = float("-inf")
         self._is_behind = False

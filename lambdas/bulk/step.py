@@ -54,8 +54,8 @@ class Step:
         seconds = min(_SECONDS[min(number, len(_SECONDS) - 1)], left)
         return cls(
             number=number,
-            given=state["given"] if begun else state,
-            progress=state["progress"] if begun else None,
+            given=state["input"] if begun else state,
+            progress=state["checkpoint"] if begun else None,
             execution_arn=event["execution"],
             state_machine_arn=event["machine"],
             ends_at=time.monotonic() + seconds,
@@ -69,13 +69,13 @@ class Step:
     def again(self, progress: Mapping[str, Any]) -> dict[str, Any]:
         """Return the state for a further step, in another execution once this one's history is long."""
         if self.number + 1 >= _MOST_STEPS:
-            return self._state("afresh", progress, steps=0)
-        return self._state("again", progress)
+            return self._state("continue_as_new", progress, steps=0)
+        return self._state("continue", progress)
 
     def wait(self, seconds: int, progress: Mapping[str, Any]) -> dict[str, Any]:
         """Return the state for a further step after a while; where another execution goes on it comes at once."""
         state = self.again(progress)
-        return state if state["next"] == "afresh" else state | {"next": "wait", "waitSeconds": seconds}
+        return state if state["next"] == "continue_as_new" else state | {"next": "wait", "waitSeconds": seconds}
 
     def done(self, progress: Mapping[str, Any]) -> dict[str, Any]:
         """Return the last state."""
@@ -89,6 +89,6 @@ class Step:
         return {
             "next": what_comes,
             "steps": self.number + 1 if steps is None else steps,
-            "given": dict(self.given),
-            "progress": dict(progress),
+            "input": dict(self.given),
+            "checkpoint": dict(progress),
         }

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from types_boto3_stepfunctions import SFNClient
 
-SWEPT = "swept"
-ANOTHER_RUNS = "another runs"
-ATTACHING_IS_OFF = "attaching is off"
+SWEPT = "completed"
+ANOTHER_RUNS = "already-running"
+ATTACHING_IS_OFF = "paused"
 
 _SECONDS_PER_DAY = 86_400
 # Cognito may note a change a little after it was made, and clocks differ.
@@ -34,8 +34,8 @@ class Sweep:
     started_at: float
     """Unix seconds."""
     of: str
-    """Names identity pool and policy: what was swept of others says nothing about these."""
-    since: float | None = None
+    """Names identity pool and policy: what was swept of other_providers says nothing about these."""
+    changed_since: float | None = None
     """Identities that were last changed before this time (Unix seconds) are current; None looks at every one."""
     last_full: float | None = None
     """When the last sweep began that looked at every identity and came to its end."""
@@ -50,13 +50,13 @@ class Sweep:
     """It has gone on where an interrupted one had stopped."""
     restarts: int = 0
     """How often Cognito has refused the token, so that it began at the top again."""
-    seen: int = 0
+    listed: int = 0
     guests: int = 0
-    others: int = 0
+    other_providers: int = 0
     """Signed in with identity providers whose users do not get the policy."""
     unchanged: int = 0
     """Of an earlier sweep, and not changed since."""
-    current: int = 0
+    already_attached: int = 0
     """Looked at, and attached already."""
     attached: int = 0
     """Attached now; of a dry run those that would have been."""
@@ -70,7 +70,7 @@ class Sweep:
     @property
     def is_full(self) -> bool:
         """Whether it looks at every identity."""
-        return self.since is None
+        return self.changed_since is None
 
     @classmethod
     def of_progress(cls, progress: Mapping[str, Any]) -> Sweep:
@@ -84,7 +84,7 @@ class Sweep:
     def begin_again(self) -> None:
         """Go back to the top, where those who were counted before are counted anew."""
         self.token, self.restarts = None, self.restarts + 1
-        self.seen = self.guests = self.others = self.unchanged = self.current = 0
+        self.listed = self.guests = self.other_providers = self.unchanged = self.already_attached = 0
         self.failed = {}
 
 
@@ -154,7 +154,7 @@ class SweepsBefore:
             except self._states.exceptions.ExecutionDoesNotExist:
                 continue  # listed for a while yet, although its 90 days are over
             # One that only just began to go on with another's work has that as its input.
-            progress = (state or json.loads(execution["input"])).get("progress") or {}
+            progress = (state or json.loads(execution["input"])).get("checkpoint") or {}
             if not progress:
                 continue
             sweep = Sweep.of_progress(progress)

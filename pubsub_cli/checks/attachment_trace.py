@@ -31,7 +31,7 @@ _WINDOWS = (60, 300, 3600)
 _LAMBDA_FAILED = re.compile(r"Task timed out after [\d.]+ seconds|\[ERROR\] .*|Runtime\.\w+.*|\w+Error: .*")
 
 # Reasons for which the trigger cannot sign a user in: another identity provider, a second factor.
-_ONLY_BY_THEMSELVES = {"FederatedUserError", "SecondFactorError", "UnexpectedChallengeError"}
+_ONLY_BY_THEMSELVES = {"FederatedUserError", "MfaUserError", "UnexpectedChallengeError"}
 _NOT_ATTACHED = {"Queued", "Failed"}
 _THROTTLED = {"ThrottlingException", "TooManyRequestsException"}
 

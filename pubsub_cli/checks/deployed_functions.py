@@ -24,7 +24,7 @@ class Part(StrEnum):
     WORKER = "attachment_retry.handler"
     SELF_ATTACH = "self_attach.handler"
     SWEEP = "sweep.handler"
-    DETACH_ALL = "leave.handler"
+    DETACH_ALL = "detach_all.handler"
     DRIFT_DETECTOR = "wiring_watch.handler"
 
 

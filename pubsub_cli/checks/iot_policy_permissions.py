@@ -21,15 +21,15 @@ from pubsub_cli.checks.provisioning import PolicyExists, deployed_document
 from pubsub_cli.finding import Finding, Fix, failed, not_applicable, passed, warning
 from pubsub_cli.iam.decision import decide
 from pubsub_cli.iam.document import Policy
-from pubsub_cli.iam.facts import SERVICES, Facts
+from pubsub_cli.iam.facts import Facts
 from pubsub_cli.iam.iot_policy import MOST_VERSIONS, IotPolicy, attached_to, read_iot_policy, read_version
 from pubsub_cli.iam.repair import put_right
 from pubsub_cli.iam.request import ANY_CLIENT_ID, Request
 from pubsub_cli.iam.simulation import ask_iot
 from pubsub_client.outputs import Output
-from pubsub_client.policy_document import LONGEST
+from pubsub_client.policy_document import IDENTITY_SERVICES, LONGEST
 
-_OF_THE_IDENTITY = frozenset(f"{service}:{name}" for service in SERVICES for name in ("sub", "aud"))
+_OF_THE_IDENTITY = frozenset(f"{service}:{name}" for service in IDENTITY_SERVICES for name in ("sub", "aud"))
 
 
 class PolicyAllows(Check):

@@ -18,15 +18,15 @@ from pubsub_cli.checks.stack_resources import named
 from pubsub_cli.finding import Finding, Fix, failed, passed
 from pubsub_client.outputs import Output
 
-_ON, _OFF = "on", "off"
+_PAUSED, _NOT_PAUSED = "true", "false"
 _MEMBERS = ("userPoolProvider", "internalClientId", "identityPoolId")
 
 
 class ParametersAreValid(Check):
-    """The pause parameter says `on`, and the configuration of the internal sign-in names this deployment's pools.
+    """The pause flag is `false`, and the configuration of the internal sign-in names this deployment's pools.
 
-    Functions that attach read the pause parameter first: without it they attach nothing, and `pubsub detach --all`
-    sets it to `off`, so that the policy is not attached again. Trigger, challenge and worker read the pools and the
+    Functions that attach read the pause flag first: without it they attach nothing, and `pubsub detach --all`
+    sets it to `true`, so that the policy is not attached again. Trigger, challenge and worker read the pools and the
     internal app client from the other parameter, which a stack with the setting `attachment: self-attach` does not
     have. PS117 checks whether these exist.
     """
@@ -63,24 +63,24 @@ def _look(context: Context) -> Finding:
 
 
 def _wrong_pause(context: Context, name: str, value: str | None) -> Finding | None:
-    if value == _ON:
+    if value == _NOT_PAUSED:
         return None
-    if value == _OFF:
+    if value == _PAUSED:
         return failed(
-            f"Attachment is paused ({name} is off), as `pubsub detach --all` leaves it: no sign-in, no self-attach and "
-            "no sweep attaches the policy.",
+            f"Attachment is paused ({name} is true), as `pubsub detach --all` leaves it: no sign-in, self-attach or "
+            "sweep attaches the policy.",
             resource=name,
             fix=[
                 "To attach the policy again; functions notice this within half a minute:",
                 PubSubCommand(("sweep", "--stack", context.stack, "--resume")),
             ],
         )
-    found = "does not exist" if value is None else f"is {value!r}, neither on nor off"
+    found = "does not exist" if value is None else f"is {value!r}, neither true nor false"
     how = {"Type": "String"} if value is None else {"Overwrite": True}
     return failed(
-        f"The pause parameter {name} {found}: no sign-in, no self-attach and no sweep attaches the policy.",
+        f"The pause flag {name} {found}: no sign-in, no self-attach and no sweep attaches the policy.",
         resource=name,
-        fix=AwsCommand("ssm", "PutParameter", {"Name": name, **how, "Value": _ON}, safe=True),
+        fix=AwsCommand("ssm", "PutParameter", {"Name": name, **how, "Value": _NOT_PAUSED}, safe=True),
     )
 
 

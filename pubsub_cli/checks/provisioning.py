@@ -20,9 +20,8 @@ from pubsub_cli.checks.probe_users import LeftOver
 from pubsub_cli.checks.sign_in_flows import describe_client, missing_flows
 from pubsub_cli.checks.update import rewiring, update_of
 from pubsub_cli.finding import Finding, failed, not_applicable, passed
-from pubsub_cli.iam.facts import service_of
 from pubsub_client.outputs import Output
-from pubsub_client.policy_document import policy_document
+from pubsub_client.policy_document import identity_service, policy_document
 
 _SEVERAL = 2
 _SUFFIXES = {"cn": "amazonaws.com.cn", "eusc": "amazonaws.eu"}
@@ -214,7 +213,7 @@ class NothingIsLeftOver(Check):
 
 def deployed_document(context: Context) -> dict[str, Any]:
     """Return the IoT policy's document as the stack deploys it."""
-    own = service_of(context.output(Output.REGION)) if context.own_topics else None
+    own = identity_service(context.output(Output.REGION)) if context.own_topics else None
     return policy_document(arn_prefix(context, "iot"), context.topics, own=own)
 
 

@@ -40,7 +40,7 @@ def sweep(
         ),
     ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Turn attaching on again after `pubsub detach --all`; then as --full.")
+        bool, typer.Option("--resume", help="Resume attachment after `pubsub detach --all`, then sweep as with --full.")
     ] = False,
     json: options.Json = False,
     redact: options.Redact = False,
@@ -95,7 +95,7 @@ def _progress(progress: Mapping[str, Any]) -> str:
     queued = f"{swept.queued} users queued, " if swept.queued else ""
     what = "lack the policy" if swept.dry_run else "attached"
     refused = f", {sum(swept.failed.values())} refused" if swept.failed else ""
-    return f"{queued}{swept.seen} identities seen, {swept.attached} {what}{refused}"
+    return f"{queued}{swept.listed} identities listed, {swept.attached} {what}{refused}"
 
 
 def _outcome(execution: Execution, swept: Sweep | None, policy: str) -> tuple[list[str], Finding | None]:
@@ -107,13 +107,13 @@ def _outcome(execution: Execution, swept: Sweep | None, policy: str) -> tuple[li
             resource=execution.arn,
             fix=f"{again} docs/operations.md#sweep-failed says what to look at.",
         )
-    if swept.ended == "attaching is off":
+    if swept.ended == "paused":
         return [], failed(
-            "Nothing is attached, for `pubsub detach --all` has turned attaching off.",
+            "Attachment is paused since `pubsub detach --all`, so no policy was attached.",
             resource=policy,
-            fix="Turn it on again, and attach everybody: pubsub sweep --resume",
+            fix="Resume attachment and attach every identity: pubsub sweep --resume",
         )
-    if swept.ended == "another runs":
+    if swept.ended == "already-running":
         return [], failed("Another sweep had begun first.", resource=execution.arn, fix="See it: pubsub sweep")
     lines = [*_counted(swept, policy)]
     if swept.failed:
@@ -128,12 +128,14 @@ def _outcome(execution: Execution, swept: Sweep | None, policy: str) -> tuple[li
 
 def _counted(swept: Sweep, policy: str) -> list[str]:
     which = "every identity" if swept.full else "the identities changed since the last sweep"
-    others = f"{swept.others} of other identity providers, " if swept.others else ""
-    seen = f"{swept.seen} identities: {swept.guests} guests, {others}{swept.unchanged} not changed since the last sweep"
+    others = f"{swept.other_providers} of other identity providers, " if swept.other_providers else ""
+    seen = (
+        f"{swept.listed} identities: {swept.guests} guests, {others}{swept.unchanged} not changed since the last sweep"
+    )
     found = f"{swept.attached} lacked {policy}{'' if swept.dry_run else ' and have it now'}"
     return [
         *(["It went on where the last one had stopped."] if swept.resumed else []),
         *([f"{swept.queued} users were queued for the worker."] if swept.queued else []),
         f"{seen}.",
-        f"Looked at {which}: {swept.current} had {policy}, {found}.",
+        f"Looked at {which}: {swept.already_attached} had {policy}, {found}.",
     ]

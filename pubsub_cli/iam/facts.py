@@ -5,27 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-_OF_GOV_CLOUD = {
-    "us-gov-east-1": "cognito-identity.us-gov-east-1.amazonaws.com",
-    "us-gov-west-1": "cognito-identity-us-gov.amazonaws.com",
-}
-_ELSEWHERE = "cognito-identity.amazonaws.com"
-SERVICES = (_ELSEWHERE, *_OF_GOV_CLOUD.values())
-"""The names of Amazon Cognito identity pools in policies."""
+from pubsub_client.policy_document import IDENTITY_SERVICES
 
 _SOME_USER = "5d0c1f9a-2b7e-4c36-8f41-9e0a6b3d7c52"
 """Stands for the `sub` of a user of the user pool."""
 
 Values = tuple[str, ...]
 """The values of a key: none for a key that a request does not have, several for one that takes several."""
-
-
-def service_of(region: str) -> str:
-    """Return what Amazon Cognito's identity pools are called in policies of a region; GovCloud's have other names.
-
-    https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-cog.html
-    """
-    return _OF_GOV_CLOUD.get(region, _ELSEWHERE)
 
 
 @dataclass(frozen=True)
@@ -73,7 +59,7 @@ def signed_in_user(
     provider = f"cognito-idp.{region}.amazonaws.com/{user_pool_id}"
     # Besides whether the user has signed in, amr names the providers that was done by.
     amr = ("authenticated", *((provider, f"{provider}:CognitoSignIn:{_SOME_USER}") if user_pool_id else ()))
-    for service in SERVICES:
+    for service in IDENTITY_SERVICES:
         values[f"{service}:amr"] = amr
         if identity_pool_id:
             values[f"{service}:aud"] = (identity_pool_id,)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from pubsub_cli.iam.decision import Outcome
-from pubsub_cli.iam.facts import SERVICES, Facts
+from pubsub_cli.iam.facts import Facts
 from pubsub_cli.iam.request import CONNECT, PUBLISH, RECEIVE, SUBSCRIBE, Request
+from pubsub_client.policy_document import IDENTITY_SERVICES
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
@@ -164,7 +165,7 @@ def read_answer(result: EvaluationResultTypeDef) -> Answer:
 
 def _context(facts: Facts) -> list[ContextEntryTypeDef]:
     """Return what the simulator must be told: it knows nothing of the session."""
-    lists = {f"{service}:amr" for service in SERVICES}
+    lists = {f"{service}:amr" for service in IDENTITY_SERVICES}
     return [
         {
             "ContextKeyName": key,

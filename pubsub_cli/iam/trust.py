@@ -11,7 +11,8 @@ from typing import Any
 from pubsub_cli.iam.conditions import met
 from pubsub_cli.iam.decision import covers_action
 from pubsub_cli.iam.document import VERSION, Policy, Statement, listed, statements_of
-from pubsub_cli.iam.facts import Facts, service_of
+from pubsub_cli.iam.facts import Facts
+from pubsub_client.policy_document import identity_service
 
 _ACTION = "sts:AssumeRoleWithWebIdentity"
 _FOR_OTHERS = "sts:assumerole"
@@ -27,7 +28,7 @@ def why_not_trusted(document: Mapping[str, Any], region: str, facts: Facts) -> s
         region: where the identity pool is.
         facts: what is known of its users.
     """
-    service = service_of(region)
+    service = identity_service(region)
     statements = Policy.read("the trust policy", "", document).statements
     for statement in statements:
         certain = met(statement.conditions, facts, has_variables=statement.has_variables)
@@ -55,7 +56,7 @@ def with_trust(document: Mapping[str, Any], region: str, identity_pool_id: str, 
         identity_pool_id: the identity pool.
         alone: whether the role is made for this identity pool, so that no other has any business with it.
     """
-    service = service_of(region)
+    service = identity_service(region)
     pools = {identity_pool_id}
     statements = statements_of(document)
     replaced = [each for each in statements if _is_of(each, service, None if alone else pools)]

@@ -42,7 +42,7 @@ def running_detach_all(machine: StateMachine) -> str | None:
         return None
     state = json.loads(machine.states.describe_execution(executionArn=execution_arn)["input"])
     # One that goes on for another has been given that one's state.
-    if not state.get("given", state).get("all"):
+    if not state.get("input", state).get("pause"):
         raise PreconditionError(
             f"a policy is being detached already, after a rename or because the stack is being destroyed: "
             f"{execution_arn}; wait for its end, or stop it with `aws stepfunctions stop-execution --execution-arn`"
@@ -62,4 +62,4 @@ def start_detach_all(deployment: Deployment, machine: StateMachine, per_second: 
         botocore.exceptions.ClientError: AWS refuses.
     """
     rate = {} if per_second is None else {"perSecond": per_second}
-    return machine.start({"policy": deployment.policy_name, "all": True, **rate})
+    return machine.start({"policy": deployment.policy_name, "pause": True, **rate})

@@ -126,7 +126,7 @@ class StateMachine:
         state = json.loads(found.get("output") or "{}") if found["status"] == "SUCCEEDED" else {}
         if not state:
             state = self._last_state(execution_arn)
-        execution = Execution(execution_arn, found["status"], state.get("progress") or {}, found.get("cause"))
+        execution = Execution(execution_arn, found["status"], state.get("checkpoint") or {}, found.get("cause"))
         return execution, state.get("continuedBy", {}).get("executionArn")
 
     def _last_state(self, execution_arn: str) -> dict[str, Any]:

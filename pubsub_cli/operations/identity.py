@@ -76,7 +76,7 @@ def _state(deployment: Deployment, marker: Marker, now: datetime) -> MarkerState
     trigger = deployment.aws.functions.get_function_configuration(
         FunctionName=deployment.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
     )
-    days = int(trigger["Environment"]["Variables"]["MARKER_DAYS"])
+    days = int(trigger["Environment"]["Variables"]["ATTACHMENT_CACHE_DAYS"])
     attached_at = datetime.fromtimestamp(marker.attached_at, UTC)
     until = attached_at + timedelta(days=days)
     same = marker.fingerprint == deployment.output(Output.ATTACHMENT_MARKER)

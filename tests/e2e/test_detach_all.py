@@ -118,5 +118,5 @@ def _everybody_is_detached_and_stays_detached(own: Deployment) -> None:
     assert "To delete the stack: cdk destroy" in done.stdout
     assert "pubsub sweep --resume" in done.stdout
     assert _targets(own) == 0
-    assert (answers[-1].status, "attaching is turned off" in answers[-1].body["text"]) == (503, True)
+    assert (answers[-1].status, "attachment is paused" in answers[-1].body["text"]) == (503, True)
     assert own.messages_in(Output.RETRY_QUEUE_URL) == own.messages_in(Output.DEAD_LETTER_QUEUE_URL) == 0

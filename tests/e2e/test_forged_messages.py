@@ -127,7 +127,7 @@ def test_message_of_version_1_attaches_only_the_user_it_names(
     """It does not say for which user of the name it was made; messages of that version can wait during an update."""
     user = deployment.make_user()
     parts = [deployment.user_pool_id, user, unattached, deployment.outputs[Output.ATTACHMENT_MARKER]]
-    mac = thief.mac(json.dumps(["amplify-pubsub owed attachment", *parts]).encode())
+    mac = thief.mac(json.dumps(["amplify-pubsub pending attachment", *parts]).encode())
     body = _body(deployment, user, unattached, mac) | {"version": 1}
     del body["sub"]
     _send(deployment, body)

@@ -50,7 +50,7 @@ def _app(own: Deployment, policy_name: str, *, breaks: bool = False) -> StackApp
         template["Resources"]["Broken"] = {
             "Type": "AWS::SSM::Parameter",
             # A parameter of this name exists: this last resource of all cannot be made.
-            "Properties": {"Name": "/AmplifyPubSub/attaching", "Type": "String", "Value": "on"},
+            "Properties": {"Name": "/AmplifyPubSub/attachment-paused", "Type": "String", "Value": "false"},
             "DependsOn": [each for each in template["Resources"] if each.startswith("DestroyGuard")],
         }
     app.template_file.write_text(json.dumps(template))

@@ -140,7 +140,7 @@ class TestMfa:
         assert at_sign_in.pubsub("detach", "--user", name).returncode == 0
         lines, before = len(at_sign_in.trigger_lines()), at_sign_in.cloud.calls()
         tokens = sign_in_with_totp(at_sign_in, name, secret)
-        assert [each["reason"] for each in at_sign_in.trigger_lines()[lines:]] == ["SecondFactorError"]
+        assert [each["reason"] for each in at_sign_in.trigger_lines()[lines:]] == ["MfaUserError"]
         # An internal sign-in could have a code sent to the user.
         assert "cognito-idp:AdminInitiateAuth" not in at_sign_in.calls_since(before)
         identity_id = at_sign_in.identity_id(tokens)

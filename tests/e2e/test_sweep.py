@@ -23,7 +23,7 @@ _MOST_DELETED = 60
 _LIST = "cognito-identity:ListIdentities"
 _ATTACH = "iot:AttachPolicy"
 # 60 attachments a second, in steps of one second: a step leaves two minutes of its timeout unused.
-_RATES = {"ATTACH_PER_SECOND": "60", "LOOK_PER_SECOND": "500"}
+_RATES = {"ATTACH_PER_SECOND": "60", "LIST_PER_SECOND": "500"}
 _TIMEOUT = 121
 
 
@@ -334,7 +334,7 @@ def test_running_sweep_excludes_others_and_outlives_its_command(deployment: Depl
             second = _start(deployment)
             _wait(lambda: _status(deployment, second) != "RUNNING")
             output = json.loads(states.describe_execution(executionArn=second)["output"])
-            assert output["progress"]["ended"] == "another runs"
+            assert output["checkpoint"]["ended"] == "already-running"
             refused = deployment.pubsub("sweep", "--full")
             assert refused.returncode == 2
             assert "a sweep runs already" in refused.stderr
@@ -358,14 +358,14 @@ def test_dry_run_that_would_change_something_is_refused(deployment: Deployment) 
 
 def test_paused_sweep_attaches_nobody_until_it_is_resumed(deployment: Deployment, seed: Seeds) -> None:
     seeded = seed(5)
-    deployment.cloud.client("ssm").put_parameter(Name="/AmplifyPubSub/attaching", Value="off", Overwrite=True)
-    _kill_function(deployment)  # which has read the switch within half a minute
+    deployment.cloud.client("ssm").put_parameter(Name="/AmplifyPubSub/attachment-paused", Value="true", Overwrite=True)
+    _kill_function(deployment)  # which has read the pause flag within half a minute
     swept = sweep(deployment)
-    assert swept["ended"] == "attaching is off"
+    assert swept["ended"] == "paused"
     assert "pubsub sweep --resume" in swept["failure"]["fix"]
     assert not set(seeded) & _targets(deployment)
     resumed = sweep(deployment, "--resume")
-    assert (resumed["ended"], resumed["full"]) == ("swept", True)
+    assert (resumed["ended"], resumed["full"]) == ("completed", True)
     assert set(seeded) <= _targets(deployment)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from attachment.deadline import DeadlineExceededError, WorkWithDeadline
-from attachment.errors import AttachingIsOffError, NewPasswordRequiredError, SecondFactorError
+from attachment.errors import AttachmentPausedError, MfaUserError, NewPasswordRequiredError
 from attachment.owed import Owed
 from tests.unit.lambdas.conftest import Load, refusal
 
@@ -47,7 +47,7 @@ class World:
 
     def check_is_on(self) -> None:
         if self.turned_off:
-            raise AttachingIsOffError
+            raise AttachmentPausedError
 
     def is_proven(self, _owed: Owed) -> bool:
         return self.proven
@@ -152,7 +152,7 @@ def test_with_attaching_turned_off_a_message_is_dropped(
     world.turned_off = True
     assert _run(worker, _record()) == []
     assert (world.found, world.attached, world.dead) == ([], [], [])
-    assert _outcomes(capsys) == [("Skipped", "AttachingIsOffError")]
+    assert _outcomes(capsys) == [("Skipped", "AttachmentPausedError")]
 
 
 @pytest.mark.parametrize("error", [_THROTTLED, DeadlineExceededError(), NewPasswordRequiredError()], ids=repr)
@@ -240,7 +240,7 @@ def test_a_refused_user_who_is_still_there_is_somebodys_to_mend(worker: Any, wor
 
 
 def test_a_user_with_a_second_factor_is_left_to_self_attach(worker: Any, world: World) -> None:
-    world.proven, world.finding = False, SecondFactorError()
+    world.proven, world.finding = False, MfaUserError()
     assert _run(worker, _record()) == []
     assert (world.attached, world.dead) == ([], [])
 

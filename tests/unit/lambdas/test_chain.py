@@ -32,7 +32,7 @@ def _token(sub: str) -> str:
 def _signs_in(chain: Any, sub: str) -> Stubber:
     """Let the internal sign-in of ada give a token of this user; return the stub of GetId."""
     values = {"userPoolProvider": "provider", "internalClientId": "internal-client", "identityPoolId": "eu-west-1:pool"}
-    names = [ENVIRONMENT["CONFIGURATION_PARAMETER"], ENVIRONMENT["SWITCH_PARAMETER"]]
+    names = [ENVIRONMENT["CONFIGURATION_PARAMETER"], ENVIRONMENT["PAUSE_PARAMETER"]]
     parameters = [{"Name": name, "Value": json.dumps(values)} for name in names]
     answers: list[tuple[Any, str, dict[str, Any]]] = [
         (chain._ssm, "get_parameters", {"Parameters": parameters}),

@@ -11,9 +11,9 @@ from tests.unit.lambdas.conftest import ENVIRONMENT, Load
 _MACHINE = ENVIRONMENT["DETACH_ALL_STATE_MACHINE_ARN"]
 _OWN, _ANOTHER = "myIoTPolicy", "another"
 _REQUEST = "11111111-2222-3333-4444-555555555555"
-_EXECUTION = f"arn:aws:states:eu-west-1:123456789012:execution:AmplifyPubSub-leave:{_REQUEST}"
+_EXECUTION = f"arn:aws:states:eu-west-1:123456789012:execution:AmplifyPubSub-detach-all:{_REQUEST}"
 _MINUTE = 30_000_000
-_RUNNING_ALREADY = "arn:aws:states:eu-west-1:123456789012:execution:AmplifyPubSub-leave:0"
+_RUNNING_ALREADY = "arn:aws:states:eu-west-1:123456789012:execution:AmplifyPubSub-detach-all:0"
 _TIMES: dict[str, Any] = {"startDate": 0, "stateMachineArn": _MACHINE}
 
 
@@ -124,30 +124,30 @@ def test_an_execution_that_was_only_just_started_is_waited_for(lifecycle: Lifecy
 
 def test_the_policy_of_another_name_is_succeeded_by_the_stacks_own(lifecycle: Lifecycle) -> None:
     lifecycle.runs()
-    lifecycle.starts({"policy": _ANOTHER, "succeeded": True})
+    lifecycle.starts({"policy": _ANOTHER, "replace": True})
     lifecycle.counts(2)
     assert lifecycle.on_event("Delete", f"{_ANOTHER}/abc", _ANOTHER)["ExecutionArn"] == _EXECUTION
 
 
 def test_a_deletion_that_is_tried_again_starts_nothing_twice(lifecycle: Lifecycle) -> None:
     lifecycle.runs(_RUNNING_ALREADY)
-    lifecycle.describes(_RUNNING_ALREADY, "RUNNING", {"policy": _ANOTHER, "succeeded": True})
+    lifecycle.describes(_RUNNING_ALREADY, "RUNNING", {"policy": _ANOTHER, "replace": True})
     lifecycle.counts(0)
     assert lifecycle.on_event("Delete", f"{_ANOTHER}/abc", _ANOTHER)["ExecutionArn"] == _RUNNING_ALREADY
 
 
 def test_an_execution_that_is_listed_as_running_although_it_has_ended_is_not_followed(lifecycle: Lifecycle) -> None:
     lifecycle.runs(_RUNNING_ALREADY, _RUNNING_ALREADY)
-    lifecycle.describes(_RUNNING_ALREADY, "ABORTED", {"policy": _ANOTHER, "succeeded": True})
+    lifecycle.describes(_RUNNING_ALREADY, "ABORTED", {"policy": _ANOTHER, "replace": True})
     lifecycle.states.add_client_error("describe_execution", "ExecutionDoesNotExist")
-    lifecycle.starts({"policy": _ANOTHER, "succeeded": True})
+    lifecycle.starts({"policy": _ANOTHER, "replace": True})
     lifecycle.counts(0)
     assert lifecycle.on_event("Delete", f"{_ANOTHER}/abc", _ANOTHER)["ExecutionArn"] == _EXECUTION
 
 
 def test_a_rename_of_more_than_fit_is_not_waited_for(lifecycle: Lifecycle) -> None:
     lifecycle.runs()
-    lifecycle.starts({"policy": _ANOTHER, "succeeded": True})
+    lifecycle.starts({"policy": _ANOTHER, "replace": True})
     lifecycle.counts(3)
     answer = lifecycle.on_event("Delete", f"{_ANOTHER}/abc", _ANOTHER)
     assert answer["ExecutionArn"] is None
@@ -245,7 +245,7 @@ def test_an_execution_that_failed_is_told_with_its_cause(lifecycle: Lifecycle) -
 
 
 @pytest.mark.parametrize(
-    ("policy_name", "given"), [(_OWN, {"policy": _OWN}), (_ANOTHER, {"policy": _ANOTHER, "succeeded": True})]
+    ("policy_name", "given"), [(_OWN, {"policy": _OWN}), (_ANOTHER, {"policy": _ANOTHER, "replace": True})]
 )
 def test_what_was_attached_behind_its_back_leaves_too(
     lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch, policy_name: str, given: dict[str, Any]

@@ -21,7 +21,11 @@ _ALL = (_GUEST, _USER, _OF_BOTH, _OTHER)
 
 @pytest.fixture
 def sweep(load: Load, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Any:
-    for name, value in {"EPOCH": "epoch", "FULL_EVERY_DAYS": "30", "LOGIN_PROVIDERS": request.param}.items():
+    for name, value in {
+        "POLICY_GENERATION": "epoch",
+        "FULL_EVERY_DAYS": "30",
+        "LOGIN_PROVIDERS": request.param,
+    }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("RETRY_QUEUE_URL")
     return load("sweep")
@@ -43,7 +47,7 @@ def test_users_of_other_providers_are_left_out_and_counted(sweep: Any, due: list
     for each in outcomes:
         each.set_result("attached")
     sweep._take_note(Page(_ALL, None), outcomes, going)
-    assert (going.guests, going.others, going.unchanged, going.attached) == (1, others, 0, len(due))
+    assert (going.guests, going.other_providers, going.unchanged, going.attached) == (1, others, 0, len(due))
 
 
 @pytest.mark.parametrize("sweep", [_USER_POOL], indirect=True)

@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from attachment.deadline import WorkWithDeadline
-from attachment.errors import AttachingIsOffError, CannotSignInError, InternalSignInLoopError, SecondFactorError
+from attachment.errors import AttachmentPausedError, CannotSignInError, InternalSignInLoopError, MfaUserError
 from attachment.owed import Owed
 from tests.unit.lambdas.conftest import ENVIRONMENT, Load
 
@@ -361,7 +361,7 @@ def test_a_line_is_written_at_once(make_trigger: MakeTrigger, monkeypatch: pytes
     assert line.endswith("}\n")
 
 
-@pytest.mark.parametrize("error", [InternalSignInLoopError, AttachingIsOffError, CannotSignInError, SecondFactorError])
+@pytest.mark.parametrize("error", [InternalSignInLoopError, AttachmentPausedError, CannotSignInError, MfaUserError])
 def test_who_is_not_to_be_attached_by_the_trigger_is_owed_nothing(
     make_trigger: MakeTrigger, capsys: pytest.CaptureFixture[str], error: type[Exception]
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError, ReadTimeoutError
 
-from attachment.errors import AttachingIsOffError
+from attachment.errors import AttachmentPausedError
 from tests.unit.lambdas.conftest import ENVIRONMENT, Load, refusal
 
 _POOL = ENVIRONMENT["IDENTITY_POOL_ID"]
@@ -74,7 +74,7 @@ class Route:
     def check(self, _ssm: object) -> None:
         """Stand for the switch."""
         if self.turned_off:
-            raise AttachingIsOffError
+            raise AttachmentPausedError
 
     def attached(self, names: Collection[str], **failures: Exception) -> None:
         """Let these policies be attached, and these operations fail."""
@@ -229,9 +229,9 @@ def test_with_attaching_turned_off_it_says_so_and_attaches_nothing(
     route.turned_off = True
     status, body, _ = route.call(_event())
     assert (status, body["status"], route.iot.attached) == (503, "failed", [])
-    assert "attaching is turned off in this deployment" in body["text"]
+    assert "attachment is paused in this deployment" in body["text"]
     line = _line(capsys)
-    assert (line["outcome"], line["reason"]) == ("Skipped", "AttachingIsOffError")
+    assert (line["outcome"], line["reason"]) == ("Skipped", "AttachmentPausedError")
 
 
 _LATER = [

@@ -56,9 +56,9 @@ def test_a_step_leaves_time_for_what_it_has_begun(now: float) -> None:
 def test_before_the_history_is_full_another_execution_goes_on() -> None:
     state: dict[str, Any] = {"full": True}
     steps = 0
-    while (state := _begin(state).again({"seen": steps}))["next"] == "again":
+    while (state := _begin(state).again({"seen": steps}))["next"] == "continue":
         steps += 1
-    assert state["next"] == "afresh"
+    assert state["next"] == "continue_as_new"
     # A step makes seven events, and tries again now and then: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
     assert steps * 7 < 25_000 / 2
     afresh = _begin(state)
@@ -70,7 +70,7 @@ def test_what_waits_again_and_again_goes_on_in_another_execution_too() -> None:
     steps = 0
     while (state := _begin(state).wait(30, {}))["next"] == "wait":
         steps += 1
-    assert state["next"] == "afresh"
+    assert state["next"] == "continue_as_new"
     assert steps * 9 < 25_000 / 1.5
 
 

@@ -32,7 +32,7 @@ def test_a_listed_execution_that_cannot_be_found_is_passed_over(load: Load) -> N
         "startDate": 1,
         "status": "SUCCEEDED",
         "input": "{}",
-        "output": json.dumps({"progress": progress}),
+        "output": json.dumps({"checkpoint": progress}),
     }
     with Stubber(client) as states:
         states.add_response("list_executions", {"executions": listed})
@@ -41,4 +41,4 @@ def test_a_listed_execution_that_cannot_be_found_is_passed_over(load: Load) -> N
         states.add_response("describe_execution", oldest)
         before = sweeps.SweepsBefore(client, _MACHINE, _EXECUTION + "own")
         planned = before.plan(now=2000.0, of="pool", full=False, dry_run=False, full_every_days=7)
-    assert planned.since == 1000.0 - 3600
+    assert planned.changed_since == 1000.0 - 3600

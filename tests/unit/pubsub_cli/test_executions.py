@@ -35,7 +35,7 @@ class Machine:
             self.stub.add_client_error("describe_execution", "ExecutionDoesNotExist")
 
     def succeeds(self) -> None:
-        output = json.dumps({"progress": {"seen": 3}})
+        output = json.dumps({"checkpoint": {"listed": 3}})
         self.stub.add_response("describe_execution", {**_TIMES, "status": "SUCCEEDED", "output": output})
 
 
@@ -44,7 +44,7 @@ def test_an_execution_that_was_only_just_started_is_waited_for() -> None:
     states.is_not_found(5)
     states.succeeds()
     (execution,) = states.machine.follow(_EXECUTION)
-    assert (execution.status, execution.progress) == ("SUCCEEDED", {"seen": 3})
+    assert (execution.status, execution.progress) == ("SUCCEEDED", {"listed": 3})
 
 
 def test_an_execution_that_stays_away_is_reported_after_half_a_minute() -> None:

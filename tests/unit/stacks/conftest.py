@@ -56,7 +56,7 @@ def synthesized(settings: str, region: str | None) -> dict[str, Any]:
 
     from stacks.amplify_pubsub_stack import AmplifyPubSubStack
 
-    # What CDK's validation finds, `cdk synth` and stacks.nag say; it takes seconds to load.
+    # What CDK's validation finds, `cdk synth` and tools.check_templates say; it takes seconds to load.
     app = App(builtin_cloud_formation_validation=False)
     stack = AmplifyPubSubStack(app, Settings.model_validate_json(settings), env=Environment(region=region))
     return dict(CdkTemplate.from_stack(stack).to_json())

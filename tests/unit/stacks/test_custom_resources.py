@@ -55,7 +55,7 @@ def test_each_repeats_the_denied_calls_of_every_client_that_it_has(
     monkeypatch.setattr(time, "sleep", slept.append)
     load("iam_propagation")
     # The state machine that detaches the policy is no custom resource, but runs as soon as one has asked for it.
-    for handler in (*handlers, "leave.handler"):
+    for handler in (*handlers, "detach_all.handler"):
         name, _, function = handler.partition(".")
         module: Any = load(name)
         clients = [each for each in vars(module).values() if isinstance(each, BaseClient)]

@@ -119,7 +119,7 @@ class TestAlone:
     def test_there_is_nothing_of_the_internal_sign_in(self, alone: Template) -> None:
         for kind in ("AWS::KMS::Key", "AWS::SQS::Queue", "AWS::Lambda::EventSourceMapping"):
             assert alone.resources(kind) == {}, kind
-        assert alone.only("AWS::SSM::Parameter")["Name"].endswith("/attaching")
+        assert alone.only("AWS::SSM::Parameter")["Name"].endswith("/attachment-paused")
         assert "SignInAttachment" not in json.dumps(alone.json)
         assert alone.invoked_by("cognito-idp") == {}
         assert "LambdaConfig" not in alone.only("AWS::Cognito::UserPool")

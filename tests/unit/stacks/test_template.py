@@ -90,7 +90,7 @@ def test_the_destroy_guard_rests_on_everything_else(template: Template) -> None:
 
 def test_an_environment_has_a_stack_and_parameters_of_its_own(prod: Template) -> None:
     names = {each["Name"] for each in prod.resources("AWS::SSM::Parameter").values()}
-    assert names == {"/AmplifyPubSub-prod/attaching", "/AmplifyPubSub-prod/sign-in-attachment"}
+    assert names == {"/AmplifyPubSub-prod/attachment-paused", "/AmplifyPubSub-prod/sign-in-attachment"}
 
 
 def test_the_topics_of_the_settings_are_the_ones_the_policy_opens(everything: Template) -> None:

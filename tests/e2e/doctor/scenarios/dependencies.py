@@ -44,8 +44,8 @@ def _delete_configuration(user: SimulatedUser) -> None:
 
 
 def _pause(user: SimulatedUser) -> None:
-    ssm, name = user.client("ssm"), f"/{user.deployment.app.stack_name}/attaching"
-    ssm.put_parameter(Name=name, Value="off", Overwrite=True)
+    ssm, name = user.client("ssm"), f"/{user.deployment.app.stack_name}/attachment-paused"
+    ssm.put_parameter(Name=name, Value="true", Overwrite=True)
 
 
 def _first_sign_in_after_restart(user: SimulatedUser) -> Stage:
@@ -139,9 +139,9 @@ SCENARIOS = [
     ),
     _scenario(
         "attachment is paused",
-        "`ssm:PutParameter` with `off`, as `pubsub detach --all` does",
+        "`ssm:PutParameter` with `true`, as `pubsub detach --all` does",
         "PS126",
-        r"Attachment is paused \(/\w+/attaching is off\)",
+        r"Attachment is paused \(/\w+/attachment-paused is true\)",
         ("pubsub sweep",),
         break_it=_pause,
         symptom=Stage.CONNECT,

@@ -15,7 +15,7 @@ from pubsub_client.outputs import Output
 from tests.unit.pubsub_cli.checks.answers import OUTPUTS, Answers, error, find, functions, template
 
 SIGN_IN = {"Trigger": "post_authentication.handler", "Challenge": "auth_challenge.handler"}
-OTHERS = {"Worker": "attachment_retry.handler", "Sweep": "sweep.handler", "DetachAll": "leave.handler"}
+OTHERS = {"Worker": "attachment_retry.handler", "Sweep": "sweep.handler", "DetachAll": "detach_all.handler"}
 OTHER_OUTPUTS = {
     **OUTPUTS,
     Output.RETRY_QUEUE_URL: "https://sqs.eu-west-1.amazonaws.com/123456789012/queue",
@@ -38,7 +38,7 @@ async def look(
         "Variables": {
             "MAC_KEY_ID": {"Ref": "Key"},
             "MFA": "off",
-            "EPOCH": {"Fn::GetAtt": ["Policy", "Epoch"]},
+            "POLICY_GENERATION": {"Fn::GetAtt": ["Policy", "Epoch"]},
             "REGION": {"Ref": "AWS::Region"},
         }
     }

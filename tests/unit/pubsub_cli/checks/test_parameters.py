@@ -21,7 +21,7 @@ from tests.unit.pubsub_cli.checks.answers import (
     template,
 )
 
-PAUSE, CONFIGURATION = "/stack/attaching", "/stack/sign-in-attachment"
+PAUSE, CONFIGURATION = "/stack/attachment-paused", "/stack/sign-in-attachment"
 PROVIDER = f"cognito-idp.{REGION}.amazonaws.com/{USER_POOL}"
 MADE = {"userPoolProvider": PROVIDER, "internalClientId": "internal", "identityPoolId": IDENTITY_POOL}
 
@@ -57,11 +57,11 @@ def command(finding: Finding, number: int = 0) -> AwsCommand:
 
 
 async def test_as_the_stack_made_them_they_pass() -> None:
-    assert (await look({PAUSE: "on", CONFIGURATION: json.dumps(MADE)})).status is Status.PASSED
+    assert (await look({PAUSE: "false", CONFIGURATION: json.dumps(MADE)})).status is Status.PASSED
 
 
 async def test_a_pause_that_somebody_decided_is_named_and_not_ended_unasked() -> None:
-    finding = await look({PAUSE: "off", CONFIGURATION: json.dumps(MADE)})
+    finding = await look({PAUSE: "true", CONFIGURATION: json.dumps(MADE)})
     assert finding.status is Status.FAILED
     assert "Attachment is paused" in str(finding.cause)
     assert "pubsub sweep --stack stack --resume" in str(finding.fix)
@@ -71,8 +71,8 @@ async def test_a_pause_that_somebody_decided_is_named_and_not_ended_unasked() ->
 @pytest.mark.parametrize(
     ("values", "options"),
     [
-        ({}, {"Name": PAUSE, "Type": "String", "Value": "on"}),
-        ({PAUSE: "maybe"}, {"Name": PAUSE, "Overwrite": True, "Value": "on"}),
+        ({}, {"Name": PAUSE, "Type": "String", "Value": "false"}),
+        ({PAUSE: "maybe"}, {"Name": PAUSE, "Overwrite": True, "Value": "false"}),
     ],
 )
 async def test_a_pause_parameter_that_says_nothing_is_put_back(values: dict[str, str], options: dict[str, Any]) -> None:
@@ -87,7 +87,7 @@ async def test_a_pause_parameter_that_says_nothing_is_put_back(values: dict[str,
     "value", ["no JSON", "[]", "{}", json.dumps({**MADE, "userPoolProvider": f"{PROVIDER}-of-another"})]
 )
 async def test_a_configuration_that_is_wrong_is_rewritten_and_read_anew(value: str) -> None:
-    finding = await look({PAUSE: "on", CONFIGURATION: value})
+    finding = await look({PAUSE: "false", CONFIGURATION: value})
     assert finding.status is Status.FAILED
     assert json.loads(command(finding).parameters["Value"]) == MADE
     assert command(finding).parameters["Overwrite"] is True
@@ -99,7 +99,7 @@ async def test_a_configuration_that_is_wrong_is_rewritten_and_read_anew(value: s
 
 
 async def test_a_configuration_that_is_gone_names_the_internal_client_that_the_functions_know() -> None:
-    finding = await look({PAUSE: "on"}, INTERNAL_CLIENT_ID="made-anew")
+    finding = await look({PAUSE: "false"}, INTERNAL_CLIENT_ID="made-anew")
     assert finding.status is Status.FAILED
     assert json.loads(command(finding).parameters["Value"]) == {**MADE, "internalClientId": "made-anew"}
     assert len(finding.safe_commands) == 1

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from stacks.adopt import Adopt
 from stacks.settings import AttachPerSecond, Settings, Sweep
-from stacks.settings_document import document, settings
+from tools.settings_page import document, settings
 
 _DOCS = Path(__file__).parents[3] / "docs"
 _OBJECTS: dict[str, type[BaseModel]] = {"adopt": Adopt, "attachPerSecond": AttachPerSecond, "sweep": Sweep}
@@ -15,7 +15,7 @@ _OBJECTS: dict[str, type[BaseModel]] = {"adopt": Adopt, "attachPerSecond": Attac
 
 def test_the_page_is_what_the_settings_say() -> None:
     page = (_DOCS / "settings.md").read_text()
-    assert page == document(), "run: python -m stacks.settings_document > docs/settings.md"
+    assert page == document(), "run: python -m tools.settings_page > docs/settings.md"
 
 
 def test_every_key_is_on_it() -> None:

@@ -1,4 +1,4 @@
-"""Writes docs/settings.md from the settings themselves: ``python -m stacks.settings_document > docs/settings.md``."""
+"""Generate docs/settings.md from the settings: ``python -m tools.settings_page > docs/settings.md``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from textwrap import fill
 from typing import Any, NamedTuple
 
-from .settings import Settings
+from stacks.settings import Settings
 
 _HEAD = """# The settings
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _SUCCESSOR = os.environ["POLICY_NAME"]
 _ATTACH_PER_SECOND = float(os.environ["ATTACH_PER_SECOND"])
-_LOOK_PER_SECOND = float(os.environ["LOOK_PER_SECOND"])
+_LOOK_PER_SECOND = float(os.environ["LIST_PER_SECOND"])
 _DETACH_PER_SECOND = float(os.environ["DETACH_PER_SECOND"])
 _PROPAGATION_SECONDS = float(os.environ["PROPAGATION_SECONDS"])
 _STACK = os.environ["STACK_NAME"]
@@ -44,7 +44,7 @@ _PAGE_SECONDS = 5
 _ssm = boto3.client("ssm", config=limits(attempts=5))
 _identity_pools = boto3.client("cognito-identity", config=limits(attempts=5))
 _iot = iot_client(attempts=1, threads=THREADS)
-_switch = AttachingSwitch(os.environ["SWITCH_PARAMETER"])
+_switch = AttachingSwitch(os.environ["PAUSE_PARAMETER"])
 _attach_pace = Pace.at(_ATTACH_PER_SECOND)
 _look_pace = Pace.at(_LOOK_PER_SECOND)
 
@@ -53,9 +53,9 @@ _look_pace = Pace.at(_LOOK_PER_SECOND)
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Make a step, and return how far the policy has left.
 
-    The state machine is started with ``{"policy": the policy that leaves, "succeeded": the stack's policy takes its
-    place, "identityPool": it leaves only the identities of this pool, "all": let nothing attach meanwhile and from then
-    on, "perSecond": how many to detach a second}``; all but the first may be left out.
+    The state machine is started with ``{"policy": the policy that leaves, "replace": the stack's policy takes its
+    place, "identityPool": it leaves only the identities of this pool, "pause": let nothing attach meanwhile and from
+    then on, "perSecond": how many to detach a second}``; all but the first may be left out.
 
     Raises:
         botocore.exceptions.BotoCoreError: no answer from AWS.
@@ -72,17 +72,23 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
             raise
         state = step.failed(cause(error), leaving.as_progress())
     counts = {"found": leaving.found, "attached": leaving.attached, "detached": leaving.detached}
-    line = {"Stack": _STACK, "Source": "leave", "requestId": context.aws_request_id, **counts, "next": state["next"]}
+    line = {
+        "Stack": _STACK,
+        "Source": "detach-all",
+        "requestId": context.aws_request_id,
+        **counts,
+        "next": state["next"],
+    }
     print(json.dumps(line | {"reason": state.get("cause")}), flush=True)
     return state
 
 
 def _begin(given: Mapping[str, Any]) -> Leaving:
     turned_off_at = None
-    if given.get("all"):
+    if given.get("pause"):
         _switch.turn_off(_ssm)
         turned_off_at = time.time()
-    return Leaving(attaching=bool(given.get("succeeded")), turned_off_at=turned_off_at)
+    return Leaving(attaching=bool(given.get("replace")), turned_off_at=turned_off_at)
 
 
 def _go_on(step: Step, leaving: Leaving, work: _Work) -> dict[str, Any]:
@@ -110,7 +116,7 @@ class _Work:
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         self._policy_name: str = given["policy"]
-        self._is_succeeded = bool(given.get("succeeded"))
+        self._is_succeeded = bool(given.get("replace"))
         if self._is_succeeded and self._policy_name == _SUCCESSOR:
             raise CannotLeaveError(f"{_SUCCESSOR} is the stack's policy and cannot take its own place")
         per_second = float(given.get("perSecond", _DETACH_PER_SECOND))

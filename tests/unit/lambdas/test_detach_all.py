@@ -69,7 +69,7 @@ class Machine:
 
 @pytest.fixture
 def machine(load: Load) -> Machine:
-    return Machine(load("leave"))
+    return Machine(load("detach_all"))
 
 
 def _targets(count: int, *policies: str) -> dict[str, set[str]]:
@@ -79,14 +79,14 @@ def _targets(count: int, *policies: str) -> dict[str, set[str]]:
 def test_it_detaches_everybody_page_by_page(machine: Machine) -> None:
     machine.iot.policies = _targets(120, _OWN)
     state = machine.run(policy=_OWN, perSecond=1000)
-    assert (state["next"], state["progress"]["detached"]) == ("done", 120)
+    assert (state["next"], state["checkpoint"]["detached"]) == ("done", 120)
     assert set(map(len, machine.iot.policies.values())) == {0}
     assert (machine.turned_off, machine.waited) == (0, [])
 
 
 def test_everybody_has_the_successor_for_ten_minutes_before_the_old_one_goes(machine: Machine) -> None:
     machine.iot.policies = _targets(7, _OLD)
-    state = machine.run(policy=_OLD, succeeded=True)
+    state = machine.run(policy=_OLD, replace=True)
     assert state["next"] == "done"
     assert list(machine.iot.policies.values()) == [{_OWN}] * 7
     assert machine.waited == [600]
@@ -94,14 +94,14 @@ def test_everybody_has_the_successor_for_ten_minutes_before_the_old_one_goes(mac
 
 def test_to_detach_all_it_turns_attaching_off_first_and_looks_again(machine: Machine) -> None:
     machine.iot.policies = _targets(3, _OWN)
-    assert machine.run(policy=_OWN, all=True)["next"] == "done"
+    assert machine.run(policy=_OWN, pause=True)["next"] == "done"
     assert (machine.turned_off, machine.waited) == (1, [45])
 
 
 def test_what_aws_refuses_of_one_is_told_and_holds_up_nobody_else(machine: Machine) -> None:
     machine.iot.policies = _targets(5, _OLD)
     machine.iot.refused = {"eu-west-1:002": refusal("LimitExceededException", 410)}
-    state = machine.run(policy=_OLD, succeeded=True)
+    state = machine.run(policy=_OLD, replace=True)
     assert (state["next"], state["cause"]) == ("failed", "1 x LimitExceededException")
     assert machine.iot.policies.pop("eu-west-1:002") == {_OLD}
     assert list(machine.iot.policies.values()) == [{_OWN}] * 4
@@ -116,7 +116,7 @@ def test_what_aws_refuses_of_everybody_ends_it(machine: Machine) -> None:
 
 def test_a_policy_cannot_take_its_own_place(machine: Machine) -> None:
     machine.iot.policies = _targets(1, _OWN)
-    assert machine.run(policy=_OWN, succeeded=True)["next"] == "failed"
+    assert machine.run(policy=_OWN, replace=True)["next"] == "failed"
     assert machine.iot.policies == _targets(1, _OWN)
 
 
@@ -130,7 +130,7 @@ def test_neither_state_nor_log_tells_whose_identities_they_are(
 
 
 def test_identities_of_a_pool_that_have_never_signed_in_are_skipped(load: Load) -> None:
-    module = load("leave")
+    module = load("detach_all")
     listed = {
         "IdentityPoolId": "eu-west-1:pool",
         "Identities": [

@@ -1,26 +1,27 @@
-"""cdk-nag and cfn-lint over the stack: ``python -m stacks.nag``.
+"""Check the templates of the stack with cdk-nag and cfn-lint: ``python -m tools.check_templates``.
 
-Each finding of cdk-nag is fixed, or acknowledged on its resource. Each finding of cfn-lint is fixed, or its check is
-ignored in ``.cfnlintrc`` with a reason.
+Fix each finding of cdk-nag, or suppress it on its resource. Fix each finding of cfn-lint, or ignore its check in
+``.cfnlintrc``. Both need a reason.
 """
 
 from __future__ import annotations
 
 import importlib
 import json
+import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from aws_cdk import App, Stack, Validations
 from cdk_nag import AwsSolutionsChecks
 
-from .amplify_pubsub_stack import AmplifyPubSubStack
-from .settings import CONTEXT_KEY, Settings, read_settings
-from .template_lint import lint
+from stacks.amplify_pubsub_stack import AmplifyPubSubStack
+from stacks.settings import CONTEXT_KEY, Settings, read_settings
 
-# Together they make every resource that the settings can ask for.
+# Together they create every resource that the settings can ask for.
 _VARIANTS: tuple[dict[str, Any], ...] = (
     {},
     {
@@ -45,7 +46,7 @@ _VARIANTS: tuple[dict[str, Any], ...] = (
 )
 
 
-# These make no other resources, but put together the access modes and the ways to attach that those above do not.
+# These create no other resources. They combine access modes and attachments that the variants above do not combine.
 _LINTED_ONLY: tuple[dict[str, Any], ...] = (
     {"accessMode": "unguarded", "attachment": "self-attach"},
     {"accessMode": "least-privilege", "attachment": "self-attach"},
@@ -96,7 +97,7 @@ def _production(directory: Path) -> Path:
 
 
 def _example(directory: Path) -> Path:
-    """Return the template of the example of the constructs, whose own resources cdk-nag is not asked about."""
+    """Return the example app's template. cdk-nag does not check it: it would report the app's own resources."""
     sys.path.insert(0, str(_EXAMPLE))
     try:
         orders_stack = importlib.import_module("orders_stack")
@@ -106,6 +107,17 @@ def _example(directory: Path) -> Path:
     stack: Stack = orders_stack.OrdersStack(app, "Orders")
     app.synth()
     return directory / stack.template_file
+
+
+def lint(templates: Sequence[Path]) -> int:
+    """Check templates against CloudFormation's resource specification; cfn-lint prints its findings. Needs no network.
+
+    Returns:
+        0 if there is no finding, neither an error nor a warning.
+    """
+    cfn_lint = Path(sys.executable).with_name("cfn-lint")
+    command = [str(cfn_lint), "--format", "parseable", "--", *map(str, templates)]
+    return subprocess.run(command, cwd=_REPOSITORY, check=False).returncode
 
 
 if __name__ == "__main__":

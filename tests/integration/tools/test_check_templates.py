@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stacks.template_lint import lint
+from tools.check_templates import lint
 
 _QUEUE = {"Type": "AWS::SQS::Queue", "DeletionPolicy": "Delete", "UpdateReplacePolicy": "Delete"}
 
