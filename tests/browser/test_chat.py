@@ -13,7 +13,7 @@ from tests.browser.conftest import served_with
 from tests.e2e.conftest import Deployment
 
 
-def test_two_users_exchange_messages(app: App, deployment: Deployment) -> None:
+def test_chat_exchanges_messages_between_two_users(app: App, deployment: Deployment) -> None:
     ada, grace = deployment.make_user(), deployment.make_user()
     first, second = app.connected(ada), app.connected(grace)
     first.send("hello from the first")
@@ -45,7 +45,7 @@ class Attachment:
         )
 
 
-def test_refused_user_is_repaired_and_told_so(app: App, deployment: Deployment) -> None:
+def test_page_repairs_a_detached_user_and_says_so(app: App, deployment: Deployment) -> None:
     ada, grace = deployment.make_user(), deployment.make_user()
     first, second = app.connected(ada), app.connected(grace)
     Attachment.of(deployment, grace).detach()
@@ -59,7 +59,7 @@ def test_refused_user_is_repaired_and_told_so(app: App, deployment: Deployment) 
     first.expect_message(grace, "here again")
 
 
-def test_user_who_cannot_be_repaired_is_told_why_and_goes_on_once_it_works(app: App, deployment: Deployment) -> None:
+def test_page_says_why_self_attach_fails_and_recovers(app: App, deployment: Deployment) -> None:
     app.expected += ["status of 500", "Failed to load resource"]  # Chromium's own lines about the route's answers
     user = deployment.make_user()
     window = app.connected(user)
@@ -84,7 +84,7 @@ def test_user_who_cannot_be_repaired_is_told_why_and_goes_on_once_it_works(app: 
     window.expect_status("Connected", "PS203: no IoT policy was attached, repaired")
 
 
-def test_attachment_that_does_not_act_yet_is_shown_and_asked_for_once(app: App, deployment: Deployment) -> None:
+def test_page_shows_an_attachment_without_effect_yet(app: App, deployment: Deployment) -> None:
     user = deployment.make_user()
     window = app.connected(user)
     Attachment.of(deployment, user).detach()
@@ -101,7 +101,7 @@ def test_attachment_that_does_not_act_yet_is_shown_and_asked_for_once(app: App, 
     assert (called["iot:ListAttachedPolicies"], called["iot:AttachPolicy"]) == (1, 1)
 
 
-def test_refused_user_without_self_attach_goes_on_once_the_policy_is_attached(
+def test_page_without_self_attach_recovers_once_the_user_is_attached(
     app: App, deployment: Deployment, web: Path, tmp_path: Path
 ) -> None:
     route = deployment.outputs[Output.SELF_ATTACH_URL]
@@ -119,7 +119,7 @@ def test_refused_user_without_self_attach_goes_on_once_the_policy_is_attached(
         app.leave()  # while it is served
 
 
-def test_users_sign_in_and_out_in_one_window(app: App, deployment: Deployment) -> None:
+def test_page_signs_users_in_and_out(app: App, deployment: Deployment) -> None:
     app.expected.append("status of 400")  # Chromium's own line about Cognito's answer to the wrong password
     ada, grace = deployment.make_user(), deployment.make_user()
     window = app.window()
@@ -138,7 +138,7 @@ def test_users_sign_in_and_out_in_one_window(app: App, deployment: Deployment) -
     window.expect_message(grace, "a new face")
 
 
-def test_another_tab_changes_the_user_with_the_window(app: App, deployment: Deployment) -> None:
+def test_page_follows_the_user_of_another_tab(app: App, deployment: Deployment) -> None:
     ada, grace = deployment.make_user(), deployment.make_user()
     window = app.connected(ada)
     with app.tab_beside(window) as other:

@@ -26,7 +26,7 @@ def address(strict: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield url
 
 
-def test_users_share_the_chat_and_have_notes_of_their_own(app: App, strict: Deployment) -> None:
+def test_page_has_a_shared_chat_and_own_notes_in_least_privilege_mode(app: App, strict: Deployment) -> None:
     ada, grace = strict.make_user(), strict.make_user()
     identity_id = strict.identity_id(strict.sign_in(ada))
     first, second, other = app.connected(ada), app.connected(ada), app.connected(grace)

@@ -27,28 +27,28 @@ _DEPLOYED = Elsewhere(
     "tests/e2e/test_deployment.py::test_production_is_deployed_proven_protected_and_destroyed", _ACCOUNT
 )
 _BESIDE = Elsewhere(
-    "tests/e2e/test_environments.py::test_environment_of_a_pull_request_comes_and_goes_beside_production", _ACCOUNT
+    "tests/e2e/test_environments.py::test_pull_request_environment_leaves_production_unchanged", _ACCOUNT
 )
 _CLEAN = "it is run in an environment that has the wheel and nothing of the repository"
 _RELEASED = Elsewhere(
-    "tests/e2e/test_released_package.py::test_examples_own_stack_passes_its_tests_the_smoke_test_and_the_doctor", _CLEAN
+    "tests/e2e/test_released_package.py::test_cdk_app_example_passes_its_tests_smoke_and_doctor", _CLEAN
 )
 _WATCHED = Elsewhere(
-    "tests/e2e/test_adoption.py::test_settings_of_an_adopted_project_change_and_destroying_leaves_it_as_it_was",
+    "tests/e2e/test_adoption.py::test_adopted_project_is_updated_and_destroy_restores_it",
     "only a deployment on adopted pools has that function",
 )
 
 TABLE: dict[str, How] = {
     # Deployments
     "make smoke": Elsewhere(
-        "tests/e2e/test_loopback.py::test_a_poisoned_environment_is_left_alone",
+        "tests/e2e/test_loopback.py::test_smoke_ignores_the_aws_configuration",
         "it makes a cloud of its own",
     ),
     "make test": NotRun("it is what runs this test"),
     "make local": Elsewhere("tests/docs/test_commands.py::checkout", _CLOUD),
     "make local-down": Elsewhere("tests/docs/test_commands.py::checkout", _CLOUD),
     "make demo": Elsewhere(
-        "tests/browser/test_demo.py::test_two_users_are_ready_and_only_the_web_server_ends", "it needs a browser"
+        "tests/browser/test_demo.py::test_demo_serves_two_users_and_ends_only_its_web_server", "it needs a browser"
     ),
     "make deploy PROFILE=acme REGION=eu-west-1": _DEPLOYED,
     "make destroy PROFILE=acme REGION=eu-west-1": _DEPLOYED,
@@ -60,11 +60,11 @@ TABLE: dict[str, How] = {
     # examples/cdk-app and docs/constructs.md
     "python -m build --wheel": _RELEASED,
     "python -m pip install --find-links DIST --requirement requirements.txt": Elsewhere(
-        "tests/e2e/test_released_package.py::test_everything_comes_from_the_wheel",
+        "tests/e2e/test_released_package.py::test_installed_packages_come_from_the_wheel",
         "the wheel is installed there by uv, with the versions of requirements-dev.txt",
     ),
     "python -m pytest": Elsewhere(
-        "tests/e2e/test_released_package.py::test_examples_own_stack_passes_its_tests_the_smoke_test_and_the_doctor",
+        "tests/e2e/test_released_package.py::test_cdk_app_example_passes_its_tests_smoke_and_doctor",
         _CLEAN,
     ),
     "npx cdk deploy": Elsewhere(_RELEASED.test, f"{_CLEAN}; the stack is deployed there without the CDK CLI"),
@@ -75,18 +75,19 @@ TABLE: dict[str, How] = {
         "what all the other commands are run on would go",
     ),
     "pubsub smoke --profile acme --region eu-west-1 --timeout 600": Elsewhere(
-        "tests/e2e/test_smoke.py::test_json_document_is_that_of_the_contract", _ACCOUNT
+        "tests/e2e/test_smoke.py::test_smoke_json_document_matches_the_contract", _ACCOUNT
     ),
     "pubsub doctor --profile acme --region eu-west-1": Elsewhere(
-        "tests/e2e/doctor/test_doctor.py::test_nothing_is_found_and_nothing_is_changed", _ACCOUNT
+        "tests/e2e/doctor/test_doctor.py::test_doctor_finds_nothing_in_a_healthy_deployment_and_changes_nothing",
+        _ACCOUNT,
     ),
     # Front ends
     "pubsub outputs --format amplify-outputs --profile PROFILE --region REGION --file amplify_outputs.json": Elsewhere(
-        "tests/e2e/test_outputs.py::test_amplify_outputs_lead_to_this_deployment", _ACCOUNT
+        "tests/e2e/test_outputs.py::test_amplify_outputs_contain_the_endpoints_for_the_app", _ACCOUNT
     ),
     "npm ci": NotRun("it needs the network; `make test` has run it before"),
     "npm run dev": Elsewhere(
-        "tests/browser/test_demo.py::test_two_users_are_ready_and_only_the_web_server_ends", "it needs a browser"
+        "tests/browser/test_demo.py::test_demo_serves_two_users_and_ends_only_its_web_server", "it needs a browser"
     ),
     # Adopting
     "pubsub adopt --identity-pool-id eu-west-1:0f...": Run(put={"eu-west-1:0f...": "identity pool of the project"}),
@@ -103,30 +104,30 @@ TABLE: dict[str, How] = {
         first="aws cognito-idp admin-delete-user --user-pool-id $USER_POOL_ID --username ada"
     ),
     "pubsub detach --all": Elsewhere(
-        "tests/e2e/test_detach_all.py::test_stack_with_too_many_attached_is_destroyed_after_a_bulk_detachment", _ASKS
+        "tests/e2e/test_detach_all.py::test_stack_with_too_many_attachments_is_destroyed_after_bulk_detachment", _ASKS
     ),
     "pubsub detach --all --per-second 100": Elsewhere(
-        "tests/e2e/test_detach_all.py::test_stack_with_too_many_attached_is_destroyed_after_a_bulk_detachment", _ASKS
+        "tests/e2e/test_detach_all.py::test_stack_with_too_many_attachments_is_destroyed_after_bulk_detachment", _ASKS
     ),
     "pubsub attach --identity-id eu-west-1:...": Run(put={"eu-west-1:...": "identity id of ada"}),
     "python examples/python-pubsub/main.py ada": Elsewhere(
-        "tests/e2e/test_python_example.py::test_a_message_sent_in_one_module_is_shown_in_another",
+        "tests/e2e/test_python_example.py::test_python_example_shows_a_message_sent_by_another_module",
         "it asks for the password at a terminal",
     ),
     # Checks
     "pubsub smoke --user ada --password-stdin": Elsewhere(
-        "tests/e2e/test_smoke.py::test_an_existing_user_is_used_and_kept", _SLOW
+        "tests/e2e/test_smoke.py::test_smoke_uses_and_keeps_an_existing_user", _SLOW
     ),
-    "pubsub smoke --json --junit results.xml": Elsewhere(
-        "tests/e2e/test_smoke.py::test_the_results_are_written_as_junit_xml", _SLOW
+    "pubsub smoke --json --junit results.xml": Elsewhere("tests/e2e/test_smoke.py::test_smoke_writes_junit_xml", _SLOW),
+    "pubsub smoke --skip PS412": Elsewhere(
+        "tests/e2e/test_smoke.py::test_smoke_skips_checks_and_redacts_identity_ids", _SLOW
     ),
-    "pubsub smoke --skip PS412": Elsewhere("tests/e2e/test_smoke.py::test_a_check_can_be_left_out", _SLOW),
     "pubsub doctor --user ada --password-stdin": Run(typed=PASSWORD),
     "pubsub doctor --id-token token.jwt --topic 'room/#' --client-id tablet-7 --package-json package.json": Run(
         put={"package.json": "examples/amplify-web/package.json"}
     ),
     "pubsub doctor --user ada --fix": Elsewhere(
-        "tests/e2e/doctor/test_doctor.py::test_what_is_safe_is_mended_and_looked_at_again", _ASKS
+        "tests/e2e/doctor/test_doctor.py::test_fix_runs_a_safe_command_and_checks_again", _ASKS
     ),
     "pubsub doctor --user-pool-id eu-west-1_AbC --identity-pool-id eu-west-1:0f... --policy-name myIoTPolicy "
     "--endpoint abc123-ats.iot.eu-west-1.amazonaws.com --user ada": Run(
@@ -150,13 +151,13 @@ TABLE: dict[str, How] = {
         _SLOW,
     ),
     "pubsub sweep --users": Elsewhere(
-        "tests/e2e/test_sweep.py::test_sweep_of_users_queues_those_without_an_identity", _SLOW
+        "tests/e2e/test_sweep.py::test_sweep_of_users_queues_users_without_an_identity", _SLOW
     ),
     "pubsub sweep --resume": Elsewhere(
-        "tests/e2e/test_sweep.py::test_paused_sweep_attaches_nobody_until_it_is_resumed", _SLOW
+        "tests/e2e/test_sweep.py::test_sweep_attaches_nothing_while_attachment_is_paused", _SLOW
     ),
     "pubsub redrive --wait": Elsewhere(
-        "tests/e2e/test_redrive.py::test_dead_letter_sets_off_the_alarm_and_redrive_attaches_it", _ASKS
+        "tests/e2e/test_redrive.py::test_dead_letter_triggers_the_alarm_and_redrive_attaches", _ASKS
     ),
     'aws sqs get-queue-attributes --queue-url "$(output RetryQueueUrl)" --attribute-names All': Run(
         # The AWS CLI's first version does not take AWS_ENDPOINT_URL for this one service.

@@ -123,7 +123,7 @@ def _there(program: str) -> bool:
 
 
 @pytest.mark.parametrize("page", [page for page in pages() if _typed(page)])
-def test_every_command_of_a_page_does_what_it_says(page: str, reader: Checkout, tmp_path: Path) -> None:
+def test_commands_of_a_page_succeed(page: str, reader: Checkout, tmp_path: Path) -> None:
     typed = _typed(page)
     meant = [
         (_put(command.text, how, reader), replace(how, first=_put(how.first, how, reader))) for command, how in typed
@@ -142,19 +142,19 @@ def _put(text: str, how: Run, reader: Checkout) -> str:
     return text
 
 
-def test_the_table_names_no_command_that_no_page_has() -> None:
+def test_table_contains_only_commands_of_pages() -> None:
     written = {command.key for page in pages() for command in commands(page)}
     assert not sorted(TABLE.keys() - written)
 
 
-def test_what_is_run_elsewhere_is_run_by_a_test_that_there_is() -> None:
+def test_table_names_existing_tests() -> None:
     for key, how in TABLE.items():
         if isinstance(how, Elsewhere):
             file, _, name = how.test.partition("::")
             assert name in _functions(REPOSITORY / file), f"{key}: {how.test}"
 
 
-def test_every_block_is_a_language_that_is_known_to_be_typed_into_a_shell_or_not() -> None:
+def test_code_blocks_have_a_known_language() -> None:
     for page in pages():
         for block in blocks(page):
             assert block.info in SHELLS | OTHERS, f"{page}: {block.info}"

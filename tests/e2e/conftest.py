@@ -25,7 +25,7 @@ from tests.e2e.stack_app import StackApp, shared
 from tests.integration.local_cloud.account import Credentials
 from tests.integration.local_cloud.http_api import Answer, call
 from tests.integration.local_cloud.mqtt import websocket
-from tests.jwt import claims
+from tests.tokens import claims
 
 PASSWORD = "Sup3r-secret-passw0rd!"  # noqa: S105 - of users that live as long as one test
 

@@ -80,7 +80,7 @@ def another(adopted: Adopted, tmp_path: Path) -> Iterator[Adopted]:
         yield Adopted(project, adopted.before, adopted.users, deployment, adopted.saved)
 
 
-def test_parent_stack_is_enough_to_find_pools_clients_and_roles(adopted: Adopted) -> None:
+def test_adoption_by_the_parent_stack_finds_pools_clients_and_roles(adopted: Adopted) -> None:
     outputs, project = adopted.deployment.outputs, adopted.project
     assert outputs[Output.USER_POOL_ID] == project.user_pool_id
     assert outputs[Output.USER_POOL_CLIENT_ID] == project.web_client_id
@@ -91,7 +91,7 @@ def test_parent_stack_is_enough_to_find_pools_clients_and_roles(adopted: Adopted
     assert "User pool" not in notes
 
 
-def test_pools_are_not_changed_and_roles_get_the_policies_and_the_guard(adopted: Adopted) -> None:
+def test_adoption_leaves_pools_unchanged_and_guards_roles(adopted: Adopted) -> None:
     during, before = adopted.project.configuration(), adopted.before
     roles = during.pop("roles")
     assert during == {key: value for key, value in before.items() if key != "roles"}
@@ -103,7 +103,7 @@ def test_pools_are_not_changed_and_roles_get_the_policies_and_the_guard(adopted:
 
 
 @pytest.mark.parametrize("name", ["ada", "admin"])
-def test_users_from_before_attach_themselves_and_stay_off_the_control_plane(adopted: Adopted, name: str) -> None:
+def test_existing_users_self_attach_and_have_no_control_plane(adopted: Adopted, name: str) -> None:
     deployment = adopted.deployment
     credentials = deployment.credentials(deployment.sign_in(adopted.users[name]))
     assert deployment.self_attach(credentials).body["status"] == "repaired"
@@ -137,7 +137,7 @@ def user_of_another_pool(adopted: Adopted) -> Iterator[tuple[str, Credentials]]:
         users.delete_user_pool(UserPoolId=pool_id)
 
 
-def test_sweep_attaches_quiet_users_and_no_users_of_other_providers(
+def test_sweep_attaches_only_users_of_the_adopted_provider(
     adopted: Adopted, user_of_another_pool: tuple[str, Credentials]
 ) -> None:
     deployment, (other_id, other_credentials) = adopted.deployment, user_of_another_pool
@@ -154,7 +154,7 @@ def test_sweep_attaches_quiet_users_and_no_users_of_other_providers(
     assert deployment.attached_policies(other_id) == []
 
 
-def test_smoke_test_passes_on_the_adopted_project(adopted: Adopted) -> None:
+def test_smoke_passes_on_an_adopted_project(adopted: Adopted) -> None:
     document = adopted.deployment.smoke()
     assert document["summary"]["exit_code"] == 0, document
     assert check(document, "PS403")["detail"] == "admins"
@@ -162,7 +162,7 @@ def test_smoke_test_passes_on_the_adopted_project(adopted: Adopted) -> None:
     assert "explicit deny" in check(document, "PS312")["detail"]
 
 
-def test_settings_of_an_adopted_project_change_and_destroying_leaves_it_as_it_was(another: Adopted) -> None:
+def test_adopted_project_is_updated_and_destroy_restores_it(another: Adopted) -> None:
     _role_taken_out_of_adopt_keeps_its_guard_until_its_policies_are_gone(another)
     at_sign_in = _attached_at_sign_in(another)
     _only_the_additions_are_changed(another)
@@ -296,7 +296,7 @@ def _destroyed_all_is_as_before_except_the_marker_attribute(another: Adopted, at
     assert "IdToken" in at_sign_in.sign_in(another.users["ada"])
 
 
-def test_project_whose_trigger_is_taken_is_refused_unchanged_then_adopted_chained(tmp_path: Path) -> None:
+def test_project_with_its_own_trigger_is_refused_then_adopted_chained(tmp_path: Path) -> None:
     with LocalCloud.start(log_file=tmp_path / "cloud.log") as cloud:
         project = AmplifyProject.make(cloud)
         theirs = _function_that_calls_ours(project)

@@ -55,7 +55,7 @@ def _targets(deployment: Deployment) -> int:
     return sum(len(page["targets"]) for page in pages.paginate(policyName=_POLICY, pageSize=250))
 
 
-def test_stack_with_too_many_attached_is_destroyed_after_a_bulk_detachment(own: Deployment, tmp_path: Path) -> None:
+def test_stack_with_too_many_attachments_is_destroyed_after_bulk_detachment(own: Deployment, tmp_path: Path) -> None:
     _make_destroy_counts_before_it_calls_cloudformation(own, tmp_path)
     _deletion_changes_nothing_and_names_the_command(own)
     _everybody_is_detached_and_stays_detached(own)

@@ -75,7 +75,7 @@ def _editor(kept: Deployment) -> str:
     return name
 
 
-def test_smoke_test_covers_a_user_of_each_group_and_stays_within_the_topics(kept: Deployment) -> None:
+def test_smoke_covers_each_group_and_stays_within_the_topics(kept: Deployment) -> None:
     document = kept.smoke()
     assert document["summary"]["exit_code"] == 0, document
     assert document["summary"]["passed"] == len(document["checks"])
@@ -85,7 +85,7 @@ def test_smoke_test_covers_a_user_of_each_group_and_stays_within_the_topics(kept
     assert "explicit deny" in check(document, "PS312")["detail"]
 
 
-def test_operator_needs_one_permission_more_where_there_are_groups(kept: Deployment) -> None:
+def test_smoke_needs_one_more_permission_with_groups(kept: Deployment) -> None:
     for_users, for_groups = policies("pubsub smoke")
     boundary = {"Effect": "Allow", "Action": _READ_POLICY, "Resource": "arn:aws:iam::ACCOUNT:policy/Developers"}
     needed = [statement for each in policies("pubsub doctor") for statement in each] + [*for_users, boundary]
@@ -96,11 +96,11 @@ def test_operator_needs_one_permission_more_where_there_are_groups(kept: Deploym
         assert [each["id"] for each in document["checks"] if each["status"] != "passed"] == not_passed
 
 
-def test_synthesis_has_no_notes_that_nobody_needs(kept: Deployment) -> None:
+def test_synth_prints_no_notes(kept: Deployment) -> None:
     assert kept.app.notes() == []
 
 
-def test_users_of_a_group_get_its_role_and_reach_the_topics_of_the_settings(kept: Deployment, editor: str) -> None:
+def test_group_users_get_its_role_and_reach_the_configured_topics(kept: Deployment, editor: str) -> None:
     credentials = kept.credentials(kept.sign_in(editor))
     assert _role_of(kept, credentials) == _role_of_group(kept, "editors")
     for topic, allowed in (("chat/lobby", True), ("orders", True), ("orders/1", False), ("other", False)):
@@ -109,9 +109,7 @@ def test_users_of_a_group_get_its_role_and_reach_the_topics_of_the_settings(kept
             assert (mqtt.subscribe(topic) == 0) is allowed, topic
 
 
-def test_role_of_a_group_without_its_policies_and_a_role_without_its_deny_are_found(
-    kept: Deployment, editor: str
-) -> None:
+def test_smoke_reports_incomplete_roles_with_fixes(kept: Deployment, editor: str) -> None:
     iam = kept.cloud.client("iam")
     credentials = kept.credentials(kept.sign_in(editor))
     auth_role = kept.outputs[Output.AUTH_ROLE_ARN].rpartition("/")[2]
@@ -134,7 +132,7 @@ def test_role_of_a_group_without_its_policies_and_a_role_without_its_deny_are_fo
     assert lacking["fix"].endswith(f"--role-name {data['RoleName']} --policy-arn {data['PolicyArn']}")
 
 
-def test_environment_is_updated_destroyed_and_deployed_again_on_its_user_pool(kept: Deployment, tmp_path: Path) -> None:
+def test_environment_is_redeployed_on_its_retained_user_pool(kept: Deployment, tmp_path: Path) -> None:
     assert kept.app.stack_name == "AmplifyPubSub-kept"
     with LocalCloud.start(saved=kept.app.directory.with_name("saved"), log_file=tmp_path / "cloud.log") as cloud:
         app = _app(cloud, tmp_path / "restored", _KEPT)

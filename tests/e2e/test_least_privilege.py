@@ -66,7 +66,7 @@ def test_users_keep_identity_and_attachment_when_the_mode_changes(strict: Deploy
     assert strict.attached_policies(ada[1]) == ["myIoTPolicy"]
 
 
-def test_users_reach_their_own_and_shared_topics_and_no_others(strict: Deployment, ada: User, ben: User) -> None:
+def test_users_reach_only_their_own_and_shared_topics(strict: Deployment, ada: User, ben: User) -> None:
     for me, other in ((ada, ben), (ben, ada)):
         credentials = _credentials(strict, me)
         topics = {
@@ -99,7 +99,7 @@ def on_the_cloud(strict: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("on_the_cloud")
-async def test_our_client_makes_up_a_client_id_that_is_allowed(strict: Deployment, ada: User) -> None:
+async def test_client_chooses_an_allowed_client_id(strict: Deployment, ada: User) -> None:
     session = CognitoSession.from_outputs(strict.outputs)
     await session.sign_in(ada[0], PASSWORD)
     provider = AwsIot.from_outputs(strict.outputs, session)
@@ -111,7 +111,7 @@ async def test_our_client_makes_up_a_client_id_that_is_allowed(strict: Deploymen
 
 
 @pytest.mark.usefixtures("on_the_cloud")
-async def test_our_client_is_refused_with_another_client_id(strict: Deployment, ada: User) -> None:
+async def test_client_is_refused_with_another_client_id(strict: Deployment, ada: User) -> None:
     session = CognitoSession.from_outputs(strict.outputs)
     await session.sign_in(ada[0], PASSWORD)
     with pytest.raises(ConnectionRefused):
@@ -119,14 +119,14 @@ async def test_our_client_is_refused_with_another_client_id(strict: Deployment, 
             pass
 
 
-def test_the_smoke_test_passes_and_tries_anothers_topics(strict: Deployment) -> None:
+def test_smoke_passes_and_tries_another_users_topics(strict: Deployment) -> None:
     document = strict.smoke()
     wrong = [(each["id"], each["detail"]) for each in document["checks"] if each["status"] not in ("passed", "skipped")]
     assert wrong == []
     assert check(document, "PS413")["status"] == "passed"
 
 
-def test_smoke_test_names_what_is_open_to_others(strict: Deployment) -> None:
+def test_smoke_reports_access_to_another_users_topics(strict: Deployment) -> None:
     iam, iot, role = strict.cloud.client("iam"), strict.cloud.client("iot"), _auth_role(strict)
     policy = iot.get_policy(policyName=strict.policy_name)
     document = json.loads(policy["policyDocument"])
@@ -150,7 +150,7 @@ def test_smoke_test_names_what_is_open_to_others(strict: Deployment) -> None:
         assert f"A signed-in user may {what}" in failure["cause"]
 
 
-def test_a_role_that_holds_more_is_told_and_one_that_opens_the_control_plane_is_mended(strict: Deployment) -> None:
+def test_smoke_reports_additional_role_policies(strict: Deployment) -> None:
     iam, role = strict.cloud.client("iam"), _auth_role(strict)
     data, config = (f"arn:aws:iam::aws:policy/{name}" for name in MANAGED_POLICIES)
     iam.attach_role_policy(RoleName=role, PolicyArn=data)
@@ -167,14 +167,14 @@ def test_a_role_that_holds_more_is_told_and_one_that_opens_the_control_plane_is_
     assert failure["fix"] == f"aws iam detach-role-policy --role-name {role} --policy-arn {config}"
 
 
-def test_publish_as_a_user_works_where_that_user_may(strict: Deployment, ada: User, ben: User) -> None:
+def test_publish_as_user_reaches_only_own_topics(strict: Deployment, ada: User, ben: User) -> None:
     for topic, code in ((f"{ada[1]}/orders", 0), (f"{ben[1]}/orders", 1)):
         asked = ("--topic", topic, '{"n": 1}', "--user", ada[0], "--timeout", "10")
         done = strict.pubsub("publish", *asked, "--password-stdin", stdin=PASSWORD)
         assert done.returncode == code, done.stderr
 
 
-def test_the_doctor_names_what_is_anothers(strict: Deployment, ada: User, ben: User) -> None:
+def test_doctor_rejects_another_users_topic_and_client_id(strict: Deployment, ada: User, ben: User) -> None:
     def asked(*arguments: str) -> dict[str, str]:
         done = strict.pubsub("doctor", "--json", "--user", ada[0], *arguments)
         return {each["id"]: each["status"] for each in json.loads(done.stdout)["checks"]}
@@ -185,7 +185,7 @@ def test_the_doctor_names_what_is_anothers(strict: Deployment, ada: User, ben: U
         assert "failed" in {asked(*foreign)[each] for each in ("PS306", "PS307")}
 
 
-def test_in_documented_mode_nothing_guards_as_the_guide_has_it(tmp_path: Path) -> None:
+def test_unguarded_mode_leaves_the_control_plane_open(tmp_path: Path) -> None:
     with deployed(tmp_path) as guarded:
         documented = deploy(StackApp(guarded.cloud, tmp_path / "unguarded", {"accessMode": "unguarded"}))
         document = documented.smoke()

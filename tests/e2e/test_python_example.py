@@ -12,7 +12,7 @@ from tests.processes import ended
 _REPOSITORY = Path(__file__).parents[2]
 
 
-def test_a_message_sent_in_one_module_is_shown_in_another(deployment: Deployment) -> None:
+def test_python_example_shows_a_message_sent_by_another_module(deployment: Deployment) -> None:
     running = subprocess.Popen(
         [sys.executable, "examples/python-pubsub/main.py", deployment.make_user()],
         cwd=_REPOSITORY,

@@ -83,7 +83,7 @@ def _told(done: subprocess.CompletedProcess[str]) -> str:
     return done.stdout + done.stderr
 
 
-def test_the_wheel_has_every_file_of_the_folders_and_nothing_else(wheel: Path) -> None:
+def test_wheel_contains_exactly_the_files_of_the_packages(wheel: Path) -> None:
     folders = {
         "amplify_pubsub/lambdas": "lambdas",
         "amplify_pubsub": "stacks",
@@ -99,7 +99,7 @@ def test_the_wheel_has_every_file_of_the_folders_and_nothing_else(wheel: Path) -
     assert packed == files
 
 
-def test_everything_comes_from_the_wheel(installed: Installed, tmp_path: Path) -> None:
+def test_installed_packages_come_from_the_wheel(installed: Installed, tmp_path: Path) -> None:
     script = (
         "import amplify_pubsub.functions, local_cloud, pubsub_client, pubsub_testing\n"
         "print(amplify_pubsub.functions._CODE)\n"
@@ -112,14 +112,14 @@ def test_everything_comes_from_the_wheel(installed: Installed, tmp_path: Path) -
     assert all(Path(each).is_relative_to(installed.directory) for each in lines), lines
 
 
-def test_the_embedded_clouds_own_commands_are_there(installed: Installed, tmp_path: Path) -> None:
+def test_installed_local_cloud_has_its_own_commands_only(installed: Installed, tmp_path: Path) -> None:
     shown = installed.run("python", "-m", "local_cloud", "--help", cwd=tmp_path).stdout
     commands = set(re.findall(r"^[^a-z]*([a-z]+)  ", shown, re.MULTILINE))
     assert {"up", "down", "status", "fault"} <= commands
     assert not commands & {"deploy", "demo", "rehearse"}
 
 
-def test_a_project_that_asks_for_no_fixture_pays_nothing(installed: Installed, project: Path) -> None:
+def test_plugin_loads_nothing_without_its_fixtures(installed: Installed, project: Path) -> None:
     (project / "test_plain.py").write_text(
         "import sys\n\n\ndef test_nothing_is_loaded():\n"
         "    assert not {'aws_cdk', 'boto3', 'ministack', 'pubsub_client'} & sys.modules.keys()\n"
@@ -128,7 +128,7 @@ def test_a_project_that_asks_for_no_fixture_pays_nothing(installed: Installed, p
     assert done.returncode == 0, _told(done)
 
 
-def test_without_the_extra_there_are_no_fixtures_and_other_tests_pass(installed: Installed, project: Path) -> None:
+def test_plugin_without_the_extra_has_no_fixtures(installed: Installed, project: Path) -> None:
     (project / "test_plain.py").write_text("def test_nothing():\n    pass\n\n\ndef test_one(pubsub):\n    pass\n")
     without = "import sys; sys.modules['ministack'] = None; import pytest; sys.exit(pytest.main(['-q']))"
     done = installed.run("python", "-c", without, cwd=project)
@@ -136,7 +136,7 @@ def test_without_the_extra_there_are_no_fixtures_and_other_tests_pass(installed:
     assert "fixture 'pubsub' not found" in done.stdout
 
 
-def test_documented_tests_run_and_later_start_from_the_saved_deployment(installed: Installed, project: Path) -> None:
+def test_documented_tests_pass_and_reuse_the_saved_deployment(installed: Installed, project: Path) -> None:
     page = (_REPOSITORY / "docs" / "testing.md").read_text()
     files = re.findall(r"```python\n# (tests/\w+\.py)\n(.*?)```", page, re.DOTALL)
     assert len(files) == page.count("```python")
@@ -167,7 +167,7 @@ def test_documented_tests_run_and_later_start_from_the_saved_deployment(installe
         ("pubsub_app", "Path('/nowhere')", "fixture pubsub_app: /nowhere/cdk.json names no app: "),
     ],
 )
-def test_a_wrong_override_is_told_in_a_line(
+def test_wrong_fixture_override_is_reported_in_one_line(
     installed: Installed, project: Path, fixture: str, value: str, message: str
 ) -> None:
     (project / "conftest.py").write_text(
@@ -181,9 +181,7 @@ def test_a_wrong_override_is_told_in_a_line(
     assert "Traceback" not in done.stdout
 
 
-def test_examples_own_stack_passes_its_tests_the_smoke_test_and_the_doctor(
-    installed: Installed, tmp_path: Path
-) -> None:
+def test_cdk_app_example_passes_its_tests_smoke_and_doctor(installed: Installed, tmp_path: Path) -> None:
     example = tmp_path / "cdk-app"
     shutil.copytree(_REPOSITORY / "examples" / "cdk-app", example, ignore=_NO_CACHES)
     (example / "tests" / "test_commands.py").write_text(

@@ -82,13 +82,6 @@ def sweep(deployment: Deployment, *options: str) -> dict[str, Any]:
     return {**document["sweep"], "failure": document["failure"]}
 
 
-def _targets(deployment: Deployment) -> set[str]:
-    pages = deployment.cloud.client("iot").get_paginator("list_targets_for_policy")
-    return {
-        target for page in pages.paginate(policyName=deployment.policy_name, pageSize=250) for target in page["targets"]
-    }
-
-
 def _attach_calls(deployment: Deployment) -> int:
     return deployment.cloud.calls().get(_ATTACH, 0)
 
@@ -113,13 +106,13 @@ def _status(deployment: Deployment, execution_arn: str) -> str:
     return str(described["status"])
 
 
-def test_sweep_attaches_every_identity_once_and_its_history_names_none(deployment: Deployment, seed: Seeds) -> None:
+def test_sweep_attaches_each_identity_once_and_its_history_contains_none(deployment: Deployment, seed: Seeds) -> None:
     seeded = seed(70)  # more than a page
     before = _attach_calls(deployment)
     assert sweep(deployment, "--dry-run")["attached"] == 70
     assert _attach_calls(deployment) == before
     assert sweep(deployment)["attached"] == 70
-    assert set(seeded) <= _targets(deployment)
+    assert set(seeded) <= deployment.targets()
     assert sweep(deployment)["attached"] == 0
     assert _attach_calls(deployment) - before == 70
     states = deployment.cloud.client("stepfunctions")
@@ -131,7 +124,7 @@ def test_sweep_attaches_every_identity_once_and_its_history_names_none(deploymen
     assert not [each for each in seeded if each in written]
 
 
-def test_guest_is_skipped_until_the_guest_signs_in(deployment: Deployment) -> None:
+def test_sweep_skips_a_guest_until_the_guest_signs_in(deployment: Deployment) -> None:
     pools, pool = deployment.cloud.client("cognito-identity"), deployment.outputs[Output.IDENTITY_POOL_ID]
     settings = pools.describe_identity_pool(IdentityPoolId=pool)
     settings = {"IdentityPoolId": pool, "IdentityPoolName": settings["IdentityPoolName"]} | {
@@ -168,10 +161,10 @@ def test_full_sweep_attaches_detached_policies_again(deployment: Deployment, see
         deployment.cloud.client("iot").detach_policy(policyName=deployment.policy_name, target=identity_id)
     healed = sweep(deployment, "--full")
     assert (healed["full"], healed["attached"]) == (True, 2)
-    assert set(seeded) <= _targets(deployment)
+    assert set(seeded) <= deployment.targets()
 
 
-def test_killed_sweep_misses_nobody_and_attaches_nobody_twice(deployment: Deployment, seed: Seeds) -> None:
+def test_killed_sweep_attaches_each_identity_once(deployment: Deployment, seed: Seeds) -> None:
     seeded = seed(100)
     before = _attach_calls(deployment)
     execution_arn = _start(deployment)
@@ -179,7 +172,7 @@ def test_killed_sweep_misses_nobody_and_attaches_nobody_twice(deployment: Deploy
     assert _kill_function(deployment) >= 1
     _wait(lambda: _status(deployment, execution_arn) != "RUNNING")
     assert _status(deployment, execution_arn) == "SUCCEEDED"
-    assert set(seeded) <= _targets(deployment)
+    assert set(seeded) <= deployment.targets()
     assert _attach_calls(deployment) - before == 100
 
 
@@ -214,7 +207,7 @@ def _descends_from(process: Path, ancestor: int) -> bool:
 
 
 @pytest.mark.parametrize("rejected", [False, True], ids=["", "its token is rejected"])
-def test_stopped_sweep_is_continued_by_the_next(deployment: Deployment, seed: Seeds, rejected: bool) -> None:
+def test_next_sweep_continues_a_stopped_sweep(deployment: Deployment, seed: Seeds, rejected: bool) -> None:
     seeded = seed(240)
     pages = _pages(deployment)
     before = deployment.cloud.calls()
@@ -230,7 +223,7 @@ def test_stopped_sweep_is_continued_by_the_next(deployment: Deployment, seed: Se
     else:
         rest = sweep(deployment)
     assert rest["resumed"]
-    assert set(seeded) <= _targets(deployment)
+    assert set(seeded) <= deployment.targets()
     assert deployment.cloud.calls()[_ATTACH] - before.get(_ATTACH, 0) == 240
     # Only with a rejected token did it begin at the top again.
     assert (deployment.cloud.calls()[_LIST] - stopped[_LIST] >= pages) is rejected
@@ -253,35 +246,35 @@ def _steps(deployment: Deployment, execution_arn: str) -> int:
     return sum(each["type"] == "TaskStateEntered" for each in history["events"])
 
 
-def test_throttled_sweep_attaches_everybody(deployment: Deployment, seed: Seeds) -> None:
+def test_throttled_sweep_attaches_all_identities(deployment: Deployment, seed: Seeds) -> None:
     seeded = seed(20)
     with deployment.cloud.fault(_ATTACH, Throttle(10)):
         assert sweep(deployment)["failed"] == {}
-    assert set(seeded) <= _targets(deployment)
+    assert set(seeded) <= deployment.targets()
 
 
-def test_refused_identity_is_counted_and_does_not_stop_the_sweep(deployment: Deployment, seed: Seeds) -> None:
+def test_sweep_counts_a_rejected_identity_and_continues(deployment: Deployment, seed: Seeds) -> None:
     seeded = seed(10)
     with deployment.cloud.fault(_ATTACH, Fail("LimitExceededException", 410), times=1):
         swept = sweep(deployment)
     assert swept["failed"] == {"LimitExceededException": 1}
     assert "AWS IoT refused 1 identities: 1 x LimitExceededException" in swept["failure"]["cause"]
-    assert len(set(seeded) & _targets(deployment)) == 9
+    assert len(set(seeded) & deployment.targets()) == 9
     assert sweep(deployment)["attached"] == 1
 
 
-def test_missing_permission_ends_the_sweep_and_the_next_continues_it(deployment: Deployment, seed: Seeds) -> None:
+def test_sweep_ends_without_permission_and_the_next_continues(deployment: Deployment, seed: Seeds) -> None:
     seeded = seed(10)
     with deployment.cloud.fault(_ATTACH, Fail("UnauthorizedException", 401)):
         swept = sweep(deployment)
     assert "AttachPolicy: UnauthorizedException" in swept["failure"]["cause"]
-    assert not set(seeded) & _targets(deployment)
+    assert not set(seeded) & deployment.targets()
     rest = sweep(deployment)
     assert rest["resumed"]
-    assert set(seeded) <= _targets(deployment)
+    assert set(seeded) <= deployment.targets()
 
 
-def test_sweep_waits_while_the_worker_is_behind(deployment: Deployment, seed: Seeds) -> None:
+def test_sweep_waits_while_the_retry_queue_is_long(deployment: Deployment, seed: Seeds) -> None:
     seeded = seed(5)
     sqs, url = deployment.cloud.client("sqs"), deployment.outputs[Output.RETRY_QUEUE_URL]
     with deployment.worker_disabled():
@@ -297,15 +290,15 @@ def test_sweep_waits_while_the_worker_is_behind(deployment: Deployment, seed: Se
                 in [each["type"] for each in states.get_execution_history(executionArn=execution_arn)["events"]]
             )
         )
-        assert not set(seeded) & _targets(deployment)
+        assert not set(seeded) & deployment.targets()
         states.stop_execution(executionArn=execution_arn)
         sqs.purge_queue(QueueUrl=url)
     _kill_function(deployment)
     sweep(deployment)
-    assert set(seeded) <= _targets(deployment)
+    assert set(seeded) <= deployment.targets()
 
 
-def test_sweep_of_users_queues_those_without_an_identity(deployment: Deployment) -> None:
+def test_sweep_of_users_queues_users_without_an_identity(deployment: Deployment) -> None:
     users = [deployment.make_user() for _ in range(3)]
     assert sweep(deployment, "--users")["queued"] >= 3
     deployment.wait_for_worker()
@@ -319,7 +312,7 @@ def test_sweep_of_users_queues_those_without_an_identity(deployment: Deployment)
     assert sweep(deployment, "--users")["queued"] == 0
 
 
-def test_running_sweep_excludes_others_and_outlives_its_command(deployment: Deployment, seed: Seeds) -> None:
+def test_running_sweep_excludes_others_and_continues_without_its_command(deployment: Deployment, seed: Seeds) -> None:
     seeded = seed(20)
     command = [sys.executable, "-m", "pubsub_client", "sweep"]
     states, machine = deployment.cloud.client("stepfunctions"), deployment.outputs[Output.SWEEP_STATE_MACHINE_ARN]
@@ -346,32 +339,32 @@ def test_running_sweep_excludes_others_and_outlives_its_command(deployment: Depl
     shown = deployment.pubsub("sweep")
     assert shown.returncode == 0, shown.stderr
     assert "A sweep runs already" in shown.stdout
-    assert set(seeded) <= _targets(deployment)
+    assert set(seeded) <= deployment.targets()
 
 
-def test_dry_run_that_would_change_something_is_refused(deployment: Deployment) -> None:
+def test_sweep_dry_run_rejects_options_that_change_something(deployment: Deployment) -> None:
     for option in ("--users", "--resume"):
         refused = deployment.pubsub("sweep", "--dry-run", option)
         assert refused.returncode == 2
         assert option in refused.stderr
 
 
-def test_paused_sweep_attaches_nobody_until_it_is_resumed(deployment: Deployment, seed: Seeds) -> None:
+def test_sweep_attaches_nothing_while_attachment_is_paused(deployment: Deployment, seed: Seeds) -> None:
     seeded = seed(5)
     deployment.cloud.client("ssm").put_parameter(Name="/AmplifyPubSub/attachment-paused", Value="true", Overwrite=True)
     _kill_function(deployment)  # which has read the pause flag within half a minute
     swept = sweep(deployment)
     assert swept["ended"] == "paused"
     assert "pubsub sweep --resume" in swept["failure"]["fix"]
-    assert not set(seeded) & _targets(deployment)
+    assert not set(seeded) & deployment.targets()
     resumed = sweep(deployment, "--resume")
     assert (resumed["ended"], resumed["full"]) == ("completed", True)
-    assert set(seeded) <= _targets(deployment)
+    assert set(seeded) <= deployment.targets()
 
 
-def test_sweep_is_started_every_day(deployment: Deployment) -> None:
-    described = deployment.cloud.client("events").list_rules()["Rules"]
-    (rule,) = (each for each in described if "Sweep" in each["Name"])
+def test_sweep_starts_every_day(deployment: Deployment) -> None:
+    events = deployment.cloud.client("events")
+    (rule,) = (each for each in events.list_rules()["Rules"] if "Sweep" in each["Name"])
     assert rule["ScheduleExpression"] == "rate(1 day)"
-    (target,) = deployment.cloud.client("events").list_targets_by_rule(Rule=rule["Name"])["Targets"]
+    (target,) = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
     assert target["Arn"] == deployment.outputs[Output.SWEEP_STATE_MACHINE_ARN]

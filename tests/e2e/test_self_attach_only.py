@@ -6,14 +6,15 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from pycognito.exceptions import SoftwareTokenMFAChallengeException
 
 from local_cloud.faults import Fail
 from local_cloud.process import LocalCloud
 from pubsub_client.outputs import SIGN_IN_OUTPUTS, Output
 from tests.e2e.conftest import PASSWORD, Deployment, check, deploy, deployed
 from tests.e2e.stack_app import StackApp
-from tests.e2e.totp import set_up_totp, sign_in_with_totp
 from tests.integration.local_cloud.user_pool import refusal
+from tests.tokens import totp
 
 _AT_SIGN_IN = {"groups": ["admins"], "mfa": "optional"}
 _ALONE = _AT_SIGN_IN | {"attachment": "self-attach"}
@@ -43,9 +44,7 @@ def at_sign_in(alone: Deployment, tmp_path_factory: pytest.TempPathFactory) -> I
         yield deploy(StackApp(cloud, directory, _AT_SIGN_IN))
 
 
-def test_update_to_self_attach_keeps_users_and_leaves_no_trigger_and_no_key(
-    before: Deployment, alone: Deployment
-) -> None:
+def test_update_to_self_attach_keeps_users_and_removes_triggers(before: Deployment, alone: Deployment) -> None:
     assert _same_pools(before, alone)
     assert set(alone.outputs) == set(Output) - SIGN_IN_OUTPUTS - {Output.CHAINED_TRIGGERS}
     users = alone.cloud.client("cognito-idp")
@@ -58,7 +57,7 @@ def test_update_to_self_attach_keeps_users_and_leaves_no_trigger_and_no_key(
     assert (told["marker"], told["attached"]) == (None, True)
 
 
-def test_only_self_attach_attaches(alone: Deployment) -> None:
+def test_only_self_attach_attaches_the_policy(alone: Deployment) -> None:
     name = alone.make_user()
     tokens = alone.sign_in(name)
     assert alone.attached_policies(alone.identity_id(tokens)) == []
@@ -66,7 +65,7 @@ def test_only_self_attach_attaches(alone: Deployment) -> None:
     assert alone.attached_policies(alone.identity_id(tokens)) == [alone.policy_name]
 
 
-def test_smoke_test_attaches_by_self_attach_and_skips_what_a_trigger_does(alone: Deployment) -> None:
+def test_smoke_self_attaches_and_skips_checks_of_the_trigger(alone: Deployment) -> None:
     targets = _targets(alone)
     document = alone.smoke()
     assert document["summary"]["exit_code"] == 0, document
@@ -88,7 +87,7 @@ def test_smoke_test_attaches_by_self_attach_and_skips_what_a_trigger_does(alone:
     assert _targets(alone) == targets
 
 
-def test_smoke_test_names_the_route_that_attaches_nothing(alone: Deployment) -> None:
+def test_smoke_reports_the_route_that_attaches_nothing(alone: Deployment) -> None:
     with alone.cloud.fault("iot:AttachPolicy", Fail("AccessDeniedException")):
         failure = check(alone.smoke(), "PS203")
     assert failure["status"] == "failed"
@@ -97,7 +96,7 @@ def test_smoke_test_names_the_route_that_attaches_nothing(alone: Deployment) -> 
     assert "aws cloudformation describe-stack-resources --stack-name AmplifyPubSub" in failure["fix"]
 
 
-def test_commands_say_what_is_missing_without_a_trigger(alone: Deployment) -> None:
+def test_commands_report_what_is_missing_without_a_trigger(alone: Deployment) -> None:
     done = alone.pubsub("attach", "--user", _USER)
     assert (done.returncode, done.stdout) == (2, "")
     assert "give --id-token or --identity-id instead" in done.stderr
@@ -111,7 +110,7 @@ def test_commands_say_what_is_missing_without_a_trigger(alone: Deployment) -> No
     assert "--identity-id or --id-token" in document["failure"]["fix"]
 
 
-def test_attach_and_detach_work_by_identity_id(alone: Deployment) -> None:
+def test_attach_and_detach_work_by_identity_id_without_a_trigger(alone: Deployment) -> None:
     identity_id = alone.identity_id(alone.sign_in(alone.make_user()))
     for command, policies in (("attach", [alone.policy_name]), ("detach", [])):
         done = alone.pubsub(command, "--identity-id", identity_id)
@@ -120,9 +119,7 @@ def test_attach_and_detach_work_by_identity_id(alone: Deployment) -> None:
     assert "The user can attach it again by self-attach." in done.stdout
 
 
-def test_update_to_attach_at_sign_in_keeps_users_and_attaches_new_ones(
-    alone: Deployment, at_sign_in: Deployment
-) -> None:
+def test_update_to_sign_in_keeps_users_and_attaches_new_ones(alone: Deployment, at_sign_in: Deployment) -> None:
     assert _same_pools(alone, at_sign_in)
     known = at_sign_in.identity_id(at_sign_in.sign_in(_USER))
     assert known == alone.identity_id(alone.sign_in(_USER))
@@ -133,13 +130,13 @@ def test_update_to_attach_at_sign_in_keeps_users_and_attaches_new_ones(
 class TestMfa:
     """The deployment allows MFA; the trigger signs no user in internally who has it."""
 
-    def test_trigger_skips_a_user_with_mfa_whose_id_token_attaches(self, at_sign_in: Deployment) -> None:
+    def test_trigger_skips_a_user_with_mfa_and_the_id_token_attaches(self, at_sign_in: Deployment) -> None:
         name = at_sign_in.make_user()
         at_sign_in.wait_until_attached(at_sign_in.identity_id(at_sign_in.sign_in(name)))
-        secret = set_up_totp(at_sign_in, name)
+        secret = _set_up_totp(at_sign_in, name)
         assert at_sign_in.pubsub("detach", "--user", name).returncode == 0
         lines, before = len(at_sign_in.trigger_lines()), at_sign_in.cloud.calls()
-        tokens = sign_in_with_totp(at_sign_in, name, secret)
+        tokens = _sign_in_with_totp(at_sign_in, name, secret)
         assert [each["reason"] for each in at_sign_in.trigger_lines()[lines:]] == ["MfaUserError"]
         # An internal sign-in could have a code sent to the user.
         assert "cognito-idp:AdminInitiateAuth" not in at_sign_in.calls_since(before)
@@ -149,18 +146,16 @@ class TestMfa:
         assert done.returncode == 0, done.stderr
         assert at_sign_in.attached_policies(identity_id) == [at_sign_in.policy_name]
 
-    def test_user_who_sets_mfa_up_stays_attached_and_the_doctor_asks_for_the_id_token(
-        self, at_sign_in: Deployment
-    ) -> None:
+    def test_user_who_enables_mfa_stays_attached(self, at_sign_in: Deployment) -> None:
         name = at_sign_in.make_user()
         at_sign_in.wait_until_attached(at_sign_in.identity_id(at_sign_in.sign_in(name)))
-        secret = set_up_totp(at_sign_in, name)
+        secret = _set_up_totp(at_sign_in, name)
         done = at_sign_in.pubsub("doctor", "--user", name, "--password-stdin", "--json", stdin=PASSWORD)
         found = check(json.loads(done.stdout), "PS121")
         assert (done.returncode, found["status"]) == (0, "skipped"), done.stdout
         assert "SOFTWARE_TOKEN_MFA" in found["cause"]
-        assert refusal(lambda: sign_in_with_totp(at_sign_in, name, _OTHER_SECRET))[0] == "CodeMismatchException"
-        tokens = sign_in_with_totp(at_sign_in, name, secret)
+        assert refusal(lambda: _sign_in_with_totp(at_sign_in, name, _OTHER_SECRET))[0] == "CodeMismatchException"
+        tokens = _sign_in_with_totp(at_sign_in, name, secret)
         assert at_sign_in.attached_policies(at_sign_in.identity_id(tokens)) == [at_sign_in.policy_name]
         assert at_sign_in.pubsub("doctor", "--id-token", "-", stdin=tokens["IdToken"]).returncode == 0
 
@@ -173,3 +168,29 @@ def _targets(deployment: Deployment) -> list[str]:
 def _same_pools(one: Deployment, other: Deployment) -> bool:
     names = (Output.USER_POOL_ID, Output.USER_POOL_CLIENT_ID, Output.IDENTITY_POOL_ID)
     return [one.outputs[name] for name in names] == [other.outputs[name] for name in names]
+
+
+def _set_up_totp(deployment: Deployment, user_name: str) -> str:
+    """Let a user set up one-time passwords as an authenticator app does, and return the secret."""
+    users = deployment.public("cognito-idp")
+    access_token = deployment.sign_in(user_name)["AccessToken"]
+    secret = str(users.associate_software_token(AccessToken=access_token)["SecretCode"])
+    users.verify_software_token(AccessToken=access_token, UserCode=totp(secret))
+    users.set_user_mfa_preference(
+        AccessToken=access_token, SoftwareTokenMfaSettings={"Enabled": True, "PreferredMfa": True}
+    )
+    return secret
+
+
+def _sign_in_with_totp(deployment: Deployment, user_name: str, secret: str) -> dict[str, str]:
+    """Sign in with password and one-time password, and return Cognito's tokens."""
+    with pytest.raises(SoftwareTokenMFAChallengeException) as asked:
+        deployment.srp(user_name).authenticate_user()
+    answer = deployment.public("cognito-idp").respond_to_auth_challenge(
+        ClientId=deployment.client_id,
+        ChallengeName="SOFTWARE_TOKEN_MFA",
+        Session=asked.value.get_tokens()["Session"],
+        ChallengeResponses={"USERNAME": user_name, "SOFTWARE_TOKEN_MFA_CODE": totp(secret)},
+    )
+    tokens: dict[str, str] = answer["AuthenticationResult"]
+    return tokens

@@ -1,4 +1,4 @@
-"""What a whole run leaves behind, searched for what it must not tell: who signed in, tokens, secrets."""
+"""Logs, metrics, messages and configuration contain no users, tokens or secrets after sign-ins of every outcome."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import pytest
 from local_cloud.faults import Fail, Fault
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import PASSWORD, Deployment
-from tests.jwt import claims
+from tests.tokens import claims
 
 
 @pytest.fixture(scope="module")
-def told(deployment: Deployment) -> dict[str, str]:
-    """What may not be told after users have been attached, skipped, queued, set aside and refused; by what it is."""
+def secrets(deployment: Deployment) -> dict[str, str]:
+    """Values that must not be found, after users were attached, skipped, queued, dead-lettered and rejected."""
     deployment.empty_queues()
     secrets = {"password": PASSWORD}
     for number, faults in enumerate(
         [[], ["ThrottlingException"], ["AccessDeniedException"], ["ThrottlingException", "sqs:SendMessage"]]
     ):
         user = deployment.make_user()
-        tokens = _sign_in_under(deployment, user, faults)
+        tokens = _sign_in_with_faults(deployment, user, faults)
         deployment.sign_in(user)
         identity_id = deployment.identity_id(tokens)
         deployment.wait_until_attached(identity_id)
@@ -42,37 +42,29 @@ def told(deployment: Deployment) -> dict[str, str]:
     return secrets
 
 
-def _sign_in_under(deployment: Deployment, user: str, faults: list[str]) -> dict[str, str]:
-    """Sign in while AttachPolicy answers an error, and the queue too where it is named."""
+def _sign_in_with_faults(deployment: Deployment, user: str, faults: list[str]) -> dict[str, str]:
+    """Sign in while AttachPolicy, and the queue if it is named, answer errors that quote the user."""
     try:
         for fault in faults:
             operation = fault if ":" in fault else "iot:AttachPolicy"
             code = "ServiceUnavailable" if ":" in fault else fault
-            deployment.cloud.set_faults([_fault(operation, code, user)])
+            deployment.cloud.set_faults([Fault((operation,), Fail(code, message=f"an error about {user}"))])
         tokens = deployment.sign_in(user)
         if faults == ["AccessDeniedException"]:
-            _wait_for_a_dead_letter(deployment)
+            deadline = time.monotonic() + 30
+            while not deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL):
+                assert time.monotonic() < deadline, "no dead letter after 30 s"
+                time.sleep(0.1)
         return tokens
     finally:
         deployment.cloud.clear_faults()
 
 
-def _fault(operation: str, code: str, user: str) -> Fault:
-    return Fault((operation,), Fail(code, message=f"AWS may quote whom it is about: {user}"))
+def _found(secrets: dict[str, str], text: str) -> list[str]:
+    return [what for what, value in secrets.items() if value in text]
 
 
-def _wait_for_a_dead_letter(deployment: Deployment) -> None:
-    deadline = time.monotonic() + 30
-    while not deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL):
-        assert time.monotonic() < deadline, "the worker does not give up"
-        time.sleep(0.1)
-
-
-def _found(told: dict[str, str], text: str) -> list[str]:
-    return [what for what, value in told.items() if value in text]
-
-
-def test_no_log_of_any_function_tells_it(deployment: Deployment, told: dict[str, str]) -> None:
+def test_logs_contain_no_secrets(deployment: Deployment, secrets: dict[str, str]) -> None:
     logs = deployment.cloud.client("logs")
     groups = [
         group["logGroupName"]
@@ -86,39 +78,38 @@ def test_no_log_of_any_function_tells_it(deployment: Deployment, told: dict[str,
     }
     for function in ("PostAuthentication", "AuthChallenge", "Worker", "SelfAttachFunction"):
         assert any(function in group and text for group, text in written.items()), f"{function} has logged nothing"
-    assert {group: found for group, text in written.items() if (found := _found(told, text))} == {}
+    assert {group: found for group, text in written.items() if (found := _found(secrets, text))} == {}
 
 
-def test_no_metric_tells_it(deployment: Deployment, told: dict[str, str]) -> None:
+def test_metrics_contain_no_secrets(deployment: Deployment, secrets: dict[str, str]) -> None:
     lines = [line for line in deployment.trigger_lines() if "_aws" in line]
     assert lines
     for line in lines:
         (directive,) = line["_aws"]["CloudWatchMetrics"]
         dimensions = {name: line[name] for names in directive["Dimensions"] for name in names}
         assert dimensions == {"Stack": deployment.app.stack_name, "Source": "sign-in"}
-    assert _found(told, json.dumps(deployment.cloud.client("cloudwatch").list_metrics()["Metrics"])) == []
+    assert _found(secrets, json.dumps(deployment.cloud.client("cloudwatch").list_metrics()["Metrics"])) == []
 
 
-def test_no_message_carries_more_than_it_must(deployment: Deployment, told: dict[str, str]) -> None:
-    """The user's name and sub, and with its proof the identity id; no token, no address, nothing that gives access."""
-    queue = deployment.cloud.client("sqs")
-    url = deployment.outputs[Output.DEAD_LETTER_QUEUE_URL]
+def test_messages_contain_only_what_the_worker_needs(deployment: Deployment, secrets: dict[str, str]) -> None:
+    """The user's name and sub, and the identity id with its proof; no token, no address."""
+    queue, url = deployment.cloud.client("sqs"), deployment.outputs[Output.DEAD_LETTER_QUEUE_URL]
     (message,) = queue.receive_message(QueueUrl=url, VisibilityTimeout=0, MessageAttributeNames=["All"])["Messages"]
-    kinds = {what.rpartition(" ")[0] for what in _found(told, json.dumps(message))}
+    kinds = {what.rpartition(" ")[0] for what in _found(secrets, json.dumps(message))}
     assert kinds == {"user name", "sub", "identity id"}
     assert set(json.loads(message["Body"])) == {"version", "userPoolId", "userName", "sub", "identityId", "mac"}
-    assert _found(told, json.dumps(message["MessageAttributes"])) == []
+    assert _found(secrets, json.dumps(message["MessageAttributes"])) == []
     queue.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
 
 
-def test_neither_stack_nor_functions_nor_parameters_tell_it(deployment: Deployment, told: dict[str, str]) -> None:
-    stacks, functions = deployment.cloud.client("cloudformation"), deployment.cloud.client("lambda")
-    parameters = deployment.cloud.client("ssm")
-    name = f"/{deployment.app.stack_name}/sign-in-attachment"
-    said = [
-        stacks.describe_stacks(StackName=deployment.app.stack_name)["Stacks"],
-        stacks.get_template(StackName=deployment.app.stack_name)["TemplateBody"],
-        [each.get("Environment") for each in functions.list_functions()["Functions"]],
-        parameters.get_parameter(Name=name)["Parameter"]["Value"],
+def test_stack_functions_and_parameters_contain_no_secrets(deployment: Deployment, secrets: dict[str, str]) -> None:
+    stacks, stack = deployment.cloud.client("cloudformation"), deployment.app.stack_name
+    parameter = deployment.cloud.client("ssm").get_parameter(Name=f"/{stack}/sign-in-attachment")
+    functions = deployment.cloud.client("lambda").list_functions()["Functions"]
+    configuration = [
+        stacks.describe_stacks(StackName=stack)["Stacks"],
+        stacks.get_template(StackName=stack)["TemplateBody"],
+        [each.get("Environment") for each in functions],
+        parameter["Parameter"]["Value"],
     ]
-    assert _found(told, json.dumps(said, default=str)) == []
+    assert _found(secrets, json.dumps(configuration, default=str)) == []
