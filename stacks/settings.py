@@ -252,19 +252,30 @@ class Settings(BaseModel):
     """The KMS key that encrypts the functions' logs; its key policy must let CloudWatch Logs of the region use it."""
 
     alarm_topic_arn: _TopicArn | None = None
-    """The SNS topic that every alarm notifies when it goes off and when it is over, of the stack's region; its policy
-    must let CloudWatch publish: docs/operations.md#alarms."""
+    """The SNS topic, in the stack's region, that every alarm notifies when it goes off and when it is over. The topic's
+    policy must let CloudWatch publish: docs/operations.md#alarms."""
+
+    monitoring: Literal["full", "alarms", "off"] = "full"
+    """``full``: alarms and a dashboard. ``alarms``: alarms without the dashboard. ``off``: neither, for example in
+    short-lived environments, because AWS charges for each alarm and dashboard."""
 
     @model_validator(mode="after")
     def _go_together(self) -> Self:
-        if self.adopt.identities and self.groups:
+        if self.adopt.identity_pool_id and self.groups:
             raise ValueError(
                 "groups and an adopted identity pool exclude each other: its groups have roles already, which are "
                 "adopted with it (adopt.groupRoleArns)"
             )
         if self.adopt.chained_triggers and self.attachment != "sign-in":
             raise ValueError("adopt.chainedTriggers goes with attachment sign-in")
-        self.check_clients(self.adopt)
+        if self.alarm_topic_arn and self.monitoring == "off":
+            raise ValueError("alarmTopicArn and monitoring off exclude each other: there is no alarm to notify it")
+        clients = len(self.adopt.user_pool_client_ids)
+        if self.attachment == "sign-in" and clients > _MOST_WATCHED_CLIENTS:
+            raise ValueError(
+                f"adopt.userPoolClientIds names {clients} app clients; allowed with attachment sign-in: at most "
+                f"{_MOST_WATCHED_CLIENTS}, because an alarm watches the sign-ins of each and takes ten metrics"
+            )
         if self.guards_by_deny and self.reserved_topics:
             others = "permissionsBoundary" if self.permissions_boundary else "adopted roles"
             raise ValueError(
@@ -273,26 +284,10 @@ class Settings(BaseModel):
             )
         return self
 
-    def check_clients(self, adopt: Adopt) -> None:
-        """Check that the alarm ``trigger-not-configured`` can watch every adopted app client.
-
-        Args:
-            adopt: what is adopted, as it is set or as it was looked up.
-
-        Raises:
-            ValueError: there are too many app clients.
-        """
-        count = len(adopt.user_pool_client_ids)
-        if self.attachment == "sign-in" and count > _MOST_WATCHED_CLIENTS:
-            raise ValueError(
-                f"adopt.userPoolClientIds names {count} app clients; allowed with attachment sign-in: at most "
-                f"{_MOST_WATCHED_CLIENTS}, because an alarm watches the sign-ins of each and takes ten metrics"
-            )
-
     @property
     def guards_by_deny(self) -> bool:
         """Whether ``guarded`` mode denies the control plane explicitly, as boundary or roles are somebody else's."""
-        others = self.permissions_boundary is not None or self.adopt.identities
+        others = self.permissions_boundary is not None or self.adopt.identity_pool_id is not None
         return self.access_mode == "guarded" and others
 
     @property
@@ -411,7 +406,7 @@ def _usual_topics(access_mode: str | None) -> list[str]:
 
 def _usual_attachment(adopt: Adopt | None) -> Attachment:
     """Return the setting ``attachment`` unless it is given; ``adopt`` is None if that was wrong itself."""
-    return "self-attach" if adopt and adopt.users else "sign-in"
+    return "self-attach" if adopt and adopt.user_pool_id else "sign-in"
 
 
 def _reason(error: Any) -> str:

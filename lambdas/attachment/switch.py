@@ -1,7 +1,7 @@
 """The switch of the whole deployment: whether anything may attach the IoT policy.
 
-A Systems Manager parameter: ``true`` while attachment is paused, else ``false``. `pubsub detach --all` sets it before it
-detaches any identity; `pubsub sweep --resume` resets it.
+A Systems Manager parameter: ``true`` while attachment is paused, else ``false``. `pubsub detach --all` sets it before
+it detaches any identity; `pubsub sweep --resume` resets it.
 """
 
 from __future__ import annotations

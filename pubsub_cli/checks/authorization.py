@@ -30,7 +30,7 @@ class RoleHoldsThePolicies(Check):
     group = Group.AUTHORIZATION
     title = "AuthRole holds both IoT managed policies, and is guarded"
     depends_on = (OutputsAreComplete,)
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """List the role's policies."""
@@ -50,7 +50,7 @@ class GroupRolesHoldThePolicies(Check):
     group = Group.AUTHORIZATION
     title = "each group's role holds both IoT policies, and is guarded"
     depends_on = (OutputsAreComplete, IdentityPoolTakesTokens)
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """List the groups, and the policies of their roles."""
@@ -84,7 +84,7 @@ class CredentialsAreGiven(Check):
     group = Group.AUTHORIZATION
     title = "the identity pool gives the user AWS credentials"
     depends_on = (IdentityIsGiven, RoleTrustsThePool)
-    needs = frozenset({Requirement.TOKEN})
+    requirements = frozenset({Requirement.TOKEN})
 
     async def run(self, context: Context) -> Finding:
         """Call GetCredentialsForIdentity with the ID token."""

@@ -1,4 +1,4 @@
-"""Every check, in the order in which they are run, and which of them a run lists."""
+"""All checks in the order in which they run, and the selection for a run."""
 
 from __future__ import annotations
 
@@ -100,29 +100,29 @@ CHECKS: tuple[type[Check], ...] = (
     SchedulesAreEnabled,
 )
 
-_OPTIONS = frozenset({Requirement.GIVEN_TOKEN, Requirement.CLIENT_ID, Requirement.PACKAGE_JSON, Requirement.FIGURES})
-SMOKE_TELLS = frozenset({Requirement.PROBE})
-"""What `pubsub smoke` tells is wanting, where it is; checks that want anything else are not listed then."""
-DOCTOR_TELLS = frozenset(Requirement) - _OPTIONS - {Requirement.PROBE, Requirement.TRIES}
-"""What `pubsub doctor` tells is wanting."""
+_OPTIONS = frozenset({Requirement.GIVEN_TOKEN, Requirement.CLIENT_ID, Requirement.PACKAGE_JSON, Requirement.LIMITS})
+REPORTED_BY_SMOKE = frozenset({Requirement.TEST_USERS})
+"""Requirements that `pubsub smoke` reports as missing. It leaves out checks that lack another one."""
+REPORTED_BY_DOCTOR = frozenset(Requirement) - _OPTIONS - {Requirement.TEST_USERS, Requirement.PROBES}
+"""The same for `pubsub doctor`."""
 
 
-def listed(
-    has: Collection[Requirement], tells: Collection[Requirement], only: Collection[str] = ()
+def select_checks(
+    available: Collection[Requirement], reported: Collection[Requirement], only: Collection[str] = ()
 ) -> list[type[Check]]:
     """Return the checks of a run, in their order.
 
     Args:
-        has: what the run has.
-        tells: what it tells to be wanting.
-        only: ids; with any, only these checks and those they rest on.
+        available: the requirements that the run meets.
+        reported: the requirements that it reports as missing.
+        only: ids; if given, only these checks and those they depend on.
     """
-    wanted = with_grounds({check for check in CHECKS if check.id in only}) if only else set(CHECKS)
-    return [check for check in CHECKS if check in wanted and check.needs <= {*has, *tells}]
+    wanted = with_dependencies({check for check in CHECKS if check.id in only}) if only else set(CHECKS)
+    return [check for check in CHECKS if check in wanted and check.requirements <= {*available, *reported}]
 
 
-def with_grounds(checks: Collection[type[Check]]) -> set[type[Check]]:
-    """Return the checks, and all that they rest on."""
+def with_dependencies(checks: Collection[type[Check]]) -> set[type[Check]]:
+    """Return the checks and all that they depend on."""
     wanted = set(checks)
     for check in reversed(CHECKS):
         wanted |= set(check.depends_on) if check in wanted else set()

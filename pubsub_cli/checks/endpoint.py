@@ -9,12 +9,11 @@ from botocore.exceptions import ClientError
 
 from pubsub_cli.checks.blocked import BlockedError
 from pubsub_cli.checks.check import Check, Group
-from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.way import find_way
 from pubsub_cli.clock import SUSPICIOUS, TOLERATED, offset_of, set_clock_command
-from pubsub_cli.finding import Finding, Fix, failed, not_applicable, passed, warning
+from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, not_applicable, passed, warning
 from pubsub_client._endpoint import Endpoint
 from pubsub_client._endpoint_name import EndpointName
 from pubsub_client.outputs import Output
@@ -38,7 +37,7 @@ class EndpointIsRight(Check):
     group = Group.CONFIGURATION
     title = "the endpoint is the ATS one of this account and region"
     depends_on = (OutputsAreComplete,)
-    needs = frozenset()
+    requirements = frozenset()
 
     async def run(self, context: Context) -> Finding:
         """Take its name apart, and compare it with what AWS IoT describes."""
@@ -76,7 +75,7 @@ class EndpointIsReached(Check):
     group = Group.CONNECTION
     title = "the endpoint can be reached"
     depends_on = (EndpointIsRight,)
-    needs = frozenset()
+    requirements = frozenset()
 
     async def run(self, context: Context) -> Finding:
         """Go there step by step."""
@@ -100,7 +99,7 @@ class ClockAgrees(Check):
     group = Group.CONNECTION
     title = "the clock agrees with the server's"
     depends_on = (EndpointIsReached,)
-    needs = frozenset()
+    requirements = frozenset()
 
     async def run(self, context: Context) -> Finding:
         """Ask for the time, and compare."""

@@ -12,13 +12,12 @@ from botocore.exceptions import ClientError
 from pubsub_cli.aws_errors import is_not_permitted
 from pubsub_cli.checks.app_settings import TopicsAreUsable
 from pubsub_cli.checks.check import Check, Group
-from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.identity import IdentityIsGiven
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.permissions import Judgement, asked_facts, asked_requests, judge
 from pubsub_cli.checks.provisioning import PolicyExists, deployed_document
-from pubsub_cli.finding import Finding, Fix, failed, not_applicable, passed, warning
+from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, not_applicable, passed, warning
 from pubsub_cli.iam.decision import decide
 from pubsub_cli.iam.document import Policy
 from pubsub_cli.iam.facts import Facts
@@ -85,7 +84,7 @@ def _look(context: Context) -> Finding:
             fix=_fix(context, policies, judgement, asked),
         )
     if judgement.undecided and not (
-        Requirement.IDENTITY not in context.has and set(judgement.unknown) <= _OF_THE_IDENTITY
+        Requirement.IDENTITY not in context.available and set(judgement.unknown) <= _OF_THE_IDENTITY
     ):
         return warning(
             f"Whether the IoT policy lets the user {judgement.text(judgement.undecided)}. What of it is true for a "
@@ -127,7 +126,7 @@ def _fix(context: Context, policies: Sequence[IotPolicy], judgement: Judgement, 
     ]
     if _allows(policy.policy, asked, facts):
         return detaching or "See what the policies attached to the identity say: aws iot test-authorization"
-    as_deployed = deployed_document(context) if context.given is None else None
+    as_deployed = deployed_document(context) if context.deployment_ids is None else None
     if version := _earlier(context, policy, asked, facts, as_deployed):
         return [*detaching, version]
     if as_deployed and _allows(Policy.read("", policy.name, as_deployed), asked, facts):

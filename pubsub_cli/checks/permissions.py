@@ -72,7 +72,7 @@ class Judgement:
 
 def asked_requests(context: Context) -> list[Request]:
     """Return the requests that a run asks about; where nobody has said what topics users may use, connecting alone."""
-    topics = context.asked_topics if context.topic_known else ()
+    topics = context.requested_topics if context.topics_known else ()
     return requests(arn_prefix(context, "iot"), context.client_id, topics)
 
 
@@ -87,7 +87,7 @@ def asked_facts(context: Context, role_arn: str | None = None) -> Facts:
         context.output(Output.REGION),
         context.output(Output.IDENTITY_POOL_ID),
         user_pool_id=context.output(Output.USER_POOL_ID),
-        identity_id=context.asked_identity_id,
+        identity_id=context.policy_identity_id,
         client_id=context.client_id,
         role_arn=role_arn,
     )

@@ -21,7 +21,6 @@ from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.endpoint import EndpointIsReached
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import PolicyExists
-from pubsub_cli.checks.uninterrupted import uninterrupted
 from pubsub_cli.finding import Finding, failed, passed, skipped
 from pubsub_cli.iam.pattern import matches
 from pubsub_client import PubSub
@@ -48,7 +47,7 @@ class GuestIsRefused(Check):
     group = Group.AUTHORIZATION
     title = "GetId without logins is refused"
     depends_on = (OutputsAreComplete,)
-    needs = frozenset({Requirement.OPERATOR, Requirement.TRIES})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.PROBES})
 
     async def run(self, context: Context) -> Finding:
         """Ask for an identity as anybody on the internet could."""
@@ -63,7 +62,7 @@ class GuestIsRefused(Check):
             guest = await asyncio.to_thread(client.get_id, IdentityPoolId=pool_id)
         except client.exceptions.NotAuthorizedException:
             return passed()
-        context.users.owns(guest["IdentityId"])
+        context.users.track_identity(guest["IdentityId"])
         return failed(
             "The identity pool gives identities to guests.",
             resource=pool_id,
@@ -81,7 +80,7 @@ class UnsignedSocketIsRefused(Check):
     group = Group.CONNECTION
     title = "an unsigned WebSocket is refused"
     depends_on = (EndpointIsReached,)
-    needs = frozenset()
+    requirements = frozenset()
 
     async def run(self, context: Context) -> Finding:
         """Ask for an upgrade to MQTT with no credentials at all."""
@@ -108,16 +107,16 @@ class UnattachedIdentityIsRefused(Check):
     group = Group.CONNECTION
     title = "an identity without the IoT policy is refused"
     depends_on = (UserConnects,)
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.PROBE})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.TEST_USERS})
 
     async def run(self, context: Context) -> Finding:
         """Sign in as a user whom nothing attaches, and try to connect."""
-        user = await uninterrupted(asyncio.to_thread(context.users.make, marked=context.attaches_at_sign_in))
-        context.unattached = session = context.new_session()
+        user = await context.create_user(marked=context.attaches_at_sign_in)
+        context.unattached_session = session = context.new_session()
         await session.sign_in(user.name, user.password)
-        context.sign_out_at_the_end(session)
+        context.sign_out_at_end(session)
         identity_id = await session.identity_id()
-        context.users.owns(identity_id)
+        context.users.track_identity(identity_id)
         try:
             async with PubSub(context.provider(session)):
                 pass
@@ -144,7 +143,7 @@ class ControlPlaneIsRefused(Check):
     group = Group.AUTHORIZATION
     title = "a user can neither attach nor change IoT policies"
     depends_on = (CredentialsAreGiven, RoleHoldsThePolicies, PolicyExists)
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.TOKEN, Requirement.TRIES})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.TOKEN, Requirement.PROBES})
 
     async def run(self, context: Context) -> Finding:
         """Try both with the user's own credentials."""
@@ -181,7 +180,7 @@ class OtherTopicsAreRefused(Check):
     group = Group.CONNECTION
     title = "topics that are not the user's are refused"
     depends_on = (UserConnects,)
-    needs = frozenset({Requirement.PROBE, Requirement.STACK, Requirement.TRIES})
+    requirements = frozenset({Requirement.TEST_USERS, Requirement.STACK, Requirement.PROBES})
 
     async def run(self, context: Context) -> Finding:
         """Try each on a connection of its own, for AWS IoT may close one that asks for what it may not."""

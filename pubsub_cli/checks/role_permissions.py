@@ -10,11 +10,10 @@ from typing import Any
 from pubsub_cli.checks.app_settings import TopicsAreUsable
 from pubsub_cli.checks.authorization import GroupRolesHoldThePolicies, RoleHoldsThePolicies
 from pubsub_cli.checks.check import Check, Group
-from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.context import Context, RoleInUse
 from pubsub_cli.checks.permissions import Judgement, asked_facts, asked_requests, judge
 from pubsub_cli.checks.role_mapping import MappingGivesARole
-from pubsub_cli.finding import Finding, Status, failed, passed, warning
+from pubsub_cli.finding import AwsCommand, Finding, Status, failed, passed, warning
 from pubsub_cli.iam.decision import Outcome, decide
 from pubsub_cli.iam.document import Policy
 from pubsub_cli.iam.repair import put_right, without_denials
@@ -64,7 +63,7 @@ def _look(context: Context, in_use: RoleInUse) -> Finding:
             f"{in_use.who} ({role.name}) does not let its users {judgement.text(denied)}. AWS IoT asks the role as "
             "well as the IoT policy, and closes the connection.",
             resource=role.arn,
-            fix=list(_fix(role, judgement, ours=context.given is None)),
+            fix=list(_fix(role, judgement, ours=context.deployment_ids is None)),
         )
     if undecided := judgement.undecided:
         return warning(

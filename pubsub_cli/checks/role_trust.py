@@ -7,10 +7,9 @@ import json
 from typing import Any
 
 from pubsub_cli.checks.check import Check, Group
-from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.context import Context, RoleInUse
 from pubsub_cli.checks.role_mapping import MappingGivesARole
-from pubsub_cli.finding import Finding, failed, passed
+from pubsub_cli.finding import AwsCommand, Finding, failed, passed
 from pubsub_cli.iam.facts import signed_in_user
 from pubsub_cli.iam.role import role_name
 from pubsub_cli.iam.trust import why_not_trusted, with_trust
@@ -47,7 +46,7 @@ def _look(context: Context, role: RoleInUse) -> Finding | None:
     why = why_not_trusted(document, region, facts)
     if why is None:
         return None
-    ours = context.given is None
+    ours = context.deployment_ids is None
     right = with_trust(document, region, pool_id, alone=ours)
     parameters = {"RoleName": name, "PolicyDocument": json.dumps(right, separators=(",", ":"))}
     return failed(

@@ -33,13 +33,13 @@ class SelfAttachRepairs(Check):
     group = Group.IDENTITY
     title = "self-attach attaches a missing IoT policy"
     depends_on = (UnattachedIdentityIsRefused, PolicyExists, SelfAttachRouteWorks)
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.PROBE})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.TEST_USERS})
 
     async def run(self, context: Context) -> Finding:
         """Call the route with the user's credentials."""
         if Output.SELF_ATTACH_URL not in context.outputs:
             return skipped(NO_ROUTE)
-        return await attach_by_route(context, context.unattached)
+        return await attach_by_route(context, context.unattached_session)
 
 
 class UnsignedSelfAttachIsRefused(Check):
@@ -52,7 +52,7 @@ class UnsignedSelfAttachIsRefused(Check):
     group = Group.AUTHORIZATION
     title = "an unsigned self-attach request is refused"
     depends_on = (OutputsAreComplete, SelfAttachRouteWorks)
-    needs = frozenset({Requirement.STACK, Requirement.OPERATOR})
+    requirements = frozenset({Requirement.STACK, Requirement.OPERATOR})
 
     async def run(self, context: Context) -> Finding:
         """Call the route with no credentials at all."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from pubsub_cli.checks.arn import arn_prefix
 from pubsub_cli.checks.attachment_trace import allow_attaching
 from pubsub_cli.checks.check import Check, Group
-from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.deployed_functions import SIGN_IN_PARTS, DeployedFunction, Part
@@ -17,7 +16,7 @@ from pubsub_cli.checks.functions import SignInFunctionsCanRun, changed_since_dep
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.resource_policy import allows_service
 from pubsub_cli.checks.restoring import RESTORE
-from pubsub_cli.finding import Finding, Fix, failed, not_applicable, passed, warning
+from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, not_applicable, passed, warning
 from pubsub_cli.iam.decision import Outcome
 from pubsub_cli.iam.role import role_name
 from pubsub_cli.iam.simulation import Answer, read_answer
@@ -43,7 +42,7 @@ class PoolMayInvoke(Check):
     group = Group.PROVISIONING
     title = "the user pool may invoke its trigger functions"
     depends_on = (OutputsAreComplete, SignInFunctionsCanRun)
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Read the policies of the functions."""
@@ -82,7 +81,7 @@ class TriggerIsAsDeployed(Check):
     group = Group.PROVISIONING
     title = "the sign-in's functions are as they were deployed"
     depends_on = (OutputsAreComplete, SignInFunctionsCanRun)
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Compare the functions with the stack's template."""
@@ -101,7 +100,7 @@ class FunctionsMayAttach(Check):
     group = Group.PROVISIONING
     title = "the functions that attach IoT policies may do so"
     depends_on = (OutputsAreComplete,)
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Have IAM simulate the call."""

@@ -40,7 +40,7 @@ class TriggerWorks(Check):
         LogGroupsExist,
         InternalSignInIsWired,
     )
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Read the end of its log."""

@@ -88,7 +88,7 @@ def test_throttled_attachment_is_delivered_to_the_worker_again(deployment: Deplo
         identity_id = deployment.identity_id(deployment.sign_in(deployment.make_user()))
         deployment.wait_until_attached(identity_id)
         (throttled,) = deployment.cloud.faults()
-    assert throttled.taken == 8
+    assert throttled.hits == 8
     deployment.wait_for_worker()
     assert deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL) == 0
 

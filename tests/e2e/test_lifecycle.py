@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
+from local_cloud.provisioning import ProvisioningError
 from pubsub_client import AwsIot, CognitoSession, ConnectionState, PubSub
 from pubsub_client.outputs import Output
-from pubsub_testing.deployment import ProvisioningError
 from tests.e2e.conftest import FAST, PASSWORD, Deployment, deployed
 from tests.e2e.stack_app import StackApp
 

@@ -116,7 +116,7 @@ def test_installed_local_cloud_has_its_own_commands_only(installed: Installed, t
     shown = installed.run("python", "-m", "local_cloud", "--help", cwd=tmp_path).stdout
     commands = set(re.findall(r"^[^a-z]*([a-z]+)  ", shown, re.MULTILINE))
     assert {"up", "down", "status", "fault"} <= commands
-    assert not commands & {"deploy", "demo", "rehearse"}
+    assert not commands & {"deploy", "demo", "smoke"}
 
 
 def test_plugin_loads_nothing_without_its_fixtures(installed: Installed, project: Path) -> None:
@@ -164,7 +164,7 @@ def test_documented_tests_pass_and_reuse_the_saved_deployment(installed: Install
             "{'topics': ['orders/#']}",
             "fixture pubsub_settings: amplify-pubsub.topics.0: 'orders/#' given",
         ),
-        ("pubsub_app", "Path('/nowhere')", "fixture pubsub_app: /nowhere/cdk.json names no app: "),
+        ("pubsub_app", "Path('/nowhere')", "/nowhere/cdk.json names no app: "),
     ],
 )
 def test_wrong_fixture_override_is_reported_in_one_line(

@@ -110,7 +110,7 @@ class TestHealthy:
     def test_smoke_uses_and_keeps_an_existing_user(self, deployment: Deployment, runs: Runs) -> None:
         skipped = {each["id"]: each["cause"] for each in runs.as_user["checks"] if each["status"] == "skipped"}
         assert skipped.keys() == {"PS403", "PS412", "PS413", "PS204"}
-        assert skipped["PS412"] == "needs users of its own, and none may be made"
+        assert skipped["PS412"] == "needs test users, which --user excludes"
         identity_id = deployment.identity_id(deployment.sign_in(runs.user))
         assert deployment.attached_policies(identity_id) == ["myIoTPolicy"]
 

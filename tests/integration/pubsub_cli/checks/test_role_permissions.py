@@ -47,7 +47,7 @@ async def test_a_role_without_it_allows_nothing_and_the_fix_attaches_it(deployme
 async def test_a_stacks_own_role_gets_it_back_by_a_safe_command(deployment: Deployment) -> None:
     deployment.aws.iam.detach_role_policy(RoleName=deployment.role, PolicyArn=DATA_ACCESS)
     context = deployment.context()
-    context.given = None
+    context.deployment_ids = None
     finding = await look(context, MappingGivesARole, RoleAllows)
     assert [str(each) for each in finding.safe_commands] == [
         f"aws iam attach-role-policy --role-name {deployment.role} --policy-arn {DATA_ACCESS}"

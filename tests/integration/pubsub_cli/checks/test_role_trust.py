@@ -86,7 +86,7 @@ async def test_the_fix_of_a_stacks_own_role_drops_other_identity_pools(deploymen
     role = deployment.make_role(trust=trust)
     deployment.set_roles(authenticated=role)
     context = deployment.context()
-    context.given = None
+    context.deployment_ids = None
     finding = await look(context, MappingGivesARole, RoleTrustsThePool)
     assert finding.safe_commands
     mend(deployment, finding)

@@ -23,9 +23,9 @@ async def find(check: type[Check], endpoint: str = HOST, region: str = "eu-west-
     given = DeploymentIds(region, f"{region}_pool", f"{region}:pool", endpoint)
     async with AsyncExitStack() as cleanup:
         context = Context(
-            aws=Aws(region=region), stack="s", patience=0, cleanup=cleanup, given=given, as_operator=False
+            aws=Aws(region=region), stack="s", timeout=0, cleanup=cleanup, deployment_ids=given, as_operator=False
         )
-        context.begin(given.outputs())
+        context.set_outputs(given.outputs())
         return await check().run(context)
 
 
