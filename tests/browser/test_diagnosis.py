@@ -1,4 +1,4 @@
-"""Whatever keeps a user from PubSub, the page says it in words."""
+"""The page explains what keeps a user from PubSub."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_page_names_a_rejected_signature(app: App, deployment: Deployment) -> No
 
 def test_page_names_an_endpoint_that_does_not_answer(app: App, deployment: Deployment) -> None:
     window = app.window()
-    window.page.route_web_socket("**/mqtt?**", lambda _: None)  # is opened by Playwright, and nobody is behind it
+    window.page.route_web_socket("**/mqtt?**", lambda _: None)  # Playwright opens it, and no server answers
     window.sign_in(deployment.make_user())
     window.expect_status("does not answer in time.")
     window.page.context.close()  # no other test gets this window: its route cannot be removed

@@ -1,4 +1,4 @@
-"""What the pages name is there: other pages, checks, tests, commands and their options."""
+"""Pages, checks, tests, commands and options that the pages mention exist."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_named_commands_exist_with_their_options(page: str) -> None:
 
 
 def _anchors(file: Path) -> Iterator[str]:
-    """Give the anchors of a page's headings, as GitHub makes them."""
+    """Yield the anchors of a page's headings, as GitHub creates them."""
     seen: dict[str, int] = {}
     for heading in re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE):
         slug = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
@@ -75,7 +75,7 @@ def _tests() -> Iterator[str]:
 
 
 def test_tutorial_says_that_it_needs_the_aws_cli() -> None:
-    """``make setup`` does not install it; the environment of the tests has it all the same."""
+    """``make setup`` does not install it, but the test environment has it."""
     installed = (REPOSITORY / "requirements.txt").read_text()
     assert any(each.text.startswith("aws ") for each in commands("docs/tutorial.md"))
     assert "awscli==" in installed or "AWS CLI" in text_of("docs/tutorial.md").partition("## 1.")[0]

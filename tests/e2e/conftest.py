@@ -1,4 +1,4 @@
-"""The stack, deployed onto a local cloud, and what the tests ask of it."""
+"""The stack, deployed on a local cloud, and its users."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from tests.integration.local_cloud.http_api import Answer, call
 from tests.integration.local_cloud.mqtt import websocket
 from tests.tokens import claims
 
-PASSWORD = "Sup3r-secret-passw0rd!"  # noqa: S105 - of users that live as long as one test
+PASSWORD = "Sup3r-secret-passw0rd!"  # noqa: S105 - of temporary users
 
 FAST: dict[str, Any] = {"attachPerSecond": {"signIn": 100, "retry": 100, "sweep": 200}, "detachPerSecond": 200}
-"""Settings for tests that attach and detach hundreds."""
+"""Settings for tests with hundreds of attachments."""
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """A deployed stack, and what a plain boto3 user of it can do; nothing here is our client's code."""
+    """A deployed stack, used with boto3 and without our client's code."""
 
     cloud: LocalCloud
     app: StackApp
@@ -54,7 +54,7 @@ class Deployment:
         return self.outputs[Output.USER_POOL_CLIENT_ID]
 
     def make_user(self, name: str | None = None, **attributes: str) -> str:
-        """Make a user with a permanent password and return the name, a new one unless given."""
+        """Create a user with a permanent password, and return the name."""
         name = name or f"user-{uuid.uuid4().hex[:10]}"
         users = self.cloud.client("cognito-idp")
         given = {"email": f"{name}@example.com", "email_verified": "true", **attributes}
@@ -99,7 +99,7 @@ class Deployment:
         return tokens
 
     def srp(self, user_name: str, password: str = PASSWORD) -> AWSSRP:
-        """Return a sign-in that has yet to be made."""
+        """Return a sign-in that is not started."""
         return AWSSRP(
             username=user_name,
             password=password,
@@ -131,19 +131,19 @@ class Deployment:
         return [each["policyName"] for each in answer["policies"]]
 
     def wait_until_attached(self, identity_id: str, seconds: float = 60) -> None:
-        """Wait for what the retry queue's worker does."""
+        """Wait until the worker has attached the policy."""
         deadline = time.monotonic() + seconds
         while not self.attached_policies(identity_id):
             assert time.monotonic() < deadline, f"nothing was attached to {identity_id} within {seconds:g} s"
             time.sleep(0.2)
 
     def self_attach(self, credentials: Credentials | None, **request: Any) -> Answer:
-        """Call the route, signed with these credentials if there are any."""
+        """Call the self-attach route, signed with these credentials if there are any."""
         url = self.outputs[Output.SELF_ATTACH_URL]
         return call(url, credentials=credentials, region=self.cloud.region, **request)
 
     def messages_in(self, queue: Output) -> int:
-        """Return how many messages are in a queue, those under way too."""
+        """Return the number of messages in a queue, with those in flight."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         answer = self.cloud.client("sqs").get_queue_attributes(QueueUrl=self.outputs[queue], AttributeNames=names)
         return sum(int(count) for count in answer["Attributes"].values())
@@ -302,9 +302,9 @@ class Deployment:
 
 @contextmanager
 def deployed(directory: Path, settings: Mapping[str, Any] | None = None) -> Iterator[Deployment]:
-    """Deploy onto a cloud that ends with the block; without settings those of the repository.
+    """Deploy on a cloud that ends with the block, by default with the repository's settings.
 
-    The first deployment of these settings in a test run is saved, and the others start from what was saved.
+    A test run deploys once for each set of settings; later blocks restore the saved state.
     """
     with ExitStack() as until_the_end:
         with shared("deployment", directory, settings) as state:
@@ -320,8 +320,36 @@ def deployed(directory: Path, settings: Mapping[str, Any] | None = None) -> Iter
         yield made
 
 
+LEAST_PRIVILEGE: dict[str, Any] = {
+    "accessMode": "least-privilege",
+    "topics": ["room/*", "messages"],
+    "groups": ["admins"],
+}
+
+
+@contextmanager
+def updated_to_least_privilege(directory: Path) -> Iterator[Deployment]:
+    """Yield a deployment in access mode least-privilege that was ``guarded`` when the user ada signed in."""
+    with ExitStack() as until_the_end:
+        with shared("least-privilege", directory) as state:
+            if state.exists():
+                cloud = until_the_end.enter_context(LocalCloud.start(saved=state, log_file=directory / "cloud.log"))
+                app = StackApp(cloud, directory, LEAST_PRIVILEGE)
+                app.synth()
+            else:
+                (directory / "guarded").mkdir()
+                guarded = until_the_end.enter_context(deployed(directory / "guarded"))
+                guarded.sign_in(guarded.make_user("ada"))
+                app = StackApp(guarded.cloud, directory, LEAST_PRIVILEGE)
+                deploy(app)
+                guarded.cloud.save(state)
+        updated = Deployment(app.cloud, app, app.write_outputs())
+        warm(updated)
+        yield updated
+
+
 def warm(deployment: Deployment) -> None:
-    """Start the functions: cold ones on a busy machine may take longer than the trigger has."""
+    """Start the functions: a cold start on a busy machine may exceed the trigger's time."""
     deployment.sign_in(deployment.make_user())
     if Output.RETRY_QUEUE_URL in deployment.outputs:
         deployment.wait_for_worker()
@@ -329,7 +357,7 @@ def warm(deployment: Deployment) -> None:
 
 @pytest.fixture(scope="session")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    """A local cloud for environments side by side; nothing is deployed yet."""
+    """A local cloud without a deployment."""
     with LocalCloud.start(log_file=tmp_path_factory.mktemp("account") / "cloud.log") as cloud:
         yield cloud
 

@@ -1,4 +1,4 @@
-"""`pubsub adopt`: tells the settings and what they would change, and changes nothing."""
+"""`pubsub adopt` prints settings and the changes they cause, and changes nothing."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_adopt_lists_every_addition_for_attachment_at_sign_in(project: AmplifyPr
     settings = document["adopt"]["settings"]
     assert settings["attachment"] == "sign-in"
     assert read_settings(settings, None).attachment == "sign-in"
-    # What Cognito asks of whoever changes a pool that sends messages, exactly as the stack is given it.
+    # Cognito requires these permissions to change a pool that sends messages.
     role, key = project.permissions.values()
     assert settings["adopt"] | project.permissions == settings["adopt"]
     (of_role,) = (each for each in listed if each.startswith(f"role {role.rpartition('/')[2]}: "))
@@ -137,12 +137,12 @@ def test_adopt_warns_of_roles_that_may_attach_policies(project: AmplifyProject) 
     allow = json.dumps(
         {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}]}
     )
-    iam.put_role_policy(RoleName=project.auth_role, PolicyName="by-hand", PolicyDocument=allow)
+    iam.put_role_policy(RoleName=project.auth_role, PolicyName="manual", PolicyDocument=allow)
     try:
         notes = _adopt(project, "--amplify-stack", STACK)["adopt"]["notes"]
         assert any(f"{project.auth_role} lets signed-in users attach IoT policies themselves" in note for note in notes)
     finally:
-        iam.delete_role_policy(RoleName=project.auth_role, PolicyName="by-hand")
+        iam.delete_role_policy(RoleName=project.auth_role, PolicyName="manual")
 
 
 class TestBlockers:
@@ -275,7 +275,7 @@ def test_adopt_needs_exactly_the_documented_permissions(project: AmplifyProject)
 
 
 def _logins(project: AmplifyProject) -> dict[str, str]:
-    """Return the login of a user, who has an identity then."""
+    """Create an identity for a user, and return the login."""
     users = project.cloud.client("cognito-idp")
     client = users.create_user_pool_client(
         UserPoolId=project.user_pool_id, ClientName="admin", ExplicitAuthFlows=["ALLOW_ADMIN_USER_PASSWORD_AUTH"]

@@ -1,4 +1,4 @@
-"""An environment with every setting, its user pool kept: destroyed, deployed again on it, destroyed again."""
+"""An environment with every setting and a retained user pool: destroyed, deployed again on it, destroyed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _KEPT: dict[str, Any] = {
     "topics": ["chat/*", "orders"],
 }
 _READ_POLICY = ["iam:GetPolicy", "iam:GetPolicyVersion"]
-# Longer than it takes to get from a policy to what needs it.
+# Longer than from a policy to the resource that needs it.
 _IAM_SECONDS = 3
 
 
@@ -50,7 +50,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def kept(directory: Path) -> Iterator[Deployment]:
-    """Deployed while IAM takes its time: each custom resource is called before its permissions act."""
+    """Deployed while IAM changes take effect slowly: custom resources run before their permissions."""
     with LocalCloud.start(log_file=directory / "cloud.log") as cloud:
         allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
         cloud.client("iam").create_policy(PolicyName="Developers", PolicyDocument=json.dumps(allow))
@@ -80,7 +80,7 @@ def test_smoke_covers_each_group_and_stays_within_the_topics(kept: Deployment) -
     assert document["summary"]["exit_code"] == 0, document
     assert document["summary"]["passed"] == len(document["checks"])
     assert check(document, "PS403")["detail"] == "admins, editors"
-    # The accounts's boundary takes the place of ours: a deny guards instead.
+    # The account's boundary replaces ours, so a deny is the guard.
     assert check(document, "PS301")["detail"].startswith("deny ")
     assert "explicit deny" in check(document, "PS312")["detail"]
 
@@ -116,11 +116,11 @@ def test_smoke_reports_incomplete_roles_with_fixes(kept: Deployment, editor: str
     attached = iam.list_attached_role_policies(RoleName=auth_role)["AttachedPolicies"]
     (deny,) = (each["PolicyArn"] for each in attached if "ControlPlaneDeny" in each["PolicyName"])
     data = {"RoleName": _role_of(kept, credentials), "PolicyArn": "arn:aws:iam::aws:policy/AWSIoTDataAccess"}
-    assert _connects(kept, credentials)
+    assert kept.connects(credentials)
     iam.detach_role_policy(**data)
     iam.detach_role_policy(RoleName=auth_role, PolicyArn=deny)
     try:
-        assert not _connects(kept, credentials)
+        assert not kept.connects(credentials)
         document = kept.smoke()
     finally:
         iam.attach_role_policy(**data)
@@ -150,7 +150,7 @@ def _changed_document_acts_on_the_next_connection_and_versions_never_run_out(
 ) -> None:
     cloud, iot = own.cloud, own.cloud.client("iot")
     document = iot.get_policy(policyName=own.policy_name)["policyDocument"]
-    for _ in range(4):  # manually, as many as AWS IoT has room for
+    for _ in range(4):  # as many as AWS IoT allows
         iot.create_policy_version(policyName=own.policy_name, policyDocument=document, setAsDefault=False)
     credentials = own.credentials(own.sign_in(editor))
     _deploy(cloud, directory, _KEPT | {"topics": ["news/*"], "groups": ["editors"]})
@@ -159,7 +159,7 @@ def _changed_document_acts_on_the_next_connection_and_versions_never_run_out(
             assert mqtt.connect(str(uuid.uuid4())) == 0
             assert (mqtt.subscribe(topic) == 0) is allowed, topic
     assert len(iot.list_policy_versions(policyName=own.policy_name)["policyVersions"]) == 2
-    # The group that the settings no longer name keeps its members, and has the role of users without a group.
+    # A removed group keeps its members and gets the role of users without a group.
     assert _role_of_group(own, "admins") == own.outputs[Output.AUTH_ROLE_ARN].rpartition("/")[2]
     assert _role_of_group(own, "editors") == _role_of(own, own.credentials(own.sign_in(editor)))
 
@@ -175,7 +175,7 @@ def _destroyed_after_its_protection_is_lifted_sign_ins_go_on(own: Deployment, ed
     users = own.cloud.client("cognito-idp")
     pool = users.describe_user_pool(UserPoolId=own.user_pool_id)["UserPool"]
     assert pool.get("LambdaConfig", {}) == {}
-    # Removing the triggers has changed nothing else.
+    # Removing the triggers changed nothing else.
     assert (pool["MfaConfiguration"], pool["DeletionProtection"]) == ("OPTIONAL", "ACTIVE")
     assert pool["UserPoolTags"]["team"] == "platform"
     assert pool["Policies"]["PasswordPolicy"]["MinimumLength"] == 12
@@ -187,7 +187,7 @@ def _destroyed_after_its_protection_is_lifted_sign_ins_go_on(own: Deployment, ed
 
 
 def _deployed_again_on_the_pool_old_markers_do_not_count(own: Deployment, editor: str, directory: Path) -> None:
-    marker_before = _marker(own, editor)
+    marker_before = str(own.marker(editor))
     settings = _KEPT | {
         "terminationProtection": False,
         "adopt": {"userPoolId": own.user_pool_id, "userPoolClientIds": [own.client_id]},
@@ -195,20 +195,15 @@ def _deployed_again_on_the_pool_old_markers_do_not_count(own: Deployment, editor
     }
     again = _deploy(own.cloud, directory / "again", settings)
     assert (again.user_pool_id, again.client_id) == (own.user_pool_id, own.client_id)
-    assert _marker(again, editor) == marker_before
+    assert str(again.marker(editor)) == marker_before
     tokens = again.sign_in(editor)
     assert again.attached_policies(again.identity_id(tokens)) == ["myIoTPolicy-kept"]
-    assert _marker(again, editor).startswith(again.outputs[Output.ATTACHMENT_MARKER])
-    assert _marker(again, editor) != marker_before
+    assert str(again.marker(editor)).startswith(again.outputs[Output.ATTACHMENT_MARKER])
+    assert str(again.marker(editor)) != marker_before
     assert _role_of(again, again.credentials(tokens)) == _role_of_group(again, "editors")
     assert again.smoke()["summary"]["exit_code"] == 0
     again.app.destroy()
     assert "IdToken" in again.sign_in(editor)
-
-
-def _connects(deployment: Deployment, credentials: Credentials) -> bool:
-    with websocket(deployment.cloud, credentials) as mqtt:
-        return mqtt.connect(str(uuid.uuid4())) == 0
 
 
 def _role_of(deployment: Deployment, credentials: Credentials) -> str:
@@ -219,9 +214,3 @@ def _role_of(deployment: Deployment, credentials: Credentials) -> str:
 def _role_of_group(deployment: Deployment, group: str) -> str:
     answer = deployment.cloud.client("cognito-idp").get_group(UserPoolId=deployment.user_pool_id, GroupName=group)
     return str(answer["Group"]["RoleArn"]).rpartition("/")[2]
-
-
-def _marker(deployment: Deployment, user_name: str) -> str:
-    user = deployment.cloud.client("cognito-idp").admin_get_user(UserPoolId=deployment.user_pool_id, Username=user_name)
-    values = {each["Name"]: each["Value"] for each in user["UserAttributes"]}
-    return str(values["custom:pubsub_attachment"])

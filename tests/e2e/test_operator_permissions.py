@@ -1,4 +1,4 @@
-"""docs/operator-permissions.md: each command passes with exactly the documented permissions, and uses all of them."""
+"""docs/operator-permissions.md: each command succeeds with exactly these permissions, and uses all of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Commands = list[tuple[str, ...]]
 
 
 def _signed_in(deployment: Deployment) -> tuple[str, str]:
-    """Return a user who has signed in, and the identity id."""
+    """Return a signed-in user and the identity id."""
     user = deployment.make_user()
     return user, deployment.identity_id(deployment.sign_in(user))
 
@@ -66,9 +66,9 @@ def _sweep(_deployment: Deployment) -> Commands:
 
 def _redrive(deployment: Deployment) -> Commands:
     """A dead letter of a user who does not exist."""
-    owed = {"userPoolId": deployment.user_pool_id, "userName": "nobody", "identityId": None, "mac": None, "version": 1}
+    body = {"userPoolId": deployment.user_pool_id, "userName": "nobody", "identityId": None, "mac": None, "version": 1}
     deployment.cloud.client("sqs").send_message(
-        QueueUrl=deployment.outputs[Output.DEAD_LETTER_QUEUE_URL], MessageBody=json.dumps(owed)
+        QueueUrl=deployment.outputs[Output.DEAD_LETTER_QUEUE_URL], MessageBody=json.dumps(body)
     )
     return [("redrive", "--dry-run"), ("redrive", "--yes", "--wait", "--timeout", "30")]
 
@@ -99,7 +99,7 @@ def test_documented_permissions_are_sufficient_and_all_used(
             assert done.returncode == 0, done.stdout + done.stderr
         assert unused_actions(deployment.cloud, keys, own) == set()
     if section == "pubsub outputs":
-        assert done.stderr == ""  # without a permission it would name what the document lacks
+        assert done.stderr == ""
     deployment.empty_queues()
 
 

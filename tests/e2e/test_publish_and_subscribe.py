@@ -23,7 +23,7 @@ from tests.processes import ended
 
 @pytest.fixture
 def topic() -> str:
-    """A topic that nobody else uses."""
+    """A unique topic."""
     return f"commands/{uuid.uuid4()}"
 
 
@@ -79,13 +79,13 @@ def test_subscribe_shows_messages_as_they_arrive(deployment: Deployment, user: s
     with _subscribing(deployment, f"{topic}/#", "--count", "2", user=user) as running:
         done = _publish(deployment, "--topic", f"{topic}/1", "--topic", f"{topic}/2", '{"state": "packed"}')
         assert (done.returncode, done.stdout) == (0, f"{topic}/1, {topic}/2: acknowledged\n"), done.stderr
-        shown, told = running.communicate(timeout=30)
-    assert running.returncode == 0, told
+        shown, errors = running.communicate(timeout=30)
+    assert running.returncode == 0, errors
     assert re.fullmatch(
         rf'\d\d:\d\d:\d\d  {topic}/1  \{{"state": "packed"\}}\n\d\d:\d\d:\d\d  {topic}/2  \{{"state": "packed"\}}\n',
         shown,
     )
-    assert told == "pubsub: 2 of 2 messages received\n"
+    assert errors == "pubsub: 2 of 2 messages received\n"
 
 
 def test_subscribe_json_prints_a_line_per_message_and_bytes_in_base64(deployment: Deployment, topic: str) -> None:
@@ -132,8 +132,8 @@ def test_subscribe_ends_quietly_when_its_pipe_is_closed(deployment: Deployment, 
 def test_interrupted_subscribe_counts_messages_and_exits_with_130(deployment: Deployment, topic: str) -> None:
     with _subscribing(deployment, topic) as running:
         os.kill(running.pid, signal.SIGINT)
-        shown, told = running.communicate(timeout=30)
-    assert (running.returncode, shown, told) == (130, "", "pubsub: interrupted; 0 messages received\n")
+        shown, errors = running.communicate(timeout=30)
+    assert (running.returncode, shown, errors) == (130, "", "pubsub: interrupted; 0 messages received\n")
 
 
 def test_subscribe_prints_the_state_of_its_connection(deployment: Deployment, topic: str) -> None:

@@ -1,4 +1,4 @@
-"""Dead letters: how they come to be, what tells of them, and `pubsub redrive`, which moves them back."""
+"""Dead letters: how attachments get there, the alarm, and `pubsub redrive`, which moves them back."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from tests.processes import ended
 
 _REASON = "AttachPolicy: UnauthorizedException"
 _COMPARISONS = {"GreaterThanThreshold": operator.gt}
-# CloudWatch's name of what a queue tells as an attribute.
+# The queue attribute of a CloudWatch metric.
 _ATTRIBUTES = {"ApproximateNumberOfMessagesVisible": "ApproximateNumberOfMessages"}
 
 
 @dataclass(frozen=True)
-class Owed:
+class PendingUser:
     """A user who has signed in and whose attachment is a dead letter."""
 
     user: str
@@ -37,21 +37,21 @@ class Owed:
 
 
 @contextmanager
-def _attaching_is_denied(deployment: Deployment) -> Iterator[None]:
+def _attach_denied(deployment: Deployment) -> Iterator[None]:
     with deployment.cloud.fault("iot:AttachPolicy", Fail("UnauthorizedException", 401)):
         yield
 
 
-def _give_up(deployment: Deployment) -> Owed:
-    """Let a user sign in, the trigger queue the attachment, and the worker give it up."""
+def _dead_letter(deployment: Deployment) -> PendingUser:
+    """Sign a user in whose attachment then fails permanently."""
     before = deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL)
     user = deployment.make_user()
-    with _attaching_is_denied(deployment):
+    with _attach_denied(deployment):
         identity_id = deployment.identity_id(deployment.sign_in(user))
         _wait(lambda: deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL) > before)
     _wait(lambda: deployment.messages_in(Output.RETRY_QUEUE_URL) == 0)
     assert deployment.attached_policies(identity_id) == []
-    return Owed(user, identity_id)
+    return PendingUser(user, identity_id)
 
 
 @pytest.fixture(autouse=True)
@@ -71,15 +71,15 @@ def _wait(happened: Callable[[], bool], seconds: float = 30) -> None:
 
 
 def _visible(deployment: Deployment) -> int:
-    """Return how many dead letters anybody who looks can see."""
+    """Return the number of visible dead letters."""
     names = ["ApproximateNumberOfMessages"]
     url = deployment.outputs[Output.DEAD_LETTER_QUEUE_URL]
     answer = deployment.cloud.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
     return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
 
-def _dead_letter_alarm_goes_off(deployment: Deployment) -> bool:
-    """Evaluate the deployed alarm's condition against the queue itself."""
+def _dead_letter_alarm_is_triggered(deployment: Deployment) -> bool:
+    """Evaluate the alarm's condition against the queue."""
     (alarm,) = deployment.cloud.client("cloudwatch").describe_alarms(AlarmNames=["AmplifyPubSub-dead-letters"])[
         "MetricAlarms"
     ]
@@ -101,17 +101,17 @@ def _json(deployment: Deployment, *arguments: str) -> dict[str, Any]:
 
 
 def test_dead_letter_triggers_the_alarm_and_redrive_attaches(deployment: Deployment) -> None:
-    assert not _dead_letter_alarm_goes_off(deployment)
-    owed = _give_up(deployment)
-    assert _dead_letter_alarm_goes_off(deployment)
+    assert not _dead_letter_alarm_is_triggered(deployment)
+    pending = _dead_letter(deployment)
+    assert _dead_letter_alarm_is_triggered(deployment)
     done = deployment.pubsub("redrive", "--yes", "--wait")
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"  1 x {_REASON}\n1 message moved to the retry queue\n" in done.stdout
     assert done.stdout.endswith("The retry queue is empty, and none of them is a dead letter again.\n")
-    assert deployment.attached_policies(owed.identity_id) == ["myIoTPolicy"]
+    assert deployment.attached_policies(pending.identity_id) == ["myIoTPolicy"]
     for queue in (Output.RETRY_QUEUE_URL, Output.DEAD_LETTER_QUEUE_URL):
         assert deployment.messages_in(queue) == 0
-    assert not _dead_letter_alarm_goes_off(deployment)
+    assert not _dead_letter_alarm_is_triggered(deployment)
 
 
 def test_alarms_use_the_metrics_that_the_trigger_logs(deployment: Deployment) -> None:
@@ -125,17 +125,17 @@ def test_alarms_use_the_metrics_that_the_trigger_logs(deployment: Deployment) ->
         if isinstance(line[metric["Name"]], int | float)
     }
     alarms = deployment.cloud.client("cloudwatch").describe_alarms(AlarmNamePrefix="AmplifyPubSub-")["MetricAlarms"]
-    looked_at = {
+    used = {
         (each["Namespace"], each["MetricName"], *(dimension["Value"] for dimension in each["Dimensions"]))
         for each in alarms
         if {"Name": "Source", "Value": "sign-in"} in each["Dimensions"]
     }
-    assert {name for _, name, *_ in looked_at} == {"Failed", "Duration"}
-    assert looked_at <= written
+    assert {name for _, name, *_ in used} == {"Failed", "Duration"}
+    assert used <= written
 
 
 def test_redrive_shows_dead_letters_and_moves_the_given_number(deployment: Deployment) -> None:
-    users = [_give_up(deployment).user for _ in range(2)]
+    users = [_dead_letter(deployment).user for _ in range(2)]
     document = _json(deployment, "--dry-run")
     assert (document["schema"], document["command"], document["stack"]) == (1, "redrive", "AmplifyPubSub")
     assert document["dead_letters"] == {
@@ -156,8 +156,8 @@ def test_redrive_shows_dead_letters_and_moves_the_given_number(deployment: Deplo
 
 
 def test_redrive_reports_a_dead_letter_that_fails_again(deployment: Deployment) -> None:
-    _give_up(deployment)
-    with _attaching_is_denied(deployment):
+    _dead_letter(deployment)
+    with _attach_denied(deployment):
         done = deployment.pubsub("redrive", "--yes", "--wait", "--json", "--timeout", "30")
     assert done.returncode == 1
     document = json.loads(done.stdout)
@@ -171,11 +171,11 @@ def test_redrive_reports_a_dead_letter_that_fails_again(deployment: Deployment) 
 
 
 class TestInterrupted:
-    """Whenever it ends, each attachment is in one of the queues, or in both."""
+    """No message is lost: it is in one of the queues, or in both."""
 
     @staticmethod
     def _hanging_in(deployment: Deployment, operation: str) -> subprocess.Popen[str]:
-        """Start a redrive and let it get as far as this call."""
+        """Start a redrive and wait until it makes this call."""
         before = deployment.cloud.calls().get(operation, 0)
         running = subprocess.Popen(
             [sys.executable, "-m", "pubsub_client", "redrive", "--yes"],
@@ -188,7 +188,7 @@ class TestInterrupted:
         return running
 
     def test_interrupted_redrive_keeps_an_unsent_message_as_dead_letter(self, deployment: Deployment) -> None:
-        _give_up(deployment)
+        _dead_letter(deployment)
         with (
             deployment.cloud.fault("sqs:SendMessageBatch", Hang()),
             ended(self._hanging_in(deployment, "sqs:SendMessageBatch")) as running,
@@ -200,7 +200,7 @@ class TestInterrupted:
         assert _visible(deployment) == 1
 
     def test_interrupted_redrive_may_keep_a_sent_message_as_dead_letter(self, deployment: Deployment) -> None:
-        owed = _give_up(deployment)
+        pending = _dead_letter(deployment)
         with (
             deployment.cloud.fault("sqs:DeleteMessageBatch", Hang()),
             ended(self._hanging_in(deployment, "sqs:DeleteMessageBatch")) as running,
@@ -209,15 +209,15 @@ class TestInterrupted:
             running.communicate(timeout=30)
             assert running.returncode == 130
             assert _visible(deployment) == 1
-        deployment.wait_until_attached(owed.identity_id)
+        deployment.wait_until_attached(pending.identity_id)
         assert deployment.pubsub("redrive", "--yes", "--wait").returncode == 0
-        assert deployment.attached_policies(owed.identity_id) == ["myIoTPolicy"]
+        assert deployment.attached_policies(pending.identity_id) == ["myIoTPolicy"]
 
 
 class TestAsking:
     @staticmethod
     def _on_a_terminal(deployment: Deployment, answer: str | signal.Signals) -> tuple[int, str]:
-        """Run it on a terminal, type or signal when it asks, and return the exit code and what was shown."""
+        """Run it on a terminal, answer or interrupt its question, and return the exit code and the output."""
         outside_pipelines = {name: value for name, value in deployment.cloud.environment().items() if name != "CI"}
         ours, theirs = pty.openpty()
         asking = subprocess.Popen(
@@ -236,7 +236,7 @@ class TestAsking:
                     if shown.endswith("[y/N] "):
                         if isinstance(answer, signal.Signals):
                             running.send_signal(answer)
-                        # A signal between the prompt and the reading of the answer is seen once there is an answer.
+                        # A signal just before the answer is read takes effect only after an answer.
                         os.write(ours, (answer if isinstance(answer, str) else "\n").encode())
             except OSError:  # the other end is closed
                 pass
@@ -245,7 +245,7 @@ class TestAsking:
         return code, shown
 
     def test_redrive_asks_before_it_moves_messages(self, deployment: Deployment) -> None:
-        owed = _give_up(deployment)
+        pending = _dead_letter(deployment)
         for answer, expected in (("\n", 2), (signal.SIGINT, 130)):
             code, shown = self._on_a_terminal(deployment, answer)
             assert code == expected, shown
@@ -253,7 +253,7 @@ class TestAsking:
             assert _visible(deployment) == 1
         code, shown = self._on_a_terminal(deployment, "y\n")
         assert code == 0, shown
-        deployment.wait_until_attached(owed.identity_id)
+        deployment.wait_until_attached(pending.identity_id)
         code, shown = self._on_a_terminal(deployment, "")
         assert code == 0
         assert shown.startswith("0 dead letters in http")
@@ -262,6 +262,6 @@ class TestAsking:
     def test_redrive_never_asks_without_a_terminal(self, deployment: Deployment) -> None:
         before = deployment.cloud.calls()
         done = deployment.pubsub("redrive")
-        told = "pubsub: nobody is there to be asked (no terminal, or CI is set): give --yes, or --dry-run"
-        assert (done.returncode, done.stderr.strip()) == (2, told)
+        message = "pubsub: nobody is there to be asked (no terminal, or CI is set): give --yes, or --dry-run"
+        assert (done.returncode, done.stderr.strip()) == (2, message)
         assert deployment.calls_since(before) == {}

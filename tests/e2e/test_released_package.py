@@ -1,4 +1,4 @@
-"""What is released: one wheel, used in a clean environment, where nothing of this repository is."""
+"""The released wheel in a clean virtual environment, without this repository."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _INI = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = func
 
 @dataclass(frozen=True)
 class Installed:
-    """A virtual environment with the wheel and what it asks for, and nothing else."""
+    """A virtual environment with only the wheel and its requirements."""
 
     directory: Path
 
@@ -74,12 +74,12 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installe
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """An application's directory, which has the settings of its pytest alone."""
+    """A project directory that contains only pytest settings."""
     (tmp_path / "pytest.ini").write_text(_INI)
     return tmp_path
 
 
-def _told(done: subprocess.CompletedProcess[str]) -> str:
+def _output(done: subprocess.CompletedProcess[str]) -> str:
     return done.stdout + done.stderr
 
 
@@ -87,7 +87,7 @@ def test_wheel_contains_exactly_the_files_of_the_packages(wheel: Path) -> None:
     folders = {
         "amplify_pubsub/lambdas": "lambdas",
         "amplify_pubsub": "stacks",
-        **{each: each for each in ("local_cloud", "pubsub_client", "pubsub_testing")},
+        **{each: each for each in ("local_cloud", "pubsub_cli", "pubsub_client", "pubsub_testing")},
     }
     files = {
         f"{name}/{file.relative_to(_REPOSITORY / folder)}"
@@ -106,7 +106,7 @@ def test_installed_packages_come_from_the_wheel(installed: Installed, tmp_path: 
         "for each in (amplify_pubsub, local_cloud, pubsub_client, pubsub_testing): print(each.__file__)"
     )
     done = installed.run("python", "-c", script, cwd=tmp_path)
-    assert done.returncode == 0, _told(done)
+    assert done.returncode == 0, _output(done)
     lines = done.stdout.splitlines()
     assert len(lines) == 5
     assert all(Path(each).is_relative_to(installed.directory) for each in lines), lines
@@ -125,14 +125,14 @@ def test_plugin_loads_nothing_without_its_fixtures(installed: Installed, project
         "    assert not {'aws_cdk', 'boto3', 'ministack', 'pubsub_client'} & sys.modules.keys()\n"
     )
     done = installed.pytest(project)
-    assert done.returncode == 0, _told(done)
+    assert done.returncode == 0, _output(done)
 
 
 def test_plugin_without_the_extra_has_no_fixtures(installed: Installed, project: Path) -> None:
     (project / "test_plain.py").write_text("def test_nothing():\n    pass\n\n\ndef test_one(pubsub):\n    pass\n")
     without = "import sys; sys.modules['ministack'] = None; import pytest; sys.exit(pytest.main(['-q']))"
     done = installed.run("python", "-c", without, cwd=project)
-    assert "1 passed, 1 error" in done.stdout, _told(done)
+    assert "1 passed, 1 error" in done.stdout, _output(done)
     assert "fixture 'pubsub' not found" in done.stdout
 
 
@@ -151,7 +151,7 @@ def test_documented_tests_pass_and_reuse_the_saved_deployment(installed: Install
     )
     for created in ("1", "0"):
         done = installed.pytest(project)
-        assert done.returncode == 0, _told(done)
+        assert done.returncode == 0, _output(done)
         assert "4 passed" in done.stdout
         assert (project / "created").read_text() == created
 
@@ -176,7 +176,7 @@ def test_wrong_fixture_override_is_reported_in_one_line(
     )
     (project / "test_it.py").write_text("def test_it(local_cloud):\n    pass\n")
     done = installed.pytest(project)
-    assert done.returncode == 1, _told(done)
+    assert done.returncode == 1, _output(done)
     assert message in done.stdout
     assert "Traceback" not in done.stdout
 
@@ -192,7 +192,7 @@ def test_cdk_app_example_passes_its_tests_smoke_and_doctor(installed: Installed,
         "        Path(f'{command}.json').write_text(done.stdout)\n"
     )
     done = installed.pytest(example)
-    assert done.returncode == 0, _told(done)
+    assert done.returncode == 0, _output(done)
     assert "4 passed" in done.stdout
     smoke, doctor = (json.loads((example / f"{command}.json").read_text()) for command in ("smoke", "doctor"))
     assert (smoke["stack"], smoke["summary"]["exit_code"], doctor["summary"]["exit_code"]) == ("Orders", 0, 0)

@@ -17,7 +17,7 @@ from tests.integration.local_cloud.user_pool import refusal
 from tests.tokens import totp
 
 _AT_SIGN_IN = {"groups": ["admins"], "mfa": "optional"}
-_ALONE = _AT_SIGN_IN | {"attachment": "self-attach"}
+_SELF_ATTACH = _AT_SIGN_IN | {"attachment": "self-attach"}
 _OTHER_SECRET = "A" * 32
 _USER = "from-before"
 """A user who signed in before the update to self-attach."""
@@ -31,43 +31,43 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
 
 
 @pytest.fixture(scope="module")
-def alone(before: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    return deploy(StackApp(before.cloud, tmp_path_factory.mktemp("alone"), _ALONE))
+def updated(before: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    return deploy(StackApp(before.cloud, tmp_path_factory.mktemp("updated"), _SELF_ATTACH))
 
 
 @pytest.fixture(scope="module")
-def at_sign_in(alone: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+def at_sign_in(updated: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """A copy of the deployment with self-attach, updated to attach at sign-in."""
     directory = tmp_path_factory.mktemp("at-sign-in")
-    alone.cloud.save(directory / "saved")
+    updated.cloud.save(directory / "saved")
     with LocalCloud.start(saved=directory / "saved", log_file=directory / "cloud.log") as cloud:
         yield deploy(StackApp(cloud, directory, _AT_SIGN_IN))
 
 
-def test_update_to_self_attach_keeps_users_and_removes_triggers(before: Deployment, alone: Deployment) -> None:
-    assert _same_pools(before, alone)
-    assert set(alone.outputs) == set(Output) - SIGN_IN_OUTPUTS - {Output.CHAINED_TRIGGERS}
-    users = alone.cloud.client("cognito-idp")
-    assert users.describe_user_pool(UserPoolId=alone.user_pool_id)["UserPool"].get("LambdaConfig", {}) == {}
-    clients = users.list_user_pool_clients(UserPoolId=alone.user_pool_id)["UserPoolClients"]
-    assert [each["ClientId"] for each in clients] == [alone.client_id]
-    assert alone.attached_policies(alone.identity_id(alone.sign_in(_USER))) == [alone.policy_name]
-    # A marker of the time with the trigger does not count.
-    told = json.loads(alone.pubsub("identity", "--user", _USER, "--json").stdout)["identity"]
-    assert (told["marker"], told["attached"]) == (None, True)
+def test_update_to_self_attach_keeps_users_and_removes_triggers(before: Deployment, updated: Deployment) -> None:
+    assert _same_pools(before, updated)
+    assert set(updated.outputs) == set(Output) - SIGN_IN_OUTPUTS - {Output.CHAINED_TRIGGERS}
+    users = updated.cloud.client("cognito-idp")
+    assert users.describe_user_pool(UserPoolId=updated.user_pool_id)["UserPool"].get("LambdaConfig", {}) == {}
+    clients = users.list_user_pool_clients(UserPoolId=updated.user_pool_id)["UserPoolClients"]
+    assert [each["ClientId"] for each in clients] == [updated.client_id]
+    assert updated.attached_policies(updated.identity_id(updated.sign_in(_USER))) == [updated.policy_name]
+    # Markers from before the update do not count.
+    identity = json.loads(updated.pubsub("identity", "--user", _USER, "--json").stdout)["identity"]
+    assert (identity["marker"], identity["attached"]) == (None, True)
 
 
-def test_only_self_attach_attaches_the_policy(alone: Deployment) -> None:
-    name = alone.make_user()
-    tokens = alone.sign_in(name)
-    assert alone.attached_policies(alone.identity_id(tokens)) == []
-    assert alone.self_attach(alone.credentials(tokens)).body["status"] == "repaired"
-    assert alone.attached_policies(alone.identity_id(tokens)) == [alone.policy_name]
+def test_only_self_attach_attaches_the_policy(updated: Deployment) -> None:
+    name = updated.make_user()
+    tokens = updated.sign_in(name)
+    assert updated.attached_policies(updated.identity_id(tokens)) == []
+    assert updated.self_attach(updated.credentials(tokens)).body["status"] == "repaired"
+    assert updated.attached_policies(updated.identity_id(tokens)) == [updated.policy_name]
 
 
-def test_smoke_self_attaches_and_skips_checks_of_the_trigger(alone: Deployment) -> None:
-    targets = _targets(alone)
-    document = alone.smoke()
+def test_smoke_self_attaches_and_skips_checks_of_the_trigger(updated: Deployment) -> None:
+    targets = updated.targets()
+    document = updated.smoke()
     assert document["summary"]["exit_code"] == 0, document
     assert {each["id"]: each["cause"] for each in document["checks"] if each["status"] != "passed"} == {
         **dict.fromkeys(
@@ -84,51 +84,51 @@ def test_smoke_self_attaches_and_skips_checks_of_the_trigger(alone: Deployment) 
     for check_id in ("PS203", "PS204"):
         assert check(document, check_id)["detail"] == "PS203: no IoT policy was attached, repaired"
     assert check(document, "PS403")["detail"] == "admins"
-    assert _targets(alone) == targets
+    assert updated.targets() == targets
 
 
-def test_smoke_reports_the_route_that_attaches_nothing(alone: Deployment) -> None:
-    with alone.cloud.fault("iot:AttachPolicy", Fail("AccessDeniedException")):
-        failure = check(alone.smoke(), "PS203")
+def test_smoke_reports_the_route_that_attaches_nothing(updated: Deployment) -> None:
+    with updated.cloud.fault("iot:AttachPolicy", Fail("AccessDeniedException")):
+        failure = check(updated.smoke(), "PS203")
     assert failure["status"] == "failed"
     assert "the IoT policy could not be attached" in failure["cause"]
-    assert failure["resource"] == alone.outputs[Output.SELF_ATTACH_URL]
+    assert failure["resource"] == updated.outputs[Output.SELF_ATTACH_URL]
     assert "aws cloudformation describe-stack-resources --stack-name AmplifyPubSub" in failure["fix"]
 
 
-def test_commands_report_what_is_missing_without_a_trigger(alone: Deployment) -> None:
-    done = alone.pubsub("attach", "--user", _USER)
+def test_commands_report_what_is_missing_without_a_trigger(updated: Deployment) -> None:
+    done = updated.pubsub("attach", "--user", _USER)
     assert (done.returncode, done.stdout) == (2, "")
     assert "give --id-token or --identity-id instead" in done.stderr
-    assert alone.outputs[Output.SELF_ATTACH_URL] in done.stderr
-    done = alone.pubsub("redrive", "--dry-run")
+    assert updated.outputs[Output.SELF_ATTACH_URL] in done.stderr
+    done = updated.pubsub("redrive", "--dry-run")
     assert (done.returncode, done.stdout) == (2, "")
     assert "has no retry queue, so no dead letters: its setting attachment is self-attach" in done.stderr
-    done = alone.pubsub("identity", "--user", alone.make_user(), "--json")
+    done = updated.pubsub("identity", "--user", updated.make_user(), "--json")
     document = json.loads(done.stdout)
     assert (done.returncode, document["identity"]["marker"]) == (1, None)
     assert "--identity-id or --id-token" in document["failure"]["fix"]
 
 
-def test_attach_and_detach_work_by_identity_id_without_a_trigger(alone: Deployment) -> None:
-    identity_id = alone.identity_id(alone.sign_in(alone.make_user()))
-    for command, policies in (("attach", [alone.policy_name]), ("detach", [])):
-        done = alone.pubsub(command, "--identity-id", identity_id)
+def test_attach_and_detach_work_by_identity_id_without_a_trigger(updated: Deployment) -> None:
+    identity_id = updated.identity_id(updated.sign_in(updated.make_user()))
+    for command, policies in (("attach", [updated.policy_name]), ("detach", [])):
+        done = updated.pubsub(command, "--identity-id", identity_id)
         assert done.returncode == 0, done.stderr
-        assert alone.attached_policies(identity_id) == policies
+        assert updated.attached_policies(identity_id) == policies
     assert "The user can attach it again by self-attach." in done.stdout
 
 
-def test_update_to_sign_in_keeps_users_and_attaches_new_ones(alone: Deployment, at_sign_in: Deployment) -> None:
-    assert _same_pools(alone, at_sign_in)
+def test_update_to_sign_in_keeps_users_and_attaches_new_ones(updated: Deployment, at_sign_in: Deployment) -> None:
+    assert _same_pools(updated, at_sign_in)
     known = at_sign_in.identity_id(at_sign_in.sign_in(_USER))
-    assert known == alone.identity_id(alone.sign_in(_USER))
+    assert known == updated.identity_id(updated.sign_in(_USER))
     newcomer = at_sign_in.identity_id(at_sign_in.sign_in(at_sign_in.make_user()))
     at_sign_in.wait_until_attached(newcomer)
 
 
 class TestMfa:
-    """The deployment allows MFA; the trigger signs no user in internally who has it."""
+    """The trigger makes no internal sign-in for users with MFA."""
 
     def test_trigger_skips_a_user_with_mfa_and_the_id_token_attaches(self, at_sign_in: Deployment) -> None:
         name = at_sign_in.make_user()
@@ -160,18 +160,13 @@ class TestMfa:
         assert at_sign_in.pubsub("doctor", "--id-token", "-", stdin=tokens["IdToken"]).returncode == 0
 
 
-def _targets(deployment: Deployment) -> list[str]:
-    targets = deployment.cloud.client("iot").list_targets_for_policy(policyName=deployment.policy_name)["targets"]
-    return sorted(targets)
-
-
 def _same_pools(one: Deployment, other: Deployment) -> bool:
     names = (Output.USER_POOL_ID, Output.USER_POOL_CLIENT_ID, Output.IDENTITY_POOL_ID)
     return [one.outputs[name] for name in names] == [other.outputs[name] for name in names]
 
 
 def _set_up_totp(deployment: Deployment, user_name: str) -> str:
-    """Let a user set up one-time passwords as an authenticator app does, and return the secret."""
+    """Set up one-time passwords for a user, and return the secret."""
     users = deployment.public("cognito-idp")
     access_token = deployment.sign_in(user_name)["AccessToken"]
     secret = str(users.associate_software_token(AccessToken=access_token)["SecretCode"])

@@ -114,7 +114,7 @@ class TestHealthy:
         identity_id = deployment.identity_id(deployment.sign_in(runs.user))
         assert deployment.attached_policies(identity_id) == ["myIoTPolicy"]
 
-    def test_a_check_can_be_omitted(self, deployment: Deployment) -> None:
+    def test_smoke_skips_checks_and_redacts_identity_ids(self, deployment: Deployment) -> None:
         """As people run it, and without identity ids."""
         done = deployment.pubsub("smoke", "--redact", "--skip", "PS204", "--skip", "PS502")
         assert (done.returncode, done.stderr) == (0, ""), done.stdout

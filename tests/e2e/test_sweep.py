@@ -1,4 +1,4 @@
-"""The sweep: it looks at every identity and attaches the policy where it is missing, whatever breaks in between."""
+"""The sweep attaches the policy to every identity without it, also after faults."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _TIMEOUT = 121
 
 @pytest.fixture(scope="module", autouse=True)
 def fast_sweeps(deployment: Deployment) -> Iterator[None]:
-    """Let the sweep attach fast and in short steps; everybody who was there before is attached."""
+    """Let the sweep attach fast and in short steps; attach all identities that exist already."""
     functions = deployment.cloud.client("lambda")
     (deployed,) = (
         each
@@ -48,7 +48,7 @@ def fast_sweeps(deployment: Deployment) -> Iterator[None]:
 
 
 class Seeds:
-    """Identities that signed in before there was any deployment, as it were."""
+    """Creates identities without attachments."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
@@ -60,7 +60,7 @@ class Seeds:
         return seeded
 
     def remove(self) -> None:
-        """Delete them, so that other tests need not look at them."""
+        """Delete them, so that other sweeps are not slower."""
         for first in range(0, len(self._made), _MOST_DELETED):
             self._deployment.cloud.client("cognito-identity").delete_identities(
                 IdentityIdsToDelete=self._made[first : first + _MOST_DELETED]
@@ -75,7 +75,7 @@ def seed(deployment: Deployment) -> Iterator[Seeds]:
 
 
 def sweep(deployment: Deployment, *options: str) -> dict[str, Any]:
-    """Run `pubsub sweep` and return what it came to."""
+    """Run `pubsub sweep` and return its result."""
     done = deployment.pubsub("sweep", "--json", *options)
     document: dict[str, Any] = json.loads(done.stdout)
     assert done.returncode == (0 if document["failure"] is None else 1), done.stderr
@@ -97,7 +97,7 @@ def _start(deployment: Deployment, **given: bool) -> str:
 def _wait(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it does not come to this"
+        assert time.monotonic() < deadline, "the condition is not met in time"
         time.sleep(0.05)
 
 
@@ -146,7 +146,7 @@ def test_sweep_skips_a_guest_until_the_guest_signs_in(deployment: Deployment) ->
 
 
 def _sign_in_unnoticed(deployment: Deployment) -> dict[str, str]:
-    """Sign a new user in while neither trigger nor worker can find the identity."""
+    """Sign in a new user without an attachment and without a pending one."""
     failing = deployment.cloud.fault("cognito-idp:AdminInitiateAuth", Fail("InternalErrorException", 500))
     with deployment.worker_disabled(), failing:
         tokens = deployment.sign_in(deployment.make_user())
@@ -177,10 +177,7 @@ def test_killed_sweep_attaches_each_identity_once(deployment: Deployment, seed: 
 
 
 def _kill_function(deployment: Deployment) -> int:
-    """Kill the processes of the sweep's function, as Lambda does at its timeout; return how many.
-
-    The next one knows nothing of what the last one has seen.
-    """
+    """Kill the processes of the sweep's function, as Lambda does at its timeout; return their number."""
     processes = [each for each in Path("/proc").glob("[0-9]*") if "-SweepFunction" in _directory(each)]
     pids = [int(each.name) for each in processes if _descends_from(each, deployment.cloud.pid)]
     for pid in pids:
@@ -225,12 +222,12 @@ def test_next_sweep_continues_a_stopped_sweep(deployment: Deployment, seed: Seed
     assert rest["resumed"]
     assert set(seeded) <= deployment.targets()
     assert deployment.cloud.calls()[_ATTACH] - before.get(_ATTACH, 0) == 240
-    # Only with a rejected token did it begin at the top again.
+    # It started again from the first page only if the token was rejected.
     assert (deployment.cloud.calls()[_LIST] - stopped[_LIST] >= pages) is rejected
 
 
 def _pages(deployment: Deployment) -> int:
-    """Return how many calls list all identities."""
+    """Return how many calls it takes to list all identities."""
     identities = deployment.cloud.client("cognito-identity")
     request = {"IdentityPoolId": deployment.outputs[Output.IDENTITY_POOL_ID], "MaxResults": 60}
     pages = 1
@@ -241,7 +238,7 @@ def _pages(deployment: Deployment) -> int:
 
 
 def _steps(deployment: Deployment, execution_arn: str) -> int:
-    """Return how many steps of an execution have begun."""
+    """Return how many steps of an execution were started."""
     history = deployment.cloud.client("stepfunctions").get_execution_history(executionArn=execution_arn)
     return sum(each["type"] == "TaskStateEntered" for each in history["events"])
 
@@ -279,7 +276,7 @@ def test_sweep_waits_while_the_retry_queue_is_long(deployment: Deployment, seed:
     sqs, url = deployment.cloud.client("sqs"), deployment.outputs[Output.RETRY_QUEUE_URL]
     with deployment.worker_disabled():
         for _ in range(25):
-            entries = [{"Id": str(number), "MessageBody": "owed"} for number in range(10)]
+            entries = [{"Id": str(number), "MessageBody": "pending"} for number in range(10)]
             sqs.send_message_batch(QueueUrl=url, Entries=entries)
         _kill_function(deployment)
         execution_arn = _start(deployment)
@@ -307,7 +304,7 @@ def test_sweep_of_users_queues_users_without_an_identity(deployment: Deployment)
         assert deployment.attached_policies(deployment.identity_id(deployment.sign_in(user))) == [
             deployment.policy_name
         ]
-    # Their markers are current: none of their sign-ins had to attach.
+    # Their markers are current, so their sign-ins attach nothing.
     assert deployment.cloud.calls()["cognito-idp:AdminRespondToAuthChallenge"] == signed_in
     assert sweep(deployment, "--users")["queued"] == 0
 
@@ -332,9 +329,9 @@ def test_running_sweep_excludes_others_and_continues_without_its_command(deploym
             assert refused.returncode == 2
             assert "a sweep runs already" in refused.stderr
             running.send_signal(signal.SIGINT)
-            _, told = running.communicate(timeout=30)
+            _, errors = running.communicate(timeout=30)
         assert running.returncode == 130
-        assert "`pubsub sweep` shows it again" in told
+        assert "`pubsub sweep` shows it again" in errors
         assert _status(deployment, first["executionArn"]) == "RUNNING"
     shown = deployment.pubsub("sweep")
     assert shown.returncode == 0, shown.stderr

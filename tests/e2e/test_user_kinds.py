@@ -80,33 +80,6 @@ def test_disabled_user_gets_no_tokens_and_stays_attached(deployment: Deployment)
     _expect_attached(deployment, deployment.sign_in(name))
 
 
-def test_unconfirmed_user_is_attached_after_confirmation(deployment: Deployment) -> None:
-    name = f"user-{uuid.uuid4().hex[:10]}"
-    email = {"Name": "email", "Value": f"{name}@example.com"}
-    deployment.public("cognito-idp").sign_up(
-        ClientId=deployment.client_id, Username=name, Password=PASSWORD, UserAttributes=[email]
-    )
-    lines = len(deployment.trigger_lines())
-    unconfirmed = ("UserNotConfirmedException", "User is not confirmed.")
-    assert refusal(lambda: deployment.sign_in(name)) == unconfirmed
-    assert refusal(lambda: _start_internal_sign_in(deployment, name)) == unconfirmed
-    assert len(deployment.trigger_lines()) == lines
-    deployment.cloud.client("cognito-idp").admin_confirm_sign_up(UserPoolId=deployment.user_pool_id, Username=name)
-    _expect_attached(deployment, deployment.sign_in(name))
-
-
-def test_user_with_reset_password_is_attached_once_it_is_set(deployment: Deployment) -> None:
-    name = deployment.make_user()
-    who = {"UserPoolId": deployment.user_pool_id, "Username": name}
-    users = deployment.cloud.client("cognito-idp")
-    users.admin_reset_user_password(**who)
-    lines = len(deployment.trigger_lines())
-    assert refusal(lambda: deployment.sign_in(name))[0] == "PasswordResetRequiredException"
-    assert len(deployment.trigger_lines()) == lines
-    users.admin_set_user_password(**who, Password=PASSWORD, Permanent=True)
-    _expect_attached(deployment, deployment.sign_in(name))
-
-
 def test_user_names_and_aliases_in_any_case_are_one_user(deployment: Deployment) -> None:
     name = deployment.make_user()
     identity_id = deployment.identity_id(deployment.sign_in(f"{name.upper()}@Example.Com"))
