@@ -156,7 +156,7 @@ class Deployment:
         return dict(mapping)
 
     @contextmanager
-    def worker_disabled(self) -> Iterator[None]:
+    def worker_stopped(self) -> Iterator[None]:
         """Keep pending attachments in the retry queue in this block; empty the queues afterwards."""
         functions, mapping = self.cloud.client("lambda"), self.worker_mapping()["UUID"]
         functions.update_event_source_mapping(UUID=mapping, Enabled=False)
@@ -164,18 +164,18 @@ class Deployment:
             yield
         finally:
             functions.update_event_source_mapping(UUID=mapping, Enabled=True)
-            self.empty_queues()
+            self.drain_queues()
 
-    def wait_for_worker(self, seconds: float = 60) -> None:
+    def wait_until_retry_queue_is_empty(self, seconds: float = 60) -> None:
         """Wait until the retry queue is empty."""
         deadline = time.monotonic() + seconds
         while self.messages_in(Output.RETRY_QUEUE_URL):
             assert time.monotonic() < deadline, f"the retry queue is not empty after {seconds:g} s"
             time.sleep(0.1)
 
-    def empty_queues(self) -> None:
+    def drain_queues(self) -> None:
         """Wait for the worker, and delete the dead letters."""
-        self.wait_for_worker()
+        self.wait_until_retry_queue_is_empty()
         self.cloud.client("sqs").purge_queue(QueueUrl=self.outputs[Output.DEAD_LETTER_QUEUE_URL])
 
     def marker(self, user_name: str) -> str | None:
@@ -352,7 +352,7 @@ def warm(deployment: Deployment) -> None:
     """Start the functions: a cold start on a busy machine may exceed the trigger's time."""
     deployment.sign_in(deployment.make_user())
     if Output.RETRY_QUEUE_URL in deployment.outputs:
-        deployment.wait_for_worker()
+        deployment.wait_until_retry_queue_is_empty()
 
 
 @pytest.fixture(scope="session")

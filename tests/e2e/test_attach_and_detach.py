@@ -31,14 +31,14 @@ def _run(deployment: Deployment, command: str, *arguments: str, stdin: str = "",
 def _sign_in(deployment: Deployment, user: str) -> dict[str, str]:
     """Sign in, and wait for the worker if the attachment is pending."""
     tokens = deployment.sign_in(user)
-    deployment.wait_for_worker()
+    deployment.wait_until_retry_queue_is_empty()
     return tokens
 
 
 @pytest.fixture
 def trigger_may_not_attach(deployment: Deployment) -> Iterator[None]:
     trigger = deployment.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME]
-    with deployment.action_denied("iot:AttachPolicy", trigger), deployment.worker_disabled():
+    with deployment.action_denied("iot:AttachPolicy", trigger), deployment.worker_stopped():
         yield
 
 

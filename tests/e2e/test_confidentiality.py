@@ -16,7 +16,7 @@ from tests.tokens import claims
 @pytest.fixture(scope="module")
 def secrets(deployment: Deployment) -> dict[str, str]:
     """Values that must not be found, after users were attached, skipped, queued, dead-lettered and rejected."""
-    deployment.empty_queues()
+    deployment.drain_queues()
     secrets = {"password": PASSWORD}
     for number, faults in enumerate(
         [[], ["ThrottlingException"], ["AccessDeniedException"], ["ThrottlingException", "sqs:SendMessage"]]

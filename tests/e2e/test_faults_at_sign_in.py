@@ -20,8 +20,9 @@ from tests.e2e.conftest import Deployment
 # https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html
 _COGNITO_SECONDS = 5.0
 
-_TEMPORARY: dict[str, Effect] = {  # each call of the chain, and each kind of fault once or more
+_RETRYABLE: dict[str, Effect] = {  # each call of the chain, and each kind of fault once or more
     "ssm:GetParameters": Fail("InternalFailure", 500),
+    "cognito-idp:DescribeUserPoolClient": Fail("TooManyRequestsException"),
     "cognito-idp:AdminInitiateAuth": Fail("TooManyRequestsException"),
     "kms:GenerateMac": Malformed(),
     "cognito-idp:AdminRespondToAuthChallenge": Fail("InternalFailure", 500),
@@ -40,12 +41,12 @@ _PERMANENT: dict[str, Effect] = {
 
 
 @pytest.fixture(autouse=True)
-def nothing_left(deployment: Deployment) -> Iterator[None]:
+def no_pending_attachments(deployment: Deployment) -> Iterator[None]:
     """Begin and end with empty queues and without faults."""
-    deployment.empty_queues()
+    deployment.drain_queues()
     yield
     deployment.cloud.clear_faults()
-    deployment.empty_queues()
+    deployment.drain_queues()
 
 
 def _start_cold(deployment: Deployment) -> None:
@@ -75,10 +76,10 @@ def _identity_id_queued(deployment: Deployment, operation: str, effect: Effect) 
 
 def test_worker_attaches_after_a_temporary_fault_of_any_call(deployment: Deployment) -> None:
     _start_cold(deployment)
-    with deployment.worker_disabled():
-        identity_ids = [_identity_id_queued(deployment, *each) for each in _TEMPORARY.items()]
-        assert deployment.messages_in(Output.RETRY_QUEUE_URL) == len(_TEMPORARY)
-    for identity_id, operation in zip(identity_ids, _TEMPORARY, strict=True):
+    with deployment.worker_stopped():
+        identity_ids = [_identity_id_queued(deployment, *each) for each in _RETRYABLE.items()]
+        assert deployment.messages_in(Output.RETRY_QUEUE_URL) == len(_RETRYABLE)
+    for identity_id, operation in zip(identity_ids, _RETRYABLE, strict=True):
         assert deployment.attached_policies(identity_id) == ["myIoTPolicy"], operation
 
 
@@ -89,7 +90,7 @@ def test_throttled_attachment_is_delivered_to_the_worker_again(deployment: Deplo
         deployment.wait_until_attached(identity_id)
         (throttled,) = deployment.cloud.faults()
     assert throttled.hits == 8
-    deployment.wait_for_worker()
+    deployment.wait_until_retry_queue_is_empty()
     assert deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL) == 0
 
 
@@ -100,7 +101,7 @@ def test_permanent_fault_leads_to_the_dead_letter_queue_and_redrive_attaches(dep
         with deployment.cloud.fault(operation, effect):
             tokens = deployment.sign_in(user)
             assert _line(deployment)["outcome"] == "Queued", operation
-            deployment.wait_for_worker()
+            deployment.wait_until_retry_queue_is_empty()
         assert deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL) == number, operation
         identity_ids.append(deployment.identity_id(tokens))
     done = deployment.pubsub("redrive", "--yes", "--wait", "--json")

@@ -1,6 +1,6 @@
 """Attacks on the internal sign-in and on the retry queue: only a MAC by the KMS key gives tokens or an attachment.
 
-Unit tests cover what a MAC consists of (``test_auth_challenge.py``) and which messages are readable (``test_owed.py``).
+Unit tests cover what a MAC consists of, and which messages are readable.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 import boto3
 import pytest
 
-from attachment import proof
 from attachment.internal_sign_in import ClientSecrets
+from attachment.mac import ALGORITHM, pending_mac_input, sign_in_mac_input
 from local_cloud.faults import Fail
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import PASSWORD, Deployment
@@ -43,7 +43,7 @@ def make_mac(deployment: Deployment) -> Iterator[MakeMac]:
         {"Effect": "Allow", "Principal": {"AWS": root}, "Action": "kms:GenerateMac", "Resource": "*"}
     )
     kms.put_key_policy(KeyId=key_id, PolicyName="default", Policy=json.dumps(opened))
-    yield lambda text: bytes(kms.generate_mac(KeyId=key_id, MacAlgorithm=proof.ALGORITHM, Message=text)["Mac"])
+    yield lambda text: bytes(kms.generate_mac(KeyId=key_id, MacAlgorithm=ALGORITHM, Message=text)["Mac"])
     kms.put_key_policy(KeyId=key_id, PolicyName="default", Policy=before)
 
 
@@ -63,7 +63,7 @@ class Attacker:
 
     def secret_hash(self, user_name: str) -> dict[str, str]:
         users = self.deployment.cloud.client("cognito-idp")
-        return ClientSecrets().hash(users, self.deployment.user_pool_id, self.internal_client_id, user_name)
+        return ClientSecrets().secret_hash(users, self.deployment.user_pool_id, self.internal_client_id, user_name)
 
     def start(self, user_name: str, client_id: str | None = None, **parameters: str) -> Challenge:
         secret_hash = {} if client_id else self.secret_hash(user_name)
@@ -113,7 +113,7 @@ class TestChallenge:
                 "user_name": challenge.user_name,
                 "nonce": challenge.nonce,
             }
-            return base64.b64encode(make_mac(proof.message(**(parts | other)))).decode()
+            return base64.b64encode(make_mac(sign_in_mac_input(**(parts | other)))).decode()
 
         first = attacker.start(user)
         assert not attacker.gets_tokens(attacker.start(user), mac(first))
@@ -198,9 +198,9 @@ def test_mac_key_is_denied_to_an_administrator(deployment: Deployment) -> None:
     )
     administrator.describe_key(KeyId=key_id)
     with pytest.raises(kms.exceptions.ClientError, match="AccessDenied"):
-        administrator.generate_mac(KeyId=key_id, MacAlgorithm=proof.ALGORITHM, Message=b"x")
+        administrator.generate_mac(KeyId=key_id, MacAlgorithm=ALGORITHM, Message=b"x")
     with pytest.raises(kms.exceptions.ClientError, match="AccessDenied"):
-        administrator.verify_mac(KeyId=key_id, MacAlgorithm=proof.ALGORITHM, Message=b"x", Mac=bytes(32))
+        administrator.verify_mac(KeyId=key_id, MacAlgorithm=ALGORITHM, Message=b"x", Mac=bytes(32))
     with pytest.raises(kms.exceptions.ClientError, match="AccessDenied"):
         administrator.create_grant(KeyId=key_id, GranteePrincipal=user_arn, Operations=["GenerateMac"])
 
@@ -210,7 +210,7 @@ class TestRetryQueue:
 
     @pytest.fixture(autouse=True)
     def _empty_queues(self, deployment: Deployment) -> None:
-        deployment.empty_queues()
+        deployment.drain_queues()
 
     def test_identity_is_attached_only_with_the_mac_of_its_message(
         self, deployment: Deployment, make_mac: MakeMac
@@ -220,7 +220,7 @@ class TestRetryQueue:
         deployment.detach(victim)
 
         def mac_input(identity_id: str) -> bytes:
-            return proof.owed_message(
+            return pending_mac_input(
                 user_pool_id=deployment.user_pool_id,
                 user_name=user,
                 sub=_sub(deployment, user),
@@ -228,7 +228,7 @@ class TestRetryQueue:
                 fingerprint=deployment.outputs[Output.ATTACHMENT_MARKER],
             )
 
-        challenge = proof.message(
+        challenge = sign_in_mac_input(
             user_pool_id=deployment.user_pool_id, client_id=deployment.client_id, user_name=user, nonce=victim
         )
         another = "us-east-1:11111111-2222-3333-4444-555555555555"
@@ -241,7 +241,7 @@ class TestRetryQueue:
     def _send(self, deployment: Deployment, user_name: str, identity_id: str, mac: bytes | None) -> None:
         """Send a message and wait for the worker."""
         body = {
-            "version": 2,
+            "version": 1,
             "userPoolId": deployment.user_pool_id,
             "userName": user_name,
             "sub": _sub(deployment, user_name),
@@ -251,11 +251,11 @@ class TestRetryQueue:
         deployment.cloud.client("sqs").send_message(
             QueueUrl=deployment.outputs[Output.RETRY_QUEUE_URL], MessageBody=json.dumps(body)
         )
-        deployment.wait_for_worker()
+        deployment.wait_until_retry_queue_is_empty()
 
     def test_new_user_of_a_deleted_name_gets_no_pending_attachment(self, deployment: Deployment) -> None:
         users, user = deployment.cloud.client("cognito-idp"), deployment.make_user()
-        with deployment.worker_disabled():
+        with deployment.worker_stopped():
             with deployment.cloud.fault("iot:AttachPolicy", Fail("ThrottlingException")):
                 deleted = deployment.identity_id(deployment.sign_in(user))
             assert deployment.messages_in(Output.RETRY_QUEUE_URL) == 1
@@ -271,13 +271,13 @@ class TestRetryQueue:
         users, sqs = deployment.cloud.client("cognito-idp"), deployment.cloud.client("sqs")
         other = users.create_user_pool(PoolName="other")["UserPool"]["Id"]
         users.admin_create_user(UserPoolId=other, Username="eve", MessageAction="SUPPRESS")
-        body = {"version": 2, "userPoolId": other, "userName": "eve", "sub": None, "identityId": None, "mac": None}
+        body = {"version": 1, "userPoolId": other, "userName": "eve", "sub": None, "identityId": None, "mac": None}
         sqs.send_message(QueueUrl=deployment.outputs[Output.RETRY_QUEUE_URL], MessageBody=json.dumps(body))
-        deployment.wait_for_worker()
+        deployment.wait_until_retry_queue_is_empty()
         url = deployment.outputs[Output.DEAD_LETTER_QUEUE_URL]
         (message,) = sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"])["Messages"]
         reason = message["MessageAttributes"]["Reason"]["StringValue"]
-        # A worker that has signed nobody in yet reads the internal client's secret first.
+        # In a new environment the worker reads the internal client's secret first.
         assert reason in {f"{name}: AccessDeniedException" for name in ("AdminInitiateAuth", "DescribeUserPoolClient")}
         sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         users.delete_user_pool(UserPoolId=other)

@@ -100,7 +100,7 @@ def test_documented_permissions_are_sufficient_and_all_used(
         assert unused_actions(deployment.cloud, keys, own) == set()
     if section == "pubsub outputs":
         assert done.stderr == ""
-    deployment.empty_queues()
+    deployment.drain_queues()
 
 
 @pytest.mark.parametrize("arguments", [("publish", "--topic", "t", "1"), ("subscribe", "t", "--timeout", "1")])
@@ -118,7 +118,7 @@ def test_smoke_needs_the_triggers_log_to_report_its_error(deployment: Deployment
     needed = policies("pubsub doctor")[0] + policies("pubsub smoke")[0]
     without_log = [each for each in needed if each["Sid"] != "ReadTheTriggersLog"]
     refused = deployment.cloud.fault("iot:AttachPolicy", Fail("AccessDeniedException"))
-    with deployment.worker_disabled(), refused:
+    with deployment.worker_stopped(), refused:
         for statements, cause in (
             (needed, "AttachPolicy: AccessDeniedException"),
             (without_log, "Why cannot be told: FilterLogEvents answered AccessDenied"),

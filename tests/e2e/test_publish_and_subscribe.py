@@ -150,7 +150,7 @@ def test_subscribe_prints_the_state_of_its_connection(deployment: Deployment, to
 def test_publish_self_attaches_and_signs_the_user_out(deployment: Deployment, topic: str) -> None:
     user = deployment.make_user()
     identity_id = deployment.identity_id(deployment.sign_in(user))
-    deployment.wait_for_worker()
+    deployment.wait_until_retry_queue_is_empty()
     deployment.detach(identity_id)
     before = deployment.cloud.calls()
     assert _publish(deployment, "--topic", topic, "1", user=user).returncode == 0

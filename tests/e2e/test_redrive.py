@@ -57,10 +57,10 @@ def _dead_letter(deployment: Deployment) -> PendingUser:
 @pytest.fixture(autouse=True)
 def _no_dead_letters(deployment: Deployment) -> Iterator[None]:
     """Begin and end with empty queues, because other tests share the deployment."""
-    deployment.empty_queues()
+    deployment.drain_queues()
     yield
     deployment.cloud.clear_faults()
-    deployment.empty_queues()
+    deployment.drain_queues()
 
 
 def _wait(happened: Callable[[], bool], seconds: float = 30) -> None:

@@ -37,7 +37,7 @@ class Identity:
 
 def _signed_in(deployment: Deployment) -> Identity:
     tokens = deployment.sign_in(deployment.make_user())
-    deployment.wait_for_worker()
+    deployment.wait_until_retry_queue_is_empty()
     identity_id = deployment.identity_id(tokens)
     deployment.detach(identity_id)
     return Identity(identity_id, deployment.credentials(tokens))
@@ -157,7 +157,7 @@ def test_self_attach_hides_the_error_of_aws_from_the_user(deployment: Deployment
 async def test_client_self_attaches_also_after_throttling_and_to_connect(deployment: Deployment) -> None:
     session = CognitoSession.from_outputs(deployment.outputs, deployment.cloud.endpoint_url)
     await session.sign_in(deployment.make_user(), PASSWORD)
-    deployment.wait_for_worker()
+    deployment.wait_until_retry_queue_is_empty()
     identity_id = await session.identity_id()
     assert await session.self_attach() == SelfAttachment(**_ATTACHED)
     deployment.detach(identity_id)

@@ -52,7 +52,7 @@ def _refresh(deployment: Deployment, tokens: dict[str, str]) -> None:
 def test_marker_cannot_be_read_or_written_by_users(deployment: Deployment) -> None:
     user, public = deployment.make_user(), deployment.public("cognito-idp")
     deployment.sign_in(user)
-    deployment.wait_for_worker()
+    deployment.wait_until_retry_queue_is_empty()
     tokens = deployment.sign_in(user)
     assert str(deployment.marker(user)).startswith(deployment.outputs[Output.ATTACHMENT_MARKER] + "/")
     for token in (tokens["IdToken"], tokens["AccessToken"]):
@@ -73,7 +73,7 @@ def test_marker_of_another_policy_generation_is_ignored(deployment: Deployment) 
     stale = f"{deployment.outputs[Output.ATTACHMENT_MARKER]}x/us-east-1:0/{int(time.time())}"
     user = deployment.make_user(**{_MARKER: stale})
     deployment.wait_until_attached(deployment.identity_id(deployment.sign_in(user)))
-    deployment.wait_for_worker()
+    deployment.wait_until_retry_queue_is_empty()
     assert deployment.marker(user) != stale
 
 

@@ -146,7 +146,7 @@ class TestFaults:
 
     def test_smoke_reports_the_triggers_error_for_a_missing_attachment(self, deployment: Deployment) -> None:
         refused = deployment.cloud.fault("iot:AttachPolicy", Fail("AccessDeniedException"))
-        with deployment.worker_disabled(), refused:
+        with deployment.worker_stopped(), refused:
             failure = next(iter(_failures(deployment.smoke()).values()))
         assert failure["id"] == "PS203"
         assert "says: Queued, AttachPolicy: AccessDeniedException" in failure["cause"]

@@ -148,7 +148,7 @@ def test_sweep_skips_a_guest_until_the_guest_signs_in(deployment: Deployment) ->
 def _sign_in_unnoticed(deployment: Deployment) -> dict[str, str]:
     """Sign in a new user without an attachment and without a pending one."""
     failing = deployment.cloud.fault("cognito-idp:AdminInitiateAuth", Fail("InternalErrorException", 500))
-    with deployment.worker_disabled(), failing:
+    with deployment.worker_stopped(), failing:
         tokens = deployment.sign_in(deployment.make_user())
         deployment.cloud.client("sqs").purge_queue(QueueUrl=deployment.outputs[Output.RETRY_QUEUE_URL])
     return tokens
@@ -274,7 +274,7 @@ def test_sweep_ends_without_permission_and_the_next_continues(deployment: Deploy
 def test_sweep_waits_while_the_retry_queue_is_long(deployment: Deployment, seed: Seeds) -> None:
     seeded = seed(5)
     sqs, url = deployment.cloud.client("sqs"), deployment.outputs[Output.RETRY_QUEUE_URL]
-    with deployment.worker_disabled():
+    with deployment.worker_stopped():
         for _ in range(25):
             entries = [{"Id": str(number), "MessageBody": "pending"} for number in range(10)]
             sqs.send_message_batch(QueueUrl=url, Entries=entries)
@@ -298,7 +298,7 @@ def test_sweep_waits_while_the_retry_queue_is_long(deployment: Deployment, seed:
 def test_sweep_of_users_queues_users_without_an_identity(deployment: Deployment) -> None:
     users = [deployment.make_user() for _ in range(3)]
     assert sweep(deployment, "--users")["queued"] >= 3
-    deployment.wait_for_worker()
+    deployment.wait_until_retry_queue_is_empty()
     signed_in = deployment.cloud.calls().get("cognito-idp:AdminRespondToAuthChallenge", 0)
     for user in users:
         assert deployment.attached_policies(deployment.identity_id(deployment.sign_in(user))) == [

@@ -84,7 +84,7 @@ def test_user_names_and_aliases_in_any_case_are_one_user(deployment: Deployment)
     name = deployment.make_user()
     identity_id = deployment.identity_id(deployment.sign_in(f"{name.upper()}@Example.Com"))
     deployment.wait_until_attached(identity_id)
-    deployment.wait_for_worker()
+    deployment.wait_until_retry_queue_is_empty()
     before = deployment.cloud.calls()
     again = [deployment.sign_in(other) for other in (name, name.title(), f"{name}@example.com")]
     assert "iot:AttachPolicy" not in deployment.calls_since(before)
@@ -109,7 +109,7 @@ class TestChoiceBasedSignIn:
         tokens = _sign_in_by_choice(deployment, name, challenge)
         assert len(deployment.trigger_lines()) == lines + 1
         deployment.wait_until_attached(deployment.identity_id(tokens))
-        deployment.wait_for_worker()
+        deployment.wait_until_retry_queue_is_empty()
         before = deployment.cloud.calls()
         assert deployment.identity_id(_sign_in_by_choice(deployment, name, challenge)) == deployment.identity_id(tokens)
         assert not {"cognito-idp:AdminInitiateAuth", "iot:AttachPolicy"} & deployment.calls_since(before).keys()
@@ -268,7 +268,7 @@ def _start_internal_sign_in(deployment: Deployment, name: str) -> Any:
 
 def _secret_hash(deployment: Deployment, name: str) -> dict[str, str]:
     client_id = deployment.internal_client_id
-    return ClientSecrets().hash(deployment.cloud.client("cognito-idp"), deployment.user_pool_id, client_id, name)
+    return ClientSecrets().secret_hash(deployment.cloud.client("cognito-idp"), deployment.user_pool_id, client_id, name)
 
 
 @contextmanager

@@ -54,7 +54,7 @@ def user(users: _Users, request: pytest.FixtureRequest) -> Iterator[SimulatedUse
     if request.node.stash.get(_FAILED, False):
         users.discard()
     else:
-        user.deployment.empty_queues()
+        user.deployment.drain_queues()
 
 
 @pytest.hookimpl(wrapper=True)

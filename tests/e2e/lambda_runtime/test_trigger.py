@@ -92,7 +92,7 @@ def test_trigger_logs_one_record_per_sign_in(deployment: Deployment, tmp_path: P
 def test_trigger_queues_an_attachment_that_hangs(deployment: Deployment, way: Way, tmp_path: Path, hang: str) -> None:
     """At a cold start and warm, and without a queue it returns the event too; the sign-in after that attaches."""
     with (
-        deployment.worker_disabled(),
+        deployment.worker_stopped(),
         Function(deployment, "post_authentication.handler", tmp_path, way.variables() | _TIME) as trigger,
     ):
         first, second, third = (_event(deployment, deployment.make_user()) for _ in range(3))

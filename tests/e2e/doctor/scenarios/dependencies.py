@@ -25,7 +25,7 @@ def _disable_key(user: SimulatedUser) -> None:
 
 def _first_sign_in_without_dead_letter(user: SimulatedUser) -> Stage:
     stage = user.first_sign_in()
-    user.deployment.empty_queues()
+    user.deployment.drain_queues()
     return stage
 
 
