@@ -51,6 +51,9 @@ def operator(
 ) -> Iterator[dict[str, str]]:
     """Create an IAM user with these permissions, and yield the environment variables with its keys."""
     text = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    trigger: dict[str, Any] = {}
+    if name := outputs.get(Output.POST_AUTHENTICATION_FUNCTION_NAME):
+        trigger = dict(cloud.client("lambda").get_function_configuration(FunctionName=name))
     values = {
         "ACCOUNT": cloud.account_id,
         "REGION": cloud.region,
@@ -60,31 +63,16 @@ def operator(
         "TRIGGER": outputs.get(Output.POST_AUTHENTICATION_FUNCTION_NAME, "*"),
         "RETRY_QUEUE": outputs.get(Output.RETRY_QUEUE_URL, "*").rpartition("/")[2],
         "DEAD_LETTER_QUEUE": outputs.get(Output.DEAD_LETTER_QUEUE_URL, "*").rpartition("/")[2],
-        "LOG_GROUP": _log_group(cloud, outputs.get(Output.POST_AUTHENTICATION_FUNCTION_NAME)),
-        "MAC_KEY": _mac_key(cloud, outputs.get(Output.POST_AUTHENTICATION_FUNCTION_NAME)),
+        "LOG_GROUP": trigger["LoggingConfig"]["LogGroup"] if trigger else "*",
+        "MAC_KEY": trigger["Environment"]["Variables"]["MAC_KEY_ID"] if trigger else "*",
         "API_ID": (urlsplit(outputs.get(Output.SELF_ATTACH_URL, "")).hostname or "*").partition(".")[0],
     } | values
     document = re.sub("|".join(values), lambda found: values[found[0]], text)
-    iam, name = cloud.client("iam"), f"operator-{uuid.uuid4().hex[:8]}"
-    iam.create_user(UserName=name)
-    iam.put_user_policy(UserName=name, PolicyName="documented", PolicyDocument=document)
-    key = iam.create_access_key(UserName=name)["AccessKey"]
+    iam, user = cloud.client("iam"), f"operator-{uuid.uuid4().hex[:8]}"
+    iam.create_user(UserName=user)
+    iam.put_user_policy(UserName=user, PolicyName="documented", PolicyDocument=document)
+    key = iam.create_access_key(UserName=user)["AccessKey"]
     yield {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
-    iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
-    iam.delete_user_policy(UserName=name, PolicyName="documented")
-    iam.delete_user(UserName=name)
-
-
-def _mac_key(cloud: LocalCloud, trigger: str | None) -> str:
-    """Return the id of the MAC key, or a wildcard without a trigger."""
-    if trigger is None:
-        return "*"
-    configuration = cloud.client("lambda").get_function_configuration(FunctionName=trigger)
-    return str(configuration["Environment"]["Variables"]["MAC_KEY_ID"])
-
-
-def _log_group(cloud: LocalCloud, trigger: str | None) -> str:
-    """Return the name of the trigger's log group, or a wildcard without a trigger."""
-    if trigger is None:
-        return "*"
-    return str(cloud.client("lambda").get_function_configuration(FunctionName=trigger)["LoggingConfig"]["LogGroup"])
+    iam.delete_access_key(UserName=user, AccessKeyId=key["AccessKeyId"])
+    iam.delete_user_policy(UserName=user, PolicyName="documented")
+    iam.delete_user(UserName=user)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pubsub_client.outputs import Output
-from tests.e2e.conftest import Deployment
+from tests.e2e.conftest import PASSWORD, Deployment
 from tests.integration.local_cloud.account import Account
 
 _UNKNOWN_ID = "us-east-1:00000000-0000-0000-0000-000000000000"
@@ -61,6 +61,9 @@ class TestByUser:
         user = deployment.make_user()
         tokens = _sign_in(deployment, user)
         assert deployment.connects(deployment.credentials(tokens))
+        assert _run(deployment, "attach", "--user", f"{user}@example.com")["changed"] is False
+        deployment.detach(deployment.identity_id(tokens))
+        assert _run(deployment, "attach", "--user", user)["changed"] is True
         assert _run(deployment, "detach", "--user", user)["changed"] is True
         assert not deployment.connects(deployment.credentials(tokens))
         assert _run(deployment, "attach", "--user", user)["changed"] is True
@@ -96,9 +99,16 @@ class TestByUser:
             assert failure["cause"].endswith("the user carries no marker, and no AWS API tells it.")
             assert "pubsub attach" in failure["fix"]
 
-    def test_attach_reports_a_missing_user(self, deployment: Deployment) -> None:
-        failure = _run(deployment, "attach", "--user", "nobody", code=1)["failure"]
-        assert failure["cause"] == f"There is no user nobody in user pool {deployment.user_pool_id}."
+    def test_attach_reports_a_missing_user_and_a_temporary_password(self, deployment: Deployment) -> None:
+        name = deployment.make_user()
+        deployment.cloud.client("cognito-idp").admin_set_user_password(
+            UserPoolId=deployment.user_pool_id, Username=name, Password=PASSWORD, Permanent=False
+        )
+        for user, cause in (
+            ("nobody", f"There is no user nobody in user pool {deployment.user_pool_id}."),
+            (name, f"User {name} still has a temporary password (FORCE_CHANGE_PASSWORD)."),
+        ):
+            assert _run(deployment, "attach", "--user", user, code=1)["failure"]["cause"] == cause
 
     @pytest.mark.usefixtures("trigger_may_not_attach")
     def test_attach_reports_the_triggers_error_with_a_fix(self, deployment: Deployment) -> None:
@@ -107,6 +117,20 @@ class TestByUser:
         assert "says: Queued, AttachPolicy: AccessDeniedException." in failure["cause"]
         assert failure["fix"].startswith("aws iam put-role-policy ")
         assert failure["fix"].endswith(" --region us-east-1")
+
+    def test_attach_reports_the_triggers_exception(self, deployment: Deployment) -> None:
+        functions = deployment.cloud.client("lambda")
+        name = deployment.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME]
+        variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        without = {key: value for key, value in variables.items() if key != "STACK_NAME"}
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": without})
+        try:
+            failure = _run(deployment, "attach", "--user", deployment.make_user(), code=1)["failure"]
+        finally:
+            functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+            _sign_in(deployment, deployment.make_user())  # starts the function again
+        assert failure["cause"].startswith(f"The trigger {name} failed: ")
+        assert "STACK_NAME" in failure["cause"]
 
     def test_attach_quotes_the_name_of_a_disabled_user_for_the_shell(self, deployment: Deployment) -> None:
         """Users choose their names when they sign up."""
@@ -159,6 +183,9 @@ class TestByIdentityId:
         done = deployment.pubsub("detach", "--identity-id", identity_id)
         assert done.stdout.splitlines()[0] == f"myIoTPolicy is detached: identity {identity_id}"
         assert "`pubsub detach --user NAME` voids it" in done.stdout
+        done = deployment.pubsub("attach", "--identity-id", identity_id, "--redact")
+        assert "<identity id>" in done.stdout
+        assert identity_id not in done.stdout
 
     def test_attach_and_detach_reject_an_identity_of_another_pool(self, deployment: Deployment) -> None:
         stranger = Account.on(deployment.cloud).user().identity_id
@@ -167,9 +194,12 @@ class TestByIdentityId:
             assert failure["cause"].startswith(f"Identity {stranger} is not of this stack")
         assert deployment.attached_policies(stranger) == []
 
-    def test_attach_reports_a_missing_identity(self, deployment: Deployment) -> None:
+    def test_attach_reports_a_missing_identity_and_another_region(self, deployment: Deployment) -> None:
         failure = _run(deployment, "attach", "--identity-id", _UNKNOWN_ID, code=1)["failure"]
         assert failure["cause"] == f"There is no identity {_UNKNOWN_ID}."
+        elsewhere = _UNKNOWN_ID.replace("us-east-1", "eu-west-1")
+        failure = _run(deployment, "attach", "--identity-id", elsewhere, code=1)["failure"]
+        assert failure["cause"].endswith("it is of another region.")
 
 
 class TestByIdToken:

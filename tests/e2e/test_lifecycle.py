@@ -114,23 +114,38 @@ def test_identity_pool_replacement_moves_attachments_and_destroy_removes_all(own
     assert detached >= len(identity_ids)
     assert detached / seconds <= FAST["detachPerSecond"], "faster than the rate of the settings"
     assert {tuple(moved.attached_policies(each)) for each in identity_ids[:50]} == {()}
-    _nothing_is_left(moved)
+    _expect_nothing_left(moved)
 
     again = own.app.deploy()
     assert again[Output.ATTACHMENT_MARKER] != own.outputs[Output.ATTACHMENT_MARKER]
 
 
-def _nothing_is_left(deployment: Deployment) -> None:
+def _expect_nothing_left(deployment: Deployment) -> None:
     client = deployment.cloud.client
-    assert _policies(deployment) == []
+    for service, operation, members in (
+        ("apigatewayv2", "get_apis", "Items"),
+        ("cloudwatch", "describe_alarms", "MetricAlarms"),
+        ("cloudwatch", "list_dashboards", "DashboardEntries"),
+        ("events", "list_rules", "Rules"),
+        ("iot", "list_policies", "policies"),
+        ("lambda", "list_event_source_mappings", "EventSourceMappings"),
+        ("lambda", "list_functions", "Functions"),
+        ("logs", "describe_log_groups", "logGroups"),
+        ("sqs", "list_queues", "QueueUrls"),
+        ("stepfunctions", "list_state_machines", "stateMachines"),
+    ):
+        assert getattr(client(service), operation)().get(members, []) == [], operation
     assert client("cognito-idp").list_user_pools(MaxResults=10)["UserPools"] == []
     assert client("cognito-identity").list_identity_pools(MaxResults=10)["IdentityPools"] == []
-    assert client("lambda").list_functions()["Functions"] == []
-    assert client("logs").describe_log_groups()["logGroups"] == []
+    assert client("iam").list_policies(Scope="Local")["Policies"] == []
     parameters = client("ssm").describe_parameters()["Parameters"]
     assert [each["Name"] for each in parameters if not each["Name"].startswith("/cdk-bootstrap/")] == []
     roles = client("iam").list_roles()["Roles"]
     assert [each["RoleName"] for each in roles if each["RoleName"].startswith("AmplifyPubSub")] == []
+    keys = [
+        client("kms").describe_key(KeyId=each["KeyId"])["KeyMetadata"] for each in client("kms").list_keys()["Keys"]
+    ]
+    assert {each["KeyState"] for each in keys} <= {"PendingDeletion"}
 
 
 class Traffic:
@@ -217,13 +232,7 @@ class Traffic:
 
     async def _chat(self, user: str, over: threading.Event, connected: threading.Semaphore) -> None:
         outputs = self._deployment.outputs
-        session = CognitoSession(
-            region=outputs[Output.REGION],
-            user_pool_id=outputs[Output.USER_POOL_ID],
-            user_pool_client_id=outputs[Output.USER_POOL_CLIENT_ID],
-            identity_pool_id=outputs[Output.IDENTITY_POOL_ID],
-            endpoint_url=self._deployment.cloud.endpoint_url,
-        )
+        session = CognitoSession.from_outputs(outputs, self._deployment.cloud.endpoint_url)
         await session.sign_in(user, PASSWORD)
         endpoint = outputs[Output.PUBSUB_ENDPOINT]
         provider = AwsIot(endpoint=endpoint, region=self._deployment.cloud.region, credentials=session)
