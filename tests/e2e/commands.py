@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from pubsub_cli.commands import main
+from pubsub_cli.app import main
 from tests.e2e.aws_cli import run_aws
 
 _LOCK = threading.Lock()

@@ -96,7 +96,7 @@ class TestByUser:
         user = deployment.make_user()
         for command in ("identity", "detach"):
             failure = _run(deployment, command, "--user", user, code=1)["failure"]
-            assert failure["cause"].endswith("the user carries no marker, and no AWS API tells it.")
+            assert failure["cause"].endswith("the user has no marker, and no AWS API returns it.")
             assert "pubsub attach" in failure["fix"]
 
     def test_attach_reports_a_missing_user_and_a_temporary_password(self, deployment: Deployment) -> None:
@@ -158,7 +158,7 @@ class TestByUser:
         keys = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
         done = deployment.pubsub("detach", "--user", user, **keys)
         assert done.returncode == 1
-        assert f"myIoTPolicy is detached, but the marker of user {user} still says attached." in done.stderr
+        assert f"myIoTPolicy is detached, but the marker of user {user} is still current." in done.stderr
         assert "AdminUpdateUserAttributes answered AccessDenied" in done.stderr
         assert deployment.attached_policies(identity_id) == []
         # A second run completes it.
@@ -182,7 +182,7 @@ class TestByIdentityId:
         assert (identity["user"], identity["marker"], identity["attached"]) == (None, None, True)
         done = deployment.pubsub("detach", "--identity-id", identity_id)
         assert done.stdout.splitlines()[0] == f"myIoTPolicy is detached: identity {identity_id}"
-        assert "`pubsub detach --user NAME` voids it" in done.stdout
+        assert "`pubsub detach --user NAME` voids the marker" in done.stdout
         done = deployment.pubsub("attach", "--identity-id", identity_id, "--redact")
         assert "<identity id>" in done.stdout
         assert identity_id not in done.stdout

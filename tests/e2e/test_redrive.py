@@ -1,4 +1,4 @@
-"""Dead letters: how attachments get there, the alarm, and `pubsub redrive`, which moves them back."""
+"""Dead letters: their alarm, and `pubsub redrive`, which moves them back to the retry queue."""
 
 from __future__ import annotations
 
@@ -24,34 +24,34 @@ from tests.processes import ended
 
 _REASON = "AttachPolicy: UnauthorizedException"
 _COMPARISONS = {"GreaterThanThreshold": operator.gt}
-# The queue attribute of a CloudWatch metric.
+# The queue attribute of each CloudWatch metric.
 _ATTRIBUTES = {"ApproximateNumberOfMessagesVisible": "ApproximateNumberOfMessages"}
 
 
 @dataclass(frozen=True)
-class PendingUser:
-    """A user who has signed in and whose attachment is a dead letter."""
+class Pending:
+    """A user whose pending attachment is a dead letter."""
 
     user: str
     identity_id: str
 
 
 @contextmanager
-def _attach_denied(deployment: Deployment) -> Iterator[None]:
+def _attachment_denied(deployment: Deployment) -> Iterator[None]:
     with deployment.cloud.fault("iot:AttachPolicy", Fail("UnauthorizedException", 401)):
         yield
 
 
-def _dead_letter(deployment: Deployment) -> PendingUser:
-    """Sign a user in whose attachment then fails permanently."""
+def _make_dead_letter(deployment: Deployment) -> Pending:
+    """Let a user sign in while the policy cannot be attached, until the worker dead-letters the attachment."""
     before = deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL)
     user = deployment.make_user()
-    with _attach_denied(deployment):
+    with _attachment_denied(deployment):
         identity_id = deployment.identity_id(deployment.sign_in(user))
         _wait(lambda: deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL) > before)
     _wait(lambda: deployment.messages_in(Output.RETRY_QUEUE_URL) == 0)
     assert deployment.attached_policies(identity_id) == []
-    return PendingUser(user, identity_id)
+    return Pending(user, identity_id)
 
 
 @pytest.fixture(autouse=True)
@@ -78,8 +78,8 @@ def _visible(deployment: Deployment) -> int:
     return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
 
-def _dead_letter_alarm_is_triggered(deployment: Deployment) -> bool:
-    """Evaluate the alarm's condition against the queue."""
+def _dead_letter_alarm_goes_off(deployment: Deployment) -> bool:
+    """Evaluate the deployed alarm's condition against the queue itself."""
     (alarm,) = deployment.cloud.client("cloudwatch").describe_alarms(AlarmNames=["AmplifyPubSub-dead-letters"])[
         "MetricAlarms"
     ]
@@ -101,17 +101,17 @@ def _json(deployment: Deployment, *arguments: str) -> dict[str, Any]:
 
 
 def test_dead_letter_triggers_the_alarm_and_redrive_attaches(deployment: Deployment) -> None:
-    assert not _dead_letter_alarm_is_triggered(deployment)
-    pending = _dead_letter(deployment)
-    assert _dead_letter_alarm_is_triggered(deployment)
+    assert not _dead_letter_alarm_goes_off(deployment)
+    pending = _make_dead_letter(deployment)
+    assert _dead_letter_alarm_goes_off(deployment)
     done = deployment.pubsub("redrive", "--yes", "--wait")
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"  1 x {_REASON}\n1 message moved to the retry queue\n" in done.stdout
-    assert done.stdout.endswith("The retry queue is empty, and none of them is a dead letter again.\n")
+    assert done.stdout.endswith("The retry queue is empty, and no message failed again.\n")
     assert deployment.attached_policies(pending.identity_id) == ["myIoTPolicy"]
     for queue in (Output.RETRY_QUEUE_URL, Output.DEAD_LETTER_QUEUE_URL):
         assert deployment.messages_in(queue) == 0
-    assert not _dead_letter_alarm_is_triggered(deployment)
+    assert not _dead_letter_alarm_goes_off(deployment)
 
 
 def test_alarms_use_the_metrics_that_the_trigger_logs(deployment: Deployment) -> None:
@@ -125,17 +125,17 @@ def test_alarms_use_the_metrics_that_the_trigger_logs(deployment: Deployment) ->
         if isinstance(line[metric["Name"]], int | float)
     }
     alarms = deployment.cloud.client("cloudwatch").describe_alarms(AlarmNamePrefix="AmplifyPubSub-")["MetricAlarms"]
-    used = {
+    looked_at = {
         (each["Namespace"], each["MetricName"], *(dimension["Value"] for dimension in each["Dimensions"]))
         for each in alarms
         if {"Name": "Source", "Value": "sign-in"} in each["Dimensions"]
     }
-    assert {name for _, name, *_ in used} == {"Failed", "Duration"}
-    assert used <= written
+    assert {name for _, name, *_ in looked_at} == {"Failed", "Duration"}
+    assert looked_at <= written
 
 
-def test_redrive_shows_dead_letters_and_moves_the_given_number(deployment: Deployment) -> None:
-    users = [_dead_letter(deployment).user for _ in range(2)]
+def test_redrive_dry_run_shows_reasons_and_names_users_only_if_verbose(deployment: Deployment) -> None:
+    users = [_make_dead_letter(deployment).user for _ in range(2)]
     document = _json(deployment, "--dry-run")
     assert (document["schema"], document["command"], document["stack"]) == (1, "redrive", "AmplifyPubSub")
     assert document["dead_letters"] == {
@@ -150,74 +150,62 @@ def test_redrive_shows_dead_letters_and_moves_the_given_number(deployment: Deplo
         assert done.returncode == 0, done.stderr
         is_named = [user in done.stdout + done.stderr for user in users]
         assert is_named == [arguments in (["--verbose"], ["--verbose", "--json"])] * 2, arguments
-    document = _json(deployment, "--yes", "--max", "1")
-    assert (document["dead_letters"]["count"], document["dead_letters"]["more"], document["moved"]) == (1, True, 1)
-    assert _visible(deployment) == 1
+    assert _visible(deployment) == 2
 
 
-def test_redrive_reports_a_dead_letter_that_fails_again(deployment: Deployment) -> None:
-    _dead_letter(deployment)
-    with _attach_denied(deployment):
+def test_redrive_reports_a_message_that_failed_again_with_its_reason(deployment: Deployment) -> None:
+    _make_dead_letter(deployment)
+    with _attachment_denied(deployment):
         done = deployment.pubsub("redrive", "--yes", "--wait", "--json", "--timeout", "30")
     assert done.returncode == 1
     document = json.loads(done.stdout)
     assert document["moved"] == 1
     reasons = [{"reason": _REASON, "count": 1, "users": None}]
     assert document["waited"] == {"in_retry_queue": 0, "failed_again": reasons}
-    cause = f"1 of 1 came back as dead letters: 1 x {_REASON}."
+    cause = f"1 of 1 failed again: 1 x {_REASON}."
     assert document["failure"]["cause"] == cause
     assert cause in done.stderr
     assert _visible(deployment) == 1
 
 
-class TestInterrupted:
-    """No message is lost: it is in one of the queues, or in both."""
+def test_redrive_reports_messages_that_wait_beyond_its_timeout(deployment: Deployment) -> None:
+    pending = _make_dead_letter(deployment)
+    with deployment.cloud.fault("iot:AttachPolicy", Fail("ThrottlingException")):
+        done = deployment.pubsub("redrive", "--yes", "--wait", "--timeout", "1")
+    assert done.returncode == 1
+    assert "After 1 s about 1 message remained in the retry queue" in done.stderr
+    deployment.wait_until_attached(pending.identity_id)
 
-    @staticmethod
-    def _hanging_in(deployment: Deployment, operation: str) -> subprocess.Popen[str]:
-        """Start a redrive and wait until it makes this call."""
-        before = deployment.cloud.calls().get(operation, 0)
-        running = subprocess.Popen(
-            [sys.executable, "-m", "pubsub_client", "redrive", "--yes"],
-            env=deployment.cloud.environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+
+def test_redrive_interrupted_before_the_move_moves_nothing(deployment: Deployment) -> None:
+    _make_dead_letter(deployment)
+    operation = "sqs:StartMessageMoveTask"
+    before = deployment.cloud.calls().get(operation, 0)
+    command = [sys.executable, "-m", "pubsub_client", "redrive", "--yes"]
+    with (
+        deployment.cloud.fault(operation, Hang()),
+        ended(
+            subprocess.Popen(
+                command,
+                env=deployment.cloud.environment(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        ) as running,
+    ):
         _wait(lambda: deployment.cloud.calls().get(operation, 0) > before)
-        return running
-
-    def test_interrupted_redrive_keeps_an_unsent_message_as_dead_letter(self, deployment: Deployment) -> None:
-        _dead_letter(deployment)
-        with (
-            deployment.cloud.fault("sqs:SendMessageBatch", Hang()),
-            ended(self._hanging_in(deployment, "sqs:SendMessageBatch")) as running,
-        ):
-            os.kill(running.pid, signal.SIGTERM)
-            _, stderr = running.communicate(timeout=30)
-        assert running.returncode == 130, stderr
-        assert stderr == "pubsub: interrupted; 0 moved, what was not is a dead letter still\n"
-        assert _visible(deployment) == 1
-
-    def test_interrupted_redrive_may_keep_a_sent_message_as_dead_letter(self, deployment: Deployment) -> None:
-        pending = _dead_letter(deployment)
-        with (
-            deployment.cloud.fault("sqs:DeleteMessageBatch", Hang()),
-            ended(self._hanging_in(deployment, "sqs:DeleteMessageBatch")) as running,
-        ):
-            os.kill(running.pid, signal.SIGINT)
-            running.communicate(timeout=30)
-            assert running.returncode == 130
-            assert _visible(deployment) == 1
-        deployment.wait_until_attached(pending.identity_id)
-        assert deployment.pubsub("redrive", "--yes", "--wait").returncode == 0
-        assert deployment.attached_policies(pending.identity_id) == ["myIoTPolicy"]
+        os.kill(running.pid, signal.SIGTERM)
+        _, stderr = running.communicate(timeout=30)
+    assert running.returncode == 130, stderr
+    assert stderr == "pubsub: interrupted; no message was moved\n"
+    assert _visible(deployment) == 1
 
 
 class TestAsking:
     @staticmethod
     def _on_a_terminal(deployment: Deployment, answer: str | signal.Signals) -> tuple[int, str]:
-        """Run it on a terminal, answer or interrupt its question, and return the exit code and the output."""
+        """Run it on a terminal, type or signal when it asks, and return the exit code and what was shown."""
         outside_pipelines = {name: value for name, value in deployment.cloud.environment().items() if name != "CI"}
         ours, theirs = pty.openpty()
         asking = subprocess.Popen(
@@ -236,7 +224,7 @@ class TestAsking:
                     if shown.endswith("[y/N] "):
                         if isinstance(answer, signal.Signals):
                             running.send_signal(answer)
-                        # A signal just before the answer is read takes effect only after an answer.
+                        # A signal between the prompt and the reading of the answer is seen once there is an answer.
                         os.write(ours, (answer if isinstance(answer, str) else "\n").encode())
             except OSError:  # the other end is closed
                 pass
@@ -245,7 +233,7 @@ class TestAsking:
         return code, shown
 
     def test_redrive_asks_before_it_moves_messages(self, deployment: Deployment) -> None:
-        pending = _dead_letter(deployment)
+        pending = _make_dead_letter(deployment)
         for answer, expected in (("\n", 2), (signal.SIGINT, 130)):
             code, shown = self._on_a_terminal(deployment, answer)
             assert code == expected, shown
@@ -262,6 +250,6 @@ class TestAsking:
     def test_redrive_never_asks_without_a_terminal(self, deployment: Deployment) -> None:
         before = deployment.cloud.calls()
         done = deployment.pubsub("redrive")
-        message = "pubsub: nobody is there to be asked (no terminal, or CI is set): give --yes, or --dry-run"
-        assert (done.returncode, done.stderr.strip()) == (2, message)
+        told = "pubsub: cannot ask for confirmation (no terminal, or CI is set): give --yes, or --dry-run"
+        assert (done.returncode, done.stderr.strip()) == (2, told)
         assert deployment.calls_since(before) == {}

@@ -195,7 +195,7 @@ def _of_another_pool(deployment: Deployment, allowed: dict[str, Any]) -> Identit
 
 @contextmanager
 def _guest(deployment: Deployment) -> Iterator[Identity]:
-    """Let guests into the deployment's identity pool, allowed to call any API, and yield one."""
+    """Allow guests in the deployment's identity pool, permit them to call any API, and yield one."""
     identities = deployment.cloud.client("cognito-identity")
     pool_id = deployment.outputs[Output.IDENTITY_POOL_ID]
     roles = identities.get_identity_pool_roles(IdentityPoolId=pool_id)["Roles"]

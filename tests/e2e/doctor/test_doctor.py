@@ -84,7 +84,7 @@ def test_doctor_reports_two_causes_at_once(user: SimulatedUser) -> None:
 def test_doctor_reports_unexpected_answers_of_aws_with_the_operation(user: SimulatedUser) -> None:
     answers: dict[str, tuple[Effect, str, str, str]] = {  # the check that asks, its status, what its cause contains
         "iot:GetPolicy": (Fail("WeatherException", 418), "PS111", "failed", "WeatherException"),
-        "cognito-identity:DescribeIdentityPool": (Malformed(), "PS115", "failed", "no JSON|ResponseParserError"),
+        "cognito-identity:DescribeIdentityPool": (Malformed(), "PS115", "failed", "not JSON|ResponseParserError"),
         "sqs:GetQueueAttributes": (Fail("ThrottlingException"), "PS603", "unknown", "ThrottlingException"),
         "iam:ListAttachedRolePolicies": (Fail("AccessDeniedException", 403), "PS301", "unknown", "AccessDenied"),
     }
@@ -138,7 +138,7 @@ class TestEndUser:
         assert user.send_message() is Stage.CONNECT
         done = run_pubsub(["doctor", *self._options(user).arguments], self._environment(user))
         assert done.returncode == 1
-        checked, _, left = done.stdout.partition("An operator must ")
+        checked, _, left = done.stdout.partition("The remaining checks need an operator")
         assert re.search(r"PS401.*FAIL|FAIL.*PS401", checked)
         assert re.search(r"PS203 .*attached", left)
         assert f"pubsub doctor --identity-id {user.identity_id}" in left
