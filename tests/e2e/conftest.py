@@ -6,7 +6,7 @@ import json
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,14 @@ PASSWORD = "Sup3r-secret-passw0rd!"  # noqa: S105 - of temporary users
 
 FAST: dict[str, Any] = {"attachPerSecond": {"signIn": 100, "retry": 100, "sweep": 200}, "detachPerSecond": 200}
 """Settings for tests with hundreds of attachments."""
+
+
+def wait_until(condition: Callable[[], bool], what: str = "it", seconds: float = 60) -> None:
+    """Wait until a condition is met."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        time.sleep(0.05)
 
 
 @dataclass(frozen=True)
@@ -130,12 +138,9 @@ class Deployment:
         answer = self.cloud.client("iot").list_attached_policies(target=identity_id)
         return [each["policyName"] for each in answer["policies"]]
 
-    def wait_until_attached(self, identity_id: str, seconds: float = 60) -> None:
-        """Wait until the worker has attached the policy."""
-        deadline = time.monotonic() + seconds
-        while not self.attached_policies(identity_id):
-            assert time.monotonic() < deadline, f"nothing was attached to {identity_id} within {seconds:g} s"
-            time.sleep(0.2)
+    def wait_until_attached(self, identity_id: str) -> None:
+        """Wait until the trigger or the worker has attached the policy."""
+        wait_until(lambda: bool(self.attached_policies(identity_id)), f"a policy is attached to {identity_id}")
 
     def self_attach(self, credentials: Credentials | None, **request: Any) -> Answer:
         """Call the self-attach route, signed with these credentials if there are any."""
@@ -166,12 +171,9 @@ class Deployment:
             functions.update_event_source_mapping(UUID=mapping, Enabled=True)
             self.drain_queues()
 
-    def wait_until_retry_queue_is_empty(self, seconds: float = 60) -> None:
-        """Wait until the retry queue is empty."""
-        deadline = time.monotonic() + seconds
-        while self.messages_in(Output.RETRY_QUEUE_URL):
-            assert time.monotonic() < deadline, f"the retry queue is not empty after {seconds:g} s"
-            time.sleep(0.1)
+    def wait_until_retry_queue_is_empty(self) -> None:
+        """Wait until the worker has processed every message."""
+        wait_until(lambda: self.messages_in(Output.RETRY_QUEUE_URL) == 0, "the retry queue is empty")
 
     def drain_queues(self) -> None:
         """Wait for the worker, and delete the dead letters."""

@@ -15,6 +15,7 @@ from tests.e2e.amplify_project.project import STACK, AmplifyProject
 from tests.e2e.commands import run_pubsub
 from tests.e2e.conftest import PASSWORD
 from tests.e2e.operator import operator, policies, without_each
+from tests.integration.local_cloud.account import document as policy_document
 from tests.integration.local_cloud.account import make_function
 
 
@@ -118,25 +119,20 @@ def test_adopt_lists_changes_of_group_roles(project: AmplifyProject) -> None:
 
 
 def test_adopt_avoids_the_name_of_an_existing_policy(project: AmplifyProject) -> None:
-    iot, identities = project.cloud.client("iot"), project.cloud.client("cognito-identity")
-    allow = json.dumps(
-        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}]}
-    )
+    iot = project.cloud.client("iot")
+    allow = policy_document({"Effect": "Allow", "Action": "iot:*", "Resource": "*"})
     iot.create_policy(policyName="myIoTPolicy", policyDocument=allow)
     try:
         document = _adopt(project, "--amplify-stack", STACK)
         assert document["adopt"]["settings"]["policyName"] == "myIoTPolicy-pubsub"
         assert any("exists already" in note for note in document["adopt"]["notes"])
-        assert identities
     finally:
         iot.delete_policy(policyName="myIoTPolicy")
 
 
 def test_adopt_warns_of_roles_that_may_attach_policies(project: AmplifyProject) -> None:
     iam = project.cloud.client("iam")
-    allow = json.dumps(
-        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}]}
-    )
+    allow = policy_document({"Effect": "Allow", "Action": "iot:*", "Resource": "*"})
     iam.put_role_policy(RoleName=project.auth_role, PolicyName="manual", PolicyDocument=allow)
     try:
         notes = _adopt(project, "--amplify-stack", STACK)["adopt"]["notes"]
@@ -181,9 +177,7 @@ class TestBlockers:
 
     def test_adopt_is_blocked_by_a_role_with_too_many_policies(self, project: AmplifyProject) -> None:
         iam, made = project.cloud.client("iam"), []
-        allow = json.dumps(
-            {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
-        )
+        allow = policy_document({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
         for number in range(8):
             arn = iam.create_policy(PolicyName=f"theirs-{number}", PolicyDocument=allow)["Policy"]["Arn"]
             iam.attach_role_policy(RoleName=project.auth_role, PolicyArn=arn)

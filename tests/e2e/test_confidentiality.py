@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 
 from local_cloud.faults import Fail, Fault
 from pubsub_client.outputs import Output
-from tests.e2e.conftest import PASSWORD, Deployment
+from tests.e2e.conftest import PASSWORD, Deployment, wait_until
 from tests.tokens import claims
 
 
@@ -51,10 +50,7 @@ def _sign_in_with_faults(deployment: Deployment, user: str, faults: list[str]) -
             deployment.cloud.set_faults([Fault((operation,), Fail(code, message=f"an error about {user}"))])
         tokens = deployment.sign_in(user)
         if faults == ["AccessDeniedException"]:
-            deadline = time.monotonic() + 30
-            while not deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL):
-                assert time.monotonic() < deadline, "no dead letter after 30 s"
-                time.sleep(0.1)
+            wait_until(lambda: deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL) > 0)
         return tokens
     finally:
         deployment.cloud.clear_faults()

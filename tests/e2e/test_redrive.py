@@ -9,8 +9,7 @@ import pty
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,7 @@ import pytest
 
 from local_cloud.faults import Fail, Hang
 from pubsub_client.outputs import Output
-from tests.e2e.conftest import Deployment
+from tests.e2e.conftest import Deployment, wait_until
 from tests.processes import ended
 
 _REASON = "AttachPolicy: UnauthorizedException"
@@ -48,8 +47,8 @@ def _make_dead_letter(deployment: Deployment) -> Pending:
     user = deployment.make_user()
     with _attachment_denied(deployment):
         identity_id = deployment.identity_id(deployment.sign_in(user))
-        _wait(lambda: deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL) > before)
-    _wait(lambda: deployment.messages_in(Output.RETRY_QUEUE_URL) == 0)
+        wait_until(lambda: deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL) > before)
+    wait_until(lambda: deployment.messages_in(Output.RETRY_QUEUE_URL) == 0)
     assert deployment.attached_policies(identity_id) == []
     return Pending(user, identity_id)
 
@@ -61,13 +60,6 @@ def _no_dead_letters(deployment: Deployment) -> Iterator[None]:
     yield
     deployment.cloud.clear_faults()
     deployment.drain_queues()
-
-
-def _wait(happened: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def _visible(deployment: Deployment) -> int:
@@ -194,7 +186,7 @@ def test_redrive_interrupted_before_the_move_moves_nothing(deployment: Deploymen
             )
         ) as running,
     ):
-        _wait(lambda: deployment.cloud.calls().get(operation, 0) > before)
+        wait_until(lambda: deployment.cloud.calls().get(operation, 0) > before)
         os.kill(running.pid, signal.SIGTERM)
         _, stderr = running.communicate(timeout=30)
     assert running.returncode == 130, stderr

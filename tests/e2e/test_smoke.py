@@ -20,7 +20,7 @@ import pytest
 from local_cloud.faults import Fail
 from pubsub_client.outputs import Output
 from tests.e2e.commands import run_pubsub
-from tests.e2e.conftest import PASSWORD, Deployment, check
+from tests.e2e.conftest import PASSWORD, Deployment, check, wait_until
 from tests.processes import ended
 
 _IDENTITY_ID = re.compile(r"us-east-1:[0-9a-f]{8}-")
@@ -131,9 +131,7 @@ class TestHealthy:
     ) -> None:
         """While the user is created, and while the user signs in."""
         with ended(_start(deployment)) as running:
-            deadline = time.monotonic() + 20
-            while not _smoke_users(deployment) and time.monotonic() < deadline:
-                time.sleep(0.03)
+            wait_until(lambda: bool(_smoke_users(deployment)), "the user is created")
             time.sleep(seconds)
             os.kill(running.pid, number)
             _, stderr = running.communicate(timeout=30)

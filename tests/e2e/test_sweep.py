@@ -7,8 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import pytest
 
 from local_cloud.faults import Fail, Throttle
 from pubsub_client.outputs import Output
-from tests.e2e.conftest import Deployment
+from tests.e2e.conftest import Deployment, wait_until
 from tests.processes import ended
 
 _MOST_DELETED = 60
@@ -94,13 +93,6 @@ def _start(deployment: Deployment, **given: bool) -> str:
     return str(started["executionArn"])
 
 
-def _wait(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition is not met in time"
-        time.sleep(0.05)
-
-
 def _status(deployment: Deployment, execution_arn: str) -> str:
     described = deployment.cloud.client("stepfunctions").describe_execution(executionArn=execution_arn)
     return str(described["status"])
@@ -168,9 +160,9 @@ def test_killed_sweep_attaches_each_identity_once(deployment: Deployment, seed: 
     seeded = seed(100)
     before = _attach_calls(deployment)
     execution_arn = _start(deployment)
-    _wait(lambda: _attach_calls(deployment) - before >= 20)
+    wait_until(lambda: _attach_calls(deployment) - before >= 20)
     assert _kill_function(deployment) >= 1
-    _wait(lambda: _status(deployment, execution_arn) != "RUNNING")
+    wait_until(lambda: _status(deployment, execution_arn) != "RUNNING")
     assert _status(deployment, execution_arn) == "SUCCEEDED"
     assert set(seeded) <= deployment.targets()
     assert _attach_calls(deployment) - before == 100
@@ -209,7 +201,7 @@ def test_next_sweep_continues_a_stopped_sweep(deployment: Deployment, seed: Seed
     pages = _pages(deployment)
     before = deployment.cloud.calls()
     execution_arn = _start(deployment)
-    _wait(lambda: _steps(deployment, execution_arn) > 1)
+    wait_until(lambda: _steps(deployment, execution_arn) > 1)
     deployment.cloud.client("stepfunctions").stop_execution(executionArn=execution_arn)
     _kill_function(deployment)  # or it would go on with its step
     stopped = deployment.cloud.calls()
@@ -281,7 +273,7 @@ def test_sweep_waits_while_the_retry_queue_is_long(deployment: Deployment, seed:
         _kill_function(deployment)
         execution_arn = _start(deployment)
         states = deployment.cloud.client("stepfunctions")
-        _wait(
+        wait_until(
             lambda: (
                 "WaitStateEntered"
                 in [each["type"] for each in states.get_execution_history(executionArn=execution_arn)["events"]]
@@ -319,10 +311,10 @@ def test_running_sweep_excludes_others_and_continues_without_its_command(deploym
         )
         with ended(started) as running:
             before = _attach_calls(deployment)
-            _wait(lambda: _attach_calls(deployment) > before)
+            wait_until(lambda: _attach_calls(deployment) > before)
             (first,) = states.list_executions(stateMachineArn=machine, statusFilter="RUNNING")["executions"]
             second = _start(deployment)
-            _wait(lambda: _status(deployment, second) != "RUNNING")
+            wait_until(lambda: _status(deployment, second) != "RUNNING")
             output = json.loads(states.describe_execution(executionArn=second)["output"])
             assert output["checkpoint"]["ended"] == "already-running"
             refused = deployment.pubsub("sweep", "--full")

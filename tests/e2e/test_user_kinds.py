@@ -6,7 +6,6 @@ Users with MFA are in `test_self_attach_only.py`, whose deployment allows it.
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from pycognito.exceptions import ForceChangePasswordException
 from attachment.internal_sign_in import ClientSecrets
 from pubsub_cli.checks.update import update_of
 from pubsub_client.outputs import Output
-from tests.e2e.conftest import PASSWORD, Deployment, check
+from tests.e2e.conftest import PASSWORD, Deployment, check, wait_until
 from tests.integration.local_cloud.sent_codes import code_sent_by_email
 from tests.integration.local_cloud.user_pool import refusal
 from tests.tokens import claims
@@ -240,12 +239,9 @@ def _expect_attached(deployment: Deployment, tokens: dict[str, str]) -> None:
     assert deployment.attached_policies(identity_id) == [deployment.policy_name]
 
 
-def _wait_for_marker(deployment: Deployment, name: str, seconds: float = 60) -> str:
-    deadline = time.monotonic() + seconds
-    while (marker := deployment.marker(name)) is None:
-        assert time.monotonic() < deadline, f"{name} was not marked within {seconds:g} s"
-        time.sleep(0.2)
-    return marker
+def _wait_for_marker(deployment: Deployment, name: str) -> str:
+    wait_until(lambda: deployment.marker(name) is not None, f"{name} has a marker")
+    return str(deployment.marker(name))
 
 
 def _refresh(deployment: Deployment, tokens: dict[str, str]) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from local_cloud.process import LocalCloud
+from tests.integration.local_cloud.account import document
 
 STACK = "amplify-shop-dev-103245"
 
@@ -185,8 +186,7 @@ class AmplifyProject:
                     "ForAnyValue:StringLike": {"cognito-identity.amazonaws.com:amr": amr},
                 },
             }
-            document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-            iam.update_assume_role_policy(RoleName=role, PolicyDocument=document)
+            iam.update_assume_role_policy(RoleName=role, PolicyDocument=document(statement))
 
     def _map_roles(self) -> None:
         provider = f"cognito-idp.{self.cloud.region}.amazonaws.com/{self.user_pool_id}"

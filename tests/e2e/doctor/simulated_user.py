@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -17,7 +15,7 @@ from pycognito.exceptions import ForceChangePasswordException
 from websockets.exceptions import InvalidStatus
 
 from pubsub_client.outputs import Output
-from tests.e2e.conftest import Deployment
+from tests.e2e.conftest import Deployment, wait_until
 from tests.integration.local_cloud.mqtt import Mqtt, websocket
 
 TOPIC = "news/today"
@@ -127,13 +125,7 @@ class SimulatedUser:
             now = self.functions.get_function_configuration(FunctionName=function)
             return bool((now["State"], now["LastUpdateStatus"]) == ("Active", "Successful"))
 
-        self.wait_until(updated)
-
-    def wait_until(self, happened: Callable[[], bool], seconds: float = 60) -> None:
-        deadline = time.monotonic() + seconds
-        while not happened():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_until(updated, f"{function} is updated")
 
     def send_message(self, topic: str = TOPIC) -> Stage:
         """Send a message to oneself with the tokens at hand; return how far it got."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import pytest
 
@@ -14,6 +13,7 @@ from pubsub_client.outputs import MANAGED_POLICIES
 from tests.e2e.conftest import PASSWORD
 from tests.e2e.doctor.doctor_run import DoctorOptions, run_doctor, run_fix
 from tests.e2e.doctor.simulated_user import TOPIC
+from tests.integration.local_cloud.account import document
 
 _COGNITO = "cognito-identity.amazonaws.com"
 
@@ -55,7 +55,7 @@ class ManualDeployment:
         role = _auth_role(cloud, f"{name}-authRole", identity_pool_id)
         identities.set_identity_pool_roles(IdentityPoolId=identity_pool_id, Roles={"authenticated": role})
         iot.create_policy(
-            policyName=name, policyDocument=_document({"Effect": "Allow", "Action": "iot:*", "Resource": "*"})
+            policyName=name, policyDocument=document({"Effect": "Allow", "Action": "iot:*", "Resource": "*"})
         )
         users.admin_create_user(UserPoolId=user_pool_id, Username=name, MessageAction="SUPPRESS")
         users.admin_set_user_password(UserPoolId=user_pool_id, Username=name, Password=PASSWORD, Permanent=True)
@@ -100,14 +100,10 @@ def _auth_role(cloud: LocalCloud, name: str, identity_pool_id: str) -> str:
             "ForAnyValue:StringLike": {f"{_COGNITO}:amr": "authenticated"},
         },
     }
-    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=_document(trust))["Role"]["Arn"]
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust))["Role"]["Arn"]
     for policy in MANAGED_POLICIES:
         iam.attach_role_policy(RoleName=name, PolicyArn=f"arn:aws:iam::aws:policy/{policy}")
     return str(role)
-
-
-def _document(*statements: dict[str, Any]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
 @pytest.fixture(scope="module")

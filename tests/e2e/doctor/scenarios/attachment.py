@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import uuid
 
 from pubsub_client.outputs import MARKER_ATTRIBUTE, Output
+from tests.e2e.conftest import wait_until
 from tests.e2e.doctor.doctor_run import run_fix, with_identity, without_user
 from tests.e2e.doctor.scenario import FailureScenario
 from tests.e2e.doctor.simulated_user import SimulatedUser, Stage
+from tests.integration.local_cloud.account import document
 
-_ALLOW_CONNECT = json.dumps(
-    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iot:Connect", "Resource": "*"}]}
-)
+_ALLOW_CONNECT = document({"Effect": "Allow", "Action": "iot:Connect", "Resource": "*"})
 
 
 def _detach_and_clear_marker(user: SimulatedUser) -> None:
@@ -61,7 +60,7 @@ def _sign_in_until_dead_letter(user: SimulatedUser) -> None:
     _detach_and_clear_marker(user)
     with user.deployment.action_denied("iot:AttachPolicy", user.trigger, user.worker_mapping["FunctionArn"]):
         user.deployment.sign_in(user.name)
-        user.wait_until(lambda: user.deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL) == 1)
+        wait_until(lambda: user.deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL) == 1)
 
 
 def _sign_in_with_event_source_disabled(user: SimulatedUser) -> None:

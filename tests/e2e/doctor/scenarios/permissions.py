@@ -9,19 +9,16 @@ from typing import Any
 
 from tests.e2e.doctor.scenario import FailureScenario
 from tests.e2e.doctor.simulated_user import SimulatedUser, Stage
+from tests.integration.local_cloud.account import document
 
 _DATA_ACCESS = "arn:aws:iam::aws:policy/AWSIoTDataAccess"
 _COGNITO = "cognito-identity.amazonaws.com"
 
 
-def _document(*statements: dict[str, Any]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
-
-
 def _remove_client_resource(user: SimulatedUser) -> None:
     """Leave only one version, without the statement on ``client/``."""
-    document = json.loads(user.iot.get_policy(policyName=user.policy)["policyDocument"])
-    left = [each for each in document["Statement"] if ":client/" not in json.dumps(each)]
+    policy = json.loads(user.iot.get_policy(policyName=user.policy)["policyDocument"])
+    left = [each for each in policy["Statement"] if ":client/" not in json.dumps(each)]
     _activate_version(user, *left)
     for version in user.iot.list_policy_versions(policyName=user.policy)["policyVersions"]:
         if not version["isDefaultVersion"]:
@@ -30,7 +27,7 @@ def _remove_client_resource(user: SimulatedUser) -> None:
 
 def _activate_version(user: SimulatedUser, *statements: dict[str, Any]) -> str:
     created = user.iot.create_policy_version(
-        policyName=user.policy, policyDocument=_document(*statements), setAsDefault=True
+        policyName=user.policy, policyDocument=document(*statements), setAsDefault=True
     )
     return str(created["policyVersionId"])
 
@@ -107,17 +104,17 @@ def _trust_another_identity_pool(user: SimulatedUser) -> None:
             "ForAnyValue:StringLike": {f"{_COGNITO}:amr": "authenticated"},
         },
     }
-    user.iam.update_assume_role_policy(RoleName=user.auth_role, PolicyDocument=_document(statement))
+    user.iam.update_assume_role_policy(RoleName=user.auth_role, PolicyDocument=document(statement))
 
 
 def _deny_publish(user: SimulatedUser) -> None:
     deny = {"Effect": "Deny", "Action": "iot:Publish", "Resource": user.arn("topic/news/*")}
-    user.iam.put_role_policy(RoleName=user.auth_role, PolicyName="no-news", PolicyDocument=_document(deny))
+    user.iam.put_role_policy(RoleName=user.auth_role, PolicyName="no-news", PolicyDocument=document(deny))
 
 
 def _set_boundary_without_iot(user: SimulatedUser) -> None:
     allow = {"Effect": "Allow", "Action": ["s3:*", "logs:*"], "Resource": "*"}
-    policy = user.iam.create_policy(PolicyName=f"tight-{uuid.uuid4().hex[:8]}", PolicyDocument=_document(allow))
+    policy = user.iam.create_policy(PolicyName=f"tight-{uuid.uuid4().hex[:8]}", PolicyDocument=document(allow))
     user.iam.put_role_permissions_boundary(RoleName=user.auth_role, PermissionsBoundary=policy["Policy"]["Arn"])
 
 
