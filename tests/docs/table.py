@@ -170,8 +170,8 @@ TABLE: dict[str, How] = {
     ),
     "aws iot delete-policy --policy-name OLD_NAME": Run(first=_OLD_POLICY),
     "aws iot list-targets-for-policy --policy-name OLD_NAME": Run(first=_OLD_POLICY),
-    "lines WiringWatch '{ $.WiringLost > 0 }'": _WATCHED,
-    "lines WiringWatch '?ERROR ?\"Task timed out\"'": _WATCHED,
+    "lines DriftDetector '{ $.PoolDrift > 0 }'": _WATCHED,
+    "lines DriftDetector '?ERROR ?\"Task timed out\"'": _WATCHED,
     # The local cloud
     "curl $AWS_ENDPOINT_URL/_local_cloud/faults -d "
     '\'{"faults": [{"operations": ["iot:AttachPolicy"], "rate": 15}], "policy_propagation_seconds": 30}\'': Run(

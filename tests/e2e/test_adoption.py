@@ -261,7 +261,7 @@ def _users_have_topics_of_their_own(at_sign_in: Deployment, project: AmplifyProj
 def _lost_triggers_are_found(at_sign_in: Deployment, project: AmplifyProject) -> None:
     """As a later deployment of Amplify takes them off."""
     functions = at_sign_in.cloud.client("lambda").list_functions()["Functions"]
-    (watch,) = (each["FunctionName"] for each in functions if "WiringWatchFunction" in each["FunctionName"])
+    (watch,) = (each["FunctionName"] for each in functions if "DriftDetectorFunction" in each["FunctionName"])
     assert _lost(at_sign_in, watch) == []
     triggers = project.triggers()
     project.set_triggers()

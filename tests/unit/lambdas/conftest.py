@@ -27,8 +27,7 @@ ENVIRONMENT = {
     "ATTACH_PER_SECOND": "1000",
     "LIST_PER_SECOND": "1000",
     "PROPAGATION_SECONDS": "600",
-    "FITTING": "3",
-    "FITTING_RENAME": "2",
+    "MAX_RENAMED_IDENTITIES": "2",
     "DETACH_ALL_STATE_MACHINE_ARN": "arn:aws:states:eu-west-1:123456789012:stateMachine:AmplifyPubSub-detach-all",
     "IDENTITY_POOL_ID": "eu-west-1:pool",
     "MAC_KEY_ID": "mac-key",
@@ -45,12 +44,11 @@ ENVIRONMENT = {
 _FUNCTIONS = (
     "post_authentication",
     "auth_challenge",
-    "iot_policy_lifecycle",
-    "destroy_guard",
     "detach_all",
     "iam_propagation",
-    "iot_endpoint",
-    "user_pool_wiring",
+    "iot_resources",
+    "user_pool_triggers",
+    "custom_resource",
     "attachment.attach",
     "attachment.retry_queue",
     "attachment_retry",
@@ -58,7 +56,7 @@ _FUNCTIONS = (
     "role_policies",
     "self_attach",
     "sweep",
-    "wiring_watch",
+    "drift_detector",
 )
 
 
