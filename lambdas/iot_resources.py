@@ -28,7 +28,7 @@ from botocore.config import Config
 from custom_resource import custom_resource
 from iam_propagation import waits_for_permissions
 
-from bulk.targets import Targets
+from bulk.pages import PolicyTargets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +56,7 @@ Event = dict[str, Any]
 Response = dict[str, Any]
 
 
-class PolicyNotDetachedError(Exception):
+class DetachIncompleteError(Exception):
     """The policy is still attached, and no execution goes on to detach it; the message says why and what to do."""
 
 
@@ -80,7 +80,7 @@ def is_complete(event: Event, _context: Any) -> bool:
     """Return whether the policy is detached, and delete a policy that is; called again until then.
 
     Raises:
-        PolicyNotDetachedError: the execution that detaches it has failed.
+        DetachIncompleteError: the execution that detaches it has failed.
     """
     execution_arn = event.get("ExecutionArn")
     if not execution_arn:
@@ -137,7 +137,7 @@ def _identity_pool(event: Event) -> Response:
     # The deletion of the stack, and the rollback of its creation, detach the policy from all targets anyway.
     if stack["StackStatus"].startswith(_STACK_IS_DELETED):
         return response
-    if not Targets(_iot, _POLICY_NAME, page_size=1).read(None).targets:
+    if not PolicyTargets(_iot, _POLICY_NAME, page_size=1).read(None).items:
         return response
     given = {"policy": _POLICY_NAME, "identityPool": identity_pool_id}
     return response | {"ExecutionArn": _running_or_started(given, event["RequestId"])}
@@ -147,8 +147,8 @@ def _deletion_guard(event: Event) -> Response:
     """Count the targets before the stack is deleted; otherwise there is nothing to do."""
     if event["RequestType"] == "Delete":
         properties = event["ResourceProperties"]
-        count = Targets(_iot, _POLICY_NAME).count(_GUARD_COUNT_SECONDS)
-        if not count.is_whole or count.targets > int(properties["MaxIdentities"]):
+        count = PolicyTargets(_iot, _POLICY_NAME).count(_GUARD_COUNT_SECONDS)
+        if not count.is_complete or count.targets > int(properties["MaxIdentities"]):
             per_second = int(properties["DetachPerSecond"])
             hours = count.targets / per_second / 3600
             raise TooManyAttachedError(
@@ -185,8 +185,8 @@ def _detach_all(policy_name: str, request_id: str) -> str | None:
                 _stop(execution_arn)
         return _start(given, request_id)
     execution_arn = _running_or_started(given | {"replace": True}, request_id)
-    count = Targets(_iot, policy_name).count(_COUNT_SECONDS)
-    return execution_arn if count.is_whole and count.targets <= _MAX_RENAMED_IDENTITIES else None
+    count = PolicyTargets(_iot, policy_name).count(_COUNT_SECONDS)
+    return execution_arn if count.is_complete and count.targets <= _MAX_RENAMED_IDENTITIES else None
 
 
 def _running_or_started(given: Mapping[str, Any], name: str) -> str:
@@ -241,7 +241,7 @@ def _is_detached(policy_name: str, execution_arn: str) -> bool:
         if execution["status"] == "SUCCEEDED":
             return True
         if execution["status"] != "RUNNING":
-            raise PolicyNotDetachedError(
+            raise DetachIncompleteError(
                 f"IoT policy {policy_name} is still attached: {execution.get('cause') or execution['status'].lower()}. "
                 f"Fix that, and try again. Execution: {execution_arn}"
             )
@@ -254,7 +254,7 @@ def _delete(policy_name: str, request_id: str) -> bool:
     try:
         _iot.delete_policy(policyName=policy_name)
     except _iot.exceptions.DeleteConflictException:
-        if Targets(_iot, policy_name, page_size=1).read(None).targets:
+        if PolicyTargets(_iot, policy_name, page_size=1).read(None).items:
             given = {"policy": policy_name} | ({} if policy_name == _POLICY_NAME else {"replace": True})
             # Called every few seconds: the execution that the last call started may not be listed yet.
             _running_or_started(given, f"{request_id}-{int(time.time() // 60)}")

@@ -1,4 +1,4 @@
-"""The operator's way to AWS: one boto3 session, one client a service, one endpoint if given."""
+"""The operator's AWS clients: one boto3 session, one client a service, one endpoint if given."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from botocore.exceptions import BotoCoreError
 from botocore.model import OperationModel
 
 from pubsub_cli.errors import PreconditionError
-from pubsub_cli.unknown_members import merge_unknown
-from pubsub_client._sdk_session import region_of_environment, sdk_session
+from pubsub_client._aws_sdk import region_of_environment, sdk_session
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation import CloudFormationClient
@@ -52,95 +51,98 @@ _Service = Literal[
     "stepfunctions",
     "sts",
 ]
-"""What the checks ask."""
+"""The services that the operator tool calls."""
 
 
-_MAKE_UPDATES = ("DescribeIdentityPool", "DescribeUserPool", "DescribeUserPoolClient", "GetUserPoolMfaConfig")
-"""Operations whose answers updates are made of. What the SDK does not know of them would be reset, so it is kept."""
+_SOURCES_OF_UPDATES = ("DescribeIdentityPool", "DescribeUserPool", "DescribeUserPoolClient", "GetUserPoolMfaConfig")
+"""Operations whose responses become the input of updates. An update resets what it leaves out, so members that the SDK
+does not know are kept."""
 
 
-class UnreadableAnswerError(BotoCoreError):
-    """Something on the way to AWS answers in its place: a proxy, a login page."""
+class UnreadableResponseError(BotoCoreError):
+    """Something between here and AWS answered instead of AWS: a proxy, a login page."""
 
-    fmt = "{answer}, which is no JSON"
+    fmt = "{answer}, which is not JSON"
 
 
 class Aws:
-    """Clients made when first used.
+    """Clients that are created when first used.
 
     Args:
         profile: a profile of the AWS configuration; None is boto3's own choice.
         region: the region; None is that of the environment, or else the profile's.
-        endpoint_url: where every service answers; None is AWS itself, or ``AWS_ENDPOINT_URL``.
+        endpoint_url: the URL of every service; None is AWS itself, or ``AWS_ENDPOINT_URL``.
 
     Raises:
-        PreconditionError: the endpoint is no URL.
+        PreconditionError: the endpoint is not a URL.
         botocore.exceptions.ProfileNotFound: there is no such profile.
     """
 
     def __init__(self, profile: str | None = None, region: str | None = None, endpoint_url: str | None = None) -> None:
         if endpoint_url is not None and not endpoint_url.startswith(("http://", "https://")):
             raise PreconditionError(f"--endpoint-url: {endpoint_url!r} given; allowed: http://... or https://...")
-        named = region or _region_unknown_to_boto3()
+        named = region or _region_unknown_to_cli()
         self.cli_options = "".join(
             f" --{name} {shlex.quote(value)}"
             for name, value in (("profile", profile), ("region", named), ("endpoint-url", endpoint_url))
             if value
         )
-        """The options that make a command go where this run went; empty where the environment says it."""
+        """The options with which a command reaches the same account and region; empty if the environment is enough."""
         self._session = sdk_session(profile, region)
-        self._session.events.register("before-call", self._asked)
-        self._session.events.register("after-call", self._answered)
+        self._session.events.register("before-call", self._record_request)
+        self._session.events.register("after-call", self._record_response)
         self.endpoint_url = endpoint_url
-        self.last_answer: str | None = None
-        """Which operation was called last, and what AWS answered: for answers that nobody expected."""
+        self.last_response: str | None = None
+        """The last operation and its response, for error messages about unexpected responses."""
 
-    def forget_answer(self) -> None:
-        """Begin something whose answers are not those of before."""
-        self.last_answer = None
+    def clear_last_response(self) -> None:
+        """Forget the last response before a new check starts."""
+        self.last_response = None
 
-    def _asked(self, model: OperationModel, **_: Any) -> None:
-        self.last_answer = model.name
+    def _record_request(self, model: OperationModel, **_: Any) -> None:
+        self.last_response = model.name
 
-    def _answered(self, http_response: AWSResponse, parsed: dict[str, Any], model: OperationModel, **_: Any) -> None:
-        """Keep the answer; boto3 takes one that is no JSON for one without members, which says something else.
+    def _record_response(
+        self, http_response: AWSResponse, parsed: dict[str, Any], model: OperationModel, **_: Any
+    ) -> None:
+        """Record the response. boto3 would treat one that is not JSON as one without members.
 
         Raises:
-            UnreadableAnswerError: it is no JSON, and should be.
+            UnreadableResponseError: it is not JSON, but should be.
         """
         answer = {name: value for name, value in parsed.items() if name != "ResponseMetadata"}
-        self.last_answer = f"{model.name} answered {http_response.status_code} {reprlib.repr(answer)}"
-        speaks_json = model.service_model.protocol in ("json", "rest-json") and not model.has_streaming_output
-        if speaks_json and http_response.raw and http_response.content:
+        self.last_response = f"{model.name} answered {http_response.status_code} {reprlib.repr(answer)}"
+        expects_json = model.service_model.protocol in ("json", "rest-json") and not model.has_streaming_output
+        if expects_json and http_response.raw and http_response.content:
             try:
                 document = json.loads(http_response.content)
             except ValueError:
                 body = reprlib.repr(http_response.text)
-                self.last_answer = f"{model.name} answered {http_response.status_code} {body}"
-                raise UnreadableAnswerError(answer=self.last_answer) from None
-            if model.name in _MAKE_UPDATES and http_response.status_code == HTTPStatus.OK:
-                merge_unknown(document, parsed, model.output_shape)
+                self.last_response = f"{model.name} answered {http_response.status_code} {body}"
+                raise UnreadableResponseError(answer=self.last_response) from None
+            if model.name in _SOURCES_OF_UPDATES and http_response.status_code == HTTPStatus.OK:
+                _merge_unknown(document, parsed, model.output_shape)
 
     @property
     def region(self) -> str | None:
         """The region in effect."""
         return self._session.region_name
 
-    def own_endpoint_url(self, service: _Service) -> str | None:
-        """Return where a service answers, ending in a slash, if options or environment lead elsewhere than AWS does."""
-        aws_alone = Config(ignore_configured_endpoint_urls=True)  # type: ignore[call-arg]
+    def custom_endpoint_url(self, service: _Service) -> str | None:
+        """Return a service's URL, ending in a slash, if options or environment set one; None for AWS's own."""
+        ignore_custom = Config(ignore_configured_endpoint_urls=True)  # type: ignore[call-arg]
         used, of_aws = (
             self._session.client(service, endpoint_url=url, config=config).meta.endpoint_url
-            for url, config in ((self.endpoint_url, None), (None, aws_alone))
+            for url, config in ((self.endpoint_url, None), (None, ignore_custom))
         )
         return None if used == of_aws else f"{used.rstrip('/')}/"
 
     @property
     def has_credentials(self) -> bool:
-        """Whether there are credentials at all, good or not.
+        """Whether there are credentials, valid or not.
 
         Raises:
-            botocore.exceptions.BotoCoreError: the profile's way to credentials fails.
+            botocore.exceptions.BotoCoreError: the profile's credentials cannot be loaded.
         """
         return self._session.get_credentials() is not None
 
@@ -148,7 +150,7 @@ class Aws:
         """Call an operation by its name in the API.
 
         Raises:
-            botocore.exceptions.ClientError: AWS refuses.
+            botocore.exceptions.ClientError: the call failed.
         """
         client = self._session.client(service, endpoint_url=self.endpoint_url)  # type: ignore[call-overload]
         getattr(client, xform_name(operation))(**parameters)
@@ -170,7 +172,7 @@ class Aws:
 
     @cached_property
     def identity_pools_unsigned(self) -> CognitoIdentityClient:
-        """Amazon Cognito identity pools, asked as a front end asks: with a user's token and no AWS credentials."""
+        """Amazon Cognito identity pools without AWS credentials, as a front end calls them with a user's token."""
         config = Config(signature_version=UNSIGNED)
         return self._session.client("cognito-identity", endpoint_url=self.endpoint_url, config=config)
 
@@ -230,7 +232,20 @@ class Aws:
         return self._session.client("sts", endpoint_url=self.endpoint_url)
 
 
-def _region_unknown_to_boto3() -> str | None:
-    """Return what only ``AWS_REGION`` names: commands name it too, for the AWS CLI's version 1 does not read it."""
+def _region_unknown_to_cli() -> str | None:
+    """Return the region that only ``AWS_REGION`` names, because version 1 of the AWS CLI does not read that."""
     region = region_of_environment()
     return None if region == os.environ.get("AWS_DEFAULT_REGION") else region
+
+
+def _merge_unknown(raw: Any, parsed: Any, shape: Any) -> None:
+    """Add the members of a raw response that the SDK's model lacks to the parsed one, nested members included."""
+    if shape.type_name == "structure":
+        for name, value in raw.items():
+            if name not in shape.members:
+                parsed.setdefault(name, value)
+            elif name in parsed:
+                _merge_unknown(value, parsed[name], shape.members[name])
+    elif shape.type_name == "list":
+        for raw_each, parsed_each in zip(raw, parsed, strict=True):
+            _merge_unknown(raw_each, parsed_each, shape.member)

@@ -1,10 +1,10 @@
-"""What ends a run, and what a command of a fix raises."""
+"""Errors that end a run or a command of a fix."""
 
 from __future__ import annotations
 
 
 class PreconditionError(Exception):
-    """The run cannot begin or go on: no such stack, no credentials, no region. The message says what to do."""
+    """The run cannot start or continue: no such stack, no credentials, no region. The message says what to do."""
 
 
 class CommandFailedError(Exception):

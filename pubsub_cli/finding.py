@@ -1,18 +1,22 @@
-"""The result of a check or an operation, and the fix it suggests."""
+"""The result of a check or an operation, and the commands that fix what is wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Protocol
+from typing import Any
+
+from botocore import xform_name
 
 from pubsub_cli.aws import Aws
 
-_COMMANDS = ("aws ", "pubsub ")
-"""What the lines of a fix begin with that a shell can run."""
+_SHELL_PREFIXES = ("aws ", "pubsub ")
+"""How the lines of a fix begin that a shell can run."""
 _AND = " &&"
-"""What a line ends with if the next command must not run without this one, such as an attachment without its guard."""
+"""Ends a line if the next command must run only after this one succeeded, such as an attachment after its guard."""
 
 
 class Status(StrEnum):
@@ -22,44 +26,68 @@ class Status(StrEnum):
     FAILED = "failed"
     WARNING = "warning"
     SKIPPED = "skipped"
-    """Not run: a check it rests on did not pass, or the run's options leave it out."""
+    """Not run: a check it depends on did not pass, it is not applicable, or ``--skip`` names it."""
     UNKNOWN = "unknown"
-    """Could not be told: it may not be asked, or AWS answers too many calls; never counts as passed."""
+    """No result: a call was not permitted, not supported or throttled. Never counts as passed."""
 
 
-class Command(Protocol):
-    """What mends something: one line for a shell, which can also be run from here."""
+@dataclass(frozen=True)
+class AwsCommand:
+    """One AWS operation: printed as a command of the AWS CLI, and run by ``pubsub doctor --fix``.
 
-    @property
-    def safe(self) -> bool:
-        """Whether it adds or restores what PubSub needs, and neither deletes nor overwrites anything else."""
-        ...
+    Args:
+        service: the service's name in the AWS CLI and boto3, such as ``iot``.
+        operation: the operation's name in the API, such as ``AttachPolicy``.
+        parameters: the operation's parameters, by their names in the API.
+        safe: it adds or restores what PubSub needs, and neither deletes nor overwrites anything else.
+    """
+
+    service: str
+    operation: str
+    parameters: Mapping[str, Any]
+    safe: bool = False
+
+    def __str__(self) -> str:
+        options = " ".join(_cli_option(name, value) for name, value in self.parameters.items())
+        return f"aws {self.service} {xform_name(self.operation, '-')} {options}"
 
     def run(self, aws: Aws) -> None:
-        """Run it.
+        """Call the operation.
 
         Raises:
-            CommandFailedError, botocore.exceptions.ClientError: it did not do what it should.
+            botocore.exceptions.ClientError: AWS refuses the call.
         """
-        ...
+        aws.call(self.service, self.operation, self.parameters)
 
 
+@dataclass(frozen=True)
+class PubSubCommand:
+    """A command of ``pubsub``, by its name and options; ``safe`` as with :class:`AwsCommand`."""
+
+    arguments: tuple[str, ...]
+    safe: bool = False
+
+    def __str__(self) -> str:
+        return shlex.join(("pubsub", *self.arguments))
+
+
+Command = AwsCommand | PubSubCommand
 Fix = str | Command | Sequence[str | Command]
-"""What mends something, line by line: commands, and what no command can do."""
+"""How to fix what is wrong, line by line: commands, and instructions for what no command can do."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found.
+    """The result of a check.
 
     Args:
-        status: how it ended.
+        status: how the check ended.
         detail: figures worth showing next to a passed check.
         cause: what is wrong and why that breaks PubSub, in one or two sentences.
         resource: the resource that is wrong.
-        fix: the commands or the setting that mend it, a line each.
-        commands: the fix, where commands are all of it.
-        not_applicable: the deployment has nothing that the check applies to. Checks that depend on it run nevertheless.
+        fix: the commands or instructions that fix it, one a line.
+        commands: the same as commands; empty unless every line of the fix is one.
+        not_applicable: the deployment has nothing that the check applies to. Dependent checks still run.
     """
 
     status: Status
@@ -72,35 +100,45 @@ class Finding:
 
     @property
     def safe_commands(self) -> tuple[Command, ...]:
-        """The commands that mend all of it; none if one of them is not safe."""
+        """The commands of the fix; empty if one of them is not safe."""
         return self.commands if all(each.safe for each in self.commands) else ()
 
     def with_options(self, options: str) -> Finding:
-        """Let the commands of the fix go to the account and region that were looked at."""
+        """Add options such as ``--profile`` to each command of the fix, so that it reaches the checked account."""
         if not self.fix or not options:
             return self
-        lines = [_with_options(line, options) if line.startswith(_COMMANDS) else line for line in self.fix.splitlines()]
+        lines = [_with_options(line, options) for line in self.fix.splitlines()]
         return replace(self, fix="\n".join(lines))
 
 
-def _with_options(line: str, options: str) -> str:
-    command = line.removesuffix(_AND)
-    return f"{command}{options}{line[len(command) :]}"
-
-
 def passed(detail: str | None = None) -> Finding:
-    """Find nothing wrong."""
+    """Return the finding of a check that found nothing wrong."""
     return Finding(Status.PASSED, detail=detail)
 
 
 def failed(cause: str, *, resource: str, fix: Fix) -> Finding:
-    """Find what breaks PubSub; in a check whose severity is a warning, what should be looked at."""
+    """Return a finding that breaks PubSub; the runner makes it a warning if the check's severity is one."""
     return _wrong(Status.FAILED, cause, resource, fix)
 
 
 def warning(cause: str, *, resource: str, fix: Fix) -> Finding:
-    """Find what does not break PubSub but should be looked at."""
+    """Return a finding that does not break PubSub but needs attention."""
     return _wrong(Status.WARNING, cause, resource, fix)
+
+
+def unknown(cause: str, *, resource: str, fix: Fix) -> Finding:
+    """Return the finding of a check that came to no result."""
+    return _wrong(Status.UNKNOWN, cause, resource, fix)
+
+
+def skipped(cause: str) -> Finding:
+    """Return the finding of a check that was not run, with the reason."""
+    return Finding(Status.SKIPPED, cause=cause)
+
+
+def not_applicable(cause: str) -> Finding:
+    """Return the finding of a check that does not apply to the deployment, with the reason."""
+    return Finding(Status.SKIPPED, cause=cause, not_applicable=True)
 
 
 def _wrong(status: Status, cause: str, resource: str, fix: Fix) -> Finding:
@@ -110,13 +148,13 @@ def _wrong(status: Status, cause: str, resource: str, fix: Fix) -> Finding:
         status,
         cause=cause,
         resource=resource,
-        fix="\n".join(_joined(lines)),
+        fix="\n".join(_chained(lines)),
         commands=commands if len(commands) == len(lines) else (),
     )
 
 
-def _joined(lines: Sequence[str | Command]) -> list[str]:
-    """Return the lines of a fix; in a shell a command runs only if the command before it succeeded."""
+def _chained(lines: Sequence[str | Command]) -> list[str]:
+    """Return the lines of a fix, with ``&&`` between commands that follow each other."""
     following = [*lines[1:], ""]
     return [
         str(line) if isinstance(line, str) or isinstance(after, str) else f"{line}{_AND}"
@@ -124,11 +162,16 @@ def _joined(lines: Sequence[str | Command]) -> list[str]:
     ]
 
 
-def skipped(cause: str) -> Finding:
-    """Leave the check out, and say why."""
-    return Finding(Status.SKIPPED, cause=cause)
+def _with_options(line: str, options: str) -> str:
+    if not line.startswith(_SHELL_PREFIXES):
+        return line
+    command = line.removesuffix(_AND)
+    return f"{command}{options}{line[len(command) :]}"
 
 
-def not_applicable(cause: str) -> Finding:
-    """Leave the check out because the deployment has nothing that it could ask about."""
-    return Finding(Status.SKIPPED, cause=cause, not_applicable=True)
+def _cli_option(name: str, value: Any) -> str:
+    option = f"--{xform_name(name, '-')}"
+    if isinstance(value, bool):
+        return option if value else option.replace("--", "--no-", 1)
+    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+    return f"{option} {shlex.quote(text)}"

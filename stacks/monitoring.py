@@ -18,7 +18,7 @@ from .sign_in_attachment import SignInAttachment
 from .sweep import Sweep
 from .user_pool import UserPoolResources
 
-# What attachment/report.py in lambdas/ writes.
+# What attachment/metrics.py in lambdas/ writes.
 _NAMESPACE = "AmplifyPubSub"
 _OUTCOMES = ("Attached", "Queued", "Failed", "Skipped")
 

@@ -87,7 +87,7 @@ class Target:
             "environment": self.settings.environment,
             "stack": self.stack,
         }
-        if elsewhere := self.aws.own_endpoint_url("sts"):
+        if elsewhere := self.aws.custom_endpoint_url("sts"):
             rows["endpoint"] = elsewhere
         console = TerminalConsole()
         for name, value in rows.items():

@@ -56,7 +56,7 @@ class Rates:
     @property
     def looks(self) -> int:
         """ListAttachedPolicies calls a second of the sweep: those of the worker too, which does not look."""
-        return self.attach.looks("sign-in")
+        return self.attach.list_rate("sign-in")
 
 
 def _attach(sign_in: int, worker: int, sweep: int) -> AttachPerSecond:

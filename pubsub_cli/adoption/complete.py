@@ -9,7 +9,7 @@ from pubsub_cli.adoption.adopted import Adopted, AdoptionError
 from pubsub_cli.adoption.amplify_project import find_project
 from pubsub_cli.adoption.identity_pool import read_identity_pool
 from pubsub_cli.aws import Aws
-from pubsub_cli.checks.sign_in_flows import CUSTOM, describe_client, flows, has_pages, missing_flows
+from pubsub_cli.checks.sign_in_flows import CUSTOM, allows_managed_login, describe_client, flows, missing_flows
 
 if TYPE_CHECKING:
     from types_boto3_cognito_idp.type_defs import UserPoolClientTypeTypeDef
@@ -69,4 +69,4 @@ def _all_clients(aws: Aws, user_pool_id: str) -> list[str]:
 
 def _as_front_end(client: UserPoolClientTypeTypeDef) -> tuple[bool, int, bool]:
     """Return how far an app client is from one that Amplify signs in with: without a secret, by SRP."""
-    return "ClientSecret" in client, len(missing_flows(client)), has_pages(client)
+    return "ClientSecret" in client, len(missing_flows(client)), allows_managed_login(client)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pubsub_cli.adoption.adopted import Adopted
 from pubsub_cli.aws import Aws
 from pubsub_cli.checks.update import lost_settings
-from pubsub_cli.iam.role import attached_policies, role_name
+from pubsub_cli.iam.roles import attached_policies, role_name
 from pubsub_client.outputs import MARKER_ATTRIBUTE
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pubsub_cli.adoption.adopted import Adopted
 from pubsub_cli.adoption.inspection import IdentitiesNow, Inspection, RoleNow
-from pubsub_cli.iam.role import role_name
+from pubsub_cli.iam.roles import role_name
 from pubsub_client.outputs import LEAST_PRIVILEGE, MANAGED_POLICIES, MARKER_ATTRIBUTE, TRIGGERS
 
 USUAL_POLICY_NAME = "myIoTPolicy"

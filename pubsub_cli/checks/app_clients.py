@@ -9,16 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 from pubsub_cli.aws import Aws
 from pubsub_cli.checks.check import Check, Group
-from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.functions import SignInFunctionsCanRun
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.parameters import ParametersAreValid
 from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens, asked_client
-from pubsub_cli.checks.sign_in_flows import CUSTOM, REFRESH, SRP, describe_client, flows, has_pages, missing_flows
+from pubsub_cli.checks.sign_in_flows import (
+    CUSTOM,
+    REFRESH,
+    SRP,
+    allows_managed_login,
+    describe_client,
+    flows,
+    missing_flows,
+)
 from pubsub_cli.checks.stack_resources import functions_by_logical_id
 from pubsub_cli.checks.update import rewiring, update_of
-from pubsub_cli.finding import Finding, failed, not_applicable, passed, warning
+from pubsub_cli.finding import AwsCommand, Finding, failed, not_applicable, passed, warning
 from pubsub_client.outputs import CHALLENGE_TRIGGERS, Output
 
 if TYPE_CHECKING:
@@ -41,7 +48,7 @@ class AppClientSignsIn(Check):
 
     id = "PS116"
     group = Group.PROVISIONING
-    title = "the app client signs users in without a secret"
+    title = "the app client allows sign-in without a secret"
     depends_on = (IdentityPoolTakesTokens,)
 
     async def run(self, context: Context) -> Finding:
@@ -93,9 +100,9 @@ class AppClientSignsIn(Check):
 
 def _signs_in_otherwise(context: Context, client: UserPoolClientTypeTypeDef) -> str | None:
     """Return what shows that users can sign in by another way than Amplify's own; None if nothing does."""
-    if context.whom.id_token is not None:
+    if context.selector.id_token is not None:
         return "The given ID token was got by another way."
-    return "Cognito's own pages may sign in with it." if has_pages(client) else None
+    return "Cognito's own pages may sign in with it." if allows_managed_login(client) else None
 
 
 class InternalSignInIsWired(Check):
@@ -108,9 +115,9 @@ class InternalSignInIsWired(Check):
 
     id = "PS117"
     group = Group.PROVISIONING
-    title = "the internal sign-in's app client and challenge are there"
+    title = "the internal sign-in's app client and challenge exist"
     depends_on = (IdentityPoolTakesTokens, SignInFunctionsCanRun, ParametersAreValid)
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Compare user pool, identity pool and internal app client with the trigger's configuration."""

@@ -9,11 +9,11 @@ from pubsub_cli.checks.amplify_packages import FrontEnd
 from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.options import App, Requirement
+from pubsub_cli.checks.options import FrontEndConfig, Requirement
 from pubsub_cli.finding import Finding, failed, passed, warning
-from pubsub_cli.iam.reserved_topics import Use, allowed_use
-from pubsub_client._aws_iot_limits import KEEP_ALIVE_SECONDS, PAYLOAD_BYTES, SUBSCRIPTIONS, check_topic
-from pubsub_client._topics import check_topic_filter
+from pubsub_cli.iam.request import TopicUse, allowed_use
+from pubsub_client._aws_iot import KEEP_ALIVE_SECONDS, PAYLOAD_BYTES, SUBSCRIPTIONS, AwsIot
+from pubsub_client._messages import check_topic_filter
 from pubsub_client.exceptions import TopicError
 
 _CLOSES = "AWS IoT closes the connection of a client that"
@@ -44,14 +44,14 @@ class TopicsAreUsable(Check):
 
     id = "PS103"
     group = Group.CONFIGURATION
-    title = "AWS IoT takes the topics"
+    title = "topics are valid"
     depends_on = (OutputsAreComplete,)
-    needs = frozenset()
+    requirements = frozenset()
 
     async def run(self, context: Context) -> Finding:
         """Look at each."""
-        wrong = next((found for each in context.asked_topics if (found := _topic(each))), None)
-        return wrong or passed(", ".join(_with_use(each) for each in context.asked_topics))
+        wrong = next((found for each in context.requested_topics if (found := _topic(each))), None)
+        return wrong or passed(", ".join(_with_use(each) for each in context.requested_topics))
 
 
 class FiguresFit(Check):
@@ -64,12 +64,12 @@ class FiguresFit(Check):
 
     id = "PS104"
     group = Group.CONFIGURATION
-    title = "message size, subscriptions and keep-alive fit AWS IoT"
-    needs = frozenset({Requirement.FIGURES})
+    title = "message size, subscriptions and keep-alive are within AWS IoT's limits"
+    requirements = frozenset({Requirement.LIMITS})
 
     async def run(self, context: Context) -> Finding:
         """Compare each that is given."""
-        app = context.app
+        app = context.front_end
         wrong = [each for each in (_payload(app), _subscriptions(app), _keep_alive(app)) if each]
         if not wrong:
             return passed(_told(app))
@@ -93,11 +93,11 @@ class PackagesMatch(Check):
     id = "PS105"
     group = Group.CONFIGURATION
     title = "@aws-amplify/pubsub matches aws-amplify"
-    needs = frozenset({Requirement.PACKAGE_JSON})
+    requirements = frozenset({Requirement.PACKAGE_JSON})
 
     async def run(self, context: Context) -> Finding:
         """Read the file, and what is installed."""
-        file = context.app.package_json
+        file = context.front_end.package_json
         if file is None:
             raise TypeError("needs a package.json")
         return await asyncio.to_thread(self._compare, FrontEnd.read(file))
@@ -114,7 +114,7 @@ def _topic(topic: str) -> Finding | None:
     """Find what is wrong with a topic or topic filter; None if nothing is."""
     try:
         check_topic_filter(topic)
-        check_topic(topic)
+        AwsIot.check_topic(topic)
     except TopicError as error:
         return failed(
             f"{str(error)[:1].upper()}{str(error)[1:]}. {_CLOSES} publishes or subscribes to it.",
@@ -122,7 +122,7 @@ def _topic(topic: str) -> Finding | None:
             fix="Use another topic in the front end, and ask about that: --topic TOPIC",
         )
     use = allowed_use(topic)
-    if use is Use.NOTHING:
+    if use is TopicUse.NOTHING:
         return failed(
             f"The topic {topic!r} is reserved: {_RESERVED_USES}. {_CLOSES} uses another.",
             resource=topic,
@@ -134,12 +134,12 @@ def _topic(topic: str) -> Finding | None:
 def _with_use(topic: str) -> str:
     """Return a topic, with what alone it can be used for."""
     use = allowed_use(topic)
-    if use is Use.PUBLISH:
+    if use is TopicUse.PUBLISH:
         return f"{topic} (to publish to)"
-    return f"{topic} (to subscribe to)" if use is Use.SUBSCRIBE or "+" in topic or "#" in topic else topic
+    return f"{topic} (to subscribe to)" if use is TopicUse.SUBSCRIBE or "+" in topic or "#" in topic else topic
 
 
-def _payload(app: App) -> _Excess | None:
+def _payload(app: FrontEndConfig) -> _Excess | None:
     if app.payload_bytes is None or app.payload_bytes <= PAYLOAD_BYTES:
         return None
     return _Excess(
@@ -150,7 +150,7 @@ def _payload(app: App) -> _Excess | None:
     )
 
 
-def _subscriptions(app: App) -> _Excess | None:
+def _subscriptions(app: FrontEndConfig) -> _Excess | None:
     if app.subscriptions is None or app.subscriptions <= SUBSCRIPTIONS:
         return None
     return _Excess(
@@ -161,7 +161,7 @@ def _subscriptions(app: App) -> _Excess | None:
     )
 
 
-def _keep_alive(app: App) -> _Excess | None:
+def _keep_alive(app: FrontEndConfig) -> _Excess | None:
     shortest, longest = KEEP_ALIVE_SECONDS
     seconds = app.keep_alive_seconds
     if seconds is None or shortest <= seconds <= longest:
@@ -177,7 +177,7 @@ def _keep_alive(app: App) -> _Excess | None:
     return _Excess("--keep-alive", cause, fix)
 
 
-def _told(app: App) -> str:
+def _told(app: FrontEndConfig) -> str:
     figures = (
         (app.payload_bytes, "bytes"),
         (app.subscriptions, "subscriptions"),

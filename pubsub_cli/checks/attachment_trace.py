@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.context import Context
-from pubsub_cli.finding import Fix
-from pubsub_cli.iam.role import role_name
+from pubsub_cli.finding import AwsCommand, Fix
+from pubsub_cli.iam.roles import role_name
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
@@ -117,7 +116,7 @@ def _line(context: Context, log_group: str, since: float) -> dict[str, Any] | No
 
 
 def lines_within(
-    logs: CloudWatchLogsClient, log_group: str, begin: float, end: float, *, patience: float = 0.0
+    logs: CloudWatchLogsClient, log_group: str, begin: float, end: float, *, timeout: float = 0.0
 ) -> list[dict[str, Any]]:
     """Return the lines that the trigger logged in a span of time.
 
@@ -126,12 +125,12 @@ def lines_within(
         log_group: the trigger's.
         begin: when the span begins, in seconds since the epoch.
         end: when it ends.
-        patience: seconds for which it looks again until there is a line.
+        timeout: seconds for which it looks again until there is a line.
 
     Raises:
         botocore.exceptions.ClientError: the log may not be read.
     """
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     pages = logs.get_paginator("filter_log_events")
     start, stop = int(begin * 1000), math.ceil(end * 1000)
     while True:

@@ -1,4 +1,4 @@
-"""Every check, in the order in which they are run, and which of them a run lists."""
+"""All checks in the order in which they run, and the selection for a run."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pubsub_cli.checks.connection import GroupUsersConnect, UserConnects, UserSu
 from pubsub_cli.checks.endpoint import ClockAgrees, EndpointIsReached, EndpointIsRight
 from pubsub_cli.checks.functions import OtherFunctionsCanRun, SignInFunctionsCanRun
 from pubsub_cli.checks.identity import IdentityIsGiven, IdentityIsSignedIn, PolicyIsAttached, PolicyIsOnIdentities
-from pubsub_cli.checks.iot_policy_permissions import PolicyAllows
 from pubsub_cli.checks.log_groups import LogGroupsExist
 from pubsub_cli.checks.mac_key import MacKeyIsUsable
 from pubsub_cli.checks.messages import MessageComesBack, RoundTrips
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.parameters import ParametersAreValid
+from pubsub_cli.checks.permissions import PolicyAllows, RoleAllows
 from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens, NothingIsLeftOver, PolicyExists, TriggerIsWired
 from pubsub_cli.checks.refusals import (
     ControlPlaneIsRefused,
@@ -31,7 +31,6 @@ from pubsub_cli.checks.refusals import (
 )
 from pubsub_cli.checks.retry_queue import NoDeadLetters, QueuesAreThere, WorkerIsFed
 from pubsub_cli.checks.role_mapping import MappingGivesARole
-from pubsub_cli.checks.role_permissions import RoleAllows
 from pubsub_cli.checks.role_trust import RoleTrustsThePool
 from pubsub_cli.checks.self_attach import SelfAttachRepairs, UnsignedSelfAttachIsRefused
 from pubsub_cli.checks.self_attach_route import SelfAttachRouteWorks
@@ -100,29 +99,29 @@ CHECKS: tuple[type[Check], ...] = (
     SchedulesAreEnabled,
 )
 
-_OPTIONS = frozenset({Requirement.GIVEN_TOKEN, Requirement.CLIENT_ID, Requirement.PACKAGE_JSON, Requirement.FIGURES})
-SMOKE_TELLS = frozenset({Requirement.PROBE})
-"""What `pubsub smoke` tells is wanting, where it is; checks that want anything else are not listed then."""
-DOCTOR_TELLS = frozenset(Requirement) - _OPTIONS - {Requirement.PROBE, Requirement.TRIES}
-"""What `pubsub doctor` tells is wanting."""
+_OPTIONS = frozenset({Requirement.GIVEN_TOKEN, Requirement.CLIENT_ID, Requirement.PACKAGE_JSON, Requirement.LIMITS})
+REPORTED_BY_SMOKE = frozenset({Requirement.TEST_USERS})
+"""Requirements that `pubsub smoke` reports as missing. It leaves out checks that lack another one."""
+REPORTED_BY_DOCTOR = frozenset(Requirement) - _OPTIONS - {Requirement.TEST_USERS, Requirement.PROBES}
+"""The same for `pubsub doctor`."""
 
 
-def listed(
-    has: Collection[Requirement], tells: Collection[Requirement], only: Collection[str] = ()
+def select_checks(
+    available: Collection[Requirement], reported: Collection[Requirement], only: Collection[str] = ()
 ) -> list[type[Check]]:
     """Return the checks of a run, in their order.
 
     Args:
-        has: what the run has.
-        tells: what it tells to be wanting.
-        only: ids; with any, only these checks and those they rest on.
+        available: the requirements that the run meets.
+        reported: the requirements that it reports as missing.
+        only: ids; if given, only these checks and those they depend on.
     """
-    wanted = with_grounds({check for check in CHECKS if check.id in only}) if only else set(CHECKS)
-    return [check for check in CHECKS if check in wanted and check.needs <= {*has, *tells}]
+    wanted = with_dependencies({check for check in CHECKS if check.id in only}) if only else set(CHECKS)
+    return [check for check in CHECKS if check in wanted and check.requirements <= {*available, *reported}]
 
 
-def with_grounds(checks: Collection[type[Check]]) -> set[type[Check]]:
-    """Return the checks, and all that they rest on."""
+def with_dependencies(checks: Collection[type[Check]]) -> set[type[Check]]:
+    """Return the checks and all that they depend on."""
     wanted = set(checks)
     for check in reversed(CHECKS):
         wanted |= set(check.depends_on) if check in wanted else set()

@@ -1,4 +1,4 @@
-"""What a check is."""
+"""The definition of a check."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pubsub_cli.finding import Finding
 
 
 class Group(StrEnum):
-    """What a check is about."""
+    """The part of the chain that a check examines."""
 
     CONFIGURATION = "configuration"
     PROVISIONING = "provisioning"
@@ -25,37 +25,37 @@ class Group(StrEnum):
 
 
 class Severity(StrEnum):
-    """What it means if something is wrong."""
+    """What a failure means."""
 
     ERROR = "error"
-    """Somebody is refused, or will be."""
+    """Users are refused, or will be."""
     WARNING = "warning"
-    """PubSub works, and somebody should look all the same."""
+    """PubSub works, but an operator should act."""
 
 
 class Check(ABC):
-    """One question about the deployment.
+    """One check of a deployment: data, and the function that runs it.
 
-    Ids are stable: reports, `--skip` and documents refer to them, and none is ever used for another check.
+    Ids are stable and never reused: reports, `--skip` and documents refer to them. The docstring is its documentation.
     """
 
     id: ClassVar[str]
     group: ClassVar[Group]
     title: ClassVar[str]
+    """The thing and the state that it should have."""
     depends_on: ClassVar[tuple[type[Check], ...]] = ()
-    """Checks that must have passed or be not_applicable, or this one says nothing."""
-    needs: ClassVar[frozenset[Requirement]] = frozenset({Requirement.OPERATOR})
-    """What the run must have; without it this check is not_applicable."""
+    """Checks that must have passed or be not applicable before this one runs."""
+    requirements: ClassVar[frozenset[Requirement]] = frozenset({Requirement.OPERATOR})
+    """What the run must have; otherwise this check is not applicable."""
     severity: ClassVar[Severity] = Severity.ERROR
-    """What it means if it fails."""
-    retry_deadline: ClassVar[float] = 0.0
-    """Seconds for which it may look again, in a run that waits; what it asks about may take its time to act."""
+    retry_seconds: ClassVar[float] = 0.0
+    """How long it retries in a run that waits, because a change takes time to act."""
 
     @abstractmethod
     async def run(self, context: Context) -> Finding:
-        """Answer the question, and leave in the context what later checks need.
+        """Run the check, and set in the context what later checks use.
 
-        An AWS error may be let through: the runner reports it with its operation.
+        An AWS error may be raised: the runner reports it with its operation.
         """
 
     @classmethod

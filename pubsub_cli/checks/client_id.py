@@ -32,13 +32,13 @@ class ClientIdIsUnshared(Check):
 
     id = "PS406"
     group = Group.CONNECTION
-    title = "nobody else connects with the client id"
+    title = "the client id is used by one connection"
     depends_on = (UserConnects,)
-    needs = frozenset({Requirement.TOKEN, Requirement.CLIENT_ID})
+    requirements = frozenset({Requirement.TOKEN, Requirement.CLIENT_ID})
 
     async def run(self, context: Context) -> Finding:
         """Connect with the id and watch; let go as soon as it is taken over, so as to end nobody twice."""
-        client_id = context.app.client_id
+        client_id = context.front_end.client_id
         if client_id is None:
             raise TypeError("needs a client id")
         try:

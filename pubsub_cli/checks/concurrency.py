@@ -6,11 +6,10 @@ import asyncio
 import math
 
 from pubsub_cli.checks.check import Check, Group, Severity
-from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import Requirement
-from pubsub_cli.finding import Finding, failed, not_applicable, passed
+from pubsub_cli.finding import AwsCommand, Finding, failed, not_applicable, passed
 from pubsub_client.outputs import Output
 
 # At once: the trigger, and the challenge function or the trigger of the internal sign-in, which come one after another.
@@ -40,10 +39,10 @@ class ConcurrencySuffices(Check):
 
     id = "PS131"
     group = Group.PROVISIONING
-    title = "Lambda's concurrency is enough for first sign-ins"
+    title = "Lambda concurrency is enough for first sign-ins"
     severity = Severity.WARNING
     depends_on = (OutputsAreComplete,)
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Read the account's settings of Lambda."""

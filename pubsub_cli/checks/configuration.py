@@ -23,7 +23,7 @@ class OutputsAreComplete(Check):
     id = "PS101"
     group = Group.CONFIGURATION
     title = "the stack's outputs are complete"
-    needs = frozenset()
+    requirements = frozenset()
 
     async def run(self, context: Context) -> Finding:
         """Read the outputs.
@@ -31,9 +31,9 @@ class OutputsAreComplete(Check):
         Raises:
             PreconditionError: there is no such stack, or AWS cannot be reached.
         """
-        if context.given:
-            context.begin(context.given.outputs())
-            return passed(f"{context.given.endpoint}, given by ids")
+        if context.deployment_ids:
+            context.set_outputs(context.deployment_ids.outputs())
+            return passed(f"{context.deployment_ids.endpoint}, given by ids")
         outputs = await asyncio.to_thread(read_outputs, context.aws, context.stack)
         missing = missing_outputs(outputs)
         if missing:
@@ -42,7 +42,7 @@ class OutputsAreComplete(Check):
                 resource=context.stack,
                 fix="Deploy it again with this version: cdk deploy",
             )
-        context.begin(outputs)
+        context.set_outputs(outputs)
         return passed(outputs[Output.PUBSUB_ENDPOINT])
 
 
@@ -56,13 +56,13 @@ class TokenIsGood(Check):
 
     id = "PS106"
     group = Group.CONFIGURATION
-    title = "the given ID token is of this user pool, and good"
+    title = "the ID token is valid for this user pool"
     depends_on = (OutputsAreComplete,)
-    needs = frozenset({Requirement.GIVEN_TOKEN})
+    requirements = frozenset({Requirement.GIVEN_TOKEN})
 
     async def run(self, context: Context) -> Finding:
         """Read its claims."""
-        token, pool = context.whom.id_token, context.output(Output.USER_POOL_ID)
+        token, pool = context.selector.id_token, context.output(Output.USER_POOL_ID)
         if token is None:
             raise TypeError("needs an ID token")
         if token.user_pool_id != pool:

@@ -11,12 +11,10 @@ from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.endpoint import ClockAgrees
 from pubsub_cli.checks.identity import POLICY_ACTS_SECONDS, PolicyIsAttached
-from pubsub_cli.checks.iot_policy_permissions import PolicyAllows
 from pubsub_cli.checks.options import Requirement
-from pubsub_cli.checks.role_permissions import RoleAllows
-from pubsub_cli.checks.uninterrupted import uninterrupted
+from pubsub_cli.checks.permissions import PolicyAllows, RoleAllows
 from pubsub_cli.finding import Finding, failed, not_applicable, passed
-from pubsub_cli.iam.role import role_name
+from pubsub_cli.iam.roles import role_name
 from pubsub_client import PubSub
 from pubsub_client.exceptions import ConnectionRefused
 from pubsub_client.outputs import Output
@@ -34,14 +32,14 @@ class UserConnects(Check):
 
     id = "PS401"
     group = Group.CONNECTION
-    title = "AWS IoT accepts the user's signed WebSocket"
+    title = "the user's signed WebSocket is accepted"
     depends_on = (ClockAgrees, PolicyIsAttached, RoleAllows, PolicyAllows, CredentialsAreGiven)
-    needs = frozenset({Requirement.TOKEN})
-    retry_deadline = POLICY_ACTS_SECONDS
+    requirements = frozenset({Requirement.TOKEN})
+    retry_seconds = POLICY_ACTS_SECONDS
 
     async def run(self, context: Context) -> Finding:
         """Connect, and stay connected for the checks that follow."""
-        deadline = context.deadline(self.retry_deadline)
+        deadline = context.deadline(self.retry_seconds)
         attempts = 1
         while (refusal := await self._connect(context)) is not None:
             if time.monotonic() + _TRY_EVERY_SECONDS > deadline:
@@ -55,7 +53,7 @@ class UserConnects(Check):
         """Connect with a random client id, and if that one is denied with the front end's; return the last refusal."""
         provider = context.provider(context.session)
         refusal: ConnectionRefused | None = None
-        for client_id in dict.fromkeys((None, context.app.client_id)):
+        for client_id in dict.fromkeys((None, context.front_end.client_id)):
             if refusal and not refusal.denied:
                 break
             try:
@@ -75,7 +73,9 @@ def _refused(context: Context, refusal: ConnectionRefused) -> Finding:
         fix = "See what the answer says; PS404 and PS405 look at the way there and at the clock."
     elif context.as_operator:
         fix = "What is attached allows it, but may not act yet: AWS IoT takes up to 8 minutes. Wait, and see:\n" + (
-            context.again if "--wait" in context.again or context.may_try else f"{context.again} --wait"
+            context.rerun_command
+            if "--wait" in context.rerun_command or context.allow_probes
+            else f"{context.rerun_command} --wait"
         )
     else:
         fix = (
@@ -94,11 +94,11 @@ class UserSubscribes(Check):
     group = Group.CONNECTION
     title = "the user subscribes to a topic"
     depends_on = (UserConnects, TopicsAreUsable)
-    needs = frozenset({Requirement.TOKEN})
+    requirements = frozenset({Requirement.TOKEN})
 
     async def run(self, context: Context) -> Finding:
         """Subscribe to a topic that nobody else uses."""
-        if not context.may_send:
+        if not context.can_publish:
             return not_applicable(NO_TOPIC)
         context.messages = await context.cleanup.enter_async_context(context.pubsub.subscribe(context.topic))
         return passed(context.topic)
@@ -114,7 +114,7 @@ class GroupUsersConnect(Check):
     group = Group.CONNECTION
     title = "a user of each Cognito group connects"
     depends_on = (UserConnects, GroupRolesHoldThePolicies)
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.PROBE})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.TEST_USERS})
 
     async def run(self, context: Context) -> Finding:
         """Make a user in each group, sign in and connect."""
@@ -132,11 +132,11 @@ class GroupUsersConnect(Check):
         return passed(", ".join(context.group_roles) or "no group has a role")
 
     async def _connect(self, context: Context, group: str) -> None:
-        user = await uninterrupted(asyncio.to_thread(context.users.make, group=group))
+        user = await context.create_user(group=group)
         session = context.new_session()
         await session.sign_in(user.name, user.password)
-        context.sign_out_at_the_end(session)
-        context.users.owns(await session.identity_id())
+        context.sign_out_at_end(session)
+        context.users.track_identity(await session.identity_id())
         if not context.attaches_at_sign_in:
             await context.self_attach(session)
         async with PubSub(context.provider(session)):

@@ -1,4 +1,4 @@
-"""What a run of checks knows: its options, and what the checks have found so far."""
+"""The state of a run of checks: its options, and what the checks have found so far."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pubsub_cli.aws import Aws
 from pubsub_cli.checks.deployed_functions import DeployedFunction, Part, read_functions
-from pubsub_cli.checks.options import App, DeploymentIds, Requirement, Whom
-from pubsub_cli.checks.pool_user import PoolUser
-from pubsub_cli.checks.probe_users import ProbeUsers, User
-from pubsub_cli.checks.uninterrupted import uninterrupted
+from pubsub_cli.checks.network_path import NetworkPath
+from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig, Requirement, UserSelector
 from pubsub_cli.iam.request import ANY_CLIENT_ID
+from pubsub_cli.pool_users import PoolUser, TestUsers, User
 from pubsub_client import AwsIot, CognitoSession, PubSub, Subscription
 from pubsub_client._self_attach import SelfAttachment, SelfAttachRoute
 from pubsub_client.exceptions import SessionError
@@ -27,6 +26,7 @@ from pubsub_client.outputs import LEAST_PRIVILEGE, Output, attaches_at_sign_in
 if TYPE_CHECKING:
     from types_boto3_cloudformation.type_defs import StackResourceSummaryTypeDef
 
+_Result = TypeVar("_Result")
 _NO_WILDCARDS = str.maketrans("*?+#", "xxxx")
 
 
@@ -36,7 +36,7 @@ class RoleInUse:
 
     Args:
         arn: its ARN.
-        who: what it is, as a sentence about it begins.
+        who: its description, as the subject of a sentence.
     """
 
     arn: str
@@ -45,100 +45,107 @@ class RoleInUse:
 
 @dataclass
 class Context:
-    """The state of one run. A check reads only what the checks it rests on have left here."""
+    """The state of one run. A check reads only what the checks it depends on have set.
+
+    Args:
+        aws: the operator's clients.
+        stack: the name of the stack under test.
+        timeout: seconds to wait for changes that take time to act: the attachment, the connection.
+        cleanup: closes connections and removes test users when the run ends, however it ends.
+        as_operator: whether the run has AWS credentials; without them it sees what a front end sees.
+        allow_probes: whether the run may create users, and try requests that must be rejected.
+        selector: the user or identity to check.
+        front_end: the settings of the front end to check.
+        deployment_ids: the deployment, if it is not a stack of this toolkit.
+        rerun_command: the command that repeats this run.
+    """
 
     aws: Aws
-    """The operator's way to AWS."""
     stack: str
-    """The name of the stack under test."""
-    patience: float
-    """Seconds to wait for what may take its time to act: the attachment, the connection."""
+    timeout: float
     cleanup: AsyncExitStack
-    """What is closed and removed when the run ends, however it ends."""
     as_operator: bool = True
-    """Whether the run has AWS credentials; without, it sees what a front end sees."""
-    may_try: bool = True
-    """Whether the run may make users, and try what must be refused."""
-    whom: Whom = field(default_factory=Whom)
-    """Whom it asks about."""
-    app: App = field(default_factory=App)
-    """The front end it asks about."""
-    given: DeploymentIds | None = None
-    """The deployment, where it is no stack of ours."""
-    again: str = "pubsub smoke --timeout 600"
-    """The command that runs this again."""
+    allow_probes: bool = True
+    selector: UserSelector = field(default_factory=UserSelector)
+    front_end: FrontEndConfig = field(default_factory=FrontEndConfig)
+    deployment_ids: DeploymentIds | None = None
+    rerun_command: str = "pubsub smoke --timeout 600"
 
     outputs: dict[str, str] = field(init=False)
-    """The stack's outputs, by name; of a deployment given by ids those that are known."""
-    users: ProbeUsers = field(init=False)
-    """The users this run has made."""
+    """The stack's outputs by name; of a deployment given by ids only those that are known."""
+    network_path: NetworkPath = field(init=False)
+    """The network path to the endpoint."""
+    users: TestUsers = field(init=False)
+    """The users that this run has created."""
     user: User = field(init=False)
     """The user who signed in first with a password."""
     pool_user: PoolUser | None = field(default=None, init=False)
-    """The user whom the options name, as the user pool tells it."""
+    """The selected user, as the user pool describes it."""
     session: CognitoSession = field(init=False)
     """That user's session."""
     sign_in_started: float | None = field(default=None, init=False)
-    """When that user's sign-in began, on the monotonic clock; None where nobody has signed in with a password."""
+    """When that user's sign-in began, on the monotonic clock; None without a sign-in by password."""
     tokens_arrived: float = field(init=False)
     """When that user's tokens arrived, on the monotonic clock."""
     first_sign_in: float = field(init=False)
-    """Seconds the first sign-in took."""
+    """Seconds that the first sign-in took."""
     parameters: Mapping[str, str] = field(init=False)
     """The values of the Systems Manager parameters that the functions read, by name."""
     identity_id: str = field(init=False)
     """That user's identity id."""
-    unattached: CognitoSession = field(init=False)
+    unattached_session: CognitoSession = field(init=False)
     """The session of a user whose identity has no policy."""
     group_roles: dict[str, str] = field(init=False)
-    """The ARN of the role of each Cognito group that has one, by the group's name."""
+    """The role ARN of each Cognito group that has one, by the group's name."""
     roles: tuple[RoleInUse, ...] = field(init=False)
-    """The roles that signed-in users get: that of the user asked about, or every role that somebody may get."""
+    """The roles that signed-in users get: the selected user's, or every role that a user may get."""
     pubsub: PubSub = field(init=False)
     """That user's connection."""
     connected_as: str | None = field(default=None, init=False)
-    """The front end's client id, where that connection had to take it; None where it took a random one."""
+    """The front end's client id, if that connection uses it; None if it uses a random one."""
     nonce: str = field(default_factory=lambda: str(uuid.uuid4()), init=False)
-    """Makes this run's topic one that nobody else uses."""
+    """Makes this run's topic unique."""
     messages: Subscription = field(init=False)
     """That user's subscription to it."""
     sign_in_to_message: float | None = field(default=None, init=False)
-    """Seconds from the begin of that user's sign-in to the first message received."""
-    left_behind: list[str] = field(default_factory=list, init=False)
-    """What the run made and could not remove, one line each."""
+    """Seconds from the start of that user's sign-in to the first message received."""
+    not_removed: list[str] = field(default_factory=list, init=False)
+    """What the run created and could not remove, one line each."""
 
     @property
-    def has(self) -> frozenset[Requirement]:
-        """What of that which checks need this run has."""
-        whom, app, may_make = self.whom, self.app, self.may_try and self.whom.nobody
-        with_password = may_make or whom.password is not None
-        had = {
+    def available(self) -> frozenset[Requirement]:
+        """The requirements that this run meets."""
+        selector, front_end = self.selector, self.front_end
+        test_users = self.allow_probes and selector.is_empty
+        with_password = test_users or selector.password is not None
+        limits = (front_end.keep_alive_seconds, front_end.payload_bytes, front_end.subscriptions)
+        met = {
             Requirement.OPERATOR: self.as_operator,
-            Requirement.STACK: self.given is None,
-            Requirement.IDENTITY: may_make or not whom.nobody,
-            Requirement.USER: whom.user_name is not None,
-            Requirement.TOKEN: with_password or whom.id_token is not None,
+            Requirement.STACK: self.deployment_ids is None,
+            Requirement.IDENTITY: test_users or not selector.is_empty,
+            Requirement.USER: selector.user_name is not None,
+            Requirement.TOKEN: with_password or selector.id_token is not None,
             Requirement.PASSWORD: with_password,
-            Requirement.PROBE: may_make,
-            Requirement.TRIES: self.may_try,
-            Requirement.GIVEN_TOKEN: whom.id_token is not None,
-            Requirement.CLIENT_ID: app.client_id is not None,
-            Requirement.PACKAGE_JSON: app.package_json is not None,
-            Requirement.FIGURES: (app.keep_alive_seconds, app.payload_bytes, app.subscriptions) != (None, None, None),
+            Requirement.TEST_USERS: test_users,
+            Requirement.PROBES: self.allow_probes,
+            Requirement.GIVEN_TOKEN: selector.id_token is not None,
+            Requirement.CLIENT_ID: front_end.client_id is not None,
+            Requirement.PACKAGE_JSON: front_end.package_json is not None,
+            Requirement.LIMITS: limits != (None, None, None),
         }
-        return frozenset(need for need, has in had.items() if has)
+        return frozenset(requirement for requirement, is_met in met.items() if is_met)
 
     @property
     def known_identity_id(self) -> str | None:
-        """The identity id of the user asked about, if a check has found it by now."""
+        """The identity id of the user, if a check has found it by now."""
         return getattr(self, "identity_id", None)
 
     @cached_property
     def resources(self) -> list[StackResourceSummaryTypeDef]:
-        """What the stack has made, read once in a run.
+        """The stack's resources, read once in a run.
 
         Raises:
-            botocore.exceptions.ClientError: it may not be listed.
+            botocore.exceptions.ClientError: ListStackResources failed.
         """
         pages = self.aws.cloudformation.get_paginator("list_stack_resources").paginate(StackName=self.stack)
         return [each for page in pages for each in page["StackResourceSummaries"]]
@@ -148,7 +155,7 @@ class Context:
         """The stack's template, read once in a run.
 
         Raises:
-            botocore.exceptions.ClientError: it may not be read.
+            botocore.exceptions.ClientError: GetTemplate failed.
         """
         body = self.aws.cloudformation.get_template(StackName=self.stack)["TemplateBody"]
         template: Mapping[str, Any] = json.loads(body) if isinstance(body, str) else body
@@ -159,7 +166,7 @@ class Context:
         """The functions of the attachment chain, read once in a run.
 
         Raises:
-            botocore.exceptions.ClientError: they may not be read.
+            botocore.exceptions.ClientError: a function cannot be read.
         """
         functions = (each for each in self.resources if each["ResourceType"] == "AWS::Lambda::Function")
         names = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in functions}
@@ -169,22 +176,29 @@ class Context:
         """Return the deployment's functions of these parts.
 
         Raises:
-            botocore.exceptions.ClientError: they may not be read.
+            botocore.exceptions.ClientError: a function cannot be read.
         """
         return [each for each in self.functions if each.part in parts]
 
     def deadline(self, retry_seconds: float) -> float:
-        """Return until when a check that may retry for so long does, on the monotonic clock."""
-        return time.monotonic() + min(self.patience, retry_seconds)
+        """Return until when a check that may retry for so many seconds does, on the monotonic clock."""
+        return time.monotonic() + min(self.timeout, retry_seconds)
 
-    def begin(self, outputs: dict[str, str]) -> None:
-        """Take the outputs; from here on users may be made, and are removed when the run ends."""
+    def set_outputs(self, outputs: dict[str, str]) -> None:
+        """Set the outputs. From now on test users can be created; they are removed when the run ends."""
         self.outputs = outputs
-        self.users = ProbeUsers(self.aws, outputs)
+        self.users = TestUsers(self.aws, outputs)
         self.cleanup.push_async_callback(self._remove_users)
 
-    def sign_out_at_the_end(self, session: CognitoSession) -> None:
-        """Revoke the session's tokens when the run ends; one that has ended by then needs nothing."""
+    async def create_user(self, *, marked: bool = False, group: str | None = None) -> User:
+        """Create a test user; see :meth:`TestUsers.create`."""
+        return await finish_before_cancel(asyncio.to_thread(self.users.create, marked=marked, group=group))
+
+    async def _remove_users(self) -> None:
+        self.not_removed += await finish_before_cancel(asyncio.to_thread(self.users.remove))
+
+    def sign_out_at_end(self, session: CognitoSession) -> None:
+        """Revoke the session's tokens when the run ends, unless the session has ended by then."""
 
         async def sign_out() -> None:
             with suppress(SessionError):
@@ -192,43 +206,47 @@ class Context:
 
         self.cleanup.push_async_callback(sign_out)
 
-    async def _remove_users(self) -> None:
-        self.left_behind += await uninterrupted(asyncio.to_thread(self.users.remove))
-
     @property
     def own_topics(self) -> bool:
-        """Whether users have topics and client ids of their own, by their identity id."""
+        """Whether the topics and client ids of each user begin with the identity id."""
         return self.outputs.get(Output.ACCESS_MODE) == LEAST_PRIVILEGE
 
     @property
     def topics(self) -> list[str]:
-        """The patterns of topics that the IoT policy opens to everybody, as far as a stack's outputs say; else any."""
-        told = self.outputs.get(Output.TOPICS, "" if self.own_topics else "*")
-        return told.split(",") if told else []
+        """The topic patterns that the IoT policy allows to everybody; ``*`` if the outputs do not list them."""
+        patterns = self.outputs.get(Output.TOPICS, "" if self.own_topics else "*")
+        return patterns.split(",") if patterns else []
 
     @property
     def topic(self) -> str:
-        """The topic of this run's messages: the first that was asked about and takes any message, or one of its own.
+        """The topic of this run's messages: the first of the front end's that accepts any message, or a unique one.
 
-        AWS IoT's own topics, which begin with $, do something: no message of a check may go there.
+        A message to one of AWS IoT's own topics, which begin with $, can have effects, so no check sends one.
         """
-        topics = (each for each in self.app.topics if not each.startswith("$") and "+" not in each and "#" not in each)
-        return next(topics, None) or self._topic_of_our_own()
+        topics = self.front_end.topics
+        plain = (each for each in topics if not each.startswith("$") and "+" not in each and "#" not in each)
+        return next(plain, None) or self._unique_topic()
+
+    def _unique_topic(self) -> str:
+        if self.own_topics:
+            return f"{self.policy_identity_id}/pubsub-check-{self.nonce}"
+        pattern = next(each for each in self.topics if each.endswith("*"))  # the settings require one
+        return pattern[:-1].translate(_NO_WILDCARDS) + f"pubsub-check-{self.nonce}"
 
     @property
     def client_id(self) -> str:
-        """The client id that permissions are asked about: the front end's, or one that a client makes up."""
-        made_up = f"{self.asked_identity_id}-{ANY_CLIENT_ID}" if self.own_topics else ANY_CLIENT_ID
-        return self.app.client_id or made_up
+        """The client id to evaluate permissions for: the front end's, or one as a client generates it."""
+        generated = f"{self.policy_identity_id}-{ANY_CLIENT_ID}" if self.own_topics else ANY_CLIENT_ID
+        return self.front_end.client_id or generated
 
     @property
-    def asked_identity_id(self) -> str | None:
-        """The identity id that permissions are asked about: the user's, as far as known.
+    def policy_identity_id(self) -> str | None:
+        """The identity id to evaluate permissions for: the user's, if known.
 
-        Where users have topics of their own it stands in them, and is one that nobody has until the user's is known.
+        If topics contain the identity id, a placeholder stands for an unknown one.
         """
-        nobodys = f"{self.output(Output.REGION)}:{uuid.UUID(int=0)}" if self.own_topics else None
-        return self.known_identity_id or nobodys
+        placeholder = f"{self.output(Output.REGION)}:{uuid.UUID(int=0)}" if self.own_topics else None
+        return self.known_identity_id or placeholder
 
     @property
     def chained_triggers(self) -> frozenset[str]:
@@ -236,37 +254,30 @@ class Context:
         return frozenset(filter(None, self.outputs.get(Output.CHAINED_TRIGGERS, "").split(",")))
 
     @property
-    def topic_known(self) -> bool:
-        """Whether it is known what topics users may use: the stack's, or those asked about."""
-        return self.given is None or bool(self.app.topics)
+    def topics_known(self) -> bool:
+        """Whether the topics that users may use are known: from the stack, or from the options."""
+        return self.deployment_ids is None or bool(self.front_end.topics)
 
     @property
-    def may_send(self) -> bool:
-        """Whether there is a topic to which a message of this run may go."""
-        return self.given is None or self.topic in self.app.topics
+    def can_publish(self) -> bool:
+        """Whether there is a topic to which this run may publish."""
+        return self.deployment_ids is None or self.topic in self.front_end.topics
 
     @property
-    def asked_topics(self) -> tuple[str, ...]:
-        """The topics and topic filters the run is asked about; the one of its own messages without any."""
-        return self.app.topics or (self.topic,)
-
-    def _topic_of_our_own(self) -> str:
-        """Return a topic of the user's own, or one within the first pattern that ends in a wildcard, as one must."""
-        if self.own_topics:
-            return f"{self.asked_identity_id}/pubsub-check-{self.nonce}"
-        pattern = next(each for each in self.topics if each.endswith("*"))
-        return pattern[:-1].translate(_NO_WILDCARDS) + f"pubsub-check-{self.nonce}"
+    def requested_topics(self) -> tuple[str, ...]:
+        """The front end's topics and topic filters; without any, the topic of this run's messages."""
+        return self.front_end.topics or (self.topic,)
 
     @property
     def attaches_at_sign_in(self) -> bool:
-        """Whether the policy is attached by the trigger, and not by self-attach alone."""
+        """Whether the trigger attaches the policy, and not only self-attach."""
         return attaches_at_sign_in(self.outputs)
 
     async def self_attach(self, session: CognitoSession) -> SelfAttachment:
-        """Have the policy attached to the identity of a session's user.
+        """Have the self-attach route attach the policy to the identity of a session's user.
 
         Raises:
-            SessionError: the route does not.
+            SessionError: the route did not attach it.
         """
         route = SelfAttachRoute(self.output(Output.SELF_ATTACH_URL), self.output(Output.REGION))
         return await route.attach(await session.credentials())
@@ -276,18 +287,18 @@ class Context:
         return self.outputs[name]
 
     def provider(self, session: CognitoSession) -> AwsIot:
-        """Return the way to the deployment's endpoint as a session's user."""
+        """Return the provider that connects to the deployment's endpoint as a session's user."""
         return AwsIot(
             endpoint=self.output(Output.PUBSUB_ENDPOINT),
             region=self.output(Output.REGION),
             credentials=session,
-            client_id_of_identity=self.own_topics,
+            client_id_from_identity=self.own_topics,
         )
 
     def new_session(self) -> CognitoSession:
         """Return a session of the deployment's pools in which nobody has signed in yet.
 
-        It does not self-attach by itself: a connection that is refused is what the checks want to see.
+        It does not self-attach automatically, because the checks must see a refused connection.
         """
         return CognitoSession(
             region=self.output(Output.REGION),
@@ -296,3 +307,17 @@ class Context:
             identity_pool_id=self.output(Output.IDENTITY_POOL_ID),
             endpoint_url=self.aws.endpoint_url,
         )
+
+
+async def finish_before_cancel(work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Await work that creates something; if cancelled, let it finish first, so that cleanup can remove the result.
+
+    Raises:
+        asyncio.CancelledError: cancelled; the work has ended by then.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

@@ -1,4 +1,4 @@
-"""The part of docs/checks.md about the checks, from the checks themselves; their tests add what they prove."""
+"""Generates the part of docs/checks.md that describes the checks; the e2e tests add their failure scenarios."""
 
 from __future__ import annotations
 
@@ -10,18 +10,15 @@ from pubsub_cli.checks.options import Requirement
 
 _HEAD = """# The checks
 
-What `pubsub smoke` and `pubsub doctor` ask of a deployment, by id. Ids are stable: a report, a script or a document
-that names one means the same check in every version.
+The checks of `pubsub smoke` and `pubsub doctor`, by id. Ids are stable: an id means the same check in every version.
 
-- A check that rests on one that did not pass is skipped, so that one cause makes one failure.
-- A check that needs what a run has not, such as an ID token, is skipped too, and what rests on it is run all the same.
-- What a check could not be told, because it may not be asked or AWS was asked too much, is `unknown`, which does not
-  pass.
-- What may take its time to act is looked at again: by `pubsub smoke` until `--timeout`, by `pubsub doctor` with
-  `--wait`.
+- If a check does not pass, the checks that depend on it are skipped. So one cause makes one failure.
+- If a run lacks what a check needs, such as an ID token, the check is skipped. Checks that depend on it still run.
+- If a call is not permitted or throttled, the check is `unknown`. That does not count as passed.
+- Some changes take minutes to act. `pubsub smoke` retries until `--timeout`, `pubsub doctor` retries with `--wait`.
 """
 
-_NEEDS = {
+_REQUIREMENTS = {
     Requirement.STACK: "a stack",
     Requirement.IDENTITY: "a user or identity",
     Requirement.USER: "a user's name",
@@ -30,7 +27,7 @@ _NEEDS = {
     Requirement.GIVEN_TOKEN: "`--id-token`",
     Requirement.CLIENT_ID: "`--client-id`",
     Requirement.PACKAGE_JSON: "`--package-json`",
-    Requirement.FIGURES: "the app's figures",
+    Requirement.LIMITS: "one of `--keep-alive`, `--payload-bytes`, `--subscriptions`",
 }
 
 
@@ -40,15 +37,15 @@ def document() -> str:
 
 
 def _section(check: type[Check]) -> str:
-    facts = [f"{check.group}; rests on {_links(check) or 'nothing'}"]
-    if needs := sorted(_NEEDS[each] for each in check.needs if each in _NEEDS):
+    facts = [f"{check.group}; depends on {_links(check) or 'nothing'}"]
+    if needs := sorted(_REQUIREMENTS[each] for each in check.requirements if each in _REQUIREMENTS):
         facts.append(f"needs {', '.join(needs)}")
-    if check.needs & {Requirement.PROBE, Requirement.TRIES}:
-        facts.append("`pubsub smoke` alone")
+    if check.requirements & {Requirement.TEST_USERS, Requirement.PROBES}:
+        facts.append("only `pubsub smoke`")
     if check.severity is Severity.WARNING:
-        facts.append("warns")
-    if check.retry_deadline:
-        facts.append(f"looks again for up to {check.retry_deadline / 60:.0f} minutes")
+        facts.append("warning")
+    if check.retry_seconds:
+        facts.append(f"retries for up to {check.retry_seconds / 60:.0f} minutes")
     return f"## {check.id}\n\n**{check.title}** ({'; '.join(facts)})\n\n{inspect.getdoc(check)}\n"
 
 

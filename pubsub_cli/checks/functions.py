@@ -7,13 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from pubsub_cli.checks.check import Check, Group
-from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.deployed_functions import SIGN_IN_PARTS, DeployedFunction, Part
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.restoring import RESTORE
-from pubsub_cli.finding import Finding, failed, not_applicable, passed, warning
+from pubsub_cli.finding import AwsCommand, Finding, failed, not_applicable, passed, warning
 from pubsub_client.outputs import Output
 
 # What CloudFormation's template and Lambda call the same.
@@ -31,9 +30,9 @@ class SignInFunctionsCanRun(Check):
 
     id = "PS127"
     group = Group.PROVISIONING
-    title = "the sign-in's functions exist and can run"
+    title = "the sign-in functions can run"
     depends_on = (OutputsAreComplete,)
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Read the state of the functions."""
@@ -55,9 +54,9 @@ class OtherFunctionsCanRun(Check):
 
     id = "PS606"
     group = Group.OPERATIONS
-    title = "worker, sweep and bulk detachment can run"
+    title = "the worker, sweep and bulk detachment functions can run"
     depends_on = (OutputsAreComplete,)
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Read the state of the functions, and compare them with the stack's template."""

@@ -9,7 +9,6 @@ from pubsub_cli.checks.app_clients import InternalSignInIsWired
 from pubsub_cli.checks.attachment import attach_by_route, attached_policies, is_attached
 from pubsub_cli.checks.attachment_trace import why_not_attached
 from pubsub_cli.checks.check import Check, Group
-from pubsub_cli.checks.command import AwsCommand, PubSubCommand
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.mac_key import MacKeyIsUsable
 from pubsub_cli.checks.options import Requirement
@@ -18,7 +17,7 @@ from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens, PolicyExists
 from pubsub_cli.checks.queue import messages_in
 from pubsub_cli.checks.sign_in import UserSignsIn
 from pubsub_cli.checks.trigger import FunctionsMayAttach
-from pubsub_cli.finding import Finding, Fix, failed, passed, skipped, warning
+from pubsub_cli.finding import AwsCommand, Finding, Fix, PubSubCommand, failed, passed, skipped, warning
 from pubsub_client.exceptions import SessionError
 from pubsub_client.outputs import Output
 
@@ -47,20 +46,20 @@ class IdentityIsGiven(Check):
     group = Group.IDENTITY
     title = "the user has an identity id"
     depends_on = (UserSignsIn, IdentityPoolTakesTokens)
-    needs = frozenset({Requirement.IDENTITY})
+    requirements = frozenset({Requirement.IDENTITY})
 
     async def run(self, context: Context) -> Finding:
         """Call GetId with the ID token, or read the marker."""
-        if Requirement.TOKEN in context.has:
+        if Requirement.TOKEN in context.available:
             try:
                 context.identity_id = await context.session.identity_id()
             except SessionError as error:
                 return failed(str(error), resource=context.output(Output.IDENTITY_POOL_ID), fix=SIGN_IN_AGAIN)
-            if Requirement.PROBE in context.has:
-                context.users.owns(context.identity_id)
+            if Requirement.TEST_USERS in context.available:
+                context.users.track_identity(context.identity_id)
             return passed(context.identity_id)
-        if context.whom.identity_id:
-            context.identity_id = context.whom.identity_id
+        if context.selector.identity_id:
+            context.identity_id = context.selector.identity_id
             return passed(f"{context.identity_id}, as given")
         return _marked_identity(context)
 
@@ -77,7 +76,7 @@ class IdentityIsSignedIn(Check):
     group = Group.IDENTITY
     title = "the identity is a signed-in user's"
     depends_on = (IdentityIsGiven,)
-    needs = frozenset({Requirement.OPERATOR, Requirement.IDENTITY})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.IDENTITY})
 
     async def run(self, context: Context) -> Finding:
         """Describe the identity."""
@@ -121,7 +120,7 @@ class PolicyIsOnIdentities(Check):
 
     id = "PS205"
     group = Group.IDENTITY
-    title = "the IoT policy is not attached to the identity pool itself"
+    title = "the IoT policy is attached to identities, not to the identity pool"
     depends_on = (PolicyExists, IdentityIsGiven)
 
     async def run(self, context: Context) -> Finding:
@@ -159,17 +158,17 @@ class PolicyIsAttached(Check):
         ParametersAreValid,
         InternalSignInIsWired,
     )
-    needs = frozenset({Requirement.OPERATOR, Requirement.IDENTITY})
-    retry_deadline = POLICY_ACTS_SECONDS
+    requirements = frozenset({Requirement.OPERATOR, Requirement.IDENTITY})
+    retry_seconds = POLICY_ACTS_SECONDS
 
     async def run(self, context: Context) -> Finding:
         """Look at once; if it is not there, wait for a late attachment until the deadline."""
-        if Requirement.PROBE in context.has and not context.attaches_at_sign_in:
+        if Requirement.TEST_USERS in context.available and not context.attaches_at_sign_in:
             return await attach_by_route(context, context.session)
         policy_name = context.output(Output.POLICY_NAME)
         if await is_attached(context, context.identity_id):
             return passed(policy_name)
-        deadline = context.deadline(self.retry_deadline)
+        deadline = context.deadline(self.retry_seconds)
         while time.monotonic() < deadline:
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
             if await is_attached(context, context.identity_id):
@@ -209,7 +208,7 @@ async def _why(context: Context) -> tuple[str, Fix]:
                 _attach_to(context),
             ],
         )
-    if context.given:
+    if context.deployment_ids:
         return "Nothing attaches it by itself in a deployment that is no stack of this toolkit.", _attach_to(context)
     if not context.attaches_at_sign_in:
         return (
@@ -265,11 +264,11 @@ def _marked_identity(context: Context) -> Finding:
     """Take the identity that the user's marker names; whom no trigger attaches carries none."""
     user = context.pool_user
     if user is None:
-        return skipped(f"the user {context.whom.user_name} could not be read")
+        return skipped(f"the user {context.selector.user_name} could not be read")
     if user.marker is not None:
         context.identity_id = user.marker.identity_id
         return passed(f"{context.identity_id}, by the user's marker")
-    if context.given or not context.attaches_at_sign_in or user.attaches_alone:
+    if context.deployment_ids or not context.attaches_at_sign_in or user.requires_self_attach:
         return skipped(f"only an ID token tells the identity of {user.name}: --id-token, or --password-stdin")
     return failed(
         f"User {user.name} carries no marker: no sign-in has attached the policy yet, and nothing tells the identity "
@@ -281,7 +280,7 @@ def _marked_identity(context: Context) -> Finding:
 
 def _attach(context: Context) -> PubSubCommand | AwsCommand:
     """Return what attaches the policy, and marks the user where that is known."""
-    if context.given or context.pool_user is None:
+    if context.deployment_ids or context.pool_user is None:
         return _attach_to(context)
     return PubSubCommand(("attach", "--stack", context.stack, "--user", context.pool_user.name), safe=True)
 
@@ -291,7 +290,7 @@ def _attach_anew(context: Context) -> Fix:
 
     Without the user's name nothing tells the new identity; attaching to the old one would help nobody.
     """
-    if context.given or context.pool_user is None:
+    if context.deployment_ids or context.pool_user is None:
         return "Let the user sign in again, and ask about the identity that the new ID token tells: --id-token FILE"
     user = ("--stack", context.stack, "--user", context.pool_user.name)
     return [PubSubCommand(("detach", *user)), PubSubCommand(("attach", *user), safe=True)]

@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pubsub_cli.checks.check import Check, Group, Severity
-from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.deployed_functions import Part
 from pubsub_cli.checks.options import Requirement
-from pubsub_cli.finding import Finding, failed, passed, skipped
+from pubsub_cli.finding import AwsCommand, Finding, failed, passed, skipped
 
 if TYPE_CHECKING:
     from types_boto3_logs.type_defs import LogGroupTypeDef
@@ -31,7 +30,7 @@ class LogGroupsExist(Check):
     title = "the functions' log groups exist"
     severity = Severity.WARNING
     depends_on = (OutputsAreComplete,)
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Look for the log groups that the functions' configurations name."""

@@ -6,13 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from pubsub_cli.checks.check import Check, Group
-from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.restoring import RESTORE
 from pubsub_cli.checks.stack_resources import named
-from pubsub_cli.finding import Finding, failed, not_applicable, passed
+from pubsub_cli.finding import AwsCommand, Finding, failed, not_applicable, passed
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ class MacKeyIsUsable(Check):
     group = Group.PROVISIONING
     title = "the MAC key exists and is enabled"
     depends_on = (OutputsAreComplete,)
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Describe the key."""

@@ -30,11 +30,11 @@ class MessageComesBack(Check):
     group = Group.MESSAGES
     title = "a published message comes back unchanged"
     depends_on = (UserSubscribes,)
-    needs = frozenset({Requirement.TOKEN})
+    requirements = frozenset({Requirement.TOKEN})
 
     async def run(self, context: Context) -> Finding:
         """Publish a value with everything JSON can hold and compare what arrives."""
-        if not context.may_send:
+        if not context.can_publish:
             return not_applicable(NO_TOPIC)
         value = {
             "id": str(uuid.uuid4()),
@@ -72,13 +72,13 @@ class RoundTrips(Check):
 
     id = "PS502"
     group = Group.MESSAGES
-    title = "round-trip times"
+    title = "round-trip times are measured"
     depends_on = (MessageComesBack,)
-    needs = frozenset({Requirement.TOKEN})
+    requirements = frozenset({Requirement.TOKEN})
 
     async def run(self, context: Context) -> Finding:
         """Send one message after the other and take the times."""
-        if not context.may_send or context.topic in context.app.topics:
+        if not context.can_publish or context.topic in context.front_end.topics:
             return not_applicable("on a topic of the front end's only one message is sent")
         times = []
         for number in range(_ROUND_TRIPS):

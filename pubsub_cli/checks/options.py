@@ -1,4 +1,4 @@
-"""What a run is asked: about whom, about which front end, about which deployment that is no stack of ours."""
+"""The options of a run of checks: the user, the front end, and the deployment if it is not a stack of this toolkit."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from pathlib import Path
 from typing import Any, Self
 
 from pubsub_cli.errors import PreconditionError
-from pubsub_client._id_token import id_token_claims
+from pubsub_client._credentials import id_token_claims
 from pubsub_client.outputs import Output
 
 
 class Requirement(StrEnum):
-    """What a check needs and not every run has; the value says what is to be given."""
+    """What a check requires and not every run has; the value names what to give."""
 
     OPERATOR = "an operator's AWS credentials"
-    STACK = "a stack of this toolkit, not ids given by hand"
-    IDENTITY = "somebody to ask about: --user, --identity-id or --id-token"
+    STACK = "a stack of this toolkit, not a deployment given by ids"
+    IDENTITY = "a user or identity: --user, --identity-id or --id-token"
     USER = "the name of a user: --user or --id-token"
     TOKEN = "an ID token: --id-token, or --user with --password-stdin"  # noqa: S105 - no token
     PASSWORD = "a user's password: --user with --password-stdin"  # noqa: S105 - no password
-    PROBE = "users of its own, and none may be made"
-    TRIES = "to try what must be refused"
+    TEST_USERS = "test users, which --user excludes"
+    PROBES = "permission to try requests that must be rejected"
     GIVEN_TOKEN = "--id-token"  # noqa: S105 - no token
     CLIENT_ID = "--client-id"
     PACKAGE_JSON = "--package-json"
-    FIGURES = "--keep-alive, --payload-bytes or --subscriptions"
+    LIMITS = "--keep-alive, --payload-bytes or --subscriptions"
 
 
 @dataclass(frozen=True)
 class IdToken:
-    """A user's ID token, and what it claims; nothing is verified.
+    """A user's ID token and its claims; the signature is not verified.
 
     Args:
         text: the token.
@@ -45,34 +45,34 @@ class IdToken:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a token.
+        """Parse a token.
 
         Raises:
-            PreconditionError: it is no ID token of a Cognito user pool.
+            PreconditionError: it is not an ID token of a Cognito user pool.
         """
         try:
             claims = id_token_claims(text)
             use = claims["token_use"]
             _ = claims["iss"].rpartition("/"), claims["aud"], int(claims["exp"]), claims["cognito:username"]
         except (ValueError, LookupError, AttributeError, TypeError):
-            raise PreconditionError("--id-token: this is no ID token of a Cognito user pool") from None
+            raise PreconditionError("--id-token: not an ID token of a Cognito user pool") from None
         if use != "id":
-            raise PreconditionError(f"--id-token: this is an {use} token: give the ID token")
+            raise PreconditionError(f"--id-token: this is an {use} token; give the ID token")
         return cls(text, claims)
 
     @property
     def user_pool_id(self) -> str:
-        """The user pool that has issued it."""
+        """The user pool that issued it."""
         return str(self.claims["iss"]).rpartition("/")[2]
 
     @property
     def login(self) -> str:
-        """The user pool's name among an identity pool's logins."""
+        """The user pool's key in an identity pool's ``Logins``."""
         return str(self.claims["iss"]).removeprefix("https://")
 
     @property
     def client_id(self) -> str:
-        """The app client that it was issued to."""
+        """The app client that it was issued for."""
         return str(self.claims["aud"])
 
     @property
@@ -82,13 +82,13 @@ class IdToken:
 
 
 @dataclass(frozen=True)
-class Whom:
-    """Whom a run asks about, as far as the options say.
+class UserSelector:
+    """The user or identity that a run checks.
 
     Args:
         user: a user's name or alias.
         password: that user's password.
-        identity_id: an identity.
+        identity_id: an identity id.
         id_token: a user's ID token.
     """
 
@@ -99,25 +99,25 @@ class Whom:
 
     @cached_property
     def user_name(self) -> str | None:
-        """The user's name, given or as the token tells it."""
+        """The user's name, from the option or the token."""
         return self.id_token.user_name if self.id_token else self.user
 
     @property
-    def nobody(self) -> bool:
-        """Whether the options name nobody."""
+    def is_empty(self) -> bool:
+        """Whether the options name no user and no identity."""
         return self.user_name is None and self.identity_id is None
 
 
 @dataclass(frozen=True)
-class App:
-    """What the front end does, as far as the options say.
+class FrontEndConfig:
+    """The settings of a front end that the options give.
 
     Args:
         topics: the topics and topic filters it uses.
         client_id: the MQTT client id it connects with.
         keep_alive_seconds: its MQTT keep-alive.
         payload_bytes: the size of its largest message.
-        subscriptions: how many topic filters one connection of it subscribes to.
+        subscriptions: the number of topic filters that one connection subscribes to.
         package_json: its ``package.json``.
     """
 
@@ -131,7 +131,7 @@ class App:
 
 @dataclass(frozen=True)
 class DeploymentIds:
-    """A deployment that Amplify or somebody's hands have made, by its ids."""
+    """A deployment that Amplify created, or that was created manually, by its ids."""
 
     region: str
     user_pool_id: str
@@ -141,7 +141,7 @@ class DeploymentIds:
     user_pool_client_id: str | None = None
 
     def outputs(self) -> dict[str, str]:
-        """Return what a stack's outputs would say of it."""
+        """Return the outputs that a stack would have, as far as they are known."""
         known = {
             Output.REGION: self.region,
             Output.USER_POOL_ID: self.user_pool_id,
@@ -153,7 +153,7 @@ class DeploymentIds:
         return {name.value: value for name, value in known.items() if value}
 
     def options(self) -> tuple[str, ...]:
-        """Return the options of `pubsub doctor` that name it; the name of the policy is for the operator to fill in."""
+        """Return the options of `pubsub doctor` that name it; the operator fills in an unknown policy name."""
         options = {
             "--user-pool-id": self.user_pool_id,
             "--identity-pool-id": self.identity_pool_id,

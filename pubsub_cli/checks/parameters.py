@@ -7,7 +7,6 @@ import json
 from typing import Any
 
 from pubsub_cli.checks.check import Check, Group
-from pubsub_cli.checks.command import AwsCommand, PubSubCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.deployed_functions import SIGN_IN_PARTS, Part
@@ -15,7 +14,7 @@ from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import login_of
 from pubsub_cli.checks.restoring import RESTORE
 from pubsub_cli.checks.stack_resources import named
-from pubsub_cli.finding import Finding, Fix, failed, passed
+from pubsub_cli.finding import AwsCommand, Finding, Fix, PubSubCommand, failed, passed
 from pubsub_client.outputs import Output
 
 _PAUSED, _NOT_PAUSED = "true", "false"
@@ -33,9 +32,9 @@ class ParametersAreValid(Check):
 
     id = "PS126"
     group = Group.PROVISIONING
-    title = "attachment is not paused, and its parameters are valid"
+    title = "attachment is not paused and its parameters are valid"
     depends_on = (OutputsAreComplete,)
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Read both parameters in one call."""

@@ -12,14 +12,13 @@ from botocore.exceptions import ClientError
 from pubsub_cli.aws_errors import is_not_permitted
 from pubsub_cli.checks.arn import arn_prefix
 from pubsub_cli.checks.check import Check, Group, Severity
-from pubsub_cli.checks.command import AwsCommand, PubSubCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import Requirement
-from pubsub_cli.checks.probe_users import LeftOver
 from pubsub_cli.checks.sign_in_flows import describe_client, missing_flows
 from pubsub_cli.checks.update import rewiring, update_of
-from pubsub_cli.finding import Finding, failed, not_applicable, passed
+from pubsub_cli.finding import AwsCommand, Finding, PubSubCommand, failed, not_applicable, passed
+from pubsub_cli.pool_users import StaleUser
 from pubsub_client.outputs import Output
 from pubsub_client.policy_document import identity_service, policy_document
 
@@ -50,7 +49,7 @@ class PolicyExists(Check):
             return failed(
                 f"The IoT policy {name} does not exist, so nothing can be attached and every connection is refused.",
                 resource=name,
-                fix=[_create_policy(context), *([] if context.given else [attach_again])],
+                fix=[_create_policy(context), *([] if context.deployment_ids else [attach_again])],
             )
         return passed(f"{name}, version {policy['defaultVersionId']}")
 
@@ -64,7 +63,7 @@ class IdentityPoolTakesTokens(Check):
 
     id = "PS115"
     group = Group.PROVISIONING
-    title = "the identity pool takes the app client's tokens"
+    title = "the identity pool accepts the app client's tokens"
     depends_on = (OutputsAreComplete,)
 
     async def run(self, context: Context) -> Finding:
@@ -106,7 +105,7 @@ class IdentityPoolTakesTokens(Check):
             "UpdateIdentityPool",
             pool,
             {"CognitoIdentityProviders": [*providers, provider]},
-            safe=context.given is None and is_front_ends,
+            safe=context.deployment_ids is None and is_front_ends,
         )
         other = f"Sign in with the front end's app client, {front_ends}; or, if the other is one too, let it in:"
         return failed(
@@ -126,7 +125,7 @@ def login_of(context: Context) -> str:
 
 def asked_client(context: Context) -> str:
     """Return the app client asked about: that of the given ID token, or the front end's; empty if neither is known."""
-    token = context.whom.id_token
+    token = context.selector.id_token
     if token is not None and token.user_pool_id == context.output(Output.USER_POOL_ID):
         return token.client_id
     return context.outputs.get(Output.USER_POOL_CLIENT_ID, "")
@@ -159,9 +158,9 @@ class TriggerIsWired(Check):
 
     id = "PS112"
     group = Group.PROVISIONING
-    title = "the user pool's PostAuthentication trigger is wired"
+    title = "the user pool's PostAuthentication trigger is configured"
     depends_on = (OutputsAreComplete,)
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Compare the pool's trigger with the stack's function."""
@@ -194,14 +193,14 @@ class NothingIsLeftOver(Check):
 
     id = "PS113"
     group = Group.PROVISIONING
-    title = "no users are left over from an earlier run"
+    title = "no test users are left from earlier runs"
     depends_on = (OutputsAreComplete,)
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
     severity = Severity.WARNING
 
     async def run(self, context: Context) -> Finding:
         """Look for old users of a smoke test."""
-        users = await asyncio.to_thread(context.users.left_over)
+        users = await asyncio.to_thread(context.users.find_stale)
         if not users:
             return passed()
         return failed(
@@ -222,11 +221,11 @@ def _create_policy(context: Context) -> AwsCommand:
     document = json.dumps(deployed_document(context), separators=(",", ":"))
     name = context.output(Output.POLICY_NAME)
     # A name given by hand may be mistyped.
-    safe = context.given is None
+    safe = context.deployment_ids is None
     return AwsCommand("iot", "CreatePolicy", {"policyName": name, "policyDocument": document}, safe=safe)
 
 
-def _remove(context: Context, user: LeftOver) -> list[AwsCommand]:
+def _remove(context: Context, user: StaleUser) -> list[AwsCommand]:
     """Return the commands that remove every trace of a user, the marker's user last."""
     policy, pool = context.output(Output.POLICY_NAME), context.output(Output.USER_POOL_ID)
     commands = [AwsCommand("cognito-idp", "AdminDeleteUser", {"UserPoolId": pool, "Username": user.name})]

@@ -21,13 +21,12 @@ from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.endpoint import EndpointIsReached
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import PolicyExists
-from pubsub_cli.checks.uninterrupted import uninterrupted
 from pubsub_cli.finding import Finding, failed, passed, skipped
-from pubsub_cli.iam.pattern import matches
+from pubsub_cli.iam.documents import matches
 from pubsub_client import PubSub
 from pubsub_client._endpoint import Endpoint
+from pubsub_client._failures import ask_for_upgrade
 from pubsub_client._provider import UpgradeRequest
-from pubsub_client._upgrade import ask_for_upgrade
 from pubsub_client.exceptions import ConnectionLost, ConnectionRefused, PublishRefused, SubscribeRefused
 from pubsub_client.outputs import Output
 
@@ -46,9 +45,9 @@ class GuestIsRefused(Check):
 
     id = "PS311"
     group = Group.AUTHORIZATION
-    title = "GetId without logins is refused"
+    title = "GetId without logins is rejected"
     depends_on = (OutputsAreComplete,)
-    needs = frozenset({Requirement.OPERATOR, Requirement.TRIES})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.PROBES})
 
     async def run(self, context: Context) -> Finding:
         """Ask for an identity as anybody on the internet could."""
@@ -63,7 +62,7 @@ class GuestIsRefused(Check):
             guest = await asyncio.to_thread(client.get_id, IdentityPoolId=pool_id)
         except client.exceptions.NotAuthorizedException:
             return passed()
-        context.users.owns(guest["IdentityId"])
+        context.users.track_identity(guest["IdentityId"])
         return failed(
             "The identity pool gives identities to guests.",
             resource=pool_id,
@@ -79,9 +78,9 @@ class UnsignedSocketIsRefused(Check):
 
     id = "PS411"
     group = Group.CONNECTION
-    title = "an unsigned WebSocket is refused"
+    title = "an unsigned WebSocket is rejected"
     depends_on = (EndpointIsReached,)
-    needs = frozenset()
+    requirements = frozenset()
 
     async def run(self, context: Context) -> Finding:
         """Ask for an upgrade to MQTT with no credentials at all."""
@@ -106,18 +105,18 @@ class UnattachedIdentityIsRefused(Check):
 
     id = "PS412"
     group = Group.CONNECTION
-    title = "an identity without the IoT policy is refused"
+    title = "an identity without the IoT policy is rejected"
     depends_on = (UserConnects,)
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.PROBE})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.TEST_USERS})
 
     async def run(self, context: Context) -> Finding:
         """Sign in as a user whom nothing attaches, and try to connect."""
-        user = await uninterrupted(asyncio.to_thread(context.users.make, marked=context.attaches_at_sign_in))
-        context.unattached = session = context.new_session()
+        user = await context.create_user(marked=context.attaches_at_sign_in)
+        context.unattached_session = session = context.new_session()
         await session.sign_in(user.name, user.password)
-        context.sign_out_at_the_end(session)
+        context.sign_out_at_end(session)
         identity_id = await session.identity_id()
-        context.users.owns(identity_id)
+        context.users.track_identity(identity_id)
         try:
             async with PubSub(context.provider(session)):
                 pass
@@ -144,7 +143,7 @@ class ControlPlaneIsRefused(Check):
     group = Group.AUTHORIZATION
     title = "a user can neither attach nor change IoT policies"
     depends_on = (CredentialsAreGiven, RoleHoldsThePolicies, PolicyExists)
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.TOKEN, Requirement.TRIES})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.TOKEN, Requirement.PROBES})
 
     async def run(self, context: Context) -> Finding:
         """Try both with the user's own credentials."""
@@ -179,9 +178,9 @@ class OtherTopicsAreRefused(Check):
 
     id = "PS413"
     group = Group.CONNECTION
-    title = "topics that are not the user's are refused"
+    title = "another user's topics are denied"
     depends_on = (UserConnects,)
-    needs = frozenset({Requirement.PROBE, Requirement.STACK, Requirement.TRIES})
+    requirements = frozenset({Requirement.TEST_USERS, Requirement.STACK, Requirement.PROBES})
 
     async def run(self, context: Context) -> Finding:
         """Try each on a connection of its own, for AWS IoT may close one that asks for what it may not."""

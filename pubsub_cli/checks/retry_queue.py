@@ -9,14 +9,13 @@ from typing import Any
 
 from pubsub_cli.checks.arn import arn_prefix
 from pubsub_cli.checks.check import Check, Group, Severity
-from pubsub_cli.checks.command import AwsCommand, PubSubCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.deployed_functions import Part
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.queue import messages_in
 from pubsub_cli.checks.restoring import RESTORE
-from pubsub_cli.finding import Finding, failed, not_applicable, passed
+from pubsub_cli.finding import AwsCommand, Finding, PubSubCommand, failed, not_applicable, passed
 from pubsub_client.outputs import Output
 
 _NO_QUEUE = "attachment is self-attach: there is no retry queue"
@@ -35,9 +34,9 @@ class QueuesAreThere(Check):
 
     id = "PS603"
     group = Group.OPERATIONS
-    title = "both queues exist, with the redrive policy"
+    title = "both queues exist and the redrive policy is set"
     depends_on = (OutputsAreComplete,)
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Read the attributes of both queues."""
@@ -133,7 +132,7 @@ class NoDeadLetters(Check):
     title = "the dead-letter queue is empty"
     severity = Severity.WARNING
     depends_on = (OutputsAreComplete, QueuesAreThere)
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Count the dead letters, those that somebody just looks at too."""
@@ -164,9 +163,9 @@ class WorkerIsFed(Check):
 
     id = "PS602"
     group = Group.OPERATIONS
-    title = "the retry queue feeds its worker"
+    title = "the retry queue's event source is enabled"
     depends_on = (OutputsAreComplete, QueuesAreThere)
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Look for an event source mapping of the queue that is enabled."""

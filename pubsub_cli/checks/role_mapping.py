@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from pubsub_cli.checks.check import Check, Group
-from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.context import Context, RoleInUse
 from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens
 from pubsub_cli.checks.roles_in_use import (
@@ -21,8 +20,8 @@ from pubsub_cli.checks.roles_in_use import (
 )
 from pubsub_cli.checks.sign_in import UserCanSignIn
 from pubsub_cli.checks.update import update_of
-from pubsub_cli.finding import Finding, Fix, failed, passed, warning
-from pubsub_cli.iam.role import role_name
+from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, passed, warning
+from pubsub_cli.iam.roles import role_name
 from pubsub_client.outputs import Output
 
 _NO_CREDENTIALS = "so the identity pool gives no AWS credentials, and nothing can be signed for AWS IoT."
@@ -156,7 +155,7 @@ def _set_authenticated(context: Context, pool: PoolRoles) -> Fix:
 def _resolve(context: Context, pool: PoolRoles) -> AwsCommand:
     """Return what gives users without a role of their own that of signed-in users, as the stack deploys it."""
     resolved = {**(pool.mapping or {}), "AmbiguousRoleResolution": AUTHENTICATED_ROLE}
-    return _set(pool, mappings={**pool.mappings, pool.provider or "": resolved}, safe=context.given is None)
+    return _set(pool, mappings={**pool.mappings, pool.provider or "": resolved}, safe=context.deployment_ids is None)
 
 
 def _other_role(context: Context, pool: PoolRoles, role: RoleInUse) -> Fix:

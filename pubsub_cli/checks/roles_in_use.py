@@ -79,8 +79,8 @@ def claims_of_user(context: Context) -> Mapping[str, Any] | None:
     Raises:
         botocore.exceptions.ClientError: the user's groups may not be read.
     """
-    if context.whom.id_token:
-        return context.whom.id_token.claims
+    if context.selector.id_token:
+        return context.selector.id_token.claims
     user = context.pool_user
     if user is None:
         return None

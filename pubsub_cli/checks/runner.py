@@ -1,4 +1,4 @@
-"""Runs checks in order and never stops at an error: whatever happens in a check becomes its finding."""
+"""Runs checks in order. An error in a check becomes its finding, so it never ends the run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pubsub_client.exceptions import PubSubError
 
 @dataclass(frozen=True)
 class Result:
-    """One check's finding, and how long it took in seconds."""
+    """A check's finding and its duration in seconds."""
 
     check: type[Check]
     finding: Finding
@@ -26,10 +26,10 @@ class Result:
 
 
 class Observer(Protocol):
-    """Told of each check as it starts and ends, to show progress."""
+    """Is notified of each check as it starts and ends, to show progress."""
 
     def started(self, check: type[Check]) -> None:
-        """A check begins."""
+        """A check starts."""
 
     def ended(self, result: Result) -> None:
         """A check ended."""
@@ -40,24 +40,24 @@ async def run_checks(
 ) -> list[Result]:
     """Run the checks in the given order.
 
-    One whose ground did not hold, that needs what the run has not, or that ``skip`` names by id, is skipped.
+    A check is skipped if a check it depends on did not pass, if the run lacks a requirement, or if ``skip`` has its id.
 
     Raises:
-        PreconditionError: the run cannot go on: credentials, region or the stack itself are missing.
+        PreconditionError: the run cannot continue: credentials, region or the stack itself are missing.
     """
     results: dict[type[Check], Result] = {}
     for check in checks:
         observer.started(check)
         begun = time.monotonic()
-        ground = next((each for each in check.depends_on if not _holds(results.get(each))), None)
-        # In the order in which needs are told: what is wanting most.
-        need = next((each for each in Requirement if each in check.needs - context.has), None)
+        blocking = next((each for each in check.depends_on if not _allows_dependents(results.get(each))), None)
+        # In the order of the enumeration: the most general requirement first.
+        missing = next((each for each in Requirement if each in check.requirements - context.available), None)
         if check.id in skip:
             finding = skipped("left out by --skip")
-        elif need:
-            finding = not_applicable(f"needs {need}")
-        elif ground:
-            finding = skipped(f"rests on {ground.id}, which did not pass")
+        elif missing:
+            finding = not_applicable(f"needs {missing}")
+        elif blocking:
+            finding = skipped(f"depends on {blocking.id}, which did not pass")
         else:
             finding = (await _run(check, context)).with_options(context.aws.cli_options)
         results[check] = Result(check, finding, time.monotonic() - begun)
@@ -65,14 +65,14 @@ async def run_checks(
     return list(results.values())
 
 
-def _holds(result: Result | None) -> bool:
-    """Tell whether what a check rests on did not fail; what is not listed in this run did not."""
+def _allows_dependents(result: Result | None) -> bool:
+    """Return whether dependent checks can run; a check that is not part of this run does not block them."""
     return result is None or result.finding.status in (Status.PASSED, Status.WARNING) or result.finding.not_applicable
 
 
 async def _run(check: type[Check], context: Context) -> Finding:
-    """Run a check; one that could not be made is not a warning, however bad what it looks for may be."""
-    context.aws.forget_answer()
+    """Run a check. An error is never a mere warning, whatever the check's severity."""
+    context.aws.clear_last_response()
     try:
         finding = await check().run(context)
     except PreconditionError:
@@ -81,8 +81,8 @@ async def _run(check: type[Check], context: Context) -> Finding:
         return failed(str(error), resource=context.stack, fix=f"See {check.docs()}.")
     except AWS_ERRORS as error:
         return explain(error, context.aws, context.stack)
-    except Exception as error:  # noqa: BLE001 - an answer nobody expected is a finding too, and ends no run
-        cause = f"{context.aws.last_answer or 'unexpectedly'}: {type(error).__name__}: {error}"
+    except Exception as error:  # noqa: BLE001 - an unexpected response is a finding too, and does not end the run
+        cause = f"{context.aws.last_response or 'unexpected error'}: {type(error).__name__}: {error}"
         return failed(cause, resource=check.id, fix="Run it again with --verbose, and report it.")
     if finding.status is Status.FAILED and check.severity is Severity.WARNING:
         return replace(finding, status=Status.WARNING)

@@ -33,13 +33,13 @@ class SelfAttachRepairs(Check):
     group = Group.IDENTITY
     title = "self-attach attaches a missing IoT policy"
     depends_on = (UnattachedIdentityIsRefused, PolicyExists, SelfAttachRouteWorks)
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.PROBE})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.TEST_USERS})
 
     async def run(self, context: Context) -> Finding:
         """Call the route with the user's credentials."""
         if Output.SELF_ATTACH_URL not in context.outputs:
             return skipped(NO_ROUTE)
-        return await attach_by_route(context, context.unattached)
+        return await attach_by_route(context, context.unattached_session)
 
 
 class UnsignedSelfAttachIsRefused(Check):
@@ -50,9 +50,9 @@ class UnsignedSelfAttachIsRefused(Check):
 
     id = "PS313"
     group = Group.AUTHORIZATION
-    title = "an unsigned self-attach request is refused"
+    title = "an unsigned self-attach request is rejected"
     depends_on = (OutputsAreComplete, SelfAttachRouteWorks)
-    needs = frozenset({Requirement.STACK, Requirement.OPERATOR})
+    requirements = frozenset({Requirement.STACK, Requirement.OPERATOR})
 
     async def run(self, context: Context) -> Finding:
         """Call the route with no credentials at all."""
@@ -80,11 +80,5 @@ class UnsignedSelfAttachIsRefused(Check):
 
 def _post_unsigned(url: str) -> tuple[int, bytes]:
     address = urlsplit(url)
-    endpoint = Endpoint.parse(address.netloc)
-    connection = endpoint.open_http()
-    try:
-        connection.request("POST", address.path, headers={"Host": endpoint.authority})
-        with connection.getresponse() as response:
-            return response.status, response.read()
-    finally:
-        connection.close()
+    response = Endpoint.parse(address.netloc).request_http("POST", address.path)
+    return response.status, response.body

@@ -8,7 +8,6 @@ from typing import Any
 
 from pubsub_cli.checks.arn import arn_prefix
 from pubsub_cli.checks.check import Check, Group
-from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.deployed_functions import DeployedFunction, Part
@@ -17,7 +16,7 @@ from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.resource_policy import allows_service
 from pubsub_cli.checks.restoring import RESTORE
 from pubsub_cli.checks.stack_resources import named
-from pubsub_cli.finding import Finding, failed, passed, skipped
+from pubsub_cli.finding import AwsCommand, Finding, failed, passed, skipped
 from pubsub_client.outputs import Output
 
 NO_ROUTE = "the stack is of an older version, which has no self-attach"
@@ -37,9 +36,9 @@ class SelfAttachRouteWorks(Check):
 
     id = "PS129"
     group = Group.PROVISIONING
-    title = "the self-attach route exists, with IAM authorization"
+    title = "the self-attach route exists and requires IAM authorization"
     depends_on = (OutputsAreComplete,)
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Read the route, its integration and the function."""

@@ -10,19 +10,15 @@ from dataclasses import dataclass
 from pubsub_cli.checks.app_clients import AppClientSignsIn
 from pubsub_cli.checks.attachment_trace import LOG_SECONDS, lines_within, read_log, was_skipped_for_the_marker
 from pubsub_cli.checks.check import Check, Group
-from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete, TokenIsGood
-from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.context import Context, finish_before_cancel
 from pubsub_cli.checks.deployed_functions import Part
-from pubsub_cli.checks.marker import ATTRIBUTE, Marker
 from pubsub_cli.checks.options import Requirement
-from pubsub_cli.checks.pool_user import read_user
-from pubsub_cli.checks.probe_users import User
 from pubsub_cli.checks.provisioning import TriggerIsWired
 from pubsub_cli.checks.trigger import PoolMayInvoke, TriggerIsAsDeployed
-from pubsub_cli.checks.uninterrupted import uninterrupted
-from pubsub_cli.finding import Finding, Fix, Status, failed, not_applicable, passed, skipped, warning
-from pubsub_client._sign_in import SECOND_FACTOR_CHALLENGES, SELECT_CHALLENGE
+from pubsub_cli.finding import AwsCommand, Finding, Fix, Status, failed, not_applicable, passed, skipped, warning
+from pubsub_cli.pool_users import ATTRIBUTE, Marker, User, read_user
+from pubsub_client._sign_in import MFA_CHALLENGES, SELECT_CHALLENGE
 from pubsub_client.exceptions import SignInError
 from pubsub_client.outputs import Output
 
@@ -53,13 +49,13 @@ class UserCanSignIn(Check):
 
     id = "PS123"
     group = Group.SIGN_IN
-    title = "the user is there and may sign in"
+    title = "the user exists and can sign in"
     depends_on = (OutputsAreComplete,)
-    needs = frozenset({Requirement.OPERATOR, Requirement.USER})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.USER})
 
     async def run(self, context: Context) -> Finding:
         """Read the user's state."""
-        name, pool = str(context.whom.user_name), context.output(Output.USER_POOL_ID)
+        name, pool = str(context.selector.user_name), context.output(Output.USER_POOL_ID)
         user = await asyncio.to_thread(read_user, context.aws.user_pools, pool, name)
         if user is None:
             return failed(
@@ -102,11 +98,11 @@ class UserSignsIn(Check):
     group = Group.SIGN_IN
     title = "a user signs in"
     depends_on = (AppClientSignsIn, TokenIsGood, UserCanSignIn, PoolMayInvoke, TriggerIsAsDeployed)
-    needs = frozenset({Requirement.TOKEN})
+    requirements = frozenset({Requirement.TOKEN})
 
     async def run(self, context: Context) -> Finding:
         """Make a user if none is given, and sign in."""
-        whom = context.whom
+        whom = context.selector
         context.session = context.new_session()
         if whom.id_token:
             await context.session.use_id_token(whom.id_token.text)
@@ -115,20 +111,20 @@ class UserSignsIn(Check):
         if whom.user and whom.password is not None:
             context.user = User(whom.user, whom.password)
         else:
-            context.user = await uninterrupted(asyncio.to_thread(context.users.make))
+            context.user = await context.create_user()
         started = time.monotonic()
         context.sign_in_started = started
         try:
-            await uninterrupted(context.session.sign_in(context.user.name, context.user.password))
+            await finish_before_cancel(context.session.sign_in(context.user.name, context.user.password))
         except SignInError as error:
-            if error.code in SECOND_FACTOR_CHALLENGES and Requirement.PROBE not in context.has:
+            if error.code in MFA_CHALLENGES and Requirement.TEST_USERS not in context.available:
                 return skipped(f"only the user can give a second factor ({error.code}): give --id-token")
-            if error.code == SELECT_CHALLENGE and Requirement.PROBE not in context.has:
+            if error.code == SELECT_CHALLENGE and Requirement.TEST_USERS not in context.available:
                 return skipped(f"this user signs in without a password: give --id-token ({error})")
             return failed(str(error), resource=context.user.name, fix=_mend(context, error.code))
         context.tokens_arrived = time.monotonic()
         context.first_sign_in = context.tokens_arrived - started
-        context.sign_out_at_the_end(context.session)
+        context.sign_out_at_end(context.session)
         return passed(f"{context.first_sign_in:.2f} s")
 
 
@@ -150,7 +146,7 @@ def _mend(context: Context, code: str) -> Fix:
         "NotAuthorizedException": ["Check name, password and state:", AwsCommand("cognito-idp", "AdminGetUser", who)],
         "UserNotConfirmedException": AwsCommand("cognito-idp", "AdminConfirmSignUp", who),
         "PasswordResetRequiredException": _set_password(who),
-        **dict.fromkeys(SECOND_FACTOR_CHALLENGES, _NO_SECOND_FACTOR),
+        **dict.fromkeys(MFA_CHALLENGES, _NO_SECOND_FACTOR),
     }
     return commands.get(
         code, "See what Cognito's code says; a trigger of the user pool may have failed: look at its log."
@@ -169,9 +165,9 @@ class RepeatSignInIsQuick(Check):
 
     id = "PS122"
     group = Group.SIGN_IN
-    title = "the same user signs in again"
+    title = "a repeat sign-in skips the attachment"
     depends_on = (UserSignsIn, TriggerIsWired)
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.PASSWORD})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.PASSWORD})
 
     async def run(self, context: Context) -> Finding:
         """Sign in again and compare the times."""
@@ -240,7 +236,7 @@ def _as_logged(context: Context, span: _Span) -> Finding | None:
         log_group,
         max(first_ended, span.begin - _PRECISE_SECONDS),
         span.end + _PRECISE_SECONDS,
-        patience=max(LOG_SECONDS, context.patience),
+        timeout=max(LOG_SECONDS, context.timeout),
     ) or lines_within(logs, log_group, begin, span.end + _CLOCK_SECONDS)
     if not lines:
         return _unknown(context, "does not show the repeat sign-in yet")
@@ -266,7 +262,7 @@ def _unknown(context: Context, said: str) -> Finding:
         Status.UNKNOWN,
         cause=f"Whether the trigger saw the user's marker is unknown: its log {said}.",
         resource=context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME),
-        fix=f"Run it again: {context.again}",
+        fix=f"Run it again: {context.rerun_command}",
     )
 
 

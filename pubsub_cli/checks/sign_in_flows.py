@@ -60,6 +60,6 @@ def missing_flows(client: UserPoolClientTypeTypeDef) -> list[str]:
     return sorted(wanted - allowed - covered)
 
 
-def has_pages(client: UserPoolClientTypeTypeDef) -> bool:
+def allows_managed_login(client: UserPoolClientTypeTypeDef) -> bool:
     """Tell whether users may sign in on Cognito's own pages, whatever flows the client allows."""
     return bool(client.get("AllowedOAuthFlowsUserPoolClient") and _PAGES & {*client.get("AllowedOAuthFlows", [])})

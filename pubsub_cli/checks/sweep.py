@@ -6,14 +6,13 @@ import asyncio
 
 from pubsub_cli.checks.arn import arn_prefix
 from pubsub_cli.checks.check import Check, Group
-from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.deployed_functions import Part
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.restoring import RESTORE
 from pubsub_cli.checks.stack_resources import named
-from pubsub_cli.finding import Finding, failed, passed, skipped
+from pubsub_cli.finding import AwsCommand, Finding, failed, passed, skipped
 from pubsub_client.outputs import Output
 
 _OLDER = "the stack is of an older version, which has no sweep"
@@ -34,7 +33,7 @@ class StateMachinesAreActive(Check):
     group = Group.OPERATIONS
     title = "the state machines are active"
     depends_on = (OutputsAreComplete,)
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Describe both state machines."""
@@ -73,7 +72,7 @@ class SchedulesAreEnabled(Check):
     group = Group.OPERATIONS
     title = "the sweep's schedule is enabled"
     depends_on = (OutputsAreComplete, StateMachinesAreActive)
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Describe the rules, and list what they start."""

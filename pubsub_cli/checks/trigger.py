@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from pubsub_cli.checks.arn import arn_prefix
 from pubsub_cli.checks.attachment_trace import allow_attaching
 from pubsub_cli.checks.check import Check, Group
-from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.deployed_functions import SIGN_IN_PARTS, DeployedFunction, Part
@@ -17,10 +16,10 @@ from pubsub_cli.checks.functions import SignInFunctionsCanRun, changed_since_dep
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.resource_policy import allows_service
 from pubsub_cli.checks.restoring import RESTORE
-from pubsub_cli.finding import Finding, Fix, failed, not_applicable, passed, warning
-from pubsub_cli.iam.decision import Outcome
-from pubsub_cli.iam.role import role_name
-from pubsub_cli.iam.simulation import Answer, read_answer
+from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, not_applicable, passed, warning
+from pubsub_cli.iam.evaluation import AwsDecision, Outcome
+from pubsub_cli.iam.roles import role_name
+from pubsub_cli.iam.simulation import read_simulation
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ class PoolMayInvoke(Check):
     group = Group.PROVISIONING
     title = "the user pool may invoke its trigger functions"
     depends_on = (OutputsAreComplete, SignInFunctionsCanRun)
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Read the policies of the functions."""
@@ -80,9 +79,9 @@ class TriggerIsAsDeployed(Check):
 
     id = "PS119"
     group = Group.PROVISIONING
-    title = "the sign-in's functions are as they were deployed"
+    title = "the sign-in functions are as deployed"
     depends_on = (OutputsAreComplete, SignInFunctionsCanRun)
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Compare the functions with the stack's template."""
@@ -99,9 +98,9 @@ class FunctionsMayAttach(Check):
 
     id = "PS118"
     group = Group.PROVISIONING
-    title = "the functions that attach IoT policies may do so"
+    title = "the functions are permitted to attach IoT policies"
     depends_on = (OutputsAreComplete,)
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Have IAM simulate the call."""
@@ -128,7 +127,7 @@ def _look_at_role(context: Context, function: DeployedFunction) -> Finding | Non
         ],
     )
     (result,) = simulated["EvaluationResults"]
-    answer, role = read_answer(result), role_name(role_arn)
+    answer, role = read_simulation(result), role_name(role_arn)
     if answer.outcome is Outcome.ALLOWED:
         return None
     if answer.missing:
@@ -154,13 +153,13 @@ def _known(context: Context) -> list[tuple[str, ContextKeyTypeEnumType, str]]:
     ]
 
 
-def _refuser(answer: Answer) -> str | None:
+def _refuser(answer: AwsDecision) -> str | None:
     if answer.by_organization:
         return "a policy of the AWS organization does not allow it"
     return "its permissions boundary does not allow it" if answer.by_boundary else None
 
 
-def _allow(role: str, answer: Answer) -> Fix:
+def _allow(role: str, answer: AwsDecision) -> Fix:
     """Return what lets a role attach; what another allows helps nothing where organization or boundary does not."""
     if answer.by_organization:
         return f"Ask who administers the AWS organization: its policies for this account must allow {_ATTACH}"

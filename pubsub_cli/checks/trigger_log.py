@@ -31,7 +31,7 @@ class TriggerWorks(Check):
 
     id = "PS124"
     group = Group.SIGN_IN
-    title = "the trigger's last word is no failure"
+    title = "the trigger's last run succeeded"
     depends_on = (
         UserSignsIn,
         TriggerIsWired,
@@ -40,7 +40,7 @@ class TriggerWorks(Check):
         LogGroupsExist,
         InternalSignInIsWired,
     )
-    needs = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
         """Read the end of its log."""

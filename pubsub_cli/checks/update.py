@@ -15,8 +15,7 @@ from botocore.exceptions import ClientError
 from botocore.model import Shape, StructureShape
 
 from pubsub_cli.aws_errors import is_not_permitted
-from pubsub_cli.checks.command import AwsCommand
-from pubsub_cli.finding import Fix
+from pubsub_cli.finding import AwsCommand, Fix
 
 if TYPE_CHECKING:
     from types_boto3_cognito_idp import CognitoIdentityProviderClient

@@ -12,9 +12,8 @@ from typing import Protocol
 import typer
 
 from pubsub_cli.aws import Aws
-from pubsub_cli.checks.command import PubSubCommand
 from pubsub_cli.checks.stack import read_complete_outputs
-from pubsub_cli.finding import Fix
+from pubsub_cli.finding import Fix, PubSubCommand
 from pubsub_cli.operations.failure import aws_errors_explained, not_done
 from pubsub_client import PubSub
 from pubsub_client._provider import Provider

@@ -33,7 +33,7 @@ class Run:
 
     results: Sequence[Result]
     sign_in_to_message: float | None
-    left_behind: Sequence[str]
+    not_removed: Sequence[str]
     interrupted: bool
     seconds: float
 
@@ -95,7 +95,7 @@ class Checking:
             typer.Exit: it was interrupted.
         """
         run = asyncio.run(self._run(make_context, choose))
-        for line in run.left_behind:
+        for line in run.not_removed:
             print(f"pubsub: could not be removed: {one_line(self.shown(line))}", file=sys.stderr)
         if run.interrupted:
             print("pubsub: interrupted; what the run had made is removed", file=sys.stderr)
@@ -120,7 +120,7 @@ class Checking:
         if self.junit:
             replace_file("--junit", self.junit, self.shown(as_junit(self.name, self.stack, run.results)))
         self.console.print(last_line, soft_wrap=True)
-        raise typer.Exit(ExitCode.CHECK_FAILED if run.left_behind else exit_code(run.results))
+        raise typer.Exit(ExitCode.CHECK_FAILED if run.not_removed else exit_code(run.results))
 
     async def _run(
         self, make_context: Callable[[AsyncExitStack], Context], choose: Callable[[Context], Sequence[type[Check]]]
@@ -140,7 +140,7 @@ class Checking:
         finally:
             progress.stop()
         seconds = sum(each.seconds for each in results)
-        return Run(results, context.sign_in_to_message, context.left_behind, interrupted, seconds)
+        return Run(results, context.sign_in_to_message, context.not_removed, interrupted, seconds)
 
 
 def check_ids(option: str, ids: Collection[str], known: Collection[type[Check]]) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from pubsub_cli.aws import Aws
 from pubsub_cli.checks.amplify_packages import FrontEnd
-from pubsub_cli.checks.options import App, DeploymentIds, IdToken, Whom
+from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig, IdToken, UserSelector
 from pubsub_cli.commands import options
 from pubsub_cli.commands.asking import check_may_ask
 from pubsub_cli.commands.checking import Checking, Run, check_ids, check_junit
@@ -97,7 +97,7 @@ PackageJson = Annotated[
 ]
 Only = Annotated[
     list[str] | None,
-    typer.Option("--only", metavar="ID", help="This check and those it rests on alone; may be repeated."),
+    typer.Option("--only", metavar="ID", help="Run only this check and those it depends on; may be repeated."),
 ]
 Wait = Annotated[
     bool, typer.Option("--wait", help="Look again for --timeout seconds at what may take its time to act.")
@@ -154,18 +154,18 @@ def doctor(
     options.log_if(verbose)
     if package_json:
         FrontEnd.read(package_json)
-    whom = _whom(user, password_stdin, identity_id, id_token)
+    selector = _selector(user, password_stdin, identity_id, id_token)
     aws = Aws(profile, _region(region, identity_pool_id), endpoint_url)
     by_hand = _ByHand(user_pool_id, user_pool_client_id, identity_pool_id, endpoint, policy_name)
     as_operator = not as_end_user and _has_credentials(aws)
-    app = App(tuple(topic or ()), client_id, keep_alive, payload_bytes, subscriptions, package_json)
+    front_end = FrontEndConfig(tuple(topic or ()), client_id, keep_alive, payload_bytes, subscriptions, package_json)
     examination = Examination(
         aws,
         options.stack_name(stack, environment),
         timeout if wait else 0.0,
-        whom,
-        app,
-        by_hand.ids(aws.region, whom.id_token, as_operator=as_operator),
+        selector,
+        front_end,
+        by_hand.ids(aws.region, selector.id_token, as_operator=as_operator),
         as_operator,
         tuple(only or ()),
     )
@@ -186,7 +186,7 @@ def doctor(
     members: dict[str, Any] = {"operator": left.members} if left else {}
     if fix:
         members["fixes"] = [each.member for each in fixing.steps]
-    checking.end(run, _last_line(run, whom), **members)
+    checking.end(run, _last_line(run, selector), **members)
 
 
 @dataclass(frozen=True)
@@ -258,7 +258,7 @@ def _region(region: str | None, identity_pool_id: str | None) -> str | None:
     return of_pool
 
 
-def _whom(user: str | None, password_stdin: bool, identity_id: str | None, id_token: str | None) -> Whom:
+def _selector(user: str | None, password_stdin: bool, identity_id: str | None, id_token: str | None) -> UserSelector:
     """Return whom the options mean.
 
     Raises:
@@ -272,7 +272,7 @@ def _whom(user: str | None, password_stdin: bool, identity_id: str | None, id_to
     if password_stdin and user is None:
         raise typer.BadParameter("--password-stdin goes with --user")
     check_identity_id(identity_id)
-    return Whom(
+    return UserSelector(
         user,
         sys.stdin.readline().rstrip("\r\n") if password_stdin else None,
         identity_id,
@@ -280,11 +280,11 @@ def _whom(user: str | None, password_stdin: bool, identity_id: str | None, id_to
     )
 
 
-def _last_line(run: Run, whom: Whom) -> str:
+def _last_line(run: Run, selector: UserSelector) -> str:
     if run.bad:
         first = run.bad[0].check
         return f"doctor: look at {first.id} first, {first.title}: {run.told_counts}, {run.seconds:.1f} s"
     if run.counts[Status.WARNING]:
         return f"doctor: nothing is broken: {run.told_counts}, {run.seconds:.1f} s"
-    further = "; name somebody to look further: --user NAME" if whom.nobody else ""
+    further = "; name somebody to look further: --user NAME" if selector.is_empty else ""
     return f"doctor: nothing is wrong: {run.told_counts}, {run.seconds:.1f} s{further}"

@@ -11,10 +11,10 @@ from typing import Any
 
 from pubsub_cli.aws import Aws
 from pubsub_cli.checks.check import Check
-from pubsub_cli.checks.command import PubSubCommand
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.options import App, DeploymentIds, Requirement, Whom
+from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig, Requirement, UserSelector
 from pubsub_cli.commands.checking import Checking, Run
+from pubsub_cli.finding import PubSubCommand
 
 
 @dataclass(frozen=True)
@@ -45,38 +45,38 @@ class Examination:
 
     aws: Aws
     stack: str
-    patience: float
-    whom: Whom
-    app: App
-    given: DeploymentIds | None
+    timeout: float
+    selector: UserSelector
+    front_end: FrontEndConfig
+    deployment_ids: DeploymentIds | None
     as_operator: bool
     only: tuple[str, ...]
 
     @property
     def name(self) -> str:
         """What stands for the deployment in reports."""
-        return self.given.identity_pool_id if self.given else self.stack
+        return self.deployment_ids.identity_pool_id if self.deployment_ids else self.stack
 
     def run(self, checking: Checking) -> Run:
         """Run the checks."""
-        from pubsub_cli.checks.catalogue import DOCTOR_TELLS, listed
+        from pubsub_cli.checks.catalogue import REPORTED_BY_DOCTOR, select_checks
 
-        tells = DOCTOR_TELLS if self.as_operator else DOCTOR_TELLS - {Requirement.OPERATOR}
-        return checking.run(self._context, lambda context: listed(context.has, tells, self.only))
+        tells = REPORTED_BY_DOCTOR if self.as_operator else REPORTED_BY_DOCTOR - {Requirement.OPERATOR}
+        return checking.run(self._context, lambda context: select_checks(context.available, tells, self.only))
 
     def left_to_an_operator(self, run: Run) -> LeftToAnOperator | None:
         """Return what the first failure may come from that only an operator sees; None if there is nothing."""
-        from pubsub_cli.checks.catalogue import CHECKS, with_grounds
+        from pubsub_cli.checks.catalogue import CHECKS, with_dependencies
 
         if self.as_operator or not run.bad:
             return None
-        grounds = with_grounds({run.bad[0].check})
-        unseen = [check for check in CHECKS if check in grounds and Requirement.OPERATOR in check.needs]
+        grounds = with_dependencies({run.bad[0].check})
+        unseen = [check for check in CHECKS if check in grounds and Requirement.OPERATOR in check.requirements]
         identity_id = next(
             (each.finding.detail for each in run.results if each.check.id == "PS201" and each.finding.detail), None
         )
-        whom = ("--identity-id", identity_id) if identity_id else ("--user", str(self.whom.user_name))
-        command = str(PubSubCommand(("doctor", *whom, *(self.given.options() if self.given else ()))))
+        whom = ("--identity-id", identity_id) if identity_id else ("--user", str(self.selector.user_name))
+        command = str(PubSubCommand(("doctor", *whom, *(self.deployment_ids.options() if self.deployment_ids else ()))))
         return LeftToAnOperator(unseen, command) if unseen else None
 
     def _context(self, cleanup: AsyncExitStack) -> Context:
@@ -85,12 +85,12 @@ class Examination:
         return Context(
             aws=self.aws,
             stack=self.stack,
-            patience=self.patience,
+            timeout=self.timeout,
             cleanup=cleanup,
             as_operator=self.as_operator,
-            may_try=False,
-            whom=self.whom,
-            app=self.app,
-            given=self.given,
-            again=shlex.join(("pubsub", *sys.argv[1:])),
+            allow_probes=False,
+            selector=self.selector,
+            front_end=self.front_end,
+            deployment_ids=self.deployment_ids,
+            rerun_command=shlex.join(("pubsub", *sys.argv[1:])),
         )

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import io
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+import typer
+from typer.exceptions import TyperException
+
 from pubsub_cli.aws import Aws
 from pubsub_cli.aws_errors import AWS_ERRORS
-from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.runner import Result
 from pubsub_cli.commands.checking import Checking, Run
-from pubsub_cli.errors import CommandFailedError
-from pubsub_cli.finding import Command, Status
+from pubsub_cli.commands.exit_code import ExitCode
+from pubsub_cli.errors import CommandFailedError, PreconditionError
+from pubsub_cli.finding import AwsCommand, Command, Status
+from pubsub_cli.operations.failure import OperationError
 from pubsub_client._printable import one_line
 
 _GUARD_CHECKS = ("PS301", "PS303")
@@ -127,7 +134,7 @@ class Fixing:
                 self._show("         declined")
                 return Step(check_id, line, Outcome.DECLINED)
             begun = True
-            command.run(self.aws)
+            _execute(command, self.aws)
         except (*AWS_ERRORS, CommandFailedError) as error:
             self._show(f"         it failed: {one_line(str(error))}")
             return Step(check_id, line, Outcome.FAILED, str(error))
@@ -158,6 +165,36 @@ class _Unguarded:
 
     reason: str
     roles: frozenset[str] = frozenset()
+
+
+def _execute(command: Command, aws: Aws) -> None:
+    if isinstance(command, AwsCommand):
+        command.run(aws)
+    else:
+        _run_pubsub([*command.arguments, *shlex.split(aws.cli_options)])
+
+
+def _run_pubsub(arguments: Sequence[str]) -> None:
+    """Run a command of ``pubsub`` in this process, and keep its output out of this command's.
+
+    Raises:
+        CommandFailedError: the command failed; the message is what it wrote to standard error.
+        KeyboardInterrupt: it was interrupted.
+    """
+    from pubsub_cli.commands import app
+
+    errors = io.StringIO()
+    try:
+        with redirect_stdout(io.StringIO()), redirect_stderr(errors):
+            code = app(arguments, standalone_mode=False)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except (TyperException, PreconditionError, OperationError) as error:
+        raise CommandFailedError(str(error)) from error
+    if code == ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt
+    if code:
+        raise CommandFailedError(errors.getvalue().strip() or f"exit code {code}")
 
 
 def _confirmed() -> bool:

@@ -104,5 +104,5 @@ def _user_pool(aws: Aws, values: Mapping[str, str]) -> Mapping[str, Any] | None:
 
 
 def _endpoints(aws: Aws) -> CognitoEndpoints | None:
-    user_pool, identity_pool = aws.own_endpoint_url("cognito-idp"), aws.own_endpoint_url("cognito-identity")
+    user_pool, identity_pool = aws.custom_endpoint_url("cognito-idp"), aws.custom_endpoint_url("cognito-identity")
     return CognitoEndpoints(user_pool, identity_pool) if user_pool and identity_pool else None

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pubsub_cli.aws import Aws
-from pubsub_cli.checks.options import Whom
+from pubsub_cli.checks.options import UserSelector
 from pubsub_cli.commands import options
 from pubsub_cli.commands.checking import Checking, Run, check_ids, check_junit
 from pubsub_cli.finding import Status
@@ -33,7 +33,7 @@ def smoke(
 ) -> None:
     """Prove a deployment end to end: sign-in, attachment, connection, messages, refusals."""
     # The MQTT client takes its time to import, and no other command needs it.
-    from pubsub_cli.checks.catalogue import CHECKS, SMOKE_TELLS, listed
+    from pubsub_cli.checks.catalogue import CHECKS, REPORTED_BY_SMOKE, select_checks
     from pubsub_cli.checks.context import Context
 
     if (user is not None) != password_stdin:
@@ -43,13 +43,13 @@ def smoke(
     check_junit(junit)
     check_ids("--skip", skip or (), CHECKS)
     options.log_if(verbose)
-    whom = Whom(user, sys.stdin.readline().rstrip("\r\n")) if user else Whom()
+    selector = UserSelector(user, sys.stdin.readline().rstrip("\r\n")) if user else UserSelector()
     aws = Aws(profile, region, endpoint_url)
     name = options.stack_name(stack, environment)
     checking = Checking("smoke", name, aws.region, json, junit, redact, skip or ())
     run = checking.run(
-        lambda cleanup: Context(aws=aws, stack=name, patience=timeout, cleanup=cleanup, whom=whom),
-        lambda context: listed(context.has, SMOKE_TELLS),
+        lambda cleanup: Context(aws=aws, stack=name, timeout=timeout, cleanup=cleanup, selector=selector),
+        lambda context: select_checks(context.available, REPORTED_BY_SMOKE),
     )
     checking.end(run, _last_line(run))
 
@@ -58,7 +58,7 @@ def _last_line(run: Run) -> str:
     if run.bad:
         first = run.bad[0].check
         return f"smoke test failed at {first.id}, {first.title}: {run.told_counts}"
-    if run.left_behind:
+    if run.not_removed:
         return f"smoke test failed: not everything it made could be removed: {run.told_counts}"
     passed = run.counts[Status.PASSED]
     if run.sign_in_to_message is None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-from pubsub_cli.checks.pool_user import PoolUser
 from pubsub_cli.errors import PreconditionError
 from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.failure import not_done
 from pubsub_cli.operations.pool_user import check_can_sign_in, find_user
 from pubsub_cli.operations.subject import Subject
 from pubsub_cli.operations.trigger import run_trigger
+from pubsub_cli.pool_users import PoolUser
 from pubsub_client.outputs import Output
 
 

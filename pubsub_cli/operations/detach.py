@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pubsub_cli.aws_errors import AWS_ERRORS, explain
-from pubsub_cli.checks.marker import ATTRIBUTE, Marker
-from pubsub_cli.checks.pool_user import PoolUser
 from pubsub_cli.operations.attach import Change
 from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.failure import OperationError
 from pubsub_cli.operations.subject import Subject
+from pubsub_cli.pool_users import ATTRIBUTE, Marker, PoolUser
 from pubsub_client.outputs import Output
 
 _VOID = "detached"

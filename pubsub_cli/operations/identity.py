@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from pubsub_cli.checks.marker import Marker
-from pubsub_cli.checks.pool_user import PoolUser
 from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.pool_user import groups
 from pubsub_cli.operations.subject import Subject, describe_identity
+from pubsub_cli.pool_users import Marker, PoolUser
 from pubsub_client.outputs import Output
 
 

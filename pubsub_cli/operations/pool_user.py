@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 
-from pubsub_cli.checks.pool_user import PoolUser, read_user
 from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.failure import not_done
+from pubsub_cli.pool_users import PoolUser, read_user
 from pubsub_client.outputs import Output
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pubsub_cli.checks.options import IdToken
-from pubsub_cli.checks.pool_user import PoolUser
 from pubsub_cli.errors import PreconditionError
 from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.failure import OperationError, not_done
 from pubsub_cli.operations.pool_user import find_user
+from pubsub_cli.pool_users import PoolUser
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:

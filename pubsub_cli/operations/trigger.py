@@ -8,9 +8,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from pubsub_cli.checks.attachment_trace import explain_line, parse_line, read_log
-from pubsub_cli.checks.pool_user import PoolUser
 from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.failure import not_done
+from pubsub_cli.pool_users import PoolUser
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from local_cloud.faults.fault import Fault, Hang
+from local_cloud.faults import Fault, Hang
 from local_cloud.process import LocalCloud
+from local_cloud.provisioning import ProvisioningError
 from pubsub_client.outputs import MARKER_ATTRIBUTE, Output
-from pubsub_testing.deployment import ProvisioningError
 from tests.e2e.amplify_project.project import AmplifyProject
 from tests.e2e.conftest import PASSWORD, Deployment, check, deploy
 from tests.e2e.stack_app import StackApp
@@ -182,7 +182,7 @@ def _role_taken_out_of_adopt_keeps_its_guard_until_its_policies_are_gone(another
     with ThreadPoolExecutor() as threads:
         deploying = threads.submit(another.deploy, {"adopt": adopt})
         try:
-            while not cloud.faults()[0].taken:
+            while not cloud.faults()[0].hits:
                 assert not deploying.done(), deploying.result()
                 time.sleep(0.1)
             attached = _attached(project.configuration(), project.admins_role)

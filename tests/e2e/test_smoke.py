@@ -115,7 +115,7 @@ class TestHealthy:
     def test_an_existing_user_is_used_and_kept(self, deployment: Deployment, runs: Runs) -> None:
         skipped = {each["id"]: each["cause"] for each in runs.as_user["checks"] if each["status"] == "skipped"}
         assert skipped.keys() == {"PS403", "PS412", "PS413", "PS204"}
-        assert skipped["PS412"] == "needs users of its own, and none may be made"
+        assert skipped["PS412"] == "needs test users, which --user excludes"
         identity_id = deployment.identity_id(deployment.sign_in(runs.user))
         assert deployment.attached_policies(identity_id) == ["myIoTPolicy"]
 

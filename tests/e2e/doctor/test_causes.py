@@ -16,7 +16,7 @@ from tests.e2e.doctor.restoring import Restorer
 from tests.e2e.doctor.running import Report, commands, run_doctor, run_fix
 
 _UPDATED = re.compile(r"^aws lambda update-function-configuration --function-name (\S+)", re.MULTILINE)
-_RESTS_ON = re.compile(r"rests on (PS\d+), which did not pass")
+_DEPENDS_ON = re.compile(r"depends on (PS\d+), which did not pass")
 
 
 @pytest.mark.parametrize("cause", CAUSES, ids=str)
@@ -81,7 +81,7 @@ def _skipped_for_another_reason(report: Report, check_id: str) -> list[str]:
     for check in report.checks:
         if check["status"] != "skipped" or check["cause"].startswith(("needs ", "left out")):
             continue
-        ground = _RESTS_ON.fullmatch(check["cause"])
+        ground = _DEPENDS_ON.fullmatch(check["cause"])
         if ground and ground[1] in resting:
             resting.add(check["id"])
         else:

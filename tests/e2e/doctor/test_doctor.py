@@ -170,5 +170,5 @@ class TestSelection:
         report = run_doctor(patient.deployment.cloud, asked)
         assert report.told == []
         assert report.check("PS112")["cause"] == "left out by --skip"
-        assert report.check("PS203")["cause"] == "rests on PS112, which did not pass"
+        assert report.check("PS203")["cause"] == "depends on PS112, which did not pass"
         assert report.exit_code == 0

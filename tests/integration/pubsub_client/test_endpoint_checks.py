@@ -13,7 +13,7 @@ from pubsub_cli.checks import client_id as client_id_checks
 from pubsub_cli.checks.client_id import ClientIdIsUnshared
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.endpoint import ClockAgrees, EndpointIsReached, EndpointIsRight
-from pubsub_cli.checks.options import App, DeploymentIds
+from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig
 from pubsub_cli.finding import Status
 from pubsub_client import AwsIot, CognitoSession, ConnectionState, PubSub
 from tests.integration.pubsub_client.conftest import DENIED_CLIENT_ID, Deployment
@@ -29,8 +29,9 @@ async def context_of(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) ->
         def make(endpoint: str = deployment.endpoint, **asked: str) -> Context:
             given = DeploymentIds(deployment.region, deployment.user_pool_id, deployment.identity_pool_id, endpoint)
             aws = Aws(region=deployment.region)
-            context = Context(aws=aws, stack="s", patience=0, cleanup=cleanup, given=given, app=App(**asked))  # type: ignore[arg-type]
-            context.begin(given.outputs())
+            front_end = FrontEndConfig(**asked)  # type: ignore[arg-type]
+            context = Context(aws=aws, stack="s", timeout=0, cleanup=cleanup, deployment_ids=given, front_end=front_end)
+            context.set_outputs(given.outputs())
             return context
 
         yield make
@@ -59,7 +60,7 @@ async def test_a_port_where_nobody_listens_is_told_by_the_way_and_not_by_the_nam
     [
         ("-ats", "", "is not the ATS endpoint"),
         ("us-east-1", "eu-west-1", "is in region eu-west-1 and the deployment in us-east-1"),
-        ("-ats", "0-ats", "is another account's"),
+        ("-ats", "0-ats", "belongs to another account"),
     ],
 )
 async def test_another_endpoint_fails_and_the_fix_names_the_described_one(

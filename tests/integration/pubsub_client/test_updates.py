@@ -6,8 +6,8 @@ import pytest
 
 from local_cloud.process import LocalCloud
 from pubsub_cli.aws import Aws
-from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.update import rewired, update_of
+from pubsub_cli.finding import AwsCommand
 from tests.integration.local_cloud.account import Account
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 
 from pubsub_cli.aws import Aws
-from pubsub_client._sdk_session import sdk_session
+from pubsub_client._aws_sdk import sdk_session
 
 _ELSEWHERE = "http://127.0.0.1:4566"
 _SERVICES: tuple[Literal["cognito-idp", "cognito-identity", "sts"], ...] = ("cognito-idp", "cognito-identity", "sts")
@@ -19,18 +19,18 @@ _SERVICES: tuple[Literal["cognito-idp", "cognito-identity", "sts"], ...] = ("cog
 def test_aws_itself_is_nowhere_else(region: str, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert [Aws(region=region).own_endpoint_url(service) for service in _SERVICES] == [None, None, None]
+    assert [Aws(region=region).custom_endpoint_url(service) for service in _SERVICES] == [None, None, None]
 
 
 def test_an_option_a_variable_and_a_profile_lead_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_text(f"[profile local]\nregion = us-east-1\nendpoint_url = {_ELSEWHERE}\n")
-    assert Aws(region="us-east-1", endpoint_url=_ELSEWHERE).own_endpoint_url("sts") == f"{_ELSEWHERE}/"
+    assert Aws(region="us-east-1", endpoint_url=_ELSEWHERE).custom_endpoint_url("sts") == f"{_ELSEWHERE}/"
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
-    assert Aws(profile="local").own_endpoint_url("cognito-idp") == f"{_ELSEWHERE}/"
+    assert Aws(profile="local").custom_endpoint_url("cognito-idp") == f"{_ELSEWHERE}/"
     monkeypatch.setenv("AWS_ENDPOINT_URL_COGNITO_IDENTITY", _ELSEWHERE)
     aws = Aws(region="us-east-1")
-    assert [aws.own_endpoint_url(service) for service in _SERVICES] == [None, f"{_ELSEWHERE}/", None]
+    assert [aws.custom_endpoint_url(service) for service in _SERVICES] == [None, f"{_ELSEWHERE}/", None]
 
 
 def test_sessions_share_descriptions_of_services() -> None:

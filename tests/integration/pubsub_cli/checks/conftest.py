@@ -15,9 +15,9 @@ from local_cloud.process import LocalCloud
 from pubsub_cli.aws import Aws
 from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.options import App, DeploymentIds, Whom
-from pubsub_cli.checks.pool_user import read_user
-from pubsub_cli.finding import Finding
+from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig, UserSelector
+from pubsub_cli.finding import AwsCommand, Finding
+from pubsub_cli.pool_users import read_user
 from pubsub_client.policy_document import policy_document
 
 DATA_ACCESS = "arn:aws:iam::aws:policy/AWSIoTDataAccess"
@@ -70,14 +70,14 @@ class Deployment:
         context = Context(
             aws=self.aws,
             stack="by-hand",
-            patience=0,
+            timeout=0,
             cleanup=AsyncExitStack(),
-            may_try=False,
-            whom=Whom(user=self.user if user else None, identity_id=self.identity_id if identity else None),
-            app=App(topics=topics, client_id=client_id),
-            given=given,
+            allow_probes=False,
+            selector=UserSelector(user=self.user if user else None, identity_id=self.identity_id if identity else None),
+            front_end=FrontEndConfig(topics=topics, client_id=client_id),
+            deployment_ids=given,
         )
-        context.begin(given.outputs())
+        context.set_outputs(given.outputs())
         if user:
             context.pool_user = read_user(self.aws.user_pools, self.user_pool_id, self.user)
         if identity:
@@ -169,6 +169,7 @@ def mend(deployment: Deployment, finding: Finding) -> None:
     """Run the commands of a fix."""
     assert finding.commands, finding.fix
     for command in finding.commands:
+        assert isinstance(command, AwsCommand)
         command.run(deployment.aws)
 
 

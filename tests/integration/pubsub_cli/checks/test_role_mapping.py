@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pubsub_cli.checks.options import IdToken, Whom
+from pubsub_cli.checks.options import IdToken, UserSelector
 from pubsub_cli.checks.role_mapping import MappingGivesARole
 from pubsub_cli.finding import Status
 from pubsub_client.outputs import Output
@@ -157,7 +157,7 @@ async def test_the_token_tells_the_role_whatever_the_groups_say_now(deployment: 
     preferred = deployment.make_role()
     deployment.set_roles(authenticated=deployment.role, mapping=BY_TOKEN)
     context = deployment.context(user=False)
-    context.whom = Whom(id_token=IdToken("", {"cognito:preferred_role": deployment.role_arn(preferred)}))
+    context.selector = UserSelector(id_token=IdToken("", {"cognito:preferred_role": deployment.role_arn(preferred)}))
     assert (await look(context, MappingGivesARole)).detail == preferred
 
 
@@ -165,10 +165,10 @@ async def test_the_one_role_that_a_token_brings_is_the_users_though_none_is_pref
     alone, other = deployment.make_role(), deployment.make_role()
     deployment.set_roles(authenticated=deployment.role, mapping=DENYING)
     context = deployment.context()
-    context.whom = Whom(id_token=IdToken("", {"cognito:roles": [deployment.role_arn(alone)]}))
+    context.selector = UserSelector(id_token=IdToken("", {"cognito:roles": [deployment.role_arn(alone)]}))
     assert (await look(context, MappingGivesARole)).detail == alone
     roles = [deployment.role_arn(each) for each in (alone, other)]
-    context.whom = Whom(id_token=IdToken("", {"cognito:roles": roles}))
+    context.selector = UserSelector(id_token=IdToken("", {"cognito:roles": roles}))
     assert (await look(context, MappingGivesARole)).status is Status.FAILED
 
 

@@ -98,8 +98,8 @@ async def find(check: type[Check], aws: Answers, *, outputs: Mapping[str, str] =
     """
     left = run.pop("left", {})
     async with AsyncExitStack() as cleanup:
-        context = Context(aws=aws, stack="stack", patience=0, cleanup=cleanup, may_try=False, **run)
-        context.begin({**outputs})
+        context = Context(aws=aws, stack="stack", timeout=0, cleanup=cleanup, allow_probes=False, **run)
+        context.set_outputs({**outputs})
         for name, value in left.items():
             setattr(context, name, value)
         return await check().run(context)

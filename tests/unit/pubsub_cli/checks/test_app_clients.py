@@ -13,12 +13,11 @@ from hypothesis import strategies as st
 
 from pubsub_cli.checks.app_clients import AppClientSignsIn
 from pubsub_cli.checks.check import Check
-from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.configuration import TokenIsGood
-from pubsub_cli.checks.options import IdToken, Whom
+from pubsub_cli.checks.options import IdToken, UserSelector
 from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens
 from pubsub_cli.checks.sign_in_flows import flows
-from pubsub_cli.finding import Finding, Status
+from pubsub_cli.finding import AwsCommand, Finding, Status
 from pubsub_client.outputs import Output
 from tests.unit.pubsub_cli.checks.answers import (
     CLIENT,
@@ -100,7 +99,7 @@ async def test_an_app_client_that_cannot_renew_a_session_is_a_warning_unless_it_
 )
 async def test_no_srp_or_a_secret_fails_unless_users_sign_in_by_another_way(client: dict[str, Any]) -> None:
     assert (await look(AppClientSignsIn, client)).status is Status.FAILED
-    with_token = await look(AppClientSignsIn, client, whom=Whom(id_token=token_of(CLIENT)))
+    with_token = await look(AppClientSignsIn, client, selector=UserSelector(id_token=token_of(CLIENT)))
     assert with_token.status is Status.WARNING
     pages = {**client, "AllowedOAuthFlowsUserPoolClient": True, "AllowedOAuthFlows": ["code"]}
     assert (await look(AppClientSignsIn, pages)).status is Status.WARNING
@@ -136,13 +135,13 @@ async def test_the_app_client_of_a_front_end_is_told_from_those_beside_it() -> N
 
 
 async def test_the_token_of_any_listed_app_client_is_taken() -> None:
-    whom = Whom(id_token=token_of("other"))
+    whom = UserSelector(id_token=token_of("other"))
     for check in (TokenIsGood, IdentityPoolTakesTokens):
-        assert (await look(check, app_client("other"), listed=[CLIENT, "other"], whom=whom)).status is Status.PASSED
+        assert (await look(check, app_client("other"), listed=[CLIENT, "other"], selector=whom)).status is Status.PASSED
 
 
 async def test_the_token_of_an_app_client_that_is_not_listed_is_refused_and_nothing_is_let_in_unasked() -> None:
-    finding = await look(IdentityPoolTakesTokens, listed=[CLIENT], whom=Whom(id_token=token_of("other")))
+    finding = await look(IdentityPoolTakesTokens, listed=[CLIENT], selector=UserSelector(id_token=token_of("other")))
     assert finding.status is Status.FAILED
     assert "does not list app client other" in str(finding.cause)
     assert not finding.safe_commands

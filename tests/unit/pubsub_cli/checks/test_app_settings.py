@@ -12,24 +12,30 @@ from pubsub_cli.aws import Aws
 from pubsub_cli.checks.app_settings import FiguresFit, PackagesMatch, TopicsAreUsable
 from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.options import App, DeploymentIds
+from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig
 from pubsub_cli.finding import Finding, Status
 
 GIVEN = DeploymentIds("eu-west-1", "eu-west-1_pool", "eu-west-1:pool", "abc-ats.iot.eu-west-1.amazonaws.com")
 
 
-async def find(check: type[Check], app: App) -> Finding:
+async def find(check: type[Check], app: FrontEndConfig) -> Finding:
     async with AsyncExitStack() as cleanup:
         context = Context(
-            aws=Aws(region="eu-west-1"), stack="s", patience=0, cleanup=cleanup, app=app, given=GIVEN, as_operator=False
+            aws=Aws(region="eu-west-1"),
+            stack="s",
+            timeout=0,
+            cleanup=cleanup,
+            front_end=app,
+            deployment_ids=GIVEN,
+            as_operator=False,
         )
-        context.begin(GIVEN.outputs())
+        context.set_outputs(GIVEN.outputs())
         return await check().run(context)
 
 
 @pytest.mark.parametrize("topics", [(), ("orders/1",), ("orders/1", "$aws/things/lamp/shadow/update"), ("a" * 256,)])
 async def test_topics_within_the_limits_pass(topics: tuple[str, ...]) -> None:
-    assert (await find(TopicsAreUsable, App(topics=topics))).status is Status.PASSED
+    assert (await find(TopicsAreUsable, FrontEndConfig(topics=topics))).status is Status.PASSED
 
 
 @pytest.mark.parametrize(
@@ -45,7 +51,7 @@ async def test_topics_within_the_limits_pass(topics: tuple[str, ...]) -> None:
     ],
 )
 async def test_a_topic_that_aws_iot_does_not_take_fails(topic: str, cause: str) -> None:
-    finding = await find(TopicsAreUsable, App(topics=("orders/1", "orders/#", topic)))
+    finding = await find(TopicsAreUsable, FrontEndConfig(topics=("orders/1", "orders/#", topic)))
     assert finding.status is Status.FAILED
     assert cause in str(finding.cause)
     assert "closes the connection" in str(finding.cause)
@@ -61,7 +67,7 @@ async def test_a_topic_that_aws_iot_does_not_take_fails(topic: str, cause: str) 
     ],
 )
 async def test_what_a_topic_of_one_use_is_for_is_told(topic: str, use: str) -> None:
-    finding = await find(TopicsAreUsable, App(topics=("orders/1", topic)))
+    finding = await find(TopicsAreUsable, FrontEndConfig(topics=("orders/1", topic)))
     assert finding.status is Status.PASSED
     assert finding.detail == f"orders/1, {topic} ({use})"
 
@@ -69,11 +75,14 @@ async def test_what_a_topic_of_one_use_is_for_is_told(topic: str, use: str) -> N
 @pytest.mark.parametrize(
     ("app", "told"),
     [
-        (App(payload_bytes=131072, subscriptions=50, keep_alive_seconds=30), "131072 bytes, 50 subscriptions, 30 s"),
-        (App(keep_alive_seconds=1200), "1200 s keep-alive"),
+        (
+            FrontEndConfig(payload_bytes=131072, subscriptions=50, keep_alive_seconds=30),
+            "131072 bytes, 50 subscriptions, 30 s",
+        ),
+        (FrontEndConfig(keep_alive_seconds=1200), "1200 s keep-alive"),
     ],
 )
-async def test_figures_at_the_limits_pass(app: App, told: str) -> None:
+async def test_figures_at_the_limits_pass(app: FrontEndConfig, told: str) -> None:
     finding = await find(FiguresFit, app)
     assert finding.status is Status.PASSED
     assert told in str(finding.detail)
@@ -82,16 +91,21 @@ async def test_figures_at_the_limits_pass(app: App, told: str) -> None:
 @pytest.mark.parametrize(
     ("app", "status", "resource", "cause"),
     [
-        (App(payload_bytes=131073), Status.FAILED, "--payload-bytes", "131072 that AWS IoT takes"),
-        (App(subscriptions=51), Status.FAILED, "--subscriptions", "more than the 50"),
-        (App(keep_alive_seconds=1201), Status.FAILED, "--keep-alive", "makes 1200"),
-        (App(keep_alive_seconds=0), Status.FAILED, "--keep-alive", "makes 1200"),
-        (App(keep_alive_seconds=29), Status.WARNING, "--keep-alive", "makes 30"),
-        (App(keep_alive_seconds=29, subscriptions=51), Status.FAILED, "--subscriptions, --keep-alive", "makes 30"),
+        (FrontEndConfig(payload_bytes=131073), Status.FAILED, "--payload-bytes", "131072 that AWS IoT takes"),
+        (FrontEndConfig(subscriptions=51), Status.FAILED, "--subscriptions", "more than the 50"),
+        (FrontEndConfig(keep_alive_seconds=1201), Status.FAILED, "--keep-alive", "makes 1200"),
+        (FrontEndConfig(keep_alive_seconds=0), Status.FAILED, "--keep-alive", "makes 1200"),
+        (FrontEndConfig(keep_alive_seconds=29), Status.WARNING, "--keep-alive", "makes 30"),
+        (
+            FrontEndConfig(keep_alive_seconds=29, subscriptions=51),
+            Status.FAILED,
+            "--subscriptions, --keep-alive",
+            "makes 30",
+        ),
     ],
 )
 async def test_a_figure_beyond_a_limit_is_told_with_its_option(
-    app: App, status: Status, resource: str, cause: str
+    app: FrontEndConfig, status: Status, resource: str, cause: str
 ) -> None:
     finding = await find(FiguresFit, app)
     assert (finding.status, finding.resource) == (status, resource)
@@ -102,7 +116,7 @@ async def test_a_figure_beyond_a_limit_is_told_with_its_option(
 async def test_the_packages_of_a_front_end_are_compared(tmp_path: Path, pubsub: str, status: Status) -> None:
     file = tmp_path / "package.json"
     file.write_text(json.dumps({"dependencies": {"aws-amplify": "^6.22.1", "@aws-amplify/pubsub": pubsub}}))
-    finding = await find(PackagesMatch, App(package_json=file))
+    finding = await find(PackagesMatch, FrontEndConfig(package_json=file))
     assert finding.status is status
     if status is Status.FAILED:
         assert finding.resource == str(file)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pubsub_cli.checks.catalogue import CHECKS, DOCTOR_TELLS, SMOKE_TELLS, listed
+from pubsub_cli.checks.catalogue import CHECKS, REPORTED_BY_DOCTOR, REPORTED_BY_SMOKE, select_checks
 from pubsub_cli.checks.options import Requirement
 
 _SMOKE = frozenset(
@@ -10,30 +10,32 @@ _SMOKE = frozenset(
         Requirement.IDENTITY,
         Requirement.TOKEN,
         Requirement.PASSWORD,
-        Requirement.PROBE,
-        Requirement.TRIES,
+        Requirement.TEST_USERS,
+        Requirement.PROBES,
     }
 )
 
 
-def _ids(has: frozenset[Requirement], tells: frozenset[Requirement], only: tuple[str, ...] = ()) -> list[str]:
-    return [check.id for check in listed(has, tells, only)]
+def _ids(available: frozenset[Requirement], reported: frozenset[Requirement], only: tuple[str, ...] = ()) -> list[str]:
+    return [check.id for check in select_checks(available, reported, only)]
 
 
-def test_the_doctor_lists_nothing_that_makes_users_or_tries_what_must_be_refused() -> None:
-    everything = frozenset(Requirement) - {Requirement.PROBE, Requirement.TRIES}
-    for check in listed(everything, DOCTOR_TELLS):
-        assert not check.needs & {Requirement.PROBE, Requirement.TRIES}
-    assert "PS412" in _ids(_SMOKE, SMOKE_TELLS)
+def test_doctor_lists_no_check_that_creates_users_or_probes() -> None:
+    everything = frozenset(Requirement) - {Requirement.TEST_USERS, Requirement.PROBES}
+    for check in select_checks(everything, REPORTED_BY_DOCTOR):
+        assert not check.requirements & {Requirement.TEST_USERS, Requirement.PROBES}
+    assert "PS412" in _ids(_SMOKE, REPORTED_BY_SMOKE)
 
 
-def test_an_option_that_is_not_given_lists_no_check() -> None:
-    assert "PS106" not in _ids(frozenset({Requirement.OPERATOR, Requirement.STACK}), DOCTOR_TELLS)
-    assert "PS106" in _ids(frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.GIVEN_TOKEN}), DOCTOR_TELLS)
+def test_check_of_an_option_is_listed_only_if_the_option_is_given() -> None:
+    assert "PS106" not in _ids(frozenset({Requirement.OPERATOR, Requirement.STACK}), REPORTED_BY_DOCTOR)
+    assert "PS106" in _ids(
+        frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.GIVEN_TOKEN}), REPORTED_BY_DOCTOR
+    )
 
 
 def test_only_lists_a_check_with_all_it_rests_on() -> None:
-    ids = _ids(_SMOKE, SMOKE_TELLS, only=("PS501",))
+    ids = _ids(_SMOKE, REPORTED_BY_SMOKE, only=("PS501",))
     assert ids[0] == "PS101"
     assert ids[-1] == "PS501"
     assert {"PS401", "PS402"} < set(ids)

@@ -153,7 +153,7 @@ class TestTheSweep:
 
     async def test_the_rule_of_the_drift_detector_is_looked_at_too(self) -> None:
         listed = resources(SweepSchedule="AWS::Events::Rule", DriftDetectorSchedule="AWS::Events::Rule")
-        listed["StackResourceSummaries"] += functions(Watch="watch")["StackResourceSummaries"]
+        listed["StackResourceSummaries"] += functions(DriftDetector="watch")["StackResourceSummaries"]
         aws = Answers(
             ListStackResources=listed,
             GetTemplate=template(DriftDetector="drift_detector.handler"),

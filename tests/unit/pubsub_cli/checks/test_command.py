@@ -11,10 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pubsub_cli.aws import Aws
-from pubsub_cli.checks.command import AwsCommand, PubSubCommand
 from pubsub_cli.checks.update import rewired, rewiring, update_of
-from pubsub_cli.errors import CommandFailedError
-from pubsub_cli.finding import Finding, failed
+from pubsub_cli.finding import AwsCommand, Finding, PubSubCommand, failed
 
 ATTACH = AwsCommand("iot", "AttachPolicy", {"policyName": "myIoTPolicy", "target": "eu-west-1:1"}, safe=True)
 
@@ -55,11 +53,6 @@ def test_what_is_printed_is_what_is_called(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(aws, "call", lambda *arguments: calls.append(arguments))
     ATTACH.run(aws)
     assert calls == [("iot", "AttachPolicy", ATTACH.parameters)]
-
-
-def test_a_command_of_ours_that_fails_says_why() -> None:
-    with pytest.raises(CommandFailedError, match="give one of --user"):
-        PubSubCommand(("attach",)).run(Aws(region="eu-west-1"))
 
 
 def _fix(*fix: str | AwsCommand) -> Finding:

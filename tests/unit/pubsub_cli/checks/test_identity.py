@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pubsub_cli.checks.identity import IdentityIsSignedIn, PolicyIsOnIdentities
-from pubsub_cli.checks.pool_user import PoolUser
 from pubsub_cli.finding import Finding, Status
+from pubsub_cli.pool_users import PoolUser
 from tests.unit.pubsub_cli.checks.answers import IDENTITY_POOL, REGION, USER_POOL, Answers, error, find
 
 IDENTITY = f"{REGION}:11111111-0000-4000-8000-000000000000"

@@ -6,8 +6,7 @@ import json
 from typing import Any
 
 from pubsub_cli.checks.app_clients import InternalSignInIsWired
-from pubsub_cli.checks.command import AwsCommand
-from pubsub_cli.finding import Finding, Status
+from pubsub_cli.finding import AwsCommand, Finding, Status
 from tests.unit.pubsub_cli.checks.answers import (
     CLIENT,
     IDENTITY_POOL,

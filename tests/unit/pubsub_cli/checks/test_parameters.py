@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.parameters import ParametersAreValid
-from pubsub_cli.finding import Finding, Status
+from pubsub_cli.finding import AwsCommand, Finding, Status
 from tests.unit.pubsub_cli.checks.answers import (
     IDENTITY_POOL,
     REGION,

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from pubsub_cli.checks import attachment_trace, sign_in
-from pubsub_cli.checks.marker import ATTRIBUTE, Marker
-from pubsub_cli.checks.options import Whom
-from pubsub_cli.checks.probe_users import User
+from pubsub_cli.checks.options import UserSelector
 from pubsub_cli.checks.sign_in import RepeatSignInIsQuick
 from pubsub_cli.finding import Finding, Status
+from pubsub_cli.pool_users import ATTRIBUTE, Marker, User
 from pubsub_client import CognitoSession
 from pubsub_client.outputs import Output
 from tests.unit.pubsub_cli.checks.answers import OUTPUTS, TRIGGER, Answers, error, find, functions, template
@@ -76,7 +75,7 @@ async def look(pool: Pool, monkeypatch: pytest.MonkeyPatch, **answers: Any) -> F
         RepeatSignInIsQuick,
         aws,
         outputs={**OUTPUTS, Output.ATTACHMENT_MARKER.value: "fingerprint"},
-        whom=Whom("ada", "secret"),
+        selector=UserSelector("ada", "secret"),
         left={"user": User("ada", "secret"), "first_sign_in": 0.5, "tokens_arrived": now - 1},
     )
 

@@ -44,51 +44,51 @@ async def _run(*checks: type[Check], profile: str | None = None) -> list[Finding
     aws = Aws(region="eu-west-1")
     aws.cli_options = f" --profile {profile} --region eu-west-1" if profile else ""
     async with AsyncExitStack() as cleanup:
-        context = Context(aws=aws, stack="AmplifyPubSub", patience=1, cleanup=cleanup)
+        context = Context(aws=aws, stack="AmplifyPubSub", timeout=1, cleanup=cleanup)
         return [result.finding for result in await run_checks(checks, context, Silent())]
 
 
 _WRONG = failed("wrong", resource="r", fix="f")
 
 
-async def test_a_check_that_rests_on_a_needless_one_is_run() -> None:
+async def test_check_that_depends_on_a_not_applicable_one_runs() -> None:
     ground = _check("PS901", not_applicable("there is nothing to ask about"))
     findings = await _run(ground, _check("PS902", passed(), ground))
     assert [each.status for each in findings] == [Status.SKIPPED, Status.PASSED]
 
 
-async def test_a_check_that_rests_on_a_failed_one_is_skipped_and_names_it() -> None:
+async def test_check_that_depends_on_a_failed_one_is_skipped_and_names_it() -> None:
     ground = _check("PS901", _WRONG)
     middle = _check("PS902", passed(), ground)
     last = _check("PS903", passed(), middle)
     findings = await _run(ground, middle, last)
     assert [each.status for each in findings] == [Status.FAILED, Status.SKIPPED, Status.SKIPPED]
-    assert findings[1].cause == "rests on PS901, which did not pass"
-    assert findings[2].cause == "rests on PS902, which did not pass"
+    assert findings[1].cause == "depends on PS901, which did not pass"
+    assert findings[2].cause == "depends on PS902, which did not pass"
 
 
-async def test_a_warning_is_ground_enough() -> None:
+async def test_check_that_depends_on_a_warning_runs() -> None:
     ground = _check("PS901", warning("late", resource="r", fix="f"))
     assert [each.status for each in await _run(ground, _check("PS902", passed(), ground))] == [
         Status.WARNING, Status.PASSED
     ]  # fmt: skip
 
 
-async def test_a_failure_does_not_stop_what_does_not_rest_on_it() -> None:
+async def test_independent_check_runs_after_a_failure() -> None:
     assert [each.status for each in await _run(_check("PS901", _WRONG), _check("PS902", passed()))] == [
         Status.FAILED, Status.PASSED
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "AccessDeniedException", "UnauthorizedException"])
-async def test_what_may_not_be_asked_is_unknown_and_names_the_operation(code: str) -> None:
+async def test_call_that_is_not_permitted_is_unknown_and_names_the_operation(code: str) -> None:
     error = ClientError({"Error": {"Code": code, "Message": "no"}}, "GetPolicy")
     (finding,) = await _run(_check("PS901", error))
     assert finding.status is Status.UNKNOWN
     assert finding.cause == f"GetPolicy answered {code}: no"
 
 
-async def test_an_unexpected_answer_of_aws_is_a_failure_with_operation_and_answer() -> None:
+async def test_other_aws_error_is_a_failure_with_operation_and_code() -> None:
     error = ClientError({"Error": {"Code": "InternalFailure", "Message": "oops"}}, "GetPolicy")
     (finding,) = await _run(_check("PS901", error))
     assert (finding.status, finding.cause) == (Status.FAILED, "GetPolicy answered InternalFailure: oops")
@@ -105,26 +105,26 @@ async def test_an_unexpected_answer_of_aws_is_a_failure_with_operation_and_answe
         KeyError("Stacks"),
     ],
 )
-async def test_whatever_else_goes_wrong_in_a_check_is_a_failure_in_its_words(error: Exception) -> None:
+async def test_any_other_error_in_a_check_is_a_failure_with_its_message(error: Exception) -> None:
     findings = await _run(_check("PS901", error), _check("PS902", passed()))
     assert [each.status for each in findings] == [Status.FAILED, Status.PASSED]
     assert str(error) in (findings[0].cause or "")
 
 
-async def test_without_credentials_the_run_cannot_go_on() -> None:
+async def test_missing_credentials_end_the_run() -> None:
     with pytest.raises(PreconditionError, match="Unable to locate credentials: give credentials"):
         await _run(_check("PS901", NoCredentialsError()))
     with pytest.raises(PreconditionError, match="Error when retrieving credentials from custom-process"):
         await _run(_check("PS901", CredentialRetrievalError(provider="custom-process", error_msg="no")))
 
 
-async def test_an_expired_sso_session_names_the_command_that_renews_it() -> None:
+async def test_expired_sso_session_ends_the_run_with_the_login_command() -> None:
     with pytest.raises(PreconditionError, match=r"aws sso login --profile production --region eu-west-1$"):
         await _run(_check("PS901", UnauthorizedSSOTokenError()), profile="production")
 
 
 @pytest.mark.parametrize("code", ["ExpiredToken", "InvalidClientTokenId", "UnrecognizedClientException"])
-async def test_refused_credentials_end_the_run(code: str) -> None:
+async def test_rejected_credentials_end_the_run(code: str) -> None:
     error = ClientError({"Error": {"Code": code, "Message": "no"}}, "DescribeStacks")
     with pytest.raises(PreconditionError, match=f"not accepted: DescribeStacks answered {code}"):
         await _run(_check("PS901", error))
@@ -137,13 +137,13 @@ async def test_refused_credentials_end_the_run(code: str) -> None:
         "Signature not yet current: 20260301T130000Z is still later than 20260301T124500Z (20260301T124000Z + 5 min.)",
     ],
 )
-async def test_a_clock_that_is_off_ends_the_run_with_the_command_that_sets_it(message: str) -> None:
+async def test_wrong_clock_ends_the_run_with_the_command_that_sets_it(message: str) -> None:
     error = ClientError({"Error": {"Code": "SignatureDoesNotMatch", "Message": message}}, "DescribeStacks")
-    with pytest.raises(PreconditionError, match=r"this machine's clock is off, set it: .*DescribeStacks answered"):
+    with pytest.raises(PreconditionError, match=r"this machine's clock is wrong, set it: .*DescribeStacks answered"):
         await _run(_check("PS901", error))
 
 
-async def test_the_commands_of_a_fix_name_the_profile_and_the_region_of_the_run() -> None:
+async def test_commands_of_a_fix_get_profile_and_region_of_the_run() -> None:
     fix = "aws iot create-policy --policy-name p\nthen run cdk deploy"
     (finding,) = await _run(_check("PS901", failed("gone", resource="p", fix=fix)), profile="production")
     assert finding.fix == (
@@ -151,7 +151,7 @@ async def test_the_commands_of_a_fix_name_the_profile_and_the_region_of_the_run(
     )
 
 
-def test_only_what_was_asked_for_goes_into_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_region_of_the_environment_is_not_added_to_commands(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     assert Aws().cli_options == ""
     assert Aws(region="eu-west-2").cli_options == " --region eu-west-2"

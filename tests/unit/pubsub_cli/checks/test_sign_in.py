@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pubsub_cli.checks.options import Whom
+from pubsub_cli.checks.options import UserSelector
 from pubsub_cli.checks.sign_in import UserSignsIn
 from pubsub_cli.finding import Finding, Status
 from pubsub_client import CognitoSession
@@ -17,7 +17,7 @@ async def sign_in(code: str, monkeypatch: pytest.MonkeyPatch) -> Finding:
         raise SignInError(code, "no")
 
     monkeypatch.setattr(CognitoSession, "sign_in", refuse)
-    return await find(UserSignsIn, Answers(), whom=Whom("ada", "secret"))
+    return await find(UserSignsIn, Answers(), selector=UserSelector("ada", "secret"))
 
 
 @pytest.mark.parametrize("challenge", ["SOFTWARE_TOKEN_MFA", "SMS_MFA", "EMAIL_OTP", "SELECT_MFA_TYPE", "MFA_SETUP"])

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.trigger import TriggerIsAsDeployed
-from pubsub_cli.finding import Finding, Status
+from pubsub_cli.finding import AwsCommand, Finding, Status
 from tests.unit.pubsub_cli.checks.answers import TRIGGER, Answers, find, functions
 
 LOGICAL = "SignInAttachmentPostAuthentication1234"

@@ -9,12 +9,11 @@ import pytest
 
 from pubsub_cli.aws import Aws
 from pubsub_cli.checks.catalogue import CHECKS
-from pubsub_cli.checks.command import AwsCommand
 from pubsub_cli.checks.runner import Result
 from pubsub_cli.commands.checking import Checking, Run
 from pubsub_cli.commands.fixing import Fixing, Outcome
 from pubsub_cli.errors import CommandFailedError
-from pubsub_cli.finding import Finding, Status, failed, not_applicable, passed, skipped
+from pubsub_cli.finding import AwsCommand, Finding, PubSubCommand, Status, failed, not_applicable, passed, skipped
 
 _IDENTITY_ID = "eu-west-1:01234567-89ab-cdef-0123-456789abcdef"
 _BOUNDARY = AwsCommand(
@@ -28,17 +27,17 @@ _ROLE_FOR_ALL = AwsCommand("cognito-identity", "SetIdentityPoolRoles", {"Identit
 _PROVIDER = AwsCommand("cognito-identity", "UpdateIdentityPool", {"IdentityPoolId": "p"}, safe=True)
 
 
-@dataclass
-class Command:
+@dataclass(frozen=True)
+class Command(AwsCommand):
+    service: str = "iot"
+    operation: str = "AttachPolicy"
+    parameters: Mapping[str, Any] = field(default_factory=lambda: {"target": _IDENTITY_ID})
     safe: bool = True
     fails: bool = False
     interrupted: bool = False
     runs: list[str] = field(default_factory=list)
 
-    def __str__(self) -> str:
-        return f"aws iot attach-policy --target {_IDENTITY_ID}"
-
-    def run(self, _aws: Aws) -> None:
+    def run(self, aws: Aws) -> None:  # noqa: ARG002 - calls nothing
         if self.fails:
             raise CommandFailedError(f"no such target {_IDENTITY_ID}")
         if self.interrupted:
@@ -105,6 +104,11 @@ def test_identity_ids_are_masked_in_commands_and_failures(capsys: pytest.Capture
     told = capsys.readouterr().out
     assert "it failed: no such target <identity id>" in told
     assert _IDENTITY_ID not in told
+
+
+def test_pubsub_command_that_fails_is_reported_with_its_error() -> None:
+    (step,) = _fix(PubSubCommand(("attach",), safe=True)).steps
+    assert (step.outcome, step.reason) == ("failed", "give one of --user, --identity-id and --id-token")
 
 
 class TestCommandThatIsNotDone:
@@ -215,7 +219,7 @@ class TestGuards:
 
     def test_a_deployment_without_guards_is_fixed(self) -> None:
         aws = Account()
-        guards = {"PS301": not_applicable("needs a stack"), "PS303": skipped("rests on PS115, which did not pass")}
+        guards = {"PS301": not_applicable("needs a stack"), "PS303": skipped("depends on PS115, which did not pass")}
         _fix_all({"PS115": failed("w", resource="p", fix=_PROVIDER)}, aws=aws, guards=guards)
         assert aws.called == ["UpdateIdentityPool"]
 

@@ -11,7 +11,7 @@ from pubsub_cli.finding import Finding, Status, failed, passed, skipped
 _RESULTS = [
     Result(UserSignsIn, passed("1.0 s"), 1.0),
     Result(IdentityIsGiven, failed("a < b & c", resource="r", fix="do it"), 0.25),
-    Result(PolicyIsAttached, skipped("rests on PS201, which did not pass"), 0),
+    Result(PolicyIsAttached, skipped("depends on PS201, which did not pass"), 0),
     Result(RepeatSignInIsQuick, Finding(Status.UNKNOWN, cause="not permitted"), 0),
 ]
 

@@ -56,8 +56,8 @@ def test_a_failure_shows_cause_resource_fix_and_docs() -> None:
 
 
 def test_a_skipped_check_says_what_it_rests_on() -> None:
-    (line,) = _shown(skipped("rests on PS201, which did not pass"))
-    assert line.endswith("rests on PS201, which did not pass")
+    (line,) = _shown(skipped("depends on PS201, which did not pass"))
+    assert line.endswith("depends on PS201, which did not pass")
 
 
 def test_redact_masks_identity_ids_and_nothing_else() -> None:
