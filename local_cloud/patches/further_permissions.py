@@ -1,4 +1,4 @@
-"""Requests that pass a role or a key to a service need a permission for it besides that of their own action.
+"""Requests that act on a further resource, such as a role that they pass, need a permission for it as well.
 
 ministack requires only the permission for the action. A request that gives a role to a service needs ``iam:PassRole``:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
@@ -7,6 +7,9 @@ UpdateUserPool with an SMS role: https://github.com/serverless/serverless/issues
 
 A user pool with custom senders needs ``kms:CreateGrant`` on the key in its ``LambdaConfig``:
 https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-custom-sms-sender.html
+
+A task that moves dead letters needs the permissions to receive, delete and send them:
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html
 """
 
 from __future__ import annotations
@@ -96,6 +99,16 @@ def _create_grant(given: Request) -> list[_Permission]:
     return [_Permission("kms:CreateGrant", key_arn)] if key_arn and has_senders else []
 
 
+def _move_messages(given: Request) -> list[_Permission]:
+    actions = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+    source = [_Permission(action, given["SourceArn"]) for action in actions]
+    return [*source, _Permission("sqs:SendMessage", given.get("DestinationArn", "*"))]
+
+
+def _list_move_tasks(given: Request) -> list[_Permission]:
+    return [_Permission("sqs:GetQueueAttributes", given["SourceArn"])]
+
+
 def _sms_role(given: Request) -> list[str | None]:
     return [(given.get("SmsConfiguration") or {}).get("SnsCallerArn")]
 
@@ -125,6 +138,8 @@ _FINDERS: dict[str, tuple[_Finder, ...]] = {
     "lambda:UpdateFunctionConfiguration": _FUNCTION,
     "states:CreateStateMachine": _STATE_MACHINE,
     "states:UpdateStateMachine": _STATE_MACHINE,
+    "sqs:StartMessageMoveTask": (_move_messages,),
+    "sqs:ListMessageMoveTasks": (_list_move_tasks,),
     "events:PutTargets": (
         _pass_role("events", lambda given: [each.get("RoleArn") for each in given.get("Targets", [])]),
     ),

@@ -249,7 +249,7 @@ def _users_have_topics_of_their_own(at_sign_in: Deployment, project: AmplifyProj
     for group in (None, "admins"):
         user = project.make_user(f"new-{group}", PASSWORD, group=group)
         at_sign_in.sign_in(user)
-        at_sign_in.wait_until_nothing_is_owed()
+        at_sign_in.wait_until_retry_queue_is_empty()
         tokens = at_sign_in.sign_in(user)
         users.append((at_sign_in.identity_id(tokens), at_sign_in.credentials(tokens)))
     for (me, credentials), (other, _) in (users, reversed(users)):
@@ -261,12 +261,12 @@ def _users_have_topics_of_their_own(at_sign_in: Deployment, project: AmplifyProj
 def _lost_triggers_are_found(at_sign_in: Deployment, project: AmplifyProject) -> None:
     """As a later deployment of Amplify takes them off."""
     functions = at_sign_in.cloud.client("lambda").list_functions()["Functions"]
-    (watch,) = (each["FunctionName"] for each in functions if "DriftDetectorFunction" in each["FunctionName"])
-    assert _lost(at_sign_in, watch) == []
+    (detector,) = (each["FunctionName"] for each in functions if "DriftDetectorFunction" in each["FunctionName"])
+    assert _missing(at_sign_in, detector) == []
     triggers = project.triggers()
     project.set_triggers()
     try:
-        assert set(_lost(at_sign_in, watch)) == set(triggers)
+        assert set(_missing(at_sign_in, detector)) == set(triggers)
         found = check(at_sign_in.doctor("PS112"), "PS112")
         assert "signing in attaches no policy" in found["cause"]
         role, key = project.permissions.values()
@@ -275,10 +275,10 @@ def _lost_triggers_are_found(at_sign_in: Deployment, project: AmplifyProject) ->
         project.set_triggers(**triggers)
 
 
-def _lost(deployment: Deployment, function: str) -> list[str]:
+def _missing(deployment: Deployment, function: str) -> list[str]:
     deployment.cloud.client("lambda").invoke(FunctionName=function, Payload=b"{}")
-    lost: list[str] = deployment._lines_of(function)[-1]["lost"]
-    return lost
+    missing: list[str] = deployment._lines_of(function)[-1]["missing"]
+    return missing
 
 
 def _destroyed_all_is_as_before_except_the_marker_attribute(another: Adopted, at_sign_in: Deployment) -> None:

@@ -217,6 +217,35 @@ def batch_permissions(account: Account) -> bool:
     return not _refused(lambda: account.client("sqs", credentials).send_message_batch(**batch), "AccessDenied")
 
 
+def message_move_tasks(account: Account) -> bool:
+    """A move task empties a dead-letter queue until it is cancelled, with all the permissions of a move."""
+    sqs = account.cloud.client("sqs")
+    source = sqs.create_queue(QueueName=unique("dead"))["QueueUrl"]
+    source_arn = sqs.get_queue_attributes(QueueUrl=source, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    redrive = json.dumps({"deadLetterTargetArn": source_arn, "maxReceiveCount": 1})
+    target = sqs.create_queue(QueueName=unique("retry"), Attributes={"RedrivePolicy": redrive})["QueueUrl"]
+    target_arn = sqs.get_queue_attributes(QueueUrl=target, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    for number in range(2):
+        reason = {"Reason": {"DataType": "String", "StringValue": "r"}}
+        sqs.send_message(QueueUrl=source, MessageBody=str(number), MessageAttributes=reason)
+    task = {"SourceArn": source_arn, "DestinationArn": target_arn}
+    if _refused(partial(sqs.start_message_move_task, **task, MaxNumberOfMessagesPerSecond=1), "InvalidAction"):
+        return False
+    (running,) = sqs.list_message_move_tasks(SourceArn=source_arn)["Results"]
+    sqs.cancel_message_move_task(TaskHandle=running["TaskHandle"])
+    (cancelled,) = sqs.list_message_move_tasks(SourceArn=source_arn)["Results"]
+    assert (running["Status"], cancelled["Status"]) == ("RUNNING", "CANCELLED")
+    actions = ("StartMessageMoveTask", "ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
+    statements = [{"Effect": "Allow", "Action": f"sqs:{each}", "Resource": source_arn} for each in actions]
+    statements.append({"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": target_arn})
+    for left_out in statements:
+        client = account.client("sqs", _who_may(account, *(each for each in statements if each is not left_out)))
+        assert _refused(partial(client.start_message_move_task, **task), "AccessDenied"), left_out
+    account.client("sqs", _who_may(account, *statements)).start_message_move_task(**task)
+    received = sqs.receive_message(QueueUrl=target, WaitTimeSeconds=2, MessageAttributeNames=["Reason"])["Messages"]
+    return bool(received[0]["MessageAttributes"]["Reason"]["StringValue"] == "r")
+
+
 def parameter_permissions(account: Account) -> bool:
     """Who may read a parameter by the operation for several reads it, and no other one together with it."""
     cloud = account.cloud
@@ -883,6 +912,7 @@ PROBES: dict[str, tuple[Callable[[Account], bool], ...]] = {
         http_api_refusals,
         http_api_cors,
     ),
+    "message_move_tasks": (message_move_tasks,),
     "permissions": (
         batch_permissions,
         parameter_permissions,

@@ -20,23 +20,20 @@ import typer
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-import pubsub_cli.commands
+import pubsub_cli.app
 import tools.__main__
+from pubsub_cli.check_run import show_line
 from pubsub_cli.checks.identity import PolicyIsAttached
 from pubsub_cli.checks.runner import Result
-from pubsub_cli.commands import options
-from pubsub_cli.commands.checking import Checking
-from pubsub_cli.commands.console import TerminalConsole
-from pubsub_cli.commands.junit import as_junit
-from pubsub_cli.commands.message_line import as_json, as_text
 from pubsub_cli.commands.redrive import _Redrive
-from pubsub_cli.commands.report import Progress
-from pubsub_cli.commands.standard_output import write_line
-from pubsub_cli.commands.subscribe import _tell as tell_of_subscription
-from pubsub_cli.commands.terminal import EscapedStream, EscapingGroup
-from pubsub_cli.commands.told import Told, tell
-from pubsub_cli.finding import Finding, Status, failed, passed, skipped
-from pubsub_cli.operations.failure import not_done
+from pubsub_cli.commands.subscribe import _show_status
+from pubsub_cli.finding import Finding, Status, failed, operation_error, passed, skipped
+from pubsub_cli.message_output import as_json, as_text, write_line
+from pubsub_cli.options import log_if
+from pubsub_cli.output import CommandResult, TerminalConsole, emit
+from pubsub_cli.report import Progress, as_junit
+from pubsub_cli.run_options import RunOptions
+from pubsub_cli.terminal import EscapedStream, EscapingGroup
 from pubsub_client import Message, exceptions
 from pubsub_client._printable import one_line, printable
 
@@ -88,7 +85,7 @@ def _on_streams(show: Callable[[str], Any], text: str, *, terminal: bool = False
 
 def _report(text: str) -> None:
     console = TerminalConsole()
-    progress = Progress(console, redact=False)
+    progress = Progress(console, RunOptions("doctor"))
     for finding in (passed(text), skipped(text), failed(text, resource=text, fix=[text, text])):
         progress.ended(Result(PolicyIsAttached, finding, 0.1))
 
@@ -97,33 +94,28 @@ def _verbose(text: str) -> None:
     root = logging.getLogger()
     before, root.handlers = root.handlers, []
     try:
-        options.log_if(verbose=True)
+        log_if(verbose=True)
         logging.getLogger("pubsub_client").warning("%s", text)
     finally:
         root.handlers = before
-
-
-def _end(text: str) -> None:
-    checking = Checking("doctor", text, text, json=False, junit=None, redact=False, skip=())
-    checking.console.print(checking.shown(text), soft_wrap=True)
 
 
 _NOW = datetime(2026, 3, 1, tzinfo=UTC)
 _PATHS: dict[str, Callable[[str], Any]] = {
     "print": print,
     "report": _report,
-    "end of a run": _end,
-    "lines": lambda text: tell(Told([text], {}), "identity", None, text, json=False),
-    "failure": lambda text: tell(
-        Told([], {}, failed(text, resource=text, fix=text)), "identity", None, text, json=False
+    "end of a run": lambda text: show_line(RunOptions("doctor", text), text),
+    "lines": lambda text: emit(CommandResult([text], {}), RunOptions("identity", text)),
+    "failure": lambda text: emit(
+        CommandResult([], {}, failed(text, resource=text, fix=text)), RunOptions("identity", text)
     ),
-    "dead letters": lambda text: _Redrive(most=1, patience=None, names=True, json=False)._show(text),
-    "error": lambda text: print(not_done(text, resource=text, fix=text), file=sys.stderr),
+    "dead letters": lambda text: _Redrive(RunOptions("redrive", text), show_users=True).show(text),
+    "error": lambda text: print(operation_error(text, resource=text, fix=text), file=sys.stderr),
     "log": _verbose,
-    "state of a subscription": tell_of_subscription,
+    "state of a subscription": _show_status,
     "message": lambda text: write_line(as_text(Message(text, text.encode(errors="surrogatepass")), _NOW).plain),
     "JSON message": lambda text: write_line(as_json(Message(text, text), _NOW)),
-    "document": lambda text: tell(Told([], {"text": text}), "identity", None, text, json=True),
+    "document": lambda text: emit(CommandResult([], {"text": text}), RunOptions("identity", text, json=True)),
 }
 
 
@@ -173,7 +165,7 @@ def test_a_json_document_stays_the_same_document(text: str) -> None:
 @example(text=_HOSTILE)
 def test_a_junit_report_is_xml_whatever_a_finding_says(text: str) -> None:
     findings = [failed(text, resource=text, fix=text), skipped(text), Finding(Status.UNKNOWN, cause=text)]
-    xml = as_junit(text, text, [Result(PolicyIsAttached, each, 0.1) for each in findings])
+    xml = as_junit(RunOptions(text, text), [Result(PolicyIsAttached, each, 0.1) for each in findings])
     assert _steers(xml) == set()
     (suite,) = ET.fromstring(xml)
     assert len(suite) == len(findings)
@@ -208,7 +200,7 @@ def test_the_reason_of_a_refusal_is_as_it_came() -> None:
 
 
 def test_a_traceback_is_escaped() -> None:
-    program = "from pubsub_cli.commands.terminal import escape_output as e; e(); raise ValueError('\\x1b[2J\\u202e')"
+    program = "from pubsub_cli.terminal import escape_output as e; e(); raise ValueError('\\x1b[2J\\u202e')"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert "ValueError: \\u001b[2J\\u202e" in done.stderr
     assert _steers(done.stderr) == set()
@@ -235,7 +227,7 @@ class TestCommands:
         ],
         ids=["a value", "an option", "a command", "an option of the group", "an argument", "an error"],
     )
-    @pytest.mark.parametrize("program", [pubsub_cli.commands, tools.__main__], ids=["pubsub", "tools"])
+    @pytest.mark.parametrize("program", [pubsub_cli.app, tools.__main__], ids=["pubsub", "tools"])
     def test_what_is_wrong_is_shown_escaped(
         self, program: Any, arguments: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -249,6 +241,6 @@ class TestCommands:
         assert error.text
         assert _steers(error.text) == set()
 
-    @pytest.mark.parametrize("application", [pubsub_cli.commands.app, tools.__main__.app], ids=["pubsub", "tools"])
+    @pytest.mark.parametrize("application", [pubsub_cli.app.app, tools.__main__.app], ids=["pubsub", "tools"])
     def test_every_program_escapes(self, application: typer.Typer) -> None:
         assert application.info.cls is EscapingGroup
