@@ -192,7 +192,7 @@ class Rates:
     @property
     def list_rate(self) -> int:
         """ListAttachedPolicies calls a second of the sweep."""
-        return self.attach.looks("sign-in")
+        return self.attach.list_rate("sign-in")
 
 
 def _attach(sign_in: int, retry: int, sweep: int) -> AttachPerSecond:

@@ -110,8 +110,8 @@ TESTED_ELSEWHERE: dict[str, list[str]] = {
         "pubsub redrive --wait",
     ],
     "e2e/test_adoption.py::test_adopted_project_is_updated_and_destroy_restores_it": [
-        "lines WiringWatch '{ $.WiringLost > 0 }'",
-        "lines WiringWatch '?ERROR ?\"Task timed out\"'",
+        "lines DriftDetector '{ $.PoolDrift > 0 }'",
+        "lines DriftDetector '?ERROR ?\"Task timed out\"'",
     ],
 }
 """Commands that need a real account, a terminal or much time, by the test under ``tests`` that runs them."""

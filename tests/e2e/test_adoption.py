@@ -261,12 +261,12 @@ def _users_have_topics_of_their_own(at_sign_in: Deployment, project: AmplifyProj
 def _lost_triggers_are_found(at_sign_in: Deployment, project: AmplifyProject) -> None:
     """A later deployment of Amplify removes them."""
     functions = at_sign_in.cloud.client("lambda").list_functions()["Functions"]
-    (watch,) = (each["FunctionName"] for each in functions if "WiringWatchFunction" in each["FunctionName"])
-    assert _lost(at_sign_in, watch) == []
+    (detector,) = (each["FunctionName"] for each in functions if "DriftDetectorFunction" in each["FunctionName"])
+    assert _missing(at_sign_in, detector) == []
     triggers = project.triggers()
     project.set_triggers()
     try:
-        assert set(_lost(at_sign_in, watch)) == set(triggers)
+        assert set(_missing(at_sign_in, detector)) == set(triggers)
         found = check(at_sign_in.doctor("PS112"), "PS112")
         assert "signing in attaches no policy" in found["cause"]
         role, key = project.permissions.values()
@@ -275,10 +275,10 @@ def _lost_triggers_are_found(at_sign_in: Deployment, project: AmplifyProject) ->
         project.set_triggers(**triggers)
 
 
-def _lost(deployment: Deployment, function: str) -> list[str]:
+def _missing(deployment: Deployment, function: str) -> list[str]:
     deployment.cloud.client("lambda").invoke(FunctionName=function, Payload=b"{}")
-    lost: list[str] = deployment.log_lines(function)[-1]["lost"]
-    return lost
+    missing: list[str] = deployment.log_lines(function)[-1]["missing"]
+    return missing
 
 
 def _destroyed_all_is_as_before_except_the_marker_attribute(another: Adopted, at_sign_in: Deployment) -> None:

@@ -19,7 +19,7 @@ from tests.e2e.conftest import FAST, Deployment, deployed
 from tests.e2e.operator import operator, policies, unused_actions
 from tools.__main__ import main as deployment_main
 
-_FITTING = 20
+_MAX_IDENTITIES = 20
 _POLICY = "myIoTPolicy"
 
 
@@ -29,12 +29,11 @@ def own(tmp_path: Path) -> Iterator[Deployment]:
     with deployed(tmp_path, FAST) as made:
         template = json.loads(made.app.template_file.read_text())
         for each in template["Resources"].values():
-            variables = each.get("Properties", {}).get("Environment", {}).get("Variables", {})
-            if "FITTING" in variables:
-                variables["FITTING"] = str(_FITTING)
+            if each["Type"] == "Custom::DeletionGuard":
+                each["Properties"]["MaxIdentities"] = str(_MAX_IDENTITIES)
         made.app.template_file.write_text(json.dumps(template))
         made.app.deploy()
-        seeded = made.cloud.seed_identities(made.outputs[Output.IDENTITY_POOL_ID], _FITTING + 1)
+        seeded = made.cloud.seed_identities(made.outputs[Output.IDENTITY_POOL_ID], _MAX_IDENTITIES + 1)
         made.cloud.seed_attachments(_POLICY, seeded)
         yield made
 
@@ -67,7 +66,7 @@ def _make_destroy_counts_before_it_calls_cloudformation(own: Deployment, directo
     environment = without_aws(os.environ) | {"AWS_CONFIG_FILE": str(config)}
     done = run_pubsub(["destroy", "--yes", "--profile", "operator"], environment, program=deployment_main)
     assert done.returncode == 2
-    assert f"more identities than the {_FITTING} that can be detached" in done.stderr
+    assert f"more identities than the {_MAX_IDENTITIES} that can be detached" in done.stderr
     assert "pubsub detach --all --stack AmplifyPubSub --profile operator" in done.stderr
     (stack,) = own.cloud.client("cloudformation").describe_stacks(StackName=own.app.stack_name)["Stacks"]
     assert stack["StackStatus"] == "UPDATE_COMPLETE"

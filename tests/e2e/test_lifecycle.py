@@ -47,18 +47,18 @@ def _app(own: Deployment, policy_name: str, *, breaks: bool = False) -> StackApp
     app = StackApp(own.cloud, directory, FAST | {"policyName": policy_name})
     app.synth()
     template = json.loads(app.template_file.read_text())
-    (leaving,) = (
+    (detach_all,) = (
         each["Properties"]["Environment"]["Variables"]
         for logical_id, each in template["Resources"].items()
-        if each["Type"] == "AWS::Lambda::Function" and logical_id.startswith("LeavingFunction")
+        if each["Type"] == "AWS::Lambda::Function" and "DetachAllFunction" in logical_id
     )
-    leaving["PROPAGATION_SECONDS"] = str(_WAITS_SECONDS)
+    detach_all["PROPAGATION_SECONDS"] = str(_WAITS_SECONDS)
     if breaks:
         template["Resources"]["Broken"] = {
             "Type": "AWS::SSM::Parameter",
             # A parameter of this name exists: this last resource of all cannot be made.
             "Properties": {"Name": "/AmplifyPubSub/attachment-paused", "Type": "String", "Value": "false"},
-            "DependsOn": [each for each in template["Resources"] if each.startswith("DestroyGuard")],
+            "DependsOn": [each for each in template["Resources"] if each.startswith("DeletionGuard")],
         }
     app.template_file.write_text(json.dumps(template))
     return app

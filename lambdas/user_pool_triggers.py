@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore import xform_name
 from botocore.config import Config
+from custom_resource import custom_resource
 from iam_propagation import waits_for_permissions
 from original_settings import OriginalSettings
 from pool_update import SettingsWouldBeLostError, keep_unknown_members, kept
@@ -97,7 +98,10 @@ def on_event(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         if event["RequestType"] == "Create":
             _leave(properties, original)
         raise
-    return {"PhysicalResourceId": f"{user_pool_id}/wiring"}
+    return {"PhysicalResourceId": f"{user_pool_id}/triggers"}
+
+
+handler = custom_resource(on_event)
 
 
 def _describe(user_pool_id: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The custom resource for what CloudFormation cannot do with a user pool that outlives its stack."""
+"""The custom resource that sets and removes the triggers and groups of a user pool."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ from constructs import Construct
 from pubsub_client.outputs import MARKER_ATTRIBUTE
 from pubsub_client.policy_document import identity_service
 
-from .fingerprint import fingerprint
-from .functions import PubSubFunction
-from .identity_pool import Identities
-from .resource_provider import resource_provider
+from .functions import SERVICE_TIMEOUT, PubSubFunction, fingerprint
+from .identity_pool import IdentityPoolResources
 from .settings import Settings
-from .user_pool import MARKER_LENGTH, PubSubUserPool, Users
+from .user_pool import MARKER_LENGTH, PubSubUserPool, UserPoolResources
 
 
-class UserPoolWiring(Construct):
-    """Takes the triggers off before their functions go, wires a pool that is there already, and makes the groups.
+class UserPoolTriggers(Construct):
+    """Removes the triggers before their functions are deleted, sets those of an adopted pool, and creates the groups.
 
-    Made after the functions and the pool's permission to invoke them, and destroyed before, so that no sign-in ever
-    calls a function that is gone. Groups are made here because they and their members stay, whatever becomes of stack
-    and settings. The marker attribute of a pool that is there already stays too: Cognito cannot remove it.
+    It is created after the functions and the pool's permission to invoke them, and deleted before them, so that no
+    sign-in calls a function that is gone. Groups are created here because they must stay with their members when the
+    stack or the settings no longer have them. The marker attribute of an adopted pool stays too: Cognito cannot remove
+    it.
     """
 
     def __init__(
@@ -33,34 +32,34 @@ class UserPoolWiring(Construct):
         scope: Construct,
         construct_id: str,
         settings: Settings,
-        users: Users,
+        user_pool: UserPoolResources,
         *,
         triggers: Mapping[str, lambda_.Function],
-        identities: Identities,
+        identity_pool: IdentityPoolResources,
     ) -> None:
-        """Make the resource.
+        """Create the resource.
 
         Args:
-            scope: the construct it belongs to.
+            scope: the parent construct.
             construct_id: its id there.
-            settings: whether the pool is kept, which of its triggers call ours, and for the logs of its functions.
-            users: the user pool.
+            settings: whether the pool is kept, which of its triggers are chained, and the logs of the function.
+            user_pool: the user pool.
             triggers: the function of each trigger, by the trigger's name in a pool's ``LambdaConfig``.
-            identities: for the roles of the groups, and of users without one.
+            identity_pool: the roles of the groups, and of users without one.
         """
         super().__init__(scope, construct_id)
         function = PubSubFunction(
             self,
             "Function",
             settings=settings,
-            handler="user_pool_wiring.on_event",
-            description="Makes the user pool's groups, and takes its triggers off before their functions go",
-            # Longer than any three calls in a row with all their attempts: lambdas/user_pool_wiring.py.
+            handler="user_pool_triggers.handler",
+            description="Sets the user pool's groups and triggers, and removes the triggers before their functions",
+            # Longer than any three calls in a row with all their attempts: lambdas/user_pool_triggers.py.
             timeout=Duration.minutes(5),
         )
-        is_made = isinstance(users, PubSubUserPool)
-        # By the pool: another pool has another of these, and the old one is rid of the triggers afterwards.
-        of_pool = self if is_made else Construct(self, f"Of{fingerprint(self, users.user_pool.user_pool_id)}")
+        is_created = isinstance(user_pool, PubSubUserPool)
+        # Another pool has another of these, and the old pool loses the triggers afterwards.
+        of_pool = self if is_created else Construct(self, f"Of{fingerprint(self, user_pool.user_pool.user_pool_id)}")
         permission = iam.Policy(
             of_pool,
             "Permission",
@@ -68,7 +67,7 @@ class UserPoolWiring(Construct):
             statements=[
                 iam.PolicyStatement(
                     actions=[
-                        *([] if is_made else ["cognito-idp:AddCustomAttributes"]),
+                        *([] if is_created else ["cognito-idp:AddCustomAttributes"]),
                         "cognito-idp:CreateGroup",
                         "cognito-idp:DescribeUserPool",
                         "cognito-idp:GetUserPoolMfaConfig",
@@ -78,12 +77,14 @@ class UserPoolWiring(Construct):
                         "cognito-idp:UpdateGroup",
                         "cognito-idp:UpdateUserPool",
                     ],
-                    resources=[users.user_pool.user_pool_arn],
+                    resources=[user_pool.user_pool.user_pool_arn],
                 ),
-                # Who names a group's role passes it to Cognito. AWS does not document whether it says to which service.
+                # Setting the role of a group passes it to Cognito. AWS does not document whether it names the service.
                 iam.PolicyStatement(
                     actions=["iam:PassRole"],
-                    resources=[role.role_arn for role in (identities.auth_role, *identities.group_roles.values())],
+                    resources=[
+                        role.role_arn for role in (identity_pool.auth_role, *identity_pool.group_roles.values())
+                    ],
                     conditions={
                         "StringEqualsIfExists": {
                             "iam:PassedToService": [
@@ -95,7 +96,7 @@ class UserPoolWiring(Construct):
                 ),
             ],
         )
-        original = f"/{Stack.of(self).stack_name}/user-pool/{users.user_pool.user_pool_id}/original-settings"
+        original = f"/{Stack.of(self).stack_name}/user-pool/{user_pool.user_pool.user_pool_id}/original-settings"
         parameter = iam.PolicyStatement(
             actions=["ssm:GetParameter", "ssm:PutParameter", "ssm:DeleteParameter"],
             resources=[Stack.of(self).format_arn(service="ssm", resource="parameter", resource_name=original[1:])],
@@ -105,45 +106,47 @@ class UserPoolWiring(Construct):
             permission,
             *self._adoption_permissions(of_pool, function, settings, changes_pool=bool(triggers)),
         ]
-        provider = resource_provider(self, settings, on_event=function)
-        wired = {
+        set_here = {
             trigger: each.function_arn
             for trigger, each in triggers.items()
             if trigger not in settings.adopt.chained_triggers
         }
-        # Where there is no trigger nothing is marked, and a pool may be without the attribute.
+        # Without a trigger no user has a marker, so the pool does not need the attribute.
         marker = {"MarkerAttribute": MARKER_ATTRIBUTE, "MarkerLength": str(MARKER_LENGTH)} if triggers else {}
         adopt = settings.adopt
         replaced = {name: arn or "" for name, arn in adopt.replace_group_roles.items()}
         passed = {"SmsRoleArn": adopt.sms_role_arn or "", "CustomSenderKeyArn": adopt.custom_sender_key_arn or ""}
-        wiring = CustomResource(
+        resource = CustomResource(
             of_pool,
-            "Wiring",
-            resource_type="Custom::UserPoolWiring",
-            service_token=provider.service_token,
+            "Triggers",
+            resource_type="Custom::UserPoolTriggers",
+            service_token=function.function_arn,
+            service_timeout=SERVICE_TIMEOUT,
             properties={
-                "UserPoolId": users.user_pool.user_pool_id,
-                "OutlivesStack": str(not is_made or settings.removal_policy == "retain").lower(),
+                "UserPoolId": user_pool.user_pool.user_pool_id,
+                "OutlivesStack": str(not is_created or settings.removal_policy == "retain").lower(),
                 "OriginalSettingsParameter": original,
                 **marker,
-                **(passed if triggers and not is_made else {}),
-                "Triggers": wired,
+                **(passed if triggers and not is_created else {}),
+                "Triggers": set_here,
                 "ChainedTriggers": settings.adopt.chained_triggers,
-                "Groups": [{"Name": name, "RoleArn": role.role_arn} for name, role in identities.group_roles.items()],
-                **({} if is_made else {"ReplaceGroupRoles": replaced}),
-                "AuthRoleArn": identities.auth_role.role_arn,
+                "Groups": [
+                    {"Name": name, "RoleArn": role.role_arn} for name, role in identity_pool.group_roles.items()
+                ],
+                **({} if is_created else {"ReplaceGroupRoles": replaced}),
+                "AuthRoleArn": identity_pool.auth_role.role_arn,
             },
         )
-        # With a function comes the pool's permission to invoke it.
-        wiring.node.add_dependency(*permissions, users.user_pool, *triggers.values())
+        # A function includes the pool's permission to invoke it.
+        resource.node.add_dependency(*permissions, user_pool.user_pool, *triggers.values())
 
     def _adoption_permissions(
         self, of_pool: Construct, function: PubSubFunction, settings: Settings, *, changes_pool: bool
     ) -> list[iam.Policy]:
-        """Let the function do what Cognito asks of whoever changes this pool, and give groups their former roles back.
+        """Allow what Cognito requires for changes of this pool, and to give groups their former roles back.
 
-        Other ARNs make another policy, whose predecessor CloudFormation deletes after the resource was updated. So a
-        group that leaves the settings still gets its role back, and a deployment that is rolled back can undo itself.
+        Other ARNs make another policy, and CloudFormation deletes the old one after the resource was updated. So a
+        group that leaves the settings still gets its role back, and a rollback can undo a deployment.
         """
         adopt = settings.adopt
         sms_role, key = (adopt.sms_role_arn, adopt.custom_sender_key_arn) if changes_pool else (None, None)

@@ -39,11 +39,11 @@ class Lifecycle:
         return answer
 
     def is_complete(self, policy_name: str = _OWN) -> bool:
-        event = self.event("Delete", f"{policy_name}/epoch", policy_name) | {"ExecutionArn": _EXECUTION}
-        answer: dict[str, bool] = self.module.is_complete(event, None)
+        event = self.event("Delete", f"{policy_name}/generation", policy_name) | {"ExecutionArn": _EXECUTION}
+        answer: bool = self.module.is_complete(event, None)
         self.iot.assert_no_pending_responses()
         self.states.assert_no_pending_responses()
-        return answer["IsComplete"]
+        return answer
 
     def runs(self, *execution_arns: str) -> None:
         executions = [{"executionArn": each, "name": "n", "status": "RUNNING", **_TIMES} for each in execution_arns]
@@ -72,26 +72,26 @@ class Lifecycle:
 
 @pytest.fixture
 def lifecycle(load: Load, monkeypatch: pytest.MonkeyPatch) -> Lifecycle:
-    module = load("iot_policy_lifecycle")
-    monkeypatch.setattr(module, "_LOOKS", 1)
-    monkeypatch.setattr(module, "_LOOK_EVERY_SECONDS", 0)
+    module = load("iot_resources")
+    monkeypatch.setattr(module, "_POLLS", 1)
+    monkeypatch.setattr(module, "_POLL_SECONDS", 0)
     return Lifecycle(module)
 
 
-def test_each_policy_made_gets_an_epoch_of_its_own(lifecycle: Lifecycle) -> None:
+def test_new_policy_gets_a_new_generation(lifecycle: Lifecycle) -> None:
     first, second = lifecycle.on_event("Create"), lifecycle.on_event("Create")
-    assert first["Data"]["Epoch"] != second["Data"]["Epoch"]
-    assert first["PhysicalResourceId"] == f"myIoTPolicy/{first['Data']['Epoch']}"
+    assert first["Data"]["Generation"] != second["Data"]["Generation"]
+    assert first["PhysicalResourceId"] == f"myIoTPolicy/{first['Data']['Generation']}"
 
 
-def test_an_update_keeps_the_epoch(lifecycle: Lifecycle) -> None:
-    kept = {"PhysicalResourceId": "myIoTPolicy/abc", "Data": {"Epoch": "abc"}}
+def test_update_keeps_the_generation(lifecycle: Lifecycle) -> None:
+    kept = {"PhysicalResourceId": "myIoTPolicy/abc", "Data": {"Generation": "abc"}}
     assert lifecycle.on_event("Update", "myIoTPolicy/abc") == kept
 
 
 def test_creating_and_updating_wait_for_nothing(lifecycle: Lifecycle) -> None:
     for request_type in ("Create", "Update"):
-        assert lifecycle.module.is_complete(lifecycle.event(request_type), None) == {"IsComplete": True}
+        assert lifecycle.module.is_complete(lifecycle.event(request_type), None) is True
 
 
 def test_at_the_end_of_the_stack_all_else_is_stopped_and_nobody_succeeds(lifecycle: Lifecycle) -> None:
@@ -152,7 +152,7 @@ def test_a_rename_of_more_than_fit_is_not_waited_for(lifecycle: Lifecycle) -> No
     answer = lifecycle.on_event("Delete", f"{_ANOTHER}/abc", _ANOTHER)
     assert answer["ExecutionArn"] is None
     event = lifecycle.event("Delete", f"{_ANOTHER}/abc", _ANOTHER) | answer
-    assert lifecycle.module.is_complete(event, None) == {"IsComplete": True}
+    assert lifecycle.module.is_complete(event, None) is True
 
 
 class TestIdentityPool:
@@ -179,7 +179,7 @@ class TestIdentityPool:
     def test_while_it_is_there_nothing_leaves(self, lifecycle: Lifecycle, request_type: str) -> None:
         answer = lifecycle.module.on_event(self._event(request_type), None)
         assert "ExecutionArn" not in answer
-        assert lifecycle.module.is_complete(self._event(request_type) | answer, None) == {"IsComplete": True}
+        assert lifecycle.module.is_complete(self._event(request_type) | answer, None) is True
 
     @staticmethod
     def _is_attached_to(lifecycle: Lifecycle, *targets: str) -> None:
@@ -192,9 +192,9 @@ class TestIdentityPool:
         lifecycle.starts({"policy": _OWN, "identityPool": self._POOL})
         event = self._event("Delete") | self._on_event(lifecycle, "Delete", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
         lifecycle.describes(_EXECUTION, "RUNNING")
-        assert lifecycle.module.is_complete(event, None) == {"IsComplete": False}
+        assert lifecycle.module.is_complete(event, None) is False
         lifecycle.describes(_EXECUTION, "SUCCEEDED")
-        assert lifecycle.module.is_complete(event, None) == {"IsComplete": True}
+        assert lifecycle.module.is_complete(event, None) is True
 
     @pytest.mark.parametrize(
         "status", ["DELETE_IN_PROGRESS", "DELETE_FAILED", "ROLLBACK_IN_PROGRESS", "ROLLBACK_FAILED"]
@@ -229,7 +229,7 @@ def test_it_waits_for_the_execution_and_then_deletes_the_policy(lifecycle: Lifec
 def test_an_execution_that_ends_soon_needs_no_second_call(
     lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lifecycle.module, "_LOOKS", 3)
+    monkeypatch.setattr(lifecycle.module, "_POLLS", 3)
     lifecycle.states.add_client_error("describe_execution", "ExecutionDoesNotExist")
     lifecycle.describes(_EXECUTION, "RUNNING")
     lifecycle.describes(_EXECUTION, "SUCCEEDED")
@@ -290,29 +290,32 @@ def test_any_other_failure_fails_the_deletion(lifecycle: Lifecycle) -> None:
         lifecycle.is_complete()
 
 
-class TestGuard:
-    @pytest.mark.parametrize("attached", [0, 3])
-    def test_what_fits_may_be_destroyed(self, load: Load, attached: int) -> None:
-        assert self._delete(load("destroy_guard"), attached) == {"PhysicalResourceId": "AmplifyPubSub/destroy-guard"}
+def _guard(request_type: str) -> dict[str, Any]:
+    properties = {"MaxIdentities": "3", "DetachPerSecond": "15"}
+    return {"RequestType": request_type, "ResourceType": "Custom::DeletionGuard", "ResourceProperties": properties}
 
-    def test_more_than_fit_stop_it_and_the_message_says_what_to_run(self, load: Load) -> None:
-        module = load("destroy_guard")
-        with pytest.raises(module.TooManyAttachedError) as told:
-            self._delete(module, 4)
-        for words in ("is attached to 4 identities", "pubsub detach --all --stack AmplifyPubSub --region eu-west-1"):
-            assert words in str(told.value)
 
-    def test_it_looks_at_nothing_before(self, load: Load) -> None:
-        module = load("destroy_guard")
-        with Stubber(module._iot):
-            for request_type in ("Create", "Update"):
-                module.on_event({"RequestType": request_type}, None)
+def _delete_guard(lifecycle: Lifecycle, attached: int) -> Any:
+    response = {"targets": [str(each) for each in range(attached)]}
+    lifecycle.iot.add_response("list_targets_for_policy", response, {"policyName": _OWN, "pageSize": 250})
+    return lifecycle.module.on_event(_guard("Delete"), None)
 
-    def _delete(self, module: Any, attached: int) -> Any:
-        with Stubber(module._iot) as iot:
-            answer = {"targets": [str(each) for each in range(attached)]}
-            iot.add_response("list_targets_for_policy", answer, {"policyName": _OWN, "pageSize": 250})
-            return module.on_event({"RequestType": "Delete"}, None)
+
+@pytest.mark.parametrize("attached", [0, 3])
+def test_guard_allows_the_deletion_that_fits(lifecycle: Lifecycle, attached: int) -> None:
+    assert _delete_guard(lifecycle, attached) == {"PhysicalResourceId": "AmplifyPubSub/deletion-guard"}
+
+
+def test_guard_stops_a_larger_deletion_and_names_the_command(lifecycle: Lifecycle) -> None:
+    with pytest.raises(lifecycle.module.TooManyAttachedError) as raised:
+        _delete_guard(lifecycle, 4)
+    for words in ("is attached to 4 identities", "pubsub detach --all --stack AmplifyPubSub --region eu-west-1"):
+        assert words in str(raised.value)
+
+
+def test_guard_counts_only_before_a_deletion(lifecycle: Lifecycle) -> None:
+    for request_type in ("Create", "Update"):
+        lifecycle.module.on_event(_guard(request_type), None)
 
 
 @pytest.mark.parametrize(("request_type", "deletes"), [("Create", False), ("Update", True), ("Delete", False)])
@@ -321,15 +324,16 @@ def test_before_a_changed_document_the_old_versions_go(lifecycle: Lifecycle, req
     if deletes:
         lifecycle.deletes_versions()
     assert lifecycle.module.on_event(event, None) == {"PhysicalResourceId": "myIoTPolicy/versions"}
-    assert lifecycle.module.is_complete(event, None) == {"IsComplete": True}
+    assert lifecycle.module.is_complete(event, None) is True
     lifecycle.iot.assert_no_pending_responses()
 
 
-def test_the_endpoint_is_always_the_ats_one(load: Load) -> None:
-    module = load("iot_endpoint")
-    with Stubber(module._iot) as iot:
-        iot.add_response("describe_endpoint", {"endpointAddress": "abc-ats.iot"}, {"endpointType": "iot:Data-ATS"})
-        created = module.on_event({"RequestType": "Create"}, None)
-        deleted = module.on_event({"RequestType": "Delete"}, None)
+def test_endpoint_is_the_ats_endpoint(lifecycle: Lifecycle) -> None:
+    response = {"endpointAddress": "abc-ats.iot"}
+    lifecycle.iot.add_response("describe_endpoint", response, {"endpointType": "iot:Data-ATS"})
+    created, deleted = (
+        lifecycle.module.on_event({"RequestType": each, "ResourceType": "Custom::IotEndpoint"}, None)
+        for each in ("Create", "Delete")
+    )
     assert created == {"PhysicalResourceId": "iot-data-ats-endpoint", "Data": {"Address": "abc-ats.iot"}}
     assert deleted == {"PhysicalResourceId": "iot-data-ats-endpoint"}

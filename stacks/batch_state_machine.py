@@ -1,7 +1,7 @@
-"""A state machine that calls one function again and again until that says it is done, for as long as it takes.
+"""A state machine that invokes one function until it is done, for as long as it takes.
 
 A Lambda function has 15 minutes, and a sweep over ten million identities takes days. The function works for some
-minutes and returns how far it has come; the state machine gives that to its next step.
+minutes and returns a checkpoint, which the state machine passes to the next step.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from .acknowledgements import acknowledge
-from .functions import service_principal
+from .functions import service_principal, suppress_nag
 
 STEP_TIMEOUT = Duration.minutes(15)
-"""Of the function; its steps end well before that."""
+"""The function's timeout; its steps end well before that."""
 
-# Longer than it takes Lambda or AWS IoT to recover from most of what can befall them: about 40 minutes in all.
+# About 40 minutes in all: longer than most outages of Lambda or AWS IoT.
 _RETRY = {
     "ErrorEquals": ["States.ALL"],
     "IntervalSeconds": 2,
@@ -31,8 +30,8 @@ _RETRY = {
 }
 
 
-class LoopingStateMachine(Construct):
-    """The state machine around a function of ``lambdas/`` that makes steps; see lambdas/bulk/step.py."""
+class BatchStateMachine(Construct):
+    """The state machine around a function of ``lambdas/`` that works in steps; see lambdas/bulk/step.py."""
 
     def __init__(
         self,
@@ -43,14 +42,14 @@ class LoopingStateMachine(Construct):
         function: lambda_.IFunction,
         description: str,
     ) -> None:
-        """Make the state machine and its role.
+        """Create the state machine and its role.
 
         Args:
-            scope: the construct it belongs to.
+            scope: the parent construct.
             construct_id: its id there.
-            name: with the stack's before it, its name.
+            name: its name after that of the stack.
             function: makes the steps.
-            description: one line for whoever reads the account's list of roles.
+            description: one line for the account's list of roles.
         """
         super().__init__(scope, construct_id)
         stack = Stack.of(self)
@@ -61,19 +60,19 @@ class LoopingStateMachine(Construct):
             resource_name=full_name,
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
-        """Known before the state machine is made, so that its function's role can be allowed to look at it."""
+        """Known before the state machine is created, so that its function's role can get permissions for it."""
         self.executions_arn = stack.format_arn(
             service="states",
             resource="execution",
             resource_name=f"{full_name}:*",
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
-        """Stands for all its executions."""
+        """The ARN pattern of all its executions."""
         self.executions_finding = (
             "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:"
             f"execution:{full_name}:*]"
         )
-        """What cdk-nag finds where somebody may look at them."""
+        """What cdk-nag reports for a permission on them."""
         role = iam.Role(
             self,
             "Role",
@@ -98,7 +97,7 @@ class LoopingStateMachine(Construct):
             ),
             role=role,
         )
-        acknowledge(
+        suppress_nag(
             self.state_machine,
             {
                 "AwsSolutions-SF1": "The history of executions keeps each step's state, and the function logs.",

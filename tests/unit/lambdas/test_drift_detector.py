@@ -16,7 +16,7 @@ _OURS = {
 
 
 @pytest.mark.parametrize(
-    ("wired", "clients", "lost"),
+    ("configured", "clients", "missing"),
     [
         (_OURS | {"PreSignUp": "arn:aws:lambda:x:1:function:theirs"}, ["web", "internal"], []),
         ({"DefineAuthChallenge": "arn:aws:lambda:x:1:function:challenge"}, ["web", "internal"], ["PostAuthentication"]),
@@ -29,38 +29,38 @@ _OURS = {
         ({}, [], ["PostAuthentication", "DefineAuthChallenge", "provider web", "provider internal"]),
     ],
 )
-def test_what_somebody_has_taken_off_the_pools_is_counted_and_named(
-    load: Load, capsys: pytest.CaptureFixture[str], wired: dict[str, str], clients: list[str], lost: list[str]
+def test_drift_detector_counts_and_names_missing_parts(
+    load: Load, capsys: pytest.CaptureFixture[str], configured: dict[str, str], clients: list[str], missing: list[str]
 ) -> None:
-    assert _look(load, capsys, _OURS, wired, clients)["lost"] == lost
+    assert _check(load, capsys, _OURS, configured, clients)["missing"] == missing
 
 
-def test_on_a_chained_trigger_any_function_is_right_and_none_is_not(
+def test_drift_detector_accepts_any_function_on_a_chained_trigger(
     load: Load, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chained = _OURS | {"PostAuthentication": ""}
-    line = _look(
+    line = _check(
         load, capsys, chained, _OURS | {"PostAuthentication": "arn:aws:lambda:x:1:function:theirs"}, ["web", "internal"]
     )
-    assert line["WiringLost"] == 0
-    line = _look(
+    assert line["PoolDrift"] == 0
+    line = _check(
         load, capsys, chained, {"DefineAuthChallenge": "arn:aws:lambda:x:1:function:challenge"}, ["web", "internal"]
     )
-    assert line["lost"] == ["PostAuthentication"]
+    assert line["missing"] == ["PostAuthentication"]
 
 
-def test_the_line_is_a_metric_of_the_stack(load: Load, capsys: pytest.CaptureFixture[str]) -> None:
-    line = _look(load, capsys, _OURS, _OURS, ["web"])
+def test_drift_detector_emits_a_metric_of_the_stack(load: Load, capsys: pytest.CaptureFixture[str]) -> None:
+    line = _check(load, capsys, _OURS, _OURS, ["web"])
     (directive,) = line["_aws"]["CloudWatchMetrics"]
     assert directive["Dimensions"] == [["Stack"]]
     assert (line["Stack"], line[directive["Metrics"][0]["Name"]]) == ("AmplifyPubSub", 1)
 
 
-def _look(
+def _check(
     load: Load,
     capsys: pytest.CaptureFixture[str],
     triggers: dict[str, str],
-    wired: dict[str, str],
+    configured: dict[str, str],
     clients: list[str],
 ) -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as environment:
@@ -68,7 +68,7 @@ def _look(
         environment.setenv("IDENTITY_POOL_ID", _POOL)
         environment.setenv("TRIGGERS", json.dumps(triggers))
         environment.setenv("USER_POOL_ID", "eu-west-1_abc")
-        module = load("wiring_watch")
+        module = load("drift_detector")
     providers = [{"ProviderName": "cognito-idp/eu-west-1_abc", "ClientId": each} for each in clients]
     identity_pool = {
         "IdentityPoolId": _POOL,
@@ -77,7 +77,7 @@ def _look(
         "CognitoIdentityProviders": providers,
     }
     with Stubber(module._user_pools) as users, Stubber(module._identity_pools) as identities:
-        pool = {"UserPool": {"Id": "eu-west-1_abc", "LambdaConfig": wired}}
+        pool = {"UserPool": {"Id": "eu-west-1_abc", "LambdaConfig": configured}}
         users.add_response("describe_user_pool", pool, {"UserPoolId": "eu-west-1_abc"})
         identities.add_response("describe_identity_pool", identity_pool, {"IdentityPoolId": _POOL})
         module.handler({}, None)

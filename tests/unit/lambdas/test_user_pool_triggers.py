@@ -58,7 +58,7 @@ _KEPT: dict[str, Any] = {
 _TOTP: dict[str, Any] = {"SoftwareTokenMfaConfiguration": {"Enabled": True}, "MfaConfiguration": "OPTIONAL"}
 
 
-class Wiring:
+class UserPool:
     def __init__(self, module: Any) -> None:
         self.module = module
         self.cognito = RawStubber(module._user_pools)
@@ -107,7 +107,7 @@ class Wiring:
             "Groups": event.pop("Groups", []),
             "AuthRoleArn": _AUTH_ROLE,
         }
-        physical_id = {} if request_type == "Create" else {"PhysicalResourceId": f"{_POOL}/wiring"}
+        physical_id = {} if request_type == "Create" else {"PhysicalResourceId": f"{_POOL}/triggers"}
         answer: dict[str, Any] = self.module.on_event(
             {"RequestType": request_type, "ResourceProperties": properties} | physical_id | event, None
         )
@@ -116,8 +116,8 @@ class Wiring:
 
 
 @pytest.fixture
-def wiring(load: Load) -> Wiring:
-    return Wiring(load("user_pool_wiring"))
+def user_pool(load: Load) -> UserPool:
+    return UserPool(load("user_pool_triggers"))
 
 
 def _group(name: str, role: str, **details: Any) -> dict[str, Any]:
@@ -132,53 +132,53 @@ def _before(*groups: str, **triggers: str) -> dict[str, Any]:
     }
 
 
-def test_a_pool_that_the_stack_has_wired_itself_is_left_alone(wiring: Wiring) -> None:
-    wiring.pool(_SOMEBODYS | _TRIGGERS)
-    wiring.groups()
-    assert wiring.run("Create") == {"PhysicalResourceId": f"{_POOL}/wiring"}
+def test_a_pool_that_the_stack_has_wired_itself_is_left_alone(user_pool: UserPool) -> None:
+    user_pool.pool(_SOMEBODYS | _TRIGGERS)
+    user_pool.groups()
+    assert user_pool.run("Create") == {"PhysicalResourceId": f"{_POOL}/triggers"}
 
 
-def test_a_pool_left_over_gets_the_triggers_and_keeps_everything_else(wiring: Wiring) -> None:
-    wiring.pool(_SOMEBODYS)
-    wiring.groups()
-    wiring.updates(_SOMEBODYS | _TRIGGERS)
-    wiring.run("Create")
+def test_a_pool_left_over_gets_the_triggers_and_keeps_everything_else(user_pool: UserPool) -> None:
+    user_pool.pool(_SOMEBODYS)
+    user_pool.groups()
+    user_pool.updates(_SOMEBODYS | _TRIGGERS)
+    user_pool.run("Create")
 
 
-def test_before_its_functions_go_a_kept_pool_loses_our_triggers_and_no_other(wiring: Wiring) -> None:
-    wiring.pool(_SOMEBODYS | _TRIGGERS)
-    wiring.updates(_SOMEBODYS)
-    wiring.run("Delete")
+def test_before_its_functions_go_a_kept_pool_loses_our_triggers_and_no_other(user_pool: UserPool) -> None:
+    user_pool.pool(_SOMEBODYS | _TRIGGERS)
+    user_pool.updates(_SOMEBODYS)
+    user_pool.run("Delete")
 
 
-def test_a_trigger_that_somebody_has_set_to_another_function_stays(wiring: Wiring) -> None:
+def test_a_trigger_that_somebody_has_set_to_another_function_stays(user_pool: UserPool) -> None:
     theirs = {"PostAuthentication": "arn:aws:lambda:x:1:function:theirs"}
-    wiring.pool(_TRIGGERS | theirs)
-    wiring.updates(theirs)
-    wiring.run("Delete")
+    user_pool.pool(_TRIGGERS | theirs)
+    user_pool.updates(theirs)
+    user_pool.run("Delete")
 
 
-def test_a_pool_that_goes_with_the_stack_is_not_touched(wiring: Wiring) -> None:
-    wiring.run("Delete", outlives_stack=False)
+def test_a_pool_that_goes_with_the_stack_is_not_touched(user_pool: UserPool) -> None:
+    user_pool.run("Delete", outlives_stack=False)
 
 
-def test_a_kept_pool_that_was_deleted_by_hand_needs_nothing(wiring: Wiring) -> None:
-    wiring.cognito.add_client_error("describe_user_pool", "ResourceNotFoundException")
-    wiring.run("Delete")
+def test_a_kept_pool_that_was_deleted_by_hand_needs_nothing(user_pool: UserPool) -> None:
+    user_pool.cognito.add_client_error("describe_user_pool", "ResourceNotFoundException")
+    user_pool.run("Delete")
 
 
 @pytest.mark.parametrize("request_type", ["Create", "Update"])
-def test_what_could_not_be_created_is_not_left_behind(wiring: Wiring, request_type: str) -> None:
+def test_what_could_not_be_created_is_not_left_behind(user_pool: UserPool, request_type: str) -> None:
     """CloudFormation sends no delete for it, and a pool must not go on calling functions that are rolled back."""
-    wiring.pool({})
-    wiring.groups()
-    wiring.cognito.add_client_error("update_user_pool", "InternalErrorException")
+    user_pool.pool({})
+    user_pool.groups()
+    user_pool.cognito.add_client_error("update_user_pool", "InternalErrorException")
     if request_type == "Create":
-        wiring.pool(_TRIGGERS)  # the update had gone through after all
-        wiring.updates({})
-    with pytest.raises(wiring.module._user_pools.exceptions.InternalErrorException):
-        wiring.run(request_type, OldResourceProperties=_before())
-    wiring.cognito.assert_no_pending_responses()
+        user_pool.pool(_TRIGGERS)  # the update had gone through after all
+        user_pool.updates({})
+    with pytest.raises(user_pool.module._user_pools.exceptions.InternalErrorException):
+        user_pool.run(request_type, OldResourceProperties=_before())
+    user_pool.cognito.assert_no_pending_responses()
 
 
 _SMS_WANTED = "SMS configuration and Auto verification for phone_number are required when MFA is required/optional"
@@ -188,76 +188,78 @@ _WITHOUT_MFA = {name: value for name, value in _KEPT.items() if name != "MfaConf
 class TestMfaThatUpdateUserPoolRefuses:
     """It takes MFA by one-time password for MFA by SMS, for which the pool has no configuration."""
 
-    def _is_refused_and_updated_without(self, wiring: Wiring, triggers: dict[str, str]) -> None:
-        wiring.pool(_TRIGGERS)
-        wiring.refuses_the_update(_SMS_WANTED, {"LambdaConfig": triggers})
-        wiring.mfa(**_TOTP)
-        wiring.cognito.add_response("update_user_pool", {}, _WITHOUT_MFA | {"LambdaConfig": triggers})
+    def _is_refused_and_updated_without(self, user_pool: UserPool, triggers: dict[str, str]) -> None:
+        user_pool.pool(_TRIGGERS)
+        user_pool.refuses_the_update(_SMS_WANTED, {"LambdaConfig": triggers})
+        user_pool.mfa(**_TOTP)
+        user_pool.cognito.add_response("update_user_pool", {}, _WITHOUT_MFA | {"LambdaConfig": triggers})
 
-    def test_what_the_update_leaves_on_is_not_set_again(self, wiring: Wiring) -> None:
-        self._is_refused_and_updated_without(wiring, {})
-        wiring.mfa(**_TOTP)
-        wiring.run("Delete")
-        assert wiring.kept is None
+    def test_what_the_update_leaves_on_is_not_set_again(self, user_pool: UserPool) -> None:
+        self._is_refused_and_updated_without(user_pool, {})
+        user_pool.mfa(**_TOTP)
+        user_pool.run("Delete")
+        assert user_pool.kept is None
 
-    def test_what_the_update_switches_off_is_switched_on_as_it_was(self, wiring: Wiring) -> None:
-        self._is_refused_and_updated_without(wiring, {})
-        wiring.mfa(MfaConfiguration="OFF")
-        wiring.cognito.add_response("set_user_pool_mfa_config", {}, {"UserPoolId": _POOL, **_TOTP})
-        wiring.run("Delete")
-        assert wiring.kept is None
+    def test_what_the_update_switches_off_is_switched_on_as_it_was(self, user_pool: UserPool) -> None:
+        self._is_refused_and_updated_without(user_pool, {})
+        user_pool.mfa(MfaConfiguration="OFF")
+        user_pool.cognito.add_response("set_user_pool_mfa_config", {}, {"UserPoolId": _POOL, **_TOTP})
+        user_pool.run("Delete")
+        assert user_pool.kept is None
 
-    def test_if_it_cannot_be_the_failure_says_how_and_what_it_was_is_kept(self, wiring: Wiring) -> None:
-        self._is_refused_and_updated_without(wiring, {})
-        wiring.mfa(MfaConfiguration="OFF")
-        wiring.cognito.add_client_error("set_user_pool_mfa_config", "TooManyRequestsException")
+    def test_if_it_cannot_be_the_failure_says_how_and_what_it_was_is_kept(self, user_pool: UserPool) -> None:
+        self._is_refused_and_updated_without(user_pool, {})
+        user_pool.mfa(MfaConfiguration="OFF")
+        user_pool.cognito.add_client_error("set_user_pool_mfa_config", "TooManyRequestsException")
         command = (
             f"set-user-pool-mfa-config --user-pool-id {_POOL} --mfa-configuration OPTIONAL "
             """--software-token-mfa-configuration '{"Enabled": true}'"""
         )
-        with pytest.raises(wiring.module.MfaLostError) as lost:
-            wiring.run("Delete")
+        with pytest.raises(user_pool.module.MfaLostError) as lost:
+            user_pool.run("Delete")
         assert sorted(str(lost.value).split(" --")[1:]) == sorted(command.split(" --")[1:])
-        assert wiring.kept == {"mfa": _TOTP}
+        assert user_pool.kept == {"mfa": _TOTP}
 
     @pytest.mark.parametrize("request_type", ["Create", "Update", "Delete"])
     def test_after_a_function_was_killed_halfway_the_next_run_switches_it_on_first(
-        self, wiring: Wiring, request_type: str
+        self, user_pool: UserPool, request_type: str
     ) -> None:
-        self._is_refused_and_updated_without(wiring, {})
-        wiring.cognito.add_client_error("get_user_pool_mfa_config", "Killed")  # stands for the end of the function
-        with pytest.raises(wiring.module._user_pools.exceptions.ClientError):
-            wiring.run("Delete")
-        assert wiring.kept == {"mfa": _TOTP}
+        self._is_refused_and_updated_without(user_pool, {})
+        user_pool.cognito.add_client_error("get_user_pool_mfa_config", "Killed")  # stands for the end of the function
+        with pytest.raises(user_pool.module._user_pools.exceptions.ClientError):
+            user_pool.run("Delete")
+        assert user_pool.kept == {"mfa": _TOTP}
 
-        wiring.mfa(MfaConfiguration="OFF")
-        wiring.cognito.add_response("set_user_pool_mfa_config", {}, {"UserPoolId": _POOL, **_TOTP})
+        user_pool.mfa(MfaConfiguration="OFF")
+        user_pool.cognito.add_response("set_user_pool_mfa_config", {}, {"UserPoolId": _POOL, **_TOTP})
         if request_type == "Delete":
-            wiring.pool({})
+            user_pool.pool({})
         else:
-            wiring.pool(_TRIGGERS)
-            wiring.groups()
-        wiring.run(request_type, OldResourceProperties=_before())
-        assert wiring.kept is None
+            user_pool.pool(_TRIGGERS)
+            user_pool.groups()
+        user_pool.run(request_type, OldResourceProperties=_before())
+        assert user_pool.kept is None
 
-    def test_mfa_that_somebody_has_switched_on_since_stays(self, wiring: Wiring) -> None:
-        wiring.parameters[_PARAMETER] = json.dumps({"mfa": _TOTP})
-        wiring.mfa(**_TOTP | {"MfaConfiguration": "ON"})
-        wiring.pool({})
-        wiring.run("Delete")
-        assert wiring.kept is None
+    def test_mfa_that_somebody_has_switched_on_since_stays(self, user_pool: UserPool) -> None:
+        user_pool.parameters[_PARAMETER] = json.dumps({"mfa": _TOTP})
+        user_pool.mfa(**_TOTP | {"MfaConfiguration": "ON"})
+        user_pool.pool({})
+        user_pool.run("Delete")
+        assert user_pool.kept is None
 
-    def test_mfa_of_which_the_sdk_does_not_know_everything_is_not_risked(self, wiring: Wiring) -> None:
+    def test_mfa_of_which_the_sdk_does_not_know_everything_is_not_risked(self, user_pool: UserPool) -> None:
         """It could not be switched on again: the SDK refuses to send what it does not know."""
-        wiring.pool(_TRIGGERS)
-        wiring.refuses_the_update(_SMS_WANTED, {"LambdaConfig": {}})
+        user_pool.pool(_TRIGGERS)
+        user_pool.refuses_the_update(_SMS_WANTED, {"LambdaConfig": {}})
         passkeys = {"RelyingPartyId": "shop.example", "UserVerification": "preferred"}
         unknown = {"WebAuthnConfiguration": {"Moonrise": "REQUIRED"}}
-        wiring.mfa(**_TOTP, WebAuthnConfiguration=passkeys, unknown=unknown)
-        with pytest.raises(wiring.module.SettingsWouldBeLostError, match=r"reset WebAuthnConfiguration\.Moonrise of"):
-            wiring.run("Delete")
-        wiring.cognito.assert_no_pending_responses()
-        assert wiring.kept is None
+        user_pool.mfa(**_TOTP, WebAuthnConfiguration=passkeys, unknown=unknown)
+        with pytest.raises(
+            user_pool.module.SettingsWouldBeLostError, match=r"reset WebAuthnConfiguration\.Moonrise of"
+        ):
+            user_pool.run("Delete")
+        user_pool.cognito.assert_no_pending_responses()
+        assert user_pool.kept is None
 
     @pytest.mark.parametrize(
         ("mfa", "message"),
@@ -265,12 +267,12 @@ class TestMfaThatUpdateUserPoolRefuses:
         ids=["a pool without MFA", "an error about something else"],
     )
     def test_any_other_invalid_parameter_is_no_reason_to_leave_it_out(
-        self, wiring: Wiring, mfa: str, message: str
+        self, user_pool: UserPool, mfa: str, message: str
     ) -> None:
-        wiring.pool(_TRIGGERS, MfaConfiguration=mfa)
-        wiring.refuses_the_update(message, {"LambdaConfig": {}, "MfaConfiguration": mfa})
-        with pytest.raises(wiring.module._user_pools.exceptions.InvalidParameterException):
-            wiring.run("Delete")
+        user_pool.pool(_TRIGGERS, MfaConfiguration=mfa)
+        user_pool.refuses_the_update(message, {"LambdaConfig": {}, "MfaConfiguration": mfa})
+        with pytest.raises(user_pool.module._user_pools.exceptions.InvalidParameterException):
+            user_pool.run("Delete")
 
 
 @pytest.mark.parametrize(
@@ -295,19 +297,19 @@ class TestMfaThatUpdateUserPoolRefuses:
     ids=["another function", "another challenge", "nothing that could call ours"],
 )
 def test_a_pool_that_is_not_as_the_settings_have_it_is_refused_before_it_is_changed(
-    wiring: Wiring, changes: dict[str, Any], properties: dict[str, Any], message: str
+    user_pool: UserPool, changes: dict[str, Any], properties: dict[str, Any], message: str
 ) -> None:
-    wiring.pool({}, **changes)
-    wiring.groups()
-    with pytest.raises(wiring.module.NotAsExpectedError, match=message):
-        wiring.run("Create", **properties)
+    user_pool.pool({}, **changes)
+    user_pool.groups()
+    with pytest.raises(user_pool.module.NotAsExpectedError, match=message):
+        user_pool.run("Create", **properties)
 
 
-def test_a_pool_without_the_marker_attribute_gets_it_after_everything_that_can_be_undone(wiring: Wiring) -> None:
-    wiring.pool({}, SchemaAttributes=[{"Name": "email"}])
-    wiring.groups()
-    wiring.updates(_TRIGGERS)
-    wiring.cognito.add_response(
+def test_a_pool_without_the_marker_attribute_gets_it_after_everything_that_can_be_undone(user_pool: UserPool) -> None:
+    user_pool.pool({}, SchemaAttributes=[{"Name": "email"}])
+    user_pool.groups()
+    user_pool.updates(_TRIGGERS)
+    user_pool.cognito.add_response(
         "add_custom_attributes",
         {},
         {
@@ -322,17 +324,17 @@ def test_a_pool_without_the_marker_attribute_gets_it_after_everything_that_can_b
             ],
         },
     )
-    wiring.run("Create")
+    user_pool.run("Create")
 
 
-def test_an_update_that_aws_denies_adds_no_attribute(wiring: Wiring) -> None:
-    wiring.pool({}, SchemaAttributes=[{"Name": "email"}])
-    wiring.groups()
-    wiring.cognito.add_client_error("update_user_pool", "AccessDeniedException", "not authorized: iam:PassRole")
-    wiring.pool({})
-    with pytest.raises(wiring.module._user_pools.exceptions.ClientError, match="iam:PassRole"):
-        wiring.run("Create")
-    wiring.cognito.assert_no_pending_responses()
+def test_an_update_that_aws_denies_adds_no_attribute(user_pool: UserPool) -> None:
+    user_pool.pool({}, SchemaAttributes=[{"Name": "email"}])
+    user_pool.groups()
+    user_pool.cognito.add_client_error("update_user_pool", "AccessDeniedException", "not authorized: iam:PassRole")
+    user_pool.pool({})
+    with pytest.raises(user_pool.module._user_pools.exceptions.ClientError, match="iam:PassRole"):
+        user_pool.run("Create")
+    user_pool.cognito.assert_no_pending_responses()
 
 
 _SMS_ROLE = "arn:aws:iam::123456789012:role/shop-sns"
@@ -346,15 +348,15 @@ _SENDS: dict[str, Any] = {
 }
 
 
-def test_a_pool_that_sends_sms_and_has_custom_senders_is_updated_with_both(wiring: Wiring) -> None:
-    wiring.pool({}, **_SENDS)
-    wiring.groups()
-    wiring.cognito.add_response(
+def test_a_pool_that_sends_sms_and_has_custom_senders_is_updated_with_both(user_pool: UserPool) -> None:
+    user_pool.pool({}, **_SENDS)
+    user_pool.groups()
+    user_pool.cognito.add_response(
         "update_user_pool",
         {},
         _KEPT | {"SmsConfiguration": _SENDS["SmsConfiguration"], "LambdaConfig": _SENDS["LambdaConfig"] | _TRIGGERS},
     )
-    wiring.run("Create", adopted={"SmsRoleArn": _SMS_ROLE, "CustomSenderKeyArn": _KEY})
+    user_pool.run("Create", adopted={"SmsRoleArn": _SMS_ROLE, "CustomSenderKeyArn": _KEY})
 
 
 @pytest.mark.parametrize(
@@ -368,36 +370,36 @@ def test_a_pool_that_sends_sms_and_has_custom_senders_is_updated_with_both(wirin
 )
 @pytest.mark.parametrize("wired", [False, True])
 def test_without_role_and_key_in_the_settings_it_is_refused_before_it_is_changed(
-    wiring: Wiring, adopted: dict[str, str], settings: list[str], wired: bool
+    user_pool: UserPool, adopted: dict[str, str], settings: list[str], wired: bool
 ) -> None:
     """A pool that is wired already would be refused when the stack is deleted."""
     config = _SENDS["LambdaConfig"] | (_TRIGGERS if wired else {})
-    wiring.pool({}, **_SENDS | {"LambdaConfig": config}, SchemaAttributes=[{"Name": "email"}])
-    wiring.groups()
-    with pytest.raises(wiring.module.NotAsExpectedError) as refused:
-        wiring.run("Create", adopted=adopted)
+    user_pool.pool({}, **_SENDS | {"LambdaConfig": config}, SchemaAttributes=[{"Name": "email"}])
+    user_pool.groups()
+    with pytest.raises(user_pool.module.NotAsExpectedError) as refused:
+        user_pool.run("Create", adopted=adopted)
     told = str(refused.value)
     assert [each for each in ("smsRoleArn", "customSenderKeyArn") if f"Set adopt.{each}" in told] == settings
-    wiring.cognito.assert_no_pending_responses()
+    user_pool.cognito.assert_no_pending_responses()
 
 
-def test_a_role_that_the_pool_got_since_stops_no_later_deployment_but_the_deletion(wiring: Wiring) -> None:
+def test_a_role_that_the_pool_got_since_stops_no_later_deployment_but_the_deletion(user_pool: UserPool) -> None:
     """Or the rollback of an update that was refused would be refused too."""
     adopted = {"SmsRoleArn": "", "CustomSenderKeyArn": ""}
     sends = {"SmsConfiguration": _SENDS["SmsConfiguration"]}
-    wiring.pool(_TRIGGERS, **sends)
-    wiring.groups()
-    wiring.run("Update", OldResourceProperties=_before(), adopted=adopted)
-    wiring.pool(_SOMEBODYS | _TRIGGERS, **sends)
+    user_pool.pool(_TRIGGERS, **sends)
+    user_pool.groups()
+    user_pool.run("Update", OldResourceProperties=_before(), adopted=adopted)
+    user_pool.pool(_SOMEBODYS | _TRIGGERS, **sends)
     # Not by another deployment: CloudFormation does not update a stack whose deletion has failed.
     told = (
         r"sends SMS with the role \S+, .* Take DefineAuthChallenge and PostAuthentication off .* Then delete the stack"
     )
-    with pytest.raises(wiring.module.NotAsExpectedError, match=told) as refused:
-        wiring.run("Delete", adopted=adopted)
+    with pytest.raises(user_pool.module.NotAsExpectedError, match=told) as refused:
+        user_pool.run("Delete", adopted=adopted)
     assert "deploy again" not in str(refused.value)
-    wiring.pool(_SOMEBODYS, **sends)
-    wiring.run("Delete", adopted=adopted)
+    user_pool.pool(_SOMEBODYS, **sends)
+    user_pool.run("Delete", adopted=adopted)
 
 
 @pytest.mark.parametrize(
@@ -410,49 +412,49 @@ def test_a_role_that_the_pool_got_since_stops_no_later_deployment_but_the_deleti
 )
 @pytest.mark.parametrize("request_type", ["Create", "Delete"])
 def test_a_pool_with_a_setting_that_the_sdk_does_not_know_is_not_updated(
-    wiring: Wiring, unknown: dict[str, Any], path: str, request_type: str
+    user_pool: UserPool, unknown: dict[str, Any], path: str, request_type: str
 ) -> None:
     """UpdateUserPool would reset it."""
-    wiring.pool({} if request_type == "Create" else _TRIGGERS, unknown=unknown)
+    user_pool.pool({} if request_type == "Create" else _TRIGGERS, unknown=unknown)
     if request_type == "Create":
-        wiring.groups()
+        user_pool.groups()
     with pytest.raises(Exception, match=f"UpdateUserPool would reset {path} of the pool") as refused:
-        wiring.run(request_type)
+        user_pool.run(request_type)
     assert type(refused.value).__name__ in ("NotAsExpectedError", "SettingsWouldBeLostError")
     instead = {
         "Create": "Use attachment self-attach",
         "Delete": "Take DefineAuthChallenge and PostAuthentication off the pool in the Cognito console",
     }
     assert instead[request_type] in str(refused.value)
-    wiring.cognito.assert_no_pending_responses()
+    user_pool.cognito.assert_no_pending_responses()
 
 
-def test_what_is_empty_and_what_the_update_does_not_change_is_no_loss(wiring: Wiring) -> None:
-    wiring.pool(
+def test_what_is_empty_and_what_the_update_does_not_change_is_no_loss(user_pool: UserPool) -> None:
+    user_pool.pool(
         {},
         unknown={"Holidays": {}, "Moon": None},
         Domain="shop",
         CreationDate=datetime.fromtimestamp(0, UTC),
     )
-    wiring.groups()
-    wiring.updates(_TRIGGERS)
-    wiring.run("Create")
+    user_pool.groups()
+    user_pool.updates(_TRIGGERS)
+    user_pool.run("Create")
 
 
-def test_a_chained_trigger_keeps_its_own_function(wiring: Wiring) -> None:
+def test_a_chained_trigger_keeps_its_own_function(user_pool: UserPool) -> None:
     theirs = {"PostAuthentication": "arn:aws:lambda:x:1:function:theirs"}
     ours = {"DefineAuthChallenge": _TRIGGERS["DefineAuthChallenge"]}
-    wiring.pool(theirs)
-    wiring.groups()
-    wiring.updates(theirs | ours)
-    wiring.run("Create", Triggers=ours, ChainedTriggers=["PostAuthentication"])
+    user_pool.pool(theirs)
+    user_pool.groups()
+    user_pool.updates(theirs | ours)
+    user_pool.run("Create", Triggers=ours, ChainedTriggers=["PostAuthentication"])
 
 
-def test_a_trigger_that_becomes_a_chained_one_has_to_have_its_own_function_first(wiring: Wiring) -> None:
-    wiring.pool(_TRIGGERS)
-    wiring.groups()
-    with pytest.raises(wiring.module.NotAsExpectedError, match="no function of its own"):
-        wiring.run(
+def test_a_trigger_that_becomes_a_chained_one_has_to_have_its_own_function_first(user_pool: UserPool) -> None:
+    user_pool.pool(_TRIGGERS)
+    user_pool.groups()
+    with pytest.raises(user_pool.module.NotAsExpectedError, match="no function of its own"):
+        user_pool.run(
             "Update",
             Triggers={"DefineAuthChallenge": _TRIGGERS["DefineAuthChallenge"]},
             ChainedTriggers=["PostAuthentication"],
@@ -460,25 +462,25 @@ def test_a_trigger_that_becomes_a_chained_one_has_to_have_its_own_function_first
         )
 
 
-def test_a_function_that_an_update_replaces_is_not_taken_for_somebody_elses(wiring: Wiring) -> None:
+def test_a_function_that_an_update_replaces_is_not_taken_for_somebody_elses(user_pool: UserPool) -> None:
     replaced = {"PostAuthentication": "arn:aws:lambda:x:1:function:before"}
-    wiring.pool(replaced)
-    wiring.groups()
-    wiring.updates(_TRIGGERS)
-    wiring.run("Update", OldResourceProperties=_before(**replaced))
+    user_pool.pool(replaced)
+    user_pool.groups()
+    user_pool.updates(_TRIGGERS)
+    user_pool.run("Update", OldResourceProperties=_before(**replaced))
 
 
-def test_triggers_that_the_settings_no_longer_want_come_off_a_pool_left_over(wiring: Wiring) -> None:
-    wiring.pool(_TRIGGERS | _SOMEBODYS)
-    wiring.groups()
-    wiring.updates(_SOMEBODYS)
-    wiring.run("Update", Triggers={}, OldResourceProperties=_before())
+def test_triggers_that_the_settings_no_longer_want_come_off_a_pool_left_over(user_pool: UserPool) -> None:
+    user_pool.pool(_TRIGGERS | _SOMEBODYS)
+    user_pool.groups()
+    user_pool.updates(_SOMEBODYS)
+    user_pool.run("Update", Triggers={}, OldResourceProperties=_before())
 
 
-def test_without_triggers_a_pool_needs_no_marker_attribute(wiring: Wiring) -> None:
-    wiring.pool({}, SchemaAttributes=[{"Name": "email"}])
-    wiring.groups()
-    wiring.run("Create", Triggers={}, MarkerAttribute=None)
+def test_without_triggers_a_pool_needs_no_marker_attribute(user_pool: UserPool) -> None:
+    user_pool.pool({}, SchemaAttributes=[{"Name": "email"}])
+    user_pool.groups()
+    user_pool.run("Create", Triggers={}, MarkerAttribute=None)
 
 
 def _wanted(*groups: dict[str, Any]) -> list[dict[str, str]]:
@@ -494,16 +496,16 @@ def _wanted(*groups: dict[str, Any]) -> list[dict[str, str]]:
     ids=["in a pool of this stack", "made by an earlier stack in a pool that was kept"],
 )
 def test_groups_are_made_or_taken_over_in_the_order_of_their_precedence(
-    wiring: Wiring, there: dict[str, Any], adopted: dict[str, Any]
+    user_pool: UserPool, there: dict[str, Any], adopted: dict[str, Any]
 ) -> None:
-    wiring.pool(_TRIGGERS)
-    wiring.groups(there)
+    user_pool.pool(_TRIGGERS)
+    user_pool.groups(there)
     admins, editors = _group("admins", "admins"), _group("editors", "editors")
-    wiring.cognito.add_response("update_group", {}, {"UserPoolId": _POOL, "Precedence": 1, **admins})
+    user_pool.cognito.add_response("update_group", {}, {"UserPoolId": _POOL, "Precedence": 1, **admins})
     made = {"UserPoolId": _POOL, "Precedence": 2, "Description": _MADE_HERE, **editors}
-    wiring.cognito.add_response("create_group", {}, made)
-    wiring.run("Create", Groups=_wanted(admins, editors), adopted=adopted)
-    assert wiring.kept is None
+    user_pool.cognito.add_response("create_group", {}, made)
+    user_pool.run("Create", Groups=_wanted(admins, editors), adopted=adopted)
+    assert user_pool.kept is None
 
 
 class TestGroupsThatWereThereBefore:
@@ -523,128 +525,128 @@ class TestGroupsThatWereThereBefore:
         ids=["with a role", "with another role than the settings name", "without a role"],
     )
     def test_they_are_refused_unless_the_settings_name_their_role(
-        self, wiring: Wiring, there: dict[str, Any], allowed: dict[str, str]
+        self, user_pool: UserPool, there: dict[str, Any], allowed: dict[str, str]
     ) -> None:
-        wiring.pool({}, SchemaAttributes=[{"Name": "email"}])
-        wiring.groups(there)
+        user_pool.pool({}, SchemaAttributes=[{"Name": "email"}])
+        user_pool.groups(there)
         value = f'"{there["RoleArn"]}"' if "RoleArn" in there else "null"
-        with pytest.raises(wiring.module.NotAsExpectedError, match=f"set adopt.replaceGroupRoles.admins to {value}"):
-            wiring.run("Create", Groups=_wanted(self.OURS), adopted={"ReplaceGroupRoles": allowed})
-        wiring.cognito.assert_no_pending_responses()
+        with pytest.raises(user_pool.module.NotAsExpectedError, match=f"set adopt.replaceGroupRoles.admins to {value}"):
+            user_pool.run("Create", Groups=_wanted(self.OURS), adopted={"ReplaceGroupRoles": allowed})
+        user_pool.cognito.assert_no_pending_responses()
 
     @pytest.mark.parametrize("there", [THEIRS, {"GroupName": "admins"}], ids=["with a role", "without a role"])
     def test_the_rollback_of_an_update_that_was_refused_leaves_them_alone(
-        self, wiring: Wiring, there: dict[str, Any]
+        self, user_pool: UserPool, there: dict[str, Any]
     ) -> None:
         """CloudFormation sends another update, with the properties of the refused one as the old ones."""
         refused = _before() | {"Groups": _wanted(self.OURS)}
-        wiring.pool(_TRIGGERS)
-        wiring.groups(there)
-        with pytest.raises(wiring.module.NotAsExpectedError, match=r"set adopt\.replaceGroupRoles\.admins"):
-            wiring.run(
+        user_pool.pool(_TRIGGERS)
+        user_pool.groups(there)
+        with pytest.raises(user_pool.module.NotAsExpectedError, match=r"set adopt\.replaceGroupRoles\.admins"):
+            user_pool.run(
                 "Update",
                 Groups=_wanted(self.OURS),
                 OldResourceProperties=_before(),
                 adopted={"ReplaceGroupRoles": {}},
             )
-        wiring.pool(_TRIGGERS)
-        wiring.groups(there)
-        wiring.run("Update", OldResourceProperties=refused, adopted={"ReplaceGroupRoles": {}})
+        user_pool.pool(_TRIGGERS)
+        user_pool.groups(there)
+        user_pool.run("Update", OldResourceProperties=refused, adopted={"ReplaceGroupRoles": {}})
 
-    def _replace(self, wiring: Wiring, there: dict[str, Any]) -> None:
-        wiring.pool(_TRIGGERS)
-        wiring.groups(there)
-        wiring.cognito.add_response("update_group", {}, {"UserPoolId": _POOL, "Precedence": 1, **self.OURS})
+    def _replace(self, user_pool: UserPool, there: dict[str, Any]) -> None:
+        user_pool.pool(_TRIGGERS)
+        user_pool.groups(there)
+        user_pool.cognito.add_response("update_group", {}, {"UserPoolId": _POOL, "Precedence": 1, **self.OURS})
         adopted = {"ReplaceGroupRoles": {"admins": there.get("RoleArn", "")}}
-        wiring.run("Create", Groups=_wanted(self.OURS), adopted=adopted)
+        user_pool.run("Create", Groups=_wanted(self.OURS), adopted=adopted)
 
-    def _restores(self, wiring: Wiring, **restored: Any) -> None:
-        wiring.cognito.add_response("update_group", {}, {"UserPoolId": _POOL, "GroupName": "admins", **restored})
+    def _restores(self, user_pool: UserPool, **restored: Any) -> None:
+        user_pool.cognito.add_response("update_group", {}, {"UserPoolId": _POOL, "GroupName": "admins", **restored})
 
-    def test_they_get_role_and_precedence_back_when_the_stack_goes(self, wiring: Wiring) -> None:
-        self._replace(wiring, self.THEIRS)
-        wiring.pool({})
-        wiring.groups(self.OURS | {"Precedence": 1})
-        self._restores(wiring, RoleArn=self.THEIRS["RoleArn"], Precedence=7)
-        wiring.run("Delete", Groups=_wanted(self.OURS), adopted=self.REPLACED)
-        assert wiring.kept is None
+    def test_they_get_role_and_precedence_back_when_the_stack_goes(self, user_pool: UserPool) -> None:
+        self._replace(user_pool, self.THEIRS)
+        user_pool.pool({})
+        user_pool.groups(self.OURS | {"Precedence": 1})
+        self._restores(user_pool, RoleArn=self.THEIRS["RoleArn"], Precedence=7)
+        user_pool.run("Delete", Groups=_wanted(self.OURS), adopted=self.REPLACED)
+        assert user_pool.kept is None
 
-    def test_they_get_them_back_when_they_leave_the_settings(self, wiring: Wiring) -> None:
-        self._replace(wiring, self.THEIRS)
-        wiring.pool(_TRIGGERS)
-        wiring.groups(self.OURS | {"Precedence": 1})
-        self._restores(wiring, RoleArn=self.THEIRS["RoleArn"], Precedence=7)
-        wiring.run("Update", Groups=[], OldResourceProperties=_before("admins"), adopted={"ReplaceGroupRoles": {}})
-        assert wiring.kept is None
+    def test_they_get_them_back_when_they_leave_the_settings(self, user_pool: UserPool) -> None:
+        self._replace(user_pool, self.THEIRS)
+        user_pool.pool(_TRIGGERS)
+        user_pool.groups(self.OURS | {"Precedence": 1})
+        self._restores(user_pool, RoleArn=self.THEIRS["RoleArn"], Precedence=7)
+        user_pool.run("Update", Groups=[], OldResourceProperties=_before("admins"), adopted={"ReplaceGroupRoles": {}})
+        assert user_pool.kept is None
 
-    def test_without_a_role_before_they_keep_one_and_come_after_all_others(self, wiring: Wiring) -> None:
-        self._replace(wiring, {"GroupName": "admins"})
-        wiring.pool({})
-        wiring.groups(self.OURS | {"Precedence": 1})
-        self._restores(wiring, Precedence=2**31 - 1)
-        wiring.run("Delete", Groups=_wanted(self.OURS), adopted={"ReplaceGroupRoles": {"admins": ""}})
+    def test_without_a_role_before_they_keep_one_and_come_after_all_others(self, user_pool: UserPool) -> None:
+        self._replace(user_pool, {"GroupName": "admins"})
+        user_pool.pool({})
+        user_pool.groups(self.OURS | {"Precedence": 1})
+        self._restores(user_pool, Precedence=2**31 - 1)
+        user_pool.run("Delete", Groups=_wanted(self.OURS), adopted={"ReplaceGroupRoles": {"admins": ""}})
 
-    def test_a_later_deployment_keeps_what_they_had_at_first(self, wiring: Wiring) -> None:
-        self._replace(wiring, self.THEIRS)
+    def test_a_later_deployment_keeps_what_they_had_at_first(self, user_pool: UserPool) -> None:
+        self._replace(user_pool, self.THEIRS)
         other = _group("admins", "ours-made-anew")
-        wiring.pool(_TRIGGERS)
-        wiring.groups(self.OURS | {"Precedence": 1})
-        wiring.cognito.add_response("update_group", {}, {"UserPoolId": _POOL, "Precedence": 1, **other})
-        wiring.run("Update", Groups=_wanted(other), OldResourceProperties=_before("admins"), adopted=self.REPLACED)
-        assert wiring.kept == {"groups": {"admins": _had(self.THEIRS) | {"ReplacedBy": other["RoleArn"]}}}
+        user_pool.pool(_TRIGGERS)
+        user_pool.groups(self.OURS | {"Precedence": 1})
+        user_pool.cognito.add_response("update_group", {}, {"UserPoolId": _POOL, "Precedence": 1, **other})
+        user_pool.run("Update", Groups=_wanted(other), OldResourceProperties=_before("admins"), adopted=self.REPLACED)
+        assert user_pool.kept == {"groups": {"admins": _had(self.THEIRS) | {"ReplacedBy": other["RoleArn"]}}}
 
     @pytest.mark.parametrize("allowed", [{}, {"admins": OURS["RoleArn"]}], ids=["without it", "with another role"])
     def test_the_settings_must_go_on_naming_the_role_that_they_get_back(
-        self, wiring: Wiring, allowed: dict[str, str]
+        self, user_pool: UserPool, allowed: dict[str, str]
     ) -> None:
         """Without the permission that comes with it the stack could not be deleted."""
-        self._replace(wiring, self.THEIRS)
-        wiring.pool(_TRIGGERS)
-        wiring.groups(self.OURS | {"Precedence": 1})
+        self._replace(user_pool, self.THEIRS)
+        user_pool.pool(_TRIGGERS)
+        user_pool.groups(self.OURS | {"Precedence": 1})
         kept = f'keep "{self.THEIRS["RoleArn"]}" in adopt.replaceGroupRoles.admins'
-        with pytest.raises(wiring.module.NotAsExpectedError, match=kept):
-            wiring.run(
+        with pytest.raises(user_pool.module.NotAsExpectedError, match=kept):
+            user_pool.run(
                 "Update",
                 Groups=_wanted(self.OURS),
                 OldResourceProperties=_before("admins"),
                 adopted={"ReplaceGroupRoles": allowed},
             )
-        wiring.cognito.assert_no_pending_responses()
+        user_pool.cognito.assert_no_pending_responses()
 
     @pytest.mark.parametrize("now", [[], [_group("admins", "somebodys-since")]], ids=["gone", "changed since"])
-    def test_what_somebody_has_done_to_them_since_stays(self, wiring: Wiring, now: list[dict[str, Any]]) -> None:
-        self._replace(wiring, self.THEIRS)
-        wiring.pool({})
-        wiring.groups(*now)
-        wiring.run("Delete", Groups=_wanted(self.OURS), adopted=self.REPLACED)
-        assert wiring.kept is None
+    def test_what_somebody_has_done_to_them_since_stays(self, user_pool: UserPool, now: list[dict[str, Any]]) -> None:
+        self._replace(user_pool, self.THEIRS)
+        user_pool.pool({})
+        user_pool.groups(*now)
+        user_pool.run("Delete", Groups=_wanted(self.OURS), adopted=self.REPLACED)
+        assert user_pool.kept is None
 
-    def test_a_failed_creation_gives_them_back(self, wiring: Wiring) -> None:
+    def test_a_failed_creation_gives_them_back(self, user_pool: UserPool) -> None:
         """CloudFormation sends no Delete event for it."""
-        wiring.pool(_TRIGGERS, SchemaAttributes=[{"Name": "email"}])
-        wiring.groups(self.THEIRS)
-        wiring.cognito.add_response("update_group", {}, {"UserPoolId": _POOL, "Precedence": 1, **self.OURS})
-        wiring.cognito.add_client_error("add_custom_attributes", "InternalErrorException")
-        wiring.pool(_TRIGGERS)
-        wiring.updates({})
-        wiring.groups(self.OURS | {"Precedence": 1})
-        self._restores(wiring, RoleArn=self.THEIRS["RoleArn"], Precedence=7)
-        with pytest.raises(wiring.module._user_pools.exceptions.InternalErrorException):
-            wiring.run("Create", Groups=_wanted(self.OURS), adopted=self.REPLACED)
-        wiring.cognito.assert_no_pending_responses()
-        assert wiring.kept is None
+        user_pool.pool(_TRIGGERS, SchemaAttributes=[{"Name": "email"}])
+        user_pool.groups(self.THEIRS)
+        user_pool.cognito.add_response("update_group", {}, {"UserPoolId": _POOL, "Precedence": 1, **self.OURS})
+        user_pool.cognito.add_client_error("add_custom_attributes", "InternalErrorException")
+        user_pool.pool(_TRIGGERS)
+        user_pool.updates({})
+        user_pool.groups(self.OURS | {"Precedence": 1})
+        self._restores(user_pool, RoleArn=self.THEIRS["RoleArn"], Precedence=7)
+        with pytest.raises(user_pool.module._user_pools.exceptions.InternalErrorException):
+            user_pool.run("Create", Groups=_wanted(self.OURS), adopted=self.REPLACED)
+        user_pool.cognito.assert_no_pending_responses()
+        assert user_pool.kept is None
 
-    def test_too_many_to_remember_are_refused_before_one_is_changed(self, wiring: Wiring) -> None:
+    def test_too_many_to_remember_are_refused_before_one_is_changed(self, user_pool: UserPool) -> None:
         theirs = [_group(f"group-{number}", f"theirs-{number}") for number in range(40)]
-        wiring.pool(_TRIGGERS)
-        wiring.groups(*theirs)
+        user_pool.pool(_TRIGGERS)
+        user_pool.groups(*theirs)
         with pytest.raises(Exception, match=r"name fewer groups in adopt\.replaceGroupRoles"):
-            wiring.run(
+            user_pool.run(
                 "Create",
                 Groups=_wanted(*(each | {"RoleArn": f"{each['RoleArn']}-ours"} for each in theirs)),
                 adopted={"ReplaceGroupRoles": {each["GroupName"]: each["RoleArn"] for each in theirs}},
             )
-        assert wiring.kept is None
+        assert user_pool.kept is None
 
 
 def _had(group: dict[str, Any]) -> dict[str, Any]:
@@ -653,11 +655,11 @@ def _had(group: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("request_type", ["Create", "Update"])
 def test_a_group_that_is_no_longer_wanted_keeps_its_members_and_gets_the_role_of_everybody(
-    wiring: Wiring, request_type: str
+    user_pool: UserPool, request_type: str
 ) -> None:
     """Dropped from the settings, or left by an earlier stack: its role goes, and would leave its users without any."""
-    wiring.pool(_TRIGGERS)
-    wiring.groups(
+    user_pool.pool(_TRIGGERS)
+    user_pool.groups(
         _group("dropped", "dropped"),
         _group("left", "of-an-earlier-stack", Description=_MADE_HERE),
         _group("demoted", "AuthRole", Description=_MADE_HERE),
@@ -665,6 +667,6 @@ def test_a_group_that_is_no_longer_wanted_keeps_its_members_and_gets_the_role_of
     )
     for name in ["dropped", "left"] if request_type == "Update" else ["left"]:
         demoted = {"UserPoolId": _POOL, "GroupName": name, "RoleArn": _AUTH_ROLE, "Precedence": 2**31 - 1}
-        wiring.cognito.add_response("update_group", {}, demoted)
+        user_pool.cognito.add_response("update_group", {}, demoted)
     before: dict[str, Any] = {"OldResourceProperties": _before("dropped")} if request_type == "Update" else {}
-    wiring.run(request_type, **before)
+    user_pool.run(request_type, **before)

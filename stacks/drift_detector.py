@@ -1,4 +1,4 @@
-"""Watches that what the deployment has added to pools of somebody else's stays there."""
+"""Detects that adopted pools have lost what the deployment added to them."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from .functions import PubSubFunction
-from .identity_pool import Identities
+from .identity_pool import IdentityPoolResources
 from .settings import Settings
-from .user_pool import Users
+from .user_pool import UserPoolResources
 
 EVERY = Duration.minutes(15)
-"""How often it looks."""
+"""How often it checks."""
 
 
-class WiringWatch(Construct):
-    """Looks at the triggers of a user pool and the providers of an identity pool, and reports how many are lost.
+class DriftDetector(Construct):
+    """Checks the triggers of a user pool and the providers of an identity pool, and reports how many are missing.
 
-    Whoever owns the pools deploys them too: an update that does not know of our triggers, such as `amplify push`, takes
-    them off, and an identity pool's providers likewise. Users then go on signing in, and nobody is attached.
+    The owner's deployments, such as `amplify push`, remove triggers and providers that they do not know. Users can then
+    still sign in, but no policy is attached.
     """
 
     def __init__(
@@ -33,18 +33,18 @@ class WiringWatch(Construct):
         construct_id: str,
         settings: Settings,
         *,
-        users: Users,
-        identities: Identities,
+        user_pool: UserPoolResources,
+        identity_pool: IdentityPoolResources,
         triggers: Mapping[str, lambda_.Function],
     ) -> None:
-        """Make function and schedule.
+        """Create function and schedule.
 
         Args:
-            scope: the construct it belongs to.
+            scope: the parent construct.
             construct_id: its id there.
-            settings: which triggers are chained, and for the logs of its function.
-            users: the user pool.
-            identities: the identity pool.
+            settings: which triggers are chained, and the logs of its function.
+            user_pool: the user pool.
+            identity_pool: the identity pool.
             triggers: the function of each trigger, by the trigger's name in a pool's ``LambdaConfig``.
         """
         super().__init__(scope, construct_id)
@@ -56,14 +56,14 @@ class WiringWatch(Construct):
             self,
             "Function",
             settings=settings,
-            handler="wiring_watch.handler",
-            description="Reports triggers and providers that somebody has taken off adopted pools",
+            handler="drift_detector.handler",
+            description="Reports triggers and providers that adopted pools have lost",
             environment={
-                "CLIENT_IDS": ",".join(each.user_pool_client_id for each in users.all_clients),
-                "IDENTITY_POOL_ID": identities.identity_pool_id,
+                "CLIENT_IDS": ",".join(each.user_pool_client_id for each in user_pool.all_clients),
+                "IDENTITY_POOL_ID": identity_pool.identity_pool_id,
                 "STACK_NAME": Stack.of(self).stack_name,
                 "TRIGGERS": Stack.of(self).to_json_string(expected),
-                "USER_POOL_ID": users.user_pool.user_pool_id,
+                "USER_POOL_ID": user_pool.user_pool.user_pool_id,
             },
             timeout=Duration.minutes(1),
         )
@@ -73,15 +73,15 @@ class WiringWatch(Construct):
             roles=[self.function.execution_role],
             statements=[
                 iam.PolicyStatement(
-                    actions=["cognito-idp:DescribeUserPool"], resources=[users.user_pool.user_pool_arn]
+                    actions=["cognito-idp:DescribeUserPool"], resources=[user_pool.user_pool.user_pool_arn]
                 ),
-                iam.PolicyStatement(actions=["cognito-identity:DescribeIdentityPool"], resources=[identities.arn]),
+                iam.PolicyStatement(actions=["cognito-identity:DescribeIdentityPool"], resources=[identity_pool.arn]),
             ],
         )
         events.Rule(
             self,
             "Schedule",
-            description="Looks whether adopted pools still have our triggers and providers",
+            description="Checks that adopted pools still have our triggers and providers",
             schedule=events.Schedule.rate(EVERY),
             targets=[targets.LambdaFunction(self.function)],
         )

@@ -20,7 +20,7 @@ from tests.integration.local_cloud.account import ALLOW_IOT, make_role, make_use
 
 _MARKER = "pubsub_attachment"
 _SENDER = {"LambdaVersion": "V1_0", "LambdaArn": "arn:aws:lambda:us-east-1:000000000000:function:sender"}
-_MODULES = ("user_pool_wiring", "pool_update", "original_settings")
+_MODULES = ("user_pool_triggers", "pool_update", "original_settings")
 _MFA_ERROR = "SMS configuration and Auto verification for phone_number are required when MFA is required/optional"
 
 
@@ -86,7 +86,7 @@ def pool(cloud: LocalCloud) -> AdoptedPool:
     return AdoptedPool(cloud, pool_id, sms_role_arn, key_arn)
 
 
-class Wiring:
+class UserPool:
     """The function as the stack runs it: with the permissions of the template, and of the settings."""
 
     def __init__(self, pool: AdoptedPool, monkeypatch: pytest.MonkeyPatch, *permissions: dict[str, Any]) -> None:
@@ -118,7 +118,7 @@ class Wiring:
         cloud = pool.cloud
         root = {"AWS": f"arn:aws:iam::{cloud.account_id}:root"}
         role = make_role(cloud, of_template, *permissions, trusts=root)
-        keys = cloud.client("sts").assume_role(RoleArn=role, RoleSessionName="wiring")["Credentials"]
+        keys = cloud.client("sts").assume_role(RoleArn=role, RoleSessionName="user_pool")["Credentials"]
         for name, value in {
             "AWS_ENDPOINT_URL": cloud.endpoint_url,
             "AWS_DEFAULT_REGION": cloud.region,
@@ -130,7 +130,7 @@ class Wiring:
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # which keeps the credentials that it was made with
         for name in _MODULES:
             sys.modules.pop(name, None)
-        self.module = importlib.import_module("user_pool_wiring")
+        self.module = importlib.import_module("user_pool_triggers")
 
     def run(self, request_type: str, **properties: Any) -> None:
         """Let CloudFormation send an event; properties that are given here replace those of before."""
@@ -138,7 +138,7 @@ class Wiring:
         self.properties |= properties
         event: dict[str, Any] = {"RequestType": request_type, "ResourceProperties": self.properties}
         if request_type != "Create":
-            event["PhysicalResourceId"] = f"{self.pool.id}/wiring"
+            event["PhysicalResourceId"] = f"{self.pool.id}/user_pool"
         if request_type == "Update":
             event["OldResourceProperties"] = before
         self.module.on_event(event, None)
@@ -174,13 +174,13 @@ def _without_additions(settings: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_pool_that_sends_messages_keeps_every_setting(pool: AdoptedPool, monkeypatch: pytest.MonkeyPatch) -> None:
     before = pool.settings()
-    wiring = Wiring(pool, monkeypatch, _pass(pool), _grant(pool))
-    wiring.run("Create")
+    user_pool = UserPool(pool, monkeypatch, _pass(pool), _grant(pool))
+    user_pool.run("Create")
     during = pool.settings()
     assert "PostAuthentication" in during["pool"]["LambdaConfig"]
     assert f"custom:{_MARKER}" in {each["Name"] for each in during["pool"]["SchemaAttributes"]}
     assert _without_additions(during) == before
-    wiring.run("Delete")
+    user_pool.run("Delete")
     after = pool.settings()
     assert after["pool"]["LambdaConfig"] == before["pool"]["LambdaConfig"]
     assert _without_additions(after) == before
@@ -196,7 +196,7 @@ def test_what_aws_denies_leaves_nothing_permanent(
     monkeypatch.setattr("iam_propagation.WAIT_SECONDS", 0.0)
     allowed = [each for each in (_pass(pool), _grant(pool)) if each["Action"] != missing]
     with pytest.raises(ClientError, match=missing):
-        Wiring(pool, monkeypatch, *allowed).run("Create")
+        UserPool(pool, monkeypatch, *allowed).run("Create")
     assert pool.settings() == before
 
 
@@ -205,7 +205,7 @@ def test_a_setting_that_the_sdk_does_not_know_is_not_reset(pool: AdoptedPool, mo
     before = pool.settings()
     assert before["pool"]["Holidays"] == {"Country": "NO"}
     with pytest.raises(Exception, match="UpdateUserPool would reset Holidays"):
-        Wiring(pool, monkeypatch, _pass(pool), _grant(pool)).run("Create")
+        UserPool(pool, monkeypatch, _pass(pool), _grant(pool)).run("Create")
     assert pool.settings() == before
 
 
@@ -215,8 +215,8 @@ def test_mfa_that_was_lost_halfway_is_back_after_the_next_run(
 ) -> None:
     """The function is killed after the update that switches MFA off, and before MFA is on again."""
     before = pool.settings()
-    wiring = Wiring(pool, monkeypatch, _pass(pool), _grant(pool))
-    client = wiring.module._user_pools
+    user_pool = UserPool(pool, monkeypatch, _pass(pool), _grant(pool))
+    client = user_pool.module._user_pools
     client.meta.events.register("before-call.cognito-identity-provider.SetUserPoolMfaConfig", _kill)
     client.meta.events.register(
         "after-call.cognito-identity-provider.UpdateUserPool", lambda parsed, **_: _switch_off(pool, parsed)
@@ -225,10 +225,10 @@ def test_mfa_that_was_lost_halfway_is_back_after_the_next_run(
         pool.cloud.fault("cognito-idp:UpdateUserPool", Fail("InvalidParameterException", message=_MFA_ERROR), times=1),
         suppress(_KilledError),
     ):
-        wiring.run("Create")
+        user_pool.run("Create")
     assert pool.settings()["mfa"]["MfaConfiguration"] == "OFF"
 
-    later = Wiring(pool, monkeypatch, _pass(pool), _grant(pool))
+    later = UserPool(pool, monkeypatch, _pass(pool), _grant(pool))
     later.run(next_run)
     assert pool.settings()["mfa"] == before["mfa"]
     assert pool.parameters() == []
@@ -266,9 +266,9 @@ class TestGroups:
     ) -> None:
         name = self._group(pool, RoleArn=theirs, Precedence=7)
         before = pool.settings()
-        wiring = Wiring(pool, monkeypatch, _pass(pool, ours, theirs), _grant(pool))
+        user_pool = UserPool(pool, monkeypatch, _pass(pool, ours, theirs), _grant(pool))
         with pytest.raises(Exception, match=f"set adopt.replaceGroupRoles.{name}"):
-            wiring.run("Create", Groups=[{"Name": name, "RoleArn": ours}])
+            user_pool.run("Create", Groups=[{"Name": name, "RoleArn": ours}])
         assert pool.settings() == before
 
     def test_a_group_that_may_be_replaced_gets_everything_back_when_the_stack_goes(
@@ -276,12 +276,12 @@ class TestGroups:
     ) -> None:
         name = self._group(pool, RoleArn=theirs, Precedence=7, Description="theirs")
         before = pool.settings()
-        wiring = Wiring(pool, monkeypatch, _pass(pool, ours, theirs), _grant(pool))
-        wiring.run("Create", Groups=[{"Name": name, "RoleArn": ours}], ReplaceGroupRoles={name: theirs})
+        user_pool = UserPool(pool, monkeypatch, _pass(pool, ours, theirs), _grant(pool))
+        user_pool.run("Create", Groups=[{"Name": name, "RoleArn": ours}], ReplaceGroupRoles={name: theirs})
         (during,) = pool.settings()["groups"]
         assert (during["RoleArn"], during["Precedence"]) == (ours, 1)
-        assert pool.parameters() == [wiring.properties["OriginalSettingsParameter"]]
-        wiring.run("Delete")
+        assert pool.parameters() == [user_pool.properties["OriginalSettingsParameter"]]
+        user_pool.run("Delete")
         assert _without_additions(pool.settings()) == before
         assert pool.parameters() == []
 
@@ -290,8 +290,8 @@ class TestGroups:
     ) -> None:
         name = self._group(pool, RoleArn=theirs, Precedence=7)
         before = pool.settings()
-        wiring = Wiring(pool, monkeypatch, _pass(pool, ours, theirs), _grant(pool))
-        wiring.run("Create", Groups=[{"Name": name, "RoleArn": ours}], ReplaceGroupRoles={name: theirs})
-        wiring.run("Update", Groups=[], ReplaceGroupRoles={})
+        user_pool = UserPool(pool, monkeypatch, _pass(pool, ours, theirs), _grant(pool))
+        user_pool.run("Create", Groups=[{"Name": name, "RoleArn": ours}], ReplaceGroupRoles={name: theirs})
+        user_pool.run("Update", Groups=[], ReplaceGroupRoles={})
         assert _without_additions(pool.settings()) == before
         assert pool.parameters() == []
