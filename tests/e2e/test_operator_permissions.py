@@ -69,6 +69,7 @@ def _redrive(deployment: Deployment) -> Commands:
     message = {
         "userPoolId": deployment.user_pool_id,
         "userName": "nobody",
+        "sub": None,
         "identityId": None,
         "mac": None,
         "version": 1,
