@@ -19,8 +19,14 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from pubsub_client.outputs import LEAST_PRIVILEGE
-from pubsub_client.policy_document import IDENTITY_SERVICES, LONGEST, policy_document
-from pubsub_client.topic_patterns import check_pattern, check_shared, check_testable
+from pubsub_client.policy_document import (
+    IDENTITY_SERVICES,
+    MAX_CHARACTERS,
+    check_shared_topics,
+    check_smoke_test_topics,
+    check_topic_pattern,
+    policy_document,
+)
 
 from .adopt import Adopt
 from .environment_patterns import example_of, is_pattern, key_for, overlapping
@@ -56,7 +62,7 @@ def _unique(values: list[str]) -> list[str]:
 
 
 def _topic_pattern(pattern: str) -> str:
-    check_pattern(pattern)
+    check_topic_pattern(pattern)
     return pattern
 
 
@@ -70,13 +76,13 @@ def _fit_the_mode(patterns: list[str], info: ValidationInfo) -> list[str]:
     """Check patterns of topics against the access mode."""
     least_privilege = info.data.get("access_mode") == LEAST_PRIVILEGE
     if least_privilege:
-        check_shared(patterns)
+        check_shared_topics(patterns)
     else:
-        check_testable(patterns)
+        check_smoke_test_topics(patterns)
     own = _LONGEST_SERVICE if least_privilege else None
     length = len(json.dumps(policy_document(_LONGEST_ARN_PREFIX, patterns, own=own), separators=(",", ":")))
-    if length > LONGEST:
-        raise ValueError(f"the IoT policy could become {length} characters long, and AWS IoT takes {LONGEST}")
+    if length > MAX_CHARACTERS:
+        raise ValueError(f"the IoT policy could become {length} characters long, and AWS IoT takes {MAX_CHARACTERS}")
     return patterns
 
 
@@ -91,7 +97,7 @@ _Topic = Annotated[
     Field(
         pattern=r"^[^\s,]{1,256}$",
         description="without ``+``, ``#`` and more than 7 slashes, not beginning with ``$``; in ``guarded`` and "
-        "``unguarded`` mode one at least ends in ``*``, in ``least-privilege`` mode none has ``*``, ``?``, ``$`` or "
+        "``unguarded`` mode at least one ends in ``*``, in ``least-privilege`` mode none has ``*``, ``?``, ``$`` or "
         "``:`` before its first slash",
     ),
     AfterValidator(_topic_pattern),

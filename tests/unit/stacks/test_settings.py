@@ -144,8 +144,8 @@ def test_patterns_that_stand_for_the_same_names_are_refused(patterns: list[str],
         (
             {"topics": ["orders"]},
             None,
-            "amplify-pubsub.topics: ['orders'] given; one at least must end in *, so that the smoke test has topics of "
-            "its own; pubsub-smoke/* will do",
+            "amplify-pubsub.topics: ['orders'] given; at least one must end in *, so that the smoke test has topics of "
+            "its own, such as pubsub-smoke/*",
         ),
         (
             {"allowOrigins": ["https://app.example.com/"]},
@@ -353,7 +353,7 @@ def test_in_least_privilege_mode_a_shared_topic_never_reaches_users_own(topic: s
         _least_privilege("news", topic)
     assert str(raised.value) == (
         f"amplify-pubsub.topics: ['news', {topic!r}] given; in access mode least-privilege a shared topic has no "
-        f"{wrong} before its first slash, and {topic} has: it could reach users' own topics, which begin with the "
+        f"{wrong} before its first slash, and {topic} has: it could match users' own topics, which begin with the "
         "identity id"
     )
 
