@@ -66,7 +66,14 @@ def _sweep(_deployment: Deployment) -> Commands:
 
 def _redrive(deployment: Deployment) -> Commands:
     """A dead letter of a user who does not exist."""
-    body = {"userPoolId": deployment.user_pool_id, "userName": "nobody", "identityId": None, "mac": None, "version": 1}
+    body = {
+        "userPoolId": deployment.user_pool_id,
+        "userName": "nobody",
+        "sub": None,
+        "identityId": None,
+        "mac": None,
+        "version": 1,
+    }
     deployment.cloud.client("sqs").send_message(
         QueueUrl=deployment.outputs[Output.DEAD_LETTER_QUEUE_URL], MessageBody=json.dumps(body)
     )

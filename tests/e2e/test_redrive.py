@@ -112,13 +112,17 @@ def test_alarms_use_the_metrics_that_the_trigger_logs(deployment: Deployment) ->
     (directive,) = line["_aws"]["CloudWatchMetrics"]
     (dimensions,) = directive["Dimensions"]
     written = {
-        (directive["Namespace"], metric["Name"], *(line[name] for name in dimensions))
+        (directive["Namespace"], metric["Name"], *(line[name] for name in sorted(dimensions)))
         for metric in directive["Metrics"]
         if isinstance(line[metric["Name"]], int | float)
     }
     alarms = deployment.cloud.client("cloudwatch").describe_alarms(AlarmNamePrefix="AmplifyPubSub-")["MetricAlarms"]
     looked_at = {
-        (each["Namespace"], each["MetricName"], *(dimension["Value"] for dimension in each["Dimensions"]))
+        (
+            each["Namespace"],
+            each["MetricName"],
+            *(dimension["Value"] for dimension in sorted(each["Dimensions"], key=lambda of: of["Name"])),
+        )
         for each in alarms
         if {"Name": "Source", "Value": "sign-in"} in each["Dimensions"]
     }
