@@ -6,10 +6,10 @@ import asyncio
 import re
 import sys
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated
 
 import typer
 
@@ -18,7 +18,7 @@ from pubsub_cli.aws import Aws
 from pubsub_cli.aws_errors import aws_errors_explained
 from pubsub_cli.checks.stack import read_complete_outputs
 from pubsub_cli.finding import Fix, PubSubCommand, operation_error
-from pubsub_cli.run_options import RunOptions
+from pubsub_cli.run_options import RunOptions, StackOptions
 from pubsub_client import PubSub
 from pubsub_client._printable import one_line
 from pubsub_client._provider import Provider
@@ -88,6 +88,20 @@ Proxy = Annotated[
     ),
 ]
 
+
+@dataclass(frozen=True)
+class BrokerOptions:
+    """The options for the broker and its user."""
+
+    user: User = None
+    password_stdin: PasswordStdin = False
+    client_id: ClientId = None
+    broker: Url = None
+    header: Header = None
+    ca_file: CaFile = None
+    proxy: Proxy = None
+
+
 _FILE = "@"
 """The prefix of a value that names a file."""
 _SECRET = re.compile(r"auth|cookie|credential|key|passw|secret|signature|token", re.IGNORECASE)
@@ -98,40 +112,6 @@ _OF_THE_STACK = ("stack", "environment", "profile", "region", "endpoint_url")
 _OF_ANOTHER = ("header", "ca_file", "proxy")
 _PROVIDER_OPTIONS = {"headers": "--header", "ca_file": "--ca-file", "proxy": "--proxy"}
 """The option for each parameter that the provider's error can begin with."""
-
-
-class Broker(Protocol):
-    """A broker, and how to connect to it."""
-
-    @property
-    def aws(self) -> Aws | None:
-        """The operator's clients; None for a broker by its URL."""
-        ...
-
-    @property
-    def stack(self) -> str:
-        """The stack whose AWS IoT it is; empty for a broker by its URL."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """Its name in reports."""
-        ...
-
-    @property
-    def advice(self) -> Fix:
-        """What to do when it rejects."""
-        ...
-
-    def provider(self) -> AbstractAsyncContextManager[Provider]:
-        """Prepare the credentials.
-
-        Raises:
-            PreconditionError: there is no such stack, or there are no credentials to read it with.
-            OperationError: the outputs cannot be read.
-            PubSubError: the user cannot sign in, or a value is wrong.
-        """
-        ...
 
 
 @dataclass(frozen=True)
@@ -240,21 +220,10 @@ class BrokerByUrl:
         yield provider
 
 
-def choose_broker(
-    context: typer.Context,
-    *,
-    stack: str,
-    environment: str | None,
-    profile: str | None,
-    region: str | None,
-    endpoint_url: str | None,
-    user: str | None,
-    password_stdin: bool,
-    url: str | None,
-    header: Iterable[str] | None,
-    ca_file: Path | None,
-    proxy: str | None,
-) -> Broker:
+Broker = AwsIotOfStack | BrokerByUrl
+
+
+def choose_broker(context: typer.Context, target: StackOptions, given: BrokerOptions) -> Broker:
     """Return the selected broker, and read the password from standard input if the options require it.
 
     Secrets among the arguments are accepted, with a warning on standard error.
@@ -264,26 +233,28 @@ def choose_broker(
         PreconditionError: --endpoint-url is not a URL.
         botocore.exceptions.ProfileNotFound: there is no such profile.
     """
-    if user == "":
+    if given.user == "":
         raise typer.BadParameter("--user: no name given")
-    if url is None:
-        if given := _given(context, _OF_ANOTHER):
-            raise typer.BadParameter(f"{given[0]} goes with --broker")
-        if (user is not None) != password_stdin:
+    if given.broker is None:
+        if others := _given(context, _OF_ANOTHER):
+            raise typer.BadParameter(f"{others[0]} goes with --broker")
+        if (given.user is not None) != given.password_stdin:
             raise typer.BadParameter("--user and --password-stdin go together")
-        aws, name = Aws(profile, region, endpoint_url), options.stack_name(stack, environment)
-        return AwsIotOfStack(aws, profile, name, user, _read_password() if password_stdin else None)
-    if given := _given(context, _OF_THE_STACK):
-        raise typer.BadParameter(f"--broker cannot be combined with {given[0]}")
-    if password_stdin and user is None:
+        password = _read_password() if given.password_stdin else None
+        return AwsIotOfStack(target.aws, target.profile, target.stack_name, given.user, password)
+    if others := _given(context, _OF_THE_STACK):
+        raise typer.BadParameter(f"--broker cannot be combined with {others[0]}")
+    if given.password_stdin and given.user is None:
         raise typer.BadParameter("--password-stdin goes with --user")
-    _warn_of_secrets(url, header or (), proxy)
-    url = _read_line("--broker", url)
-    proxy = None if proxy is None else _read_line("--proxy", proxy)
-    if ca_file is not None and not url.lower().startswith("wss:"):
+    header = given.header or ()
+    _warn_of_secrets(given.broker, header, given.proxy)
+    url = _read_line("--broker", given.broker)
+    proxy = None if given.proxy is None else _read_line("--proxy", given.proxy)
+    if given.ca_file is not None and not url.lower().startswith("wss:"):
         raise typer.BadParameter("--ca-file goes with a --broker of wss://")
-    headers = _parse_headers(header or ())
-    return BrokerByUrl(url, headers, user, _read_password() if password_stdin else None, ca_file, proxy)
+    headers = _parse_headers(header)
+    password = _read_password() if given.password_stdin else None
+    return BrokerByUrl(url, headers, given.user, password, given.ca_file, proxy)
 
 
 def _given(context: typer.Context, names: Collection[str]) -> list[str]:
@@ -377,8 +348,9 @@ async def connected(broker: Broker, client_id: str | None, seconds: float) -> As
         raise operation_error(f"{error}", resource=broker.name, fix=broker.advice) from error
 
 
-def run_options(command: str, broker: Broker, *, json: bool) -> RunOptions:
-    """Return the run of a command that uses the broker."""
-    if broker.aws is None:
-        return RunOptions(command, json=json)
-    return RunOptions.of(command, broker.aws, broker.stack, json=json)
+def start_run(command: str, target: StackOptions, broker: Broker, *, json: bool) -> RunOptions:
+    """Start the run of a command that uses the broker."""
+    if isinstance(broker, AwsIotOfStack):
+        return target.start(command, json=json)
+    options.log_if(target.verbose)
+    return RunOptions(command, json=json)
