@@ -35,6 +35,7 @@ PATCHES = (
     "authentication_triggers",
     "functions",
     "http_api",
+    "message_move_tasks",
     "permissions",
     "further_permissions",
     "message_move_tasks",

@@ -1,4 +1,4 @@
-"""Somebody who for once may make MACs: shows that others fail for want of the right MAC alone."""
+"""An attacker with permission to make MACs: shows that other attempts fail only because of the MAC."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.e2e.conftest import Deployment
 
 @dataclass(frozen=True)
 class KeyThief:
-    """Whoever the key's policy lets make MACs."""
+    """A principal to whom the key's policy grants kms:GenerateMac."""
 
     deployment: Deployment
     key_id: str
@@ -28,7 +28,7 @@ class KeyThief:
 
 @contextmanager
 def stolen_key(deployment: Deployment) -> Iterator[KeyThief]:
-    """Let the account's administrators make MACs in this block."""
+    """Permit the account's administrators to make MACs in this block."""
     function = deployment.cloud.client("lambda").get_function_configuration(
         FunctionName=deployment.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME]
     )

@@ -32,7 +32,7 @@ def _run(deployment: Deployment, command: str, *arguments: str, stdin: str = "",
 def _sign_in(deployment: Deployment, user: str) -> dict[str, str]:
     """Sign in, and wait for an attachment that the trigger has left to the worker."""
     tokens = deployment.sign_in(user)
-    deployment.wait_until_nothing_is_owed()
+    deployment.wait_until_retry_queue_is_empty()
     return tokens
 
 

@@ -44,10 +44,10 @@ _LASTING: dict[str, Effect] = {
 @pytest.fixture(autouse=True)
 def no_pending_attachments(deployment: Deployment) -> Iterator[None]:
     """Begin and end with empty queues and without faults."""
-    deployment.forget_what_is_owed()
+    deployment.drain_queues()
     yield
     deployment.cloud.clear_faults()
-    deployment.forget_what_is_owed()
+    deployment.drain_queues()
 
 
 def _start_cold(deployment: Deployment) -> None:
@@ -85,13 +85,13 @@ def test_retryable_fault_of_any_call_is_retried_by_the_worker(deployment: Deploy
 
 
 def test_throttled_attachment_returns_to_the_worker(deployment: Deployment) -> None:
-    # More attempts than the trigger makes, and the worker for the first delivery of the message.
+    # More attempts than the trigger makes, plus those of the worker for the first delivery.
     with deployment.cloud.fault("iot:AttachPolicy", Fail("ThrottlingException"), times=8):
         identity_id = deployment.identity_id(deployment.sign_in(deployment.make_user()))
         deployment.wait_until_attached(identity_id)
         (throttled,) = deployment.cloud.faults()
     assert throttled.hits == 8
-    deployment.wait_until_nothing_is_owed()
+    deployment.wait_until_retry_queue_is_empty()
     assert deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL) == 0
 
 
@@ -102,7 +102,7 @@ def test_lasting_fault_ends_in_the_dead_letter_queue_until_redrive(deployment: D
         with deployment.cloud.fault(operation, effect):
             tokens = deployment.sign_in(user)
             assert _line(deployment)["outcome"] == "Queued", operation
-            deployment.wait_until_nothing_is_owed()
+            deployment.wait_until_retry_queue_is_empty()
         assert deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL) == number, operation
         identity_ids.append(deployment.identity_id(tokens))
     done = deployment.pubsub("redrive", "--yes", "--wait", "--json")

@@ -23,7 +23,7 @@ from tests.e2e.key_thief import KeyThief, stolen_key
 
 @pytest.fixture(autouse=True)
 def no_pending_attachments(deployment: Deployment) -> None:
-    deployment.forget_what_is_owed()
+    deployment.drain_queues()
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def _send(deployment: Deployment, body: dict[str, Any]) -> None:
     deployment.cloud.client("sqs").send_message(
         QueueUrl=deployment.outputs[Output.RETRY_QUEUE_URL], MessageBody=json.dumps(body)
     )
-    deployment.wait_until_nothing_is_owed()
+    deployment.wait_until_retry_queue_is_empty()
 
 
 def _body(deployment: Deployment, user_name: str, identity_id: str | None, mac: bytes | None) -> dict[str, Any]:

@@ -57,10 +57,10 @@ def _make_dead_letter(deployment: Deployment) -> Pending:
 @pytest.fixture(autouse=True)
 def _no_dead_letters(deployment: Deployment) -> Iterator[None]:
     """Begin and end with empty queues, because other tests share the deployment."""
-    deployment.forget_what_is_owed()
+    deployment.drain_queues()
     yield
     deployment.cloud.clear_faults()
-    deployment.forget_what_is_owed()
+    deployment.drain_queues()
 
 
 def _wait(happened: Callable[[], bool], seconds: float = 30) -> None:

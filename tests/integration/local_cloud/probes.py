@@ -912,6 +912,7 @@ PROBES: dict[str, tuple[Callable[[Account], bool], ...]] = {
         http_api_refusals,
         http_api_cors,
     ),
+    "message_move_tasks": (message_move_tasks,),
     "permissions": (
         batch_permissions,
         parameter_permissions,

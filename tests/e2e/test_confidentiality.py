@@ -1,4 +1,4 @@
-"""What a whole run leaves behind, searched for what it must not tell: who signed in, tokens, secrets."""
+"""Logs, metrics, messages and templates contain no user names, identities, tokens or secrets."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tests.jwt import claims
 
 
 @pytest.fixture(scope="module")
-def told(deployment: Deployment) -> dict[str, str]:
-    """What may not be told after users have been attached, skipped, queued, set aside and refused; by what it is."""
-    deployment.forget_what_is_owed()
-    secrets = {"password": PASSWORD}
+def secrets(deployment: Deployment) -> dict[str, str]:
+    """The secrets of users whose attachment was made, skipped, queued or dead-lettered, by kind."""
+    deployment.drain_queues()
+    found = {"password": PASSWORD}
     for number, faults in enumerate(
         [[], ["ThrottlingException"], ["AccessDeniedException"], ["ThrottlingException", "sqs:SendMessage"]]
     ):
@@ -28,7 +28,7 @@ def told(deployment: Deployment) -> dict[str, str]:
         deployment.wait_until_attached(identity_id)
         credentials = deployment.credentials(tokens)
         deployment.self_attach(credentials)
-        secrets |= {
+        found |= {
             f"user name {number}": user,
             f"sub {number}": str(claims(tokens["IdToken"])["sub"]),
             f"e-mail address {number}": f"{user}@example.com",
@@ -39,11 +39,11 @@ def told(deployment: Deployment) -> dict[str, str]:
             f"secret access key {number}": credentials.secret_access_key,
             f"session token {number}": credentials.session_token,
         }
-    return secrets
+    return found
 
 
 def _sign_in_under(deployment: Deployment, user: str, faults: list[str]) -> dict[str, str]:
-    """Sign in while AttachPolicy answers an error, and the queue too where it is named."""
+    """Sign in while AttachPolicy fails, and with ``sqs:SendMessage`` the queue too."""
     try:
         for fault in faults:
             operation = fault if ":" in fault else "iot:AttachPolicy"
@@ -58,21 +58,21 @@ def _sign_in_under(deployment: Deployment, user: str, faults: list[str]) -> dict
 
 
 def _fault(operation: str, code: str, user: str) -> Fault:
-    return Fault((operation,), Fail(code, message=f"AWS may quote whom it is about: {user}"))
+    return Fault((operation,), Fail(code, message=f"AWS might quote the user: {user}"))
 
 
 def _wait_for_a_dead_letter(deployment: Deployment) -> None:
     deadline = time.monotonic() + 30
     while not deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL):
-        assert time.monotonic() < deadline, "the worker does not give up"
+        assert time.monotonic() < deadline, "no dead letter arrived"
         time.sleep(0.1)
 
 
-def _found(told: dict[str, str], text: str) -> list[str]:
-    return [what for what, value in told.items() if value in text]
+def _found(secrets: dict[str, str], text: str) -> list[str]:
+    return [what for what, value in secrets.items() if value in text]
 
 
-def test_no_log_of_any_function_tells_it(deployment: Deployment, told: dict[str, str]) -> None:
+def test_logs_contain_no_user_data(deployment: Deployment, secrets: dict[str, str]) -> None:
     logs = deployment.cloud.client("logs")
     groups = [
         group["logGroupName"]
@@ -86,32 +86,32 @@ def test_no_log_of_any_function_tells_it(deployment: Deployment, told: dict[str,
     }
     for function in ("PostAuthentication", "AuthChallenge", "Worker", "SelfAttachFunction"):
         assert any(function in group and text for group, text in written.items()), f"{function} has logged nothing"
-    assert {group: found for group, text in written.items() if (found := _found(told, text))} == {}
+    assert {group: found for group, text in written.items() if (found := _found(secrets, text))} == {}
 
 
-def test_no_metric_tells_it(deployment: Deployment, told: dict[str, str]) -> None:
+def test_metrics_contain_no_user_data(deployment: Deployment, secrets: dict[str, str]) -> None:
     lines = [line for line in deployment.trigger_lines() if "_aws" in line]
     assert lines
     for line in lines:
         (directive,) = line["_aws"]["CloudWatchMetrics"]
         dimensions = {name: line[name] for names in directive["Dimensions"] for name in names}
         assert dimensions == {"Stack": deployment.app.stack_name, "Source": "sign-in"}
-    assert _found(told, json.dumps(deployment.cloud.client("cloudwatch").list_metrics()["Metrics"])) == []
+    assert _found(secrets, json.dumps(deployment.cloud.client("cloudwatch").list_metrics()["Metrics"])) == []
 
 
-def test_no_message_carries_more_than_it_must(deployment: Deployment, told: dict[str, str]) -> None:
-    """The user's name and sub, and with its proof the identity id; no token, no address, nothing that gives access."""
+def test_messages_contain_only_name_sub_and_identity_id(deployment: Deployment, secrets: dict[str, str]) -> None:
+    """No token, no address, nothing that grants access; the identity id only with its MAC."""
     queue = deployment.cloud.client("sqs")
     url = deployment.outputs[Output.DEAD_LETTER_QUEUE_URL]
     (message,) = queue.receive_message(QueueUrl=url, VisibilityTimeout=0, MessageAttributeNames=["All"])["Messages"]
-    kinds = {what.rpartition(" ")[0] for what in _found(told, json.dumps(message))}
+    kinds = {what.rpartition(" ")[0] for what in _found(secrets, json.dumps(message))}
     assert kinds == {"user name", "sub", "identity id"}
     assert set(json.loads(message["Body"])) == {"version", "userPoolId", "userName", "sub", "identityId", "mac"}
-    assert _found(told, json.dumps(message["MessageAttributes"])) == []
+    assert _found(secrets, json.dumps(message["MessageAttributes"])) == []
     queue.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
 
 
-def test_neither_stack_nor_functions_nor_parameters_tell_it(deployment: Deployment, told: dict[str, str]) -> None:
+def test_stack_functions_and_parameters_contain_no_user_data(deployment: Deployment, secrets: dict[str, str]) -> None:
     stacks, functions = deployment.cloud.client("cloudformation"), deployment.cloud.client("lambda")
     parameters = deployment.cloud.client("ssm")
     name = f"/{deployment.app.stack_name}/sign-in-attachment"
@@ -121,4 +121,4 @@ def test_neither_stack_nor_functions_nor_parameters_tell_it(deployment: Deployme
         [each.get("Environment") for each in functions.list_functions()["Functions"]],
         parameters.get_parameter(Name=name)["Parameter"]["Value"],
     ]
-    assert _found(told, json.dumps(said, default=str)) == []
+    assert _found(secrets, json.dumps(said, default=str)) == []
