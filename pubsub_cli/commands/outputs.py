@@ -73,11 +73,11 @@ def _formatted(form: Format, prefix: str, aws: Aws, values: Mapping[str, str]) -
         case Format.JSON:
             return json_module.dumps(values, indent=2) + "\n"
         case Format.ENV:
-            return FrontEnd.of(values, endpoints=_endpoints(aws)).dotenv(prefix)
+            return FrontEnd(values, endpoints=_endpoints(aws)).dotenv(prefix)
         case Format.AMPLIFY_OUTPUTS:
-            return FrontEnd.of(values, _user_pool(aws, values), _endpoints(aws)).amplify_outputs()
+            return FrontEnd(values, _user_pool(aws, values), _endpoints(aws)).amplify_outputs()
         case Format.AWS_EXPORTS:
-            return FrontEnd.of(values, _user_pool(aws, values), _endpoints(aws)).aws_exports()
+            return FrontEnd(values, _user_pool(aws, values), _endpoints(aws)).aws_exports()
 
 
 def _user_pool(aws: Aws, values: Mapping[str, str]) -> Mapping[str, Any] | None:

@@ -59,15 +59,8 @@ class StateMachine:
 
     @classmethod
     def of(cls, deployment: Deployment, output: Output) -> Self:
-        """Return the state machine that an output of the stack names.
-
-        Raises:
-            PreconditionError: the stack has none, because it is of an older version.
-        """
-        arn = deployment.outputs.get(output)
-        if arn is None:
-            raise PreconditionError(f"stack {deployment.stack} has no {output}: deploy it again with this version")
-        return cls(deployment.aws.state_machines, arn)
+        """Return the state machine that an output of the stack names."""
+        return cls(deployment.aws.state_machines, deployment.output(output))
 
     def running(self) -> str | None:
         """Return the ARN of the execution under way; None if there is none.
