@@ -14,93 +14,17 @@ from typing import Annotated
 import typer
 
 from pubsub_cli import options
-from pubsub_cli.aws import Aws
 from pubsub_cli.aws_errors import aws_errors_explained
 from pubsub_cli.checks.stack import read_complete_outputs
 from pubsub_cli.finding import Fix, PubSubCommand, operation_error
 from pubsub_cli.run_options import RunOptions, StackOptions
-from pubsub_client import PubSub
+from pubsub_client import AwsIot, CognitoSession, MqttOverWebSocket, PubSub, SdkCredentials
 from pubsub_client._printable import one_line
 from pubsub_client._provider import Provider
 from pubsub_client.exceptions import ConfigurationError, PubSubError, SessionError
 
 _AS = "Connect as"
 _OTHER = "Another broker than the stack's AWS IoT"
-
-User = Annotated[
-    str | None,
-    typer.Option(
-        "--user",
-        metavar="NAME",
-        help="Sign in as this user of the user pool. Default: connect with your AWS credentials, which always read "
-        "the stack's outputs. With --broker: the MQTT user name.",
-        rich_help_panel=_AS,
-    ),
-]
-PasswordStdin = Annotated[
-    bool,
-    typer.Option("--password-stdin", help="Read that user's password from standard input.", rich_help_panel=_AS),
-]
-ClientId = Annotated[
-    str | None,
-    typer.Option(
-        metavar="ID",
-        help="The MQTT client id. Default: random. Another connection with the same id is disconnected.",
-        rich_help_panel=_AS,
-    ),
-]
-Url = Annotated[
-    str | None,
-    typer.Option(
-        "--broker",
-        metavar="URL",
-        help="The WebSocket URL of a broker: ws://... or wss://...; @FILE reads it from a file.",
-        rich_help_panel=_OTHER,
-    ),
-]
-Header = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--header",
-        metavar="'NAME: VALUE'|@FILE",
-        help="An HTTP header of the WebSocket's request; may be repeated. @FILE reads headers from a file, one a line. "
-        "Use a file for secrets, because other users of the machine can see arguments.",
-        rich_help_panel=_OTHER,
-    ),
-]
-CaFile = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        exists=True,
-        dir_okay=False,
-        help="The trusted certificate authorities, as PEM. Default: those of AWS_CA_BUNDLE or the system.",
-        rich_help_panel=_OTHER,
-    ),
-]
-Proxy = Annotated[
-    str | None,
-    typer.Option(
-        metavar="URL",
-        help="The HTTP proxy. Default: HTTPS_PROXY and NO_PROXY. @FILE reads it from a file; use that if it has a "
-        "password.",
-        rich_help_panel=_OTHER,
-    ),
-]
-
-
-@dataclass(frozen=True)
-class BrokerOptions:
-    """The options for the broker and its user."""
-
-    user: User = None
-    password_stdin: PasswordStdin = False
-    client_id: ClientId = None
-    broker: Url = None
-    header: Header = None
-    ca_file: CaFile = None
-    proxy: Proxy = None
-
 
 _FILE = "@"
 """The prefix of a value that names a file."""
@@ -115,47 +39,104 @@ _PROVIDER_OPTIONS = {"headers": "--header", "ca_file": "--ca-file", "proxy": "--
 
 
 @dataclass(frozen=True)
+class BrokerOptions:
+    """The options for the broker and its user."""
+
+    user: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Sign in as this user of the user pool. Default: connect with your AWS credentials, which always read "
+            "the stack's outputs. With --broker: the MQTT user name.",
+            rich_help_panel=_AS,
+        ),
+    ] = None
+    password_stdin: Annotated[
+        bool,
+        typer.Option("--password-stdin", help="Read that user's password from standard input.", rich_help_panel=_AS),
+    ] = False
+    client_id: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="The MQTT client id. Default: random. Another connection with the same id is disconnected.",
+            rich_help_panel=_AS,
+        ),
+    ] = None
+    broker: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="The WebSocket URL of a broker: ws://... or wss://...; @FILE reads it from a file.",
+            rich_help_panel=_OTHER,
+        ),
+    ] = None
+    header: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="'NAME: VALUE'|@FILE",
+            help="An HTTP header of the WebSocket's request; may be repeated. @FILE reads headers from a file, one a "
+            "line. Use a file for secrets, because other users of the machine can see arguments.",
+            rich_help_panel=_OTHER,
+        ),
+    ] = None
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="The trusted certificate authorities, as PEM. Default: those of AWS_CA_BUNDLE or the system.",
+            rich_help_panel=_OTHER,
+        ),
+    ] = None
+    proxy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="The HTTP proxy. Default: HTTPS_PROXY and NO_PROXY. @FILE reads it from a file; use that if it has a "
+            "password.",
+            rich_help_panel=_OTHER,
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
 class AwsIotOfStack:
     """The AWS IoT of a deployed stack, as a user of its user pool or as the operator.
 
     Args:
-        aws: the operator's clients, which read the stack's outputs.
-        profile: the operator's profile.
-        stack: the stack's name.
+        target: the stack, and the operator's clients that read its outputs.
         user: the user to sign in; None connects as the operator.
         password: that user's password.
     """
 
-    aws: Aws
-    profile: str | None
-    stack: str
+    target: StackOptions
     user: str | None
     password: str | None = field(repr=False)
 
     @property
     def name(self) -> str:
         """The stack's name."""
-        return self.stack
+        return self.target.stack_name
 
     @property
     def advice(self) -> Fix:
         """The doctor for a user; the documented permissions for an operator."""
         if self.user is None:
             return "See docs/operator-permissions.md for what your AWS credentials must allow."
-        return PubSubCommand(("doctor", "--stack", self.stack, "--user", self.user, "--password-stdin"))
+        return PubSubCommand(("doctor", "--stack", self.name, "--user", self.user, "--password-stdin"))
 
     @asynccontextmanager
     async def provider(self) -> AsyncIterator[Provider]:
         """Read the outputs and sign in; leaving the context signs the user out."""
-        # The MQTT client takes long to import, and no other command needs it.
-        from pubsub_client import AwsIot, CognitoSession, SdkCredentials
-
-        with aws_errors_explained(self.aws, self.stack):
-            outputs = await asyncio.to_thread(read_complete_outputs, self.aws, self.stack)
+        aws = self.target.aws
+        with aws_errors_explained(aws, self.name):
+            outputs = await asyncio.to_thread(read_complete_outputs, aws, self.name)
         if self.user is None or self.password is None:
-            yield AwsIot.from_outputs(outputs, SdkCredentials(self.profile))
+            yield AwsIot.from_outputs(outputs, SdkCredentials(self.target.profile))
             return
-        session = CognitoSession.from_outputs(outputs, endpoint_url=self.aws.endpoint_url)
+        session = CognitoSession.from_outputs(outputs, endpoint_url=aws.endpoint_url)
         await session.sign_in(self.user, self.password)
         try:
             yield AwsIot.from_outputs(outputs, session)
@@ -183,8 +164,6 @@ class BrokerByUrl:
     password: str | None = field(repr=False)
     ca_file: Path | None
     proxy: str | None = field(repr=False)
-    aws: None = None
-    stack: str = ""
 
     @property
     def name(self) -> str:
@@ -203,8 +182,6 @@ class BrokerByUrl:
         Raises:
             typer.BadParameter: one of them is wrong.
         """
-        from pubsub_client import MqttOverWebSocket
-
         try:
             provider = MqttOverWebSocket(
                 self.url,
@@ -241,7 +218,7 @@ def choose_broker(context: typer.Context, target: StackOptions, given: BrokerOpt
         if (given.user is not None) != given.password_stdin:
             raise typer.BadParameter("--user and --password-stdin go together")
         password = _read_password() if given.password_stdin else None
-        return AwsIotOfStack(target.aws, target.profile, target.stack_name, given.user, password)
+        return AwsIotOfStack(target, given.user, password)
     if others := _given(context, _OF_THE_STACK):
         raise typer.BadParameter(f"--broker cannot be combined with {others[0]}")
     if given.password_stdin and given.user is None:
@@ -334,8 +311,6 @@ async def connected(broker: Broker, client_id: str | None, seconds: float) -> As
         OperationError: the user cannot sign in, there is no connection, or the broker rejects the request.
         ConfigurationError: a value is wrong.
     """
-    from pubsub_client import PubSub
-
     try:
         async with (
             broker.provider() as provider,

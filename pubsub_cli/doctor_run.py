@@ -22,14 +22,6 @@ from pubsub_cli.finding import PubSubCommand
 from pubsub_cli.run_options import RunOptions
 
 _IDS = "A deployment that is not a stack of this toolkit"
-UserPoolId = Annotated[str | None, typer.Option(help="The user pool.", rich_help_panel=_IDS)]
-UserPoolClientId = Annotated[str | None, typer.Option(help="The front end's app client.", rich_help_panel=_IDS)]
-IdentityPoolId = Annotated[str | None, typer.Option(help="The identity pool.", rich_help_panel=_IDS)]
-Endpoint = Annotated[
-    str | None,
-    typer.Option(help="The AWS IoT endpoint the front end is configured with.", rich_help_panel=_IDS),
-]
-PolicyName = Annotated[str | None, typer.Option(help="The IoT policy that its users need.", rich_help_panel=_IDS)]
 
 
 @dataclass(frozen=True)
@@ -94,11 +86,18 @@ class DoctorRun:
 class DeploymentIdOptions:
     """The options for a deployment that is not a stack of this toolkit."""
 
-    user_pool_id: UserPoolId = None
-    user_pool_client_id: UserPoolClientId = None
-    identity_pool_id: IdentityPoolId = None
-    endpoint: Endpoint = None
-    policy_name: PolicyName = None
+    user_pool_id: Annotated[str | None, typer.Option(help="The user pool.", rich_help_panel=_IDS)] = None
+    user_pool_client_id: Annotated[
+        str | None, typer.Option(help="The front end's app client.", rich_help_panel=_IDS)
+    ] = None
+    identity_pool_id: Annotated[str | None, typer.Option(help="The identity pool.", rich_help_panel=_IDS)] = None
+    endpoint: Annotated[
+        str | None,
+        typer.Option(help="The AWS IoT endpoint the front end is configured with.", rich_help_panel=_IDS),
+    ] = None
+    policy_name: Annotated[
+        str | None, typer.Option(help="The IoT policy that its users need.", rich_help_panel=_IDS)
+    ] = None
 
     def deployment_ids(self, region: str | None, token: IdToken | None, *, as_operator: bool) -> DeploymentIds | None:
         """Return the deployment that the options describe; None if it is a stack.

@@ -20,15 +20,6 @@ from pubsub_cli.operations.identity import Subject, by_id_token, by_identity_id,
 from pubsub_cli.output import CommandResult, emit
 from pubsub_cli.run_options import RunOptions, StackOptions
 
-User = Annotated[str | None, typer.Option("--user", metavar="NAME", help="The user with this name or alias.")]
-IdentityId = Annotated[
-    str | None, typer.Option("--identity-id", "--identity", metavar="ID", help="The identity with this id.")
-]
-IdToken = Annotated[
-    str | None,
-    typer.Option("--id-token", metavar="FILE", help="The identity of the ID token in this file; - is standard input."),
-]
-
 # https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetId.html
 _IDENTITY_ID = re.compile(r"[\w-]{1,30}:[0-9a-f-]{1,36}", re.ASCII)
 
@@ -37,9 +28,14 @@ _IDENTITY_ID = re.compile(r"[\w-]{1,30}:[0-9a-f-]{1,36}", re.ASCII)
 class IdentitySelector:
     """The identity that the options select; exactly one of them must be given."""
 
-    user: User = None
-    identity_id: IdentityId = None
-    id_token: IdToken = None
+    user: Annotated[str | None, typer.Option(metavar="NAME", help="The user with this name or alias.")] = None
+    identity_id: Annotated[
+        str | None, typer.Option("--identity-id", "--identity", metavar="ID", help="The identity with this id.")
+    ] = None
+    id_token: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="The identity of the ID token in this file; - is standard input."),
+    ] = None
 
     def check(self) -> None:
         """Check the options.

@@ -28,7 +28,6 @@ def follow_execution(
 
     Raises:
         typer.Exit: interrupted; the execution continues.
-        botocore.exceptions.ClientError: AWS refuses.
         OperationError: the execution does not exist any more.
     """
     console = TerminalConsole(stderr=json, soft_wrap=True)

@@ -139,7 +139,6 @@ def _plan_result(aws: Aws, given: Adopted, amplify_stack: str | None, choices: A
 
     Raises:
         PreconditionError: what to adopt does not exist or is ambiguous.
-        botocore.exceptions.ClientError: AWS refuses.
     """
     try:
         adopted = find(aws, given, amplify_stack)
