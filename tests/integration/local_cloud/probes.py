@@ -926,7 +926,6 @@ PROBES: dict[str, tuple[Callable[[Account], bool], ...]] = {
         pass_role,
         custom_sender_key,
     ),
-    "message_move_tasks": (message_move_tasks,),
     "cloudformation": (
         role_boundary,
         user_pool_attributes,

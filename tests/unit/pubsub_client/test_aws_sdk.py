@@ -1,4 +1,4 @@
-"""What boto3 finds, in files, the environment and programs of each test's own."""
+"""Credentials of boto3, in files, the environment and programs of each test's own."""
 
 from __future__ import annotations
 
@@ -63,18 +63,18 @@ def configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configurat
     return made
 
 
-async def test_long_term_keys_have_no_session_token_and_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_long_term_keys_have_no_session_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKID")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
     assert await SdkCredentials().credentials() == Credentials("AKID", "s3cret", None, None)
 
 
-async def test_a_profile_is_read_from_the_configuration(configuration: Configuration) -> None:
+async def test_profile_is_read_from_the_configuration(configuration: Configuration) -> None:
     configuration.profile("a", aws_access_key_id="AKID", aws_secret_access_key="s3cret", aws_session_token="t0ken")
     assert await SdkCredentials("a").credentials() == Credentials("AKID", "s3cret", "t0ken")
 
 
-async def test_credentials_that_end_soon_are_fetched_again(configuration: Configuration) -> None:
+async def test_credentials_that_expire_soon_are_fetched_again(configuration: Configuration) -> None:
     program = configuration.directory / "program.py"
     program.write_text(PROGRAM)
     configuration.profile("a", credential_process=f"{sys.executable} {program}")
@@ -84,7 +84,7 @@ async def test_credentials_that_end_soon_are_fetched_again(configuration: Config
     assert given == [Credentials(f"key-{first + number}", "s3cret", "t0ken") for number in range(3)]
 
 
-async def test_credentials_are_looked_for_again_when_there_were_none(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_missing_credentials_are_searched_again(monkeypatch: pytest.MonkeyPatch) -> None:
     source = SdkCredentials()
     with pytest.raises(SessionError, match=r"finds no AWS credentials: name a profile, set AWS_ACCESS_KEY_ID"):
         await source.credentials()
@@ -94,7 +94,7 @@ async def test_credentials_are_looked_for_again_when_there_were_none(monkeypatch
 
 
 @pytest.mark.parametrize("expires_at", [None, "2026-01-01T00:00:00Z"], ids=["never begun", "ended"])
-async def test_without_a_session_at_iam_identity_center_the_command_that_begins_one_is_told(
+async def test_expired_sso_session_names_the_login_command(
     configuration: Configuration, expires_at: str | None
 ) -> None:
     configuration.sso_profile("desk")
@@ -112,15 +112,13 @@ async def test_without_a_session_at_iam_identity_center_the_command_that_begins_
         ({"role_arn": "arn:aws:iam::111111111111:role/a", "source_profile": "gone"}, '"gone" .* does not exist'),
     ],
 )
-async def test_what_keeps_boto3_from_getting_credentials_is_told(
-    configuration: Configuration, settings: dict[str, str], told: str
-) -> None:
+async def test_error_of_boto3_is_named(configuration: Configuration, settings: dict[str, str], told: str) -> None:
     configuration.profile("a", **settings)
     with pytest.raises(SessionError, match=f"boto3 cannot get AWS credentials: .*{told}"):
         await SdkCredentials("a").credentials()
 
 
-def test_an_unknown_profile_is_named(configuration: Configuration, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_profile_is_named(configuration: Configuration, monkeypatch: pytest.MonkeyPatch) -> None:
     configuration.profile("a")
     with pytest.raises(ConfigurationError, match=r"\(production\)"):
         SdkCredentials("production")
@@ -129,7 +127,7 @@ def test_an_unknown_profile_is_named(configuration: Configuration, monkeypatch: 
         SdkCredentials()
 
 
-def test_a_configuration_that_cannot_be_read_is_named(configuration: Configuration) -> None:
+def test_unreadable_configuration_is_named(configuration: Configuration) -> None:
     configuration.file.write_text("[profile a\n")
     with pytest.raises(ConfigurationError, match=str(configuration.file)):
         SdkCredentials()
