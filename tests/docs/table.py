@@ -82,7 +82,7 @@ TABLE: dict[str, How] = {
     ),
     # Front ends
     "pubsub outputs --format amplify-outputs --profile PROFILE --region REGION --file amplify_outputs.json": Elsewhere(
-        "tests/e2e/test_outputs.py::test_amplify_outputs_lead_to_this_deployment", _ACCOUNT
+        "tests/e2e/test_outputs.py::test_amplify_outputs_describe_this_deployment", _ACCOUNT
     ),
     "npm ci": NotRun("it needs the network; `make test` has run it before"),
     "npm run dev": Elsewhere(

@@ -41,7 +41,7 @@ def _changes(document: dict[str, Any]) -> dict[str, str]:
     return {each["resource"]: each["change"] for each in document["adopt"]["changes"]}
 
 
-def test_without_anything_to_adopt_it_lists_what_there_is(project: AmplifyProject) -> None:
+def test_adopt_without_options_lists_projects_and_pools(project: AmplifyProject) -> None:
     done = _run(project)
     assert done.returncode == 0
     assert f"pubsub adopt --amplify-stack {STACK}\n" in done.stdout
@@ -52,7 +52,7 @@ def test_without_anything_to_adopt_it_lists_what_there_is(project: AmplifyProjec
 
 
 @pytest.mark.parametrize("by", ["the parent stack", "the identity pool"])
-def test_pools_clients_and_roles_are_found_and_printed_as_settings(project: AmplifyProject, by: str) -> None:
+def test_adopt_prints_complete_settings(project: AmplifyProject, by: str) -> None:
     options = {
         "the parent stack": ("--amplify-stack", STACK),
         "the identity pool": ("--identity-pool-id", project.identity_pool_id),
@@ -64,13 +64,13 @@ def test_pools_clients_and_roles_are_found_and_printed_as_settings(project: Ampl
     assert document["exit_code"] == 0
 
 
-def test_a_user_pool_alone_is_adopted_with_an_identity_pool_to_be_made(project: AmplifyProject) -> None:
+def test_adopted_user_pool_gets_a_new_identity_pool(project: AmplifyProject) -> None:
     document = _adopt(project, "--user-pool-id", project.user_pool_id)
     assert set(document["adopt"]["settings"]["adopt"]) == {"userPoolId", "userPoolClientIds"}
     assert _changes(document)["identity pool"].startswith("is created")
 
 
-def test_it_tells_who_gains_what_and_that_pools_stay_as_they_are(project: AmplifyProject) -> None:
+def test_adopt_lists_the_changes_of_each_resource(project: AmplifyProject) -> None:
     changes = _changes(_adopt(project, "--amplify-stack", STACK, "--topic", "orders/*"))
     assert changes[f"user pool {project.user_pool_id}"] == "nothing"
     assert changes[f"identity pool {project.identity_pool_id}"] == "nothing"
@@ -82,7 +82,7 @@ def test_it_tells_who_gains_what_and_that_pools_stay_as_they_are(project: Amplif
     assert "guests" in changes
 
 
-def test_with_attachment_at_sign_in_every_addition_is_listed(project: AmplifyProject) -> None:
+def test_adopt_lists_all_additions_of_attachment_at_sign_in(project: AmplifyProject) -> None:
     document = _adopt(project, "--amplify-stack", STACK, "--attachment", "sign-in")
     listed = [f"{each['resource']}: {each['change']}" for each in document["adopt"]["changes"]]
     pool = f"user pool {project.user_pool_id}"
@@ -103,7 +103,7 @@ def test_with_attachment_at_sign_in_every_addition_is_listed(project: AmplifyPro
     assert "the stack may create grants of it (kms:CreateGrant)" in of_key
 
 
-def test_groups_of_a_user_pool_are_listed_with_what_becomes_of_their_roles(project: AmplifyProject) -> None:
+def test_adopt_lists_the_roles_of_groups(project: AmplifyProject) -> None:
     document = _adopt(project, "--user-pool-id", project.user_pool_id, "--group", "admins", "--group", "editors")
     settings = document["adopt"]["settings"]
     assert settings["groups"] == ["admins", "editors"]
@@ -117,7 +117,7 @@ def test_groups_of_a_user_pool_are_listed_with_what_becomes_of_their_roles(proje
     assert "--group goes with --user-pool-id" in refused.stderr
 
 
-def test_a_policy_of_the_usual_name_made_by_hand_and_who_has_it_are_told(project: AmplifyProject) -> None:
+def test_adopt_chooses_another_name_for_an_existing_policy(project: AmplifyProject) -> None:
     iot, identities = project.cloud.client("iot"), project.cloud.client("cognito-identity")
     allow = json.dumps(
         {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}]}
@@ -132,7 +132,7 @@ def test_a_policy_of_the_usual_name_made_by_hand_and_who_has_it_are_told(project
         iot.delete_policy(policyName="myIoTPolicy")
 
 
-def test_a_front_end_that_attaches_policies_itself_is_warned(project: AmplifyProject) -> None:
+def test_adopt_warns_of_a_front_end_that_attaches_policies(project: AmplifyProject) -> None:
     iam = project.cloud.client("iam")
     allow = json.dumps(
         {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}]}
@@ -146,7 +146,7 @@ def test_a_front_end_that_attaches_policies_itself_is_warned(project: AmplifyPro
 
 
 class TestBlockers:
-    def test_another_function_on_a_trigger_is_one_unless_it_calls_ours(self, project: AmplifyProject) -> None:
+    def test_function_on_a_trigger_is_a_blocker_unless_chained(self, project: AmplifyProject) -> None:
         theirs = make_function(project.cloud, "def handler(event, context): return event")
         project.set_triggers(DefineAuthChallenge=theirs)
         try:
@@ -162,16 +162,14 @@ class TestBlockers:
         finally:
             project.set_triggers()
 
-    def test_a_chained_trigger_without_a_function_is_one(self, project: AmplifyProject) -> None:
+    def test_chained_trigger_without_a_function_is_a_blocker(self, project: AmplifyProject) -> None:
         done = _run(
             project, "--amplify-stack", STACK, "--attachment", "sign-in", "--chained-trigger", "PostAuthentication"
         )
         assert done.returncode == 1
         assert "has no function that could call the stack's" in done.stderr
 
-    def test_a_setting_that_the_sdk_does_not_know_is_one_unless_the_pool_stays_as_it_is(
-        self, project: AmplifyProject
-    ) -> None:
+    def test_setting_unknown_to_the_sdk_is_a_blocker_if_the_pool_changes(self, project: AmplifyProject) -> None:
         project.cloud.seed_pool_setting(project.user_pool_id, "Holidays", {"Country": "NO"})
         try:
             done = _run(project, "--amplify-stack", STACK, "--attachment", "sign-in")
@@ -181,7 +179,7 @@ class TestBlockers:
         finally:
             project.set_triggers()  # resets it
 
-    def test_a_role_without_room_is_one(self, project: AmplifyProject) -> None:
+    def test_role_at_its_policy_quota_is_a_blocker(self, project: AmplifyProject) -> None:
         iam, made = project.cloud.client("iam"), []
         allow = json.dumps(
             {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
@@ -217,7 +215,7 @@ class TestBlockers:
         (("--amplify-stack", STACK, "--chained-trigger", "PostAuthentication"), "goes with --attachment sign-in"),
     ],
 )
-def test_what_cannot_be_looked_at_is_refused_in_a_line(
+def test_adopt_rejects_missing_resources_in_one_line(
     project: AmplifyProject, arguments: tuple[str, ...], message: str
 ) -> None:
     done = _run(project, *arguments)
@@ -226,7 +224,7 @@ def test_what_cannot_be_looked_at_is_refused_in_a_line(
     assert done.stdout == ""
 
 
-def test_two_user_pools_are_told_apart_by_saying_which(project: AmplifyProject) -> None:
+def test_adopt_of_two_user_pools_needs_a_user_pool_id(project: AmplifyProject) -> None:
     users, identities = project.cloud.client("cognito-idp"), project.cloud.client("cognito-identity")
     other = users.create_user_pool(PoolName="other")["UserPool"]["Id"]
     client = users.create_user_pool_client(UserPoolId=other, ClientName="web")["UserPoolClient"]["ClientId"]
@@ -257,14 +255,14 @@ def test_two_user_pools_are_told_apart_by_saying_which(project: AmplifyProject) 
         users.delete_user_pool(UserPoolId=other)
 
 
-def test_nothing_is_changed(project: AmplifyProject) -> None:
+def test_adopt_changes_nothing(project: AmplifyProject) -> None:
     before = project.configuration()
     for attachment in ("self-attach", "sign-in"):
         _run(project, "--amplify-stack", STACK, "--attachment", attachment)
     assert project.configuration() == before
 
 
-def test_the_documented_permissions_are_enough_and_none_is_too_many(project: AmplifyProject) -> None:
+def test_adopt_needs_exactly_the_documented_permissions(project: AmplifyProject) -> None:
     (statements,) = policies("pubsub adopt")
 
     def passes(granted: list[dict[str, Any]]) -> bool:
@@ -302,7 +300,7 @@ def _logins(project: AmplifyProject) -> dict[str, str]:
     return {provider: tokens["IdToken"]}
 
 
-def test_in_least_privilege_mode_each_gains_topics_of_their_own_and_roles_no_managed_policy(
+def test_adopt_in_least_privilege_mode_lists_own_topics(
     project: AmplifyProject,
 ) -> None:
     document = _adopt(project, "--amplify-stack", STACK, "--access-mode", "least-privilege", "--topic", "room/*")

@@ -63,7 +63,7 @@ class TestByUser:
         assert deployment.trigger_lines()[-1]["outcome"] == "Skipped"
         assert deployment.identity_id(tokens) == identity_id
 
-    def test_attached_user_is_left_alone(self, deployment: Deployment) -> None:
+    def test_attached_user_is_not_changed(self, deployment: Deployment) -> None:
         user = deployment.make_user()
         _sign_in(deployment, user)
         before = deployment.cloud.calls()
@@ -78,7 +78,7 @@ class TestByUser:
         assert _run(deployment, "attach", "--user", user)["changed"] is True
         assert deployment.attached_policies(identity_id) == ["myIoTPolicy"]
 
-    def test_detached_user_is_refused_by_aws_iot_and_an_attached_one_served(self, deployment: Deployment) -> None:
+    def test_detached_user_is_rejected_by_aws_iot_and_an_attached_one_is_not(self, deployment: Deployment) -> None:
         user = deployment.make_user()
         tokens = _sign_in(deployment, user)
         assert _is_served(deployment, tokens)
@@ -117,7 +117,7 @@ class TestByUser:
             assert failure["cause"].endswith("the user has no marker, and no AWS API returns it.")
             assert "pubsub attach" in failure["fix"]
 
-    def test_user_who_does_not_exist_is_named(self, deployment: Deployment) -> None:
+    def test_missing_user_is_named(self, deployment: Deployment) -> None:
         failure = _run(deployment, "attach", "--user", "nobody", code=1)["failure"]
         assert failure["cause"] == f"There is no user nobody in user pool {deployment.user_pool_id}."
 
@@ -206,14 +206,14 @@ class TestByIdentityId:
         assert done.stdout.splitlines()[0] == f"myIoTPolicy is detached: identity {identity_id}"
         assert "`pubsub detach --user NAME` voids the marker" in done.stdout
 
-    def test_identity_of_another_pool_is_left_alone(self, deployment: Deployment) -> None:
+    def test_identity_of_another_pool_is_rejected(self, deployment: Deployment) -> None:
         stranger = Account.on(deployment.cloud).user().identity_id
         for command in ("identity", "attach", "detach"):
             failure = _run(deployment, command, "--identity-id", stranger, code=1)["failure"]
             assert failure["cause"].startswith(f"Identity {stranger} is not of this stack")
         assert deployment.attached_policies(stranger) == []
 
-    def test_identity_that_does_not_exist_is_named(self, deployment: Deployment) -> None:
+    def test_missing_identity_is_named(self, deployment: Deployment) -> None:
         failure = _run(deployment, "attach", "--identity-id", _NOBODYS_ID, code=1)["failure"]
         assert failure["cause"] == f"There is no identity {_NOBODYS_ID}."
 
@@ -256,7 +256,7 @@ class TestByIdToken:
         failure = _run(deployment, "attach", "--id-token", "-", stdin=forged, code=1)["failure"]
         assert failure["cause"].startswith("GetId answered NotAuthorizedException")
 
-    def test_other_text_than_an_id_token_is_refused(self, deployment: Deployment) -> None:
+    def test_other_text_than_an_id_token_is_rejected(self, deployment: Deployment) -> None:
         access_token = _sign_in(deployment, deployment.make_user())["AccessToken"]
         for text in (access_token, "hello", ""):
             done = deployment.pubsub("attach", "--id-token", "-", stdin=text)
@@ -265,7 +265,7 @@ class TestByIdToken:
             assert line.startswith("pubsub: --id-token: ")
 
 
-def test_stack_that_does_not_exist_is_named_in_one_line(deployment: Deployment) -> None:
+def test_missing_stack_is_named_in_one_line(deployment: Deployment) -> None:
     done = deployment.pubsub("identity", "--user", "ada", "--environment", "prod", "--json")
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()

@@ -12,13 +12,13 @@ from pubsub_client.outputs import Output
 from tests.e2e.conftest import Deployment
 
 
-def test_json_is_the_stacks_outputs(deployment: Deployment) -> None:
+def test_outputs_prints_the_stacks_outputs_as_json(deployment: Deployment) -> None:
     done = deployment.pubsub("outputs")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == deployment.outputs
 
 
-def test_with_json_it_is_the_document_of_every_command(deployment: Deployment) -> None:
+def test_outputs_json_is_the_document_of_every_command(deployment: Deployment) -> None:
     document = json.loads(deployment.pubsub("outputs", "--json").stdout)
     assert document == {
         "schema": 1,
@@ -29,7 +29,7 @@ def test_with_json_it_is_the_document_of_every_command(deployment: Deployment) -
     }
 
 
-def test_amplify_outputs_lead_to_this_deployment(deployment: Deployment) -> None:
+def test_amplify_outputs_describe_this_deployment(deployment: Deployment) -> None:
     document = json.loads(deployment.pubsub("outputs", "--format", "amplify-outputs").stdout)
     assert document["auth"]["user_pool_id"] == deployment.user_pool_id
     assert document["auth"]["password_policy"]["min_length"] == 12
@@ -57,12 +57,12 @@ def test_aws_exports_can_be_imported(deployment: Deployment, tmp_path: Path) -> 
     assert json.loads(done.stdout)["aws_user_pools_id"] == deployment.user_pool_id
 
 
-def test_env_lines_carry_the_prefix(deployment: Deployment) -> None:
+def test_env_lines_have_the_prefix(deployment: Deployment) -> None:
     done = deployment.pubsub("outputs", "--format", "env", "--prefix", "VITE_")
     assert f"VITE_USER_POOL_CLIENT_ID={deployment.client_id}" in done.stdout.splitlines()
 
 
-def test_a_file_is_replaced_as_a_whole_and_through_a_link(deployment: Deployment, tmp_path: Path) -> None:
+def test_outputs_file_is_replaced_through_a_link(deployment: Deployment, tmp_path: Path) -> None:
     file, link = tmp_path / "outputs.json", tmp_path / "link.json"
     file.write_text("old")
     link.symlink_to(file)
@@ -73,7 +73,7 @@ def test_a_file_is_replaced_as_a_whole_and_through_a_link(deployment: Deployment
     assert sorted(each.name for each in tmp_path.iterdir()) == ["link.json", "outputs.json"]
 
 
-def test_a_file_stays_as_it_is_when_the_command_fails(deployment: Deployment, tmp_path: Path) -> None:
+def test_outputs_file_is_unchanged_after_a_failure(deployment: Deployment, tmp_path: Path) -> None:
     file = tmp_path / "outputs.json"
     file.write_text("old")
     done = deployment.pubsub("outputs", "--stack", "Other", "--file", str(file))
@@ -83,7 +83,7 @@ def test_a_file_stays_as_it_is_when_the_command_fails(deployment: Deployment, tm
     assert file.read_text() == "old"
 
 
-def test_a_file_that_cannot_be_written_is_named(deployment: Deployment, tmp_path: Path) -> None:
+def test_unwritable_outputs_file_is_named(deployment: Deployment, tmp_path: Path) -> None:
     file = tmp_path / ("x" * 255)
     done = deployment.pubsub("outputs", "--file", str(file))
     assert done.returncode == 2
@@ -101,14 +101,14 @@ def test_a_file_that_cannot_be_written_is_named(deployment: Deployment, tmp_path
         ("--file", "/no/such/directory/outputs.json"),
     ],
 )
-def test_wrong_use_is_2_and_names_the_option(deployment: Deployment, arguments: tuple[str, ...]) -> None:
+def test_outputs_names_the_wrong_option(deployment: Deployment, arguments: tuple[str, ...]) -> None:
     done = deployment.pubsub("outputs", *arguments)
     assert done.returncode == 2
     assert arguments[0] in done.stderr
     assert done.stdout == ""
 
 
-def test_what_aws_refuses_is_1_and_one_line(deployment: Deployment) -> None:
+def test_outputs_denied_by_aws_exits_with_1_and_one_line(deployment: Deployment) -> None:
     iam = deployment.cloud.client("iam")
     iam.create_user(UserName="nobody")
     key = iam.create_access_key(UserName="nobody")["AccessKey"]

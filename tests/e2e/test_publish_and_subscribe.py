@@ -104,7 +104,7 @@ def test_json_shows_a_line_per_message_and_bytes_in_base64(deployment: Deploymen
     ]
 
 
-def test_subscribe_exits_with_1_unless_it_receives_what_was_asked_for(deployment: Deployment, topic: str) -> None:
+def test_subscribe_exits_with_1_unless_it_receives_enough(deployment: Deployment, topic: str) -> None:
     done = deployment.pubsub("subscribe", topic, "--timeout", "1")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines()[-1] == "pubsub: 0 messages received"
@@ -160,7 +160,7 @@ def test_user_who_lost_the_policy_gets_it_back_and_is_signed_out(deployment: Dep
     assert deployment.calls_of(before)["cognito-idp:RevokeToken"] == 1
 
 
-def test_refused_message_is_1_and_names_the_missing_permission(deployment: Deployment, topic: str) -> None:
+def test_rejected_message_exits_with_1_and_names_the_permission(deployment: Deployment, topic: str) -> None:
     statements = [each for each in policies("pubsub publish")[0] if each["Sid"] != "Publish"]
     with operator(deployment.cloud, deployment.outputs, statements) as keys:
         done = deployment.pubsub("publish", "--topic", topic, "1", "--json", **keys)
@@ -183,7 +183,7 @@ def test_wrong_password_leads_to_the_doctor_of_the_same_deployment(
 
 
 @pytest.mark.parametrize("command", [("publish", "--topic", "t" * 257, "1"), ("subscribe", "t" * 257)])
-def test_topic_that_aws_iot_would_refuse_is_wrong_usage(deployment: Deployment, command: tuple[str, ...]) -> None:
+def test_topic_that_aws_iot_rejects_is_wrong_usage(deployment: Deployment, command: tuple[str, ...]) -> None:
     done = deployment.pubsub(*command)
     assert (done.returncode, done.stdout) == (2, "")
     assert "AWS IoT takes 256" in done.stderr.splitlines()[-1]
