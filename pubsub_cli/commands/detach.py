@@ -35,7 +35,7 @@ from pubsub_client.outputs import Output
 def detach(
     target: StackOptions,
     selector: IdentitySelector,
-    everybody: Annotated[bool, typer.Option("--all", help="Detach everyone, and pause attachment.")] = False,
+    all_identities: Annotated[bool, typer.Option("--all", help="Detach everyone, and pause attachment.")] = False,
     per_second: Annotated[
         int | None,
         typer.Option(
@@ -55,12 +55,12 @@ def detach(
     AWS Step Functions runs the bulk detachment. If you interrupt this command, the detachment continues; run the
     command again to see its progress.
     """
-    if everybody and selector != IdentitySelector():
+    if all_identities and selector != IdentitySelector():
         raise typer.BadParameter("--all cannot be combined with --user, --identity-id and --id-token")
-    if not everybody and (yes or per_second is not None):
+    if not all_identities and (yes or per_second is not None):
         raise typer.BadParameter(f"{'--yes' if yes else '--per-second'} goes with --all")
     run = target.start("detach", json=json, redact=redact)
-    if everybody:
+    if all_identities:
         check_can_confirm(yes=yes)
         _detach_all(run, target.aws, per_second, ask=not yes)
     else:

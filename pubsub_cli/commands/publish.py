@@ -12,11 +12,11 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from pubsub_cli import broker, options
-from pubsub_cli.errors import ExitCode, PreconditionError
+from pubsub_cli.errors import PreconditionError
 from pubsub_cli.finding import Finding, OperationError, operation_error
 from pubsub_cli.output import CommandResult, emit
 from pubsub_cli.run_options import StackOptions
-from pubsub_cli.signals import run_until_interrupted
+from pubsub_cli.signals import exit_if_interrupted, run_until_interrupted
 from pubsub_client._messages import check_topic
 from pubsub_client.exceptions import TopicError
 
@@ -83,12 +83,10 @@ def publish(
     message = _Message(topic, _read_payload(payload, text, bytes_from), qos, retain)
     failure: Finding | None = None
     try:
-        run_until_interrupted(message.publish(selected, broker_options.client_id, timeout))
+        with exit_if_interrupted(lambda: message.summary):
+            run_until_interrupted(message.publish(selected, broker_options.client_id, timeout))
     except OperationError as error:
         failure = error.finding
-    except KeyboardInterrupt:
-        print(f"pubsub: interrupted; {message.summary}", file=sys.stderr)
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
     result = CommandResult([message.summary] if message.published else [], message.members, failure)
     emit(result, run)
 

@@ -13,12 +13,12 @@ import typer
 from pubsub_cli import options
 from pubsub_cli.aws_errors import aws_errors_explained
 from pubsub_cli.confirm import check_can_confirm, confirm
-from pubsub_cli.errors import ExitCode, PreconditionError
+from pubsub_cli.errors import PreconditionError
 from pubsub_cli.finding import Finding, OperationError, failed, operation_error
 from pubsub_cli.operations.dead_letters import MAX_READ, DeadLetter, MoveTask, RetryQueues
 from pubsub_cli.output import CommandResult, emit
 from pubsub_cli.run_options import RunOptions, StackOptions
-from pubsub_cli.signals import interrupt_on_sigterm
+from pubsub_cli.signals import exit_if_interrupted, interrupt_on_sigterm
 from pubsub_client._printable import one_line
 
 _NO_REASON = "no reason: SQS moved it there after the last try"
@@ -49,7 +49,7 @@ def redrive(
     interrupt_on_sigterm()
     failure: Finding | None = None
     try:
-        with aws_errors_explained(target.aws, run.stack):
+        with exit_if_interrupted(lambda: work.state), aws_errors_explained(target.aws, run.stack):
             queues = RetryQueues.find(target.aws, run.stack)
             if work.read(queues) and not dry_run:
                 if not yes and not confirm("Move them to the retry queue?", work.stream):
@@ -58,9 +58,6 @@ def redrive(
                 failure = work.wait(queues, timeout) if wait else None
     except OperationError as error:
         failure = error.finding
-    except KeyboardInterrupt:
-        print(f"pubsub: interrupted; {work.state}", file=sys.stderr)
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
     emit(CommandResult(work.lines, work.members(), failure), run)
 
 

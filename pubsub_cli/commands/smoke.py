@@ -9,6 +9,8 @@ import typer
 
 from pubsub_cli import options
 from pubsub_cli.check_run import CheckRun, check_ids, check_junit, finish_check_run, show_check_run
+from pubsub_cli.checks.catalogue import CHECKS, REPORTED_BY_SMOKE, select_checks
+from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import UserSelector
 from pubsub_cli.finding import Status
 from pubsub_cli.run_options import StackOptions
@@ -27,10 +29,6 @@ def smoke(
     redact: options.Redact = False,
 ) -> None:
     """Test a deployment end to end: sign-in, attachment, connection, messages, rejections."""
-    # The MQTT client takes its time to import, and no other command needs it.
-    from pubsub_cli.checks.catalogue import CHECKS, REPORTED_BY_SMOKE, select_checks
-    from pubsub_cli.checks.context import Context
-
     if (user is not None) != password_stdin:
         raise typer.BadParameter("--user and --password-stdin go together")
     if user == "":

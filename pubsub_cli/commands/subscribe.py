@@ -18,7 +18,7 @@ from pubsub_cli.finding import OperationError
 from pubsub_cli.message_output import as_json, as_text, reader_watched, write_line
 from pubsub_cli.output import CommandResult, TerminalConsole, emit
 from pubsub_cli.run_options import StackOptions
-from pubsub_cli.signals import run_until_interrupted
+from pubsub_cli.signals import exit_if_interrupted, run_until_interrupted
 from pubsub_client import Message, PubSub, Subscription
 from pubsub_client._messages import check_topic_filter
 from pubsub_client._printable import one_line
@@ -69,12 +69,10 @@ def subscribe(
     run = broker.start_run("subscribe", target, selected, json=False)
     reading = Reading(topic_filters, qos, count, timeout, json)
     try:
-        run_until_interrupted(reading.run(selected, broker_options.client_id))
+        with exit_if_interrupted(lambda: reading.summary):
+            run_until_interrupted(reading.run(selected, broker_options.client_id))
     except OperationError as error:
         emit(CommandResult((), {}, error.finding), run)
-    except KeyboardInterrupt:
-        print(f"pubsub: interrupted; {reading.summary}", file=sys.stderr)
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
     if reading.reader_gone:
         return
     print(f"pubsub: {reading.summary}", file=sys.stderr)
