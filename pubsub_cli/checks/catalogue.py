@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from pubsub_cli.checks.app_clients import AppClientSignsIn, InternalSignInIsWired
-from pubsub_cli.checks.app_settings import FiguresFit, PackagesMatch, TopicsAreUsable
 from pubsub_cli.checks.authorization import CredentialsAreGiven, GroupRolesHoldThePolicies, RoleHoldsThePolicies
 from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.client_id import ClientIdIsUnshared
 from pubsub_cli.checks.concurrency import ConcurrencySuffices
-from pubsub_cli.checks.configuration import OutputsAreComplete, TokenIsGood
+from pubsub_cli.checks.configuration import (
+    LimitsAreKept,
+    OutputsAreComplete,
+    PackagesMatch,
+    TokenIsGood,
+    TopicsAreValid,
+)
 from pubsub_cli.checks.connection import GroupUsersConnect, UserConnects, UserSubscribes
 from pubsub_cli.checks.endpoint import ClockAgrees, EndpointIsReached, EndpointIsRight
 from pubsub_cli.checks.functions import OtherFunctionsCanRun, SignInFunctionsCanRun
@@ -43,8 +48,8 @@ from pubsub_cli.checks.trigger_log import TriggerWorks
 CHECKS: tuple[type[Check], ...] = (
     OutputsAreComplete,
     TokenIsGood,
-    TopicsAreUsable,
-    FiguresFit,
+    TopicsAreValid,
+    LimitsAreKept,
     PackagesMatch,
     EndpointIsRight,
     EndpointIsReached,

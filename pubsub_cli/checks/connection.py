@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 
-from pubsub_cli.checks.app_settings import TopicsAreUsable
 from pubsub_cli.checks.authorization import CredentialsAreGiven, GroupRolesHoldThePolicies
 from pubsub_cli.checks.check import Check, Group
+from pubsub_cli.checks.configuration import TopicsAreValid
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.endpoint import ClockAgrees
 from pubsub_cli.checks.identity import POLICY_ACTS_SECONDS, PolicyIsAttached
@@ -94,7 +94,7 @@ class UserSubscribes(Check):
     id = "PS402"
     group = Group.CONNECTION
     title = "the user subscribes to a topic"
-    depends_on = (UserConnects, TopicsAreUsable)
+    depends_on = (UserConnects, TopicsAreValid)
     requirements = frozenset({Requirement.TOKEN})
 
     async def run(self, context: Context) -> Finding:

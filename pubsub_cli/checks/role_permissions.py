@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pubsub_cli.checks.app_settings import TopicsAreUsable
 from pubsub_cli.checks.authorization import GroupRolesHoldThePolicies, RoleHoldsThePolicies
 from pubsub_cli.checks.check import Check, Group
+from pubsub_cli.checks.configuration import TopicsAreValid
 from pubsub_cli.checks.context import Context, RoleInUse
 from pubsub_cli.checks.permissions import Judgement, asked_facts, asked_requests, judge
 from pubsub_cli.checks.role_mapping import MappingGivesARole
@@ -37,7 +37,7 @@ class RoleAllows(Check):
     id = "PS306"
     group = Group.AUTHORIZATION
     title = "the role allows connect, subscribe, publish and receive"
-    depends_on = (TopicsAreUsable, MappingGivesARole, RoleHoldsThePolicies, GroupRolesHoldThePolicies)
+    depends_on = (TopicsAreValid, MappingGivesARole, RoleHoldsThePolicies, GroupRolesHoldThePolicies)
 
     async def run(self, context: Context) -> Finding:
         """Read the roles' policies, and have IAM simulate the requests."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from pubsub_cli.aws import Aws
-from pubsub_cli.checks.amplify_packages import FrontEnd
+from pubsub_cli.checks.amplify_packages import FrontEndPackages
 from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig, IdToken, UserSelector
 from pubsub_cli.commands import options
 from pubsub_cli.commands.asking import check_may_ask
@@ -153,7 +153,7 @@ def doctor(
         check_may_ask(yes=yes)
     options.log_if(verbose)
     if package_json:
-        FrontEnd.read(package_json)
+        FrontEndPackages.read(package_json)
     selector = _selector(user, password_stdin, identity_id, id_token)
     aws = Aws(profile, _region(region, identity_pool_id), endpoint_url)
     by_hand = _ByHand(user_pool_id, user_pool_client_id, identity_pool_id, endpoint, policy_name)

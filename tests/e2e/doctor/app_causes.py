@@ -260,7 +260,7 @@ CAUSES = [
         "a payload of more than 128 KB",
         "`--payload-bytes 200000`",
         "PS104",
-        r"A message of 200000 bytes is longer than the 131072 that AWS IoT takes",
+        r"A message of 200000 bytes is longer than the 131072 that AWS IoT accepts",
         "smaller messages",
         ask=_asked("--payload-bytes", "200000"),
         follow=_as_told,

@@ -9,7 +9,7 @@ from pubsub_cli import commands
 
 
 @pytest.mark.parametrize("contents", [None, "{"])
-def test_a_file_that_is_no_package_json_is_refused_before_anything_is_asked(
+def test_unreadable_package_json_ends_the_run_before_any_check(
     tmp_path: Path, contents: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "package.json"
@@ -20,5 +20,5 @@ def test_a_file_that_is_no_package_json_is_refused_before_anything_is_asked(
         commands.main()
     told = capsys.readouterr().err
     assert ended.value.code == 2
-    assert told.startswith(f"pubsub: --package-json: {file} cannot be read as JSON: ")
+    assert told.startswith(f"pubsub: --package-json: {file} cannot be read")
     assert told.count("\n") == 1
