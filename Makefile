@@ -69,7 +69,7 @@ $(WEB_DONE): $(WEB)/package-lock.json | $(SETUP_DONE)
 	@touch $@
 
 smoke: setup ## deploy onto a fresh local cloud, run the smoke test, destroy
-	@$(BIN)/python -m local_cloud rehearse
+	@$(BIN)/python -m tools smoke
 
 test: $(DEV_DONE) $(WEB_DONE) ## all tests: unit, integration (local cloud), e2e (deployed on it), browser; SEED= repeats an order
 	@$(PYTEST)
@@ -84,13 +84,13 @@ coverage: $(DEV_DONE) $(WEB_DONE) ## branch coverage by all tests and the proces
 	@.ci/coverage $(PYTEST_OPTIONS) $(TESTS)
 
 local: setup ## local cloud in the background, deployed; writes .local/env and .local/outputs.json
-	@$(BIN)/python -m local_cloud deploy $(if $(PORT),--port $(PORT))
+	@$(BIN)/python -m tools local $(if $(PORT),--port $(PORT))
 
-local-down: setup ## end what `make local` started
+local-down: setup ## stop the local cloud of `make local`
 	@$(BIN)/python -m local_cloud down
 
 demo: local $(WEB_DONE) ## `make local` plus the Amplify web example served, two users ready, until Ctrl-C
-	@$(BIN)/python -m local_cloud demo
+	@$(BIN)/python -m tools demo
 
 deploy: setup ## a real account: PROFILE= REGION= ENVIRONMENT=, YES=1 to ask nothing; smoke test at the end, JUNIT=file
 	@$(BIN)/python -m tools deploy $(TARGET)$(if $(JUNIT), --junit $(JUNIT))

@@ -18,10 +18,6 @@ def main() -> None:
     try:
         settings = read_settings(app.node.try_get_context(CONTEXT_KEY), app.node.try_get_context("environment"))
         region = check_region(os.environ.get("CDK_DEFAULT_REGION"))
-        if not settings.adopt.is_complete:
-            from stacks.lookup import look_up  # it imports the SDK, which takes as long as a quarter of the rest
-
-            settings = look_up(settings, account_id=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=region)
     except SettingsError as error:
         print(printable(str(error)), file=sys.stderr)
         raise SystemExit(2) from None

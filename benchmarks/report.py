@@ -1,4 +1,4 @@
-"""What every benchmark tells beside its own figures: the machine, and where the figures are kept."""
+"""What every benchmark needs: a deployment, a directory for its logs, and a file for its figures."""
 
 from __future__ import annotations
 
@@ -12,13 +12,23 @@ from typing import Any
 
 from rich.console import Console
 
-from tools.cdk_cli import REPOSITORY
+from local_cloud.process import LocalCloud
+from local_cloud.provisioning import CdkApp
 
+REPOSITORY = Path(__file__).parent.parent
 _RESULTS = REPOSITORY / ".local" / "bench"
 
 console = Console(highlight=False)
 if not console.is_terminal:
     console.width = 120
+
+
+def deploy(
+    cloud: LocalCloud, directory: Path, settings: dict[str, Any], environment: str | None = None
+) -> dict[str, str]:
+    """Deploy this repository's stack with other settings, and return its outputs by name."""
+    context = {"amplify-pubsub": settings} | ({"environment": environment} if environment else {})
+    return CdkApp.in_directory(REPOSITORY, context).synthesize(directory / "cdk.out").deploy(cloud)
 
 
 def empty_directory(name: str) -> Path:

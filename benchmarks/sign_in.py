@@ -19,9 +19,8 @@ from rich.table import Table
 
 from benchmarks.report import console, empty_directory, save
 from benchmarks.trigger import Invocation, Trigger, deployed
-from local_cloud.cdk_app import CdkApp
 from local_cloud.process import LocalCloud
-from local_cloud.rehearsal import Steps
+from local_cloud.steps import Steps
 
 # On a machine with other work to do, a cold function can outlast the seconds that Lambda and Cognito give it. Ours then
 # queues, the naive one fails the sign-in.
@@ -110,13 +109,12 @@ def main(
     directory = empty_directory("sign-in")
     steps = Steps()
     with LocalCloud.start(log_file=directory / "cloud.log") as cloud, ExitStack() as blocks:
-        steps.run("cdk bootstrap", CdkApp(cloud, directory).bootstrap)
 
         def deploy(name: str) -> Trigger:
             return blocks.enter_context(deployed(cloud, directory / name, naive=name == "naive"))
 
-        ours = steps.run("cdk deploy, ours", lambda: deploy("ours"))
-        naive = steps.run("cdk deploy, naive", lambda: deploy("naive"))
+        ours = steps.run("deploy, ours", lambda: deploy("ours"))
+        naive = steps.run("deploy, naive", lambda: deploy("naive"))
         figures = _measure(steps, ours, naive, sizes)
     for table in _tables(figures):
         console.print(table)

@@ -18,11 +18,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.table import Table
 
 from benchmarks.password_sign_in import PasswordSignIn, password_sign_in
-from benchmarks.report import console, empty_directory, save
-from local_cloud.cdk_app import CdkApp
+from benchmarks.report import console, deploy, empty_directory, save
 from local_cloud.faults import Throttle
 from local_cloud.process import LocalCloud
-from local_cloud.rehearsal import Steps
+from local_cloud.steps import Steps
 from pubsub_client.outputs import Output
 
 _SLACK = 1.1
@@ -129,7 +128,7 @@ def storm(
         left_in_queue=watch.messages(Output.RETRY_QUEUE_URL),
         sign_in_outcomes=watch.outcomes(watch.trigger),
         retry_outcomes=watch.outcomes(watch.worker),
-        throttled=throttle.taken,
+        throttled=throttle.hits,
     )
 
 
@@ -239,10 +238,8 @@ def main(
     directory = empty_directory("storm")
     steps = Steps()
     with LocalCloud.start(log_file=directory / "cloud.log") as cloud:
-        cdk = CdkApp(cloud, directory, settings={"attachPerSecond": attach_per_second(rate)})
-        steps.run("cdk bootstrap", cdk.bootstrap)
-        steps.run("cdk synth", cdk.synth)
-        outputs = steps.run("cdk deploy", cdk.deploy)
+        settings = {"attachPerSecond": attach_per_second(rate)}
+        outputs = steps.run("deploy", lambda: deploy(cloud, directory, settings))
         result = steps.run(
             f"storm of {users} users at {rate} attachments a second",
             lambda: storm(cloud, outputs, users=users, rate=rate, threads=threads),

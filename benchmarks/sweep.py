@@ -22,13 +22,12 @@ from typing import Annotated, Any, Self
 import typer
 from rich.table import Table
 
-from benchmarks.report import console, empty_directory, save
+from benchmarks.report import console, deploy, empty_directory, save
 from benchmarks.scale.looping import simulate
 from benchmarks.scale.works import ATTACH, IDENTITIES, LOOK, Latencies, sweep_work
-from local_cloud.cdk_app import CdkApp
 from local_cloud.faults import Delay
 from local_cloud.process import LocalCloud
-from local_cloud.rehearsal import Steps
+from local_cloud.steps import Steps
 from pubsub_client.outputs import Output
 
 _WITHIN = 0.10
@@ -147,10 +146,7 @@ def _sweep(steps: Steps, directory: Path, case: Case) -> Swept:
     # The looks have the worker's part too.
     settings = {"attachPerSecond": {"signIn": 1, "retry": 1, "sweep": case.rate}}
     with LocalCloud.start(log_file=directory / "cloud.log") as cloud:
-        cdk = CdkApp(cloud, directory, settings=settings)
-        steps.run("cdk bootstrap", cdk.bootstrap)
-        steps.run("cdk synth", cdk.synth)
-        outputs = steps.run("cdk deploy", cdk.deploy)
+        outputs = steps.run("deploy", lambda: deploy(cloud, directory, settings))
         machine = _Machine(cloud, outputs)
         empty_seconds = steps.run("empty sweeps", lambda: _empty_seconds(machine))
         targets = cloud.seed_identities(outputs[Output.IDENTITY_POOL_ID], case.identities)

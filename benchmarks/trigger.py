@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.password_sign_in import PasswordSignIn, password_sign_in
-from local_cloud.cdk_app import CdkApp
+from benchmarks.report import deploy
 from local_cloud.process import LocalCloud
 from pubsub_client.outputs import Output
 
@@ -124,14 +124,12 @@ def deployed(cloud: LocalCloud, directory: Path, *, naive: bool) -> Iterator[Tri
     """Deploy the stack as an environment of its own; the naive trigger takes the place of ours in one of them.
 
     Args:
-        cloud: an local cloud that is bootstrapped.
+        cloud: where to deploy it.
         directory: where the commands and the code leave their files.
         naive: which trigger.
     """
     environment = "naive" if naive else "ours"
-    app = CdkApp(cloud, directory, {"environment": environment}, settings={"environments": {environment: {}}})
-    app.synth()
-    outputs = app.deploy()
+    outputs = deploy(cloud, directory, {"environments": {environment: {}}}, environment)
     code = directory / "code"
     for source in (_LAMBDAS, _NAIVE) if naive else (_LAMBDAS,):
         shutil.copytree(source, code, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)

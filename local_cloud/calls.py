@@ -13,7 +13,7 @@ from ministack.core import iam_evaluator
 from ministack.core.iam_actions import extract_iam_action
 from ministack.core.router import detect_service
 
-from local_cloud.faults.answers import answer_of_a_fault
+from local_cloud.faults.injection import answer_of_fault
 
 counts: Counter[str] = Counter()
 permissions: defaultdict[str, set[str]] = defaultdict(set)
@@ -36,7 +36,7 @@ def install() -> None:
         action = extract_iam_action(service, method, path, headers, body, query_params)
         operation = action or f"{service}:{method}"
         counts[operation] += 1
-        answer = await answer_of_a_fault(service, operation, headers, request_id)
+        answer = await answer_of_fault(service, operation, headers, request_id)
         if answer is not None:
             return answer
         return await dispatch(method, path, headers, body, query_params, request_id)

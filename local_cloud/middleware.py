@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from local_cloud import calls, saved_state, seeds, trigger_events
-from local_cloud.faults import settings
-from local_cloud.faults.answers import client_messages
+from local_cloud.faults import injection
+from local_cloud.faults.injection import client_messages
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -23,7 +23,7 @@ _GET: dict[str, Callable[[], object]] = {
     "/_local_cloud/calls": lambda: dict(calls.counts),
     "/_local_cloud/permissions": lambda: {arn: sorted(actions) for arn, actions in calls.permissions.items()},
     "/_local_cloud/process": lambda: {"pid": os.getpid()},
-    _FAULTS: settings.read,
+    _FAULTS: injection.read,
     _TRIGGER_EVENTS: trigger_events.read,
 }
 _POST: dict[str, Callable[[object], object]] = {
@@ -31,10 +31,10 @@ _POST: dict[str, Callable[[object], object]] = {
     "/_local_cloud/attachments": seeds.attachments,
     "/_local_cloud/state": saved_state.save,
     "/_local_cloud/pool-settings": seeds.pool_setting,
-    _FAULTS: settings.change,
+    _FAULTS: injection.change,
     _TRIGGER_EVENTS: trigger_events.change,
 }
-_DELETE: dict[str, Callable[[dict[str, list[str]]], object]] = {_FAULTS: settings.clear}
+_DELETE: dict[str, Callable[[dict[str, list[str]]], object]] = {_FAULTS: injection.clear}
 
 
 def in_front_of(application: Application) -> Application:

@@ -17,19 +17,10 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlencode
 
-import boto3
-
 from local_cloud.admin_client import ask
 from local_cloud.environment import ACCOUNT_ID, CREDENTIALS, DEFAULT_REGION, HOST, without_aws
 from local_cloud.faults import Effect, Fault, SetFault
-from local_cloud.faults.fault import (
-    CREDENTIALS_KEY,
-    EXECUTIONS_KEY,
-    PERMISSIONS_KEY,
-    PROPAGATION_KEY,
-    fault_as_document,
-    parse_fault,
-)
+from local_cloud.faults.fault import fault_as_document, parse_fault
 from local_cloud.server import STAY
 from local_cloud.trigger_events import ATTRIBUTES_KEY, AWS_TIMEOUT_SECONDS, TIMEOUT_KEY
 
@@ -43,6 +34,19 @@ class LocalCloudError(Exception):
     """The local cloud cannot be started, found or ended; the message says why and what to do."""
 
 
+class _Seconds:
+    """A time that the cloud keeps under the attribute's name."""
+
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, cloud: LocalCloud, _owner: type) -> float:
+        return float(ask(cloud._faults_url)[self._name])
+
+    def __set__(self, cloud: LocalCloud, seconds: float) -> None:
+        ask(cloud._faults_url, "POST", {self._name: seconds})
+
+
 @dataclass
 class LocalCloud:
     """A running local cloud. Used as a context manager it ends with the block."""
@@ -51,6 +55,15 @@ class LocalCloud:
     pid: int
     region: str = DEFAULT_REGION
     account_id: str = ACCOUNT_ID
+    policy_propagation_seconds = _Seconds()
+    """How long changes of IoT policies and their attachments take to act; by default 0."""
+    permission_propagation_seconds = _Seconds()
+    """How long new permissions of roles take to act; by default 0."""
+    execution_consistency_seconds = _Seconds()
+    """How long new and stopped executions of state machines take to be visible; by default 0."""
+    credentials_lifetime_seconds = _Seconds()
+    """How long new credentials of identity pools live; by default an hour."""
+
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _clients: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -64,7 +77,7 @@ class LocalCloud:
         saved: Path | None = None,
         log_file: Path | None = None,
     ) -> Self:
-        """Start a cloud of one's own and wait until it answers; it ends with this process, unless let go.
+        """Start a cloud of one's own and wait until it answers; it ends with this process, unless detached.
 
         Args:
             port: the loopback port; None takes a free one.
@@ -109,8 +122,8 @@ class LocalCloud:
             raise
         return cloud
 
-    def let_go(self) -> None:
-        """Let this cloud, started by this process, go on when the process ends; whoever knows its id ends it."""
+    def detach(self) -> None:
+        """Let the cloud outlive this process, which started it; `LocalCloud(port, pid).end()` ends it."""
         if self._process and self._process.stdin:
             self._process.stdin.write(STAY)
             self._process.stdin.close()
@@ -143,7 +156,7 @@ class LocalCloud:
             from botocore.config import Config  # the commands that call no service start without it
 
             self._clients[service] = _session().client(
-                service,  # type: ignore[call-overload]
+                service,
                 region_name=self.region,
                 endpoint_url=self.endpoint_url,
                 config=Config(proxies={}),
@@ -187,7 +200,7 @@ class LocalCloud:
     def faults(self) -> list[SetFault]:
         """Return the faults that are set, in the order in which a call meets them."""
         return [
-            SetFault(each.pop("number"), taken=each.pop("taken"), fault=parse_fault(each))
+            SetFault(each.pop("number"), hits=each.pop("hits"), fault=parse_fault(each))
             for each in ask(self._faults_url)["faults"]
         ]
 
@@ -195,42 +208,6 @@ class LocalCloud:
         """Clear the faults of an operation; without one all, the delays and the lifetime of credentials."""
         query = f"?{urlencode({'operation': operation})}" if operation is not None else ""
         ask(f"{self._faults_url}{query}", "DELETE")
-
-    @property
-    def policy_propagation_seconds(self) -> float:
-        """How long changes of IoT policies and their attachments take to act; 0 unless set."""
-        return float(ask(self._faults_url)[PROPAGATION_KEY])
-
-    @policy_propagation_seconds.setter
-    def policy_propagation_seconds(self, seconds: float) -> None:
-        ask(self._faults_url, "POST", {PROPAGATION_KEY: seconds})
-
-    @property
-    def permission_propagation_seconds(self) -> float:
-        """How long new permissions of roles take to act; 0 unless set."""
-        return float(ask(self._faults_url)[PERMISSIONS_KEY])
-
-    @permission_propagation_seconds.setter
-    def permission_propagation_seconds(self, seconds: float) -> None:
-        ask(self._faults_url, "POST", {PERMISSIONS_KEY: seconds})
-
-    @property
-    def execution_consistency_seconds(self) -> float:
-        """How long new and stopped executions of state machines take to be seen; 0 unless set."""
-        return float(ask(self._faults_url)[EXECUTIONS_KEY])
-
-    @execution_consistency_seconds.setter
-    def execution_consistency_seconds(self, seconds: float) -> None:
-        ask(self._faults_url, "POST", {EXECUTIONS_KEY: seconds})
-
-    @property
-    def credentials_lifetime_seconds(self) -> float:
-        """How long the credentials live that identity pools give from now on; an hour unless set."""
-        return float(ask(self._faults_url)[CREDENTIALS_KEY])
-
-    @credentials_lifetime_seconds.setter
-    def credentials_lifetime_seconds(self, seconds: float) -> None:
-        ask(self._faults_url, "POST", {CREDENTIALS_KEY: seconds})
 
     @contextmanager
     def only_readable_attributes_in_events(self) -> Iterator[None]:
@@ -377,7 +354,7 @@ def choose_port(port: int | None) -> int:
 
 
 @functools.cache
-def _session() -> boto3.Session:
+def _session() -> Any:
     """Return a session that looks at no profile and no file."""
     import boto3
     import botocore.session

@@ -1,4 +1,4 @@
-"""What `make local` leaves in ``.local``: which cloud runs, and how a shell reaches it."""
+"""The directory, ``.local`` unless given, that remembers the local cloud in the background."""
 
 from __future__ import annotations
 
@@ -9,13 +9,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from local_cloud.process import LocalCloud
+import typer
+
+from local_cloud.process import LocalCloud, LocalCloudError
+
+Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Loopback port; by default a free one.")]
+Region = Annotated[str, typer.Option(help="Default region of the cloud.")]
+StateDirectory = Annotated[Path, typer.Option("--state-dir", help="Remembers the cloud in the background.")]
+DEFAULT_STATE = Path(".local")
 
 
 @dataclass(frozen=True)
 class State:
-    """The directory that remembers one cloud running in the background."""
+    """The directory that remembers one cloud in the background, and what it contains."""
 
     directory: Path
 
@@ -24,9 +32,14 @@ class State:
         """The server's log."""
         return self.directory / "cloud.log"
 
+    @property
+    def outputs_file(self) -> Path:
+        """The outputs of the deployed stack, as ``cdk deploy --outputs-file`` writes them."""
+        return self.directory / "outputs.json"
+
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keep other processes from starting a cloud from this directory meanwhile."""
+    def lock(self) -> Iterator[None]:
+        """Keep other processes from starting a cloud from this directory in this block."""
         self.directory.mkdir(parents=True, exist_ok=True)
         directory = os.open(self.directory, os.O_RDONLY)
         try:
@@ -36,9 +49,9 @@ class State:
             os.close(directory)
 
     def running(self) -> LocalCloud | None:
-        """Return the cloud that was started from here, if it still runs.
+        """Return the cloud that was started from here if it still runs.
 
-        A process that has taken over its id is not it: the cloud itself is asked for the id.
+        The cloud itself is asked for its process id, because another process may have the same id by now.
         """
         try:
             saved = json.loads(self._file.read_text())
@@ -47,16 +60,27 @@ class State:
             return None
         return cloud if cloud.answers() else None
 
+    def require_running(self) -> LocalCloud:
+        """Return the cloud that was started from here.
+
+        Raises:
+            LocalCloudError: none runs.
+        """
+        cloud = self.running()
+        if cloud is None:
+            raise LocalCloudError("no local cloud runs: start one with `up`")
+        return cloud
+
     def remember(self, cloud: LocalCloud) -> None:
-        """Write down which cloud runs and how a shell reaches it."""
+        """Write down which cloud runs, and the variables by which a shell reaches it."""
         self.directory.mkdir(parents=True, exist_ok=True)
         self._file.write_text(json.dumps({"port": cloud.port, "pid": cloud.pid, "region": cloud.region}) + "\n")
         lines = [f"export {name}={value}\n" for name, value in cloud.variables().items()]
         self._environment.write_text("".join(lines))
 
     def forget(self) -> None:
-        """Remove what :meth:`remember` wrote."""
-        for file in (self._file, self._environment, self.log_file, self.directory / "outputs.json"):
+        """Remove what :meth:`remember` wrote, the log and the outputs."""
+        for file in (self._file, self._environment, self.log_file, self.outputs_file):
             file.unlink(missing_ok=True)
 
     @property

@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError
 from botocore.model import OperationModel
 
 from pubsub_cli.errors import PreconditionError
-from pubsub_client._sdk_session import region_of_environment, sdk_session
+from pubsub_client._aws_sdk import region_of_environment, sdk_session
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation import CloudFormationClient

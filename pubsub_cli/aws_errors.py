@@ -22,8 +22,7 @@ from botocore.exceptions import (
 from pubsub_cli.aws import Aws
 from pubsub_cli.errors import PreconditionError
 from pubsub_cli.finding import Finding, failed, unknown
-from pubsub_client._sdk_credentials import SSO_ENDED, sso_login_advice
-from pubsub_client._sdk_session import UnusableConfigurationError
+from pubsub_client._aws_sdk import SSO_ERRORS, UnusableConfigurationError, sso_login_advice
 
 AWS_ERRORS = (ClientError, BotoCoreError, OSError, http.client.HTTPException)
 """The errors that a call to AWS may raise."""
@@ -80,7 +79,7 @@ def explain(error: Exception, aws: Aws, subject: str) -> Finding:
     """
     if isinstance(error, _NO_CREDENTIALS):
         raise PreconditionError(f"{error}: give credentials by --profile or the environment") from error
-    if isinstance(error, SSO_ENDED):
+    if isinstance(error, SSO_ERRORS):
         raise PreconditionError(sso_login_advice(error, aws.cli_options)) from error
     if isinstance(error, NoRegionError):
         raise PreconditionError("no region: give --region or AWS_REGION") from error

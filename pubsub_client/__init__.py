@@ -10,8 +10,8 @@
     ...         break
     orders/1 {'state': 'packed'}
 
-``outputs`` are those of the stack, by name. What can go wrong is in :mod:`pubsub_client.exceptions`; what is promised,
-in docs/client.md.
+``outputs`` are the stack's outputs by name. All errors are in :mod:`pubsub_client.exceptions`. For guarantees and
+limits, see docs/client.md.
 """
 
 from __future__ import annotations
@@ -23,35 +23,35 @@ from pubsub_client import exceptions
 
 if TYPE_CHECKING:
     from pubsub_client._aws_iot import AwsIot
+    from pubsub_client._aws_sdk import SdkCredentials
     from pubsub_client._cognito import CognitoSession
+    from pubsub_client._connection import ConnectionState
     from pubsub_client._credentials import Credentials
+    from pubsub_client._messages import Message
     from pubsub_client._mqtt_over_websocket import MqttOverWebSocket
-    from pubsub_client._pubsub import PubSub
-    from pubsub_client._sdk_credentials import SdkCredentials
-    from pubsub_client._shared import configure, get
-    from pubsub_client._states import ConnectionState
-    from pubsub_client._subscription import Message, Subscription
+    from pubsub_client._pubsub import PubSub, configure, get
+    from pubsub_client._subscription import Subscription
 else:
     _MODULES = {
         "AwsIot": "_aws_iot",
         "CognitoSession": "_cognito",
-        "ConnectionState": "_states",
+        "ConnectionState": "_connection",
         "Credentials": "_credentials",
-        "Message": "_subscription",
+        "Message": "_messages",
         "MqttOverWebSocket": "_mqtt_over_websocket",
         "PubSub": "_pubsub",
-        "SdkCredentials": "_sdk_credentials",
+        "SdkCredentials": "_aws_sdk",
         "Subscription": "_subscription",
-        "configure": "_shared",
-        "get": "_shared",
+        "configure": "_pubsub",
+        "get": "_pubsub",
     }
 
     def __getattr__(name: str) -> object:
-        """Import what is asked for: who reads only the names of outputs waits for no MQTT client and no AWS SDK."""
+        """Import a name on first use: ``pubsub_client.outputs`` needs neither the MQTT client nor the AWS SDK."""
         if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        found = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-        return found
+        value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        return value
 
 
 __all__ = [

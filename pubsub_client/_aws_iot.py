@@ -1,6 +1,7 @@
 """AWS IoT as a provider: MQTT 5 over a WebSocket whose upgrade is signed with Signature Version 4.
 
 https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html
+Limits: https://docs.aws.amazon.com/general/latest/gr/iot-core.html (message broker and protocol limits)
 """
 
 from __future__ import annotations
@@ -12,20 +13,23 @@ from typing import Self
 from awscrt import auth, http
 from awscrt.mqtt5 import ExtendedValidationAndFlowControlOptions
 
-from pubsub_client._aws_iot_limits import (
-    check_client_id,
-    check_keep_alive,
-    check_payload,
-    check_subscriptions,
-    check_topic,
-)
-from pubsub_client._credentials import Credentials, CredentialsSource, OfAnIdentity, RenewingSource
-from pubsub_client._endpoint import Endpoint
-from pubsub_client._endpoint_name import EndpointName
-from pubsub_client._provider import MqttVersion, Operation, Remedy, UpgradeRequest
+from pubsub_client._credentials import Credentials, CredentialsSource, IdentitySource, RenewingSource
+from pubsub_client._endpoint import Endpoint, EndpointName
+from pubsub_client._provider import MqttVersion, Operation, Recovery, UpgradeRequest
 from pubsub_client._self_attach import SelfAttachingSource
-from pubsub_client.exceptions import ConfigurationError
+from pubsub_client.exceptions import ConfigurationError, PayloadError, TopicError
 from pubsub_client.outputs import LEAST_PRIVILEGE, Output, read_outputs
+
+CLIENT_ID_BYTES = 128
+TOPIC_BYTES = 256
+TOPIC_SLASHES = 7
+PAYLOAD_BYTES = 128 * 1024
+SUBSCRIPTIONS = 50
+"""Topic filters of one connection."""
+KEEP_ALIVE_SECONDS = (30, 1200)
+"""AWS IoT replaces a lower value by 30, and a higher one, or none, by 1200."""
+# The limits exclude the prefix of Basic Ingest, $aws/rules/<rule name>/.
+_BASIC_INGEST = "$aws/rules/"
 
 _SERVICE = "iotdevicegateway"
 _PATH = "/mqtt"
@@ -40,26 +44,26 @@ _PERMISSIONS = {
 
 
 class AwsIot:
-    """How to reach AWS IoT as somebody with AWS credentials.
+    """AWS IoT, for a client with AWS credentials.
 
         >>> provider = AwsIot(endpoint="wss://abc-ats.iot.eu-west-1.amazonaws.com/mqtt", credentials=SdkCredentials())
 
     Args:
-        endpoint: what DescribeEndpoint gives for ``iot:Data-ATS``, or ``wss://`` before it and ``/mqtt`` behind, as
-            Amplify takes it.
-        credentials: asked at each connection; a :class:`CognitoSession`, :class:`SdkCredentials`, or a source of one's
-            own. One that can self-attach is asked for that when AWS IoT denies the connection.
-        region: the region that the signature is for; the one in the endpoint's name unless given.
-        client_id_of_identity: have a client id that is made up begin with the identity id, as access mode
-            ``least-privilege`` allows no other; the credentials then have to come from a :class:`CognitoSession`.
+        endpoint: DescribeEndpoint's answer for ``iot:Data-ATS``, or the same as Amplify's URL, with ``wss://`` and
+            ``/mqtt``.
+        credentials: asked for each connection: a :class:`CognitoSession`, :class:`SdkCredentials`, or a source of your
+            own. If it can self-attach, it does when AWS IoT denies the connection.
+        region: the region of the signature; None for the one in the endpoint's name.
+        client_id_from_identity: whether a random client id begins with the identity id, which access mode
+            ``least-privilege`` requires; the credentials must then come from a :class:`CognitoSession`.
 
     Raises:
-        ConfigurationError: the endpoint is none, or tells no region and none is given.
+        ConfigurationError: the endpoint is invalid, or there is no region.
     """
 
     versions = (MqttVersion.MQTT5,)
     flow_control = ExtendedValidationAndFlowControlOptions.AWS_IOT_CORE_DEFAULTS
-    """AWS IoT takes 100 messages and 512 KB a second from one connection, so awscrt holds the rest back."""
+    """AWS IoT accepts 100 messages and 512 KB a second from one connection; awscrt delays further ones."""
     user_name = None
     password = None
 
@@ -69,79 +73,75 @@ class AwsIot:
         endpoint: str,
         credentials: CredentialsSource,
         region: str | None = None,
-        client_id_of_identity: bool = False,
+        client_id_from_identity: bool = False,
     ) -> None:
         name = EndpointName.parse(endpoint)
-        as_amplify_takes_it = name.scheme in (None, "wss") and name.path in ("", "/", _PATH)
-        self.endpoint = Endpoint.parse(name.bare if as_amplify_takes_it else endpoint)
-        told = region or name.region
-        if told is None:
-            raise ConfigurationError(f"the endpoint {endpoint!r} does not tell its region: give region")
-        self._region = told
+        is_amplify_url = name.scheme in (None, "wss") and name.path in ("", "/", _PATH)
+        self.endpoint = Endpoint.parse(name.bare if is_amplify_url else endpoint)
+        signing_region = region or name.region
+        if signing_region is None:
+            raise ConfigurationError(f"the endpoint {endpoint!r} does not contain its region: give region")
+        self._region = signing_region
         self._source = credentials
-        self._identity = credentials if client_id_of_identity and isinstance(credentials, OfAnIdentity) else None
-        if client_id_of_identity and self._identity is None:
-            raise ConfigurationError("the client id is to begin with an identity id, and these credentials know none")
+        self._identity = credentials if client_id_from_identity and isinstance(credentials, IdentitySource) else None
+        if client_id_from_identity and self._identity is None:
+            raise ConfigurationError("the client id must begin with an identity id, but these credentials have none")
 
     @classmethod
     def from_outputs(cls, outputs: Mapping[str, str], credentials: CredentialsSource) -> Self:
-        """Reach the deployment whose CloudFormation outputs these are, by name.
+        """Return the provider for the deployment with these stack outputs.
 
         Raises:
             ConfigurationError: an output is missing.
         """
         endpoint, region = read_outputs(outputs, Output.PUBSUB_ENDPOINT, Output.REGION)
-        # Who is no identity, a service for instance, is not held to that.
-        of_identity = outputs.get(Output.ACCESS_MODE) == LEAST_PRIVILEGE and isinstance(credentials, OfAnIdentity)
-        return cls(endpoint=endpoint, credentials=credentials, region=region, client_id_of_identity=of_identity)
+        # The rule does not apply to clients without an identity, such as services.
+        of_identity = outputs.get(Output.ACCESS_MODE) == LEAST_PRIVILEGE and isinstance(credentials, IdentitySource)
+        return cls(endpoint=endpoint, credentials=credentials, region=region, client_id_from_identity=of_identity)
 
     async def upgrade_request(self) -> UpgradeRequest:
-        """Return the path with a fresh signature of fresh credentials in its query."""
+        """Return the path with a new signature by current credentials in its query."""
         path = await self._sign(await self._source.credentials())
         return UpgradeRequest(path, client_id_prefix=f"{await self._identity.identity_id()}-" if self._identity else "")
 
     def check_client_id(self, client_id: str) -> None:
-        """Check the length.
+        """Check the length; raises ConfigurationError."""
+        size = len(client_id.encode(errors="surrogatepass"))
+        if not 0 < size <= CLIENT_ID_BYTES:
+            raise ConfigurationError(
+                f"the client id {client_id!r} has {size} bytes; AWS IoT takes 1 to {CLIENT_ID_BYTES}"
+            )
 
-        Raises:
-            ConfigurationError: it is too long or empty.
-        """
-        check_client_id(client_id)
-
-    def check_topic(self, topic: str) -> None:
-        """Check length and depth.
-
-        Raises:
-            TopicError: it is too long or too deep.
-        """
-        check_topic(topic)
+    @staticmethod
+    def check_topic(topic: str) -> None:
+        """Check length and depth of a topic or topic filter; raises TopicError."""
+        counted = topic.split("/", 3)[-1] if topic.startswith(_BASIC_INGEST) else topic
+        if (size := len(counted.encode())) > TOPIC_BYTES:
+            raise TopicError(f"{topic!r} has {size} bytes; AWS IoT takes {TOPIC_BYTES}")
+        if (slashes := counted.count("/")) > TOPIC_SLASHES:
+            raise TopicError(f"{topic!r} has {slashes} slashes; AWS IoT takes {TOPIC_SLASHES}")
 
     def check_payload(self, payload: bytes) -> None:
-        """Check the length.
-
-        Raises:
-            PayloadError: it is too long.
-        """
-        check_payload(payload)
+        """Check the length; raises PayloadError."""
+        if len(payload) > PAYLOAD_BYTES:
+            raise PayloadError("$", f"has {len(payload)} bytes; AWS IoT takes {PAYLOAD_BYTES}")
 
     def check_subscriptions(self, number: int) -> None:
-        """Check the number.
-
-        Raises:
-            ConfigurationError: it is too high.
-        """
-        check_subscriptions(number)
+        """Check the number of topic filters of one connection; raises ConfigurationError."""
+        if number > SUBSCRIPTIONS:
+            raise ConfigurationError(
+                f"{number} topic filters are more than the {SUBSCRIPTIONS} that AWS IoT takes of one connection: use "
+                "wildcards, or another connection"
+            )
 
     def check_keep_alive(self, seconds: int) -> None:
-        """Check the figure.
-
-        Raises:
-            ConfigurationError: AWS IoT would make another one of it.
-        """
-        check_keep_alive(seconds)
+        """Raise ConfigurationError for a value that AWS IoT would replace."""
+        shortest, longest = KEEP_ALIVE_SECONDS
+        if not shortest <= seconds <= longest:
+            raise ConfigurationError(f"a keep_alive of {seconds} s is not what AWS IoT takes: {shortest} to {longest}")
 
     def explain_denied_upgrade(self) -> str:
-        """Return what AWS IoT's device gateway refuses an upgrade for."""
+        """Return why AWS IoT's device gateway refuses an upgrade."""
         actual = EndpointName.parse(self.endpoint.authority).region
         if actual is not None and actual != self._region:
             return (
@@ -151,13 +151,13 @@ class AwsIot:
         renewal_error = self._source.renewal_error if isinstance(self._source, RenewingSource) else None
         return (
             "AWS IoT does not accept the signature: the credentials are not valid or have expired, the "
-            f"endpoint is not in region {self._region}, or this machine's clock is wrong (who signs by other means "
+            f"endpoint is not in region {self._region}, or this machine's clock is wrong (if you sign by other means "
             "than this client: the session token must be added after the signature is made, not signed with it)"
             + (f". The credentials could not be renewed: {renewal_error}" if renewal_error else "")
         )
 
     def explain_denial(self, operation: Operation, resource: str) -> str:
-        """Return which permission is missing.
+        """Return the permission that is missing.
 
         https://docs.aws.amazon.com/iot/latest/developerguide/cognito-identities.html
         """
@@ -167,16 +167,16 @@ class AwsIot:
             f"allow {actions} on {kind}/{resource} (a new attachment can take minutes to act)"
         )
 
-    async def remedy_denial(self) -> Remedy | None:
+    async def recover_from_denial(self) -> Recovery | None:
         """Have the IoT policy attached, if the credentials source can."""
         source = self._source
         if not (isinstance(source, SelfAttachingSource) and source.can_self_attach):
             return None
         try:
             attachment = await source.self_attach()
-        except Exception as error:  # noqa: BLE001 - a source of one's own may fail in any way
-            return Remedy(f"Self-attach did not help: {error}", applied=False)
-        return Remedy(f"Self-attach answered {attachment.text}", applied=True)
+        except Exception as error:  # noqa: BLE001 - an application's own source can raise any error
+            return Recovery(f"Self-attach failed: {error}", applied=False)
+        return Recovery(f"Self-attach answered {attachment.text}", applied=True)
 
     async def _sign(self, credentials: Credentials) -> str:
         request = http.HttpRequest("GET", _PATH, http.HttpHeaders([("Host", self.endpoint.authority)]))
@@ -188,7 +188,7 @@ class AwsIot:
             ),
             region=self._region,
             service=_SERVICE,
-            # AWS IoT wants the session token added to the signed query, not signed with it.
+            # AWS IoT requires the session token to be added to the signed query, not signed with it.
             omit_session_token=True,
         )
         signed = await asyncio.wrap_future(auth.aws_sign_request(request, config))

@@ -1,71 +1,131 @@
-"""The connection that keeps itself up: one link after another, whichever version of MQTT the broker speaks."""
+"""The connection that reconnects: one transport after another, in the version of MQTT that the broker speaks."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
+from dataclasses import replace
+from enum import StrEnum
 from functools import partial
+from typing import NamedTuple
 
-from pubsub_client._answers import check_subscribed
-from pubsub_client._attempts import Attempts
-from pubsub_client._drops import Drops
-from pubsub_client._link import Answer, AttemptFailed, ConnectOptions, Drop, DroppedError, Link, Packet
-from pubsub_client._mqtt5 import Mqtt5Link
-from pubsub_client._mqtt311 import Mqtt311Link
+from pubsub_client._backoff import Backoff
+from pubsub_client._failures import ConnectErrors, DisconnectReasons, check_subscribed, needs_another_version
+from pubsub_client._messages import Packet
+from pubsub_client._mqtt5 import Mqtt5Transport
+from pubsub_client._mqtt311 import Mqtt311Transport
 from pubsub_client._outbox import Outbox, OutboxOptions
-from pubsub_client._pauses import Pauses
 from pubsub_client._provider import MqttVersion, Provider, UpgradeRequest
-from pubsub_client._refusal import reason_of, speaks_another_version, why_silent
+from pubsub_client._subscription import SubscriptionRegistry
+from pubsub_client._transport import (
+    Ack,
+    ConnectAttemptError,
+    ConnectOptions,
+    Disconnect,
+    DisconnectedError,
+    OnAck,
+    Transport,
+    reason_text,
+)
 from pubsub_client.exceptions import ConnectionLost, ConnectionRefused
 
 _log = logging.getLogger("pubsub_client")
 
 _CLOSED = "the connection is closed"
 _DRAIN_SECONDS = 5.0
-# awscrt times the broker's answer to CONNECT, but not what comes before it: the WebSocket, the credentials.
-_ATTEMPT_SECONDS = 60.0
-# A connection that held so long was no failed attempt; the pauses begin anew.
-_HELD_SECONDS = 30.0
-_LINKS: dict[MqttVersion, type[Link]] = {MqttVersion.MQTT5: Mqtt5Link, MqttVersion.MQTT311: Mqtt311Link}
+# awscrt limits the time of CONNACK, but not of what comes before it: credentials and WebSocket.
+_ATTEMPT_TIMEOUT_SECONDS = 60.0
+# A connection that was up for so long does not count as a failed attempt.
+_STABLE_SECONDS = 30.0
+_TRANSPORTS: dict[MqttVersion, type[Transport]] = {
+    MqttVersion.MQTT5: Mqtt5Transport,
+    MqttVersion.MQTT311: Mqtt311Transport,
+}
 
 
-@dataclass(frozen=True)
-class Listener:
-    """What is called on the loop when something happens.
+class ConnectionState(StrEnum):
+    """Whether the connection is up."""
+
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    """Up, and the broker has every subscription again."""
+    DISCONNECTED = "disconnected"
+    """Lost, or refused; the next attempt follows."""
+    CLOSED = "closed"
+    """Not connected yet, or closed by the application."""
+
+
+class StateChange(NamedTuple):
+    """A state, and its reason if that is known."""
+
+    state: ConnectionState
+    reason: str | None = None
+
+
+class States:
+    """The current state, and its watchers."""
+
+    def __init__(self) -> None:
+        self.now = StateChange(ConnectionState.CLOSED)
+        self._last_reason: str | None = None
+        self._watchers: set[asyncio.Queue[StateChange]] = set()
+
+    def change(self, state: ConnectionState, reason: str | None = None) -> None:
+        """Set the state, and notify the watchers if it differs."""
+        if (change := StateChange(state, reason)) == self.now:
+            return
+        self.now = change
+        _log.info("connection %s%s", state, f": {reason}" if reason else "")
+        self._last_reason = reason or self._last_reason
+        for watcher in self._watchers:
+            watcher.put_nowait(change)
+
+    async def stream(self) -> AsyncGenerator[StateChange]:
+        """Yield the current state and each one after it; ends after ``CLOSED``."""
+        watcher: asyncio.Queue[StateChange] = asyncio.Queue()
+        watcher.put_nowait(self.now)
+        self._watchers.add(watcher)
+        try:
+            while True:
+                change = await watcher.get()
+                yield change
+                if change.state is ConnectionState.CLOSED:
+                    return
+        finally:
+            self._watchers.discard(watcher)
+
+    async def until_connected(self, seconds: float) -> None:
+        """Wait for the connection; raises ConnectionLost if it is closed, or does not come in time."""
+        if self.now.state is ConnectionState.CONNECTED:
+            return
+        try:
+            async with asyncio.timeout(seconds), aclosing(self.stream()) as changes:
+                async for state, _ in changes:
+                    if state is ConnectionState.CONNECTED:
+                        return
+        except TimeoutError:
+            because = f"; the last reason: {self._last_reason}" if self._last_reason else ""
+            raise ConnectionLost(f"there has been no connection for {seconds:g} s{because}") from None
+        raise ConnectionLost("there is no connection: use it inside `async with PubSub(provider) as pubsub`")
+
+
+class ReconnectingConnection:
+    """A connection that is made again whenever it is lost, until it is closed.
+
+    Each attempt uses a new upgrade request. After a denial, the provider may recover.
 
     Args:
-        connecting: an attempt to connect begins.
-        resume: the broker took the connection; told whether it remembers the session. No message is sent before it
-            returns; it raises ConnectionLost if the connection is of no use.
-        connected: the connection is up, and everything is as it was.
-        disconnected: the connection went away or an attempt failed, and why; the next one follows by itself.
-        received: a message arrived.
-    """
-
-    connecting: Callable[[], None]
-    resume: Callable[[bool], Awaitable[None]]
-    connected: Callable[[], None]
-    disconnected: Callable[[str], None]
-    received: Callable[[Packet], None]
-
-
-class Connection:
-    """A connection by one provider's way, made again whenever it goes away until it is closed.
-
-    The request is prepared anew for each attempt. When the connection is denied, the provider may know a remedy.
-
-    Args:
-        provider: the broker and how it is reached.
-        options: what the client says of itself.
-        outbox: how many messages are kept, and how long.
-        pauses: between attempts.
-        listener: told what happens.
+        provider: the broker.
+        options: the contents of the CONNECT packet.
+        outbox: the limits of the outbox.
+        backoff: the delays between attempts.
+        states: changed with the connection.
+        subscriptions: renewed on each new connection, and given each message.
 
     Raises:
-        ConfigurationError: the environment names a proxy or authorities that cannot be used.
+        ConfigurationError: the proxy or the certificate authorities cannot be used.
     """
 
     def __init__(
@@ -73,222 +133,217 @@ class Connection:
         provider: Provider,
         options: ConnectOptions,
         outbox: OutboxOptions,
-        pauses: Pauses,
-        listener: Listener,
+        backoff: Backoff,
+        states: States,
+        subscriptions: SubscriptionRegistry,
     ) -> None:
-        provider.endpoint.check_way()
+        provider.endpoint.check_network_settings()
         self._provider = provider
         self._options = options
         self._outbox = Outbox(outbox)
-        self._pauses = pauses
-        self._listener = listener
+        self._backoff = backoff
+        self._states = states
+        self._subscriptions = subscriptions
         self.loop = asyncio.get_running_loop()
-        """Where it lives."""
         self._versions = list(provider.versions)
-        self._opened: asyncio.Future[ConnectionRefused | None] = self.loop.create_future()
+        self._first_result: asyncio.Future[ConnectionRefused | None] = self.loop.create_future()
+        """The result of the first attempt, or of the first one after a recovery: an error, or None."""
         self._request: UpgradeRequest | None = None
-        self._link: Link | None = None
-        self._gone: asyncio.Future[None] = self.loop.create_future()
-        self._began_at = 0.0
+        self._transport: Transport | None = None
+        self._lost: asyncio.Future[None] = self.loop.create_future()
+        self._attempted_at = 0.0
         self._reason: str | None = None
         self._failures = 0
-        self._drops = Drops(provider, options.client_id)
-        self._attempts = Attempts(provider, options.client_id)
-        self._keeping_up: asyncio.Task[None] | None = None
+        self._disconnect_reasons = DisconnectReasons(provider, options.client_id)
+        self._connect_errors = ConnectErrors(provider, options.client_id)
+        self._running: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
-        """Connect in the background, as often as it takes."""
-        if self._keeping_up is None:
-            self._keeping_up = self.loop.create_task(self._keep_up())
+        """Connect in the background, with as many attempts as it takes."""
+        if self._running is None:
+            self._states.change(ConnectionState.CONNECTING)
+            self._running = self.loop.create_task(self._run())
 
-    async def open(self, seconds: float) -> None:
-        """Connect, and wait for what comes of the first attempt, if that is not known yet.
+    async def wait_for_first_result(self, seconds: float) -> None:
+        """Wait for the result of the first attempt, if it is not known yet.
 
         Raises:
-            ConnectionRefused: it failed and the provider knows no remedy, or it took longer than given.
+            ConnectionRefused: it failed without recovery, or was not finished in time.
             ConnectionLost: the connection was closed meanwhile.
         """
-        self.start()
-        if self._opened.done():
+        if self._first_result.done():
             return
         try:
             async with asyncio.timeout(seconds):
-                refusal = await asyncio.shield(self._opened)
+                refusal = await asyncio.shield(self._first_result)
         except TimeoutError:
-            refusal = self._attempts.refusal or ConnectionRefused(
+            refusal = self._connect_errors.last or ConnectionRefused(
                 self._provider.endpoint.authority,
-                self._reason or await why_silent(self._request, self._provider, seconds),
+                self._reason or await self._connect_errors.explain_timeout(self._request, seconds),
             )
         if refusal:
             raise refusal from refusal.__cause__
 
-    def publish(self, packet: Packet) -> asyncio.Future[Answer]:
-        """Send a message as soon as there is a connection; to one topic in the order of these calls.
+    def publish(self, packet: Packet) -> asyncio.Future[Ack]:
+        """Send a message when there is a connection; messages to one topic in the order of these calls.
 
         Returns:
-            The broker's answer, for :func:`check_published`, or QueueFull or ConnectionLost.
+            The acknowledgement, for :func:`check_published`; or QueueFull, or ConnectionLost.
         """
         if not packet.qos:
-            self._drops.sent_without_answer(packet.topic)
-        return self._outbox.post(packet)
+            self._disconnect_reasons.record_publish(packet.topic)
+        return self._outbox.enqueue(packet)
 
     async def subscribe(self, topic_filter: str, qos: int) -> None:
         """Subscribe.
 
         Raises:
             SubscribeRefused: the broker refuses the topic filter.
-            ConnectionLost: the connection went away first.
+            ConnectionLost: the connection was lost before the answer.
         """
-        answer = await self._ask(lambda link, answered: link.subscribe(topic_filter, qos, answered))
-        check_subscribed(answer, topic_filter, self._provider)
+        ack = await self._request_ack(lambda transport, on_ack: transport.subscribe(topic_filter, qos, on_ack))
+        check_subscribed(ack, topic_filter, self._provider)
 
     async def unsubscribe(self, topic_filter: str) -> None:
         """Unsubscribe.
 
         Raises:
-            ConnectionLost: the connection went away first.
+            ConnectionLost: the connection was lost before the answer.
         """
-        answer = await self._ask(lambda link, answered: link.unsubscribe(topic_filter, answered))
-        if answer.error:
-            raise ConnectionLost(f"no answer to unsubscribing from {topic_filter}: {answer.error}") from answer.error
-        if answer.refused:
-            reason = reason_of(answer.code, answer.text)
-            _log.warning(
-                "the broker does not end the subscription to %s, and may go on sending: %s", topic_filter, reason
-            )
+        ack = await self._request_ack(lambda transport, on_ack: transport.unsubscribe(topic_filter, on_ack))
+        if ack.error:
+            raise ConnectionLost(f"no answer to unsubscribing from {topic_filter}: {ack.error}") from ack.error
+        if ack.refused:
+            reason = reason_text(ack.code, ack.text)
+            _log.warning("the broker refuses to unsubscribe from %s, and may go on sending: %s", topic_filter, reason)
 
     async def close(self) -> None:
-        """Let what is under way be answered, for five seconds at most, and disconnect."""
+        """Wait for pending acknowledgements, five seconds at most, and disconnect."""
         try:
             await self._outbox.close(_CLOSED, _DRAIN_SECONDS)
         finally:
-            if self._keeping_up:
-                self._keeping_up.cancel()
-            if not self._opened.done():
-                self._opened.set_exception(ConnectionLost(_CLOSED))
-                self._opened.exception()  # nobody need be waiting for it
-            self._let_go()
+            if self._running:
+                self._running.cancel()
+            if not self._first_result.done():
+                self._first_result.set_exception(ConnectionLost(_CLOSED))
+                self._first_result.exception()  # marks it as retrieved, because nobody may be waiting for it
+            self._discard_transport()
             await asyncio.gather(*self._closing)
-            if self._keeping_up:
+            if self._running:
                 with suppress(asyncio.CancelledError):
-                    await self._keeping_up
+                    await self._running
 
-    def _let_go(self) -> None:
-        """Close the link of before beside what comes next: awscrt may take its time."""
-        if self._link:
-            closing = self.loop.create_task(self._link.close())
+    def _discard_transport(self) -> None:
+        """Close the transport in the background, because awscrt can take seconds."""
+        if self._transport:
+            closing = self.loop.create_task(self._transport.close())
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
-            self._link = None
+            self._transport = None
 
-    async def _keep_up(self) -> None:
+    async def _run(self) -> None:
         while True:
             try:
-                await self._once()
-            except Exception as error:  # noqa: BLE001 - whatever it is, who waits must not wait for ever
-                _log.exception("the connection failed in a way that nobody foresaw; it is tried again")
-                self._went(repr(error))
-            self._let_go()
-            await asyncio.sleep(self._pauses.before(self._failures))
+                await self._connect_and_wait()
+            except Exception as error:  # noqa: BLE001 - without another attempt, callers would wait forever
+                _log.exception("the connection failed unexpectedly; it is tried again")
+                self._disconnected(repr(error))
+            self._discard_transport()
+            await asyncio.sleep(self._backoff.delay(self._failures))
             self._failures += 1
 
-    async def _once(self) -> None:
-        """Connect, and stay until the connection goes; or tell why there is none."""
-        self._listener.connecting()
+    async def _connect_and_wait(self) -> None:
+        """Connect, and wait until the connection is lost; or explain why there is none."""
+        self._states.change(ConnectionState.CONNECTING)
         try:
             session_present = await self._attempt()
-        except AttemptFailed as attempt:
-            refusal = await self._attempts.explain(attempt, self._request)
-            if not (self._opened.done() or self._attempts.remedied):
-                self._opened.set_result(refusal)
-            self._went(refusal.reason)
-        else:
-            await self._stay(session_present)
+        except ConnectAttemptError as attempt:
+            refusal = await self._connect_errors.explain(attempt, self._request)
+            if not (self._first_result.done() or self._connect_errors.recovered):
+                self._first_result.set_result(refusal)
+            self._disconnected(refusal.reason)
+            return
+        self._options = replace(self._options, resume=self._options.session_expiry > 0)
+        self._connect_errors.reset()
+        try:
+            if not self._lost.done():
+                await self._subscriptions.resume(self, session_present=session_present)
+        except ConnectionLost as error:
+            self._disconnected(str(error))
+            return
+        if self._transport and not self._lost.done():
+            self._outbox.resume(self._transport.publish)
+            self._states.change(ConnectionState.CONNECTED)
+            if not self._first_result.done():
+                self._first_result.set_result(None)
+        await self._lost
 
     async def _attempt(self) -> bool:
-        """Make one attempt, in limited time; return whether the broker remembers the session."""
+        """Connect in limited time; return whether the broker has kept the session."""
         try:
-            async with asyncio.timeout(_ATTEMPT_SECONDS):
+            async with asyncio.timeout(_ATTEMPT_TIMEOUT_SECONDS):
                 return await self._connect()
         except TimeoutError as error:
-            raise AttemptFailed(TimeoutError(f"no answer within {_ATTEMPT_SECONDS:g} s.")) from error
+            raise ConnectAttemptError(TimeoutError(f"no answer within {_ATTEMPT_TIMEOUT_SECONDS:g} s.")) from error
 
     async def _connect(self) -> bool:
-        """Try, by each version that the broker may speak."""
+        """Try each version that the broker may speak."""
         self._request = None
         try:
             self._request = await self._provider.upgrade_request()
             self._options.client_id.prefix = self._request.client_id_prefix
         except Exception as error:
-            raise AttemptFailed(error) from error
-        failure: AttemptFailed | None = None
+            raise ConnectAttemptError(error) from error
+        failure: ConnectAttemptError | None = None
         for version in tuple(self._versions):
-            self._let_go()
-            self._gone = self.loop.create_future()
-            self._began_at = self.loop.time()
+            self._discard_transport()
+            self._lost = self.loop.create_future()
+            self._attempted_at = self.loop.time()
             try:
-                make = _LINKS[version]
-                self._link = link = make(self._provider, self._options, self._listener.received, self._on_dropped)
-                session_present = await link.open(self._request)
-            except AttemptFailed as error:
-                # An answer tells more than a connection that was just closed.
+                self._transport = transport = _TRANSPORTS[version](
+                    self._provider, self._options, self._subscriptions.deliver, self._on_disconnect
+                )
+                session_present = await transport.open(self._request)
+            except ConnectAttemptError as error:
+                # The broker's answer explains more than a connection that was only closed.
                 failure = error if failure is None or error.connack else failure
-                if not speaks_another_version(error):
+                if not needs_another_version(error):
                     break
-            except Exception as error:  # a link cannot be made, of a file of authorities that has gone for instance
-                raise AttemptFailed(error) from error
+            except Exception as error:  # such as a file of authorities that was deleted
+                raise ConnectAttemptError(error) from error
             else:
-                self._settle_for(version)
+                self._settle_on(version)
                 return session_present
-        raise failure or AttemptFailed(ValueError("the provider names no version of MQTT"))
+        raise failure or ConnectAttemptError(ValueError("the provider names no version of MQTT"))
 
-    def _settle_for(self, version: MqttVersion) -> None:
+    def _settle_on(self, version: MqttVersion) -> None:
         if len(self._versions) > 1:
-            lasting = (
-                ", which keeps no session" if self._options.session_expiry and version is MqttVersion.MQTT311 else ""
-            )
-            _log.info("the broker speaks %s%s", version.name, lasting)
+            without_session = self._options.session_expiry and version is MqttVersion.MQTT311
+            _log.info("the broker speaks %s%s", version.name, ", which keeps no session" if without_session else "")
         self._versions = [version]
 
-    async def _stay(self, session_present: bool) -> None:
-        """Take up what was under way, and wait until the connection goes."""
-        self._options = replace(self._options, resume=self._options.session_expiry > 0)
-        self._attempts.succeeded()
-        try:
-            if not self._gone.done():
-                await self._listener.resume(session_present)
-        except ConnectionLost as error:
-            self._went(str(error))
-            return
-        if self._link and not self._gone.done():
-            self._outbox.open(self._link.publish)
-            self._listener.connected()
-            if not self._opened.done():
-                self._opened.set_result(None)
-        await self._gone
-
-    def _on_dropped(self, drop: Drop) -> None:
-        held = self.loop.time() - self._began_at > _HELD_SECONDS
-        if held:
+    def _on_disconnect(self, disconnect: Disconnect) -> None:
+        stable = self.loop.time() - self._attempted_at > _STABLE_SECONDS
+        if stable:
             self._failures = 0
-        self._went(self._drops.why(drop, held=held))
-        if not self._gone.done():
-            self._gone.set_result(None)
+        self._disconnected(self._disconnect_reasons.explain(disconnect, stable=stable))
+        if not self._lost.done():
+            self._lost.set_result(None)
 
-    def _went(self, reason: str) -> None:
+    def _disconnected(self, reason: str) -> None:
         self._reason = reason
-        self._outbox.shut(reason)
-        self._listener.disconnected(reason)
+        self._outbox.suspend(reason)
+        self._states.change(ConnectionState.DISCONNECTED, reason)
 
-    async def _ask(self, asking: Callable[[Link, Callable[[Answer], None]], None]) -> Answer:
-        if self._link is None:
-            return Answer(error=DroppedError("there is no connection", was_sent=False))
-        answer: asyncio.Future[Answer] = self.loop.create_future()
-        asking(self._link, partial(_settle, answer))
-        return await answer
+    async def _request_ack(self, request: Callable[[Transport, OnAck], None]) -> Ack:
+        if self._transport is None:
+            return Ack(error=DisconnectedError("there is no connection", was_sent=False))
+        future: asyncio.Future[Ack] = self.loop.create_future()
+        request(self._transport, partial(_set_result, future))
+        return await future
 
 
-def _settle(future: asyncio.Future[Answer], answer: Answer) -> None:
+def _set_result(future: asyncio.Future[Ack], ack: Ack) -> None:
     if not future.done():
-        future.set_result(answer)
+        future.set_result(ack)

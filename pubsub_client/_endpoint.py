@@ -1,26 +1,153 @@
-"""Where the broker is, and how it is reached."""
+"""Where the broker is, and how the network is to be crossed: proxy and certificate authorities.
+
+``HTTPS_PROXY`` and ``NO_PROXY`` are read by the standard library, ``AWS_CA_BUNDLE`` as the AWS SDKs read it:
+https://docs.aws.amazon.com/sdkref/latest/guide/feature-gen-config.html
+"""
 
 from __future__ import annotations
 
+import base64
 import http.client
+import os
 import re
-import ssl
-from dataclasses import dataclass
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
+from urllib.parse import SplitResult, unquote, urlsplit
 
+import urllib3
+from awscrt import http as crt_http
 from awscrt import io
 from awscrt.exceptions import AwsCrtError
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from pubsub_client._network import Proxy, ca_bundle, proxy_at, proxy_to
 from pubsub_client.exceptions import ConfigurationError
 
 _BARE_HOST = re.compile(r"(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::(?P<port>[0-9]{1,5}))?")
+_ADDRESS = re.compile(r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://+)?(?P<bare>[^/?#]*)(?P<path>.*)", re.DOTALL)
+# https://docs.aws.amazon.com/iot/latest/developerguide/iot-connect-devices.html (device data endpoints)
+_AWS_IOT_NAME = re.compile(
+    r"(?P<prefix>[a-z0-9]+)(?P<ats>-ats)?\.iot\.(?P<region>[a-z]+(?:-[a-z]+)+-[0-9]+)\."
+    r"(?:amazonaws\.(?:com(?:\.cn)?|eu)|(?:[a-z0-9-]+\.)*localhost)(?::[0-9]{1,5})?",
+    re.IGNORECASE,
+)
 _LOOPBACK = "127.0.0.1"
 _HTTP_PORT = 80
 _TLS_PORT = 443
 _LAST_PORT = 65535
-_HTTP_SECONDS = 10.0
+_PROXY_PORT = 80
+_HTTP_TIMEOUT_SECONDS = 10.0
+_MAX_BODY_BYTES = 4096
+
+
+@dataclass(frozen=True)
+class EndpointName:
+    """The parts of an endpoint's name, however it was written.
+
+    Args:
+        bare: the host, with the port if one was given.
+        scheme: the text before ``://``; None if there was none, as it should be.
+        path: the text after the host; empty, as it should be.
+        prefix: AWS IoT's name of the account; None if the host has not the form of AWS IoT's own endpoints.
+        ats: whether the server's certificate is signed by Amazon Trust Services.
+        region: the region; None as for the prefix.
+    """
+
+    bare: str
+    scheme: str | None = None
+    path: str = ""
+    prefix: str | None = None
+    ats: bool = False
+    region: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Split any text into these parts; nothing is refused."""
+        address = _ADDRESS.fullmatch(text.strip())
+        if address is None:  # the pattern matches everything
+            raise AssertionError(text)
+        scheme, bare, path = address.groups()
+        name = _AWS_IOT_NAME.fullmatch(bare)
+        if name is None:
+            return cls(bare, scheme, path)
+        return cls(bare, scheme, path, name["prefix"].lower(), name["ats"] is not None, name["region"].lower())
+
+    @property
+    def host(self) -> str:
+        """The host without a port, in lower case."""
+        return self.bare.partition(":")[0].lower()
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether there is neither scheme nor path, as in DescribeEndpoint's answer."""
+        return self.scheme is None and not self.path
+
+    @property
+    def amplify_url(self) -> str:
+        """The value for Amplify's ``new PubSub({endpoint})``."""
+        return f"wss://{self.bare}/mqtt"
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """An HTTP proxy that tunnels to a host; ``user_name`` is empty for a proxy without authentication."""
+
+    host: str
+    port: int
+    user_name: str = ""
+    password: str = field(default="", repr=False)
+
+    @classmethod
+    def parse(cls, address: str, source: str) -> Self:
+        """Read the address of a proxy, with or without ``http://``, user name and password.
+
+        Raises:
+            ConfigurationError: it is not the address of an HTTP proxy; ``source`` names the setting.
+        """
+        try:
+            parts = urlsplit(address if "://" in address else f"http://{address}")
+            port = parts.port or _PROXY_PORT
+        except ValueError:  # its message can contain the password
+            parts, port = urlsplit(""), 0
+        if parts.scheme != "http" or not parts.hostname or not port:
+            raise ConfigurationError(
+                f"{source} names {_without_password(parts)}, but only a proxy that is itself reached by http:// "
+                "is supported, such as http://proxy.example:3128: name one, or none"
+            )
+        return cls(parts.hostname, port, unquote(parts.username or ""), unquote(parts.password or ""))
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of a CONNECT request."""
+        if not self.user_name:
+            return {}
+        # As UTF-8; urllib3's make_headers() encodes only Latin-1.
+        token = base64.b64encode(f"{self.user_name}:{self.password}".encode()).decode()
+        return {"Proxy-Authorization": f"Basic {token}"}
+
+    @property
+    def crt_options(self) -> crt_http.HttpProxyOptions:
+        """The same for awscrt."""
+        kind = crt_http.HttpProxyAuthenticationType
+        return crt_http.HttpProxyOptions(
+            self.host,
+            self.port,
+            auth_type=kind.Basic if self.user_name else kind.Nothing,
+            auth_username=self.user_name,
+            auth_password=self.password,
+            connection_type=crt_http.HttpProxyConnectionType.Tunneling,
+        )
+
+
+@dataclass(frozen=True)
+class HttpResponse:
+    """An HTTP response: its headers, by names in any case, and the first 4 KB of its body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 @dataclass(frozen=True)
@@ -31,9 +158,9 @@ class Endpoint:
         host: the name or address to open a socket to.
         port: the TCP port.
         tls: whether the socket speaks TLS.
-        authority: what the ``Host`` header says, and a signature covers.
+        authority: the ``Host`` header, which a signature covers.
         ca_file: a PEM file of the authorities to trust; None for those of ``AWS_CA_BUNDLE``, or the system's own.
-        proxy_address: the address of the proxy to go through; None for what the environment says.
+        proxy_address: the address of the proxy; None for the environment's.
     """
 
     host: str
@@ -47,11 +174,11 @@ class Endpoint:
     def parse(cls, text: str) -> Self:
         """Read an endpoint as DescribeEndpoint gives it: a bare host, in the local cloud with a port.
 
-        A host below ``.localhost`` is loopback and nothing else (RFC 6761, section 6.3): it is not looked up
-        and needs no TLS. Every other host is reached by TLS.
+        A host below ``.localhost`` is loopback (RFC 6761, section 6.3): it is not looked up and needs no TLS. All other
+        hosts use TLS.
 
         Raises:
-            ConfigurationError: it is not a bare host.
+            ConfigurationError: the text is not a bare host.
         """
         match = _BARE_HOST.fullmatch(text)
         port = int(match["port"]) if match and match["port"] else None
@@ -61,10 +188,10 @@ class Endpoint:
                 "abc123-ats.iot.eu-west-1.amazonaws.com"
             )
         host = match["host"].lower()
-        return cls.of_broker(host, port, text, tls=not _is_local(host))
+        return cls.from_url_parts(host, port, text, tls=not _is_local(host))
 
     @classmethod
-    def of_broker(  # noqa: PLR0913 - the parts of a URL, and the way to it
+    def from_url_parts(  # noqa: PLR0913 - the parts of a URL, and the network settings
         cls,
         host: str,
         port: int | None,
@@ -74,27 +201,30 @@ class Endpoint:
         ca_file: Path | None = None,
         proxy_address: str | None = None,
     ) -> Self:
-        """Make an endpoint of the parts of a URL; without TLS a host below ``.localhost`` is not looked up."""
+        """Create an endpoint; without TLS, a host below ``.localhost`` is not looked up."""
         default = _TLS_PORT if tls else _HTTP_PORT
         return cls(
             _LOOPBACK if _is_local(host) and not tls else host, port or default, tls, authority, ca_file, proxy_address
         )
 
     def proxy(self) -> Proxy | None:
-        """Return the proxy to go through; None to go directly, as to loopback unless a proxy is given.
+        """Return the proxy; None for a direct connection, such as to loopback unless a proxy was given.
 
         Raises:
-            ConfigurationError: the proxy named, here or by the environment, cannot be used.
+            ConfigurationError: the proxy's address, given or from the environment, cannot be used.
         """
         if self.proxy_address is not None:
-            return proxy_at(self.proxy_address, "proxy")
-        return proxy_to(self.host) if self.tls else None
+            return Proxy.parse(self.proxy_address, "proxy")
+        if not self.tls or urllib.request.proxy_bypass(self.host):
+            return None
+        address = urllib.request.getproxies().get("https")
+        return Proxy.parse(address, "HTTPS_PROXY") if address else None
 
     def tls_context(self) -> io.ClientTlsContext | None:
-        """Return how awscrt speaks TLS; None if it does not.
+        """Return awscrt's TLS context; None without TLS.
 
         Raises:
-            ConfigurationError: the authorities named cannot be used.
+            ConfigurationError: the certificate authorities cannot be used.
         """
         if not self.tls:
             return None
@@ -108,36 +238,55 @@ class Endpoint:
             named = f"{bundle} holds no authorities in PEM" if bundle else "the system's authorities cannot be read"
             raise ConfigurationError(f"{named}: {error}") from error
 
-    def check_way(self) -> None:
-        """Check what is named as proxy and as authorities.
-
-        Raises:
-            ConfigurationError: it cannot be used.
-        """
+    def check_network_settings(self) -> None:
+        """Raise ConfigurationError if the proxy or the certificate authorities cannot be used."""
         self.proxy()
         self.tls_context()
 
-    def open_http(self) -> http.client.HTTPConnection:
-        """Return an HTTP connection that goes the same way as the WebSocket; nothing is sent yet.
+    def request_http(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> HttpResponse:
+        """Send an HTTP request by the same proxy and authorities as the WebSocket. Blocks for ten seconds a step.
 
         Raises:
-            ConfigurationError: the proxy or the authorities named cannot be used.
+            OSError: there is no response.
+            ConfigurationError: the proxy or the authorities cannot be used.
         """
         proxy = self.proxy()
         host, port = (proxy.host, proxy.port) if proxy else (self.host, self.port)
+        bundle = self.ca_file or ca_bundle()
+        # Connections instead of a pool: urllib3's pools forward plain HTTP through a proxy, where a WebSocket tunnels.
         connection = (
-            http.client.HTTPSConnection(
-                host,
-                port,
-                timeout=_HTTP_SECONDS,
-                context=ssl.create_default_context(cafile=self.ca_file or ca_bundle()),
-            )
+            HTTPSConnection(host, port, timeout=_HTTP_TIMEOUT_SECONDS, ca_certs=str(bundle) if bundle else None)
             if self.tls
-            else http.client.HTTPConnection(host, port, timeout=_HTTP_SECONDS)
+            else HTTPConnection(host, port, timeout=_HTTP_TIMEOUT_SECONDS)
         )
         if proxy:
             connection.set_tunnel(self.host, self.port, proxy.headers)
-        return connection
+        try:
+            connection.request(method, path, headers={"Host": self.authority, **(headers or {})}, preload_content=False)
+            with connection.getresponse() as response:
+                return HttpResponse(response.status, response.headers, response.read(_MAX_BODY_BYTES))
+        except (urllib3.exceptions.HTTPError, http.client.HTTPException) as error:
+            raise OSError(str(error)) from error
+        finally:
+            connection.close()
+
+
+def ca_bundle() -> Path | None:
+    """Return the PEM file of the authorities to trust; None for the system's own.
+
+    Raises:
+        ConfigurationError: ``AWS_CA_BUNDLE`` names no file.
+    """
+    named = os.environ.get("AWS_CA_BUNDLE")
+    if not named:
+        return None
+    if not Path(named).is_file():
+        raise ConfigurationError(f"AWS_CA_BUNDLE names {named}, which is no file: correct or unset it")
+    return Path(named)
+
+
+def _without_password(parts: SplitResult) -> str:
+    return f"{parts.scheme}://{parts.hostname}" if parts.hostname else "what is no URL"
 
 
 def _is_local(host: str) -> bool:

@@ -1,4 +1,4 @@
-"""Any broker as a provider: MQTT 5 over a WebSocket, or MQTT 3.1.1 where the broker does not speak it.
+"""Any broker as a provider: MQTT 5 over a WebSocket, or MQTT 3.1.1 if the broker does not speak MQTT 5.
 
 https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html#_Toc3901285 (section 6)
 """
@@ -14,32 +14,32 @@ from urllib.parse import urlsplit
 from awscrt.mqtt5 import ExtendedValidationAndFlowControlOptions
 
 from pubsub_client._endpoint import Endpoint
-from pubsub_client._provider import MqttVersion, Operation, Remedy, UpgradeRequest
+from pubsub_client._provider import MqttVersion, Operation, Recovery, UpgradeRequest
 from pubsub_client.exceptions import ConfigurationError
 
-# What stands in a URL as it is; everything else is percent-encoded.
+# The characters of a URL; all others are percent-encoded.
 _URL = re.compile(r"[!-~]*")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t -~\x80-\xff]*")
-# What every upgrade has, and what the client makes up itself (RFC 6455, section 4.1).
+# The headers of every upgrade (RFC 6455, section 4.1).
 _RESERVED = {"host", "connection", "upgrade"}
 
 
 class MqttOverWebSocket:
-    """How to reach a broker by its URL.
+    """A broker by its URL.
 
         >>> provider = MqttOverWebSocket("wss://broker.example:8084/mqtt", user_name="ada", password=password)
 
     Args:
         url: ``ws://`` or ``wss://``, host, port if it is not 80 or 443, path and query.
-        headers: HTTP headers that the broker, or what stands before it, wants on the upgrade.
+        headers: HTTP headers of the upgrade, for the broker or a gateway before it.
         user_name: the MQTT user name.
         password: the MQTT password.
-        ca_file: a PEM file of the authorities to trust; those of ``AWS_CA_BUNDLE``, or the system's own, unless given.
+        ca_file: a PEM file of the authorities to trust; None for those of ``AWS_CA_BUNDLE``, or the system's own.
         proxy: the HTTP proxy to tunnel through, such as ``http://proxy.example:3128``, with user name and password if
-            it asks for them; with ``wss://`` that of ``HTTPS_PROXY`` and ``NO_PROXY`` unless given.
+            it needs them; None, with ``wss://``, for that of ``HTTPS_PROXY`` and ``NO_PROXY``.
 
     Raises:
-        ConfigurationError: one of these cannot be right; the message names it.
+        ConfigurationError: one of these is invalid; the error names it.
     """
 
     versions = (MqttVersion.MQTT5, MqttVersion.MQTT311)
@@ -61,40 +61,40 @@ class MqttOverWebSocket:
             raise ConfigurationError("a password is given, but no user_name to go with it")
         self.endpoint, path = _parse(url, None if ca_file is None else Path(ca_file), proxy)
         self._request = UpgradeRequest(path, _checked_headers(headers or {}))
-        self.endpoint.check_way()
+        self.endpoint.check_network_settings()
 
     async def upgrade_request(self) -> UpgradeRequest:
-        """Return path and headers as they were given."""
+        """Return the given path and headers."""
         return self._request
 
     def check_client_id(self, client_id: str) -> None:
-        """Let every client id be: what a broker takes it tells itself."""
+        """Accept every client id; the limits of the broker are unknown."""
 
     def check_topic(self, topic: str) -> None:
-        """Let every topic be."""
+        """Accept every topic."""
 
     def check_payload(self, payload: bytes) -> None:
-        """Let every payload be."""
+        """Accept every payload."""
 
     def check_subscriptions(self, number: int) -> None:
-        """Let any number be."""
+        """Accept any number."""
 
     def check_keep_alive(self, seconds: int) -> None:
-        """Let any keep alive be."""
+        """Accept any keep alive."""
 
     def explain_denied_upgrade(self) -> str:
-        """Return what a broker, or what stands before it, refuses an upgrade for."""
-        return "the broker, or a gateway before it, wants other headers or another path than were given"
+        """Return the likely cause of a refused upgrade."""
+        return "the broker, or a gateway before it, expects other headers or another path"
 
     def explain_denial(self, operation: Operation, resource: str) -> str:
-        """Return what to look at."""
+        """Return the setting to check."""
         who = "a client without user name" if self.user_name is None else f"user {self.user_name!r}"
         if operation is Operation.CONNECT:
-            return f"the broker does not let {who} connect as {resource!r}: look at user name and password"
-        return f"the broker does not allow {operation} {resource} to {who}: look at its access control list"
+            return f"the broker does not let {who} connect as {resource!r}: check user name and password"
+        return f"the broker does not allow {operation} {resource} to {who}: check its access control list"
 
-    async def remedy_denial(self) -> Remedy | None:
-        """Return None: nothing can be done from here."""
+    async def recover_from_denial(self) -> Recovery | None:
+        """Return None: there is no means of recovery."""
         return None
 
 
@@ -120,11 +120,11 @@ def _parse(url: str, ca_file: Path | None, proxy: str | None) -> tuple[Endpoint,
             f"ca_file is given, but the url {_without_secrets(url)!r} is reached without TLS: give wss://"
         )
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Endpoint.of_broker(host, port, parts.netloc, tls=tls, ca_file=ca_file, proxy_address=proxy), path
+    return Endpoint.from_url_parts(host, port, parts.netloc, tls=tls, ca_file=ca_file, proxy_address=proxy), path
 
 
 def _without_secrets(url: str) -> str:
-    """Return a URL to be shown: without user and password, and without the query, in which there may be a token."""
+    """Return a URL without user, password and query, which may contain a token."""
     return re.sub(r"\?.*", "?...", re.sub(r"(?<=//)[^/?#]*@", "...@", url), flags=re.DOTALL)
 
 

@@ -1,4 +1,4 @@
-"""Messages from `publish()` until they are acknowledged: bounded, in order, and sent again when the connection goes."""
+"""Messages from `publish()` to their acknowledgement: bounded, in order, and sent again after a lost connection."""
 
 from __future__ import annotations
 
@@ -7,38 +7,37 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
-from pubsub_client._link import Answer, DroppedError, Packet
+from pubsub_client._messages import Packet
+from pubsub_client._transport import Ack, DisconnectedError, OnAck
 from pubsub_client.exceptions import ConnectionLost, QueueFull
 
-if TYPE_CHECKING:
-    Send = Callable[[Packet, Callable[[Answer], None]], None]
+Send = Callable[[Packet, OnAck], None]
 
 
 @dataclass(frozen=True)
 class OutboxOptions:
-    """How many messages are kept, and how long.
+    """The limits of an outbox.
 
     Args:
-        size: messages that may be unacknowledged at a time; what is posted beyond waits its turn.
-        refuse_when_full: whether it is refused instead; then those that wait for a connection count too.
-        attempts: how often a message with QoS 1 is sent when the connection goes each time before its acknowledgement.
-        seconds: how long a message waits for a connection.
+        size: unacknowledged messages at a time; further ones wait their turn.
+        raise_when_full: whether further ones are refused instead; then those that wait for a connection count too.
+        attempts: how often a message with QoS 1 is sent, if the connection is lost before its acknowledgement.
+        timeout: seconds that a message waits for a connection.
     """
 
     size: int
-    refuse_when_full: bool
+    raise_when_full: bool
     attempts: int
-    seconds: float
+    timeout: float
 
 
 @dataclass(eq=False, slots=True)
-class _Letter:
-    """A message, and who waits for its answer; a loss is a connection that went while it was unanswered."""
+class QueuedMessage:
+    """A message and the future of its acknowledgement; ``losses`` counts connections that were lost before it."""
 
     packet: Packet
-    answer: asyncio.Future[Answer]
+    ack: asyncio.Future[Ack]
     deadline: float | None = None
     losses: int = 0
 
@@ -46,145 +45,143 @@ class _Letter:
 class Outbox:
     """Sends messages while there is a connection, and keeps them while there is none.
 
-    A message after which the broker drops the connection each time would be sent for ever, and take the others with
-    it. So one that was lost twice is sent alone, and when its attempts are used up it is given up.
+    A broker may end the connection after a certain message each time. Such a message would be sent endlessly, and block
+    the others. So a message that was lost twice is sent alone, and dropped after its last attempt.
     """
 
     def __init__(self, options: OutboxOptions) -> None:
         self._options = options
         self._loop = asyncio.get_running_loop()
         self._send: Send | None = None
-        self._sent: dict[_Letter, None] = {}
-        self._is_alone = False
+        self._sent: dict[QueuedMessage, None] = {}
+        self._exclusive = False
         """Whether the message that was sent last was lost twice before."""
-        self._lost: list[_Letter] = []
-        self._waiting: deque[_Letter] = deque()
+        self._lost: list[QueuedMessage] = []
+        self._waiting: deque[QueuedMessage] = deque()
         self._reason: str | None = None
         self._closed: str | None = None
         self._expiry: asyncio.TimerHandle | None = None
-        self._handing_over = False
+        self._sending = False
 
-    def post(self, packet: Packet) -> asyncio.Future[Answer]:
-        """Send a message as soon as there is a connection and its turn has come; return what is to come of it.
+    def enqueue(self, packet: Packet) -> asyncio.Future[Ack]:
+        """Send a message when there is a connection and its turn has come.
 
-        The future raises QueueFull if there is no room and it is not to be waited for, and ConnectionLost if there is
-        no connection in time or it is closed.
+        Returns:
+            The acknowledgement; QueueFull if the outbox is full and does not wait; ConnectionLost if there is no
+            connection in time, or the outbox is closed.
         """
-        letter = _Letter(packet, self._loop.create_future())
+        message = QueuedMessage(packet, self._loop.create_future())
         if self._closed:
-            letter.answer.set_exception(ConnectionLost(self._closed))
-            return letter.answer
-        if self._options.refuse_when_full and self._is_full():
-            letter.answer.set_exception(QueueFull(packet.topic, self._options.size))
-            return letter.answer
-        send = self._send
-        if send and not self._waiting and self._may_send(letter):
-            self._hand_over(send, letter)
-            return letter.answer
-        self._waiting.append(letter)
-        if not send:
-            letter.deadline = self._loop.time() + self._options.seconds
-            self._expire()
-        return letter.answer
+            message.ack.set_exception(ConnectionLost(self._closed))
+        elif self._options.raise_when_full and self._is_full():
+            message.ack.set_exception(QueueFull(packet.topic, self._options.size))
+        elif self._send and not self._waiting and self._may_send(message):
+            self._transmit(self._send, message)
+        else:
+            self._waiting.append(message)
+            if not self._send:
+                message.deadline = self._loop.time() + self._options.timeout
+                self._expire()
+        return message.ack
 
-    def open(self, send: Send) -> None:
-        """Send what waits, and from now on what comes."""
+    def resume(self, send: Send) -> None:
+        """Send what waits, and further messages, by a new connection."""
         self._send = send
         if self._expiry:
             self._expiry.cancel()
             self._expiry = None
-        for letter in self._waiting:
-            letter.deadline = None
-        self._hand_over_more()
+        for message in self._waiting:
+            message.deadline = None
+        self._send_waiting()
 
-    def shut(self, reason: str) -> None:
-        """Keep what comes: the connection went away, after everything on it was answered, or was not made."""
+    def suspend(self, reason: str) -> None:
+        """Keep all messages: the connection was lost, and every message on it completed; or there is none."""
         self._send = None
         self._reason = reason
         self._waiting.extendleft(reversed(self._lost))
         self._lost.clear()
-        for letter in self._waiting:
-            letter.deadline = letter.deadline or self._loop.time() + self._options.seconds
+        for message in self._waiting:
+            message.deadline = message.deadline or self._loop.time() + self._options.timeout
         self._expire()
 
     async def close(self, reason: str, seconds: float) -> None:
-        """Take nothing any more, let what is under way on a connection be answered, and give up what is left."""
+        """Refuse further messages, wait for pending acknowledgements on a connection, and fail the rest."""
         self._closed = reason
         try:
-            if self._send and (under_way := [letter.answer for letter in (*self._sent, *self._waiting)]):
-                await asyncio.wait(under_way, timeout=seconds)
+            if self._send and (pending := [message.ack for message in (*self._sent, *self._waiting)]):
+                await asyncio.wait(pending, timeout=seconds)
         finally:
             self._send = None
             if self._expiry:
                 self._expiry.cancel()
-            for letter in (*self._sent, *self._lost, *self._waiting):
-                self._give_up(letter, reason)
+            for message in (*self._sent, *self._lost, *self._waiting):
+                self._fail(message, reason)
             self._lost.clear()
             self._waiting.clear()
 
     def _is_full(self) -> bool:
-        """Tell whether there is no room, once those that nobody waits for any more have made some."""
-        if self._kept() >= self._options.size:
-            self._waiting = deque(letter for letter in self._waiting if not letter.answer.done())
-        return self._kept() >= self._options.size
+        if self._count() >= self._options.size:
+            self._waiting = deque(message for message in self._waiting if not message.ack.done())
+        return self._count() >= self._options.size
 
-    def _kept(self) -> int:
+    def _count(self) -> int:
         return len(self._sent) + len(self._lost) + len(self._waiting)
 
-    def _hand_over_more(self) -> None:
-        """Send the waiting messages, but send nothing while a message that was lost twice is unanswered.
+    def _send_waiting(self) -> None:
+        """Send the waiting messages in order.
 
-        The connection may answer a message before `send` returns. That answer asks for more messages as well: it is
-        served by the loop that is already running, so that the depth of the stack does not grow with the queue.
+        The connection may complete a message before `send` returns, and `_on_ack` calls this again. The loop that is
+        already running continues then, so that the stack does not grow with the queue.
         """
-        if self._handing_over:
+        if self._sending:
             return
-        self._handing_over = True
+        self._sending = True
         try:
             while self._send and self._waiting and self._may_send(self._waiting[0]):
-                letter = self._waiting.popleft()
-                if not letter.answer.done():
-                    self._hand_over(self._send, letter)
+                message = self._waiting.popleft()
+                if not message.ack.done():
+                    self._transmit(self._send, message)
         finally:
-            self._handing_over = False
+            self._sending = False
 
-    def _may_send(self, letter: _Letter) -> bool:
-        """Whether there is room for a message, and neither it nor a sent one was lost twice."""
+    def _may_send(self, message: QueuedMessage) -> bool:
+        """Return whether there is room, and neither this message nor a sent one was lost twice."""
         if not self._sent:
             return True
-        return not self._is_alone and letter.losses <= 1 and len(self._sent) < self._options.size
+        return not self._exclusive and message.losses <= 1 and len(self._sent) < self._options.size
 
-    def _hand_over(self, send: Send, letter: _Letter) -> None:
-        self._sent[letter] = None
-        self._is_alone = letter.losses > 1
-        send(letter.packet, partial(self._answered, letter))
+    def _transmit(self, send: Send, message: QueuedMessage) -> None:
+        self._sent[message] = None
+        self._exclusive = message.losses > 1
+        send(message.packet, partial(self._on_ack, message))
 
-    def _answered(self, letter: _Letter, answer: Answer) -> None:
-        del self._sent[letter]
-        if isinstance(answer.error, DroppedError):
+    def _on_ack(self, message: QueuedMessage, ack: Ack) -> None:
+        del self._sent[message]
+        if isinstance(ack.error, DisconnectedError):
             self._send = None
-            letter.losses += answer.error.was_sent
-            if letter.packet.qos and letter.losses < self._options.attempts and not letter.answer.done():
-                self._lost.append(letter)
+            message.losses += ack.error.was_sent
+            if message.packet.qos and message.losses < self._options.attempts and not message.ack.done():
+                self._lost.append(message)
                 return
-        if not letter.answer.done():
-            letter.answer.set_result(answer)
+        if not message.ack.done():
+            message.ack.set_result(ack)
         if self._waiting:
-            self._hand_over_more()
+            self._send_waiting()
 
     def _expire(self) -> None:
-        """Give up what has waited long enough, and look again when the next has."""
+        """Fail the messages beyond their deadline, and schedule the next check."""
         while self._waiting and (deadline := self._waiting[0].deadline):
             if deadline > self._loop.time():
                 if self._expiry is None or self._expiry.cancelled() or self._expiry.when() <= self._loop.time():
                     self._expiry = self._loop.call_at(deadline, self._expire)
                 return
-            because = f", the last time because of this: {self._reason}" if self._reason else ""
-            letter = self._waiting.popleft()
-            self._give_up(letter, f"there has been no connection for {self._options.seconds:g} s{because}")
+            because = f"; the last reason: {self._reason}" if self._reason else ""
+            self._fail(
+                self._waiting.popleft(), f"there has been no connection for {self._options.timeout:g} s{because}"
+            )
 
-    def _give_up(self, letter: _Letter, reason: str) -> None:
-        if not letter.answer.done():
-            sent = letter.losses > 0 or letter in self._sent
+    def _fail(self, message: QueuedMessage, reason: str) -> None:
+        if not message.ack.done():
+            sent = message.losses > 0 or message in self._sent
             known = "whether the broker has the message is not known" if sent else "the message was not sent"
-            letter.answer.set_exception(ConnectionLost(f"{reason}; {known}"))
+            message.ack.set_exception(ConnectionLost(f"{reason}; {known}"))

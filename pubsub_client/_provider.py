@@ -1,4 +1,4 @@
-"""What the core asks of a provider, which knows one kind of broker."""
+"""The interface of a provider, which knows one kind of broker."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pubsub_client._endpoint import Endpoint
 
 
 class MqttVersion(Enum):
-    """A version of MQTT, by the protocol level that a CONNECT packet names."""
+    """A version of MQTT, by the protocol level in its CONNECT packet."""
 
     MQTT311 = 4
     MQTT5 = 5
 
 
 class Operation(StrEnum):
-    """What a broker may refuse."""
+    """An operation that a broker can deny."""
 
     CONNECT = "connecting as"
     PUBLISH = "publishing to"
@@ -31,20 +31,20 @@ class Operation(StrEnum):
 
 @dataclass(frozen=True)
 class UpgradeRequest:
-    """The request for one WebSocket; what may be secret in it is not shown.
+    """The request for one WebSocket; its secrets are not shown.
 
     Args:
         path: path and query.
         headers: HTTP headers besides those of every upgrade.
-        client_id_prefix: what the MQTT client id on this WebSocket has to begin with, if it is made up.
+        client_id_prefix: the beginning of a generated MQTT client id on this WebSocket.
     """
 
     path: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     client_id_prefix: str = ""
 
-    def fill(self, request: HttpRequest, authority: str) -> None:
-        """Make awscrt's request for a WebSocket this one; the authority is what the ``Host`` header is to say."""
+    def apply_to(self, request: HttpRequest, authority: str) -> None:
+        """Set path, headers and the ``Host`` header of awscrt's request for a WebSocket."""
         request.path = self.path
         request.headers.set("Host", authority)
         for name, value in self.headers.items():
@@ -52,12 +52,12 @@ class UpgradeRequest:
 
 
 @dataclass(frozen=True)
-class Remedy:
-    """What a provider has done about a denied connection.
+class Recovery:
+    """The action of a provider after a denied connection.
 
     Args:
-        text: what came of it, to be told with the refusal.
-        applied: whether it is worth trying again: what may have been missing is there now, or will act in a while.
+        text: the result, to show with the refusal.
+        applied: whether a new attempt can succeed: the missing permission is there now, or takes effect soon.
     """
 
     text: str
@@ -65,11 +65,11 @@ class Remedy:
 
 
 class Provider(Protocol):
-    """A broker that speaks MQTT over WebSocket."""
+    """A broker that speaks MQTT over WebSocket. The checks raise an error if the broker would refuse the value."""
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where it is."""
+        """The broker's address."""
         ...
 
     @property
@@ -79,86 +79,61 @@ class Provider(Protocol):
 
     @property
     def flow_control(self) -> ExtendedValidationAndFlowControlOptions:
-        """How fast awscrt may send with MQTT 5."""
+        """How fast awscrt may send over MQTT 5."""
         ...
 
     @property
     def user_name(self) -> str | None:
-        """The user name to connect with."""
+        """The MQTT user name."""
         ...
 
     @property
     def password(self) -> str | None:
-        """The password to connect with."""
+        """The MQTT password."""
         ...
 
     async def upgrade_request(self) -> UpgradeRequest:
-        """Return what to ask for the next WebSocket with; asked anew for each connection.
+        """Return the request for the next WebSocket; called for each connection.
 
         Raises:
-            Exception: whatever keeps the request from being made; it becomes the cause of the refusal.
+            Exception: any reason why there is no request; it becomes the cause of the refusal.
         """
         ...
 
     def check_client_id(self, client_id: str) -> None:
-        """Check a client id against the broker's limits.
-
-        Raises:
-            ConfigurationError: the broker would refuse it.
-        """
+        """Raise ConfigurationError for a client id beyond the broker's limits."""
         ...
 
     def check_topic(self, topic: str) -> None:
-        """Check a topic or topic filter, well-formed by the specification, against the broker's limits.
-
-        Raises:
-            TopicError: the broker would refuse it.
-        """
+        """Raise TopicError for a well-formed topic or topic filter beyond the broker's limits."""
         ...
 
     def check_payload(self, payload: bytes) -> None:
-        """Check a payload against the broker's limits.
-
-        Raises:
-            PayloadError: the broker would refuse it.
-        """
+        """Raise PayloadError for a payload beyond the broker's limits."""
         ...
 
     def check_subscriptions(self, number: int) -> None:
-        """Check how many topic filters one connection is to be subscribed to.
-
-        Raises:
-            ConfigurationError: the broker would refuse the last of them.
-        """
+        """Raise ConfigurationError for more topic filters than one connection may have."""
         ...
 
     def check_keep_alive(self, seconds: int) -> None:
-        """Check after how many seconds a silent connection is to be asked whether it is still there.
-
-        Raises:
-            ConfigurationError: the broker would take another figure.
-        """
+        """Raise ConfigurationError for a keep alive that the broker would replace."""
         ...
 
     def explain_denied_upgrade(self) -> str:
-        """Say what an HTTP status 401 or 403 to the upgrade means, and what to do."""
+        """Return the meaning of HTTP status 401 or 403 to the upgrade, and the fix."""
         ...
 
     def explain_denial(self, operation: Operation, resource: str) -> str:
-        """Say what "not authorized" means for an operation, and what to do.
-
-        Args:
-            operation: what was refused.
-            resource: the client id, topic or topic filter.
-        """
+        """Return why an operation on a client id, topic or topic filter is not authorized, and the fix."""
         ...
 
-    async def remedy_denial(self) -> Remedy | None:
-        """Do what can be done about a denied connection, and say what came of it; nothing is raised.
+    async def recover_from_denial(self) -> Recovery | None:
+        """Try to repair a denied connection; raises nothing.
 
-        Once a remedy has been applied it is not asked for again until a connection was made.
+        After a recovery was applied, this is not called again before a connection was made.
 
         Returns:
-            What came of it; None if this provider knows no remedy.
+            The result; None if this provider has no means of recovery.
         """
         ...

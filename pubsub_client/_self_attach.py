@@ -1,12 +1,11 @@
-"""Self-attach: a signed-in user asks the deployment to attach the IoT policy to the user's own identity.
+"""Self-attach: a signed-in user has the deployment attach the IoT policy to the user's own identity.
 
-The route takes no body: whose identity it is about, it knows from the signature alone.
+The request has no body: the route takes the identity only from the signature.
 """
 
 from __future__ import annotations
 
 import asyncio
-import http.client
 import json
 import random
 import re
@@ -20,30 +19,29 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as SigningCredentials
 
+from pubsub_client._backoff import Backoff
 from pubsub_client._credentials import Credentials, CredentialsSource
-from pubsub_client._endpoint import Endpoint
-from pubsub_client._pauses import Pauses
+from pubsub_client._endpoint import Endpoint, HttpResponse
 from pubsub_client.exceptions import ConfigurationError, SessionError
 
 _SERVICE = "execute-api"
 _URL = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/?#@\s]+)(?P<path>/[A-Za-z0-9/_.-]+)")
-_ANSWER_BYTES = 4096
 _QUOTED_CHARACTERS = 200
-_GIVE_UP_AFTER = 20.0
-# API Gateway's own throttle, and what the route answers while AWS IoT throttles.
-_LATER = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+_RETRY_SECONDS = 20.0
+# The throttle of API Gateway, and the route's answer while AWS IoT throttles.
+_RETRYABLE = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 _DENIED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
-_PAUSES = Pauses(0.5, 5.0)
+_BACKOFF = Backoff(0.5, 5.0)
 
 
 @dataclass(frozen=True)
 class SelfAttachment:
-    """What the route has done.
+    """The route's result.
 
     Args:
-        check: the check of `pubsub smoke` that a missing attachment fails.
-        status: ``repaired`` if the policy was missing and is attached now, ``attached`` if it was there already.
-        text: the same to be read, beginning with the check's id.
+        check: the check of `pubsub smoke` that fails when the policy is not attached.
+        status: ``repaired`` if the policy was missing and is attached now, ``attached`` if it was attached already.
+        text: the same as a sentence, beginning with the check's id.
     """
 
     check: str
@@ -53,19 +51,15 @@ class SelfAttachment:
 
 @runtime_checkable
 class SelfAttachingSource(CredentialsSource, Protocol):
-    """A source that can also have the IoT policy attached to the identity whose credentials it gives."""
+    """A source that can have the IoT policy attached to the identity of its credentials."""
 
     @property
     def can_self_attach(self) -> bool:
-        """Whether it knows where to ask for that."""
+        """Whether it knows the route."""
         ...
 
     async def self_attach(self) -> SelfAttachment:
-        """Ask for it.
-
-        Raises:
-            Exception: whatever keeps the policy from being attached; it is told with the refusal.
-        """
+        """Have the policy attached; the text of any exception is shown with the refusal."""
         ...
 
 
@@ -74,7 +68,7 @@ class SelfAttachRoute:
 
     Args:
         url: the stack's output ``SelfAttachUrl``.
-        region: the stack's region, which the signature is for.
+        region: the stack's region, for the signature.
 
     Raises:
         ConfigurationError: it is not the URL of a route.
@@ -86,33 +80,32 @@ class SelfAttachRoute:
         self._region = region
 
     async def attach(self, credentials: Credentials) -> SelfAttachment:
-        """Have the policy attached to the identity whose credentials these are.
-
-        Asks again, for 20 seconds at most, while it is told to come later.
+        """Have the policy attached to the identity of these credentials; retries a busy route for 20 seconds.
 
         Raises:
             SessionError: the route refuses, fails or cannot be reached; the message is the route's own if there is one.
-            ConfigurationError: the environment names a proxy or authorities that cannot be used.
+            ConfigurationError: the environment's proxy or authorities cannot be used.
         """
-        give_up_at = time.monotonic() + _GIVE_UP_AFTER
-        attempt = 0
+        deadline = time.monotonic() + _RETRY_SECONDS
+        failures = 0
         while True:
-            answer = await self._ask(credentials)
-            if answer.status not in _LATER:
+            response = await self._request(credentials)
+            if response.status not in _RETRYABLE:
                 break
-            pause = pause_before(attempt, answer.retry_after, random.uniform)  # noqa: S311 - no secret
-            if time.monotonic() + pause > give_up_at:
+            delay = retry_delay(failures, response.retry_after)
+            if time.monotonic() + delay > deadline:
                 break
-            await asyncio.sleep(pause)
-            attempt += 1
-        if answer.attachment and answer.status == HTTPStatus.OK:
-            return answer.attachment
-        raise SessionError(answer.attachment.text if answer.attachment else self._explain(answer))
+            await asyncio.sleep(delay)
+            failures += 1
+        if response.attachment and response.status == HTTPStatus.OK:
+            return response.attachment
+        raise SessionError(response.attachment.text if response.attachment else self._explain(response))
 
-    async def _ask(self, credentials: Credentials) -> _Answer:
+    async def _request(self, credentials: Credentials) -> _Response:
+        headers = self._signed_headers(credentials)
         try:
-            return await asyncio.to_thread(self._post, self._signed_headers(credentials))
-        except (OSError, http.client.HTTPException) as error:
+            return _Response(await asyncio.to_thread(self._endpoint.request_http, "POST", self._path, headers))
+        except OSError as error:
             raise SessionError(f"the self-attach route {self._url} cannot be reached: {error}") from error
 
     def _signed_headers(self, credentials: Credentials) -> dict[str, str]:
@@ -121,42 +114,36 @@ class SelfAttachRoute:
         SigV4Auth(keys, _SERVICE, self._region).add_auth(request)
         return dict(request.headers.items())
 
-    def _post(self, headers: dict[str, str]) -> _Answer:
-        connection = self._endpoint.open_http()
-        try:
-            connection.request("POST", self._path, headers=headers)
-            with connection.getresponse() as response:
-                return _Answer(response.status, response.getheader("Retry-After"), response.read(_ANSWER_BYTES))
-        finally:
-            connection.close()
-
-    def _explain(self, answer: _Answer) -> str:
-        told = f"the self-attach route {self._url} answers HTTP {answer.status} {answer.quoted}".rstrip()
-        if answer.status in _DENIED:
+    def _explain(self, response: _Response) -> str:
+        answer = f"the self-attach route {self._url} answers HTTP {response.status} {response.quoted}".rstrip()
+        if response.status in _DENIED:
             return (
-                f"{told}: it does not accept the signature, or the identity's role does not allow execute-api:Invoke "
-                "on it; is it of this deployment, and this machine's clock right?"
+                f"{answer}: it does not accept the signature, or the identity's role does not allow execute-api:Invoke "
+                "on it; check that the route belongs to this deployment, and this machine's clock"
             )
-        return f"{told}, which is no answer of such a route: take SelfAttachUrl of the stack's outputs, or try again"
+        return f"{answer}, which is no answer of such a route: use SelfAttachUrl of the stack's outputs, or try again"
 
 
 @dataclass(frozen=True)
-class _Answer:
-    """An HTTP answer, of the route or of what stands before it."""
+class _Response:
+    """An HTTP response, of the route or of a server before it."""
 
-    status: int
-    retry_after_header: str | None
-    body: bytes
+    http: HttpResponse
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.http.status
 
     @property
     def retry_after(self) -> float:
-        """Seconds to wait; a date, which the header may also name, counts as none."""
-        told = self.retry_after_header or ""
-        return float(told) if told.isascii() and told.isdigit() else 0.0
+        """Seconds to wait; the header's other form, a date, counts as 0."""
+        text = self.http.headers.get("Retry-After", "")
+        return float(text) if text.isascii() and text.isdigit() else 0.0
 
     @property
     def attachment(self) -> SelfAttachment | None:
-        """What the route says; None if it was not the route that answered."""
+        """The route's result; None if another server has answered."""
         match self._document:
             case {"check": str(check), "status": str(status), "text": str(text)}:
                 return SelfAttachment(check, status, text)
@@ -164,25 +151,25 @@ class _Answer:
 
     @property
     def quoted(self) -> str:
-        """The words of what answered instead; API Gateway has them in ``message``."""
+        """The beginning of another server's answer; API Gateway has it in ``message``."""
         match self._document:
             case {"message": str(words)}:
                 pass
             case _:
-                words = self.body.decode(errors="replace")
+                words = self.http.body.decode(errors="replace")
         return " ".join(words.split())[:_QUOTED_CHARACTERS]
 
     @property
     def _document(self) -> Any:
         try:
-            return json.loads(self.body)
+            return json.loads(self.http.body)
         except ValueError:
             return None
 
 
-def pause_before(attempt: int, retry_after: float, uniform: Callable[[float, float], float]) -> float:
-    """Return seconds to wait: as long as told, and a random while longer that grows with each attempt, from 0 on."""
-    return retry_after + _PAUSES.before(attempt, uniform)
+def retry_delay(failures: int, retry_after: float, uniform: Callable[[float, float], float] = random.uniform) -> float:
+    """Return seconds to wait: those of the ``Retry-After`` header, and a random time that grows with each failure."""
+    return retry_after + _BACKOFF.delay(failures, uniform)
 
 
 def _parse(url: str) -> tuple[Endpoint, str]:

@@ -1,4 +1,4 @@
-"""Sign-ins at a user pool: with a password by SRP, and with a one-time code.
+"""Sign-ins at a user pool: by SRP with a password, and with a one-time code.
 
 https://docs.aws.amazon.com/cognito/latest/developerguide/authentication-flows-selection-sdk.html
 """
@@ -18,20 +18,20 @@ _TEMPORARY = (
     "the user still has a temporary password: have the user choose one, or set a permanent one with "
     "AdminSetUserPassword"
 )
-_SECOND_FACTOR = "the user has a second factor, which this session does not ask for: sign the user in elsewhere"
+_MFA = "the user has MFA, which this session does not support: sign the user in elsewhere"
 # https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_RespondToAuthChallenge.html
 _CHALLENGES = {
     "NEW_PASSWORD_REQUIRED": _TEMPORARY,
-    "SMS_MFA": _SECOND_FACTOR,
-    "SOFTWARE_TOKEN_MFA": _SECOND_FACTOR,
-    "EMAIL_OTP": _SECOND_FACTOR,
-    "SELECT_MFA_TYPE": _SECOND_FACTOR,
-    "MFA_SETUP": "the user pool demands a second factor, which the user has not set up yet",
+    "SMS_MFA": _MFA,
+    "SOFTWARE_TOKEN_MFA": _MFA,
+    "EMAIL_OTP": _MFA,
+    "SELECT_MFA_TYPE": _MFA,
+    "MFA_SETUP": "the user pool requires MFA, which the user has not set up yet",
 }
-SECOND_FACTOR_CHALLENGES = _CHALLENGES.keys() - {"NEW_PASSWORD_REQUIRED"}
-"""The challenges that end a sign-in here because only the user can answer them."""
+MFA_CHALLENGES = _CHALLENGES.keys() - {"NEW_PASSWORD_REQUIRED"}
+"""The challenges that end a sign-in, because only the user can answer them."""
 SELECT_CHALLENGE = "SELECT_CHALLENGE"
-"""What Cognito asks for if the user cannot sign in in the way that was asked for, such as without a password."""
+"""Cognito's challenge if the user cannot sign in in the requested way, for example without a password."""
 
 
 class CodeFactor(StrEnum):
@@ -43,13 +43,13 @@ class CodeFactor(StrEnum):
 
 @dataclass(frozen=True)
 class SentCode:
-    """A sign-in that waits for the code that Cognito has sent.
+    """A sign-in that waits for the one-time code.
 
     Args:
         user_name: the user.
         factor: how the code was sent.
-        session: ties the answer to this sign-in.
-        destination: where the code was sent to, masked by Cognito.
+        session: connects the answer with this sign-in.
+        destination: the address, masked by Cognito.
     """
 
     user_name: str
@@ -61,13 +61,13 @@ class SentCode:
 def sign_in_with_srp(
     client: Any, user_pool_id: str, client_id: str, user_name: str, password: str
 ) -> Mapping[str, Any]:
-    """Answer the one challenge of SRP, and return the AuthenticationResult; the password never leaves this process.
+    """Sign in by SRP, and return the AuthenticationResult; the password never leaves this process.
 
-    An app client that does not allow ``USER_SRP_AUTH`` is asked for the same by choice-based sign-in.
+    If the app client does not allow ``USER_SRP_AUTH``, choice-based sign-in is used.
 
     Raises:
         SignInError: Cognito asks for more than the password, or the app client allows neither flow.
-        botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError: it refuses, or cannot be reached.
+        botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError: Cognito refuses, or cannot be reached.
     """
     from pycognito.aws_srp import AWSSRP  # imports requests, jwt and cryptography
 
@@ -109,7 +109,7 @@ def answer_code(client: Any, client_id: str, sent: SentCode, code: str) -> Mappi
 
     Raises:
         SignInError: Cognito asks for more than the code.
-        botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError: it refuses, or cannot be reached.
+        botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError: Cognito refuses, or cannot be reached.
     """
     answer = client.respond_to_auth_challenge(
         ClientId=client_id,

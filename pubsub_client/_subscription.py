@@ -1,45 +1,23 @@
-"""What is received: messages, and the subscription that a reader takes them from."""
+"""Subscriptions: the reader that an application iterates over, and the topic filters that the broker knows."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Protocol, Self
 
-from pubsub_client._link import Packet
-from pubsub_client._payload import decode
+from pubsub_client._messages import Message, Packet, decode, matches
+from pubsub_client.exceptions import ConnectionLost, SubscribeRefused
 
-
-@dataclass(frozen=True)
-class Message:
-    """One message: as it was received, or as a last will is to be sent.
-
-        >>> will = Message("presence/ada", {"online": False}, retain=True)
-        >>> will.is_json
-        True
-
-    Args:
-        topic: the topic it is published to.
-        payload: the JSON value; the bytes if it is no JSON, or was sent as bytes by this library with MQTT 5, which
-            tells bytes that happen to be JSON.
-        qos: 0 or 1; received, as it was delivered.
-        retain: whether the broker had kept it from before the subscription; of a will, whether it shall keep it.
-    """
-
-    topic: str
-    payload: Any
-    qos: int = field(default=1, kw_only=True)
-    retain: bool = field(default=False, kw_only=True)
-
-    @property
-    def is_json(self) -> bool:
-        """Whether the payload is a JSON value, and not bytes."""
-        return not isinstance(self.payload, bytes)
+# After so many lost connections while a topic filter is subscribed to again, the filter counts as refused.
+_MAX_LOSSES = 5
+_CACHED_TOPICS = 1000
 
 
 class Subscription:
-    """The messages of one or more topic filters, to read with ``async for``; :meth:`PubSub.subscribe` makes it.
+    """The messages of one or more topic filters, to read with ``async for``; created by :meth:`PubSub.subscribe`.
 
         >>> async with PubSub(provider) as pubsub, pubsub.subscribe(["orders/+", "alarms/#"], qos=1) as messages:
         ...     await pubsub.publish("alarms/1/smoke", b"\\x01")
@@ -57,7 +35,7 @@ class Subscription:
         self.dropped = 0
         """How many messages were dropped because the reader was too slow."""
         self._packets: deque[Packet] = deque(maxlen=buffer)
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self._ended = False
         self._error: Exception | None = None
 
@@ -75,22 +53,174 @@ class Subscription:
                 raise self._error
             if self._ended:
                 raise StopAsyncIteration
-            self._news.clear()
-            await self._news.wait()
-        packet = self._packets.popleft()
-        return Message(packet.topic, decode(packet.payload, packet.content_type), qos=packet.qos, retain=packet.retain)
+            self._changed.clear()
+            await self._changed.wait()
+        return decode(self._packets.popleft())
 
     def put(self, packet: Packet) -> None:
-        """Hand a message to the reader, unless it has ended."""
+        """Add a message for the reader, unless it has ended."""
         if self._ended:
             return
         if len(self._packets) == self._packets.maxlen:
             self.dropped += 1
         self._packets.append(packet)
-        self._news.set()
+        self._changed.set()
 
     def end(self, error: Exception | None = None) -> None:
-        """Let the reader take what has arrived, and then stop or raise the error."""
+        """Stop the reader, or raise the error, after the messages that have arrived."""
         self._ended = True
         self._error = self._error or error
-        self._news.set()
+        self._changed.set()
+
+
+class SubscribingConnection(Protocol):
+    """The connection as the registry uses it; both methods raise ConnectionLost."""
+
+    async def subscribe(self, topic_filter: str, qos: int) -> None:
+        """Subscribe; raises SubscribeRefused if the broker refuses."""
+        ...
+
+    async def unsubscribe(self, topic_filter: str) -> None:
+        """Unsubscribe."""
+        ...
+
+
+@dataclass
+class _TopicFilter:
+    """A topic filter and its readers.
+
+    Args:
+        name: the topic filter.
+        readers: its readers.
+        qos: the highest QoS that the broker has granted; None before that.
+        active: whether the broker has granted it in its present session.
+        losses: connections that were lost in a row while it was subscribed to again.
+        lock: held during a request to the broker.
+    """
+
+    name: str
+    readers: list[Subscription] = field(default_factory=list)
+    qos: int | None = None
+    active: bool = False
+    losses: int = 0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class SubscriptionRegistry:
+    """Shares one subscription at the broker among all readers of the same topic filter."""
+
+    def __init__(self) -> None:
+        self._filters: dict[str, _TopicFilter] = {}
+        self._readers_by_topic: dict[str, tuple[Subscription, ...]] = {}
+        """A cache: the readers of each topic received since a reader was added or removed."""
+        self._requested: set[str] = set()
+        """The topic filters that the broker may know in its present session, with readers or without."""
+
+    def count_with(self, topic_filters: tuple[str, ...]) -> int:
+        """Return how many topic filters the broker would know with these."""
+        return len(self._filters.keys() | self._requested | set(topic_filters))
+
+    def add(self, reader: Subscription) -> None:
+        """Deliver to a reader what arrives for its topic filters, also before the broker has granted them."""
+        self._readers_by_topic.clear()
+        for name in reader.topic_filters:
+            self._filters.setdefault(name, _TopicFilter(name)).readers.append(reader)
+
+    async def subscribe(self, connection: SubscribingConnection, topic_filter: str, qos: int) -> None:
+        """Subscribe to a topic filter that has a reader, with this QoS at least.
+
+        Raises:
+            SubscribeRefused: the broker refuses it.
+            ConnectionLost: the connection was lost before the answer.
+        """
+        shared = self._filters[topic_filter]
+        async with shared.lock:
+            if shared.qos is None or shared.qos < qos:
+                await self._request(connection, shared, qos)
+
+    async def remove(self, reader: Subscription, connection: SubscribingConnection | None) -> None:
+        """Remove a reader; if there is a connection, unsubscribe from topic filters without readers."""
+        self._readers_by_topic.clear()
+        left = [self._filters[name] for name in reader.topic_filters]
+        for shared in left:
+            shared.readers.remove(reader)
+        for shared in left:
+            async with shared.lock:
+                if shared.readers or self._filters.get(shared.name) is not shared:
+                    continue
+                del self._filters[shared.name]
+                if connection and shared.name in self._requested:
+                    with suppress(ConnectionLost):
+                        await self._unsubscribe(connection, shared.name)
+
+    async def resume(self, connection: SubscribingConnection, *, session_present: bool) -> None:
+        """Subscribe on a new connection to all that is missing in the broker's session.
+
+        A topic filter that the broker refuses now ends its readers.
+
+        Raises:
+            ConnectionLost: the connection was lost before the answers.
+        """
+        if not session_present:
+            self._requested.clear()
+            for shared in self._filters.values():
+                shared.active = False
+        missing = [shared for shared in self._filters.values() if shared.qos is not None and not shared.active]
+        if any(shared.losses for shared in missing):
+            for shared in missing:  # one by one, to learn which one ends the connection
+                await self._resubscribe(connection, shared)
+        else:
+            await asyncio.gather(*(self._resubscribe(connection, shared) for shared in missing))
+        for name in self._requested - self._filters.keys():
+            await self._unsubscribe(connection, name)
+
+    def deliver(self, packet: Packet) -> None:
+        """Give a message to each reader of a matching topic filter, once."""
+        if (readers := self._readers_by_topic.get(packet.topic)) is None:
+            matching = (shared for shared in self._filters.values() if matches(shared.name, packet.topic))
+            readers = tuple(dict.fromkeys(reader for shared in matching for reader in shared.readers))
+            if len(self._readers_by_topic) >= _CACHED_TOPICS:
+                self._readers_by_topic.clear()
+            self._readers_by_topic[packet.topic] = readers
+        for reader in readers:
+            reader.put(packet)
+
+    def end(self) -> None:
+        """Stop all readers, after the messages that have arrived."""
+        self._requested.clear()
+        for shared in self._filters.values():
+            self._end(shared, None)
+
+    async def _request(self, connection: SubscribingConnection, shared: _TopicFilter, qos: int) -> None:
+        self._requested.add(shared.name)
+        try:
+            await connection.subscribe(shared.name, qos)
+        except SubscribeRefused:
+            if not shared.active:
+                self._requested.discard(shared.name)
+            raise
+        shared.qos = qos
+        shared.active = True
+        shared.losses = 0
+
+    async def _resubscribe(self, connection: SubscribingConnection, shared: _TopicFilter) -> None:
+        try:
+            await self._request(connection, shared, shared.qos or 0)
+        except SubscribeRefused as refusal:
+            self._end(shared, refusal)
+        except ConnectionLost as loss:
+            shared.losses += 1
+            if shared.losses == _MAX_LOSSES:
+                self._end(shared, SubscribeRefused(shared.name, f"on each attempt, {loss}"))
+            raise
+
+    async def _unsubscribe(self, connection: SubscribingConnection, name: str) -> None:
+        await connection.unsubscribe(name)
+        self._requested.discard(name)
+
+    def _end(self, shared: _TopicFilter, error: Exception | None) -> None:
+        shared.qos = None
+        shared.active = False
+        shared.losses = 0
+        for reader in shared.readers:
+            reader.end(error)

@@ -1,19 +1,19 @@
-"""What can go wrong, in one tree.
+"""The errors of this library, in one tree.
 
 PubSubError
- ├─ ConfigurationError (ValueError)     a value given to this library cannot be right
+ ├─ ConfigurationError (ValueError)     an invalid value was passed to this library
  │   ├─ TopicError                      a topic or topic filter that the broker would refuse
  │   └─ PayloadError                    a payload that cannot be sent
  ├─ SignInError                         Cognito does not sign the user in
- ├─ SessionError                        a session gives no identity id, credentials, attachment or sign-out
+ ├─ SessionError                        a session fails to return its identity id or credentials, to attach or sign out
  ├─ ConnectionRefused (ConnectionError) the connection cannot be made
- ├─ ConnectionLost (ConnectionError)    the connection went away before an answer came
+ ├─ ConnectionLost (ConnectionError)    the connection was lost before an answer
  ├─ QueueFull                           too many messages wait or are unacknowledged
  ├─ SubscribeRefused                    the broker refuses a topic filter
  └─ PublishRefused                      the broker refuses a message
 """
 
-# "Refused" and "lost" are what the field says, as in Python's own ConnectionRefusedError.
+# "Refused" and "lost" are common terms, as in Python's own ConnectionRefusedError.
 # ruff: noqa: N818
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from pubsub_client._printable import one_line
 
 
 class PubSubError(Exception):
-    """Whatever this library raises itself.
+    """The root of this library's errors.
 
-    Its text is one line, and safe to show on a terminal: what a broker, a topic or AWS put into it is escaped. The
-    attributes of the errors below are as they came.
+    The text is one line and safe to show on a terminal: control characters from a broker, a topic or AWS are escaped.
+    The attributes of the errors below are not escaped.
     """
 
     def __str__(self) -> str:
@@ -34,7 +34,7 @@ class PubSubError(Exception):
 
 
 class ConfigurationError(PubSubError, ValueError):
-    """A value given to this library cannot be right; nothing was sent."""
+    """An invalid value was passed to this library; nothing was sent."""
 
 
 class TopicError(ConfigurationError):
@@ -45,8 +45,8 @@ class PayloadError(ConfigurationError):
     """A payload that cannot be sent; nothing was sent.
 
     Args:
-        path: the place in the payload, such as ``$.orders[2].when``.
-        problem: what is wrong there.
+        path: the path to the value in the payload, such as ``$.orders[2].when``.
+        problem: what is wrong with it.
     """
 
     def __init__(self, path: str, problem: str) -> None:
@@ -58,7 +58,7 @@ class SignInError(PubSubError):
     """Cognito does not sign the user in.
 
     Args:
-        code: Cognito's error code, or the name of the challenge it asks for.
+        code: Cognito's error code, or the name of its challenge.
         message: what happened and what to do.
     """
 
@@ -68,16 +68,16 @@ class SignInError(PubSubError):
 
 
 class SessionError(PubSubError):
-    """A session gives no identity id, credentials or attached policy, or cannot be ended; the message says why."""
+    """A session fails to return its identity id or credentials, to have the policy attached, or to sign out."""
 
 
 class ConnectionRefused(PubSubError, ConnectionError):
     """The connection cannot be made.
 
     Args:
-        endpoint: the host that was asked.
-        reason: who refuses and why, as far as can be told, and what to do.
-        denied: whether the broker refuses what the identity asks, rather than the way there being closed.
+        endpoint: the host.
+        reason: who refuses and why, as far as known, and what to do.
+        denied: whether the broker denies the client, rather than being unreachable.
     """
 
     def __init__(self, endpoint: str, reason: str, *, denied: bool = False) -> None:
@@ -88,7 +88,7 @@ class ConnectionRefused(PubSubError, ConnectionError):
 
 
 class ConnectionLost(PubSubError, ConnectionError):
-    """The connection went away before an answer came; whether the broker acted on it is not known."""
+    """The connection was lost before an answer; whether the broker has processed the request is not known."""
 
 
 class QueueFull(PubSubError):
@@ -96,7 +96,7 @@ class QueueFull(PubSubError):
 
     Args:
         topic: the message's topic.
-        size: how many there may be.
+        size: the maximum number.
     """
 
     def __init__(self, topic: str, size: int) -> None:
@@ -112,7 +112,7 @@ class SubscribeRefused(PubSubError):
 
     Args:
         topic_filter: the topic filter.
-        reason: the broker's reason code and what it means.
+        reason: the broker's reason code and its meaning.
     """
 
     def __init__(self, topic_filter: str, reason: str) -> None:
@@ -126,7 +126,7 @@ class PublishRefused(PubSubError):
 
     Args:
         topic: the message's topic.
-        reason: the broker's reason code and what it means.
+        reason: the broker's reason code and its meaning.
     """
 
     def __init__(self, topic: str, reason: str) -> None:

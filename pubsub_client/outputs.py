@@ -1,4 +1,4 @@
-"""What the stack and the client must agree on: the names of outputs, of the marker attribute, of managed policies."""
+"""The contract of stack and client: the names of outputs, of the marker attribute, of managed policies."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from enum import StrEnum
 from pubsub_client.exceptions import ConfigurationError
 
 MARKER_ATTRIBUTE = "pubsub_attachment"
-"""The user pool's custom attribute that marks a user as attached, without Cognito's prefix ``custom:``."""
+"""The user pool's custom attribute that marks an attached user, without Cognito's prefix ``custom:``."""
 
 MANAGED_POLICIES = ("AWSIoTDataAccess", "AWSIoTConfigAccess")
-"""What Amplify's guide attaches to the role of signed-in users."""
+"""The managed policies that Amplify's guide attaches to the role of signed-in users."""
 
 
 CHALLENGE_TRIGGERS = ("DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse")
 """The triggers of the internal sign-in's challenge, by their names in a user pool's ``LambdaConfig``."""
 
 TRIGGERS = ("PostAuthentication", *CHALLENGE_TRIGGERS)
-"""Every trigger that attachment at sign-in takes."""
+"""All triggers of attachment at sign-in."""
 
 
 LEAST_PRIVILEGE = "least-privilege"
-"""The access mode in which users have topics and client ids of their own, by their identity id."""
+"""The access mode in which users have their own topics and client ids, by identity id."""
 
 
 class Output(StrEnum):
@@ -39,24 +39,24 @@ class Output(StrEnum):
     ACCESS_MODE = "AccessMode"
     """``guarded``, ``unguarded`` or ``least-privilege``."""
     TOPICS = "Topics"
-    """The patterns of topics that the IoT policy opens to everybody, with commas between them; if there are any."""
+    """The patterns of topics that the IoT policy opens to all users, separated by commas; if there are any."""
     ATTACHMENT_MARKER = "AttachmentMarker"
-    """What a marked user's attribute begins with, before the identity id."""
+    """The beginning of a marked user's attribute, before the identity id."""
     POST_AUTHENTICATION_FUNCTION_NAME = "PostAuthenticationFunctionName"
     AUTH_CHALLENGE_FUNCTION_NAME = "AuthChallengeFunctionName"
-    """The function of the three challenge triggers; with the trigger's what a function on a chained trigger calls."""
+    """The function of the three challenge triggers, which a function on a chained trigger calls."""
     CHAINED_TRIGGERS = "ChainedTriggers"
-    """The triggers of an adopted user pool whose own function calls ours, with commas between them."""
+    """The triggers of an adopted user pool whose own function calls ours, separated by commas."""
     RETRY_QUEUE_URL = "RetryQueueUrl"
-    """The queue of attachments that a sign-in could not make."""
+    """The queue of pending attachments."""
     DEAD_LETTER_QUEUE_URL = "DeadLetterQueueUrl"
-    """The queue of attachments that somebody must look at."""
+    """The queue of attachments that an operator must check."""
     SWEEP_STATE_MACHINE_ARN = "SweepStateMachineArn"
-    """The state machine that looks at every identity."""
+    """The state machine of the sweep, which checks all identities."""
     DETACH_ALL_STATE_MACHINE_ARN = "DetachAllStateMachineArn"
-    """The state machine that takes the policy off everybody."""
+    """The state machine of bulk detachment."""
     SELF_ATTACH_URL = "SelfAttachUrl"
-    """Where a signed-in user has the policy attached: the whole address of the route ``POST /self-attach``."""
+    """The URL of the route ``POST /self-attach``."""
 
 
 SIGN_IN_OUTPUTS = frozenset(
@@ -68,15 +68,15 @@ SIGN_IN_OUTPUTS = frozenset(
         Output.DEAD_LETTER_QUEUE_URL,
     }
 )
-"""Those of a stack that attaches at sign-in; one with the setting ``attachment: self-attach`` has none of them."""
+"""The outputs of a stack that attaches at sign-in; with the setting ``attachment: self-attach`` it has none of them."""
 
 
 OPTIONAL_OUTPUTS = frozenset({Output.CHAINED_TRIGGERS, Output.TOPICS})
-"""Those that a stack has only if there is something to tell."""
+"""The outputs that a stack may lack."""
 
 
 def attaches_at_sign_in(outputs: Mapping[str, str]) -> bool:
-    """Tell whether the outputs are those of a stack that attaches at sign-in, and not by self-attach alone."""
+    """Return whether the outputs are those of a stack that attaches at sign-in, and not only by self-attach."""
     return not SIGN_IN_OUTPUTS.isdisjoint(outputs)
 
 
@@ -84,7 +84,7 @@ def read_outputs(outputs: Mapping[str, str], *names: Output) -> tuple[str, ...]:
     """Return the values of outputs by their names.
 
     Raises:
-        ConfigurationError: one is missing; told by name.
+        ConfigurationError: one is missing; the error names it.
     """
     missing = [name for name in names if not outputs.get(name)]
     if missing:

@@ -1,4 +1,4 @@
-"""``python -m pubsub_testing.app``: a CDK app of the toolkit's stack alone, with the settings of the context."""
+"""``python -m pubsub_testing.app``: a CDK app with only the toolkit's stack, with the settings in the CDK context."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from amplify_pubsub import CONTEXT_KEY, AmplifyPubSubStack, read_settings
 
 
 def main() -> None:
-    """Synthesize, as the CDK CLI has an app do it."""
+    """Synthesize the stack."""
     app = App(builtin_cloud_formation_validation=False)
     settings = read_settings(app.node.try_get_context(CONTEXT_KEY), None)
     target = Environment(account=os.environ["CDK_DEFAULT_ACCOUNT"], region=os.environ["CDK_DEFAULT_REGION"])

@@ -1,4 +1,4 @@
-"""What the fixtures give. Cheap to import: every pytest run of an environment with the plugin does."""
+"""The values of the fixtures. Every pytest run with the plugin imports this, so it must be fast to import."""
 
 from __future__ import annotations
 
@@ -9,13 +9,9 @@ from local_cloud.process import LocalCloud
 from pubsub_client import CognitoSession
 
 
-class ProvisioningError(Exception):
-    """The stack cannot be put on the local cloud; the message says why."""
-
-
 @dataclass(frozen=True)
 class LocalDeployment:
-    """A stack with PubSub on an local cloud of this test run."""
+    """A stack with PubSub on a local cloud of this test run."""
 
     cloud: LocalCloud
     """The local cloud; it can let operations fail too."""

@@ -1,4 +1,4 @@
-"""The fixtures. Everything that costs time to import is imported by the fixture that needs it."""
+"""The fixtures. Each imports what is slow to import itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from pubsub_client import PubSub
-from pubsub_testing.deployment import LocalDeployment, MakeSignedInUser, ProvisioningError, SignedInUser
+from pubsub_testing.deployment import LocalDeployment, MakeSignedInUser, SignedInUser
 
 
 @pytest.fixture(scope="session")
@@ -40,20 +40,22 @@ def local_cloud(
     from it. ``--cache-clear`` removes it.
     """
     from local_cloud.process import LocalCloudError
+    from local_cloud.provisioning import CdkApp
     from local_cloud.saved_deployments import SavedDeployments
-    from pubsub_testing.provisioning import provisioned
-    from pubsub_testing.synthesis import CdkApp
+    from pubsub_testing.cloud import digest_of_toolkit_app, provisioned, toolkit_app
 
-    with ExitStack() as until_the_run_ends:
+    with ExitStack() as resources:
         try:
-            app = CdkApp.in_directory(pubsub_app) if pubsub_app else CdkApp.of_settings(pubsub_settings)
-            directory = _cache_directory(request.config)
-            saved = SavedDeployments(directory) if directory else None
-            deployment = provisioned(tmp_path_factory.mktemp("local-cloud"), app, saved)
-            made = until_the_run_ends.enter_context(deployment)
-        except (ProvisioningError, LocalCloudError) as error:
+            app = CdkApp.in_directory(pubsub_app) if pubsub_app else toolkit_app(pubsub_settings)
+            digest = None if pubsub_app else digest_of_toolkit_app(app)
+            cache = _cache_directory(request.config)
+            saved = SavedDeployments(cache) if cache else None
+            deployment = resources.enter_context(
+                provisioned(tmp_path_factory.mktemp("local-cloud"), app, saved, digest=digest)
+            )
+        except LocalCloudError as error:
             pytest.fail(str(error), pytrace=False)
-        yield made
+        yield deployment
 
 
 def _cache_directory(config: pytest.Config) -> Path | None:

@@ -19,8 +19,14 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from pubsub_client.outputs import LEAST_PRIVILEGE
-from pubsub_client.policy_document import IDENTITY_SERVICES, LONGEST, policy_document
-from pubsub_client.topic_patterns import check_pattern, check_shared, check_testable
+from pubsub_client.policy_document import (
+    IDENTITY_SERVICES,
+    MAX_CHARACTERS,
+    check_shared_topics,
+    check_smoke_test_topics,
+    check_topic_pattern,
+    policy_document,
+)
 
 from .adopt import Adopt
 from .environment_patterns import example_of, is_pattern, key_for, overlapping
@@ -56,7 +62,7 @@ def _unique(values: list[str]) -> list[str]:
 
 
 def _topic_pattern(pattern: str) -> str:
-    check_pattern(pattern)
+    check_topic_pattern(pattern)
     return pattern
 
 
@@ -70,13 +76,13 @@ def _fit_the_mode(patterns: list[str], info: ValidationInfo) -> list[str]:
     """Check patterns of topics against the access mode."""
     least_privilege = info.data.get("access_mode") == LEAST_PRIVILEGE
     if least_privilege:
-        check_shared(patterns)
+        check_shared_topics(patterns)
     else:
-        check_testable(patterns)
+        check_smoke_test_topics(patterns)
     own = _LONGEST_SERVICE if least_privilege else None
     length = len(json.dumps(policy_document(_LONGEST_ARN_PREFIX, patterns, own=own), separators=(",", ":")))
-    if length > LONGEST:
-        raise ValueError(f"the IoT policy could become {length} characters long, and AWS IoT takes {LONGEST}")
+    if length > MAX_CHARACTERS:
+        raise ValueError(f"the IoT policy could become {length} characters long, and AWS IoT takes {MAX_CHARACTERS}")
     return patterns
 
 
@@ -91,7 +97,7 @@ _Topic = Annotated[
     Field(
         pattern=r"^[^\s,]{1,256}$",
         description="without ``+``, ``#`` and more than 7 slashes, not beginning with ``$``; in ``guarded`` and "
-        "``unguarded`` mode one at least ends in ``*``, in ``least-privilege`` mode none has ``*``, ``?``, ``$`` or "
+        "``unguarded`` mode at least one ends in ``*``, in ``least-privilege`` mode none has ``*``, ``?``, ``$`` or "
         "``:`` before its first slash",
     ),
     AfterValidator(_topic_pattern),
@@ -252,19 +258,30 @@ class Settings(BaseModel):
     """The KMS key that encrypts the functions' logs; its key policy must let CloudWatch Logs of the region use it."""
 
     alarm_topic_arn: _TopicArn | None = None
-    """The SNS topic that every alarm notifies when it goes off and when it is over, of the stack's region; its policy
-    must let CloudWatch publish: docs/operations.md#alarms."""
+    """The SNS topic, in the stack's region, that every alarm notifies when it goes off and when it is over. The topic's
+    policy must let CloudWatch publish: docs/operations.md#alarms."""
+
+    monitoring: Literal["full", "alarms", "off"] = "full"
+    """``full``: alarms and a dashboard. ``alarms``: alarms without the dashboard. ``off``: neither, for example in
+    short-lived environments, because AWS charges for each alarm and dashboard."""
 
     @model_validator(mode="after")
     def _go_together(self) -> Self:
-        if self.adopt.identities and self.groups:
+        if self.adopt.identity_pool_id and self.groups:
             raise ValueError(
                 "groups and an adopted identity pool exclude each other: its groups have roles already, which are "
                 "adopted with it (adopt.groupRoleArns)"
             )
         if self.adopt.chained_triggers and self.attachment != "sign-in":
             raise ValueError("adopt.chainedTriggers goes with attachment sign-in")
-        self.check_clients(self.adopt)
+        if self.alarm_topic_arn and self.monitoring == "off":
+            raise ValueError("alarmTopicArn and monitoring off exclude each other: there is no alarm to notify it")
+        clients = len(self.adopt.user_pool_client_ids)
+        if self.attachment == "sign-in" and clients > _MOST_WATCHED_CLIENTS:
+            raise ValueError(
+                f"adopt.userPoolClientIds names {clients} app clients; allowed with attachment sign-in: at most "
+                f"{_MOST_WATCHED_CLIENTS}, because an alarm watches the sign-ins of each and takes ten metrics"
+            )
         if self.guards_by_deny and self.reserved_topics:
             others = "permissionsBoundary" if self.permissions_boundary else "adopted roles"
             raise ValueError(
@@ -273,26 +290,10 @@ class Settings(BaseModel):
             )
         return self
 
-    def check_clients(self, adopt: Adopt) -> None:
-        """Check that the alarm ``trigger-not-configured`` can watch every adopted app client.
-
-        Args:
-            adopt: what is adopted, as it is set or as it was looked up.
-
-        Raises:
-            ValueError: there are too many app clients.
-        """
-        count = len(adopt.user_pool_client_ids)
-        if self.attachment == "sign-in" and count > _MOST_WATCHED_CLIENTS:
-            raise ValueError(
-                f"adopt.userPoolClientIds names {count} app clients; allowed with attachment sign-in: at most "
-                f"{_MOST_WATCHED_CLIENTS}, because an alarm watches the sign-ins of each and takes ten metrics"
-            )
-
     @property
     def guards_by_deny(self) -> bool:
         """Whether ``guarded`` mode denies the control plane explicitly, as boundary or roles are somebody else's."""
-        others = self.permissions_boundary is not None or self.adopt.identities
+        others = self.permissions_boundary is not None or self.adopt.identity_pool_id is not None
         return self.access_mode == "guarded" and others
 
     @property
@@ -411,7 +412,7 @@ def _usual_topics(access_mode: str | None) -> list[str]:
 
 def _usual_attachment(adopt: Adopt | None) -> Attachment:
     """Return the setting ``attachment`` unless it is given; ``adopt`` is None if that was wrong itself."""
-    return "self-attach" if adopt and adopt.users else "sign-in"
+    return "self-attach" if adopt and adopt.user_pool_id else "sign-in"
 
 
 def _reason(error: Any) -> str:

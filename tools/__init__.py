@@ -1,1 +1,1 @@
-"""Deploys this repository's stack to an AWS account and takes it down again: ``make deploy``, ``make destroy``."""
+"""Chores of this repository, which `make` runs: smoke, local, demo, deploy and destroy."""

@@ -1,36 +1,58 @@
-"""``python -m tools``: to a real account and away from it."""
+"""``python -m tools``: deploys this repository's stack, to a local cloud or to an AWS account."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Annotated, NoReturn
 
 import typer
-from botocore.exceptions import ConfigParseError, ProfileNotFound
 
+from local_cloud.environment import DEFAULT_REGION
+from local_cloud.process import LocalCloudError
+from local_cloud.state import DEFAULT_STATE, Port, State, StateDirectory
+from local_cloud.state import Region as LocalRegion
 from pubsub_cli.commands.exit_code import ExitCode
 from pubsub_cli.commands.interrupting import interrupt_on_sigterm
-from pubsub_cli.commands.options import Junit, Profile, Region  # noqa: TC001 - typer reads the annotations
+from pubsub_cli.commands.options import Junit, Profile, Region
 from pubsub_cli.commands.terminal import EscapingGroup
-from pubsub_cli.errors import PreconditionError
-from pubsub_cli.operations.failure import OperationError
-from pubsub_client._printable import one_line
-from stacks.settings import SettingsError
-from tools.deploy import deploy as deploy_stack
-from tools.destroy import destroy as destroy_stack
+from pubsub_client._printable import one_line, printable
+from tools.demo import run_demo
+from tools.local import deploy_locally
+from tools.smoke import smoke as run_smoke
 
 app = typer.Typer(
     cls=EscapingGroup,
-    help="Deploys this repository's stack to an AWS account, and takes it down.",
+    help="Deploys this repository's stack, to a local cloud or to an AWS account.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
 
 Environment = Annotated[str | None, typer.Option(help="Environment of the settings in cdk.json.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Ask nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Skip confirmation prompts.")]
+
+_CLOUDFORMATION_CONTINUES = "CloudFormation completes what it has begun"
+
+
+@app.command()
+def smoke(port: Port = None, region: LocalRegion = DEFAULT_REGION) -> None:
+    """Deploy onto a fresh local cloud, run `pubsub smoke`, destroy; exit with the smoke test's code."""
+    _exit_with(partial(run_smoke, port, region), "the local cloud has ended")
+
+
+@app.command()
+def local(port: Port = None, state_dir: StateDirectory = DEFAULT_STATE) -> None:
+    """Deploy the stack onto the local cloud in the background; start one if none runs."""
+    _exit_with(partial(deploy_locally, State(state_dir), port), "run it again to complete the deployment")
+
+
+@app.command()
+def demo(port: Port = None, state_dir: StateDirectory = DEFAULT_STATE) -> None:
+    """Serve the Amplify web example on that local cloud, with two users, until Ctrl-C."""
+    _exit_with(partial(run_demo, State(state_dir), port), "the local cloud keeps running")
 
 
 @app.command()
@@ -41,34 +63,58 @@ def deploy(
     junit: Junit = None,
     yes: Yes = False,
 ) -> None:
-    """Deploy the stack and run `pubsub smoke`; exit with its code."""
-    _exit_with(partial(deploy_stack, profile, region, environment, yes=yes, junit=junit))
+    """Deploy the stack to an AWS account and run `pubsub smoke`; exit with its code."""
+    from tools.deploy import deploy as deploy_stack
+
+    with _account_errors():
+        _exit_with(partial(deploy_stack, profile, region, environment, yes=yes, junit=junit), _CLOUDFORMATION_CONTINUES)
 
 
 @app.command()
 def destroy(profile: Profile = None, region: Region = None, environment: Environment = None, yes: Yes = False) -> None:
-    """Destroy the stack, once its name is typed."""
-    _exit_with(partial(destroy_stack, profile, region, environment, yes=yes))
+    """Destroy the stack in an AWS account after you type its name."""
+    from tools.destroy import destroy as destroy_stack
+
+    with _account_errors():
+        _exit_with(partial(destroy_stack, profile, region, environment, yes=yes), _CLOUDFORMATION_CONTINUES)
 
 
 def main() -> None:
-    """Run the command line; no traceback of an expected error reaches the user."""
+    """Run the command line; an expected error is one line without a traceback."""
     try:
         app()
+    except (LocalCloudError, OSError) as error:
+        print(f"tools: {printable(str(error))}", file=sys.stderr)
+        sys.exit(ExitCode.COULD_NOT_RUN)
+
+
+@contextmanager
+def _account_errors() -> Iterator[None]:
+    """Exit with the code of an error that is expected with a real account."""
+    # The local commands start half a second sooner without these modules.
+    from botocore.exceptions import ConfigParseError, ProfileNotFound
+
+    from pubsub_cli.errors import PreconditionError
+    from pubsub_cli.operations.failure import OperationError
+    from stacks.settings import SettingsError
+
+    try:
+        yield
     except (PreconditionError, SettingsError, ConfigParseError, ProfileNotFound) as error:
         print(f"tools: {one_line(str(error))}", file=sys.stderr)
-        sys.exit(ExitCode.COULD_NOT_RUN)
+        raise typer.Exit(ExitCode.COULD_NOT_RUN) from None
     except OperationError as error:
         print(f"tools: {error}", file=sys.stderr)
-        sys.exit(ExitCode.CHECK_FAILED)
+        raise typer.Exit(ExitCode.CHECK_FAILED) from None
 
 
-def _exit_with(work: Callable[[], int]) -> NoReturn:
+def _exit_with(work: Callable[[], int | None], interrupted: str) -> NoReturn:
+    """Exit with the work's code; if it is interrupted, print what remains."""
     interrupt_on_sigterm()
     try:
-        raise typer.Exit(work())
+        raise typer.Exit(work() or 0)
     except KeyboardInterrupt:
-        print("tools: interrupted; what CloudFormation has begun, it goes on with", file=sys.stderr)
+        print(f"tools: interrupted; {interrupted}", file=sys.stderr)
         raise typer.Exit(ExitCode.INTERRUPTED) from None
 
 

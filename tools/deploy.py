@@ -1,4 +1,4 @@
-"""Deploys the stack, and proves it."""
+"""`make deploy`: deploys the stack to an AWS account and runs the smoke test."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from pathlib import Path
 
 from pubsub_cli.commands.asking import check_may_ask
 from pubsub_cli.commands.checking import check_junit
-from tools.cdk_cli import REPOSITORY, cdk_command
-from tools.child import run_in_foreground
+from tools.cdk_cli import REPOSITORY, cdk_command, run_in_foreground
 from tools.target import Target
 
 # A new attachment can take AWS 6 to 8 minutes to act.

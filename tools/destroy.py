@@ -12,8 +12,7 @@ from pubsub_cli.commands.asking import check_may_ask
 from pubsub_cli.errors import PreconditionError
 from pubsub_cli.operations.failure import aws_errors_explained
 from pubsub_client.outputs import Output
-from tools.cdk_cli import REPOSITORY, cdk_command
-from tools.child import run_in_foreground
+from tools.cdk_cli import REPOSITORY, cdk_command, run_in_foreground
 from tools.target import Target
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from benchmarks.report import REPOSITORY
 from benchmarks.scale.tables import Table
-from tools.cdk_cli import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "scale.md"
 PLOTS = REPOSITORY / "docs" / "scale"

@@ -1,4 +1,4 @@
-"""What a fault is, and how it is written as JSON."""
+"""Faults and their form as JSON."""
 
 from __future__ import annotations
 
@@ -7,16 +7,8 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
-PROPAGATION_KEY = "policy_propagation_seconds"
-"""The key of the propagation delay beside the faults."""
-PERMISSIONS_KEY = "permission_propagation_seconds"
-"""The key of the delay of new permissions beside the faults."""
-EXECUTIONS_KEY = "execution_consistency_seconds"
-"""The key of the delay after which new and stopped executions are seen beside the faults."""
-CREDENTIALS_KEY = "credentials_lifetime_seconds"
-"""The key of the lifetime of identities' credentials beside the faults."""
 AN_HOUR = 3600.0
-"""That lifetime on AWS, in seconds."""
+"""How long the credentials of identity pools live on AWS, in seconds."""
 
 _OPERATION = re.compile(r"[a-z0-9-]+:[A-Za-z0-9]+")
 _CODE = re.compile(r"[A-Za-z0-9_.]+")
@@ -25,17 +17,17 @@ _LONGEST_SECONDS = 86_400.0
 
 
 class FaultError(ValueError):
-    """This is no fault; the message is one line that names the key and what is allowed."""
+    """The fault is not valid; the message is one line that names the key and what is allowed."""
 
 
 @dataclass(frozen=True)
 class Fail:
-    """Answer an error of AWS, in the protocol of the service, instead of doing anything.
+    """Answer with an AWS error, in the protocol of the service, without running the operation.
 
     Attributes:
         code: the error's code, by which boto3 finds the exception class: ``ThrottlingException``.
         status: the HTTP status, 400 to 599.
-        message: for people.
+        message: the error's message.
     """
 
     code: str
@@ -45,9 +37,9 @@ class Fail:
 
 @dataclass(frozen=True)
 class Throttle:
-    """Let this many calls a second pass, at once no more than in one second (a token bucket); refuse the rest.
+    """Allow this many calls a second, with a burst of one second's calls (a token bucket), and throttle the rest.
 
-    What is refused gets the throttling error of the service. The operations of one fault share the rate.
+    A throttled call gets the throttling error of its service. The operations of one fault share the rate.
     """
 
     per_second: float
@@ -55,19 +47,19 @@ class Throttle:
 
 @dataclass(frozen=True)
 class Delay:
-    """Wait before the operation is done; it is done even if the client has given up, as a slow service would."""
+    """Wait before running the operation. It runs even if the client has disconnected, as in a slow service."""
 
     seconds: float
 
 
 @dataclass(frozen=True)
 class Hang:
-    """Do not answer until the fault is cleared; then the operation is done, unless the client has given up."""
+    """Do not answer until the fault is cleared; then run the operation, unless the client has disconnected."""
 
 
 @dataclass(frozen=True)
 class Malformed:
-    """Answer 200 with a body that is neither JSON nor XML, and do nothing."""
+    """Answer 200 with a body that is neither JSON nor XML, without running the operation."""
 
 
 Effect = Fail | Throttle | Delay | Hang | Malformed
@@ -78,9 +70,9 @@ class Fault:
     """What happens to calls of some operations.
 
     Attributes:
-        operations: named as the cloud counts calls: ``iot:AttachPolicy``.
-        effect: what happens.
-        times: to how many calls; None for all until the fault is cleared.
+        operations: for example ``iot:AttachPolicy``, the names by which the cloud counts calls.
+        effect: what happens to a call.
+        times: how many calls it affects; None for all until the fault is cleared.
     """
 
     operations: tuple[str, ...]
@@ -93,14 +85,14 @@ class SetFault:
     """A fault that is set on a cloud.
 
     Attributes:
-        number: which one it is on that cloud; numbers are not used again.
+        number: identifies it on that cloud; numbers are not reused.
         fault: the fault.
-        taken: how many calls it has happened to; for a rate those refused.
+        hits: how many calls it has affected; for a rate, how many it has throttled.
     """
 
     number: int
     fault: Fault
-    taken: int = 0
+    hits: int = 0
 
 
 def fault_as_document(fault: Fault) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from pubsub_cli.checks.options import FrontEndConfig, Requirement
 from pubsub_cli.checks.stack import missing_outputs, read_outputs
 from pubsub_cli.finding import Finding, failed, passed, unknown, warning
 from pubsub_cli.iam.reserved_topics import Use, allowed_use
-from pubsub_client._aws_iot_limits import KEEP_ALIVE_SECONDS, PAYLOAD_BYTES, SUBSCRIPTIONS, check_topic
-from pubsub_client._topics import check_topic_filter
+from pubsub_client._aws_iot import KEEP_ALIVE_SECONDS, PAYLOAD_BYTES, SUBSCRIPTIONS, AwsIot
+from pubsub_client._messages import check_topic_filter
 from pubsub_client.exceptions import TopicError
 from pubsub_client.outputs import Output
 
@@ -184,7 +184,7 @@ def _wrong_topic(topic: str) -> Finding | None:
     """Return what is wrong with a topic or topic filter; None if nothing is."""
     try:
         check_topic_filter(topic)
-        check_topic(topic)
+        AwsIot.check_topic(topic)
     except TopicError as error:
         return failed(
             f"{str(error)[:1].upper()}{str(error)[1:]}. {_CLOSES} publishes or subscribes to it.",

@@ -292,7 +292,7 @@ class Context:
             endpoint=self.output(Output.PUBSUB_ENDPOINT),
             region=self.output(Output.REGION),
             credentials=session,
-            client_id_of_identity=self.own_topics,
+            client_id_from_identity=self.own_topics,
         )
 
     def new_session(self) -> CognitoSession:

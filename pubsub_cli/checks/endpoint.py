@@ -14,8 +14,7 @@ from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.network_path import ClockOffset, ConnectivityError, probe_path
 from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, not_applicable, passed, warning
-from pubsub_client._endpoint import Endpoint
-from pubsub_client._endpoint_name import EndpointName
+from pubsub_client._endpoint import Endpoint, EndpointName
 from pubsub_client.outputs import Output
 
 _ATS = "iot:Data-ATS"
@@ -157,7 +156,7 @@ def _is_custom_domain(context: Context, host: str) -> bool:
 
 
 def _why_not_bare(given: str, name: EndpointName) -> str:
-    if given == name.of_amplify:
+    if given == name.amplify_url:
         return (
             f"{given} is the form for Amplify's PubSub; this client and AWS's own take only the host, which the "
             "signature covers."
@@ -166,7 +165,7 @@ def _why_not_bare(given: str, name: EndpointName) -> str:
         part for part in (name.scheme and f"the scheme {name.scheme}://", name.path and f"the path {name.path}") if part
     ]
     return (
-        f"{given} has {' and '.join(parts)}: Amplify's PubSub takes only {name.of_amplify}, all other clients take "
+        f"{given} has {' and '.join(parts)}: Amplify's PubSub takes only {name.amplify_url}, all other clients take "
         "only the host; with any other form the WebSocket request has a wrong address or a wrong signature."
     )
 

@@ -26,7 +26,7 @@ from pubsub_cli.iam.repair import put_right
 from pubsub_cli.iam.request import ANY_CLIENT_ID, Request
 from pubsub_cli.iam.simulation import ask_iot
 from pubsub_client.outputs import Output
-from pubsub_client.policy_document import IDENTITY_SERVICES, LONGEST
+from pubsub_client.policy_document import IDENTITY_SERVICES, MAX_CHARACTERS
 
 _OF_THE_IDENTITY = frozenset(f"{service}:{name}" for service in IDENTITY_SERVICES for name in ("sub", "aud"))
 
@@ -136,8 +136,8 @@ def _fix(context: Context, policies: Sequence[IotPolicy], judgement: Judgement, 
     right = put_right(policy.policy, asked, facts)
     if right is None:
         return _another_client_id(judgement)
-    if len(json.dumps(right, separators=(",", ":"))) > LONGEST:
-        return f"Let {policy.name} allow it in fewer characters: a document has {LONGEST} at most"
+    if len(json.dumps(right, separators=(",", ":"))) > MAX_CHARACTERS:
+        return f"Let {policy.name} allow it in fewer characters: a document has {MAX_CHARACTERS} at most"
     return [*detaching, *_new_version(policy, right)]
 
 

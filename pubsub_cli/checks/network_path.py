@@ -18,8 +18,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 from urllib3.util.ssl_ import ssl_wrap_socket
 
-from pubsub_client._endpoint import Endpoint
-from pubsub_client._network import Proxy, ca_bundle
+from pubsub_client._endpoint import Endpoint, Proxy, ca_bundle
 from pubsub_client.exceptions import ConfigurationError
 
 PATH = "/mqtt"

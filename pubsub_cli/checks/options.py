@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pubsub_cli.errors import PreconditionError
-from pubsub_client._id_token import id_token_claims
+from pubsub_client._credentials import id_token_claims
 from pubsub_client.outputs import Output
 
 

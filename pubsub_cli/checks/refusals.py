@@ -25,8 +25,8 @@ from pubsub_cli.finding import Finding, failed, passed, skipped
 from pubsub_cli.iam.pattern import matches
 from pubsub_client import PubSub
 from pubsub_client._endpoint import Endpoint
+from pubsub_client._failures import ask_for_upgrade
 from pubsub_client._provider import UpgradeRequest
-from pubsub_client._upgrade import ask_for_upgrade
 from pubsub_client.exceptions import ConnectionLost, ConnectionRefused, PublishRefused, SubscribeRefused
 from pubsub_client.outputs import Output
 

@@ -80,11 +80,5 @@ class UnsignedSelfAttachIsRefused(Check):
 
 def _post_unsigned(url: str) -> tuple[int, bytes]:
     address = urlsplit(url)
-    endpoint = Endpoint.parse(address.netloc)
-    connection = endpoint.open_http()
-    try:
-        connection.request("POST", address.path, headers={"Host": endpoint.authority})
-        with connection.getresponse() as response:
-            return response.status, response.read()
-    finally:
-        connection.close()
+    response = Endpoint.parse(address.netloc).request_http("POST", address.path)
+    return response.status, response.body

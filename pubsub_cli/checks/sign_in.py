@@ -18,7 +18,7 @@ from pubsub_cli.checks.provisioning import TriggerIsWired
 from pubsub_cli.checks.trigger import PoolMayInvoke, TriggerIsAsDeployed
 from pubsub_cli.finding import AwsCommand, Finding, Fix, Status, failed, not_applicable, passed, skipped, warning
 from pubsub_cli.pool_users import ATTRIBUTE, Marker, User, read_user
-from pubsub_client._sign_in import SECOND_FACTOR_CHALLENGES, SELECT_CHALLENGE
+from pubsub_client._sign_in import MFA_CHALLENGES, SELECT_CHALLENGE
 from pubsub_client.exceptions import SignInError
 from pubsub_client.outputs import Output
 
@@ -117,7 +117,7 @@ class UserSignsIn(Check):
         try:
             await finish_before_cancel(context.session.sign_in(context.user.name, context.user.password))
         except SignInError as error:
-            if error.code in SECOND_FACTOR_CHALLENGES and Requirement.TEST_USERS not in context.available:
+            if error.code in MFA_CHALLENGES and Requirement.TEST_USERS not in context.available:
                 return skipped(f"only the user can give a second factor ({error.code}): give --id-token")
             if error.code == SELECT_CHALLENGE and Requirement.TEST_USERS not in context.available:
                 return skipped(f"this user signs in without a password: give --id-token ({error})")
@@ -146,7 +146,7 @@ def _mend(context: Context, code: str) -> Fix:
         "NotAuthorizedException": ["Check name, password and state:", AwsCommand("cognito-idp", "AdminGetUser", who)],
         "UserNotConfirmedException": AwsCommand("cognito-idp", "AdminConfirmSignUp", who),
         "PasswordResetRequiredException": _set_password(who),
-        **dict.fromkeys(SECOND_FACTOR_CHALLENGES, _NO_SECOND_FACTOR),
+        **dict.fromkeys(MFA_CHALLENGES, _NO_SECOND_FACTOR),
     }
     return commands.get(
         code, "See what Cognito's code says; a trigger of the user pool may have failed: look at its log."

@@ -21,7 +21,7 @@ from pubsub_cli.errors import PreconditionError
 from pubsub_cli.finding import failed
 from pubsub_cli.operations.failure import aws_errors_explained
 from pubsub_client.outputs import TRIGGERS
-from pubsub_client.topic_patterns import check_pattern, check_shared, check_testable
+from pubsub_client.policy_document import check_shared_topics, check_smoke_test_topics, check_topic_pattern
 
 _WHAT = "What to adopt, in any mix; the rest is looked up"
 _HOW = "How"
@@ -129,8 +129,8 @@ def _check_topics(topics: list[str], access_mode: AccessMode) -> None:
         return
     try:
         for each in topics:
-            check_pattern(each)
-        (check_shared if access_mode is AccessMode.LEAST_PRIVILEGE else check_testable)(topics)
+            check_topic_pattern(each)
+        (check_shared_topics if access_mode is AccessMode.LEAST_PRIVILEGE else check_smoke_test_topics)(topics)
     except ValueError as error:
         raise typer.BadParameter(f"--topic: {', '.join(map(repr, topics))} given; {error}") from None
 

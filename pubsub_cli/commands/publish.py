@@ -19,7 +19,7 @@ from pubsub_cli.commands.told import Told, tell
 from pubsub_cli.errors import PreconditionError
 from pubsub_cli.finding import Finding
 from pubsub_cli.operations.failure import OperationError, not_done
-from pubsub_client._topics import check_topic
+from pubsub_client._messages import check_topic
 from pubsub_client.exceptions import TopicError
 
 _WHAT = "What is published"

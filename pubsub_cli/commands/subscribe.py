@@ -22,8 +22,8 @@ from pubsub_cli.commands.standard_output import reader_watched, write_line
 from pubsub_cli.commands.told import Told, tell
 from pubsub_cli.operations.failure import OperationError
 from pubsub_client import Message, PubSub, Subscription
+from pubsub_client._messages import check_topic_filter
 from pubsub_client._printable import one_line
-from pubsub_client._topics import check_topic_filter
 from pubsub_client.exceptions import TopicError
 
 _CONNECT_SECONDS = 30.0

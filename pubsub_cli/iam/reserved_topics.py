@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import Flag, auto
 
-from pubsub_client._topics import matches
+from pubsub_client._messages import matches
 
 
 class Use(Flag):

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from local_cloud.demo import EXAMPLE
+from local_cloud.environment import NODE
 from tests.browser.app import App
 from tests.e2e.conftest import Deployment
-from tools.cdk_cli import NODE
+from tools.demo import EXAMPLE
 
 _ARTEFACTS = Path(os.environ.get("ARTEFACTS", ".local/artefacts"))
 """Where screenshots are kept."""

@@ -1,4 +1,4 @@
-"""`python -m local_cloud demo`, which `make demo` runs: what it prints is what a browser finds."""
+"""`make demo`: what it prints is what a browser finds."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from local_cloud.demo import EXAMPLE, PASSWORD, USERS
 from local_cloud.process import choose_port
 from local_cloud.state import State
 from tests.browser.app import App
 from tests.e2e.conftest import Deployment
 from tests.processes import ended
+from tools.demo import EXAMPLE, PASSWORD, USERS
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def outputs_file_kept() -> Iterator[None]:
 def demo(deployment: Deployment) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run it, and yield it with what it printed up to the address."""
     State(deployment.app.directory).remember(deployment.cloud)
-    command = [sys.executable, "-m", "local_cloud", "demo", "--state-dir", str(deployment.app.directory)]
+    command = [sys.executable, "-m", "tools", "demo", "--state-dir", str(deployment.app.directory)]
     with ended(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as running:
         try:
             yield running, "".join(_until_it_runs(cast("IO[str]", running.stdout)))
@@ -95,6 +95,6 @@ def _ended(browser: socket.socket) -> bool:
 
 
 def test_without_a_cloud_it_says_how_to_start_one(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "local_cloud", "demo", "--state-dir", str(tmp_path)]
+    command = [sys.executable, "-m", "tools", "demo", "--state-dir", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (2, "local_cloud: no local cloud runs: start one with `up`\n")
+    assert (done.returncode, done.stderr) == (2, "tools: no local cloud runs: start one with `up`\n")

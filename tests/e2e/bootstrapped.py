@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local_cloud.cdk_app import CdkApp
 from local_cloud.process import LocalCloud
 from tests.e2e.stack_app import shared
+from tools.cdk_cli import CdkCli
 
 
 @contextmanager
@@ -18,7 +18,7 @@ def bootstrapped(directory: Path) -> Iterator[LocalCloud]:
     with shared("bootstrap", directory) as state:
         if not state.exists():
             with LocalCloud.start(log_file=log_file) as first:
-                CdkApp(first, directory).bootstrap()
+                CdkCli(first, directory).bootstrap()
                 first.save(state)
     with LocalCloud.start(saved=state, log_file=log_file) as cloud:
         yield cloud

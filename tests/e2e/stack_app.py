@@ -15,8 +15,7 @@ from typing import Any
 from unittest.mock import patch
 
 from local_cloud.process import LocalCloud
-from pubsub_testing.provisioning import Stack
-from stacks.lookup import look_up
+from local_cloud.provisioning import SynthesizedStack, write_outputs
 from stacks.settings import CONTEXT_KEY, read_settings
 from tools.cdk_cli import JSII_NODE, REPOSITORY
 
@@ -63,20 +62,17 @@ class StackApp:
     @property
     def stack_name(self) -> str:
         """The name of the one stack."""
-        return Stack.of(self.assembly).name
+        return SynthesizedStack.read(self.assembly).name
 
     @property
     def template_file(self) -> Path:
         """The template, which may be changed between ``synth`` and ``deploy``."""
-        return Stack.of(self.assembly).template_file
+        return SynthesizedStack.read(self.assembly).template_file
 
     def synth(self) -> None:
         """Synthesize, unless this test run has synthesized the same settings."""
         section = _CONTEXT[CONTEXT_KEY] if self.settings is None else self.settings
         settings = read_settings(section, self.environment)
-        if not settings.adopt.is_complete:
-            with patch.dict(os.environ, self.cloud.variables()):
-                settings = look_up(settings, account_id=self.cloud.account_id, region=self.cloud.region)
         with shared("assembly", self.directory, settings.model_dump_json()) as known:
             if not known.exists():
                 _synthesize(settings, self.cloud.region, known)
@@ -98,14 +94,14 @@ class StackApp:
         Raises:
             ProvisioningError: CloudFormation does not create or update the stack.
         """
-        Stack.of(self.assembly).deploy(self.cloud)
+        SynthesizedStack.read(self.assembly).deploy(self.cloud)
         return self.write_outputs()
 
     def write_outputs(self) -> dict[str, str]:
         """Write the outputs of the deployed stack, and return them."""
-        stack = Stack.of(self.assembly)
+        stack = SynthesizedStack.read(self.assembly)
         outputs = stack.outputs(self.cloud)
-        self.outputs_file.write_text(json.dumps({stack.name: outputs}, indent=2))
+        write_outputs(self.outputs_file, stack.name, outputs)
         return outputs
 
     def destroy(self) -> None:
@@ -114,7 +110,7 @@ class StackApp:
         Raises:
             ProvisioningError: CloudFormation does not delete it.
         """
-        Stack.of(self.assembly).destroy(self.cloud)
+        SynthesizedStack.read(self.assembly).destroy(self.cloud)
 
 
 def _synthesize(settings: Any, region: str, assembly: Path) -> None:

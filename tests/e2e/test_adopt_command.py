@@ -59,16 +59,8 @@ def test_pools_clients_and_roles_are_found_and_printed_as_settings(project: Ampl
     }
     document = _adopt(project, *options[by])
     settings = document["adopt"]["settings"]
-    assert settings == {
-        "adopt": {
-            "userPoolId": project.user_pool_id,
-            "userPoolClientIds": [project.web_client_id, project.native_client_id],
-            "identityPoolId": project.identity_pool_id,
-            "authRoleArn": project.role_arn(project.auth_role),
-            "groupRoleArns": [project.role_arn(project.admins_role)],
-        }
-    }
-    assert read_settings(settings, None).adopt.is_complete
+    assert settings == {"adopt": project.adopt}
+    read_settings(settings, None)
     assert document["exit_code"] == 0
 
 

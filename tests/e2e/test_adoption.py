@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from local_cloud.faults.fault import Fault, Hang
+from local_cloud.faults import Fault, Hang
 from local_cloud.process import LocalCloud
+from local_cloud.provisioning import ProvisioningError
 from pubsub_client.outputs import MARKER_ATTRIBUTE, Output
-from pubsub_testing.deployment import ProvisioningError
-from tests.e2e.amplify_project.project import STACK, AmplifyProject
+from tests.e2e.amplify_project.project import AmplifyProject
 from tests.e2e.conftest import PASSWORD, Deployment, check, deploy
 from tests.e2e.stack_app import StackApp
 from tests.integration.local_cloud.account import (
@@ -31,7 +31,6 @@ from tests.integration.local_cloud.account import (
 from tests.integration.local_cloud.mqtt import websocket
 
 _MARKER = f"custom:{MARKER_ATTRIBUTE}"
-_LEFT_AS_IT_IS = {"adopt": {"amplifyStack": STACK}}
 _TRIGGERS = {"PostAuthentication", "DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse"}
 
 
@@ -55,7 +54,7 @@ class Adopted:
 
 @pytest.fixture(scope="module")
 def adopted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Adopted]:
-    """Adopted by the name of the parent stack; pools are left as they are."""
+    """Adopted with self-attach; pools are left as they are."""
     directory = tmp_path_factory.mktemp("adoption")
     with LocalCloud.start(log_file=directory / "cloud.log") as cloud:
         project = AmplifyProject.make(cloud)
@@ -64,7 +63,7 @@ def adopted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Adopted]:
             "ada": project.make_user("ada", PASSWORD),
             "admin": project.make_user("admin", PASSWORD, group="admins"),
         }
-        deployment = deploy(StackApp(cloud, directory / "app", _LEFT_AS_IT_IS))
+        deployment = deploy(StackApp(cloud, directory / "app", {"adopt": project.adopt}))
         cloud.save(directory / "saved")
         yield Adopted(project, before, users, deployment, directory / "saved")
 
@@ -73,7 +72,7 @@ def adopted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Adopted]:
 def another(adopted: Adopted, tmp_path: Path) -> Iterator[Adopted]:
     """The same on a cloud of its own, for a test that changes it."""
     with LocalCloud.start(saved=adopted.saved, log_file=tmp_path / "cloud.log") as cloud:
-        app = StackApp(cloud, tmp_path / "app", _LEFT_AS_IT_IS)
+        app = StackApp(cloud, tmp_path / "app", {"adopt": adopted.project.adopt})
         app.synth()
         project = AmplifyProject(**{**vars(adopted.project), "cloud": cloud})
         deployment = Deployment(cloud, app, app.write_outputs())
@@ -183,7 +182,7 @@ def _role_taken_out_of_adopt_keeps_its_guard_until_its_policies_are_gone(another
     with ThreadPoolExecutor() as threads:
         deploying = threads.submit(another.deploy, {"adopt": adopt})
         try:
-            while not cloud.faults()[0].taken:
+            while not cloud.faults()[0].hits:
                 assert not deploying.done(), deploying.result()
                 time.sleep(0.1)
             attached = _attached(project.configuration(), project.admins_role)
@@ -203,7 +202,7 @@ def _attached_at_sign_in(another: Adopted) -> Deployment:
     """Adopt both roles again in another mode while IAM takes its time: a function gets a permission for that role."""
     project = another.project
     settings = {
-        "adopt": {"amplifyStack": STACK, **project.permissions},
+        "adopt": {**project.adopt, **project.permissions},
         "attachment": "sign-in",
         "accessMode": "least-privilege",
         "topics": ["room/*"],
@@ -321,7 +320,7 @@ def _refused_with_everything_that_is_in_the_way(project: AmplifyProject, theirs:
     cloud = project.cloud
     cloud.seed_pool_setting(project.user_pool_id, "Holidays", {"Country": "NO"})
     before = project.configuration()["user pool"]
-    app = StackApp(cloud, directory, _LEFT_AS_IT_IS | {"attachment": "sign-in"})
+    app = StackApp(cloud, directory, {"adopt": project.adopt, "attachment": "sign-in"})
     app.synth()
     with pytest.raises(ProvisioningError) as refused:
         app.deploy()
@@ -346,7 +345,7 @@ def _refused_with_everything_that_is_in_the_way(project: AmplifyProject, theirs:
 
 
 def _chained_it_stays_and_users_are_attached(project: AmplifyProject, theirs: str, directory: Path) -> None:
-    adopt = {"amplifyStack": STACK, **project.permissions, "chainedTriggers": ["PostAuthentication"]}
+    adopt = {**project.adopt, **project.permissions, "chainedTriggers": ["PostAuthentication"]}
     chained = deploy(StackApp(project.cloud, directory, {"adopt": adopt, "attachment": "sign-in"}))
     ours = chained.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME]
     functions = project.cloud.client("lambda")

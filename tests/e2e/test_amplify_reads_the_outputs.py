@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from local_cloud.demo import EXAMPLE
+from local_cloud.environment import NODE
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import Deployment
-from tools.cdk_cli import NODE
+from tools.demo import EXAMPLE
 
 # Runs in the example's folder, where Node finds the example's aws-amplify.
 _PARSE = """

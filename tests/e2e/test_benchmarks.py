@@ -4,44 +4,18 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks import report, sign_in, storm, sweep, trigger
-from local_cloud.process import LocalCloud
-from tests.e2e.stack_app import StackApp
-
-
-class _StackApp(StackApp):
-    """What the benchmarks use of :class:`local_cloud.cdk_app.CdkApp`, without the CDK CLI."""
-
-    def __init__(
-        self,
-        cloud: LocalCloud,
-        directory: Path,
-        context: Mapping[str, str] | None = None,
-        settings: Mapping[str, Any] | None = None,
-    ) -> None:
-        super().__init__(cloud, directory, settings, (context or {}).get("environment"))
-
-    def bootstrap(self) -> None:
-        """Do nothing: without the CLI a deployment needs no staging resources."""
-
-    def synth(self) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True)
-        super().synth()
+from benchmarks import report
 
 
 @pytest.fixture(autouse=True)
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Keep what the benchmarks write away from the repository, and deploy without the CDK CLI."""
+    """Keep what the benchmarks write out of the repository."""
     monkeypatch.setattr(report, "_RESULTS", tmp_path / "results")
-    for module in (sign_in, storm, sweep, trigger):
-        monkeypatch.setattr(module, "CdkApp", _StackApp)
     return tmp_path / "results"
 
 

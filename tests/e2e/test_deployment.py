@@ -126,7 +126,7 @@ class TestGuards:
         self, unprepared: Shell, command: tuple[str, ...], variable: str
     ) -> None:
         done = unprepared.run_without_cdk(*command, "--profile", "team", **{variable: unprepared.cloud.endpoint_url})
-        assert _one_line(done).startswith(f"deployment: {variable} is set ({unprepared.cloud.endpoint_url})")
+        assert _one_line(done).startswith(f"tools: {variable} is set ({unprepared.cloud.endpoint_url})")
 
     @pytest.mark.parametrize("command", ["deploy", "destroy"])
     def test_without_a_terminal_nothing_is_asked(self, unprepared: Shell, command: str) -> None:
@@ -154,7 +154,7 @@ class TestGuards:
     def test_what_is_missing_is_2_and_one_line(
         self, unprepared: Shell, command: tuple[str, ...], arguments: tuple[str, ...], line: str
     ) -> None:
-        assert _one_line(unprepared.run_without_cdk(*command, *arguments)).startswith(f"deployment: {line}")
+        assert _one_line(unprepared.run_without_cdk(*command, *arguments)).startswith(f"tools: {line}")
 
     def test_an_expired_sso_session_is_2_and_names_the_login(self, unprepared: Shell) -> None:
         line = _one_line(unprepared.run_without_cdk(*_DEPLOY, "--profile", "sso"))
@@ -167,14 +167,14 @@ class TestGuards:
         done = unprepared.run_without_cdk(*_DEPLOY, "--profile", "team")
         assert done.returncode == 2
         assert done.stderr == (
-            "deployment: account 000000000000 is not bootstrapped in us-east-1: "
+            "tools: account 000000000000 is not bootstrapped in us-east-1: "
             "npx cdk bootstrap aws://000000000000/us-east-1 --profile team\n"
         )
 
     def test_no_stack_to_destroy_is_2(self, unprepared: Shell) -> None:
         done = unprepared.run_without_cdk(*_DESTROY, "--profile", "team")
         assert done.returncode == 2
-        assert done.stderr == "deployment: there is no stack AmplifyPubSub in us-east-1: nothing to destroy\n"
+        assert done.stderr == "tools: there is no stack AmplifyPubSub in us-east-1: nothing to destroy\n"
 
     @pytest.mark.parametrize("profile", ["nowhere", "elsewhere"])
     @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ class TestGuards:
         assert line in done.stderr
 
     def test_make_hands_on_what_it_is_given(self) -> None:
-        wanted = "-m deployment deploy --profile team --region eu-west-1 --environment dev"
+        wanted = "-m tools deploy --profile team --region eu-west-1 --environment dev"
         assert _told("YES=1").endswith(f"{wanted} --yes")
         assert _told("YES=0").endswith(wanted)
         assert _told("JUNIT=smoke.xml").endswith(f"{wanted} --junit smoke.xml")
@@ -224,7 +224,7 @@ def test_interrupted_it_ends_with_everything_it_started(shell: Shell) -> None:
         os.killpg(running.pid, signal.SIGINT)  # as a terminal does on Ctrl-C
         shown, _ = running.communicate(timeout=30)
     assert running.returncode == 130, shown
-    assert "deployment: interrupted" in shown
+    assert "tools: interrupted" in shown
     assert 'Traceback (most recent call last):\n  File "<frozen runpy>"' not in shown
     assert _session(running.pid) == []
 

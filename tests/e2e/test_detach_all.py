@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from local_cloud.environment import without_aws
+from local_cloud.provisioning import ProvisioningError
 from pubsub_client.outputs import Output
-from pubsub_testing.deployment import ProvisioningError
 from tests.e2e.commands import run_pubsub
 from tests.e2e.conftest import FAST, Deployment, deployed
 from tests.e2e.operator import operator, policies, unused_actions

@@ -89,7 +89,7 @@ def test_throttled_attachment_comes_back_to_the_worker(deployment: Deployment) -
         identity_id = deployment.identity_id(deployment.sign_in(deployment.make_user()))
         deployment.wait_until_attached(identity_id)
         (throttled,) = deployment.cloud.faults()
-    assert throttled.taken == 8
+    assert throttled.hits == 8
     deployment.wait_until_nothing_is_owed()
     assert deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL) == 0
 

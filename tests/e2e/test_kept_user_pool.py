@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from local_cloud.process import LocalCloud
+from local_cloud.provisioning import ProvisioningError
 from pubsub_client.outputs import Output
-from pubsub_testing.deployment import ProvisioningError
 from tests.e2e.conftest import Deployment, check, deploy, warm
 from tests.e2e.operator import operator, policies
 from tests.e2e.stack_app import StackApp

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from local_cloud.provisioning import ProvisioningError
 from pubsub_client.outputs import Output
-from pubsub_testing.deployment import ProvisioningError
 from tests.e2e.conftest import FAST, Deployment, deployed
 from tests.e2e.stack_app import StackApp
 from tests.e2e.traffic import Traffic

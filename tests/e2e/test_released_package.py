@@ -116,7 +116,7 @@ def test_the_embedded_clouds_own_commands_are_there(installed: Installed, tmp_pa
     shown = installed.run("python", "-m", "local_cloud", "--help", cwd=tmp_path).stdout
     commands = set(re.findall(r"^[^a-z]*([a-z]+)  ", shown, re.MULTILINE))
     assert {"up", "down", "status", "fault"} <= commands
-    assert not commands & {"deploy", "demo", "rehearse"}
+    assert not commands & {"deploy", "demo", "smoke"}
 
 
 def test_a_project_that_asks_for_no_fixture_pays_nothing(installed: Installed, project: Path) -> None:
@@ -164,7 +164,7 @@ def test_documented_tests_run_and_later_start_from_the_saved_deployment(installe
             "{'topics': ['orders/#']}",
             "fixture pubsub_settings: amplify-pubsub.topics.0: 'orders/#' given",
         ),
-        ("pubsub_app", "Path('/nowhere')", "fixture pubsub_app: /nowhere/cdk.json names no app: "),
+        ("pubsub_app", "Path('/nowhere')", "/nowhere/cdk.json names no app: "),
     ],
 )
 def test_a_wrong_override_is_told_in_a_line(

@@ -35,6 +35,17 @@ class AmplifyProject:
     native_client_id: str
     identity_pool_id: str
 
+    @property
+    def adopt(self) -> dict[str, Any]:
+        """The setting ``adopt`` that `pubsub adopt` prints."""
+        return {
+            "userPoolId": self.user_pool_id,
+            "userPoolClientIds": [self.web_client_id, self.native_client_id],
+            "identityPoolId": self.identity_pool_id,
+            "authRoleArn": self.role_arn(self.auth_role),
+            "groupRoleArns": [self.role_arn(self.admins_role)],
+        }
+
     @classmethod
     def make(cls, cloud: LocalCloud, stack: str = STACK) -> Self:
         """Make the stacks, and do what Amplify's own functions do after them: trust and role mapping."""

@@ -60,7 +60,7 @@ def mosquitto_broker(mosquitto_process: BrokerProcess) -> Broker:
 @pytest.fixture
 def amqtt_broker(amqtt_process: BrokerProcess, monkeypatch: pytest.MonkeyPatch) -> Broker:
     """To a CONNECT of MQTT 5 with a will or a user it says nothing; on loopback a second of that is enough."""
-    monkeypatch.setattr(_mqtt5, "_CONNACK_SECONDS", 1)
+    monkeypatch.setattr(_mqtt5, "_CONNACK_TIMEOUT_SECONDS", 1)
     return _behind(amqtt_process)
 
 

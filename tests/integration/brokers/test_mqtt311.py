@@ -1,4 +1,4 @@
-"""The link that speaks MQTT 3.1.1: with mosquitto, and with a broker that does what a good one would not."""
+"""The transport that speaks MQTT 3.1.1: with mosquitto, and with a broker that does what a good one would not."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import pytest
 from awscrt import mqtt
 
 from pubsub_client import MqttOverWebSocket, _mqtt311
-from pubsub_client._client_id import ClientId
-from pubsub_client._link import Answer, AttemptFailed, ConnectOptions, Drop, DroppedError, Packet
-from pubsub_client._mqtt311 import Mqtt311Link
+from pubsub_client._messages import Packet
+from pubsub_client._mqtt311 import Mqtt311Transport
+from pubsub_client._transport import Ack, ClientId, ConnectAttemptError, ConnectOptions, Disconnect, DisconnectedError
 from tests.integration.brokers.amqtt_broker import amqtt
 from tests.integration.brokers.authority import Authority
 from tests.integration.brokers.broker_process import HOST, BrokerProcess, Ports
@@ -28,31 +28,31 @@ from tests.integration.brokers.scripted_broker import scripted_broker
 from tests.integration.serving import serving
 
 T = TypeVar("T")
-OPTIONS = ConnectOptions(ClientId("link"), keep_alive=60, session_expiry=0, resume=False, will=None)
+OPTIONS = ConnectOptions(ClientId("test"), keep_alive=60, session_expiry=0, resume=False, will=None)
 PASSWORD = "p" * 200  # so that the length of a CONNECT takes two bytes
 
 
 @dataclass
 class Made:
-    """A link, and what it told."""
+    """A transport, and what it told."""
 
     provider: MqttOverWebSocket
     options: ConnectOptions = OPTIONS
     received: asyncio.Queue[Packet] = field(default_factory=asyncio.Queue)
-    dropped: asyncio.Queue[Drop] = field(default_factory=asyncio.Queue)
-    told: list[Answer | Drop] = field(default_factory=list)
+    dropped: asyncio.Queue[Disconnect] = field(default_factory=asyncio.Queue)
+    told: list[Ack | Disconnect] = field(default_factory=list)
     """The drop, and those answers that a test adds, in order."""
-    link: Mqtt311Link = field(init=False)
+    transport: Mqtt311Transport = field(init=False)
 
     def __post_init__(self) -> None:
-        self.link = Mqtt311Link(self.provider, self.options, self.received.put_nowait, self.drop)
+        self.transport = Mqtt311Transport(self.provider, self.options, self.received.put_nowait, self.drop)
 
-    def drop(self, drop: Drop) -> None:
+    def drop(self, drop: Disconnect) -> None:
         self.told.append(drop)
         self.dropped.put_nowait(drop)
 
     async def open(self) -> bool:
-        return await self.link.open(await self.provider.upgrade_request())
+        return await self.transport.open(await self.provider.upgrade_request())
 
 
 @asynccontextmanager
@@ -63,16 +63,16 @@ async def opened(provider: MqttOverWebSocket, options: ConnectOptions = OPTIONS)
             assert await made.open() is False
         yield made
     finally:
-        await made.link.close()
+        await made.transport.close()
 
 
-async def ask(function: Callable[..., None], *arguments: Any) -> Answer:
+async def ask(function: Callable[..., None], *arguments: Any) -> Ack:
     async with asyncio.timeout(SECONDS):
         return await asked(function, *arguments)
 
 
-def asked(function: Callable[..., None], *arguments: Any) -> asyncio.Future[Answer]:
-    answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+def asked(function: Callable[..., None], *arguments: Any) -> asyncio.Future[Ack]:
+    answer: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
     function(*arguments, answer.set_result)
     return answer
 
@@ -103,7 +103,7 @@ def provider(mosquitto_process: BrokerProcess) -> MqttOverWebSocket:
 
 @pytest.fixture(autouse=True)
 async def nothing_is_left() -> AsyncIterator[None]:
-    """No connection of awscrt outlives its link."""
+    """No connection of awscrt outlives its transport."""
     yield
     await until(lambda: native_connections() == 0)
 
@@ -111,34 +111,34 @@ async def nothing_is_left() -> AsyncIterator[None]:
 @pytest.mark.parametrize("qos", [0, 1])
 async def test_a_message_arrives_as_it_was_sent(provider: MqttOverWebSocket, topic: str, qos: int) -> None:
     async with opened(provider) as made:
-        assert await ask(made.link.subscribe, topic, qos) == Answer(qos)
-        assert await ask(made.link.publish, message(topic, b"\x00\xff", qos)) == Answer()
+        assert await ask(made.transport.subscribe, topic, qos) == Ack(qos)
+        assert await ask(made.transport.publish, message(topic, b"\x00\xff", qos)) == Ack()
         assert await next_of(made.received) == Packet(topic, b"\x00\xff", qos, retain=False)
 
 
 async def test_a_retained_message_says_that_it_was(provider: MqttOverWebSocket, topic: str) -> None:
     async with opened(provider) as made:
-        await ask(made.link.publish, message(topic, retain=True))
-        await ask(made.link.subscribe, topic, 0)
+        await ask(made.transport.publish, message(topic, retain=True))
+        await ask(made.transport.subscribe, topic, 0)
         assert (await next_of(made.received)).retain
 
 
 async def test_what_is_unsubscribed_from_comes_no_more(provider: MqttOverWebSocket, topic: str) -> None:
     async with opened(provider) as made:
-        await ask(made.link.subscribe, f"{topic}/#", 0)
-        await ask(made.link.subscribe, "end", 0)
-        assert await ask(made.link.unsubscribe, f"{topic}/#") == Answer()
-        await ask(made.link.publish, message(f"{topic}/a"))
-        await ask(made.link.publish, message("end"))
+        await ask(made.transport.subscribe, f"{topic}/#", 0)
+        await ask(made.transport.subscribe, "end", 0)
+        assert await ask(made.transport.unsubscribe, f"{topic}/#") == Ack()
+        await ask(made.transport.publish, message(f"{topic}/a"))
+        await ask(made.transport.publish, message("end"))
         assert (await next_of(made.received)).topic == "end"
 
 
 async def test_messages_arrive_in_the_order_in_which_they_were_sent(provider: MqttOverWebSocket, topic: str) -> None:
     async with opened(provider) as made:
-        await ask(made.link.subscribe, topic, 1)
-        answers = [asked(made.link.publish, message(topic, b"%d" % number)) for number in range(1000)]
+        await ask(made.transport.subscribe, topic, 1)
+        answers = [asked(made.transport.publish, message(topic, b"%d" % number)) for number in range(1000)]
         async with asyncio.timeout(SECONDS):
-            assert await asyncio.gather(*answers) == [Answer()] * 1000
+            assert await asyncio.gather(*answers) == [Ack()] * 1000
         received = [int((await next_of(made.received)).payload) for _ in range(1000)]
     assert received == list(range(1000))
 
@@ -146,9 +146,9 @@ async def test_messages_arrive_in_the_order_in_which_they_were_sent(provider: Mq
 async def test_what_awscrt_does_not_take_is_answered_with_its_error(provider: MqttOverWebSocket) -> None:
     async with opened(provider) as made:
         for answer in (
-            await ask(made.link.publish, message("a/#")),
-            await ask(made.link.subscribe, "a/#/b", 0),
-            await ask(made.link.unsubscribe, "a/#/b"),
+            await ask(made.transport.publish, message("a/#")),
+            await ask(made.transport.subscribe, "a/#/b", 0),
+            await ask(made.transport.unsubscribe, "a/#/b"),
         ):
             assert "AWS_ERROR_MQTT_INVALID_TOPIC" in str(answer.error)
 
@@ -156,9 +156,9 @@ async def test_what_awscrt_does_not_take_is_answered_with_its_error(provider: Mq
 async def test_a_refused_topic_filter_is_answered_as_refused(tmp_path: Path, ports: Ports) -> None:
     with amqtt(tmp_path, ports, may_subscribe=["open/#"]) as process:
         async with opened(MqttOverWebSocket(process.url())) as made:
-            refused = await ask(made.link.subscribe, "closed/a", 0)
-            assert (refused, refused.refused) == (Answer(0x80), True)
-            assert (await ask(made.link.subscribe, "open/a", 0)).refused is False
+            refused = await ask(made.transport.subscribe, "closed/a", 0)
+            assert (refused, refused.refused) == (Ack(0x80), True)
+            assert (await ask(made.transport.subscribe, "open/a", 0)).refused is False
 
 
 async def test_user_name_and_password_are_told_and_a_wrong_one_is_refused_in_words(
@@ -180,8 +180,8 @@ async def test_user_name_and_password_are_told_and_a_wrong_one_is_refused_in_wor
         (3, (0x88, "return code 3: server unavailable")),
         (4, (0x86, "return code 4: bad user name or password")),
         (5, (0x87, "return code 5: not authorized")),
-        (6, (0x80, "return code 6: one that the specification reserves")),
-        (7, (0x87, "return code 7: not authorized, as AWS IoT says it")),
+        (6, (0x80, "return code 6: reserved by the specification")),
+        (7, (0x87, "return code 7: not authorized, AWS IoT's code for it")),
     ],
 )
 async def test_each_return_code_is_told_as_the_reason_code_that_means_the_same(
@@ -223,29 +223,29 @@ async def test_a_broker_that_takes_who_asks_why_has_that_connection_closed() -> 
 async def test_a_broker_that_does_not_answer_a_connect_is_an_attempt_failed() -> None:
     async with scripted_broker(None) as broker:
         made = Made(MqttOverWebSocket(broker.url), replace(OPTIONS, keep_alive=1))
-        with pytest.raises(AttemptFailed, match="AWS_ERROR_MQTT_TIMEOUT"):
+        with pytest.raises(ConnectAttemptError, match="AWS_ERROR_MQTT_TIMEOUT"):
             await made.open()
 
 
 async def test_a_broker_that_is_not_there_is_an_attempt_failed(unused_tcp_port: int) -> None:
     made = Made(MqttOverWebSocket(f"ws://{HOST}:{unused_tcp_port}/mqtt"))
-    with pytest.raises(AttemptFailed, match="AWS_IO_SOCKET_CONNECTION_REFUSED") as failed:
+    with pytest.raises(ConnectAttemptError, match="AWS_IO_SOCKET_CONNECTION_REFUSED") as failed:
         await made.open()
     assert failed.value.connack is None
 
 
 async def refusal(provider: MqttOverWebSocket) -> tuple[int, str | None] | None:
     made = Made(provider)
-    with pytest.raises(AttemptFailed) as failed:
+    with pytest.raises(ConnectAttemptError) as failed:
         await made.open()
-    await made.link.close()
+    await made.transport.close()
     return failed.value.connack
 
 
 async def test_the_client_tells_awscrt_s_metrics_to_nobody() -> None:
     async with scripted_broker() as broker, opened(MqttOverWebSocket(broker.url)):
         (connect,) = broker.connects
-        assert connect == b"\x10\x10\x00\x04MQTT\x04\x02\x00\x3c\x00\x04link"
+        assert connect == b"\x10\x10\x00\x04MQTT\x04\x02\x00\x3c\x00\x04test"
 
 
 async def test_a_keep_alive_that_is_turned_off_is_the_longest_there_is() -> None:
@@ -255,12 +255,12 @@ async def test_a_keep_alive_that_is_turned_off_is_the_longest_there_is() -> None
 
 
 async def test_what_nobody_answers_is_given_up_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_mqtt311, "_ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(_mqtt311, "_ACK_TIMEOUT_SECONDS", 0.1)
     async with scripted_broker() as broker, opened(MqttOverWebSocket(broker.url)) as made:
         for answer in (
-            await ask(made.link.publish, message("a")),
-            await ask(made.link.subscribe, "a", 0),
-            await ask(made.link.unsubscribe, "a"),
+            await ask(made.transport.publish, message("a")),
+            await ask(made.transport.subscribe, "a", 0),
+            await ask(made.transport.unsubscribe, "a"),
         ):
             assert isinstance(answer.error, TimeoutError)
         assert made.dropped.empty()
@@ -278,37 +278,37 @@ async def test_a_lost_connection_answers_everything_in_order_and_is_then_told() 
     async with scripted_broker() as broker, opened(MqttOverWebSocket(broker.url)) as made:
         order: list[int] = []
 
-        def answered_as(number: int) -> Callable[[Answer], None]:
-            def answered(answer: Answer) -> None:
+        def answered_as(number: int) -> Callable[[Ack], None]:
+            def answered(answer: Ack) -> None:
                 order.append(number)
                 made.told.append(answer)
 
             return answered
 
         for number in range(0, 30, 3):
-            made.link.publish(message("a"), answered_as(number))
-            made.link.subscribe("a", 0, answered_as(number + 1))
-            made.link.unsubscribe("a", answered_as(number + 2))
+            made.transport.publish(message("a"), answered_as(number))
+            made.transport.subscribe("a", 0, answered_as(number + 1))
+            made.transport.unsubscribe("a", answered_as(number + 2))
         await next_of(broker.packets)
         broker.cut()
         drop = await next_of(made.dropped)
     *answers, last = made.told
     assert order == list(range(30))
-    assert last == drop == Drop(None, drop.reason)
+    assert last == drop == Disconnect(None, drop.reason)
     for answer in answers:
-        assert isinstance(answer, Answer)
-        assert isinstance(answer.error, DroppedError)
+        assert isinstance(answer, Ack)
+        assert isinstance(answer.error, DisconnectedError)
         assert str(answer.error) == drop.reason
 
 
 async def test_on_a_lost_connection_nothing_is_sent_and_none_is_made_again() -> None:
     async with scripted_broker() as broker, opened(MqttOverWebSocket(broker.url)) as made:
-        made.link.publish(message("a"), lambda _: None)
+        made.transport.publish(message("a"), lambda _: None)
         await next_of(broker.packets)
         broker.cut()
         await next_of(made.dropped)
-        assert isinstance((await ask(made.link.publish, message("a"))).error, DroppedError)
-        assert isinstance((await ask(made.link.subscribe, "a", 0)).error, DroppedError)
+        assert isinstance((await ask(made.transport.publish, message("a"))).error, DisconnectedError)
+        assert isinstance((await ask(made.transport.subscribe, "a", 0)).error, DisconnectedError)
         # What would connect again is gone.
         await until(lambda: native_connections() == 0)
         assert len(broker.connects) == 1
@@ -319,9 +319,9 @@ async def test_what_is_asked_before_the_connection_is_up_is_answered_at_once(pro
     made = Made(provider)
     opening = asyncio.create_task(made.open())
     await asyncio.sleep(0)
-    assert isinstance((await ask(made.link.publish, message("a"))).error, DroppedError)
+    assert isinstance((await ask(made.transport.publish, message("a"))).error, DisconnectedError)
     await opening
-    await made.link.close()
+    await made.transport.close()
 
 
 async def test_a_killed_broker_is_told_and_the_next_link_finds_it_again(tmp_path: Path, ports: Ports) -> None:
@@ -332,7 +332,7 @@ async def test_a_killed_broker_is_told_and_the_next_link_finds_it_again(tmp_path
             assert "AWS_" in (await next_of(made.dropped)).reason
         await asyncio.to_thread(process.start)
         async with opened(provider) as made:
-            assert await ask(made.link.publish, message("a")) == Answer()
+            assert await ask(made.transport.publish, message("a")) == Ack()
 
 
 async def test_the_will_is_published_when_the_connection_is_lost_and_not_after_a_goodbye(
@@ -340,7 +340,7 @@ async def test_the_will_is_published_when_the_connection_is_lost_and_not_after_a
 ) -> None:
     will = Packet(topic, b"lost", 1, retain=False)
     async with recorder_to(mosquitto_process.ports.websocket) as recorder, opened(provider) as reader:
-        await ask(reader.link.subscribe, topic, 1)
+        await ask(reader.transport.subscribe, topic, 1)
         url = f"ws://{HOST}:{recorder.port}/mqtt"
         for number, cut in enumerate((False, True)):
             options = replace(OPTIONS, client_id=ClientId(f"mortal-{number}"), will=will)
@@ -348,7 +348,7 @@ async def test_the_will_is_published_when_the_connection_is_lost_and_not_after_a
                 if cut:
                     recorder.cut()
                     await next_of(made.dropped)
-            await ask(reader.link.publish, message(topic, b"cut" if cut else b"closed"))
+            await ask(reader.transport.publish, message(topic, b"cut" if cut else b"closed"))
         payloads = [(await next_of(reader.received)).payload for _ in range(3)]
     assert payloads[0] == b"closed"
     assert sorted(payloads[1:]) == [b"cut", b"lost"]
@@ -357,23 +357,23 @@ async def test_the_will_is_published_when_the_connection_is_lost_and_not_after_a
 async def test_closing_says_goodbye_answers_what_is_open_and_tells_nothing_more() -> None:
     async with scripted_broker() as broker:
         async with opened(MqttOverWebSocket(broker.url)) as made:
-            answer = asked(made.link.publish, message("a"))
+            answer = asked(made.transport.publish, message("a"))
             await next_of(broker.packets)
-        assert isinstance((await answer).error, DroppedError)
+        assert isinstance((await answer).error, DisconnectedError)
         assert await next_of(broker.packets) == b"\xe0\x00"
         assert await next_of(broker.left) == 3
         assert made.dropped.empty()
 
 
 async def test_a_link_that_was_never_opened_can_be_closed(provider: MqttOverWebSocket) -> None:
-    await Made(provider).link.close()
+    await Made(provider).transport.close()
 
 
 async def test_a_link_can_be_closed_while_it_is_opened(provider: MqttOverWebSocket) -> None:
     made = Made(provider)
     opening = asyncio.create_task(made.open())
     await asyncio.sleep(0)
-    await made.link.close()
+    await made.transport.close()
     with pytest.raises(asyncio.CancelledError):
         await opening
     assert made.dropped.empty()
@@ -382,7 +382,7 @@ async def test_a_link_can_be_closed_while_it_is_opened(provider: MqttOverWebSock
 async def test_closing_waits_a_while_for_an_upgrade_that_nobody_answers_and_leaves_nothing_in_the_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(_mqtt311, "_CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr(_mqtt311, "_CLOSE_TIMEOUT_SECONDS", 0.1)
     came = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
@@ -394,7 +394,7 @@ async def test_closing_waits_a_while_for_an_upgrade_that_nobody_answers_and_leav
         made = Made(MqttOverWebSocket(f"ws://{HOST}:{port}/mqtt"))
         opening = asyncio.create_task(made.open())
         await came.wait()
-        await made.link.close()
+        await made.transport.close()
         with pytest.raises(asyncio.CancelledError):
             await opening
         assert native_connections() == 1
@@ -405,7 +405,7 @@ async def test_closing_waits_a_while_for_an_upgrade_that_nobody_answers_and_leav
 async def test_a_connection_that_comes_up_when_nobody_waits_any_more_is_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(_mqtt311, "_CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr(_mqtt311, "_CLOSE_TIMEOUT_SECONDS", 0.1)
     async with scripted_broker() as broker:
         came, may_go_on = asyncio.Event(), asyncio.Event()
 
@@ -421,7 +421,7 @@ async def test_a_connection_that_comes_up_when_nobody_waits_any_more_is_closed(
             made = Made(MqttOverWebSocket(f"ws://{HOST}:{port}/mqtt"))
             opening = asyncio.create_task(made.open())
             await came.wait()
-            await made.link.close()
+            await made.transport.close()
             may_go_on.set()
             with suppress(asyncio.CancelledError):
                 await opening
@@ -442,7 +442,7 @@ async def test_who_closes_while_it_is_asked_why_leaves_no_connection() -> None:
         opening = asyncio.create_task(made.open())
         await until(lambda: len(broker.connects) == 2)
         opening.cancel()
-        await made.link.close()
+        await made.transport.close()
         with pytest.raises(asyncio.CancelledError):
             await opening
         await next_of(broker.left)

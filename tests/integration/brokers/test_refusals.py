@@ -36,7 +36,7 @@ def guarded_process(
 @pytest.fixture
 def guarded(guarded_process: BrokerProcess, monkeypatch: pytest.MonkeyPatch) -> BrokerProcess:
     """A broker that requires a user name and a password; amqtt does not answer a CONNECT of MQTT 5 that has them."""
-    monkeypatch.setattr(_mqtt5, "_CONNACK_SECONDS", 1)
+    monkeypatch.setattr(_mqtt5, "_CONNACK_TIMEOUT_SECONDS", 1)
     return guarded_process
 
 

@@ -14,7 +14,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from local_cloud.faults.fault import Fail
+from local_cloud.faults import Fail
 from local_cloud.process import LocalCloud
 from tests.integration.local_cloud.account import ALLOW_IOT, make_role, make_user_pool, unique
 

@@ -156,20 +156,16 @@ exports.handler = async () => {{
 
 
 def prompt_answers(account: Account) -> bool:
-    """A function that logs nothing answers about as soon as one that logs."""
-    silent = make_function(account.cloud, "def handler(event, context): return event")
-    logging = make_function(account.cloud, "def handler(event, context): print('a line'); return event")
-    return _fastest_answer(account, silent) < 3 * _fastest_answer(account, logging)
-
-
-def _fastest_answer(account: Account, function_arn: str) -> float:
+    """A function that logs nothing answers before the 50 ms are over for which ministack waits for its log."""
+    function_arn = make_function(account.cloud, "def handler(event, context): return event")
     functions = account.cloud.client("lambda")
-    seconds = []
-    for _ in range(10):
+
+    def seconds() -> float:
         begun = time.perf_counter()
         functions.invoke(FunctionName=function_arn, Payload=b"{}")
-        seconds.append(time.perf_counter() - begun)
-    return min(seconds)
+        return time.perf_counter() - begun
+
+    return any(seconds() < 0.05 for _ in range(50))  # on a busy machine most answers take longer
 
 
 def http_api_refusals(account: Account) -> bool:

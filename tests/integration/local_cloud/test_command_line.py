@@ -52,7 +52,7 @@ def test_cloud_of_up_outlives_it_until_down(local_cloud: CommandLine) -> None:
 
 def test_up_beside_another_up_finds_its_cloud(local_cloud: CommandLine, cloud: LocalCloud) -> None:
     with ThreadPoolExecutor() as threads:
-        with local_cloud.state.alone():  # as the first one holds it while its cloud starts
+        with local_cloud.state.lock():  # as the first one holds it while its cloud starts
             second = threads.submit(local_cloud, "up")
             time.sleep(0.2)
             assert not second.done()

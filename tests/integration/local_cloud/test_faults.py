@@ -30,7 +30,7 @@ def test_a_fault_happens_so_many_times(cloud: LocalCloud) -> None:
             with pytest.raises(iot.exceptions.InternalFailureException):
                 iot.list_policies()
         iot.list_policies()
-        assert [each.taken for each in cloud.faults()] == [2]
+        assert [each.hits for each in cloud.faults()] == [2]
     assert cloud.faults() == []
 
 
@@ -90,7 +90,7 @@ def test_a_delay_takes_at_least_as_long_and_the_call_is_done(cloud: LocalCloud) 
 def test_a_delay_of_one_call_does_not_hold_up_others(cloud: LocalCloud) -> None:
     with cloud.fault(LIST, Delay(3)), ThreadPoolExecutor() as background:
         late = background.submit(cloud.client("iot").list_policies)
-        assert eventually(lambda: cloud.faults()[0].taken == 1)
+        assert eventually(lambda: cloud.faults()[0].hits == 1)
         cloud.client("iot").list_things()
         assert not late.done()
 
@@ -99,7 +99,7 @@ def test_a_call_that_hangs_goes_on_when_the_fault_is_cleared(cloud: LocalCloud) 
     cloud.set_faults([Fault((LIST,), Hang(), times=1)])
     with ThreadPoolExecutor() as background:
         hanging = background.submit(cloud.client("iot").list_policies)
-        assert eventually(lambda: cloud.faults()[0].taken == 1)
+        assert eventually(lambda: cloud.faults()[0].hits == 1)
         time.sleep(0.2)
         assert not hanging.done()
         cloud.clear_faults(LIST)
@@ -126,7 +126,7 @@ def test_a_rate_lets_no_more_pass_than_it_says(cloud: LocalCloud) -> None:
         (throttled,) = cloud.faults()
     seconds = time.monotonic() - begun
     assert rate <= passed <= rate + rate * seconds + 1
-    assert throttled.taken == calls - passed
+    assert throttled.hits == calls - passed
 
 
 def test_the_profile_keeps_calls_to_the_rates_of_aws(cloud: LocalCloud) -> None:

@@ -71,7 +71,7 @@ async def test_a_second_factor_is_named_there_as_elsewhere(cloud: LocalCloud) ->
     pool = Choosing(cloud)
     pool.allow_totp()
     name, _ = pool.user_with_totp()
-    with pytest.raises(SignInError, match="second factor") as refusal:
+    with pytest.raises(SignInError, match="has MFA") as refusal:
         await session_of(pool, pool.choosing).sign_in(name, PASSWORD)
     assert refusal.value.code == "SOFTWARE_TOKEN_MFA"
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from pubsub_client import AwsIot, CognitoSession, ConnectionState, Credentials, PubSub
-from pubsub_client._states import StateChange
+from pubsub_client._connection import StateChange
 from pubsub_client.exceptions import ConnectionLost, SubscribeRefused
 from tests.integration.pubsub_client.conftest import Deployment
 from tests.integration.pubsub_client.relay import Relay, relay_to

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pubsub_client import AwsIot, PubSub
-from pubsub_client._sdk_credentials import SdkCredentials
+from pubsub_client._aws_sdk import SdkCredentials
 from tests.integration.local_cloud.account import ALLOW_IOT, document, make_role, unique
 from tests.integration.pubsub_client.conftest import Deployment
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from pubsub_client import AwsIot, CognitoSession, Credentials
-from pubsub_client._self_attach import SelfAttachment, SelfAttachRoute, pause_before
+from pubsub_client._self_attach import SelfAttachment, SelfAttachRoute, retry_delay
 from pubsub_client.exceptions import ConfigurationError, SessionError
 
 REGION = "eu-west-1"
@@ -140,8 +140,8 @@ async def test_a_later_that_is_too_late_is_not_waited_for(route: SelfAttachRoute
 
 @pytest.mark.parametrize(("attempt", "longest"), [(0, 0.5), (1, 1.0), (3, 4.0), (4, 5.0), (100, 5.0)])
 def test_a_pause_is_as_told_and_a_growing_random_while_longer(attempt: int, longest: float) -> None:
-    assert pause_before(attempt, 2.0, lambda low, _: low) == 2.0
-    assert pause_before(attempt, 2.0, lambda _, high: high) == 2.0 + longest
+    assert retry_delay(attempt, 2.0, lambda low, _: low) == 2.0
+    assert retry_delay(attempt, 2.0, lambda _, high: high) == 2.0 + longest
 
 
 async def test_a_date_to_come_back_at_is_no_error(route: SelfAttachRoute, server: Server) -> None:
@@ -153,7 +153,7 @@ async def test_a_date_to_come_back_at_is_no_error(route: SelfAttachRoute, server
     ("answer", "told"),
     [
         (Answer(403, {"message": "Forbidden"}), r"HTTP 403 Forbidden: .* execute-api:Invoke"),
-        (Answer(404, {"message": "Not Found"}), r"HTTP 404 Not Found, .* take SelfAttachUrl of the stack's outputs"),
+        (Answer(404, {"message": "Not Found"}), r"HTTP 404 Not Found, .* use SelfAttachUrl of the stack's outputs"),
         (Answer(500, b"<html>\n" + b"x" * 9999), r"HTTP 500 <html> x{100,200}, "),
         (Answer(200, b"a captive portal"), r"HTTP 200 a captive portal, which is no answer of such a route"),
         (Answer(200, ["PS203"]), r"HTTP 200 "),
@@ -240,21 +240,21 @@ def provider(credentials: Any) -> AwsIot:
     return AwsIot(endpoint="abc-ats.iot.eu-west-1.amazonaws.com", region=REGION, credentials=credentials)
 
 
-async def test_aws_iot_knows_no_remedy_with_a_source_that_cannot_self_attach() -> None:
-    assert await provider(CredentialsOnly()).remedy_denial() is None
-    assert await provider(session()).remedy_denial() is None
+async def test_provider_has_no_recovery_without_self_attach() -> None:
+    assert await provider(CredentialsOnly()).recover_from_denial() is None
+    assert await provider(session()).recover_from_denial() is None
 
 
-async def test_aws_iots_remedy_is_to_self_attach() -> None:
-    remedy = await provider(Source(SelfAttachment(**REPAIRED))).remedy_denial()
-    assert remedy is not None
-    assert remedy.applied
-    assert REPAIRED["text"] in remedy.text
+async def test_provider_recovers_by_self_attach() -> None:
+    recovery = await provider(Source(SelfAttachment(**REPAIRED))).recover_from_denial()
+    assert recovery is not None
+    assert recovery.applied
+    assert REPAIRED["text"] in recovery.text
 
 
 @pytest.mark.parametrize("error", [SessionError(REFUSED["text"]), RuntimeError("PS203: the source is broken")])
 async def test_a_self_attachment_that_fails_is_no_error_but_told(error: Exception) -> None:
-    remedy = await provider(Source(error)).remedy_denial()
-    assert remedy is not None
-    assert not remedy.applied
-    assert str(error) in remedy.text
+    recovery = await provider(Source(error)).recover_from_denial()
+    assert recovery is not None
+    assert not recovery.applied
+    assert str(error) in recovery.text

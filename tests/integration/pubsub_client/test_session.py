@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import boto3
 import pytest
 
-from local_cloud.faults.fault import Fail
+from local_cloud.faults import Fail
 from pubsub_client import CognitoSession, Credentials
 from pubsub_client.exceptions import SessionError, SignInError
 from tests.integration.pubsub_client.conftest import Deployment

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local_cloud.faults import Delay, Fail, Fault, Hang, Malformed, Throttle
-from local_cloud.faults.active import ActiveFaults, TokenBucket
+from local_cloud.faults.injection import ActiveFaults, TokenBucket
 from tests.unit.local_cloud.conftest import Clock
 
 ATTACH, DETACH = "iot:AttachPolicy", "iot:DetachPolicy"
@@ -20,7 +20,7 @@ def faults(clock: Clock) -> ActiveFaults:
 
 
 def met(faults: ActiveFaults, operation: str) -> int | None:
-    active = faults.meet(operation)
+    active = faults.match(operation)
     return active.number if active else None
 
 
@@ -29,14 +29,14 @@ def test_no_more_pass_than_the_rate_and_one_seconds_burst(rate: float, pauses: l
     bucket, now, passed = TokenBucket(rate, 0.0), 0.0, 0
     for pause in pauses:
         now += pause
-        passed += bucket.has_room(now)
+        passed += bucket.take(now)
         assert passed <= max(1.0, rate) + rate * now + ROUNDING
 
 
 @given(RATES, st.integers(1, 100))
 def test_calls_at_the_rate_all_pass(rate: float, count: int) -> None:
     bucket = TokenBucket(rate, 0.0)
-    assert all(bucket.has_room(each / rate * (1 + ROUNDING)) for each in range(count))
+    assert all(bucket.take(each / rate * (1 + ROUNDING)) for each in range(count))
 
 
 def test_a_call_meets_a_fault_of_its_operation_alone(faults: ActiveFaults) -> None:
@@ -56,7 +56,7 @@ def test_the_first_that_matches_decides(faults: ActiveFaults) -> None:
 def test_after_so_many_times_the_next_decides(faults: ActiveFaults) -> None:
     first, second = faults.set([Fault((ATTACH,), Hang(), times=2), Fault((ATTACH,), Malformed(), times=1)])
     assert [met(faults, ATTACH) for _ in range(4)] == [first, first, second, None]
-    assert [each.taken for each in faults.listed()] == [2, 1]
+    assert [each.hits for each in faults.listed()] == [2, 1]
 
 
 def test_a_rate_with_room_lets_the_next_decide(faults: ActiveFaults, clock: Clock) -> None:
@@ -77,12 +77,12 @@ def test_clearing_an_operation_leaves_the_others(faults: ActiveFaults) -> None:
     faults.clear(operation=ATTACH)
     assert [each.fault.operations for each in faults.listed()] == [(DETACH,)]
     faults.clear()
-    assert not faults
+    assert faults.listed() == []
 
 
 def test_clearing_ends_what_hangs_in_a_fault_that_has_happened_often_enough(faults: ActiveFaults) -> None:
     faults.set([Fault((ATTACH,), Hang(), times=1)])
-    active = faults.meet(ATTACH)
+    active = faults.match(ATTACH)
     assert active is not None
     assert not active.cleared.is_set()
     faults.clear(operation=ATTACH)

@@ -16,7 +16,7 @@ from local_cloud import saved_state
 from local_cloud.process import LocalCloud, LocalCloudError
 from local_cloud.saved_deployments import NotSavedError, SavedDeployments, digest_of
 from local_cloud.saved_state import SavedStateError
-from pubsub_testing import fixtures, provisioning
+from pubsub_testing import cloud, fixtures
 
 
 class Cloud(LocalCloud):
@@ -107,7 +107,7 @@ class TestSave:
 class TestPlugin:
     def test_a_failure_is_a_warning(self, tmp_path: Path) -> None:
         with pytest.warns(UserWarning, match="not saved for the next test run: no space"):
-            provisioning._save(SavedDeployments(tmp_path), "digest", Cloud(_raise(ValueError("no space"))))
+            cloud.save(SavedDeployments(tmp_path), "digest", Cloud(_raise(ValueError("no space"))))
 
     def test_nothing_is_saved_in_a_cache_that_cannot_be_written(self) -> None:
         config: Any = SimpleNamespace(cache=SimpleNamespace(mkdir=_raise(PermissionError("read-only"))))

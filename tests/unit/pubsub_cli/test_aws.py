@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 
 from pubsub_cli.aws import Aws
-from pubsub_client._sdk_session import sdk_session
+from pubsub_client._aws_sdk import sdk_session
 
 _ELSEWHERE = "http://127.0.0.1:4566"
 _SERVICES: tuple[Literal["cognito-idp", "cognito-identity", "sts"], ...] = ("cognito-idp", "cognito-identity", "sts")

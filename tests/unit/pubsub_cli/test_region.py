@@ -8,8 +8,7 @@ import pytest
 from botocore.exceptions import ProfileNotFound
 
 from pubsub_cli.aws import Aws
-from pubsub_client._sdk_credentials import SdkCredentials
-from pubsub_client._sdk_session import sdk_session
+from pubsub_client._aws_sdk import SdkCredentials, sdk_session
 
 # --region, AWS_REGION, AWS_DEFAULT_REGION, the profile's region; which of them it is.
 _PRECEDENCE = [

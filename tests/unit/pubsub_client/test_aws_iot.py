@@ -69,7 +69,7 @@ def test_a_wrong_endpoint_is_refused_at_once(endpoint: str) -> None:
 
 def test_the_region_is_that_of_the_endpoint_unless_it_is_given() -> None:
     assert AwsIot(endpoint=HOST, credentials=Source())._region == "eu-west-1"
-    with pytest.raises(ConfigurationError, match="does not tell its region: give region"):
+    with pytest.raises(ConfigurationError, match="does not contain its region: give region"):
         AwsIot(endpoint="iot.example.com", credentials=Source())
 
 
@@ -88,8 +88,8 @@ async def test_client_ids_begin_with_the_identity_id_where_the_access_mode_asks_
 
 
 def test_credentials_that_tell_no_identity_are_refused_where_client_ids_need_one() -> None:
-    with pytest.raises(ConfigurationError, match="these credentials know none"):
-        AwsIot(endpoint=HOST, region="eu-west-1", credentials=Source(), client_id_of_identity=True)
+    with pytest.raises(ConfigurationError, match="these credentials have none"):
+        AwsIot(endpoint=HOST, region="eu-west-1", credentials=Source(), client_id_from_identity=True)
 
 
 def test_a_provider_is_made_of_a_stacks_outputs() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import uuid
 
-from pubsub_client._client_id import ClientId
+from pubsub_client._transport import ClientId
 
 
 def test_a_client_id_that_is_made_up_begins_with_the_prefix_and_stays_the_same() -> None:

@@ -269,7 +269,7 @@ async def test_a_renewal_that_fails_is_tried_again_at_the_next_call_and_fails_no
 async def test_a_renewal_that_hangs_does_not_keep_good_credentials_back(
     session: CognitoSession, cognito: Cognito, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pubsub_client._cognito._PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr("pubsub_client._cognito._RENEWAL_TIMEOUT_SECONDS", 0.05)
     await session.sign_in("ada", "password")
     first = await session.credentials()
     clock.advance(HOUR - MINUTE)
@@ -337,7 +337,7 @@ async def test_a_renewal_that_fails_after_nobody_waits_for_it_any_more_is_logged
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr("pubsub_client._cognito._PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr("pubsub_client._cognito._RENEWAL_TIMEOUT_SECONDS", 0.05)
     await session.sign_in("ada", "password")
     first = await session.credentials()
     clock.advance(HOUR - MINUTE)
@@ -346,7 +346,7 @@ async def test_a_renewal_that_fails_after_nobody_waits_for_it_any_more_is_logged
     assert await session.credentials() is first
     assert session.renewal_error == "no answer within 0.05 s"
     answered.set()
-    async with session._one_at_a_time:  # taken once the renewal has ended
+    async with session._lock:  # taken once the renewal has ended
         pass
     assert ["no answer within" in each for each in warnings_of(caplog)] == [True, False]
     assert "https://cognito.example" in warnings_of(caplog)[1]
@@ -458,8 +458,8 @@ async def test_signing_out_when_nobody_is_signed_in_asks_nothing(session: Cognit
     ("challenge", "advice"),
     [
         ("NEW_PASSWORD_REQUIRED", "AdminSetUserPassword"),
-        ("SOFTWARE_TOKEN_MFA", "second factor"),
-        ("SMS_MFA", "second factor"),
+        ("SOFTWARE_TOKEN_MFA", "has MFA"),
+        ("SMS_MFA", "has MFA"),
         ("MFA_SETUP", "not set up yet"),
         ("SOMETHING_NEW", "cannot answer"),
     ],
@@ -505,7 +505,7 @@ async def test_a_refresh_that_is_not_answered_does_not_end_the_session(
     await session.sign_in("ada", "password")
     clock.advance(HOUR)
     cognito.failing["refresh"] = UNREACHABLE
-    with pytest.raises(SessionError, match="Cognito does not answer as it should") as refusal:
+    with pytest.raises(SessionError, match="Cognito reports an error") as refusal:
         await session.credentials()
     assert "sign in again" not in str(refusal.value)
     del cognito.failing["refresh"]
@@ -521,7 +521,7 @@ async def test_an_id_token_given_from_elsewhere_is_not_renewed(
     assert (await session.credentials()).access_key_id == "key-2"
     assert first.access_key_id == "key-1"
     clock.advance(HOUR)
-    with pytest.raises(SessionError, match="ID token has ended at 01:00:00 UTC: give a new one"):
+    with pytest.raises(SessionError, match="ID token expired at 01:00:00 UTC: give a new one"):
         await session.credentials()
     assert cognito.calls["refresh"] == 0
 

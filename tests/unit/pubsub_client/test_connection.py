@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 import pytest
 
 from pubsub_client import ConnectionState, MqttOverWebSocket, PubSub, _connection
-from pubsub_client._link import Answer, AttemptFailed, ConnectOptions, Drop, DroppedError, Packet
+from pubsub_client._messages import Packet
 from pubsub_client._provider import MqttVersion, Provider, UpgradeRequest
+from pubsub_client._transport import Ack, ConnectAttemptError, ConnectOptions, Disconnect, DisconnectedError
 from pubsub_client.exceptions import ConnectionLost, ConnectionRefused, PubSubError, SubscribeRefused
 
 SECONDS = 5.0
-CUT = Drop(None, "the way was cut")
+CUT = Disconnect(None, "the way was cut")
 
 
 @dataclass
@@ -46,7 +47,7 @@ class FakeLink:
         _provider: Provider,
         options: ConnectOptions,
         _on_received: Callable[[Packet], None],
-        on_dropped: Callable[[Drop], None],
+        on_dropped: Callable[[Disconnect], None],
     ) -> None:
         self.number = len(broker.links)
         self.options = options
@@ -56,7 +57,7 @@ class FakeLink:
         self.over = False
         self._broker = broker
         self._on_dropped = on_dropped
-        self._unanswered: list[Callable[[Answer], None]] = []
+        self._unanswered: list[Callable[[Ack], None]] = []
         broker.links.append(self)
 
     async def open(self, _request: UpgradeRequest) -> bool:
@@ -67,49 +68,49 @@ class FakeLink:
             self.drop()
         return self._broker.session_present(self.number)
 
-    def publish(self, packet: Packet, answered: Callable[[Answer], None]) -> None:
+    def publish(self, packet: Packet, answered: Callable[[Ack], None]) -> None:
         self.published.append(packet)
         self._answer(answered)
 
-    def subscribe(self, topic_filter: str, _qos: int, answered: Callable[[Answer], None]) -> None:
+    def subscribe(self, topic_filter: str, _qos: int, answered: Callable[[Ack], None]) -> None:
         self.subscribed.append(topic_filter)
         if self._broker.drops_on_subscribe(self.number, topic_filter):
             self._unanswered.append(answered)
             self.drop()
         else:
-            answered(Answer())
+            answered(Ack())
 
-    def unsubscribe(self, topic_filter: str, answered: Callable[[Answer], None]) -> None:
+    def unsubscribe(self, topic_filter: str, answered: Callable[[Ack], None]) -> None:
         self.unsubscribed.append(topic_filter)
-        answered(Answer())
+        answered(Ack())
 
     async def close(self) -> None:
         self.over = True
         self._answer_all("closed")
 
-    def drop(self, drop: Drop = CUT) -> None:
+    def drop(self, drop: Disconnect = CUT) -> None:
         if not self.over:
             self.over = True
             self._answer_all(drop.reason)
             self._on_dropped(drop)
 
-    def _answer(self, answered: Callable[[Answer], None]) -> None:
+    def _answer(self, answered: Callable[[Ack], None]) -> None:
         if self._broker.acknowledges and not self.over:
-            answered(Answer())
+            answered(Ack())
         else:
             self._unanswered.append(answered)
 
     def _answer_all(self, reason: str) -> None:
         unanswered, self._unanswered = self._unanswered, []
         for answered in unanswered:
-            answered(Answer(error=DroppedError(reason)))
+            answered(Ack(error=DisconnectedError(reason)))
 
 
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     broker = Broker()
     made = {version: lambda *arguments: FakeLink(broker, *arguments) for version in MqttVersion}
-    monkeypatch.setattr(_connection, "_LINKS", made)
+    monkeypatch.setattr(_connection, "_TRANSPORTS", made)
     monkeypatch.setattr(_connection, "_DRAIN_SECONDS", 0.05)
     return broker
 
@@ -167,7 +168,7 @@ async def test_a_new_session_whose_subscriptions_were_not_answered_is_not_taken_
 
 async def test_a_client_that_is_closed_while_it_connects_may_connect_again(broker: Broker) -> None:
     def never(number: int) -> Exception | None:
-        return AttemptFailed(OSError("nobody there")) if number == 0 else None
+        return ConnectAttemptError(OSError("nobody there")) if number == 0 else None
 
     broker.opens = never
     pubsub = client(reconnect_delay=(1, 1))
@@ -190,14 +191,14 @@ async def test_whatever_fails_while_a_link_is_made_is_an_attempt_that_failed(
         raise RuntimeError("the file of authorities has gone")
 
     async with client() as pubsub:
-        good = dict(_connection._LINKS)
-        monkeypatch.setattr(_connection, "_LINKS", dict.fromkeys(MqttVersion, broken))
+        good = dict(_connection._TRANSPORTS)
+        monkeypatch.setattr(_connection, "_TRANSPORTS", dict.fromkeys(MqttVersion, broken))
         broker.up.drop()
         changes = pubsub.states()
         async with in_time():
             while "the file of authorities has gone" not in str((await anext(changes)).reason):
                 pass
-        monkeypatch.setattr(_connection, "_LINKS", good)
+        monkeypatch.setattr(_connection, "_TRANSPORTS", good)
         await until_connected_again(broker, 2, pubsub)
         await pubsub.publish("t", 1)
 
@@ -236,7 +237,7 @@ async def test_a_topic_filter_that_ends_every_connection_is_refused_and_the_othe
         denied = True
         broker.up.drop()
         async with in_time():
-            with pytest.raises(SubscribeRefused, match="each time it was asked for, the connection was lost"):
+            with pytest.raises(SubscribeRefused, match="on each attempt, the connection was lost"):
                 await anext(readers)
         await until_connected_again(broker, 7, pubsub)
         await pubsub.publish("t", 1)
@@ -244,7 +245,7 @@ async def test_a_topic_filter_that_ends_every_connection_is_refused_and_the_othe
 
 async def test_a_subscription_that_was_given_up_before_its_answer_is_given_back(broker: Broker) -> None:
     async with client() as pubsub:
-        answers: list[Callable[[Answer], None]] = []
+        answers: list[Callable[[Ack], None]] = []
         broker.up.subscribe = lambda *asked: answers.append(asked[2])  # type: ignore[method-assign]
         with suppress(TimeoutError):
             async with asyncio.timeout(0.01), pubsub.subscribe("t"):
@@ -256,14 +257,14 @@ async def test_a_subscription_that_was_given_up_before_its_answer_is_given_back(
 async def test_a_broker_that_does_not_end_a_subscription_is_logged(
     broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def refuse(topic_filter: str, answered: Callable[[Answer], None]) -> None:
+    def refuse(topic_filter: str, answered: Callable[[Ack], None]) -> None:
         assert topic_filter == "t"
-        answered(Answer(0x87))
+        answered(Ack(0x87))
 
     async with client() as pubsub, pubsub.subscribe("t"):
         broker.up.unsubscribe = refuse  # type: ignore[method-assign]
     (warning,) = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
-    assert "does not end the subscription to t" in warning
+    assert "refuses to unsubscribe from t" in warning
     assert "0x87 NOT_AUTHORIZED" in warning
 
 
@@ -280,7 +281,7 @@ async def test_readers_that_a_close_has_ended_stay_ended(broker: Broker) -> None
 
 
 async def test_a_started_client_whose_first_attempt_fails_tells_who_connects_why_at_once(broker: Broker) -> None:
-    broker.opens = lambda _: AttemptFailed(OSError("nobody there"))
+    broker.opens = lambda _: ConnectAttemptError(OSError("nobody there"))
     pubsub = client(reconnect_delay=(60, 60))
     pubsub.start()
     async with in_time():

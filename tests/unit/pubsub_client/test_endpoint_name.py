@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pubsub_client._endpoint_name import EndpointName
+from pubsub_client._endpoint import EndpointName
 
 prefixes = st.from_regex(r"[a-z0-9]{1,20}", fullmatch=True)
 regions = st.sampled_from(["eu-west-1", "us-gov-west-1", "ap-southeast-12", "cn-north-1", "eusc-de-east-1"])
@@ -51,7 +51,7 @@ def test_a_name_in_another_form_has_no_prefix_and_no_region(text: str) -> None:
 
 
 def test_amplify_takes_an_address_with_scheme_and_path() -> None:
-    assert EndpointName.parse("x-ats.iot.eu-west-1.amazonaws.com").of_amplify == (
+    assert EndpointName.parse("x-ats.iot.eu-west-1.amazonaws.com").amplify_url == (
         "wss://x-ats.iot.eu-west-1.amazonaws.com/mqtt"
     )
 

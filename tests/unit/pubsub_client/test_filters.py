@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pubsub_client._filters import _TOPICS_KEPT, Filters
-from pubsub_client._link import Packet
-from pubsub_client._subscription import Subscription
+from pubsub_client._messages import Packet
+from pubsub_client._subscription import _CACHED_TOPICS, Subscription, SubscriptionRegistry
 
 
 def packet(topic: str) -> Packet:
@@ -12,7 +11,7 @@ def packet(topic: str) -> Packet:
 
 
 async def test_reader_gets_what_comes_between_its_start_and_its_end() -> None:
-    filters, first, second = Filters(), Subscription(("a/+",), 10), Subscription(("a/b",), 10)
+    filters, first, second = SubscriptionRegistry(), Subscription(("a/+",), 10), Subscription(("a/b",), 10)
     filters.add(first)
     filters.deliver(packet("a/b"))
     filters.add(second)
@@ -26,11 +25,11 @@ async def test_reader_gets_what_comes_between_its_start_and_its_end() -> None:
 
 
 async def test_messages_to_any_number_of_topics_are_delivered() -> None:
-    filters, reader = Filters(), Subscription(("#",), 5000)
+    filters, reader = SubscriptionRegistry(), Subscription(("#",), 5000)
     filters.add(reader)
     topics = [f"a/{number % 1500}" for number in range(3000)]
     for topic in topics:
         filters.deliver(packet(topic))
     reader.end()
     assert [message.topic async for message in reader] == topics
-    assert len(filters._readers) <= _TOPICS_KEPT  # it is a cache, not a list of all topics ever
+    assert len(filters._readers_by_topic) <= _CACHED_TOPICS  # it is a cache, not a list of all topics ever

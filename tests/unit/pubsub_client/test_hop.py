@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import pytest
 
-from pubsub_client._hop import Hop
+from pubsub_client._transport import LoopBridge
 
 
 async def test_calls_of_several_threads_arrive_on_the_loop_each_in_its_order() -> None:
-    hop = Hop(asyncio.get_running_loop())
+    bridge = LoopBridge(asyncio.get_running_loop())
     arrived: dict[int, list[int]] = {0: [], 1: []}
     callers = set()
 
@@ -22,7 +22,7 @@ async def test_calls_of_several_threads_arrive_on_the_loop_each_in_its_order() -
 
     def make_calls(thread: int) -> None:
         for number in range(1000):
-            hop.call(arrive, thread, number)
+            bridge.call(arrive, thread, number)
 
     await asyncio.gather(*(asyncio.to_thread(make_calls, thread) for thread in arrived))
     async with asyncio.timeout(5):
@@ -36,10 +36,10 @@ async def test_a_burst_wakes_the_loop_once(monkeypatch: pytest.MonkeyPatch) -> N
     loop = asyncio.get_running_loop()
     wakes: list[Callable[..., object]] = []
     monkeypatch.setattr(loop, "call_soon_threadsafe", wakes.append)
-    hop = Hop(loop)
+    bridge = LoopBridge(loop)
     arrived: list[int] = []
     for number in range(100):
-        hop.call(arrived.append, number)
+        bridge.call(arrived.append, number)
     assert len(wakes) == 1
     wakes[0]()
     assert arrived == list(range(100))
@@ -66,33 +66,33 @@ async def settled() -> None:
 
 
 async def test_quiet_loop_is_woken_for_each_call(wakes: list[Callable[..., object]]) -> None:
-    hop = Hop(asyncio.get_running_loop())
+    bridge = LoopBridge(asyncio.get_running_loop())
     for number in range(3):
-        hop.call(list)
+        bridge.call(list)
         assert len(wakes) == number + 1
         await settled()
 
 
 async def test_busy_loop_is_woken_once_a_batch(wakes: list[Callable[..., object]]) -> None:
-    hop = Hop(asyncio.get_running_loop(), lambda: 40)
+    bridge = LoopBridge(asyncio.get_running_loop(), lambda: 40)
     arrived: list[int] = []
-    hop.call(arrived.append, 0)
+    bridge.call(arrived.append, 0)
     await settled()
     for number in range(1, 20):
-        hop.call(arrived.append, number)
+        bridge.call(arrived.append, number)
     assert (arrived, len(wakes)) == ([0], 1)
-    hop.call(arrived.append, 20)
+    bridge.call(arrived.append, 20)
     assert len(wakes) == 2
     await settled()
     assert arrived == list(range(21))
 
 
 async def test_busy_loop_finds_an_incomplete_batch_without_being_woken(wakes: list[Callable[..., object]]) -> None:
-    hop = Hop(asyncio.get_running_loop(), lambda: 40)
+    bridge = LoopBridge(asyncio.get_running_loop(), lambda: 40)
     arrived: list[int] = []
-    hop.call(arrived.append, 0)
+    bridge.call(arrived.append, 0)
     await settled()
-    hop.call(arrived.append, 1)
+    bridge.call(arrived.append, 1)
     async with asyncio.timeout(5):
         while len(arrived) < 2:  # noqa: ASYNC110 - it is the loop's own looking that is tested
             await asyncio.sleep(0.001)
@@ -100,25 +100,25 @@ async def test_busy_loop_finds_an_incomplete_batch_without_being_woken(wakes: li
 
 
 async def test_busy_loop_is_woken_by_the_next_call_after_it_found_none(wakes: list[Callable[..., object]]) -> None:
-    hop = Hop(asyncio.get_running_loop(), lambda: 40)
-    hop.call(list)
+    bridge = LoopBridge(asyncio.get_running_loop(), lambda: 40)
+    bridge.call(list)
     async with asyncio.timeout(5):
         while len(wakes) < 2:  # the loop looks once, and then waits to be woken
             await asyncio.sleep(0.01)
-            hop.call(list)
+            bridge.call(list)
 
 
 async def test_an_endless_burst_leaves_the_loop_time_for_what_it_has_to_do_besides() -> None:
-    hop = Hop(asyncio.get_running_loop())
+    bridge = LoopBridge(asyncio.get_running_loop())
     made = 0
 
     def call_again() -> None:
         nonlocal made
         made += 1
         if made < 10_000:
-            hop.call(call_again)
+            bridge.call(call_again)
 
-    hop.call(call_again)
+    bridge.call(call_again)
     for _ in range(5):
         await asyncio.sleep(0)
     assert 0 < made < 1000
@@ -128,10 +128,10 @@ async def test_failed_call_is_reported_to_the_loop_and_loses_no_other() -> None:
     loop = asyncio.get_running_loop()
     told: list[object] = []
     loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
-    hop = Hop(loop)
+    bridge = LoopBridge(loop)
     arrived: list[int] = []
-    hop.call(int, "no number")
-    hop.call(arrived.append, 1)
+    bridge.call(int, "no number")
+    bridge.call(arrived.append, 1)
     await settled()
     assert arrived == [1]
     assert isinstance(told[0], ValueError)

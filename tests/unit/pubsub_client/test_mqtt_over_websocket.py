@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from pubsub_client import MqttOverWebSocket
-from pubsub_client._endpoint import Endpoint
-from pubsub_client._network import Proxy
+from pubsub_client._endpoint import Endpoint, Proxy
 from pubsub_client.exceptions import ConfigurationError
 
 

@@ -11,8 +11,8 @@ import pytest
 from botocore.credentials import SSOProvider
 from botocore.tokens import SSOTokenProvider
 
+from pubsub_client._aws_sdk import SdkCredentials
 from pubsub_client._credentials import Credentials
-from pubsub_client._sdk_credentials import SdkCredentials
 from pubsub_client.exceptions import ConfigurationError, SessionError
 
 START_URL = "https://example.awsapps.com/start"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pubsub_client import ConnectionState, MqttOverWebSocket, PubSub, _shared, configure, get
+from pubsub_client import ConnectionState, MqttOverWebSocket, PubSub, _pubsub, configure, get
 from pubsub_client.exceptions import ConfigurationError
 
 NOBODY_THERE = "ws://127.0.0.1:1/"
@@ -15,7 +15,7 @@ NOBODY_THERE = "ws://127.0.0.1:1/"
 @pytest.fixture(autouse=True)
 def nothing_configured() -> Iterator[None]:
     yield
-    _shared._shared.clear()
+    _pubsub._shared.clear()
 
 
 async def test_everybody_gets_the_client_that_was_configured_and_it_connects_in_the_background() -> None:

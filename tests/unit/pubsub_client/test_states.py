@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from pubsub_client import ConnectionState
-from pubsub_client._states import StateChange, States
+from pubsub_client._connection import StateChange, States
 from pubsub_client.exceptions import ConnectionLost
 
 

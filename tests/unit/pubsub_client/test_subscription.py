@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from pubsub_client import Message, Subscription
-from pubsub_client._link import Packet
+from pubsub_client._messages import Packet
 from pubsub_client.exceptions import SubscribeRefused
 
 

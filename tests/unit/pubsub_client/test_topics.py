@@ -10,7 +10,7 @@ from hypothesis import assume, event, example, given
 from hypothesis import strategies as st
 from paho.mqtt.client import topic_matches_sub
 
-from pubsub_client._topics import check_topic, check_topic_filter, matches
+from pubsub_client._messages import check_topic, check_topic_filter, matches
 from pubsub_client.exceptions import TopicError
 
 levels = st.sampled_from(["", "a", "b", "A", "ab", "ä", " ", "$", "$a", "$share"])

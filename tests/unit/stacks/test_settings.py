@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stacks.settings import Settings, SettingsError, check_region, read_settings
+from tests.unit.stacks.conftest import IDENTITIES, TOPIC_ARN, USERS
 
 
 def test_an_environment_has_a_policy_of_its_own_unless_it_names_one() -> None:
@@ -73,8 +74,8 @@ def test_patterns_that_stand_for_the_same_names_are_refused(patterns: list[str],
             None,
             "amplify-pubsub.policyNme: unknown key; allowed: accessMode, adopt, alarmTopicArn, allowOrigins, "
             "attachPerSecond, attachment, attachmentCacheDays, attachmentCacheVersion, detachPerSecond, groups, "
-            "logGroupKeyArn, logRetentionDays, mfa, permissionsBoundary, policyName, removalPolicy, reservedTopics, "
-            "sweep, tags, terminationProtection, topics",
+            "logGroupKeyArn, logRetentionDays, mfa, monitoring, permissionsBoundary, policyName, removalPolicy, "
+            "reservedTopics, sweep, tags, terminationProtection, topics",
         ),
         (
             {"alarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:alarms.fifo"},
@@ -143,8 +144,8 @@ def test_patterns_that_stand_for_the_same_names_are_refused(patterns: list[str],
         (
             {"topics": ["orders"]},
             None,
-            "amplify-pubsub.topics: ['orders'] given; one at least must end in *, so that the smoke test has topics of "
-            "its own; pubsub-smoke/* will do",
+            "amplify-pubsub.topics: ['orders'] given; at least one must end in *, so that the smoke test has topics of "
+            "its own, such as pubsub-smoke/*",
         ),
         (
             {"allowOrigins": ["https://app.example.com/"]},
@@ -163,14 +164,40 @@ def test_patterns_that_stand_for_the_same_names_are_refused(patterns: list[str],
         (
             {"environments": {"prod": {"adopt": {"userPoolClientIds": ["abc"]}}}},
             None,
-            "amplify-pubsub.environments.prod.adopt: {'userPoolClientIds': ['abc']} given; userPoolClientIds and "
-            "chainedTriggers need the user pool they belong to: userPoolId",
+            "amplify-pubsub.environments.prod.adopt: {'userPoolClientIds': ['abc']} given; userPoolClientIds without "
+            "userPoolId; `pubsub adopt` prints every id",
         ),
         (
-            {"adopt": {"userPoolId": "eu-west-1_abc", "authRoleArn": "arn:aws:iam::123456789012:role/AuthRole"}},
+            {"adopt": {"userPoolId": "eu-west-1_abc"}},
             None,
-            "amplify-pubsub.adopt: {'userPoolId': 'eu-west-1_abc', 'authRoleArn': 'arn:aws:iam::123456789012:role/"
-            "AuthRole'} given; authRoleArn and groupRoleArns need the identity pool that gives them: identityPoolId",
+            "amplify-pubsub.adopt: {'userPoolId': 'eu-west-1_abc'} given; userPoolId without userPoolClientIds; "
+            "`pubsub adopt` prints every id",
+        ),
+        (
+            {"adopt": USERS | {"authRoleArn": "arn:aws:iam::123456789012:role/AuthRole", "otherProviders": ["x"]}},
+            None,
+            "amplify-pubsub.adopt: {'userPoolId': 'eu-west-1_abc', 'userPoolClientIds': ['web', 'native'], "
+            "'authRoleArn': 'arn:aws:iam::123456789012:role/AuthRole', 'otherProviders': ['x']} given; authRoleArn and "
+            "otherProviders without identityPoolId; `pubsub adopt` prints every id",
+        ),
+        (
+            {"adopt": USERS | {"identityPoolId": "eu-west-1:11111111-2222-3333-4444-555555555555"}},
+            None,
+            "amplify-pubsub.adopt: {'userPoolId': 'eu-west-1_abc', 'userPoolClientIds': ['web', 'native'], "
+            "'identityPoolId': 'eu-west-1:11111111-2222-3333-4444-555555555555'} given; identityPoolId without "
+            "authRoleArn; `pubsub adopt` prints every id",
+        ),
+        (
+            {"adopt": USERS | IDENTITIES | {"replaceGroupRoles": {"admins": None}}},
+            None,
+            f"amplify-pubsub.adopt: {USERS | IDENTITIES | {'replaceGroupRoles': {'admins': None}}} given; "
+            "replaceGroupRoles and identityPoolId exclude each other, because the groups of an adopted identity pool "
+            "keep their roles",
+        ),
+        (
+            {"alarmTopicArn": TOPIC_ARN, "monitoring": "off"},
+            None,
+            "amplify-pubsub: alarmTopicArn and monitoring off exclude each other: there is no alarm to notify it",
         ),
         (
             {
@@ -183,30 +210,29 @@ def test_patterns_that_stand_for_the_same_names_are_refused(patterns: list[str],
             None,
             "amplify-pubsub.adopt: {'identityPoolId': 'eu-west-1:11111111-2222-3333-4444-555555555555', 'authRoleArn': "
             "'arn:aws:iam::123456789012:role/AuthRole', 'groupRoleArns': ['arn:aws:iam::123456789012:role/AuthRole']} "
-            "given; authRoleArn and groupRoleArns: each may stand once, and arn:aws:iam::123456789012:role/AuthRole "
-            "does not",
+            "given; authRoleArn and groupRoleArns: duplicate arn:aws:iam::123456789012:role/AuthRole; remove one",
         ),
         (
             {"adopt": {"userPoolId": "eu-west-1_abc", "userPoolClientIds": ["web", "web"]}},
             None,
             "amplify-pubsub.adopt: {'userPoolId': 'eu-west-1_abc', 'userPoolClientIds': ['web', 'web']} given; "
-            "userPoolClientIds: each may stand once, and web does not",
+            "userPoolClientIds: duplicate web; remove one",
         ),
         (
             {"adopt": {"userPoolID": "eu-west-1_abc"}},
             None,
-            "amplify-pubsub.adopt.userPoolID: unknown key; allowed: amplifyStack, authRoleArn, chainedTriggers, "
+            "amplify-pubsub.adopt.userPoolID: unknown key; allowed: authRoleArn, chainedTriggers, "
             "customSenderKeyArn, groupRoleArns, identityPoolId, otherProviders, replaceGroupRoles, smsRoleArn, "
             "userPoolClientIds, userPoolId",
         ),
         (
-            {"adopt": {"amplifyStack": "amplify-shop-dev-103245"}, "groups": ["admins"]},
+            {"adopt": USERS | IDENTITIES, "groups": ["admins"]},
             None,
             "amplify-pubsub: groups and an adopted identity pool exclude each other: its groups have roles already, "
             "which are adopted with it (adopt.groupRoleArns)",
         ),
         (
-            {"adopt": {"userPoolId": "eu-west-1_abc", "chainedTriggers": ["PostAuthentication"]}},
+            {"adopt": USERS | {"chainedTriggers": ["PostAuthentication"]}},
             None,
             "amplify-pubsub: adopt.chainedTriggers goes with attachment sign-in",
         ),
@@ -218,12 +244,6 @@ def test_patterns_that_stand_for_the_same_names_are_refused(patterns: list[str],
             None,
             "amplify-pubsub: adopt.userPoolClientIds names 10 app clients; allowed with attachment sign-in: at most 9, "
             "because an alarm watches the sign-ins of each and takes ten metrics",
-        ),
-        (
-            {"adopt": {"userPoolId": "eu-west-1_abc", "otherProviders": ["accounts.google.com"]}},
-            None,
-            "amplify-pubsub.adopt: {'userPoolId': 'eu-west-1_abc', 'otherProviders': ['accounts.google.com']} given; "
-            "otherProviders needs the identity pool that they belong to: identityPoolId",
         ),
         ({"mfa": "required"}, None, "amplify-pubsub.mfa: 'required' given; input should be 'off' or 'optional'"),
         (
@@ -333,7 +353,7 @@ def test_in_least_privilege_mode_a_shared_topic_never_reaches_users_own(topic: s
         _least_privilege("news", topic)
     assert str(raised.value) == (
         f"amplify-pubsub.topics: ['news', {topic!r}] given; in access mode least-privilege a shared topic has no "
-        f"{wrong} before its first slash, and {topic} has: it could reach users' own topics, which begin with the "
+        f"{wrong} before its first slash, and {topic} has: it could match users' own topics, which begin with the "
         "identity id"
     )
 
@@ -389,20 +409,6 @@ def test_an_adopted_user_pool_is_left_as_it_is_unless_the_settings_ask_for_more(
     assert read_settings(adopt | {"attachment": "sign-in"}, None).attachment == "sign-in"
 
 
-@pytest.mark.parametrize(
-    ("adopt", "complete"),
-    [
-        ({}, True),
-        ({"userPoolId": "eu-west-1_abc"}, False),
-        ({"userPoolId": "eu-west-1_abc", "userPoolClientIds": ["web"]}, True),
-        ({"amplifyStack": "amplify-shop-dev-103245"}, False),
-        ({"identityPoolId": "eu-west-1:11111111-2222-3333-4444-555555555555"}, False),
-    ],
-)
-def test_what_the_ids_do_not_say_has_to_be_looked_up(adopt: dict[str, Any], complete: bool) -> None:
-    assert read_settings({"adopt": adopt}, None).adopt.is_complete is complete
-
-
 @given(st.dictionaries(st.text(max_size=12), st.none() | st.booleans() | st.integers() | st.text(max_size=8)))
 def test_any_section_is_either_settings_or_a_one_line_error(section: dict[str, Any]) -> None:
     message = ""
@@ -428,6 +434,7 @@ def test_every_environment_of_the_repository_has_a_policy_of_its_own() -> None:
     assert names == ["myIoTPolicy", *(f"myIoTPolicy-{each}" for each in ("prod", "staging", "pr-1", "pr-2"))]
 
 
-def test_users_of_a_pull_requests_environment_reach_no_topics_but_those_for_pull_requests() -> None:
+def test_pull_request_environments_have_their_own_topics_and_no_alarms() -> None:
     section = json.loads((Path(__file__).parents[3] / "cdk.json").read_text())["context"]["amplify-pubsub"]
-    assert read_settings(section, "pr-7").topics == ["pr/*"]
+    settings = read_settings(section, "pr-7")
+    assert (settings.topics, settings.monitoring) == (["pr/*"], "off")

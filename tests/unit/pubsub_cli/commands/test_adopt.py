@@ -17,7 +17,7 @@ from pubsub_cli.commands import app
             "its first slash",
         ),
         (["--topic", "chat/#"], "--topic: 'chat/#' given; an IoT policy takes # literally"),
-        (["--topic", "orders"], "--topic: 'orders' given; one at least must end in *"),
+        (["--topic", "orders"], "--topic: 'orders' given; at least one must end in *"),
     ],
 )
 def test_topics_that_the_settings_would_refuse_are_wrong_usage(arguments: list[str], told: str) -> None:

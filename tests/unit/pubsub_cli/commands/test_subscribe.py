@@ -15,7 +15,7 @@ from pubsub_cli.commands import app
 from pubsub_cli.commands.standard_output import reader_watched, write_line
 from pubsub_cli.commands.subscribe import Reading
 from pubsub_client import Subscription
-from pubsub_client._link import Packet
+from pubsub_client._messages import Packet
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
-"""The Amplify web example on an local cloud: two users, its outputs file, and a server for a browser to open."""
+"""`make demo`: the Amplify web example on a local cloud, with two users and a web server for a browser to open."""
 
 from __future__ import annotations
 
-import signal
+import json
 import socket
 import subprocess
 import sys
@@ -11,47 +11,50 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from local_cloud.cdk_app import CdkApp
-from local_cloud.environment import HOST
+from local_cloud.environment import HOST, NODE
 from local_cloud.process import LocalCloud, LocalCloudError, choose_port
-from local_cloud.rehearsal import Steps, interrupt
+from local_cloud.state import State
+from local_cloud.steps import Steps
 from pubsub_client.outputs import Output
-from tools.cdk_cli import NODE, REPOSITORY
+from tools.cdk_cli import REPOSITORY
 
 EXAMPLE = REPOSITORY / "examples" / "amplify-web"
 USERS = ("ada", "grace")
 PASSWORD = "Try-amplify-pubsub-1"  # noqa: S105 - of users that nobody but this machine can reach
 _READY_SECONDS = 60.0
-# For Node to import first: our end of the pipe closes with this process, even if that is killed.
-_END_WITH_STDIN = "data:text/javascript,process.stdin.on('end', () => process.exit()).resume()"
+# Node imports this first: the pipe to its standard input closes with this process, even if this process is killed.
+_EXIT_WITH_STDIN = "data:text/javascript,process.stdin.on('end', () => process.exit()).resume()"
 
 
-def run_demo(app: CdkApp, port: int | None) -> None:
-    """Serve the example in the foreground until Ctrl-C or SIGTERM; the cloud goes on.
+def run_demo(state: State, port: int | None) -> None:
+    """Serve the example in the foreground until Ctrl-C; the local cloud keeps running.
 
     Args:
-        app: the app, deployed.
+        state: the directory that `make local` wrote.
         port: the web server's loopback port; None takes a free one.
 
     Raises:
-        CdkError: nothing is deployed.
-        LocalCloudError: the outputs cannot be written, the port is taken, or the web server does not start.
+        LocalCloudError: no cloud runs or nothing is deployed on it, the outputs cannot be written, the port is taken,
+            or the web server does not start.
     """
-    signal.signal(signal.SIGTERM, interrupt)
-    steps = Steps()
-    user_pool_id = app.outputs()[Output.USER_POOL_ID]
-    steps.run(f"users {' and '.join(USERS)}", lambda: _make_users(app.cloud, user_pool_id))
-    steps.run("pubsub outputs --format amplify-outputs", lambda: _write_outputs(app.cloud))
+    cloud, steps = state.require_running(), Steps()
     try:
-        with _web_server(steps, choose_port(port), app.directory / "demo.log") as (server, address):
+        (outputs,) = json.loads(state.outputs_file.read_text()).values()
+    except FileNotFoundError:
+        raise LocalCloudError(f"nothing is deployed: {state.outputs_file} is missing; run `make local`") from None
+    steps.run(f"users {' and '.join(USERS)}", lambda: _make_users(cloud, outputs[Output.USER_POOL_ID]))
+    steps.run("pubsub outputs --format amplify-outputs", lambda: _write_outputs(cloud))
+    log_file = state.directory / "demo.log"
+    try:
+        with _web_server(steps, choose_port(port), log_file) as (server, address):
             print(f"sign in as {' or '.join(USERS)}, password {PASSWORD}; a second user needs a private window")
-            print("Ctrl-C ends the web server; the local cloud goes on until `make local-down`")
+            print("Ctrl-C ends the web server; the local cloud keeps running until `make local-down`")
             print(f"the demo runs: {address}", flush=True)
             server.wait()
     except KeyboardInterrupt:
         print("\nthe web server has ended")
         return
-    raise LocalCloudError(f"the web server has ended by itself; its log is {app.directory / 'demo.log'}")
+    raise LocalCloudError(f"the web server ended unexpectedly; its log is {log_file}")
 
 
 def _make_users(cloud: LocalCloud, user_pool_id: str) -> None:
@@ -68,25 +71,25 @@ def _make_users(cloud: LocalCloud, user_pool_id: str) -> None:
 def _write_outputs(cloud: LocalCloud) -> None:
     file = EXAMPLE / "amplify_outputs.json"
     command = [sys.executable, "-m", "pubsub_client", "outputs", "--format", "amplify-outputs", "--file", str(file)]
-    done = subprocess.run(command, env=cloud.environment(), capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise LocalCloudError(f"{file} cannot be written: {done.stderr.strip()}")
+    completed = subprocess.run(command, env=cloud.environment(), capture_output=True, text=True, check=False)
+    if completed.returncode != 0:
+        raise LocalCloudError(f"{file} cannot be written: {completed.stderr.strip()}")
 
 
 @contextmanager
 def _web_server(steps: Steps, port: int, log_file: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """Run Vite's server, which follows every change of the sources; it ends with the block, and with this process."""
+    """Run Vite's server, which reloads changed sources; it ends with the block, and with this process."""
     vite = EXAMPLE / "node_modules" / "vite" / "bin" / "vite.js"
     if not vite.exists():
         raise LocalCloudError(f"the web example's packages are missing: run `make demo`, or npm ci in {EXAMPLE}")
     with log_file.open("wb") as log:
         server = subprocess.Popen(
-            [str(NODE), "--import", _END_WITH_STDIN, str(vite), "--host", HOST, "--port", str(port), "--strictPort"],
+            [str(NODE), "--import", _EXIT_WITH_STDIN, str(vite), "--host", HOST, "--port", str(port), "--strictPort"],
             cwd=EXAMPLE,
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # a Ctrl-C is for us alone
+            start_new_session=True,  # Ctrl-C goes only to this process
         )
     try:
         steps.run("vite", lambda: _wait_until_ready(server, port, log_file))
