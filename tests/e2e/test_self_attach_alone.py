@@ -74,7 +74,7 @@ def test_smoke_test_attaches_by_self_attach_and_skips_what_a_trigger_does(alone:
         **dict.fromkeys(
             ("PS112", "PS114", "PS119", "PS124", "PS127"), "attachment is self-attach: there is no trigger"
         ),
-        "PS117": "attachment is self-attach: nobody signs in nested",
+        "PS117": "attachment is self-attach: there is no internal sign-in",
         "PS125": "attachment is self-attach: nobody signs in nested",
         "PS131": "attachment is self-attach: no sign-in invokes a function",
         "PS122": "attachment is self-attach: signing in attaches nothing",

@@ -218,7 +218,7 @@ CAUSES = [
         "the internal app client is gone",
         "`cognito-idp:DeleteUserPoolClient`",
         "PS117",
-        r"The internal app client \w+ is gone",
+        r"The internal app client \w+ was deleted",
         (
             "aws cognito-idp create-user-pool-client",
             "aws cognito-identity update-identity-pool",
