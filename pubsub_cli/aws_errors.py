@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -21,7 +23,7 @@ from botocore.exceptions import (
 
 from pubsub_cli.aws import Aws
 from pubsub_cli.errors import PreconditionError
-from pubsub_cli.finding import Finding, failed, unknown
+from pubsub_cli.finding import Finding, OperationError, failed, unknown
 from pubsub_client._aws_sdk import SSO_ERRORS, UnusableConfigurationError, sso_login_advice
 
 AWS_ERRORS = (ClientError, BotoCoreError, OSError, http.client.HTTPException)
@@ -89,6 +91,20 @@ def explain(error: Exception, aws: Aws, subject: str) -> Finding:
         return _from_aws(error)
     cause = f"{type(error).__name__}: {error}"
     return failed(cause, resource=subject, fix="Check whether AWS can be reached from here.")
+
+
+@contextmanager
+def aws_errors_explained(aws: Aws, subject: str) -> Iterator[None]:
+    """Explain the AWS errors that the block raises.
+
+    Raises:
+        PreconditionError: no credentials that AWS accepts, or no region.
+        OperationError: AWS refuses, or cannot be reached.
+    """
+    try:
+        yield
+    except AWS_ERRORS as error:
+        raise OperationError(explain(error, aws, subject).with_options(aws.cli_options)) from error
 
 
 def _names_a_file(error: Exception) -> bool:

@@ -14,7 +14,7 @@ from pubsub_cli.checks.role import look_at_role
 from pubsub_cli.checks.role_trust import RoleTrustsThePool
 from pubsub_cli.checks.roles_in_use import groups_with_role, read_pool_roles
 from pubsub_cli.finding import Finding, Status, failed, passed
-from pubsub_cli.iam.role import role_name
+from pubsub_cli.iam.roles import role_name
 from pubsub_client.exceptions import SessionError
 from pubsub_client.outputs import Output
 

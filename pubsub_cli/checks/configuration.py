@@ -11,7 +11,7 @@ from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import FrontEndConfig, Requirement
 from pubsub_cli.checks.stack import missing_outputs, read_outputs
 from pubsub_cli.finding import Finding, failed, passed, unknown, warning
-from pubsub_cli.iam.reserved_topics import Use, allowed_use
+from pubsub_cli.iam.request import TopicUse, allowed_use
 from pubsub_client._aws_iot import KEEP_ALIVE_SECONDS, PAYLOAD_BYTES, SUBSCRIPTIONS, AwsIot
 from pubsub_client._messages import check_topic_filter
 from pubsub_client.exceptions import TopicError
@@ -191,7 +191,7 @@ def _wrong_topic(topic: str) -> Finding | None:
             resource=topic,
             fix="Use another topic in the front end, and check that: --topic TOPIC",
         )
-    if allowed_use(topic) is Use.NOTHING:
+    if allowed_use(topic) is TopicUse.NOTHING:
         return failed(
             f"The topic {topic!r} is reserved: {_RESERVED_USES}. {_CLOSES} uses another.",
             resource=topic,
@@ -203,9 +203,9 @@ def _wrong_topic(topic: str) -> Finding | None:
 def _with_use(topic: str) -> str:
     """Return a topic with its only use, if it has only one."""
     use = allowed_use(topic)
-    if use is Use.PUBLISH:
+    if use is TopicUse.PUBLISH:
         return f"{topic} (only to publish)"
-    return f"{topic} (only to subscribe)" if use is Use.SUBSCRIBE or "+" in topic or "#" in topic else topic
+    return f"{topic} (only to subscribe)" if use is TopicUse.SUBSCRIBE or "+" in topic or "#" in topic else topic
 
 
 def _exceeded_limits(front_end: FrontEndConfig) -> dict[str, tuple[str, str]]:

@@ -17,7 +17,7 @@ from pubsub_cli.checks.queue import messages_in
 from pubsub_cli.checks.sign_in import UserSignsIn
 from pubsub_cli.checks.trigger import FunctionsMayAttach
 from pubsub_cli.finding import AwsCommand, Finding, Fix, PubSubCommand, failed, passed, skipped, warning
-from pubsub_cli.iam.iot_policy import attached_to
+from pubsub_cli.iam.iot import attached_to
 from pubsub_client import CognitoSession
 from pubsub_client.exceptions import SessionError
 from pubsub_client.outputs import Output

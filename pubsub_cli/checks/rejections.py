@@ -20,7 +20,7 @@ from pubsub_cli.checks.endpoint import EndpointIsReached
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import PolicyExists
 from pubsub_cli.finding import Finding, failed, passed, skipped
-from pubsub_cli.iam.pattern import matches
+from pubsub_cli.iam.documents import matches
 from pubsub_client import CognitoSession, PubSub
 from pubsub_client._endpoint import Endpoint
 from pubsub_client._failures import ask_for_upgrade

@@ -130,7 +130,7 @@ class Deployment:
         return [each["policyName"] for each in answer["policies"]]
 
     def wait_until_attached(self, identity_id: str, seconds: float = 60) -> None:
-        """Wait for what the retry queue's worker does."""
+        """Wait until the worker has attached the policy."""
         deadline = time.monotonic() + seconds
         while not self.attached_policies(identity_id):
             assert time.monotonic() < deadline, f"nothing was attached to {identity_id} within {seconds:g} s"
@@ -142,14 +142,14 @@ class Deployment:
         return call(url, credentials=credentials, region=self.cloud.region, **request)
 
     def messages_in(self, queue: Output) -> int:
-        """Return how many messages are in a queue, those under way too."""
+        """Return the number of messages in a queue, including those in flight."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         answer = self.cloud.client("sqs").get_queue_attributes(QueueUrl=self.outputs[queue], AttributeNames=names)
         return sum(int(count) for count in answer["Attributes"].values())
 
     @contextmanager
     def worker_stopped(self) -> Iterator[None]:
-        """Let what is owed wait in the retry queue in this block, and be done with after it."""
+        """Stop the worker in this block, so that messages wait in the retry queue; then drain the queues."""
         functions = self.cloud.client("lambda")
         name = self.outputs[Output.RETRY_QUEUE_URL].rpartition("/")[2]
         arn = f"arn:aws:sqs:{self.cloud.region}:{self.cloud.account_id}:{name}"
@@ -159,18 +159,18 @@ class Deployment:
             yield
         finally:
             functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
-            self.forget_what_is_owed()
+            self.drain_queues()
 
-    def wait_until_nothing_is_owed(self, seconds: float = 60) -> None:
-        """Wait until the worker is done."""
+    def wait_until_retry_queue_is_empty(self, seconds: float = 60) -> None:
+        """Wait until the worker has processed every message."""
         deadline = time.monotonic() + seconds
         while self.messages_in(Output.RETRY_QUEUE_URL):
             assert time.monotonic() < deadline, "the worker does not finish"
             time.sleep(0.1)
 
-    def forget_what_is_owed(self) -> None:
-        """Wait until the worker is done, and take away what it gave up."""
-        self.wait_until_nothing_is_owed()
+    def drain_queues(self) -> None:
+        """Wait until the worker has processed every message, and purge the dead-letter queue."""
+        self.wait_until_retry_queue_is_empty()
         self.cloud.client("sqs").purge_queue(QueueUrl=self.outputs[Output.DEAD_LETTER_QUEUE_URL])
 
     def calls_of(self, before: dict[str, int]) -> dict[str, int]:
@@ -272,7 +272,7 @@ def warm(deployment: Deployment) -> None:
     """Start the functions: cold ones on a busy machine may take longer than the trigger has."""
     deployment.sign_in(deployment.make_user())
     if Output.RETRY_QUEUE_URL in deployment.outputs:
-        deployment.wait_until_nothing_is_owed()
+        deployment.wait_until_retry_queue_is_empty()
 
 
 @pytest.fixture(scope="session")

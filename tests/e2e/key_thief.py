@@ -1,4 +1,4 @@
-"""Somebody who for once may make MACs: shows that others fail for want of the right MAC alone."""
+"""An attacker with permission to make MACs: shows that other attempts fail only because of the MAC."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from attachment import proof
+from attachment.mac import ALGORITHM
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import Deployment
 
 
 @dataclass(frozen=True)
 class KeyThief:
-    """Whoever the key's policy lets make MACs."""
+    """A principal to whom the key's policy grants kms:GenerateMac."""
 
     deployment: Deployment
     key_id: str
 
     def mac(self, message: bytes) -> bytes:
         made = self.deployment.cloud.client("kms").generate_mac(
-            KeyId=self.key_id, MacAlgorithm=proof.ALGORITHM, Message=message
+            KeyId=self.key_id, MacAlgorithm=ALGORITHM, Message=message
         )
         return bytes(made["Mac"])
 
 
 @contextmanager
 def stolen_key(deployment: Deployment) -> Iterator[KeyThief]:
-    """Let the account's administrators make MACs in this block."""
+    """Permit the account's administrators to make MACs in this block."""
     function = deployment.cloud.client("lambda").get_function_configuration(
         FunctionName=deployment.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME]
     )

@@ -249,7 +249,7 @@ def _users_have_topics_of_their_own(at_sign_in: Deployment, project: AmplifyProj
     for group in (None, "admins"):
         user = project.make_user(f"new-{group}", PASSWORD, group=group)
         at_sign_in.sign_in(user)
-        at_sign_in.wait_until_nothing_is_owed()
+        at_sign_in.wait_until_retry_queue_is_empty()
         tokens = at_sign_in.sign_in(user)
         users.append((at_sign_in.identity_id(tokens), at_sign_in.credentials(tokens)))
     for (me, credentials), (other, _) in (users, reversed(users)):

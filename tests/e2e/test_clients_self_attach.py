@@ -25,7 +25,7 @@ async def session(deployment: Deployment) -> CognitoSession:
     """A signed-in user, to whose identity the policy is attached."""
     session = CognitoSession.from_outputs(deployment.outputs, deployment.cloud.endpoint_url)
     await session.sign_in(deployment.make_user(), PASSWORD)
-    deployment.wait_until_nothing_is_owed()
+    deployment.wait_until_retry_queue_is_empty()
     return session
 
 

@@ -1,4 +1,4 @@
-"""Every way to tokens through the challenge but the trigger's own, tried and refused."""
+"""Attempts to get tokens through the challenge without the trigger's permission; each is rejected."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 import boto3
 import pytest
 
-from attachment import proof
 from attachment.internal_sign_in import ClientSecrets
+from attachment.mac import ALGORITHM, sign_in_mac_input
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import PASSWORD, Deployment
 from tests.e2e.key_thief import KeyThief, stolen_key
@@ -23,7 +23,7 @@ _REFUSALS = ("NotAuthorizedException", "InvalidParameterException", "UserNotFoun
 
 @dataclass(frozen=True)
 class Challenge:
-    """A challenge somebody was given."""
+    """A challenge that the attacker received."""
 
     user_name: str
     session: str
@@ -32,13 +32,13 @@ class Challenge:
 
 @dataclass(frozen=True)
 class Attacker:
-    """Somebody with the public API, the internal client's id, and its secret, which read-only staff can read."""
+    """Has the public API and the internal client's id and secret, which read-only staff can read."""
 
     deployment: Deployment
     internal_client_id: str
 
     def secret_hash(self, user_name: str, client_id: str | None) -> dict[str, str]:
-        """Return what proves that the internal client's secret is known; other clients have none."""
+        """Return the secret hash of the internal client; other clients have no secret."""
         if client_id not in (None, self.internal_client_id):
             return {}
         return internal_secret_hash(self.deployment, self.internal_client_id, user_name)
@@ -80,8 +80,10 @@ def _internal_client_id(deployment: Deployment) -> str:
 
 
 def internal_secret_hash(deployment: Deployment, client_id: str, user_name: str) -> dict[str, str]:
-    """Return the parameter with which the trigger signs a user in on the internal client."""
-    return ClientSecrets().hash(deployment.cloud.client("cognito-idp"), deployment.user_pool_id, client_id, user_name)
+    """Return the parameter ``SECRET_HASH`` of a sign-in on the internal client."""
+    return ClientSecrets().secret_hash(
+        deployment.cloud.client("cognito-idp"), deployment.user_pool_id, client_id, user_name
+    )
 
 
 @pytest.fixture(scope="module")
@@ -102,15 +104,15 @@ def _mac(thief: KeyThief, challenge: Challenge, **other: str) -> str:
         "user_name": challenge.user_name,
         "nonce": challenge.nonce,
     }
-    return base64.b64encode(thief.mac(proof.message(**(parts | other)))).decode()
+    return base64.b64encode(thief.mac(sign_in_mac_input(**(parts | other)))).decode()
 
 
-def test_the_right_mac_gives_tokens(deployment: Deployment, attacker: Attacker, thief: KeyThief) -> None:
+def test_right_mac_returns_tokens(deployment: Deployment, attacker: Attacker, thief: KeyThief) -> None:
     challenge = attacker.start(deployment.make_user())
     assert "AuthenticationResult" in attacker.answer(challenge, _mac(thief, challenge))
 
 
-def test_a_mac_is_good_for_one_challenge(deployment: Deployment, attacker: Attacker, thief: KeyThief) -> None:
+def test_mac_is_valid_for_one_challenge(deployment: Deployment, attacker: Attacker, thief: KeyThief) -> None:
     user = deployment.make_user()
     first, second = attacker.start(user), attacker.start(user)
     mac = _mac(thief, first)
@@ -119,32 +121,32 @@ def test_a_mac_is_good_for_one_challenge(deployment: Deployment, attacker: Attac
     assert attacker.is_refused(first, mac)
 
 
-def test_a_mac_is_good_for_one_user(deployment: Deployment, attacker: Attacker, thief: KeyThief) -> None:
+def test_mac_is_valid_for_one_user(deployment: Deployment, attacker: Attacker, thief: KeyThief) -> None:
     ada, eve = deployment.make_user(), deployment.make_user()
     victim = attacker.start(ada)
     assert attacker.is_refused(victim, _mac(thief, victim, user_name=eve))
 
 
-def test_a_mac_is_good_for_one_pool_and_one_client(deployment: Deployment, attacker: Attacker, thief: KeyThief) -> None:
+def test_mac_is_valid_for_one_pool_and_one_client(deployment: Deployment, attacker: Attacker, thief: KeyThief) -> None:
     challenge = attacker.start(deployment.make_user())
     assert attacker.is_refused(challenge, _mac(thief, challenge, user_pool_id="us-east-1_other"))
     challenge = attacker.start(deployment.make_user())
     assert attacker.is_refused(challenge, _mac(thief, challenge, client_id=deployment.client_id))
 
 
-def test_any_answer_but_the_mac_uses_up_the_one_attempt(deployment: Deployment, attacker: Attacker) -> None:
+def test_wrong_answer_uses_up_the_only_attempt(deployment: Deployment, attacker: Attacker) -> None:
     challenge = attacker.start(deployment.make_user())
     for _ in range(2):
         assert attacker.is_refused(challenge, base64.b64encode(secrets.token_bytes(32)).decode())
 
 
-def test_the_front_ends_client_does_not_begin_a_challenge(deployment: Deployment, attacker: Attacker) -> None:
+def test_front_end_client_does_not_start_a_challenge(deployment: Deployment, attacker: Attacker) -> None:
     public = deployment.public("cognito-idp")
     with pytest.raises(public.exceptions.InvalidParameterException):
         attacker.start(deployment.make_user(), client_id=deployment.client_id)
 
 
-def test_a_client_that_allows_the_flow_by_default_is_failed_at_once(deployment: Deployment, attacker: Attacker) -> None:
+def test_client_that_allows_the_flow_by_default_is_rejected(deployment: Deployment, attacker: Attacker) -> None:
     users = deployment.cloud.client("cognito-idp")
     client = users.create_user_pool_client(UserPoolId=deployment.user_pool_id, ClientName="by-hand")
     other = client["UserPoolClient"]["ClientId"]
@@ -156,14 +158,14 @@ def test_a_client_that_allows_the_flow_by_default_is_failed_at_once(deployment: 
         users.delete_user_pool_client(UserPoolId=deployment.user_pool_id, ClientId=other)
 
 
-def test_a_password_proof_in_the_flow_is_failed(deployment: Deployment, attacker: Attacker) -> None:
+def test_srp_within_the_flow_is_rejected(deployment: Deployment, attacker: Attacker) -> None:
     public = deployment.public("cognito-idp")
     with pytest.raises(public.exceptions.NotAuthorizedException):
         attacker.start(deployment.make_user(), CHALLENGE_NAME="SRP_A", SRP_A="ab" * 128)
 
 
 @pytest.mark.parametrize("flow", ["USER_PASSWORD_AUTH", "USER_SRP_AUTH"])
-def test_the_internal_client_takes_no_password(deployment: Deployment, attacker: Attacker, flow: str) -> None:
+def test_internal_client_accepts_no_password(deployment: Deployment, attacker: Attacker, flow: str) -> None:
     public = deployment.public("cognito-idp")
     with pytest.raises(public.exceptions.InvalidParameterException):
         public.initiate_auth(
@@ -189,7 +191,7 @@ def test_the_internal_client_takes_no_password(deployment: Deployment, attacker:
         ("initiate_auth", {"AuthFlow": "CUSTOM_AUTH"}),
     ],
 )
-def test_nothing_can_be_done_on_the_internal_client_without_its_secret(
+def test_internal_client_rejects_every_operation_without_its_secret(
     deployment: Deployment, attacker: Attacker, operation: str, parameters: dict[str, Any]
 ) -> None:
     user = f"eve-{secrets.token_hex(4)}" if operation == "sign_up" else deployment.make_user()
@@ -203,8 +205,8 @@ def test_nothing_can_be_done_on_the_internal_client_without_its_secret(
     assert len(users) == (operation != "sign_up")
 
 
-def test_only_the_two_functions_may_use_the_key(deployment: Deployment) -> None:
-    """An administrator by IAM alone, which the key's policy does not let in."""
+def test_key_policy_denies_an_administrator_of_iam(deployment: Deployment) -> None:
+    """The administrator has ``kms:*`` by IAM, which this key's policy does not delegate to."""
     iam, kms = deployment.cloud.client("iam"), deployment.cloud.client("kms")
     function = deployment.cloud.client("lambda").get_function_configuration(
         FunctionName=deployment.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME]
@@ -229,9 +231,9 @@ def test_only_the_two_functions_may_use_the_key(deployment: Deployment) -> None:
         )
         administrator.describe_key(KeyId=key_id)
         with pytest.raises(kms.exceptions.ClientError, match="AccessDenied"):
-            administrator.generate_mac(KeyId=key_id, MacAlgorithm=proof.ALGORITHM, Message=b"x")
+            administrator.generate_mac(KeyId=key_id, MacAlgorithm=ALGORITHM, Message=b"x")
         with pytest.raises(kms.exceptions.ClientError, match="AccessDenied"):
-            administrator.verify_mac(KeyId=key_id, MacAlgorithm=proof.ALGORITHM, Message=b"x", Mac=bytes(32))
+            administrator.verify_mac(KeyId=key_id, MacAlgorithm=ALGORITHM, Message=b"x", Mac=bytes(32))
         with pytest.raises(kms.exceptions.ClientError, match="AccessDenied"):
             administrator.create_grant(KeyId=key_id, GranteePrincipal=user_arn, Operations=["GenerateMac"])
     finally:

@@ -66,9 +66,15 @@ def _sweep(_deployment: Deployment) -> Commands:
 
 def _redrive(deployment: Deployment) -> Commands:
     """A dead letter of a user who does not exist."""
-    owed = {"userPoolId": deployment.user_pool_id, "userName": "nobody", "identityId": None, "mac": None, "version": 1}
+    message = {
+        "userPoolId": deployment.user_pool_id,
+        "userName": "nobody",
+        "identityId": None,
+        "mac": None,
+        "version": 1,
+    }
     deployment.cloud.client("sqs").send_message(
-        QueueUrl=deployment.outputs[Output.DEAD_LETTER_QUEUE_URL], MessageBody=json.dumps(owed)
+        QueueUrl=deployment.outputs[Output.DEAD_LETTER_QUEUE_URL], MessageBody=json.dumps(message)
     )
     return [("redrive", "--dry-run"), ("redrive", "--yes", "--wait", "--timeout", "30")]
 
@@ -100,7 +106,7 @@ def test_documented_permissions_are_enough_and_all_of_them_are_used(
         assert unused_actions(deployment.cloud, keys, own) == set()
     if section == "pubsub outputs":
         assert done.stderr == ""  # without a permission it would name what the document lacks
-    deployment.forget_what_is_owed()
+    deployment.drain_queues()
 
 
 @pytest.mark.parametrize("arguments", [("publish", "--topic", "t", "1"), ("subscribe", "t", "--timeout", "1")])

@@ -152,7 +152,7 @@ def test_subscribe_prints_the_state_of_its_connection(deployment: Deployment, to
 def test_user_who_lost_the_policy_gets_it_back_and_is_signed_out(deployment: Deployment, topic: str) -> None:
     user = deployment.make_user()
     identity_id = deployment.identity_id(deployment.sign_in(user))
-    deployment.wait_until_nothing_is_owed()
+    deployment.wait_until_retry_queue_is_empty()
     deployment.cloud.client("iot").detach_policy(policyName=deployment.policy_name, target=identity_id)
     before = deployment.cloud.calls()
     assert _publish(deployment, "--topic", topic, "1", user=user).returncode == 0

@@ -1,4 +1,4 @@
-"""Self-attach beside the trigger: who gets the policy by it, and every way to get it for somebody else refused."""
+"""Self-attach next to the trigger: it attaches the policy to the identity that signed, and refuses all else."""
 
 from __future__ import annotations
 
@@ -49,36 +49,36 @@ class Visitor(Identity):
 @pytest.fixture(scope="module")
 def signed_in(deployment: Deployment) -> Visitor:
     tokens = deployment.sign_in(deployment.make_user())
-    deployment.wait_until_nothing_is_owed()
+    deployment.wait_until_retry_queue_is_empty()
     return Visitor(deployment.identity_id(tokens), deployment.credentials(tokens), deployment)
 
 
 @pytest.fixture(scope="module")
-def somebody_else(deployment: Deployment) -> Identity:
+def another_user(deployment: Deployment) -> Identity:
     """Another user, without the policy."""
     tokens = deployment.sign_in(deployment.make_user())
-    deployment.wait_until_nothing_is_owed()
+    deployment.wait_until_retry_queue_is_empty()
     identity_id = deployment.identity_id(tokens)
     deployment.cloud.client("iot").detach_policy(policyName="myIoTPolicy", target=identity_id)
     return Identity(identity_id, deployment.credentials(tokens))
 
 
 @pytest.fixture
-def visitor(signed_in: Visitor, somebody_else: Identity) -> Iterator[Visitor]:
-    """The user, without the policy; whatever the test does, nobody else gets it."""
+def visitor(signed_in: Visitor, another_user: Identity) -> Iterator[Visitor]:
+    """The user, without the policy; whatever the test does, the other user must not get it."""
     signed_in.detach()
     yield signed_in
-    assert signed_in.deployment.attached_policies(somebody_else.identity_id) == []
+    assert signed_in.deployment.attached_policies(another_user.identity_id) == []
 
 
-class TestTheUser:
-    def test_a_missing_policy_is_attached_and_then_is_attached_already(self, visitor: Visitor) -> None:
-        assert _told(visitor.call()) == (200, _REPAIRED)
+class TestOwnIdentity:
+    def test_missing_policy_is_attached_once(self, visitor: Visitor) -> None:
+        assert _status_and_body(visitor.call()) == (200, _REPAIRED)
         assert visitor.policies == ["myIoTPolicy"]
-        assert _told(visitor.call()) == (200, _ATTACHED)
+        assert _status_and_body(visitor.call()) == (200, _ATTACHED)
         assert visitor.policies == ["myIoTPolicy"]
 
-    def test_a_page_may_ask_and_read_the_answer(self, visitor: Visitor) -> None:
+    def test_browser_may_call_and_read_the_response(self, visitor: Visitor) -> None:
         origin = "https://app.example.com"
         asked = preflight(visitor.deployment.outputs[Output.SELF_ATTACH_URL], origin)
         assert asked.status == 204
@@ -91,41 +91,39 @@ class TestTheUser:
         assert answer.headers["access-control-expose-headers"] == "retry-after"
 
 
-class TestOthers:
-    """Ways into somebody else's identity, or to a policy that nobody has earned by signing in."""
+class TestOtherIdentities:
+    """Attempts to attach the policy to another identity, or without a sign-in."""
 
-    def test_body_that_claims_an_identity_is_refused(self, visitor: Visitor, somebody_else: Identity) -> None:
-        claim = json.dumps({"identityId": somebody_else.identity_id, "target": somebody_else.identity_id})
+    def test_body_that_claims_an_identity_is_refused(self, visitor: Visitor, another_user: Identity) -> None:
+        claim = json.dumps({"identityId": another_user.identity_id, "target": another_user.identity_id})
         answer = visitor.call(body=claim, headers={"Content-Type": "application/json"})
         assert (answer.status, answer.body["status"], visitor.policies) == (400, "refused", [])
 
-    def test_query_and_headers_that_claim_an_identity_are_not_looked_at(
-        self, visitor: Visitor, somebody_else: Identity
+    def test_query_and_headers_that_claim_an_identity_are_ignored(
+        self, visitor: Visitor, another_user: Identity
     ) -> None:
-        claims = {"X-Amz-Cognito-Identity-Id": somebody_else.identity_id, "Cookie": f"id={somebody_else.identity_id}"}
-        query = urlencode({"identityId": somebody_else.identity_id})
+        claims = {"X-Amz-Cognito-Identity-Id": another_user.identity_id, "Cookie": f"id={another_user.identity_id}"}
+        query = urlencode({"identityId": another_user.identity_id})
         url = f"{visitor.deployment.outputs[Output.SELF_ATTACH_URL]}?{query}"
         answer = call(url, credentials=visitor.credentials, region=visitor.deployment.cloud.region, headers=claims)
-        assert _told(answer) == (200, _REPAIRED)
+        assert _status_and_body(answer) == (200, _REPAIRED)
         assert visitor.policies == ["myIoTPolicy"]
 
-    def test_who_has_not_signed_is_refused(self, visitor: Visitor) -> None:
+    def test_unsigned_request_is_refused(self, visitor: Visitor) -> None:
         deployment = visitor.deployment
-        assert _told(deployment.self_attach(None)) == _FORBIDDEN
-        assert _told(deployment.self_attach(None, headers={"Authorization": "Bearer token"})) == _FORBIDDEN
+        assert _status_and_body(deployment.self_attach(None)) == _FORBIDDEN
+        assert _status_and_body(deployment.self_attach(None, headers={"Authorization": "Bearer token"})) == _FORBIDDEN
 
-    def test_somebody_elses_keys_or_session_do_not_go_together_with_ones_own(
-        self, visitor: Visitor, somebody_else: Identity
-    ) -> None:
-        mine, theirs = visitor.credentials, somebody_else.credentials
+    def test_mixed_credentials_of_two_users_are_refused(self, visitor: Visitor, another_user: Identity) -> None:
+        mine, theirs = visitor.credentials, another_user.credentials
         for mixed in (
             replace(theirs, secret_access_key=mine.secret_access_key),
             replace(mine, session_token=theirs.session_token),
         ):
-            assert _told(visitor.deployment.self_attach(mixed)) == _FORBIDDEN
+            assert _status_and_body(visitor.deployment.self_attach(mixed)) == _FORBIDDEN
 
-    def test_who_signs_with_no_identity_at_all_is_refused(self, visitor: Visitor) -> None:
-        """An administrator may call the route, but has no identity to attach to."""
+    def test_administrator_without_an_identity_is_refused(self, visitor: Visitor) -> None:
+        """An administrator may call the route, but has no Cognito identity."""
         cloud = visitor.deployment.cloud
         operator = cloud.client("iam")
         operator.create_user(UserName="no-identity")
@@ -139,29 +137,29 @@ class TestOthers:
         assert (answer.status, answer.body["status"]) == (403, "refused")
         assert "was not signed by a Cognito identity" in answer.body["text"]
 
-    def test_an_identity_of_another_pool_is_refused(self, visitor: Visitor) -> None:
+    def test_identity_of_another_pool_is_refused(self, visitor: Visitor) -> None:
         stranger = _of_another_pool(visitor.deployment, {"Action": "execute-api:Invoke", "Resource": "*"})
         answer = visitor.deployment.self_attach(stranger.credentials)
         assert (answer.status, answer.body["status"]) == (403, "refused")
         assert "another identity pool" in answer.body["text"]
         assert visitor.deployment.attached_policies(stranger.identity_id) == []
 
-    def test_a_role_without_the_permission_is_refused_before_the_function_is_asked(self, visitor: Visitor) -> None:
+    def test_role_without_the_permission_does_not_reach_the_function(self, visitor: Visitor) -> None:
         deployment = visitor.deployment
         stranger = _of_another_pool(deployment, {"Action": "iot:*", "Resource": "*"})
         calls = deployment.cloud.calls()
-        assert _told(deployment.self_attach(stranger.credentials)) == _FORBIDDEN
+        assert _status_and_body(deployment.self_attach(stranger.credentials)) == _FORBIDDEN
         assert "iot:ListAttachedPolicies" not in deployment.calls_of(calls)
 
-    def test_a_guest_is_refused(self, visitor: Visitor) -> None:
-        """Even where somebody has let guests into the pool and given them the permission."""
+    def test_guest_is_refused(self, visitor: Visitor) -> None:
+        """Even if the pool allows guests and their role has the permission."""
         with _guest(visitor.deployment) as guest:
             answer = visitor.deployment.self_attach(guest.credentials)
         assert (answer.status, answer.body["status"]) == (403, "refused")
         assert "signed by a guest" in answer.body["text"]
 
-    def test_a_user_may_call_this_route_and_nothing_else_of_the_api(self, visitor: Visitor) -> None:
-        """Neither another method nor another path, were there one."""
+    def test_user_may_call_only_this_route_of_the_api(self, visitor: Visitor) -> None:
+        """No other method and no other path, if they existed."""
         deployment = visitor.deployment
         apis, api = deployment.cloud.client("apigatewayv2"), _api(deployment)
         (route,) = apis.get_routes(ApiId=api["ApiId"])["Items"]
@@ -174,20 +172,20 @@ class TestOthers:
                 answer = call(f"{api['ApiEndpoint']}{path}", method, credentials=visitor.credentials)
             finally:
                 apis.delete_route(ApiId=api["ApiId"], RouteId=made["RouteId"])
-            assert _told(answer) == _FORBIDDEN, key
+            assert _status_and_body(answer) == _FORBIDDEN, key
         assert visitor.policies == []
 
 
 class TestFaults:
-    def test_throttled_call_is_to_be_tried_again_and_attaches_then(self, visitor: Visitor) -> None:
+    def test_throttled_call_asks_for_a_retry_which_attaches(self, visitor: Visitor) -> None:
         with visitor.deployment.cloud.fault("iot:AttachPolicy", Fail("ThrottlingException")):
             answer = visitor.call()
         assert (answer.status, answer.body["check"], answer.body["status"]) == (503, "PS203", "failed")
         assert int(answer.headers["retry-after"]) >= 1
         assert visitor.policies == []
-        assert _told(visitor.call()) == (200, _REPAIRED)
+        assert _status_and_body(visitor.call()) == (200, _REPAIRED)
 
-    def test_what_somebody_must_mend_is_told_without_quoting_aws(self, visitor: Visitor) -> None:
+    def test_lasting_error_is_reported_without_quoting_aws(self, visitor: Visitor) -> None:
         denied = Fail("AccessDeniedException", 403, message=f"about {visitor.identity_id}")
         with visitor.deployment.cloud.fault("iot:AttachPolicy", denied):
             answer = visitor.call()
@@ -201,18 +199,18 @@ class TestFaults:
         assert visitor.identity_id not in answer.body["text"]
 
 
-def test_the_log_counts_each_call_and_names_nobody(visitor: Visitor, somebody_else: Identity) -> None:
+def test_log_counts_each_call_without_the_user(visitor: Visitor, another_user: Identity) -> None:
     before = len(visitor.deployment.self_attach_lines())
     visitor.call()
     visitor.call()
-    visitor.call(body=json.dumps({"identityId": somebody_else.identity_id}))
+    visitor.call(body=json.dumps({"identityId": another_user.identity_id}))
     lines = visitor.deployment.self_attach_lines()[before:]
     assert [line["outcome"] for line in lines] == ["Attached", "Skipped", "Skipped"]
-    for value in (visitor.identity_id, somebody_else.identity_id, visitor.credentials.access_key_id):
+    for value in (visitor.identity_id, another_user.identity_id, visitor.credentials.access_key_id):
         assert value not in json.dumps(lines)
 
 
-def _told(answer: Answer) -> tuple[int, Any]:
+def _status_and_body(answer: Answer) -> tuple[int, Any]:
     return answer.status, answer.body
 
 
@@ -223,7 +221,7 @@ def _api(deployment: Deployment) -> Any:
 
 
 def _of_another_pool(deployment: Deployment, allowed: dict[str, Any]) -> Identity:
-    """Return the identity that a user of the user pool has in somebody else's identity pool, whose role allows this."""
+    """Return the identity of a user of the user pool in another identity pool, whose role allows this."""
     identities = deployment.cloud.client("cognito-identity")
     pool = identities.describe_identity_pool(IdentityPoolId=deployment.outputs[Output.IDENTITY_POOL_ID])
     pool_id = identities.create_identity_pool(
@@ -239,7 +237,7 @@ def _of_another_pool(deployment: Deployment, allowed: dict[str, Any]) -> Identit
 
 @contextmanager
 def _guest(deployment: Deployment) -> Iterator[Identity]:
-    """Let guests into the deployment's identity pool, allowed to call any API, and yield one."""
+    """Allow guests in the deployment's identity pool, permit them to call any API, and yield one."""
     identities = deployment.cloud.client("cognito-identity")
     pool_id = deployment.outputs[Output.IDENTITY_POOL_ID]
     pool = identities.describe_identity_pool(IdentityPoolId=pool_id)

@@ -286,7 +286,7 @@ def test_sweep_waits_while_the_worker_is_behind(deployment: Deployment, seed: Se
     sqs, url = deployment.cloud.client("sqs"), deployment.outputs[Output.RETRY_QUEUE_URL]
     with deployment.worker_stopped():
         for _ in range(25):
-            entries = [{"Id": str(number), "MessageBody": "owed"} for number in range(10)]
+            entries = [{"Id": str(number), "MessageBody": "not ours"} for number in range(10)]
             sqs.send_message_batch(QueueUrl=url, Entries=entries)
         _kill_function(deployment)
         execution_arn = _start(deployment)
@@ -308,7 +308,7 @@ def test_sweep_waits_while_the_worker_is_behind(deployment: Deployment, seed: Se
 def test_sweep_of_users_queues_those_without_an_identity(deployment: Deployment) -> None:
     users = [deployment.make_user() for _ in range(3)]
     assert sweep(deployment, "--users")["queued"] >= 3
-    deployment.wait_until_nothing_is_owed()
+    deployment.wait_until_retry_queue_is_empty()
     signed_in = deployment.cloud.calls().get("cognito-idp:AdminRespondToAuthChallenge", 0)
     for user in users:
         assert deployment.attached_policies(deployment.identity_id(deployment.sign_in(user))) == [

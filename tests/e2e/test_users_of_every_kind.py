@@ -58,7 +58,7 @@ def test_internal_sign_in_waits_until_a_temporary_password_is_changed(deployment
     deployment.cloud.client("cognito-idp").admin_set_user_password(
         UserPoolId=deployment.user_pool_id, Username=name, Password=PASSWORD, Permanent=True
     )
-    # Nobody signs in: what is owed still is attached once the password is permanent.
+    # Nobody signs in: the worker makes the pending attachment once the password is permanent.
     identity_id = _wait_for_the_marker(deployment, name).split("/")[1]
     assert deployment.attached_policies(identity_id) == [deployment.policy_name]
 
@@ -109,7 +109,7 @@ def test_name_and_alias_in_any_case_are_one_user_who_is_attached_once(deployment
     name = deployment.make_user()
     identity_id = deployment.identity_id(deployment.sign_in(f"{name.upper()}@Example.Com"))
     deployment.wait_until_attached(identity_id)
-    deployment.wait_until_nothing_is_owed()
+    deployment.wait_until_retry_queue_is_empty()
     before = deployment.cloud.calls()
     again = [deployment.sign_in(other) for other in (name, name.title(), f"{name}@example.com")]
     assert "iot:AttachPolicy" not in deployment.calls_of(before)
@@ -134,7 +134,7 @@ class TestChoiceBasedSignIn:
         tokens = _sign_in_by_choice(deployment, name, way)
         assert len(deployment.trigger_lines()) == lines + 1
         deployment.wait_until_attached(deployment.identity_id(tokens))
-        deployment.wait_until_nothing_is_owed()
+        deployment.wait_until_retry_queue_is_empty()
         before = deployment.cloud.calls()
         assert deployment.identity_id(_sign_in_by_choice(deployment, name, way)) == deployment.identity_id(tokens)
         assert not {"cognito-idp:AdminInitiateAuth", "iot:AttachPolicy"} & deployment.calls_of(before).keys()
@@ -332,7 +332,7 @@ def _start_internal_sign_in(deployment: Deployment, name: str) -> Any:
 
 def _secret_hash(deployment: Deployment, name: str) -> dict[str, str]:
     client_id = _internal_client_id(deployment)
-    return ClientSecrets().hash(deployment.cloud.client("cognito-idp"), deployment.user_pool_id, client_id, name)
+    return ClientSecrets().secret_hash(deployment.cloud.client("cognito-idp"), deployment.user_pool_id, client_id, name)
 
 
 @contextmanager

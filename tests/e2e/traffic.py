@@ -83,7 +83,7 @@ class Traffic:
             return
         identity_id = self._deployment.identity_id(tokens)
         self.signed_in += 1
-        # What a sign-in could not attach at once is owed, and comes in a moment.
+        # The worker makes attachments that a sign-in could not make at once.
         self._deployment.wait_until_attached(identity_id)
         if identity_id not in self.identity_ids:
             self.identity_ids.append(identity_id)

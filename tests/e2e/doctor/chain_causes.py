@@ -35,7 +35,7 @@ def _disable_the_key(patient: Patient) -> None:
 def _newcomer_who_is_given_up(patient: Patient) -> Stage:
     """What somebody sees who signs in for the first time, and whose attachment becomes a dead letter."""
     stage = newcomer(patient)
-    patient.deployment.forget_what_is_owed()
+    patient.deployment.drain_queues()
     return stage
 
 

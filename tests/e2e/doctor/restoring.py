@@ -52,7 +52,7 @@ class Restorer:
         for part, known in zip(self._parts, self._known, strict=True):
             if part.service in changed and part.read() != known:
                 part.set(known)
-        deployment.forget_what_is_owed()
+        deployment.drain_queues()
         self._calls = deployment.cloud.calls()
 
 

@@ -13,14 +13,15 @@ import pytest
 
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import Deployment
-from tests.e2e.lambda_runtime.conftest import Way
+from tests.e2e.lambda_runtime.conftest import FaultyNetwork
 from tests.e2e.lambda_runtime.function import Function
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="AWS publishes its runtime client for Linux")
 
 
-# Its deadline for a message and the queue's, and time for a busy machine; well before its message is visible again.
-_WORKER_SECONDS = 20
+_TIME = {"MESSAGE_SECONDS": "2"}
+# The deadlines for the message and the queue, and time for a busy machine.
+_WORKER_SECONDS = 14
 
 
 def _challenge_event(deployment: Deployment, trigger: str, **request: Any) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def _internal_client(deployment: Deployment) -> str:
 
 
 def test_challenge_function_answers_each_trigger_and_fails_closed(
-    deployment: Deployment, way: Way, tmp_path: Path
+    deployment: Deployment, network: FaultyNetwork, tmp_path: Path
 ) -> None:
     define = _challenge_event(deployment, "DefineAuthChallenge")
     create = _challenge_event(deployment, "CreateAuthChallenge", challengeName="CUSTOM_CHALLENGE")
@@ -52,11 +53,11 @@ def test_challenge_function_answers_each_trigger_and_fails_closed(
         "challengeAnswer": base64.b64encode(bytes(32)).decode(),
     }
     verify = _challenge_event(deployment, "VerifyAuthChallengeResponse", **answered)
-    with Function(deployment, "auth_challenge.handler", tmp_path, way.variables()) as challenge:
-        way.hang("every call hanging")
+    with Function(deployment, "auth_challenge.handler", tmp_path, network.variables()) as challenge:
+        network.hang("every call hanging")
         failed = challenge.invoke(define)
         assert (failed.kind, failed.body["errorType"]) == ("error", "ReadTimeoutError")
-        way.recover()
+        network.recover()
         asked = challenge.invoke(define)
         assert asked.body["response"] == {
             "issueTokens": False,
@@ -70,7 +71,7 @@ def test_challenge_function_answers_each_trigger_and_fails_closed(
 
 
 def test_self_attach_answers_while_aws_is_silent_and_attaches_after_it(
-    deployment: Deployment, way: Way, tmp_path: Path
+    deployment: Deployment, network: FaultyNetwork, tmp_path: Path
 ) -> None:
     identity_id = deployment.identity_id(deployment.sign_in(deployment.make_user()))
     deployment.cloud.client("iot").detach_policy(policyName=deployment.policy_name, target=identity_id)
@@ -80,12 +81,12 @@ def test_self_attach_answers_while_aws_is_silent_and_attaches_after_it(
         "amr": ["authenticated"],
     }
     event = {"version": "2.0", "requestContext": {"authorizer": {"iam": {"cognitoIdentity": caller}}}}
-    with Function(deployment, "self_attach.handler", tmp_path, way.variables()) as self_attach:
-        way.hang("a silent socket")
+    with Function(deployment, "self_attach.handler", tmp_path, network.variables()) as self_attach:
+        network.hang("a silent socket")
         late = self_attach.invoke(event)
         assert (late.kind, late.body["statusCode"]) == ("response", 503)
         assert late.line["outcome"] == "Failed"
-        way.recover()
+        network.recover()
         answers = [self_attach.invoke(event) for _ in range(2)]
         assert [each.body["statusCode"] for each in answers] == [200, 200]
         assert [each.line["outcome"] for each in answers] == ["Attached", "Skipped"]
@@ -93,7 +94,7 @@ def test_self_attach_answers_while_aws_is_silent_and_attaches_after_it(
 
 
 def test_policy_lifecycle_makes_room_for_a_version_and_calls_nothing_for_an_epoch(
-    deployment: Deployment, way: Way, tmp_path: Path
+    deployment: Deployment, network: FaultyNetwork, tmp_path: Path
 ) -> None:
     iot, name = deployment.cloud.client("iot"), f"policy-{uuid.uuid4().hex[:8]}"
     document = iot.get_policy(policyName=deployment.policy_name)["policyDocument"]
@@ -103,9 +104,9 @@ def test_policy_lifecycle_makes_room_for_a_version_and_calls_nothing_for_an_epoc
     keys = {
         key: value for key, value in deployment.cloud.variables().items() if key.startswith(("AWS_ACCESS", "AWS_SEC"))
     }
-    variables = way.variables() | keys | {"AWS_SESSION_TOKEN": ""}
+    variables = network.variables() | keys | {"AWS_SESSION_TOKEN": ""}
     with Function(deployment, "iot_policy_lifecycle.on_event", tmp_path, variables) as on_event:
-        way.hang("a silent socket")
+        network.hang("a silent socket")
         create = {"RequestType": "Create", "ResourceType": "Custom::IotPolicyLifecycle"}
         first, second = (
             on_event.invoke(create | {"ResourceProperties": {"PolicyName": deployment.policy_name}}) for _ in range(2)
@@ -113,7 +114,7 @@ def test_policy_lifecycle_makes_room_for_a_version_and_calls_nothing_for_an_epoc
         assert first.body["PhysicalResourceId"] == f"{deployment.policy_name}/{first.body['Data']['Epoch']}"
         assert first.body["Data"] != second.body["Data"]
         assert first.output == second.output == []
-        way.recover()
+        network.recover()
         update = {"RequestType": "Update", "ResourceType": "Custom::IotPolicyVersions"}
         updated = on_event.invoke(update | {"ResourceProperties": {"PolicyName": name}})
         assert updated.body == {"PhysicalResourceId": f"{name}/versions"}
@@ -122,17 +123,17 @@ def test_policy_lifecycle_makes_room_for_a_version_and_calls_nothing_for_an_epoc
 
 
 def test_worker_leaves_a_message_that_hangs_in_the_queue_and_attaches_the_next(
-    deployment: Deployment, way: Way, tmp_path: Path
+    deployment: Deployment, network: FaultyNetwork, tmp_path: Path
 ) -> None:
     first, second = (_record(deployment, deployment.make_user()) for _ in range(2))
-    with Function(deployment, "attachment_retry.handler", tmp_path, way.variables()) as worker:
-        way.hang("a resolver that never answers")  # only the worker's own deadline ends it
-        way.queue.silent = True
+    with Function(deployment, "attachment_retry.handler", tmp_path, network.variables() | _TIME) as worker:
+        network.hang("a resolver that never answers")  # only the worker's own deadline ends it
+        network.queue.silent = True
         late = worker.invoke({"Records": [first]})
         assert late.body == {"batchItemFailures": [{"itemIdentifier": first["messageId"]}]}
         assert late.line["outcome"] == "Queued"
         assert late.seconds < _WORKER_SECONDS
-        way.recover()
+        network.recover()
         done = worker.invoke({"Records": [second]})
         assert done.body == {"batchItemFailures": []}
         assert (done.line["outcome"], done.line["reason"]) == ("Attached", None)
@@ -143,7 +144,7 @@ def _record(deployment: Deployment, user: str) -> dict[str, Any]:
     found = deployment.cloud.client("cognito-idp").admin_get_user(UserPoolId=deployment.user_pool_id, Username=user)
     (sub,) = (each["Value"] for each in found["UserAttributes"] if each["Name"] == "sub")
     body = {
-        "version": 2,
+        "version": 1,
         "userPoolId": deployment.user_pool_id,
         "userName": user,
         "sub": sub,

@@ -1,0 +1,124 @@
+"""Logs, metrics, messages and templates contain no user names, identities, tokens or secrets."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from local_cloud.faults import Fail, Fault
+from pubsub_client.outputs import Output
+from tests.e2e.conftest import PASSWORD, Deployment
+from tests.jwt import claims
+
+
+@pytest.fixture(scope="module")
+def secrets(deployment: Deployment) -> dict[str, str]:
+    """The secrets of users whose attachment was made, skipped, queued or dead-lettered, by kind."""
+    deployment.drain_queues()
+    found = {"password": PASSWORD}
+    for number, faults in enumerate(
+        [[], ["ThrottlingException"], ["AccessDeniedException"], ["ThrottlingException", "sqs:SendMessage"]]
+    ):
+        user = deployment.make_user()
+        tokens = _sign_in_under(deployment, user, faults)
+        deployment.sign_in(user)
+        identity_id = deployment.identity_id(tokens)
+        deployment.wait_until_attached(identity_id)
+        credentials = deployment.credentials(tokens)
+        deployment.self_attach(credentials)
+        found |= {
+            f"user name {number}": user,
+            f"sub {number}": str(claims(tokens["IdToken"])["sub"]),
+            f"e-mail address {number}": f"{user}@example.com",
+            f"identity id {number}": identity_id,
+            f"id token {number}": tokens["IdToken"].split(".")[2],
+            f"access token {number}": tokens["AccessToken"].split(".")[2],
+            f"refresh token {number}": tokens["RefreshToken"],
+            f"secret access key {number}": credentials.secret_access_key,
+            f"session token {number}": credentials.session_token,
+        }
+    return found
+
+
+def _sign_in_under(deployment: Deployment, user: str, faults: list[str]) -> dict[str, str]:
+    """Sign in while AttachPolicy fails, and with ``sqs:SendMessage`` the queue too."""
+    try:
+        for fault in faults:
+            operation = fault if ":" in fault else "iot:AttachPolicy"
+            code = "ServiceUnavailable" if ":" in fault else fault
+            deployment.cloud.set_faults([_fault(operation, code, user)])
+        tokens = deployment.sign_in(user)
+        if faults == ["AccessDeniedException"]:
+            _wait_for_a_dead_letter(deployment)
+        return tokens
+    finally:
+        deployment.cloud.clear_faults()
+
+
+def _fault(operation: str, code: str, user: str) -> Fault:
+    return Fault((operation,), Fail(code, message=f"AWS might quote the user: {user}"))
+
+
+def _wait_for_a_dead_letter(deployment: Deployment) -> None:
+    deadline = time.monotonic() + 30
+    while not deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL):
+        assert time.monotonic() < deadline, "no dead letter arrived"
+        time.sleep(0.1)
+
+
+def _found(secrets: dict[str, str], text: str) -> list[str]:
+    return [what for what, value in secrets.items() if value in text]
+
+
+def test_logs_contain_no_user_data(deployment: Deployment, secrets: dict[str, str]) -> None:
+    logs = deployment.cloud.client("logs")
+    groups = [
+        group["logGroupName"]
+        for page in logs.get_paginator("describe_log_groups").paginate()
+        for group in page["logGroups"]
+    ]
+    pages = logs.get_paginator("filter_log_events")
+    written = {
+        group: "".join(event["message"] for page in pages.paginate(logGroupName=group) for event in page["events"])
+        for group in groups
+    }
+    for function in ("PostAuthentication", "AuthChallenge", "Worker", "SelfAttachFunction"):
+        assert any(function in group and text for group, text in written.items()), f"{function} has logged nothing"
+    assert {group: found for group, text in written.items() if (found := _found(secrets, text))} == {}
+
+
+def test_metrics_contain_no_user_data(deployment: Deployment, secrets: dict[str, str]) -> None:
+    lines = [line for line in deployment.trigger_lines() if "_aws" in line]
+    assert lines
+    for line in lines:
+        (directive,) = line["_aws"]["CloudWatchMetrics"]
+        dimensions = {name: line[name] for names in directive["Dimensions"] for name in names}
+        assert dimensions == {"Stack": deployment.app.stack_name, "Source": "sign-in"}
+    assert _found(secrets, json.dumps(deployment.cloud.client("cloudwatch").list_metrics()["Metrics"])) == []
+
+
+def test_messages_contain_only_name_sub_and_identity_id(deployment: Deployment, secrets: dict[str, str]) -> None:
+    """No token, no address, nothing that grants access; the identity id only with its MAC."""
+    queue = deployment.cloud.client("sqs")
+    url = deployment.outputs[Output.DEAD_LETTER_QUEUE_URL]
+    (message,) = queue.receive_message(QueueUrl=url, VisibilityTimeout=0, MessageAttributeNames=["All"])["Messages"]
+    kinds = {what.rpartition(" ")[0] for what in _found(secrets, json.dumps(message))}
+    assert kinds == {"user name", "sub", "identity id"}
+    assert set(json.loads(message["Body"])) == {"version", "userPoolId", "userName", "sub", "identityId", "mac"}
+    assert _found(secrets, json.dumps(message["MessageAttributes"])) == []
+    queue.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+
+def test_stack_functions_and_parameters_contain_no_user_data(deployment: Deployment, secrets: dict[str, str]) -> None:
+    stacks, functions = deployment.cloud.client("cloudformation"), deployment.cloud.client("lambda")
+    parameters = deployment.cloud.client("ssm")
+    name = f"/{deployment.app.stack_name}/sign-in-attachment"
+    said = [
+        stacks.describe_stacks(StackName=deployment.app.stack_name)["Stacks"],
+        stacks.get_template(StackName=deployment.app.stack_name)["TemplateBody"],
+        [each.get("Environment") for each in functions.list_functions()["Functions"]],
+        parameters.get_parameter(Name=name)["Parameter"]["Value"],
+    ]
+    assert _found(secrets, json.dumps(said, default=str)) == []
