@@ -15,8 +15,8 @@ from pubsub_client.outputs import Output
 class CredentialsAreGiven(Check):
     """The identity pool gives the identity AWS credentials of the role.
 
-    It refuses when the role does not trust the identity pool, and where it checks tokens, when the user was signed out
-    everywhere, disabled or deleted.
+    It rejects the request if the role does not trust the identity pool. An identity pool that checks tokens also
+    rejects those of users who were signed out everywhere, disabled or deleted.
     """
 
     id = "PS302"
@@ -36,4 +36,4 @@ class CredentialsAreGiven(Check):
                 fix=SIGN_IN_AGAIN,
             )
         end = credentials.expiration
-        return passed(f"until {end:%H:%M:%S %Z}" if end else "until nobody says when")
+        return passed(f"until {end:%H:%M:%S %Z}" if end else "without an expiration")

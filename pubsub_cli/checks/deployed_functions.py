@@ -25,7 +25,7 @@ class Function(StrEnum):
     SELF_ATTACH = "self_attach.handler"
     SWEEP = "sweep.handler"
     DETACH_ALL = "detach_all.handler"
-    DRIFT_DETECTOR = "wiring_watch.handler"
+    DRIFT_DETECTOR = "drift_detector.handler"
 
 
 SIGN_IN_FUNCTIONS = frozenset({Function.TRIGGER, Function.CHALLENGE})

@@ -28,7 +28,7 @@ class StackResource(NamedTuple):
 
 
 MAC_KEY = StackResource("AWS::KMS::Key", "MacKey")
-PAUSE_FLAG = StackResource("AWS::SSM::Parameter", "AttachingSwitch")
+PAUSE_FLAG = StackResource("AWS::SSM::Parameter", "AttachmentPause")
 SIGN_IN_CONFIGURATION = StackResource("AWS::SSM::Parameter", "SignInAttachmentConfiguration")
 INTERNAL_CLIENT = StackResource("AWS::Cognito::UserPoolClient", "InternalClient")
 SELF_ATTACH_API = StackResource("AWS::ApiGatewayV2::Api", "SelfAttachApi")
@@ -46,7 +46,7 @@ RESOURCES = (
     BOUNDARY,
 )
 """The resources that the checks find in every stack; a test of the stack compares them with its template."""
-DRIFT_SCHEDULE = StackResource("AWS::Events::Rule", "WiringWatchSchedule")
+DRIFT_SCHEDULE = StackResource("AWS::Events::Rule", "DriftDetectorSchedule")
 """Only in stacks that adopt pools."""
 CONTROL_PLANE_DENY = StackResource("AWS::IAM::ManagedPolicy", "ControlPlaneDeny")
 """Only in stacks that adopt an identity pool, instead of the boundary."""

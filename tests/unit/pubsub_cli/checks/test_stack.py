@@ -6,11 +6,6 @@ from pubsub_cli.checks.stack import missing_outputs
 from pubsub_client.outputs import SIGN_IN_OUTPUTS, Output
 
 
-def test_older_stack_is_complete_without_self_attach() -> None:
-    outputs = {str(name): "a value" for name in Output if name is not Output.SELF_ATTACH_URL}
-    assert missing_outputs(outputs) == []
-
-
 def test_stack_with_only_self_attach_needs_no_trigger_outputs() -> None:
     outputs = {str(name): "a value" for name in Output if name not in SIGN_IN_OUTPUTS}
     assert missing_outputs(outputs) == []

@@ -40,16 +40,16 @@ async def test_deleted_schedule_is_restored() -> None:
 
 
 async def test_schedule_of_the_drift_detector_is_checked_too() -> None:
-    listed = resources(SweepSchedule="AWS::Events::Rule", WiringWatchSchedule="AWS::Events::Rule")
+    listed = resources(SweepSchedule="AWS::Events::Rule", DriftDetectorSchedule="AWS::Events::Rule")
     listed["StackResourceSummaries"] += functions(Watch="watch")["StackResourceSummaries"]
     aws = Answers(
         ListStackResources=listed,
-        GetTemplate=template(Watch="wiring_watch.handler"),
+        GetTemplate=template(Watch="drift_detector.handler"),
         GetFunctionConfiguration={"FunctionName": "watch", "FunctionArn": "arn:watch"},
         GetFunctionConcurrency={},
-        DescribeRule=lambda asked: {"State": "DISABLED" if asked["Name"] == "WiringWatchSchedule" else "ENABLED"},
+        DescribeRule=lambda asked: {"State": "DISABLED" if asked["Name"] == "DriftDetectorSchedule" else "ENABLED"},
         ListTargetsByRule={"Targets": [{"Id": "Target0", "Arn": SWEEP}]},
     )
     finding = await find(SchedulesAreEnabled, aws, outputs={**OUTPUTS, Output.SWEEP_STATE_MACHINE_ARN: SWEEP})
     assert finding.status is Status.FAILED
-    assert finding.resource == "WiringWatchSchedule"
+    assert finding.resource == "DriftDetectorSchedule"
