@@ -96,7 +96,7 @@ def test_a_pool_that_has_gone_needs_nothing(provider: Provider) -> None:
     ("request_type", "providers", "instead"),
     [
         ("Create", [_WEB], "Use attachment self-attach"),
-        ("Delete", [_WEB, _OURS], "Take the app client internal off its providers in the Cognito console"),
+        ("Delete", [_WEB, _OURS], "Remove the app client internal from its providers in the Cognito console"),
     ],
 )
 def test_a_pool_with_a_setting_that_the_sdk_does_not_know_is_not_updated(

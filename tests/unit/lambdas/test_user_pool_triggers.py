@@ -281,7 +281,7 @@ class TestMfaThatUpdateUserPoolRefuses:
         (
             {"LambdaConfig": {"PostAuthentication": "arn:aws:lambda:x:1:function:theirs"}},
             {},
-            "has arn:aws:lambda:x:1:function:theirs on its trigger PostAuthentication. Take it off, or have it call",
+            "has arn:aws:lambda:x:1:function:theirs on its trigger PostAuthentication. Remove it, or have it call",
         ),
         (
             {"LambdaConfig": {"DefineAuthChallenge": "arn:aws:lambda:x:1:function:theirs"}},
@@ -301,7 +301,7 @@ def test_a_pool_that_is_not_as_the_settings_have_it_is_refused_before_it_is_chan
 ) -> None:
     user_pool.pool({}, **changes)
     user_pool.groups()
-    with pytest.raises(user_pool.module.NotAsExpectedError, match=message):
+    with pytest.raises(user_pool.module.SettingsMismatchError, match=message):
         user_pool.run("Create", **properties)
 
 
@@ -376,7 +376,7 @@ def test_without_role_and_key_in_the_settings_it_is_refused_before_it_is_changed
     config = _SENDS["LambdaConfig"] | (_TRIGGERS if wired else {})
     user_pool.pool({}, **_SENDS | {"LambdaConfig": config}, SchemaAttributes=[{"Name": "email"}])
     user_pool.groups()
-    with pytest.raises(user_pool.module.NotAsExpectedError) as refused:
+    with pytest.raises(user_pool.module.SettingsMismatchError) as refused:
         user_pool.run("Create", adopted=adopted)
     told = str(refused.value)
     assert [each for each in ("smsRoleArn", "customSenderKeyArn") if f"Set adopt.{each}" in told] == settings
@@ -392,10 +392,8 @@ def test_a_role_that_the_pool_got_since_stops_no_later_deployment_but_the_deleti
     user_pool.run("Update", OldResourceProperties=_before(), adopted=adopted)
     user_pool.pool(_SOMEBODYS | _TRIGGERS, **sends)
     # Not by another deployment: CloudFormation does not update a stack whose deletion has failed.
-    told = (
-        r"sends SMS with the role \S+, .* Take DefineAuthChallenge and PostAuthentication off .* Then delete the stack"
-    )
-    with pytest.raises(user_pool.module.NotAsExpectedError, match=told) as refused:
+    told = r"sends SMS with the role \S+, .* Remove DefineAuthChallenge and PostAuthentication from .* Then delete the stack"
+    with pytest.raises(user_pool.module.SettingsMismatchError, match=told) as refused:
         user_pool.run("Delete", adopted=adopted)
     assert "deploy again" not in str(refused.value)
     user_pool.pool(_SOMEBODYS, **sends)
@@ -420,10 +418,10 @@ def test_a_pool_with_a_setting_that_the_sdk_does_not_know_is_not_updated(
         user_pool.groups()
     with pytest.raises(Exception, match=f"UpdateUserPool would reset {path} of the pool") as refused:
         user_pool.run(request_type)
-    assert type(refused.value).__name__ in ("NotAsExpectedError", "SettingsWouldBeLostError")
+    assert type(refused.value).__name__ in ("SettingsMismatchError", "SettingsWouldBeLostError")
     instead = {
         "Create": "Use attachment self-attach",
-        "Delete": "Take DefineAuthChallenge and PostAuthentication off the pool in the Cognito console",
+        "Delete": "Remove DefineAuthChallenge and PostAuthentication from the pool in the Cognito console",
     }
     assert instead[request_type] in str(refused.value)
     user_pool.cognito.assert_no_pending_responses()
@@ -453,7 +451,7 @@ def test_a_chained_trigger_keeps_its_own_function(user_pool: UserPool) -> None:
 def test_a_trigger_that_becomes_a_chained_one_has_to_have_its_own_function_first(user_pool: UserPool) -> None:
     user_pool.pool(_TRIGGERS)
     user_pool.groups()
-    with pytest.raises(user_pool.module.NotAsExpectedError, match="no function of its own"):
+    with pytest.raises(user_pool.module.SettingsMismatchError, match="no function of its own"):
         user_pool.run(
             "Update",
             Triggers={"DefineAuthChallenge": _TRIGGERS["DefineAuthChallenge"]},
@@ -530,7 +528,9 @@ class TestGroupsThatWereThereBefore:
         user_pool.pool({}, SchemaAttributes=[{"Name": "email"}])
         user_pool.groups(there)
         value = f'"{there["RoleArn"]}"' if "RoleArn" in there else "null"
-        with pytest.raises(user_pool.module.NotAsExpectedError, match=f"set adopt.replaceGroupRoles.admins to {value}"):
+        with pytest.raises(
+            user_pool.module.SettingsMismatchError, match=f"set adopt.replaceGroupRoles.admins to {value}"
+        ):
             user_pool.run("Create", Groups=_wanted(self.OURS), adopted={"ReplaceGroupRoles": allowed})
         user_pool.cognito.assert_no_pending_responses()
 
@@ -542,7 +542,7 @@ class TestGroupsThatWereThereBefore:
         refused = _before() | {"Groups": _wanted(self.OURS)}
         user_pool.pool(_TRIGGERS)
         user_pool.groups(there)
-        with pytest.raises(user_pool.module.NotAsExpectedError, match=r"set adopt\.replaceGroupRoles\.admins"):
+        with pytest.raises(user_pool.module.SettingsMismatchError, match=r"set adopt\.replaceGroupRoles\.admins"):
             user_pool.run(
                 "Update",
                 Groups=_wanted(self.OURS),
@@ -604,7 +604,7 @@ class TestGroupsThatWereThereBefore:
         user_pool.pool(_TRIGGERS)
         user_pool.groups(self.OURS | {"Precedence": 1})
         kept = f'keep "{self.THEIRS["RoleArn"]}" in adopt.replaceGroupRoles.admins'
-        with pytest.raises(user_pool.module.NotAsExpectedError, match=kept):
+        with pytest.raises(user_pool.module.SettingsMismatchError, match=kept):
             user_pool.run(
                 "Update",
                 Groups=_wanted(self.OURS),

@@ -63,7 +63,7 @@ def test_a_name_that_no_pattern_stands_for_is_unknown(name: str) -> None:
 def test_patterns_that_stand_for_the_same_names_are_refused(patterns: list[str], both: str) -> None:
     with pytest.raises(SettingsError) as raised:
         read_settings({"environments": {each: {} for each in patterns}}, None)
-    assert str(raised.value) == (f"amplify-pubsub.environments: {both} stand for the same names; allowed: one of them")
+    assert str(raised.value) == (f"amplify-pubsub.environments: {both} match the same names; allowed: one of them")
 
 
 @pytest.mark.parametrize(
@@ -156,11 +156,11 @@ def test_patterns_that_stand_for_the_same_names_are_refused(patterns: list[str],
         (
             {"allowOrigins": ["*", "https://app.example.com"]},
             None,
-            "amplify-pubsub.allowOrigins: ['*', 'https://app.example.com'] given; * stands for every origin, and then "
-            "alone",
+            "amplify-pubsub.allowOrigins: ['*', 'https://app.example.com'] given; * stands for every origin; "
+            "remove the others",
         ),
-        ({"groups": ["a", "a"]}, None, "amplify-pubsub.groups: ['a', 'a'] given; each may stand once, and a does not"),
-        ({"tags": {"aws:x": "1"}}, None, "amplify-pubsub.tags.'aws:x': 'aws:x' given; aws: is AWS's own"),
+        ({"groups": ["a", "a"]}, None, "amplify-pubsub.groups: ['a', 'a'] given; duplicate a; remove one"),
+        ({"tags": {"aws:x": "1"}}, None, "amplify-pubsub.tags.'aws:x': 'aws:x' given; AWS reserves the prefix aws:"),
         (
             {"environments": {"prod": {"adopt": {"userPoolClientIds": ["abc"]}}}},
             None,
@@ -228,8 +228,8 @@ def test_patterns_that_stand_for_the_same_names_are_refused(patterns: list[str],
         (
             {"adopt": USERS | IDENTITIES, "groups": ["admins"]},
             None,
-            "amplify-pubsub: groups and an adopted identity pool exclude each other: its groups have roles already, "
-            "which are adopted with it (adopt.groupRoleArns)",
+            "amplify-pubsub: groups and an adopted identity pool exclude each other: its groups have roles, which "
+            "are adopted with it (adopt.groupRoleArns)",
         ),
         (
             {"adopt": USERS | {"chainedTriggers": ["PostAuthentication"]}},
@@ -281,14 +281,14 @@ def test_patterns_that_stand_for_the_same_names_are_refused(patterns: list[str],
         (
             {"environments": {"pr-*": {"policyName": "previews"}}},
             None,
-            "amplify-pubsub.environments.'pr-*'.policyName: 'previews' given; 'pr-*' stands for several environments, "
-            "and each needs an IoT policy of its own; allowed: none",
+            "amplify-pubsub.environments.'pr-*'.policyName: 'previews' given; 'pr-*' matches several environments, "
+            "and each needs its own IoT policy; allowed: none",
         ),
         (
             {"policyName": "shared", "environments": {"pr-*": {}}},
             None,
-            "amplify-pubsub.policyName: 'shared' given; 'pr-*' stands for several environments, and each needs an IoT "
-            "policy of its own; allowed: none",
+            "amplify-pubsub.policyName: 'shared' given; 'pr-*' matches several environments, and each needs "
+            "its own IoT policy; allowed: none",
         ),
         (
             {"environments": {"pr-*": {}}},
