@@ -1,4 +1,4 @@
-"""Unit tests have no network."""
+"""Unit tests use no network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ def _refuse(*arguments: Any, **_: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let each connection and each resolution of a name fail, on loopback too."""
+    """Let each connection and each resolution of a name fail, on loopback too.
+
+    Only Python's sockets are guarded. awscrt opens its own in C, so a unit test must not connect by awscrt: use a
+    transport of the test's own, as tests/unit/pubsub_client/test_connection.py does.
+    """
     for name in ("connect", "connect_ex", "sendto"):
         monkeypatch.setattr(socket.socket, name, _refuse)
     monkeypatch.setattr(socket, "getaddrinfo", _refuse)

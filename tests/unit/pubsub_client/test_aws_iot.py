@@ -1,4 +1,4 @@
-"""AWS IoT's limits, signatures and words."""
+"""AWS IoT: limits, signatures and explanations."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def provider() -> AwsIot:
     return AwsIot(endpoint=HOST, region="eu-west-1", credentials=Source())
 
 
-async def test_the_upgrade_is_signed_for_the_endpoint_with_the_session_token_outside(
+async def test_signature_covers_the_endpoint_but_not_the_session_token(
     provider: AwsIot,
 ) -> None:
     path = urlsplit((await provider.upgrade_request()).path)
@@ -39,7 +39,7 @@ async def test_the_upgrade_is_signed_for_the_endpoint_with_the_session_token_out
 
 
 def signature_of(query: dict[str, str]) -> str:
-    """Signature Version 4 by its own description.
+    """Signature Version 4 as AWS documents it.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
     """
@@ -57,42 +57,39 @@ def signature_of(query: dict[str, str]) -> str:
 
 
 @pytest.mark.parametrize("endpoint", [HOST, f"wss://{HOST}/mqtt", f"wss://{HOST}", f"wss://{HOST}/"])
-def test_the_endpoint_is_taken_bare_and_as_amplify_takes_it(endpoint: str) -> None:
+def test_endpoint_may_be_bare_or_amplifys_url(endpoint: str) -> None:
     assert AwsIot(endpoint=endpoint, credentials=Source()).endpoint == Endpoint.parse(HOST)
 
 
 @pytest.mark.parametrize("endpoint", [f"https://{HOST}", f"wss://{HOST}/other", f"mqtts://{HOST}:8883", ""])
-def test_a_wrong_endpoint_is_refused_at_once(endpoint: str) -> None:
+def test_wrong_endpoint_is_refused(endpoint: str) -> None:
     with pytest.raises(ConfigurationError, match="is not a bare host"):
         AwsIot(endpoint=endpoint, region="eu-west-1", credentials=Source())
 
 
-def test_the_region_is_that_of_the_endpoint_unless_it_is_given() -> None:
+def test_region_comes_from_the_endpoint_unless_given() -> None:
     assert AwsIot(endpoint=HOST, credentials=Source())._region == "eu-west-1"
     with pytest.raises(ConfigurationError, match="does not contain its region: give region"):
         AwsIot(endpoint="iot.example.com", credentials=Source())
 
 
-class OfOne(Source):
+class Identity(Source):
     async def identity_id(self) -> str:
         return "eu-west-1:1234"
 
 
-async def test_client_ids_begin_with_the_identity_id_where_the_access_mode_asks_for_it() -> None:
+async def test_client_id_begins_with_the_identity_id_in_least_privilege() -> None:
     async def prefix(mode: str) -> str:
         outputs = {"PubSubEndpoint": HOST, "Region": "eu-west-1", "AccessMode": mode}
-        return (await AwsIot.from_outputs(outputs, OfOne()).upgrade_request()).client_id_prefix
+        return (await AwsIot.from_outputs(outputs, Identity()).upgrade_request()).client_id_prefix
 
     assert await prefix("least-privilege") == "eu-west-1:1234-"
     assert await prefix("guarded") == ""
-
-
-def test_credentials_that_tell_no_identity_are_refused_where_client_ids_need_one() -> None:
     with pytest.raises(ConfigurationError, match="these credentials have none"):
-        AwsIot(endpoint=HOST, region="eu-west-1", credentials=Source(), client_id_from_identity=True)
+        AwsIot(endpoint=HOST, credentials=Source(), client_id_from_identity=True)
 
 
-def test_a_provider_is_made_of_a_stacks_outputs() -> None:
+def test_provider_is_created_from_outputs() -> None:
     outputs = {"PubSubEndpoint": HOST, "Region": "eu-west-1", "PolicyName": "myIoTPolicy"}
     assert AwsIot.from_outputs(outputs, Source()).endpoint.host == HOST
     with pytest.raises(ConfigurationError, match="the outputs lack PubSubEndpoint, Region"):
@@ -100,35 +97,35 @@ def test_a_provider_is_made_of_a_stacks_outputs() -> None:
 
 
 @pytest.mark.parametrize("topic", ["a" * 256, "ü" * 128, "a/b/c/d/e/f/g/h", "$aws/rules/a_rule/b/c/d/e/f/g/h/i"])
-def test_a_topic_at_the_limit_is_let_through(provider: AwsIot, topic: str) -> None:
+def test_topic_at_the_limit_is_accepted(provider: AwsIot, topic: str) -> None:
     provider.check_topic(topic)
 
 
 @pytest.mark.parametrize("topic", ["a" * 257, "ü" * 129, "a/b/c/d/e/f/g/h/", "$aws/rules/a_rule/a/b/c/d/e/f/g/h/i"])
-def test_a_topic_beyond_the_limit_is_refused(provider: AwsIot, topic: str) -> None:
+def test_topic_beyond_the_limit_is_refused(provider: AwsIot, topic: str) -> None:
     with pytest.raises(TopicError, match="AWS IoT takes"):
         provider.check_topic(topic)
 
 
-def test_a_payload_beyond_128_kb_is_refused(provider: AwsIot) -> None:
+def test_payload_beyond_128_kb_is_refused(provider: AwsIot) -> None:
     provider.check_payload(bytes(128 * 1024))
     with pytest.raises(PayloadError, match="131073 bytes"):
         provider.check_payload(bytes(128 * 1024 + 1))
 
 
 @pytest.mark.parametrize("client_id", ["", "a" * 129])
-def test_a_client_id_that_is_empty_or_too_long_is_refused(provider: AwsIot, client_id: str) -> None:
+def test_empty_or_too_long_client_id_is_refused(provider: AwsIot, client_id: str) -> None:
     with pytest.raises(ConfigurationError, match="AWS IoT takes 1 to 128"):
         provider.check_client_id(client_id)
 
 
-def test_a_refused_signature_has_its_known_causes_named(provider: AwsIot) -> None:
+def test_refused_signature_names_its_known_causes(provider: AwsIot) -> None:
     told = provider.explain_denied_upgrade()
     for cause in ("expired", "region eu-west-1", "clock", "session token must be added after"):
         assert cause in told
 
 
-def test_a_signature_for_another_region_than_the_endpoints_is_the_cause() -> None:
+def test_refused_signature_for_another_region_names_both_regions() -> None:
     told = AwsIot(endpoint=HOST, region="us-east-1", credentials=Source()).explain_denied_upgrade()
     assert told.endswith("it is made for region us-east-1, and the endpoint is in eu-west-1")
 
@@ -142,7 +139,7 @@ def test_a_signature_for_another_region_than_the_endpoints_is_the_cause() -> Non
         (Operation.SUBSCRIBE, "a/#", "iot:Subscribe on topicfilter/a/#"),
     ],
 )
-def test_a_denial_names_the_missing_permission(
+def test_denial_names_the_missing_permission(
     provider: AwsIot, operation: Operation, resource: str, missing: str
 ) -> None:
     assert missing in provider.explain_denial(operation, resource)

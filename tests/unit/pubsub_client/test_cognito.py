@@ -1,4 +1,4 @@
-"""When a session asks Cognito, and what it does with the answers."""
+"""When a session calls Cognito, and how it uses the answers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Clock:
 
 
 class Cognito:
-    """Both services, as far as a session asks them."""
+    """Both services, as far as a session calls them."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -53,11 +53,11 @@ class Cognito:
         self.second_answer: dict[str, Any] | None = None
         self.failing: dict[str, Exception] = {}
         self.hanging: dict[str, threading.Event] = {}
-        """Calls that are not answered before their event is set."""
+        """Calls that return only after their event is set."""
         self.token_life = HOUR
         self.credentials_life: timedelta | None = HOUR
         self.rotating = False
-        """Whether a refresh token is good once, and gives the next."""
+        """Whether a refresh token is valid once, and returns the next."""
         self.refresh_token = "refresh-token"
         self.device: dict[str, str] = {}
 
@@ -148,7 +148,7 @@ def session(clock: Clock) -> CognitoSession:
     ("life", "left"),
     [(HOUR, 5 * MINUTE), (25 * MINUTE, 5 * MINUTE), (15 * MINUTE, 3 * MINUTE), (MINUTE, 12 * SECOND)],
 )
-async def test_credentials_are_kept_until_they_have_a_fifth_of_their_life_left_or_five_minutes(
+async def test_credentials_are_renewed_when_a_fifth_of_their_lifetime_is_left(
     session: CognitoSession, cognito: Cognito, clock: Clock, life: timedelta, left: timedelta
 ) -> None:
     cognito.token_life, cognito.credentials_life = 24 * HOUR, life
@@ -163,35 +163,24 @@ async def test_credentials_are_kept_until_they_have_a_fifth_of_their_life_left_o
     assert cognito.calls == {"sign-in": 1, "identity": 1, "credentials": 2}
 
 
-async def test_credentials_without_an_end_are_not_relied_on(session: CognitoSession, cognito: Cognito) -> None:
-    cognito.credentials_life = None
-    await session.sign_in("ada", "password")
-    given = [await session.credentials() for _ in range(2)]
-    assert [each.access_key_id for each in given] == ["key-1", "key-2"]
-    assert [each.expiration for each in given] == [None, None]
-
-
-async def test_credentials_that_have_ended_by_a_wrong_clock_are_handed_out_and_asked_for_anew(
-    session: CognitoSession, cognito: Cognito
+@pytest.mark.parametrize("life", [None, -HOUR], ids=["unknown", "over by a wrong clock"])
+async def test_credentials_without_a_known_lifetime_are_returned_but_not_cached(
+    session: CognitoSession, cognito: Cognito, life: timedelta | None
 ) -> None:
-    cognito.credentials_life = -HOUR
+    cognito.credentials_life = life
     await session.sign_in("ada", "password")
     given = [await session.credentials() for _ in range(2)]
     assert [each.access_key_id for each in given] == ["key-1", "key-2"]
 
 
-async def test_a_clock_that_is_set_back_does_not_make_credentials_live_longer(
-    session: CognitoSession, clock: Clock
-) -> None:
+async def test_clock_that_is_set_back_does_not_extend_the_lifetime(session: CognitoSession, clock: Clock) -> None:
     await session.sign_in("ada", "password")
     await session.credentials()
     clock.advance(-SECOND)
     assert (await session.credentials()).access_key_id == "key-2"
 
 
-async def test_an_id_token_that_ends_soon_is_renewed_by_the_refresh_token(
-    session: CognitoSession, cognito: Cognito, clock: Clock
-) -> None:
+async def test_id_token_that_expires_soon_is_refreshed(session: CognitoSession, cognito: Cognito, clock: Clock) -> None:
     cognito.credentials_life = MINUTE
     await session.sign_in("ada", "password")
     first_token = cognito._id_token()
@@ -205,7 +194,7 @@ async def test_an_id_token_that_ends_soon_is_renewed_by_the_refresh_token(
     assert cognito.logins[-2:] == [{ISSUER: first_token}, {ISSUER: cognito._id_token()}]
 
 
-async def test_a_refresh_token_that_comes_with_new_tokens_replaces_the_last(
+async def test_rotated_refresh_token_is_used_and_revoked(
     session: CognitoSession, cognito: Cognito, clock: Clock
 ) -> None:
     cognito.rotating = True
@@ -218,7 +207,7 @@ async def test_a_refresh_token_that_comes_with_new_tokens_replaces_the_last(
     assert cognito.calls["revoke"] == 1
 
 
-async def test_a_new_refresh_token_is_kept_though_nobody_waits_any_more(
+async def test_rotated_refresh_token_survives_a_cancelled_call(
     session: CognitoSession, cognito: Cognito, clock: Clock
 ) -> None:
     cognito.rotating = True
@@ -232,9 +221,7 @@ async def test_a_new_refresh_token_is_kept_though_nobody_waits_any_more(
     assert cognito.calls["refresh"] == 1
 
 
-async def test_a_remembered_device_is_told_with_the_refresh_token(
-    session: CognitoSession, cognito: Cognito, clock: Clock
-) -> None:
+async def test_refresh_sends_the_device_key(session: CognitoSession, cognito: Cognito, clock: Clock) -> None:
     cognito.device = {"DeviceKey": "eu-west-1_device"}
     await session.sign_in("ada", "password")
     for _ in range(3):
@@ -248,7 +235,7 @@ async def test_a_remembered_device_is_told_with_the_refresh_token(
     "failure",
     [UNREACHABLE, refused("NotAuthorizedException", "Refresh Token has been revoked"), KeyError("Credentials")],
 )
-async def test_a_renewal_that_fails_is_tried_again_at_the_next_call_and_fails_none_before_the_credentials_end(
+async def test_failed_renewal_is_retried_and_raises_only_after_the_expiration(
     session: CognitoSession, cognito: Cognito, clock: Clock, call: str, failure: Exception
 ) -> None:
     cognito.token_life = HOUR / 2
@@ -266,26 +253,11 @@ async def test_a_renewal_that_fails_is_tried_again_at_the_next_call_and_fails_no
     assert (await session.credentials()).expiration == clock() + HOUR
 
 
-async def test_a_renewal_that_hangs_does_not_keep_good_credentials_back(
-    session: CognitoSession, cognito: Cognito, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pubsub_client._cognito._RENEWAL_TIMEOUT_SECONDS", 0.05)
-    await session.sign_in("ada", "password")
-    first = await session.credentials()
-    clock.advance(HOUR - MINUTE)
-    answered = cognito.hanging["credentials"] = threading.Event()
-    assert await session.credentials() is first
-    answered.set()
-    clock.advance(MINUTE)
-    assert (await session.credentials()).access_key_id == "key-2"
-    assert cognito.calls["credentials"] == 2
-
-
 def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
 
 
-async def test_each_cause_of_a_failed_renewal_is_logged_once_until_one_succeeds(
+async def test_each_cause_of_a_failed_renewal_is_logged_once(
     session: CognitoSession, cognito: Cognito, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     cognito.token_life = 24 * HOUR
@@ -311,7 +283,7 @@ async def test_each_cause_of_a_failed_renewal_is_logged_once_until_one_succeeds(
     assert "t0ken" not in caplog.text
 
 
-async def test_a_refresh_that_fails_while_the_id_token_is_good_is_logged_once_and_without_a_token(
+async def test_failed_refresh_of_a_valid_id_token_is_logged_without_tokens(
     session: CognitoSession, cognito: Cognito, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     cognito.credentials_life = MINUTE
@@ -330,7 +302,7 @@ async def test_a_refresh_that_fails_while_the_id_token_is_good_is_logged_once_an
     assert cognito.refresh_token not in caplog.text
 
 
-async def test_a_renewal_that_fails_after_nobody_waits_for_it_any_more_is_logged(
+async def test_slow_renewal_returns_valid_credentials_and_its_failure_is_logged(
     session: CognitoSession,
     cognito: Cognito,
     clock: Clock,
@@ -352,7 +324,7 @@ async def test_a_renewal_that_fails_after_nobody_waits_for_it_any_more_is_logged
     assert "https://cognito.example" in warnings_of(caplog)[1]
 
 
-async def test_an_error_that_follows_a_failed_renewal_of_another_cause_tells_both(
+async def test_error_after_a_failed_renewal_names_both_causes(
     session: CognitoSession, cognito: Cognito, clock: Clock
 ) -> None:
     await session.sign_in("ada", "password")
@@ -366,7 +338,7 @@ async def test_an_error_that_follows_a_failed_renewal_of_another_cause_tells_bot
         await session.credentials()
 
 
-async def test_a_refusal_of_aws_iot_names_the_renewal_that_failed_before(
+async def test_aws_iots_refusal_names_the_failed_renewal(
     session: CognitoSession, cognito: Cognito, clock: Clock
 ) -> None:
     provider = AwsIot(endpoint="a-ats.iot.eu-west-1.amazonaws.com", credentials=session)
@@ -380,7 +352,14 @@ async def test_a_refusal_of_aws_iot_names_the_renewal_that_failed_before(
     assert "https://cognito.example" in provider.explain_denied_upgrade()
 
 
-async def test_a_failed_renewal_is_forgotten_when_another_user_signs_in(
+async def test_concurrent_calls_share_one_request(session: CognitoSession, cognito: Cognito) -> None:
+    await session.sign_in("ada", "password")
+    given = await asyncio.gather(*(session.credentials() for _ in range(10)))
+    assert {each.access_key_id for each in given} == {"key-1"}
+    assert cognito.calls["credentials"] == 1
+
+
+async def test_another_sign_in_forgets_the_previous_user(
     session: CognitoSession, cognito: Cognito, clock: Clock
 ) -> None:
     await session.sign_in("ada", "password")
@@ -388,57 +367,16 @@ async def test_a_failed_renewal_is_forgotten_when_another_user_signs_in(
     clock.advance(HOUR - MINUTE)
     cognito.failing["credentials"] = UNREACHABLE
     await session.credentials()
+    del cognito.failing["credentials"]
     await session.sign_in("bob", "password")
     assert session.renewal_error is None
-
-
-async def test_while_the_id_token_is_good_a_failed_refresh_does_not_keep_credentials_back(
-    session: CognitoSession, cognito: Cognito, clock: Clock
-) -> None:
-    cognito.credentials_life = MINUTE
-    await session.sign_in("ada", "password")
     await session.credentials()
-    clock.advance(HOUR - MINUTE)
-    cognito.failing["refresh"] = UNREACHABLE
-    assert (await session.credentials()).access_key_id == "key-2"
-    assert cognito.calls["refresh"] == 1
+    assert (cognito.calls["identity"], cognito.calls["credentials"]) == (2, 3)
 
 
-async def test_many_who_ask_at_once_share_one_answer(session: CognitoSession, cognito: Cognito) -> None:
-    await session.sign_in("ada", "password")
-    given = await asyncio.gather(*(session.credentials() for _ in range(10)))
-    assert {each.access_key_id for each in given} == {"key-1"}
-    assert cognito.calls["credentials"] == 1
-
-
-async def test_the_identity_id_is_asked_for_once(session: CognitoSession, cognito: Cognito) -> None:
-    await session.sign_in("ada", "password")
-    assert await session.identity_id() == await session.identity_id() == "eu-west-1:identity"
-    assert cognito.calls["identity"] == 1
-
-
-async def test_another_sign_in_forgets_who_was_signed_in_before(session: CognitoSession, cognito: Cognito) -> None:
-    await session.sign_in("ada", "password")
-    await session.credentials()
-    await session.sign_in("bob", "password")
-    await session.credentials()
-    assert (cognito.calls["identity"], cognito.calls["credentials"]) == (2, 2)
-
-
-async def test_signing_out_revokes_the_refresh_token_and_forgets_everything(
-    session: CognitoSession, cognito: Cognito
-) -> None:
-    await session.sign_in("ada", "password")
-    await session.credentials()
+async def test_sign_out_forgets_the_user_even_if_revocation_fails(session: CognitoSession, cognito: Cognito) -> None:
     await session.sign_out()
-    assert cognito.calls["revoke"] == 1
-    with pytest.raises(SessionError, match="nobody is signed in"):
-        await session.credentials()
-
-
-async def test_signing_out_forgets_everything_even_if_the_token_cannot_be_revoked(
-    session: CognitoSession, cognito: Cognito
-) -> None:
+    assert cognito.calls == {}
     await session.sign_in("ada", "password")
     cognito.failing["revoke"] = ClientError(
         {"Error": {"Code": "UnsupportedTokenTypeException", "Message": "no"}}, "RevokeToken"
@@ -447,11 +385,6 @@ async def test_signing_out_forgets_everything_even_if_the_token_cannot_be_revoke
         await session.sign_out()
     with pytest.raises(SessionError, match="nobody is signed in"):
         await session.identity_id()
-
-
-async def test_signing_out_when_nobody_is_signed_in_asks_nothing(session: CognitoSession, cognito: Cognito) -> None:
-    await session.sign_out()
-    assert cognito.calls == {}
 
 
 @pytest.mark.parametrize(
@@ -464,7 +397,7 @@ async def test_signing_out_when_nobody_is_signed_in_asks_nothing(session: Cognit
         ("SOMETHING_NEW", "cannot answer"),
     ],
 )
-async def test_a_challenge_is_told_with_what_to_do(
+async def test_challenge_is_named_with_the_fix(
     session: CognitoSession, cognito: Cognito, challenge: str, advice: str
 ) -> None:
     cognito.second_answer = {"ChallengeName": challenge, "ChallengeParameters": {}}
@@ -473,23 +406,14 @@ async def test_a_challenge_is_told_with_what_to_do(
     assert refusal.value.code == challenge
 
 
-async def test_a_refused_sign_in_names_cognitos_error_code(session: CognitoSession, cognito: Cognito) -> None:
-    cognito.failing["sign-in"] = ClientError(
-        {"Error": {"Code": "UserNotConfirmedException", "Message": "User is not confirmed."}}, "InitiateAuth"
-    )
-    with pytest.raises(SignInError, match="User is not confirmed") as refusal:
-        await session.sign_in("ada", "password")
-    assert refusal.value.code == "UserNotConfirmedException"
-
-
-async def test_a_cognito_that_cannot_be_reached_is_told(session: CognitoSession, cognito: Cognito) -> None:
+async def test_unreachable_cognito_is_named(session: CognitoSession, cognito: Cognito) -> None:
     cognito.failing["sign-in"] = EndpointConnectionError(endpoint_url="https://cognito.example")
     with pytest.raises(SignInError, match=r"https://cognito\.example"):
         await session.sign_in("ada", "password")
 
 
 @pytest.mark.parametrize("code", ["NotAuthorizedException", "RefreshTokenReuseException"])
-async def test_a_refresh_token_that_has_ended_is_told_with_what_to_do(
+async def test_rejected_refresh_token_asks_for_a_sign_in(
     session: CognitoSession, cognito: Cognito, clock: Clock, code: str
 ) -> None:
     await session.sign_in("ada", "password")
@@ -499,7 +423,7 @@ async def test_a_refresh_token_that_has_ended_is_told_with_what_to_do(
         await session.credentials()
 
 
-async def test_a_refresh_that_is_not_answered_does_not_end_the_session(
+async def test_unanswered_refresh_does_not_end_the_session(
     session: CognitoSession, cognito: Cognito, clock: Clock
 ) -> None:
     await session.sign_in("ada", "password")
@@ -512,9 +436,7 @@ async def test_a_refresh_that_is_not_answered_does_not_end_the_session(
     assert (await session.credentials()).access_key_id == "key-1"
 
 
-async def test_an_id_token_given_from_elsewhere_is_not_renewed(
-    session: CognitoSession, cognito: Cognito, clock: Clock
-) -> None:
+async def test_given_id_token_is_not_renewed(session: CognitoSession, cognito: Cognito, clock: Clock) -> None:
     await session.use_id_token(cognito._id_token())
     first = await session.credentials()
     clock.advance(HOUR - SECOND)
@@ -532,25 +454,22 @@ OUTPUTS = {
     "UserPoolClientId": "client",
     "IdentityPoolId": "eu-west-1:pool",
 }
-SELF_ATTACH = {"SelfAttachUrl": "https://abc123.execute-api.eu-west-1.amazonaws.com/self-attach"}
 
 
-@pytest.mark.parametrize("self_attach", [{}, SELF_ATTACH])
-async def test_a_session_is_made_of_a_stacks_outputs(self_attach: dict[str, str]) -> None:
-    session = CognitoSession.from_outputs(OUTPUTS | self_attach | {"PolicyName": "myIoTPolicy"})
-    await session.sign_in("ada", "password")
-    assert (await session.credentials()).access_key_id == "key-1"
-    assert session.can_self_attach == bool(self_attach)
+def test_session_from_outputs_can_self_attach_if_the_stack_can() -> None:
+    url = {"SelfAttachUrl": "https://abc123.execute-api.eu-west-1.amazonaws.com/self-attach"}
+    assert not CognitoSession.from_outputs(OUTPUTS).can_self_attach
+    assert CognitoSession.from_outputs(OUTPUTS | url).can_self_attach
 
 
 @pytest.mark.parametrize("missing", OUTPUTS)
-def test_an_output_that_is_missing_is_named(missing: str) -> None:
+def test_missing_output_is_named(missing: str) -> None:
     outputs = {name: value for name, value in OUTPUTS.items() if name != missing}
     with pytest.raises(ConfigurationError, match=f"the outputs lack {missing}:"):
         CognitoSession.from_outputs(outputs)
 
 
-def test_what_is_secret_in_credentials_is_not_shown() -> None:
+def test_credentials_do_not_show_their_secrets() -> None:
     shown = repr(Credentials("AKID", "s3cret", "t0ken", datetime(2026, 1, 1, tzinfo=UTC)))
     assert "AKID" in shown
     assert "s3cret" not in shown

@@ -1,45 +1,47 @@
-"""What the client makes of links that come and go; the links are the tests' own."""
+"""The client on transports of the tests' own, which connect and end as each test decides; and the states."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
 from pubsub_client import ConnectionState, MqttOverWebSocket, PubSub, _connection
+from pubsub_client._connection import StateChange, States
 from pubsub_client._messages import Packet
 from pubsub_client._provider import MqttVersion, Provider, UpgradeRequest
-from pubsub_client._transport import Ack, ConnectAttemptError, ConnectOptions, Disconnect, DisconnectedError
+from pubsub_client._transport import Ack, ConnectAttemptError, ConnectOptions, Disconnect, DisconnectedError, OnAck
 from pubsub_client.exceptions import ConnectionLost, ConnectionRefused, PubSubError, SubscribeRefused
 
 SECONDS = 5.0
-CUT = Disconnect(None, "the way was cut")
+CUT = Disconnect(None, "the network failed")
 
 
 @dataclass
 class Broker:
-    """What the links made by it do, and have done."""
+    """Decides what its transports do, and records them."""
 
-    links: list[FakeLink] = field(default_factory=list)
+    transports: list[FakeTransport] = field(default_factory=list)
     session_present: Callable[[int], bool] = lambda _: False
     """Whether the session of a connection is there, by the connection's number."""
     acknowledges: bool = True
     drops_on_subscribe: Callable[[int, str], bool] = lambda _, __: False
-    """Whether a connection ends when a topic filter is asked for, by the connection's number."""
+    """Whether a connection ends on a SUBSCRIBE, by its number and the topic filter."""
     opens: Callable[[int], Exception | None] = lambda _: None
     """Why a connection is not made, by its number."""
     drops_at_once: Callable[[int], bool] = lambda _: False
 
     @property
-    def up(self) -> FakeLink:
-        return self.links[-1]
+    def up(self) -> FakeTransport:
+        return self.transports[-1]
 
 
-class FakeLink:
-    """A link that does what its broker says."""
+class FakeTransport:
+    """A transport that does what its broker decides."""
 
     def __init__(
         self,
@@ -47,18 +49,18 @@ class FakeLink:
         _provider: Provider,
         options: ConnectOptions,
         _on_received: Callable[[Packet], None],
-        on_dropped: Callable[[Disconnect], None],
+        on_disconnect: Callable[[Disconnect], None],
     ) -> None:
-        self.number = len(broker.links)
+        self.number = len(broker.transports)
         self.options = options
         self.subscribed: list[str] = []
         self.unsubscribed: list[str] = []
         self.published: list[Packet] = []
         self.over = False
         self._broker = broker
-        self._on_dropped = on_dropped
-        self._unanswered: list[Callable[[Ack], None]] = []
-        broker.links.append(self)
+        self._on_disconnect = on_disconnect
+        self._pending: list[OnAck] = []
+        broker.transports.append(self)
 
     async def open(self, _request: UpgradeRequest) -> bool:
         await asyncio.sleep(0)
@@ -68,48 +70,48 @@ class FakeLink:
             self.drop()
         return self._broker.session_present(self.number)
 
-    def publish(self, packet: Packet, answered: Callable[[Ack], None]) -> None:
+    def publish(self, packet: Packet, on_ack: OnAck) -> None:
         self.published.append(packet)
-        self._answer(answered)
+        self._ack(on_ack)
 
-    def subscribe(self, topic_filter: str, _qos: int, answered: Callable[[Ack], None]) -> None:
+    def subscribe(self, topic_filter: str, _qos: int, on_ack: OnAck) -> None:
         self.subscribed.append(topic_filter)
         if self._broker.drops_on_subscribe(self.number, topic_filter):
-            self._unanswered.append(answered)
+            self._pending.append(on_ack)
             self.drop()
         else:
-            answered(Ack())
+            on_ack(Ack())
 
-    def unsubscribe(self, topic_filter: str, answered: Callable[[Ack], None]) -> None:
+    def unsubscribe(self, topic_filter: str, on_ack: OnAck) -> None:
         self.unsubscribed.append(topic_filter)
-        answered(Ack())
+        on_ack(Ack())
 
     async def close(self) -> None:
         self.over = True
-        self._answer_all("closed")
+        self._fail_pending("closed")
 
     def drop(self, drop: Disconnect = CUT) -> None:
         if not self.over:
             self.over = True
-            self._answer_all(drop.reason)
-            self._on_dropped(drop)
+            self._fail_pending(drop.reason)
+            self._on_disconnect(drop)
 
-    def _answer(self, answered: Callable[[Ack], None]) -> None:
+    def _ack(self, on_ack: OnAck) -> None:
         if self._broker.acknowledges and not self.over:
-            answered(Ack())
+            on_ack(Ack())
         else:
-            self._unanswered.append(answered)
+            self._pending.append(on_ack)
 
-    def _answer_all(self, reason: str) -> None:
-        unanswered, self._unanswered = self._unanswered, []
-        for answered in unanswered:
-            answered(Ack(error=DisconnectedError(reason)))
+    def _fail_pending(self, reason: str) -> None:
+        pending, self._pending = self._pending, []
+        for on_ack in pending:
+            on_ack(Ack(error=DisconnectedError(reason)))
 
 
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     broker = Broker()
-    made = {version: lambda *arguments: FakeLink(broker, *arguments) for version in MqttVersion}
+    made = {version: lambda *arguments: FakeTransport(broker, *arguments) for version in MqttVersion}
     monkeypatch.setattr(_connection, "_TRANSPORTS", made)
     monkeypatch.setattr(_connection, "_DRAIN_SECONDS", 0.05)
     return broker
@@ -128,11 +130,11 @@ async def in_time() -> AsyncIterator[None]:
 
 async def until_connected_again(broker: Broker, connections: int, pubsub: PubSub) -> None:
     async with in_time():
-        while len(broker.links) < connections or pubsub.state is not ConnectionState.CONNECTED:  # noqa: ASYNC110
+        while len(broker.transports) < connections or pubsub.state is not ConnectionState.CONNECTED:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 
 
-async def test_no_publish_is_left_waiting_when_the_client_is_closed_beside_it(broker: Broker) -> None:
+async def test_close_completes_all_concurrent_publish_calls(broker: Broker) -> None:
     async def publish_on_and_on() -> None:
         while True:
             await pubsub.publish("t", 1)
@@ -147,26 +149,16 @@ async def test_no_publish_is_left_waiting_when_the_client_is_closed_beside_it(br
     assert broker.up.published
 
 
-async def test_what_is_never_acknowledged_is_given_up_when_the_client_is_closed(broker: Broker) -> None:
-    broker.acknowledges = False
-    async with client() as pubsub:
-        publishing = asyncio.create_task(pubsub.publish("t", 1))
-        await asyncio.sleep(0)
-    async with in_time():
-        with pytest.raises(ConnectionLost, match="whether the broker has the message is not known"):
-            await publishing
-
-
-async def test_a_new_session_whose_subscriptions_were_not_answered_is_not_taken_for_the_old_one(broker: Broker) -> None:
+async def test_new_session_with_unanswered_subscriptions_is_subscribed_again(broker: Broker) -> None:
     broker.session_present = lambda number: number == 2
     broker.drops_on_subscribe = lambda number, _: number == 1
     async with client(session_expiry=60) as pubsub, pubsub.subscribe("t/#"):
         broker.up.drop()
         await until_connected_again(broker, 3, pubsub)
-    assert [link.subscribed for link in broker.links] == [["t/#"], ["t/#"], ["t/#"]]
+    assert [transport.subscribed for transport in broker.transports] == [["t/#"], ["t/#"], ["t/#"]]
 
 
-async def test_a_client_that_is_closed_while_it_connects_may_connect_again(broker: Broker) -> None:
+async def test_client_closed_while_connecting_can_connect_again(broker: Broker) -> None:
     def never(number: int) -> Exception | None:
         return ConnectAttemptError(OSError("nobody there")) if number == 0 else None
 
@@ -184,7 +176,7 @@ async def test_a_client_that_is_closed_while_it_connects_may_connect_again(broke
     await pubsub.close()
 
 
-async def test_whatever_fails_while_a_link_is_made_is_an_attempt_that_failed(
+async def test_unexpected_error_of_a_transport_counts_as_failed_attempt(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
@@ -203,7 +195,7 @@ async def test_whatever_fails_while_a_link_is_made_is_an_attempt_that_failed(
         await pubsub.publish("t", 1)
 
 
-async def test_a_connection_that_goes_at_once_is_never_told_as_up(broker: Broker) -> None:
+async def test_connection_lost_at_once_is_never_reported_as_connected(broker: Broker) -> None:
     broker.drops_at_once = lambda _: True
     pubsub = client(connect_timeout=0.1)
     states: list[ConnectionState] = []
@@ -214,23 +206,13 @@ async def test_a_connection_that_goes_at_once_is_never_told_as_up(broker: Broker
 
     pubsub.start()
     watching = asyncio.create_task(watch())
-    with pytest.raises(ConnectionRefused, match="the way was cut"):
+    with pytest.raises(ConnectionRefused, match="the network failed"):
         await pubsub.connect()
     await watching
     assert ConnectionState.CONNECTED not in states
 
 
-async def test_messages_to_several_topics_go_before_what_is_published_after_them(broker: Broker) -> None:
-    async with client() as pubsub:
-        await asyncio.gather(pubsub.publish(["a", "b"], 1), pubsub.publish("a", 2))
-        assert [(packet.topic, packet.payload) for packet in broker.up.published] == [
-            ("a", b"1"),
-            ("b", b"1"),
-            ("a", b"2"),
-        ]
-
-
-async def test_a_topic_filter_that_ends_every_connection_is_refused_and_the_others_go_on(broker: Broker) -> None:
+async def test_topic_filter_that_ends_every_connection_counts_as_refused(broker: Broker) -> None:
     denied = False
     broker.drops_on_subscribe = lambda _, topic_filter: denied and topic_filter == "denied"
     async with client() as pubsub, pubsub.subscribe("allowed"), pubsub.subscribe("denied") as readers:
@@ -243,23 +225,21 @@ async def test_a_topic_filter_that_ends_every_connection_is_refused_and_the_othe
         await pubsub.publish("t", 1)
 
 
-async def test_a_subscription_that_was_given_up_before_its_answer_is_given_back(broker: Broker) -> None:
+async def test_subscription_cancelled_before_its_ack_is_unsubscribed(broker: Broker) -> None:
     async with client() as pubsub:
-        answers: list[Callable[[Ack], None]] = []
-        broker.up.subscribe = lambda *asked: answers.append(asked[2])  # type: ignore[method-assign]
+        acks: list[OnAck] = []
+        broker.up.subscribe = lambda *request: acks.append(request[2])  # type: ignore[method-assign]
         with suppress(TimeoutError):
             async with asyncio.timeout(0.01), pubsub.subscribe("t"):
                 pass
-        assert len(answers) == 1
+        assert len(acks) == 1
         assert broker.up.unsubscribed == ["t"]
 
 
-async def test_a_broker_that_does_not_end_a_subscription_is_logged(
-    broker: Broker, caplog: pytest.LogCaptureFixture
-) -> None:
-    def refuse(topic_filter: str, answered: Callable[[Ack], None]) -> None:
+async def test_refused_unsubscribe_is_logged(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
+    def refuse(topic_filter: str, on_ack: OnAck) -> None:
         assert topic_filter == "t"
-        answered(Ack(0x87))
+        on_ack(Ack(0x87))
 
     async with client() as pubsub, pubsub.subscribe("t"):
         broker.up.unsubscribe = refuse  # type: ignore[method-assign]
@@ -268,7 +248,7 @@ async def test_a_broker_that_does_not_end_a_subscription_is_logged(
     assert "0x87 NOT_AUTHORIZED" in warning
 
 
-async def test_readers_that_a_close_has_ended_stay_ended(broker: Broker) -> None:
+async def test_readers_stay_ended_after_a_new_connect(broker: Broker) -> None:
     pubsub = client()
     await pubsub.connect()
     async with pubsub.subscribe("t") as readers:
@@ -280,7 +260,7 @@ async def test_readers_that_a_close_has_ended_stay_ended(broker: Broker) -> None
         await pubsub.close()
 
 
-async def test_a_started_client_whose_first_attempt_fails_tells_who_connects_why_at_once(broker: Broker) -> None:
+async def test_connect_of_a_started_client_raises_its_first_error_at_once(broker: Broker) -> None:
     broker.opens = lambda _: ConnectAttemptError(OSError("nobody there"))
     pubsub = client(reconnect_delay=(60, 60))
     pubsub.start()
@@ -290,7 +270,7 @@ async def test_a_started_client_whose_first_attempt_fails_tells_who_connects_why
     assert pubsub.state is ConnectionState.CLOSED
 
 
-def test_a_client_of_a_loop_that_has_ended_says_so(broker: Broker) -> None:
+def test_client_of_an_ended_event_loop_raises_an_error(broker: Broker) -> None:
     pubsub = client()
 
     async def start() -> None:
@@ -298,6 +278,94 @@ def test_a_client_of_a_loop_that_has_ended_says_so(broker: Broker) -> None:
         await asyncio.sleep(0.01)
 
     asyncio.run(start())
-    assert broker.links
+    assert broker.transports
     with pytest.raises(PubSubError, match="another event loop"):
         asyncio.run(start())
+
+
+async def test_publish_to_several_topics_precedes_a_later_publish(broker: Broker) -> None:
+    async with client() as pubsub:
+        await asyncio.gather(pubsub.publish(["a", "b"], 1), pubsub.publish("a", 2))
+        published = [(packet.topic, packet.payload) for packet in broker.up.published]
+    assert published == [("a", b"1"), ("b", b"1"), ("a", b"2")]
+
+
+async def test_error_of_the_upgrade_request_is_the_cause_of_the_refusal() -> None:
+    async def fail() -> UpgradeRequest:
+        raise RuntimeError("the vault is sealed")
+
+    with pytest.raises(ConnectionRefused, match="could not be signed: the vault is sealed") as refusal:
+        await client_with(fail).connect()
+    assert isinstance(refusal.value.__cause__, RuntimeError)
+
+
+async def hang() -> UpgradeRequest:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def test_upgrade_request_without_an_answer_ends_with_the_timeout() -> None:
+    with pytest.raises(ConnectionRefused) as refusal:
+        await client_with(hang, connect_timeout=0.05).connect()
+    assert refusal.value.reason == "no answer within 0.05 s from the credentials source"
+
+
+async def test_cancelled_connect_leaves_no_task() -> None:
+    connecting = asyncio.create_task(client_with(hang).connect())
+    await asyncio.sleep(0.01)
+    connecting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await connecting
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+def client_with(upgrade_request: Callable[[], Coroutine[Any, Any, UpgradeRequest]], **options: object) -> PubSub:
+    pubsub = client(**options)
+    pubsub._provider.upgrade_request = upgrade_request  # type: ignore[method-assign]
+    return pubsub
+
+
+async def collect(states: States) -> list[StateChange]:
+    return [change async for change in states.stream()]
+
+
+async def test_states_are_streamed_from_now_on_without_repetition_until_closed() -> None:
+    states = States()
+    states.change(ConnectionState.CONNECTING)
+    seen = asyncio.create_task(collect(states))
+    await asyncio.sleep(0)
+    states.change(ConnectionState.DISCONNECTED, "0x8e SESSION_TAKEN_OVER")
+    states.change(ConnectionState.DISCONNECTED, "0x8e SESSION_TAKEN_OVER")
+    states.change(ConnectionState.CLOSED)
+    assert await seen == [
+        (ConnectionState.CONNECTING, None),
+        (ConnectionState.DISCONNECTED, "0x8e SESSION_TAKEN_OVER"),
+        (ConnectionState.CLOSED, None),
+    ]
+
+
+async def test_waiting_for_the_connection_ends_when_it_is_back() -> None:
+    states = States()
+    states.change(ConnectionState.DISCONNECTED, "gone")
+    waiting = asyncio.create_task(states.until_connected(5))
+    await asyncio.sleep(0)
+    states.change(ConnectionState.CONNECTED)
+    await waiting
+
+
+async def test_waiting_too_long_for_the_connection_raises_the_last_reason() -> None:
+    states = States()
+    states.change(ConnectionState.DISCONNECTED, "the vault is sealed")
+    states.change(ConnectionState.CONNECTING)
+    with pytest.raises(ConnectionLost, match="vault is sealed"):
+        await states.until_connected(0.01)
+
+
+async def test_waiting_for_the_connection_ends_at_once_when_it_is_closed() -> None:
+    states = States()
+    states.change(ConnectionState.CONNECTING)
+    waiting = asyncio.create_task(states.until_connected(60))
+    await asyncio.sleep(0)
+    states.change(ConnectionState.CLOSED)
+    with pytest.raises(ConnectionLost, match="async with"):
+        await waiting

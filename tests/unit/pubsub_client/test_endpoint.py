@@ -1,12 +1,14 @@
-"""Endpoints, and the way to them that the environment prescribes."""
+"""Endpoints, their names, and the proxy and authorities of the environment."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pubsub_client._endpoint import Endpoint, Proxy, ca_bundle
+from pubsub_client._endpoint import Endpoint, EndpointName, Proxy, ca_bundle
 from pubsub_client.exceptions import ConfigurationError
 
 HOST = "abc123-ats.iot.eu-west-1.amazonaws.com"
@@ -20,18 +22,18 @@ def no_network_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
 
 
-def test_aws_iot_is_reached_by_tls_on_port_443() -> None:
+def test_aws_iot_endpoint_uses_tls_on_port_443() -> None:
     assert Endpoint.parse(HOST) == Endpoint(HOST, 443, tls=True, authority=HOST)
 
 
 @pytest.mark.parametrize("name", ["localhost", "x-ats.iot.us-east-1.localhost", "X.LOCALHOST"])
-def test_a_name_below_localhost_is_loopback_without_tls_and_keeps_its_name(name: str) -> None:
+def test_endpoint_below_localhost_is_loopback_without_tls(name: str) -> None:
     authority = f"{name}:4566"
     assert Endpoint.parse(authority) == Endpoint("127.0.0.1", 4566, tls=False, authority=authority)
 
 
 @pytest.mark.parametrize("name", ["localhost.example.com", "notlocalhost", "127.0.0.1"])
-def test_a_name_that_only_looks_local_is_reached_by_tls(name: str) -> None:
+def test_endpoint_that_only_looks_local_uses_tls(name: str) -> None:
     assert Endpoint.parse(name).tls
 
 
@@ -49,16 +51,11 @@ def test_a_name_that_only_looks_local_is_reached_by_tls(name: str) -> None:
         "a b",
     ],
 )
-def test_what_is_not_a_bare_host_is_refused_with_the_value_and_the_right_form(text: str) -> None:
+def test_endpoint_that_is_not_a_bare_host_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError) as refusal:
         Endpoint.parse(text)
     assert repr(text) in str(refusal.value)
     assert "amazonaws.com" in str(refusal.value)
-
-
-def test_without_settings_nothing_stands_in_between() -> None:
-    assert Endpoint.parse(HOST).proxy() is None
-    assert ca_bundle() is None
 
 
 @pytest.mark.parametrize(
@@ -70,37 +67,80 @@ def test_without_settings_nothing_stands_in_between() -> None:
         ("http://ada:p%40ss@proxy.example:3128", Proxy("proxy.example", 3128, "ada", "p@ss")),
     ],
 )
-def test_the_proxy_of_the_environment_is_taken(monkeypatch: pytest.MonkeyPatch, address: str, proxy: Proxy) -> None:
+def test_proxy_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, address: str, proxy: Proxy) -> None:
     monkeypatch.setenv("HTTPS_PROXY", address)
     assert Endpoint.parse(HOST).proxy() == proxy
 
 
-def test_no_proxy_leads_past_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_proxy_excludes_the_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     monkeypatch.setenv("NO_PROXY", ".amazonaws.com")
     assert Endpoint.parse(HOST).proxy() is None
 
 
-def test_loopback_is_never_reached_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loopback_uses_no_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
-    endpoint = Endpoint.parse("x.iot.us-east-1.localhost:4566")
-    assert endpoint.proxy() is None
+    assert Endpoint.parse("x.iot.us-east-1.localhost:4566").proxy() is None
 
 
-def test_a_proxy_that_is_reached_by_tls_is_refused_without_showing_its_password(
+def test_https_proxy_address_is_refused_without_its_password(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "https://ada:secret@proxy.example")
     with pytest.raises(ConfigurationError, match=r"https://proxy\.example") as refusal:
         Endpoint.parse(HOST).proxy()
     assert "secret" not in str(refusal.value)
-
-
-def test_a_proxys_password_is_not_shown() -> None:
     assert "secret" not in repr(Proxy("proxy.example", 80, "ada", "secret"))
 
 
-def test_a_missing_file_of_authorities_is_told_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_ca_bundle_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "missing.pem"))
     with pytest.raises(ConfigurationError, match=r"AWS_CA_BUNDLE names .*missing\.pem"):
         ca_bundle()
+
+
+prefixes = st.from_regex(r"[a-z0-9]{1,20}", fullmatch=True)
+regions = st.sampled_from(["eu-west-1", "us-gov-west-1", "ap-southeast-12", "cn-north-1", "eusc-de-east-1"])
+suffixes = st.sampled_from(["amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "localhost", "localhost:4566"])
+schemes = st.sampled_from([None, "wss", "https", "mqtts"])
+paths = st.sampled_from(["", "/", "/mqtt", "/mqtt?x=1"])
+
+
+@given(prefixes, st.booleans(), regions, suffixes, schemes, paths)
+def test_endpoint_name_is_split_into_its_parts(
+    prefix: str, ats: bool, region: str, suffix: str, scheme: str | None, path: str
+) -> None:
+    bare = f"{prefix}{'-ats' if ats else ''}.iot.{region}.{suffix}"
+    name = EndpointName.parse(f"{f'{scheme}://' if scheme else ''}{bare}{path}")
+    assert name == EndpointName(bare, scheme, path, prefix, ats, region)
+    assert name.is_bare == (scheme is None and not path)
+    assert name.host == bare.removesuffix(":4566")
+    assert name.amplify_url == f"wss://{bare}/mqtt"
+
+
+@given(st.text())
+def test_endpoint_name_accepts_any_text(text: str) -> None:
+    name = EndpointName.parse(text)
+    assert name.bare in text
+    assert name.path in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "iot.example.com",
+        "abc-ats.iot.eu-west-1.amazonaws.co",
+        "abc-ats.iot.amazonaws.com",
+        "iot.eu-west-1.amazonaws.com",
+        "a1.credentials.iot.eu-west-1.amazonaws.com",
+        "",
+    ],
+)
+def test_endpoint_name_in_another_form_has_no_prefix_and_region(text: str) -> None:
+    name = EndpointName.parse(text)
+    assert (name.prefix, name.region, name.ats) == (None, None, False)
+
+
+def test_endpoint_name_ignores_case() -> None:
+    name = EndpointName.parse("X-ATS.IoT.eu-west-1.AmazonAWS.com")
+    assert (name.prefix, name.ats, name.region) == ("x", True, "eu-west-1")

@@ -1,4 +1,4 @@
-"""A broker by its URL: what is taken, and what is refused before anything is sent."""
+"""A broker by its URL: arguments that are accepted, and those that are refused before anything is sent."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def no_network_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         ("ws://[::1]:9001/", Endpoint("::1", 9001, tls=False, authority="[::1]:9001")),
     ],
 )
-def test_the_url_says_where_the_broker_is(url: str, endpoint: Endpoint) -> None:
+def test_url_names_host_port_and_tls(url: str, endpoint: Endpoint) -> None:
     assert MqttOverWebSocket(url).endpoint == endpoint
 
 
@@ -51,46 +51,46 @@ async def test_headers_go_into_the_request_and_are_not_shown() -> None:
     ["", "broker.example", "http://b.example", "mqtt://b.example:1883", "ws://", "ws://b.example:0", "ws://b:99999",
      "ws://b.example/a b", "ws://b.example/#x"],
 )  # fmt: skip
-def test_what_is_no_url_of_a_websocket_is_refused(url: str) -> None:
+def test_url_that_is_not_a_websockets_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError, match="is not that of a WebSocket"):
         MqttOverWebSocket(url)
 
 
-def test_a_user_in_the_url_is_refused_without_being_shown() -> None:
+def test_user_in_the_url_is_refused_without_being_shown() -> None:
     with pytest.raises(ConfigurationError, match="give user_name and password") as refusal:
         MqttOverWebSocket("ws://ada:secret@b.example")
     assert "secret" not in str(refusal.value)
 
 
-def test_a_password_alone_is_refused() -> None:
+def test_password_without_user_name_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="no user_name"):
         MqttOverWebSocket("ws://b.example", password="secret")
 
 
 @pytest.mark.parametrize("name", ["Host", "Sec-WebSocket-Protocol", "upgrade"])
-def test_a_header_that_the_client_sets_itself_is_refused(name: str) -> None:
+def test_header_that_the_client_sets_is_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"headers has '{name}'"):
         MqttOverWebSocket("ws://b.example", headers={name: "x"})
 
 
 @pytest.mark.parametrize(("name", "value"), [("a b", "c"), ("", "c"), ("a", "b\r\nc: d")])
-def test_what_is_no_header_is_refused(name: str, value: str) -> None:
+def test_invalid_header_is_refused(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match="no HTTP header"):
         MqttOverWebSocket("ws://b.example", headers={name: value})
 
 
-def test_the_proxy_is_the_one_given_also_to_loopback_and_without_tls() -> None:
+def test_given_proxy_applies_to_loopback_and_without_tls() -> None:
     provider = MqttOverWebSocket("ws://127.0.0.1:9001", proxy="http://ada:p%40ss@proxy.example:3128")
     assert provider.endpoint.proxy() == Proxy("proxy.example", 3128, "ada", "p@ss")
 
 
 @pytest.mark.parametrize("proxy", ["https://proxy.example", "socks5://proxy.example", "http://proxy.example:x"])
-def test_a_proxy_that_cannot_be_used_is_refused(proxy: str) -> None:
+def test_unusable_proxy_is_refused(proxy: str) -> None:
     with pytest.raises(ConfigurationError, match="proxy names"):
         MqttOverWebSocket("ws://b.example", proxy=proxy)
 
 
-def test_authorities_are_refused_where_there_are_none_or_no_tls(tmp_path: Path) -> None:
+def test_ca_file_is_refused_if_missing_or_without_tls(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"ca_file names .*missing\.pem"):
         MqttOverWebSocket("wss://b.example", ca_file=tmp_path / "missing.pem")
     (tmp_path / "ca.pem").write_text("")
@@ -98,7 +98,7 @@ def test_authorities_are_refused_where_there_are_none_or_no_tls(tmp_path: Path) 
         MqttOverWebSocket("ws://b.example", ca_file=tmp_path / "ca.pem")
 
 
-def test_a_file_that_holds_no_authorities_is_refused_by_name(tmp_path: Path) -> None:
+def test_ca_file_without_authorities_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("nothing of the kind")
     with pytest.raises(ConfigurationError, match=r"ca\.pem"):
         MqttOverWebSocket("wss://b.example", ca_file=tmp_path / "ca.pem")

@@ -1,96 +1,86 @@
-"""What becomes of messages while connections come and go."""
+"""Messages while connections are made and lost."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from functools import partial
 
 import pytest
 
 from pubsub_client._messages import Packet
 from pubsub_client._outbox import Outbox, OutboxOptions
-from pubsub_client._transport import Ack, DisconnectedError
+from pubsub_client._transport import Ack, DisconnectedError, OnAck
 from pubsub_client.exceptions import ConnectionLost, QueueFull
 
-GONE = Ack(error=DisconnectedError("the line is dead"))
+LOST = Ack(error=DisconnectedError("the network failed"))
 
 
 class Wire:
-    """A connection: what was sent on it, to be answered by the test."""
+    """A connection that the test acknowledges and drops."""
 
     def __init__(self) -> None:
         self.sent: list[int] = []
-        self._unanswered: list[Callable[[Ack], None]] = []
+        self._pending: list[OnAck] = []
 
-    def send(self, packet: Packet, answered: Callable[[Ack], None]) -> None:
+    def send(self, packet: Packet, on_ack: OnAck) -> None:
         self.sent.append(int(packet.payload))
-        self._unanswered.append(answered)
+        self._pending.append(on_ack)
 
     def acknowledge(self, number: int = 1) -> None:
         for _ in range(number):
-            self._unanswered.pop(0)(Ack())
+            self._pending.pop(0)(Ack())
 
     def drop(self, outbox: Outbox) -> None:
-        unanswered, self._unanswered = self._unanswered, []
-        for answered in unanswered:
-            answered(GONE)
-        outbox.suspend("the line is dead")
+        pending, self._pending = self._pending, []
+        for on_ack in pending:
+            on_ack(LOST)
+        outbox.suspend("the network failed")
 
 
 def outbox_of(size: int = 100, *, refuse: bool = False, attempts: int = 3, seconds: float = 30.0) -> Outbox:
     return Outbox(OutboxOptions(size, refuse, attempts, seconds))
 
 
-def posted(outbox: Outbox, *numbers: int, qos: int = 1) -> list[asyncio.Future[Ack]]:
-    """Post messages, one after the other, and return what is to come of them."""
+def enqueued(outbox: Outbox, *numbers: int, qos: int = 1) -> list[asyncio.Future[Ack]]:
+    """Enqueue messages in order, and return their acknowledgements."""
     return [outbox.enqueue(Packet("t", b"%d" % each, qos, retain=False)) for each in numbers]
 
 
-async def test_a_message_is_answered_when_it_is_acknowledged() -> None:
+async def test_messages_queued_before_the_connection_are_sent_in_order() -> None:
     outbox, wire = outbox_of(), Wire()
+    before = enqueued(outbox, 1, 2)
     outbox.resume(wire.send)
-    first, second = posted(outbox, 1, 2)
-    wire.acknowledge()
-    assert await first == Ack()
-    assert not second.done()
-
-
-async def test_what_is_posted_before_the_connection_is_sent_when_it_comes_in_order() -> None:
-    outbox, wire = outbox_of(), Wire()
-    before = posted(outbox, 1, 2)
-    outbox.resume(wire.send)
-    after = posted(outbox, 3)
+    after = enqueued(outbox, 3)
     wire.acknowledge(3)
     await asyncio.gather(*before, *after)
     assert wire.sent == [1, 2, 3]
 
 
-async def test_what_was_not_acknowledged_is_sent_again_first_and_in_order() -> None:
+async def test_unacknowledged_messages_are_sent_again_first_and_in_order() -> None:
     outbox, wire, next_wire = outbox_of(), Wire(), Wire()
     outbox.resume(wire.send)
-    tasks = posted(outbox, 1, 2, 3)
+    tasks = enqueued(outbox, 1, 2, 3)
     wire.acknowledge()
     wire.drop(outbox)
-    tasks += posted(outbox, 4)
+    tasks += enqueued(outbox, 4)
     outbox.resume(next_wire.send)
-    tasks += posted(outbox, 5)
+    tasks += enqueued(outbox, 5)
     next_wire.acknowledge(4)
     await asyncio.gather(*tasks)
     assert next_wire.sent == [2, 3, 4, 5]
 
 
-async def test_new_message_does_not_overtake_one_that_waits_to_be_sent_alone() -> None:
+async def test_new_message_does_not_overtake_one_that_is_sent_alone() -> None:
     outbox, wire = outbox_of(), Wire()
-    answers = posted(outbox, 1, 2)
+    answers = enqueued(outbox, 1, 2)
     for _ in range(2):
-        sent: list[Callable[[Ack], None]] = []
+        sent: list[OnAck] = []
         outbox.resume(partial(_keep, sent))
-        sent[0](Ack(error=DisconnectedError("the line is dead", was_sent=False)))
-        sent[1](GONE)
-        outbox.suspend("the line is dead")
+        sent[0](Ack(error=DisconnectedError("the network failed", was_sent=False)))
+        sent[1](LOST)
+        outbox.suspend("the network failed")
     outbox.resume(wire.send)
-    answers += posted(outbox, 3)
+    answers += enqueued(outbox, 3)
     assert wire.sent == [1]
     wire.acknowledge()
     assert wire.sent == [1, 2]
@@ -99,56 +89,56 @@ async def test_new_message_does_not_overtake_one_that_waits_to_be_sent_alone() -
     assert await asyncio.gather(*answers) == [Ack()] * 3
 
 
-def _keep(sent: list[Callable[[Ack], None]], _packet: Packet, answered: Callable[[Ack], None]) -> None:
-    sent.append(answered)
+def _keep(sent: list[OnAck], _packet: Packet, on_ack: OnAck) -> None:
+    sent.append(on_ack)
 
 
 @pytest.mark.parametrize("size", [1, 5000])
-async def test_a_connection_that_answers_before_it_returns_is_given_a_long_queue_in_order(size: int) -> None:
+async def test_long_queue_is_sent_in_order_when_send_acknowledges_at_once(size: int) -> None:
     numbers = range(5000)
     outbox, sent = outbox_of(size), []
 
-    def send(packet: Packet, answered: Callable[[Ack], None]) -> None:
+    def send(packet: Packet, on_ack: OnAck) -> None:
         sent.append(int(packet.payload))
-        answered(Ack())
+        on_ack(Ack())
 
-    answers = posted(outbox, *numbers)
+    answers = enqueued(outbox, *numbers)
     outbox.resume(send)
     assert sent == list(numbers)
     assert [each.result() for each in answers] == [Ack()] * len(numbers)
 
 
-async def test_a_connection_that_goes_while_a_queue_is_handed_over_is_given_no_more_of_it() -> None:
+async def test_queue_is_not_sent_on_a_connection_lost_meanwhile() -> None:
     outbox, wire, sent = outbox_of(), Wire(), []
 
-    def send(packet: Packet, answered: Callable[[Ack], None]) -> None:
+    def send(packet: Packet, on_ack: OnAck) -> None:
         sent.append(int(packet.payload))
-        answered(Ack() if packet.payload == b"1" else GONE)
+        on_ack(Ack() if packet.payload == b"1" else LOST)
 
-    answers = posted(outbox, 1, 2, 3)
+    answers = enqueued(outbox, 1, 2, 3)
     outbox.resume(send)
     assert sent == [1, 2]
-    outbox.suspend("the line is dead")
+    outbox.suspend("the network failed")
     outbox.resume(wire.send)
     assert wire.sent == [2, 3]
     wire.acknowledge(2)
     assert await asyncio.gather(*answers) == [Ack()] * 3
 
 
-async def test_a_message_with_qos_0_is_not_sent_again() -> None:
+async def test_qos_0_message_is_not_sent_again() -> None:
     outbox, wire, next_wire = outbox_of(), Wire(), Wire()
     outbox.resume(wire.send)
-    (task,) = posted(outbox, 1, qos=0)
+    (task,) = enqueued(outbox, 1, qos=0)
     wire.drop(outbox)
     outbox.resume(next_wire.send)
-    assert await task == GONE
+    assert await task == LOST
     assert next_wire.sent == []
 
 
-async def test_the_message_that_ends_every_connection_is_given_up_and_takes_no_other_with_it() -> None:
+async def test_message_that_ends_every_connection_fails_alone() -> None:
     poison, sent = 2, []
     outbox = outbox_of(attempts=3)
-    tasks = posted(outbox, 1, poison, 3, 4)
+    tasks = enqueued(outbox, 1, poison, 3, 4)
     for _ in range(4):
         wire = Wire()
         outbox.resume(wire.send)
@@ -161,24 +151,16 @@ async def test_the_message_that_ends_every_connection_is_given_up_and_takes_no_o
         await asyncio.sleep(0)
     assert sent == [[1, 2, 3, 4], [2, 3, 4], [2], [3, 4]]
     answers = [task.result() for task in tasks]
-    assert answers == [Ack(), GONE, Ack(), Ack()]
+    assert answers == [Ack(), LOST, Ack(), Ack()]
 
 
-async def test_with_one_attempt_a_lost_message_is_answered_at_once() -> None:
-    outbox, wire = outbox_of(attempts=1), Wire()
-    outbox.resume(wire.send)
-    (task,) = posted(outbox, 1)
-    wire.drop(outbox)
-    assert await task == GONE
-
-
-async def test_a_full_queue_refuses_what_there_is_no_room_for() -> None:
+async def test_full_outbox_refuses_further_messages_if_asked_to() -> None:
     outbox = outbox_of(2, refuse=True)
-    cancelled, kept, refused = posted(outbox, 1, 2, 3)
+    cancelled, kept, refused = enqueued(outbox, 1, 2, 3)
     with pytest.raises(QueueFull, match="2 messages wait or are unacknowledged"):
         await refused
     cancelled.cancel()
-    (taken,) = posted(outbox, 4)
+    (taken,) = enqueued(outbox, 4)
     wire = Wire()
     outbox.resume(wire.send)
     wire.acknowledge(2)
@@ -186,34 +168,34 @@ async def test_a_full_queue_refuses_what_there_is_no_room_for() -> None:
     assert wire.sent == [2, 4]
 
 
-async def test_a_full_queue_lets_wait_what_there_is_no_room_for_in_order() -> None:
+async def test_full_outbox_sends_further_messages_later_in_order() -> None:
     outbox, wire = outbox_of(2), Wire()
     outbox.resume(wire.send)
-    posted(outbox, 1, 2, 3, 4)
+    enqueued(outbox, 1, 2, 3, 4)
     assert wire.sent == [1, 2]
     wire.acknowledge()
     assert wire.sent == [1, 2, 3]
 
 
-async def test_a_message_waits_for_a_connection_as_long_as_it_was_told_and_learns_why_there_is_none() -> None:
+async def test_message_without_connection_fails_after_the_timeout_with_the_reason() -> None:
     outbox = outbox_of(seconds=0.01)
-    outbox.suspend("the broker is asleep")
-    with pytest.raises(ConnectionLost, match=r"no connection for 0\.01 s.*the broker is asleep; the message was not"):
+    outbox.suspend("the broker is down")
+    with pytest.raises(ConnectionLost, match=r"no connection for 0\.01 s.*the broker is down; the message was not"):
         await outbox.enqueue(Packet("t", b"1", 1, retain=False))
 
 
-async def test_a_message_lost_on_the_way_says_that_the_broker_may_have_it() -> None:
+async def test_error_of_a_lost_message_says_that_the_broker_may_have_it() -> None:
     outbox, wire = outbox_of(seconds=0.01), Wire()
     outbox.resume(wire.send)
-    (task,) = posted(outbox, 1)
+    (task,) = enqueued(outbox, 1)
     wire.drop(outbox)
     with pytest.raises(ConnectionLost, match="whether the broker has the message is not known"):
         await task
 
 
-async def test_the_time_to_wait_begins_when_the_connection_goes_and_not_again_with_each_failed_attempt() -> None:
+async def test_failed_attempts_do_not_extend_the_timeout() -> None:
     outbox = outbox_of(seconds=0.05)
-    (task,) = posted(outbox, 1)
+    (task,) = enqueued(outbox, 1)
     async with asyncio.timeout(5):
         while not task.done():
             outbox.suspend("refused")
@@ -221,9 +203,9 @@ async def test_the_time_to_wait_begins_when_the_connection_goes_and_not_again_wi
     assert isinstance(task.exception(), ConnectionLost)
 
 
-async def test_a_message_that_nobody_waits_for_any_more_is_not_sent() -> None:
+async def test_cancelled_message_is_not_sent() -> None:
     outbox, wire = outbox_of(), Wire()
-    cancelled, kept = posted(outbox, 1, 2)
+    cancelled, kept = enqueued(outbox, 1, 2)
     cancelled.cancel()
     await asyncio.sleep(0)
     outbox.resume(wire.send)
@@ -232,9 +214,9 @@ async def test_a_message_that_nobody_waits_for_any_more_is_not_sent() -> None:
     await kept
 
 
-async def test_closing_gives_up_what_waits_and_takes_nothing_any_more() -> None:
+async def test_close_fails_waiting_and_further_messages() -> None:
     outbox, wire = outbox_of(), Wire()
-    (waiting,) = posted(outbox, 1)
+    (waiting,) = enqueued(outbox, 1)
     await outbox.close("the connection is closed", 5)
     with pytest.raises(ConnectionLost, match="is closed; the message was not sent"):
         await waiting
@@ -243,13 +225,13 @@ async def test_closing_gives_up_what_waits_and_takes_nothing_any_more() -> None:
     assert wire.sent == []
 
 
-async def test_closing_waits_for_what_is_under_way_but_takes_nothing_meanwhile() -> None:
+async def test_close_waits_for_pending_acks_and_refuses_new_messages() -> None:
     outbox, wire = outbox_of(), Wire()
     outbox.resume(wire.send)
-    (under_way,) = posted(outbox, 1)
+    (under_way,) = enqueued(outbox, 1)
     closing = asyncio.create_task(outbox.close("the connection is closed", 5))
     await asyncio.sleep(0)
-    (too_late,) = posted(outbox, 2)
+    (too_late,) = enqueued(outbox, 2)
     wire.acknowledge()
     await closing
     assert await under_way == Ack()
@@ -257,37 +239,37 @@ async def test_closing_waits_for_what_is_under_way_but_takes_nothing_meanwhile()
     assert wire.sent == [1]
 
 
-async def test_closing_gives_up_what_is_never_acknowledged_whatever_the_connection_says_afterwards() -> None:
+async def test_close_fails_messages_that_are_never_acknowledged() -> None:
     outbox, wire = outbox_of(), Wire()
     outbox.resume(wire.send)
-    (under_way,) = posted(outbox, 1)
+    (under_way,) = enqueued(outbox, 1)
     await outbox.close("the connection is closed", 0.01)
     wire.drop(outbox)
     with pytest.raises(ConnectionLost, match="whether the broker has the message is not known"):
         await under_way
 
 
-async def test_a_message_that_was_not_sent_after_all_has_lost_none_of_its_attempts() -> None:
+async def test_unsent_message_keeps_its_attempts() -> None:
     outbox, wire = outbox_of(attempts=1), Wire()
     unsent = Ack(error=DisconnectedError("there is no connection", was_sent=False))
-    outbox.resume(lambda _, answered: answered(unsent))
-    (task,) = posted(outbox, 1)
+    outbox.resume(lambda _, on_ack: on_ack(unsent))
+    (task,) = enqueued(outbox, 1)
     outbox.suspend("there is no connection")
     outbox.resume(wire.send)
     wire.acknowledge()
     assert await task == Ack()
 
 
-async def test_nothing_is_sent_beside_a_message_that_was_lost_twice() -> None:
+async def test_message_lost_twice_is_sent_alone() -> None:
     outbox = outbox_of()
-    (lost_twice,) = posted(outbox, 1)
+    (lost_twice,) = enqueued(outbox, 1)
     for _ in range(2):
         wire = Wire()
         outbox.resume(wire.send)
         wire.drop(outbox)
     wire = Wire()
     outbox.resume(wire.send)
-    posted(outbox, 2)
+    enqueued(outbox, 2)
     assert wire.sent == [1]
     wire.acknowledge()
     assert await lost_twice == Ack()

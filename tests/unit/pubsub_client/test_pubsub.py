@@ -1,12 +1,23 @@
-"""What is refused before anything is sent."""
+"""Arguments of the client that are refused before anything is sent; and the shared client."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 
-from pubsub_client import AwsIot, ConnectionState, Credentials, Message, PubSub
+from pubsub_client import (
+    AwsIot,
+    ConnectionState,
+    Credentials,
+    Message,
+    MqttOverWebSocket,
+    PubSub,
+    _pubsub,
+    configure,
+    get,
+)
 from pubsub_client.exceptions import ConfigurationError, ConnectionLost, PayloadError, TopicError
 
 
@@ -21,29 +32,29 @@ def pubsub() -> PubSub:
     return PubSub(provider)
 
 
-def test_each_client_has_an_id_of_its_own_unless_one_is_given(pubsub: PubSub) -> None:
+def test_client_id_is_random_unless_given(pubsub: PubSub) -> None:
     assert pubsub.client_id != PubSub(pubsub._provider).client_id
     assert PubSub(pubsub._provider, client_id="mine").client_id == "mine"
 
 
-def test_a_client_id_that_the_broker_would_refuse_is_refused(pubsub: PubSub) -> None:
+def test_invalid_client_id_is_refused(pubsub: PubSub) -> None:
     with pytest.raises(ConfigurationError, match="client id"):
         PubSub(pubsub._provider, client_id="")
 
 
-async def test_publishing_without_a_connection_is_an_error_and_not_silence(pubsub: PubSub) -> None:
+async def test_publish_without_a_connection_raises(pubsub: PubSub) -> None:
     assert pubsub.state is ConnectionState.CLOSED
     with pytest.raises(ConnectionLost, match="async with"):
         await pubsub.publish("orders/1", {})
 
 
-async def test_subscribing_without_a_connection_is_an_error_and_not_silence(pubsub: PubSub) -> None:
+async def test_subscribe_without_a_connection_raises(pubsub: PubSub) -> None:
     with pytest.raises(ConnectionLost, match="async with"):
         async with pubsub.subscribe("orders/#"):
             pass
 
 
-async def test_a_publish_is_checked_before_anything_is_sent(pubsub: PubSub) -> None:
+async def test_publish_checks_its_arguments(pubsub: PubSub) -> None:
     with pytest.raises(TopicError, match="wildcard"):
         await pubsub.publish("orders/#", {})
     with pytest.raises(TopicError, match="AWS IoT takes 7"):
@@ -60,7 +71,7 @@ async def test_a_publish_is_checked_before_anything_is_sent(pubsub: PubSub) -> N
         await pubsub.publish(["orders/1", "orders/+"], {})
 
 
-async def test_a_subscription_is_checked_before_anything_is_sent(pubsub: PubSub) -> None:
+async def test_subscribe_checks_its_arguments(pubsub: PubSub) -> None:
     with pytest.raises(TopicError, match="not well-formed"):
         async with pubsub.subscribe("orders/#/x"):
             pass
@@ -92,12 +103,56 @@ async def test_a_subscription_is_checked_before_anything_is_sent(pubsub: PubSub)
         ("reconnect_delay", (2, 1)),
     ],
 )
-def test_an_option_that_cannot_be_right_is_refused_by_name(pubsub: PubSub, option: str, value: object) -> None:
+def test_invalid_option_is_named(pubsub: PubSub, option: str, value: object) -> None:
     with pytest.raises(ConfigurationError, match=option):
         PubSub(pubsub._provider, **{option: value})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("will", [Message("a/#", 1), Message("a", {"b": object()}), Message("a", 1, qos=2)])
-def test_a_last_will_is_checked_when_it_is_made(pubsub: PubSub, will: Message) -> None:
+def test_last_will_is_checked(pubsub: PubSub, will: Message) -> None:
     with pytest.raises(ConfigurationError):
         PubSub(pubsub._provider, will=will)
+
+
+def unreachable() -> PubSub:
+    return PubSub(MqttOverWebSocket("ws://127.0.0.1:1/"))
+
+
+@pytest.fixture
+def shared() -> Iterator[None]:
+    """Forgets the shared client after the test."""
+    yield
+    _pubsub._shared.clear()
+
+
+@pytest.mark.usefixtures("shared")
+async def test_get_returns_the_configured_client_and_connects_it() -> None:
+    pubsub = unreachable()
+    configure(pubsub)
+    states = [pubsub.state]
+    assert get() is get() is pubsub
+    states.append(pubsub.state)
+    assert states == [ConnectionState.CLOSED, ConnectionState.CONNECTING]
+    await get().close()
+
+
+@pytest.mark.usefixtures("shared")
+def test_get_needs_a_configured_client_and_a_running_loop() -> None:
+    with pytest.raises(ConfigurationError, match="call configure"):
+        get()
+    configure(unreachable())
+    with pytest.raises(ConfigurationError, match="no running event loop"):
+        get()
+
+
+@pytest.mark.usefixtures("shared")
+async def test_configure_replaces_only_a_closed_client() -> None:
+    configure(unreachable())
+    get()
+    with pytest.raises(ConfigurationError, match="close it"):
+        configure(unreachable())
+    await get().close()
+    another = unreachable()
+    configure(another)
+    assert get() is another
+    await another.close()

@@ -1,4 +1,4 @@
-"""A reader and its buffer."""
+"""Readers with their buffers, and the registry that delivers to them."""
 
 from __future__ import annotations
 
@@ -6,53 +6,71 @@ import asyncio
 
 import pytest
 
-from pubsub_client import Message, Subscription
+from pubsub_client import Subscription
 from pubsub_client._messages import Packet
+from pubsub_client._subscription import _CACHED_TOPICS, SubscriptionRegistry
 from pubsub_client.exceptions import SubscribeRefused
 
 
-def packet(number: int) -> Packet:
-    return Packet("orders/1", str(number).encode(), qos=0, retain=False)
+def packet(topic: str, number: int = 1) -> Packet:
+    return Packet(topic, b"%d" % number, qos=0, retain=False)
 
 
-async def test_a_message_says_what_it_was_and_how_it_came() -> None:
-    subscription = Subscription(("orders/#",), 10)
-    subscription.put(Packet("orders/1", b'{"a":1}', qos=1, retain=True))
-    message = await anext(subscription)
-    assert message == Message("orders/1", {"a": 1}, qos=1, retain=True)
-    assert message.is_json
-
-
-async def test_a_slow_reader_loses_the_oldest_messages_and_learns_how_many() -> None:
-    subscription = Subscription(("orders/#",), 3)
+async def test_slow_reader_loses_the_oldest_messages_and_counts_them() -> None:
+    reader = Subscription(("a",), 3)
     for number in range(5):
-        subscription.put(packet(number))
-    subscription.end()
-    assert [message.payload async for message in subscription] == [2, 3, 4]
-    assert subscription.dropped == 2
+        reader.put(packet("a", number))
+    reader.end()
+    assert [message.payload async for message in reader] == [2, 3, 4]
+    assert reader.dropped == 2
 
 
-async def test_a_waiting_reader_gets_the_next_message() -> None:
-    subscription = Subscription(("orders/#",), 3)
-    waiting = asyncio.create_task(anext(subscription))
+async def test_waiting_reader_gets_the_next_message() -> None:
+    reader = Subscription(("a",), 3)
+    waiting = asyncio.create_task(anext(reader))
     await asyncio.sleep(0)
-    subscription.put(packet(7))
+    reader.put(packet("a", 7))
     assert (await waiting).payload == 7
 
 
-async def test_a_waiting_reader_stops_when_the_subscription_ends() -> None:
-    subscription = Subscription(("orders/#",), 3)
-    waiting = asyncio.create_task(anext(subscription))
+async def test_waiting_reader_stops_when_the_subscription_ends() -> None:
+    reader = Subscription(("a",), 3)
+    waiting = asyncio.create_task(anext(reader))
     await asyncio.sleep(0)
-    subscription.end()
+    reader.end()
     with pytest.raises(StopAsyncIteration):
         await waiting
 
 
-async def test_a_refusal_reaches_the_reader_after_what_had_arrived() -> None:
-    subscription = Subscription(("orders/#",), 3)
-    subscription.put(packet(1))
-    subscription.end(SubscribeRefused("orders/#", "0x87 NOT_AUTHORIZED"))
-    assert (await anext(subscription)).payload == 1
-    with pytest.raises(SubscribeRefused, match="orders/#"):
-        await anext(subscription)
+async def test_refusal_is_raised_after_the_received_messages() -> None:
+    reader = Subscription(("a",), 3)
+    reader.put(packet("a"))
+    reader.end(SubscribeRefused("a", "0x87 NOT_AUTHORIZED"))
+    assert (await anext(reader)).payload == 1
+    with pytest.raises(SubscribeRefused, match="0x87 NOT_AUTHORIZED"):
+        await anext(reader)
+
+
+async def test_registry_delivers_between_add_and_remove() -> None:
+    registry, first, second = SubscriptionRegistry(), Subscription(("a/+",), 10), Subscription(("a/b",), 10)
+    registry.add(first)
+    registry.deliver(packet("a/b"))
+    registry.add(second)
+    registry.deliver(packet("a/b"))
+    await registry.remove(first, None)
+    registry.deliver(packet("a/b"))
+    for reader in (first, second):
+        reader.end()
+    assert len([message async for message in first]) == 2
+    assert len([message async for message in second]) == 2
+
+
+async def test_registry_delivers_any_number_of_topics_with_a_bounded_cache() -> None:
+    registry, reader = SubscriptionRegistry(), Subscription(("#",), 5000)
+    registry.add(reader)
+    topics = [f"a/{number % 1500}" for number in range(3000)]
+    for topic in topics:
+        registry.deliver(packet(topic))
+    reader.end()
+    assert [message.topic async for message in reader] == topics
+    assert len(registry._readers_by_topic) <= _CACHED_TOPICS

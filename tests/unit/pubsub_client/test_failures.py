@@ -1,0 +1,63 @@
+"""Explanations of acknowledgements and of lost connections."""
+
+from __future__ import annotations
+
+import pytest
+
+from pubsub_client import MqttOverWebSocket
+from pubsub_client._failures import DisconnectReasons, check_published, check_subscribed
+from pubsub_client._messages import Packet
+from pubsub_client._transport import Ack, ClientId, Disconnect
+from pubsub_client.exceptions import PublishRefused, SubscribeRefused
+
+PROVIDER = MqttOverWebSocket("ws://127.0.0.1:1/")
+PACKET = Packet("orders/1", b"{}", 1, retain=False)
+TAKEN_OVER = Disconnect(0x8E, "0x8e SESSION_TAKEN_OVER")
+CLOSED = Disconnect(None, "the socket was closed")
+
+
+def test_ack_above_a_quota_is_not_reported_as_a_denial() -> None:
+    reason = r"0x97 QUOTA_EXCEEDED: the broker is busy.*no denial"
+    with pytest.raises(PublishRefused, match=reason):
+        check_published(Ack(0x97), PACKET, PROVIDER)
+    with pytest.raises(SubscribeRefused, match=reason):
+        check_subscribed(Ack(0x97), "orders/#", PROVIDER)
+
+
+def test_denied_message_is_explained_by_the_provider() -> None:
+    with pytest.raises(PublishRefused, match="0x87 NOT_AUTHORIZED: the broker does not allow publishing to orders/1"):
+        check_published(Ack(0x87), PACKET, PROVIDER)
+
+
+@pytest.fixture
+def reasons() -> DisconnectReasons:
+    return DisconnectReasons(PROVIDER, ClientId("tablet-7"))
+
+
+def test_takeover_names_the_client_id(reasons: DisconnectReasons) -> None:
+    reason = reasons.explain(TAKEN_OVER, stable=True)
+    assert reason == "0x8e SESSION_TAKEN_OVER: another client has connected with the client id 'tablet-7'"
+
+
+def test_takeovers_in_a_row_are_explained_by_a_shared_client_id(reasons: DisconnectReasons) -> None:
+    reasons.explain(TAKEN_OVER, stable=True)
+    assert "2 times in a row: clients with the same client id" in reasons.explain(TAKEN_OVER, stable=False)
+
+
+def test_takeover_after_a_stable_connection_starts_a_new_count(reasons: DisconnectReasons) -> None:
+    reasons.explain(TAKEN_OVER, stable=True)
+    assert "in a row" not in reasons.explain(TAKEN_OVER, stable=True)
+
+
+def test_short_connections_without_a_reason_suggest_a_shared_client_id(reasons: DisconnectReasons) -> None:
+    explained = [reasons.explain(CLOSED, stable=False) for _ in range(3)]
+    assert explained[:2] == ["the socket was closed"] * 2
+    assert "If another client has the client id 'tablet-7' too" in explained[2]
+
+
+def test_disconnect_after_a_qos_0_message_names_its_topic_once(reasons: DisconnectReasons) -> None:
+    reasons.record_publish("orders/1")
+    explained = reasons.explain(CLOSED, stable=True)
+    assert "A message to orders/1 came before: if that happens each time" in explained
+    assert "publishing to orders/1" in explained
+    assert reasons.explain(CLOSED, stable=True) == "the socket was closed"
