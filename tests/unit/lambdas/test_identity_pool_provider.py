@@ -71,7 +71,7 @@ def test_the_client_is_taken_away_and_no_other(provider: Provider) -> None:
     provider.run("Delete")
 
 
-def test_a_client_that_may_be_there_although_the_call_failed_is_taken_away(provider: Provider) -> None:
+def test_failed_creation_removes_the_client(provider: Provider) -> None:
     """CloudFormation deletes nothing that it failed to create."""
     provider.has(_WEB)
     provider.cognito.add_client_error("update_identity_pool", "InternalErrorException", http_status_code=500)

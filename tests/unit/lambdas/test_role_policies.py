@@ -68,7 +68,7 @@ def test_a_policy_that_was_attached_here_is_detached_afterwards(role: Role) -> N
     assert role.run("Delete", physical_id) == physical_id
 
 
-def test_a_policy_that_the_role_held_before_is_neither_attached_nor_ever_detached(role: Role) -> None:
+def test_policy_that_the_role_had_is_neither_attached_nor_detached(role: Role) -> None:
     role.holds(_CONFIG, _DATA)
     physical_id = role.run("Create")
     assert role.run("Update", physical_id) == physical_id
@@ -139,7 +139,7 @@ def test_a_policy_that_was_only_just_made_is_waited_for(role: Role, monkeypatch:
         role.run("Create")
 
 
-def test_a_request_that_comes_again_does_not_find_what_it_has_attached_itself(role: Role) -> None:
+def test_repeated_request_returns_the_same_physical_id(role: Role) -> None:
     """CDK's provider framework invokes the function again when it gets no answer."""
     role.holds()
     role.gets(_CONFIG)
@@ -149,7 +149,7 @@ def test_a_request_that_comes_again_does_not_find_what_it_has_attached_itself(ro
     role.run("Delete", physical_id)
 
 
-def test_a_policy_that_may_be_attached_although_the_call_failed_is_detached(role: Role) -> None:
+def test_failed_creation_detaches_the_policy(role: Role) -> None:
     """CloudFormation deletes nothing that it failed to create."""
     role.holds(_DATA)
     role.iam.add_client_error("attach_role_policy", "ServiceFailure", http_status_code=500)
