@@ -98,11 +98,11 @@ deploy: setup ## a real account: PROFILE= REGION= ENVIRONMENT=, YES=1 to ask not
 destroy: setup ## take that down again, once the stack's name is typed
 	@$(BIN)/python -m tools destroy $(TARGET)
 
-check: $(DEV_DONE) $(WEB_DONE) ## format, lint, strict types, cdk-nag, cfn-lint, bandit, pip-audit where its database can be reached
+check: $(DEV_DONE) $(WEB_DONE) ## format, lint, strict types, import rules, cdk-nag, cfn-lint, bandit, and pip-audit if its database is reachable
 	@$(MAKE) --no-print-directory --jobs 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) $(CHECKS)
 
 # The longest first. Each prints its output at once, when it ends.
-CHECKS := check-types check-templates check-security check-audit check-web check-style
+CHECKS := check-types check-templates check-security check-audit check-web check-imports check-style
 .PHONY: $(CHECKS)
 check-style:
 	@$(BIN)/ruff format --check .
@@ -110,6 +110,9 @@ check-style:
 
 check-types:
 	@$(BIN)/mypy
+
+check-imports:
+	@output=$$($(BIN)/lint-imports --no-cache) || { echo "$$output" >&2; exit 1; }
 
 check-web:
 	@cd $(WEB) && npm run --silent check

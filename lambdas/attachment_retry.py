@@ -1,7 +1,7 @@
 """Worker of the retry queue: makes the attachments that a sign-in could not make.
 
-What passes by itself is tried again, later each time and never all at once. What somebody must mend goes to the
-dead-letter queue at once, where an alarm waits for it.
+It retries retryable errors with jittered backoff. All other errors need a fix, so the message goes to the dead-letter
+queue at once, which raises an alarm.
 Batches: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
@@ -14,16 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from attachment.attach import Chain
-from attachment.deadline import DeadlineExceededError, WorkWithDeadline
-from attachment.errors import AttachmentPausedError, CannotSignInError, SelfAttachRequiredError
-from attachment.limits import LIMITS
-from attachment.owed import Owed
-from attachment.pace import Pace
-from attachment.passing import is_throttled, passes
-from attachment.report import cause, report
-from attachment.retry_queue import OwedQueue
-from attachment.sdk_session import guarded_session
+from attachment.chain import Chain
+from attachment.clients import LIMITS, QUEUE_LIMITS, abandonable_session
+from attachment.deadline import DeadlineExceededError, DeadlineRunner
+from attachment.errors import AttachmentSkippedError, CannotSignInError, error_label
+from attachment.metrics import emit_metrics
+from attachment.pending import PendingAttachment, PendingQueue
+from attachment.retries import RateLimiter, is_retryable, is_throttled
 
 if TYPE_CHECKING:
     import threading
@@ -33,127 +30,130 @@ if TYPE_CHECKING:
 
 _QUEUE_URL = os.environ["RETRY_QUEUE_URL"]
 _DEAD_LETTER_QUEUE_URL = os.environ["DEAD_LETTER_QUEUE_URL"]
-_STACK = os.environ["STACK_NAME"]
-_SECONDS_EACH = 8.0
+_MESSAGE_SECONDS = float(os.environ["MESSAGE_SECONDS"])
 _QUEUE_SECONDS = 4.0
 _SPARE_SECONDS = 5.0
-# Throttled, a message waits for the next turns before it goes back: these keep to the rate, so they hurt nobody.
-_TURNS = 5
-# Cognito's for a user who cannot sign in, and for other causes too.
-_REFUSALS = {"NotAuthorizedException", "PasswordResetRequiredException", "UserNotFoundException"}
-_LONGEST_BACKOFF_SECONDS = 900
+# A throttled attachment is tried again at the limiter's rate before its message goes back to the queue.
+_ATTEMPTS = 5
+# Cognito's codes for a user who cannot sign in; they have other causes too.
+_SIGN_IN_REJECTED = {"NotAuthorizedException", "PasswordResetRequiredException", "UserNotFoundException"}
+_MAX_BACKOFF_SECONDS = 900
 
-_pace = Pace(own=float(os.environ["ATTACH_PER_SECOND_THROTTLED"]), whole=float(os.environ["ATTACH_PER_SECOND"]))
+_rate_limiter = RateLimiter(float(os.environ["ATTACH_PER_SECOND"]), float(os.environ["ATTACH_PER_SECOND_THROTTLED"]))
 
 
-class _Attaching:
-    """The chain, and the queue that proves what a message says."""
+class _Clients:
+    """The chain, and the queue that verifies the messages."""
 
     def __init__(self, abandoned: threading.Event) -> None:
-        session = guarded_session(abandoned)
-        self.chain, self.queue = Chain(session), OwedQueue(session)
+        session = abandonable_session(abandoned)
+        self.chain = Chain(session)
+        self.queue = PendingQueue(
+            session.client("sqs", config=QUEUE_LIMITS), session.client("kms", config=QUEUE_LIMITS)
+        )
 
 
 def _make_sqs(abandoned: threading.Event) -> SQSClient:
-    return guarded_session(abandoned).client("sqs", config=LIMITS)
+    return abandonable_session(abandoned).client("sqs", config=LIMITS)
 
 
-_attaching = WorkWithDeadline(_Attaching)
-_queueing = WorkWithDeadline(_make_sqs)
+_chain_runner = DeadlineRunner(_Clients)
+_queue_runner = DeadlineRunner(_make_sqs)
 
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Work a batch off; answer which messages are to come again."""
-    again = []
+    """Process a batch; return the messages that SQS is to deliver again."""
+    failures = []
     for record in event["Records"]:
-        if context.get_remaining_time_in_millis() < (_SECONDS_EACH + _SPARE_SECONDS) * 1000:
-            again.append(record)
+        if context.get_remaining_time_in_millis() < (_MESSAGE_SECONDS + _SPARE_SECONDS) * 1000:
+            failures.append(record)
             continue
         started = time.monotonic()
-        outcome, reason = _settle(record)
+        outcome, reason = _process(record)
         if outcome == "Queued":
-            again.append(record)
-        report(
-            outcome,
+            failures.append(record)
+        emit_metrics(
+            {outcome: 1},
+            outcome=outcome,
             source="retry",
-            stack=_STACK,
             request_id=context.aws_request_id,
             seconds=time.monotonic() - started,
             reason=reason,
         )
-    return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in again]}
+    return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in failures]}
 
 
-def _settle(record: Mapping[str, Any]) -> tuple[str, str | None]:
-    """Attach, or say what becomes of the message; return the outcome and the reason for it."""
+def _process(record: Mapping[str, Any]) -> tuple[str, str | None]:
+    """Attach the policy, or defer or dead-letter the message; return the outcome and the reason for it."""
     try:
-        owed = Owed.parse(record["body"])
-        return "Attached", _attaching.run(lambda work: _attach(work.chain, work.queue, owed), _SECONDS_EACH)
-    except (SelfAttachRequiredError, CannotSignInError, AttachmentPausedError) as error:
-        return "Skipped", cause(error)
-    except Exception as error:  # noqa: BLE001 - each message stands for itself
-        reason = cause(error)
-        if passes(error):
-            _put_off(record)
+        pending = PendingAttachment.parse(record["body"])
+        return "Attached", _chain_runner.run(lambda clients: _attach(clients, pending), _MESSAGE_SECONDS)
+    except AttachmentSkippedError as error:
+        return "Skipped", error_label(error)
+    except Exception as error:  # noqa: BLE001 - one message does not affect the others
+        reason = error_label(error)
+        if is_retryable(error):
+            _defer(record)
             return "Queued", reason
         try:
-            _queueing.run(lambda sqs: _give_up(sqs, record, reason), _QUEUE_SECONDS)
-        except (BotoCoreError, ClientError, KeyError, DeadlineExceededError) as no_queue:
-            return "Queued", f"{reason}; not among the dead letters: {cause(no_queue)}"
+            _queue_runner.run(lambda sqs: _dead_letter(sqs, record, reason), _QUEUE_SECONDS)
+        except (BotoCoreError, ClientError, KeyError, DeadlineExceededError) as queue_error:
+            return "Queued", f"{reason}; not moved to the dead-letter queue: {error_label(queue_error)}"
         return "Failed", reason
 
 
-def _attach(chain: Chain, queue: OwedQueue, owed: Owed) -> str | None:
-    """Attach; return why the user could not be marked, if so."""
-    chain.check_is_on()
-    if not queue.is_proven(owed):
-        _find_identity(chain, owed)
-    turn = 1
+def _attach(clients: _Clients, pending: PendingAttachment) -> str | None:
+    """Attach the policy; return why the marker was not set, if so."""
+    chain = clients.chain
+    chain.check_not_paused()
+    if not clients.queue.is_verified(pending):
+        _find_identity(chain, pending)
+    attempts = 0
     while True:
-        _pace.wait()
-        # Asked for as late as can be: the name may belong to another user by now.
-        if not chain.can_sign_in(owed):
+        _rate_limiter.wait()
+        # As late as possible, because the name might belong to another user by now.
+        if not chain.can_sign_in(pending):
             raise CannotSignInError
         try:
-            return chain.attach(owed)
+            return chain.attach(pending)
         except ClientError as error:
+            attempts += 1
             if not is_throttled(error):
                 raise
-            _pace.throttled()
-            if turn == _TURNS:
+            _rate_limiter.slow_down()
+            if attempts == _ATTEMPTS:
                 raise
-        turn += 1
 
 
-def _find_identity(chain: Chain, owed: Owed) -> None:
+def _find_identity(chain: Chain, pending: PendingAttachment) -> None:
     try:
-        chain.find_identity(owed)
+        chain.find_identity(pending)
     except ClientError as error:
-        if error.response["Error"]["Code"] in _REFUSALS and not chain.can_sign_in(owed):
+        if error.response["Error"]["Code"] in _SIGN_IN_REJECTED and not chain.can_sign_in(pending):
             raise CannotSignInError from error
         raise
 
 
-def _put_off(record: Mapping[str, Any]) -> None:
-    """Let the message come again after a random while, whose bound doubles each time.
+def _defer(record: Mapping[str, Any]) -> None:
+    """Have SQS deliver the message again after a random delay, whose bound doubles each time.
 
     https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
     """
     received = int(record["attributes"]["ApproximateReceiveCount"])
-    bound = min(_LONGEST_BACKOFF_SECONDS, 2 ** min(received, 10))
-    seconds = random.randint(1, bound)  # noqa: S311 - spreads load, keeps no secret
+    bound = min(_MAX_BACKOFF_SECONDS, 2 ** min(received, 10))
+    seconds = random.randint(1, bound)  # noqa: S311 - jitter, not a secret
     try:
-        _queueing.run(
+        _queue_runner.run(
             lambda sqs: sqs.change_message_visibility(
                 QueueUrl=_QUEUE_URL, ReceiptHandle=record["receiptHandle"], VisibilityTimeout=seconds
             ),
             _QUEUE_SECONDS,
         )
     except (BotoCoreError, ClientError, DeadlineExceededError):
-        return  # it comes again all the same, once the queue's own time is over
+        return  # SQS delivers it again after the queue's own visibility timeout
 
 
-def _give_up(sqs: SQSClient, record: Mapping[str, Any], reason: str) -> None:
+def _dead_letter(sqs: SQSClient, record: Mapping[str, Any], reason: str) -> None:
     sqs.send_message(
         QueueUrl=_DEAD_LETTER_QUEUE_URL,
         MessageBody=record["body"],

@@ -1,14 +1,13 @@
 """The three challenge triggers of the internal sign-in: define, create and verify.
 
-They serve the whole user pool, so they fail closed: tokens are issued only on the internal app client, only for exactly
-one challenge, only when its answer is the MAC that the PostAuthentication trigger alone can make.
+They serve the whole user pool, so they fail closed: tokens are issued only on the internal app client, after exactly
+one challenge, and only if its answer is the MAC, which only trigger and worker can make.
 Events: https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-challenge.html
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import secrets
 from typing import Any
@@ -16,17 +15,18 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from attachment import proof
-from attachment.configuration import ConfigurationParameter
-from attachment.limits import LIMITS
-from attachment.passing import passes
-from attachment.report import cause
+from attachment.clients import LIMITS
+from attachment.errors import error_label
+from attachment.mac import sign_in_mac_input, verify_mac
+from attachment.parameters import CachedParameters, Configuration
+from attachment.retries import is_retryable
+
+_CONFIGURATION_PARAMETER = os.environ["CONFIGURATION_PARAMETER"]
+_MAC_KEY_ID = os.environ["MAC_KEY_ID"]
 
 _ssm = boto3.client("ssm", config=LIMITS)
 _kms = boto3.client("kms", config=LIMITS)
-
-_parameter = ConfigurationParameter(os.environ["CONFIGURATION_PARAMETER"])
-_MAC_KEY_ID = os.environ["MAC_KEY_ID"]
+_parameters = CachedParameters(_CONFIGURATION_PARAMETER)
 
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
@@ -44,20 +44,20 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
 
 
 def _define(event: dict[str, Any]) -> dict[str, Any]:
-    """Decide what comes next. Users who do not exist are challenged like others, so that nobody can tell who does.
+    """Decide what comes next. Users who do not exist get a challenge too, so that callers cannot find out who exists.
 
     https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pool-managing-errors.html
     """
-    refused = {"issueTokens": False, "failAuthentication": True}
+    rejected = {"issueTokens": False, "failAuthentication": True}
     request = event["request"]
     if not _is_internal(event):
-        return refused
+        return rejected
     match request["session"]:
         case []:
             return {"issueTokens": False, "failAuthentication": False, "challengeName": "CUSTOM_CHALLENGE"}
         case [{"challengeName": "CUSTOM_CHALLENGE", "challengeResult": True}] if not request.get("userNotFound"):
             return {"issueTokens": True, "failAuthentication": False}
-    return refused
+    return rejected
 
 
 def _create() -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _verify(event: dict[str, Any]) -> bool:
     request = event["request"]
     if request.get("userNotFound") or not _is_internal(event):
         return False
-    message = proof.message(
+    mac_input = sign_in_mac_input(
         user_pool_id=event["userPoolId"],
         client_id=event["callerContext"]["clientId"],
         user_name=event["userName"],
@@ -77,19 +77,18 @@ def _verify(event: dict[str, Any]) -> bool:
     )
     try:
         mac = base64.b64decode(request["challengeAnswer"], validate=True)
-        if len(mac) != proof.MAC_BYTES:
-            return False
-        answer = _kms.verify_mac(KeyId=_MAC_KEY_ID, MacAlgorithm=proof.ALGORITHM, Message=message, Mac=mac)
-    except (binascii.Error, ValueError, _kms.exceptions.KMSInvalidMacException):
+    except ValueError:
         return False
+    try:
+        return verify_mac(_kms, _MAC_KEY_ID, mac_input, mac)
     except ClientError as error:
-        # Raised, every error looks alike to whoever waits; what passes by itself is to be told from what does not.
-        if passes(error):
+        # Cognito reports every raised error alike, and callers retry it. So only a retryable error is raised.
+        if is_retryable(error):
             raise
-        print(f"The answer cannot be verified: {cause(error)}", flush=True)
+        print(f"The answer cannot be verified: {error_label(error)}", flush=True)
         return False
-    return answer["MacValid"] is True
 
 
 def _is_internal(event: dict[str, Any]) -> bool:
-    return bool(event["callerContext"]["clientId"] == _parameter.read(_ssm).internal_client_id)
+    configuration = Configuration.from_json(_parameters.read(_ssm)[_CONFIGURATION_PARAMETER])
+    return bool(event["callerContext"]["clientId"] == configuration.internal_client_id)

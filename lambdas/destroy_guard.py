@@ -13,7 +13,7 @@ import boto3
 from botocore.config import Config
 from iam_propagation import waits_for_permissions
 
-from bulk.targets import Targets
+from bulk.pages import PolicyTargets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,8 +44,8 @@ def on_event(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
 
 
 def _check() -> None:
-    count = Targets(_iot, _POLICY_NAME).count(_COUNT_SECONDS)
-    if count.is_whole and count.targets <= _FITTING:
+    count = PolicyTargets(_iot, _POLICY_NAME).count(_COUNT_SECONDS)
+    if count.is_complete and count.targets <= _FITTING:
         return
     hours = count.targets / _DETACH_PER_SECOND / 3600
     raise TooManyAttachedError(

@@ -29,7 +29,7 @@ import boto3
 from botocore.config import Config
 from iam_propagation import waits_for_permissions
 
-from bulk.targets import Targets
+from bulk.pages import PolicyTargets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +53,7 @@ _OF_THE_WHOLE_STACK = ("DELETE_", "ROLLBACK_")
 _OF_IDENTITY_POOL = "Custom::IotPolicyOfIdentityPool"
 
 
-class NotLeftError(Exception):
+class DetachIncompleteError(Exception):
     """The policy is still attached, and nothing goes on to detach it; the message says why and what to do."""
 
 
@@ -81,7 +81,7 @@ def is_complete(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     """On delete, wait until the policy has left everybody, and delete it; called again until no conflict is left.
 
     Raises:
-        NotLeftError: the execution that detaches it has failed.
+        DetachIncompleteError: the execution that detaches it has failed.
     """
     execution_arn = event.get("ExecutionArn")
     if not execution_arn:
@@ -107,7 +107,7 @@ def _of_identity_pool(event: Mapping[str, Any]) -> dict[str, Any]:
     # The deletion of the stack, and the rollback of its creation, take the policy off everybody anyway.
     if stack["StackStatus"].startswith(_OF_THE_WHOLE_STACK):
         return answer
-    if not Targets(_iot, _POLICY_NAME, page_size=1).read(None).targets:
+    if not PolicyTargets(_iot, _POLICY_NAME, page_size=1).read(None).items:
         return answer
     given = {"policy": _POLICY_NAME, "identityPool": identity_pool_id}
     return answer | {"ExecutionArn": _running_or_started(given, event["RequestId"])}
@@ -128,8 +128,8 @@ def _leave(policy_name: str, request_id: str) -> str | None:
                 _stop(execution_arn)
         return _start(given, request_id)
     execution_arn = _running_or_started(given | {"replace": True}, request_id)
-    count = Targets(_iot, policy_name).count(_COUNT_SECONDS)
-    return execution_arn if count.is_whole and count.targets <= _FITTING_RENAME else None
+    count = PolicyTargets(_iot, policy_name).count(_COUNT_SECONDS)
+    return execution_arn if count.is_complete and count.targets <= _FITTING_RENAME else None
 
 
 def _running_or_started(given: Mapping[str, Any], name: str) -> str:
@@ -184,7 +184,7 @@ def _has_left(policy_name: str, execution_arn: str) -> bool:
         if execution["status"] == "SUCCEEDED":
             return True
         if execution["status"] != "RUNNING":
-            raise NotLeftError(
+            raise DetachIncompleteError(
                 f"IoT policy {policy_name} is still attached: {execution.get('cause') or execution['status'].lower()}. "
                 f"Mend that, and try again. Execution: {execution_arn}"
             )
@@ -197,7 +197,7 @@ def _delete(policy_name: str, request_id: str) -> bool:
     try:
         _iot.delete_policy(policyName=policy_name)
     except _iot.exceptions.DeleteConflictException:
-        if Targets(_iot, policy_name, page_size=1).read(None).targets:
+        if PolicyTargets(_iot, policy_name, page_size=1).read(None).items:
             given = {"policy": policy_name} | ({} if policy_name == _POLICY_NAME else {"replace": True})
             # Called every few seconds, when the execution that the last call has started may not be listed yet.
             _running_or_started(given, f"{request_id}-{int(time.time() // 60)}")

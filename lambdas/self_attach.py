@@ -1,8 +1,8 @@
-"""Self-attach: attaches the IoT policy to the Cognito identity that has signed the request, and to no other.
+"""Self-attach: attaches the IoT policy to the Cognito identity that signed the request, and to no other.
 
-Behind ``POST /self-attach`` of an HTTP API with IAM authorization. Who asks is what API Gateway says it has verified,
-``requestContext.authorizer.iam.cognitoIdentity``, and nothing that the request itself says; so a request has nothing to
-say, and one with a body is refused.
+Serves ``POST /self-attach`` of an HTTP API with IAM authorization. The identity comes only from API Gateway, which has
+verified it (``requestContext.authorizer.iam.cognitoIdentity``). Nothing in the request itself counts, so a request with
+a body is refused.
 Event: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 """
 
@@ -16,46 +16,44 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from attachment.errors import AttachmentPausedError
-from attachment.iot import has_policy, iot_client
-from attachment.limits import LIMITS
+from attachment.clients import LIMITS, has_policy, iot_client
+from attachment.errors import AttachmentPausedError, error_label
 from attachment.login_providers import LoginProviders
-from attachment.passing import passes
-from attachment.report import cause, report
-from attachment.switch import AttachingSwitch
+from attachment.metrics import emit_metrics
+from attachment.parameters import PauseFlag
+from attachment.retries import is_retryable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _POLICY_NAME = os.environ["POLICY_NAME"]
 _IDENTITY_POOL_ID = os.environ["IDENTITY_POOL_ID"]
-_STACK = os.environ["STACK_NAME"]
 _login_providers = LoginProviders(os.environ.get("LOGIN_PROVIDERS", ""))
 
 _CHECK = "PS203"
-"""The check that a missing attachment fails, by which the answers are known."""
+"""The check that fails without the attachment; each response names it."""
 _RETRY_AFTER_SECONDS = 2
 
 _iot = iot_client(attempts=2)
 _ssm = boto3.client("ssm", config=LIMITS)
-_switch = AttachingSwitch(os.environ["PAUSE_PARAMETER"])
+_pause_flag = PauseFlag(os.environ["PAUSE_PARAMETER"])
 
 
 @dataclass(frozen=True)
-class _Answer:
-    """What the caller is told. Nothing in it quotes AWS, whose messages can name identities."""
+class _Response:
+    """The response to the caller. It never quotes AWS, whose messages can name identities."""
 
     status_code: int
     status: str
     text: str
 
 
-_REPAIRED = _Answer(200, "repaired", "no IoT policy was attached, repaired")
-_ATTACHED = _Answer(200, "attached", "the IoT policy is attached already")
-_LATER = _Answer(
+_REPAIRED = _Response(200, "repaired", "no IoT policy was attached, repaired")
+_ATTACHED = _Response(200, "attached", "the IoT policy is attached already")
+_RETRY_LATER = _Response(
     503, "failed", "AWS IoT throttles or does not answer, so the IoT policy may not be attached yet: try again shortly"
 )
-_OFF = _Answer(
+_PAUSED = _Response(
     503,
     "failed",
     "attachment is paused in this deployment: its operator detached every identity and resumes attachment with "
@@ -64,46 +62,48 @@ _OFF = _Answer(
 
 
 class _RefusedError(Exception):
-    """The request gets no policy attached; carries the answer."""
+    """The request is refused; has the response."""
 
     def __init__(self, status_code: int, text: str) -> None:
         super().__init__(text)
-        self.answer = _Answer(status_code, "refused", text)
+        self.response = _Response(status_code, "refused", text)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Attach the policy if it is missing, and answer in JSON; it is never an error of the function."""
+    """Attach the policy if it is missing, and respond in JSON; no error leaves the function."""
     started = time.monotonic()
     request_id = getattr(context, "aws_request_id", "")
     outcome, reason = "Failed", None
     try:
-        answer = _attach(_identity_id(event))
-        outcome = "Attached" if answer is _REPAIRED else "Skipped"
-    except _RefusedError as refusal:  # no failure: anybody with credentials could raise its alarm
-        outcome, answer, reason = "Skipped", refusal.answer, refusal.answer.text
-    except AttachmentPausedError as off:
-        outcome, answer, reason = "Skipped", _OFF, cause(off)
-    except Exception as error:  # noqa: BLE001 - the caller is told what to do, and the log why
-        answer, reason = _LATER if passes(error) else _permanent(request_id), cause(error)
-    report(
-        outcome,
+        response = _attach(_identity_id(event))
+        outcome = "Attached" if response is _REPAIRED else "Skipped"
+    except _RefusedError as refusal:  # not "Failed": anybody with credentials could raise its alarm
+        outcome, response, reason = "Skipped", refusal.response, refusal.response.text
+    except AttachmentPausedError as paused:
+        outcome, response, reason = "Skipped", _PAUSED, error_label(paused)
+    except Exception as error:  # noqa: BLE001 - the caller learns what to do, the log has the reason
+        response, reason = _RETRY_LATER if is_retryable(error) else _permanent(request_id), error_label(error)
+    emit_metrics(
+        {outcome: 1},
+        outcome=outcome,
         source="self-attach",
-        stack=_STACK,
         request_id=request_id,
         seconds=time.monotonic() - started,
         reason=reason,
     )
-    return _response(answer)
+    return _to_http(response)
 
 
 def _identity_id(event: Mapping[str, Any]) -> str:
-    """Return the identity that API Gateway has verified.
+    """Return the identity id that API Gateway verified.
 
     Raises:
-        _RefusedError: it is none of this identity pool's signed-in users, or the request has a body.
+        _RefusedError: it is not a signed-in user of this identity pool, or the request has a body.
     """
     if event.get("body"):
-        raise _RefusedError(400, "a request must have no body, for its signature alone says whose it is: send none")
+        raise _RefusedError(
+            400, "a request must have no body, because only its signature identifies the caller: send none"
+        )
     authorizer = event.get("requestContext", {}).get("authorizer") or {}
     identity = (authorizer.get("iam") or {}).get("cognitoIdentity") or {}
     identity_id, methods = identity.get("identityId"), identity.get("amr")
@@ -121,31 +121,31 @@ def _identity_id(event: Mapping[str, Any]) -> str:
         raise _RefusedError(
             403,
             "the request was signed by a user of another identity provider: sign in to this deployment's user pool, or "
-            "have whoever runs it add the provider to the setting adopt.otherProviders",
+            "ask its operator to add the provider to the setting adopt.otherProviders",
         )
     return str(identity_id)
 
 
-def _attach(identity_id: str) -> _Answer:
-    _switch.check(_ssm)
+def _attach(identity_id: str) -> _Response:
+    _pause_flag.check(_ssm)
     if has_policy(_iot, _POLICY_NAME, identity_id):
         return _ATTACHED
     _iot.attach_policy(policyName=_POLICY_NAME, target=identity_id)
     return _REPAIRED
 
 
-def _permanent(request_id: str) -> _Answer:
-    return _Answer(
+def _permanent(request_id: str) -> _Response:
+    return _Response(
         500,
         "failed",
-        "the IoT policy could not be attached, and trying again will not help: whoever runs this deployment finds the "
-        f"reason in the log of its self-attach function, by the request id {request_id}",
+        "the IoT policy could not be attached, and trying again will not help: the operator of this deployment finds "
+        f"the reason in the log of its self-attach function, by the request id {request_id}",
     )
 
 
-def _response(answer: _Answer) -> dict[str, Any]:
+def _to_http(response: _Response) -> dict[str, Any]:
     headers = {"content-type": "application/json", "cache-control": "no-store"}
-    if answer is _LATER:
+    if response is _RETRY_LATER:
         headers["retry-after"] = str(_RETRY_AFTER_SECONDS)
-    body = {"check": _CHECK, "status": answer.status, "text": f"{_CHECK}: {answer.text}"}
-    return {"statusCode": answer.status_code, "headers": headers, "body": json.dumps(body)}
+    body = {"check": _CHECK, "status": response.status, "text": f"{_CHECK}: {response.text}"}
+    return {"statusCode": response.status_code, "headers": headers, "body": json.dumps(body)}

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from attachment.limits import limits
-from attachment.report import NAMESPACE
+from attachment.clients import limits
+from attachment.metrics import NAMESPACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -82,7 +82,7 @@ class LocalCloud:
         Args:
             port: the loopback port; None takes a free one.
             region: the region of what is made without naming one.
-            without: behaviours to leave out.
+            without: patches to leave out.
             saved: start with what :meth:`save` has put into this directory, from a cloud of the same region.
             log_file: where the server writes its log; None drops it.
 

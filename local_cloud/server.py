@@ -1,4 +1,4 @@
-"""The server's own process: ministack's settings, its behaviours, and hypercorn on loopback."""
+"""The server's own process: ministack's settings, the patches, and hypercorn on loopback."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def serve(
     Args:
         listener: listens on a port of the loopback address; the server closes it.
         region: the region of what is made without naming one.
-        without: behaviours to leave out, for the tests that ask whether ministack has them by now.
+        without: patches to leave out, for the tests that check whether ministack still needs them.
         saved: a state to start from, which another cloud of this region saved.
         exit_with_parent: end when standard input closes, so that the server never outlives who started it, unless
             :data:`STAY` was read from there.
@@ -155,11 +155,11 @@ def main() -> None:
     parser.add_argument("--saved", type=Path)
     options = parser.parse_args()
     listener = socket.socket(fileno=options.listener)
-    from local_cloud.patches import BehaviourError
+    from local_cloud.patches import PatchError
 
     try:
         serve(listener, options.region, without=options.without, saved=options.saved, exit_with_parent=True)
-    except (BehaviourError, saved_state.SavedStateError) as error:
+    except (PatchError, saved_state.SavedStateError) as error:
         sys.exit(f"local_cloud: {error}")
 
 

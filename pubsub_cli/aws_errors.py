@@ -1,8 +1,11 @@
-"""What an error of AWS, or of the way there, means: a finding with a cause and a fix, or the end of the run."""
+"""Explains errors of AWS and of the network: as a finding with a cause and a fix, or as the end of the run."""
 
 from __future__ import annotations
 
 import http.client
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -19,13 +22,12 @@ from botocore.exceptions import (
 )
 
 from pubsub_cli.aws import Aws
-from pubsub_cli.clock import set_clock_command
 from pubsub_cli.errors import PreconditionError
-from pubsub_cli.finding import Finding, Status, failed
+from pubsub_cli.finding import Finding, OperationError, failed, unknown
 from pubsub_client._aws_sdk import SSO_ERRORS, UnusableConfigurationError, sso_login_advice
 
 AWS_ERRORS = (ClientError, BotoCoreError, OSError, http.client.HTTPException)
-"""What a call to AWS may raise."""
+"""The errors that a call to AWS may raise."""
 
 _NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError)
 _MISCONFIGURED = (
@@ -36,7 +38,7 @@ _MISCONFIGURED = (
     UnknownCredentialError,
     UnusableConfigurationError,
 )
-_CREDENTIALS_REFUSED = {
+_CREDENTIALS_REJECTED = {
     "ExpiredToken",
     "ExpiredTokenException",
     "InvalidClientTokenId",
@@ -45,7 +47,7 @@ _CREDENTIALS_REFUSED = {
     "UnrecognizedClientException",
 }
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
-_CLOCK_IS_OFF = ("Signature expired", "Signature not yet current")
+_CLOCK_IS_WRONG = ("Signature expired", "Signature not yet current")
 # https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
 _THROTTLED = {
     "LimitExceededException",
@@ -53,25 +55,29 @@ _THROTTLED = {
     "SlowDown",
     "TooManyRequestsException",
 }
+_SET_CLOCK = {
+    "darwin": "sudo sntp -sS time.apple.com",
+    "win32": "w32tm /resync /force",
+}
 _NOT_PERMITTED = {"AccessDenied", "AccessDeniedException", "UnauthorizedException", "UnauthorizedOperation"}
 
 
 def is_not_permitted(error: ClientError) -> bool:
-    """Tell whether AWS has refused a call for want of a permission."""
+    """Return whether AWS denied a call because a permission is missing."""
     return error.response["Error"]["Code"] in _NOT_PERMITTED
 
 
 def explain(error: Exception, aws: Aws, subject: str) -> Finding:
-    """Return what one of :data:`AWS_ERRORS` means.
+    """Return the finding for one of :data:`AWS_ERRORS`.
 
     Args:
-        error: what was raised.
-        aws: the way to AWS it was raised on.
-        subject: the resource to name where the error names none.
+        error: the error.
+        aws: the clients that raised it.
+        subject: the resource to name if the error names none.
 
     Raises:
-        PreconditionError: no credentials, none that AWS accepts, an unusable AWS configuration, no region, or a clock
-            that is off: nothing else will do better.
+        PreconditionError: no credentials, none that AWS accepts, an unusable AWS configuration, no region, or a wrong
+            clock: every other call would fail too.
     """
     if isinstance(error, _NO_CREDENTIALS):
         raise PreconditionError(f"{error}: give credentials by --profile or the environment") from error
@@ -84,11 +90,25 @@ def explain(error: Exception, aws: Aws, subject: str) -> Finding:
     if isinstance(error, ClientError):
         return _from_aws(error)
     cause = f"{type(error).__name__}: {error}"
-    return failed(cause, resource=subject, fix="See whether AWS can be reached from here.")
+    return failed(cause, resource=subject, fix="Check whether AWS can be reached from here.")
+
+
+@contextmanager
+def aws_errors_explained(aws: Aws, subject: str) -> Iterator[None]:
+    """Explain the AWS errors that the block raises.
+
+    Raises:
+        PreconditionError: no credentials that AWS accepts, or no region.
+        OperationError: AWS refuses, or cannot be reached.
+    """
+    try:
+        yield
+    except AWS_ERRORS as error:
+        raise OperationError(explain(error, aws, subject).with_options(aws.cli_options)) from error
 
 
 def _names_a_file(error: Exception) -> bool:
-    """Tell whether it is about a file of the configuration, such as a token's, and not about the network."""
+    """Return whether the error is about a configuration file, such as a token's, and not about the network."""
     return isinstance(error, OSError) and error.filename is not None
 
 
@@ -96,13 +116,18 @@ def _from_aws(error: ClientError) -> Finding:
     code = error.response["Error"]["Code"]
     message = error.response["Error"].get("Message", "")
     cause = f"{error.operation_name} answered {code}: {message}"
-    if any(words in message for words in _CLOCK_IS_OFF):
-        raise PreconditionError(f"this machine's clock is off, set it: {set_clock_command()} ({cause})") from error
-    if code in _CREDENTIALS_REFUSED:
+    if any(words in message for words in _CLOCK_IS_WRONG):
+        raise PreconditionError(f"this machine's clock is wrong, set it: {set_clock_command()} ({cause})") from error
+    if code in _CREDENTIALS_REJECTED:
         raise PreconditionError(f"the AWS credentials are not accepted: {cause}") from error
     if code in _THROTTLED or "Throttl" in code:
-        return Finding(Status.UNKNOWN, cause=cause, resource=error.operation_name, fix="Run it again in a while.")
+        return unknown(cause, resource=error.operation_name, fix="Run it again in a while.")
     if code in _NOT_PERMITTED:
         fix = f"Run it with credentials that may call {error.operation_name}."
-        return Finding(Status.UNKNOWN, cause=cause, resource=error.operation_name, fix=fix)
-    return failed(cause, resource=error.operation_name, fix="See what the message says.")
+        return unknown(cause, resource=error.operation_name, fix=fix)
+    return failed(cause, resource=error.operation_name, fix="Read the message of AWS above.")
+
+
+def set_clock_command() -> str:
+    """Return the command that sets this machine's clock by NTP."""
+    return _SET_CLOCK.get(sys.platform, "sudo timedatectl set-ntp true && sudo systemctl restart systemd-timesyncd")

@@ -1,6 +1,19 @@
-"""Errors that end a run or a command of a fix."""
+"""Errors that end a run, and the exit codes of every ``pubsub`` command."""
 
 from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """How a command ended."""
+
+    PASSED = 0
+    CHECK_FAILED = 1
+    """A check failed or is unknown, or an operation failed."""
+    COULD_NOT_RUN = 2
+    """Wrong usage, settings or credentials, or no such stack."""
+    INTERRUPTED = 130
 
 
 class PreconditionError(Exception):

@@ -12,6 +12,7 @@ from typing import Any
 from botocore import xform_name
 
 from pubsub_cli.aws import Aws
+from pubsub_client._printable import one_line
 
 _SHELL_PREFIXES = ("aws ", "pubsub ")
 """How the lines of a fix begin that a shell can run."""
@@ -175,3 +176,20 @@ def _cli_option(name: str, value: Any) -> str:
         return option if value else option.replace("--", "--no-", 1)
     text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
     return f"{option} {shlex.quote(text)}"
+
+
+class OperationError(Exception):
+    """An operation failed.
+
+    Args:
+        finding: the cause, the resource, and what to do next.
+    """
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(" ".join(part for part in (one_line(finding.cause or ""), finding.fix) if part))
+        self.finding = finding
+
+
+def operation_error(cause: str, *, resource: str, fix: Fix) -> OperationError:
+    """Return the error of an operation that did not fail at AWS."""
+    return OperationError(failed(cause, resource=resource, fix=fix))

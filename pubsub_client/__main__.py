@@ -1,5 +1,5 @@
 """``python -m pubsub_client`` is ``pubsub``."""
 
-from pubsub_cli.commands import main
+from pubsub_cli.app import main
 
 main()

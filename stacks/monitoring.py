@@ -18,7 +18,7 @@ from .sweep import Sweep
 from .user_pool import Users
 from .wiring_watch import EVERY, WiringWatch
 
-# What attachment/report.py in lambdas/ writes.
+# What attachment/metrics.py in lambdas/ writes.
 _NAMESPACE = "AmplifyPubSub"
 _OUTCOMES = ("Attached", "Queued", "Failed", "Skipped")
 

@@ -16,6 +16,8 @@ from .settings import Settings
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
 _WORKERS = 2
 _WORKER_TIMEOUT = Duration.minutes(2)
+# For one message, so that a hanging call does not use up the time of the others.
+_MESSAGE_SECONDS = 8.0
 _WORKER_MEMORY_SIZE = 512
 # Six times the function's, as AWS advises; it counts only for messages that the worker has not put off itself.
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
@@ -58,6 +60,7 @@ class RetryQueue(Construct):
                 **environment,
                 "ATTEMPTS": "1",  # each attempt has a turn of its own
                 "DEAD_LETTER_QUEUE_URL": self.dead_letter_queue.queue_url,
+                "MESSAGE_SECONDS": str(_MESSAGE_SECONDS),
                 "ATTACH_PER_SECOND_THROTTLED": str(rates.retry / _WORKERS),
                 "RETRY_QUEUE_URL": self.queue.queue_url,
                 "ATTACH_PER_SECOND": str(rates.whole / _WORKERS),

@@ -14,10 +14,10 @@ from local_cloud.environment import DEFAULT_REGION
 from local_cloud.process import LocalCloudError
 from local_cloud.state import DEFAULT_STATE, Port, State, StateDirectory
 from local_cloud.state import Region as LocalRegion
-from pubsub_cli.commands.exit_code import ExitCode
-from pubsub_cli.commands.interrupting import interrupt_on_sigterm
-from pubsub_cli.commands.options import Junit, Profile, Region
-from pubsub_cli.commands.terminal import EscapingGroup
+from pubsub_cli.errors import ExitCode
+from pubsub_cli.options import Junit, Profile, Region
+from pubsub_cli.signals import interrupt_on_sigterm
+from pubsub_cli.terminal import EscapingGroup
 from pubsub_client._printable import one_line, printable
 from tools.demo import run_demo
 from tools.local import deploy_locally
@@ -95,7 +95,7 @@ def _account_errors() -> Iterator[None]:
     from botocore.exceptions import ConfigParseError, ProfileNotFound
 
     from pubsub_cli.errors import PreconditionError
-    from pubsub_cli.operations.failure import OperationError
+    from pubsub_cli.finding import OperationError
     from stacks.settings import SettingsError
 
     try:

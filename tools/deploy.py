@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pubsub_cli.commands.asking import check_may_ask
-from pubsub_cli.commands.checking import check_junit
+from pubsub_cli.check_run import check_junit
+from pubsub_cli.confirm import check_can_confirm
 from tools.cdk_cli import REPOSITORY, cdk_command, run_in_foreground
 from tools.target import Target
 
@@ -33,7 +33,7 @@ def deploy(
         typer.BadParameter: the results cannot be written there.
     """
     check_junit(junit)
-    check_may_ask(yes=yes, otherwise="give --yes, with make YES=1")
+    check_can_confirm(yes=yes, alternative="give --yes, with make YES=1")
     target = Target.find(profile, region, environment)
     target.show()
     target.check_bootstrapped()

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+from pubsub_cli.aws_errors import aws_errors_explained
 from pubsub_cli.checks.stack import describe_stack, outputs_of
-from pubsub_cli.commands.asking import check_may_ask
+from pubsub_cli.confirm import check_can_confirm
 from pubsub_cli.errors import PreconditionError
-from pubsub_cli.operations.failure import aws_errors_explained
 from pubsub_client.outputs import Output
 from tools.cdk_cli import REPOSITORY, cdk_command, run_in_foreground
 from tools.target import Target
@@ -24,7 +24,7 @@ def destroy(profile: str | None, region: str | None, environment: str | None, *,
         OperationError: AWS refuses what a guard asks.
         SettingsError: a setting is wrong.
     """
-    check_may_ask(yes=yes, otherwise="give --yes, with make YES=1")
+    check_can_confirm(yes=yes, alternative="give --yes, with make YES=1")
     target = Target.find(profile, region, environment)
     target.show()
     with aws_errors_explained(target.aws, target.stack):

@@ -13,9 +13,9 @@ from botocore.exceptions import NoRegionError
 from rich.text import Text
 
 from pubsub_cli.aws import Aws
-from pubsub_cli.commands.console import TerminalConsole
+from pubsub_cli.aws_errors import aws_errors_explained
 from pubsub_cli.errors import PreconditionError
-from pubsub_cli.operations.failure import aws_errors_explained
+from pubsub_cli.output import TerminalConsole
 from pubsub_client._printable import one_line
 from stacks.settings import CONTEXT_KEY, Settings, check_region, read_settings
 from tools.cdk_cli import JSII_NODE, REPOSITORY

@@ -13,8 +13,8 @@ import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
 
-from attachment.configuration import Configuration
-from attachment.internal_sign_in import NESTED, ClientSecrets, InternalSignIn
+from attachment.internal_sign_in import CLIENT_METADATA, ClientSecrets, InternalSignIn
+from attachment.parameters import Configuration
 
 _ssm = boto3.client("ssm")
 _cognito = boto3.client("cognito-idp")
@@ -26,13 +26,13 @@ _identities = boto3.client("cognito-identity", config=Config(signature_version=U
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Attach the policy, whether it is attached already or not."""
-    if (event["request"].get("clientMetadata") or {}).items() >= NESTED.items():
+    if (event["request"].get("clientMetadata") or {}).items() >= CLIENT_METADATA.items():
         return event
     (parameter,) = _ssm.get_parameters(Names=[os.environ["CONFIGURATION_PARAMETER"]])["Parameters"]
     configuration = Configuration.from_json(parameter["Value"])
-    nested = InternalSignIn(
+    sign_in = InternalSignIn(
         cognito=_cognito,
-        answering=_cognito,
+        cognito_once=_cognito,
         kms=_kms,
         mac_key_id=os.environ["MAC_KEY_ID"],
         user_pool_id=event["userPoolId"],
@@ -41,7 +41,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     )
     identity_id = _identities.get_id(
         IdentityPoolId=configuration.identity_pool_id,
-        Logins={configuration.user_pool_provider: nested.id_token(event["userName"])},
+        Logins={configuration.user_pool_provider: sign_in.id_token(event["userName"])},
     )["IdentityId"]
     _iot.attach_policy(policyName=os.environ["POLICY_NAME"], target=identity_id)
     print("attached", flush=True)

@@ -88,7 +88,7 @@ class Done:
 
 
 class Turns:
-    """The turns of one operation's calls, as ``attachment.pace.Pace`` gives them."""
+    """The turns of one operation's calls, as ``attachment.retries.RateLimiter`` gives them."""
 
     def __init__(self, call: Call, done: Done) -> None:
         self._call, self._done = call, done

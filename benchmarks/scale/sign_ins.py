@@ -28,7 +28,7 @@ _FRONT_END = {
     "cognito-identity:GetId": 1,
     "cognito-identity:GetCredentialsForIdentity": 1,
 }
-# lambdas/attachment/attach.py
+# lambdas/attachment/chain.py
 _CHAIN = {
     "cognito-idp:AdminInitiateAuth": 1,
     "cognito-idp:AdminRespondToAuthChallenge": 1,

@@ -1,1 +1,1 @@
-"""What the attachment functions share: the chain from a sign-in to an attached IoT policy."""
+"""The chain from a sign-in to an attached IoT policy, shared by the functions that attach."""

@@ -1,17 +1,17 @@
-"""Work with a deadline: the main thread waits for it, and leaves it behind when its time is over.
+"""Runs work with a deadline: the main thread waits for it, and abandons it when the time is over.
 
-Cognito gives a trigger five seconds, and a late answer fails the sign-in. Nothing ends work that hangs in a name
-resolution, a lock or an import: a signal interrupts none of them. So the work runs in a daemon thread, and nobody uses
-again what abandoned work may still hold:
+Cognito gives a trigger five seconds, and a late response fails the sign-in. Nothing stops work that hangs in name
+resolution, a lock or an import: no signal interrupts these. So the work runs in a daemon thread, and what abandoned
+work might still hold is never used again:
 
-- Its clients, with their connection pools and locks, are never reused. The next run makes clients of its own.
-- It calls AWS no more: its session (``sdk_session.py``) stops it before its next request, and drops an answer that
-  comes late. So it changes nothing that the next run reads, and it logs nothing, because only the main thread does.
-- Lambda freezes it with the environment, and thaws it in the middle of a later invocation. A single request may then
-  still go out: one that was signed and was waiting for a connection. AWS accepts its signature for five minutes, and
-  each request of the chain can be repeated safely.
+- The next run creates new clients, with their own connection pools and locks.
+- Abandoned work makes no more AWS calls: its session (``clients.py``) stops it before the next request and drops a
+  late response. So it changes nothing that the next run reads. It logs nothing, because only the main thread does.
+- Lambda freezes the thread with the environment and thaws it during a later invocation. One request may then still go
+  out: one that was signed and waited for a connection. AWS accepts its signature for five minutes, and each request of
+  the chain is idempotent.
 
-An import that was left behind goes on, and the next run waits for it as long as its own time allows.
+An abandoned import goes on, and the next run waits for it within its own time.
 https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 """
@@ -29,18 +29,18 @@ _Result = TypeVar("_Result")
 
 
 class DeadlineExceededError(Exception):
-    """The work did not end in time, or no time was left to begin with."""
+    """The work did not end in time, or there was no time left to start it."""
 
 
 class AbandonedError(Exception):
-    """Raised inside abandoned work, to end it."""
+    """Raised inside abandoned work to stop it."""
 
 
-class WorkWithDeadline(Generic[_Clients]):
-    """Runs one piece of work after the other, each with a deadline, and keeps the clients from one to the next.
+class DeadlineRunner(Generic[_Clients]):
+    """Runs one piece of work after another, each with a deadline, and keeps the clients between them.
 
     Args:
-        make_clients: makes what the work needs, in its thread. It is given an event that is set when the work is
+        make_clients: creates what the work needs, in its thread. Its argument is an event that is set when the work is
             abandoned.
     """
 
@@ -50,15 +50,15 @@ class WorkWithDeadline(Generic[_Clients]):
         self._abandoned = threading.Event()
 
     def run(self, work: Callable[[_Clients], _Result], seconds: float) -> _Result:
-        """Return what the work returns.
+        """Return the result of the work.
 
         Args:
-            work: is given the clients.
-            seconds: how long to wait for it, the making of the clients included.
+            work: called with the clients.
+            seconds: the time for the work, including the creation of the clients.
 
         Raises:
             DeadlineExceededError: the work did not end in time.
-            Exception: what the work, or the making of its clients, raised.
+            Exception: the error of the work, or of the creation of its clients.
         """
         if seconds <= 0:
             raise DeadlineExceededError

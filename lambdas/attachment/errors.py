@@ -1,42 +1,92 @@
-"""Why a user cannot be attached by trigger or worker. Importing this module imports no SDK."""
+"""Why an attachment was skipped or failed, and how a log names an error. Importing this module imports no SDK.
+
+Exception
+├── AttachmentSkippedError
+│   ├── AttachmentPausedError
+│   ├── CannotSignInError
+│   ├── InternalSignInLoopError
+│   └── SelfAttachRequiredError
+│       ├── FederatedUserError
+│       ├── MfaUserError
+│       └── UnexpectedChallengeError
+└── NewPasswordRequiredError
+"""
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING, Any
 
-class SelfAttachRequiredError(Exception):
-    """Nobody but this user can prove who it is, so neither trigger nor worker can attach: self-attach is their way."""
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# How Cognito begins the message about a trigger that raised an error; the trigger's own text follows.
+_TRIGGER_FAILED = re.compile(
+    "(PreSignUp|PreAuthentication|PostAuthentication|PreTokenGeneration|UserMigration|CustomMessage"
+    "|DefineAuthChallenge|CreateAuthChallenge|VerifyAuthChallengeResponse) failed with error "
+)
+# Reports differ on the code for PreAuthentication: https://github.com/floci-io/floci/issues/3851
+_TRIGGER_CODES = ("UserLambdaValidationException", "NotAuthorizedException")
+
+
+class AttachmentSkippedError(Exception):
+    """The attachment must not be retried: neither the trigger nor the worker can or may make it."""
+
+
+class AttachmentPausedError(AttachmentSkippedError):
+    """`pubsub detach --all` has paused attachment; `pubsub sweep --resume` resumes it."""
+
+
+class CannotSignInError(AttachmentSkippedError):
+    """The user was deleted or disabled, must reset the password, or another user has the name by now."""
+
+
+class InternalSignInLoopError(AttachmentSkippedError):
+    """A sign-in on the internal app client fired the trigger; it must not start another internal sign-in."""
+
+
+class SelfAttachRequiredError(AttachmentSkippedError):
+    """The internal sign-in is not possible for this user, who can only self-attach."""
 
 
 class FederatedUserError(SelfAttachRequiredError):
-    """Cognito signs nobody from another identity provider in by a challenge, so there is no internal sign-in."""
+    """The user comes from another identity provider; Cognito offers these users no custom challenge."""
 
 
 class MfaUserError(SelfAttachRequiredError):
-    """The user has a second factor, which a internal sign-in would either step around or have sent: neither may be."""
+    """The user has MFA. An internal sign-in would bypass it, or have a code sent to the user."""
 
 
 class UnexpectedChallengeError(SelfAttachRequiredError):
-    """Cognito asks this user something that nobody can answer here."""
-
-    def __init__(self, challenge: str) -> None:
-        super().__init__(challenge)
-        self.challenge = challenge
+    """Cognito asks for a challenge that only the user can answer; the message names it."""
 
 
 class NewPasswordRequiredError(Exception):
-    """Cognito still takes the user's password for a temporary one, which passes once the first sign-in is through."""
+    """The password is still temporary; this ends with the user's first complete sign-in."""
 
 
-class InternalSignInLoopError(Exception):
-    """The trigger was fired by a sign-in on the internal app client, which must never start another."""
+def error_label(error: BaseException) -> str:
+    """Name an error without its message, which can quote identity ids.
 
-
-class AttachmentPausedError(Exception):
-    """`pubsub detach --all` has turned attaching off; nothing is owed until `pubsub sweep --resume` turns it on."""
-
-
-class CannotSignInError(Exception):
-    """The user was deleted or disabled since, or must reset the password: nothing is owed before the next sign-in.
-
-    A user who was deleted stays deleted if another one has the name by now.
+    Returns:
+        ``AttachPolicy: ThrottlingException`` for an error of AWS, otherwise the class name. If a user pool trigger
+        rejected a sign-in, its kind follows: ``(PreAuthentication)``.
     """
+    code = _response(error).get("Error", {}).get("Code")
+    operation = getattr(error, "operation_name", None)
+    trigger = rejecting_trigger(error)
+    label = f"{operation}: {code}" if code and operation else type(error).__name__
+    return f"{label} ({trigger})" if trigger else label
+
+
+def rejecting_trigger(error: BaseException) -> str | None:
+    """Return the kind of the user pool trigger whose error Cognito passes on, such as ``PreAuthentication``."""
+    details = _response(error).get("Error", {})
+    if details.get("Code") not in _TRIGGER_CODES:
+        return None
+    found = _TRIGGER_FAILED.match(details.get("Message") or "")
+    return found[1] if found else None
+
+
+def _response(error: BaseException) -> Mapping[str, Any]:
+    return getattr(error, "response", None) or {}  # botocore's connection errors have a response of None

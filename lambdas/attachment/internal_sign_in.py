@@ -1,7 +1,8 @@
-"""The internal sign-in: an ID token for the user who is just signing in, obtained by proof and not by trust.
+"""The internal sign-in: a CUSTOM_AUTH sign-in of the same user on the internal app client.
 
-AWS IoT wants the *identity id*, only the identity pool knows it, and it tells it for an ID token alone. So the trigger
-signs the same user in once more, on an app client whose challenge nobody but the trigger can answer.
+AWS IoT needs the *identity id*, and the identity pool returns it only for an ID token. So the trigger signs in the user
+who is just signing in once more, and answers the challenge with a MAC that only trigger and worker can make.
+Importing this module imports no SDK.
 """
 
 from __future__ import annotations
@@ -12,65 +13,62 @@ import hmac
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from attachment import proof
 from attachment.errors import NewPasswordRequiredError, UnexpectedChallengeError
+from attachment.mac import generate_mac, sign_in_mac_input
 
 if TYPE_CHECKING:
     from types_boto3_cognito_idp import CognitoIdentityProviderClient
     from types_boto3_kms import KMSClient
 
-NESTED = {"amplify-pubsub": "nested"}
-"""ClientMetadata of the internal sign-in. It reaches the trigger that this sign-in fires, which returns at once.
+CLIENT_METADATA = {"amplify-pubsub": "internal-sign-in"}
+"""ClientMetadata of the internal sign-in. The PostAuthentication trigger that it fires returns at once.
 
 https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminRespondToAuthChallenge.html
 """
 
 
 class ClientSecrets:
-    """The secrets of app clients, which Cognito wants proof of from whoever signs a user in on them.
+    """Reads the secrets of app clients and keeps them in memory, because DescribeUserPoolClient has a low quota.
 
-    The internal client's secret keeps others from signing up on it and from having codes sent: these operations need no
-    AWS credentials, and no flow of the client's turns them off. It proves nothing about who signs in: administrators
-    and read-only staff can read it, and tokens are issued only for the MAC.
-
-    Each execution environment reads a secret once and keeps it in its memory: reading app clients has a low quota,
-    https://docs.aws.amazon.com/cognito/latest/developerguide/quotas.html
+    The internal client's secret prevents sign-up and codes on that client, which need no AWS credentials and which no
+    setting of the client disables. It proves nothing about the user, because administrators and read-only staff can
+    read it: tokens need the MAC. https://docs.aws.amazon.com/cognito/latest/developerguide/quotas.html
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, str | None] = {}
+        self._secrets: dict[str, str | None] = {}
 
-    def hash(
+    def secret_hash(
         self, cognito: CognitoIdentityProviderClient, user_pool_id: str, client_id: str, user_name: str
     ) -> dict[str, str]:
-        """Return the parameter ``SECRET_HASH`` of a call; nothing for an app client that has no secret.
+        """Return the parameter ``SECRET_HASH`` of a call; empty for an app client without a secret.
 
         https://docs.aws.amazon.com/cognito/latest/developerguide/signing-up-users-in-your-app.html#cognito-user-pools-computing-secret-hash
 
         Raises:
-            botocore.exceptions.ClientError: Cognito refuses to describe the app client.
+            botocore.exceptions.ClientError: Cognito refused to describe the app client.
         """
-        if client_id not in self._known:
+        if client_id not in self._secrets:
             client = cognito.describe_user_pool_client(UserPoolId=user_pool_id, ClientId=client_id)["UserPoolClient"]
-            self._known[client_id] = client.get("ClientSecret")
-        secret = self._known[client_id]
+            self._secrets[client_id] = client.get("ClientSecret")
+        secret = self._secrets[client_id]
         if secret is None:
             return {}
-        mac = hmac.digest(secret.encode(), f"{user_name}{client_id}".encode(), hashlib.sha256)
-        return {"SECRET_HASH": base64.b64encode(mac).decode()}
+        digest = hmac.digest(secret.encode(), f"{user_name}{client_id}".encode(), hashlib.sha256)
+        return {"SECRET_HASH": base64.b64encode(digest).decode()}
 
     def forget(self, client_id: str) -> None:
-        """Read the secret of an app client anew the next time: somebody may have changed it."""
-        self._known.pop(client_id, None)
+        """Read the secret again at the next use, because it might have changed."""
+        self._secrets.pop(client_id, None)
 
 
 @dataclass(frozen=True)
 class InternalSignIn:
-    """The clients and names a internal sign-in needs."""
+    """What an internal sign-in needs."""
 
     cognito: CognitoIdentityProviderClient
-    answering: CognitoIdentityProviderClient
-    """Makes one attempt only: an answer sent twice is refused the second time."""
+    cognito_once: CognitoIdentityProviderClient
+    """Makes one attempt: Cognito rejects a second answer to the same challenge."""
     kms: KMSClient
     mac_key_id: str
     user_pool_id: str
@@ -81,45 +79,42 @@ class InternalSignIn:
         """Sign the user in and return the ID token.
 
         Raises:
-            NewPasswordRequiredError: Cognito still wants a new password first.
-            UnexpectedChallengeError: Cognito asks for something else than the proof.
-            KeyError: an answer lacks what it must have.
-            botocore.exceptions.ClientError: Cognito or KMS refuses.
+            NewPasswordRequiredError: the user's password is temporary.
+            UnexpectedChallengeError: Cognito asks for another challenge.
+            KeyError: a response lacks a member.
+            botocore.exceptions.ClientError: Cognito or KMS refused.
         """
-        who = {
+        user = {
             "USERNAME": user_name,
-            **self.secrets.hash(self.cognito, self.user_pool_id, self.client_id, user_name),
+            **self.secrets.secret_hash(self.cognito, self.user_pool_id, self.client_id, user_name),
         }
         try:
-            started = self.cognito.admin_initiate_auth(
-                UserPoolId=self.user_pool_id, ClientId=self.client_id, AuthFlow="CUSTOM_AUTH", AuthParameters=who
+            challenge = self.cognito.admin_initiate_auth(
+                UserPoolId=self.user_pool_id, ClientId=self.client_id, AuthFlow="CUSTOM_AUTH", AuthParameters=user
             )
         except self.cognito.exceptions.NotAuthorizedException:
             self.secrets.forget(self.client_id)
             raise
-        if started["ChallengeName"] != "CUSTOM_CHALLENGE":
-            raise _unexpected(started["ChallengeName"])
-        mac = self.kms.generate_mac(
-            KeyId=self.mac_key_id,
-            MacAlgorithm=proof.ALGORITHM,
-            Message=proof.message(
-                user_pool_id=self.user_pool_id,
-                client_id=self.client_id,
-                user_name=user_name,
-                nonce=started["ChallengeParameters"]["nonce"],
-            ),
-        )["Mac"]
-        answered = self.answering.admin_respond_to_auth_challenge(
+        if challenge["ChallengeName"] != "CUSTOM_CHALLENGE":
+            raise _unexpected(challenge["ChallengeName"])
+        mac_input = sign_in_mac_input(
+            user_pool_id=self.user_pool_id,
+            client_id=self.client_id,
+            user_name=user_name,
+            nonce=challenge["ChallengeParameters"]["nonce"],
+        )
+        mac = generate_mac(self.kms, self.mac_key_id, mac_input)
+        result = self.cognito_once.admin_respond_to_auth_challenge(
             UserPoolId=self.user_pool_id,
             ClientId=self.client_id,
             ChallengeName="CUSTOM_CHALLENGE",
-            ChallengeResponses={**who, "ANSWER": base64.b64encode(mac).decode()},
-            Session=started["Session"],
-            ClientMetadata=NESTED,
+            ChallengeResponses={**user, "ANSWER": base64.b64encode(mac).decode()},
+            Session=challenge["Session"],
+            ClientMetadata=CLIENT_METADATA,
         )
-        if "AuthenticationResult" not in answered:
-            raise _unexpected(answered["ChallengeName"])
-        return answered["AuthenticationResult"]["IdToken"]
+        if "AuthenticationResult" not in result:
+            raise _unexpected(result["ChallengeName"])
+        return result["AuthenticationResult"]["IdToken"]
 
 
 def _unexpected(challenge: str) -> Exception:

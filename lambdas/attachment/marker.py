@@ -1,7 +1,7 @@
-"""The marker: a user attribute that says the IoT policy is already attached to the user's identity.
+"""The marker: a user attribute that says that the IoT policy is attached to the user's identity.
 
-It arrives with the trigger's event, so a repeat sign-in needs no AWS call. It is only a cache: it expires, and a
-changed identity pool or policy name, or a policy made anew, changes the fingerprint and so invalidates every marker.
+It arrives with the trigger's event, so a repeat sign-in needs no AWS call. It is only a cache: it expires, and another
+identity pool, policy name or policy generation changes the fingerprint and so invalidates every marker.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _SECONDS_PER_DAY = 86_400
 
 @dataclass(frozen=True)
 class Marker:
-    """One attachment: the fingerprint of what was attached, to which identity id, and when (Unix seconds)."""
+    """One attachment: the fingerprint of what was attached, the identity id, and the time in Unix seconds."""
 
     fingerprint: str
     identity_id: str
@@ -25,7 +25,7 @@ class Marker:
 
     @classmethod
     def parse(cls, value: str) -> Marker | None:
-        """Read an attribute's value; None for anything that :meth:`__str__` would not have written."""
+        """Parse an attribute's value; return None for anything that :meth:`__str__` would not have written."""
         fingerprint, _, rest = value.partition("/")
         identity_id, _, attached_at = rest.partition("/")
         if not (fingerprint and identity_id and attached_at.isascii() and attached_at.isdigit()):
@@ -33,6 +33,6 @@ class Marker:
         return cls(fingerprint, identity_id, int(attached_at))
 
     def is_current(self, fingerprint: str, now: float, days: int) -> bool:
-        """Tell whether the marker still holds: same fingerprint, and set within the last ``days``."""
+        """Return whether the marker has this fingerprint and was set within the last ``days``."""
         age = now - self.attached_at
         return self.fingerprint == fingerprint and 0 <= age < days * _SECONDS_PER_DAY

@@ -1,26 +1,44 @@
-"""One step of a looping state machine: how long it may take, and what it says comes next.
+"""One step of a state machine: its time, the state that it returns, and the calls that it makes.
 
-The state machine gives each step the state that the last one returned. A state is small JSON: counts and tokens, and
-never whom they are about, for it stays in the history of executions. A step that breaks off is made again from the same
-state, so its work must be repeat-safe.
+Each step gets the state that the last one returned. A state is small JSON with counts and tokens. It never identifies
+users, because the history of executions keeps it. A failed step is repeated with the same state, so its work must be
+idempotent. Importing this module imports the AWS SDK.
 """
 
 from __future__ import annotations
 
+import random
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from botocore.exceptions import BotoCoreError, ClientError
 
-# Short at first, so that whoever follows sees something happen.
-_SECONDS = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 600.0)
-# Left for what a step has begun when its time is up.
+from attachment.retries import is_retryable, is_throttled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from attachment.retries import RateLimiter
+
+THREADS = 16
+"""AWS IoT answers within some tens of milliseconds, and its quotas can be raised far above the rate of one thread."""
+
+# Short at first, so that an operator who follows sees progress.
+_STEP_SECONDS = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 600.0)
+# Time to finish what a step has begun.
 _SPARE_SECONDS = 120.0
-# An execution may have 25,000 events in its history, and a step makes seven, more when it is tried again:
+# An execution can have 25,000 events in its history, and a step makes seven, more when it is retried:
 # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
-_MOST_STEPS = 1500
+_MAX_STEPS = 1500
+_MAX_FAILURES = 5
+# High, because others share the quota.
+_MAX_THROTTLED = 60
+# AWS IoT's errors for a single identity; another lasting error would affect every identity.
+# https://docs.aws.amazon.com/iot/latest/apireference/API_AttachPolicy.html
+_IDENTITY_ERRORS = {"LimitExceededException", "InvalidRequestException"}
 
 
 @dataclass(frozen=True)
@@ -28,22 +46,22 @@ class Step:
     """The step that an invocation makes."""
 
     number: int
-    """Of its execution, from 0."""
-    given: Mapping[str, Any]
-    """What the execution was started with."""
-    progress: Mapping[str, Any] | None
-    """What the last step has come to; None of the first."""
+    """Within the execution, from 0."""
+    input: Mapping[str, Any]
+    """The input of the execution."""
+    checkpoint: Mapping[str, Any] | None
+    """What the last step returned; None in the first."""
     execution_arn: str
     state_machine_arn: str
     ends_at: float
-    """When it should come to its end, on the monotonic clock."""
+    """When the step should end, on the monotonic clock."""
 
     @classmethod
     def begin(cls, event: Mapping[str, Any], context: Any) -> Step:
-        """Read what the state machine gives to its function.
+        """Read what the state machine passes to its function.
 
         Args:
-            event: ``{"state": what the execution was started with or the last step has returned, "execution": ARN,
+            event: ``{"state": the input of the execution or the state of the last step, "execution": ARN,
                 "machine": ARN}``.
             context: Lambda's.
         """
@@ -51,11 +69,11 @@ class Step:
         begun = "steps" in state
         number = state["steps"] if begun else 0
         left = context.get_remaining_time_in_millis() / 1000 - _SPARE_SECONDS
-        seconds = min(_SECONDS[min(number, len(_SECONDS) - 1)], left)
+        seconds = min(_STEP_SECONDS[min(number, len(_STEP_SECONDS) - 1)], left)
         return cls(
             number=number,
-            given=state["input"] if begun else state,
-            progress=state["checkpoint"] if begun else None,
+            input=state["input"] if begun else state,
+            checkpoint=state["checkpoint"] if begun else None,
             execution_arn=event["execution"],
             state_machine_arn=event["machine"],
             ends_at=time.monotonic() + seconds,
@@ -63,32 +81,81 @@ class Step:
 
     @property
     def is_over(self) -> bool:
-        """Whether its time is up."""
+        """Whether the time of the step is up."""
         return time.monotonic() >= self.ends_at
 
-    def again(self, progress: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the state for a further step, in another execution once this one's history is long."""
-        if self.number + 1 >= _MOST_STEPS:
-            return self._state("continue_as_new", progress, steps=0)
-        return self._state("continue", progress)
+    def continue_(self, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the state for another step; in a new execution once this one's history is long."""
+        if self.number + 1 >= _MAX_STEPS:
+            return self._state("continue_as_new", checkpoint) | {"steps": 0}
+        return self._state("continue", checkpoint)
 
-    def wait(self, seconds: int, progress: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the state for a further step after a while; where another execution goes on it comes at once."""
-        state = self.again(progress)
+    def wait(self, seconds: int, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the state for another step after a while; a new execution starts it at once."""
+        state = self.continue_(checkpoint)
         return state if state["next"] == "continue_as_new" else state | {"next": "wait", "waitSeconds": seconds}
 
-    def done(self, progress: Mapping[str, Any]) -> dict[str, Any]:
+    def done(self, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
         """Return the last state."""
-        return self._state("done", progress)
+        return self._state("done", checkpoint)
 
-    def failed(self, cause: str, progress: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the last state of what cannot go on before somebody mends it; the cause quotes no identity."""
-        return self._state("failed", progress) | {"cause": cause}
+    def failed(self, cause: str, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the last state of work that needs a fix first; the cause must not name an identity."""
+        return self._state("failed", checkpoint) | {"cause": cause}
 
-    def _state(self, what_comes: str, progress: Mapping[str, Any], *, steps: int | None = None) -> dict[str, Any]:
+    def _state(self, next_: str, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
         return {
-            "next": what_comes,
-            "steps": self.number + 1 if steps is None else steps,
-            "input": dict(self.given),
-            "checkpoint": dict(progress),
+            "next": next_,
+            "steps": self.number + 1,
+            "input": dict(self.input),
+            "checkpoint": dict(checkpoint),
         }
+
+
+@contextmanager
+def worker_threads() -> Iterator[ThreadPoolExecutor]:
+    """Provide the threads; work that has not begun when the block ends is cancelled."""
+    with ThreadPoolExecutor(THREADS) as threads:
+        try:
+            yield threads
+        finally:
+            threads.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def rate_limited(limiter: RateLimiter) -> Iterator[None]:
+    """Wait until the call in the block may be made, and slow down if it is throttled."""
+    limiter.wait()
+    try:
+        yield
+    except ClientError as error:
+        if is_throttled(error):
+            limiter.slow_down()
+        raise
+
+
+def process_with_retries(work: Callable[[], str]) -> str:
+    """Do idempotent work on one identity, and repeat it while it fails with a retryable error.
+
+    Returns:
+        The result of the work, or AWS IoT's error code if it refuses this identity.
+
+    Raises:
+        botocore.exceptions.BotoCoreError: AWS did not answer, several times.
+        botocore.exceptions.ClientError: AWS failed or throttled several times, or refused for a reason that affects
+            every identity.
+    """
+    failures = throttled = 0
+    while True:
+        try:
+            return work()
+        except (BotoCoreError, ClientError) as error:
+            if isinstance(error, ClientError) and (code := error.response["Error"]["Code"]) in _IDENTITY_ERRORS:
+                return code
+            if is_throttled(error):
+                throttled += 1
+            else:
+                failures += 1
+            if not is_retryable(error) or failures == _MAX_FAILURES or throttled == _MAX_THROTTLED:
+                raise
+            time.sleep(random.uniform(0, 2**failures))  # noqa: S311 - jitter, not a secret

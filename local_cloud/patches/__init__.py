@@ -1,7 +1,7 @@
-"""What AWS does and ministack does not: each behaviour is a module here, added to ministack before it serves.
+"""Patches that add to ministack what AWS does and ministack does not, before it serves.
 
-A module has a docstring that names AWS's documentation; ``NEEDS``, the names it takes hold of in ministack by
-their owner; and a function ``install()``.
+A patch is a module with a docstring that links to AWS's documentation; ``NEEDS``, the names that it uses or replaces in
+ministack by their owner; and a function ``install()``.
 """
 
 from __future__ import annotations
@@ -11,94 +11,66 @@ from collections.abc import Collection
 from importlib.metadata import version
 from types import ModuleType
 
-BEHAVIOURS = (
-    "https",
-    "managed_policies",
-    "role_boundary",
-    "policy_variables",
-    "denial_reason",
+PATCHES = (
+    "iam_policies",
     "simulated_policies",
-    "signed_upgrade",
+    "mqtt",
     "iot_policies",
     "test_authorization",
-    "attached_policies_limit",
+    "iot_limits",
     "identity_things",
-    "policy_versions_limit",
-    "mqtt31",
-    "resubscribe",
-    "guest_access",
-    "delete_identities",
-    "identity_pages",
     "target_pages",
-    "update_group",
-    "user_pool_attributes",
+    "identities",
+    "pool_updates",
     "user_attributes",
-    "pool_defaults",
-    "system_tags",
     "group_roles",
-    "role_trust",
-    "token_check",
+    "identity_credentials",
     "client_attributes",
     "case_insensitive_names",
     "custom_sign_in",
     "user_not_found",
     "choice_sign_in",
-    "custom_auth_triggers",
     "challenge_sessions",
-    "second_factor",
-    "post_authentication",
-    "pre_authentication",
-    "function_logs",
-    "invocations_under_way",
-    "node_lambda_client",
-    "prompt_answers",
-    "http_api_refusals",
-    "http_api_cors",
-    "metric_math_alarms",
-    "batch_permissions",
-    "parameter_permissions",
-    "pass_role",
-    "custom_sender_key",
-    "role_policy_keys",
-    "concurrency_permissions",
-    "account_settings_permissions",
-    "log_group_permissions",
-    "rule_permissions",
-    "policy_targets_permission",
-    "failed_deletes",
-    "stopped_executions",
-    "state_machine_permissions",
+    "mfa",
+    "authentication_triggers",
+    "functions",
+    "http_api",
+    "message_move_tasks",
+    "permissions",
+    "further_permissions",
+    "cloudformation",
+    "state_machines",
 )
-"""The behaviours in the order they are installed."""
+"""The patches in the order in which they are installed."""
 
 
-class BehaviourError(Exception):
-    """A behaviour does not fit this ministack, or there is none of that name; the message says which."""
+class PatchError(Exception):
+    """A patch does not fit this ministack, or there is none of that name; the message says which."""
 
 
 def install(without: Collection[str] = ()) -> None:
-    """Install every behaviour but those named in ``without``.
+    """Install every patch except those named in ``without``.
 
     Raises:
-        BehaviourError: this ministack lacks a name that a behaviour needs, or ``without`` names no behaviour.
+        PatchError: this ministack lacks a name that a patch needs, or ``without`` names no patch.
     """
-    if unknown := sorted(set(without) - set(BEHAVIOURS)):
-        raise BehaviourError(f"no such behaviour: {', '.join(unknown)}; there are {', '.join(BEHAVIOURS)}")
-    for name in BEHAVIOURS:
+    if unknown := sorted(set(without) - set(PATCHES)):
+        raise PatchError(f"no such patch: {', '.join(unknown)}; there are {', '.join(PATCHES)}")
+    for name in PATCHES:
         if name not in without:
             _load(name).install()
 
 
 def _load(name: str) -> ModuleType:
-    """Import a behaviour and check that all it needs is there: the server starts whole or not at all."""
+    """Import a patch and check its needs, so that the server starts with all patches or not at all."""
     try:
-        behaviour = importlib.import_module(f"local_cloud.patches.{name}")
-        for owner, needed in behaviour.NEEDS.items():
+        patch = importlib.import_module(f"local_cloud.patches.{name}")
+        for owner, needed in patch.NEEDS.items():
             for attribute in needed:
                 getattr(owner, attribute)
     except (ImportError, AttributeError) as error:
-        raise BehaviourError(
-            f"the behaviour {name} does not fit ministack {version('ministack')}: {error}; "
-            f"adapt local_cloud/patches/{name}.py, or go back to the ministack pinned in requirements.in"
+        raise PatchError(
+            f"the patch {name} does not fit ministack {version('ministack')}: {error}; "
+            f"adapt local_cloud/patches/{name}.py, or return to the ministack pinned in requirements.in"
         ) from error
-    return behaviour
+    return patch

@@ -1,13 +1,4 @@
-"""Custom authentication asks of a user what every sign-in asks: to be enabled and confirmed, and to change a password.
-
-ministack gives tokens to whoever answers the challenge. AWS documents of each status what it does to any sign-in; and
-a second factor only for who gives a password, which in a custom flow comes right after that password.
-https://docs.aws.amazon.com/cognito/latest/developerguide/signing-up-users-in-your-app.html
-https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminSetUserPassword.html
-https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminInitiateAuth.html
-https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-settings-mfa.html
-https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-authentication-flow.html
-"""
+"""Custom authentication refuses and challenges users as AWS does."""
 
 from __future__ import annotations
 
@@ -26,12 +17,27 @@ NEEDS = {
         "_password_reset_required",
         "_resolve_user",
         "_user_pools",
-    )
+    ),
 }
 
 
 def install() -> None:
-    """Look at the user before each challenge is defined, and again in place of tokens."""
+    """Install each part."""
+    _check_user_status()
+    _require_trigger()
+
+
+def _check_user_status() -> None:
+    """Require enabled, confirmed users in custom authentication, and challenge those who must set a new password.
+
+    ministack gives tokens to every user who answers the challenge. AWS documents the effect of a user's status on every
+    sign-in, and MFA only after a password, so here MFA follows a password in the custom flow.
+    https://docs.aws.amazon.com/cognito/latest/developerguide/signing-up-users-in-your-app.html
+    https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminSetUserPassword.html
+    https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminInitiateAuth.html
+    https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-settings-mfa.html
+    https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-authentication-flow.html
+    """
     define = cognito._invoke_define_auth_challenge_trigger
     continue_after_define = cognito._continue_custom_auth_after_define
 
@@ -95,3 +101,23 @@ def _password_auth_result(session: dict[str, Any], user: dict[str, Any]) -> Any:
 
 def _issues_tokens(response: dict[str, Any]) -> bool:
     return bool(response.get("issueTokens")) and not response.get("failAuthentication")
+
+
+def _require_trigger() -> None:
+    """A custom challenge needs the trigger that defines it.
+
+    Without one, ministack's sign-in fails in words of its own.
+    https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-challenge.html
+    The error is as people report it: https://github.com/aws-amplify/amplify-js/issues/5623
+    """
+    define = cognito._invoke_define_auth_challenge_trigger
+
+    def invoke_define_auth_challenge_trigger(pool_id: str, *args: Any, **details: Any) -> Any:
+        pool = cognito._user_pools.get(pool_id) or {}
+        if not (pool.get("LambdaConfig") or {}).get("DefineAuthChallenge"):
+            text = "Custom auth lambda trigger is not configured for the user pool."
+            # ministack returns whatever stands in the place of an error.
+            return None, error_response_json("InvalidParameterException", text, 400)
+        return define(pool_id, *args, **details)
+
+    cognito._invoke_define_auth_challenge_trigger = invoke_define_auth_challenge_trigger

@@ -1,16 +1,15 @@
-"""What AWS tells of the pools and roles that are to be adopted."""
+"""The current state of the pools, roles and identities to adopt."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from pubsub_cli.adoption.adopted import Adopted
+from pubsub_cli.adoption.discovery import Adopted
 from pubsub_cli.aws import Aws
 from pubsub_cli.checks.update import lost_settings
-from pubsub_cli.iam.role import attached_policies, role_name
+from pubsub_cli.iam.roles import attached_policies, role_name
 from pubsub_client.outputs import MARKER_ATTRIBUTE
 
 if TYPE_CHECKING:
@@ -18,18 +17,18 @@ if TYPE_CHECKING:
 
 _PAGE = 60
 """https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_ListIdentities.html"""
-_MOST_PAGES = 20
-_MOST_LOOKED_AT = 20
+_MAX_PAGES = 20
+_MAX_SAMPLE = 20
 
 
 @dataclass(frozen=True)
-class RoleNow:
+class RoleState:
     """A role that signed-in users get.
 
     Args:
         name: its name.
-        attached: the names of the managed policies attached to it.
-        trusts: whether its trust names the identity pool.
+        attached: the names of its managed policies.
+        trusts: whether its trust policy names the identity pool.
         changes_iot: whether it allows its users to attach IoT policies themselves.
     """
 
@@ -40,22 +39,22 @@ class RoleNow:
 
 
 @dataclass(frozen=True)
-class IdentitiesNow:
-    """The identities of the identity pool, as far as they were looked at.
+class IdentityStatistics:
+    """The identities of an identity pool.
 
     Args:
-        signed_in: how many are of signed-in users.
-        guests: how many are not.
-        whole: whether these are all.
-        policies: the IoT policies that those looked at have, by name, with how many of them have it.
-        looked_at: how many were asked for their policies.
+        signed_in: the number of signed-in users.
+        guests: the number of guests.
+        complete: whether all identities were counted.
+        policies: the IoT policies of the sample, with the number of identities that have each.
+        sample: the number of identities whose policies were read.
     """
 
     signed_in: int
     guests: int
-    whole: bool
+    complete: bool
     policies: Mapping[str, int]
-    looked_at: int
+    sample: int
 
 
 @dataclass(frozen=True)
@@ -63,18 +62,18 @@ class Inspection:
     """Pools, roles and identities as they are now.
 
     Args:
-        user_pool: what DescribeUserPool tells.
-        identity_pool: what DescribeIdentityPool tells; None where the deployment makes one.
+        user_pool: the DescribeUserPool answer.
+        identity_pool: the DescribeIdentityPool answer; None if the deployment creates the identity pool.
         roles: the roles that signed-in users get.
         identities: the identities; None without an identity pool.
-        policy_names: which of the IoT policy names asked about are taken.
-        groups: the role of each group of the user pool that was asked about and is there; None for a group without one.
+        policy_names: the requested IoT policy names that exist already.
+        groups: the role of each requested group that exists; None for a group without a role.
     """
 
     user_pool: Mapping[str, Any]
     identity_pool: Mapping[str, Any] | None
-    roles: tuple[RoleNow, ...]
-    identities: IdentitiesNow | None
+    roles: tuple[RoleState, ...]
+    identities: IdentityStatistics | None
     policy_names: frozenset[str]
     groups: Mapping[str, str | None] = field(default_factory=dict)
 
@@ -92,7 +91,7 @@ class Inspection:
 
     @property
     def unknown_settings(self) -> list[str]:
-        """What an update of the pools would reset, because the SDK does not know it."""
+        """The settings that an update of the pools would reset, because the SDK does not know them."""
         update, identity_update = (
             ("cognito-idp", "UpdateUserPool", self.user_pool),
             ("cognito-identity", "UpdateIdentityPool", self.identity_pool or {}),
@@ -101,7 +100,7 @@ class Inspection:
 
     @property
     def triggers(self) -> Mapping[str, Any]:
-        """What is on each trigger of the user pool."""
+        """The user pool's triggers."""
         triggers: Mapping[str, Any] = self.user_pool.get("LambdaConfig", {})
         return triggers
 
@@ -112,13 +111,13 @@ class Inspection:
 
 
 def inspect(aws: Aws, adopted: Adopted, policy_names: tuple[str, ...], groups: tuple[str, ...] = ()) -> Inspection:
-    """Look at what is to be adopted, and change nothing.
+    """Read the state of what is to be adopted.
 
     Args:
-        aws: the way to AWS.
+        aws: the operator's clients.
         adopted: what is to be adopted.
-        policy_names: the names that the IoT policy could have.
-        groups: the groups of the user pool that are to get roles of the stack.
+        policy_names: the possible names of the IoT policy.
+        groups: the groups of the user pool that will get roles of the stack.
 
     Raises:
         botocore.exceptions.ClientError: AWS refuses.
@@ -143,21 +142,21 @@ def _groups(aws: Aws, user_pool_id: str, names: tuple[str, ...]) -> dict[str, st
     return {name: role_arn for name, role_arn in there.items() if name in names}
 
 
-def _role(aws: Aws, arn: str, identity_pool_id: str) -> RoleNow:
+def _role(aws: Aws, arn: str, identity_pool_id: str) -> RoleState:
     name = role_name(arn)
     attached = tuple(attached_policies(aws.iam, name))
     role = aws.iam.get_role(RoleName=name)["Role"]
     answer = aws.iam.simulate_principal_policy(PolicySourceArn=arn, ActionNames=["iot:AttachPolicy"])
     changes = answer["EvaluationResults"][0]["EvalDecision"] == "allowed"
-    return RoleNow(name, attached, identity_pool_id in str(role["AssumeRolePolicyDocument"]), changes)
+    return RoleState(name, attached, identity_pool_id in str(role["AssumeRolePolicyDocument"]), changes)
 
 
-def _identities(aws: Aws, identity_pool_id: str) -> IdentitiesNow:
+def _identities(aws: Aws, identity_pool_id: str) -> IdentityStatistics:
     signed_in: list[str] = []
     guests = 0
     request: ListIdentitiesInputTypeDef = {"IdentityPoolId": identity_pool_id, "MaxResults": _PAGE}
     token: str | None = None
-    for _ in range(_MOST_PAGES):
+    for _ in range(_MAX_PAGES):
         page = aws.identity_pools.list_identities(**request)
         for identity in page.get("Identities", []):
             if identity.get("Logins"):
@@ -169,11 +168,11 @@ def _identities(aws: Aws, identity_pool_id: str) -> IdentitiesNow:
             break
         request["NextToken"] = token
     policies: dict[str, int] = {}
-    looked_at = signed_in[:_MOST_LOOKED_AT]
-    for identity_id in looked_at:
+    sample = signed_in[:_MAX_SAMPLE]
+    for identity_id in sample:
         for policy in aws.iot.list_attached_policies(target=identity_id)["policies"]:
             policies[policy["policyName"]] = policies.get(policy["policyName"], 0) + 1
-    return IdentitiesNow(len(signed_in), guests, token is None, policies, len(looked_at))
+    return IdentityStatistics(len(signed_in), guests, token is None, policies, len(sample))
 
 
 def _exists(aws: Aws, policy_name: str) -> bool:
@@ -182,29 +181,3 @@ def _exists(aws: Aws, policy_name: str) -> bool:
     except aws.iot.exceptions.ResourceNotFoundException:
         return False
     return True
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """An identity pool that could be adopted."""
-
-    identity_pool_id: str
-    name: str
-    user_pool_ids: tuple[str, ...]
-
-
-def candidates(aws: Aws, most: int = 50) -> list[Candidate]:
-    """Return the identity pools of the account that take tokens of a user pool.
-
-    Raises:
-        botocore.exceptions.ClientError: AWS refuses.
-    """
-    pages = aws.identity_pools.get_paginator("list_identity_pools").paginate(PaginationConfig={"PageSize": _PAGE})
-    found = []
-    for pool in islice((each for page in pages for each in page["IdentityPools"]), most):
-        described = aws.identity_pools.describe_identity_pool(IdentityPoolId=pool["IdentityPoolId"])
-        providers = described.get("CognitoIdentityProviders", [])
-        user_pools = tuple(sorted({each["ProviderName"].rpartition("/")[2] for each in providers}))
-        if user_pools:
-            found.append(Candidate(pool["IdentityPoolId"], pool["IdentityPoolName"], user_pools))
-    return found

@@ -1,4 +1,4 @@
-"""What adopting would change, what stands in its way, and what is good to know: all before anything happens."""
+"""The plan of an adoption: settings, changes, notes and blockers."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pubsub_cli.adoption.adopted import Adopted
-from pubsub_cli.adoption.inspection import IdentitiesNow, Inspection, RoleNow
-from pubsub_cli.iam.role import role_name
+from pubsub_cli.adoption.discovery import Adopted
+from pubsub_cli.adoption.inspection import IdentityStatistics, Inspection, RoleState
+from pubsub_cli.iam.roles import role_name
 from pubsub_client.outputs import LEAST_PRIVILEGE, MANAGED_POLICIES, MARKER_ATTRIBUTE, TRIGGERS
 
 USUAL_POLICY_NAME = "myIoTPolicy"
 """The IoT policy's name unless the settings say otherwise."""
 OTHER_POLICY_NAME = "myIoTPolicy-pubsub"
-"""Its name where the usual one is taken."""
+"""Its name if the usual one exists already."""
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-_POLICIES_A_ROLE = 10
+_MAX_MANAGED_POLICIES = 10
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What the team chooses.
+class AdoptionOptions:
+    """The choices of an adoption.
 
     Args:
         attachment: ``self-attach`` or ``sign-in``.
         access_mode: ``guarded``, ``unguarded`` or ``least-privilege``.
-        topics: the patterns of topics; None for the mode's own.
-        chained: triggers whose own function calls ours.
+        topics: the topic patterns; None for the mode's default.
+        chained: triggers whose existing function calls the stack's.
         groups: groups of the user pool that get roles of the stack.
     """
 
@@ -40,23 +40,23 @@ class Choice:
 
     @property
     def at_sign_in(self) -> bool:
-        """Whether the trigger attaches."""
+        """Whether the trigger attaches the policy."""
         return self.attachment == "sign-in"
 
     @property
-    def data_only(self) -> bool:
-        """Whether signed-in users are kept to the data actions of AWS IoT."""
+    def guarded(self) -> bool:
+        """Whether a deny keeps signed-in users off AWS IoT's control plane."""
         return self.access_mode != "unguarded"
 
     @property
     def own_topics(self) -> bool:
-        """Whether users have topics of their own, and client ids, by their identity id."""
+        """Whether each user has topics and client ids under the identity id."""
         return self.access_mode == LEAST_PRIVILEGE
 
 
 @dataclass(frozen=True)
 class Change:
-    """What becomes of one resource."""
+    """What deploying changes about one resource."""
 
     resource: str
     change: str
@@ -64,7 +64,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Blocker:
-    """What must be out of the way before the deployment."""
+    """What must be resolved before the deployment."""
 
     cause: str
     resource: str
@@ -73,7 +73,7 @@ class Blocker:
 
 @dataclass(frozen=True)
 class Plan:
-    """The settings, and what deploying them would do."""
+    """The settings, and the effects of deploying them."""
 
     settings: dict[str, Any]
     changes: list[Change]
@@ -81,172 +81,171 @@ class Plan:
     blockers: list[Blocker]
 
 
-def plan(adopted: Adopted, now: Inspection, choice: Choice) -> Plan:
-    """Work out what a deployment would do; nothing is asked any more."""
+def plan(adopted: Adopted, now: Inspection, options: AdoptionOptions) -> Plan:
+    """Return the plan; makes no AWS calls."""
     policy_name = OTHER_POLICY_NAME if USUAL_POLICY_NAME in now.policy_names else USUAL_POLICY_NAME
     return Plan(
-        _settings(adopted, now, choice, policy_name),
-        [*_changes(adopted, now, choice, policy_name)],
-        [*_notes(now, choice, policy_name)],
-        [*_blockers(adopted, now, choice, policy_name)],
+        _settings(adopted, now, options, policy_name),
+        [*_changes(adopted, now, options, policy_name)],
+        [*_notes(now, options, policy_name)],
+        [*_blockers(adopted, now, options, policy_name)],
     )
 
 
-def _settings(adopted: Adopted, now: Inspection, choice: Choice, policy_name: str) -> dict[str, Any]:
+def _settings(adopted: Adopted, now: Inspection, options: AdoptionOptions, policy_name: str) -> dict[str, Any]:
     adopt: dict[str, Any] = {
         "userPoolId": adopted.user_pool_id,
         "userPoolClientIds": [*adopted.user_pool_client_ids],
         "identityPoolId": adopted.identity_pool_id,
         "authRoleArn": adopted.auth_role_arn,
         "groupRoleArns": [*adopted.group_role_arns],
-        "chainedTriggers": [*choice.chained],
-        "smsRoleArn": now.sms_role_arn if choice.at_sign_in else None,
-        "customSenderKeyArn": now.custom_sender_key_arn if choice.at_sign_in else None,
-        "replaceGroupRoles": {name: now.groups[name] for name in choice.groups if name in now.groups},
+        "chainedTriggers": [*options.chained],
+        "smsRoleArn": now.sms_role_arn if options.at_sign_in else None,
+        "customSenderKeyArn": now.custom_sender_key_arn if options.at_sign_in else None,
+        "replaceGroupRoles": {name: now.groups[name] for name in options.groups if name in now.groups},
     }
     settings: dict[str, Any] = {"adopt": {key: value for key, value in adopt.items() if value}}
-    if choice.at_sign_in:
-        settings["attachment"] = choice.attachment
-    if choice.groups:
-        settings["groups"] = [*choice.groups]
-    if choice.access_mode != "guarded":
-        settings["accessMode"] = choice.access_mode
-    if choice.topics:
-        settings["topics"] = [*choice.topics]
+    if options.at_sign_in:
+        settings["attachment"] = options.attachment
+    if options.groups:
+        settings["groups"] = [*options.groups]
+    if options.access_mode != "guarded":
+        settings["accessMode"] = options.access_mode
+    if options.topics:
+        settings["topics"] = [*options.topics]
     if policy_name != USUAL_POLICY_NAME:
         settings["policyName"] = policy_name
     return settings
 
 
-def _changes(adopted: Adopted, now: Inspection, choice: Choice, policy_name: str) -> Iterator[Change]:
+def _changes(adopted: Adopted, now: Inspection, options: AdoptionOptions, policy_name: str) -> Iterator[Change]:
     pool = f"user pool {adopted.user_pool_id}"
-    if choice.at_sign_in:
+    if options.at_sign_in:
         if not now.has_marker:
-            yield Change(pool, f"gets the attribute custom:{MARKER_ATTRIBUTE}, for good: Cognito cannot remove one")
-        yield Change(pool, "gets an app client for the internal sign-in, which no front end uses")
+            yield Change(pool, f"gets the attribute custom:{MARKER_ATTRIBUTE} permanently: Cognito cannot remove it")
+        yield Change(pool, "gets an app client for the internal sign-in")
         for trigger in TRIGGERS:
-            kept = f"keeps {now.triggers.get(trigger)}, which has to call ours"
-            yield Change(f"{pool}, trigger {trigger}", kept if trigger in choice.chained else "calls ours")
+            kept = f"keeps {now.triggers.get(trigger)}, which must call the stack's function"
+            yield Change(
+                f"{pool}, trigger {trigger}", kept if trigger in options.chained else "calls the stack's function"
+            )
         if now.sms_role_arn:
             yield Change(
                 f"role {role_name(now.sms_role_arn)}",
-                "stays as it is; the stack may pass it to Amazon Cognito (iam:PassRole), which asks for that whenever "
-                "a user pool that sends SMS is changed",
+                "does not change; the stack may pass it to Amazon Cognito (iam:PassRole), which changes to a user "
+                "pool that sends SMS require",
             )
         if now.custom_sender_key_arn:
             yield Change(
                 f"key {now.custom_sender_key_arn}",
-                "stays as it is; the stack may create grants of it (kms:CreateGrant), which Amazon Cognito asks for "
-                "whenever a user pool with custom senders is changed",
+                "does not change; the stack may create grants of it (kms:CreateGrant), which changes to a user "
+                "pool with custom senders require",
             )
     else:
-        yield Change(pool, "nothing" if not choice.groups else "gets the groups below, and nothing else")
-    for name in choice.groups:
+        yield Change(pool, "nothing" if not options.groups else "gets the groups below, and nothing else")
+    for name in options.groups:
         yield Change(f"group {name}", _group_gets(now, name))
     if adopted.identity_pool_id is None:
-        yield Change("identity pool", "one is made for these app clients, with roles of its own")
-        yield Change("identities", f"users get identities there, and {policy_name} attached: {_opens(choice)}")
+        yield Change("identity pool", "is created for these app clients, with its own roles")
+        yield Change("identities", f"users get identities there, with {policy_name} attached: {_access(options)}")
         return
     identity_pool = f"identity pool {adopted.identity_pool_id}"
-    yield Change(identity_pool, "takes the tokens of that app client too" if choice.at_sign_in else "nothing")
+    yield Change(identity_pool, "accepts the tokens of that app client too" if options.at_sign_in else "nothing")
     for role in now.roles:
-        yield Change(f"role {role.name}", _role_gets(role, choice))
+        yield Change(f"role {role.name}", _role_gets(role, options))
     if now.identities:
-        yield Change("identities", f"{_how_many(now.identities)} {_gain(choice)} {policy_name}: {_opens(choice)}")
-        yield Change("guests", "gain nothing: IoT policies are attached to signed-in identities alone")
+        yield Change("identities", f"{_how_many(now.identities)} {_how(options)} {policy_name}: {_access(options)}")
+        yield Change("guests", "get no access: IoT policies are attached only to signed-in identities")
 
 
 def _group_gets(now: Inspection, name: str) -> str:
     if name not in now.groups:
-        return "is made, with a role of its own; it stays when the stack goes"
+        return "is created with its own role, and stays when the stack is deleted"
     role_arn = now.groups[name]
     if role_arn:
         return (
-            f"gets a role and a precedence of the stack in place of {role_name(role_arn)}; both are put back when the "
-            "stack goes"
+            f"gets a role and a precedence of the stack in place of {role_name(role_arn)}; both are restored when the "
+            "stack is deleted"
         )
-    return "gets a role and a precedence of the stack; it keeps a role for good, because Cognito cannot take one away"
+    return "gets a role and a precedence of the stack; it keeps a role permanently: Cognito cannot remove it"
 
 
-def _role_gets(role: RoleNow, choice: Choice) -> str:
+def _role_gets(role: RoleState, options: AdoptionOptions) -> str:
     parts = []
-    if choice.own_topics:
+    if options.own_topics:
         parts.append("gets AWS IoT's data actions on its users' own topics and the shared ones")
     elif missing := _missing(role):
         parts.append(f"gets {' and '.join(missing)}")
     else:
         parts.append(f"has {' and '.join(MANAGED_POLICIES)} already")
-    if choice.data_only:
+    if options.guarded:
         parts.append("a deny of AWS IoT's control plane")
     return f"{', '.join(parts)}, and may call the self-attach route"
 
 
-def _missing(role: RoleNow) -> list[str]:
+def _missing(role: RoleState) -> list[str]:
     return [name for name in MANAGED_POLICIES if name not in role.attached]
 
 
-def _how_many(identities: IdentitiesNow) -> str:
-    return f"{'' if identities.whole else 'more than '}{identities.signed_in} of signed-in users"
+def _how_many(identities: IdentityStatistics) -> str:
+    return f"{'' if identities.complete else 'more than '}{identities.signed_in} signed-in users"
 
 
-def _gain(choice: Choice) -> str:
-    ways = (
-        "at their next sign-in, by self-attach or by the sweep" if choice.at_sign_in else "by self-attach or the sweep"
-    )
-    return f"get, {ways},"
+def _how(options: AdoptionOptions) -> str:
+    sources = "the next sign-in, self-attach or the sweep" if options.at_sign_in else "self-attach or the sweep"
+    return f"get, by {sources},"
 
 
-def _opens(choice: Choice) -> str:
-    if choice.own_topics:
-        shared = f", and everybody to {', '.join(choice.topics)}" if choice.topics else ""
-        return f"each to connect, and to topics under their own identity id{shared}"
-    topics = ", ".join(choice.topics or ("*",))
-    more = "" if choice.data_only else "; AWSIoTConfigAccess also lets them change AWS IoT, this policy included"
-    return f"all to connect, publish, subscribe and receive on {topics}{more}"
+def _access(options: AdoptionOptions) -> str:
+    if options.own_topics:
+        shared = f"; everyone gets access to {', '.join(options.topics)}" if options.topics else ""
+        return f"connect, and use topics under their own identity id{shared}"
+    topics = ", ".join(options.topics or ("*",))
+    more = "" if options.guarded else "; AWSIoTConfigAccess also lets them change AWS IoT, including this policy"
+    return f"connect, publish, subscribe and receive on {topics}{more}"
 
 
-def _notes(now: Inspection, choice: Choice, policy_name: str) -> Iterator[str]:
+def _notes(now: Inspection, options: AdoptionOptions, policy_name: str) -> Iterator[str]:
     if policy_name != USUAL_POLICY_NAME:
         yield (
-            f"An IoT policy {USUAL_POLICY_NAME} is there already, made by somebody else: ours is called {policy_name}. "
-            "Identities that have the other keep it, and what it opens, until somebody detaches it."
+            f"An IoT policy {USUAL_POLICY_NAME} exists already, so the stack's policy is named {policy_name}. "
+            f"Identities that have {USUAL_POLICY_NAME} keep it and its permissions until you detach it."
         )
     if now.identities and now.identities.policies:
-        told = ", ".join(f"{name} ({count})" for name, count in sorted(now.identities.policies.items()))
+        policies = ", ".join(f"{name} ({count})" for name, count in sorted(now.identities.policies.items()))
         yield (
-            f"IoT policies that the {now.identities.looked_at} identities looked at have already: {told}. What these "
-            "open stays open."
+            f"A sample of {now.identities.sample} identities has these IoT policies already: {policies}. "
+            "Their permissions stay in effect."
         )
-    if choice.data_only and (who := [role.name for role in now.roles if role.changes_iot]):
+    if options.guarded and (roles := [role.name for role in now.roles if role.changes_iot]):
         yield (
-            f"{', '.join(who)} lets signed-in users attach IoT policies themselves. That will be denied: a front end "
-            "that calls AttachPolicy is refused, and has to call self-attach or nothing "
-            "(docs/adopting.md#the-front-end)."
+            f"{', '.join(roles)} lets signed-in users attach IoT policies themselves. The stack denies that: replace "
+            "AttachPolicy in the front end with self-attach, or remove it (docs/adopting.md#the-front-end)."
         )
-    second_factor = now.user_pool.get("MfaConfiguration", "OFF")
-    if choice.at_sign_in and second_factor != "OFF":
-        whom = "Every user has" if second_factor == "ON" else "Some users may have"
-        yield f"{whom} a second factor: they are not attached while signing in, but by self-attach or the sweep."
+    mfa = now.user_pool.get("MfaConfiguration", "OFF")
+    if options.at_sign_in and mfa != "OFF":
+        users = "All users have MFA" if mfa == "ON" else "Users can have MFA"
+        yield f"{users}. Users with MFA are attached by self-attach or the sweep, not at sign-in."
     identity_pool = now.identity_pool or {}
     if identity_pool.get("AllowUnauthenticatedIdentities"):
-        yield "The identity pool has guests: PS311 of the smoke test will say so; `--skip PS311` if that is meant."
+        yield "The identity pool allows guests, so PS311 of the smoke test fails; `--skip PS311` accepts that."
     if identity_pool.get("AllowClassicFlow"):
-        yield "The identity pool allows the classic flow, in which users choose a role: turn it off if nobody needs it."
+        yield "The identity pool allows the classic flow, in which users choose a role. Disable it unless you need it."
     providers = identity_pool.get("CognitoIdentityProviders", [])
     if others := _other_providers(identity_pool, str(now.user_pool["Id"])):
         yield (
-            f"The identity pool has other identity providers: {', '.join(others)}. Self-attach refuses their users and "
-            "the sweep leaves them out, unless the setting adopt.otherProviders names the provider."
+            f"The identity pool has other identity providers: {', '.join(others)}. Self-attach rejects their users and "
+            "the sweep skips them, unless the setting adopt.otherProviders names the provider."
         )
     if any(not each.get("ServerSideTokenCheck") for each in providers):
         yield (
-            "The identity pool does not ask the user pool about tokens (ServerSideTokenCheck): who was signed out or "
-            "disabled gets AWS credentials until the ID token ends."
+            "The identity pool does not check tokens with the user pool (ServerSideTokenCheck), so users who are "
+            "signed out or disabled get AWS credentials until the ID token expires."
         )
 
 
 def _other_providers(identity_pool: Mapping[str, Any], user_pool_id: str) -> list[str]:
-    """Return the names of the identity providers besides the user pool, as an identity's logins show them."""
+    """Return the other identity providers, named as in an identity's logins."""
     user_pools = {each["ProviderName"] for each in identity_pool.get("CognitoIdentityProviders", [])}
     return sorted(
         {
@@ -259,60 +258,60 @@ def _other_providers(identity_pool: Mapping[str, Any], user_pool_id: str) -> lis
     )
 
 
-def _blockers(adopted: Adopted, now: Inspection, choice: Choice, policy_name: str) -> Iterator[Blocker]:
+def _blockers(adopted: Adopted, now: Inspection, options: AdoptionOptions, policy_name: str) -> Iterator[Blocker]:
     pool = str(adopted.user_pool_id)
-    if choice.at_sign_in:
+    if options.at_sign_in:
         for trigger in TRIGGERS:
-            there = now.triggers.get(trigger)
-            if there and trigger not in choice.chained:
+            function = now.triggers.get(trigger)
+            if function and trigger not in options.chained:
                 yield Blocker(
-                    f"The user pool's trigger {trigger} has a function already, {there}.",
+                    f"The user pool's trigger {trigger} has a function already, {function}.",
                     pool,
-                    f"Have it call ours and give --chained-trigger {trigger} (docs/adopting.md#triggers-of-your-own), "
-                    "take it off, or leave the pool as it is with --attachment self-attach.",
+                    f"Let it call the stack's function and give --chained-trigger {trigger} "
+                    "(docs/adopting.md#triggers-of-your-own), remove it, or give --attachment self-attach.",
                 )
-            if not there and trigger in choice.chained:
+            if not function and trigger in options.chained:
                 yield Blocker(
-                    f"The user pool's trigger {trigger} has no function that could call ours.",
+                    f"The user pool's trigger {trigger} has no function that could call the stack's.",
                     pool,
-                    f"Leave --chained-trigger {trigger} out, and ours is set.",
+                    f"Remove --chained-trigger {trigger}; the stack then sets its own function.",
                 )
-    if choice.at_sign_in and now.unknown_settings:
+    if options.at_sign_in and now.unknown_settings:
         yield Blocker(
-            f"The pools have settings that the AWS SDK here does not know: {', '.join(now.unknown_settings)}. Unless "
-            "Lambda's SDK knows them, the deployment refuses to change the pools, because it would lose them.",
+            f"The pools have settings that the installed AWS SDK does not know: {', '.join(now.unknown_settings)}. "
+            "Unless Lambda's SDK knows them, the deployment refuses to change the pools, because it would reset them.",
             pool,
-            "Leave the pools as they are with --attachment self-attach, or look again with a newer boto3.",
+            "Give --attachment self-attach, which does not change the pools, or try again with a newer boto3.",
         )
-    if choice.at_sign_in and now.custom_sender_key_arn and ":key/" not in now.custom_sender_key_arn:
+    if options.at_sign_in and now.custom_sender_key_arn and ":key/" not in now.custom_sender_key_arn:
         yield Blocker(
-            f"The key of the user pool's custom senders is named by an alias, {now.custom_sender_key_arn}, to which no "
-            "permission can be given.",
+            f"The user pool names the key of its custom senders by an alias, {now.custom_sender_key_arn}, for which no "
+            "permission can be granted.",
             pool,
-            "Name the key itself in the pool's LambdaConfig.KMSKeyID, or give --attachment self-attach.",
+            "Set the key's ARN in the pool's LambdaConfig.KMSKeyID, or give --attachment self-attach.",
         )
     if policy_name in now.policy_names:
         yield Blocker(
-            f"Both {USUAL_POLICY_NAME} and {policy_name} are IoT policies of somebody else's.",
+            f"IoT policies named {USUAL_POLICY_NAME} and {policy_name} exist already.",
             policy_name,
-            "Choose another name as policyName.",
+            "Set another name as policyName.",
         )
     for role in now.roles:
-        yield from _blockers_of_role(role, choice, str(adopted.identity_pool_id))
+        yield from _blockers_of_role(role, options, str(adopted.identity_pool_id))
 
 
-def _blockers_of_role(role: RoleNow, choice: Choice, identity_pool_id: str) -> Iterator[Blocker]:
+def _blockers_of_role(role: RoleState, options: AdoptionOptions, identity_pool_id: str) -> Iterator[Blocker]:
     if not role.trusts:
         yield Blocker(
-            f"The role {role.name} does not trust identity pool {identity_pool_id}: it gives nobody credentials.",
+            f"The role {role.name} does not trust identity pool {identity_pool_id}, so users get no credentials.",
             role.name,
-            "Name the identity pool in the role's trust, as `aud`; or adopt the role that the pool gives.",
+            "Add the identity pool to the role's trust policy as `aud`, or adopt the role that the pool gives.",
         )
-    added: Sequence[str] = [] if choice.own_topics else _missing(role)
-    count = len(role.attached) + len(added) + int(choice.data_only)
-    if count > _POLICIES_A_ROLE:
+    added: Sequence[str] = [] if options.own_topics else _missing(role)
+    count = len(role.attached) + len(added) + int(options.guarded)
+    if count > _MAX_MANAGED_POLICIES:
         yield Blocker(
-            f"The role {role.name} would have {count} managed policies, and a role takes {_POLICIES_A_ROLE}.",
+            f"The role {role.name} would have {count} managed policies; the quota is {_MAX_MANAGED_POLICIES}.",
             role.name,
-            "Detach one, or have the quota raised (managed policies per role, L-0DA4ABF3).",
+            "Detach one, or raise the quota (managed policies per role, L-0DA4ABF3).",
         )

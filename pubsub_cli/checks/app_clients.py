@@ -48,7 +48,7 @@ class AppClientSignsIn(Check):
 
     id = "PS116"
     group = Group.PROVISIONING
-    title = "the app client signs users in without a secret"
+    title = "the app client allows sign-in without a secret"
     depends_on = (IdentityPoolTakesTokens,)
 
     async def run(self, context: Context) -> Finding:
@@ -115,7 +115,7 @@ class InternalSignInIsWired(Check):
 
     id = "PS117"
     group = Group.PROVISIONING
-    title = "the internal sign-in's app client and challenge are there"
+    title = "the internal sign-in's app client and challenge exist"
     depends_on = (IdentityPoolTakesTokens, SignInFunctionsCanRun, ParametersAreValid)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 

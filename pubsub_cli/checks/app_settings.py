@@ -11,7 +11,7 @@ from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import FrontEndConfig, Requirement
 from pubsub_cli.finding import Finding, failed, passed, warning
-from pubsub_cli.iam.reserved_topics import Use, allowed_use
+from pubsub_cli.iam.request import TopicUse, allowed_use
 from pubsub_client._aws_iot import KEEP_ALIVE_SECONDS, PAYLOAD_BYTES, SUBSCRIPTIONS, AwsIot
 from pubsub_client._messages import check_topic_filter
 from pubsub_client.exceptions import TopicError
@@ -44,7 +44,7 @@ class TopicsAreUsable(Check):
 
     id = "PS103"
     group = Group.CONFIGURATION
-    title = "AWS IoT takes the topics"
+    title = "topics are valid"
     depends_on = (OutputsAreComplete,)
     requirements = frozenset()
 
@@ -64,7 +64,7 @@ class FiguresFit(Check):
 
     id = "PS104"
     group = Group.CONFIGURATION
-    title = "message size, subscriptions and keep-alive fit AWS IoT"
+    title = "message size, subscriptions and keep-alive are within AWS IoT's limits"
     requirements = frozenset({Requirement.LIMITS})
 
     async def run(self, context: Context) -> Finding:
@@ -122,7 +122,7 @@ def _topic(topic: str) -> Finding | None:
             fix="Use another topic in the front end, and ask about that: --topic TOPIC",
         )
     use = allowed_use(topic)
-    if use is Use.NOTHING:
+    if use is TopicUse.NOTHING:
         return failed(
             f"The topic {topic!r} is reserved: {_RESERVED_USES}. {_CLOSES} uses another.",
             resource=topic,
@@ -134,9 +134,9 @@ def _topic(topic: str) -> Finding | None:
 def _with_use(topic: str) -> str:
     """Return a topic, with what alone it can be used for."""
     use = allowed_use(topic)
-    if use is Use.PUBLISH:
+    if use is TopicUse.PUBLISH:
         return f"{topic} (to publish to)"
-    return f"{topic} (to subscribe to)" if use is Use.SUBSCRIBE or "+" in topic or "#" in topic else topic
+    return f"{topic} (to subscribe to)" if use is TopicUse.SUBSCRIBE or "+" in topic or "#" in topic else topic
 
 
 def _payload(app: FrontEndConfig) -> _Excess | None:

@@ -6,7 +6,7 @@ import asyncio
 
 from pubsub_cli.checks.context import Context
 from pubsub_cli.finding import Finding, failed, passed
-from pubsub_cli.iam.iot_policy import attached_to
+from pubsub_cli.iam.iot import attached_to
 from pubsub_client import CognitoSession
 from pubsub_client.exceptions import SessionError
 from pubsub_client.outputs import Output

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from pubsub_cli.checks.context import Context
 from pubsub_cli.finding import AwsCommand, Fix
-from pubsub_cli.iam.role import role_name
+from pubsub_cli.iam.roles import role_name
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from pubsub_cli.checks.role import look_at_role
 from pubsub_cli.checks.role_trust import RoleTrustsThePool
 from pubsub_cli.checks.roles_in_use import groups_with_role, read_pool_roles
 from pubsub_cli.finding import Finding, Status, failed, passed
-from pubsub_cli.iam.role import role_name
+from pubsub_cli.iam.roles import role_name
 from pubsub_client.exceptions import SessionError
 from pubsub_client.outputs import Output
 
@@ -28,7 +28,7 @@ class RoleHoldsThePolicies(Check):
 
     id = "PS301"
     group = Group.AUTHORIZATION
-    title = "AuthRole holds both IoT managed policies, and is guarded"
+    title = "AuthRole holds the access mode's policies"
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
@@ -48,7 +48,7 @@ class GroupRolesHoldThePolicies(Check):
 
     id = "PS303"
     group = Group.AUTHORIZATION
-    title = "each group's role holds both IoT policies, and is guarded"
+    title = "each group's role holds the access mode's policies"
     depends_on = (OutputsAreComplete, IdentityPoolTakesTokens)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 

@@ -15,12 +15,12 @@ from pubsub_cli.checks.connection import GroupUsersConnect, UserConnects, UserSu
 from pubsub_cli.checks.endpoint import ClockAgrees, EndpointIsReached, EndpointIsRight
 from pubsub_cli.checks.functions import OtherFunctionsCanRun, SignInFunctionsCanRun
 from pubsub_cli.checks.identity import IdentityIsGiven, IdentityIsSignedIn, PolicyIsAttached, PolicyIsOnIdentities
-from pubsub_cli.checks.iot_policy_permissions import PolicyAllows
 from pubsub_cli.checks.log_groups import LogGroupsExist
 from pubsub_cli.checks.mac_key import MacKeyIsUsable
 from pubsub_cli.checks.messages import MessageComesBack, RoundTrips
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.parameters import ParametersAreValid
+from pubsub_cli.checks.permissions import PolicyAllows, RoleAllows
 from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens, NothingIsLeftOver, PolicyExists, TriggerIsWired
 from pubsub_cli.checks.refusals import (
     ControlPlaneIsRefused,
@@ -31,7 +31,6 @@ from pubsub_cli.checks.refusals import (
 )
 from pubsub_cli.checks.retry_queue import NoDeadLetters, QueuesAreThere, WorkerIsFed
 from pubsub_cli.checks.role_mapping import MappingGivesARole
-from pubsub_cli.checks.role_permissions import RoleAllows
 from pubsub_cli.checks.role_trust import RoleTrustsThePool
 from pubsub_cli.checks.self_attach import SelfAttachRepairs, UnsignedSelfAttachIsRefused
 from pubsub_cli.checks.self_attach_route import SelfAttachRouteWorks

@@ -32,7 +32,7 @@ class ClientIdIsUnshared(Check):
 
     id = "PS406"
     group = Group.CONNECTION
-    title = "nobody else connects with the client id"
+    title = "the client id is used by one connection"
     depends_on = (UserConnects,)
     requirements = frozenset({Requirement.TOKEN, Requirement.CLIENT_ID})
 

@@ -39,7 +39,7 @@ class ConcurrencySuffices(Check):
 
     id = "PS131"
     group = Group.PROVISIONING
-    title = "Lambda's concurrency is enough for first sign-ins"
+    title = "Lambda concurrency is enough for first sign-ins"
     severity = Severity.WARNING
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})

@@ -56,7 +56,7 @@ class TokenIsGood(Check):
 
     id = "PS106"
     group = Group.CONFIGURATION
-    title = "the given ID token is of this user pool, and good"
+    title = "the ID token is valid for this user pool"
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.GIVEN_TOKEN})
 

@@ -11,11 +11,10 @@ from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.endpoint import ClockAgrees
 from pubsub_cli.checks.identity import POLICY_ACTS_SECONDS, PolicyIsAttached
-from pubsub_cli.checks.iot_policy_permissions import PolicyAllows
 from pubsub_cli.checks.options import Requirement
-from pubsub_cli.checks.role_permissions import RoleAllows
+from pubsub_cli.checks.permissions import PolicyAllows, RoleAllows
 from pubsub_cli.finding import Finding, failed, not_applicable, passed
-from pubsub_cli.iam.role import role_name
+from pubsub_cli.iam.roles import role_name
 from pubsub_client import PubSub
 from pubsub_client.exceptions import ConnectionRefused
 from pubsub_client.outputs import Output
@@ -33,7 +32,7 @@ class UserConnects(Check):
 
     id = "PS401"
     group = Group.CONNECTION
-    title = "AWS IoT accepts the user's signed WebSocket"
+    title = "the user's signed WebSocket is accepted"
     depends_on = (ClockAgrees, PolicyIsAttached, RoleAllows, PolicyAllows, CredentialsAreGiven)
     requirements = frozenset({Requirement.TOKEN})
     retry_seconds = POLICY_ACTS_SECONDS

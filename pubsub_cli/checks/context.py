@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pubsub_cli.aws import Aws
 from pubsub_cli.checks.deployed_functions import DeployedFunction, Part, read_functions
+from pubsub_cli.checks.network_path import NetworkPath
 from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig, Requirement, UserSelector
 from pubsub_cli.iam.request import ANY_CLIENT_ID
 from pubsub_cli.pool_users import PoolUser, TestUsers, User
@@ -72,6 +73,8 @@ class Context:
 
     outputs: dict[str, str] = field(init=False)
     """The stack's outputs by name; of a deployment given by ids only those that are known."""
+    network_path: NetworkPath = field(init=False)
+    """The network path to the endpoint."""
     users: TestUsers = field(init=False)
     """The users that this run has created."""
     user: User = field(init=False)

@@ -1,45 +1,47 @@
-"""Is the endpoint the one that clients must use, can it be reached, and does its clock agree with this machine's?"""
+"""Checks of the endpoint: its name, the network path to it, and the clock of this machine."""
 
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
-from pubsub_cli.checks.blocked import BlockedError
+from pubsub_cli.aws_errors import set_clock_command
 from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.way import find_way
-from pubsub_cli.clock import SUSPICIOUS, TOLERATED, offset_of, set_clock_command
+from pubsub_cli.checks.network_path import ClockOffset, ConnectivityError, probe_path
 from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, not_applicable, passed, warning
 from pubsub_client._endpoint import Endpoint, EndpointName
 from pubsub_client.outputs import Output
 
 _ATS = "iot:Data-ATS"
 _DESCRIBE = AwsCommand("iot", "DescribeEndpoint", {"endpointType": _ATS})
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
+_TOLERATED = timedelta(minutes=5)
+_NOT_SET_BY_NTP = timedelta(minutes=1)
 
 
 class EndpointIsRight(Check):
     """The endpoint is the bare host of type `iot:Data-ATS`, of this account and region.
 
-    Amplify's PubSub takes it as `wss://HOST/mqtt`; everything else, this client too, takes the host alone. The endpoint
-    of type `iot:Data` shows a certificate that browsers do not trust
-    ([AWS](https://docs.aws.amazon.com/iot/latest/developerguide/server-authentication.html)), one of another account
-    does not know the identity, and one of another region refuses the signature. Without an operator's AWS credentials
-    the account cannot be told, nor whether another name is a custom domain of the account. Whether a port leads
-    anywhere is another check's question.
+    Only Amplify's PubSub takes it as `wss://HOST/mqtt`; all other clients take the host. Browsers do not trust the
+    certificate of the endpoint of type `iot:Data`
+    ([AWS](https://docs.aws.amazon.com/iot/latest/developerguide/server-authentication.html)). Another account does not
+    know the identity, and another region rejects the signature. Without AWS credentials the check cannot verify the
+    account, nor whether another name is a custom domain of the account. The port is checked by PS404.
     """
 
     id = "PS102"
     group = Group.CONFIGURATION
-    title = "the endpoint is the ATS one of this account and region"
+    title = "the endpoint is this account's ATS endpoint in this region"
     depends_on = (OutputsAreComplete,)
     requirements = frozenset()
 
     async def run(self, context: Context) -> Finding:
-        """Take its name apart, and compare it with what AWS IoT describes."""
+        """Compare the parts of its name with the endpoint that AWS IoT describes."""
         given, region = context.output(Output.PUBSUB_ENDPOINT), context.output(Output.REGION)
         name = EndpointName.parse(given)
         if not name.is_bare:
@@ -52,22 +54,22 @@ class EndpointIsRight(Check):
             if context.as_operator and await asyncio.to_thread(_is_custom_domain, context, name.host):
                 return passed(f"{name.bare}, a custom domain of this account")
             return warning(
-                f"{name.bare} is not in the form of AWS IoT's endpoints, PREFIX-ats.iot.REGION.amazonaws.com: clients "
-                "reach AWS IoT by it only if it is a custom domain of this account.",
+                f"{name.bare} does not have the form of AWS IoT's endpoints, PREFIX-ats.iot.REGION.amazonaws.com: it "
+                "leads to AWS IoT only if it is a custom domain of this account.",
                 resource=name.bare,
                 fix=fix,
             )
-        if wrong := _wrong(name, region, described):
-            return failed(f"{name.bare} {', and '.join(wrong)}.", resource=name.bare, fix=fix)
-        return passed(f"{name.bare}; whether it is this account's only an operator can tell")
+        if problems := _problems(name, region, described):
+            return failed(f"{name.bare} {', and '.join(problems)}.", resource=name.bare, fix=fix)
+        return passed(f"{name.bare}; only an operator can verify that it is this account's")
 
 
 class EndpointIsReached(Check):
-    """The endpoint can be reached from here: DNS, proxy, TCP, TLS and HTTP, each step for itself.
+    """The endpoint can be reached from this machine: DNS, proxy, TCP, TLS and HTTP, each checked separately.
 
-    A browser says only that the socket was closed. Needed are port 443 outwards, or a proxy that tunnels to it
-    (`HTTPS_PROXY`, with exceptions in `NO_PROXY`), and trust in Amazon's authorities; where TLS is intercepted, in the
-    one that intercepts (`AWS_CA_BUNDLE`). Asked from this machine: a user's network may differ.
+    A browser reports only that the socket was closed. A client needs outgoing port 443, or a proxy that tunnels to it
+    (`HTTPS_PROXY`, with exceptions in `NO_PROXY`), and trust in Amazon's authorities. If TLS is intercepted, it needs
+    trust in the interceptor's authority (`AWS_CA_BUNDLE`). A user's network may differ.
     """
 
     id = "PS404"
@@ -77,54 +79,57 @@ class EndpointIsReached(Check):
     requirements = frozenset()
 
     async def run(self, context: Context) -> Finding:
-        """Go there step by step."""
+        """Probe the path step by step."""
         endpoint = Endpoint.parse(context.output(Output.PUBSUB_ENDPOINT))
         try:
-            way = await find_way(endpoint)
-        except BlockedError as block:
-            return failed(block.cause, resource=f"{endpoint.authority} ({block.step})", fix=block.fix)
-        return passed("; ".join(way.told))
+            context.network_path = await probe_path(endpoint)
+        except ConnectivityError as error:
+            return failed(error.cause, resource=f"{endpoint.authority} ({error.step})", fix=error.fix)
+        return passed("; ".join(context.network_path.steps))
 
 
 class ClockAgrees(Check):
-    """This machine's clock agrees with the `Date` of the endpoint's answer, or of AWS's if that has none.
+    """This machine's clock agrees with the `Date` header of the endpoint's response, or else of AWS's.
 
-    The time is part of a signature, and AWS denies a request that it gets more than five minutes from it
-    ([AWS](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html)). From a minute on it is a warning:
-    such a clock is not set by NTP and goes further astray. Asked for this machine: a user's clock may differ.
+    A signature contains the time, and AWS denies a request whose time is more than five minutes off
+    ([AWS](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html)). From one minute on it is a warning:
+    such a clock is not set by NTP and drifts further. A user's clock may differ.
     """
 
     id = "PS405"
     group = Group.CONNECTION
-    title = "the clock agrees with the server's"
+    title = "this machine's clock agrees with AWS"
     depends_on = (EndpointIsReached,)
     requirements = frozenset()
 
     async def run(self, context: Context) -> Finding:
-        """Ask for the time, and compare."""
-        endpoint = Endpoint.parse(context.output(Output.PUBSUB_ENDPOINT))
-        by = "the endpoint's answer"
-        if (offset := await asyncio.to_thread(offset_of, endpoint)) is None:
-            offset, by = (
-                await asyncio.to_thread(offset_of, _aws(context)),
-                "AWS's answer, for the endpoint's has no date",
-            )
+        """Compare the clock with the response's time."""
+        offset, source = context.network_path.clock_offset, "the endpoint's response"
         if offset is None:
-            return not_applicable("no answer tells the time")
-        if offset.surely_beyond(TOLERATED):
-            return failed(
-                f"This machine's clock is {offset}: AWS denies what is signed with a time more than five minutes off.",
-                resource="this machine's clock",
-                fix=set_clock_command(),
-            )
-        if offset.surely_beyond(SUSPICIOUS):
-            return warning(
-                f"This machine's clock is {offset}: at five minutes AWS denies what is signed with its time.",
-                resource="this machine's clock",
-                fix=set_clock_command(),
-            )
-        told = "within a few seconds" if offset.uncertain >= abs(offset.ahead) else str(offset)
-        return passed(f"{told}, by {by}")
+            offset, source = await _offset_from_aws(context), "AWS's response, because the endpoint's has no date"
+        if offset is None:
+            return not_applicable("no response has a date")
+        cause = None
+        if offset.exceeds(_TOLERATED):
+            cause = "AWS denies requests whose signature is more than five minutes off."
+        elif offset.exceeds(_NOT_SET_BY_NTP):
+            cause = "from five minutes on AWS denies signed requests."
+        if cause:
+            found = failed if offset.exceeds(_TOLERATED) else warning
+            clock = "this machine's clock"
+            return found(f"This machine's clock is {offset}: {cause}", resource=clock, fix=set_clock_command())
+        precise = offset.uncertainty < abs(offset.ahead)
+        return passed(f"{offset if precise else 'within a few seconds'}, by {source}")
+
+
+async def _offset_from_aws(context: Context) -> ClockOffset | None:
+    address = urlsplit(context.aws.identity_pools_unsigned.meta.endpoint_url)
+    tls = address.scheme == "https"
+    endpoint = Endpoint(address.hostname or "", address.port or (443 if tls else 80), tls=tls, authority=address.netloc)
+    try:
+        return (await probe_path(endpoint)).clock_offset
+    except ConnectivityError:
+        return None
 
 
 def _use(host: str) -> str:
@@ -136,7 +141,7 @@ def _described(context: Context) -> str:
 
 
 def _is_custom_domain(context: Context, host: str) -> bool:
-    """Tell whether a host is one of the account's own domains in use for MQTT; no if it may not be asked.
+    """Return whether a host is an enabled domain of the account; False if that cannot be read.
 
     https://docs.aws.amazon.com/iot/latest/developerguide/iot-custom-endpoints-configurable.html
     """
@@ -150,43 +155,34 @@ def _is_custom_domain(context: Context, host: str) -> bool:
     return any(each.get("domainName") == host and each["domainConfigurationStatus"] == "ENABLED" for each in domains)
 
 
-def _aws(context: Context) -> Endpoint:
-    address = urlsplit(context.aws.identity_pools_unsigned.meta.endpoint_url)
-    tls = address.scheme == "https"
-    return Endpoint(address.hostname or "", address.port or (443 if tls else 80), tls=tls, authority=address.netloc)
-
-
 def _why_not_bare(given: str, name: EndpointName) -> str:
     if given == name.amplify_url:
         return (
-            f"{given} is what Amplify's PubSub takes; this client and AWS's own take the host alone, which is what a "
+            f"{given} is the form for Amplify's PubSub; this client and AWS's own take only the host, which the "
             "signature covers."
         )
-    wrong = [
-        part
-        for part in (
-            name.scheme and f"the scheme {name.scheme}://",
-            name.path and f"the path {name.path}",
-        )
-        if part
+    parts = [
+        part for part in (name.scheme and f"the scheme {name.scheme}://", name.path and f"the path {name.path}") if part
     ]
     return (
-        f"{given} has {' and '.join(wrong)}: Amplify's PubSub takes {name.amplify_url} and nothing else, all others "
-        "the host alone; in any other form the WebSocket is asked for at a wrong place or with a wrong signature."
+        f"{given} has {' and '.join(parts)}: Amplify's PubSub takes only {name.amplify_url}, all other clients take "
+        "only the host; with any other form the WebSocket request has a wrong address or a wrong signature."
     )
 
 
-def _wrong(name: EndpointName, region: str, described: str | None) -> list[str]:
-    """Return what is wrong with a bare name, as far as can be told; what it is, each."""
+def _problems(name: EndpointName, region: str, described: str | None) -> list[str]:
+    """Return what is wrong with a bare name, as far as known."""
     if name.prefix is None:
-        return ["is no endpoint for MQTT clients, which is PREFIX-ats.iot.REGION.amazonaws.com: it takes no WebSocket"]
-    wrong = []
+        return ["is not an endpoint for MQTT clients, PREFIX-ats.iot.REGION.amazonaws.com, so it accepts no WebSocket"]
+    problems = []
     if not name.ats:
-        wrong.append(
+        problems.append(
             "is not the ATS endpoint: browsers do not trust the authority that signs its certificate, so TLS fails"
         )
     if name.region != region:
-        wrong.append(f"is in region {name.region} and the deployment in {region}: AWS IoT refuses the signature")
-    if described is not None and not wrong:
-        wrong.append(f"is another account's, this one's is {described}: there nobody knows the identity and its policy")
-    return wrong
+        problems.append(f"is in region {name.region} and the deployment in {region}: AWS IoT rejects the signature")
+    if described is not None and not problems:
+        problems.append(
+            f"belongs to another account, and this account's is {described}: the other does not know the identity"
+        )
+    return problems

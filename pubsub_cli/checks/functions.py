@@ -30,7 +30,7 @@ class SignInFunctionsCanRun(Check):
 
     id = "PS127"
     group = Group.PROVISIONING
-    title = "the sign-in's functions exist and can run"
+    title = "the sign-in functions can run"
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
@@ -54,7 +54,7 @@ class OtherFunctionsCanRun(Check):
 
     id = "PS606"
     group = Group.OPERATIONS
-    title = "worker, sweep and bulk detachment can run"
+    title = "the worker, sweep and bulk detachment functions can run"
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 

@@ -120,7 +120,7 @@ class PolicyIsOnIdentities(Check):
 
     id = "PS205"
     group = Group.IDENTITY
-    title = "the IoT policy is not attached to the identity pool itself"
+    title = "the IoT policy is attached to identities, not to the identity pool"
     depends_on = (PolicyExists, IdentityIsGiven)
 
     async def run(self, context: Context) -> Finding:

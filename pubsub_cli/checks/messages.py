@@ -72,7 +72,7 @@ class RoundTrips(Check):
 
     id = "PS502"
     group = Group.MESSAGES
-    title = "round-trip times"
+    title = "round-trip times are measured"
     depends_on = (MessageComesBack,)
     requirements = frozenset({Requirement.TOKEN})
 

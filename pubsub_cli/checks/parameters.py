@@ -32,7 +32,7 @@ class ParametersAreValid(Check):
 
     id = "PS126"
     group = Group.PROVISIONING
-    title = "attachment is not paused, and its parameters are valid"
+    title = "attachment is not paused and its parameters are valid"
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 

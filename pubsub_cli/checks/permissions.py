@@ -1,89 +1,133 @@
-"""What the requests of a front end come to: decided by AWS and by the documents, and told in one finding."""
+"""Do the role and the IoT policy allow the front end's requests?"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from pubsub_cli.aws_errors import is_not_permitted
+from pubsub_cli.checks.app_settings import TopicsAreUsable
 from pubsub_cli.checks.arn import arn_prefix
-from pubsub_cli.checks.context import Context
-from pubsub_cli.iam.decision import Decision, Outcome
-from pubsub_cli.iam.document import Policy
-from pubsub_cli.iam.explanation import why
-from pubsub_cli.iam.facts import Facts, signed_in_user
-from pubsub_cli.iam.request import CONNECT, Request, requests
-from pubsub_cli.iam.simulation import Answer
-from pubsub_cli.iam.verdict import Verdict
+from pubsub_cli.checks.authorization import GroupRolesHoldThePolicies, RoleHoldsThePolicies
+from pubsub_cli.checks.check import Check, Group
+from pubsub_cli.checks.context import Context, RoleInUse
+from pubsub_cli.checks.identity import IdentityIsGiven
+from pubsub_cli.checks.options import Requirement
+from pubsub_cli.checks.provisioning import PolicyExists, deployed_document
+from pubsub_cli.checks.restoring import RESTORE
+from pubsub_cli.checks.role_mapping import MappingGivesARole
+from pubsub_cli.finding import AwsCommand, Finding, Fix, Status, failed, not_applicable, passed, warning
+from pubsub_cli.iam.documents import Policy, Statement
+from pubsub_cli.iam.evaluation import AwsDecision, Decision, EvaluatedRequest, Outcome, decide
+from pubsub_cli.iam.explanation import likely_mistakes, missing_statements, reason_for_denial
+from pubsub_cli.iam.iot import MAX_VERSIONS, IotPolicy, attached_to, read_iot_policy, read_version
+from pubsub_cli.iam.request import CONNECT, Request, RequestContext, front_end_requests, signed_in_context
+from pubsub_cli.iam.roles import Role, read_role
+from pubsub_cli.iam.simulation import simulate_identity, simulate_role
 from pubsub_client.outputs import Output
+from pubsub_client.policy_document import IDENTITY_SERVICES, identity_service
 
-_NOT_ASKED = ("InvalidInput", "InvalidRequestException")
-"""What AWS answers to a question that it does not take; the documents decide then."""
+_OF_THE_IDENTITY = frozenset(f"{service}:{name}" for service in IDENTITY_SERVICES for name in ("sub", "aud"))
+_INVALID_REQUEST = ("InvalidInput", "InvalidRequestException")
+"""Errors for requests that AWS does not evaluate; the documents decide then."""
+_SEE_CONDITION = "See whether the condition is met for the front end"
+_ORGANIZATION = (
+    "Ask who administers the AWS organization: its policies for this account must allow iot:Connect, iot:Subscribe, "
+    "iot:Publish and iot:Receive"
+)
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """The verdicts on a front end's requests.
+class Evaluation:
+    """The evaluation of a front end's requests.
 
     Args:
-        verdicts: one each.
-        by: who has decided, for people.
-        policies: what may allow.
-        facts: what else is known of the requests.
+        requests: the evaluated requests.
+        source: what decided: an operation of AWS, or the documents.
+        policies: the policies that can allow.
+        context: the values of condition keys and variables.
     """
 
-    verdicts: tuple[Verdict, ...]
-    by: str
+    requests: tuple[EvaluatedRequest, ...]
+    source: str
     policies: tuple[Policy, ...]
-    facts: Facts
+    context: RequestContext
 
     @property
-    def denied(self) -> list[Verdict]:
-        """Those that are denied."""
-        return [each for each in self.verdicts if each.outcome in {Outcome.EXPLICIT_DENY, Outcome.IMPLICIT_DENY}]
+    def denied(self) -> list[EvaluatedRequest]:
+        """The requests that are denied."""
+        return [each for each in self.requests if each.denied]
 
     @property
-    def undecided(self) -> list[Verdict]:
-        """Those that turn on what is not known."""
-        return [each for each in self.verdicts if each.outcome is Outcome.UNDECIDED]
+    def undecided(self) -> list[EvaluatedRequest]:
+        """The requests that depend on unknown values."""
+        return [each for each in self.requests if each.outcome is Outcome.UNDECIDED]
 
     @property
     def unknown(self) -> list[str]:
-        """The condition keys and variables that the undecided turn on."""
+        """The condition keys and variables that the undecided requests depend on."""
         return list(dict.fromkeys(key for each in self.undecided for key in each.decision.unknown))
 
     @property
     def detail(self) -> str:
-        """The figures next to a passed check: how many requests, who has decided, and where the two differ."""
-        disagreements = dict.fromkeys(each.disagreement for each in self.verdicts if each.disagreement)
-        topics = any(each.request.action != CONNECT for each in self.verdicts)
-        asked = f"{len(self.verdicts)} requests" if topics else "connecting alone, for --topic is not given"
-        return "; ".join([f"{asked}, by {self.by}", *filter(None, disagreements)])
+        """The number of requests, what decided, and where AWS and the documents disagree."""
+        disagreements = dict.fromkeys(each.disagreement for each in self.requests if each.disagreement)
+        has_topics = any(each.request.action != CONNECT for each in self.requests)
+        count = f"{len(self.requests)} requests" if has_topics else "only connecting, because --topic is not given"
+        return "; ".join([f"{count}, by {self.source}", *disagreements])
 
-    def text(self, verdicts: Sequence[Verdict]) -> str:
-        """Return what cannot be done and why, requests with one reason together."""
+    def text(self, requests: Sequence[EvaluatedRequest]) -> str:
+        """Return what cannot be done and why, with the requests of one reason together."""
         by_reason: dict[str, list[str]] = {}
-        for each in verdicts:
-            by_reason.setdefault(why(each, self.policies, self.facts), []).append(each.request.text)
-        return "; ".join(f"{_listed(texts)}: {reason}" for reason, texts in by_reason.items())
+        for each in requests:
+            by_reason.setdefault(reason_for_denial(each, self.policies, self.context), []).append(each.request.text)
+        return "; ".join(f"{_enumerate(texts)}: {reason}" for reason, texts in by_reason.items())
 
 
-def asked_requests(context: Context) -> list[Request]:
-    """Return the requests that a run asks about; where nobody has said what topics users may use, connecting alone."""
-    topics = context.requested_topics if context.topics_known else ()
-    return requests(arn_prefix(context, "iot"), context.client_id, topics)
+def _enumerate(texts: Sequence[str]) -> str:
+    *most, last = dict.fromkeys(texts)
+    return f"{', '.join(most)} and {last}" if most else last
 
 
-def asked_facts(context: Context, role_arn: str | None = None) -> Facts:
-    """Return what is known of these requests besides.
+def _evaluate(
+    requests: Sequence[Request],
+    decide_by_documents: Callable[[Request], Decision],
+    ask_aws: Callable[[], Mapping[Request, AwsDecision]],
+    policies: Sequence[Policy],
+    context: RequestContext,
+) -> Evaluation:
+    """Evaluate requests by the documents, and by AWS if it can be asked.
 
-    Args:
-        context: the run.
-        role_arn: the role whose policies are asked; None for IoT policies, which know no role.
+    Raises:
+        botocore.exceptions.ClientError: an error other than that AWS does not evaluate such requests.
     """
-    return signed_in_user(
+    decisions: Mapping[Request, AwsDecision] = {}
+    source = "the documents"
+    try:
+        decisions = ask_aws()
+        source = next((each.operation for each in decisions.values()), source)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if not is_not_permitted(error) and code not in _INVALID_REQUEST:
+            raise
+        source = f"only the documents ({error.operation_name} answered {code})"
+    evaluated = tuple(EvaluatedRequest(each, decide_by_documents(each), decisions.get(each)) for each in requests)
+    return Evaluation(evaluated, source, tuple(policies), context)
+
+
+def _requests(context: Context) -> list[Request]:
+    """Return the front end's requests; only the connection if its topics are not known."""
+    topics = context.requested_topics if context.topics_known else ()
+    return front_end_requests(arn_prefix(context, "iot"), context.client_id, topics)
+
+
+def _request_context(context: Context, role_arn: str | None = None) -> RequestContext:
+    return signed_in_context(
         context.output(Output.REGION),
         context.output(Output.IDENTITY_POOL_ID),
         user_pool_id=context.output(Output.USER_POOL_ID),
@@ -93,40 +137,266 @@ def asked_facts(context: Context, role_arn: str | None = None) -> Facts:
     )
 
 
-def judge(
-    asked: Sequence[Request],
-    decide: Callable[[Request], Decision],
-    ask: Callable[[], Mapping[Request, Answer]] | None,
-    policies: Sequence[Policy],
-    facts: Facts,
-) -> Judgement:
-    """Decide on requests by the documents, and by AWS if it can be asked.
+def _missing(context: Context, denied: Sequence[EvaluatedRequest]) -> str:
+    """Return the statements that would allow requests for every user, as JSON."""
+    requests = [each.request for each in denied]
+    service = identity_service(context.output(Output.REGION))
+    statements = missing_statements(requests, context.policy_identity_id, service)
+    return ",".join(json.dumps(each, separators=(",", ":")) for each in statements)
 
-    Args:
-        asked: what the front end asks.
-        decide: decides by the documents.
-        ask: asks AWS; None if there is nothing to ask it about.
-        policies: what may allow.
-        facts: what else is known of the requests.
+
+class RoleAllows(Check):
+    """The role that signed-in users get lets them connect, subscribe, publish and receive.
+
+    AWS IoT evaluates both the role and the IoT policy, and closes the connection if one of them denies a request. IAM's
+    simulator decides, because it also evaluates the permissions boundary and the organization's policies; the role's
+    documents show why. The check warns if a condition depends on a value that is not known here, such as an IP address.
+    """
+
+    id = "PS306"
+    group = Group.AUTHORIZATION
+    title = "the role allows connect, subscribe, publish and receive"
+    depends_on = (TopicsAreUsable, MappingGivesARole, RoleHoldsThePolicies, GroupRolesHoldThePolicies)
+
+    async def run(self, context: Context) -> Finding:
+        """Read the roles' policies, and have IAM simulate the requests."""
+        findings = [await asyncio.to_thread(_check_role, context, role) for role in context.roles]
+        worst = (each for status in (Status.FAILED, Status.WARNING) for each in findings if each.status is status)
+        return next(worst, passed("; ".join(dict.fromkeys(each.detail for each in findings if each.detail))))
+
+
+def _check_role(context: Context, in_use: RoleInUse) -> Finding:
+    iam = context.aws.iam
+    role = read_role(iam, in_use.arn)
+    request_context = _request_context(context, role.arn)
+    requests = _requests(context)
+    evaluation = _evaluate(
+        requests,
+        lambda request: decide(request, role.policies, request_context, role.boundary),
+        lambda: simulate_role(iam, role.arn, requests, request_context),
+        role.policies,
+        request_context,
+    )
+    if denied := evaluation.denied:
+        return failed(
+            f"{in_use.who} ({role.name}) does not let its users {evaluation.text(denied)}. AWS IoT evaluates the role "
+            "as well as the IoT policy, and closes the connection.",
+            resource=role.arn,
+            fix=list(_role_fix(context, role, denied)),
+        )
+    if undecided := evaluation.undecided:
+        return warning(
+            f"It is not known whether {in_use.who[0].lower()}{in_use.who[1:]} ({role.name}) lets its users "
+            f"{evaluation.text(undecided)}.",
+            resource=role.arn,
+            fix=_SEE_CONDITION,
+        )
+    return passed(evaluation.detail)
+
+
+def _role_fix(context: Context, role: Role, denied: Sequence[EvaluatedRequest]) -> Iterator[str | AwsCommand]:
+    """Yield what lets the role allow the denied requests, each once."""
+    denying: dict[str, tuple[Policy, dict[str, Statement]]] = {}
+    causes = set()
+    for each in denied:
+        decision = each.decision
+        if each.aws and each.aws.by_organization:
+            causes.add("organization")
+        elif decision.outcome is Outcome.EXPLICIT_DENY and decision.policy and decision.statement:
+            _, statements = denying.setdefault(decision.policy.key, (decision.policy, {}))
+            statements[decision.statement.text] = decision.statement
+        elif decision.outcome is Outcome.IMPLICIT_DENY:
+            causes.add("boundary" if decision.policy else "role")
+        else:
+            causes.add("simulator")
+    for policy, statements in denying.values():
+        yield from _stop_denying(role, policy, statements)
+    if "role" in causes and context.deployment_ids is None and context.own_topics:
+        yield RESTORE
+    elif "role" in causes:
+        data_access = f"arn:{role.arn.split(':')[1]}:iam::aws:policy/AWSIoTDataAccess"
+        # It allows all data actions: as the stack deploys it, but maybe more than others want their role to allow.
+        parameters = {"RoleName": role.name, "PolicyArn": data_access}
+        yield AwsCommand("iam", "AttachRolePolicy", parameters, safe=context.deployment_ids is None)
+    if "boundary" in causes and role.boundary:
+        by_boundary = [each for each in denied if each.decision.policy is role.boundary]
+        yield f"Add to {role.boundary.name}: {_missing(context, by_boundary)}"
+    if "organization" in causes:
+        yield _ORGANIZATION
+    if "simulator" in causes:
+        yield "See what IAM's policy simulator reports for the role: https://policysim.aws.amazon.com"
+
+
+def _stop_denying(role: Role, policy: Policy, statements: Mapping[str, Statement]) -> Iterator[str | AwsCommand]:
+    """Yield the command that takes a policy off the role if it only denies; otherwise the statements to remove."""
+    bounds = role.boundary is not None and policy.key == role.boundary.key
+    if bounds or any(each.allows for each in policy.statements):
+        yield from (f"Remove from {policy.name}: {text}" for text in statements)
+    elif policy.key.startswith("arn:"):
+        yield AwsCommand("iam", "DetachRolePolicy", {"RoleName": role.name, "PolicyArn": policy.key})
+    else:
+        yield AwsCommand("iam", "DeleteRolePolicy", {"RoleName": role.name, "PolicyName": policy.key})
+
+
+class PolicyAllows(Check):
+    """The IoT policy lets signed-in users connect, subscribe, publish and receive.
+
+    The check evaluates the policies attached to the user's identity, and the deployment's as if it were attached.
+    AWS IoT's TestAuthorization decides; the documents show why. Usual mistakes: an ARN of another region or account, or
+    a malformed one; `topic/` where AWS IoT checks `topicfilter/`; no `client/`; an MQTT wildcard, which is literal in a
+    policy; another version in effect.
+    """
+
+    id = "PS307"
+    group = Group.AUTHORIZATION
+    title = "the IoT policy allows connect, subscribe, publish and receive"
+    depends_on = (TopicsAreUsable, PolicyExists, IdentityIsGiven)
+
+    async def run(self, context: Context) -> Finding:
+        """Read the policies, and have AWS IoT test the requests."""
+        return await asyncio.to_thread(_check_policy, context)
+
+
+def _check_policy(context: Context) -> Finding:
+    iot, identity_id = context.aws.iot, context.known_identity_id
+    attached = attached_to(iot, identity_id) if identity_id else []
+    own = context.outputs.get(Output.POLICY_NAME)
+    names = list(dict.fromkeys([*([own] if own else []), *attached]))
+    if not names:
+        return not_applicable("no IoT policy is given, and none is attached to a given identity")
+    policies, unread = _read_policies(context, names)
+    request_context = _request_context(context)
+    requests = _requests(context)
+    documents = [each.policy for each in policies]
+
+    def ask_aws() -> dict[Request, AwsDecision]:
+        if not identity_id:
+            return {}
+        pool_id, with_policy = context.output(Output.IDENTITY_POOL_ID), own if own not in attached else None
+        return simulate_identity(iot, identity_id, pool_id, context.client_id, requests, with_policy=with_policy)
+
+    evaluation = _evaluate(
+        requests, lambda request: decide(request, documents, request_context), ask_aws, documents, request_context
+    )
+    if denied := evaluation.denied:
+        if unread and not all(each.aws for each in denied):
+            raise unread  # AWS IoT has not decided, and the unread policy might allow the request.
+        return failed(
+            f"The IoT policy does not let the user {evaluation.text(denied)}. AWS IoT closes the connection.",
+            resource=policies[0].arn,
+            fix=_policy_fix(context, policies, evaluation),
+        )
+    if (
+        evaluation.undecided
+        and Requirement.IDENTITY not in context.available
+        and set(evaluation.unknown) <= _OF_THE_IDENTITY
+    ):
+        return passed(f"it depends on {', '.join(evaluation.unknown)}: name a user to check it")
+    if evaluation.undecided:
+        return warning(
+            f"It is not known whether the IoT policy lets the user {evaluation.text(evaluation.undecided)}.",
+            resource=policies[0].arn,
+            fix=_SEE_CONDITION,
+        )
+    return passed(evaluation.detail)
+
+
+def _read_policies(context: Context, names: Sequence[str]) -> tuple[list[IotPolicy], ClientError | None]:
+    """Return policies, and the error of those that the operator may not read: others that are attached as well.
 
     Raises:
-        botocore.exceptions.ClientError: AWS fails otherwise than by not answering such a question.
+        botocore.exceptions.ClientError: none of them, or not the deployment's own, can be read; or another error.
     """
-    answers: Mapping[Request, Answer] = {}
-    by = "the documents"
-    if ask:
+    policies, unread = [], None
+    for name in names:
         try:
-            answers = ask()
-            by = next((each.source for each in answers.values()), by)
+            policies.append(read_iot_policy(context.aws.iot, name))
         except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if not is_not_permitted(error) and code not in _NOT_ASKED:
+            if not is_not_permitted(error) or name == context.outputs.get(Output.POLICY_NAME):
                 raise
-            by = f"the documents alone ({error.operation_name} answered {code})"
-    verdicts = tuple(Verdict(each, decide(each), answers.get(each)) for each in asked)
-    return Judgement(verdicts, by, tuple(policies), facts)
+            unread = error
+    if unread and not policies:
+        raise unread
+    return policies, unread
 
 
-def _listed(texts: Sequence[str]) -> str:
-    *most, last = dict.fromkeys(texts)
-    return f"{', '.join(most)} and {last}" if most else last
+def _policy_fix(context: Context, policies: Sequence[IotPolicy], evaluation: Evaluation) -> Fix:
+    """Return what makes the deployment's policy allow the denied requests, or detaches another one that denies them.
+
+    A policy applies to all its users. So no document is made from one user's requests: the fix restores a version that
+    was deployed, or shows the statement that is missing.
+    """
+    policy, denied = policies[0], evaluation.denied
+    requests = [each.request for each in evaluation.requests]
+    others = {each.decision.policy.key for each in denied if each.decision.policy} - {policy.name}
+    detach = [
+        AwsCommand("iot", "DetachPolicy", {"policyName": name, "target": context.known_identity_id})
+        for name in sorted(others)
+    ]
+    if _allows(policy.policy, requests, evaluation.context):
+        return detach or "See what the policies attached to the identity allow: aws iot test-authorization"
+    as_deployed = deployed_document(context) if context.deployment_ids is None else None
+    if version := _earlier_version(context, policy, evaluation, as_deployed):
+        return [*detach, version]
+    if as_deployed is None:
+        return [*detach, *_changes(context, policy.policy, evaluation)]
+    if _allows(Policy.read("", policy.name, as_deployed), requests, evaluation.context):
+        return [*detach, *_create_version(policy, as_deployed)]
+    return "Add the topics to the setting topics in cdk.json, and deploy again; or use topics that it allows"
+
+
+def _allows(policy: Policy, requests: Sequence[Request], context: RequestContext) -> bool:
+    return all(decide(request, [policy], context).allowed for request in requests)
+
+
+def _earlier_version(
+    context: Context, policy: IotPolicy, evaluation: Evaluation, as_deployed: dict[str, Any] | None
+) -> AwsCommand | None:
+    """Return the command that puts an earlier version into effect, if one allows all; safe if it was deployed."""
+    try:
+        versions = {each: read_version(context.aws.iot, policy.name, each) for each in policy.others}
+    except ClientError as error:
+        if not is_not_permitted(error):
+            raise
+        return None
+    requests = [each.request for each in evaluation.requests]
+    good = [each for each, version in versions.items() if _allows(version, requests, evaluation.context)]
+    deployed = [each for each in good if versions[each].document == as_deployed]
+    if not good or (as_deployed and not deployed):
+        return None
+    parameters = {"policyName": policy.name, "policyVersionId": (deployed or good)[0]}
+    return AwsCommand("iot", "SetDefaultPolicyVersion", parameters, safe=bool(deployed))
+
+
+def _create_version(policy: IotPolicy, document: dict[str, Any]) -> list[AwsCommand]:
+    """Return the commands that put a document into effect; they delete the oldest version first if there are five."""
+    oldest = {"policyName": policy.name, "policyVersionId": min(policy.others, key=int, default="")}
+    full = len(policy.others) + 1 >= MAX_VERSIONS
+    parameters = {
+        "policyName": policy.name,
+        "policyDocument": json.dumps(document, separators=(",", ":")),
+        "setAsDefault": True,
+    }
+    return [
+        *([AwsCommand("iot", "DeletePolicyVersion", oldest)] if full else []),
+        AwsCommand("iot", "CreatePolicyVersion", parameters, safe=True),
+    ]
+
+
+def _changes(context: Context, policy: Policy, evaluation: Evaluation) -> list[str]:
+    """Return the changes, in words, with which a policy that is not the stack's allows the denied requests."""
+    changes: dict[str, None] = {}
+    missing = []
+    for each in evaluation.denied:
+        decision = decide(each.request, [policy], evaluation.context)
+        if decision.outcome is Outcome.EXPLICIT_DENY and decision.statement:
+            changes[f"Remove from {policy.name}: {decision.statement.text}"] = None
+            continue
+        mistake = next(iter(likely_mistakes(each.request, [policy], evaluation.context)), None)
+        if mistake and mistake.fix:
+            changes[mistake.fix] = None
+        else:
+            missing.append(each)
+    if missing:
+        changes[f"Add to {policy.name}: {_missing(context, missing)}"] = None
+    return list(changes)

@@ -63,7 +63,7 @@ class IdentityPoolTakesTokens(Check):
 
     id = "PS115"
     group = Group.PROVISIONING
-    title = "the identity pool takes the app client's tokens"
+    title = "the identity pool accepts the app client's tokens"
     depends_on = (OutputsAreComplete,)
 
     async def run(self, context: Context) -> Finding:
@@ -158,7 +158,7 @@ class TriggerIsWired(Check):
 
     id = "PS112"
     group = Group.PROVISIONING
-    title = "the user pool's PostAuthentication trigger is wired"
+    title = "the user pool's PostAuthentication trigger is configured"
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
@@ -193,7 +193,7 @@ class NothingIsLeftOver(Check):
 
     id = "PS113"
     group = Group.PROVISIONING
-    title = "no users are left over from an earlier run"
+    title = "no test users are left from earlier runs"
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
     severity = Severity.WARNING

@@ -22,7 +22,7 @@ from pubsub_cli.checks.endpoint import EndpointIsReached
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import PolicyExists
 from pubsub_cli.finding import Finding, failed, passed, skipped
-from pubsub_cli.iam.pattern import matches
+from pubsub_cli.iam.documents import matches
 from pubsub_client import PubSub
 from pubsub_client._endpoint import Endpoint
 from pubsub_client._failures import ask_for_upgrade
@@ -45,7 +45,7 @@ class GuestIsRefused(Check):
 
     id = "PS311"
     group = Group.AUTHORIZATION
-    title = "GetId without logins is refused"
+    title = "GetId without logins is rejected"
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.PROBES})
 
@@ -78,7 +78,7 @@ class UnsignedSocketIsRefused(Check):
 
     id = "PS411"
     group = Group.CONNECTION
-    title = "an unsigned WebSocket is refused"
+    title = "an unsigned WebSocket is rejected"
     depends_on = (EndpointIsReached,)
     requirements = frozenset()
 
@@ -105,7 +105,7 @@ class UnattachedIdentityIsRefused(Check):
 
     id = "PS412"
     group = Group.CONNECTION
-    title = "an identity without the IoT policy is refused"
+    title = "an identity without the IoT policy is rejected"
     depends_on = (UserConnects,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.TEST_USERS})
 
@@ -178,7 +178,7 @@ class OtherTopicsAreRefused(Check):
 
     id = "PS413"
     group = Group.CONNECTION
-    title = "topics that are not the user's are refused"
+    title = "another user's topics are denied"
     depends_on = (UserConnects,)
     requirements = frozenset({Requirement.TEST_USERS, Requirement.STACK, Requirement.PROBES})
 

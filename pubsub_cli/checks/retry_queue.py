@@ -34,7 +34,7 @@ class QueuesAreThere(Check):
 
     id = "PS603"
     group = Group.OPERATIONS
-    title = "both queues exist, with the redrive policy"
+    title = "both queues exist and the redrive policy is set"
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
@@ -163,7 +163,7 @@ class WorkerIsFed(Check):
 
     id = "PS602"
     group = Group.OPERATIONS
-    title = "the retry queue feeds its worker"
+    title = "the retry queue's event source is enabled"
     depends_on = (OutputsAreComplete, QueuesAreThere)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 

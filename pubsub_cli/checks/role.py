@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.stack_resources import stack_resources
 from pubsub_cli.finding import AwsCommand, Finding, failed, not_applicable, passed
-from pubsub_cli.iam.role import attached_policies
+from pubsub_cli.iam.roles import attached_policies
 from pubsub_client.outputs import MANAGED_POLICIES, Output
 
 _EXPOSED = "AWSIoTConfigAccess may now let every signed-in user rewrite the IoT policy for all."

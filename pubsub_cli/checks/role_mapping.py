@@ -21,7 +21,7 @@ from pubsub_cli.checks.roles_in_use import (
 from pubsub_cli.checks.sign_in import UserCanSignIn
 from pubsub_cli.checks.update import update_of
 from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, passed, warning
-from pubsub_cli.iam.role import role_name
+from pubsub_cli.iam.roles import role_name
 from pubsub_client.outputs import Output
 
 _NO_CREDENTIALS = "so the identity pool gives no AWS credentials, and nothing can be signed for AWS IoT."

@@ -10,9 +10,8 @@ from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.context import Context, RoleInUse
 from pubsub_cli.checks.role_mapping import MappingGivesARole
 from pubsub_cli.finding import AwsCommand, Finding, failed, passed
-from pubsub_cli.iam.facts import signed_in_user
-from pubsub_cli.iam.role import role_name
-from pubsub_cli.iam.trust import why_not_trusted, with_trust
+from pubsub_cli.iam.request import signed_in_context
+from pubsub_cli.iam.roles import role_name, trust_policy, why_not_trusted
 from pubsub_client.outputs import Output
 
 
@@ -40,21 +39,18 @@ def _look(context: Context, role: RoleInUse) -> Finding | None:
     name, region = role_name(role.arn), context.output(Output.REGION)
     pool_id = context.output(Output.IDENTITY_POOL_ID)
     document: Any = context.aws.iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
-    facts = signed_in_user(
-        region, pool_id, user_pool_id=context.output(Output.USER_POOL_ID), identity_id=context.known_identity_id
-    )
-    why = why_not_trusted(document, region, facts)
+    user_pool_id = context.output(Output.USER_POOL_ID)
+    users = signed_in_context(region, pool_id, user_pool_id=user_pool_id, identity_id=context.known_identity_id)
+    why = why_not_trusted(document, region, users)
     if why is None:
         return None
-    ours = context.deployment_ids is None
-    right = with_trust(document, region, pool_id, alone=ours)
-    parameters = {"RoleName": name, "PolicyDocument": json.dumps(right, separators=(",", ":"))}
+    right = json.dumps(trust_policy(region, pool_id), separators=(",", ":"))
     return failed(
         f"{role.who} ({name}) does not trust the signed-in users of identity pool {pool_id}: its trust policy {why}. "
-        "So the identity pool gives no AWS credentials, and nothing can be signed for AWS IoT.",
+        "So the identity pool gives no AWS credentials, and no request to AWS IoT can be signed.",
         resource=role.arn,
-        # What it says of others stays; only a statement that denies is somebody's decision.
-        fix=f"Take out of the trust policy of {name} what denies it"
-        if why_not_trusted(right, region, facts)
-        else AwsCommand("iam", "UpdateAssumeRolePolicy", parameters, safe=ours),
+        # Other roles can trust more than this identity pool.
+        fix=AwsCommand("iam", "UpdateAssumeRolePolicy", {"RoleName": name, "PolicyDocument": right}, safe=True)
+        if role.arn == context.outputs.get(Output.AUTH_ROLE_ARN)
+        else f"Let the trust policy of {name} contain this statement, and none that denies it: {right}",
     )

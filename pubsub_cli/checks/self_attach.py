@@ -50,7 +50,7 @@ class UnsignedSelfAttachIsRefused(Check):
 
     id = "PS313"
     group = Group.AUTHORIZATION
-    title = "an unsigned self-attach request is refused"
+    title = "an unsigned self-attach request is rejected"
     depends_on = (OutputsAreComplete, SelfAttachRouteWorks)
     requirements = frozenset({Requirement.STACK, Requirement.OPERATOR})
 

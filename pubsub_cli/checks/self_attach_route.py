@@ -36,7 +36,7 @@ class SelfAttachRouteWorks(Check):
 
     id = "PS129"
     group = Group.PROVISIONING
-    title = "the self-attach route exists, with IAM authorization"
+    title = "the self-attach route exists and requires IAM authorization"
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 

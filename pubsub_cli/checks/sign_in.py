@@ -49,7 +49,7 @@ class UserCanSignIn(Check):
 
     id = "PS123"
     group = Group.SIGN_IN
-    title = "the user is there and may sign in"
+    title = "the user exists and can sign in"
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.USER})
 
@@ -165,7 +165,7 @@ class RepeatSignInIsQuick(Check):
 
     id = "PS122"
     group = Group.SIGN_IN
-    title = "the same user signs in again"
+    title = "a repeat sign-in skips the attachment"
     depends_on = (UserSignsIn, TriggerIsWired)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.PASSWORD})
 

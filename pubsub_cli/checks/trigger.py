@@ -17,9 +17,9 @@ from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.resource_policy import allows_service
 from pubsub_cli.checks.restoring import RESTORE
 from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, not_applicable, passed, warning
-from pubsub_cli.iam.decision import Outcome
-from pubsub_cli.iam.role import role_name
-from pubsub_cli.iam.simulation import Answer, read_answer
+from pubsub_cli.iam.evaluation import AwsDecision, Outcome
+from pubsub_cli.iam.roles import role_name
+from pubsub_cli.iam.simulation import read_simulation
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class TriggerIsAsDeployed(Check):
 
     id = "PS119"
     group = Group.PROVISIONING
-    title = "the sign-in's functions are as they were deployed"
+    title = "the sign-in functions are as deployed"
     depends_on = (OutputsAreComplete, SignInFunctionsCanRun)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
@@ -98,7 +98,7 @@ class FunctionsMayAttach(Check):
 
     id = "PS118"
     group = Group.PROVISIONING
-    title = "the functions that attach IoT policies may do so"
+    title = "the functions are permitted to attach IoT policies"
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
@@ -127,7 +127,7 @@ def _look_at_role(context: Context, function: DeployedFunction) -> Finding | Non
         ],
     )
     (result,) = simulated["EvaluationResults"]
-    answer, role = read_answer(result), role_name(role_arn)
+    answer, role = read_simulation(result), role_name(role_arn)
     if answer.outcome is Outcome.ALLOWED:
         return None
     if answer.missing:
@@ -153,13 +153,13 @@ def _known(context: Context) -> list[tuple[str, ContextKeyTypeEnumType, str]]:
     ]
 
 
-def _refuser(answer: Answer) -> str | None:
+def _refuser(answer: AwsDecision) -> str | None:
     if answer.by_organization:
         return "a policy of the AWS organization does not allow it"
     return "its permissions boundary does not allow it" if answer.by_boundary else None
 
 
-def _allow(role: str, answer: Answer) -> Fix:
+def _allow(role: str, answer: AwsDecision) -> Fix:
     """Return what lets a role attach; what another allows helps nothing where organization or boundary does not."""
     if answer.by_organization:
         return f"Ask who administers the AWS organization: its policies for this account must allow {_ATTACH}"

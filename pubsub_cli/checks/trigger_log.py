@@ -31,7 +31,7 @@ class TriggerWorks(Check):
 
     id = "PS124"
     group = Group.SIGN_IN
-    title = "the trigger's last word is no failure"
+    title = "the trigger's last run succeeded"
     depends_on = (
         UserSignsIn,
         TriggerIsWired,

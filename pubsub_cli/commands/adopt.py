@@ -1,4 +1,4 @@
-"""``pubsub adopt``: the settings that adopt what is there already, and what deploying them would change."""
+"""``pubsub adopt``: the settings that adopt existing pools and roles, and what deploying them would change."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ from typing import Annotated, Any
 
 import typer
 
-from pubsub_cli.adoption.adopted import Adopted, AdoptionError
-from pubsub_cli.adoption.amplify_project import parent_stacks
-from pubsub_cli.adoption.complete import complete
-from pubsub_cli.adoption.inspection import Candidate, Inspection, candidates, inspect
-from pubsub_cli.adoption.plan import OTHER_POLICY_NAME, USUAL_POLICY_NAME, Choice, Plan, plan
+from pubsub_cli import options
+from pubsub_cli.adoption.discovery import Adopted, AdoptionError, Candidate, candidates, find, parent_stacks
+from pubsub_cli.adoption.inspection import Inspection, inspect
+from pubsub_cli.adoption.plan import OTHER_POLICY_NAME, USUAL_POLICY_NAME, AdoptionOptions, Plan, plan
 from pubsub_cli.aws import Aws
-from pubsub_cli.commands import options
-from pubsub_cli.commands.told import Told, tell
+from pubsub_cli.aws_errors import aws_errors_explained
 from pubsub_cli.errors import PreconditionError
 from pubsub_cli.finding import failed
-from pubsub_cli.operations.failure import aws_errors_explained
+from pubsub_cli.output import CommandResult, emit
+from pubsub_cli.run_options import RunOptions
 from pubsub_client.outputs import TRIGGERS
 from pubsub_client.policy_document import check_shared_topics, check_smoke_test_topics, check_topic_pattern
 
-_WHAT = "What to adopt, in any mix; the rest is looked up"
+_IDS = "What to adopt; ids that are not given are looked up"
 _HOW = "How"
 
 
@@ -35,7 +34,7 @@ class Attachment(StrEnum):
 
 
 class AccessMode(StrEnum):
-    """What the roles of signed-in users get."""
+    """What the roles of signed-in users allow."""
 
     GUARDED = "guarded"
     UNGUARDED = "unguarded"
@@ -45,36 +44,38 @@ class AccessMode(StrEnum):
 def adopt(
     amplify_stack: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="An Amplify project's parent stack.", rich_help_panel=_WHAT),
+        typer.Option(metavar="NAME", help="The parent stack of an Amplify project.", rich_help_panel=_IDS),
     ] = None,
-    user_pool_id: Annotated[str | None, typer.Option(help="The user pool.", rich_help_panel=_WHAT)] = None,
+    user_pool_id: Annotated[str | None, typer.Option(help="The user pool.", rich_help_panel=_IDS)] = None,
     user_pool_client_id: Annotated[
         list[str] | None,
-        typer.Option(help="An app client of it, the front end's first; may be repeated.", rich_help_panel=_WHAT),
+        typer.Option(help="An app client, the front end's first; may be repeated.", rich_help_panel=_IDS),
     ] = None,
-    identity_pool_id: Annotated[str | None, typer.Option(help="The identity pool.", rich_help_panel=_WHAT)] = None,
+    identity_pool_id: Annotated[str | None, typer.Option(help="The identity pool.", rich_help_panel=_IDS)] = None,
     auth_role_arn: Annotated[
-        str | None, typer.Option(help="Its role of signed-in users.", rich_help_panel=_WHAT)
+        str | None, typer.Option(help="The role of signed-in users.", rich_help_panel=_IDS)
     ] = None,
     group_role_arn: Annotated[
         list[str] | None,
-        typer.Option(help="Another role that signed-in users get; may be repeated.", rich_help_panel=_WHAT),
+        typer.Option(help="Another role that signed-in users get; may be repeated.", rich_help_panel=_IDS),
     ] = None,
     attachment: Annotated[
         Attachment,
-        typer.Option(help="self-attach leaves the user pool as it is; sign-in adds to it.", rich_help_panel=_HOW),
+        typer.Option(help="self-attach does not change the user pool; sign-in adds triggers.", rich_help_panel=_HOW),
     ] = Attachment.SELF_ATTACH,
     access_mode: Annotated[
-        AccessMode, typer.Option(help="What the roles get.", rich_help_panel=_HOW)
+        AccessMode, typer.Option(help="What the roles allow.", rich_help_panel=_HOW)
     ] = AccessMode.GUARDED,
     topic: Annotated[
         list[str] | None,
-        typer.Option(help="A pattern of topics to open; may be repeated.", rich_help_panel=_HOW),
+        typer.Option(help="A topic pattern to allow; may be repeated.", rich_help_panel=_HOW),
     ] = None,
     chained_trigger: Annotated[
         list[str] | None,
         typer.Option(
-            help="A trigger whose own function calls ours; may be repeated.", rich_help_panel=_HOW, metavar="TRIGGER"
+            help="A trigger whose existing function calls the stack's; may be repeated.",
+            rich_help_panel=_HOW,
+            metavar="TRIGGER",
         ),
     ] = None,
     group: Annotated[
@@ -92,9 +93,9 @@ def adopt(
     redact: options.Redact = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Tell how to adopt pools and roles that are there already, and what that would change. Changes nothing itself.
+    """Print the settings that adopt existing pools and roles, and what they would change. Changes nothing.
 
-    Without anything to adopt it lists what there is.
+    Without options it lists what can be adopted.
     """
     chained = tuple(chained_trigger or ())
     if unknown := [each for each in chained if each not in TRIGGERS]:
@@ -109,21 +110,23 @@ def adopt(
     given = Adopted(
         user_pool_id, tuple(user_pool_client_id or ()), identity_pool_id, auth_role_arn, tuple(group_role_arn or ())
     )
-    choice = Choice(attachment.value, access_mode.value, tuple(topic) if topic else None, chained, tuple(group or ()))
+    choices = AdoptionOptions(
+        attachment.value, access_mode.value, tuple(topic) if topic else None, chained, tuple(group or ())
+    )
     with aws_errors_explained(aws, amplify_stack or user_pool_id or identity_pool_id or "the account"):
         if amplify_stack or given != Adopted():
-            told = _told(aws, given, amplify_stack, choice)
+            result = _plan_result(aws, given, amplify_stack, choices)
         else:
             stacks, pools = parent_stacks(aws), candidates(aws)
-            told = Told([*_candidates(stacks, pools)], {"candidates": _members(stacks, pools)})
-    tell(told, "adopt", aws, None, json=json, redact=redact)
+            result = CommandResult([*_candidates(stacks, pools)], {"candidates": _members(stacks, pools)})
+    emit(result, RunOptions.of("adopt", aws, "", json=json, redact=redact))
 
 
 def _check_topics(topics: list[str], access_mode: AccessMode) -> None:
-    """Check --topic as the settings will check it.
+    """Check --topic with the rules of the settings.
 
     Raises:
-        typer.BadParameter: the settings would refuse one of the patterns.
+        typer.BadParameter: the settings would reject one of the patterns.
     """
     if not topics:
         return
@@ -135,19 +138,19 @@ def _check_topics(topics: list[str], access_mode: AccessMode) -> None:
         raise typer.BadParameter(f"--topic: {', '.join(map(repr, topics))} given; {error}") from None
 
 
-def _told(aws: Aws, given: Adopted, amplify_stack: str | None, choice: Choice) -> Told:
-    """Look, and tell the plan.
+def _plan_result(aws: Aws, given: Adopted, amplify_stack: str | None, choices: AdoptionOptions) -> CommandResult:
+    """Return the plan.
 
     Raises:
-        PreconditionError: what is to be adopted is not there or not clear.
+        PreconditionError: what to adopt does not exist or is ambiguous.
         botocore.exceptions.ClientError: AWS refuses.
     """
     try:
-        adopted = complete(aws, given, amplify_stack)
+        adopted = find(aws, given, amplify_stack)
     except AdoptionError as error:
         raise PreconditionError(str(error)) from error
-    now = inspect(aws, adopted, (USUAL_POLICY_NAME, OTHER_POLICY_NAME), choice.groups)
-    made = plan(adopted, now, choice)
+    now = inspect(aws, adopted, (USUAL_POLICY_NAME, OTHER_POLICY_NAME), choices.groups)
+    made = plan(adopted, now, choices)
     failure = next((failed(each.cause, resource=each.resource, fix=each.fix) for each in made.blockers), None)
     members = {
         "settings": made.settings,
@@ -155,48 +158,48 @@ def _told(aws: Aws, given: Adopted, amplify_stack: str | None, choice: Choice) -
         "notes": made.notes,
         "blockers": [vars(each) for each in made.blockers],
     }
-    return Told([*_lines(adopted, now, made)], {"adopt": members}, failure)
+    return CommandResult([*_lines(adopted, now, made)], {"adopt": members}, failure)
 
 
 def _lines(adopted: Adopted, now: Inspection, made: Plan) -> Iterator[str]:
     pool = now.user_pool
     named_by = ", ".join(pool.get("UsernameAttributes", [])) or "names"
-    yield f"user pool      {pool['Id']} ({pool['Name']}), users by {named_by}, second factor {_second_factor(now)}"
+    yield f"user pool      {pool['Id']} ({pool['Name']}), users by {named_by}, MFA {_mfa(now)}"
     yield f"app clients    {', '.join(adopted.user_pool_client_ids)}; the first is the front end's"
-    yield f"identity pool  {adopted.identity_pool_id or 'none: one is made'}"
+    yield f"identity pool  {adopted.identity_pool_id or 'none: the stack creates one'}"
     for role in now.roles:
         yield f"role           {role.name}"
     yield ""
-    yield "Settings, for the context key amplify-pubsub of cdk.json:"
+    yield "Settings for the context key amplify-pubsub in cdk.json:"
     yield ""
     yield json_module.dumps(made.settings, indent=2)
     yield ""
-    yield "What changes once they are deployed:"
+    yield "Changes when they are deployed:"
     yield ""
     width = max(len(each.resource) for each in made.changes)
     for change in made.changes:
         yield f"  {change.resource:<{width}}  {change.change}"
     if made.notes:
         yield ""
-        yield "Good to know:"
+        yield "Notes:"
         yield ""
         yield from (f"  - {note}" for note in made.notes)
     if made.blockers:
         yield ""
-        yield "In the way:"
+        yield "Blockers:"
         yield ""
         for blocker in made.blockers:
             yield f"  - {blocker.cause}"
             yield f"    {blocker.fix}"
 
 
-def _second_factor(now: Inspection) -> str:
+def _mfa(now: Inspection) -> str:
     return str(now.user_pool.get("MfaConfiguration", "OFF")).lower()
 
 
 def _candidates(stacks: list[str], pools: list[Candidate]) -> Iterator[str]:
     if not stacks and not pools:
-        yield "There is no Amplify project and no identity pool for users of a user pool here."
+        yield "There is no Amplify project, and no identity pool that accepts tokens of a user pool."
         return
     for stack in stacks:
         yield f"Amplify project  pubsub adopt --amplify-stack {stack}"

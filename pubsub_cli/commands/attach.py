@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
-from pubsub_cli.commands.subject import about_one_identity, members
-from pubsub_cli.commands.told import Told
-from pubsub_cli.operations.attach import attach as attach_policy
+from pubsub_cli import options
+from pubsub_cli.aws import Aws
+from pubsub_cli.identity_options import IdentityId, IdentitySelector, IdToken, User, change_members, run_on_identity
+from pubsub_cli.operations.attachment import attach as attach_policy
 from pubsub_cli.operations.deployment import Deployment
-from pubsub_cli.operations.subject import Subject
+from pubsub_cli.operations.identity import Subject
+from pubsub_cli.output import CommandResult
+from pubsub_cli.run_options import RunOptions
 
 
-def _attach(deployment: Deployment, subject: Subject) -> Told:
+def attach(
+    stack: options.Stack = options.DEFAULT_STACK,
+    environment: options.Environment = None,
+    profile: options.Profile = None,
+    region: options.Region = None,
+    endpoint_url: options.EndpointUrl = None,
+    user: User = None,
+    identity_id: IdentityId = None,
+    id_token: IdToken = None,
+    json: options.Json = False,
+    redact: options.Redact = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Attach the IoT policy to one identity; for a user as the sign-in does it, without a password."""
+    selector = IdentitySelector(user, identity_id, id_token)
+    options.log_if(verbose)
+    aws = Aws(profile, region, endpoint_url)
+    run = RunOptions.of("attach", aws, options.stack_name(stack, environment), json=json, redact=redact)
+    run_on_identity(run, aws, selector, _attach)
+
+
+def _attach(deployment: Deployment, subject: Subject) -> CommandResult:
     change = attach_policy(deployment, subject)
     policy = deployment.policy_name
     done = "is attached" if change.changed else "was attached already"
     lines = [f"{policy} {done}: identity {change.identity_id}"]
     if change.changed:
         lines.append("AWS IoT can take 6 to 8 minutes to act on it.")
-    return Told(lines, members(subject, change, policy, attached=True))
-
-
-attach = about_one_identity(
-    "attach",
-    "Attach the IoT policy to one identity; for a user as the sign-in does it, without a password.",
-    _attach,
-)
+    return CommandResult(lines, change_members(subject, change, policy, attached=True))

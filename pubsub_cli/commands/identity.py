@@ -1,21 +1,44 @@
-"""``pubsub identity``: what is known of one identity."""
+"""``pubsub identity``: what is known about one identity."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from pubsub_cli.commands.subject import about_one_identity
-from pubsub_cli.commands.told import Told
+from pubsub_cli import options
+from pubsub_cli.aws import Aws
+from pubsub_cli.identity_options import IdentityId, IdentitySelector, IdToken, User, run_on_identity
 from pubsub_cli.operations.deployment import Deployment
-from pubsub_cli.operations.identity import IdentityReport, report_identity
-from pubsub_cli.operations.subject import Subject, not_known
+from pubsub_cli.operations.identity import IdentityReport, Subject, report_identity, unknown_identity_id
+from pubsub_cli.output import CommandResult
+from pubsub_cli.run_options import RunOptions
 
 
-def _identity(deployment: Deployment, subject: Subject) -> Told:
+def identity(
+    stack: options.Stack = options.DEFAULT_STACK,
+    environment: options.Environment = None,
+    profile: options.Profile = None,
+    region: options.Region = None,
+    endpoint_url: options.EndpointUrl = None,
+    user: User = None,
+    identity_id: IdentityId = None,
+    id_token: IdToken = None,
+    json: options.Json = False,
+    redact: options.Redact = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Show one identity: user, marker, attached policies, logins."""
+    selector = IdentitySelector(user, identity_id, id_token)
+    options.log_if(verbose)
+    aws = Aws(profile, region, endpoint_url)
+    run = RunOptions.of("identity", aws, options.stack_name(stack, environment), json=json, redact=redact)
+    run_on_identity(run, aws, selector, _identity)
+
+
+def _identity(deployment: Deployment, subject: Subject) -> CommandResult:
     report = report_identity(deployment, subject)
-    failure = None if report.attachment else not_known(subject).finding
-    return Told(_lines(report, deployment.policy_name), {"identity": _members(report)}, failure)
+    failure = None if report.attachment else unknown_identity_id(subject).finding
+    return CommandResult(_lines(report, deployment.policy_name), {"identity": _members(report)}, failure)
 
 
 def _lines(report: IdentityReport, policy: str) -> list[str]:
@@ -61,10 +84,3 @@ def _members(report: IdentityReport) -> dict[str, Any]:
 
 def _time(moment: datetime) -> str:
     return moment.isoformat(timespec="seconds")
-
-
-identity = about_one_identity(
-    "identity",
-    "Tell what is known of one identity: user, marker, attached policies, logins.",
-    _identity,
-)

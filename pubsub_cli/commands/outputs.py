@@ -1,4 +1,4 @@
-"""``pubsub outputs``: what a front end or a script must know of a deployment, in the form it reads."""
+"""``pubsub outputs``: a deployment's configuration, in the format of a front end or a script."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import ClientError
 
+from pubsub_cli import options
 from pubsub_cli.aws import Aws
+from pubsub_cli.aws_errors import aws_errors_explained
 from pubsub_cli.checks.stack import read_complete_outputs
-from pubsub_cli.commands import options
-from pubsub_cli.commands.document import document
-from pubsub_cli.commands.replacing import replace_file
 from pubsub_cli.front_end import CognitoEndpoints, FrontEnd
-from pubsub_cli.operations.failure import aws_errors_explained
+from pubsub_cli.output import json_document, write_atomically
+from pubsub_cli.run_options import RunOptions
 from pubsub_client.outputs import Output
 
 
 class Format(StrEnum):
-    """Who reads it."""
+    """The formats."""
 
     JSON = "json"
     AMPLIFY_OUTPUTS = "amplify-outputs"
@@ -46,37 +46,36 @@ def outputs(
             "aws-exports: aws-exports.js (Gen 1). env: NAME=value lines.",
         ),
     ] = Format.JSON,
-    prefix: Annotated[str, typer.Option(help="Of the names in --format env, such as VITE_ or NEXT_PUBLIC_.")] = "",
+    prefix: Annotated[str, typer.Option(help="Prefix of names in --format env, such as VITE_ or NEXT_PUBLIC_.")] = "",
     file: Annotated[
         Path | None,
-        typer.Option("--file", metavar="FILE", dir_okay=False, help="Write it to this file, replacing it as a whole."),
+        typer.Option("--file", metavar="FILE", dir_okay=False, help="Write to this file, atomically."),
     ] = None,
     json: options.Json = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Hand a deployment to a front end or a script."""
+    """Print a deployment's configuration for a front end or a script."""
     if prefix and form is not Format.ENV:
         raise typer.BadParameter("--prefix goes with --format env")
     if not re.fullmatch(r"([A-Za-z_]\w*)?", prefix, re.ASCII):
         raise typer.BadParameter(f"--prefix: {prefix!r} given; allowed: letters, digits and _, no digit first")
     if json and form is not Format.JSON:
-        raise typer.BadParameter("--json is a document of its own: it goes without --format")
+        raise typer.BadParameter("--json cannot be combined with --format")
     if file is not None and not file.parent.is_dir():
         raise typer.BadParameter(f"--file: there is no directory {file.parent}")
     options.log_if(verbose)
     aws = Aws(profile, region, endpoint_url)
-    name = options.stack_name(stack, environment)
-
-    with aws_errors_explained(aws, name):
-        values = read_complete_outputs(aws, name)
-        text = document("outputs", name, aws.region, outputs=values) if json else _in_form(form, prefix, aws, values)
+    run = RunOptions.of("outputs", aws, options.stack_name(stack, environment))
+    with aws_errors_explained(aws, run.stack):
+        values = read_complete_outputs(aws, run.stack)
+        text = json_document(run, outputs=values) if json else _formatted(form, prefix, aws, values)
     if file is None:
         print(text, end="")
     else:
-        replace_file("--file", file, text)
+        write_atomically("--file", file, text)
 
 
-def _in_form(form: Format, prefix: str, aws: Aws, values: Mapping[str, str]) -> str:
+def _formatted(form: Format, prefix: str, aws: Aws, values: Mapping[str, str]) -> str:
     match form:
         case Format.JSON:
             return json_module.dumps(values, indent=2) + "\n"
@@ -89,7 +88,7 @@ def _in_form(form: Format, prefix: str, aws: Aws, values: Mapping[str, str]) -> 
 
 
 def _user_pool(aws: Aws, values: Mapping[str, str]) -> Mapping[str, Any] | None:
-    """Return what AWS tells of the user pool; only forms for sign-up need it, so a refusal is told and no more."""
+    """Return the user pool; only sign-up forms need it, so a denied call is a warning."""
     pool = values[Output.USER_POOL_ID]
     try:
         described = aws.user_pools.describe_user_pool(UserPoolId=pool)["UserPool"]

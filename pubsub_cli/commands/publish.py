@@ -1,4 +1,4 @@
-"""``pubsub publish``: publish one message, and wait until the broker has it."""
+"""``pubsub publish``: publish one message, and wait for the broker's acknowledgement."""
 
 from __future__ import annotations
 
@@ -11,25 +11,22 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from pubsub_cli.commands import broker_options, options
-from pubsub_cli.commands.broker import Broker, connected
-from pubsub_cli.commands.exit_code import ExitCode
-from pubsub_cli.commands.interrupting import run_until_interrupted
-from pubsub_cli.commands.told import Told, tell
-from pubsub_cli.errors import PreconditionError
-from pubsub_cli.finding import Finding
-from pubsub_cli.operations.failure import OperationError, not_done
+from pubsub_cli import broker, options
+from pubsub_cli.errors import ExitCode, PreconditionError
+from pubsub_cli.finding import Finding, OperationError, operation_error
+from pubsub_cli.output import CommandResult, emit
+from pubsub_cli.signals import run_until_interrupted
 from pubsub_client._messages import check_topic
 from pubsub_client.exceptions import TopicError
 
-_WHAT = "What is published"
+_MESSAGE = "Message"
 _STDIN = "-"
 
 
 def publish(
     context: typer.Context,
     topic: Annotated[
-        list[str], typer.Option("--topic", metavar="TOPIC", help="Where to; may be repeated.", rich_help_panel=_WHAT)
+        list[str], typer.Option("--topic", metavar="TOPIC", help="A topic; may be repeated.", rich_help_panel=_MESSAGE)
     ],
     payload: Annotated[
         str | None,
@@ -39,28 +36,28 @@ def publish(
     ] = None,
     text: Annotated[
         str | None,
-        typer.Option(metavar="TEXT", help="Publish this text, as a JSON string.", rich_help_panel=_WHAT),
+        typer.Option(metavar="TEXT", help="Publish this text, as a JSON string.", rich_help_panel=_MESSAGE),
     ] = None,
     bytes_from: Annotated[
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Publish what is in this file as it is; - is standard input.",
-            rich_help_panel=_WHAT,
+            help="Publish the content of this file; - is standard input.",
+            rich_help_panel=_MESSAGE,
         ),
     ] = None,
     qos: Annotated[
         int,
         typer.Option(
-            min=0, max=1, help="1 waits for the broker's acknowledgement, 0 for nothing.", rich_help_panel=_WHAT
+            min=0, max=1, help="1 waits for the broker's acknowledgement, 0 does not.", rich_help_panel=_MESSAGE
         ),
     ] = 1,
     retain: Annotated[
         bool,
         typer.Option(
             "--retain",
-            help="Have the broker keep the message for later subscribers; an empty one takes away what it keeps.",
-            rich_help_panel=_WHAT,
+            help="Have the broker retain the message for later subscribers; an empty message removes the retained one.",
+            rich_help_panel=_MESSAGE,
         ),
     ] = False,
     stack: options.Stack = options.DEFAULT_STACK,
@@ -68,13 +65,13 @@ def publish(
     profile: options.Profile = None,
     region: options.Region = None,
     endpoint_url: options.EndpointUrl = None,
-    user: broker_options.User = None,
-    password_stdin: broker_options.PasswordStdin = False,
-    client_id: broker_options.ClientId = None,
-    url: broker_options.Url = None,
-    header: broker_options.Header = None,
-    ca_file: broker_options.CaFile = None,
-    proxy: broker_options.Proxy = None,
+    user: broker.User = None,
+    password_stdin: broker.PasswordStdin = False,
+    client_id: broker.ClientId = None,
+    url: broker.Url = None,
+    header: broker.Header = None,
+    ca_file: broker.CaFile = None,
+    proxy: broker.Proxy = None,
     json: options.Json = False,
     timeout: Annotated[
         float, typer.Option(min=1, help="Seconds to wait for the connection, and then for the acknowledgement.")
@@ -91,7 +88,7 @@ def publish(
     """
     _check_topics(topic)
     _check_payload_options(payload, text, bytes_from, password_stdin=password_stdin)
-    to = broker_options.choose_broker(
+    target = broker.choose_broker(
         context,
         stack=stack,
         environment=environment,
@@ -109,24 +106,19 @@ def publish(
     message = _Message(topic, _read_payload(payload, text, bytes_from), qos, retain)
     failure: Finding | None = None
     try:
-        run_until_interrupted(message.publish(to, client_id, timeout))
+        run_until_interrupted(message.publish(target, client_id, timeout))
     except OperationError as error:
         failure = error.finding
     except KeyboardInterrupt:
-        print(f"pubsub: interrupted; {message.told}", file=sys.stderr)
+        print(f"pubsub: interrupted; {message.summary}", file=sys.stderr)
         raise typer.Exit(ExitCode.INTERRUPTED) from None
-    tell(
-        Told([message.told] if message.published else [], message.members, failure),
-        "publish",
-        to.aws,
-        to.stack,
-        json=json,
-    )
+    result = CommandResult([message.summary] if message.published else [], message.members, failure)
+    emit(result, broker.run_options("publish", target, json=json))
 
 
 @dataclass
 class _Message:
-    """The message, and how far it has come."""
+    """The message, and where it was published."""
 
     topics: list[str]
     payload: object = field(repr=False)
@@ -134,33 +126,33 @@ class _Message:
     retain: bool
     published: list[str] = field(default_factory=list)
 
-    async def publish(self, to: Broker, client_id: str | None, seconds: float) -> None:
-        """Publish it to one topic after the other.
+    async def publish(self, target: broker.Broker, client_id: str | None, seconds: float) -> None:
+        """Publish it to each topic in turn.
 
         Raises:
-            OperationError: the broker does not take it, or there is no connection.
+            OperationError: the broker rejects it, or there is no connection.
         """
-        async with connected(to, client_id, seconds) as pubsub:
+        async with broker.connected(target, client_id, seconds) as pubsub:
             try:
                 async with asyncio.timeout(seconds):
                     for topic in self.topics:
                         await pubsub.publish(topic, self.payload, qos=self.qos, retain=self.retain)
                         self.published.append(topic)
             except TimeoutError:
-                raise not_done(
-                    f"The message to {self.left[0]} is not acknowledged within {seconds:g} s.",
-                    resource=to.name,
-                    fix=to.advice,
+                raise operation_error(
+                    f"The message to {self.left[0]} was not acknowledged within {seconds:g} s.",
+                    resource=target.name,
+                    fix=target.advice,
                 ) from None
 
     @property
     def left(self) -> list[str]:
-        """The topics it is not published to."""
+        """The topics it was not published to."""
         return self.topics[len(self.published) :]
 
     @property
-    def told(self) -> str:
-        """How far it has come, in words."""
+    def summary(self) -> str:
+        """Where it was published, in words."""
         if not self.published:
             return "nothing was published"
         done = "acknowledged" if self.qos else "sent, and with QoS 0 not acknowledged"
@@ -168,7 +160,7 @@ class _Message:
 
     @property
     def members(self) -> dict[str, Any]:
-        """The same for programs."""
+        """The members of the JSON document."""
         return {"published": self.published, "not_published": self.left, "qos": self.qos, "retain": self.retain}
 
 
@@ -181,7 +173,7 @@ def _check_topics(topics: list[str]) -> None:
 
 
 def _check_payload_options(payload: str | None, text: str | None, bytes_from: str | None, password_stdin: bool) -> None:
-    """Check that there is one payload, and that only it or the password comes from standard input."""
+    """Check that there is one payload, and that standard input is read only once."""
     if sum(each is not None for each in (payload, text, bytes_from)) != 1:
         raise typer.BadParameter("give one of PAYLOAD, --text and --bytes-from")
     if password_stdin and _STDIN in (payload, bytes_from):
@@ -194,7 +186,7 @@ def _read_payload(payload: str | None, text: str | None, bytes_from: str | None)
 
     Raises:
         PreconditionError: it cannot be read.
-        typer.BadParameter: it is no JSON.
+        typer.BadParameter: it is not JSON.
     """
     if text is not None:
         return text
@@ -211,10 +203,10 @@ def _parse_json(text: str | bytes) -> object:
         return json_module.loads(text, parse_constant=_refuse_constant)
     except json_module.JSONDecodeError as error:
         why = f"at line {error.lineno}, column {error.colno}: {error.msg}"
-    except (ValueError, RecursionError) as error:  # no UTF-8; a number too long or levels too many to be read
+    except (ValueError, RecursionError) as error:  # not UTF-8, a number that is too long, or too many levels
         why = str(error)
     raise typer.BadParameter(
-        f"PAYLOAD is no JSON, {why}. To publish a text give --text, for anything else --bytes-from."
+        f"PAYLOAD is not JSON, {why}. To publish a text give --text, for anything else --bytes-from."
     )
 
 

@@ -1,4 +1,4 @@
-"""``pubsub redrive``: move dead letters back to the retry queue."""
+"""``pubsub redrive``: move messages from the dead-letter queue back to the retry queue."""
 
 from __future__ import annotations
 
@@ -10,28 +10,20 @@ from typing import Annotated, Any
 
 import typer
 
+from pubsub_cli import options
 from pubsub_cli.aws import Aws
-from pubsub_cli.commands import options
-from pubsub_cli.commands.asking import check_may_ask
-from pubsub_cli.commands.exit_code import ExitCode
-from pubsub_cli.commands.interrupting import interrupt_on_sigterm
-from pubsub_cli.commands.told import Told, tell
-from pubsub_cli.errors import PreconditionError
-from pubsub_cli.finding import Finding, failed
-from pubsub_cli.operations.dead_letters import (
-    MOST,
-    DeadLetter,
-    HeldDeadLetters,
-    RetryQueues,
-    held_dead_letters,
-    wait_until_worked_off,
-)
-from pubsub_cli.operations.failure import OperationError, aws_errors_explained
+from pubsub_cli.aws_errors import aws_errors_explained
+from pubsub_cli.confirm import check_can_confirm, confirm
+from pubsub_cli.errors import ExitCode, PreconditionError
+from pubsub_cli.finding import Finding, OperationError, failed, operation_error
+from pubsub_cli.operations.dead_letters import MAX_READ, DeadLetter, MoveTask, RetryQueues
+from pubsub_cli.output import CommandResult, emit
+from pubsub_cli.run_options import RunOptions
+from pubsub_cli.signals import interrupt_on_sigterm
 from pubsub_client._printable import one_line
 
-_DEFAULT_MOST = 10_000
-_NO_REASON = "none told: SQS took it from the worker after its last try"
-_HELP = "See docs/operations.md#dead-letters."
+_NO_REASON = "no reason: SQS moved it there after the last try"
+_SEE = "See docs/operations.md#dead-letters."
 
 
 def redrive(
@@ -40,135 +32,158 @@ def redrive(
     profile: options.Profile = None,
     region: options.Region = None,
     endpoint_url: options.EndpointUrl = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell how many there are, and why.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,
-    most: Annotated[
-        int, typer.Option("--max", metavar="N", min=1, max=MOST, help="Look at and move so many at most.")
-    ] = _DEFAULT_MOST,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count the messages and show their reasons.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation prompt.")] = False,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Wait until the retry queue is worked off, for --timeout at most.")
+        bool, typer.Option("--wait", help="Wait up to --timeout seconds until the retry queue is empty.")
     ] = False,
     json: options.Json = False,
     timeout: options.Timeout = options.DEFAULT_TIMEOUT,
     redact: options.Redact = False,
     verbose: Annotated[
-        bool, typer.Option(help="Name the users, unless --redact; show what the AWS SDK logs, on standard error.")
+        bool, typer.Option(help="Show the users, unless --redact is given, and log messages of the AWS SDK.")
     ] = False,
 ) -> None:
-    """Move dead letters back to the retry queue, whose worker then tries them again."""
+    """Move messages from the dead-letter queue back to the retry queue.
+
+    An SQS task moves all of them, and the worker then tries the attachments again. If you interrupt this command, the
+    task continues; run the command again to see its progress.
+    """
     if dry_run and wait:
-        raise typer.BadParameter("--dry-run moves nothing, so there is nothing to --wait for")
-    check_may_ask(yes=yes or dry_run, otherwise="give --yes, or --dry-run")
+        raise typer.BadParameter("--dry-run cannot be combined with --wait")
+    check_can_confirm(yes=yes or dry_run, alternative="give --yes, or --dry-run")
     options.log_if(verbose)
     aws = Aws(profile, region, endpoint_url)
-    name = options.stack_name(stack, environment)
-    run = _Redrive(most=most, patience=timeout if wait else None, names=verbose and not redact, json=json)
+    run = RunOptions.of("redrive", aws, options.stack_name(stack, environment), json=json, redact=redact)
+    work = _Redrive(run, show_users=verbose and not redact)
     interrupt_on_sigterm()
-
     failure: Finding | None = None
     try:
-        with aws_errors_explained(aws, name):
-            failure = run.run(RetryQueues.find(aws, name), dry_run=dry_run, ask=not yes)
+        with aws_errors_explained(aws, run.stack):
+            queues = RetryQueues.find(aws, run.stack)
+            if work.read(queues) and not dry_run:
+                if not yes and not confirm("Move them to the retry queue?", work.stream):
+                    raise PreconditionError("no message was moved")
+                work.move(queues)
+                failure = work.wait(queues, timeout) if wait else None
     except OperationError as error:
         failure = error.finding
     except KeyboardInterrupt:
-        print(f"pubsub: interrupted; {len(run.moved)} moved, what was not is a dead letter still", file=sys.stderr)
+        print(f"pubsub: interrupted; {work.state}", file=sys.stderr)
         raise typer.Exit(ExitCode.INTERRUPTED) from None
-
-    tell(Told(run.lines, run.members(), failure), "redrive", aws, name, json=json, redact=redact)
+    emit(CommandResult(work.lines, work.members(), failure), run)
 
 
 @dataclass
 class _Redrive:
-    """One run: what it was asked for, and what it has found and done so far."""
+    """The steps of one run, and their results so far."""
 
-    most: int
-    patience: float | None
-    """Seconds to wait until the retry queue is worked off; None does not wait."""
-    names: bool
-    json: bool
-
+    run: RunOptions
+    show_users: bool
     found: Sequence[DeadLetter] = ()
-    moved: list[DeadLetter] = field(default_factory=list)
+    task: MoveTask | None = None
     waiting: int | None = None
-    """Messages in the retry queue when the waiting was over."""
+    """The messages in the retry queue at the end of the wait."""
     failed_again: Sequence[DeadLetter] | None = None
     lines: list[str] = field(default_factory=list)
-    """What is left to be said at the end."""
+    """The lines to show at the end."""
 
-    def run(self, queues: RetryQueues, *, dry_run: bool, ask: bool) -> Finding | None:
-        """Look, ask, move, wait; return what came out wrong."""
-        with held_dead_letters(queues, self.most) as held:
-            self.found = held.letters
-            self._show(f"{_count(self.found, 'dead letter')} in {queues.dead_letter_queue_url}{self._or_more()}")
-            self._show(*(f"  {line}" for line in self._reasons_in_lines(self.found)))
-            if dry_run or not self.found:
-                return None
-            if ask:
-                self._ask()
-            self._move(held)
-        if self.patience is None:
-            self.lines.append("The worker tries them again; `pubsub redrive --dry-run` tells which come back.")
-            return None
-        return self._wait(queues, self.patience)
+    def read(self, queues: RetryQueues) -> bool:
+        """Show the dead letters and their reasons; return whether there are any."""
+        self.found = queues.read_dead_letters()
+        more = f" (only the first {MAX_READ} were read)" if self._is_truncated else ""
+        self.show(f"{_count(len(self.found), 'dead letter')} in {queues.dead_letter_queue_url}{more}")
+        self.show(*(f"  {line}" for line in self._reason_lines(self.found)))
+        return bool(self.found)
 
-    def members(self) -> dict[str, Any]:
-        """Return what the JSON document says."""
-        waited = None
-        if self.failed_again is not None:
-            waited = {"in_retry_queue": self.waiting, "failed_again": self._reasons(self.failed_again)}
-        return {
-            "dead_letters": {
-                "count": len(self.found),
-                "more": len(self.found) == self.most,
-                "reasons": self._reasons(self.found),
-            },
-            "moved": len(self.moved),
-            "waited": waited,
-        }
+    def move(self, queues: RetryQueues) -> None:
+        """Move the dead letters.
 
-    def _ask(self) -> None:
-        print("Move them to the retry queue? [y/N] ", end="", file=self._stream, flush=True)
-        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
-            raise PreconditionError("nothing is moved")
-
-    def _move(self, held: HeldDeadLetters) -> None:
-        for letter in held.move():
-            self.moved.append(letter)
-        self._show(f"{_count(self.moved, 'message')} moved to the retry queue")
-
-    def _wait(self, queues: RetryQueues, patience: float) -> Finding | None:
-        """Wait, and find out which are dead again."""
-        self.waiting = wait_until_worked_off(queues, patience)
-        bodies = {letter.body for letter in self.moved}
-        with held_dead_letters(queues) as held:
-            self.failed_again = [letter for letter in held.letters if letter.body in bodies]
-        if self.failed_again:
-            reasons = "; ".join(self._reasons_in_lines(self.failed_again))
-            return failed(
-                f"{len(self.failed_again)} of {len(self.moved)} came back as dead letters: {reasons}.",
+        Raises:
+            OperationError: SQS did not complete the task.
+        """
+        for self.task in queues.move_dead_letters():
+            pass
+        self.show(f"{_count(self._moved, 'message')} moved to the retry queue")
+        if self.task and self.task.status != "COMPLETED":
+            reason = f": {self.task.failure}" if self.task.failure else ""
+            raise operation_error(
+                f"The SQS task that moves the messages ended as {self.task.status}{reason}.",
                 resource=queues.dead_letter_queue_url,
-                fix=f"Mend the cause first. {_HELP}",
+                fix="No message is lost: run `pubsub redrive` again.",
+            )
+        self.lines.append("The worker tries them again; `pubsub redrive --dry-run` shows which fail again.")
+
+    def wait(self, queues: RetryQueues, seconds: float) -> Finding | None:
+        """Wait for the retry queue, and return what failed again or still waits."""
+        self.waiting = queues.wait_until_empty(seconds)
+        bodies = {letter.body for letter in self.found}
+        self.failed_again = [letter for letter in queues.read_dead_letters() if letter.body in bodies]
+        if self.failed_again:
+            reasons = "; ".join(self._reason_lines(self.failed_again))
+            return failed(
+                f"{len(self.failed_again)} of {self._moved} failed again: {reasons}.",
+                resource=queues.dead_letter_queue_url,
+                fix=f"Fix the cause first. {_SEE}",
             )
         if self.waiting:
             return failed(
-                f"After {patience:g} s about {self.waiting} message(s) are in the retry queue still, "
-                "where the worker goes on trying.",
+                f"After {seconds:g} s about {_count(self.waiting, 'message')} remained in the retry queue, where the "
+                "worker continues to try.",
                 resource=queues.retry_queue_url,
-                fix=f"Give --timeout more seconds, or look at why it puts them off. {_HELP}",
+                fix=f"Give a longer --timeout, or find out why the worker defers them. {_SEE}",
             )
-        self.lines.append("The retry queue is empty, and none of them is a dead letter again.")
+        self.lines = ["The retry queue is empty, and no message failed again."]
         return None
 
-    def _reasons(self, letters: Iterable[DeadLetter]) -> list[dict[str, Any]]:
-        """Return reasons with their counts, the most frequent first."""
-        letters = tuple(letters)
+    def members(self) -> dict[str, Any]:
+        """Return the members of the JSON document."""
+        waited = None
+        if self.failed_again is not None:
+            waited = {"in_retry_queue": self.waiting, "failed_again": self._reasons(self.failed_again)}
+        reasons = self._reasons(self.found)
+        return {
+            "dead_letters": {"count": len(self.found), "more": self._is_truncated, "reasons": reasons},
+            "moved": self._moved,
+            "waited": waited,
+        }
+
+    @property
+    def state(self) -> str:
+        """What an interrupted run leaves."""
+        if self.task is None:
+            return "no message was moved"
+        if self.task.has_ended or self.task.handle is None:
+            return f"{_count(self._moved, 'message')} moved to the retry queue"
+        cancel = f"aws sqs cancel-message-move-task --task-handle {self.task.handle}{self.run.cli_options}"
+        return f"the task continues in AWS; to cancel it: {cancel}"
+
+    @property
+    def stream(self) -> Any:
+        """Where progress and the prompt are shown."""
+        return sys.stderr if self.run.json else sys.stdout
+
+    def show(self, *lines: str) -> None:
+        """Show lines at once, before a prompt or a wait."""
+        for line in lines:
+            print(one_line(line), file=self.stream, flush=True)
+
+    @property
+    def _moved(self) -> int:
+        return self.task.moved if self.task else 0
+
+    @property
+    def _is_truncated(self) -> bool:
+        return len(self.found) == MAX_READ
+
+    def _reasons(self, letters: Sequence[DeadLetter]) -> list[dict[str, Any]]:
+        """Return the reasons with their counts, the most frequent first."""
         return [
             {"reason": reason, "count": count, "users": self._users(letters, reason)}
             for reason, count in Counter(letter.reason for letter in letters).most_common()
         ]
 
-    def _reasons_in_lines(self, letters: Iterable[DeadLetter]) -> list[str]:
+    def _reason_lines(self, letters: Sequence[DeadLetter]) -> list[str]:
         return [
             f"{each['count']} x {each['reason'] or _NO_REASON}"
             + (f" ({', '.join(each['users'])})" if each["users"] else "")
@@ -176,23 +191,10 @@ class _Redrive:
         ]
 
     def _users(self, letters: Iterable[DeadLetter], reason: str | None) -> list[str] | None:
-        """Return whom they are owed to; None unless the names are asked for."""
-        if not self.names:
+        if not self.show_users:
             return None
         return sorted({each.user_name for each in letters if each.reason == reason and each.user_name is not None})
 
-    def _or_more(self) -> str:
-        return " (as many as --max; there may be more)" if len(self.found) == self.most else ""
 
-    def _show(self, *lines: str) -> None:
-        """Say what is known so far, before anything is asked or waited for."""
-        for line in lines:
-            print(one_line(line), file=self._stream, flush=True)
-
-    @property
-    def _stream(self) -> Any:
-        return sys.stderr if self.json else sys.stdout
-
-
-def _count(letters: Sequence[DeadLetter], what: str) -> str:
-    return f"{len(letters)} {what}{'' if len(letters) == 1 else 's'}"
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""``pubsub smoke``: sign in as a real user, connect, send, receive, and try what must be refused."""
+"""``pubsub smoke``: sign in as a real user, connect, publish, receive, and try what must be rejected."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
+from pubsub_cli import options
 from pubsub_cli.aws import Aws
+from pubsub_cli.check_run import CheckRun, check_ids, check_junit, finish_check_run, show_check_run
 from pubsub_cli.checks.options import UserSelector
-from pubsub_cli.commands import options
-from pubsub_cli.commands.checking import Checking, Run, check_ids, check_junit
 from pubsub_cli.finding import Status
+from pubsub_cli.run_options import RunOptions
 
 
 def smoke(
@@ -20,7 +21,7 @@ def smoke(
     profile: options.Profile = None,
     region: options.Region = None,
     endpoint_url: options.EndpointUrl = None,
-    user: Annotated[str | None, typer.Option(help="Sign in as this user where none may be made.")] = None,
+    user: Annotated[str | None, typer.Option(help="Sign in as this user, if you cannot create users.")] = None,
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read that user's password from standard input.")
     ] = False,
@@ -31,7 +32,7 @@ def smoke(
     redact: options.Redact = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Prove a deployment end to end: sign-in, attachment, connection, messages, refusals."""
+    """Test a deployment end to end: sign-in, attachment, connection, messages, rejections."""
     # The MQTT client takes its time to import, and no other command needs it.
     from pubsub_cli.checks.catalogue import CHECKS, REPORTED_BY_SMOKE, select_checks
     from pubsub_cli.checks.context import Context
@@ -46,21 +47,22 @@ def smoke(
     selector = UserSelector(user, sys.stdin.readline().rstrip("\r\n")) if user else UserSelector()
     aws = Aws(profile, region, endpoint_url)
     name = options.stack_name(stack, environment)
-    checking = Checking("smoke", name, aws.region, json, junit, redact, skip or ())
-    run = checking.run(
+    run = RunOptions.of("smoke", aws, name, json=json, junit=junit, redact=redact, skip=skip or ())
+    checked = show_check_run(
+        run,
         lambda cleanup: Context(aws=aws, stack=name, timeout=timeout, cleanup=cleanup, selector=selector),
         lambda context: select_checks(context.available, REPORTED_BY_SMOKE),
     )
-    checking.end(run, _last_line(run))
+    finish_check_run(run, checked, _last_line(checked))
 
 
-def _last_line(run: Run) -> str:
-    if run.bad:
-        first = run.bad[0].check
-        return f"smoke test failed at {first.id}, {first.title}: {run.told_counts}"
-    if run.not_removed:
-        return f"smoke test failed: not everything it made could be removed: {run.told_counts}"
-    passed = run.counts[Status.PASSED]
-    if run.sign_in_to_message is None:
+def _last_line(checked: CheckRun) -> str:
+    if checked.bad:
+        first = checked.bad[0].check
+        return f"smoke test failed at {first.id}, {first.title}: {checked.summary}"
+    if checked.not_removed:
+        return f"smoke test failed: some test resources could not be removed: {checked.summary}"
+    passed = checked.counts[Status.PASSED]
+    if checked.sign_in_to_message is None:
         return f"smoke test passed: {passed} checks, no message was sent"
-    return f"smoke test passed: {passed} checks, sign-in to first message {run.sign_in_to_message:.1f} s"
+    return f"smoke test passed: {passed} checks, sign-in to first message {checked.sign_in_to_message:.1f} s"

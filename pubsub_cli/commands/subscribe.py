@@ -1,4 +1,4 @@
-"""``pubsub subscribe``: show messages as they come."""
+"""``pubsub subscribe``: show messages as they arrive."""
 
 from __future__ import annotations
 
@@ -12,22 +12,19 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from pubsub_cli.commands import broker_options, options
-from pubsub_cli.commands.broker import Broker, connected
-from pubsub_cli.commands.console import TerminalConsole
-from pubsub_cli.commands.exit_code import ExitCode
-from pubsub_cli.commands.interrupting import run_until_interrupted
-from pubsub_cli.commands.message_line import as_json, as_text
-from pubsub_cli.commands.standard_output import reader_watched, write_line
-from pubsub_cli.commands.told import Told, tell
-from pubsub_cli.operations.failure import OperationError
+from pubsub_cli import broker, options
+from pubsub_cli.errors import ExitCode
+from pubsub_cli.finding import OperationError
+from pubsub_cli.message_output import as_json, as_text, reader_watched, write_line
+from pubsub_cli.output import CommandResult, TerminalConsole, emit
+from pubsub_cli.signals import run_until_interrupted
 from pubsub_client import Message, PubSub, Subscription
 from pubsub_client._messages import check_topic_filter
 from pubsub_client._printable import one_line
 from pubsub_client.exceptions import TopicError
 
 _CONNECT_SECONDS = 30.0
-# So many messages at once are shown late rather than dropped.
+# A burst of this size is shown late instead of dropped.
 _BUFFER = 10_000
 
 
@@ -38,38 +35,38 @@ def subscribe(
         typer.Argument(metavar="FILTER", help="Topics, or filters with + and #: quote them, # begins a comment."),
     ],
     qos: Annotated[int, typer.Option(min=0, max=1, help="The highest QoS to deliver with.")] = 0,
-    count: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after so many messages.")] = None,
+    count: Annotated[int | None, typer.Option(metavar="N", min=1, help="Exit after N messages.")] = None,
     timeout: Annotated[
         float | None,
         typer.Option(
             metavar="SECONDS",
             min=1,
-            help="Wait no longer than this for the connection (30 unless given), and then for messages: end with exit "
-            "code 1 if none came, or fewer than --count.",
+            help="Seconds to wait for the connection (default: 30), and then for messages. The exit code is 1 if none "
+            "arrives, or fewer than --count.",
         ),
     ] = None,
     json: Annotated[
-        bool, typer.Option("--json", help="Write a JSON object a line to standard output and nothing else there.")
+        bool, typer.Option("--json", help="Write one JSON object a line, and nothing else, to standard output.")
     ] = False,
     stack: options.Stack = options.DEFAULT_STACK,
     environment: options.Environment = None,
     profile: options.Profile = None,
     region: options.Region = None,
     endpoint_url: options.EndpointUrl = None,
-    user: broker_options.User = None,
-    password_stdin: broker_options.PasswordStdin = False,
-    client_id: broker_options.ClientId = None,
-    url: broker_options.Url = None,
-    header: broker_options.Header = None,
-    ca_file: broker_options.CaFile = None,
-    proxy: broker_options.Proxy = None,
+    user: broker.User = None,
+    password_stdin: broker.PasswordStdin = False,
+    client_id: broker.ClientId = None,
+    url: broker.Url = None,
+    header: broker.Header = None,
+    ca_file: broker.CaFile = None,
+    proxy: broker.Proxy = None,
     verbose: options.Verbose = False,
 ) -> None:
-    """Show messages of a stack's AWS IoT, or of any broker over WebSocket, as they come, until Ctrl-C.
+    """Show messages from a stack's AWS IoT, or from any broker over WebSocket, until Ctrl-C.
 
-    A line a message: time, topic, payload. Control characters are escaped, in a pipe too; a program takes --json, which
-    keeps every byte. Whether the connection is up, which is made again by itself, is told on
-    standard error.
+    Each message is one line: time, topic, payload. Control characters are escaped, also in a pipe. In a program use
+    --json, which keeps every byte. The state of the connection, which reconnects automatically, goes to standard
+    error.
 
     pubsub subscribe 'orders/#'
 
@@ -78,7 +75,7 @@ def subscribe(
     pubsub subscribe '#' --broker wss://broker.example/mqtt
     """
     _check_topic_filters(topic_filters)
-    of = broker_options.choose_broker(
+    source = broker.choose_broker(
         context,
         stack=stack,
         environment=environment,
@@ -95,22 +92,22 @@ def subscribe(
     options.log_if(verbose)
     reading = Reading(topic_filters, qos, count, timeout, json)
     try:
-        run_until_interrupted(reading.run(of, client_id))
+        run_until_interrupted(reading.run(source, client_id))
     except OperationError as error:
-        tell(Told((), {}, error.finding), "subscribe", of.aws, of.stack, json=False)
+        emit(CommandResult((), {}, error.finding), broker.run_options("subscribe", source, json=False))
     except KeyboardInterrupt:
-        print(f"pubsub: interrupted; {reading.told}", file=sys.stderr)
+        print(f"pubsub: interrupted; {reading.summary}", file=sys.stderr)
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     if reading.reader_gone:
         return
-    print(f"pubsub: {reading.told}", file=sys.stderr)
+    print(f"pubsub: {reading.summary}", file=sys.stderr)
     if reading.received < (count or 1):
         raise typer.Exit(ExitCode.CHECK_FAILED)
 
 
 @dataclass
 class Reading:
-    """What is asked for, and what has come."""
+    """The subscription, and the messages received so far."""
 
     topic_filters: list[str]
     qos: int
@@ -121,36 +118,36 @@ class Reading:
     received: int = 0
     dropped: int = 0
     reader_gone: bool = False
-    """Whoever read standard output does so no more."""
+    """The reader of standard output has gone."""
 
-    async def run(self, of: Broker, client_id: str | None) -> None:
-        """Show messages until there are enough, the time is up, or nobody reads them.
+    async def run(self, source: broker.Broker, client_id: str | None) -> None:
+        """Show messages until --count, the timeout, or the reader's end.
 
         Raises:
             PreconditionError: there is no such stack, or there are no credentials to read it with.
-            OperationError: there is no connection, or the broker refuses a topic filter.
+            OperationError: there is no connection, or the broker rejects a topic filter.
         """
-        async with connected(of, client_id, self.seconds or _CONNECT_SECONDS) as pubsub:
-            states = asyncio.create_task(_tell_states(pubsub))
+        async with broker.connected(source, client_id, self.seconds or _CONNECT_SECONDS) as pubsub:
+            states = asyncio.create_task(_show_states(pubsub))
             try:
                 async with pubsub.subscribe(self.topic_filters, qos=self.qos, buffer=_BUFFER) as messages:
-                    _tell(f"subscribed to {', '.join(self.topic_filters)}")
+                    _show_status(f"subscribed to {', '.join(self.topic_filters)}")
                     await self.read(messages)
             finally:
                 states.cancel()
 
     @property
-    def told(self) -> str:
-        """What has come, in words."""
+    def summary(self) -> str:
+        """The received messages, in words."""
         wanted = f" of {self.count}" if self.count else ""
         dropped = f", {self.dropped} dropped" if self.dropped else ""
         return f"{self.received}{wanted} message{'' if self.received == 1 and not wanted else 's'} received{dropped}"
 
     async def read(self, messages: Subscription) -> None:
-        """Show messages until there are enough, the time is up, or nobody reads them."""
+        """Show messages until --count, the timeout, or the reader's end."""
         try:
-            async with asyncio.timeout(self.seconds) as patience:
-                with reader_watched(lambda: self._end(patience)):
+            async with asyncio.timeout(self.seconds) as timeout:
+                with reader_watched(lambda: self._end(timeout)):
                     async for message in messages:
                         self._show(message)
                         self._count_dropped(messages)
@@ -162,23 +159,23 @@ class Reading:
         except BrokenPipeError:
             self.reader_gone = True
 
-    def _end(self, patience: asyncio.Timeout) -> None:
-        """Stop waiting for messages: nobody reads them."""
+    def _end(self, timeout: asyncio.Timeout) -> None:
+        """Stop waiting for messages, because the reader has gone."""
         self.reader_gone = True
-        if not patience.expired():
-            patience.reschedule(asyncio.get_running_loop().time())
+        if not timeout.expired():
+            timeout.reschedule(asyncio.get_running_loop().time())
 
     def _show(self, message: Message) -> None:
         now = datetime.now(UTC)
         try:
             line = as_json(message, now) if self.json else self._in_colour(as_text(message, now))
-        except RecursionError:  # Python reads JSON of a few levels more than it writes
-            _tell(f"a message to {message.topic!r} has too many levels to be shown", "yellow")
+        except RecursionError:  # Python reads a few more levels of JSON than it writes
+            _show_status(f"a message to {message.topic!r} has too many levels to be shown", "yellow")
         else:
             write_line(line)
 
     def _in_colour(self, line: Text) -> str:
-        """Return the line as the terminal takes it; without colours it need not be rendered, which takes its time."""
+        """Return the line for the terminal; rendering is slow, and skipped without colours."""
         if self.console.color_system is None:
             return line.plain
         with self.console.capture() as captured:
@@ -187,17 +184,19 @@ class Reading:
 
     def _count_dropped(self, messages: Subscription) -> None:
         if messages.dropped > self.dropped:
-            _tell(f"{messages.dropped - self.dropped} messages dropped: they come faster than they are read", "yellow")
+            _show_status(
+                f"{messages.dropped - self.dropped} messages dropped: they arrive faster than they are read", "yellow"
+            )
             self.dropped = messages.dropped
 
 
-async def _tell_states(pubsub: PubSub) -> None:
+async def _show_states(pubsub: PubSub) -> None:
     async with aclosing(pubsub.states()) as changes:
         async for state, reason in changes:
-            _tell(f"{state}{f': {reason}' if reason else ''}")
+            _show_status(f"{state}{f': {reason}' if reason else ''}")
 
 
-def _tell(line: str, style: str = "dim") -> None:
+def _show_status(line: str, style: str = "dim") -> None:
     TerminalConsole(stderr=True).print(Text(one_line(line), style=style), soft_wrap=True)
 
 

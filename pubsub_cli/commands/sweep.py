@@ -1,23 +1,23 @@
-"""``pubsub sweep``: look at every identity, and attach the IoT policy where it is missing."""
+"""``pubsub sweep``: check every identity, and attach the IoT policy where it is missing."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
 
+from pubsub_cli import options
 from pubsub_cli.aws import Aws
-from pubsub_cli.commands import options
-from pubsub_cli.commands.following import follow
-from pubsub_cli.commands.told import Told, tell
+from pubsub_cli.aws_errors import aws_errors_explained
 from pubsub_cli.errors import PreconditionError
-from pubsub_cli.finding import Finding, failed
+from pubsub_cli.finding import OperationError, failed
 from pubsub_cli.operations.deployment import Deployment
-from pubsub_cli.operations.executions import Execution, StateMachine
-from pubsub_cli.operations.failure import OperationError, aws_errors_explained
-from pubsub_cli.operations.sweep import Sweep
+from pubsub_cli.operations.executions import Execution, StateMachine, Sweep
+from pubsub_cli.output import CommandResult, emit
+from pubsub_cli.progress import follow_execution
+from pubsub_cli.run_options import RunOptions
 from pubsub_client.outputs import Output
 
 
@@ -28,15 +28,15 @@ def sweep(
     region: options.Region = None,
     endpoint_url: options.EndpointUrl = None,
     full: Annotated[
-        bool, typer.Option("--full", help="Look at every identity, not only at those changed since the last sweep.")
+        bool, typer.Option("--full", help="Check every identity, not only those changed since the last sweep.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell how many lack the policy.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count the identities that lack the policy.")] = False,
     users: Annotated[
         bool,
         typer.Option(
             "--users",
-            help="First have the worker attach every user of the user pool, those without an identity too. "
-            "AWS bills each as an active user of the month.",
+            help="First attach every user of the user pool, including those without an identity. "
+            "AWS bills each of them as a monthly active user.",
         ),
     ] = False,
     resume: Annotated[
@@ -46,48 +46,46 @@ def sweep(
     redact: options.Redact = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Look at every identity, and attach the IoT policy where it is missing.
+    """Check every identity, and attach the IoT policy where it is missing.
 
-    AWS Step Functions does the work: interrupted, this command stops looking, and started again it shows the sweep that
-    is under way. A sweep that was stopped is gone on with where it stopped.
+    AWS Step Functions runs the sweep. If you interrupt this command, the sweep continues; run the command again to see
+    its progress. A stopped sweep is resumed where it stopped.
     """
     if dry_run and (users or resume):
-        raise typer.BadParameter(f"--dry-run changes nothing, so it goes without {'--users' if users else '--resume'}")
+        raise typer.BadParameter(f"--dry-run cannot be combined with {'--users' if users else '--resume'}")
     options.log_if(verbose)
     aws = Aws(profile, region, endpoint_url)
-    name = options.stack_name(stack, environment)
-    failure: Finding | None = None
-    lines: list[str] = []
-    swept: Sweep | None = None
+    run = RunOptions.of("sweep", aws, options.stack_name(stack, environment), json=json, redact=redact)
+    switches = {"full": full, "dryRun": dry_run, "users": users, "resume": resume}
     try:
-        with aws_errors_explained(aws, name):
-            deployment = Deployment.find(aws, name)
+        with aws_errors_explained(aws, run.stack):
+            deployment = Deployment.find(aws, run.stack)
             if users and not deployment.attaches_at_sign_in:
-                raise PreconditionError(f"--users: {name} has attachment: self-attach, so no worker to attach users")
+                raise PreconditionError(
+                    f"--users: {run.stack} has attachment: self-attach, so no trigger to attach users"
+                )
             machine = StateMachine.of(deployment, Output.SWEEP_STATE_MACHINE_ARN)
-            given = {"full": full, "dryRun": dry_run, "users": users, "resume": resume}
-            execution = _sweep(machine, {key: True for key, asked in given.items() if asked}, json)
-        swept = Sweep.of(execution.progress) if execution.progress else None
-        lines, failure = _outcome(execution, swept, deployment.policy_name)
+            execution_arn = _start(machine, {name: True for name, given in switches.items() if given}, json)
+            execution = follow_execution(machine, execution_arn, _progress, rerun="pubsub sweep", json=json)
+        result = _result(execution, deployment.policy_name)
     except OperationError as error:
-        failure = error.finding
-    tell(Told(lines, {"sweep": swept and swept.as_members()}, failure), "sweep", aws, name, json=json, redact=redact)
+        result = CommandResult((), {"sweep": None}, error.finding)
+    emit(result, run)
 
 
-def _sweep(machine: StateMachine, given: Mapping[str, bool], json: bool) -> Execution:
-    """Start a sweep, or take the one that runs if nothing particular is asked for; show it until it has ended.
+def _start(machine: StateMachine, switches: Mapping[str, bool], json: bool) -> str:
+    """Start a sweep, or return the running one if no options are given.
 
     Raises:
-        PreconditionError: something particular is asked for, and another sweep runs.
+        PreconditionError: options are given, and another sweep runs.
     """
     execution_arn = machine.running()
     if execution_arn is None:
-        execution_arn = machine.start(given)
-    elif given:
+        return machine.start(switches)
+    if switches:
         raise PreconditionError(f"a sweep runs already: {execution_arn}; `pubsub sweep` without options shows it")
-    else:
-        print("A sweep runs already:", file=sys.stderr if json else sys.stdout)
-    return follow(machine, execution_arn, _progress, again="pubsub sweep", json=json)
+    print("A sweep runs already:", file=sys.stderr if json else sys.stdout)
+    return execution_arn
 
 
 def _progress(progress: Mapping[str, Any]) -> str:
@@ -98,44 +96,46 @@ def _progress(progress: Mapping[str, Any]) -> str:
     return f"{queued}{swept.listed} identities listed, {swept.attached} {what}{refused}"
 
 
-def _outcome(execution: Execution, swept: Sweep | None, policy: str) -> tuple[list[str], Finding | None]:
-    """Return what it came to in lines, and what came out wrong."""
-    again = "The next sweep goes on where this one stopped: `pubsub sweep`."
+def _result(execution: Execution, policy: str) -> CommandResult:
+    swept = Sweep.of(execution.progress) if execution.progress else None
+    members = {"sweep": swept and swept.as_members()}
     if execution.status != "SUCCEEDED" or swept is None:
-        return [], failed(
-            f"The sweep came to no end {execution.end}.",
+        failure = failed(
+            f"The sweep did not finish {execution.end}.",
             resource=execution.arn,
-            fix=f"{again} docs/operations.md#sweep-failed says what to look at.",
+            fix="The next sweep resumes where this one stopped: `pubsub sweep`. See docs/operations.md#sweep-failed.",
         )
+        return CommandResult((), members, failure)
     if swept.ended == "paused":
-        return [], failed(
+        failure = failed(
             "Attachment is paused since `pubsub detach --all`, so no policy was attached.",
             resource=policy,
             fix="Resume attachment and attach every identity: pubsub sweep --resume",
         )
+        return CommandResult((), members, failure)
     if swept.ended == "already-running":
-        return [], failed("Another sweep had begun first.", resource=execution.arn, fix="See it: pubsub sweep")
-    lines = [*_counted(swept, policy)]
+        failure = failed("Another sweep began first.", resource=execution.arn, fix="Show it: pubsub sweep")
+        return CommandResult((), members, failure)
     if swept.failed:
         causes = "; ".join(f"{count} x {code}" for code, count in swept.failed.items())
-        return lines, failed(
+        failure = failed(
             f"AWS IoT refused {sum(swept.failed.values())} identities: {causes}.",
             resource=policy,
-            fix="docs/operations.md#sweep-attach-failed says what that means.",
+            fix="See docs/operations.md#sweep-attach-failed.",
         )
-    return lines, None
+        return CommandResult([*_lines(swept, policy)], members, failure)
+    return CommandResult([*_lines(swept, policy)], members)
 
 
-def _counted(swept: Sweep, policy: str) -> list[str]:
-    which = "every identity" if swept.full else "the identities changed since the last sweep"
+def _lines(swept: Sweep, policy: str) -> Iterator[str]:
+    if swept.resumed:
+        yield "Resumed where the last sweep had stopped."
+    if swept.queued:
+        yield f"{swept.queued} users were queued for attachment."
     others = f"{swept.other_providers} of other identity providers, " if swept.other_providers else ""
-    seen = (
-        f"{swept.listed} identities: {swept.guests} guests, {others}{swept.unchanged} not changed since the last sweep"
+    yield (
+        f"{swept.listed} identities: {swept.guests} guests, {others}{swept.unchanged} not changed since the last sweep."
     )
-    found = f"{swept.attached} lacked {policy}{'' if swept.dry_run else ' and have it now'}"
-    return [
-        *(["It went on where the last one had stopped."] if swept.resumed else []),
-        *([f"{swept.queued} users were queued for the worker."] if swept.queued else []),
-        f"{seen}.",
-        f"Looked at {which}: {swept.already_attached} had {policy}, {found}.",
-    ]
+    which = "every identity" if swept.full else "the identities changed since the last sweep"
+    attached = "" if swept.dry_run else ", which is attached now"
+    yield f"Checked {which}: {swept.already_attached} had {policy}, {swept.attached} lacked it{attached}."

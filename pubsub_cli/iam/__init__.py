@@ -1,1 +1,1 @@
-"""What IAM and AWS IoT policies allow a signed-in user, and why not: read, decided, asked of AWS, explained."""
+"""Evaluates IAM and AWS IoT policies: what signed-in users are allowed, and why not."""

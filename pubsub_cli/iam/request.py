@@ -1,4 +1,4 @@
-"""What a front end asks of AWS IoT: to connect, to subscribe, to publish, to receive.
+"""A front end's requests to AWS IoT: their actions and resources, and the values of their condition keys.
 
 https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-actions.html
 https://docs.aws.amazon.com/iot/latest/developerguide/iot-action-resources.html
@@ -7,11 +7,13 @@ https://docs.aws.amazon.com/iot/latest/developerguide/iot-action-resources.html
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Flag, auto
 from typing import Final
 
-from pubsub_cli.iam.reserved_topics import Use, allowed_use
+from pubsub_client._messages import matches
+from pubsub_client.policy_document import IDENTITY_SERVICES
 
 CONNECT: Final = "iot:Connect"
 SUBSCRIBE: Final = "iot:Subscribe"
@@ -19,26 +21,81 @@ PUBLISH: Final = "iot:Publish"
 RECEIVE: Final = "iot:Receive"
 
 KINDS: Final = {CONNECT: "client", SUBSCRIBE: "topicfilter", PUBLISH: "topic", RECEIVE: "topic"}
-"""The kind of resource that AWS IoT asks each action for."""
+"""The kind of resource that AWS IoT checks for each action."""
 
 ANY_CLIENT_ID: Final = "3f2b9c1e-7a54-4d08-9e61-0c8d5a7b2f43"
-"""Stands for the random client id that Amplify takes where the app gives none."""
+"""Stands for the random client id that Amplify uses unless the app gives one."""
+
+_ANY_SUB: Final = "5d0c1f9a-2b7e-4c36-8f41-9e0a6b3d7c52"
+"""Stands for the `sub` of a user of the user pool."""
 
 _LEVEL: Final = re.compile(r"(?<![^/])[+#](?![^/])")
-_SOME_LEVEL: Final = "some-level"
+SOME_LEVEL: Final = "some-level"
+"""Stands for one level of a topic."""
+
+Values = tuple[str, ...]
+"""The values of a condition key: empty if the request does not have the key, several if it is multivalued."""
+
+
+class TopicUse(Flag):
+    """What AWS IoT lets clients do with a topic."""
+
+    NOTHING = 0
+    PUBLISH = auto()
+    SUBSCRIBE = auto()
+    BOTH = PUBLISH | SUBSCRIBE
+
+
+_SHADOWS = ("$aws/things/+/shadow", "$aws/things/+/shadow/name/+")
+_RESERVED_TOPICS: tuple[tuple[str, TopicUse], ...] = (
+    ("$aws/rules/#", TopicUse.PUBLISH),
+    ("$aws/events/#", TopicUse.SUBSCRIBE),
+    ("$aws/sitewise/asset-models/+/assets/+/properties/+", TopicUse.SUBSCRIBE),
+    ("$aws/things/+/defender/metrics/+", TopicUse.PUBLISH),
+    ("$aws/things/+/defender/metrics/+/+", TopicUse.SUBSCRIBE),
+    ("$aws/certificates/+/+", TopicUse.PUBLISH),
+    ("$aws/certificates/+/+/+", TopicUse.SUBSCRIBE),
+    ("$aws/provisioning-templates/+/provision/+", TopicUse.PUBLISH),
+    ("$aws/provisioning-templates/+/provision/+/+", TopicUse.SUBSCRIBE),
+    ("$aws/things/+/jobs/get", TopicUse.PUBLISH),
+    ("$aws/things/+/jobs/start-next", TopicUse.PUBLISH),
+    ("$aws/things/+/jobs/+/get", TopicUse.PUBLISH),
+    ("$aws/things/+/jobs/+/update", TopicUse.PUBLISH),
+    ("$aws/things/+/jobs/#", TopicUse.SUBSCRIBE),
+    ("$aws/things/+/tunnels/notify", TopicUse.SUBSCRIBE),
+    ("$aws/things/+/streams/+/get/+", TopicUse.PUBLISH),
+    ("$aws/things/+/streams/+/describe/+", TopicUse.PUBLISH),
+    ("$aws/things/+/streams/+/+/+", TopicUse.SUBSCRIBE),
+    *((f"{shadow}/{operation}", TopicUse.BOTH) for shadow in _SHADOWS for operation in ("delete", "get", "update")),
+    *(
+        (f"{shadow}/{operation}/+", TopicUse.SUBSCRIBE)
+        for shadow in _SHADOWS
+        for operation in ("delete", "get", "update")
+    ),
+)
+"""By topic filter; the first that matches counts.
+
+https://docs.aws.amazon.com/iot/latest/developerguide/reserved-topics.html
+"""
+
+
+def allowed_use(topic: str) -> TopicUse:
+    """Return what AWS IoT lets clients do with a topic, provided that the policies allow it."""
+    if not topic.startswith("$"):
+        return TopicUse.BOTH
+    return next((use for topic_filter, use in _RESERVED_TOPICS if matches(topic_filter, topic)), TopicUse.NOTHING)
 
 
 @dataclass(frozen=True)
 class Request:
-    """One action on one resource."""
+    """One action on one resource, an ARN."""
 
     action: str
     resource: str
-    """Its ARN."""
 
     @property
     def prefix(self) -> str:
-        """The beginning of the resource: partition, service, region and account."""
+        """The beginning of the resource: ``arn:<partition>:iot:<region>:<account id>``."""
         return ":".join(self.resource.split(":")[:5])
 
     @property
@@ -48,11 +105,11 @@ class Request:
 
     @property
     def text(self) -> str:
-        """What is asked, as a sentence says it."""
+        """The request as a part of a sentence, such as ``publish to chat/1``."""
         match self.action:
             case "iot:Connect":
-                as_whom = "a random client id" if self.name.endswith(ANY_CLIENT_ID) else f"the client id {self.name}"
-                return f"connect with {as_whom}"
+                random = self.name.endswith(ANY_CLIENT_ID)
+                return f"connect with {'a random client id' if random else f'the client id {self.name}'}"
             case "iot:Subscribe":
                 return f"subscribe to {self.name}"
             case "iot:Publish":
@@ -60,25 +117,81 @@ class Request:
         return f"receive messages of {self.name}"
 
 
-def requests(arn_prefix: str, client_id: str, topics: Sequence[str]) -> list[Request]:
-    """Return what a front end asks: one connection, and on each topic whatever AWS IoT lets clients do with it.
+def front_end_requests(arn_prefix: str, client_id: str, topics: Sequence[str]) -> list[Request]:
+    """Return a front end's requests: one connection, and on each topic whatever AWS IoT lets clients do with it.
 
-    Nobody publishes to a topic filter with wildcards; what is received of it is asked for one topic that it matches.
-    Of AWS IoT's own topics most are to publish to or to subscribe to alone.
+    Clients cannot publish to a topic filter with wildcards; receiving is requested for one topic that it matches.
 
     Args:
-        arn_prefix: what the resources begin with, ``arn:<partition>:iot:<region>:<account id>``.
+        arn_prefix: the beginning of the resources, ``arn:<partition>:iot:<region>:<account id>``.
         client_id: the MQTT client id; one that ends in :data:`ANY_CLIENT_ID` stands for a random one.
         topics: topics or topic filters.
     """
-    asked = [(CONNECT, client_id)]
+    made = [(CONNECT, client_id)]
     for topic in topics:
-        received = _LEVEL.sub(_SOME_LEVEL, topic)
+        received = _LEVEL.sub(SOME_LEVEL, topic)
         use = allowed_use(topic)
-        if Use.SUBSCRIBE in use:
-            asked.append((SUBSCRIBE, topic))
-        if Use.PUBLISH in use and received == topic:
-            asked.append((PUBLISH, topic))
-        if Use.SUBSCRIBE in use:
-            asked.append((RECEIVE, received))
-    return [Request(action, f"{arn_prefix}:{KINDS[action]}/{name}") for action, name in asked]
+        if TopicUse.SUBSCRIBE in use:
+            made.append((SUBSCRIBE, topic))
+        if TopicUse.PUBLISH in use and received == topic:
+            made.append((PUBLISH, topic))
+        if TopicUse.SUBSCRIBE in use:
+            made.append((RECEIVE, received))
+    return [Request(action, f"{arn_prefix}:{KINDS[action]}/{name}") for action, name in made]
+
+
+@dataclass(frozen=True)
+class RequestContext:
+    """The known values of condition keys and policy variables, by the key's name in lower case."""
+
+    values: Mapping[str, Values] = field(default_factory=dict)
+
+    def values_of(self, key: str) -> Values | None:
+        """Return a key's values; None if they are not known."""
+        name = key.lower()
+        if name in self.values:
+            return self.values[name]
+        # A Cognito identity has no certificate. It may be attached to things, which are not known here.
+        # https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html
+        # https://docs.aws.amazon.com/iot/latest/apireference/API_AttachThingPrincipal.html
+        return () if name.startswith("iot:certificate.") else None
+
+
+def signed_in_context(
+    region: str,
+    identity_pool_id: str | None,
+    *,
+    user_pool_id: str | None = None,
+    identity_id: str | None = None,
+    client_id: str | None = None,
+    role_arn: str | None = None,
+) -> RequestContext:
+    """Return the context of a signed-in user's requests to AWS IoT; each None stands for a value that is not known.
+
+    https://docs.aws.amazon.com/cognito/latest/developerguide/role-trust-and-permissions.html
+    https://docs.aws.amazon.com/iot/latest/developerguide/basic-policy-variables.html
+
+    Args:
+        region: the region of the request.
+        identity_pool_id: the identity pool.
+        user_pool_id: the user pool that the user has signed in to.
+        identity_id: the user's identity id.
+        client_id: the MQTT client id.
+        role_arn: the role of the user's credentials; None for IoT policies, which are evaluated without a role.
+    """
+    values: dict[str, Values] = {"aws:securetransport": ("true",), "aws:requestedregion": (region,)}
+    provider = f"cognito-idp.{region}.amazonaws.com/{user_pool_id}"
+    # amr also names the providers of the sign-in.
+    amr = ("authenticated", *((provider, f"{provider}:CognitoSignIn:{_ANY_SUB}") if user_pool_id else ()))
+    for service in IDENTITY_SERVICES:
+        values[f"{service}:amr"] = amr
+        if identity_pool_id:
+            values[f"{service}:aud"] = (identity_pool_id,)
+        if identity_id:
+            values[f"{service}:sub"] = (identity_id,)
+    if client_id is not None:
+        values["iot:clientid"] = (client_id,)
+    if role_arn:
+        values["aws:principalarn"] = (role_arn,)
+        values["aws:principalaccount"] = (role_arn.split(":")[4],)
+    return RequestContext(values)

@@ -1,14 +1,12 @@
-"""What AWS itself says to a request: IAM's simulator for a role, AWS IoT's test for an identity."""
+"""Asks AWS for its decisions: IAM's policy simulator for a role, AWS IoT's TestAuthorization for an identity."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from pubsub_cli.iam.decision import Outcome
-from pubsub_cli.iam.facts import Facts
-from pubsub_cli.iam.request import CONNECT, PUBLISH, RECEIVE, SUBSCRIBE, Request
+from pubsub_cli.iam.evaluation import AwsDecision, Outcome
+from pubsub_cli.iam.request import CONNECT, PUBLISH, RECEIVE, SUBSCRIBE, Request, RequestContext
 from pubsub_client.policy_document import IDENTITY_SERVICES
 
 if TYPE_CHECKING:
@@ -16,71 +14,87 @@ if TYPE_CHECKING:
     from types_boto3_iam.type_defs import ContextEntryTypeDef, EvaluationResultTypeDef
     from types_boto3_iot import IoTClient
 
-_BY_IAM = {
+_IAM_OUTCOMES = {
     "allowed": Outcome.ALLOWED,
     "explicitDeny": Outcome.EXPLICIT_DENY,
     "implicitDeny": Outcome.IMPLICIT_DENY,
 }
-_BY_IOT = {
+_IOT_OUTCOMES = {
     "ALLOWED": Outcome.ALLOWED,
     "EXPLICIT_DENY": Outcome.EXPLICIT_DENY,
     "IMPLICIT_DENY": Outcome.IMPLICIT_DENY,
 }
-_TYPES: dict[str, Literal["CONNECT", "PUBLISH", "RECEIVE", "SUBSCRIBE"]] = {
+_IOT_ACTIONS: dict[str, Literal["CONNECT", "PUBLISH", "RECEIVE", "SUBSCRIBE"]] = {
     CONNECT: "CONNECT",
     PUBLISH: "PUBLISH",
     RECEIVE: "RECEIVE",
     SUBSCRIBE: "SUBSCRIBE",
 }
-_MOST_QUESTIONS = 10
+_MAX_AUTH_INFOS = 10
 """Of one TestAuthorization: https://docs.aws.amazon.com/iot/latest/apireference/API_TestAuthorization.html"""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What AWS says to one request.
+def simulate_role(
+    iam: IAMClient, role_arn: str, requests: Sequence[Request], context: RequestContext
+) -> dict[Request, AwsDecision]:
+    """Have IAM simulate a role's requests; it also evaluates the organization's policies.
 
-    Args:
-        outcome: its decision.
-        source: the operation that was asked.
-        by_organization: whether a policy of the organization keeps the request from being allowed.
-        by_boundary: whether the permissions boundary does.
-        policies: the names of the policies that deny it explicitly.
-        missing: condition keys and variables that AWS lacked a value of.
-    """
-
-    outcome: Outcome
-    source: str
-    by_organization: bool = False
-    by_boundary: bool = False
-    policies: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-
-
-def ask_iam(iam: IAMClient, role_arn: str, requests: Sequence[Request], facts: Facts) -> dict[Request, Answer]:
-    """Ask IAM what a role may do; it knows the policies of organizations too.
-
-    One resource at a time, for IAM gives one decision an action.
+    One call for each resource, because IAM returns one decision for each action.
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html
 
     Raises:
-        botocore.exceptions.ClientError: it may not be asked, or the role is not there.
+        botocore.exceptions.ClientError: the call is not permitted, or there is no such role.
     """
-    entries = _context(facts)
-    answers = {}
+    entries = _context_entries(context)
+    decisions = {}
     for resource in dict.fromkeys(each.resource for each in requests):
-        asked = {each.action: each for each in requests if each.resource == resource}
+        by_action = {each.action: each for each in requests if each.resource == resource}
         pages = iam.get_paginator("simulate_principal_policy").paginate(
-            PolicySourceArn=role_arn, ActionNames=list(asked), ResourceArns=[resource], ContextEntries=entries
+            PolicySourceArn=role_arn, ActionNames=list(by_action), ResourceArns=[resource], ContextEntries=entries
         )
         for page in pages:
             for result in page["EvaluationResults"]:
-                answers[asked[result["EvalActionName"]]] = read_answer(result)
-    return answers
+                decisions[by_action[result["EvalActionName"]]] = read_simulation(result)
+    return decisions
 
 
-def ask_iot(
+def read_simulation(result: EvaluationResultTypeDef) -> AwsDecision:
+    """Read the result of IAM's policy simulator for one action."""
+    organization = result.get("OrganizationsDecisionDetail", {}).get("AllowedByOrganizations", True)
+    boundary = result.get("PermissionsBoundaryDecisionDetail", {}).get("AllowedByPermissionsBoundary", True)
+    outcome = _IAM_OUTCOMES[result["EvalDecision"]]
+    matched = result.get("MatchedStatements", []) if outcome is Outcome.EXPLICIT_DENY else []
+    missing = [
+        key
+        for each in (result, *result.get("ResourceSpecificResults", []))
+        for key in each.get("MissingContextValues", [])
+    ]
+    return AwsDecision(
+        outcome=outcome,
+        operation="SimulatePrincipalPolicy",
+        by_organization=not organization,
+        by_boundary=not boundary,
+        policies=tuple(each["SourcePolicyId"] for each in matched if "SourcePolicyId" in each),
+        missing=tuple(dict.fromkeys(missing)),
+    )
+
+
+def _context_entries(context: RequestContext) -> list[ContextEntryTypeDef]:
+    """Return the values of the session, which the simulator does not know; it derives those of the role itself."""
+    lists = {f"{service}:amr" for service in IDENTITY_SERVICES}
+    return [
+        {
+            "ContextKeyName": key,
+            "ContextKeyType": "stringList" if key in lists else "boolean" if key == "aws:securetransport" else "string",
+            "ContextKeyValues": list(values),
+        }
+        for key, values in context.values.items()
+        if not key.startswith(("aws:principal", "iot:"))
+    ]
+
+
+def simulate_identity(
     iot: IoTClient,
     identity_id: str,
     identity_pool_id: str | None,
@@ -88,13 +102,13 @@ def ask_iot(
     requests: Sequence[Request],
     *,
     with_policy: str | None,
-) -> dict[Request, Answer]:
-    """Ask AWS IoT what the policies attached to an identity allow.
+) -> dict[Request, AwsDecision]:
+    """Have AWS IoT test requests against the policies attached to an identity.
 
-    Asked with an identity pool, AWS IoT also considers the pool's role for authenticated users, which need not be the
-    user's, and a denial does not say whose it is. So what is denied is asked again without the pool: a denial that
-    remains is that of the IoT policies, unless it turns on a value that only the pool gives. A request whose denial may
-    be the role's has no answer.
+    With an identity pool, AWS IoT also evaluates the pool's role for authenticated users, which might not be the
+    user's, and a denial does not name its origin. So denied requests are tested again without the pool: a denial that
+    remains is one of the IoT policies, unless it depends on a value that only the pool provides. Requests that might
+    be denied by the role are left out.
     https://docs.aws.amazon.com/iot/latest/developerguide/thing-groups.html#group-test-authorization
     https://docs.aws.amazon.com/iot/latest/apireference/API_AuthResult.html
 
@@ -103,76 +117,41 @@ def ask_iot(
         identity_id: the identity.
         identity_pool_id: its identity pool; None if it is not known.
         client_id: the MQTT client id; None if it is not known.
-        requests: what is asked.
-        with_policy: a policy that counts as if it were attached; None for those that are.
+        requests: the requests.
+        with_policy: a policy that is tested as if it were attached; None to test only the attached ones.
 
     Raises:
-        botocore.exceptions.ClientError: it may not be asked.
+        botocore.exceptions.ClientError: the call is not permitted.
     """
     options: dict[str, Any] = {"principal": identity_id, "policyNamesToAdd": [with_policy] if with_policy else []}
     if client_id:
         options["clientId"] = client_id
     if not identity_pool_id:
-        return _test_authorization(iot, requests, **options)
-    answers = _test_authorization(iot, requests, **options, cognitoIdentityPoolId=identity_pool_id)
-    denied = [request for request, answer in answers.items() if answer.outcome is not Outcome.ALLOWED]
-    for request, answer in _test_authorization(iot, denied, **options).items():
-        if answer.outcome is Outcome.ALLOWED or answer.missing:
-            del answers[request]
+        return _test(iot, requests, **options)
+    decisions = _test(iot, requests, **options, cognitoIdentityPoolId=identity_pool_id)
+    denied = [request for request, decision in decisions.items() if decision.outcome is not Outcome.ALLOWED]
+    for request, decision in _test(iot, denied, **options).items():
+        if decision.outcome is Outcome.ALLOWED or decision.missing:
+            del decisions[request]
         else:
-            answers[request] = answer
-    return answers
+            decisions[request] = decision
+    return decisions
 
 
-def _test_authorization(iot: IoTClient, requests: Sequence[Request], **options: Any) -> dict[Request, Answer]:
-    answers = {}
-    for first in range(0, len(requests), _MOST_QUESTIONS):
-        asked = requests[first : first + _MOST_QUESTIONS]
+def _test(iot: IoTClient, requests: Sequence[Request], **options: Any) -> dict[Request, AwsDecision]:
+    decisions = {}
+    for first in range(0, len(requests), _MAX_AUTH_INFOS):
+        batch = requests[first : first + _MAX_AUTH_INFOS]
         results = iot.test_authorization(
-            authInfos=[{"actionType": _TYPES[each.action], "resources": [each.resource]} for each in asked],
+            authInfos=[{"actionType": _IOT_ACTIONS[each.action], "resources": [each.resource]} for each in batch],
             **options,
         )["authResults"]
-        for request, result in zip(asked, results, strict=True):
+        for request, result in zip(batch, results, strict=True):
             denied = result.get("denied", {}).get("explicitDeny", {}).get("policies", [])
-            answers[request] = Answer(
-                outcome=_BY_IOT[result["authDecision"]],
-                source="TestAuthorization",
+            decisions[request] = AwsDecision(
+                outcome=_IOT_OUTCOMES[result["authDecision"]],
+                operation="TestAuthorization",
                 policies=tuple(each["policyName"] for each in denied),
                 missing=tuple(result.get("missingContextValues", [])),
             )
-    return answers
-
-
-def read_answer(result: EvaluationResultTypeDef) -> Answer:
-    """Return what IAM's simulator says to one action."""
-    organization = result.get("OrganizationsDecisionDetail", {}).get("AllowedByOrganizations", True)
-    boundary = result.get("PermissionsBoundaryDecisionDetail", {}).get("AllowedByPermissionsBoundary", True)
-    specific = result.get("ResourceSpecificResults", [])
-    missing = [key for each in (result, *specific) for key in each.get("MissingContextValues", [])]
-    return Answer(
-        outcome=_BY_IAM[result["EvalDecision"]],
-        source="SimulatePrincipalPolicy",
-        by_organization=not organization,
-        by_boundary=not boundary,
-        policies=tuple(
-            each["SourcePolicyId"] for each in result.get("MatchedStatements", []) if "SourcePolicyId" in each
-        )
-        if result["EvalDecision"] == "explicitDeny"
-        else (),
-        missing=tuple(dict.fromkeys(missing)),
-    )
-
-
-def _context(facts: Facts) -> list[ContextEntryTypeDef]:
-    """Return what the simulator must be told: it knows nothing of the session."""
-    lists = {f"{service}:amr" for service in IDENTITY_SERVICES}
-    return [
-        {
-            "ContextKeyName": key,
-            "ContextKeyType": "stringList" if key in lists else "boolean" if key == "aws:securetransport" else "string",
-            "ContextKeyValues": list(values),
-        }
-        for key, values in facts.values.items()
-        # IAM derives what is about the role from the role that it simulates.
-        if not key.startswith(("aws:principal", "iot:"))
-    ]
+    return decisions

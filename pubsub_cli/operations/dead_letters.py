@@ -1,43 +1,84 @@
-"""The dead letters: attachments that the retry queue's worker gave up, and their way back to it.
-
-A message that is read is invisible to everybody for a while. So who looks at the dead letters holds them: nobody else
-moves the same ones meanwhile, and what is not moved is let go at once. Broken off without that, by a lost connection
-say, they come back by themselves after :data:`HOLD_SECONDS`.
-https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
-"""
+"""Messages in the dead-letter queue: why they are there, and the SQS task that moves them back to the retry queue."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from pubsub_cli.aws import Aws
-from pubsub_cli.aws_errors import AWS_ERRORS
 from pubsub_cli.checks.queue import messages_in
 from pubsub_cli.checks.stack import read_outputs
 from pubsub_cli.errors import PreconditionError
-from pubsub_cli.operations.failure import not_done
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
-    from types_boto3_sqs.type_defs import BatchResultErrorEntryTypeDef, MessageTypeDef
+    from types_boto3_sqs.type_defs import ListMessageMoveTasksResultEntryTypeDef, MessageTypeDef
 
-HOLD_SECONDS = 600
-"""Time to read ten thousand dead letters, to be asked, and to move them; what is held longer may be moved twice."""
-MOST = 100_000
-"""How many can be held at once: SQS lets 120,000 messages of a queue be invisible."""
+MAX_READ = 10_000
+"""The reasons of this many messages are counted; a move has no limit."""
 
 _BATCH = 10
-# A long poll asks all of a queue's servers, so its empty answer means that there is nothing more to see.
+_HIDDEN_SECONDS = 600
+# A long poll asks all of a queue's servers, so an empty response means that no message is visible.
 _LONG_POLL_SECONDS = 1
-_LOOK_EVERY_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 # SQS counts approximately, and a message can be between two counts.
-_LOOKS_THAT_AGREE = 4
+_EMPTY_COUNTS = 4
+_UNFINISHED = {"RUNNING", "CANCELLING"}
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A message in the dead-letter queue.
+
+    Args:
+        body: the pending attachment, as JSON.
+        reason: why the worker moved it there; None if SQS did that after the last try. After a redrive it is the
+            reason before that, if SQS moves the message there again.
+    """
+
+    body: str
+    reason: str | None
+
+    @property
+    def user_name(self) -> str | None:
+        """The user of the pending attachment; None if the message is not from the stack."""
+        try:
+            name = json.loads(self.body)["userName"]
+        except (ValueError, KeyError, TypeError):
+            return None
+        return name if isinstance(name, str) else None
+
+
+@dataclass(frozen=True)
+class MoveTask:
+    """An SQS task that moves messages: its handle while it runs, its status, and the number of messages moved."""
+
+    handle: str | None
+    status: str
+    moved: int
+    failure: str | None
+    started: int
+
+    @classmethod
+    def of(cls, entry: ListMessageMoveTasksResultEntryTypeDef) -> Self:
+        """Read an entry of ListMessageMoveTasks."""
+        return cls(
+            entry.get("TaskHandle"),
+            entry["Status"],
+            entry.get("ApproximateNumberOfMessagesMoved", 0),
+            entry.get("FailureReason"),
+            entry.get("StartedTimestamp", 0),
+        )
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it moves nothing any more."""
+        return self.status not in _UNFINISHED
 
 
 @dataclass(frozen=True)
@@ -47,153 +88,100 @@ class RetryQueues:
     sqs: SQSClient
     retry_queue_url: str
     dead_letter_queue_url: str
+    sleep: Callable[[float], None] = time.sleep
 
     @classmethod
     def find(cls, aws: Aws, stack: str) -> Self:
-        """Read the queues' addresses from the stack's outputs.
+        """Read the queues' URLs from the stack's outputs.
 
         Raises:
             PreconditionError: there is no such stack, it has no retry queue, or AWS cannot be reached.
-            botocore.exceptions.ClientError: the outputs may not be read.
+            botocore.exceptions.ClientError: AWS refuses.
         """
         outputs = read_outputs(aws, stack)
         try:
             return cls(aws.queues, outputs[Output.RETRY_QUEUE_URL], outputs[Output.DEAD_LETTER_QUEUE_URL])
         except KeyError:
             raise PreconditionError(
-                f"stack {stack} has no retry queue, so no dead letters: its setting attachment is self-attach, "
-                "or it is of an older version"
+                f"stack {stack} has no retry queue: its setting attachment is self-attach, or it is of an older version"
             ) from None
 
+    def read_dead_letters(self, limit: int = MAX_READ) -> list[DeadLetter]:
+        """Read up to ``limit`` messages of the dead-letter queue, which are hidden from others meanwhile.
 
-@dataclass(frozen=True)
-class DeadLetter:
-    """An attachment that the worker gave up."""
-
-    message_id: str
-    body: str
-    receipt_handle: str
-    reason: str | None
-    """What the worker gave up for; None of one that SQS took from it after the last try."""
-
-    @property
-    def user_name(self) -> str | None:
-        """The user it is owed to; None of a message that is none of ours."""
-        try:
-            name = json.loads(self.body)["userName"]
-        except (ValueError, KeyError, TypeError):
-            return None
-        return name if isinstance(name, str) else None
-
-
-class HeldDeadLetters:
-    """Dead letters that nobody else sees while they are held; made by :func:`held_dead_letters`."""
-
-    def __init__(self, queues: RetryQueues) -> None:
-        self._queues = queues
-        self._letters: dict[str, DeadLetter] = {}
-
-    @property
-    def letters(self) -> Sequence[DeadLetter]:
-        """Those still held."""
-        return tuple(self._letters.values())
-
-    def receive(self, most: int) -> None:
-        """Read and hold up to ``most`` dead letters, all there are if there are fewer."""
-        while (room := most - len(self._letters)) > 0:
-            messages = self._queues.sqs.receive_message(
-                QueueUrl=self._queues.dead_letter_queue_url,
-                MaxNumberOfMessages=min(_BATCH, room),
-                MessageAttributeNames=["Reason"],
-                VisibilityTimeout=HOLD_SECONDS,
-                WaitTimeSeconds=_LONG_POLL_SECONDS,
-            ).get("Messages", [])
-            if not messages:
-                return
-            self._letters |= {letter.message_id: letter for letter in map(_read, messages)}
-
-    def move(self) -> Iterator[DeadLetter]:
-        """Move what is held to the retry queue, and yield each that has been moved.
-
-        It is sent before it is deleted: broken off in between, it is in both queues, and attaching twice does no harm.
+        If this is interrupted by a lost connection, SQS shows the messages again after ten minutes.
 
         Raises:
-            OperationError: one could not be sent, or not be deleted.
             botocore.exceptions.ClientError: AWS refuses.
         """
-        for batch in _batches(self.letters):
-            by_id = {str(number): letter for number, letter in enumerate(batch)}
-            sent = self._queues.sqs.send_message_batch(
-                QueueUrl=self._queues.retry_queue_url,
-                Entries=[{"Id": number, "MessageBody": letter.body} for number, letter in by_id.items()],
-            )
-            moved = [entry["Id"] for entry in sent.get("Successful", [])]
-            if moved:
-                deleted = self._queues.sqs.delete_message_batch(
-                    QueueUrl=self._queues.dead_letter_queue_url,
-                    Entries=[{"Id": number, "ReceiptHandle": by_id[number].receipt_handle} for number in moved],
-                )
-                for entry in deleted.get("Successful", []):
-                    yield self._letters.pop(by_id[entry["Id"]].message_id)
-                self._check(deleted.get("Failed", []), "were sent to the retry queue, but are dead letters still")
-            self._check(sent.get("Failed", []), "could not be sent to the retry queue, and are dead letters still")
+        read: dict[str, MessageTypeDef] = {}
+        try:
+            while (room := limit - len(read)) > 0:
+                messages = self.sqs.receive_message(
+                    QueueUrl=self.dead_letter_queue_url,
+                    MaxNumberOfMessages=min(_BATCH, room),
+                    MessageAttributeNames=["Reason"],
+                    VisibilityTimeout=_HIDDEN_SECONDS,
+                    WaitTimeSeconds=_LONG_POLL_SECONDS,
+                ).get("Messages", [])
+                if not messages:
+                    break
+                read |= {message["MessageId"]: message for message in messages}
+        finally:
+            self._show_again([*read.values()])
+        return [DeadLetter(each["Body"], _reason(each)) for each in read.values()]
 
-    def release(self) -> None:
-        """Let everybody see what is still held."""
-        for batch in _batches(self.letters):
-            self._queues.sqs.change_message_visibility_batch(
-                QueueUrl=self._queues.dead_letter_queue_url,
+    def move_dead_letters(self) -> Iterator[MoveTask]:
+        """Start a task that moves all dead letters to the retry queue, or take the running one; yield it until it ends.
+
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
+
+        Raises:
+            botocore.exceptions.ClientError: AWS refuses.
+        """
+        source, destination = self._arn(self.dead_letter_queue_url), self._arn(self.retry_queue_url)
+        previous = self._latest_task(source)
+        started_after = -1
+        if previous is None or previous.has_ended:
+            started_after = previous.started if previous else -1
+            self.sqs.start_message_move_task(SourceArn=source, DestinationArn=destination)
+        while True:
+            task = self._latest_task(source)
+            if task and task.started > started_after:  # otherwise the list does not have the new task yet
+                yield task
+                if task.has_ended:
+                    return
+            self.sleep(_POLL_SECONDS)
+
+    def wait_until_empty(self, seconds: float) -> int:
+        """Wait up to ``seconds`` until the retry queue is empty; return about how many messages it has."""
+        deadline = time.monotonic() + seconds
+        counts_left = _EMPTY_COUNTS
+        while True:
+            waiting = messages_in(self.sqs, self.retry_queue_url)
+            counts_left = _EMPTY_COUNTS if waiting else counts_left - 1
+            if counts_left == 0 or time.monotonic() > deadline:
+                return waiting
+            self.sleep(_POLL_SECONDS)
+
+    def _arn(self, url: str) -> str:
+        return self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+
+    def _latest_task(self, source_arn: str) -> MoveTask | None:
+        tasks = self.sqs.list_message_move_tasks(SourceArn=source_arn, MaxResults=1).get("Results", [])
+        return MoveTask.of(tasks[0]) if tasks else None
+
+    def _show_again(self, messages: Sequence[MessageTypeDef]) -> None:
+        for start in range(0, len(messages), _BATCH):
+            self.sqs.change_message_visibility_batch(
+                QueueUrl=self.dead_letter_queue_url,
                 Entries=[
-                    {"Id": str(number), "ReceiptHandle": letter.receipt_handle, "VisibilityTimeout": 0}
-                    for number, letter in enumerate(batch)
+                    {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 0}
+                    for number, message in enumerate(messages[start : start + _BATCH])
                 ],
             )
 
-    def _check(self, failed: Sequence[BatchResultErrorEntryTypeDef], what: str) -> None:
-        if failed:
-            codes = sorted({entry["Code"] for entry in failed})
-            raise not_done(
-                f"{len(failed)} message(s) {what}: {', '.join(codes)}.",
-                resource=self._queues.dead_letter_queue_url,
-                fix="Nothing is lost: run `pubsub redrive` again.",
-            )
 
-
-@contextmanager
-def held_dead_letters(queues: RetryQueues, most: int = MOST) -> Iterator[HeldDeadLetters]:
-    """Hold up to ``most`` dead letters in this block; those still held when it ends are let go.
-
-    Raises:
-        botocore.exceptions.ClientError: they may not be read, or not be let go.
-    """
-    held = HeldDeadLetters(queues)
-    try:
-        held.receive(most)
-        yield held
-    except BaseException:
-        with suppress(*AWS_ERRORS):
-            held.release()
-        raise
-    held.release()
-
-
-def wait_until_worked_off(queues: RetryQueues, seconds: float) -> int:
-    """Wait until the retry queue is empty, for so many seconds at most; return about how many messages it holds."""
-    deadline = time.monotonic() + seconds
-    looks_left = _LOOKS_THAT_AGREE
-    while True:
-        waiting = messages_in(queues.sqs, queues.retry_queue_url)
-        looks_left = _LOOKS_THAT_AGREE if waiting else looks_left - 1
-        if looks_left == 0 or time.monotonic() > deadline:
-            return waiting
-        time.sleep(_LOOK_EVERY_SECONDS)
-
-
-def _read(message: MessageTypeDef) -> DeadLetter:
+def _reason(message: MessageTypeDef) -> str | None:
     attributes = message.get("MessageAttributes", {})
-    reason = attributes["Reason"].get("StringValue") if "Reason" in attributes else None
-    return DeadLetter(message["MessageId"], message["Body"], message["ReceiptHandle"], reason)
-
-
-def _batches(letters: Sequence[DeadLetter]) -> Iterator[Sequence[DeadLetter]]:
-    return (letters[start : start + _BATCH] for start in range(0, len(letters), _BATCH))
+    return attributes["Reason"].get("StringValue") if "Reason" in attributes else None

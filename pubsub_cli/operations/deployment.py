@@ -1,4 +1,4 @@
-"""A deployed stack as the operations see it."""
+"""A deployed stack, as the operations use it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Self
 
 from pubsub_cli.aws import Aws
 from pubsub_cli.checks.stack import read_complete_outputs
-from pubsub_cli.iam.iot_policy import attached_to
+from pubsub_cli.iam.iot import attached_to
 from pubsub_client.outputs import Output, attaches_at_sign_in
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """The operator's way to AWS, and what the stack tells."""
+    """The operator's clients, and the stack's outputs."""
 
     aws: Aws
     stack: str
@@ -26,7 +26,7 @@ class Deployment:
 
         Raises:
             PreconditionError: there is no such stack, it lacks an output, or AWS cannot be reached.
-            botocore.exceptions.ClientError: the outputs may not be read.
+            botocore.exceptions.ClientError: AWS refuses.
         """
         return cls(aws, stack, read_complete_outputs(aws, stack))
 
@@ -36,12 +36,12 @@ class Deployment:
 
     @property
     def attaches_at_sign_in(self) -> bool:
-        """Whether the policy is attached by the trigger, and not by self-attach alone."""
+        """Whether the trigger attaches the policy, and not only self-attach."""
         return attaches_at_sign_in(self.outputs)
 
     @property
     def policy_name(self) -> str:
-        """The IoT policy that every signed-in user's identity gets."""
+        """The name of the IoT policy."""
         return self.output(Output.POLICY_NAME)
 
     def attached_policies(self, identity_id: str) -> list[str]:
@@ -49,5 +49,5 @@ class Deployment:
         return attached_to(self.aws.iot, identity_id)
 
     def is_attached(self, identity_id: str) -> bool:
-        """Tell whether the stack's policy is attached to an identity."""
+        """Return whether the stack's policy is attached to an identity."""
         return self.policy_name in self.attached_policies(identity_id)

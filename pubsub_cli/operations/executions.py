@@ -1,4 +1,4 @@
-"""Executions of the stack's state machines, which work on every identity: started, and followed to their end."""
+"""Executions of the stack's state machines, which process every identity: the sweep and the bulk detachment."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from pubsub_cli.errors import PreconditionError
+from pubsub_cli.finding import operation_error
 from pubsub_cli.operations.deployment import Deployment
-from pubsub_cli.operations.failure import not_done
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
     from types_boto3_stepfunctions import SFNClient
 
-_LOOK_EVERY_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 # DescribeExecution is eventually consistent: one that was started a moment ago may not be found yet.
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeExecution.html
 _NOT_FOUND_SECONDS = 30.0
-# The state that the last step has returned is among them, however often the next one is tried.
+# The output of the last step is among them, however often the next step is retried.
 _LAST_EVENTS = 100
 _ENDED = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
 
@@ -33,24 +33,24 @@ class Execution:
     status: str
     """``RUNNING``, ``SUCCEEDED``, ``FAILED``, ``TIMED_OUT`` or ``ABORTED``."""
     progress: Mapping[str, Any] = field(default_factory=dict)
-    """How far its last step has come; empty before the first."""
+    """The progress that its last step returned; empty before the first."""
     cause: str | None = None
-    """Why it has failed."""
+    """Why it failed."""
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing comes any more."""
+        """Whether it has ended."""
         return self.status in _ENDED
 
     @property
     def end(self) -> str:
-        """How it has ended, in brackets, and why if it has failed."""
+        """Its final status in brackets, and the cause if it failed."""
         return f"({self.status.lower()})" + (f": {self.cause}" if self.cause else "")
 
 
 @dataclass(frozen=True)
 class StateMachine:
-    """One of the stack's looping state machines."""
+    """One of the stack's state machines."""
 
     states: SFNClient
     arn: str
@@ -62,7 +62,7 @@ class StateMachine:
         """Return the state machine that an output of the stack names.
 
         Raises:
-            PreconditionError: the stack has none, for it is of an older version.
+            PreconditionError: the stack has none, because it is of an older version.
         """
         arn = deployment.outputs.get(output)
         if arn is None:
@@ -78,36 +78,36 @@ class StateMachine:
         pages = self.states.get_paginator("list_executions").paginate(stateMachineArn=self.arn, statusFilter="RUNNING")
         return next((each["executionArn"] for page in pages for each in page["executions"]), None)
 
-    def start(self, given: Mapping[str, Any]) -> str:
+    def start(self, state: Mapping[str, Any]) -> str:
         """Start an execution with this input, and return its ARN.
 
         Raises:
             botocore.exceptions.ClientError: AWS refuses.
         """
-        return self.states.start_execution(stateMachineArn=self.arn, input=json.dumps(given))["executionArn"]
+        return self.states.start_execution(stateMachineArn=self.arn, input=json.dumps(state))["executionArn"]
 
     def follow(self, execution_arn: str) -> Iterator[Execution]:
-        """Yield the execution whenever it has come further, and at last when it has ended.
+        """Yield the execution whenever it changes, and at last when it has ended.
 
-        One that goes on in another execution, because its own history was full, is followed there.
+        An execution that continues in another one, because its own history was full, is followed there.
 
         Raises:
             botocore.exceptions.ClientError: AWS refuses.
-            OperationError: the execution is not there any more.
+            OperationError: the execution does not exist any more.
         """
         shown: Execution | None = None
         found_at = self.clock()
         while True:
             try:
-                execution, continued_by = self._look(execution_arn)
+                execution, continued_by = self._describe(execution_arn)
             except self.states.exceptions.ExecutionDoesNotExist:
                 if self.clock() - found_at >= _NOT_FOUND_SECONDS:
-                    raise not_done(
-                        "The execution is not there any more.",
+                    raise operation_error(
+                        "The execution does not exist any more.",
                         resource=execution_arn,
                         fix="Was the stack destroyed meanwhile? If not, start it again.",
                     ) from None
-                self.sleep(_LOOK_EVERY_SECONDS)
+                self.sleep(_POLL_SECONDS)
                 continue
             found_at = self.clock()
             if continued_by:
@@ -118,10 +118,10 @@ class StateMachine:
                 shown = execution
             if execution.has_ended:
                 return
-            self.sleep(_LOOK_EVERY_SECONDS)
+            self.sleep(_POLL_SECONDS)
 
-    def _look(self, execution_arn: str) -> tuple[Execution, str | None]:
-        """Return the execution, and the ARN of the one that goes on with it."""
+    def _describe(self, execution_arn: str) -> tuple[Execution, str | None]:
+        """Return the execution, and the ARN of the one that continues it."""
         found = self.states.describe_execution(executionArn=execution_arn)
         state = json.loads(found.get("output") or "{}") if found["status"] == "SUCCEEDED" else {}
         if not state:
@@ -130,7 +130,7 @@ class StateMachine:
         return execution, state.get("continuedBy", {}).get("executionArn")
 
     def _last_state(self, execution_arn: str) -> dict[str, Any]:
-        """Return what the last step has returned; nothing before the first.
+        """Return the output of the last step; empty before the first.
 
         https://docs.aws.amazon.com/step-functions/latest/apireference/API_GetExecutionHistory.html
         """
@@ -143,3 +143,90 @@ class StateMachine:
                 state: dict[str, Any] = json.loads(exited["output"])
                 return state
         return {}
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep's progress, as its state machine reports it."""
+
+    full: bool = True
+    """Whether it checks every identity, and not only those changed since the last sweep."""
+    dry_run: bool = False
+    resumed: bool = False
+    """It continues where an interrupted one stopped."""
+    listed: int = 0
+    guests: int = 0
+    other_providers: int = 0
+    """Users of identity providers that the setting ``adopt.otherProviders`` does not name."""
+    unchanged: int = 0
+    already_attached: int = 0
+    attached: int = 0
+    failed: Mapping[str, int] = field(default_factory=dict)
+    """How many attachments AWS IoT refused, by error code."""
+    queued: int = 0
+    """Users in the retry queue."""
+    ended: str | None = None
+    """``completed``, ``already-running`` or ``paused``; None while it runs."""
+
+    @classmethod
+    def of(cls, progress: Mapping[str, Any]) -> Self:
+        """Read the output of a step."""
+        known = {name: progress[name] for name in cls.__dataclass_fields__ if name in progress}
+        return cls(**known, full=progress["changed_since"] is None)
+
+    def as_members(self) -> dict[str, Any]:
+        """Return the members of the JSON document."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+@dataclass(frozen=True)
+class BulkDetachment:
+    """A bulk detachment's progress, as its state machine reports it."""
+
+    detached: int = 0
+    failed: Mapping[str, int] = field(default_factory=dict)
+    """How many detachments AWS IoT refused, by error code."""
+
+    @classmethod
+    def of(cls, progress: Mapping[str, Any]) -> Self:
+        """Read the output of a step."""
+        return cls(progress["detached"], progress["failed"])
+
+    def as_members(self) -> dict[str, Any]:
+        """Return the members of the JSON document."""
+        return {"detached": self.detached, "failed": dict(self.failed)}
+
+
+def running_detach_all(machine: StateMachine) -> str | None:
+    """Return the ARN of the running bulk detachment; None if there is none.
+
+    Raises:
+        PreconditionError: another detachment runs: after a rename, or because the stack is being destroyed.
+        botocore.exceptions.ClientError: AWS refuses.
+    """
+    execution_arn = machine.running()
+    if execution_arn is None:
+        return None
+    state = json.loads(machine.states.describe_execution(executionArn=execution_arn)["input"])
+    # An execution that continues another one has that one's state as input.
+    if not state.get("input", state).get("pause"):
+        raise PreconditionError(
+            f"a policy is being detached already, after a rename or because the stack is being destroyed: "
+            f"{execution_arn}; wait until it ends, or stop it with `aws stepfunctions stop-execution --execution-arn`"
+        )
+    return execution_arn
+
+
+def start_detach_all(deployment: Deployment, machine: StateMachine, per_second: int | None) -> str:
+    """Start the bulk detachment, which pauses attachment, and return the execution's ARN.
+
+    Args:
+        deployment: the deployment.
+        machine: the state machine of the bulk detachment.
+        per_second: DetachPolicy calls per second; None uses the deployment's setting ``detachPerSecond``.
+
+    Raises:
+        botocore.exceptions.ClientError: AWS refuses.
+    """
+    rate = {} if per_second is None else {"perSecond": per_second}
+    return machine.start({"policy": deployment.policy_name, "pause": True, **rate})

@@ -1,20 +1,146 @@
-"""What is known of one identity: its user, its marker, its policies, its logins."""
+"""One identity and its user: how they are found, and what is known about them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
+from pubsub_cli.checks.options import IdToken
+from pubsub_cli.errors import PreconditionError
+from pubsub_cli.finding import OperationError, operation_error
 from pubsub_cli.operations.deployment import Deployment
-from pubsub_cli.operations.pool_user import groups
-from pubsub_cli.operations.subject import Subject, describe_identity
-from pubsub_cli.pool_users import Marker, PoolUser
+from pubsub_cli.pool_users import Marker, PoolUser, read_user
 from pubsub_client.outputs import Output
+
+if TYPE_CHECKING:
+    from types_boto3_cognito_identity.type_defs import IdentityDescriptionResponseTypeDef
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An identity and its user, as far as they are known.
+
+    No AWS API maps a user to an identity id or back. A user's marker contains the identity id; an ID token proves both.
+
+    Args:
+        identity_id: the identity; None for a user without a marker.
+        user: the user; None for an identity given by its id.
+        only_marked: only the marker vouches for the identity id.
+    """
+
+    identity_id: str | None
+    user: PoolUser | None
+    only_marked: bool = False
+
+    def known_identity_id(self) -> str:
+        """Return the identity id.
+
+        Raises:
+            OperationError: the user has no marker.
+        """
+        if self.identity_id is not None:
+            return self.identity_id
+        raise unknown_identity_id(self)
+
+
+def unknown_identity_id(subject: Subject) -> OperationError:
+    """Return the error for a user without a marker."""
+    return operation_error(
+        f"The identity id of {subject.user} is not known: the user has no marker, and no AWS API returns it.",
+        resource=str(subject.user),
+        fix="Give --identity-id or --id-token instead of --user. With attachment: sign-in, the next sign-in or "
+        "`pubsub attach` marks the user.",
+    )
+
+
+def by_user(deployment: Deployment, name: str) -> Subject:
+    """Return the user, and the identity in the user's marker.
+
+    Raises:
+        OperationError: there is no such user.
+    """
+    user = find_user(deployment, name)
+    return Subject(user.marker.identity_id if user.marker else None, user, only_marked=True)
+
+
+def by_identity_id(deployment: Deployment, identity_id: str) -> Subject:
+    """Return the identity.
+
+    Raises:
+        OperationError: it does not belong to a user of the stack.
+    """
+    describe_identity(deployment, identity_id)
+    return Subject(identity_id, None)
+
+
+def by_id_token(deployment: Deployment, id_token: str) -> Subject:
+    """Return the identity of an ID token, from the identity pool, and the token's user.
+
+    Raises:
+        PreconditionError: it is not an ID token of the stack's user pool.
+    """
+    token, pool = IdToken.parse(id_token), deployment.output(Output.USER_POOL_ID)
+    if token.user_pool_id != pool:
+        raise PreconditionError(f"--id-token: this is an ID token of user pool {token.user_pool_id}, not of {pool}")
+    answer = deployment.aws.identity_pools_unsigned.get_id(
+        IdentityPoolId=deployment.output(Output.IDENTITY_POOL_ID), Logins={token.login: id_token}
+    )
+    return Subject(answer["IdentityId"], find_user(deployment, token.user_name))
+
+
+def describe_identity(deployment: Deployment, identity_id: str) -> IdentityDescriptionResponseTypeDef:
+    """Return the DescribeIdentity answer for an identity of one of the stack's users.
+
+    The answer does not name the identity pool. An identity in the stack's region with a login of its user pool is
+    accepted.
+
+    Raises:
+        OperationError: there is no such identity, or it belongs to another stack.
+    """
+    pool, region = deployment.output(Output.IDENTITY_POOL_ID), deployment.output(Output.REGION)
+    identity_pools = deployment.aws.identity_pools
+    fix = "Look up the user instead: pubsub identity --user NAME"
+    if not identity_id.startswith(f"{region}:"):
+        raise operation_error(
+            f"Identity {identity_id} is not of identity pool {pool}: it is of another region.",
+            resource=identity_id,
+            fix=fix,
+        )
+    try:
+        identity = identity_pools.describe_identity(IdentityId=identity_id)
+    except identity_pools.exceptions.ResourceNotFoundException:
+        raise operation_error(f"There is no identity {identity_id}.", resource=identity_id, fix=fix) from None
+    user_pool = deployment.output(Output.USER_POOL_ID)
+    if not any(login.endswith(f"/{user_pool}") for login in identity.get("Logins", ())):
+        raise operation_error(
+            f"Identity {identity_id} is not of this stack: it has no login of user pool {user_pool}.",
+            resource=identity_id,
+            fix=fix,
+        )
+    return identity
+
+
+def find_user(deployment: Deployment, name: str) -> PoolUser:
+    """Return the user with this name or alias.
+
+    Raises:
+        OperationError: there is none.
+    """
+    pool, user_pools = deployment.output(Output.USER_POOL_ID), deployment.aws.user_pools
+    found = read_user(user_pools, pool, name)
+    if found is None:
+        raise operation_error(
+            f"There is no user {name} in user pool {pool}.",
+            resource=name,
+            fix=f"aws cognito-idp list-users --user-pool-id {pool}",
+        )
+    return found
 
 
 @dataclass(frozen=True)
 class MarkerState:
-    """Whether the trigger will take a user for attached, and until when."""
+    """Whether the trigger accepts a marker, and until when."""
 
     current: bool
     attached_at: datetime
@@ -23,14 +149,14 @@ class MarkerState:
 
 @dataclass(frozen=True)
 class Attachment:
-    """What is attached to an identity, and where the identity comes from.
+    """An identity's policies and logins.
 
     Args:
         identity_id: the identity.
         policies: the IoT policies attached to it.
         attached: whether the stack's policy is among them.
-        logins: the providers that the identity has logged in by.
-        created: when the identity was made.
+        logins: the providers that the identity has used.
+        created: when the identity was created.
         last_modified: when it was last changed.
     """
 
@@ -44,7 +170,7 @@ class Attachment:
 
 @dataclass(frozen=True)
 class IdentityReport:
-    """What is known; None is what AWS does not tell from what was given."""
+    """What is known; None is what AWS does not return for the given input."""
 
     user: PoolUser | None
     groups: list[str] | None
@@ -53,25 +179,25 @@ class IdentityReport:
 
 
 def report_identity(deployment: Deployment, subject: Subject, now: datetime | None = None) -> IdentityReport:
-    """Ask AWS what it knows of an identity and its user.
+    """Read an identity and its user from AWS.
 
     Raises:
-        OperationError: the identity does not exist, or is not of this stack.
-        botocore.exceptions.ClientError: something may not be asked.
+        OperationError: the identity does not exist, or belongs to another stack.
+        botocore.exceptions.ClientError: AWS refuses.
     """
     user = subject.user
-    # Without a trigger nothing reads a marker that an earlier deployment has left.
+    # Without a trigger, nothing reads a marker that an earlier deployment left.
     marker = user.marker if user and deployment.attaches_at_sign_in else None
     return IdentityReport(
         user=user,
-        groups=groups(deployment, user) if user else None,
-        marker=_state(deployment, marker, now or datetime.now(UTC)) if marker else None,
+        groups=_groups(deployment, user) if user else None,
+        marker=_marker_state(deployment, marker, now or datetime.now(UTC)) if marker else None,
         attachment=_attachment(deployment, subject.identity_id) if subject.identity_id else None,
     )
 
 
-def _state(deployment: Deployment, marker: Marker, now: datetime) -> MarkerState:
-    """Judge a marker as the trigger does, by the trigger's own configuration."""
+def _marker_state(deployment: Deployment, marker: Marker, now: datetime) -> MarkerState:
+    """Evaluate a marker as the trigger does, with the trigger's own configuration."""
     trigger = deployment.aws.functions.get_function_configuration(
         FunctionName=deployment.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
     )
@@ -93,3 +219,11 @@ def _attachment(deployment: Deployment, identity_id: str) -> Attachment:
         created=identity["CreationDate"],
         last_modified=identity["LastModifiedDate"],
     )
+
+
+def _groups(deployment: Deployment, user: PoolUser) -> list[str]:
+    """Return the names of the user's groups."""
+    pages = deployment.aws.user_pools.get_paginator("admin_list_groups_for_user").paginate(
+        UserPoolId=deployment.output(Output.USER_POOL_ID), Username=user.name
+    )
+    return [group["GroupName"] for page in pages for group in page["Groups"]]

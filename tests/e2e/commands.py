@@ -15,7 +15,7 @@ from contextlib import ExitStack, chdir
 from typing import Any
 from unittest import mock
 
-from pubsub_cli.commands import main
+from pubsub_cli.app import main
 
 _ONE_AT_A_TIME = threading.Lock()
 

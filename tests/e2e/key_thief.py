@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from attachment import proof
+from attachment.mac import ALGORITHM
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import Deployment
 
@@ -21,7 +21,7 @@ class KeyThief:
 
     def mac(self, message: bytes) -> bytes:
         made = self.deployment.cloud.client("kms").generate_mac(
-            KeyId=self.key_id, MacAlgorithm=proof.ALGORITHM, Message=message
+            KeyId=self.key_id, MacAlgorithm=ALGORITHM, Message=message
         )
         return bytes(made["Mac"])
 

@@ -67,7 +67,7 @@ def test_pools_clients_and_roles_are_found_and_printed_as_settings(project: Ampl
 def test_a_user_pool_alone_is_adopted_with_an_identity_pool_to_be_made(project: AmplifyProject) -> None:
     document = _adopt(project, "--user-pool-id", project.user_pool_id)
     assert set(document["adopt"]["settings"]["adopt"]) == {"userPoolId", "userPoolClientIds"}
-    assert _changes(document)["identity pool"].startswith("one is made")
+    assert _changes(document)["identity pool"].startswith("is created")
 
 
 def test_it_tells_who_gains_what_and_that_pools_stay_as_they_are(project: AmplifyProject) -> None:
@@ -78,7 +78,7 @@ def test_it_tells_who_gains_what_and_that_pools_stay_as_they_are(project: Amplif
         "gets AWSIoTDataAccess and AWSIoTConfigAccess, a deny of AWS IoT's control plane, and may call the self-attach "
         "route"
     )
-    assert changes["identities"].endswith("myIoTPolicy: all to connect, publish, subscribe and receive on orders/*")
+    assert changes["identities"].endswith("myIoTPolicy: connect, publish, subscribe and receive on orders/*")
     assert "guests" in changes
 
 
@@ -86,11 +86,11 @@ def test_with_attachment_at_sign_in_every_addition_is_listed(project: AmplifyPro
     document = _adopt(project, "--amplify-stack", STACK, "--attachment", "sign-in")
     listed = [f"{each['resource']}: {each['change']}" for each in document["adopt"]["changes"]]
     pool = f"user pool {project.user_pool_id}"
-    assert f"{pool}: gets the attribute custom:pubsub_attachment, for good: Cognito cannot remove one" in listed
-    assert f"{pool}: gets an app client for the internal sign-in, which no front end uses" in listed
+    assert f"{pool}: gets the attribute custom:pubsub_attachment permanently: Cognito cannot remove it" in listed
+    assert f"{pool}: gets an app client for the internal sign-in" in listed
     for trigger in ("PostAuthentication", "DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse"):
-        assert f"{pool}, trigger {trigger}: calls ours" in listed
-    assert f"identity pool {project.identity_pool_id}: takes the tokens of that app client too" in listed
+        assert f"{pool}, trigger {trigger}: calls the stack's function" in listed
+    assert f"identity pool {project.identity_pool_id}: accepts the tokens of that app client too" in listed
     settings = document["adopt"]["settings"]
     assert settings["attachment"] == "sign-in"
     assert read_settings(settings, None).attachment == "sign-in"
@@ -110,8 +110,8 @@ def test_groups_of_a_user_pool_are_listed_with_what_becomes_of_their_roles(proje
     assert settings["adopt"]["replaceGroupRoles"] == {"admins": project.role_arn(project.admins_role)}
     assert read_settings(settings, None).groups == ["admins", "editors"]
     changes = _changes(document)
-    assert f"in place of {project.admins_role}; both are put back" in changes["group admins"]
-    assert changes["group editors"].startswith("is made, with a role of its own")
+    assert f"in place of {project.admins_role}; both are restored" in changes["group admins"]
+    assert changes["group editors"].startswith("is created with its own role")
     refused = _run(project, "--amplify-stack", STACK, "--group", "admins")
     assert refused.returncode == 2
     assert "--group goes with --user-pool-id" in refused.stderr
@@ -126,7 +126,7 @@ def test_a_policy_of_the_usual_name_made_by_hand_and_who_has_it_are_told(project
     try:
         document = _adopt(project, "--amplify-stack", STACK)
         assert document["adopt"]["settings"]["policyName"] == "myIoTPolicy-pubsub"
-        assert any("made by somebody else" in note for note in document["adopt"]["notes"])
+        assert any("exists already" in note for note in document["adopt"]["notes"])
         assert identities
     finally:
         iot.delete_policy(policyName="myIoTPolicy")
@@ -167,7 +167,7 @@ class TestBlockers:
             project, "--amplify-stack", STACK, "--attachment", "sign-in", "--chained-trigger", "PostAuthentication"
         )
         assert done.returncode == 1
-        assert "has no function that could call ours" in done.stderr
+        assert "has no function that could call the stack's" in done.stderr
 
     def test_a_setting_that_the_sdk_does_not_know_is_one_unless_the_pool_stays_as_it_is(
         self, project: AmplifyProject
@@ -176,7 +176,7 @@ class TestBlockers:
         try:
             done = _run(project, "--amplify-stack", STACK, "--attachment", "sign-in")
             assert done.returncode == 1
-            assert "settings that the AWS SDK here does not know: Holidays" in done.stderr
+            assert "settings that the installed AWS SDK does not know: Holidays" in done.stderr
             assert _run(project, "--amplify-stack", STACK).returncode == 0
         finally:
             project.set_triggers()  # resets it
@@ -193,7 +193,7 @@ class TestBlockers:
         try:
             done = _run(project, "--amplify-stack", STACK)
             assert done.returncode == 1
-            assert f"The role {project.auth_role} would have 11 managed policies, and a role takes 10." in done.stderr
+            assert f"The role {project.auth_role} would have 11 managed policies; the quota is 10." in done.stderr
         finally:
             for arn in made:
                 iam.detach_role_policy(RoleName=project.auth_role, PolicyArn=arn)
@@ -245,7 +245,7 @@ def test_two_user_pools_are_told_apart_by_saying_which(project: AmplifyProject) 
     try:
         done = _run(project, "--identity-pool-id", pool)
         assert done.returncode == 2
-        assert "takes tokens of several user pools" in done.stderr
+        assert "accepts tokens of several user pools" in done.stderr
         both = _adopt(project, "--identity-pool-id", pool, "--user-pool-id", project.user_pool_id)
         assert both["adopt"]["settings"]["adopt"]["userPoolClientIds"] == [project.web_client_id]
         (note,) = (each for each in both["adopt"]["notes"] if "other identity providers" in each)
@@ -315,5 +315,5 @@ def test_in_least_privilege_mode_each_gains_topics_of_their_own_and_roles_no_man
             "plane"
         )
     assert changes["identities"].endswith(
-        "myIoTPolicy: each to connect, and to topics under their own identity id, and everybody to room/*"
+        "myIoTPolicy: connect, and use topics under their own identity id; everyone gets access to room/*"
     )

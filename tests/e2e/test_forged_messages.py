@@ -1,6 +1,6 @@
-"""Messages in the retry queue that no sign-in put there: the worker attaches nobody whom a sign-in would not attach.
+"""Forged messages in the retry queue: the worker attaches the policy only for users for whom a sign-in would.
 
-What a MAC covers is tested in `tests/unit/lambdas/test_owed.py`, the form of messages there too.
+`tests/unit/lambdas/test_pending.py` tests the form of messages and what a MAC covers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from attachment import proof
+from attachment.mac import pending_mac_input, sign_in_mac_input
 from local_cloud.faults import Fail
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import Deployment
@@ -22,7 +22,7 @@ from tests.e2e.key_thief import KeyThief, stolen_key
 
 
 @pytest.fixture(autouse=True)
-def nothing_else_owed(deployment: Deployment) -> None:
+def no_pending_attachments(deployment: Deployment) -> None:
     deployment.forget_what_is_owed()
 
 
@@ -34,7 +34,7 @@ def thief(deployment: Deployment) -> Iterator[KeyThief]:
 
 @pytest.fixture
 def unattached(deployment: Deployment) -> str:
-    """An identity id of the identity pool that nothing is attached to: somebody else's."""
+    """Another user's identity id, without the policy."""
     user = deployment.make_user()
     identity_id = deployment.identity_id(deployment.sign_in(user))
     deployment.cloud.client("iot").detach_policy(policyName=deployment.policy_name, target=identity_id)
@@ -42,7 +42,7 @@ def unattached(deployment: Deployment) -> str:
 
 
 def _send(deployment: Deployment, body: dict[str, Any]) -> None:
-    """Put a message into the queue as somebody who may, and wait until the worker is done with it."""
+    """Send a message with administrator rights, and wait until the worker has processed it."""
     deployment.cloud.client("sqs").send_message(
         QueueUrl=deployment.outputs[Output.RETRY_QUEUE_URL], MessageBody=json.dumps(body)
     )
@@ -51,7 +51,7 @@ def _send(deployment: Deployment, body: dict[str, Any]) -> None:
 
 def _body(deployment: Deployment, user_name: str, identity_id: str | None, mac: bytes | None) -> dict[str, Any]:
     return {
-        "version": 2,
+        "version": 1,
         "userPoolId": deployment.user_pool_id,
         "userName": user_name,
         "sub": _sub(deployment, user_name),
@@ -70,9 +70,9 @@ def _sub(deployment: Deployment, user_name: str) -> str | None:
     return str(next(each["Value"] for each in user["UserAttributes"] if each["Name"] == "sub"))
 
 
-def _owed(deployment: Deployment, user_name: str, identity_id: str) -> bytes:
-    """Return what the MAC of a message is made of."""
-    return proof.owed_message(
+def _mac_input(deployment: Deployment, user_name: str, identity_id: str) -> bytes:
+    """Return what the MAC of a message is over."""
+    return pending_mac_input(
         user_pool_id=deployment.user_pool_id,
         user_name=user_name,
         sub=_sub(deployment, user_name) or "",
@@ -82,7 +82,7 @@ def _owed(deployment: Deployment, user_name: str, identity_id: str) -> bytes:
 
 
 def _dead_letters(deployment: Deployment) -> list[str]:
-    """Take what is among the dead letters, and return the reasons."""
+    """Receive and delete the dead letters; return their reasons."""
     queue = deployment.cloud.client("sqs")
     url = deployment.outputs[Output.DEAD_LETTER_QUEUE_URL]
     reasons = []
@@ -98,20 +98,20 @@ def test_identity_is_attached_only_with_the_mac_of_the_message(
 ) -> None:
     user = deployment.make_user()
     another = "us-east-1:11111111-2222-3333-4444-555555555555"
-    challenge = proof.message(
+    challenge = sign_in_mac_input(
         user_pool_id=deployment.user_pool_id, client_id=deployment.client_id, user_name=user, nonce=unattached
     )
     for mac in (
         None,
         bytes(31),
         secrets.token_bytes(32),
-        thief.mac(_owed(deployment, user, another)),
+        thief.mac(_mac_input(deployment, user, another)),
         thief.mac(challenge),
     ):
         _send(deployment, _body(deployment, user, unattached, mac))
         assert deployment.attached_policies(unattached) == [], mac
-    assert _dead_letters(deployment) == []  # the user named is attached, as by a sign-in: to the identity proven
-    _send(deployment, _body(deployment, user, unattached, thief.mac(_owed(deployment, user, unattached))))
+    assert _dead_letters(deployment) == []  # the named user is attached, as by a sign-in: to the user's own identity
+    _send(deployment, _body(deployment, user, unattached, thief.mac(_mac_input(deployment, user, unattached))))
     assert deployment.attached_policies(unattached) == ["myIoTPolicy"]
 
 
@@ -119,21 +119,6 @@ def _marker(deployment: Deployment, user_name: str) -> str | None:
     user = deployment.cloud.client("cognito-idp").admin_get_user(UserPoolId=deployment.user_pool_id, Username=user_name)
     values = {each["Name"]: each["Value"] for each in user["UserAttributes"]}
     return values.get("custom:pubsub_attachment")
-
-
-def test_message_of_version_1_attaches_only_the_user_it_names(
-    deployment: Deployment, thief: KeyThief, unattached: str
-) -> None:
-    """It does not say for which user of the name it was made; messages of that version can wait during an update."""
-    user = deployment.make_user()
-    parts = [deployment.user_pool_id, user, unattached, deployment.outputs[Output.ATTACHMENT_MARKER]]
-    mac = thief.mac(json.dumps(["amplify-pubsub pending attachment", *parts]).encode())
-    body = _body(deployment, user, unattached, mac) | {"version": 1}
-    del body["sub"]
-    _send(deployment, body)
-    assert deployment.attached_policies(unattached) == []
-    assert unattached not in str(_marker(deployment, user))
-    assert deployment.attached_policies(str(_marker(deployment, user)).split("/")[1]) == ["myIoTPolicy"]
 
 
 def test_new_user_of_a_deleted_name_does_not_get_its_pending_attachment(
@@ -171,7 +156,7 @@ def test_user_of_another_pool_is_refused_by_the_permissions_of_the_worker(deploy
         users.admin_create_user(UserPoolId=other, Username="eve", MessageAction="SUPPRESS")
         _send(deployment, _body(deployment, "eve", None, None) | {"userPoolId": other})
         (reason,) = _dead_letters(deployment)
-        # A worker that has signed nobody in yet asks for the internal client's secret first.
+        # In a new environment the worker reads the internal client's secret first.
         assert reason in {f"{name}: AccessDeniedException" for name in ("AdminInitiateAuth", "DescribeUserPoolClient")}
     finally:
         users.delete_user_pool(UserPoolId=other)

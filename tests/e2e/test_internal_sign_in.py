@@ -12,8 +12,8 @@ from typing import Any
 import boto3
 import pytest
 
-from attachment import proof
 from attachment.internal_sign_in import ClientSecrets
+from attachment.mac import ALGORITHM, sign_in_mac_input
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import PASSWORD, Deployment
 from tests.e2e.key_thief import KeyThief, stolen_key
@@ -81,7 +81,9 @@ def _internal_client_id(deployment: Deployment) -> str:
 
 def internal_secret_hash(deployment: Deployment, client_id: str, user_name: str) -> dict[str, str]:
     """Return the parameter with which the trigger signs a user in on the internal client."""
-    return ClientSecrets().hash(deployment.cloud.client("cognito-idp"), deployment.user_pool_id, client_id, user_name)
+    return ClientSecrets().secret_hash(
+        deployment.cloud.client("cognito-idp"), deployment.user_pool_id, client_id, user_name
+    )
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +104,7 @@ def _mac(thief: KeyThief, challenge: Challenge, **other: str) -> str:
         "user_name": challenge.user_name,
         "nonce": challenge.nonce,
     }
-    return base64.b64encode(thief.mac(proof.message(**(parts | other)))).decode()
+    return base64.b64encode(thief.mac(sign_in_mac_input(**(parts | other)))).decode()
 
 
 def test_the_right_mac_gives_tokens(deployment: Deployment, attacker: Attacker, thief: KeyThief) -> None:
@@ -229,9 +231,9 @@ def test_only_the_two_functions_may_use_the_key(deployment: Deployment) -> None:
         )
         administrator.describe_key(KeyId=key_id)
         with pytest.raises(kms.exceptions.ClientError, match="AccessDenied"):
-            administrator.generate_mac(KeyId=key_id, MacAlgorithm=proof.ALGORITHM, Message=b"x")
+            administrator.generate_mac(KeyId=key_id, MacAlgorithm=ALGORITHM, Message=b"x")
         with pytest.raises(kms.exceptions.ClientError, match="AccessDenied"):
-            administrator.verify_mac(KeyId=key_id, MacAlgorithm=proof.ALGORITHM, Message=b"x", Mac=bytes(32))
+            administrator.verify_mac(KeyId=key_id, MacAlgorithm=ALGORITHM, Message=b"x", Mac=bytes(32))
         with pytest.raises(kms.exceptions.ClientError, match="AccessDenied"):
             administrator.create_grant(KeyId=key_id, GranteePrincipal=user_arn, Operations=["GenerateMac"])
     finally:

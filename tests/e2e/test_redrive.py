@@ -1,4 +1,4 @@
-"""Dead letters: how they come to be, what tells of them, and `pubsub redrive`, which moves them back."""
+"""Dead letters: their alarm, and `pubsub redrive`, which moves them back to the retry queue."""
 
 from __future__ import annotations
 
@@ -24,34 +24,34 @@ from tests.processes import ended
 
 _REASON = "AttachPolicy: UnauthorizedException"
 _COMPARISONS = {"GreaterThanThreshold": operator.gt}
-# CloudWatch's name of what a queue tells as an attribute.
+# The queue attribute of each CloudWatch metric.
 _ATTRIBUTES = {"ApproximateNumberOfMessagesVisible": "ApproximateNumberOfMessages"}
 
 
 @dataclass(frozen=True)
-class Owed:
-    """A user who has signed in and whose attachment is a dead letter."""
+class Pending:
+    """A user whose pending attachment is a dead letter."""
 
     user: str
     identity_id: str
 
 
 @contextmanager
-def _attaching_is_denied(deployment: Deployment) -> Iterator[None]:
+def _attachment_denied(deployment: Deployment) -> Iterator[None]:
     with deployment.cloud.fault("iot:AttachPolicy", Fail("UnauthorizedException", 401)):
         yield
 
 
-def _give_up(deployment: Deployment) -> Owed:
-    """Let a user sign in, the trigger queue the attachment, and the worker give it up."""
+def _make_dead_letter(deployment: Deployment) -> Pending:
+    """Let a user sign in while the policy cannot be attached, until the worker dead-letters the attachment."""
     before = deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL)
     user = deployment.make_user()
-    with _attaching_is_denied(deployment):
+    with _attachment_denied(deployment):
         identity_id = deployment.identity_id(deployment.sign_in(user))
         _wait(lambda: deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL) > before)
     _wait(lambda: deployment.messages_in(Output.RETRY_QUEUE_URL) == 0)
     assert deployment.attached_policies(identity_id) == []
-    return Owed(user, identity_id)
+    return Pending(user, identity_id)
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +71,7 @@ def _wait(happened: Callable[[], bool], seconds: float = 30) -> None:
 
 
 def _visible(deployment: Deployment) -> int:
-    """Return how many dead letters anybody who looks can see."""
+    """Return the number of visible dead letters."""
     names = ["ApproximateNumberOfMessages"]
     url = deployment.outputs[Output.DEAD_LETTER_QUEUE_URL]
     answer = deployment.cloud.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
@@ -102,13 +102,13 @@ def _json(deployment: Deployment, *arguments: str) -> dict[str, Any]:
 
 def test_dead_letter_sets_off_the_alarm_and_redrive_attaches_it(deployment: Deployment) -> None:
     assert not _dead_letter_alarm_goes_off(deployment)
-    owed = _give_up(deployment)
+    pending = _make_dead_letter(deployment)
     assert _dead_letter_alarm_goes_off(deployment)
     done = deployment.pubsub("redrive", "--yes", "--wait")
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"  1 x {_REASON}\n1 message moved to the retry queue\n" in done.stdout
-    assert done.stdout.endswith("The retry queue is empty, and none of them is a dead letter again.\n")
-    assert deployment.attached_policies(owed.identity_id) == ["myIoTPolicy"]
+    assert done.stdout.endswith("The retry queue is empty, and no message failed again.\n")
+    assert deployment.attached_policies(pending.identity_id) == ["myIoTPolicy"]
     for queue in (Output.RETRY_QUEUE_URL, Output.DEAD_LETTER_QUEUE_URL):
         assert deployment.messages_in(queue) == 0
     assert not _dead_letter_alarm_goes_off(deployment)
@@ -134,8 +134,8 @@ def test_alarms_look_at_the_metrics_that_the_trigger_logs(deployment: Deployment
     assert looked_at <= written
 
 
-def test_dead_letters_are_shown_and_moved_in_the_asked_number(deployment: Deployment) -> None:
-    users = [_give_up(deployment).user for _ in range(2)]
+def test_redrive_dry_run_shows_reasons_and_names_users_only_if_verbose(deployment: Deployment) -> None:
+    users = [_make_dead_letter(deployment).user for _ in range(2)]
     document = _json(deployment, "--dry-run")
     assert (document["schema"], document["command"], document["stack"]) == (1, "redrive", "AmplifyPubSub")
     assert document["dead_letters"] == {
@@ -150,77 +150,56 @@ def test_dead_letters_are_shown_and_moved_in_the_asked_number(deployment: Deploy
         assert done.returncode == 0, done.stderr
         is_named = [user in done.stdout + done.stderr for user in users]
         assert is_named == [arguments in (["--verbose"], ["--verbose", "--json"])] * 2, arguments
-    document = _json(deployment, "--yes", "--max", "1")
-    assert (document["dead_letters"]["count"], document["dead_letters"]["more"], document["moved"]) == (1, True, 1)
-    assert _visible(deployment) == 1
+    assert _visible(deployment) == 2
 
 
-def test_dead_letter_that_comes_back_is_reported_with_its_reason(deployment: Deployment) -> None:
-    _give_up(deployment)
-    with _attaching_is_denied(deployment):
+def test_redrive_reports_a_message_that_failed_again_with_its_reason(deployment: Deployment) -> None:
+    _make_dead_letter(deployment)
+    with _attachment_denied(deployment):
         done = deployment.pubsub("redrive", "--yes", "--wait", "--json", "--timeout", "30")
     assert done.returncode == 1
     document = json.loads(done.stdout)
     assert document["moved"] == 1
     reasons = [{"reason": _REASON, "count": 1, "users": None}]
     assert document["waited"] == {"in_retry_queue": 0, "failed_again": reasons}
-    cause = f"1 of 1 came back as dead letters: 1 x {_REASON}."
+    cause = f"1 of 1 failed again: 1 x {_REASON}."
     assert document["failure"]["cause"] == cause
     assert cause in done.stderr
     assert _visible(deployment) == 1
 
 
 def test_redrive_reports_messages_that_wait_beyond_its_timeout(deployment: Deployment) -> None:
-    owed = _give_up(deployment)
+    pending = _make_dead_letter(deployment)
     with deployment.cloud.fault("iot:AttachPolicy", Fail("ThrottlingException")):
         done = deployment.pubsub("redrive", "--yes", "--wait", "--timeout", "1")
     assert done.returncode == 1
-    assert "After 1 s about 1 message(s) are in the retry queue still" in done.stderr
-    deployment.wait_until_attached(owed.identity_id)
+    assert "After 1 s about 1 message remained in the retry queue" in done.stderr
+    deployment.wait_until_attached(pending.identity_id)
 
 
-class TestInterrupted:
-    """Whenever it ends, each attachment is in one of the queues, or in both."""
-
-    @staticmethod
-    def _hanging_in(deployment: Deployment, operation: str) -> subprocess.Popen[str]:
-        """Start a redrive and let it get as far as this call."""
-        before = deployment.cloud.calls().get(operation, 0)
-        running = subprocess.Popen(
-            [sys.executable, "-m", "pubsub_client", "redrive", "--yes"],
-            env=deployment.cloud.environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+def test_redrive_interrupted_before_the_move_moves_nothing(deployment: Deployment) -> None:
+    _make_dead_letter(deployment)
+    operation = "sqs:StartMessageMoveTask"
+    before = deployment.cloud.calls().get(operation, 0)
+    command = [sys.executable, "-m", "pubsub_client", "redrive", "--yes"]
+    with (
+        deployment.cloud.fault(operation, Hang()),
+        ended(
+            subprocess.Popen(
+                command,
+                env=deployment.cloud.environment(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        ) as running,
+    ):
         _wait(lambda: deployment.cloud.calls().get(operation, 0) > before)
-        return running
-
-    def test_message_that_was_not_sent_is_a_dead_letter_and_visible_at_once(self, deployment: Deployment) -> None:
-        _give_up(deployment)
-        with (
-            deployment.cloud.fault("sqs:SendMessageBatch", Hang()),
-            ended(self._hanging_in(deployment, "sqs:SendMessageBatch")) as running,
-        ):
-            os.kill(running.pid, signal.SIGTERM)
-            _, stderr = running.communicate(timeout=30)
-        assert running.returncode == 130, stderr
-        assert stderr == "pubsub: interrupted; 0 moved, what was not is a dead letter still\n"
-        assert _visible(deployment) == 1
-
-    def test_message_that_was_sent_is_attached_and_still_a_dead_letter(self, deployment: Deployment) -> None:
-        owed = _give_up(deployment)
-        with (
-            deployment.cloud.fault("sqs:DeleteMessageBatch", Hang()),
-            ended(self._hanging_in(deployment, "sqs:DeleteMessageBatch")) as running,
-        ):
-            os.kill(running.pid, signal.SIGINT)
-            running.communicate(timeout=30)
-            assert running.returncode == 130
-            assert _visible(deployment) == 1
-        deployment.wait_until_attached(owed.identity_id)
-        assert deployment.pubsub("redrive", "--yes", "--wait").returncode == 0
-        assert deployment.attached_policies(owed.identity_id) == ["myIoTPolicy"]
+        os.kill(running.pid, signal.SIGTERM)
+        _, stderr = running.communicate(timeout=30)
+    assert running.returncode == 130, stderr
+    assert stderr == "pubsub: interrupted; no message was moved\n"
+    assert _visible(deployment) == 1
 
 
 class TestAsking:
@@ -254,7 +233,7 @@ class TestAsking:
         return code, shown
 
     def test_redrive_shows_the_reasons_and_moves_nothing_without_a_yes(self, deployment: Deployment) -> None:
-        owed = _give_up(deployment)
+        pending = _make_dead_letter(deployment)
         for answer, expected in (("\n", 2), (signal.SIGINT, 130)):
             code, shown = self._on_a_terminal(deployment, answer)
             assert code == expected, shown
@@ -262,7 +241,7 @@ class TestAsking:
             assert _visible(deployment) == 1
         code, shown = self._on_a_terminal(deployment, "y\n")
         assert code == 0, shown
-        deployment.wait_until_attached(owed.identity_id)
+        deployment.wait_until_attached(pending.identity_id)
         code, shown = self._on_a_terminal(deployment, "")
         assert code == 0
         assert shown.startswith("0 dead letters in http")
@@ -271,6 +250,6 @@ class TestAsking:
     def test_redrive_never_asks_in_a_pipeline(self, deployment: Deployment) -> None:
         before = deployment.cloud.calls()
         done = deployment.pubsub("redrive")
-        told = "pubsub: nobody is there to be asked (no terminal, or CI is set): give --yes, or --dry-run"
+        told = "pubsub: cannot ask for confirmation (no terminal, or CI is set): give --yes, or --dry-run"
         assert (done.returncode, done.stderr.strip()) == (2, told)
         assert deployment.calls_of(before) == {}

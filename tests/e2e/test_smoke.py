@@ -143,7 +143,7 @@ class TestHealthy:
             os.kill(running.pid, number)
             _, stderr = running.communicate(timeout=30)
         assert running.returncode == 130, stderr
-        assert stderr == "pubsub: interrupted; what the run had made is removed\n"
+        assert stderr == "pubsub: interrupted; everything that the run created is removed\n"
 
 
 class TestFaults:

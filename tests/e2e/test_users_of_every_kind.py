@@ -332,7 +332,7 @@ def _start_internal_sign_in(deployment: Deployment, name: str) -> Any:
 
 def _secret_hash(deployment: Deployment, name: str) -> dict[str, str]:
     client_id = _internal_client_id(deployment)
-    return ClientSecrets().hash(deployment.cloud.client("cognito-idp"), deployment.user_pool_id, client_id, name)
+    return ClientSecrets().secret_hash(deployment.cloud.client("cognito-idp"), deployment.user_pool_id, client_id, name)
 
 
 @contextmanager

@@ -60,7 +60,7 @@ class TestHealthy:
         assert done.returncode == 0, done.stdout
         last = done.stdout.splitlines()[-1]
         assert re.fullmatch(
-            r"doctor: nothing is wrong: \d+ passed, \d+ skipped, \d+\.\d s; name somebody to look further: --user NAME",
+            r"doctor: nothing is wrong: \d+ passed, \d+ skipped, \d+\.\d s; to check a user too: --user NAME",
             last,
         )
 
@@ -79,7 +79,7 @@ def test_answers_nobody_expects_are_told_with_their_operation(patient: Patient) 
     """By the operation that answers: the answer, the check that asks, and what it finds."""
     answers: dict[str, tuple[Effect, str, str, str]] = {
         "iot:GetPolicy": (Fail("WeatherException", 418), "PS111", "failed", "WeatherException"),
-        "cognito-identity:DescribeIdentityPool": (Malformed(), "PS115", "failed", "no JSON|ResponseParserError"),
+        "cognito-identity:DescribeIdentityPool": (Malformed(), "PS115", "failed", "not JSON|ResponseParserError"),
         "sqs:GetQueueAttributes": (Fail("ThrottlingException"), "PS603", "unknown", "ThrottlingException"),
         "iam:ListAttachedRolePolicies": (Fail("AccessDeniedException", 403), "PS301", "unknown", "AccessDenied"),
     }
@@ -128,10 +128,10 @@ class TestAsTheFrontEndsUser:
         asked = self._ask(patient)
         done = run_pubsub(["doctor", *asked.options], self._variables(patient))
         assert done.returncode == 1
-        said, _, left = done.stdout.partition("As the front end's user no more can be told. An operator must look at:")
+        said, _, left = done.stdout.partition("The remaining checks need an operator's credentials:")
         assert re.search(r"PS401.*FAILED", said)
         assert re.search(r"PS203 .*attached", left)
-        assert f"by: pubsub doctor --identity-id {patient.identity_id}" in left
+        assert f"run: pubsub doctor --identity-id {patient.identity_id}" in left
         assert "Traceback" not in done.stderr
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local_cloud.patches import BEHAVIOURS
+from local_cloud.patches import PATCHES
 from local_cloud.process import LocalCloud
 from tests.integration.local_cloud.account import Account
 
@@ -18,8 +18,8 @@ def account(cloud: LocalCloud) -> Account:
 
 @pytest.fixture(scope="session")
 def bare_account() -> Iterator[Account]:
-    """The same on ministack alone, without any of our behaviours."""
-    with LocalCloud.start(without=BEHAVIOURS) as bare:
+    """The same on ministack alone, without patches."""
+    with LocalCloud.start(without=PATCHES) as bare:
         yield Account.on(bare)
 
 

@@ -1,4 +1,4 @@
-"""One question for each behaviour: does this cloud do as AWS does? Named as the behaviour is."""
+"""Probes of each patch: a probe returns whether a cloud behaves as AWS does."""
 
 from __future__ import annotations
 
@@ -215,6 +215,35 @@ def batch_permissions(account: Account) -> bool:
     queue = cloud.client("sqs").create_queue(QueueName=unique("queue"))["QueueUrl"]
     batch = {"QueueUrl": queue, "Entries": [{"Id": "1", "MessageBody": "message"}]}
     return not _refused(lambda: account.client("sqs", credentials).send_message_batch(**batch), "AccessDenied")
+
+
+def message_move_tasks(account: Account) -> bool:
+    """A move task empties a dead-letter queue until it is cancelled, with all the permissions of a move."""
+    sqs = account.cloud.client("sqs")
+    source = sqs.create_queue(QueueName=unique("dead"))["QueueUrl"]
+    source_arn = sqs.get_queue_attributes(QueueUrl=source, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    redrive = json.dumps({"deadLetterTargetArn": source_arn, "maxReceiveCount": 1})
+    target = sqs.create_queue(QueueName=unique("retry"), Attributes={"RedrivePolicy": redrive})["QueueUrl"]
+    target_arn = sqs.get_queue_attributes(QueueUrl=target, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    for number in range(2):
+        reason = {"Reason": {"DataType": "String", "StringValue": "r"}}
+        sqs.send_message(QueueUrl=source, MessageBody=str(number), MessageAttributes=reason)
+    task = {"SourceArn": source_arn, "DestinationArn": target_arn}
+    if _refused(partial(sqs.start_message_move_task, **task, MaxNumberOfMessagesPerSecond=1), "InvalidAction"):
+        return False
+    (running,) = sqs.list_message_move_tasks(SourceArn=source_arn)["Results"]
+    sqs.cancel_message_move_task(TaskHandle=running["TaskHandle"])
+    (cancelled,) = sqs.list_message_move_tasks(SourceArn=source_arn)["Results"]
+    assert (running["Status"], cancelled["Status"]) == ("RUNNING", "CANCELLED")
+    actions = ("StartMessageMoveTask", "ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
+    statements = [{"Effect": "Allow", "Action": f"sqs:{each}", "Resource": source_arn} for each in actions]
+    statements.append({"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": target_arn})
+    for left_out in statements:
+        client = account.client("sqs", _who_may(account, *(each for each in statements if each is not left_out)))
+        assert _refused(partial(client.start_message_move_task, **task), "AccessDenied"), left_out
+    account.client("sqs", _who_may(account, *statements)).start_message_move_task(**task)
+    received = sqs.receive_message(QueueUrl=target, WaitTimeSeconds=2, MessageAttributeNames=["Reason"])["Messages"]
+    return bool(received[0]["MessageAttributes"]["Reason"]["StringValue"] == "r")
 
 
 def parameter_permissions(account: Account) -> bool:
@@ -782,7 +811,7 @@ def challenge_sessions(account: Account) -> bool:
     return _refused(lambda: pool.answer(forged, name, NEW_PASSWORD=f"{PASSWORD}-new"), "NotAuthorizedException")
 
 
-def second_factor(account: Account) -> bool:
+def mfa(account: Account) -> bool:
     """A one-time password that the user has not set up cannot be turned on."""
     pool = Pool(account.cloud)
     return _refused(
@@ -822,64 +851,90 @@ def _refused(call: Callable[[], object], code: str) -> bool:
     return False
 
 
-PROBES: dict[str, Callable[[Account], bool]] = {
-    probe.__name__: probe
-    for probe in (
+PROBES: dict[str, tuple[Callable[[Account], bool], ...]] = {
+    "iam_policies": (
         https,
         managed_policies,
-        role_boundary,
         policy_variables,
         denial_reason,
-        simulated_policies,
+    ),
+    "simulated_policies": (simulated_policies,),
+    "mqtt": (
+        signed_upgrade,
+        mqtt31,
+        resubscribe,
+    ),
+    "iot_policies": (iot_policies,),
+    "test_authorization": (test_authorization,),
+    "iot_limits": (
+        attached_policies_limit,
+        policy_versions_limit,
+    ),
+    "identity_things": (identity_things,),
+    "target_pages": (target_pages,),
+    "identities": (
+        delete_identities,
+        identity_pages,
+    ),
+    "pool_updates": (
+        update_group,
+        pool_defaults,
+        system_tags,
+    ),
+    "user_attributes": (user_attributes,),
+    "group_roles": (group_roles,),
+    "identity_credentials": (
+        guest_access,
+        role_trust,
+        token_check,
+    ),
+    "client_attributes": (client_attributes,),
+    "case_insensitive_names": (case_insensitive_names,),
+    "custom_sign_in": (
+        custom_sign_in,
+        custom_auth_triggers,
+    ),
+    "user_not_found": (user_not_found,),
+    "choice_sign_in": (choice_sign_in,),
+    "challenge_sessions": (challenge_sessions,),
+    "mfa": (mfa,),
+    "authentication_triggers": (
+        post_authentication,
+        pre_authentication,
+    ),
+    "functions": (
         function_logs,
-        node_lambda_client,
+        invocations_under_way,
         prompt_answers,
+        node_lambda_client,
+    ),
+    "http_api": (
         http_api_refusals,
         http_api_cors,
-        metric_math_alarms,
+    ),
+    "message_move_tasks": (message_move_tasks,),
+    "permissions": (
         batch_permissions,
         parameter_permissions,
-        pass_role,
-        custom_sender_key,
         role_policy_keys,
         concurrency_permissions,
         account_settings_permissions,
         log_group_permissions,
         rule_permissions,
         policy_targets_permission,
-        failed_deletes,
-        stopped_executions,
-        invocations_under_way,
-        state_machine_permissions,
-        signed_upgrade,
-        iot_policies,
-        test_authorization,
-        attached_policies_limit,
-        identity_things,
-        policy_versions_limit,
-        mqtt31,
-        resubscribe,
-        guest_access,
-        delete_identities,
-        identity_pages,
-        target_pages,
-        update_group,
+    ),
+    "further_permissions": (
+        pass_role,
+        custom_sender_key,
+    ),
+    "cloudformation": (
+        role_boundary,
         user_pool_attributes,
-        user_attributes,
-        pool_defaults,
-        system_tags,
-        group_roles,
-        role_trust,
-        token_check,
-        client_attributes,
-        case_insensitive_names,
-        custom_sign_in,
-        user_not_found,
-        choice_sign_in,
-        custom_auth_triggers,
-        challenge_sessions,
-        second_factor,
-        post_authentication,
-        pre_authentication,
-    )
+        metric_math_alarms,
+        failed_deletes,
+    ),
+    "state_machines": (
+        stopped_executions,
+        state_machine_permissions,
+    ),
 }

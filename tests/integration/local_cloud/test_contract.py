@@ -1,25 +1,29 @@
-"""Each behaviour is there on our cloud and not in ministack alone; a new ministack that has it fails here."""
+"""Every probe succeeds with the patches and fails without: a new ministack that does as AWS does fails here."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from local_cloud.patches import BEHAVIOURS
+from local_cloud.patches import PATCHES
 from tests.integration.local_cloud.account import Account
 from tests.integration.local_cloud.probes import PROBES
 
+Probe = Callable[[Account], bool]
 
-def test_behaviours_have_one_probe_each() -> None:
-    assert PROBES.keys() == set(BEHAVIOURS)
-
-
-@pytest.mark.parametrize("behaviour", BEHAVIOURS)
-def test_probe_succeeds_with_every_behaviour(behaviour: str, account: Account) -> None:
-    assert PROBES[behaviour](account)
+_ALL = [pytest.param(patch, probe, id=probe.__name__) for patch, probes in PROBES.items() for probe in probes]
 
 
-@pytest.mark.parametrize("behaviour", BEHAVIOURS)
-def test_probe_fails_on_ministack_alone(behaviour: str, bare_account: Account) -> None:
-    assert not PROBES[behaviour](bare_account), (
-        f"ministack now does this itself: delete local_cloud/patches/{behaviour}.py and its probe"
-    )
+def test_patches_have_probes() -> None:
+    assert tuple(PROBES) == PATCHES
+
+
+@pytest.mark.parametrize(("patch", "probe"), _ALL)
+def test_probe_succeeds_with_patches(patch: str, probe: Probe, account: Account) -> None:
+    assert probe(account), patch
+
+
+@pytest.mark.parametrize(("patch", "probe"), _ALL)
+def test_probe_fails_without_patches(patch: str, probe: Probe, bare_account: Account) -> None:
+    assert not probe(bare_account), f"ministack does this now: remove it from local_cloud/patches/{patch}.py"

@@ -134,7 +134,7 @@ def test_a_cloud_that_cannot_start_names_its_log(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with pytest.raises(LocalCloudError, match=f"did not start .* its log is {log}"):
         LocalCloud.start(without=["weather"], log_file=log)
-    assert "no such behaviour: weather" in log.read_text()
+    assert "no such patch: weather" in log.read_text()
 
 
 def test_calls_are_counted_by_operation(cloud: LocalCloud) -> None:

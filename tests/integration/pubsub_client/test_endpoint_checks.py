@@ -60,7 +60,7 @@ async def test_a_port_where_nobody_listens_is_told_by_the_way_and_not_by_the_nam
     [
         ("-ats", "", "is not the ATS endpoint"),
         ("us-east-1", "eu-west-1", "is in region eu-west-1 and the deployment in us-east-1"),
-        ("-ats", "0-ats", "is another account's"),
+        ("-ats", "0-ats", "belongs to another account"),
     ],
 )
 async def test_another_endpoint_fails_and_the_fix_names_the_described_one(

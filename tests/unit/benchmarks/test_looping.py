@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attachment.pace import Pace
+from attachment.retries import RateLimiter
 from benchmarks.scale.looping import STEP_SECONDS, THREADS, WAIT_SECONDS, Call, Done, Turns, Work, simulate
 from benchmarks.scale.works import ATTACH, IDENTITIES, LOOK
-from bulk import calls, step
+from bulk import step
 
 RATES = st.sampled_from([1.0, 2.0, 15.0, 100.0, 1000.0])
 SECONDS = st.sampled_from([0.0, 0.05, 0.5, 3.0])
@@ -81,15 +81,15 @@ def test_it_waits_while_the_retry_queue_is_behind() -> None:
     assert disturbed.calls == undisturbed.calls
 
 
-def test_turns_are_those_of_the_pace() -> None:
+def test_turns_are_those_of_the_rate_limiter() -> None:
     now = 0.0
     waited: list[float] = []
-    pace = Pace(own=1, whole=4, clock=lambda: now, sleep=waited.append)
+    limiter = RateLimiter(4, clock=lambda: now, sleep=waited.append)
     turns = Turns(Call(LOOK, 4, seconds=0), Done())
     for now in (0.0, 0.0, 0.1, 0.9, 2.0, 2.01):
-        pace.wait()
+        limiter.wait()
         assert turns.answered(now) == pytest.approx(now + waited[-1])
 
 
 def test_steps_and_threads_are_those_of_the_sweep() -> None:
-    assert (STEP_SECONDS, THREADS) == (step._SECONDS, calls.THREADS)
+    assert (STEP_SECONDS, THREADS) == (step._STEP_SECONDS, step.THREADS)

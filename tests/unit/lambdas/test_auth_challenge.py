@@ -1,4 +1,4 @@
-"""The rules that keep the internal sign-in from becoming anybody's way in."""
+"""The rules that keep everybody but trigger and worker from using the internal sign-in."""
 
 from __future__ import annotations
 
@@ -9,48 +9,42 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
-from attachment import proof
-from tests.unit.lambdas.conftest import Load
+from attachment.mac import sign_in_mac_input
+from tests.unit.lambdas.conftest import ENVIRONMENT, Load
 
 _MAC = bytes(range(32))
 _INTERNAL = "internal-client"
-_PARAMETER = "/AmplifyPubSub/sign-in-attachment"
+_PARAMETER = ENVIRONMENT["CONFIGURATION_PARAMETER"]
 _PASSED = {"challengeName": "CUSTOM_CHALLENGE", "challengeResult": True}
-_NOT_PASSED = {"challengeName": "CUSTOM_CHALLENGE", "challengeResult": False}
+_REJECTED = {"issueTokens": False, "failAuthentication": True}
 
 
 class Challenge:
-    """The function under test with Systems Manager and KMS stubbed."""
+    """The function with stubs of Systems Manager and KMS."""
 
     def __init__(self, module: Any) -> None:
         self.module = module
         self.ssm = Stubber(module._ssm)
         self.kms = Stubber(module._kms)
-        parameter = {
-            "userPoolProvider": "cognito-idp.eu-west-1.amazonaws.com/eu-west-1_pool",
-            "internalClientId": _INTERNAL,
-            "identityPoolId": "eu-west-1:identity-pool",
-        }
-        self.ssm.add_response(
-            "get_parameters",
-            {"Parameters": [{"Name": _PARAMETER, "Value": json.dumps(parameter)}]},
-            {"Names": [_PARAMETER]},
-        )
         self.ssm.activate()
         self.kms.activate()
 
-    def accepts(self, user_name: str = "ada", nonce: str = "n1", client_id: str = _INTERNAL) -> None:
-        """Let KMS accept the MAC of this message and no other."""
-        message = proof.message(user_pool_id="eu-west-1_pool", client_id=client_id, user_name=user_name, nonce=nonce)
+    def configure(self) -> None:
+        value = {"userPoolProvider": "provider", "internalClientId": _INTERNAL, "identityPoolId": "pool"}
+        self.ssm.add_response(
+            "get_parameters",
+            {"Parameters": [{"Name": _PARAMETER, "Value": json.dumps(value)}]},
+            {"Names": [_PARAMETER]},
+        )
+
+    def accept_mac(self) -> None:
+        """Have KMS accept the MAC of ada's challenge with the nonce n1, and reject other calls."""
+        mac_input = sign_in_mac_input(user_pool_id="eu-west-1_pool", client_id=_INTERNAL, user_name="ada", nonce="n1")
         self.kms.add_response(
             "verify_mac",
             {"MacValid": True, "KeyId": "mac-key", "MacAlgorithm": "HMAC_SHA_256"},
-            {"KeyId": "mac-key", "MacAlgorithm": "HMAC_SHA_256", "Message": message, "Mac": _MAC},
+            {"KeyId": "mac-key", "MacAlgorithm": "HMAC_SHA_256", "Message": mac_input, "Mac": _MAC},
         )
-
-    def refuses(self) -> None:
-        """Let KMS refuse whatever it is asked, as it does for a wrong MAC."""
-        self.kms.add_client_error("verify_mac", "KMSInvalidMacException")
 
     def define(self, session: list[dict[str, Any]], client_id: str = _INTERNAL, **request: Any) -> dict[str, Any]:
         return self._call("DefineAuthChallenge", client_id, {"session": session, **request})
@@ -59,12 +53,7 @@ class Challenge:
         return self._call("CreateAuthChallenge", _INTERNAL, {"session": [], "challengeName": "CUSTOM_CHALLENGE"})
 
     def verify(
-        self,
-        answer: str,
-        client_id: str = _INTERNAL,
-        user_name: str = "ada",
-        nonce: str = "n1",
-        **request: Any,
+        self, answer: str, client_id: str = _INTERNAL, user_name: str = "ada", nonce: str = "n1", **request: Any
     ) -> object:
         request = {"challengeAnswer": answer, "privateChallengeParameters": {"nonce": nonce}, **request}
         return self._call("VerifyAuthChallengeResponse", client_id, request, user_name)["answerCorrect"]
@@ -86,120 +75,110 @@ class Challenge:
 
 @pytest.fixture
 def challenge(load: Load) -> Challenge:
-    return Challenge(load("auth_challenge"))
+    made = Challenge(load("auth_challenge"))
+    made.configure()
+    return made
 
 
 def _answer(mac: bytes = _MAC) -> str:
     return base64.b64encode(mac).decode()
 
 
-def test_the_first_step_on_the_internal_client_is_one_custom_challenge(challenge: Challenge) -> None:
-    assert challenge.define([]) == {
+@pytest.mark.parametrize("user_not_found", [False, True])
+def test_define_starts_with_a_challenge_whether_the_user_exists(challenge: Challenge, user_not_found: bool) -> None:
+    assert challenge.define([], userNotFound=user_not_found) == {
         "challengeName": "CUSTOM_CHALLENGE",
         "issueTokens": False,
         "failAuthentication": False,
     }
 
 
-def test_tokens_are_issued_after_exactly_one_passed_challenge(challenge: Challenge) -> None:
+def test_define_issues_tokens_after_one_passed_challenge(challenge: Challenge) -> None:
     assert challenge.define([_PASSED]) == {"issueTokens": True, "failAuthentication": False}
 
 
 @pytest.mark.parametrize(
     "session",
     [
-        [_NOT_PASSED],
-        [_NOT_PASSED, _PASSED],
+        [{**_PASSED, "challengeResult": False}],
+        [{**_PASSED, "challengeResult": False}, _PASSED],
         [_PASSED, _PASSED],
-        [_PASSED, _NOT_PASSED],
         [{"challengeName": "CUSTOM_CHALLENGE"}],
-        [{"challengeName": "CUSTOM_CHALLENGE", "challengeResult": None}],
-        [{"challengeName": "CUSTOM_CHALLENGE", "challengeResult": 1}],
-        [{"challengeName": "CUSTOM_CHALLENGE", "challengeResult": "true"}],
+        [{**_PASSED, "challengeResult": 1}],
+        [{**_PASSED, "challengeResult": "true"}],
         [{"challengeName": "SRP_A", "challengeResult": True}],
         [{"challengeName": "SRP_A", "challengeResult": True}, _PASSED],
-        [{"challengeName": "PASSWORD_VERIFIER", "challengeResult": True}],
     ],
 )
-def test_any_other_history_fails_the_authentication(challenge: Challenge, session: list[dict[str, Any]]) -> None:
-    assert challenge.define(session) == {"issueTokens": False, "failAuthentication": True}
+def test_define_fails_the_sign_in_after_any_other_history(challenge: Challenge, session: list[dict[str, Any]]) -> None:
+    assert challenge.define(session) == _REJECTED
 
 
 @pytest.mark.parametrize("session", [[], [_PASSED]])
 @pytest.mark.parametrize("client_id", ["web-client", "", _INTERNAL.upper(), f"{_INTERNAL} "])
-def test_every_other_app_client_fails_the_authentication(
+def test_define_fails_the_sign_in_on_every_other_app_client(
     challenge: Challenge, client_id: str, session: list[dict[str, Any]]
 ) -> None:
-    assert challenge.define(session, client_id=client_id) == {
-        "issueTokens": False,
-        "failAuthentication": True,
-    }
+    assert challenge.define(session, client_id=client_id) == _REJECTED
 
 
-def test_a_user_who_does_not_exist_is_challenged_like_any_other(challenge: Challenge) -> None:
-    assert challenge.define([], userNotFound=True) == challenge.define([])
+def test_define_issues_no_tokens_if_the_user_does_not_exist(challenge: Challenge) -> None:
+    assert challenge.define([_PASSED], userNotFound=True) == _REJECTED
 
 
-@pytest.mark.parametrize("result", [True, False])
-def test_a_user_who_does_not_exist_is_given_no_tokens(challenge: Challenge, result: bool) -> None:
-    session = [{**_PASSED, "challengeResult": result}]
-    assert challenge.define(session, userNotFound=True) == {"issueTokens": False, "failAuthentication": True}
+def test_define_issues_no_tokens_without_the_configuration(load: Load) -> None:
+    challenge = Challenge(load("auth_challenge"))
+    challenge.ssm.add_client_error("get_parameters", "AccessDeniedException")
+    with pytest.raises(challenge.module._ssm.exceptions.ClientError):
+        challenge.define([_PASSED])
 
 
-def test_a_configuration_that_cannot_be_read_issues_no_tokens(load: Load) -> None:
-    module = load("auth_challenge")
-    with Stubber(module._ssm) as ssm:
-        ssm.add_client_error("get_parameters", "AccessDeniedException")
-        challenge = Challenge.__new__(Challenge)
-        challenge.module = module
-        with pytest.raises(module._ssm.exceptions.ClientError):
-            challenge.define([_PASSED])
-
-
-def test_each_challenge_has_a_nonce_of_its_own(challenge: Challenge) -> None:
+def test_create_makes_a_new_nonce_each_time(challenge: Challenge) -> None:
     nonces = {challenge.create()["privateChallengeParameters"]["nonce"] for _ in range(50)}
     assert len(nonces) == 50
     assert min(len(nonce) for nonce in nonces) >= 43  # 32 random bytes
 
 
-def test_the_answer_is_correct_when_kms_says_so(challenge: Challenge) -> None:
-    challenge.accepts()
+def test_verify_accepts_the_mac_that_kms_accepts(challenge: Challenge) -> None:
+    challenge.accept_mac()
     assert challenge.verify(_answer()) is True
 
 
-def test_a_mac_that_kms_refuses_is_wrong(challenge: Challenge) -> None:
-    challenge.refuses()
+@pytest.mark.parametrize("code", ["KMSInvalidMacException", "AccessDeniedException"])
+def test_verify_rejects_the_mac_if_kms_refuses(challenge: Challenge, code: str) -> None:
+    challenge.kms.add_client_error("verify_mac", code)
     assert challenge.verify(_answer()) is False
 
 
+def test_verify_raises_a_retryable_error(challenge: Challenge) -> None:
+    challenge.kms.add_client_error("verify_mac", "ThrottlingException")
+    with pytest.raises(challenge.module._kms.exceptions.ClientError, match="Throttling"):
+        challenge.verify(_answer())
+
+
 @pytest.mark.parametrize("answer", ["", "no base64!", _answer(b"short"), _answer(_MAC + b"x"), "\u2713"])
-def test_what_is_no_mac_is_wrong_without_asking_kms(challenge: Challenge, answer: str) -> None:
+def test_verify_rejects_what_is_not_a_mac_without_calling_kms(challenge: Challenge, answer: str) -> None:
     assert challenge.verify(answer) is False
-    challenge.kms.assert_no_pending_responses()
 
 
-def test_a_user_who_does_not_exist_has_no_correct_answer(challenge: Challenge) -> None:
+def test_verify_rejects_every_answer_of_unknown_users_and_other_clients(challenge: Challenge) -> None:
     assert challenge.verify(_answer(), userNotFound=True) is False
-
-
-def test_no_answer_is_correct_on_another_app_client(challenge: Challenge) -> None:
     assert challenge.verify(_answer(), client_id="web-client") is False
 
 
 @pytest.mark.parametrize("other", [{"user_name": "eve"}, {"nonce": "n2"}])
-def test_the_mac_is_bound_to_the_user_and_to_the_one_challenge(challenge: Challenge, other: dict[str, str]) -> None:
-    challenge.accepts(user_name="ada", nonce="n1")
-    # The stub takes the one message it was told; what is asked here differs from it in one part.
-    with pytest.raises(Exception, match="Message"):
+def test_verify_binds_the_mac_to_user_and_nonce(challenge: Challenge, other: dict[str, str]) -> None:
+    challenge.accept_mac()
+    with pytest.raises(Exception, match="Message"):  # the stub accepts only the input of ada and n1
         challenge.verify(_answer(), **other)
 
 
-def test_a_mac_names_pool_client_user_and_nonce_without_ambiguity() -> None:
+def test_mac_input_separates_its_parts() -> None:
     parts = {"user_pool_id": "p", "client_id": "c", "user_name": "u", "nonce": "n"}
-    messages = {proof.message(**(parts | {name: 'x","y'})) for name in parts}
-    assert len(messages | {proof.message(**parts)}) == 5
+    inputs = {sign_in_mac_input(**(parts | {name: 'x","y'})) for name in parts}
+    assert len(inputs | {sign_in_mac_input(**parts)}) == 5
 
 
-def test_another_trigger_is_an_error(challenge: Challenge) -> None:
+def test_handler_rejects_another_trigger(challenge: Challenge) -> None:
     with pytest.raises(ValueError, match="PreSignUp"):
         challenge.module.handler({"triggerSource": "PreSignUp_SignUp"}, None)

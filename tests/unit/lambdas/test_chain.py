@@ -1,26 +1,124 @@
-"""To whom the chain attaches: the user of the event or message, and no later user of the same name."""
+"""The chain with stubs of AWS: the internal sign-in, and for which user the identity is found."""
 
 from __future__ import annotations
 
 import base64
 import json
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import StubAssertionError
 from botocore.stub import Stubber
 
-from attachment.errors import CannotSignInError
-from attachment.owed import Owed
-from attachment.sdk_session import guarded_session
+from attachment.clients import abandonable_session
+from attachment.errors import (
+    CannotSignInError,
+    InternalSignInLoopError,
+    MfaUserError,
+    NewPasswordRequiredError,
+    UnexpectedChallengeError,
+)
+from attachment.internal_sign_in import CLIENT_METADATA
+from attachment.mac import sign_in_mac_input
+from attachment.pending import PendingAttachment
 from tests.unit.lambdas.conftest import ENVIRONMENT, Load
 
-_USER = {"UserPoolId": "pool", "Username": "ada"}
+_MAC = bytes(range(32))
+_SUB = "first-sub"
+# printf '%s' adainternalclient | openssl dgst -sha256 -hmac 24-characters-or-more-of -binary | base64
+_SECRET = "24-characters-or-more-of"  # noqa: S105
+_HASH = "h2kysyahOA/QyRoWk3HzfjdpsYnIaMwBtS9SnPu2zRg="
+_CLIENT = {"UserPoolId": "pool", "ClientId": "internalclient"}
+_CHALLENGE = {
+    "ChallengeName": "CUSTOM_CHALLENGE",
+    "ChallengeParameters": {"nonce": "n1"},
+    "Session": "session-long-enough-for-cognito",
+}
+_USER = {
+    "Username": "ada",
+    "UserAttributes": [{"Name": "sub", "Value": _SUB}],
+    "Enabled": True,
+    "UserStatus": "CONFIRMED",
+}
+
+
+class Stubs:
+    """A chain whose clients respond as a test says, and only to the requests that they must get."""
+
+    def __init__(self, module: Any) -> None:
+        self.chain = module.Chain(abandonable_session(threading.Event()))
+        clients = ("_ssm", "_cognito", "_cognito_once", "_kms", "_iot", "_identities")
+        self.stubs = {name: Stubber(getattr(self.chain, name)) for name in clients}
+        for stub in self.stubs.values():
+            stub.activate()
+        configuration = {
+            "userPoolProvider": "provider",
+            "internalClientId": "internalclient",
+            "identityPoolId": "eu-west-1:pool",
+        }
+        self.parameters = {
+            ENVIRONMENT["CONFIGURATION_PARAMETER"]: json.dumps(configuration),
+            ENVIRONMENT["PAUSE_PARAMETER"]: "false",
+        }
+        self.secret: dict[str, str] = {"SECRET_HASH": _HASH}
+
+    def read_parameters(self) -> None:
+        parameters = [{"Name": name, "Value": value} for name, value in self.parameters.items()]
+        self.stubs["_ssm"].add_response("get_parameters", {"Parameters": parameters}, {"Names": [*self.parameters]})
+
+    def describe_client(self, **client: str) -> None:
+        self.stubs["_cognito"].add_response("describe_user_pool_client", {"UserPoolClient": client}, _CLIENT)
+
+    def start_sign_in(self, challenge: dict[str, Any] = _CHALLENGE) -> None:
+        self.stubs["_cognito"].add_response(
+            "admin_initiate_auth",
+            challenge,
+            {**_CLIENT, "AuthFlow": "CUSTOM_AUTH", "AuthParameters": {"USERNAME": "ada", **self.secret}},
+        )
+
+    def answer_challenge(self, result: dict[str, Any]) -> None:
+        mac_input = sign_in_mac_input(user_pool_id="pool", client_id="internalclient", user_name="ada", nonce="n1")
+        self.stubs["_kms"].add_response(
+            "generate_mac",
+            {"Mac": _MAC},
+            {"KeyId": "mac-key", "MacAlgorithm": "HMAC_SHA_256", "Message": mac_input},
+        )
+        answer = base64.b64encode(_MAC).decode()
+        self.stubs["_cognito_once"].add_response(
+            "admin_respond_to_auth_challenge",
+            result,
+            {
+                **_CLIENT,
+                "ChallengeName": "CUSTOM_CHALLENGE",
+                "ChallengeResponses": {"USERNAME": "ada", **self.secret, "ANSWER": answer},
+                "Session": _CHALLENGE["Session"],
+                "ClientMetadata": CLIENT_METADATA,
+            },
+        )
+
+    def sign_in(self, sub: str = _SUB) -> None:
+        """Have the internal sign-in return an ID token of this user, and GetId an identity for the token."""
+        token = _token(sub)
+        self.start_sign_in()
+        self.answer_challenge({"AuthenticationResult": {"IdToken": token}})
+        self.stubs["_identities"].add_response(
+            "get_id",
+            {"IdentityId": "eu-west-1:identity"},
+            {"IdentityPoolId": "eu-west-1:pool", "Logins": {"provider": token}},
+        )
+
+    def all_were_called(self) -> None:
+        for stub in self.stubs.values():
+            stub.assert_no_pending_responses()
 
 
 @pytest.fixture
-def chain(load: Load) -> Any:
-    return load("attachment.attach").Chain(guarded_session(threading.Event()))
+def stubs(load: Load) -> Stubs:
+    made = Stubs(load("attachment.chain"))
+    made.read_parameters()
+    return made
 
 
 def _token(sub: str) -> str:
@@ -29,75 +127,124 @@ def _token(sub: str) -> str:
     return ".".join([*(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts), "signature"])
 
 
-def _signs_in(chain: Any, sub: str) -> Stubber:
-    """Let the internal sign-in of ada give a token of this user; return the stub of GetId."""
-    values = {"userPoolProvider": "provider", "internalClientId": "internal-client", "identityPoolId": "eu-west-1:pool"}
-    names = [ENVIRONMENT["CONFIGURATION_PARAMETER"], ENVIRONMENT["PAUSE_PARAMETER"]]
-    parameters = [{"Name": name, "Value": json.dumps(values)} for name in names]
-    answers: list[tuple[Any, str, dict[str, Any]]] = [
-        (chain._ssm, "get_parameters", {"Parameters": parameters}),
-        (chain._cognito, "describe_user_pool_client", {"UserPoolClient": {"ClientSecret": "s" * 24}}),
-        (
-            chain._cognito,
-            "admin_initiate_auth",
-            {"ChallengeName": "CUSTOM_CHALLENGE", "ChallengeParameters": {"nonce": "n"}, "Session": "s" * 20},
-        ),
-        (chain._kms, "generate_mac", {"Mac": bytes(32)}),
-        (chain._answering, "admin_respond_to_auth_challenge", {"AuthenticationResult": {"IdToken": _token(sub)}}),
-    ]
-    stubs = {each: Stubber(each) for each, _, _ in answers}
-    for client, operation, answer in answers:
-        stubs[client].add_response(operation, answer)
-    for stub in stubs.values():
-        stub.activate()
-    identities = Stubber(chain._identities)
-    identities.add_response("get_id", {"IdentityId": "eu-west-1:identity"})
-    identities.activate()
-    return identities
+@pytest.mark.parametrize("secret", [_SECRET, None])
+def test_chain_finds_the_identity_by_the_mac_of_the_challenge(stubs: Stubs, secret: str | None) -> None:
+    if secret:
+        stubs.describe_client(ClientSecret=secret)
+    else:
+        stubs.secret = {}
+        stubs.describe_client()
+    pending = PendingAttachment("pool", "ada", _SUB)
+    for _ in range(2):  # the secret is read once
+        stubs.sign_in()
+        stubs.chain.find_identity(pending)
+    assert pending.identity_id == "eu-west-1:identity"
+    stubs.all_were_called()
 
 
-def test_the_identity_of_the_user_who_signs_in_is_found(chain: Any) -> None:
-    get_id = _signs_in(chain, "first-sub")
-    owed = Owed("pool", "ada", "first-sub")
-    chain.find_identity(owed)
-    assert owed.identity_id == "eu-west-1:identity"
-    get_id.assert_no_pending_responses()
-
-
-def test_no_identity_is_found_for_a_later_user_of_the_same_name(chain: Any) -> None:
-    get_id = _signs_in(chain, "second-sub")
-    owed = Owed("pool", "ada", "first-sub")
+def test_chain_finds_no_identity_for_another_user_of_the_name(stubs: Stubs) -> None:
+    stubs.describe_client(ClientSecret=_SECRET)
+    stubs.sign_in("second-sub")
+    pending = PendingAttachment("pool", "ada", _SUB)
     with pytest.raises(CannotSignInError):
-        chain.find_identity(owed)
-    assert owed.identity_id is None
-    with pytest.raises(AssertionError):
-        get_id.assert_no_pending_responses()
+        stubs.chain.find_identity(pending)
+    assert pending.identity_id is None
 
 
-def test_whose_sub_was_not_known_is_bound_to_the_one_that_signed_in(chain: Any) -> None:
-    _signs_in(chain, "first-sub")
-    owed = Owed("pool", "ada")
-    chain.find_identity(owed)
-    assert owed.sub == "first-sub"
+def test_chain_binds_an_unknown_sub(stubs: Stubs) -> None:
+    stubs.describe_client(ClientSecret=_SECRET)
+    stubs.sign_in()
+    pending = PendingAttachment("pool", "ada")
+    stubs.chain.find_identity(pending)
+    assert pending.sub == _SUB
+
+
+def test_chain_reads_the_secret_again_after_a_rejection(stubs: Stubs) -> None:
+    stubs.describe_client(ClientSecret="an-older-secret-of-the-client")
+    stubs.stubs["_cognito"].add_client_error("admin_initiate_auth", "NotAuthorizedException")
+    pending = PendingAttachment("pool", "ada", _SUB)
+    with pytest.raises(stubs.chain._cognito.exceptions.NotAuthorizedException):
+        stubs.chain.find_identity(pending)
+    stubs.describe_client(ClientSecret=_SECRET)
+    stubs.sign_in()
+    stubs.chain.find_identity(pending)
+    assert pending.identity_id == "eu-west-1:identity"
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["instead of the challenge", "after the challenge"])
+@pytest.mark.parametrize(
+    ("challenge", "error"),
+    [("SMS_MFA", UnexpectedChallengeError), ("NEW_PASSWORD_REQUIRED", NewPasswordRequiredError)],
+)
+def test_chain_does_not_answer_other_challenges(
+    stubs: Stubs, answered: bool, challenge: str, error: type[Exception]
+) -> None:
+    other = {"ChallengeName": challenge, "Session": _CHALLENGE["Session"]}
+    stubs.describe_client(ClientSecret=_SECRET)
+    stubs.start_sign_in(_CHALLENGE if answered else other)
+    if answered:
+        stubs.answer_challenge(other)
+    with pytest.raises(error):
+        stubs.chain.find_identity(PendingAttachment("pool", "ada", _SUB))
+
+
+def test_chain_does_not_sign_in_a_user_with_mfa(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MFA", "optional")
+    stubs = Stubs(load("attachment.chain"))
+    stubs.stubs["_cognito"].add_response("admin_get_user", {**_USER, "UserMFASettingList": ["SMS_MFA"]})
+    with pytest.raises(MfaUserError):
+        stubs.chain.find_identity(PendingAttachment("pool", "ada", _SUB))
+
+
+def test_chain_rejects_a_sign_in_on_the_internal_client(stubs: Stubs) -> None:
+    stubs.chain.check_not_internal("web")
+    stubs.chain.check_not_paused()  # read in the same call
+    with pytest.raises(InternalSignInLoopError):
+        stubs.chain.check_not_internal("internalclient")
 
 
 @pytest.mark.parametrize(
-    ("sub", "enabled", "status", "can"),
+    ("user", "can_sign_in"),
     [
-        ("first-sub", True, "CONFIRMED", True),
-        ("second-sub", True, "CONFIRMED", False),
-        ("first-sub", False, "CONFIRMED", False),
-        ("first-sub", True, "RESET_REQUIRED", False),
+        ({}, True),
+        ({"UserAttributes": [{"Name": "sub", "Value": "second-sub"}]}, False),
+        ({"Enabled": False}, False),
+        ({"UserStatus": "RESET_REQUIRED"}, False),
     ],
-    ids=["as it was", "another user of the name", "disabled", "must reset the password"],
+    ids=["unchanged", "another user of the name", "disabled", "must reset the password"],
 )
-def test_who_can_sign_in_is_the_same_user(chain: Any, sub: str, enabled: bool, status: str, can: bool) -> None:
-    with Stubber(chain._cognito) as stub:
-        answer = {
-            "Username": "ada",
-            "UserAttributes": [{"Name": "sub", "Value": sub}],
-            "Enabled": enabled,
-            "UserStatus": status,
-        }
-        stub.add_response("admin_get_user", answer, _USER)
-        assert chain.can_sign_in(Owed("pool", "ada", "first-sub")) is can
+def test_chain_checks_that_the_same_user_can_sign_in(stubs: Stubs, user: dict[str, Any], can_sign_in: bool) -> None:
+    request = {"UserPoolId": "pool", "Username": "ada"}
+    stubs.stubs["_cognito"].add_response("admin_get_user", _USER | user, request)
+    assert stubs.chain.can_sign_in(PendingAttachment("pool", "ada", _SUB)) is can_sign_in
+
+
+def test_chain_reports_a_deleted_user_as_unable_to_sign_in(stubs: Stubs) -> None:
+    stubs.stubs["_cognito"].add_client_error("admin_get_user", "UserNotFoundException")
+    assert stubs.chain.can_sign_in(PendingAttachment("pool", "ada", _SUB)) is False
+
+
+def test_chain_attaches_the_policy_although_the_marker_cannot_be_set(stubs: Stubs) -> None:
+    attached: list[dict[str, str]] = []
+    stubs.chain._iot = SimpleNamespace(attach_policy=lambda **request: attached.append(request))
+    stubs.stubs["_cognito"].add_client_error("admin_update_user_attributes", "TooManyRequestsException")
+    warning = stubs.chain.attach(PendingAttachment("pool", "ada", _SUB, "identity"))
+    assert warning == "marker not set: AdminUpdateUserAttributes: TooManyRequestsException"
+    assert attached == [{"policyName": "myIoTPolicy", "target": "identity"}]
+
+
+def test_chain_sends_the_answer_to_a_challenge_once(stubs: Stubs) -> None:
+    retries = {name: getattr(stubs.chain, name).meta.config.retries for name in stubs.stubs}
+    assert retries["_cognito_once"]["total_max_attempts"] == 1
+    assert retries["_cognito"]["total_max_attempts"] == 2
+    assert {each["mode"] for each in retries.values()} == {"standard"}
+
+
+def test_no_representation_shows_the_secret(stubs: Stubs) -> None:
+    stubs.describe_client(ClientSecret=_SECRET)
+    stubs.secret = {}  # an error that quotes the request
+    stubs.start_sign_in()
+    with pytest.raises(StubAssertionError) as raised:
+        stubs.chain.find_identity(PendingAttachment("pool", "ada", _SUB))
+    sign_in = raised.traceback[1].frame.f_locals["sign_in"]
+    assert _SECRET not in f"{sign_in!r} {sign_in.secrets!r}"

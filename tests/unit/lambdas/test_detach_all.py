@@ -1,4 +1,4 @@
-"""The function that takes a policy off everybody, with an AWS IoT that keeps what is attached to what."""
+"""The function of the bulk detachment, with an AWS IoT that keeps attachments and a state machine without waits."""
 
 from __future__ import annotations
 
@@ -9,26 +9,29 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
-from tests.unit.lambdas.conftest import Load, refusal
+from tests.unit.lambdas.conftest import Load, client_error
 
 _OWN, _OLD = "myIoTPolicy", "old"
-_MINUTES = 15 * 60_000
+_MILLISECONDS = 15 * 60_000
 _ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Iot:
-    """Attachments by target; pages of the size that is asked for."""
+    """Attachments by target, in pages of the requested size."""
 
     exceptions = SimpleNamespace(ResourceNotFoundException=KeyError, InvalidRequestException=ValueError)
 
     def __init__(self, policies: dict[str, set[str]]) -> None:
         self.policies = policies
         self.refused: dict[str, Exception] = {}
+        self.rejects_tokens = False
 
     def list_targets_for_policy(self, *, policyName: str, pageSize: int, marker: str = "") -> Any:  # noqa: N803
-        behind = [each for each in sorted(self.policies) if policyName in self.policies[each] and each > marker]
-        more = {"nextMarker": behind[pageSize - 1]} if len(behind) > pageSize else {}
-        return {"targets": behind[:pageSize], **more}
+        if marker and self.rejects_tokens:
+            raise ValueError
+        rest = [each for each in sorted(self.policies) if policyName in self.policies[each] and each > marker]
+        more = {"nextMarker": rest[pageSize - 1]} if len(rest) > pageSize else {}
+        return {"targets": rest[:pageSize], **more}
 
     def list_attached_policies(self, *, target: str) -> Any:
         return {"policies": [{"policyName": each} for each in self.policies[target]]}
@@ -44,102 +47,114 @@ class Iot:
         self.policies[target].discard(policyName)
 
 
-class Machine:
-    """The state machine, whose waits take no time."""
+class StateMachine:
+    """Runs the steps; its waits take no time."""
 
     def __init__(self, module: Any) -> None:
         self.module = module
         self.iot = module._iot = Iot({})
-        self.turned_off = 0
-        module._switch = SimpleNamespace(turn_off=lambda _ssm: setattr(self, "turned_off", self.turned_off + 1))
+        self.pauses = 0
+        module._pause_flag = SimpleNamespace(pause=lambda _ssm: setattr(self, "pauses", self.pauses + 1))
         self.now = 1_000_000.0
         module.time = SimpleNamespace(time=lambda: self.now)
-        self.waited: list[int] = []
+        self.waits: list[int] = []
 
-    def run(self, **given: Any) -> dict[str, Any]:
-        state: dict[str, Any] = dict(given)
-        context = SimpleNamespace(aws_request_id="request", get_remaining_time_in_millis=lambda: _MINUTES)
+    def run(self, **options: Any) -> dict[str, Any]:
+        """Return the last state of an execution with this input."""
+        state: dict[str, Any] = dict(options)
+        context = SimpleNamespace(aws_request_id="request", get_remaining_time_in_millis=lambda: _MILLISECONDS)
         while state.get("next") not in {"done", "failed"}:
             state = self.module.handler({"state": state, "execution": "execution", "machine": "machine"}, context)
             if state["next"] == "wait":
-                self.waited.append(state["waitSeconds"])
+                self.waits.append(state["waitSeconds"])
                 self.now += state["waitSeconds"]
         return state
 
 
 @pytest.fixture
-def machine(load: Load) -> Machine:
-    return Machine(load("detach_all"))
+def machine(load: Load) -> StateMachine:
+    return StateMachine(load("detach_all"))
 
 
 def _targets(count: int, *policies: str) -> dict[str, set[str]]:
     return {f"eu-west-1:{each:03}": set(policies) for each in range(count)}
 
 
-def test_it_detaches_everybody_page_by_page(machine: Machine) -> None:
+def test_detachment_detaches_every_target_page_by_page(machine: StateMachine) -> None:
     machine.iot.policies = _targets(120, _OWN)
-    state = machine.run(policy=_OWN, perSecond=1000)
+    state = machine.run(policy=_OWN)
     assert (state["next"], state["checkpoint"]["detached"]) == ("done", 120)
     assert set(map(len, machine.iot.policies.values())) == {0}
-    assert (machine.turned_off, machine.waited) == (0, [])
+    assert (machine.pauses, machine.waits) == (0, [])
 
 
-def test_everybody_has_the_successor_for_ten_minutes_before_the_old_one_goes(machine: Machine) -> None:
+def test_detachment_attaches_the_replacement_ten_minutes_before(machine: StateMachine) -> None:
     machine.iot.policies = _targets(7, _OLD)
-    state = machine.run(policy=_OLD, replace=True)
-    assert state["next"] == "done"
+    assert machine.run(policy=_OLD, replace=True)["next"] == "done"
     assert list(machine.iot.policies.values()) == [{_OWN}] * 7
-    assert machine.waited == [600]
+    assert machine.waits == [600]
 
 
-def test_to_detach_all_it_turns_attaching_off_first_and_looks_again(machine: Machine) -> None:
+def test_detachment_pauses_attachment_first_and_checks_again(machine: StateMachine) -> None:
     machine.iot.policies = _targets(3, _OWN)
     assert machine.run(policy=_OWN, pause=True)["next"] == "done"
-    assert (machine.turned_off, machine.waited) == (1, [45])
+    assert (machine.pauses, machine.waits) == (1, [45])
 
 
-def test_what_aws_refuses_of_one_is_told_and_holds_up_nobody_else(machine: Machine) -> None:
+def test_detachment_reports_a_refused_target_and_continues(
+    machine: StateMachine, capsys: pytest.CaptureFixture[str]
+) -> None:
     machine.iot.policies = _targets(5, _OLD)
-    machine.iot.refused = {"eu-west-1:002": refusal("LimitExceededException", 410)}
+    machine.iot.refused = {"eu-west-1:002": client_error("LimitExceededException", 410)}
     state = machine.run(policy=_OLD, replace=True)
     assert (state["next"], state["cause"]) == ("failed", "1 x LimitExceededException")
     assert machine.iot.policies.pop("eu-west-1:002") == {_OLD}
     assert list(machine.iot.policies.values()) == [{_OWN}] * 4
+    assert "eu-west-1" not in f"{state}{capsys.readouterr().out}"  # neither state nor log identifies users
 
 
-def test_what_aws_refuses_of_everybody_ends_it(machine: Machine) -> None:
+def test_detachment_fails_if_aws_refuses_every_target(machine: StateMachine) -> None:
     machine.iot.policies = _targets(2, _OWN)
-    machine.iot.refused = dict.fromkeys(machine.iot.policies, refusal("UnauthorizedException", 401))
+    machine.iot.refused = dict.fromkeys(machine.iot.policies, client_error("UnauthorizedException", 401))
     state = machine.run(policy=_OWN)
     assert (state["next"], state["cause"]) == ("failed", "AttachPolicy: UnauthorizedException")
 
 
-def test_a_policy_cannot_take_its_own_place(machine: Machine) -> None:
+def test_detachment_raises_a_retryable_error(machine: StateMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bulk.step.time.sleep", lambda _: None)
+    machine.iot.policies = _targets(1, _OWN)
+    machine.iot.refused = dict.fromkeys(machine.iot.policies, client_error("InternalFailureException", 500))
+    with pytest.raises(Exception, match="InternalFailure"):
+        machine.run(policy=_OWN)
+
+
+def test_detachment_restarts_the_round_if_a_token_is_rejected(machine: StateMachine) -> None:
+    machine.iot.policies = _targets(80, _OWN)
+    machine.iot.rejects_tokens = True
+    assert machine.run(policy=_OWN)["next"] == "done"
+    assert set(map(len, machine.iot.policies.values())) == {0}
+
+
+def test_detachment_refuses_to_replace_a_policy_by_itself(machine: StateMachine) -> None:
     machine.iot.policies = _targets(1, _OWN)
     assert machine.run(policy=_OWN, replace=True)["next"] == "failed"
     assert machine.iot.policies == _targets(1, _OWN)
 
 
-def test_neither_state_nor_log_tells_whose_identities_they_are(
-    machine: Machine, capsys: pytest.CaptureFixture[str]
-) -> None:
-    machine.iot.policies = _targets(3, _OWN)
-    machine.iot.refused = {"eu-west-1:001": refusal("LimitExceededException", 410)}
-    state = machine.run(policy=_OWN)
-    assert "eu-west-1" not in f"{state}{capsys.readouterr().out}"
-
-
-def test_identities_of_a_pool_that_have_never_signed_in_are_skipped(load: Load) -> None:
-    module = load("detach_all")
+def test_detachment_of_an_identity_pool_skips_guests(machine: StateMachine) -> None:
     listed = {
         "IdentityPoolId": "eu-west-1:pool",
         "Identities": [
             {"IdentityId": "user", "Logins": ["cognito-idp"], "LastModifiedDate": _ANY_TIME},
+            {"IdentityId": "without-policy", "Logins": ["cognito-idp"], "LastModifiedDate": _ANY_TIME},
             {"IdentityId": "guest", "LastModifiedDate": _ANY_TIME},
             {"IdentityId": "former-guest", "Logins": [], "LastModifiedDate": _ANY_TIME},
         ],
     }
-    with Stubber(module._identity_pools) as pools:
-        pools.add_response("list_identities", listed)
-        page = module.IdentitiesAsTargets(module._identity_pools, "eu-west-1:pool").read(None)
-    assert page.targets == ("user",)
+    machine.iot.policies = {"user": {_OWN}, "without-policy": set()}
+    with Stubber(machine.module._identity_pools) as pools:
+        for _ in range(2):  # until a round detaches nothing
+            pools.add_response("list_identities", listed)
+        state = machine.run(policy=_OWN, identityPool="eu-west-1:pool")
+    assert (state["next"], state["checkpoint"]["detached"]) == ("done", 1)
+    assert machine.iot.policies["user"] == set()

@@ -240,7 +240,7 @@ def test_an_execution_that_ends_soon_needs_no_second_call(
 
 def test_an_execution_that_failed_is_told_with_its_cause(lifecycle: Lifecycle) -> None:
     lifecycle.describes(_EXECUTION, "FAILED", cause="2 x LimitExceededException")
-    with pytest.raises(lifecycle.module.NotLeftError, match="still attached: 2 x LimitExceededException"):
+    with pytest.raises(lifecycle.module.DetachIncompleteError, match="still attached: 2 x LimitExceededException"):
         lifecycle.is_complete()
 
 

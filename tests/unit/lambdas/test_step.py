@@ -5,78 +5,88 @@ from typing import Any
 
 import pytest
 
-from bulk.step import Step
-
-_CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 900_000)
-
-
-def _begin(state: dict[str, Any]) -> Step:
-    return Step.begin({"state": state, "execution": "execution", "machine": "machine"}, _CONTEXT)
-
-
-def _seconds(step: Step, now: float) -> float:
-    return step.ends_at - now
+from bulk.step import Step, process_with_retries
+from tests.unit.lambdas.conftest import client_error
 
 
 @pytest.fixture(autouse=True)
-def now(monkeypatch: pytest.MonkeyPatch) -> float:
-    monkeypatch.setattr("time.monotonic", lambda: 1000.0)
-    return 1000.0
+def no_time_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bulk.step.time", SimpleNamespace(monotonic=lambda: 1000.0, sleep=lambda _: None))
 
 
-def test_the_first_step_has_what_the_execution_was_started_with_and_no_progress() -> None:
-    step = _begin({"full": True})
-    assert (step.number, step.given, step.progress) == (0, {"full": True}, None)
+def _begin(state: dict[str, Any], milliseconds: int = 900_000) -> Step:
+    context = SimpleNamespace(get_remaining_time_in_millis=lambda: milliseconds)
+    return Step.begin({"state": state, "execution": "execution", "machine": "machine"}, context)
 
 
-def test_the_next_step_has_what_the_last_one_returned() -> None:
-    state = _begin({"full": True}).again({"seen": 60})
-    step = _begin(state)
-    assert (step.number, step.given, step.progress) == (1, {"full": True}, {"seen": 60})
+def test_step_has_the_input_and_the_last_checkpoint() -> None:
+    first = _begin({"full": True})
+    assert (first.number, first.input, first.checkpoint) == (0, {"full": True}, None)
+    second = _begin(first.continue_({"listed": 60}))
+    assert (second.number, second.input, second.checkpoint) == (1, {"full": True}, {"listed": 60})
 
 
-def test_steps_are_short_at_first_and_never_longer_than_lambda_allows(now: float) -> None:
+def test_step_is_short_at_first_and_ends_before_lambda_does() -> None:
     state: dict[str, Any] = {}
     seconds = []
     for _ in range(12):
         step = _begin(state)
-        seconds.append(_seconds(step, now))
-        state = step.again({})
+        seconds.append(step.ends_at - 1000)
+        state = step.continue_({})
     assert seconds[0] <= 5
     assert seconds == sorted(seconds)
     assert seconds[-1] <= 900 - 120
+    assert _begin({}, milliseconds=122_000).ends_at == 1002
 
 
-def test_a_step_leaves_time_for_what_it_has_begun(now: float) -> None:
-    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 122_000)
-    step = Step.begin({"state": {}, "execution": "execution", "machine": "machine"}, context)
-    assert _seconds(step, now) == 2
-
-
-def test_before_the_history_is_full_another_execution_goes_on() -> None:
+@pytest.mark.parametrize(("waits", "events"), [(False, 7), (True, 9)])
+def test_step_continues_in_a_new_execution_before_the_history_is_full(waits: bool, events: int) -> None:
+    """https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html."""
     state: dict[str, Any] = {"full": True}
     steps = 0
-    while (state := _begin(state).again({"seen": steps}))["next"] == "continue":
+    while True:
+        step = _begin(state)
+        state = step.wait(30, {"listed": steps}) if waits else step.continue_({"listed": steps})
+        if state["next"] == "continue_as_new":
+            break
+        assert state["next"] == ("wait" if waits else "continue")
         steps += 1
-    assert state["next"] == "continue_as_new"
-    # A step makes seven events, and tries again now and then: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
-    assert steps * 7 < 25_000 / 2
-    afresh = _begin(state)
-    assert (afresh.number, afresh.given, afresh.progress) == (0, {"full": True}, {"seen": steps})
+    assert steps * events < 25_000 / 1.5
+    first = _begin(state)
+    assert (first.number, first.input, first.checkpoint) == (0, {"full": True}, {"listed": steps})
 
 
-def test_what_waits_again_and_again_goes_on_in_another_execution_too() -> None:
-    state: dict[str, Any] = {}
-    steps = 0
-    while (state := _begin(state).wait(30, {}))["next"] == "wait":
-        steps += 1
-    assert state["next"] == "continue_as_new"
-    assert steps * 9 < 25_000 / 1.5
-
-
-def test_what_comes_next_is_said_to_the_state_machine() -> None:
+def test_step_tells_the_state_machine_what_comes_next() -> None:
     step = _begin({})
-    assert step.wait(30, {})["next"] == "wait"
-    assert step.wait(30, {})["waitSeconds"] == 30
+    assert (step.wait(30, {})["next"], step.wait(30, {})["waitSeconds"]) == ("wait", 30)
     assert step.done({})["next"] == "done"
-    assert step.failed("AttachPolicy: UnauthorizedException", {})["cause"] == "AttachPolicy: UnauthorizedException"
+    failed = step.failed("AttachPolicy: UnauthorizedException", {})
+    assert (failed["next"], failed["cause"]) == ("failed", "AttachPolicy: UnauthorizedException")
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts"),
+    [
+        (client_error("ThrottlingException"), 60),
+        (client_error("InternalFailureException", 500), 5),
+        (client_error("UnauthorizedException", 401), 1),
+    ],
+    ids=str,
+)
+def test_processing_repeats_retryable_errors(error: Exception, attempts: int) -> None:
+    calls = []
+
+    def fail() -> str:
+        calls.append(1)
+        raise error
+
+    with pytest.raises(type(error)):
+        process_with_retries(fail)
+    assert len(calls) == attempts
+
+
+def test_processing_returns_the_error_of_a_single_identity() -> None:
+    def fail() -> str:
+        raise client_error("LimitExceededException", 410)
+
+    assert process_with_retries(fail) == "LimitExceededException"

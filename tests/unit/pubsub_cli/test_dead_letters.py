@@ -5,17 +5,10 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from botocore.stub import ANY, Stubber
+from botocore.stub import Stubber
 
 from pubsub_cli.aws import Aws
-from pubsub_cli.operations.dead_letters import (
-    HOLD_SECONDS,
-    DeadLetter,
-    RetryQueues,
-    held_dead_letters,
-    wait_until_worked_off,
-)
-from pubsub_cli.operations.failure import OperationError
+from pubsub_cli.operations.dead_letters import DeadLetter, RetryQueues
 
 _RETRY, _DEAD = "https://sqs/retry", "https://sqs/dead"
 
@@ -36,111 +29,82 @@ def sqs(aws: Aws) -> Iterator[Stubber]:
 
 @pytest.fixture
 def queues(aws: Aws) -> RetryQueues:
-    return RetryQueues(aws.queues, _RETRY, _DEAD)
+    return RetryQueues(aws.queues, _RETRY, _DEAD, sleep=lambda _: None)
 
 
-def _receives(sqs: Stubber, *numbers: int) -> None:
+def _receive(sqs: Stubber, *numbers: int, room: int = 10) -> None:
     messages = [{"MessageId": f"m{each}", "Body": f"b{each}", "ReceiptHandle": f"r{each}"} for each in numbers]
-    wanted = {
+    request = {
         "QueueUrl": _DEAD,
-        "MaxNumberOfMessages": ANY,
+        "MaxNumberOfMessages": room,
         "MessageAttributeNames": ["Reason"],
-        "VisibilityTimeout": HOLD_SECONDS,
+        "VisibilityTimeout": 600,
         "WaitTimeSeconds": 1,
     }
-    sqs.add_response("receive_message", {"Messages": messages} if messages else {}, wanted)
+    sqs.add_response("receive_message", {"Messages": messages} if messages else {}, request)
 
 
-def _sent(*ids: str) -> dict[str, Any]:
-    return {"Successful": [{"Id": each, "MessageId": each, "MD5OfMessageBody": ""} for each in ids], "Failed": []}
-
-
-def _done(*ids: str) -> dict[str, Any]:
-    return {"Successful": [{"Id": each} for each in ids], "Failed": []}
-
-
-def _failed(done: dict[str, Any], number: str) -> dict[str, Any]:
-    return done | {"Failed": [{"Id": number, "Code": "InternalError", "SenderFault": False}]}
-
-
-def _releases(sqs: Stubber, *numbers: int) -> None:
+def _show_again(sqs: Stubber, *numbers: int) -> None:
     entries = [
         {"Id": str(index), "ReceiptHandle": f"r{number}", "VisibilityTimeout": 0}
         for index, number in enumerate(numbers)
     ]
-    sqs.add_response("change_message_visibility_batch", _done(), {"QueueUrl": _DEAD, "Entries": entries})
+    request = {"QueueUrl": _DEAD, "Entries": entries}
+    sqs.add_response("change_message_visibility_batch", {"Successful": [], "Failed": []}, request)
 
 
-def test_what_could_not_be_sent_is_not_deleted_and_is_let_go(queues: RetryQueues, sqs: Stubber) -> None:
-    _receives(sqs, 1, 2)
-    _receives(sqs)
-    sqs.add_response("send_message_batch", _failed(_sent("1"), "0"))
-    deleted = {"QueueUrl": _DEAD, "Entries": [{"Id": "1", "ReceiptHandle": "r2"}]}
-    sqs.add_response("delete_message_batch", _done("1"), deleted)
-    _releases(sqs, 1)
-    with (
-        pytest.raises(OperationError, match=r"1 message\(s\) could not be sent .* dead letters still: InternalError"),
-        held_dead_letters(queues) as held,
-    ):
-        list(held.move())
-    assert [letter.body for letter in held.letters] == ["b1"]
+def test_dead_letters_are_read_up_to_the_limit_and_shown_again(queues: RetryQueues, sqs: Stubber) -> None:
+    _receive(sqs, *range(10))
+    _receive(sqs, 10, room=1)
+    _show_again(sqs, *range(10))
+    _show_again(sqs, 10)
+    assert [letter.body for letter in queues.read_dead_letters(11)] == [f"b{number}" for number in range(11)]
 
 
-def test_what_was_sent_but_could_not_be_deleted_is_told(queues: RetryQueues, sqs: Stubber) -> None:
-    _receives(sqs, 1)
-    _receives(sqs)
-    sqs.add_response("send_message_batch", _sent("0"))
-    sqs.add_response("delete_message_batch", _failed(_done(), "0"))
-    _releases(sqs, 1)
-    with (
-        pytest.raises(OperationError, match=r"were sent to the retry queue, but are dead letters still"),
-        held_dead_letters(queues) as held,
-    ):
-        list(held.move())
+def test_dead_letters_are_shown_again_after_an_error(queues: RetryQueues, sqs: Stubber) -> None:
+    _receive(sqs, 1)
+    sqs.add_client_error("receive_message", "RequestThrottled")
+    _show_again(sqs, 1)
+    with pytest.raises(ClientError, match="RequestThrottled"):
+        queues.read_dead_letters()
 
 
-def test_the_error_that_ends_it_is_told_though_letting_go_fails_too(queues: RetryQueues, sqs: Stubber) -> None:
-    _receives(sqs, 1)
-    _receives(sqs)
-    sqs.add_client_error("send_message_batch", "KMS.AccessDeniedException")
-    sqs.add_client_error("change_message_visibility_batch", "RequestThrottled")
-    with pytest.raises(ClientError, match="SendMessageBatch"), held_dead_letters(queues) as held:
-        list(held.move())
+def _prepare_move(sqs: Stubber, *listed: dict[str, Any], start: bool = True) -> None:
+    """Expect a move: before it starts the first task is listed, and then the others."""
+    for name in ("dead", "retry"):
+        sqs.add_response("get_queue_attributes", {"Attributes": {"QueueArn": f"arn:{name}"}})
+    for number, task in enumerate(listed):
+        request = {"SourceArn": "arn:dead", "MaxResults": 1}
+        sqs.add_response("list_message_move_tasks", {"Results": [task] if task else []}, request)
+        if number == 0 and start:
+            task_arns = {"SourceArn": "arn:dead", "DestinationArn": "arn:retry"}
+            sqs.add_response("start_message_move_task", {"TaskHandle": "h"}, task_arns)
 
 
-def test_they_are_moved_ten_at_a_time(queues: RetryQueues, sqs: Stubber) -> None:
-    _receives(sqs, *range(10))
-    _receives(sqs, 10, 11)
-    _receives(sqs)
-    for batch in (range(10), range(10, 12)):
-        sent = [{"Id": str(index), "MessageBody": f"b{number}"} for index, number in enumerate(batch)]
-        ids = [entry["Id"] for entry in sent]
-        sqs.add_response("send_message_batch", _sent(*ids), {"QueueUrl": _RETRY, "Entries": sent})
-        sqs.add_response("delete_message_batch", _done(*ids))
-    with held_dead_letters(queues) as held:
-        assert len(list(held.move())) == 12
+def _task(status: str, started: int, moved: int = 0) -> dict[str, Any]:
+    return {"Status": status, "StartedTimestamp": started, "ApproximateNumberOfMessagesMoved": moved}
 
 
-def test_no_more_are_read_than_wanted(queues: RetryQueues, sqs: Stubber) -> None:
-    _receives(sqs, *range(10))
-    _receives(sqs, 10)
-    _releases(sqs, *range(10))
-    _releases(sqs, 10)
-    with held_dead_letters(queues, 11) as held:
-        assert len(held.letters) == 11
+@pytest.mark.parametrize("previous", [{}, _task("COMPLETED", 1, 7)])
+def test_move_is_followed_once_it_is_listed(queues: RetryQueues, sqs: Stubber, previous: dict[str, Any]) -> None:
+    _prepare_move(sqs, previous, previous, _task("RUNNING", 2, 1), _task("COMPLETED", 2, 3))
+    tasks = [*queues.move_dead_letters()]
+    assert [(each.status, each.moved) for each in tasks] == [("RUNNING", 1), ("COMPLETED", 3)]
 
 
-def test_an_empty_queue_is_believed_only_when_several_looks_agree(
-    queues: RetryQueues, sqs: Stubber, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("time.sleep", lambda _: None)
+def test_running_move_is_followed_instead_of_started_again(queues: RetryQueues, sqs: Stubber) -> None:
+    _prepare_move(sqs, _task("RUNNING", 1), _task("COMPLETED", 1, 2), start=False)
+    assert [each.moved for each in queues.move_dead_letters()] == [2]
+
+
+def test_queue_is_empty_only_after_several_counts_agree(queues: RetryQueues, sqs: Stubber) -> None:
     names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
     for counts in ((0, 0), (0, 0), (0, 3), (0, 0), (0, 0), (0, 0), (0, 0)):
         attributes = {name: str(count) for name, count in zip(names, counts, strict=True)}
         sqs.add_response("get_queue_attributes", {"Attributes": attributes})
-    assert wait_until_worked_off(queues, 60) == 0
+    assert queues.wait_until_empty(60) == 0
 
 
 @pytest.mark.parametrize("body", ["rubbish", "[]", "null", "{}", '{"userName": 7}'])
-def test_a_message_that_is_none_of_ours_names_nobody(body: str) -> None:
-    assert DeadLetter("m", body, "r", None).user_name is None
+def test_dead_letter_from_elsewhere_has_no_user(body: str) -> None:
+    assert DeadLetter(body, None).user_name is None

@@ -7,8 +7,8 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from pubsub_cli.finding import OperationError
 from pubsub_cli.operations.executions import StateMachine
-from pubsub_cli.operations.failure import OperationError
 
 _MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:sweep"
 _EXECUTION = "arn:aws:states:eu-west-1:123456789012:execution:sweep:1"
@@ -50,6 +50,6 @@ def test_an_execution_that_was_only_just_started_is_waited_for() -> None:
 def test_an_execution_that_stays_away_is_reported_after_half_a_minute() -> None:
     states = Machine()
     states.is_not_found(40)
-    with pytest.raises(OperationError, match="The execution is not there any more"):
+    with pytest.raises(OperationError, match="The execution does not exist any more"):
         list(states.machine.follow(_EXECUTION))
     assert states.now == 30

@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 from pubsub_client import exceptions
 from pubsub_client._printable import one_line, printable
 
-HOSTILE = (
-    "\x1b[31mred\x1b]8;;https://evil.example\x1b\\ \x9b2J \r\x07\x7f\x85\u202egnp.exe\u2066\u2028\n\t\ud800\ufffe"
-)
+HOSTILE = "\x1b[31mred\x1b]8;;https://evil.example\x1b\\ \x9b2J \r\x07\x7f\x85\u202egnp.exe\u2066\u2028\n\t\ud800\ufffe"
 
 
 @given(st.text(st.characters(codec=None)))

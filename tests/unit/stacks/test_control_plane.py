@@ -16,10 +16,9 @@ import botocore.session
 import pytest
 from ministack.core import iam_evaluator
 
-from pubsub_cli.iam.decision import Outcome, decide
-from pubsub_cli.iam.document import Policy
-from pubsub_cli.iam.facts import Facts
-from pubsub_cli.iam.request import Request
+from pubsub_cli.iam.documents import Policy
+from pubsub_cli.iam.evaluation import Outcome, decide
+from pubsub_cli.iam.request import Request, RequestContext
 from stacks.settings import Settings
 from tests.unit.stacks.conftest import IDENTITIES, USERS, Template
 
@@ -55,7 +54,9 @@ def _as_the_doctor_decides(guard: dict[str, Any], *, is_boundary: bool) -> Calla
 
     def decided(action: str, resource: str) -> str:
         policies = [allow] if is_boundary else [allow, guarding]
-        outcome = decide(Request(action, resource), policies, Facts(), guarding if is_boundary else None).outcome
+        outcome = decide(
+            Request(action, resource), policies, RequestContext(), guarding if is_boundary else None
+        ).outcome
         return "allowed" if outcome is Outcome.ALLOWED else "denied"
 
     return decided

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from attachment.report import report
+from attachment.metrics import emit_metrics
 from tests.unit.stacks.conftest import TOPIC_ARN, Template
 
 _REPOSITORY = Path(__file__).parents[3]
@@ -62,9 +62,10 @@ def test_both_queues_are_watched(template: Template) -> None:
 
 
 def test_every_metric_of_ours_is_one_that_the_functions_report(
-    template: Template, capsys: pytest.CaptureFixture[str]
+    template: Template, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    report("Attached", source="sign-in", stack="AmplifyPubSub", request_id="1", seconds=0.1)
+    monkeypatch.setenv("STACK_NAME", "AmplifyPubSub")
+    emit_metrics({"Attached": 1}, source="sign-in", request_id="1", seconds=0.1)
     line = json.loads(capsys.readouterr().out)
     (directive,) = line["_aws"]["CloudWatchMetrics"]
     ours = [each for alarm in _alarms(template).values() for each in _metrics(alarm)] + [

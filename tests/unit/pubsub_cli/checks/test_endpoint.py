@@ -1,51 +1,48 @@
-"""The endpoint's name, as far as it can be told without an operator."""
-
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pubsub_cli.aws import Aws
 from pubsub_cli.checks import endpoint as checks
 from pubsub_cli.checks.check import Check
-from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.endpoint import ClockAgrees, EndpointIsRight
-from pubsub_cli.checks.options import DeploymentIds
-from pubsub_cli.clock import Offset
+from pubsub_cli.checks.network_path import ClockOffset, ConnectivityError, NetworkPath, Step
 from pubsub_cli.finding import Finding, Status
+from pubsub_client.outputs import Output
+from tests.unit.pubsub_cli.checks.answers import OUTPUTS, Answers, error, find
 
 HOST = "abc-ats.iot.eu-west-1.amazonaws.com"
+CUSTOM = "iot.example.com"
+LISTED = {"domainConfigurations": [{"domainConfigurationName": "own"}]}
 
 
-async def find(check: type[Check], endpoint: str = HOST, region: str = "eu-west-1") -> Finding:
-    given = DeploymentIds(region, f"{region}_pool", f"{region}:pool", endpoint)
-    async with AsyncExitStack() as cleanup:
-        context = Context(
-            aws=Aws(region=region), stack="s", timeout=0, cleanup=cleanup, deployment_ids=given, as_operator=False
-        )
-        context.set_outputs(given.outputs())
-        return await check().run(context)
+async def check_name(endpoint: str = HOST, aws: Answers | None = None) -> Finding:
+    outputs = {**OUTPUTS, Output.PUBSUB_ENDPOINT: endpoint}
+    return await find(EndpointIsRight, aws or Answers(), outputs=outputs, as_operator=aws is not None)
 
 
-async def test_the_ats_endpoint_of_the_region_passes_and_the_account_stays_open() -> None:
-    finding = await find(EndpointIsRight)
+async def test_ats_endpoint_of_the_region_passes_without_the_account() -> None:
+    finding = await check_name()
     assert finding.status is Status.PASSED
-    assert "only an operator can tell" in str(finding.detail)
+    assert "only an operator can verify" in str(finding.detail)
 
 
 @pytest.mark.parametrize(
     ("endpoint", "cause"),
     [
-        (f"wss://{HOST}/mqtt", "is what Amplify's PubSub takes"),
+        (f"wss://{HOST}/mqtt", "is the form for Amplify's PubSub"),
         (f"wss://{HOST}", "has the scheme wss://"),
         (f"https://{HOST}/", "has the scheme https:// and the path /"),
         (f"{HOST}/mqtt", "has the path /mqtt"),
     ],
 )
-async def test_an_address_in_place_of_the_host_fails_and_the_fix_names_both_forms(endpoint: str, cause: str) -> None:
-    finding = await find(EndpointIsRight, endpoint)
+async def test_url_instead_of_a_host_fails_and_the_fix_names_both_forms(endpoint: str, cause: str) -> None:
+    finding = await check_name(endpoint)
     assert finding.status is Status.FAILED
     assert cause in str(finding.cause)
     assert f"--endpoint {HOST} here, wss://{HOST}/mqtt in Amplify's PubSub" in str(finding.fix)
@@ -57,48 +54,97 @@ async def test_an_address_in_place_of_the_host_fails_and_the_fix_names_both_form
         ("abc.iot.eu-west-1.amazonaws.com", ["is not the ATS endpoint"]),
         ("abc-ats.iot.us-east-1.amazonaws.com", ["is in region us-east-1 and the deployment in eu-west-1"]),
         ("abc.iot.us-east-1.amazonaws.com", ["is not the ATS endpoint", "is in region us-east-1"]),
-        ("iot.eu-west-1.amazonaws.com", ["is no endpoint for MQTT clients"]),
-        ("abc.credentials.iot.eu-west-1.amazonaws.com", ["is no endpoint for MQTT clients"]),
+        ("iot.eu-west-1.amazonaws.com", ["is not an endpoint for MQTT clients"]),
+        ("abc.credentials.iot.eu-west-1.amazonaws.com", ["is not an endpoint for MQTT clients"]),
     ],
 )
-async def test_what_is_wrong_with_the_name_is_told(endpoint: str, causes: list[str]) -> None:
-    finding = await find(EndpointIsRight, endpoint)
+async def test_wrong_name_fails_with_each_problem(endpoint: str, causes: list[str]) -> None:
+    finding = await check_name(endpoint)
     assert finding.status is Status.FAILED
     for cause in causes:
         assert cause in str(finding.cause)
     assert "aws iot describe-endpoint --endpoint-type iot:Data-ATS" in str(finding.fix)
 
 
-async def test_a_domain_of_ones_own_is_a_warning() -> None:
-    assert (await find(EndpointIsRight, "iot.example.com")).status is Status.WARNING
+async def _custom_domain(listed: dict[str, Any] = LISTED, status: str = "ENABLED") -> Finding:
+    domain = {"domainConfigurationName": "own", "domainName": CUSTOM, "domainConfigurationStatus": status}
+    described = {"endpointAddress": OUTPUTS[Output.PUBSUB_ENDPOINT]}
+    return await check_name(
+        CUSTOM,
+        Answers(DescribeEndpoint=described, ListDomainConfigurations=listed, DescribeDomainConfiguration=domain),
+    )
+
+
+async def test_custom_domain_of_the_account_passes() -> None:
+    finding = await _custom_domain()
+    assert (finding.status, finding.detail) == (Status.PASSED, f"{CUSTOM}, a custom domain of this account")
+
+
+async def test_name_that_is_not_known_as_a_custom_domain_is_a_warning() -> None:
+    assert (await check_name(CUSTOM)).status is Status.WARNING
+    assert (await _custom_domain({"domainConfigurations": []})).status is Status.WARNING
+    assert (await _custom_domain(error("AccessDeniedException", 403))).status is Status.WARNING
+    assert (await _custom_domain(status="DISABLED")).status is Status.WARNING
+
+
+async def check_clock(offset: ClockOffset | None, check: type[Check] = ClockAgrees) -> Finding:
+    return await find(check, Answers(), left={"network_path": NetworkPath([], offset)})
 
 
 @pytest.mark.parametrize(
     ("minutes", "status"),
     [(0, Status.PASSED), (2, Status.WARNING), (-2, Status.WARNING), (6, Status.FAILED), (-6, Status.FAILED)],
 )
-async def test_a_clock_that_is_off_is_told_with_the_command_that_sets_it(
-    monkeypatch: pytest.MonkeyPatch, minutes: int, status: Status
-) -> None:
-    off = Offset(timedelta(minutes=minutes), timedelta(seconds=1))
-    monkeypatch.setattr(checks, "offset_of", lambda _: off)
-    finding = await find(ClockAgrees)
+async def test_wrong_clock_is_reported_with_the_command_that_sets_it(minutes: int, status: Status) -> None:
+    finding = await check_clock(ClockOffset(timedelta(minutes=minutes), timedelta(seconds=1)))
     assert finding.status is status
     if minutes:
-        assert ("ahead" if minutes > 0 else "behind") in str(finding.cause)
+        assert f"{abs(minutes) * 60} s {'ahead' if minutes > 0 else 'behind'}" in str(finding.cause)
         assert "sudo" in str(finding.fix)
+    else:
+        assert finding.detail == "within a few seconds, by the endpoint's response"
 
 
-async def test_a_clock_that_nobody_tells_is_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "offset_of", lambda _: None)
-    finding = await find(ClockAgrees)
-    assert (finding.status, finding.not_applicable) == (Status.SKIPPED, True)
+async def test_clock_is_compared_with_aws_if_the_endpoint_sends_no_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def probe(_: object) -> NetworkPath:
+        return NetworkPath([], ClockOffset(timedelta(), timedelta(seconds=1)))
+
+    monkeypatch.setattr(checks, "probe_path", probe)
+    assert "by AWS's response" in str((await check_clock(None)).detail)
 
 
-@pytest.mark.parametrize(("answering", "told"), [(1, "by the endpoint's answer"), (2, "by AWS's answer")])
-async def test_it_is_told_whose_answer_had_the_time(monkeypatch: pytest.MonkeyPatch, answering: int, told: str) -> None:
-    answers = iter([*[None] * (answering - 1), Offset(timedelta(), timedelta(seconds=1))])
-    monkeypatch.setattr(checks, "offset_of", lambda _: next(answers))
-    finding = await find(ClockAgrees)
-    assert finding.status is Status.PASSED
-    assert told in str(finding.detail)
+async def test_clock_is_not_applicable_without_any_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def probe(_: object) -> NetworkPath:
+        raise ConnectivityError(Step.TCP, "cause", "fix")
+
+    monkeypatch.setattr(checks, "probe_path", probe)
+    assert (await check_clock(None)).not_applicable
+
+
+SERVED_AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+moments = st.datetimes(min_value=datetime(2020, 1, 1), max_value=datetime(2040, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+offsets = st.timedeltas(min_value=timedelta(days=-400), max_value=timedelta(days=400))
+delays = st.timedeltas(min_value=timedelta(), max_value=timedelta(seconds=10))
+
+
+@given(moments, offsets, delays, delays)
+def test_true_clock_offset_is_within_the_uncertainty(
+    served: datetime, true: timedelta, there: timedelta, back: timedelta
+) -> None:
+    date = format_datetime(served.replace(microsecond=0), usegmt=True)
+    offset = ClockOffset.of(date, served - there + true, served + back + true)
+    assert offset is not None
+    assert abs(offset.ahead - true) <= offset.uncertainty + timedelta(microseconds=1)
+
+
+@given(st.text())
+def test_any_text_as_date_header_gives_an_offset_or_none(text: str) -> None:
+    found = ClockOffset.of(text, SERVED_AT, SERVED_AT)
+    assert found is None or isinstance(found, ClockOffset)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "exceeded"), [(0, False), (299, False), (300, False), (302, True), (-302, True), (-299, False)]
+)
+def test_clock_offset_exceeds_a_limit_only_beyond_the_uncertainty(seconds: int, exceeded: bool) -> None:
+    assert ClockOffset(timedelta(seconds=seconds), timedelta(seconds=1)).exceeds(timedelta(minutes=5)) is exceeded

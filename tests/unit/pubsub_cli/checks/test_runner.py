@@ -139,7 +139,7 @@ async def test_rejected_credentials_end_the_run(code: str) -> None:
 )
 async def test_wrong_clock_ends_the_run_with_the_command_that_sets_it(message: str) -> None:
     error = ClientError({"Error": {"Code": "SignatureDoesNotMatch", "Message": message}}, "DescribeStacks")
-    with pytest.raises(PreconditionError, match=r"this machine's clock is off, set it: .*DescribeStacks answered"):
+    with pytest.raises(PreconditionError, match=r"this machine's clock is wrong, set it: .*DescribeStacks answered"):
         await _run(_check("PS901", error))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
-from pubsub_cli.commands import app
+from pubsub_cli.app import app
 
 
 @pytest.mark.parametrize(

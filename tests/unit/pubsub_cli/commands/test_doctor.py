@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pubsub_cli.commands import app
+from pubsub_cli.app import app
 from pubsub_cli.errors import PreconditionError
 from tests.unit.pubsub_cli.checks.test_options import token
 
@@ -33,12 +33,12 @@ def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (["--identity-id", "nonsense"], "--identity-id: 'nonsense' given"),
         (["--only", "PS999"], "--only: there is no check PS999"),
         (["--skip", "PS999"], "--skip: there is no check PS999"),
-        (["--yes"], "--yes answers what --fix asks"),
+        (["--yes"], "--yes confirms what --fix asks"),
         (["--junit", "/nowhere/at/all.xml"], "--junit: there is no directory"),
         (["--keep-alive", "-1"], "--keep-alive"),
         (
             ["--region", "eu-west-2", "--identity-pool-id", "eu-west-1:1"],
-            "--region is eu-west-2, and --identity-pool-id is of eu-west-1",
+            "--region is eu-west-2, and --identity-pool-id is in eu-west-1",
         ),
     ],
 )
@@ -65,12 +65,12 @@ def test_ids_given_by_hand_are_complete_or_refused(tmp_path: Path, monkeypatch: 
     file.write_text(token())
     done = CliRunner().invoke(app, ["doctor", "--id-token", str(file), "--endpoint", "e"])
     assert done.exit_code == 2
-    assert "needs --region, --identity-pool-id too" in done.output
+    assert "also needs --region, --identity-pool-id" in done.output
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
     done = CliRunner().invoke(app, ["doctor", "--region", "eu-west-1", *_BY_HAND])
     assert done.exit_code == 2
-    assert "needs --policy-name too" in done.output
+    assert "also needs --policy-name" in done.output
 
 
 def test_what_would_ask_needs_yes_where_nobody_is_there() -> None:
@@ -103,7 +103,17 @@ def test_aws_credentials_do_not_keep_anybody_from_asking_as_the_end_user(
         "--only",
         "PS106",
     ]
-    assert "needs --policy-name too" in CliRunner().invoke(app, asked).output
+    assert "also needs --policy-name" in CliRunner().invoke(app, asked).output
     done = CliRunner().invoke(app, [*asked, "--as-end-user"])
     assert done.exit_code == 1
     assert "The ID token has expired" in done.output
+
+
+@pytest.mark.parametrize("content", [None, "{"])
+def test_doctor_rejects_an_unreadable_package_json(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "package.json"
+    if content:
+        file.write_text(content)
+    done = CliRunner().invoke(app, ["doctor", "--package-json", str(file)])
+    assert isinstance(done.exception, PreconditionError)
+    assert str(done.exception).startswith(f"--package-json: {file} cannot be read as JSON: ")

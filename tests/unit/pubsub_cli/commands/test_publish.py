@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pubsub_cli.commands import app
+from pubsub_cli.app import app
 from pubsub_cli.errors import PreconditionError
 
 
@@ -21,9 +21,9 @@ from pubsub_cli.errors import PreconditionError
         (["--topic", "t", "--topic", "t/+", "1"], "--topic: the topic 't/+' has a wildcard"),
         (["--topic", "", "1"], "--topic: the topic is empty"),
         (["--topic", "t", "1", "--qos", "2"], "--qos"),
-        (["--topic", "t", "packed"], "PAYLOAD is no JSON, at line 1, column 1: Expecting value. To publish a text"),
-        (["--topic", "t", '{"a": 1,\n "b": }'], "PAYLOAD is no JSON, at line 2, column 7"),
-        (["--topic", "t", "[NaN]"], "PAYLOAD is no JSON, which has no NaN"),
+        (["--topic", "t", "packed"], "PAYLOAD is not JSON, at line 1, column 1: Expecting value. To publish a text"),
+        (["--topic", "t", '{"a": 1,\n "b": }'], "PAYLOAD is not JSON, at line 2, column 7"),
+        (["--topic", "t", "[NaN]"], "PAYLOAD is not JSON, which has no NaN"),
         (
             ["--topic", "t", "-", "--user", "ada", "--password-stdin"],
             "--password-stdin and PAYLOAD - would both read standard input",
@@ -54,7 +54,7 @@ def test_wrong_usage_is_2_and_says_what_is_wrong(arguments: list[str], told: str
 def test_what_is_no_json_on_standard_input_is_refused_with_the_reason(given: bytes, told: str) -> None:
     done = CliRunner().invoke(app, ["publish", "--topic", "t", "-"], input=given)
     assert done.exit_code == 2
-    assert "PAYLOAD is no JSON, " in done.output
+    assert "PAYLOAD is not JSON, " in done.output
     assert told in done.output
 
 

@@ -11,9 +11,9 @@ from contextlib import contextmanager, redirect_stdout
 import pytest
 from typer.testing import CliRunner
 
-from pubsub_cli.commands import app
-from pubsub_cli.commands.standard_output import reader_watched, write_line
+from pubsub_cli.app import app
 from pubsub_cli.commands.subscribe import Reading
+from pubsub_cli.message_output import reader_watched, write_line
 from pubsub_client import Subscription
 from pubsub_client._messages import Packet
 
@@ -44,7 +44,7 @@ async def test_dropped_messages_are_told_when_they_are_noticed_and_at_the_end(
     reading = Reading(["t"], qos=0, count=None, seconds=None, json=True)
     await reading.read(messages)
     assert capfd.readouterr().err.startswith("3 messages dropped")
-    assert reading.told == "2 messages received, 3 dropped"
+    assert reading.summary == "2 messages received, 3 dropped"
 
 
 @pytest.mark.parametrize("json", [True, False])

@@ -1,0 +1,153 @@
+"""The chain: internal sign-in, identity id, AttachPolicy, marker. Importing this module imports the AWS SDK."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import time
+from typing import TYPE_CHECKING
+
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from attachment.clients import LIMITS, iot_client, limits
+from attachment.errors import CannotSignInError, InternalSignInLoopError, MfaUserError, error_label
+from attachment.internal_sign_in import ClientSecrets, InternalSignIn
+from attachment.marker import Marker
+from attachment.parameters import CachedParameters, Configuration, PauseFlag
+
+if TYPE_CHECKING:
+    import boto3
+
+    from attachment.pending import PendingAttachment
+
+_CONFIGURATION_PARAMETER = os.environ["CONFIGURATION_PARAMETER"]
+_PAUSE_PARAMETER = os.environ["PAUSE_PARAMETER"]
+_POLICY_NAME = os.environ["POLICY_NAME"]
+_MARKER_ATTRIBUTE = os.environ["MARKER_ATTRIBUTE"]
+_FINGERPRINT = os.environ["ATTACHMENT_MARKER"]
+_MFA_IS_POSSIBLE = os.environ["MFA"] != "off"
+
+# Both in one call, because a sign-in waits for it. They outlive an abandoned chain and its clients.
+_parameters = CachedParameters(_CONFIGURATION_PARAMETER, _PAUSE_PARAMETER)
+_pause_flag = PauseFlag(_PAUSE_PARAMETER, _parameters)
+_secrets = ClientSecrets()
+
+
+class Chain:
+    """The steps of an attachment.
+
+    Args:
+        session: creates the clients.
+    """
+
+    def __init__(self, session: boto3.Session) -> None:
+        self._ssm = session.client("ssm", config=LIMITS)
+        self._cognito = session.client("cognito-idp", config=LIMITS)
+        self._cognito_once = session.client("cognito-idp", config=limits(attempts=1))
+        self._kms = session.client("kms", config=LIMITS)
+        self._iot = iot_client(attempts=int(os.environ["ATTEMPTS"]), session=session)
+        # GetId needs no AWS credentials, so the function's role needs no permission for it.
+        self._identities = session.client("cognito-identity", config=LIMITS.merge(Config(signature_version=UNSIGNED)))
+
+    def check_not_paused(self) -> None:
+        """Check that attachment is not paused.
+
+        Raises:
+            AttachmentPausedError: it is.
+            botocore.exceptions.ClientError: the pause flag cannot be read.
+        """
+        _pause_flag.check(self._ssm)
+
+    def check_not_internal(self, client_id: str) -> None:
+        """Check that a sign-in was not on the internal app client.
+
+        Raises:
+            InternalSignInLoopError: it was.
+            botocore.exceptions.ClientError: the configuration cannot be read.
+        """
+        if client_id == self._configuration().internal_client_id:
+            raise InternalSignInLoopError
+
+    def find_identity(self, pending: PendingAttachment) -> None:
+        """Set the identity id of the user, by an internal sign-in, and the ``sub`` if it is unknown.
+
+        Raises:
+            CannotSignInError: another user has the name by now.
+            MfaUserError: the user has MFA.
+            NewPasswordRequiredError: the user's password is temporary.
+            UnexpectedChallengeError: Cognito asks for another challenge.
+            botocore.exceptions.ClientError: an AWS call failed.
+        """
+        # Before the challenge, because answering it could have an MFA code sent.
+        if _MFA_IS_POSSIBLE and self._cognito.admin_get_user(
+            UserPoolId=pending.user_pool_id, Username=pending.user_name
+        ).get("UserMFASettingList"):
+            raise MfaUserError
+        configuration = self._configuration()
+        sign_in = InternalSignIn(
+            cognito=self._cognito,
+            cognito_once=self._cognito_once,
+            kms=self._kms,
+            mac_key_id=os.environ["MAC_KEY_ID"],
+            user_pool_id=pending.user_pool_id,
+            client_id=configuration.internal_client_id,
+            secrets=_secrets,
+        )
+        id_token = sign_in.id_token(pending.user_name)
+        sub = _sub(id_token)
+        if pending.sub not in (None, sub):
+            raise CannotSignInError
+        pending.sub = sub
+        pending.identity_id = self._identities.get_id(
+            IdentityPoolId=configuration.identity_pool_id,
+            Logins={configuration.user_pool_provider: id_token},
+        )["IdentityId"]
+
+    def can_sign_in(self, pending: PendingAttachment) -> bool:
+        """Return whether the same user still exists, is enabled, and need not reset the password.
+
+        Raises:
+            botocore.exceptions.ClientError: Cognito refused.
+        """
+        try:
+            user = self._cognito.admin_get_user(UserPoolId=pending.user_pool_id, Username=pending.user_name)
+        except self._cognito.exceptions.UserNotFoundException:
+            return False
+        subs = [each.get("Value") for each in user["UserAttributes"] if each["Name"] == "sub"]
+        is_the_same = pending.sub is None or subs == [pending.sub]
+        return is_the_same and user["Enabled"] and user["UserStatus"] != "RESET_REQUIRED"
+
+    def attach(self, pending: PendingAttachment) -> str | None:
+        """Attach the policy to the identity that was found, and set the user's marker.
+
+        Returns:
+            None, or why the marker was not set: the policy is attached, and the next sign-in attaches it again.
+
+        Raises:
+            botocore.exceptions.ClientError: AWS IoT refused.
+        """
+        identity_id = str(pending.identity_id)
+        self._iot.attach_policy(policyName=_POLICY_NAME, target=identity_id)
+        marker = Marker(_FINGERPRINT, identity_id, int(time.time()))
+        try:
+            self._cognito.admin_update_user_attributes(
+                UserPoolId=pending.user_pool_id,
+                Username=pending.user_name,
+                UserAttributes=[{"Name": _MARKER_ATTRIBUTE, "Value": str(marker)}],
+            )
+        except (BotoCoreError, ClientError) as error:
+            return f"marker not set: {error_label(error)}"
+        return None
+
+    def _configuration(self) -> Configuration:
+        return Configuration.from_json(_parameters.read(self._ssm)[_CONFIGURATION_PARAMETER])
+
+
+def _sub(id_token: str) -> str:
+    """Return the ``sub`` claim. The token comes directly from Cognito, so its signature need not be verified."""
+    payload = id_token.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return str(claims["sub"])

@@ -1,0 +1,384 @@
+"""The broker that ``pubsub publish`` and ``pubsub subscribe`` connect to: its options, and the connection."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Protocol
+
+import typer
+
+from pubsub_cli import options
+from pubsub_cli.aws import Aws
+from pubsub_cli.aws_errors import aws_errors_explained
+from pubsub_cli.checks.stack import read_complete_outputs
+from pubsub_cli.finding import Fix, PubSubCommand, operation_error
+from pubsub_cli.run_options import RunOptions
+from pubsub_client import PubSub
+from pubsub_client._printable import one_line
+from pubsub_client._provider import Provider
+from pubsub_client.exceptions import ConfigurationError, PubSubError, SessionError
+
+_AS = "Connect as"
+_OTHER = "Another broker than the stack's AWS IoT"
+
+User = Annotated[
+    str | None,
+    typer.Option(
+        "--user",
+        metavar="NAME",
+        help="Sign in as this user of the user pool. Default: connect with your AWS credentials, which always read "
+        "the stack's outputs. With --broker: the MQTT user name.",
+        rich_help_panel=_AS,
+    ),
+]
+PasswordStdin = Annotated[
+    bool,
+    typer.Option("--password-stdin", help="Read that user's password from standard input.", rich_help_panel=_AS),
+]
+ClientId = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ID",
+        help="The MQTT client id. Default: random. Another connection with the same id is disconnected.",
+        rich_help_panel=_AS,
+    ),
+]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--broker",
+        metavar="URL",
+        help="The WebSocket URL of a broker: ws://... or wss://...; @FILE reads it from a file.",
+        rich_help_panel=_OTHER,
+    ),
+]
+Header = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--header",
+        metavar="'NAME: VALUE'|@FILE",
+        help="An HTTP header of the WebSocket's request; may be repeated. @FILE reads headers from a file, one a line. "
+        "Use a file for secrets, because other users of the machine can see arguments.",
+        rich_help_panel=_OTHER,
+    ),
+]
+CaFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        help="The trusted certificate authorities, as PEM. Default: those of AWS_CA_BUNDLE or the system.",
+        rich_help_panel=_OTHER,
+    ),
+]
+Proxy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="The HTTP proxy. Default: HTTPS_PROXY and NO_PROXY. @FILE reads it from a file; use that if it has a "
+        "password.",
+        rich_help_panel=_OTHER,
+    ),
+]
+
+_FILE = "@"
+"""The prefix of a value that names a file."""
+_SECRET = re.compile(r"auth|cookie|credential|key|passw|secret|signature|token", re.IGNORECASE)
+"""Matches the names of headers and parameters with secret values."""
+_PASSWORD_IN_URL = re.compile(r"(?:[a-z]+://)?[^/?#@]*:[^/?#@]*@", re.IGNORECASE)
+
+_OF_THE_STACK = ("stack", "environment", "profile", "region", "endpoint_url")
+_OF_ANOTHER = ("header", "ca_file", "proxy")
+_PROVIDER_OPTIONS = {"headers": "--header", "ca_file": "--ca-file", "proxy": "--proxy"}
+"""The option for each parameter that the provider's error can begin with."""
+
+
+class Broker(Protocol):
+    """A broker, and how to connect to it."""
+
+    @property
+    def aws(self) -> Aws | None:
+        """The operator's clients; None for a broker by its URL."""
+        ...
+
+    @property
+    def stack(self) -> str:
+        """The stack whose AWS IoT it is; empty for a broker by its URL."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Its name in reports."""
+        ...
+
+    @property
+    def advice(self) -> Fix:
+        """What to do when it rejects."""
+        ...
+
+    def provider(self) -> AbstractAsyncContextManager[Provider]:
+        """Prepare the credentials.
+
+        Raises:
+            PreconditionError: there is no such stack, or there are no credentials to read it with.
+            OperationError: the outputs cannot be read.
+            PubSubError: the user cannot sign in, or a value is wrong.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class AwsIotOfStack:
+    """The AWS IoT of a deployed stack, as a user of its user pool or as the operator.
+
+    Args:
+        aws: the operator's clients, which read the stack's outputs.
+        profile: the operator's profile.
+        stack: the stack's name.
+        user: the user to sign in; None connects as the operator.
+        password: that user's password.
+    """
+
+    aws: Aws
+    profile: str | None
+    stack: str
+    user: str | None
+    password: str | None = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """The stack's name."""
+        return self.stack
+
+    @property
+    def advice(self) -> Fix:
+        """The doctor for a user; the documented permissions for an operator."""
+        if self.user is None:
+            return "See docs/operator-permissions.md for what your AWS credentials must allow."
+        return PubSubCommand(("doctor", "--stack", self.stack, "--user", self.user, "--password-stdin"))
+
+    @asynccontextmanager
+    async def provider(self) -> AsyncIterator[Provider]:
+        """Read the outputs and sign in; leaving the context signs the user out."""
+        # The MQTT client takes long to import, and no other command needs it.
+        from pubsub_client import AwsIot, CognitoSession, SdkCredentials
+
+        with aws_errors_explained(self.aws, self.stack):
+            outputs = await asyncio.to_thread(read_complete_outputs, self.aws, self.stack)
+        if self.user is None or self.password is None:
+            yield AwsIot.from_outputs(outputs, SdkCredentials(self.profile))
+            return
+        session = CognitoSession.from_outputs(outputs, endpoint_url=self.aws.endpoint_url)
+        await session.sign_in(self.user, self.password)
+        try:
+            yield AwsIot.from_outputs(outputs, session)
+        finally:
+            with suppress(SessionError):
+                await session.sign_out()
+
+
+@dataclass(frozen=True)
+class BrokerByUrl:
+    """Any broker by its WebSocket URL.
+
+    Args:
+        url: the URL.
+        headers: the headers of the WebSocket's request.
+        user: the MQTT user name.
+        password: the MQTT password.
+        ca_file: the trusted certificate authorities.
+        proxy: the HTTP proxy.
+    """
+
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    user: str | None
+    password: str | None = field(repr=False)
+    ca_file: Path | None
+    proxy: str | None = field(repr=False)
+    aws: None = None
+    stack: str = ""
+
+    @property
+    def name(self) -> str:
+        """The URL without its query, which can contain secrets."""
+        return self.url.partition("?")[0]
+
+    @property
+    def advice(self) -> Fix:
+        """The broker's log."""
+        return "The broker's log may say more."
+
+    @asynccontextmanager
+    async def provider(self) -> AsyncIterator[Provider]:
+        """Check the values.
+
+        Raises:
+            typer.BadParameter: one of them is wrong.
+        """
+        from pubsub_client import MqttOverWebSocket
+
+        try:
+            provider = MqttOverWebSocket(
+                self.url,
+                headers=self.headers,
+                user_name=self.user,
+                password=self.password,
+                ca_file=self.ca_file,
+                proxy=self.proxy,
+            )
+        except ConfigurationError as error:
+            option = _PROVIDER_OPTIONS.get(str(error).partition(" ")[0], "--broker")
+            raise typer.BadParameter(f"{option}: {error}") from error
+        yield provider
+
+
+def choose_broker(
+    context: typer.Context,
+    *,
+    stack: str,
+    environment: str | None,
+    profile: str | None,
+    region: str | None,
+    endpoint_url: str | None,
+    user: str | None,
+    password_stdin: bool,
+    url: str | None,
+    header: Iterable[str] | None,
+    ca_file: Path | None,
+    proxy: str | None,
+) -> Broker:
+    """Return the selected broker, and read the password from standard input if the options require it.
+
+    Secrets among the arguments are accepted, with a warning on standard error.
+
+    Raises:
+        typer.BadParameter: the options contradict each other, or a file cannot be read.
+        PreconditionError: --endpoint-url is not a URL.
+        botocore.exceptions.ProfileNotFound: there is no such profile.
+    """
+    if user == "":
+        raise typer.BadParameter("--user: no name given")
+    if url is None:
+        if given := _given(context, _OF_ANOTHER):
+            raise typer.BadParameter(f"{given[0]} goes with --broker")
+        if (user is not None) != password_stdin:
+            raise typer.BadParameter("--user and --password-stdin go together")
+        aws, name = Aws(profile, region, endpoint_url), options.stack_name(stack, environment)
+        return AwsIotOfStack(aws, profile, name, user, _read_password() if password_stdin else None)
+    if given := _given(context, _OF_THE_STACK):
+        raise typer.BadParameter(f"--broker cannot be combined with {given[0]}")
+    if password_stdin and user is None:
+        raise typer.BadParameter("--password-stdin goes with --user")
+    _warn_of_secrets(url, header or (), proxy)
+    url = _read_line("--broker", url)
+    proxy = None if proxy is None else _read_line("--proxy", proxy)
+    if ca_file is not None and not url.lower().startswith("wss:"):
+        raise typer.BadParameter("--ca-file goes with a --broker of wss://")
+    headers = _parse_headers(header or ())
+    return BrokerByUrl(url, headers, user, _read_password() if password_stdin else None, ca_file, proxy)
+
+
+def _given(context: typer.Context, names: Collection[str]) -> list[str]:
+    """Return the options that were given, with their dashes."""
+    sources = {name: context.get_parameter_source(name) for name in names}
+    given = [name for name, source in sources.items() if source and source.name == "COMMANDLINE"]
+    return [f"--{name.replace('_', '-')}" for name in given]
+
+
+def _warn_of_secrets(url: str, headers: Iterable[str], proxy: str | None) -> None:
+    """Warn of secrets among the arguments, which process lists and the shell's history show."""
+    names = [line.partition(":")[0].strip() for line in headers if not line.startswith(_FILE)]
+    query = [] if url.startswith(_FILE) else [part.partition("=")[0] for part in url.partition("?")[2].split("&")]
+    given = {
+        "--header": next((f"the header {name}" for name in names if _SECRET.search(name)), None),
+        "--broker": next((f"{name} in the query" for name in query if _SECRET.search(name)), None),
+        "--proxy": "a password" if proxy and not proxy.startswith(_FILE) and _PASSWORD_IN_URL.match(proxy) else None,
+    }
+    for option, secret in given.items():
+        if secret:
+            print(
+                f"pubsub: warning: {option} has {one_line(secret)}, which other users of this machine can see; give "
+                f"{option} @FILE",
+                file=sys.stderr,
+            )
+
+
+def _read_line(option: str, value: str) -> str:
+    """Return the value, or the first line of the file that it names."""
+    return next(iter(_read_lines(option, value)), "")
+
+
+def _read_lines(option: str, value: str) -> list[str]:
+    """Return the value, or the lines of the file that it names, without empty ones.
+
+    Raises:
+        typer.BadParameter: the file cannot be read.
+    """
+    if not value.startswith(_FILE):
+        return [value]
+    name = value.removeprefix(_FILE)
+    try:
+        lines = Path(name).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise typer.BadParameter(f"{option}: {name} cannot be read: {why}") from None
+    return [line.strip() for line in lines if line.strip()]
+
+
+def _read_password() -> str:
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+def _parse_headers(lines: Iterable[str]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for line in (each for value in lines for each in _read_lines("--header", value)):
+        name, colon, value = (part.strip() for part in line.partition(":"))
+        if not colon or not name:  # not repeated, because it may be a secret
+            raise typer.BadParameter("--header: give a name, a colon and a value: 'Name: value'")
+        if name.lower() in map(str.lower, headers):
+            raise typer.BadParameter(f"--header: {name} is given twice")
+        headers[name] = value
+    return headers
+
+
+@asynccontextmanager
+async def connected(broker: Broker, client_id: str | None, seconds: float) -> AsyncIterator[PubSub]:
+    """Connect, and explain errors of the broker in this context.
+
+    Args:
+        broker: the broker.
+        client_id: the MQTT client id; None is random.
+        seconds: the timeout of each connection attempt.
+
+    Raises:
+        PreconditionError: there is no such stack, or there are no credentials to read it with.
+        OperationError: the user cannot sign in, there is no connection, or the broker rejects the request.
+        ConfigurationError: a value is wrong.
+    """
+    from pubsub_client import PubSub
+
+    try:
+        async with (
+            broker.provider() as provider,
+            PubSub(provider, client_id=client_id, connect_timeout=seconds) as pubsub,
+        ):
+            yield pubsub
+    except ConfigurationError:
+        raise
+    except PubSubError as error:
+        raise operation_error(f"{error}", resource=broker.name, fix=broker.advice) from error
+
+
+def run_options(command: str, broker: Broker, *, json: bool) -> RunOptions:
+    """Return the run of a command that uses the broker."""
+    if broker.aws is None:
+        return RunOptions(command, json=json)
+    return RunOptions.of(command, broker.aws, broker.stack, json=json)

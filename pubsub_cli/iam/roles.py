@@ -1,0 +1,156 @@
+"""IAM roles: their policies, their boundary, and whether they trust an identity pool's signed-in users."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pubsub_cli.iam.documents import VERSION, Policy, Statement, listed
+from pubsub_cli.iam.request import RequestContext
+from pubsub_client.policy_document import identity_service
+
+if TYPE_CHECKING:
+    from types_boto3_iam import IAMClient
+
+_ASSUME = "sts:AssumeRoleWithWebIdentity"
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role and the policies that decide on its requests.
+
+    Args:
+        name: its name.
+        arn: its ARN.
+        policies: its inline and attached policies.
+        boundary: its permissions boundary; None if it has none.
+    """
+
+    name: str
+    arn: str
+    policies: tuple[Policy, ...]
+    boundary: Policy | None
+
+
+def role_name(role_arn: str) -> str:
+    """Return the name in a role's ARN, which can have a path."""
+    return role_arn.rpartition("/")[2]
+
+
+def read_role(iam: IAMClient, role_arn: str) -> Role:
+    """Read a role with all its policies, the managed ones in the version that is in effect.
+
+    Raises:
+        iam.exceptions.NoSuchEntityException: there is no such role, or one of its policies was just deleted.
+        botocore.exceptions.ClientError: reading it is not permitted.
+    """
+    name = role_name(role_arn)
+    # boto3 decodes the documents, but its types say that they are strings.
+    role: Any = iam.get_role(RoleName=name)["Role"]
+    inline = [
+        each for page in iam.get_paginator("list_role_policies").paginate(RoleName=name) for each in page["PolicyNames"]
+    ]
+    boundary = role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
+    return Role(
+        name=name,
+        arn=role["Arn"],
+        policies=(
+            *(_inline(iam, name, each) for each in inline),
+            *(_managed(iam, each, "the policy") for each in attached_policies(iam, name).values()),
+        ),
+        boundary=_managed(iam, boundary, "the permissions boundary") if boundary else None,
+    )
+
+
+def attached_policies(iam: IAMClient, name: str) -> dict[str, str]:
+    """Return the ARN of each policy attached to a role, by the policy's name.
+
+    Raises:
+        iam.exceptions.NoSuchEntityException: there is no such role.
+        botocore.exceptions.ClientError: reading it is not permitted.
+    """
+    pages = iam.get_paginator("list_attached_role_policies").paginate(RoleName=name)
+    return {each["PolicyName"]: each["PolicyArn"] for page in pages for each in page["AttachedPolicies"]}
+
+
+def _inline(iam: IAMClient, role: str, name: str) -> Policy:
+    document: Any = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+    return Policy.read(f"the inline policy {name}", name, document)
+
+
+def _managed(iam: IAMClient, arn: str, kind: str) -> Policy:
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    document: Any = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+    return Policy.read(f"{kind} {arn.rpartition('/')[2]}", arn, document)
+
+
+def trust_policy(region: str, identity_pool_id: str) -> dict[str, Any]:
+    """Return the trust policy of a role for an identity pool's signed-in users, as the stack deploys it.
+
+    https://docs.aws.amazon.com/cognito/latest/developerguide/role-trust-and-permissions.html
+    """
+    service = identity_service(region)
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": service},
+        "Action": _ASSUME,
+        "Condition": {
+            "StringEquals": {f"{service}:aud": identity_pool_id},
+            "ForAnyValue:StringLike": {f"{service}:amr": "authenticated"},
+        },
+    }
+    return {"Version": VERSION, "Statement": [statement]}
+
+
+def trusted_pools(document: Mapping[str, Any], region: str) -> set[str]:
+    """Return the ids of the identity pools that a trust policy names in statements that allow."""
+    service = identity_service(region)
+    key = f"{service}:aud"
+    statements = Policy.read("the trust policy", "", document).statements
+    return {
+        pool
+        for each in statements
+        if each.allows and _names(each, service)
+        for expected in each.conditions.values()
+        for pool in expected.get(key, ())
+    }
+
+
+def why_not_trusted(document: Mapping[str, Any], region: str, context: RequestContext) -> str | None:
+    """Return why a trust policy does not let an identity pool's signed-in users assume its role; None if it does.
+
+    A condition whose key is not known counts as met.
+
+    Args:
+        document: the role's trust policy.
+        region: the region of the identity pool.
+        context: the values of the users' condition keys.
+    """
+    service = identity_service(region)
+    statements = [each for each in Policy.read("the trust policy", "", document).statements if _names(each, service)]
+    for statement in statements:
+        if not statement.allows and statement.covers_action(_ASSUME) and statement.is_met(context):
+            return f"denies it: {statement.text}"
+    of_service = [each for each in statements if each.allows]
+    if not of_service:
+        return f"names no principal Federated: {service}"
+    if not (assuming := [each for each in of_service if each.covers_action(_ASSUME)]):
+        return f"does not allow {service} the action {_ASSUME}"
+    unmet = [_unmet(each, context) for each in assuming]
+    return "; ".join(unmet) if all(unmet) else None
+
+
+def _names(statement: Statement, service: str) -> bool:
+    principal = statement.source.get("Principal")
+    if principal == "*":
+        return True
+    return isinstance(principal, dict) and bool({service, "*"} & set(listed(principal.get("Federated"))))
+
+
+def _unmet(statement: Statement, context: RequestContext) -> str:
+    return " and ".join(
+        f"requires {key} to be {' or '.join(expected)} ({operator}), but it is "
+        f"{' or '.join(context.values_of(key) or ('absent',))}"
+        for operator, key, expected in statement.unmet_conditions(context)
+    )

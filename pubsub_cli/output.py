@@ -1,0 +1,139 @@
+"""How commands show results: console, lines or one JSON document, and files that are written atomically."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+from pubsub_cli.errors import ExitCode, PreconditionError
+from pubsub_cli.finding import Finding
+from pubsub_cli.run_options import RunOptions
+from pubsub_client._printable import one_line, printable
+
+SCHEMA = 1
+_MODE = 0o666
+_IRREPLACEABLE = {errno.EACCES, errno.EBUSY, errno.EROFS}
+"""The directory accepts no new file, or the file is a mount point, such as a single file mounted into a container."""
+
+
+class TerminalConsole(Console):
+    """A rich console that escapes what it shows, and interprets no markup or links in it."""
+
+    def __init__(self, *, stderr: bool = False, soft_wrap: bool = False) -> None:
+        super().__init__(stderr=stderr, soft_wrap=soft_wrap, highlight=False, markup=False, emoji=False)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Render to segments; only rich's own may steer the terminal."""
+        for text, style, control in super().render(renderable, options):
+            if control:
+                yield Segment(text, style, control)
+            else:
+                yield Segment(printable(text), style.update_link(None) if style and style.link else style)
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """What a command found or did.
+
+    Args:
+        lines: the result for people.
+        members: the members of the JSON document.
+        failure: what failed.
+    """
+
+    lines: Sequence[str]
+    members: Mapping[str, Any]
+    failure: Finding | None = None
+
+
+def emit(result: CommandResult, run: RunOptions) -> None:
+    """Print the result; a failure goes to standard error, and with ``--json`` also into the member ``failure``.
+
+    Raises:
+        typer.Exit: something failed.
+    """
+    failure = result.failure and result.failure.with_options(run.cli_options)
+    if run.json:
+        member = failure and {"cause": failure.cause, "resource": failure.resource, "fix": failure.fix}
+        print(run.masked(json_document(run, **result.members, failure=member)), end="")
+    else:
+        print(run.masked("".join(f"{line}\n" for line in result.lines)), end="")
+    if failure:
+        fix = (failure.fix or "").replace("\n", "\n        ")
+        print(run.masked(f"pubsub: {one_line(failure.cause or '')}\n        {fix}"), file=sys.stderr)
+        raise typer.Exit(ExitCode.CHECK_FAILED)
+
+
+def json_document(run: RunOptions, **members: Any) -> str:
+    """Return the JSON document of a run: the members of every command, then the command's own."""
+    head = {"schema": SCHEMA, "command": run.command, "stack": run.stack or None, "region": run.region}
+    return json.dumps(head | members, indent=2) + "\n"
+
+
+def write_atomically(option: str, file: Path, text: str) -> None:
+    """Write a file as a whole or not at all; concurrent readers see the old one until then.
+
+    An existing file keeps its permissions. Pipes and other special files, and files that cannot be replaced, are
+    written to in place.
+
+    Args:
+        option: the option that names the file, for the error.
+        file: the file.
+        text: its new content.
+
+    Raises:
+        PreconditionError: it cannot be written.
+    """
+    target = file.resolve()  # a link's target is replaced, not the link
+    try:
+        mode = _file_mode(file)
+        if mode is None:
+            file.write_text(text, encoding="utf-8")
+            return
+        try:
+            _replace(target, text, mode)
+        except OSError as error:
+            if error.errno not in _IRREPLACEABLE or not target.exists():
+                raise
+            target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise PreconditionError(f"{option}: {file} cannot be written: {error.strerror}") from error
+
+
+def _file_mode(file: Path) -> int | None:
+    """Return the permissions that the file is to have; None if what is there cannot be replaced."""
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return _MODE & ~mask
+    return stat.S_IMODE(found.st_mode) if stat.S_ISREG(found.st_mode) else None
+
+
+def _replace(target: Path, text: str, mode: int) -> None:
+    # The name cannot be guessed, so nobody can place a link there beforehand.
+    number, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    written = Path(name)
+    try:
+        with os.fdopen(number, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        written.chmod(mode)
+        written.replace(target)
+    except BaseException:
+        with suppress(OSError):
+            written.unlink()
+        raise

@@ -1,0 +1,51 @@
+"""SIGTERM, which pipelines send, ends a command as Ctrl-C does."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import threading
+from collections.abc import Coroutine
+from typing import Any, NoReturn, TypeVar, cast
+
+Result = TypeVar("Result")
+
+
+def interrupt_on_sigterm() -> None:
+    """Raise KeyboardInterrupt on SIGTERM; does nothing outside the main thread."""
+    if _in_main_thread():
+        signal.signal(signal.SIGTERM, _interrupt)
+
+
+def cancel_on_sigterm() -> None:
+    """Cancel the current task on SIGTERM; does nothing outside the main thread."""
+    if sys.platform != "win32" and _in_main_thread():
+        this_task = cast("asyncio.Task[object]", asyncio.current_task())
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this_task.cancel)
+
+
+def run_until_interrupted(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine in a new event loop; when interrupted, cancel it and wait for its cleanup.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted.
+    """
+
+    async def run() -> Result:
+        cancel_on_sigterm()
+        return await work
+
+    try:
+        return asyncio.run(run())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
+def _in_main_thread() -> bool:
+    """Python lets only the main thread handle signals."""
+    return threading.current_thread() is threading.main_thread()
+
+
+def _interrupt(_signal: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt

@@ -1,0 +1,330 @@
+"""PS306 and PS307: the role's and the IoT policy's permissions, decided by the local cloud, explained by documents."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local_cloud.faults import Fail
+from pubsub_cli.aws import Aws
+from pubsub_cli.checks.permissions import PolicyAllows, RoleAllows
+from pubsub_cli.checks.role_mapping import MappingGivesARole
+from pubsub_cli.finding import Finding, Status
+from pubsub_client.outputs import LEAST_PRIVILEGE, Output
+from tests.integration.pubsub_cli.checks.conftest import DATA_ACCESS, Deployment, document, look, mend
+
+SUB = "${cognito-identity.amazonaws.com:sub}"
+NOTHING = {"Effect": "Allow", "Action": "iot:GetRetainedMessage", "Resource": "*"}
+ALLOW = {"Effect": "Allow", "Action": "iot:*", "Resource": "*"}
+FROM_NETWORK = {"Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}}
+
+
+async def check_policy(deployment: Deployment, **options: Any) -> Finding:
+    return await look(deployment.context(**options), PolicyAllows)
+
+
+async def check_role(deployment: Deployment, **options: Any) -> Finding:
+    return await look(deployment.context(**options), MappingGivesARole, RoleAllows)
+
+
+def use_role(deployment: Deployment, *statements: dict[str, Any], **more: Any) -> None:
+    deployment.set_roles(authenticated=deployment.make_role(*statements, **more))
+
+
+def boundary(deployment: Deployment, *statements: dict[str, Any]) -> str:
+    name = f"boundary-{uuid.uuid4().hex[:12]}"
+    made = deployment.aws.iam.create_policy(PolicyName=name, PolicyDocument=document(*statements))
+    return made["Policy"]["Arn"]
+
+
+def as_operator_denied(deployment: Deployment, monkeypatch: pytest.MonkeyPatch, action: str, resource: str) -> Aws:
+    """Return the clients of an operator who has all permissions but one."""
+    iam, name = deployment.aws.iam, f"operator-{uuid.uuid4().hex[:12]}"
+    iam.create_user(UserName=name)
+    statements = [
+        {"Effect": "Allow", "Action": "*", "Resource": "*"},
+        {"Effect": "Deny", "Action": action, "Resource": resource},
+    ]
+    iam.put_user_policy(UserName=name, PolicyName="all-but", PolicyDocument=document(*statements))
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    with monkeypatch.context() as environment:
+        environment.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+        environment.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+        aws = Aws(region=deployment.cloud.region, endpoint_url=deployment.cloud.endpoint_url)
+        assert aws.has_credentials  # reads them now
+        return aws
+
+
+def make_versions(deployment: Deployment, *texts: str) -> None:
+    for text in texts:
+        deployment.aws.iot.create_policy_version(policyName=deployment.policy, policyDocument=text, setAsDefault=True)
+
+
+class TestPolicyAllows:
+    async def test_policy_of_the_guide_allows_all_requests(self, deployment: Deployment) -> None:
+        finding = await check_policy(deployment, topics=("orders/1", "rooms/+/#"))
+        assert (finding.status, finding.detail) == (Status.PASSED, "6 requests, by TestAuthorization")
+
+    @pytest.mark.parametrize(
+        "statements", [[NOTHING], [ALLOW, {**ALLOW, "Effect": "Deny"}]], ids=["implicit", "explicit"]
+    )
+    async def test_denial_of_the_role_is_reported_only_for_the_role(
+        self, deployment: Deployment, statements: list[dict[str, Any]]
+    ) -> None:
+        use_role(deployment, *statements)
+        assert (await check_policy(deployment)).status is Status.PASSED
+        assert (await check_role(deployment)).status is Status.FAILED
+        broken = deployment.with_policy(document(NOTHING))
+        assert (await check_policy(broken)).status is Status.FAILED
+
+    async def test_condition_on_the_identity_pool_is_evaluated_with_it(self, deployment: Deployment) -> None:
+        condition = {"StringEquals": {"cognito-identity.amazonaws.com:aud": deployment.identity_pool_id}}
+        own = deployment.with_policy(document(ALLOW | {"Condition": condition}))
+        assert (await check_policy(own)).status is Status.PASSED
+        other = own.with_policy(document(deployment.allow("client/${cognito-identity.amazonaws.com:aud}", "topic*")))
+        in_pool = await check_policy(other, client_id=deployment.identity_pool_id)
+        assert in_pool.detail == "4 requests, by TestAuthorization"
+        assert (await check_policy(other, client_id="another")).status is Status.FAILED
+        use_role(deployment, NOTHING)
+        assert (await check_policy(other, client_id=deployment.identity_pool_id)).status is Status.PASSED
+
+    async def test_policy_that_is_not_attached_is_evaluated_as_if_it_were(self, deployment: Deployment) -> None:
+        deployment.aws.iot.detach_policy(policyName=deployment.policy, target=deployment.identity_id)
+        assert (await check_policy(deployment)).detail == "4 requests, by TestAuthorization"
+        assert (await check_policy(deployment, policy=False)).not_applicable
+
+    async def test_mistake_of_another_team_s_policy_is_shown_with_its_correction(self, deployment: Deployment) -> None:
+        elsewhere = deployment.prefix.replace(deployment.cloud.region, "eu-west-1")
+        finding = await check_policy(deployment.with_policy(document(deployment.allow(f"{elsewhere}:*"))))
+        assert finding.status is Status.FAILED
+        assert "is of region eu-west-1, not us-east-1" in str(finding.cause)
+        assert not finding.commands, "the policy applies to others too"
+        assert f"{elsewhere}:* by {deployment.prefix}:*" in str(finding.fix)
+
+    async def test_missing_statement_is_shown_without_the_identity_id(self, deployment: Deployment) -> None:
+        actions = ["iot:Connect", "iot:Publish", "iot:Subscribe"]
+        broken = deployment.with_policy(document({"Effect": "Allow", "Action": actions, "Resource": "*"}))
+        finding = await check_policy(broken, topics=(f"{deployment.identity_id}/orders",))
+        assert "no statement of it allows iot:Receive" in str(finding.cause)
+        statement = {
+            "Effect": "Allow",
+            "Action": ["iot:Receive"],
+            "Resource": [f"{deployment.prefix}:topic/{SUB}/orders"],
+        }
+        assert str(finding.fix).endswith(f"in effect): {json.dumps(statement, separators=(',', ':'))}")
+        assert not finding.commands
+
+    async def test_earlier_version_that_allows_all_is_put_into_effect(self, deployment: Deployment) -> None:
+        make_versions(deployment, document(NOTHING))
+        finding = await check_policy(deployment)
+        assert "(version 2, in effect)" in str(finding.cause)
+        assert finding.fix == (
+            f"aws iot set-default-policy-version --policy-name {deployment.policy} --policy-version-id 1"
+        )
+        mend(deployment, finding)
+        assert (await check_policy(deployment)).status is Status.PASSED
+
+    async def test_document_of_the_stack_is_restored_in_place_of_the_oldest_version(
+        self, deployment: Deployment
+    ) -> None:
+        broken = deployment.with_policy(document(NOTHING))
+        make_versions(broken, *[document(NOTHING)] * 4)
+        context = broken.context()
+        context.deployment_ids = None
+        with deployment.cloud.fault("iot:GetPolicyVersion", Fail("UnauthorizedException", 401)):
+            finding = await look(context, PolicyAllows)
+        delete, create = str(finding.fix).splitlines()
+        assert delete == f"aws iot delete-policy-version --policy-name {broken.policy} --policy-version-id 1 &&"
+        assert create.startswith("aws iot create-policy-version")
+        assert not finding.safe_commands
+        mend(deployment, finding)
+        assert (await check_policy(broken)).status is Status.PASSED
+
+    async def test_topic_outside_the_settings_is_added_to_the_settings(self, deployment: Deployment) -> None:
+        narrow = deployment.with_policy(document(deployment.allow("client/*", "topic/a/*", "topicfilter/a/*")))
+        context = narrow.context(topics=("b/1",))
+        context.deployment_ids = None
+        context.outputs[Output.TOPICS] = "a/*"
+        finding = await look(context, PolicyAllows)
+        assert str(finding.fix).startswith("Add the topics to the setting topics in cdk.json")
+
+    async def test_unreadable_policy_is_left_to_test_authorization(
+        self, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        broken = deployment.with_policy(document(NOTHING))
+        for effect, status in (("Allow", Status.PASSED), ("Deny", Status.FAILED)):
+            other = deployment.make_policy(document({**ALLOW, "Effect": effect}))
+            deployment.aws.iot.attach_policy(policyName=other, target=deployment.identity_id)
+            resource = f"{deployment.prefix}:policy/{other}"
+            operator = as_operator_denied(deployment, monkeypatch, "iot:GetPolicy", resource)
+            finding = await check_policy(replace(broken, aws=operator))
+            assert finding.status is status
+            not_evaluated = deployment.cloud.fault("iot:TestAuthorization", Fail("UnauthorizedException", 401))
+            with not_evaluated, pytest.raises(ClientError, match="GetPolicy"):
+                await check_policy(replace(broken, aws=operator))
+            deployment.aws.iot.detach_policy(policyName=other, target=deployment.identity_id)
+        assert f"naming {other}" in str(finding.cause)
+
+    async def test_statement_that_denies_is_quoted_for_removal(self, deployment: Deployment) -> None:
+        deny = {"Effect": "Deny", "Action": "iot:Subscribe", "Resource": "*"}
+        finding = await check_policy(deployment.with_policy(document(ALLOW, deny)))
+        quoted = json.dumps(deny, separators=(",", ":"))
+        assert f"denies it: {quoted}" in str(finding.cause)
+        assert str(finding.fix).startswith("Remove from the IoT policy")
+        assert str(finding.fix).endswith(quoted)
+
+    async def test_other_policy_that_denies_is_detached(self, deployment: Deployment) -> None:
+        other = deployment.make_policy(document({"Effect": "Deny", "Action": "iot:Connect", "Resource": "*"}))
+        deployment.aws.iot.attach_policy(policyName=other, target=deployment.identity_id)
+        finding = await check_policy(deployment)
+        assert f"the IoT policy {other}" in str(finding.cause)
+        assert finding.fix == f"aws iot detach-policy --policy-name {other} --target {deployment.identity_id}"
+        mend(deployment, finding)
+        assert (await check_policy(deployment)).status is Status.PASSED
+
+    async def test_client_id_that_the_policy_requires_is_asked_of_the_front_end(self, deployment: Deployment) -> None:
+        narrow = deployment.with_policy(document(deployment.allow(f"client/{SUB}", "topic/*", "topicfilter/*")))
+        finding = await check_policy(narrow)
+        assert str(finding.fix).startswith("Give Amplify PubSub the client id")
+        assert (await check_policy(narrow, client_id=narrow.identity_id)).status is Status.PASSED
+        unknown = await check_policy(narrow, identity=False, user=False)
+        assert unknown.status is Status.PASSED
+        assert "it depends on cognito-identity.amazonaws.com:sub: name a user" in str(unknown.detail)
+
+    async def test_documents_decide_without_an_identity(self, deployment: Deployment) -> None:
+        assert (await check_policy(deployment, identity=False, user=False)).detail == "4 requests, by the documents"
+        broken = deployment.with_policy(document(NOTHING))
+        assert (await check_policy(broken, identity=False, user=False)).status is Status.FAILED
+
+    async def test_unknown_condition_is_a_warning(self, deployment: Deployment) -> None:
+        finding = await check_policy(deployment.with_policy(document(ALLOW | FROM_NETWORK)))
+        assert finding.status is Status.WARNING
+        assert "it depends on aws:SourceIp" in str(finding.cause)
+
+    async def test_documents_decide_if_test_authorization_is_not_permitted(self, deployment: Deployment) -> None:
+        with deployment.cloud.fault("iot:TestAuthorization", Fail("UnauthorizedException", 401)):
+            good = await check_policy(deployment)
+            bad = await check_policy(deployment.with_policy(document(NOTHING)))
+        assert good.detail == "4 requests, by only the documents (TestAuthorization answered UnauthorizedException)"
+        assert bad.status is Status.FAILED
+
+
+class TestRoleAllows:
+    async def test_managed_policy_of_the_guide_allows_all_requests(self, deployment: Deployment) -> None:
+        finding = await check_role(deployment, topics=("orders/1", "rooms/+/#"))
+        assert (finding.status, finding.detail) == (Status.PASSED, "6 requests, by SimulatePrincipalPolicy")
+
+    async def test_managed_policy_that_is_missing_is_attached(self, deployment: Deployment) -> None:
+        deployment.aws.iam.detach_role_policy(RoleName=deployment.role, PolicyArn=DATA_ACCESS)
+        finding = await check_role(deployment)
+        assert finding.resource == deployment.role_arn(deployment.role)
+        requests = "connect with a random client id, subscribe to orders/1, publish to orders/1 and receive"
+        assert requests in str(finding.cause)
+        assert not finding.safe_commands, "a role of others may be meant to allow little"
+        attach = f"aws iam attach-role-policy --role-name {deployment.role} --policy-arn {DATA_ACCESS}"
+        context = deployment.context()
+        context.deployment_ids = None
+        of_stack = await look(context, MappingGivesARole, RoleAllows)
+        assert [str(each) for each in of_stack.safe_commands] == [attach]
+        context.outputs[Output.ACCESS_MODE] = LEAST_PRIVILEGE
+        restricted = await look(context, MappingGivesARole, RoleAllows)
+        assert "cdk deploy --revert-drift" in str(restricted.fix)
+        mend(deployment, finding)
+        assert (await check_role(deployment)).status is Status.PASSED
+
+    async def test_only_connecting_is_checked_without_a_topic(self, deployment: Deployment) -> None:
+        use_role(
+            deployment,
+            deployment.allow("client/*", action="iot:Connect"),
+            deployment.allow("topic/orders/*", action=["iot:Publish", "iot:Receive"]),
+        )
+        finding = await check_role(deployment, topics=())
+        assert finding.detail == "only connecting, because --topic is not given, by SimulatePrincipalPolicy"
+        assert (await check_role(deployment, topics=("orders/1",))).status is Status.FAILED
+
+    async def test_mistake_in_an_inline_policy_is_named(self, deployment: Deployment) -> None:
+        elsewhere = deployment.prefix.replace(deployment.cloud.region, "eu-west-1")
+        use_role(deployment, deployment.allow("client/*"), deployment.allow(f"{elsewhere}:topic/*"))
+        finding = await check_role(deployment)
+        assert re.search("the inline policy inline: .* is of region eu-west-1, not us-east-1", str(finding.cause))
+
+    async def test_inline_policy_that_only_denies_is_deleted(self, deployment: Deployment) -> None:
+        deny = {"Effect": "Deny", "Action": "iot:Publish", "Resource": f"{deployment.prefix}:topic/orders/*"}
+        deployment.aws.iam.put_role_policy(RoleName=deployment.role, PolicyName="closed", PolicyDocument=document(deny))
+        finding = await check_role(deployment)
+        assert "publish to orders/1: the inline policy closed denies it" in str(finding.cause)
+        assert str(finding.fix).startswith("aws iam delete-role-policy")
+        assert not finding.safe_commands
+        mend(deployment, finding)
+        assert (await check_role(deployment)).status is Status.PASSED
+
+    async def test_managed_policy_that_only_denies_is_detached(self, deployment: Deployment) -> None:
+        closed = boundary(deployment, {"Effect": "Deny", "Action": "iot:*", "Resource": "*"})
+        deployment.aws.iam.attach_role_policy(RoleName=deployment.role, PolicyArn=closed)
+        finding = await check_role(deployment)
+        assert finding.fix == f"aws iam detach-role-policy --role-name {deployment.role} --policy-arn {closed}"
+
+    async def test_denying_statement_of_a_policy_that_also_allows_is_quoted(self, deployment: Deployment) -> None:
+        use_role(deployment, ALLOW, {"Effect": "Deny", "Action": "iot:Publish", "Resource": "*"})
+        finding = await check_role(deployment)
+        assert finding.fix == (
+            'Remove from the inline policy inline: {"Effect":"Deny","Action":"iot:Publish","Resource":"*"}'
+        )
+
+    async def test_boundary_limits_the_role(self, deployment: Deployment) -> None:
+        arn = boundary(
+            deployment,
+            {"Effect": "Allow", "NotAction": "iot:*", "Resource": "*"},
+            {"Effect": "Allow", "Action": ["iot:Connect", "iot:Publish"], "Resource": "*"},
+            {"Effect": "Deny", "Action": "iot:*", "Resource": f"{deployment.prefix}:topic/$aws/*"},
+        )
+        use_role(deployment, ALLOW, PermissionsBoundary=arn)
+        finding = await check_role(deployment)
+        assert "does not allow it, and limits the role" in str(finding.cause)
+        assert "publish" not in str(finding.cause)
+        assert str(finding.fix).startswith("Add to the permissions boundary boundary-")
+        assert '"iot:Subscribe"' in str(finding.fix)
+        reserved = await check_role(deployment, topics=("$aws/rules/a/b",))
+        assert str(reserved.fix).startswith("Remove from the permissions boundary boundary-")
+
+    @pytest.mark.parametrize(
+        "statements",
+        [
+            [ALLOW | FROM_NETWORK],
+            [ALLOW, {**ALLOW, "Effect": "Deny", "Condition": {"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}}}],
+            [ALLOW, {**ALLOW, "Effect": "Deny", "Condition": {"StringNotEquals": {"aws:SourceIp": "10.0.0.1"}}}],
+        ],
+    )
+    async def test_unknown_condition_is_a_warning(
+        self, deployment: Deployment, statements: list[dict[str, Any]]
+    ) -> None:
+        use_role(deployment, *statements)
+        finding = await check_role(deployment)
+        assert finding.status is Status.WARNING
+        assert "it depends on aws:SourceIp" in str(finding.cause)
+
+    async def test_role_of_a_group_is_checked_too(self, deployment: Deployment) -> None:
+        group_role = deployment.make_role()
+        mapping = {"Type": "Token", "AmbiguousRoleResolution": "AuthenticatedRole"}
+        deployment.set_roles(authenticated=deployment.role, mapping=mapping)
+        group = deployment.make_group(group_role)
+        for options in ({}, {"user": False, "identity": False}):
+            finding = await check_role(deployment, **options)
+            assert finding.status is Status.FAILED
+            assert finding.resource == deployment.role_arn(group_role)
+        assert f"The role of group {group}" in str(finding.cause)
+
+    @pytest.mark.parametrize("code", ["AccessDenied", "InvalidInput"])
+    async def test_documents_decide_if_the_simulator_does_not(self, deployment: Deployment, code: str) -> None:
+        with deployment.cloud.fault("iam:SimulatePrincipalPolicy", Fail(code, 403)):
+            good = await check_role(deployment)
+            deployment.aws.iam.detach_role_policy(RoleName=deployment.role, PolicyArn=DATA_ACCESS)
+            bad = await check_role(deployment)
+        assert good.detail == f"4 requests, by only the documents (SimulatePrincipalPolicy answered {code})"
+        assert bad.status is Status.FAILED

@@ -1,0 +1,141 @@
+"""Patterns and conditions, as IAM defines them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pubsub_cli.iam.documents import Policy, conditions_met, matches
+from pubsub_cli.iam.request import RequestContext, signed_in_context
+
+SUB = "${cognito-identity.amazonaws.com:sub}"
+AUD, AMR = "cognito-identity.amazonaws.com:aud", "cognito-identity.amazonaws.com:amr"
+CONTEXT = signed_in_context("us-east-1", "us-east-1:pool", identity_id="us-east-1:id", client_id="a*b")
+
+# Few characters, so that patterns often match, with line ends and characters that are special in regular expressions.
+texts = st.text("ab/:.*?+#$\n(", max_size=8)
+
+
+def match_by_definition(pattern: str, text: str) -> bool:
+    if not pattern:
+        return not text
+    if pattern[0] == "*":
+        return any(match_by_definition(pattern[1:], text[start:]) for start in range(len(text) + 1))
+    return bool(text) and pattern[0] in ("?", text[0]) and match_by_definition(pattern[1:], text[1:])
+
+
+@given(texts, texts)
+def test_pattern_matches_as_defined(pattern: str, text: str) -> None:
+    assert matches(pattern, text, RequestContext()) is match_by_definition(pattern, text)
+    assert matches(pattern, text, None) is match_by_definition(pattern, text)
+
+
+@given(texts, texts)
+def test_pattern_takes_the_value_of_a_variable_literally(value: str, text: str) -> None:
+    assert matches("${iot:ClientId}", text, RequestContext({"iot:clientid": (value,)})) is (value == text)
+
+
+@given(texts)
+def test_pattern_takes_escaped_wildcards_literally(text: str) -> None:
+    escaped = "".join(f"${{{each}}}" if each in "*?$" else each for each in text)
+    assert matches(escaped, text, RequestContext())
+    assert not matches(escaped, f"{text}x", RequestContext())
+
+
+@given(texts)
+def test_pattern_ignores_case_only_if_asked(text: str) -> None:
+    plain = text.translate(str.maketrans("*?$", "xxx"))
+    assert matches(plain.upper(), plain, None, ignore_case=True)
+    assert matches(plain.upper(), plain, None) is (plain.upper() == plain)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "expected"),
+    [
+        ("topic/*", "topic/a/b", True),
+        ("topic/a/#", "topic/a/b", False),
+        ("topicfilter/a/+", "topicfilter/a/+", True),
+        (f"client/{SUB}", "client/us-east-1:id", True),
+        ("client/${COGNITO-identity.amazonaws.com:SUB}", "client/us-east-1:id", True),
+        (f"client/{SUB}", "client/us-east-1:other", False),
+        ("topic/${iot:ClientId}", "topic/aXb", False),
+        ("topic/${iot:Certificate.SerialNumber}", "topic/${iot:Certificate.SerialNumber}", False),
+        ("topic/${iot:Connection.Thing.ThingName}", "topic/lamp", None),
+        ("topic/${aws:PrincipalTag/team}", "topic/a", None),
+        ("topic/${aws:PrincipalTag/team}", "client/a", False),
+        ("topic/${iot:Certificate.Subject.CommonName, 'none'}", "topic/none", True),
+    ],
+)
+def test_pattern_replaces_variables(pattern: str, text: str, expected: bool | None) -> None:
+    assert matches(pattern, text, CONTEXT) is expected
+
+
+def test_pattern_without_variables_takes_braces_literally() -> None:
+    assert matches(f"client/{SUB}", f"client/{SUB}", None)
+    assert matches("a${*}", "a${anything}", None)
+    assert not matches(f"client/{SUB}", "client/us-east-1:id", None)
+
+
+@pytest.mark.parametrize(
+    ("operator", "key", "values", "expected"),
+    [
+        ("StringEquals", AUD, "us-east-1:pool", True),
+        ("StringEquals", AUD.upper(), "us-east-1:pool", True),
+        ("StringEquals", AUD, "us-east-1:*", False),
+        ("StringEquals", AUD, "us-east-1:POOL", False),
+        ("StringEquals", AUD, "other,us-east-1:pool", True),
+        ("StringEqualsIgnoreCase", AUD, "us-east-1:POOL", True),
+        ("StringNotEquals", AUD, "us-east-1:other", True),
+        ("StringNotEquals", AUD, "us-east-1:pool", False),
+        ("StringNotEquals", AUD, "other,us-east-1:pool", False),
+        ("StringLike", AUD, "us-east-1:*", True),
+        ("StringNotLike", AUD, "us-east-1:*", False),
+        ("StringLikeIfExists", AUD, "eu-*", False),
+        ("ForAnyValue:StringLike", AMR, "auth*", True),
+        ("ForAnyValue:StringLike", AMR, "unauthenticated", False),
+        ("ForAllValues:StringEquals", AMR, "authenticated", True),
+        ("ForAllValues:StringEquals", AMR, "other", False),
+        ("Bool", "aws:SecureTransport", "True", True),
+        ("Bool", "aws:SecureTransport", "false", False),
+        ("Null", AUD, "false", True),
+        ("Null", AUD, "true", False),
+        ("StringEquals", "iot:ClientId", "${iot:ClientId}", True),
+        ("StringEquals", "iot:Certificate.Subject.CommonName", "browser", False),
+        ("ForAllValues:StringEquals", "iot:Certificate.Subject.CommonName", "browser", True),
+        ("ForAnyValue:StringEquals", "iot:Certificate.Subject.CommonName", "browser", False),
+        ("StringEqualsIfExists", "iot:Certificate.Subject.CommonName", "browser", True),
+        ("StringNotEquals", "iot:Certificate.Subject.CommonName", "browser", True),
+        ("StringEquals", "iot:Connection.Thing.ThingName", "browser", None),
+        ("Bool", "iot:Connection.Thing.IsAttached", "true", None),
+        ("StringEquals", "aws:SourceIp", "10.0.0.1", None),
+        ("IpAddress", "aws:SourceIp", "10.0.0.0/8", None),
+        ("DateLessThan", "aws:RequestedRegion", "2030-01-01", None),
+        ("For:Nothing", AUD, "us-east-1:pool", None),
+    ],
+)
+def test_condition_operator(operator: str, key: str, values: str, expected: bool | None) -> None:
+    conditions = {operator: {key: tuple(values.split(","))}}
+    assert conditions_met(conditions, CONTEXT, has_variables=True) is expected
+
+
+def test_conditions_must_all_be_met_and_unmet_outweighs_unknown() -> None:
+    unknown, unmet, met = {"aws:SourceIp": ("10.0.0.1",)}, {AUD: ("other",)}, {AUD: ("us-east-1:pool",)}
+    assert conditions_met({"StringEquals": {**unknown, **unmet}}, CONTEXT, has_variables=True) is False
+    assert conditions_met({"StringEquals": {**unknown, **met}}, CONTEXT, has_variables=True) is None
+    assert conditions_met({}, CONTEXT, has_variables=True) is True
+
+
+def test_condition_without_variables_takes_braces_literally() -> None:
+    conditions = {"StringEquals": {"iot:ClientId": ("${iot:ClientId}",)}}
+    assert conditions_met(conditions, CONTEXT, has_variables=False) is False
+
+
+def test_policy_reads_json_with_a_single_statement() -> None:
+    source = {"Effect": "Allow", "Action": "iot:*", "Resource": "*", "Condition": {"Bool": {"a": True}}}
+    policy = Policy.read("the policy", "key", json.dumps({"Version": "2012-10-17", "Statement": source}))
+    (statement,) = policy.statements
+    assert json.loads(statement.text) == source
+    assert statement.conditions == {"Bool": {"a": ("true",)}}

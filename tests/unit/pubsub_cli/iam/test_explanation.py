@@ -1,0 +1,150 @@
+"""Reasons for denials, likely mistakes in policies, and missing statements."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pubsub_cli.iam.documents import Policy
+from pubsub_cli.iam.evaluation import AwsDecision, Decision, EvaluatedRequest, Outcome, decide
+from pubsub_cli.iam.explanation import likely_mistakes, missing_statements, reason_for_denial
+from pubsub_cli.iam.request import ANY_CLIENT_ID, Request, front_end_requests, signed_in_context
+
+PREFIX = "arn:aws:iot:us-east-1:123456789012"
+CONTEXT = signed_in_context("us-east-1", "us-east-1:pool", identity_id="us-east-1:id")
+CONNECT = Request("iot:Connect", f"{PREFIX}:client/{ANY_CLIENT_ID}")
+SUBSCRIBE = Request("iot:Subscribe", f"{PREFIX}:topicfilter/orders/1")
+PUBLISH = Request("iot:Publish", f"{PREFIX}:topic/orders/1")
+
+
+def policy(resource: str | list[str], version: str = "2012-10-17", **more: Any) -> Policy:
+    statement = {"Effect": "Allow", "Action": "iot:*", "Resource": resource, **more}
+    return Policy.read("the policy", "policy", {"Version": version, "Statement": [statement]})
+
+
+@pytest.mark.parametrize(
+    ("request_", "resource", "said", "corrected"),
+    [
+        (PUBLISH, "arn:aws:iot:eu-west-1:123456789012:topic/*", "region eu-west-1, not us-east-1", f"{PREFIX}:topic/*"),
+        (PUBLISH, "arn:aws:iot:us-east-1:999999999999:topic/*", "account 999999999999, not 123", f"{PREFIX}:topic/*"),
+        (PUBLISH, "arn:aws-cn:iot:us-east-1:123456789012:topic/*", "partition aws-cn, not aws", f"{PREFIX}:topic/*"),
+        (
+            PUBLISH,
+            "arn:aws:iot:eu-west-1:999999999999:topic/*",
+            "region eu-west-1, not us-east-1 and account 999999999999, not 123456789012",
+            f"{PREFIX}:topic/*",
+        ),
+        (PUBLISH, "arn:aws:iot:us-east-1:topic/orders/*", "malformed", f"{PREFIX}:topic/orders/*"),
+        (PUBLISH, "orders/*", "malformed", f"{PREFIX}:topic/orders/*"),
+        (SUBSCRIBE, f"{PREFIX}:topic/orders/*", "is a topic/, but AWS IoT checks topicfilter/ for iot:Subscribe", None),
+        (PUBLISH, f"{PREFIX}:topicfilter/orders/*", "is a topicfilter/, but", f"{PREFIX}:topic/orders/*"),
+        (PUBLISH, f"{PREFIX}:orders/*", "has no topic/", f"{PREFIX}:topic/orders/*"),
+        (PUBLISH, f"{PREFIX}:topic:orders/*", "has no slash after topic", f"{PREFIX}:topic/orders/*"),
+        (PUBLISH, f"{PREFIX}:topic/orders/#", "a + or # is literal", f"{PREFIX}:topic/orders/*"),
+        (SUBSCRIBE, f"{PREFIX}:topic/orders/+", "a + or # is literal", f"{PREFIX}:topicfilter/orders/*"),
+    ],
+)
+def test_mistake_in_a_resource_has_a_correction_that_allows(
+    request_: Request, resource: str, said: str, corrected: str | None
+) -> None:
+    (mistake,) = likely_mistakes(request_, [policy(resource)], CONTEXT)
+    assert said in mistake.text
+    if corrected:
+        assert mistake.corrected == corrected
+    assert mistake.corrected
+    assert mistake.fix == f"Replace in the policy: {resource} by {mistake.corrected}"
+    assert not decide(request_, [policy(resource)], CONTEXT).allowed
+    assert decide(request_, [policy(mistake.corrected)], CONTEXT).allowed
+
+
+def test_mistake_of_a_policy_without_client_is_named() -> None:
+    (mistake,) = likely_mistakes(CONNECT, [policy(f"{PREFIX}:topic/*")], CONTEXT)
+    assert "is a topic/, but AWS IoT checks client/ for iot:Connect" in mistake.text
+    assert mistake.corrected == f"{PREFIX}:client/*"
+
+
+def test_client_id_that_the_policy_requires_is_for_the_front_end_to_give() -> None:
+    (mistake,) = likely_mistakes(CONNECT, [policy(f"{PREFIX}:client/${{cognito-identity.amazonaws.com:sub}}")], CONTEXT)
+    assert "give Amplify PubSub that clientId" in mistake.text
+    assert (mistake.corrected, str(mistake.fix)[:37]) == (None, "Give Amplify PubSub the client id tha")
+
+
+def test_variable_in_the_older_version_is_a_mistake() -> None:
+    request = Request("iot:Publish", f"{PREFIX}:topic/us-east-1:id")
+    resource = f"{PREFIX}:topic/${{cognito-identity.amazonaws.com:sub}}"
+    (mistake,) = likely_mistakes(request, [policy(resource, version="2008-10-17")], CONTEXT)
+    assert mistake.fix == 'Set "Version":"2012-10-17" in the policy'
+
+
+def test_unmet_condition_is_quoted() -> None:
+    elsewhere = {"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}
+    (mistake,) = likely_mistakes(PUBLISH, [policy("*", Condition=elsewhere)], CONTEXT)
+    assert "its condition on aws:RequestedRegion is not met" in mistake.text
+    assert mistake.fix == "Allow it in the policy without the condition on aws:RequestedRegion"
+
+
+def test_action_that_no_statement_allows_is_named() -> None:
+    (mistake,) = likely_mistakes(PUBLISH, [policy("*", Action=["iot:Connect", "iot:Subscribe"])], CONTEXT)
+    assert (mistake.text, mistake.fix) == ("no statement of it allows iot:Publish", None)
+
+
+def test_statement_on_other_topics_is_no_mistake() -> None:
+    assert likely_mistakes(PUBLISH, [policy(f"{PREFIX}:topic/invoices/*")], CONTEXT) == []
+
+
+def evaluated(decision: Decision, aws: AwsDecision | None = None) -> EvaluatedRequest:
+    return EvaluatedRequest(PUBLISH, decision, aws)
+
+
+def test_reason_quotes_the_statement_that_denies_or_is_unknown() -> None:
+    deny = Policy.read("the policy", "", {"Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}})
+    denied = evaluated(decide(PUBLISH, [deny], CONTEXT))
+    assert reason_for_denial(denied, [deny], CONTEXT) == f"the policy denies it: {deny.statements[0].text}"
+    unknown = policy("*", Condition={"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}})
+    undecided = evaluated(decide(PUBLISH, [unknown], CONTEXT))
+    assert reason_for_denial(undecided, [unknown], CONTEXT).startswith("it depends on aws:SourceIp in the policy: {")
+
+
+def test_reason_without_a_mistake_names_the_policies() -> None:
+    other = policy(f"{PREFIX}:topic/invoices/*")
+    denied = evaluated(Decision(Outcome.IMPLICIT_DENY))
+    assert reason_for_denial(denied, [other], CONTEXT) == "no statement of the policy covers it"
+    assert reason_for_denial(denied, [], CONTEXT) == "there is no policy that allows it"
+    bounded = evaluated(Decision(Outcome.IMPLICIT_DENY, policy=other))
+    assert reason_for_denial(bounded, [], CONTEXT) == "the policy does not allow it, and limits the role"
+
+
+@pytest.mark.parametrize(
+    ("details", "reason"),
+    [
+        ({"policies": ("other",)}, "{}, naming other"),
+        ({"by_boundary": True}, "{}, because of the permissions boundary"),
+        (
+            {"by_organization": True},
+            "a policy of the AWS organization (for example, a service control policy) does not allow it; {}",
+        ),
+    ],
+)
+def test_reason_of_aws_states_its_origin(details: dict[str, Any], reason: str) -> None:
+    aws = AwsDecision(Outcome.EXPLICIT_DENY, "SimulatePrincipalPolicy", missing=("aws:SourceVpc",), **details)
+    allowed = decide(PUBLISH, [policy("*")], CONTEXT)
+    disagreement = (
+        "SimulatePrincipalPolicy reports explicit deny without a value of aws:SourceVpc, "
+        "but the documents say allowed, by the policy"
+    )
+    assert reason_for_denial(evaluated(allowed, aws), [], CONTEXT) == reason.format(disagreement)
+
+
+def test_missing_statements_allow_the_requests_of_every_user() -> None:
+    service = "cognito-identity.amazonaws.com"
+    requests = front_end_requests(PREFIX, f"us-east-1:id-{ANY_CLIENT_ID}", ["us-east-1:id/chat", "rooms/+"])
+    statements = missing_statements(requests, "us-east-1:id", service)
+    assert "us-east-1:id" not in str(statements)
+    assert {each["Resource"][0] for each in statements} >= {f"{PREFIX}:client/${{{service}:sub}}-*"}
+    missing = Policy.read("", "", {"Version": "2012-10-17", "Statement": statements})
+    for identity_id in ("us-east-1:id", "us-east-1:other"):
+        context = signed_in_context("us-east-1", None, identity_id=identity_id)
+        topics = [f"{identity_id}/chat", "rooms/+"]
+        for request in front_end_requests(PREFIX, f"{identity_id}-browser", topics):
+            assert decide(request, [missing], context).allowed

@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from pubsub_cli.apply_fixes import FixRunner, Outcome
+from pubsub_cli.aws import Aws
+from pubsub_cli.check_run import CheckRun
+from pubsub_cli.checks.catalogue import CHECKS
+from pubsub_cli.checks.runner import Result
+from pubsub_cli.errors import CommandFailedError
+from pubsub_cli.finding import AwsCommand, Finding, PubSubCommand, Status, failed, not_applicable, passed, skipped
+from pubsub_cli.run_options import RunOptions
+
+_IDENTITY_ID = "eu-west-1:01234567-89ab-cdef-0123-456789abcdef"
+_BOUNDARY = AwsCommand(
+    "iam", "PutRolePermissionsBoundary", {"RoleName": "AuthRole", "PermissionsBoundary": "arn:b"}, safe=True
+)
+_DENY = AwsCommand("iam", "AttachRolePolicy", {"RoleName": "AuthRole", "PolicyArn": "arn:ControlPlaneDeny1"}, safe=True)
+_CONFIG_ACCESS = AwsCommand(
+    "iam", "AttachRolePolicy", {"RoleName": "AuthRole", "PolicyArn": "arn:AWSIoTConfigAccess"}, safe=True
+)
+_ROLE_FOR_ALL = AwsCommand("cognito-identity", "SetIdentityPoolRoles", {"IdentityPoolId": "p", "Roles": {}}, safe=True)
+_PROVIDER = AwsCommand("cognito-identity", "UpdateIdentityPool", {"IdentityPoolId": "p"}, safe=True)
+
+
+@dataclass(frozen=True)
+class Command(AwsCommand):
+    service: str = "iot"
+    operation: str = "AttachPolicy"
+    parameters: Mapping[str, Any] = field(default_factory=lambda: {"target": _IDENTITY_ID})
+    safe: bool = True
+    fails: bool = False
+    interrupted: bool = False
+    runs: list[str] = field(default_factory=list)
+
+    def run(self, aws: Aws) -> None:  # noqa: ARG002 - calls nothing
+        if self.fails:
+            raise CommandFailedError(f"no such target {_IDENTITY_ID}")
+        if self.interrupted:
+            raise KeyboardInterrupt
+        self.runs.append("run")
+
+
+@dataclass
+class Account(Aws):
+    """Notes what it is asked, and refuses some of it."""
+
+    refused: Collection[str] = ()
+    called: list[str] = field(default_factory=list)
+    cli_options: str = ""
+
+    def call(self, _service: str, operation: str, parameters: Mapping[str, Any]) -> None:
+        if operation in self.refused:
+            raise OSError(f"{operation} is refused")
+        self.called.append(f"{operation} {parameters.get('PolicyArn', '')}".strip())
+
+
+def _fix(*commands: Any, redact: bool = False, aws: Aws | None = None, ask: bool = False) -> FixRunner:
+    return _fix_all({"PS101": failed("wrong", resource="r", fix=commands)}, redact=redact, aws=aws, ask=ask)
+
+
+def _fix_all(
+    findings: Mapping[str, Finding],
+    *,
+    redact: bool = False,
+    aws: Aws | None = None,
+    ask: bool = False,
+    skip: Collection[str] = (),
+    guards: Mapping[str, Finding] | None = None,
+) -> FixRunner:
+    found = {**({"PS301": passed(), "PS303": passed()} if guards is None else guards), **findings}
+    results = [Result(check, found[check.id], 0.1) for check in CHECKS if check.id in found]
+    fixing = FixRunner(RunOptions("doctor", "s", redact=redact, skip=skip), aws or Account(), ask=ask)
+    fixing.apply(CheckRun(results, None, ()))
+    return fixing
+
+
+def _outcomes(fixing: FixRunner) -> list[str]:
+    return [each.outcome for each in fixing.steps]
+
+
+def test_what_is_not_safe_is_left_to_people(capsys: pytest.CaptureFixture[str]) -> None:
+    safe, unsafe = Command(), Command(safe=False)
+    assert not _fix(safe, unsafe).changed
+    assert (safe.runs, unsafe.runs) == ([], [])
+    assert "PS101  is left to you" in capsys.readouterr().out
+
+
+def test_a_safe_fix_is_shown_and_run(capsys: pytest.CaptureFixture[str]) -> None:
+    command = Command()
+    assert _fix(command).changed
+    assert command.runs == ["run"]
+    assert _IDENTITY_ID in capsys.readouterr().out
+
+
+def test_identity_ids_are_masked_in_commands_and_failures(capsys: pytest.CaptureFixture[str]) -> None:
+    assert not _fix(Command(fails=True), redact=True).changed
+    told = capsys.readouterr().out
+    assert "failed: no such target <identity id>" in told
+    assert _IDENTITY_ID not in told
+
+
+def test_pubsub_command_that_fails_is_reported_with_its_error() -> None:
+    (step,) = _fix(PubSubCommand(("attach",), safe=True)).steps
+    assert (step.outcome, step.reason) == ("failed", "give one of --user, --identity-id and --id-token")
+
+
+class TestCommandThatIsNotDone:
+    def test_no_later_command_of_the_finding_is_run_after_a_failure(self, capsys: pytest.CaptureFixture[str]) -> None:
+        first, second, third = Command(), Command(fails=True), Command()
+        fixing = _fix(first, second, third)
+        assert (first.runs, third.runs) == (["run"], [])
+        assert _outcomes(fixing) == ["done", "failed", "not run"]
+        told = capsys.readouterr().out
+        assert "not run: the command before it: failed" in told
+        assert told.splitlines()[-1] == "fixes: 1 done, 1 failed, 1 not run"
+
+    def test_no_later_command_of_the_finding_is_run_after_a_no(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sys.stdin", io.StringIO("n\ny\n"))
+        first, second = Command(), Command()
+        fixing = _fix(first, second, ask=True)
+        assert (first.runs, second.runs) == ([], [])
+        assert _outcomes(fixing) == ["declined", "not run"]
+
+    def test_the_end_of_the_input_is_a_no(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sys.stdin", io.StringIO(""))
+        assert _outcomes(_fix(Command(), ask=True)) == ["declined"]
+
+    def test_other_findings_are_fixed_all_the_same(self) -> None:
+        other = Command()
+        wrong = failed("wrong", resource="r", fix=[Command(fails=True)])
+        fixing = _fix_all({"PS101": wrong, "PS203": failed("wrong", resource="r", fix=[other])})
+        assert other.runs == ["run"]
+        assert fixing.changed
+
+
+class TestInterrupt:
+    def test_at_the_prompt_nothing_more_is_run(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def ctrl_c() -> str:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("sys.stdin.readline", ctrl_c)
+        other = Command()
+        wrong = failed("wrong", resource="r", fix=[Command(), Command()])
+        fixing = _fix_all({"PS101": wrong, "PS203": failed("wrong", resource="r", fix=[other])}, ask=True)
+        assert fixing.interrupted
+        assert other.runs == []
+        assert _outcomes(fixing) == ["not run", "not run", "not run"]
+
+    def test_during_a_command_its_effect_is_unknown(self, capsys: pytest.CaptureFixture[str]) -> None:
+        fixing = _fix(Command(interrupted=True), Command())
+        assert fixing.interrupted
+        assert _outcomes(fixing) == ["interrupted", "not run"]
+        assert "may have taken effect" in capsys.readouterr().out
+
+
+class TestGuards:
+    """What keeps signed-in users off the control plane is there before anything opens their roles."""
+
+    @pytest.mark.parametrize("guard", [_BOUNDARY, _DENY])
+    def test_nothing_is_attached_without_the_guard(self, guard: AwsCommand) -> None:
+        aws = Account(refused={guard.operation})
+        _fix_all({"PS301": failed("wrong", resource="AuthRole", fix=[guard, _CONFIG_ACCESS])}, aws=aws)
+        assert aws.called == []
+
+    def test_comes_first_and_the_rest_follows(self) -> None:
+        aws = Account()
+        _fix_all(
+            {
+                "PS115": failed("wrong", resource="p", fix=_PROVIDER),
+                "PS301": failed("wrong", resource="AuthRole", fix=[_BOUNDARY, _CONFIG_ACCESS]),
+                "PS304": failed("wrong", resource="p", fix=_ROLE_FOR_ALL),
+            },
+            aws=aws,
+        )
+        assert aws.called == [
+            "PutRolePermissionsBoundary",
+            "AttachRolePolicy arn:AWSIoTConfigAccess",
+            "UpdateIdentityPool",
+            "SetIdentityPoolRoles",
+        ]
+
+    @pytest.mark.parametrize(
+        ("guards", "reason"),
+        [
+            ({"PS301": failed("w", resource="r", fix=_BOUNDARY)}, "PS301 is not fixed"),
+            ({"PS301": failed("w", resource="r", fix=replace(_BOUNDARY, safe=False))}, "PS301 is not fixed"),
+            ({"PS301": failed("w", resource="r", fix="Ask the owner")}, "PS301 is not fixed"),
+            ({"PS301": Finding(Status.UNKNOWN, cause="denied")}, "PS301 is unknown"),
+            ({}, "PS301 was skipped by --only or --skip"),
+        ],
+        ids=["failed", "not safe", "no command", "unknown", "not asked"],
+    )
+    def test_without_it_no_user_is_given_the_role(self, guards: Mapping[str, Finding], reason: str) -> None:
+        aws = Account(refused={"PutRolePermissionsBoundary"})
+        fixing = _fix_all(
+            {
+                "PS115": failed("wrong", resource="p", fix=_PROVIDER),
+                "PS304": failed("wrong", resource="p", fix=_ROLE_FOR_ALL),
+                "PS306": failed("wrong", resource="r", fix=_CONFIG_ACCESS),
+            },
+            aws=aws,
+            guards={**guards, "PS303": passed()},
+        )
+        assert aws.called == []
+        assert {each.reason for each in fixing.steps if each.outcome is Outcome.NOT_RUN} == {reason}
+
+    def test_a_guard_check_that_is_skipped_by_the_user_counts_as_not_asked(self) -> None:
+        aws = Account()
+        guards = {"PS301": skipped("left out by --skip"), "PS303": passed()}
+        _fix_all({"PS304": failed("w", resource="p", fix=_ROLE_FOR_ALL)}, aws=aws, guards=guards, skip=["PS301"])
+        assert aws.called == []
+
+    def test_a_deployment_without_guards_is_fixed(self) -> None:
+        aws = Account()
+        guards = {"PS301": not_applicable("needs a stack"), "PS303": skipped("depends on PS115, which did not pass")}
+        _fix_all({"PS115": failed("w", resource="p", fix=_PROVIDER)}, aws=aws, guards=guards)
+        assert aws.called == ["UpdateIdentityPool"]
+
+    def test_in_a_check_of_its_own_the_guard_comes_before_the_policies_and_stops_them(self) -> None:
+        findings = {
+            "PS301": failed("wrong", resource="AuthRole", fix=[_CONFIG_ACCESS]),
+            "PS305": failed("unguarded", resource="AuthRole", fix=[_BOUNDARY]),
+        }
+        aws = Account()
+        _fix_all(findings, aws=aws)
+        assert aws.called[0] == "PutRolePermissionsBoundary"
+        aws = Account(refused={"PutRolePermissionsBoundary"})
+        _fix_all(findings, aws=aws)
+        assert aws.called == []
+
+    def test_what_opens_no_role_is_fixed_all_the_same(self) -> None:
+        other = Command()
+        _fix_all(
+            {"PS203": failed("wrong", resource="r", fix=[other])},
+            guards={"PS301": failed("w", resource="r", fix="Ask the owner"), "PS303": passed()},
+        )
+        assert other.runs == ["run"]

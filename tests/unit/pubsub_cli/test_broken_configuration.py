@@ -1,0 +1,92 @@
+"""An AWS configuration that cannot be used is exit code 2 and one line, for every program, and never a traceback."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import tools.__main__
+from pubsub_cli import app
+
+_KEYS = "aws_access_key_id = test\naws_secret_access_key = test\n"
+_ROLE = "role_arn = arn:aws:iam::111122223333:role/a\n"
+_SSO = "sso_account_id = 111122223333\nsso_role_name = dev\n"
+_PROFILES = {
+    "a loop of roles": f"{_ROLE}source_profile = y\n[profile y]\n{_ROLE}source_profile = x\n",
+    "no such source": f"{_ROLE}source_profile = missing\n",
+    "two sources": f"{_ROLE}source_profile = x\ncredential_source = Environment\n{_KEYS}",
+    "no source": _ROLE,
+    "an unknown source": f"{_ROLE}credential_source = Nonsense\n",
+    "half a key": "aws_access_key_id = test\n",
+    "a program that fails": "credential_process = false\n",
+    "a program that is missing": "credential_process = /no/such/program\n",
+    "a program that says nonsense": "credential_process = echo nonsense\n",
+    "no such SSO session": f"sso_session = corp\n{_SSO}",
+    "half an SSO configuration": f"sso_start_url = https://corp.awsapps.com/start\n{_SSO}",
+    "an SSO session that was never begun": (
+        f"sso_start_url = https://corp.awsapps.com/start\nsso_region = us-east-1\n{_SSO}"
+    ),
+    "no token file": f"{_ROLE}web_identity_token_file = /no/such/token\n",
+    "an endpoint that is no URL": f"endpoint_url = localhost:1\n{_KEYS}",
+    "a retry mode that is none": f"retry_mode = nonsense\n{_KEYS}",
+    "attempts that are no number": f"max_attempts = many\n{_KEYS}",
+}
+
+
+@pytest.fixture
+def configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_MAX_ATTEMPTS"):
+        monkeypatch.delenv(name, raising=False)
+    file = tmp_path / "config"
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return file
+
+
+def _run(command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """Run a program in this process; return its exit code and what it says on standard error."""
+    program, *arguments = command
+    main: Callable[[], object] = app.main if program == "pubsub" else tools.__main__.main
+    monkeypatch.setattr(sys, "argv", [program, *arguments])
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, getattr(sys, name))  # the program wraps them
+    with pytest.raises(SystemExit) as ended:
+        main()
+    code = ended.value.code
+    return code if isinstance(code, int) else 1, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("profile", _PROFILES)
+@pytest.mark.parametrize(
+    "command",
+    [["pubsub", "doctor"], ["pubsub", "outputs"], ["pubsub", "subscribe", "t"], ["tools", "destroy", "--yes"]],
+    ids=" ".join,
+)
+def test_is_2_and_one_line(
+    profile: str,
+    command: list[str],
+    configuration: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configuration.write_text(f"[profile x]\nregion = us-east-1\n{_PROFILES[profile]}")
+    code, said = _run([*command, "--profile", "x"], monkeypatch, capsys)
+    assert code == 2, said
+    (line,) = said.splitlines()
+    assert line.startswith(f"{command[0]}: ")
+    if "SSO session that was never" in profile:
+        assert line.endswith("sign in again with: aws sso login --profile x")
+
+
+@pytest.mark.parametrize("command", [["pubsub", "outputs"], ["tools", "deploy", "--yes"]], ids=" ".join)
+def test_a_region_that_is_none_is_2(
+    command: list[str], configuration: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configuration.write_text(f"[profile x]\nregion = no region\n{_KEYS}")
+    code, said = _run([*command, "--profile", "x"], monkeypatch, capsys)
+    assert code == 2
+    assert "'no region'" in said

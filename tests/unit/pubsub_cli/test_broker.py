@@ -1,0 +1,86 @@
+"""Wrong broker options of `pubsub publish` and `pubsub subscribe`, rejected before anything is done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pubsub_cli.app import app
+
+_BY_URL = ["--broker", "ws://broker.example/mqtt"]
+
+
+@pytest.mark.parametrize(
+    "command", [["publish", "--topic", "t", "1"], ["subscribe", "t"]], ids=lambda command: str(command[0])
+)
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--header", "A: b"], "--header goes with --broker"),
+        (["--ca-file", __file__], "--ca-file goes with --broker"),
+        (["--proxy", "http://proxy.example"], "--proxy goes with --broker"),
+        (["--user", "ada"], "--user and --password-stdin go together"),
+        (["--password-stdin"], "--user and --password-stdin go together"),
+        (["--user", "", "--password-stdin"], "--user: no name given"),
+        (["--endpoint-url", "nonsense"], "--endpoint-url: 'nonsense' given"),
+        ([*_BY_URL, "--stack", "AmplifyPubSub"], "cannot be combined with --stack"),
+        ([*_BY_URL, "--environment", "prod"], "cannot be combined with --environment"),
+        ([*_BY_URL, "--profile", "acme"], "cannot be combined with --profile"),
+        ([*_BY_URL, "--region", "eu-west-1"], "cannot be combined with --region"),
+        ([*_BY_URL, "--endpoint-url", "http://127.0.0.1"], "cannot be combined with --endpoint-url"),
+        ([*_BY_URL, "--password-stdin"], "--password-stdin goes with --user"),
+        ([*_BY_URL, "--ca-file", __file__], "--ca-file goes with a --broker of wss://"),
+        ([*_BY_URL, "--ca-file", "/nowhere"], "Invalid value for '--ca-file'"),
+        ([*_BY_URL, "--header", "Authorization"], "--header: give a name, a colon and a value"),
+        ([*_BY_URL, "--header", ": secret"], "--header: give a name, a colon and a value"),
+        ([*_BY_URL, "--header", "A: b", "--header", "a: c"], "--header: a is given twice"),
+        ([*_BY_URL, "--header", "Host: other.example"], "--header: headers has 'Host'"),
+        (["--broker", "http://broker.example"], "--broker: the url 'http://broker.example' is not that of a WebSocket"),
+        ([*_BY_URL, "--proxy", "socks5://proxy.example"], "--proxy: proxy names socks5://proxy.example"),
+        ([*_BY_URL, "--proxy", "http://me:secret[@proxy.example"], "--proxy: proxy names what is no URL"),
+        ([*_BY_URL, "--proxy", "@/nowhere"], "--proxy: /nowhere cannot be read: No such file"),
+        ([*_BY_URL, "--header", "@/nowhere"], "--header: /nowhere cannot be read: No such file"),
+        (["--broker", "@/nowhere"], "--broker: /nowhere cannot be read: No such file"),
+        (["--broker", "http://broker.example?token=secret"], "the url 'http://broker.example?...' is not that of"),
+        (["--broker", "ws://a:secret@broker.example?key=secret"], "the url 'ws://...@broker.example?...' has a user"),
+    ],
+)
+def test_wrong_usage_is_2_and_names_the_option(command: list[str], arguments: list[str], told: str) -> None:
+    done = CliRunner().invoke(app, [*command, *arguments])
+    assert told in f"{done.output} {done.exception}"
+    assert "secret" not in f"{done.output} {done.exception!r}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "warned"),
+    [
+        (["--header", "X-Trace: 1"], None),
+        (["--header", f"@{__file__}.key"], None),
+        (["--header", "authorization: Bearer s3cret"], "--header has the header authorization"),
+        (["--header", "X-Api-Key: s3cret"], "--header has the header X-Api-Key"),
+        (["--header", "Cookie: s3cret"], "--header has the header Cookie"),
+        (["--proxy", "http://proxy.example:3128"], None),
+        (["--proxy", "http://me@proxy.example:3128"], None),
+        (["--proxy", "http://me:s3cret@proxy.example:3128"], "--proxy has a password"),
+        (["--proxy", "me:s3cret@proxy.example:3128"], "--proxy has a password"),
+        (["--broker", "ws://127.0.0.1:1/mqtt?room=1"], None),
+        (["--broker", "ws://127.0.0.1:1/mqtt?room=1&access_token=s3cret"], "--broker has access_token in the query"),
+    ],
+)
+def test_secrets_among_the_arguments_are_warned_of_and_not_repeated(arguments: list[str], warned: str | None) -> None:
+    # What is missing is found after the warnings, and before anything is done.
+    done = CliRunner().invoke(app, ["subscribe", "t", *_BY_URL, *arguments, "--header", "@/nowhere"])
+    assert done.exit_code == 2
+    assert ("warning" in done.stderr) is (warned is not None)
+    assert warned is None or f"pubsub: warning: {warned}, which other users of this machine can see" in done.stderr
+    assert "s3cret" not in done.output
+
+
+def test_headers_of_a_file_are_one_a_line_and_a_wrong_one_is_not_repeated(tmp_path: Path) -> None:
+    file = tmp_path / "headers"
+    file.write_text("A: b\n\nsecret\n")
+    done = CliRunner().invoke(app, ["subscribe", "t", *_BY_URL, "--header", f"@{file}"])
+    assert "--header: give a name, a colon and a value" in done.output
+    assert "secret" not in done.output

@@ -1,0 +1,96 @@
+"""Files that commands write: as a whole, with the permissions they had, and never where somebody else leads."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pubsub_cli.errors import PreconditionError
+from pubsub_cli.output import write_atomically
+
+
+@pytest.fixture
+def umask() -> Iterator[None]:
+    before = os.umask(0o027)
+    yield
+    os.umask(before)
+
+
+def _mode(file: Path) -> int:
+    return stat.S_IMODE(file.stat().st_mode)
+
+
+def test_a_link_that_somebody_has_put_beside_it_is_not_followed(tmp_path: Path) -> None:
+    """In a directory that others write to, such as /tmp, a name that can be guessed leads wherever they want."""
+    file, victim = tmp_path / "outputs.json", tmp_path / "victim"
+    victim.write_text("precious")
+    for guess in (f".outputs.json.{os.getpid()}", ".outputs.json", "outputs.json.tmp", ".outputs.json.tmp"):
+        (tmp_path / guess).symlink_to(victim)
+    write_atomically("--file", file, "new")
+    assert (file.read_text(), victim.read_text()) == ("new", "precious")
+    assert not file.is_symlink()
+
+
+@pytest.mark.usefixtures("umask")
+def test_a_new_file_has_the_permissions_that_the_shell_gives(tmp_path: Path) -> None:
+    file = tmp_path / "outputs.json"
+    write_atomically("--file", file, "new")
+    assert _mode(file) == 0o640
+
+
+@pytest.mark.usefixtures("umask")
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o664])
+def test_a_file_keeps_its_permissions(tmp_path: Path, mode: int) -> None:
+    file = tmp_path / "outputs.json"
+    file.write_text("old")
+    file.chmod(mode)
+    write_atomically("--file", file, "new")
+    assert (file.read_text(), _mode(file)) == ("new", mode)
+
+
+def test_nothing_is_left_of_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    file = tmp_path / "outputs.json"
+    file.write_text("old")
+    monkeypatch.setattr("pathlib.Path.replace", full)
+    with pytest.raises(PreconditionError, match=r"--file: .*outputs.json cannot be written: No space left on device"):
+        write_atomically("--file", file, "new")
+    assert [each.name for each in tmp_path.iterdir()] == ["outputs.json"]
+    assert file.read_text() == "old"
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EBUSY, errno.EROFS])
+def test_a_file_that_cannot_be_replaced_is_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    file = tmp_path / "results.xml"
+    file.write_text("old and longer")
+    monkeypatch.setattr("pathlib.Path.replace", refuse)
+    write_atomically("--junit", file, "new")
+    assert file.read_text() == "new"
+    assert [each.name for each in tmp_path.iterdir()] == ["results.xml"]
+    with pytest.raises(PreconditionError, match=r"another.xml cannot be written"):
+        write_atomically("--junit", tmp_path / "another.xml", "new")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_pipe_is_written_to_and_stays_one(tmp_path: Path) -> None:
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+    reader.start()
+    write_atomically("--junit", pipe, "<testsuites/>")
+    reader.join(5)
+    assert read == ["<testsuites/>"]
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
