@@ -1,7 +1,7 @@
-"""The deployed sweep against its simulation, on which docs/scale.md rests: ``python -m benchmarks.sweep``.
+"""The deployed sweep compared with the estimates of docs/scale.md: ``python -m benchmarks.sweep``.
 
-Each case is a fresh local cloud with the deployed stack and so many identities that lack the policy. The simulation
-is given how long an empty sweep takes there, and how long calls take during the sweep, and must foretell its duration.
+Each case is a fresh local cloud with the deployed stack and identities that lack the policy. The estimate is given how
+long an empty sweep takes there, and how long calls take during the sweep, and must predict its duration.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ import typer
 from rich.table import Table
 
 from benchmarks.report import console, deploy, empty_directory, save
-from benchmarks.scale.looping import simulate
-from benchmarks.scale.works import ATTACH, IDENTITIES, LOOK, Latencies, sweep_work
+from benchmarks.scale import ATTACH, IDENTITIES, LIST_ATTACHED, Latencies, sweep
 from local_cloud.faults import Delay
 from local_cloud.process import LocalCloud
 from local_cloud.steps import Steps
@@ -77,32 +76,32 @@ _CASES = (Case(300, 20), Case(1_000, 100, delay=0.5), Case(1_000, 100), Case(3_0
 
 @dataclass(frozen=True)
 class Swept:
-    """How a sweep went, and what the simulation said.
+    """How a sweep went, and the estimate.
 
     Attributes:
         case: what was swept.
         attached: how many have it now.
         seconds: of the execution, from its start to its end.
-        simulated_seconds: what the simulation said.
+        estimated_seconds: the estimate.
         calls: those counted, by operation.
-        simulated_calls: what the simulation said.
-        latencies: what the simulation was given.
+        estimated_calls: the estimate.
+        latencies: the latencies of the estimate.
         peak_kib: memory of the handler in a process of its own, at its peak, for as many identities.
     """
 
     case: Case
     attached: int
     seconds: float
-    simulated_seconds: float
+    estimated_seconds: float
     calls: Mapping[str, int]
-    simulated_calls: Mapping[str, int]
+    estimated_calls: Mapping[str, int]
     latencies: Latencies
     peak_kib: int
 
     @property
     def difference(self) -> float:
-        """How far the simulation was off, as a share of what was measured."""
-        return self.simulated_seconds / self.seconds - 1
+        """How far the estimate is off, as a share of what was measured."""
+        return self.estimated_seconds / self.seconds - 1
 
     @property
     def held(self) -> float:
@@ -110,23 +109,23 @@ class Swept:
         return self.attached / self.seconds / self.case.rate
 
     def broken_bounds(self) -> list[str]:
-        """Return what a sweep as simulated would not have shown, in words."""
+        """Return the bounds that this sweep breaks."""
         bounds = {
             f"{self.case}: {self.attached} attached": self.attached == self.case.identities,
-            f"{self.case}: simulated {self.simulated_seconds:.1f} s, measured {self.seconds:.1f} s": _are_close(
-                self.simulated_seconds, self.seconds
+            f"{self.case}: estimated {self.estimated_seconds:.1f} s, measured {self.seconds:.1f} s": _are_close(
+                self.estimated_seconds, self.seconds
             ),
         }
         for operation, count in self.calls.items():
-            foretold = self.simulated_calls[operation]
-            bounds[f"{self.case}: {operation} simulated {foretold} times, counted {count}"] = _are_close(
-                foretold, count
+            estimated = self.estimated_calls[operation]
+            bounds[f"{self.case}: {operation} estimated {estimated} times, counted {count}"] = _are_close(
+                estimated, count
             )
         return [words for words, kept in bounds.items() if not kept]
 
 
-def _are_close(simulated: float, measured: float) -> bool:
-    return abs(simulated - measured) <= _WITHIN * measured
+def _are_close(estimated: float, measured: float) -> bool:
+    return abs(estimated - measured) <= _WITHIN * measured
 
 
 def broken_bounds(sweeps: Sequence[Swept]) -> list[str]:
@@ -141,7 +140,7 @@ def broken_bounds(sweeps: Sequence[Swept]) -> list[str]:
 
 
 def _sweep(steps: Steps, directory: Path, case: Case) -> Swept:
-    """Deploy, seed, sweep and simulate."""
+    """Deploy, seed, sweep and estimate."""
     steps.title(str(case))
     # The looks have the worker's part too.
     settings = {"attachPerSecond": {"signIn": 1, "retry": 1, "sweep": case.rate}}
@@ -156,24 +155,21 @@ def _sweep(steps: Steps, directory: Path, case: Case) -> Swept:
                 seconds = steps.run("sweep", machine.sweep)
             calls = Counter(cloud.calls()) - before - probe.calls
         latencies = Latencies(
-            look=probe.seconds(LOOK),
+            list_attached=probe.seconds(LIST_ATTACHED),
             attach=probe.seconds(ATTACH),
             page=probe.seconds(IDENTITIES),
-            # A step is started as an execution is.
-            settle=empty_seconds,
-            between_steps=0.0,
+            between_steps=empty_seconds,
         )
         peak_kib = steps.run("the same in a process of its own, unpaced", machine.peak_kib)
         attached = len(machine.targets().intersection(targets))
-    work = sweep_work(case.identities, case.rate, case.rate + 1, due=1.0, missing=1.0, latencies=latencies)
-    simulated = simulate(work)
+    estimate = sweep(case.identities, case.rate, case.rate + 1, latencies=latencies)
     return Swept(
         case=case,
         attached=attached,
         seconds=seconds,
-        simulated_seconds=simulated.seconds,
-        calls={operation: calls[operation] for operation in (IDENTITIES, LOOK, ATTACH)},
-        simulated_calls=dict(simulated.calls),
+        estimated_seconds=estimate.seconds + empty_seconds,
+        calls={operation: calls[operation] for operation in (IDENTITIES, LIST_ATTACHED, ATTACH)},
+        estimated_calls=dict(estimate.calls),
         latencies=latencies,
         peak_kib=peak_kib,
     )
@@ -193,7 +189,7 @@ class _Probe:
         iot.create_policy(policyName="bench-probe", policyDocument="{}")
         target = f"{cloud.region}:00000000-0000-4000-8000-000000000000"
         self._made: dict[str, Callable[[], object]] = {
-            LOOK: lambda: iot.list_attached_policies(target=target),
+            LIST_ATTACHED: lambda: iot.list_attached_policies(target=target),
             ATTACH: lambda: iot.attach_policy(policyName="bench-probe", target=target),
             IDENTITIES: lambda: pools.list_identities(IdentityPoolId=identity_pool_id, MaxResults=60),
         }
@@ -287,7 +283,7 @@ def main(
         typer.Option(parser=Case.parse, metavar="IDENTITIES@RATE", help="Sweep only this; may be repeated."),
     ] = None,
 ) -> None:
-    """Sweep, simulate, show and save; exit code 1 when a bound is broken."""
+    """Sweep, estimate, show and save; exit code 1 when a bound is broken."""
     directory = empty_directory("sweep")
     steps = Steps()
     sweeps = []
@@ -303,7 +299,7 @@ def main(
         raise typer.Exit(1)
     smaller, largest = sweeps[-2:][0], sweeps[-1]
     print(
-        f"sweep passed: simulated within {max(abs(swept.difference) for swept in sweeps):.1%}, "
+        f"sweep passed: estimated within {max(abs(swept.difference) for swept in sweeps):.1%}, "
         f"{largest.held:.1%} of the rate held at {largest.case.identities:,}, "
         f"memory {largest.peak_kib / smaller.peak_kib:.2f} times that at {smaller.case.identities:,}"
     )
@@ -311,16 +307,16 @@ def main(
 
 def _table(sweeps: Sequence[Swept]) -> Table:
     table = Table("identities", title="sweep", title_justify="left")
-    for column in ("measured", "simulated", "difference", "rate held", "calls", "peak memory"):
+    for column in ("measured", "estimated", "difference", "rate held", "calls", "peak memory"):
         table.add_column(column, justify="right")
     for swept in sweeps:
         table.add_row(
             str(swept.case),
             f"{swept.seconds:.2f} s",
-            f"{swept.simulated_seconds:.2f} s",
+            f"{swept.estimated_seconds:.2f} s",
             f"{swept.difference:+.1%}",
             f"{swept.held:.1%}",
-            "as simulated" if swept.calls == swept.simulated_calls else "differ",
+            "as estimated" if swept.calls == swept.estimated_calls else "differ",
             f"{swept.peak_kib / 1024:.1f} MiB",
         )
     return table

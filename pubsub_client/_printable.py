@@ -1,28 +1,32 @@
-"""Text of others, such as brokers, queues, AWS and files, as it may be shown on a terminal."""
+"""Escapes text from elsewhere (brokers, queues, AWS, files) before a terminal shows it."""
 
 from __future__ import annotations
 
 import re
 
-# Controls but newline and tab, line and paragraph separators, what turns the direction of text, lone surrogates, and
-# what XML 1.0 forbids besides. https://www.w3.org/TR/xml/#charsets, https://www.unicode.org/reports/tr9/
-_STEERING = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+# Control characters except newline and tab, characters without width, line and paragraph separators, characters that
+# change the direction of text, lone surrogates, and what XML 1.0 forbids. ZERO WIDTH JOINER and NON-JOINER stay:
+# emoji and several scripts need them. https://www.w3.org/TR/xml/#charsets, https://www.unicode.org/reports/tr9/
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e"
+    "\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0\ufffe\uffff\U000e0000-\U000e007f]"
 )
 
 
 def printable(text: str) -> str:
-    r"""Escape what steers a terminal or turns the direction of text, as ``\u001b``; newlines and tabs stay.
+    r"""Escape characters that steer a terminal, change the direction of text or are invisible, as ``\u001b``.
 
-    A JSON document is the same document afterwards.
+    Newlines and tabs stay. A JSON document remains the same document.
     """
-    return _STEERING.sub(_escape, text)
+    return _UNSAFE.sub(_escape, text)
 
 
 def one_line(text: str) -> str:
-    r"""Escape newlines and tabs too, for text that must not pretend to be a line of ours: ``\n``, ``\t``."""
+    r"""Escape newlines and tabs too, as ``\n`` and ``\t``, so that the text cannot imitate a line of the program."""
     return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def _escape(found: re.Match[str]) -> str:
-    return f"\\u{ord(found[0]):04x}"
+    """Return JSON's escape sequence, which is a surrogate pair beyond the basic plane."""
+    units = found[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[index : index + 2].hex()}" for index in range(0, len(units), 2))

@@ -35,9 +35,9 @@ PATCHES = (
     "authentication_triggers",
     "functions",
     "http_api",
-    "message_move_tasks",
     "permissions",
     "further_permissions",
+    "message_move_tasks",
     "cloudformation",
     "state_machines",
 )

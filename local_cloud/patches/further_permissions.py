@@ -1,4 +1,4 @@
-"""Requests that act on a further resource, such as a role that they pass, need a permission for it as well.
+"""Requests that pass a role or a key to a service, or move messages, need permissions besides that of their action.
 
 ministack requires only the permission for the action. A request that gives a role to a service needs ``iam:PassRole``:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
@@ -8,7 +8,7 @@ UpdateUserPool with an SMS role: https://github.com/serverless/serverless/issues
 A user pool with custom senders needs ``kms:CreateGrant`` on the key in its ``LambdaConfig``:
 https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-custom-sms-sender.html
 
-A task that moves dead letters needs the permissions to receive, delete and send them:
+A task that moves messages needs the permissions to receive, delete and send them:
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html
 """
 
@@ -105,10 +105,6 @@ def _move_messages(given: Request) -> list[_Permission]:
     return [*source, _Permission("sqs:SendMessage", given.get("DestinationArn", "*"))]
 
 
-def _list_move_tasks(given: Request) -> list[_Permission]:
-    return [_Permission("sqs:GetQueueAttributes", given["SourceArn"])]
-
-
 def _sms_role(given: Request) -> list[str | None]:
     return [(given.get("SmsConfiguration") or {}).get("SnsCallerArn")]
 
@@ -136,10 +132,10 @@ _FINDERS: dict[str, tuple[_Finder, ...]] = {
     "cognito-identity:SetIdentityPoolRoles": (_pass_role("cognito-identity", _identity_pool_roles),),
     "lambda:CreateFunction": _FUNCTION,
     "lambda:UpdateFunctionConfiguration": _FUNCTION,
+    "sqs:StartMessageMoveTask": (_move_messages,),
+    "sqs:ListMessageMoveTasks": (lambda given: [_Permission("sqs:GetQueueAttributes", given["SourceArn"])],),
     "states:CreateStateMachine": _STATE_MACHINE,
     "states:UpdateStateMachine": _STATE_MACHINE,
-    "sqs:StartMessageMoveTask": (_move_messages,),
-    "sqs:ListMessageMoveTasks": (_list_move_tasks,),
     "events:PutTargets": (
         _pass_role("events", lambda given: [each.get("RoleArn") for each in given.get("Targets", [])]),
     ),

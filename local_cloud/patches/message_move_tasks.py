@@ -1,9 +1,8 @@
 """A task moves the messages of a dead-letter queue to another queue: StartMessageMoveTask, and its list and cancel.
 
-ministack lacks these operations. The task needs the caller's permissions to receive and delete the messages, and to
-send them. Without ``DestinationArn`` AWS moves each message to its source queue, which is not supported here.
+ministack lacks these operations. The patch ``further_permissions`` requires the permissions of a move. Without
+``DestinationArn`` AWS moves each message to its source queue, which is not supported here.
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
-https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html
 """
 
 from __future__ import annotations
@@ -58,19 +57,19 @@ _background: set[asyncio.Task[None]] = set()
 
 
 def install() -> None:
-    """Add the operations and their resource."""
+    """Add the operations, and authorize them on their queue."""
     sqs._HANDLERS |= {"StartMessageMoveTask": _start, "ListMessageMoveTasks": _list, "CancelMessageMoveTask": _cancel}
     extract = iam_actions.extract_resource_arn
 
     def extract_resource_arn(
         service: str, method: str, path: str, headers: dict[str, str], body: bytes, *request: Any
     ) -> str:
-        if service == "sqs" and headers.get("x-amz-target", "").rpartition(".")[2] in _OPERATIONS:
-            values = json.loads(body or b"{}")
-            task = next((each for each in _tasks if each.handle == values.get("TaskHandle")), None)
-            return str(values.get("SourceArn") or (task.source_arn if task else "*"))
         arn: str = extract(service, method, path, headers, body, *request)
-        return arn
+        if service != "sqs" or headers.get("x-amz-target", "").rpartition(".")[2] not in _OPERATIONS:
+            return arn
+        values = json.loads(body or b"{}")
+        task = next((each for each in _tasks if each.handle == values.get("TaskHandle")), None)
+        return str(values.get("SourceArn") or (task.source_arn if task else arn))
 
     iam_actions.extract_resource_arn = extract_resource_arn
 

@@ -1,4 +1,4 @@
-"""Ways for AWS to hang, as the functions of the deployed stack meet them under AWS's runtime client."""
+"""Network failures for functions of the deployed stack that run under AWS's runtime client."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _CALLS = (
 
 
 @dataclass
-class Way:
-    """The way of a function to AWS, by names and through sockets that can hang. The queue has a way of its own."""
+class FaultyNetwork:
+    """A function's network path to AWS: a name server and sockets that can hang. The queue has its own path."""
 
     cloud: LocalCloud
     name_server: NameServer
@@ -40,7 +40,7 @@ class Way:
     queue: Forwarder
 
     def variables(self) -> dict[str, str]:
-        """Return what has a function take this way."""
+        """Return the environment variables that route a function through this path."""
         return {
             **self.name_server.variables(),
             "AWS_ENDPOINT_URL": f"http://aws.test:{self.forwarder.port}",
@@ -48,7 +48,7 @@ class Way:
         }
 
     def hang(self, how: str) -> None:
-        """Have everything but the queue hang."""
+        """Make every call except those to the queue hang."""
         if how == "a resolver that never answers":
             self.name_server.silent = True
             self.forwarder.cut()  # a connection that is kept needs no name
@@ -58,15 +58,15 @@ class Way:
             self.cloud.set_faults([Fault(_CALLS, Hang())])
 
     def recover(self) -> None:
-        """Have everything answer again; what hangs already may go on hanging."""
+        """Stop hanging; calls that hang already might stay so."""
         self.name_server.silent = self.forwarder.silent = self.queue.silent = False
         self.cloud.clear_faults()
 
 
 @pytest.fixture
-def way(deployment: Deployment) -> Iterator[Way]:
+def network(deployment: Deployment) -> Iterator[FaultyNetwork]:
     cloud = deployment.cloud
     with NameServer() as name_server, Forwarder(cloud.port) as forwarder, Forwarder(cloud.port) as queue:
-        made = Way(cloud, name_server, forwarder, queue)
+        made = FaultyNetwork(cloud, name_server, forwarder, queue)
         yield made
         made.recover()

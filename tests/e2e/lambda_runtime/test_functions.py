@@ -13,7 +13,7 @@ import pytest
 
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import Deployment
-from tests.e2e.lambda_runtime.conftest import Way
+from tests.e2e.lambda_runtime.conftest import FaultyNetwork
 from tests.e2e.lambda_runtime.function import Function
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="AWS publishes its runtime client for Linux")
@@ -44,7 +44,7 @@ def _internal_client(deployment: Deployment) -> str:
 
 
 def test_challenge_function_answers_each_trigger_and_fails_closed(
-    deployment: Deployment, way: Way, tmp_path: Path
+    deployment: Deployment, network: FaultyNetwork, tmp_path: Path
 ) -> None:
     define = _challenge_event(deployment, "DefineAuthChallenge")
     create = _challenge_event(deployment, "CreateAuthChallenge", challengeName="CUSTOM_CHALLENGE")
@@ -53,11 +53,11 @@ def test_challenge_function_answers_each_trigger_and_fails_closed(
         "challengeAnswer": base64.b64encode(bytes(32)).decode(),
     }
     verify = _challenge_event(deployment, "VerifyAuthChallengeResponse", **answered)
-    with Function(deployment, "auth_challenge.handler", tmp_path, way.variables()) as challenge:
-        way.hang("every call hanging")
+    with Function(deployment, "auth_challenge.handler", tmp_path, network.variables()) as challenge:
+        network.hang("every call hanging")
         failed = challenge.invoke(define)
         assert (failed.kind, failed.body["errorType"]) == ("error", "ReadTimeoutError")
-        way.recover()
+        network.recover()
         asked = challenge.invoke(define)
         assert asked.body["response"] == {
             "issueTokens": False,
@@ -71,7 +71,7 @@ def test_challenge_function_answers_each_trigger_and_fails_closed(
 
 
 def test_self_attach_answers_while_aws_is_silent_and_attaches_after_it(
-    deployment: Deployment, way: Way, tmp_path: Path
+    deployment: Deployment, network: FaultyNetwork, tmp_path: Path
 ) -> None:
     identity_id = deployment.identity_id(deployment.sign_in(deployment.make_user()))
     deployment.cloud.client("iot").detach_policy(policyName=deployment.policy_name, target=identity_id)
@@ -81,59 +81,30 @@ def test_self_attach_answers_while_aws_is_silent_and_attaches_after_it(
         "amr": ["authenticated"],
     }
     event = {"version": "2.0", "requestContext": {"authorizer": {"iam": {"cognitoIdentity": caller}}}}
-    with Function(deployment, "self_attach.handler", tmp_path, way.variables()) as self_attach:
-        way.hang("a silent socket")
+    with Function(deployment, "self_attach.handler", tmp_path, network.variables()) as self_attach:
+        network.hang("a silent socket")
         late = self_attach.invoke(event)
         assert (late.kind, late.body["statusCode"]) == ("response", 503)
         assert late.line["outcome"] == "Failed"
-        way.recover()
+        network.recover()
         answers = [self_attach.invoke(event) for _ in range(2)]
         assert [each.body["statusCode"] for each in answers] == [200, 200]
         assert [each.line["outcome"] for each in answers] == ["Attached", "Skipped"]
     assert deployment.attached_policies(identity_id) == [deployment.policy_name]
 
 
-def test_policy_lifecycle_makes_room_for_a_version_and_calls_nothing_for_an_epoch(
-    deployment: Deployment, way: Way, tmp_path: Path
-) -> None:
-    iot, name = deployment.cloud.client("iot"), f"policy-{uuid.uuid4().hex[:8]}"
-    document = iot.get_policy(policyName=deployment.policy_name)["policyDocument"]
-    iot.create_policy(policyName=name, policyDocument=document)
-    iot.create_policy_version(policyName=name, policyDocument=document, setAsDefault=True)
-    # Only on the deployed policy may its role do this.
-    keys = {
-        key: value for key, value in deployment.cloud.variables().items() if key.startswith(("AWS_ACCESS", "AWS_SEC"))
-    }
-    variables = way.variables() | keys | {"AWS_SESSION_TOKEN": ""}
-    with Function(deployment, "iot_policy_lifecycle.on_event", tmp_path, variables) as on_event:
-        way.hang("a silent socket")
-        create = {"RequestType": "Create", "ResourceType": "Custom::IotPolicyLifecycle"}
-        first, second = (
-            on_event.invoke(create | {"ResourceProperties": {"PolicyName": deployment.policy_name}}) for _ in range(2)
-        )
-        assert first.body["PhysicalResourceId"] == f"{deployment.policy_name}/{first.body['Data']['Epoch']}"
-        assert first.body["Data"] != second.body["Data"]
-        assert first.output == second.output == []
-        way.recover()
-        update = {"RequestType": "Update", "ResourceType": "Custom::IotPolicyVersions"}
-        updated = on_event.invoke(update | {"ResourceProperties": {"PolicyName": name}})
-        assert updated.body == {"PhysicalResourceId": f"{name}/versions"}
-    assert [each["isDefaultVersion"] for each in iot.list_policy_versions(policyName=name)["policyVersions"]] == [True]
-    iot.delete_policy(policyName=name)
-
-
 def test_worker_leaves_a_message_that_hangs_in_the_queue_and_attaches_the_next(
-    deployment: Deployment, way: Way, tmp_path: Path
+    deployment: Deployment, network: FaultyNetwork, tmp_path: Path
 ) -> None:
     first, second = (_record(deployment, deployment.make_user()) for _ in range(2))
-    with Function(deployment, "attachment_retry.handler", tmp_path, way.variables() | _TIME) as worker:
-        way.hang("a resolver that never answers")  # only the worker's own deadline ends it
-        way.queue.silent = True
+    with Function(deployment, "attachment_retry.handler", tmp_path, network.variables() | _TIME) as worker:
+        network.hang("a resolver that never answers")  # only the worker's own deadline ends it
+        network.queue.silent = True
         late = worker.invoke({"Records": [first]})
         assert late.body == {"batchItemFailures": [{"itemIdentifier": first["messageId"]}]}
         assert late.line["outcome"] == "Queued"
         assert late.seconds < _WORKER_SECONDS
-        way.recover()
+        network.recover()
         done = worker.invoke({"Records": [second]})
         assert done.body == {"batchItemFailures": []}
         assert (done.line["outcome"], done.line["reason"]) == ("Attached", None)

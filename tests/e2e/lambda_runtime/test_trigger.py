@@ -11,7 +11,7 @@ import pytest
 
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import Deployment
-from tests.e2e.lambda_runtime.conftest import HANGS, Way
+from tests.e2e.lambda_runtime.conftest import HANGS, FaultyNetwork
 from tests.e2e.lambda_runtime.function import Function, Invocation
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="AWS publishes its runtime client for Linux")
@@ -89,29 +89,31 @@ def test_trigger_logs_one_record_per_sign_in(deployment: Deployment, tmp_path: P
 
 
 @pytest.mark.parametrize("hang", HANGS)
-def test_trigger_queues_an_attachment_that_hangs(deployment: Deployment, way: Way, tmp_path: Path, hang: str) -> None:
+def test_trigger_queues_an_attachment_that_hangs(
+    deployment: Deployment, network: FaultyNetwork, tmp_path: Path, hang: str
+) -> None:
     """At a cold start and warm, and without a queue it returns the event too; the sign-in after that attaches."""
     with (
         deployment.worker_stopped(),
-        Function(deployment, "post_authentication.handler", tmp_path, way.variables() | _TIME) as trigger,
+        Function(deployment, "post_authentication.handler", tmp_path, network.variables() | _TIME) as trigger,
     ):
         first, second, third = (_event(deployment, deployment.make_user()) for _ in range(3))
-        way.hang(hang)
+        network.hang(hang)
         cold = _sign_in(trigger, first)
         assert cold.seconds_from_start < _COGNITO_SECONDS
         assert (cold.line["outcome"], cold.line["reason"]) == ("Queued", "DeadlineExceededError")
         assert _take_queued(deployment) == [first["userName"]]
 
-        way.queue.silent = True
+        network.queue.silent = True
         line = _sign_in(trigger, second).line
         assert line["outcome"] == "Failed"
         assert line["reason"].startswith("DeadlineExceededError; not queued: ")
 
-        way.recover()
+        network.recover()
         _attach(deployment, trigger)
         _take_queued(deployment)
 
-        way.hang(hang)
+        network.hang(hang)
         warm = _sign_in(trigger, third)
         assert (warm.line["outcome"], warm.line["reason"]) == ("Queued", "DeadlineExceededError")
         assert _take_queued(deployment) == [third["userName"]]

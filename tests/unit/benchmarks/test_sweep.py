@@ -4,34 +4,34 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.scale.works import ATTACH, LOOK, Latencies
+from benchmarks.scale import ATTACH, LIST_ATTACHED, Latencies
 from benchmarks.sweep import Case, Swept, broken_bounds
 
-CALLS = {LOOK: 1_000, ATTACH: 1_000}
+CALLS = {LIST_ATTACHED: 1_000, ATTACH: 1_000}
 SMALL = Swept(
     Case(1_000, 100),
     attached=1_000,
     seconds=10.0,
-    simulated_seconds=10.5,
+    estimated_seconds=10.5,
     calls=CALLS,
-    simulated_calls=CALLS,
+    estimated_calls=CALLS,
     latencies=Latencies(),
     peak_kib=90_000,
 )
-LARGE = replace(SMALL, case=Case(10_000, 100), attached=10_000, seconds=101.0, simulated_seconds=100.0)
+LARGE = replace(SMALL, case=Case(10_000, 100), attached=10_000, seconds=101.0, estimated_seconds=100.0)
 
 
-def test_a_sweep_as_simulated_breaks_no_bound() -> None:
+def test_a_sweep_as_estimated_breaks_no_bound() -> None:
     assert broken_bounds([SMALL, LARGE]) == []
 
 
 def test_each_broken_bound_is_named() -> None:
     for small, large, words in [
-        (replace(SMALL, simulated_seconds=11.1), LARGE, "simulated 11.1 s, measured 10.0 s"),
+        (replace(SMALL, estimated_seconds=11.1), LARGE, "estimated 11.1 s, measured 10.0 s"),
         (
-            replace(SMALL, calls=CALLS | {LOOK: 1_200}),
+            replace(SMALL, calls=CALLS | {LIST_ATTACHED: 1_200}),
             LARGE,
-            "iot:ListAttachedPolicies simulated 1000 times, counted 1200",
+            "iot:ListAttachedPolicies estimated 1000 times, counted 1200",
         ),
         (replace(SMALL, attached=999), LARGE, "999 attached"),
         (SMALL, replace(LARGE, seconds=106.0), "94.3% of the rate held, bound 95%"),

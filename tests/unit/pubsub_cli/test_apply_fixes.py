@@ -84,21 +84,21 @@ def _outcomes(fixing: FixRunner) -> list[str]:
     return [each.outcome for each in fixing.steps]
 
 
-def test_what_is_not_safe_is_left_to_people(capsys: pytest.CaptureFixture[str]) -> None:
+def test_fix_with_an_unsafe_command_is_not_run(capsys: pytest.CaptureFixture[str]) -> None:
     safe, unsafe = Command(), Command(safe=False)
     assert not _fix(safe, unsafe).changed
     assert (safe.runs, unsafe.runs) == ([], [])
     assert "PS101  is left to you" in capsys.readouterr().out
 
 
-def test_a_safe_fix_is_shown_and_run(capsys: pytest.CaptureFixture[str]) -> None:
+def test_safe_fix_is_shown_and_run(capsys: pytest.CaptureFixture[str]) -> None:
     command = Command()
     assert _fix(command).changed
     assert command.runs == ["run"]
     assert _IDENTITY_ID in capsys.readouterr().out
 
 
-def test_identity_ids_are_masked_in_commands_and_failures(capsys: pytest.CaptureFixture[str]) -> None:
+def test_redact_masks_identity_ids_in_commands_and_failures(capsys: pytest.CaptureFixture[str]) -> None:
     assert not _fix(Command(fails=True), redact=True).changed
     told = capsys.readouterr().out
     assert "failed: no such target <identity id>" in told
@@ -110,8 +110,8 @@ def test_pubsub_command_that_fails_is_reported_with_its_error() -> None:
     assert (step.outcome, step.reason) == ("failed", "give one of --user, --identity-id and --id-token")
 
 
-class TestCommandThatIsNotDone:
-    def test_no_later_command_of_the_finding_is_run_after_a_failure(self, capsys: pytest.CaptureFixture[str]) -> None:
+class TestCommandNotDone:
+    def test_failure_ends_the_fix_of_its_finding(self, capsys: pytest.CaptureFixture[str]) -> None:
         first, second, third = Command(), Command(fails=True), Command()
         fixing = _fix(first, second, third)
         assert (first.runs, third.runs) == (["run"], [])
@@ -120,18 +120,18 @@ class TestCommandThatIsNotDone:
         assert "not run: the command before it: failed" in told
         assert told.splitlines()[-1] == "fixes: 1 done, 1 failed, 1 not run"
 
-    def test_no_later_command_of_the_finding_is_run_after_a_no(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_declined_command_ends_the_fix_of_its_finding(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("sys.stdin", io.StringIO("n\ny\n"))
         first, second = Command(), Command()
         fixing = _fix(first, second, ask=True)
         assert (first.runs, second.runs) == ([], [])
         assert _outcomes(fixing) == ["declined", "not run"]
 
-    def test_the_end_of_the_input_is_a_no(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_end_of_input_declines(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("sys.stdin", io.StringIO(""))
         assert _outcomes(_fix(Command(), ask=True)) == ["declined"]
 
-    def test_other_findings_are_fixed_all_the_same(self) -> None:
+    def test_failure_does_not_stop_the_fixes_of_other_findings(self) -> None:
         other = Command()
         wrong = failed("wrong", resource="r", fix=[Command(fails=True)])
         fixing = _fix_all({"PS101": wrong, "PS203": failed("wrong", resource="r", fix=[other])})
@@ -140,7 +140,7 @@ class TestCommandThatIsNotDone:
 
 
 class TestInterrupt:
-    def test_at_the_prompt_nothing_more_is_run(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_interrupt_at_the_prompt_runs_nothing_more(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def ctrl_c() -> str:
             raise KeyboardInterrupt
 
@@ -152,7 +152,7 @@ class TestInterrupt:
         assert other.runs == []
         assert _outcomes(fixing) == ["not run", "not run", "not run"]
 
-    def test_during_a_command_its_effect_is_unknown(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_interrupt_during_a_command_leaves_its_effect_unknown(self, capsys: pytest.CaptureFixture[str]) -> None:
         fixing = _fix(Command(interrupted=True), Command())
         assert fixing.interrupted
         assert _outcomes(fixing) == ["interrupted", "not run"]
@@ -160,15 +160,15 @@ class TestInterrupt:
 
 
 class TestGuards:
-    """What keeps signed-in users off the control plane is there before anything opens their roles."""
+    """The control-plane guard of signed-in users' roles is added before any fix opens these roles."""
 
     @pytest.mark.parametrize("guard", [_BOUNDARY, _DENY])
-    def test_nothing_is_attached_without_the_guard(self, guard: AwsCommand) -> None:
+    def test_failed_guard_stops_the_policies_after_it(self, guard: AwsCommand) -> None:
         aws = Account(refused={guard.operation})
         _fix_all({"PS301": failed("wrong", resource="AuthRole", fix=[guard, _CONFIG_ACCESS])}, aws=aws)
         assert aws.called == []
 
-    def test_comes_first_and_the_rest_follows(self) -> None:
+    def test_guard_comes_first(self) -> None:
         aws = Account()
         _fix_all(
             {
@@ -196,7 +196,7 @@ class TestGuards:
         ],
         ids=["failed", "not safe", "no command", "unknown", "not asked"],
     )
-    def test_without_it_no_user_is_given_the_role(self, guards: Mapping[str, Finding], reason: str) -> None:
+    def test_missing_guard_blocks_fixes_that_open_roles(self, guards: Mapping[str, Finding], reason: str) -> None:
         aws = Account(refused={"PutRolePermissionsBoundary"})
         fixing = _fix_all(
             {
@@ -210,19 +210,26 @@ class TestGuards:
         assert aws.called == []
         assert {each.reason for each in fixing.steps if each.outcome is Outcome.NOT_RUN} == {reason}
 
-    def test_a_guard_check_that_is_skipped_by_the_user_counts_as_not_asked(self) -> None:
+    def test_guard_check_skipped_by_the_user_blocks_opening_fixes(self) -> None:
         aws = Account()
         guards = {"PS301": skipped("left out by --skip"), "PS303": passed()}
         _fix_all({"PS304": failed("w", resource="p", fix=_ROLE_FOR_ALL)}, aws=aws, guards=guards, skip=["PS301"])
         assert aws.called == []
 
-    def test_a_deployment_without_guards_is_fixed(self) -> None:
+    def test_guard_check_skipped_for_its_dependency_blocks_opening_fixes(self) -> None:
         aws = Account()
-        guards = {"PS301": not_applicable("needs a stack"), "PS303": skipped("depends on PS115, which did not pass")}
+        guards = {"PS301": passed(), "PS303": skipped("depends on PS115, which did not pass")}
+        fixing = _fix_all({"PS115": failed("w", resource="p", fix=_PROVIDER)}, aws=aws, guards=guards)
+        assert aws.called == []
+        assert str(fixing.steps[0].reason).startswith("PS303 was skipped (depends on PS115")
+
+    def test_guard_checks_that_are_not_applicable_do_not_block(self) -> None:
+        aws = Account()
+        guards = {"PS301": not_applicable("needs a stack"), "PS303": not_applicable("needs a stack")}
         _fix_all({"PS115": failed("w", resource="p", fix=_PROVIDER)}, aws=aws, guards=guards)
         assert aws.called == ["UpdateIdentityPool"]
 
-    def test_in_a_check_of_its_own_the_guard_comes_before_the_policies_and_stops_them(self) -> None:
+    def test_guard_of_another_check_comes_before_the_policies_and_stops_them(self) -> None:
         findings = {
             "PS301": failed("wrong", resource="AuthRole", fix=[_CONFIG_ACCESS]),
             "PS305": failed("unguarded", resource="AuthRole", fix=[_BOUNDARY]),
@@ -234,7 +241,7 @@ class TestGuards:
         _fix_all(findings, aws=aws)
         assert aws.called == []
 
-    def test_what_opens_no_role_is_fixed_all_the_same(self) -> None:
+    def test_missing_guard_does_not_block_other_fixes(self) -> None:
         other = Command()
         _fix_all(
             {"PS203": failed("wrong", resource="r", fix=[other])},

@@ -1,4 +1,4 @@
-"""Foreign text is escaped on every path to the terminal, so that it cannot control the terminal."""
+"""Text from elsewhere is escaped on every path to the terminal."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ _HOSTILE = (
     "\x1b[31mred\x1b]8;;https://evil.example\x1b\\link \x9b2J \r\x07\x08\x7f \x85 \u202egnp.exe\u2066\u200f"
     "\u2028PS401 ok\npubsub: all is well\t[red]markup[/red] [link=https://evil.example]x[/link] \ud800 \ufffe"
 )
-# What nothing of others' may bring to a terminal. Newlines and tabs are ours.
+# Characters that must not reach a terminal from elsewhere.
 _BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _OURS = re.compile(r"\x1b\[[0-9;]*m")
-"""The colours and styles of our own layout."""
-text_of_others = st.text(st.characters(codec=None)) | st.text(st.sampled_from(sorted({*_HOSTILE})))
+"""The colours and styles of the program's own layout."""
+foreign_text = st.text(st.characters(codec=None)) | st.text(st.sampled_from(sorted({*_HOSTILE})))
 
 
 def _steers(text: str) -> set[str]:
@@ -52,7 +52,7 @@ def _steers(text: str) -> set[str]:
 
 
 class Stream(io.TextIOWrapper):
-    """A terminal, or a pipe, that keeps what is written."""
+    """A terminal or a pipe that keeps what is written."""
 
     def __init__(self, *, terminal: bool = False) -> None:
         super().__init__(io.BytesIO(), encoding="utf-8", newline="\n", write_through=True)
@@ -119,29 +119,29 @@ _PATHS: dict[str, Callable[[str], Any]] = {
 
 @pytest.mark.parametrize("path", _PATHS)
 @settings(max_examples=40)
-@given(text=text_of_others)
+@given(text=foreign_text)
 @example(text=_HOSTILE)
-def test_output_to_a_pipe_has_no_control_characters(path: str, text: str) -> None:
+def test_output_to_a_pipe_has_no_steering_characters(path: str, text: str) -> None:
     assert _steers(_on_streams(_PATHS[path], text)) == set()
 
 
 @pytest.mark.parametrize("path", _PATHS)
 @settings(max_examples=40)
-@given(text=text_of_others)
+@given(text=foreign_text)
 @example(text=_HOSTILE)
-def test_output_to_a_terminal_has_only_our_colours(path: str, text: str) -> None:
+def test_output_to_a_terminal_is_steered_only_by_its_own_colours(path: str, text: str) -> None:
     shown = _on_streams(_PATHS[path], text, terminal=True)
     assert _steers(_OURS.sub("", shown)) == set()
     assert "\x1b[31" not in shown.replace("\x1b[1;31mFAILED", "")
 
 
 @pytest.mark.parametrize("path", ["report", "failure", "dead letters", "log", "state of a subscription", "message"])
-def test_foreign_newline_starts_no_line_of_ours(path: str) -> None:
+def test_output_has_no_line_that_begins_with_foreign_text(path: str) -> None:
     lines = _on_streams(_PATHS[path], "lost\nPS401 ok\npubsub: all is well").splitlines()
     assert [line for line in lines if line.startswith(("PS401", "pubsub: all"))] == []
 
 
-def test_colours_are_kept_on_a_terminal_or_if_forced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_report_has_colours_on_a_terminal_or_with_force_color(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     assert "\x1b[1;31mFAILED" in _on_streams(_report, "x", terminal=True)
     assert "\x1b[" not in _on_streams(_report, "x")
@@ -149,13 +149,13 @@ def test_colours_are_kept_on_a_terminal_or_if_forced(monkeypatch: pytest.MonkeyP
     assert "\x1b[1;31mFAILED" in _on_streams(_report, "x")
 
 
-def test_markup_is_shown_as_text() -> None:
+def test_report_does_not_interpret_markup() -> None:
     assert "[red]markup[/red] [link=" in _on_streams(_report, _HOSTILE)
 
 
-@given(text=text_of_others)
+@given(text=foreign_text)
 @example(text=_HOSTILE)
-def test_junit_report_is_valid_xml_for_any_text(text: str) -> None:
+def test_junit_report_is_xml_with_any_text_in_a_finding(text: str) -> None:
     findings = [failed(text, resource=text, fix=text), skipped(text), Finding(Status.UNKNOWN, cause=text)]
     xml = as_junit(RunOptions(text, text), [Result(PolicyIsAttached, each, 0.1) for each in findings])
     assert _steers(xml) == set()
@@ -171,7 +171,7 @@ def test_traceback_is_escaped() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
-def test_characters_outside_the_encoding_are_escaped(encoding: str) -> None:
+def test_escaped_stream_escapes_what_the_encoding_lacks(encoding: str) -> None:
     kept = io.BytesIO()
     stream = io.TextIOWrapper(kept, encoding=encoding, write_through=True)
     EscapedStream(stream).write("日\x1b")
@@ -204,5 +204,5 @@ class TestCommands:
         assert _steers(error.text) == set()
 
     @pytest.mark.parametrize("application", [pubsub_cli.app.app, tools.__main__.app], ids=["pubsub", "tools"])
-    def test_every_program_escapes(self, application: typer.Typer) -> None:
+    def test_program_uses_the_escaping_group(self, application: typer.Typer) -> None:
         assert application.info.cls is EscapingGroup

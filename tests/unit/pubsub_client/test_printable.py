@@ -45,3 +45,18 @@ def test_text_of_an_error_is_one_printable_line(error: Exception) -> None:
 
 def test_reason_of_a_refusal_is_not_escaped() -> None:
     assert exceptions.PublishRefused("t", HOSTILE).reason == HOSTILE
+
+
+@pytest.mark.parametrize(
+    ("invisible", "escaped"),
+    [
+        ("\u200b", r"\u200b"),
+        ("\u2060", r"\u2060"),
+        ("\ufeff", r"\ufeff"),
+        ("\xad", r"\u00ad"),
+        ("\U000e0041", r"\udb40\udc41"),
+    ],
+)
+def test_printable_escapes_characters_without_width(invisible: str, escaped: str) -> None:
+    assert printable(f"pro{invisible}d") == f"pro{escaped}d"
+    assert json.loads(printable(json.dumps(invisible, ensure_ascii=False))) == invisible
