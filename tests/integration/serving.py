@@ -1,4 +1,4 @@
-"""A TCP server on a loopback port, in the test's own loop."""
+"""A TCP server on a loopback port, in the test's event loop."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 _HOST = "127.0.0.1"
 BYTES = 65536
-"""How much is read at once."""
+"""Bytes of one read."""
 
 
 @asynccontextmanager

@@ -99,7 +99,7 @@ async def test_topic_that_begins_with_a_dollar_matches_no_leading_wildcard(mosqu
 
 
 async def test_multi_level_wildcard_matches_its_parent(mosquitto_broker: Broker, topic: str) -> None:
-    """By section 4.7.1.2 of the specification; AWS IoT, and so the local cloud, delivers nothing of the sort."""
+    """Section 4.7.1.2 of the specification; AWS IoT, and so the local cloud, does not deliver it."""
     async with PubSub(mosquitto_broker.provider) as pubsub, pubsub.subscribe(f"{topic}/alarms/#") as messages:
         await pubsub.publish(f"{topic}/alarms", "parent")
         assert [message.payload for message in await read(messages, 1)] == ["parent"]
@@ -112,8 +112,8 @@ SENT_BY_PAHO: list[tuple[bytes, Any]] = [
     (b"", b""),
     (b"plain text", b"plain text"),
     (b'{"half": ', b'{"half": '),
-    (b'"\xff"', b'"\xff"'),  # no UTF-8, so no JSON
-    (b"NaN", b"NaN"),  # which only Python takes for JSON
+    (b'"\xff"', b'"\xff"'),  # not UTF-8, so not JSON
+    (b"NaN", b"NaN"),  # only Python accepts it as JSON
     (b"\x00" * 70_000, b"\x00" * 70_000),  # a frame whose length takes 64 bits
 ]
 
