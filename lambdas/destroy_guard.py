@@ -23,7 +23,7 @@ _iot = boto3.client("iot", config=Config(retries={"mode": "standard", "total_max
 _POLICY_NAME = os.environ["POLICY_NAME"]
 _STACK = os.environ["STACK_NAME"]
 _DETACH_PER_SECOND = int(os.environ["DETACH_PER_SECOND"])
-_FITTING = int(os.environ["FITTING"])
+_MAX_ATTACHED = int(os.environ["MAX_ATTACHED"])
 _COUNT_SECONDS = 600.0
 
 
@@ -45,7 +45,7 @@ def on_event(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
 
 def _check() -> None:
     count = PolicyTargets(_iot, _POLICY_NAME).count(_COUNT_SECONDS)
-    if count.is_complete and count.targets <= _FITTING:
+    if count.is_complete and count.targets <= _MAX_ATTACHED:
         return
     hours = count.targets / _DETACH_PER_SECOND / 3600
     raise TooManyAttachedError(

@@ -11,7 +11,7 @@ from constructs import Construct
 from .functions import PubSubFunction
 from .leaving import Leaving
 from .resource_provider import resource_provider
-from .settings import Settings
+from .settings import MAX_ATTACHED_VARIABLE, Settings
 
 
 class DestroyGuard(Construct):
@@ -42,7 +42,7 @@ class DestroyGuard(Construct):
             description="Stops the deletion of the stack while the IoT policy is attached to too many identities",
             environment={
                 "DETACH_PER_SECOND": str(settings.detach_per_second),
-                "FITTING": str(leaving.fitting),
+                MAX_ATTACHED_VARIABLE: str(leaving.fitting),
                 "POLICY_NAME": settings.policy_name,
                 "STACK_NAME": Stack.of(self).stack_name,
             },

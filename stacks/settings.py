@@ -32,6 +32,8 @@ from .adopt import Adopt
 from .environment_patterns import example_of, is_pattern, key_for, overlapping
 
 CONTEXT_KEY = "amplify-pubsub"
+MAX_ATTACHED_VARIABLE = "MAX_ATTACHED"
+"""The deletion guard's variable with how many identities a deletion can detach in time; `make destroy` reads it."""
 DEFAULT_ENVIRONMENT = "default"
 _STACK_NAME = "AmplifyPubSub"
 _POLICY_NAME = "myIoTPolicy"

@@ -14,12 +14,13 @@ import pytest
 from local_cloud.environment import without_aws
 from local_cloud.provisioning import ProvisioningError
 from pubsub_client.outputs import Output
+from stacks.settings import MAX_ATTACHED_VARIABLE
 from tests.e2e.commands import run_pubsub
 from tests.e2e.conftest import FAST, Deployment, deployed
 from tests.e2e.operator import operator, policies, unused_actions
 from tools.__main__ import main as deployment_main
 
-_FITTING = 20
+_MAX_ATTACHED = 20
 _POLICY = "myIoTPolicy"
 
 
@@ -30,11 +31,11 @@ def own(tmp_path: Path) -> Iterator[Deployment]:
         template = json.loads(made.app.template_file.read_text())
         for each in template["Resources"].values():
             variables = each.get("Properties", {}).get("Environment", {}).get("Variables", {})
-            if "FITTING" in variables:
-                variables["FITTING"] = str(_FITTING)
+            if MAX_ATTACHED_VARIABLE in variables:
+                variables[MAX_ATTACHED_VARIABLE] = str(_MAX_ATTACHED)
         made.app.template_file.write_text(json.dumps(template))
         made.app.deploy()
-        seeded = made.cloud.seed_identities(made.outputs[Output.IDENTITY_POOL_ID], _FITTING + 1)
+        seeded = made.cloud.seed_identities(made.outputs[Output.IDENTITY_POOL_ID], _MAX_ATTACHED + 1)
         made.cloud.seed_attachments(_POLICY, seeded)
         yield made
 
@@ -72,7 +73,7 @@ def _make_destroy_counts_before_it_calls_cloudformation(own: Deployment, directo
     environment = without_aws(os.environ) | {"AWS_CONFIG_FILE": str(config)}
     done = run_pubsub(["destroy", "--yes", "--profile", "operator"], environment, program=deployment_main)
     assert done.returncode == 2
-    assert f"more identities than the {_FITTING} that can be detached" in done.stderr
+    assert f"more identities than the {_MAX_ATTACHED} that can be detached" in done.stderr
     assert "pubsub detach --all --stack AmplifyPubSub --profile operator" in done.stderr
     (stack,) = own.cloud.client("cloudformation").describe_stacks(StackName=own.app.stack_name)["Stacks"]
     assert stack["StackStatus"] == "UPDATE_COMPLETE"
