@@ -12,7 +12,6 @@ from pubsub_cli.checks.stack import describe_stack, outputs_of
 from pubsub_cli.confirm import check_can_confirm
 from pubsub_cli.errors import PreconditionError
 from pubsub_client.outputs import Output
-from stacks.settings import MAX_ATTACHED_VARIABLE
 from tools.cdk_cli import REPOSITORY, cdk_command, run_in_foreground
 from tools.target import Target
 
@@ -105,9 +104,8 @@ def _resource_ids(target: Target) -> dict[str, str]:
 
 
 def _max_attached(resources: Iterable[Mapping[str, Any]]) -> int | None:
-    functions = [each["Properties"] for each in resources if each["Type"] == "AWS::Lambda::Function"]
-    variables = [each.get("Environment", {}).get("Variables", {}) for each in functions]
-    return next((int(each[MAX_ATTACHED_VARIABLE]) for each in variables if MAX_ATTACHED_VARIABLE in each), None)
+    guards = (each["Properties"] for each in resources if each["Type"] == "Custom::DeletionGuard")
+    return next((int(each["MaxIdentities"]) for each in guards), None)
 
 
 def _check_attachments(target: Target, stack: DeployedStack) -> None:
@@ -147,11 +145,15 @@ def _users(target: Target, stack: DeployedStack) -> int | None:
 
 
 def kept(user_pool_id: str, client_id: str | None, attachment: str) -> str:
-    """Return which user pool is kept, and the settings with which to deploy on it again."""
-    adopt = {"userPoolId": user_pool_id} | ({"userPoolClientIds": [client_id]} if client_id else {})
+    """Return which user pool is kept, and how to deploy on it again."""
+    if client_id is None:
+        return f"kept: user pool {user_pool_id}. To deploy on it again: pubsub adopt --user-pool-id {user_pool_id}"
+    adopt = {"userPoolId": user_pool_id, "userPoolClientIds": [client_id]}
     settings = json.dumps({"adopt": adopt, "attachment": attachment})
-    pool = f"kept: user pool {user_pool_id}{f', app client {client_id}' if client_id else ''}."
-    return f"{pool} To deploy on it again, add to the environment's settings in cdk.json: {settings}"
+    return (
+        f"kept: user pool {user_pool_id}, app client {client_id}. To deploy on it again, add to the environment's "
+        f"settings in cdk.json: {settings}"
+    )
 
 
 def _confirm(stack: str) -> None:
