@@ -1,4 +1,4 @@
-"""What may a signed-in user do, and what not?"""
+"""Checks of the roles and the AWS credentials of signed-in users."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from pubsub_client.outputs import Output
 
 
 class RoleHoldsThePolicies(Check):
-    """The role of signed-in users holds both managed policies, and in guarded mode the stack's guard.
+    """The role of signed-in users holds the access mode's policies, and in guarded mode the control-plane guard.
 
-    AWS IoT allows only what the role and the attached policy both allow. Without the guard, a permissions boundary or
-    a deny in its place, AWSIoTConfigAccess would let every signed-in user change the policy for all.
+    AWS IoT allows only what both the role and the attached policy allow. Without the guard, which is a permissions
+    boundary or an equivalent deny, AWSIoTConfigAccess lets every signed-in user change the policy for everybody.
     """
 
     id = "PS301"
@@ -39,11 +39,10 @@ class RoleHoldsThePolicies(Check):
 
 
 class GroupRolesHoldThePolicies(Check):
-    """The role of each Cognito group holds both managed policies, and is guarded, like AuthRole.
+    """The role of each Cognito group holds the same policies and the same guard as AuthRole.
 
-    A user of a group gets the group's role instead of AuthRole: without the policies exactly these users are refused.
-    Where the identity pool does not choose roles by group, a user pool that others use too may have groups with roles
-    that no user of PubSub gets.
+    A user of a group gets the group's role instead of AuthRole. If it lacks the policies, only these users are refused.
+    Roles of groups are checked only if the identity pool chooses roles by group.
     """
 
     id = "PS303"
@@ -63,7 +62,7 @@ class GroupRolesHoldThePolicies(Check):
 
 
 def _group_roles(context: Context) -> dict[str, str]:
-    """Return the ARN of each role that users get by their group, by the group's name."""
+    """Return the role ARN of each group whose users get its role, by the group's name."""
     mapping = read_pool_roles(context).mapping
     if mapping is None or mapping["Type"] != "Token":
         return {}
@@ -76,8 +75,8 @@ def _group_roles(context: Context) -> dict[str, str]:
 class CredentialsAreGiven(Check):
     """The identity pool gives the identity AWS credentials of the role.
 
-    It refuses when the role does not trust the identity pool, and where it checks tokens, when the user was signed out
-    everywhere, disabled or deleted.
+    It rejects the request if the role does not trust the identity pool. An identity pool that checks tokens also
+    rejects those of users who were signed out everywhere, disabled or deleted.
     """
 
     id = "PS302"
@@ -97,4 +96,4 @@ class CredentialsAreGiven(Check):
                 fix=SIGN_IN_AGAIN,
             )
         end = credentials.expiration
-        return passed(f"until {end:%H:%M:%S %Z}" if end else "until nobody says when")
+        return passed(f"until {end:%H:%M:%S %Z}" if end else "without an expiration")

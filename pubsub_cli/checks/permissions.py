@@ -11,10 +11,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from pubsub_cli.aws_errors import is_not_permitted
-from pubsub_cli.checks.app_settings import TopicsAreUsable
 from pubsub_cli.checks.arn import arn_prefix
 from pubsub_cli.checks.authorization import GroupRolesHoldThePolicies, RoleHoldsThePolicies
 from pubsub_cli.checks.check import Check, Group
+from pubsub_cli.checks.configuration import TopicsAreValid
 from pubsub_cli.checks.context import Context, RoleInUse
 from pubsub_cli.checks.identity import IdentityIsGiven
 from pubsub_cli.checks.options import Requirement
@@ -156,7 +156,7 @@ class RoleAllows(Check):
     id = "PS306"
     group = Group.AUTHORIZATION
     title = "the role allows connect, subscribe, publish and receive"
-    depends_on = (TopicsAreUsable, MappingGivesARole, RoleHoldsThePolicies, GroupRolesHoldThePolicies)
+    depends_on = (TopicsAreValid, MappingGivesARole, RoleHoldsThePolicies, GroupRolesHoldThePolicies)
 
     async def run(self, context: Context) -> Finding:
         """Read the roles' policies, and have IAM simulate the requests."""
@@ -250,7 +250,7 @@ class PolicyAllows(Check):
     id = "PS307"
     group = Group.AUTHORIZATION
     title = "the IoT policy allows connect, subscribe, publish and receive"
-    depends_on = (TopicsAreUsable, PolicyExists, IdentityIsGiven)
+    depends_on = (TopicsAreValid, PolicyExists, IdentityIsGiven)
 
     async def run(self, context: Context) -> Finding:
         """Read the policies, and have AWS IoT test the requests."""

@@ -14,7 +14,7 @@ from pubsub_cli.apply_fixes import FixRunner
 from pubsub_cli.aws import Aws
 from pubsub_cli.aws_errors import aws_errors_explained
 from pubsub_cli.check_run import CheckRun, check_ids, check_junit, finish_check_run, show_line
-from pubsub_cli.checks.amplify_packages import FrontEnd
+from pubsub_cli.checks.amplify_packages import FrontEndPackages
 from pubsub_cli.checks.catalogue import CHECKS
 from pubsub_cli.checks.options import FrontEndConfig, IdToken, UserSelector
 from pubsub_cli.confirm import check_can_confirm
@@ -130,7 +130,7 @@ def doctor(
     if fix:
         check_can_confirm(yes=yes)
     if package_json:
-        FrontEnd.read(package_json)
+        FrontEndPackages.read(package_json)
     selector = _selector(user, password_stdin, identity_id, id_token)
     target = replace(target, region=_region(target.region, given_ids.identity_pool_id))
     aws, name = target.aws, target.stack_name

@@ -73,7 +73,7 @@ def test_smoke_self_attaches_and_skips_checks_of_the_trigger(updated: Deployment
         **dict.fromkeys(
             ("PS112", "PS114", "PS119", "PS124", "PS127"), "attachment is self-attach: there is no trigger"
         ),
-        "PS117": "attachment is self-attach: nobody signs in nested",
+        "PS117": "attachment is self-attach: there is no internal sign-in",
         "PS125": "attachment is self-attach: nobody signs in nested",
         "PS131": "attachment is self-attach: no sign-in invokes a function",
         "PS122": "attachment is self-attach: signing in attaches nothing",

@@ -127,7 +127,7 @@ SCENARIOS = [
         "ten policies are attached already",
         "`iot:DetachPolicy`, ten other policies attached",
         "PS203",
-        r"10 policies are attached already, and an identity takes 10",
+        r"10 policies are attached already, and an identity can have 10",
         ("aws iot detach-policy", "aws iot attach-policy"),
         break_it=_attach_ten_other_policies,
         symptom=Stage.SUBSCRIBE,

@@ -192,7 +192,7 @@ SCENARIOS = [
         "the internal app client was deleted",
         "`cognito-idp:DeleteUserPoolClient`",
         "PS117",
-        r"The internal app client \w+ is gone",
+        r"The internal app client \w+ was deleted",
         (
             "aws cognito-idp create-user-pool-client",
             "aws cognito-identity update-identity-pool",

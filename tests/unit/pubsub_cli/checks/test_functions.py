@@ -8,7 +8,7 @@ import pytest
 
 from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.functions import OtherFunctionsCanRun, SignInFunctionsCanRun
-from pubsub_cli.checks.self_attach_route import SelfAttachRouteWorks
+from pubsub_cli.checks.self_attach import SelfAttachRouteWorks
 from pubsub_cli.checks.trigger import TriggerIsAsDeployed
 from pubsub_cli.finding import Finding, Status
 from pubsub_client.outputs import Output

@@ -119,7 +119,7 @@ async def test_sign_ins_of_others_at_the_same_moment_are_not_taken_for_the_users
     always = Pool([[ATTACHED, SKIPPED]])
     finding = await look(always, monkeypatch)
     assert finding.status is Status.UNKNOWN
-    assert "sign-ins of others at the same moment" in str(finding.cause)
+    assert "other users' sign-ins at the same moment" in str(finding.cause)
     assert always.sign_ins == 3
 
 

@@ -114,4 +114,4 @@ def test_doctor_rejects_an_unreadable_package_json(tmp_path: Path, content: str 
         file.write_text(content)
     done = CliRunner().invoke(app, ["doctor", "--package-json", str(file)])
     assert isinstance(done.exception, PreconditionError)
-    assert str(done.exception).startswith(f"--package-json: {file} cannot be read as JSON: ")
+    assert str(done.exception).startswith(f"--package-json: {file} cannot be read")
