@@ -103,7 +103,7 @@ def test_commands_report_what_is_missing_without_a_trigger(updated: Deployment) 
     assert updated.outputs[Output.SELF_ATTACH_URL] in done.stderr
     done = updated.pubsub("redrive", "--dry-run")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "has no retry queue, so no dead letters: its setting attachment is self-attach" in done.stderr
+    assert "has no retry queue: its setting attachment is self-attach" in done.stderr
     done = updated.pubsub("identity", "--user", updated.make_user(), "--json")
     document = json.loads(done.stdout)
     assert (done.returncode, document["identity"]["marker"]) == (1, None)
