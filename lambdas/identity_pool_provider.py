@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from custom_resource import custom_resource
 from iam_propagation import waits_for_permissions
 from pool_update import keep_unknown_members, kept
 
@@ -43,6 +44,9 @@ def on_event(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
                 _set_provider(pool_id, properties["ProviderName"], client_id, there=False)
         raise
     return {"PhysicalResourceId": f"{pool_id}/{client_id}"}
+
+
+handler = custom_resource(on_event)
 
 
 def _set_provider(pool_id: str, provider_name: str, client_id: str, *, there: bool) -> None:

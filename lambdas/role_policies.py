@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from custom_resource import custom_resource
 from iam_propagation import PermissionWait, waits_for_permissions
 
 if TYPE_CHECKING:
@@ -59,6 +60,9 @@ def on_event(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     if request_id not in _answered:
         _answered[request_id] = _answer(event)
     return {"PhysicalResourceId": _answered[request_id]}
+
+
+handler = custom_resource(on_event)
 
 
 def _answer(event: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import Annotated
 
 import typer
 
@@ -19,6 +20,8 @@ from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig, IdToken, Re
 from pubsub_cli.errors import PreconditionError
 from pubsub_cli.finding import PubSubCommand
 from pubsub_cli.run_options import RunOptions
+
+_IDS = "A deployment that is not a stack of this toolkit"
 
 
 @dataclass(frozen=True)
@@ -79,42 +82,51 @@ class DoctorRun:
         )
 
 
-def deployment_ids(
-    *,
-    region: str | None,
-    user_pool_id: str | None,
-    user_pool_client_id: str | None,
-    identity_pool_id: str | None,
-    endpoint: str | None,
-    policy_name: str | None,
-    token: IdToken | None,
-    as_operator: bool,
-) -> DeploymentIds | None:
-    """Return the deployment that the options describe by its ids; None if it is a stack.
+@dataclass(frozen=True)
+class DeploymentIdOptions:
+    """The options for a deployment that is not a stack of this toolkit."""
 
-    Raises:
-        typer.BadParameter: some of the ids are missing.
-        PreconditionError: there are no credentials to read the stack, or to check the deployment.
-    """
-    if not any((user_pool_id, user_pool_client_id, identity_pool_id, endpoint, policy_name)):
-        if not as_operator:
-            raise PreconditionError(
-                "there are no AWS credentials: give them by --profile or the environment; or, to check as the front "
-                "end's user, give --id-token, --identity-pool-id, --endpoint and --region"
-            )
-        return None
-    user_pool_id = user_pool_id or (token.user_pool_id if token else None)
-    required = {
-        "--region": region,
-        "--user-pool-id": user_pool_id,
-        "--identity-pool-id": identity_pool_id,
-        "--endpoint": endpoint,
-    }
-    if as_operator:
-        required["--policy-name"] = policy_name
-    if missing := [name for name, value in required.items() if not value]:
-        raise typer.BadParameter(f"a deployment that is not a stack also needs {', '.join(missing)}")
-    if not as_operator and token is None:
-        raise PreconditionError("there are no AWS credentials: give them, or check as the front end's user: --id-token")
-    client_id = user_pool_client_id or (token.client_id if token else None)
-    return DeploymentIds(str(region), str(user_pool_id), str(identity_pool_id), str(endpoint), policy_name, client_id)
+    user_pool_id: Annotated[str | None, typer.Option(help="The user pool.", rich_help_panel=_IDS)] = None
+    user_pool_client_id: Annotated[
+        str | None, typer.Option(help="The front end's app client.", rich_help_panel=_IDS)
+    ] = None
+    identity_pool_id: Annotated[str | None, typer.Option(help="The identity pool.", rich_help_panel=_IDS)] = None
+    endpoint: Annotated[
+        str | None,
+        typer.Option(help="The AWS IoT endpoint the front end is configured with.", rich_help_panel=_IDS),
+    ] = None
+    policy_name: Annotated[
+        str | None, typer.Option(help="The IoT policy that its users need.", rich_help_panel=_IDS)
+    ] = None
+
+    def deployment_ids(self, region: str | None, token: IdToken | None, *, as_operator: bool) -> DeploymentIds | None:
+        """Return the deployment that the options describe; None if it is a stack.
+
+        Raises:
+            typer.BadParameter: some of the ids are missing.
+            PreconditionError: there are no credentials to read the stack, or to check the deployment.
+        """
+        if not any(vars(self).values()):
+            if not as_operator:
+                raise PreconditionError(
+                    "there are no AWS credentials: give them by --profile or the environment; or, to check as the "
+                    "front end's user, give --id-token, --identity-pool-id, --endpoint and --region"
+                )
+            return None
+        user_pool_id = self.user_pool_id or (token.user_pool_id if token else None)
+        required = {
+            "--region": region,
+            "--user-pool-id": user_pool_id,
+            "--identity-pool-id": self.identity_pool_id,
+            "--endpoint": self.endpoint,
+        }
+        if as_operator:
+            required["--policy-name"] = self.policy_name
+        if missing := [name for name, value in required.items() if not value]:
+            raise typer.BadParameter(f"a deployment that is not a stack also needs {', '.join(missing)}")
+        if not as_operator and token is None:
+            raise PreconditionError("there are no AWS credentials: give them, or --id-token of a front end's user")
+        client_id = self.user_pool_client_id or (token.client_id if token else None)
+        return DeploymentIds(
+            str(region), str(user_pool_id), str(self.identity_pool_id), str(self.endpoint), self.policy_name, client_id
+        )

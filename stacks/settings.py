@@ -150,10 +150,10 @@ class AttachPerSecond(BaseModel):
         """Return what self-attach may use: the part of sign-ins, and the worker's too where there is none."""
         return self.sign_in if attachment == "sign-in" else self.sign_in + self.retry
 
-    def looks(self, attachment: Attachment) -> int:
-        """Return the ListAttachedPolicies calls a second of sweep and leaving.
+    def list_rate(self, attachment: Attachment) -> int:
+        """Return the ListAttachedPolicies calls a second of sweep and bulk detachment.
 
-        That has a quota of its own, as large by default, and self-attach uses a part of it.
+        That operation has its own quota, by default as large as AttachPolicy's, and self-attach uses a part of it.
         """
         return self.whole - self.self_attach(attachment)
 

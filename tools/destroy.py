@@ -118,9 +118,8 @@ def _user_pools(resources: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any
 
 def most_attached(resources: Sequence[Mapping[str, Any]]) -> int | None:
     """Return with how many identities attached the stack's own guard lets a deletion begin; None without a guard."""
-    functions = [each["Properties"] for each in resources if each["Type"] == "AWS::Lambda::Function"]
-    variables = [each.get("Environment", {}).get("Variables", {}) for each in functions]
-    return next((int(each["FITTING"]) for each in variables if "FITTING" in each), None)
+    guards = (each["Properties"] for each in resources if each["Type"] == "Custom::DeletionGuard")
+    return next((int(each["MaxIdentities"]) for each in guards), None)
 
 
 def _check_fits(target: Target, stack: DeployedStack) -> None:
@@ -161,10 +160,14 @@ def _users(target: Target, stack: DeployedStack) -> int | None:
 
 def kept(user_pool_id: str, client_id: str | None, attachment: str) -> str:
     """Say what is kept, and with which settings to deploy on it again; without ``attachment`` it would be another."""
-    adopt = {"userPoolId": user_pool_id} | ({"userPoolClientIds": [client_id]} if client_id else {})
+    if client_id is None:
+        return f"kept: user pool {user_pool_id}. To deploy on it again: pubsub adopt --user-pool-id {user_pool_id}"
+    adopt = {"userPoolId": user_pool_id, "userPoolClientIds": [client_id]}
     settings = json.dumps({"adopt": adopt, "attachment": attachment})
-    pool = f"kept: user pool {user_pool_id}{f', app client {client_id}' if client_id else ''}."
-    return f"{pool} To deploy on it again, add to the environment's settings in cdk.json: {settings}"
+    return (
+        f"kept: user pool {user_pool_id}, app client {client_id}. To deploy on it again, add to the environment's "
+        f"settings in cdk.json: {settings}"
+    )
 
 
 def _confirm(stack: str) -> None:

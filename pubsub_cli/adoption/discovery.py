@@ -78,7 +78,6 @@ def find(aws: Aws, given: Adopted, amplify_stack: str | None = None) -> Adopted:
 
     Raises:
         AdoptionError: something does not exist, is ambiguous, or does not belong to the rest.
-        botocore.exceptions.ClientError: AWS refuses.
     """
     found = given
     if amplify_stack:
@@ -136,7 +135,6 @@ def read_identity_pool(aws: Aws, identity_pool_id: str, user_pool_id: str | None
     Raises:
         AdoptionError: there is no such pool; it accepts tokens of no user pool, of several, or not of that one; or it
             has no role for signed-in users.
-        botocore.exceptions.ClientError: AWS refuses.
     """
     name = f"identity pool {identity_pool_id}"
     try:
@@ -188,7 +186,6 @@ def find_project(aws: Aws, stack: str) -> Adopted:
 
     Raises:
         AdoptionError: there is no such stack, or it does not have exactly one user pool and at most one identity pool.
-        botocore.exceptions.ClientError: AWS refuses.
     """
     found: dict[str, list[str]] = defaultdict(list)
     for resource in _resources(aws, stack):
@@ -207,11 +204,7 @@ def find_project(aws: Aws, stack: str) -> Adopted:
 
 
 def parent_stacks(aws: Aws) -> list[str]:
-    """Return the names of the stacks that look like Amplify projects' parents.
-
-    Raises:
-        botocore.exceptions.ClientError: AWS refuses.
-    """
+    """Return the names of the stacks that look like Amplify projects' parents."""
     pages = aws.cloudformation.get_paginator("describe_stacks").paginate()
     names = sorted(
         each["StackName"]
@@ -256,11 +249,7 @@ class Candidate:
 
 
 def candidates(aws: Aws, most: int = 50) -> list[Candidate]:
-    """Return the first identity pools of the region that accept tokens of a user pool.
-
-    Raises:
-        botocore.exceptions.ClientError: AWS refuses.
-    """
+    """Return the first identity pools of the region that accept tokens of a user pool."""
     pages = aws.identity_pools.get_paginator("list_identity_pools").paginate(PaginationConfig={"PageSize": _PAGE})
     found = []
     for pool in islice((each for page in pages for each in page["IdentityPools"]), most):

@@ -25,7 +25,7 @@ class Part(StrEnum):
     SELF_ATTACH = "self_attach.handler"
     SWEEP = "sweep.handler"
     DETACH_ALL = "detach_all.handler"
-    DRIFT_DETECTOR = "wiring_watch.handler"
+    DRIFT_DETECTOR = "drift_detector.handler"
 
 
 SIGN_IN_PARTS = frozenset({Part.TRIGGER, Part.CHALLENGE})

@@ -42,7 +42,7 @@ class ParametersAreValid(Check):
 
 
 def _look(context: Context) -> Finding:
-    pause = named(context, "AWS::SSM::Parameter", "AttachingSwitch")
+    pause = named(context, "AWS::SSM::Parameter", "AttachmentPause")
     configuration = named(context, "AWS::SSM::Parameter", "SignInAttachmentConfiguration")
     names = [each for each in (pause, configuration) if each]
     parameters = context.aws.ssm.get_parameters(Names=names)["Parameters"] if names else []

@@ -99,7 +99,7 @@ def _attach(role_name: str, policy_arn: str) -> AwsCommand:
     return AwsCommand("iam", "AttachRolePolicy", {"RoleName": role_name, "PolicyArn": policy_arn}, safe=True)
 
 
-# In the logical ids of what stacks/signed_in_roles.py makes.
+# In the logical ids of what stacks/roles.py creates.
 _GUARDS = ("SignedInBoundary", "ControlPlaneDeny")
 
 

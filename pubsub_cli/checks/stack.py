@@ -70,11 +70,6 @@ def read_complete_outputs(aws: Aws, stack: str) -> dict[str, str]:
 
 
 def missing_outputs(outputs: Mapping[str, str]) -> list[Output]:
-    """Return which outputs of the contract are not there or are empty.
-
-    A stack may be of an older version: without state machines, and if it attaches at sign-in without self-attach.
-    """
-    older = {Output.SWEEP_STATE_MACHINE_ARN, Output.DETACH_ALL_STATE_MACHINE_ARN, Output.AUTH_CHALLENGE_FUNCTION_NAME}
-    optional = OPTIONAL_OUTPUTS | older
-    optional |= {Output.SELF_ATTACH_URL} if attaches_at_sign_in(outputs) else SIGN_IN_OUTPUTS
+    """Return which outputs of the contract are not there or are empty."""
+    optional = OPTIONAL_OUTPUTS if attaches_at_sign_in(outputs) else OPTIONAL_OUTPUTS | SIGN_IN_OUTPUTS
     return [name for name in Output if name not in optional and not outputs.get(name)]

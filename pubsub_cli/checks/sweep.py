@@ -84,7 +84,7 @@ class SchedulesAreEnabled(Check):
 def _look_at_rules(context: Context) -> Finding:
     rules = {"SweepSchedule": context.output(Output.SWEEP_STATE_MACHINE_ARN)}
     if detector := next(iter(context.functions_of({Part.DRIFT_DETECTOR})), None):
-        rules["WiringWatchSchedule"] = detector.arn
+        rules["DriftDetectorSchedule"] = detector.arn
     schedules = []
     for part, target in rules.items():
         rule = named(context, "AWS::Events::Rule", part)

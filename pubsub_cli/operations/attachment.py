@@ -42,7 +42,6 @@ def attach(deployment: Deployment, subject: Subject) -> Change:
     Raises:
         PreconditionError: a user is given, and the setting ``attachment`` is ``self-attach``, so there is no trigger.
         OperationError: the user cannot sign in, or the trigger did not attach.
-        botocore.exceptions.ClientError: AWS refuses.
     """
     if subject.user and subject.only_marked:
         if not deployment.attaches_at_sign_in:
@@ -92,7 +91,6 @@ def detach(deployment: Deployment, subject: Subject) -> Change:
 
     Raises:
         OperationError: the identity of the user is not known, or the marker could not be voided.
-        botocore.exceptions.ClientError: AWS refuses.
     """
     identity_id, user = subject.known_identity_id(), subject.user
     attached = deployment.is_attached(identity_id)
@@ -158,7 +156,6 @@ def _run_trigger(deployment: Deployment, user: PoolUser) -> None:
 
     Raises:
         OperationError: it did not attach the policy, or could not mark the user.
-        botocore.exceptions.ClientError: AWS refuses.
     """
     functions = deployment.aws.functions
     name = deployment.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)

@@ -183,7 +183,6 @@ def report_identity(deployment: Deployment, subject: Subject, now: datetime | No
 
     Raises:
         OperationError: the identity does not exist, or belongs to another stack.
-        botocore.exceptions.ClientError: AWS refuses.
     """
     user = subject.user
     # Without a trigger, nothing reads a marker that an earlier deployment left.

@@ -1,3 +1,5 @@
+"""Region, endpoints and shared data of the operator's AWS clients."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -11,23 +13,11 @@ from pubsub_client._aws_sdk import SdkCredentials, sdk_session
 
 _CUSTOM = "http://127.0.0.1:4566"
 _SERVICES: tuple[Literal["cognito-idp", "cognito-identity", "sts"], ...] = ("cognito-idp", "cognito-identity", "sts")
-# --region, AWS_REGION, AWS_DEFAULT_REGION, the profile's region; the region in effect, as the AWS CLI chooses it.
-_PRECEDENCE = [
-    ("eu-west-1", "eu-west-2", "eu-west-3", "eu-north-1", "eu-west-1"),
-    (None, "eu-west-2", "eu-west-3", "eu-north-1", "eu-west-2"),
-    (None, "eu-west-2", None, "eu-north-1", "eu-west-2"),
-    (None, None, "eu-west-3", "eu-north-1", "eu-west-3"),
-    (None, "", "eu-west-3", "eu-north-1", "eu-west-3"),
-    (None, "", "", "eu-north-1", "eu-north-1"),
-    (None, None, None, None, None),
-    (None, "", "", None, None),
-]
 
 
 @pytest.fixture(autouse=True)
 def config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Return an empty AWS configuration; the environment names neither region nor profile."""
-    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
     file = tmp_path / "config"
     file.touch()
@@ -35,38 +25,23 @@ def config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize("region", ["us-east-1", "eu-west-1", "us-gov-west-1"])
-@pytest.mark.parametrize("variables", [{}, {"AWS_USE_FIPS_ENDPOINT": "true"}, {"AWS_USE_DUALSTACK_ENDPOINT": "true"}])
-def test_endpoints_of_aws_are_not_custom(
-    region: str, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert [Aws(region=region).custom_endpoint_url(service) for service in _SERVICES] == [None, None, None]
-
-
-def test_option_variable_and_profile_set_a_custom_endpoint(monkeypatch: pytest.MonkeyPatch, config: Path) -> None:
-    config.write_text(f"[profile local]\nregion = us-east-1\nendpoint_url = {_CUSTOM}\n")
-    assert Aws(region="us-east-1", endpoint_url=_CUSTOM).custom_endpoint_url("sts") == f"{_CUSTOM}/"
-    assert Aws(profile="local").custom_endpoint_url("cognito-idp") == f"{_CUSTOM}/"
-    monkeypatch.setenv("AWS_ENDPOINT_URL_COGNITO_IDENTITY", _CUSTOM)
-    aws = Aws(region="us-east-1")
-    assert [aws.custom_endpoint_url(service) for service in _SERVICES] == [None, f"{_CUSTOM}/", None]
-
-
-def test_sessions_share_descriptions_of_services() -> None:
-    loaders = [sdk_session(region="eu-west-1")._session.get_component("data_loader") for _ in range(3)]
-    assert all(each is loaders[0] for each in loaders)
-    assert len(loaders[0].search_paths) == len({*loaders[0].search_paths})
-
-
 @pytest.mark.parametrize("as_option", [True, False], ids=["--profile", "AWS_PROFILE"])
-@pytest.mark.parametrize(("option", "region", "default_region", "of_profile", "chosen"), _PRECEDENCE)
-def test_region_is_chosen_as_the_aws_cli_does(
+@pytest.mark.parametrize(
+    ("option", "region", "default_region", "profile_region", "chosen"),
+    [
+        ("eu-west-1", "eu-west-2", "eu-west-3", "eu-north-1", "eu-west-1"),
+        (None, "eu-west-2", "eu-west-3", "eu-north-1", "eu-west-2"),
+        (None, "eu-west-2", None, "eu-north-1", "eu-west-2"),
+        (None, "", "eu-west-3", "eu-north-1", "eu-west-3"),
+        (None, "", "", "eu-north-1", "eu-north-1"),
+        (None, None, None, None, None),
+    ],
+)
+def test_region_comes_from_option_environment_or_profile_in_this_order(
     option: str | None,
     region: str | None,
     default_region: str | None,
-    of_profile: str | None,
+    profile_region: str | None,
     chosen: str | None,
     as_option: bool,
     monkeypatch: pytest.MonkeyPatch,
@@ -75,7 +50,7 @@ def test_region_is_chosen_as_the_aws_cli_does(
     for name, value in (("AWS_REGION", region), ("AWS_DEFAULT_REGION", default_region)):
         if value is not None:
             monkeypatch.setenv(name, value)
-    config.write_text("[profile acme]\noutput = json\n" + (f"region = {of_profile}\n" if of_profile else ""))
+    config.write_text("[profile acme]\noutput = json\n" + (f"region = {profile_region}\n" if profile_region else ""))
     if not as_option:
         monkeypatch.setenv("AWS_PROFILE", "acme")
     profile = "acme" if as_option else None
@@ -94,19 +69,39 @@ def test_missing_profile_is_an_error(default_region: str | None, monkeypatch: py
 
 
 @pytest.mark.parametrize(
-    ("variables", "region", "options"),
+    ("variables", "options"),
     [
-        ({}, "eu-west-2", " --region eu-west-2"),
-        ({"AWS_REGION": "eu-west-1"}, None, " --region eu-west-1"),
-        ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-2"}, None, " --region eu-west-1"),
-        ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1"}, None, ""),
-        ({"AWS_DEFAULT_REGION": "eu-west-1"}, None, ""),
-        ({}, None, ""),
+        ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-2"}, " --region eu-west-1"),
+        ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1"}, ""),
+        ({"AWS_DEFAULT_REGION": "eu-west-1"}, ""),
     ],
 )
-def test_commands_name_a_region_that_version_1_of_the_aws_cli_would_not_choose(
-    variables: dict[str, str], region: str | None, options: str, monkeypatch: pytest.MonkeyPatch
+def test_cli_options_name_the_region_if_version_1_of_the_aws_cli_chose_another(
+    variables: dict[str, str], options: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert Aws(region=region).cli_options == options
+    assert Aws().cli_options == options
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "us-gov-west-1"])
+@pytest.mark.parametrize("variables", [{}, {"AWS_USE_FIPS_ENDPOINT": "true"}, {"AWS_USE_DUALSTACK_ENDPOINT": "true"}])
+def test_endpoint_of_aws_is_not_custom(region: str, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert [Aws(region=region).custom_endpoint_url(service) for service in _SERVICES] == [None, None, None]
+
+
+def test_endpoint_of_option_variable_and_profile_is_custom(monkeypatch: pytest.MonkeyPatch, config: Path) -> None:
+    config.write_text(f"[profile local]\nregion = us-east-1\nendpoint_url = {_CUSTOM}\n")
+    assert Aws(region="us-east-1", endpoint_url=_CUSTOM).custom_endpoint_url("sts") == f"{_CUSTOM}/"
+    assert Aws(profile="local").custom_endpoint_url("cognito-idp") == f"{_CUSTOM}/"
+    monkeypatch.setenv("AWS_ENDPOINT_URL_COGNITO_IDENTITY", _CUSTOM)
+    aws = Aws(region="us-east-1")
+    assert [aws.custom_endpoint_url(service) for service in _SERVICES] == [None, f"{_CUSTOM}/", None]
+
+
+def test_sessions_share_service_descriptions() -> None:
+    loaders = [sdk_session(region="eu-west-1")._session.get_component("data_loader") for _ in range(3)]
+    assert all(each is loaders[0] for each in loaders)
+    assert len(loaders[0].search_paths) == len({*loaders[0].search_paths})

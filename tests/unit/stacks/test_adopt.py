@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stacks.additions import additions
+from stacks.amplify_pubsub_stack import adoption_notes
 from stacks.settings import Settings
 from tests.unit.stacks.conftest import ADMINS, AUTH_ROLE, IDENTITIES, SENDER_KEY, SMS_ROLE, USERS, Template
 
@@ -34,7 +34,7 @@ def users() -> Template:
 def test_by_default_nothing_is_made_in_adopted_pools_and_nothing_of_them_is_changed(whole: Template) -> None:
     assert not {each["Type"] for each in whole.json["Resources"].values()} & {
         "AWS::Cognito::UserPool", "AWS::Cognito::UserPoolClient", "AWS::Cognito::IdentityPool",
-        "AWS::Cognito::IdentityPoolRoleAttachment", "Custom::UserPoolWiring", "Custom::IdentityPoolProvider",
+        "AWS::Cognito::IdentityPoolRoleAttachment", "Custom::UserPoolTriggers", "Custom::IdentityPoolProvider",
     }  # fmt: skip
     assert not whole.invoked_by("cognito-idp")
 
@@ -108,7 +108,7 @@ def test_many_roles_fit_into_the_permission_even_while_it_changes(large: Templat
     """The inline policies of a role have 10,240 characters together."""
     statements = [
         each
-        for each in large.statements_of("IdentitiesRoleAccessFunction")
+        for each in large.statements_of("AccessRoleAccessFunction")
         if "AttachedRolePolicies" in json.dumps(each["Action"]) or "iam:AttachRolePolicy" in each["Action"]
     ]
     assert len(statements) == 2
@@ -119,7 +119,7 @@ def test_the_function_may_attach_the_guides_policies_and_the_deny_to_the_adopted
     whole: Template,
 ) -> None:
     (deny,) = whole.resources("AWS::IAM::ManagedPolicy")
-    statements = whole.statements_of("IdentitiesRoleAccessFunction")
+    statements = whole.statements_of("AccessRoleAccessFunction")
     (changing,) = (each for each in statements if "iam:AttachRolePolicy" in each["Action"])
     assert changing["Resource"] == [IDENTITIES["authRoleArn"], *IDENTITIES["groupRoleArns"]]
     assert changing["Action"] == ["iam:AttachRolePolicy", "iam:DetachRolePolicy"]
@@ -164,10 +164,10 @@ def test_users_of_every_adopted_role_may_self_attach(whole: Template) -> None:
 def test_attachment_at_sign_in_adds_an_app_client_triggers_and_a_provider(at_sign_in: Template) -> None:
     (client,) = at_sign_in.resources("AWS::Cognito::UserPoolClient").values()
     assert (client["UserPoolId"], client["ExplicitAuthFlows"]) == ("eu-west-1_abc", ["ALLOW_CUSTOM_AUTH"])
-    wiring = at_sign_in.only("Custom::UserPoolWiring")
-    assert (wiring["UserPoolId"], wiring["OutlivesStack"]) == ("eu-west-1_abc", "true")
-    assert (wiring["MarkerAttribute"], wiring["MarkerLength"]) == ("pubsub_attachment", "128")
-    assert len(wiring["Triggers"]) == 4
+    triggers = at_sign_in.only("Custom::UserPoolTriggers")
+    assert (triggers["UserPoolId"], triggers["OutlivesStack"]) == ("eu-west-1_abc", "true")
+    assert (triggers["MarkerAttribute"], triggers["MarkerLength"]) == ("pubsub_attachment", "128")
+    assert len(triggers["Triggers"]) == 4
     provider = at_sign_in.only("Custom::IdentityPoolProvider")
     assert provider["IdentityPoolId"] == IDENTITIES["identityPoolId"]
     assert json.dumps(provider["ProviderName"]).endswith('/eu-west-1_abc"]]}')
@@ -180,21 +180,21 @@ def test_the_trigger_always_asks_for_a_second_factor_in_a_pool_that_may_get_one_
     assert any("cognito-idp:AdminGetUser" in each["Action"] for each in statements)
 
 
-def test_a_chained_trigger_is_not_wired_and_its_name_is_told() -> None:
+def test_chained_trigger_is_not_set_and_is_an_output() -> None:
     adopt = USERS | {"chainedTriggers": ["PostAuthentication"]}
     template = _template(adopt, attachment="sign-in")
-    wiring = template.only("Custom::UserPoolWiring")
-    assert "PostAuthentication" not in wiring["Triggers"]
-    assert wiring["ChainedTriggers"] == ["PostAuthentication"]
+    triggers = template.only("Custom::UserPoolTriggers")
+    assert "PostAuthentication" not in triggers["Triggers"]
+    assert triggers["ChainedTriggers"] == ["PostAuthentication"]
     assert template.json["Outputs"]["ChainedTriggers"]["Value"] == "PostAuthentication"
 
 
-def test_the_wiring_of_adopted_pools_is_watched(at_sign_in: Template, whole: Template) -> None:
-    watch = at_sign_in.only("AWS::Lambda::Function", lambda each: each.startswith("WiringWatch"))
-    assert watch["Environment"]["Variables"]["USER_POOL_ID"] == "eu-west-1_abc"
+def test_drift_of_adopted_pools_is_detected(at_sign_in: Template, whole: Template) -> None:
+    detector = at_sign_in.only("AWS::Lambda::Function", lambda each: each.startswith("DriftDetector"))
+    assert detector["Environment"]["Variables"]["USER_POOL_ID"] == "eu-west-1_abc"
     alarms = {each["AlarmName"] for each in at_sign_in.resources("AWS::CloudWatch::Alarm").values()}
     assert "AmplifyPubSub-pool-drift" in alarms
-    assert not [each for each in whole.resources("AWS::Lambda::Function") if each.startswith("WiringWatch")]
+    assert not [each for each in whole.resources("AWS::Lambda::Function") if each.startswith("DriftDetector")]
 
 
 def test_a_user_pool_alone_gets_an_identity_pool_for_each_of_its_clients_with_roles_of_our_own(
@@ -205,11 +205,11 @@ def test_a_user_pool_alone_gets_an_identity_pool_for_each_of_its_clients_with_ro
     mappings = users.only("AWS::Cognito::IdentityPoolRoleAttachment")["RoleMappings"].values()
     assert len(mappings) == 2
     assert users.resources("Custom::RolePolicy") == {}
-    assert users.only("Custom::UserPoolWiring")["Triggers"] == {}
+    assert users.only("Custom::UserPoolTriggers")["Triggers"] == {}
 
 
 def _statements(template: Template, action: str | list[str]) -> list[dict[str, Any]]:
-    return [each for each in template.statements_of("UserPoolWiringFunction") if each["Action"] == action]
+    return [each for each in template.statements_of("UserPoolTriggersFunction") if each["Action"] == action]
 
 
 def test_the_stack_may_pass_exactly_the_sms_role_and_grant_exactly_the_key_of_the_settings(
@@ -220,13 +220,13 @@ def test_the_stack_may_pass_exactly_the_sms_role_and_grant_exactly_the_key_of_th
     to_cognito = {"StringEquals": {"iam:PassedToService": "cognito-idp.amazonaws.com"}}
     assert [each["Condition"] for each in passing] == [to_cognito]
     assert [each["Resource"] for each in _statements(template, "kms:CreateGrant")] == [SENDER_KEY]
-    wiring = template.only("Custom::UserPoolWiring")
-    assert (wiring["SmsRoleArn"], wiring["CustomSenderKeyArn"]) == (SMS_ROLE, SENDER_KEY)
+    triggers = template.only("Custom::UserPoolTriggers")
+    assert (triggers["SmsRoleArn"], triggers["CustomSenderKeyArn"]) == (SMS_ROLE, SENDER_KEY)
 
 
 def test_without_them_in_the_settings_the_function_is_told_that_there_is_no_permission(at_sign_in: Template) -> None:
-    wiring = at_sign_in.only("Custom::UserPoolWiring")
-    assert (wiring["SmsRoleArn"], wiring["CustomSenderKeyArn"]) == ("", "")
+    triggers = at_sign_in.only("Custom::UserPoolTriggers")
+    assert (triggers["SmsRoleArn"], triggers["CustomSenderKeyArn"]) == ("", "")
     assert _statements(at_sign_in, "kms:CreateGrant") == []
 
 
@@ -241,8 +241,8 @@ def test_replaced_groups_can_be_given_back_by_a_policy_that_outlives_the_update_
     former = f"arn:aws:iam::123456789012:role/{ADMINS}"
     adopt = USERS | {"replaceGroupRoles": {"admins": former, "editors": None}}
     template = _template(adopt, groups=["admins", "editors"])
-    wiring = template.only("Custom::UserPoolWiring")
-    assert wiring["ReplaceGroupRoles"] == {"admins": former, "editors": ""}
+    triggers = template.only("Custom::UserPoolTriggers")
+    assert triggers["ReplaceGroupRoles"] == {"admins": former, "editors": ""}
     policies = {
         logical_id: each
         for logical_id, each in template.resources("AWS::IAM::Policy").items()
@@ -251,19 +251,19 @@ def test_replaced_groups_can_be_given_back_by_a_policy_that_outlives_the_update_
     assert len(policies) == 1
     # Another list of roles is another resource, and CloudFormation deletes the old one last.
     assert policies.keys().isdisjoint(users.resources("AWS::IAM::Policy"))
-    (resource,) = template.entire("Custom::UserPoolWiring").values()
+    (resource,) = template.entire("Custom::UserPoolTriggers").values()
     assert policies.keys() <= set(resource["DependsOn"])
 
 
 def test_what_is_kept_of_the_pool_is_the_stacks_own_parameter_for_this_pool(at_sign_in: Template) -> None:
-    name = at_sign_in.only("Custom::UserPoolWiring")["OriginalSettingsParameter"]
+    name = at_sign_in.only("Custom::UserPoolTriggers")["OriginalSettingsParameter"]
     assert name == "/AmplifyPubSub/user-pool/eu-west-1_abc/original-settings"
     (statement,) = _statements(at_sign_in, ["ssm:GetParameter", "ssm:PutParameter", "ssm:DeleteParameter"])
     assert json.dumps(statement["Resource"]).endswith(f':parameter{name}"]]}}')
 
 
 def _told(adopt: dict[str, Any], **settings: Any) -> str:
-    return " ".join(additions(Settings.model_validate({"adopt": adopt, **settings})))
+    return " ".join(adoption_notes(Settings.model_validate({"adopt": adopt, **settings})))
 
 
 def test_what_the_stack_may_do_with_role_and_key_is_told_before_it_is_deployed() -> None:
@@ -277,20 +277,6 @@ def test_what_becomes_of_replaced_groups_is_told_before_it_is_deployed() -> None
     told = _told(USERS | {"replaceGroupRoles": {"admins": former, "editors": None}}, groups=["admins", "editors"])
     assert f"The group admins gets a role and a precedence of this stack in place of its role {ADMINS}" in told
     assert "The group editors gets a role and a precedence of this stack in place of no role. It keeps a role" in told
-
-
-@pytest.mark.parametrize(
-    ("adopt", "settings", "message"),
-    [
-        ({"smsRoleArn": SMS_ROLE}, {}, "need the user pool they belong to"),
-        (USERS | IDENTITIES | {"replaceGroupRoles": {"admins": None}}, {}, "which an adopted identity pool excludes"),
-    ],
-)
-def test_permissions_for_something_that_is_not_adopted_are_refused(
-    adopt: dict[str, Any], settings: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(ValueError, match=message):
-        Settings.model_validate({"adopt": adopt, **settings})
 
 
 def test_sign_ins_of_every_adopted_client_are_watched(users_at_sign_in: Template) -> None:

@@ -60,7 +60,7 @@ def test_neither_pool_is_changed(template: dict[str, Any]) -> None:
     before = _orders().Application(pubsub=False).template()
     for kind in ("AWS::Cognito::UserPool", "AWS::Cognito::UserPoolClient", "AWS::Cognito::IdentityPool"):
         assert _of(template, kind) == _of(before, kind)
-    assert _of(template, "Custom::UserPoolWiring") == {}
+    assert _of(template, "Custom::UserPoolTriggers") == {}
 
 
 def test_every_role_may_use_what_begins_with_its_users_identity_ids_and_self_attach(template: dict[str, Any]) -> None:
@@ -103,8 +103,8 @@ def test_alarms_notify_a_topic_of_the_same_stack(guarded: dict[str, Any]) -> Non
             "Orders/Attachment: user_pool_clients ",
         ),
         (
-            lambda: _orders().Application(name="O" * 75),
-            f"{'O' * 75}/Policy: the stack's name {'O' * 75} has 75 characters; ",
+            lambda: _orders().Application(name="O" * 70),
+            f"{'O' * 70}/Policy: the stack's name {'O' * 70} has 70 characters; ",
         ),
         (
             lambda: _orders().Application(name="AwsOrders"),

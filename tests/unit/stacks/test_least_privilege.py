@@ -53,7 +53,7 @@ def test_the_roles_allow_the_same_and_hold_no_managed_policy(strict: Template) -
     roles = {
         logical_id: role
         for logical_id, role in strict.resources("AWS::IAM::Role").items()
-        if logical_id.startswith(("IdentitiesSignedInAuthRole", "IdentitiesSignedInGroupRole"))
+        if logical_id.startswith(("IdentityPoolSignedInAuthRole", "IdentityPoolSignedInGroupRole"))
     }
     assert len(roles) == 2
     policies = strict.resources("AWS::IAM::Policy").values()

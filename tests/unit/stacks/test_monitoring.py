@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from attachment.metrics import emit_metrics
+from stacks.settings import Settings
 from tests.unit.stacks.conftest import TOPIC_ARN, Template
 
 _REPOSITORY = Path(__file__).parents[3]
@@ -166,3 +167,10 @@ def test_where_users_attach_themselves_that_is_what_is_watched(alone: Template) 
     of_each = {f"{name}-{what}" for name in ("self-attach", "sweep") for what in ("errors", "throttles", "failed")}
     assert set(_alarms(alone)) == of_each | {"bulk-detach-failed", "sweep-attach-failed", "sweep-failed"}
     assert "sign-in" not in json.dumps(_dashboard(alone))
+
+
+@pytest.mark.parametrize(("monitoring", "alarms"), [("alarms", True), ("off", False)])
+def test_monitoring_can_leave_out_the_dashboard_and_the_alarms(monitoring: str, alarms: bool) -> None:
+    template = Template(Settings.model_validate({"monitoring": monitoring}))
+    assert template.resources("AWS::CloudWatch::Dashboard") == {}
+    assert bool(template.resources("AWS::CloudWatch::Alarm")) is alarms

@@ -58,7 +58,7 @@ class TestRoute:
         attaching, switch = template.statements_of("SelfAttachFunction")
         assert (attaching["Action"], attaching["Resource"]) == (["iot:AttachPolicy", "iot:ListAttachedPolicies"], "*")
         assert switch["Action"] == "ssm:GetParameters"
-        assert "AttachingSwitch" in json.dumps(switch["Resource"])
+        assert "AttachmentPause" in json.dumps(switch["Resource"])
 
     def test_only_this_api_may_invoke_its_function(self, template: Template) -> None:
         (permission,) = template.invoked_by("apigateway").values()
@@ -95,7 +95,7 @@ class TestUsers:
     def test_each_role_of_theirs_allows_this_route_and_nothing_else_of_the_api(self, settings: dict[str, Any]) -> None:
         template = Template(Settings.model_validate(settings))
         policy = template.only("AWS::IAM::Policy", lambda logical_id: logical_id.startswith("SelfAttachInvocation"))
-        theirs = {name for name in template.resources("AWS::IAM::Role") if name.startswith("IdentitiesSignedIn")}
+        theirs = {name for name in template.resources("AWS::IAM::Role") if name.startswith("IdentityPoolSignedIn")}
         assert {each["Ref"] for each in policy["Roles"]} == theirs
         assert len(theirs) == 2
         (statement,) = policy["PolicyDocument"]["Statement"]
@@ -131,10 +131,10 @@ class TestAlone:
         assert set(alone.json["Outputs"]) == set(Output) - SIGN_IN_OUTPUTS - {Output.CHAINED_TRIGGERS}
 
     def test_groups_are_made_and_triggers_of_before_come_off(self, alone: Template) -> None:
-        wiring = alone.only("Custom::UserPoolWiring")
-        assert [each["Name"] for each in wiring["Groups"]] == ["admins"]
-        assert wiring["Triggers"] == {}
-        assert "MarkerAttribute" not in wiring
+        triggers = alone.only("Custom::UserPoolTriggers")
+        assert [each["Name"] for each in triggers["Groups"]] == ["admins"]
+        assert triggers["Triggers"] == {}
+        assert "MarkerAttribute" not in triggers
 
     def test_its_pool_can_be_that_of_a_stack_that_attached_at_sign_in(self, alone: Template) -> None:
         """CloudFormation's update would fail without one of the attributes."""

@@ -82,8 +82,8 @@ def test_another_policy_name_makes_another_policy_beside_the_first(template: Tem
 
 
 def test_the_destroy_guard_rests_on_everything_else(template: Template) -> None:
-    ((guard, resource),) = template.entire("Custom::DestroyGuard").items()
-    others = {each for each in template.json["Resources"] if not each.startswith("DestroyGuard")}
+    ((guard, resource),) = template.entire("Custom::DeletionGuard").items()
+    others = {each for each in template.json["Resources"] if not each.startswith("DeletionGuard")}
     assert others <= set(resource["DependsOn"])
     assert not [each for each in template.json["Resources"].values() if guard in each.get("DependsOn", ())]
 
@@ -109,7 +109,7 @@ def test_a_changed_document_first_makes_room_for_its_version(template: Template)
 
 
 def test_groups_come_in_the_order_of_the_settings_and_choose_the_role(everything: Template) -> None:
-    assert [each["Name"] for each in everything.only("Custom::UserPoolWiring")["Groups"]] == ["admins", "editors"]
+    assert [each["Name"] for each in everything.only("Custom::UserPoolTriggers")["Groups"]] == ["admins", "editors"]
     (mapping,) = everything.only("AWS::Cognito::IdentityPoolRoleAttachment")["RoleMappings"].values()
     assert (mapping["Type"], mapping["AmbiguousRoleResolution"]) == ("Token", "AuthenticatedRole")
 
@@ -121,7 +121,7 @@ def test_what_users_hold_on_to_outlives_the_stack_when_it_is_retained(everything
         if resource.get("DeletionPolicy") == "Retain"
     }
     assert {re.sub(r"[0-9A-F]{8}$", "", each) for each in kept} == {
-        "UsersUserPool", "UsersWebClient"
+        "UserPool", "UserPoolWebClient"
     }  # fmt: skip
     assert everything.only("AWS::Cognito::UserPool")["DeletionProtection"] == "ACTIVE"
 
@@ -132,13 +132,13 @@ def test_by_default_nothing_outlives_the_stack(template: Template) -> None:
 
 
 def test_the_triggers_come_off_before_their_functions_go(everything: Template) -> None:
-    wiring = everything.only("Custom::UserPoolWiring")
-    assert wiring["OutlivesStack"] == "true"
-    assert set(wiring["Triggers"]) == set(everything.only("AWS::Cognito::UserPool")["LambdaConfig"])
+    triggers = everything.only("Custom::UserPoolTriggers")
+    assert triggers["OutlivesStack"] == "true"
+    assert set(triggers["Triggers"]) == set(everything.only("AWS::Cognito::UserPool")["LambdaConfig"])
     # CloudFormation deletes what depends on something before that, be it by reference or by name.
-    functions = {each["Fn::GetAtt"][0] for each in wiring["Triggers"].values()}
+    functions = {each["Fn::GetAtt"][0] for each in triggers["Triggers"].values()}
     assert functions <= set(everything.resources("AWS::Lambda::Function"))
-    (resource,) = everything.entire("Custom::UserPoolWiring").values()
+    (resource,) = everything.entire("Custom::UserPoolTriggers").values()
     assert set(everything.invoked_by("cognito-idp")) <= set(resource["DependsOn"])
     assert set(everything.resources("AWS::Cognito::UserPool")) <= set(resource["DependsOn"])
 
@@ -146,16 +146,16 @@ def test_the_triggers_come_off_before_their_functions_go(everything: Template) -
 def test_an_adopted_pool_is_wired_by_the_custom_resource(users_at_sign_in: Template) -> None:
     template = users_at_sign_in
     assert template.resources("AWS::Cognito::UserPool") == {}
-    wiring = template.only("Custom::UserPoolWiring")
-    assert (wiring["UserPoolId"], wiring["OutlivesStack"]) == ("eu-west-1_abc", "true")
-    assert [each["Name"] for each in wiring["Groups"]] == ["admins"]
+    triggers = template.only("Custom::UserPoolTriggers")
+    assert (triggers["UserPoolId"], triggers["OutlivesStack"]) == ("eu-west-1_abc", "true")
+    assert [each["Name"] for each in triggers["Groups"]] == ["admins"]
     (client,) = template.resources("AWS::Cognito::UserPoolClient").values()
     assert client["ExplicitAuthFlows"] == ["ALLOW_CUSTOM_AUTH"]
     providers = template.only("AWS::Cognito::IdentityPool")["CognitoIdentityProviders"]
     assert "web" in [each["ClientId"] for each in providers]
     permissions = template.invoked_by("cognito-idp")
     assert len(permissions) == 4
-    (resource,) = template.entire("Custom::UserPoolWiring").values()
+    (resource,) = template.entire("Custom::UserPoolTriggers").values()
     assert set(permissions) <= set(resource["DependsOn"])
 
 

@@ -152,16 +152,16 @@ class TestTheSweep:
         assert "cdk deploy --revert-drift" in str(finding.fix)
 
     async def test_the_rule_of_the_drift_detector_is_looked_at_too(self) -> None:
-        listed = resources(SweepSchedule="AWS::Events::Rule", WiringWatchSchedule="AWS::Events::Rule")
-        listed["StackResourceSummaries"] += functions(Watch="watch")["StackResourceSummaries"]
+        listed = resources(SweepSchedule="AWS::Events::Rule", DriftDetectorSchedule="AWS::Events::Rule")
+        listed["StackResourceSummaries"] += functions(DriftDetector="watch")["StackResourceSummaries"]
         aws = Answers(
             ListStackResources=listed,
-            GetTemplate=template(Watch="wiring_watch.handler"),
+            GetTemplate=template(DriftDetector="drift_detector.handler"),
             GetFunctionConfiguration={"FunctionName": "watch", "FunctionArn": "arn:watch"},
             GetFunctionConcurrency={},
-            DescribeRule=lambda asked: {"State": "DISABLED" if asked["Name"] == "WiringWatchSchedule" else "ENABLED"},
+            DescribeRule=lambda asked: {"State": "DISABLED" if asked["Name"] == "DriftDetectorSchedule" else "ENABLED"},
             ListTargetsByRule={"Targets": [{"Id": "Target0", "Arn": SWEEP}]},
         )
         finding = await find(SchedulesAreEnabled, aws, outputs={**OUTPUTS, Output.SWEEP_STATE_MACHINE_ARN: SWEEP})
         assert finding.status is Status.FAILED
-        assert finding.resource == "WiringWatchSchedule"
+        assert finding.resource == "DriftDetectorSchedule"

@@ -31,7 +31,7 @@ async def look(values: dict[str, str], **variables: str) -> Finding:
     stack["StackResourceSummaries"] += [
         {"LogicalResourceId": logical, "PhysicalResourceId": physical, "ResourceType": kind}
         for logical, physical, kind in (
-            ("AttachingSwitchParameter1", PAUSE, "AWS::SSM::Parameter"),
+            ("AttachmentPauseParameter1", PAUSE, "AWS::SSM::Parameter"),
             ("SignInAttachmentConfiguration1", CONFIGURATION, "AWS::SSM::Parameter"),
             ("UsersInternalClient1", "internal", "AWS::Cognito::UserPoolClient"),
         )

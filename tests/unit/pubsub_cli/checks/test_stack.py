@@ -6,11 +6,6 @@ from pubsub_cli.checks.stack import missing_outputs
 from pubsub_client.outputs import SIGN_IN_OUTPUTS, Output
 
 
-def test_a_stack_of_an_older_version_is_complete_without_self_attach() -> None:
-    outputs = {str(name): "a value" for name in Output if name is not Output.SELF_ATTACH_URL}
-    assert missing_outputs(outputs) == []
-
-
 def test_a_stack_with_self_attach_alone_has_no_outputs_of_the_trigger() -> None:
     outputs = {str(name): "a value" for name in Output if name not in SIGN_IN_OUTPUTS}
     assert missing_outputs(outputs) == []
