@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from pubsub_cli.checks.app_clients import AppClientSignsIn, InternalSignInIsWired
+from pubsub_cli.checks.app_clients import AppClientSignsIn, InternalSignInIsConfigured
 from pubsub_cli.checks.authorization import CredentialsAreGiven, GroupRolesHoldThePolicies, RoleHoldsThePolicies
 from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.concurrency import ConcurrencySuffices
@@ -12,7 +12,7 @@ from pubsub_cli.checks.configuration import (
     LimitsAreKept,
     OutputsAreComplete,
     PackagesMatch,
-    TokenIsGood,
+    TokenIsValid,
     TopicsAreValid,
 )
 from pubsub_cli.checks.connection import (
@@ -43,14 +43,14 @@ from pubsub_cli.checks.retry_queue import NoDeadLetters, QueuesAreThere, WorkerI
 from pubsub_cli.checks.role_mapping import MappingGivesARole
 from pubsub_cli.checks.role_trust import RoleTrustsThePool
 from pubsub_cli.checks.self_attach import SelfAttachRepairs, SelfAttachRouteWorks, UnsignedSelfAttachIsRejected
-from pubsub_cli.checks.sign_in import RepeatSignInIsQuick, UserCanSignIn, UserSignsIn
+from pubsub_cli.checks.sign_in import RepeatSignInSkipsAttachment, UserCanSignIn, UserSignsIn
 from pubsub_cli.checks.sweep import SchedulesAreEnabled, StateMachinesAreActive
 from pubsub_cli.checks.trigger import FunctionsMayAttach, PoolMayInvoke, TriggerIsAsDeployed
 from pubsub_cli.checks.trigger_log import TriggerWorks
 
 CHECKS: tuple[type[Check], ...] = (
     OutputsAreComplete,
-    TokenIsGood,
+    TokenIsValid,
     TopicsAreValid,
     LimitsAreKept,
     PackagesMatch,
@@ -69,7 +69,7 @@ CHECKS: tuple[type[Check], ...] = (
     FunctionsMayAttach,
     MacKeyIsUsable,
     ParametersAreValid,
-    InternalSignInIsWired,
+    InternalSignInIsConfigured,
     SelfAttachRouteWorks,
     NothingIsLeftOver,
     UserCanSignIn,
@@ -79,7 +79,7 @@ CHECKS: tuple[type[Check], ...] = (
     IdentityIsSignedIn,
     PolicyIsOnIdentities,
     PolicyIsAttached,
-    RepeatSignInIsQuick,
+    RepeatSignInSkipsAttachment,
     RoleHoldsThePolicies,
     GroupRolesHoldThePolicies,
     MappingGivesARole,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
-from pubsub_cli.checks.app_clients import InternalSignInIsWired
+from pubsub_cli.checks.app_clients import InternalSignInIsConfigured
 from pubsub_cli.checks.attachment_trace import explain_line, last_word, read_log, sign_in_time
 from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.context import Context
@@ -38,7 +38,7 @@ class TriggerWorks(Check):
         FunctionsMayAttach,
         MacKeyIsUsable,
         LogGroupsExist,
-        InternalSignInIsWired,
+        InternalSignInIsConfigured,
     )
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 

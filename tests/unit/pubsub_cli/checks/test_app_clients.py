@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pubsub_cli.checks.app_clients import AppClientSignsIn, InternalSignInIsWired
+from pubsub_cli.checks.app_clients import AppClientSignsIn, InternalSignInIsConfigured
 from pubsub_cli.checks.check import Check
-from pubsub_cli.checks.configuration import TokenIsGood
+from pubsub_cli.checks.configuration import TokenIsValid
 from pubsub_cli.checks.options import IdToken, UserSelector
 from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens
 from pubsub_cli.checks.sign_in_flows import flows
@@ -136,7 +136,7 @@ async def test_app_client_of_the_front_end_is_found_among_others() -> None:
 
 async def test_token_of_any_listed_app_client_is_accepted() -> None:
     selector = UserSelector(id_token=token_of("other"))
-    for check in (TokenIsGood, IdentityPoolTakesTokens):
+    for check in (TokenIsValid, IdentityPoolTakesTokens):
         assert (
             await check_client(check, app_client("other"), listed=[CLIENT, "other"], selector=selector)
         ).status is Status.PASSED
@@ -196,7 +196,9 @@ async def check_internal_sign_in(configuration: dict[str, str], *listed: str) ->
             SignInAttachmentPostAuthentication1=TRIGGER, SignInAttachmentAuthChallenge1=CHALLENGE
         ),
     )
-    return await find(InternalSignInIsWired, aws, left={"parameters": {"/stack/parameter": json.dumps(configuration)}})
+    return await find(
+        InternalSignInIsConfigured, aws, left={"parameters": {"/stack/parameter": json.dumps(configuration)}}
+    )
 
 
 async def test_internal_sign_in_as_deployed_passes() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from pubsub_cli.checks import attachment_trace, sign_in
 from pubsub_cli.checks.options import UserSelector
-from pubsub_cli.checks.sign_in import RepeatSignInIsQuick, UserSignsIn
+from pubsub_cli.checks.sign_in import RepeatSignInSkipsAttachment, UserSignsIn
 from pubsub_cli.finding import Finding, Status
 from pubsub_cli.pool_users import ATTRIBUTE, Marker, User
 from pubsub_client import CognitoSession
@@ -108,7 +108,7 @@ async def check_repeat(pool: Pool, monkeypatch: pytest.MonkeyPatch, **answers: A
     )
     now = time.monotonic()
     return await find(
-        RepeatSignInIsQuick,
+        RepeatSignInSkipsAttachment,
         aws,
         outputs={**OUTPUTS, Output.ATTACHMENT_MARKER.value: "fingerprint"},
         selector=UserSelector("ada", "secret"),
