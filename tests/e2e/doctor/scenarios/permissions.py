@@ -184,7 +184,7 @@ SCENARIOS = [
         "the role trusts another identity pool",
         "`iam:UpdateAssumeRolePolicy` with another `aud`",
         "PS305",
-        r"its trust policy wants cognito-identity\.amazonaws\.com:aud to be",
+        r"its trust policy requires cognito-identity\.amazonaws\.com:aud to be",
         ("aws iam update-assume-role-policy",),
         break_it=_trust_another_identity_pool,
         symptom=Stage.CREDENTIALS,
