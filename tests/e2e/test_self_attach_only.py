@@ -76,7 +76,7 @@ def test_smoke_self_attaches_and_skips_checks_of_the_trigger(updated: Deployment
         "PS117": "attachment is self-attach: there is no internal sign-in",
         "PS125": "attachment is self-attach: nobody signs in nested",
         "PS131": "attachment is self-attach: no sign-in invokes a function",
-        "PS122": "attachment is self-attach: signing in attaches nothing",
+        "PS122": "attachment is self-attach: sign-ins attach nothing",
         "PS601": "attachment is self-attach: there is no retry queue",
         "PS602": "attachment is self-attach: there is no retry queue",
         "PS603": "attachment is self-attach: there is no retry queue",
@@ -103,7 +103,7 @@ def test_commands_report_what_is_missing_without_a_trigger(updated: Deployment) 
     assert updated.outputs[Output.SELF_ATTACH_URL] in done.stderr
     done = updated.pubsub("redrive", "--dry-run")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "has no retry queue, so no dead letters: its setting attachment is self-attach" in done.stderr
+    assert "has no retry queue: its setting attachment is self-attach" in done.stderr
     done = updated.pubsub("identity", "--user", updated.make_user(), "--json")
     document = json.loads(done.stdout)
     assert (done.returncode, document["identity"]["marker"]) == (1, None)
