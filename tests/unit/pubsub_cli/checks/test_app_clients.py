@@ -13,7 +13,7 @@ from pubsub_cli.checks.app_clients import AppClientSignsIn, InternalSignInIsConf
 from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.configuration import TokenIsValid
 from pubsub_cli.checks.options import IdToken, UserSelector
-from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens
+from pubsub_cli.checks.provisioning import IdentityPoolAcceptsTokens
 from pubsub_cli.checks.sign_in_flows import flows
 from pubsub_cli.finding import AwsCommand, Finding, Status
 from pubsub_client.outputs import Output
@@ -28,6 +28,7 @@ from tests.unit.pubsub_cli.checks.answers import (
     error,
     find,
     functions,
+    template,
 )
 
 if TYPE_CHECKING:
@@ -129,14 +130,14 @@ async def test_app_client_of_the_front_end_is_found_among_others() -> None:
     native = app_client("native", "ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH", ClientSecret="hidden")
     internal = app_client("internal", "ALLOW_CUSTOM_AUTH")
     web = app_client("web", "ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH")
-    finding = await check_client(IdentityPoolTakesTokens, native, internal, web, outputs=OF_NO_CLIENT)
+    finding = await check_client(IdentityPoolAcceptsTokens, native, internal, web, outputs=OF_NO_CLIENT)
     assert finding.status is Status.PASSED
     assert "web" in str(finding.detail)
 
 
 async def test_token_of_any_listed_app_client_is_accepted() -> None:
     selector = UserSelector(id_token=token_of("other"))
-    for check in (TokenIsValid, IdentityPoolTakesTokens):
+    for check in (TokenIsValid, IdentityPoolAcceptsTokens):
         assert (
             await check_client(check, app_client("other"), listed=[CLIENT, "other"], selector=selector)
         ).status is Status.PASSED
@@ -144,7 +145,7 @@ async def test_token_of_any_listed_app_client_is_accepted() -> None:
 
 async def test_token_of_an_unlisted_app_client_fails_without_a_safe_fix() -> None:
     finding = await check_client(
-        IdentityPoolTakesTokens, listed=[CLIENT], selector=UserSelector(id_token=token_of("other"))
+        IdentityPoolAcceptsTokens, listed=[CLIENT], selector=UserSelector(id_token=token_of("other"))
     )
     assert finding.status is Status.FAILED
     assert "does not list app client other" in str(finding.cause)
@@ -155,7 +156,7 @@ async def test_token_of_an_unlisted_app_client_fails_without_a_safe_fix() -> Non
 async def test_unreadable_app_clients_are_used_in_their_order() -> None:
     pool = {"CognitoIdentityProviders": [{"ClientId": each, "ProviderName": LOGIN} for each in ("first", "second")]}
     aws = Answers(DescribeIdentityPool=pool, DescribeUserPoolClient=error("AccessDeniedException"))
-    finding = await find(IdentityPoolTakesTokens, aws, outputs=OF_NO_CLIENT)
+    finding = await find(IdentityPoolAcceptsTokens, aws, outputs=OF_NO_CLIENT)
     assert "first" in str(finding.detail)
 
 
@@ -165,7 +166,7 @@ async def test_unreadable_app_clients_are_used_in_their_order() -> None:
 )
 async def test_provider_name_has_the_suffix_of_the_partition(region: str, suffix: str) -> None:
     outputs = {**OUTPUTS, Output.REGION: region}
-    (command,) = (await check_client(IdentityPoolTakesTokens, listed=[], outputs=outputs)).safe_commands
+    (command,) = (await check_client(IdentityPoolAcceptsTokens, listed=[], outputs=outputs)).safe_commands
     assert isinstance(command, AwsCommand)
     (provider,) = command.parameters["CognitoIdentityProviders"]
     assert provider["ProviderName"] == f"cognito-idp.{region}.{suffix}/{USER_POOL}"
@@ -195,6 +196,11 @@ async def check_internal_sign_in(configuration: dict[str, str], *listed: str) ->
         ListStackResources=functions(
             SignInAttachmentPostAuthentication1=TRIGGER, SignInAttachmentAuthChallenge1=CHALLENGE
         ),
+        GetTemplate=template(
+            SignInAttachmentPostAuthentication1="post_authentication.handler",
+            SignInAttachmentAuthChallenge1="auth_challenge.handler",
+        ),
+        GetFunctionConcurrency={},
     )
     return await find(
         InternalSignInIsConfigured, aws, left={"parameters": {"/stack/parameter": json.dumps(configuration)}}
