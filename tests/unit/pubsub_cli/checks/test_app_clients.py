@@ -28,6 +28,7 @@ from tests.unit.pubsub_cli.checks.answers import (
     error,
     find,
     functions,
+    template,
 )
 
 if TYPE_CHECKING:
@@ -195,6 +196,11 @@ async def check_internal_sign_in(configuration: dict[str, str], *listed: str) ->
         ListStackResources=functions(
             SignInAttachmentPostAuthentication1=TRIGGER, SignInAttachmentAuthChallenge1=CHALLENGE
         ),
+        GetTemplate=template(
+            SignInAttachmentPostAuthentication1="post_authentication.handler",
+            SignInAttachmentAuthChallenge1="auth_challenge.handler",
+        ),
+        GetFunctionConcurrency={},
     )
     return await find(
         InternalSignInIsConfigured, aws, left={"parameters": {"/stack/parameter": json.dumps(configuration)}}
