@@ -327,6 +327,21 @@ def client_with(upgrade_request: Callable[[], Coroutine[Any, Any, UpgradeRequest
     return pubsub
 
 
+async def test_provider_recovers_only_from_a_denial(broker: Broker) -> None:
+    async def recover() -> None:
+        calls.append(None)
+
+    calls: list[None] = []
+    for connack, number in ((None, 0), ((0x87, None), 1)):
+        failure = ConnectAttemptError(OSError("refused"), connack)
+        broker.opens = Mock(return_value=failure)
+        pubsub = client()
+        pubsub._provider.recover_from_denial = recover  # type: ignore[method-assign]
+        with pytest.raises(ConnectionRefused):
+            await pubsub.connect()
+        assert len(calls) == number
+
+
 @pytest.fixture
 def hanging(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Broker:
     """A broker whose transports never open."""
