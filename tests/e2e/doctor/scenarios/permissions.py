@@ -20,6 +20,10 @@ def _remove_client_resource(user: SimulatedUser) -> None:
     policy = json.loads(user.iot.get_policy(policyName=user.policy)["policyDocument"])
     left = [each for each in policy["Statement"] if ":client/" not in json.dumps(each)]
     _activate_version(user, *left)
+    _delete_other_versions(user)
+
+
+def _delete_other_versions(user: SimulatedUser) -> None:
     for version in user.iot.list_policy_versions(policyName=user.policy)["policyVersions"]:
         if not version["isDefaultVersion"]:
             user.iot.delete_policy_version(policyName=user.policy, policyVersionId=version["versionId"])
@@ -52,6 +56,7 @@ def _delete_policy(user: SimulatedUser) -> None:
         user.identities.delete_identities(IdentityIdsToDelete=others[first : first + 60])
     for target in user.deployment.targets():
         user.iot.detach_policy(policyName=user.policy, target=target)
+    _delete_other_versions(user)
     user.iot.delete_policy(policyName=user.policy)
 
 
