@@ -128,7 +128,7 @@ def test_smoke_needs_the_triggers_log_to_report_its_error(deployment: Deployment
     with deployment.worker_stopped(), refused:
         for statements, cause in (
             (needed, "AttachPolicy: AccessDeniedException"),
-            (without_log, "Why cannot be told: FilterLogEvents answered AccessDenied"),
+            (without_log, "The reason is unknown: FilterLogEvents answered AccessDenied"),
         ):
             with operator(deployment.cloud, deployment.outputs, statements) as keys:
                 shown = deployment.pubsub("smoke", "--timeout", "1", **keys).stdout
