@@ -57,7 +57,7 @@ Response = dict[str, Any]
 
 
 class DetachIncompleteError(Exception):
-    """The policy is still attached, and no execution goes on to detach it; the message says why and what to do."""
+    """The policy is still attached, and no execution continues to detach it; the message says why and what to do."""
 
 
 class TooManyAttachedError(Exception):
@@ -174,7 +174,7 @@ def _detach_all(policy_name: str, request_id: str) -> str | None:
 
     AWS refuses to delete a policy while it is attached, and for up to five minutes after:
     https://docs.aws.amazon.com/iot/latest/apireference/API_DeletePolicy.html. A rename that takes longer than an hour
-    is not waited for: CloudFormation then leaves the old policy and goes on, and so does the execution.
+    is not waited for: CloudFormation keeps the old policy and continues, and so does the execution.
     """
     given: dict[str, Any] = {"policy": policy_name}
     if policy_name == _POLICY_NAME:

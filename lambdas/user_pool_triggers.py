@@ -36,7 +36,7 @@ _ssm = boto3.client("ssm", config=_LIMITS)
 for _operation in ("DescribeUserPool", "GetUserPoolMfaConfig"):
     keep_unknown_members(_user_pools, _operation)
 
-_MADE_HERE = "Its users get an IAM role of their own from Amplify PubSub"
+_CREATED_HERE = "Its users get an IAM role of their own from Amplify PubSub"
 """The description of groups created here, which identifies them after their stack is gone."""
 _AFTER_ALL_OTHERS = 2**31 - 1
 """The precedence of a group without its own role: an update cannot remove a precedence."""
@@ -218,9 +218,9 @@ def _is_ours(group: Mapping[str, Any], properties: Mapping[str, Any], before: Ma
 
     In a pool of this stack every group is.
     """
-    made = group.get("Description") == _MADE_HERE or "ReplaceGroupRoles" not in properties
+    created = group.get("Description") == _CREATED_HERE or "ReplaceGroupRoles" not in properties
     known = {properties["AuthRoleArn"], *(each["RoleArn"] for each in (*before["Groups"], *properties["Groups"]))}
-    return made or group.get("RoleArn") in known or group["GroupName"] in {each["Name"] for each in before["Groups"]}
+    return created or group.get("RoleArn") in known or group["GroupName"] in {each["Name"] for each in before["Groups"]}
 
 
 def _put_marker_attribute(pool: Mapping[str, Any], properties: Mapping[str, Any]) -> None:
@@ -276,8 +276,8 @@ def _forget(original: OriginalSettings) -> None:
     original.save()
 
 
-def _without(ours: Mapping[str, str], wired: Mapping[str, Any]) -> dict[str, Any]:
-    return {trigger: arn for trigger, arn in wired.items() if arn != ours.get(trigger)}
+def _without(ours: Mapping[str, str], configured: Mapping[str, Any]) -> dict[str, Any]:
+    return {trigger: arn for trigger, arn in configured.items() if arn != ours.get(trigger)}
 
 
 def _triggers_of(pool: Mapping[str, Any]) -> dict[str, Any]:
@@ -331,10 +331,10 @@ def _update_without_mfa(changes: Mapping[str, Any], original: OriginalSettings, 
 
 
 def _mfa_configuration(user_pool_id: str, instead: str | None) -> dict[str, Any]:
-    """Return the MFA configuration as SetUserPoolMfaConfig takes it.
+    """Return the MFA configuration as parameters of SetUserPoolMfaConfig.
 
     Raises:
-        SettingsWouldBeLostError: that operation does not take all of it.
+        SettingsWouldBeLostError: that operation does not accept all of it.
     """
     described = _user_pools.get_user_pool_mfa_config(UserPoolId=user_pool_id)
     return kept(_user_pools, "SetUserPoolMfaConfig", described, instead=instead)
@@ -390,7 +390,7 @@ def _put_groups(
         if name in groups:
             _user_pools.update_group(**role)
         else:
-            _user_pools.create_group(**role, Description=_MADE_HERE)
+            _user_pools.create_group(**role, Description=_CREATED_HERE)
     released = set(original.groups) - wanted.keys()
     for name in released:
         _restore_group(user_pool_id, groups.get(name), name, original, instead=properties["AuthRoleArn"])
@@ -398,7 +398,7 @@ def _put_groups(
     for name, group in groups.items():
         # Without that role it was never ours: this rolls back an update that failed before.
         has_ours = name in roles_before and group.get("RoleArn") == roles_before[name]
-        ours = group.get("Description") == _MADE_HERE or has_ours
+        ours = group.get("Description") == _CREATED_HERE or has_ours
         if ours and name not in wanted and group.get("RoleArn") != properties["AuthRoleArn"]:
             _user_pools.update_group(
                 UserPoolId=user_pool_id,

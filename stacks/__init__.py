@@ -25,7 +25,7 @@ else:
     }
 
     def __getattr__(name: str) -> object:
-        """Import what is asked for: who reads settings alone waits for no CDK."""
+        """Import a name when it is used, so that reading settings does not import the CDK."""
         if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         found = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -113,8 +113,9 @@ def adoption_notes(settings: Settings) -> Iterator[str]:
         yield (
             f"User pool {adopt.user_pool_id} gets an app client for the internal sign-in and the PostAuthentication, "
             "DefineAuthChallenge, CreateAuthChallenge and VerifyAuthChallengeResponse triggers"
-            f"{f' (but {chained}, whose own function calls ours)' if chained else ''}. They go with the stack. It also "
-            f"gets the attribute custom:{MARKER_ATTRIBUTE} unless it has it, which stays: Cognito cannot remove one."
+            f"{f' (but {chained}, whose own function calls ours)' if chained else ''}. The stack's deletion removes "
+            f"them. It also gets the attribute custom:{MARKER_ATTRIBUTE} unless it has it, which stays: Cognito cannot "
+            "remove one."
         )
         if adopt.sms_role_arn:
             yield (
@@ -128,8 +129,8 @@ def adoption_notes(settings: Settings) -> Iterator[str]:
             )
         if adopt.identity_pool_id:
             yield (
-                f"Identity pool {adopt.identity_pool_id} gets that app client among its providers. It goes with the "
-                "stack."
+                f"Identity pool {adopt.identity_pool_id} gets that app client among its providers. The stack's "
+                "deletion removes it."
             )
     if adopt.user_pool_id and settings.groups:
         yield (
@@ -140,9 +141,9 @@ def adoption_notes(settings: Settings) -> Iterator[str]:
         for name, role_arn in replaced.items():
             former = f"its role {role_arn.rpartition('/')[2]}" if role_arn else "no role"
             returns = (
-                "Role and precedence are put back when the group leaves the settings, and when the stack goes."
+                "It gets role and precedence back when you remove it from the settings or delete the stack."
                 if role_arn
-                else "It keeps a role for good, because Cognito cannot take one away; the precedence is put back."
+                else "It keeps a role, because Cognito cannot remove a group's role; it gets the precedence back."
             )
             yield f"The group {name} gets a role and a precedence of this stack in place of {former}. {returns}"
     if adopt.auth_role_arn:
@@ -153,6 +154,6 @@ def adoption_notes(settings: Settings) -> Iterator[str]:
             "unguarded": f"{' and '.join(MANAGED_POLICIES)} unless they have them",
         }[settings.access_mode]
         yield (
-            f"The roles {roles} get {policies}, and may call the self-attach route. What they get here goes with the "
-            "stack."
+            f"The roles {roles} get {policies}, and can call the self-attach route. The stack's "
+            "deletion removes what they get here."
         )

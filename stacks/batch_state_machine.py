@@ -132,7 +132,7 @@ def _definition(partition: str, function_arn: str, comment: str) -> dict[str, An
                 "Default": "Failed",
             },
             "Wait": {"Type": "Wait", "SecondsPath": "$.waitSeconds", "Next": "Step"},
-            # Another execution goes on, for one has room for 25,000 events.
+            # Continue in another execution, because the history of one has at most 25,000 events.
             "ContinueAsNew": {
                 "Type": "Task",
                 "Resource": f"arn:{partition}:states:::states:startExecution",

@@ -248,7 +248,7 @@ def control_plane_deny(scope: Construct) -> iam.ManagedPolicy:
     return iam.ManagedPolicy(
         scope,
         "ControlPlaneDeny",
-        description="Signed-in users: no control plane of AWS IoT",  # another one would make another policy
+        description="Signed-in users: no control plane of AWS IoT",  # another description would replace the policy
         statements=statements,
     )
 

@@ -84,7 +84,7 @@ def _fit_the_mode(patterns: list[str], info: ValidationInfo) -> list[str]:
     own = _LONGEST_SERVICE if least_privilege else None
     length = len(json.dumps(policy_document(_LONGEST_ARN_PREFIX, patterns, own=own), separators=(",", ":")))
     if length > MAX_CHARACTERS:
-        raise ValueError(f"the IoT policy could become {length} characters long, and AWS IoT takes {MAX_CHARACTERS}")
+        raise ValueError(f"the IoT policy could become {length} characters long, and AWS IoT allows {MAX_CHARACTERS}")
     return patterns
 
 
@@ -108,7 +108,7 @@ _Topics = Annotated[list[_Topic], AfterValidator(_unique), AfterValidator(_fit_t
 # As in the header Origin: lower case, no path, no slash at the end.
 _Origin = Annotated[
     str,
-    Field(pattern=r"^(\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?)$", description="an origin, or ``*`` alone for all"),
+    Field(pattern=r"^(\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?)$", description="an origin, or only ``*`` for all"),
 ]
 _Origins = Annotated[list[_Origin], Field(min_length=1), AfterValidator(_unique), AfterValidator(_origins)]
 # Cognito allows more characters; these need no quoting anywhere.
@@ -277,7 +277,7 @@ class Settings(BaseModel):
                 "it (adopt.groupRoleArns)"
             )
         if self.adopt.chained_triggers and self.attachment != "sign-in":
-            raise ValueError("adopt.chainedTriggers goes with attachment sign-in")
+            raise ValueError("adopt.chainedTriggers requires attachment sign-in")
         if self.alarm_topic_arn and self.monitoring == "off":
             raise ValueError("alarmTopicArn and monitoring off exclude each other: there is no alarm to notify it")
         clients = len(self.adopt.user_pool_client_ids)

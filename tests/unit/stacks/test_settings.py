@@ -224,7 +224,7 @@ def test_patterns_that_stand_for_the_same_names_are_refused(patterns: list[str],
         (
             {"adopt": USERS | {"chainedTriggers": ["PostAuthentication"]}},
             None,
-            "amplify-pubsub: adopt.chainedTriggers goes with attachment sign-in",
+            "amplify-pubsub: adopt.chainedTriggers requires attachment sign-in",
         ),
         (
             {
@@ -364,7 +364,7 @@ def test_no_pattern_made_from_a_users_own_topic_is_accepted(data: st.DataObject,
 
 def test_topics_that_the_policy_has_no_room_for_are_refused() -> None:
     topics = [f"application/{number:03}/*" for number in range(40)]
-    with pytest.raises(SettingsError, match=r"the IoT policy could become \d+ characters long, and AWS IoT takes 2048"):
+    with pytest.raises(SettingsError, match=r"policy could become \d+ characters long, and AWS IoT allows 2048"):
         read_settings({"topics": topics}, None)
     assert read_settings({"topics": topics[:8]}, None).topics == topics[:8]
 
