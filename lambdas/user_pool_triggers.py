@@ -1,14 +1,14 @@
-"""Custom resource beside a user pool: its triggers are taken off before the functions behind them go.
+"""The custom resource that sets the triggers and groups of a user pool, and removes triggers before their functions.
 
-A user pool that outlives its stack would go on calling functions that are gone, and every sign-in would fail. A pool
-that was there already is not this stack's to define, so here it gets its triggers and its marker attribute as well.
-Groups made here stay with their members whatever happens; one that the settings no longer name gets the role of users
-without a group. A group that was there already gets its role and precedence back.
+A user pool that outlives its stack would call functions that are gone, and every sign-in would fail. An adopted pool is
+not defined by this stack, so it gets its triggers and its marker attribute here. New groups stay with their members; a
+group that the settings no longer name gets the role of users without a group. An existing group gets its role and
+precedence back.
 
-Whatever cannot be undone comes last. UpdateUserPool is the operation that AWS can refuse for reasons that nobody sees
-beforehand (a service control policy, a key policy), and setting triggers can be undone. So the triggers are set first,
-which is the only dry run that UpdateUserPool has, and the custom attribute is added after it. Until then the trigger
-attaches users without marking them.
+What cannot be undone comes last. AWS can refuse UpdateUserPool for reasons that cannot be checked before (a service
+control policy, a key policy), and setting triggers can be undone. So the triggers are set first, which is the only dry
+run of UpdateUserPool, and the custom attribute is added afterwards. Until then the trigger attaches users without
+marking them.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from pool_update import SettingsWouldBeLostError, keep_unknown_members, kept
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-# At most 70 s a call with all its attempts: the function has five minutes, and three calls in a row must fit into them
-# where one of them can switch MFA off.
+# At most 70 s a call with all attempts: the function has five minutes, and three calls in a row must fit into them,
+# because an update can switch MFA off.
 _LIMITS = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 4})
 _user_pools = boto3.client("cognito-idp", config=_LIMITS)
 _ssm = boto3.client("ssm", config=_LIMITS)
@@ -37,56 +37,60 @@ for _operation in ("DescribeUserPool", "GetUserPoolMfaConfig"):
     keep_unknown_members(_user_pools, _operation)
 
 _MADE_HERE = "Its users get an IAM role of their own from Amplify PubSub"
-"""The description of groups made here, by which they are known again after their stack has gone."""
+"""The description of groups created here, which identifies them after their stack is gone."""
 _AFTER_ALL_OTHERS = 2**31 - 1
-"""The precedence of a group whose role is no longer its own, or that had none: an update cannot take one away."""
+"""The precedence of a group without its own role: an update cannot remove a precedence."""
 
 
-class NotAsExpectedError(Exception):
-    """The user pool cannot be worked with: the message says what about it is not as the settings have it."""
+class SettingsMismatchError(Exception):
+    """The user pool does not match the settings; the message says in what."""
 
 
 class MfaLostError(Exception):
-    """The pool's MFA was switched off and could not be switched on again; the message says how to do it."""
+    """The pool's MFA was switched off and could not be switched on again; the message has the command."""
 
 
 @waits_for_permissions(_user_pools, _ssm)
 def on_event(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """Wire the pool, or take our triggers off; both leave everything else of the pool as it is.
+    """Set triggers and groups, or remove our triggers. Nothing else of the pool changes.
 
-    Properties: ``UserPoolId``; ``OutlivesStack``, whether it stays when the stack goes, ``true`` or ``false``;
-    ``OriginalSettingsParameter``, the name of the SSM parameter of :class:`OriginalSettings`; ``MarkerAttribute`` and
-    ``MarkerLength``, the custom attribute that the pool is to have, if they are given; ``SmsRoleArn`` and
-    ``CustomSenderKeyArn``, on an adopted pool, the role that this function may pass and the key that it may create
-    grants of, empty if there is none; ``Triggers``, function ARNs by trigger, those of an earlier deployment that are
-    not among them are taken off; ``ChainedTriggers``, a list of those whose own function calls ours, which are left as
-    they are; ``Groups``, a list of ``{"Name", "RoleArn"}`` in the order of their precedence; ``ReplaceGroupRoles``, on
-    an adopted pool, the role by name of each group that was there already and may be changed, empty if it has none;
-    ``AuthRoleArn``, the role of users without a group.
+    Properties:
+        UserPoolId: the pool.
+        OutlivesStack: ``true`` if the pool stays when the stack is deleted, else ``false``.
+        OriginalSettingsParameter: the name of the SSM parameter of :class:`OriginalSettings`.
+        MarkerAttribute, MarkerLength: the custom attribute that the pool must have; omitted without triggers.
+        SmsRoleArn, CustomSenderKeyArn: of an adopted pool, the role that this function can pass and the key that it
+            can create grants of; empty if there is none.
+        Triggers: function ARNs by trigger. Triggers of an earlier deployment that are not among them are removed.
+        ChainedTriggers: the triggers whose own function calls ours, which stay as they are.
+        Groups: a list of ``{"Name", "RoleArn"}`` in the order of their precedence.
+        ReplaceGroupRoles: of an adopted pool, the roles of existing groups that can be changed, by name; empty for a
+            group without a role.
+        AuthRoleArn: the role of users without a group.
 
     Raises:
-        NotAsExpectedError: the pool or a group of it is not as the settings have it. Nothing was changed.
+        SettingsMismatchError: the pool or one of its groups does not match the settings. Nothing was changed.
         SettingsWouldBeLostError: an update would reset settings of the pool. Nothing was changed.
-        TooLongToKeepError: what would have to be put back does not fit into the parameter.
-        MfaLostError: changing the pool has cost it its MFA.
-        botocore.exceptions.ClientError: Cognito refuses.
+        TooLongToKeepError: the original settings do not fit into the parameter.
+        MfaLostError: the pool lost its MFA by the update.
+        botocore.exceptions.ClientError: Cognito refused.
     """
     properties = event["ResourceProperties"]
     user_pool_id, triggers = properties["UserPoolId"], properties["Triggers"]
     original = OriginalSettings(_ssm, properties["OriginalSettingsParameter"])
     if event["RequestType"] == "Delete":
         if properties["OutlivesStack"] == "true":
-            _leave(properties, original)
+            _detach_pool(properties, original)
         else:
             _forget(original)
         return {"PhysicalResourceId": event["PhysicalResourceId"]}
     before = event.get("OldResourceProperties", {"Triggers": {}, "Groups": []})
     _restore_mfa(user_pool_id, original)
     pool, groups = _describe(user_pool_id), _list_groups(user_pool_id)
-    wanted = _without(before["Triggers"], _wired(pool)) | triggers
-    # A new stack of an adopted pool changes it when it goes, if not now.
+    wanted = _without(before["Triggers"], _triggers_of(pool)) | triggers
+    # A new stack of an adopted pool changes it at the latest when it is deleted.
     adopts = event["RequestType"] == "Create" and "SmsRoleArn" in properties
-    _check(pool, properties, before, changes_pool=wanted != _wired(pool) or adopts)
+    _check(pool, properties, before, changes_pool=wanted != _triggers_of(pool) or adopts)
     _check_groups(groups, properties, before, original)
     _remember_groups(groups, properties, before, original)
     try:
@@ -94,9 +98,9 @@ def on_event(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         _put_groups(groups, properties, before, original)
         _put_marker_attribute(pool, properties)
     except Exception:
-        # CloudFormation never deletes what it failed to create, so nobody else would take the triggers off again.
+        # What could not be created is not deleted (custom_resource.py), so remove the triggers now.
         if event["RequestType"] == "Create":
-            _leave(properties, original)
+            _detach_pool(properties, original)
         raise
     return {"PhysicalResourceId": f"{user_pool_id}/triggers"}
 
@@ -116,12 +120,12 @@ def _list_groups(user_pool_id: str) -> dict[str, Any]:
 def _check(
     pool: Mapping[str, Any], properties: Mapping[str, Any], before: Mapping[str, Any], *, changes_pool: bool
 ) -> None:
-    """Check that the pool is as the settings have it and can be updated, before anything of it is changed.
+    """Check that the pool matches the settings and can be updated, before any change.
 
-    A later run that does not change the pool is not refused for what an update would need: it may be the one that rolls
-    back an update that was refused.
+    A later run that does not change the pool does not check what an update needs, because it can be the rollback of an
+    update that was refused.
     """
-    problems = [*_taken_triggers(pool, properties, before)]
+    problems = [*_occupied_triggers(pool, properties, before)]
     if changes_pool:
         try:
             kept(_user_pools, "UpdateUserPool", pool)
@@ -129,28 +133,30 @@ def _check(
             problems.append(f"{error}.")
         problems.extend(f"{why} {fix}" for why, fix in _missing_permissions(pool, properties))
     if problems:
-        raise NotAsExpectedError(f"User pool {pool['Id']}: {' '.join(problems)}")
+        raise SettingsMismatchError(f"User pool {pool['Id']}: {' '.join(problems)}")
 
 
-def _taken_triggers(pool: Mapping[str, Any], properties: Mapping[str, Any], before: Mapping[str, Any]) -> Iterator[str]:
-    wired = _wired(pool)
+def _occupied_triggers(
+    pool: Mapping[str, Any], properties: Mapping[str, Any], before: Mapping[str, Any]
+) -> Iterator[str]:
+    configured = _triggers_of(pool)
     for trigger, function_arn in properties["Triggers"].items():
-        there = wired.get(trigger, function_arn)
-        if there not in (function_arn, *before["Triggers"].values()):
+        current = configured.get(trigger, function_arn)
+        if current not in (function_arn, *before["Triggers"].values()):
             yield (
-                f"It has {there} on its trigger {trigger}. Take it off, or have it call ours and name the trigger "
+                f"It has {current} on its trigger {trigger}. Remove it, or have it call ours and name the trigger "
                 "in the setting adopt.chainedTriggers: docs/adopting.md#triggers-of-your-own."
             )
     for trigger in properties.get("ChainedTriggers", []):
-        if wired.get(trigger) in (None, *before["Triggers"].values()):
+        if configured.get(trigger) in (None, *before["Triggers"].values()):
             yield (
-                f"It has no function of its own on its trigger {trigger}, which adopt.chainedTriggers names: leave "
-                "it out there, and ours is set."
+                f"It has no function of its own on its trigger {trigger}, which adopt.chainedTriggers names. "
+                "Remove it from that setting, and ours is set."
             )
 
 
 def _missing_permissions(pool: Mapping[str, Any], properties: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield why an update of the pool cannot succeed, and what the settings must name.
+    """Yield why an update of the pool cannot succeed, and which setting is needed.
 
     UpdateUserPool passes the pool's SMS role to Cognito and creates a grant of the key of its custom senders, even if
     it changes neither.
@@ -160,7 +166,11 @@ def _missing_permissions(pool: Mapping[str, Any], properties: Mapping[str, Any])
     """
     needed = {
         "smsRoleArn": ("SmsRoleArn", pool.get("SmsConfiguration", {}).get("SnsCallerArn"), "sends SMS with the role"),
-        "customSenderKeyArn": ("CustomSenderKeyArn", _wired(pool).get("KMSKeyID"), "has custom senders with the key"),
+        "customSenderKeyArn": (
+            "CustomSenderKeyArn",
+            _triggers_of(pool).get("KMSKeyID"),
+            "has custom senders with the key",
+        ),
     }
     for setting, (name, arn, what) in needed.items():
         if arn and arn != properties.get(name):
@@ -173,9 +183,9 @@ def _missing_permissions(pool: Mapping[str, Any], properties: Mapping[str, Any])
 def _check_groups(
     groups: Mapping[str, Any], properties: Mapping[str, Any], before: Mapping[str, Any], original: OriginalSettings
 ) -> None:
-    """Check that the settings allow every change of a group that was there already.
+    """Check that the settings allow every change of an existing group.
 
-    They must go on naming the role of one that was taken over: they are also the permission to give it back.
+    They must keep the role of a changed group, because they are also the permission to give the role back.
     """
     replaceable, problems = properties.get("ReplaceGroupRoles", {}), []
     for wanted in properties["Groups"]:
@@ -200,13 +210,13 @@ def _check_groups(
                 f"role be replaced: set adopt.replaceGroupRoles.{name} to {to} (docs/adopting.md#groups)."
             )
     if problems:
-        raise NotAsExpectedError(f"User pool {properties['UserPoolId']}: {' '.join(problems)}")
+        raise SettingsMismatchError(f"User pool {properties['UserPoolId']}: {' '.join(problems)}")
 
 
 def _is_ours(group: Mapping[str, Any], properties: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
-    """Tell whether a deployment of this toolkit has made the group, or has given it the role that it has now.
+    """Return whether a deployment of this toolkit created the group or gave it its current role.
 
-    Every group of a pool that this stack makes is its own.
+    In a pool of this stack every group is.
     """
     made = group.get("Description") == _MADE_HERE or "ReplaceGroupRoles" not in properties
     known = {properties["AuthRoleArn"], *(each["RoleArn"] for each in (*before["Groups"], *properties["Groups"]))}
@@ -214,7 +224,7 @@ def _is_ours(group: Mapping[str, Any], properties: Mapping[str, Any], before: Ma
 
 
 def _put_marker_attribute(pool: Mapping[str, Any], properties: Mapping[str, Any]) -> None:
-    """Add the attribute to a pool that lacks it; a pool made by this stack never does."""
+    """Add the attribute to an adopted pool without it; a pool of this stack has it."""
     name = properties.get("MarkerAttribute")
     if name is None or f"custom:{name}" in {each["Name"] for each in pool["SchemaAttributes"]}:
         return
@@ -231,8 +241,8 @@ def _put_marker_attribute(pool: Mapping[str, Any], properties: Mapping[str, Any]
     )
 
 
-def _leave(properties: Mapping[str, Any], original: OriginalSettings) -> None:
-    """Take our triggers off, and give back what the pool and its groups had."""
+def _detach_pool(properties: Mapping[str, Any], original: OriginalSettings) -> None:
+    """Remove our triggers, and restore the original settings of the pool and its groups."""
     user_pool_id = properties["UserPoolId"]
     try:
         _restore_mfa(user_pool_id, original)
@@ -240,18 +250,18 @@ def _leave(properties: Mapping[str, Any], original: OriginalSettings) -> None:
     except _user_pools.exceptions.ResourceNotFoundException:
         _forget(original)
         return
-    triggers = _without(properties["Triggers"], _wired(pool))
-    # The team may have given the pool a role, a key or a new setting since. Settings of the stack cannot help then:
+    triggers = _without(properties["Triggers"], _triggers_of(pool))
+    # The pool may have got a role, a key or a new setting since. Settings of the stack cannot help then, because
     # CloudFormation does not update a stack whose deletion has failed.
-    ours = " and ".join(sorted(_wired(pool).keys() - triggers.keys()))
+    ours = " and ".join(sorted(_triggers_of(pool).keys() - triggers.keys()))
     missing = [*_missing_permissions(pool, properties)] if "SmsRoleArn" in properties else []
-    if triggers != _wired(pool) and missing:
-        raise NotAsExpectedError(
-            f"User pool {pool['Id']}: {' '.join(why for why, _ in missing)} Take {ours} off the pool with "
+    if triggers != _triggers_of(pool) and missing:
+        raise SettingsMismatchError(
+            f"User pool {pool['Id']}: {' '.join(why for why, _ in missing)} Remove {ours} from the pool with "
             "credentials that have it (Cognito console, Extensions): docs/adopting.md#sms-and-custom-senders. Then "
             "delete the stack again."
         )
-    instead = f"Take {ours} off the pool in the Cognito console (Extensions). Then delete the stack again"
+    instead = f"Remove {ours} from the pool in the Cognito console (Extensions). Then delete the stack again"
     _set_triggers(pool, triggers, original, instead)
     if original.groups:
         groups = _list_groups(user_pool_id)
@@ -260,7 +270,7 @@ def _leave(properties: Mapping[str, Any], original: OriginalSettings) -> None:
 
 
 def _forget(original: OriginalSettings) -> None:
-    """Keep nothing for a pool that is gone or goes."""
+    """Delete the original settings of a pool that is deleted."""
     original.mfa = None
     original.groups.clear()
     original.save()
@@ -270,29 +280,29 @@ def _without(ours: Mapping[str, str], wired: Mapping[str, Any]) -> dict[str, Any
     return {trigger: arn for trigger, arn in wired.items() if arn != ours.get(trigger)}
 
 
-def _wired(pool: Mapping[str, Any]) -> dict[str, Any]:
+def _triggers_of(pool: Mapping[str, Any]) -> dict[str, Any]:
     return dict(pool.get("LambdaConfig", {}))
 
 
 def _set_triggers(
     pool: Mapping[str, Any], triggers: Mapping[str, Any], original: OriginalSettings, instead: str | None = None
 ) -> None:
-    """Let the pool have these triggers, if it has not, and change nothing else.
+    """Set the triggers of the pool, and change nothing else.
 
     Args:
         pool: the pool as it is.
         triggers: all its triggers.
-        original: keeps what can be lost meanwhile.
+        original: stores what the update can reset.
         instead: what to do if the update cannot be made.
     """
-    if triggers == _wired(pool):
+    if triggers == _triggers_of(pool):
         return
     changes = kept(_user_pools, "UpdateUserPool", pool, instead=instead) | {
         "UserPoolId": pool["Id"],
         "LambdaConfig": triggers,
     }
     if "TemporaryPasswordValidityDays" in changes.get("Policies", {}).get("PasswordPolicy", {}):
-        # The older name of the same days, told as well; giving both is refused.
+        # Its older name is described too, and an update with both is refused.
         users_by_admin = {**changes.get("AdminCreateUserConfig", {})}
         users_by_admin.pop("UnusedAccountValidityDays", None)
         changes["AdminCreateUserConfig"] = users_by_admin
@@ -305,12 +315,11 @@ def _set_triggers(
 
 
 def _update_without_mfa(changes: Mapping[str, Any], original: OriginalSettings, instead: str | None) -> None:
-    """Update a pool whose MFA UpdateUserPool takes for one by SMS, which the pool has no configuration for.
+    """Update a pool whose MFA UpdateUserPool rejects, because it expects a configuration of SMS.
 
-    AWS documents that a member that is left out is set to its default, which is OFF. People who measured it found that
-    MFA stays (https://github.com/go-to-k/cdkd/pull/1965). Either may be true, so the MFA configuration is stored first,
-    compared afterwards, and put back only if it has changed.
-    https://github.com/aws/aws-cli/issues/3876
+    AWS documents that an omitted member is set to its default, which is OFF. Measurements found that MFA stays
+    (https://github.com/go-to-k/cdkd/pull/1965). So the MFA configuration is stored first, compared afterwards, and
+    restored only if it has changed. https://github.com/aws/aws-cli/issues/3876
     """
     user_pool_id = changes["UserPoolId"]
     original.mfa = _mfa_configuration(user_pool_id, instead)
@@ -332,10 +341,7 @@ def _mfa_configuration(user_pool_id: str, instead: str | None) -> dict[str, Any]
 
 
 def _restore_mfa(user_pool_id: str, original: OriginalSettings) -> None:
-    """Switch MFA on again if an update, this one or one that was killed, has switched it off.
-
-    MFA that is on was put back or changed by somebody else since, and stays as it is.
-    """
+    """Switch MFA on again if an update, this one or one that was interrupted, has switched it off."""
     if original.mfa is None:
         return
     if _user_pools.get_user_pool_mfa_config(UserPoolId=user_pool_id).get("MfaConfiguration", "OFF") == "OFF":
@@ -347,7 +353,7 @@ def _restore_mfa(user_pool_id: str, original: OriginalSettings) -> None:
                 for name, each in original.mfa.items()
             )
             raise MfaLostError(
-                f"user pool {user_pool_id} is without MFA. The next deployment, or deletion, of this stack switches it "
+                f"user pool {user_pool_id} has no MFA. The next deployment, or deletion, of this stack switches it "
                 f"on again, and so does: aws cognito-idp set-user-pool-mfa-config --user-pool-id {user_pool_id} "
                 f"{options}"
             ) from error
@@ -358,7 +364,7 @@ def _restore_mfa(user_pool_id: str, original: OriginalSettings) -> None:
 def _remember_groups(
     groups: Mapping[str, Any], properties: Mapping[str, Any], before: Mapping[str, Any], original: OriginalSettings
 ) -> None:
-    """Store what groups had that were there already, before one of them is changed."""
+    """Store role and precedence of existing groups before one of them is changed."""
     for wanted in properties["Groups"]:
         name, role_arn = wanted["Name"], wanted["RoleArn"]
         group = groups.get(name)
@@ -371,11 +377,11 @@ def _remember_groups(
 def _put_groups(
     groups: Mapping[str, Any], properties: Mapping[str, Any], before: Mapping[str, Any], original: OriginalSettings
 ) -> None:
-    """Make the groups or take them over, and let go of those that are no longer wanted.
+    """Create or change the groups of the settings, and release groups that the settings no longer name.
 
-    A group made here gets the role of users without a group: its own role goes with its stack, and a group with a role
-    that is gone leaves its users without credentials. A group cannot be without a role once it had one, and deleting it
-    would forget its members. A group that was there already gets back what it had.
+    A released group that was created here gets the role of users without a group. Its own role is deleted with the
+    stack, and users of a group whose role is gone get no credentials. A group cannot lose its role, and deleting the
+    group would lose its members. An existing group gets its role and precedence back.
     """
     user_pool_id = properties["UserPoolId"]
     wanted = {group["Name"]: group["RoleArn"] for group in properties["Groups"]}
@@ -385,12 +391,12 @@ def _put_groups(
             _user_pools.update_group(**role)
         else:
             _user_pools.create_group(**role, Description=_MADE_HERE)
-    let_go = set(original.groups) - wanted.keys()
-    for name in let_go:
+    released = set(original.groups) - wanted.keys()
+    for name in released:
         _restore_group(user_pool_id, groups.get(name), name, original, instead=properties["AuthRoleArn"])
-    roles_before = {group["Name"]: group["RoleArn"] for group in before["Groups"] if group["Name"] not in let_go}
+    roles_before = {group["Name"]: group["RoleArn"] for group in before["Groups"] if group["Name"] not in released}
     for name, group in groups.items():
-        # Without that role it was never ours: this rolls back an update that was refused, or stopped, before it.
+        # Without that role it was never ours: this rolls back an update that failed before.
         has_ours = name in roles_before and group.get("RoleArn") == roles_before[name]
         ours = group.get("Description") == _MADE_HERE or has_ours
         if ours and name not in wanted and group.get("RoleArn") != properties["AuthRoleArn"]:
@@ -409,14 +415,14 @@ def _restore_group(
     original: OriginalSettings,
     instead: str | None = None,
 ) -> None:
-    """Give a group back the role and the precedence that it had, unless somebody has given it another role since.
+    """Give a group its original role and precedence back, unless it has got another role since.
 
     Args:
         user_pool_id: the user pool.
         group: the group as it is; None if it is gone.
         name: its name.
-        original: what it had, which is forgotten then.
-        instead: the role of a group that had none. Without one it keeps ours, which goes with the stack.
+        original: what it had, which is removed.
+        instead: the role for a group that had none; None leaves it ours, which is deleted with the stack.
     """
     had = original.groups[name]
     if group is not None and group.get("RoleArn") == had["ReplacedBy"]:

@@ -26,8 +26,8 @@ from pubsub_cli.finding import AwsCommand, Command, OperationError, Status
 from pubsub_cli.run_options import RunOptions
 from pubsub_client._printable import one_line
 
-_GUARD_CHECKS = ("PS301", "PS303")
-"""The checks of the control-plane guard: a permissions boundary, or a deny, on the roles of signed-in users."""
+_GUARD_CHECKS = ("PS308",)
+"""The check of the control-plane guard: a permissions boundary, or a deny, on the roles of signed-in users."""
 
 # They give a role more permissions, or a role to more users.
 _OPENING = {

@@ -31,7 +31,7 @@ _RETRY = {
 
 
 class BatchStateMachine(Construct):
-    """The state machine around a function of ``lambdas/`` that works in steps; see lambdas/bulk/step.py."""
+    """The state machine ``<stack>-<name>`` around a function that works in steps; see lambdas/bulk/step.py."""
 
     def __init__(
         self,
@@ -42,15 +42,6 @@ class BatchStateMachine(Construct):
         function: lambda_.IFunction,
         description: str,
     ) -> None:
-        """Create the state machine and its role.
-
-        Args:
-            scope: the parent construct.
-            construct_id: its id there.
-            name: its name after that of the stack.
-            function: makes the steps.
-            description: one line for the account's list of roles.
-        """
         super().__init__(scope, construct_id)
         stack = Stack.of(self)
         full_name = f"{stack.stack_name}-{name}"

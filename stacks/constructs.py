@@ -232,7 +232,10 @@ class PubSubAttachment(Construct):
 
 
 class Attachment(Construct):
-    """Everything that attaches the policy to the identities of two pools, created or adopted; outputs and alarms."""
+    """Everything that attaches the policy to the identities of two pools, created or adopted; outputs and alarms.
+
+    If the user pool has an internal app client, the policy is also attached at sign-in.
+    """
 
     def __init__(
         self,
@@ -244,16 +247,6 @@ class Attachment(Construct):
         user_pool: UserPoolResources,
         identity_pool: IdentityPoolResources,
     ) -> None:
-        """Create all of it.
-
-        Args:
-            scope: the parent construct.
-            construct_id: its id there.
-            settings: the settings.
-            policy: the policy.
-            user_pool: the user pool. If it has an internal app client, the policy is also attached at sign-in.
-            identity_pool: the identity pool.
-        """
         super().__init__(scope, construct_id)
         sign_in = (
             SignInAttachment(

@@ -37,16 +37,6 @@ class DriftDetector(Construct):
         identity_pool: IdentityPoolResources,
         triggers: Mapping[str, lambda_.Function],
     ) -> None:
-        """Create function and schedule.
-
-        Args:
-            scope: the parent construct.
-            construct_id: its id there.
-            settings: which triggers are chained, and the logs of its function.
-            user_pool: the user pool.
-            identity_pool: the identity pool.
-            triggers: the function of each trigger, by the trigger's name in a pool's ``LambdaConfig``.
-        """
         super().__init__(scope, construct_id)
         expected = {
             name: "" if name in settings.adopt.chained_triggers else each.function_arn

@@ -71,7 +71,8 @@ class IdentityPoolResources(Construct):
 class AdoptedIdentityPool(IdentityPoolResources):
     """An existing identity pool with its roles; :class:`RoleAccess` gives the roles what they need.
 
-    Only the internal sign-in's app client, if there is one, is added to the pool's providers.
+    Only the internal sign-in's app client, if there is one, is added to the pool's providers. The user pool is one of
+    the providers; ``other_providers`` are others whose users get the policy.
     """
 
     def __init__(
@@ -88,20 +89,6 @@ class AdoptedIdentityPool(IdentityPoolResources):
         detach_all: DetachAll,
         other_providers: Sequence[str] = (),
     ) -> None:
-        """Adopt pool and roles.
-
-        Args:
-            scope: the parent construct.
-            construct_id: its id there.
-            settings: the logs of its functions.
-            identity_pool_id: the identity pool.
-            auth_role: its role of signed-in users.
-            other_roles: the other roles that it gives to signed-in users.
-            user_pool: the user pool that its users sign in to, which is one of its providers.
-            policy: the IoT policy, which is detached from the pool's identities when another pool takes its place.
-            detach_all: does that.
-            other_providers: other identity providers whose users get the policy.
-        """
         super().__init__(scope, construct_id)
         self.identity_pool_id = identity_pool_id
         self.login_providers = [user_pool.user_pool.user_pool_provider_name, *other_providers]
@@ -170,16 +157,6 @@ class PubSubIdentityPool(IdentityPoolResources):
         policy: IotPolicy,
         detach_all: DetachAll,
     ) -> None:
-        """Create identity pool and roles.
-
-        Args:
-            scope: the parent construct.
-            construct_id: its id there.
-            settings: its name and its roles.
-            user_pool: the user pool that its users sign in to.
-            policy: the IoT policy, which is detached from the pool's identities when another pool takes its place.
-            detach_all: does that.
-        """
         super().__init__(scope, construct_id)
         provider_name = user_pool.user_pool.user_pool_provider_name
         pool = cognito.CfnIdentityPool(

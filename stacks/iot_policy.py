@@ -128,16 +128,6 @@ class DeletionGuard(Construct):
         detach_all: DetachAll,
         guarded: Sequence[Construct],
     ) -> None:
-        """Create the resource.
-
-        Args:
-            scope: the parent construct.
-            construct_id: its id there.
-            settings: the rate of detachment.
-            policy: the policy, whose targets are counted.
-            detach_all: knows from how many identities the policy can be detached in time.
-            guarded: everything else in the stack.
-        """
         super().__init__(scope, construct_id)
         guard = policy.custom_resource(
             self,

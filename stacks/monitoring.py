@@ -57,19 +57,6 @@ class Monitoring(Construct):
         detach_all: DetachAll,
         drift_detector: DriftDetector | None,
     ) -> None:
-        """Create alarms and dashboard.
-
-        Args:
-            scope: the parent construct.
-            construct_id: its id there.
-            settings: the topic to notify, and whether to create a dashboard.
-            user_pool: the user pool, whose sign-ins invoke the trigger.
-            sign_in: trigger, challenge, retry queue and worker, if the deployment has them.
-            self_attach: the function of the self-attach route.
-            sweep: function and state machine of the sweep.
-            detach_all: the state machine of bulk detachment.
-            drift_detector: checks adopted pools, if the deployment has added to them.
-        """
         super().__init__(scope, construct_id)
         self._stack_name = Stack.of(self).stack_name
         self._topic = (

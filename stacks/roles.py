@@ -89,14 +89,6 @@ class RoleAccess(Construct):
     """
 
     def __init__(self, scope: Construct, construct_id: str, settings: Settings, roles: Sequence[iam.IRole]) -> None:
-        """Give the roles what they need.
-
-        Args:
-            scope: the parent construct.
-            construct_id: its id there.
-            settings: the access mode.
-            roles: the roles, which trust the identity pool.
-        """
         super().__init__(scope, construct_id)
         deny = None if settings.access_mode == "unguarded" else control_plane_deny(self)
         partition = Stack.of(self).partition

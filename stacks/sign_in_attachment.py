@@ -286,14 +286,6 @@ class RetryQueue(Construct):
     def __init__(
         self, scope: Construct, construct_id: str, settings: Settings, *, environment: Mapping[str, str]
     ) -> None:
-        """Create queue, dead-letter queue and worker.
-
-        Args:
-            scope: the parent construct.
-            construct_id: its id there.
-            settings: the rates, and the logs of the worker.
-            environment: the variables that trigger and worker share.
-        """
         super().__init__(scope, construct_id)
         self.dead_letter_queue = _queue(self, "DeadLetters")
         self.queue = _queue(

@@ -37,18 +37,6 @@ class Sweep(Construct):
         identity_pool: IdentityPoolResources,
         sign_in: SignInAttachment | None,
     ) -> None:
-        """Create function, state machine and schedule.
-
-        Args:
-            scope: the parent construct.
-            construct_id: its id there.
-            settings: rates and schedule.
-            policy: the IoT policy.
-            pause: the pause flag, which `pubsub sweep --resume` resets.
-            user_pool: the user pool, whose users can be queued for the worker.
-            identity_pool: the identity pool.
-            sign_in: has the retry queue, if the deployment attaches at sign-in.
-        """
         super().__init__(scope, construct_id)
         rates = settings.attach_per_second
         environment = pause.environment | {

@@ -54,15 +54,6 @@ class AdoptedUserPool(UserPoolResources):
         user_pool: cognito.IUserPool,
         clients: Sequence[cognito.IUserPoolClient],
     ) -> None:
-        """Adopt the pool.
-
-        Args:
-            scope: the parent construct.
-            construct_id: its id there.
-            settings: whether there is an internal sign-in.
-            user_pool: the user pool.
-            clients: its app clients whose users can use PubSub, the front end's first.
-        """
         super().__init__(scope, construct_id)
         self.user_pool = user_pool
         self.clients = [*clients]

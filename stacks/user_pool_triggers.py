@@ -24,7 +24,7 @@ class UserPoolTriggers(Construct):
     It is created after the functions and the pool's permission to invoke them, and deleted before them, so that no
     sign-in calls a function that is gone. Groups are created here because they must stay with their members when the
     stack or the settings no longer have them. The marker attribute of an adopted pool stays too: Cognito cannot remove
-    it.
+    it. ``triggers`` are functions by the names of the triggers in a pool's ``LambdaConfig``.
     """
 
     def __init__(
@@ -37,16 +37,6 @@ class UserPoolTriggers(Construct):
         triggers: Mapping[str, lambda_.Function],
         identity_pool: IdentityPoolResources,
     ) -> None:
-        """Create the resource.
-
-        Args:
-            scope: the parent construct.
-            construct_id: its id there.
-            settings: whether the pool is kept, which of its triggers are chained, and the logs of the function.
-            user_pool: the user pool.
-            triggers: the function of each trigger, by the trigger's name in a pool's ``LambdaConfig``.
-            identity_pool: the roles of the groups, and of users without one.
-        """
         super().__init__(scope, construct_id)
         function = PubSubFunction(
             self,

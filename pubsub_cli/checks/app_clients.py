@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from pubsub_cli.aws import Aws
 from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.deployed_functions import Function
 from pubsub_cli.checks.functions import SignInFunctionsCanRun
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.parameters import ParametersAreValid
-from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens, asked_client
+from pubsub_cli.checks.provisioning import IdentityPoolAcceptsTokens, selected_client
 from pubsub_cli.checks.sign_in_flows import (
     CUSTOM,
     REFRESH,
@@ -23,8 +24,7 @@ from pubsub_cli.checks.sign_in_flows import (
     flows,
     missing_flows,
 )
-from pubsub_cli.checks.stack_resources import functions_by_logical_id
-from pubsub_cli.checks.update import rewiring, update_of
+from pubsub_cli.checks.update import set_triggers_fix, update_of
 from pubsub_cli.finding import AwsCommand, Finding, failed, not_applicable, passed, warning
 from pubsub_client.outputs import CHALLENGE_TRIGGERS, Output
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from types_boto3_cognito_idp.type_defs import UserPoolClientTypeTypeDef
     from types_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
 
-_CHALLENGE_FUNCTION = "SignInAttachmentAuthChallenge"
 _INTERNAL = "$INTERNAL"
 
 
@@ -49,11 +48,11 @@ class AppClientSignsIn(Check):
     id = "PS116"
     group = Group.PROVISIONING
     title = "the app client allows sign-in without a secret"
-    depends_on = (IdentityPoolTakesTokens,)
+    depends_on = (IdentityPoolAcceptsTokens,)
 
     async def run(self, context: Context) -> Finding:
         """Describe the app client."""
-        pool, client_id = context.output(Output.USER_POOL_ID), asked_client(context)
+        pool, client_id = context.output(Output.USER_POOL_ID), selected_client(context)
         client = await asyncio.to_thread(describe_client, context.aws, pool, client_id)
         if client is None:
             return failed(
@@ -116,7 +115,7 @@ class InternalSignInIsWired(Check):
     id = "PS117"
     group = Group.PROVISIONING
     title = "the internal sign-in's app client and challenge exist"
-    depends_on = (IdentityPoolTakesTokens, SignInFunctionsCanRun, ParametersAreValid)
+    depends_on = (IdentityPoolAcceptsTokens, SignInFunctionsCanRun, ParametersAreValid)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
     async def run(self, context: Context) -> Finding:
@@ -182,9 +181,7 @@ def _check_challenge(context: Context) -> Finding:
     aws, pool_id = context.aws, context.output(Output.USER_POOL_ID)
     pool = aws.user_pools.describe_user_pool(UserPoolId=pool_id)["UserPool"]
     configured: Mapping[str, Any] = pool.get("LambdaConfig", {})
-    (name,) = (
-        each for logical, each in functions_by_logical_id(context).items() if logical.startswith(_CHALLENGE_FUNCTION)
-    )
+    (name,) = (each.name for each in context.functions_of({Function.CHALLENGE}))
     chained = {each for each in context.chained_triggers if configured.get(each)}
     expected = [each for each in CHALLENGE_TRIGGERS if each not in chained]
     wrong = [each for each in expected if not str(configured.get(each, "")).endswith(f":function:{name}")]
@@ -194,7 +191,7 @@ def _check_challenge(context: Context) -> Finding:
             f"The triggers {', '.join(wrong)} of the user pool do not call {name}: internal sign-ins fail, and no "
             "policy is attached.",
             resource=pool_id,
-            fix=rewiring(aws.user_pools, pool, dict.fromkeys(wrong, arn)),
+            fix=set_triggers_fix(aws.user_pools, pool, dict.fromkeys(wrong, arn)),
         )
     return passed(name)
 
@@ -266,11 +263,8 @@ def _restarts(context: Context, parameter: str, name: str, value: str) -> list[A
 
 
 def _functions_that_read(context: Context, parameter: str) -> list[FunctionConfigurationResponseTypeDef]:
-    functions = [
-        context.aws.functions.get_function_configuration(FunctionName=name)
-        for name in functions_by_logical_id(context).values()
-    ]
-    return [each for each in functions if parameter in each.get("Environment", {}).get("Variables", {}).values()]
+    reading = (each for each in context.functions if parameter in each.environment.values())
+    return [each.configuration for each in reading if each.configuration]
 
 
 def _allow(aws: Aws, client: UserPoolClientTypeTypeDef, missing: list[str]) -> AwsCommand | str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from pubsub_cli.checks.app_clients import AppClientSignsIn, InternalSignInIsWired
-from pubsub_cli.checks.authorization import CredentialsAreGiven, GroupRolesHoldThePolicies, RoleHoldsThePolicies
+from pubsub_cli.checks.authorization import CredentialsAreGiven
 from pubsub_cli.checks.check import Check
-from pubsub_cli.checks.concurrency import ConcurrencySuffices
 from pubsub_cli.checks.configuration import (
     LimitsAreKept,
     OutputsAreComplete,
@@ -24,14 +23,19 @@ from pubsub_cli.checks.connection import (
     UserSubscribes,
 )
 from pubsub_cli.checks.endpoint import ClockAgrees, EndpointIsReached, EndpointIsRight
-from pubsub_cli.checks.functions import OtherFunctionsCanRun, SignInFunctionsCanRun
+from pubsub_cli.checks.functions import ConcurrencySuffices, LogGroupsExist, OtherFunctionsCanRun, SignInFunctionsCanRun
 from pubsub_cli.checks.identity import IdentityIsGiven, IdentityIsSignedIn, PolicyIsAttached, PolicyIsOnIdentities
-from pubsub_cli.checks.log_groups import LogGroupsExist
 from pubsub_cli.checks.mac_key import MacKeyIsUsable
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.parameters import ParametersAreValid
 from pubsub_cli.checks.permissions import PolicyAllows, RoleAllows
-from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens, NothingIsLeftOver, PolicyExists, TriggerIsWired
+from pubsub_cli.checks.provisioning import (
+    IdentityPoolAcceptsTokens,
+    NoTestUsersAreLeft,
+    PolicyExists,
+    TriggerIsConfigured,
+)
+from pubsub_cli.checks.queues import EventSourceIsEnabled, NoDeadLetters, QueuesExist
 from pubsub_cli.checks.rejections import (
     ControlPlaneIsDenied,
     GuestIsRejected,
@@ -39,14 +43,18 @@ from pubsub_cli.checks.rejections import (
     UnattachedIdentityIsRejected,
     UnsignedSocketIsRejected,
 )
-from pubsub_cli.checks.retry_queue import NoDeadLetters, QueuesAreThere, WorkerIsFed
 from pubsub_cli.checks.role_mapping import MappingGivesARole
-from pubsub_cli.checks.role_trust import RoleTrustsThePool
+from pubsub_cli.checks.roles import (
+    GroupRolesHoldThePolicies,
+    RoleHoldsThePolicies,
+    RolesAreGuarded,
+    RoleTrustsThePool,
+)
 from pubsub_cli.checks.self_attach import SelfAttachRepairs, SelfAttachRouteWorks, UnsignedSelfAttachIsRejected
 from pubsub_cli.checks.sign_in import RepeatSignInIsQuick, UserCanSignIn, UserSignsIn
 from pubsub_cli.checks.sweep import SchedulesAreEnabled, StateMachinesAreActive
 from pubsub_cli.checks.trigger import FunctionsMayAttach, PoolMayInvoke, TriggerIsAsDeployed
-from pubsub_cli.checks.trigger_log import TriggerWorks
+from pubsub_cli.checks.trigger_run import LastTriggerRunSucceeded
 
 CHECKS: tuple[type[Check], ...] = (
     OutputsAreComplete,
@@ -58,9 +66,9 @@ CHECKS: tuple[type[Check], ...] = (
     EndpointIsReached,
     ClockAgrees,
     PolicyExists,
-    IdentityPoolTakesTokens,
+    IdentityPoolAcceptsTokens,
     AppClientSignsIn,
-    TriggerIsWired,
+    TriggerIsConfigured,
     SignInFunctionsCanRun,
     PoolMayInvoke,
     TriggerIsAsDeployed,
@@ -71,15 +79,16 @@ CHECKS: tuple[type[Check], ...] = (
     ParametersAreValid,
     InternalSignInIsWired,
     SelfAttachRouteWorks,
-    NothingIsLeftOver,
+    NoTestUsersAreLeft,
     UserCanSignIn,
     UserSignsIn,
-    TriggerWorks,
+    LastTriggerRunSucceeded,
     IdentityIsGiven,
     IdentityIsSignedIn,
     PolicyIsOnIdentities,
     PolicyIsAttached,
     RepeatSignInIsQuick,
+    RolesAreGuarded,
     RoleHoldsThePolicies,
     GroupRolesHoldThePolicies,
     MappingGivesARole,
@@ -100,10 +109,10 @@ CHECKS: tuple[type[Check], ...] = (
     SelfAttachRepairs,
     UnsignedSelfAttachIsRejected,
     ControlPlaneIsDenied,
-    QueuesAreThere,
+    QueuesExist,
     NoDeadLetters,
     OtherFunctionsCanRun,
-    WorkerIsFed,
+    EventSourceIsEnabled,
     StateMachinesAreActive,
     SchedulesAreEnabled,
 )

@@ -10,7 +10,7 @@ from contextlib import aclosing
 
 from awscrt.mqtt5 import DisconnectReasonCode
 
-from pubsub_cli.checks.authorization import CredentialsAreGiven, GroupRolesHoldThePolicies
+from pubsub_cli.checks.authorization import CredentialsAreGiven
 from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.configuration import TopicsAreValid
 from pubsub_cli.checks.context import Context
@@ -18,6 +18,7 @@ from pubsub_cli.checks.endpoint import ClockAgrees
 from pubsub_cli.checks.identity import POLICY_ACTS_SECONDS, PolicyIsAttached
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.permissions import PolicyAllows, RoleAllows
+from pubsub_cli.checks.roles import GroupRolesHoldThePolicies
 from pubsub_cli.finding import Finding, failed, not_applicable, passed
 from pubsub_cli.iam.roles import role_name
 from pubsub_client import ConnectionState, PubSub

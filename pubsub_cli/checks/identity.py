@@ -6,16 +6,16 @@ import asyncio
 import time
 
 from pubsub_cli.checks.app_clients import InternalSignInIsWired
-from pubsub_cli.checks.attachment_trace import why_not_attached
 from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.mac_key import MacKeyIsUsable
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.parameters import ParametersAreValid
-from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens, PolicyExists, TriggerIsWired
-from pubsub_cli.checks.queue import messages_in
+from pubsub_cli.checks.provisioning import IdentityPoolAcceptsTokens, PolicyExists, TriggerIsConfigured
+from pubsub_cli.checks.queues import messages_in
 from pubsub_cli.checks.sign_in import UserSignsIn
 from pubsub_cli.checks.trigger import FunctionsMayAttach
+from pubsub_cli.checks.trigger_log import diagnose_sign_in
 from pubsub_cli.finding import AwsCommand, Finding, Fix, PubSubCommand, failed, passed, skipped, warning
 from pubsub_cli.iam.iot import attached_to
 from pubsub_client import CognitoSession
@@ -46,7 +46,7 @@ class IdentityIsGiven(Check):
     id = "PS201"
     group = Group.IDENTITY
     title = "the user has an identity id"
-    depends_on = (UserSignsIn, IdentityPoolTakesTokens)
+    depends_on = (UserSignsIn, IdentityPoolAcceptsTokens)
     requirements = frozenset({Requirement.IDENTITY})
 
     async def run(self, context: Context) -> Finding:
@@ -153,7 +153,7 @@ class PolicyIsAttached(Check):
     depends_on = (
         IdentityIsSignedIn,
         PolicyIsOnIdentities,
-        TriggerIsWired,
+        TriggerIsConfigured,
         FunctionsMayAttach,
         MacKeyIsUsable,
         ParametersAreValid,
@@ -187,12 +187,12 @@ async def _attached_late(context: Context) -> Finding:
     if context.sign_in_started is None:
         return passed(f"{policy_name}, late")
     late = time.monotonic() - context.tokens_arrived
-    trace = await asyncio.to_thread(why_not_attached, context)
+    diagnosis = await asyncio.to_thread(diagnose_sign_in, context)
     return warning(
         f"{policy_name} was attached {late:.1f} s after the tokens had arrived, not during the sign-in: a user who "
-        f"connects immediately is refused. {trace.cause}",
+        f"connects immediately is refused. {diagnosis.cause}",
         resource=context.identity_id,
-        fix=trace.fix,
+        fix=diagnosis.fix,
     )
 
 
@@ -221,8 +221,8 @@ async def _why_missing(context: Context) -> tuple[str, Fix]:
     if drift := _outdated_marker(context):
         return drift
     if context.sign_in_started is not None:
-        trace = await asyncio.to_thread(why_not_attached, context)
-        return trace.cause, trace.fix
+        diagnosis = await asyncio.to_thread(diagnose_sign_in, context)
+        return diagnosis.cause, diagnosis.fix
     dead_letters = await asyncio.to_thread(
         messages_in, context.aws.queues, context.output(Output.DEAD_LETTER_QUEUE_URL)
     )

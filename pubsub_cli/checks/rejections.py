@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.exceptions import ClientError
 
-from pubsub_cli.checks.authorization import CredentialsAreGiven, RoleHoldsThePolicies
+from pubsub_cli.checks.authorization import CredentialsAreGiven
 from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.connection import UserConnects
@@ -19,6 +19,7 @@ from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.endpoint import EndpointIsReached
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import PolicyExists
+from pubsub_cli.checks.roles import RolesAreGuarded
 from pubsub_cli.finding import Finding, failed, passed, skipped
 from pubsub_cli.iam.documents import matches
 from pubsub_client import CognitoSession, PubSub
@@ -130,7 +131,7 @@ class ControlPlaneIsDenied(Check):
     id = "PS312"
     group = Group.AUTHORIZATION
     title = "a user can neither attach nor change IoT policies"
-    depends_on = (CredentialsAreGiven, RoleHoldsThePolicies, PolicyExists)
+    depends_on = (CredentialsAreGiven, RolesAreGuarded, PolicyExists)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.TOKEN, Requirement.PROBES})
 
     async def run(self, context: Context) -> Finding:

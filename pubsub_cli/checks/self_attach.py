@@ -8,19 +8,16 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from pubsub_cli.checks.arn import arn_prefix
 from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.deployed_functions import DeployedFunction, Part
-from pubsub_cli.checks.functions import changed_since_deployed, why_it_cannot_run
+from pubsub_cli.checks.deployed_functions import DeployedFunction, Function
+from pubsub_cli.checks.functions import why_it_cannot_run, why_it_differs
 from pubsub_cli.checks.identity import self_attach
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import PolicyExists
 from pubsub_cli.checks.rejections import UnattachedIdentityIsRejected
-from pubsub_cli.checks.resource_policy import allows_service
-from pubsub_cli.checks.restoring import RESTORE
-from pubsub_cli.checks.stack_resources import named
+from pubsub_cli.checks.stack_resources import RESTORE, SELF_ATTACH_API, allows_service, arn_prefix, find_resource
 from pubsub_cli.finding import AwsCommand, Finding, failed, passed, skipped, unknown
 from pubsub_client._endpoint import Endpoint
 from pubsub_client.outputs import Output
@@ -112,12 +109,12 @@ class UnsignedSelfAttachIsRejected(Check):
 
 
 def _check_route(context: Context) -> Finding:
-    api_id = named(context, "AWS::ApiGatewayV2::Api", "SelfAttachApi")
-    function = next(iter(context.functions_of({Part.SELF_ATTACH})), None)
+    api_id = find_resource(context, SELF_ATTACH_API)
+    function = next(iter(context.functions_of({Function.SELF_ATTACH})), None)
     if api_id is None or function is None:
         cause = f"The stack has no API or function for self-attach: {_EFFECT}."
         return failed(cause, resource=context.stack, fix=RESTORE)
-    if wrong := why_it_cannot_run(function) or changed_since_deployed(context, function):
+    if wrong := why_it_cannot_run(function) or why_it_differs(context, function):
         return wrong
     apis = context.aws.apis
     try:

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pubsub_cli.checks.app_clients import AppClientSignsIn
-from pubsub_cli.checks.attachment_trace import LOG_SECONDS, lines_within, read_log, was_skipped_for_the_marker
 from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete, TokenIsGood
 from pubsub_cli.checks.context import Context, finish_before_cancel
-from pubsub_cli.checks.deployed_functions import Part
+from pubsub_cli.checks.deployed_functions import Function
 from pubsub_cli.checks.options import Requirement
-from pubsub_cli.checks.provisioning import TriggerIsWired
+from pubsub_cli.checks.provisioning import TriggerIsConfigured
 from pubsub_cli.checks.trigger import PoolMayInvoke, TriggerIsAsDeployed
+from pubsub_cli.checks.trigger_log import LOG_SECONDS, is_skipped_by_marker, read_lines, read_log
 from pubsub_cli.finding import (
     AwsCommand,
     Finding,
@@ -174,7 +174,7 @@ class RepeatSignInIsQuick(Check):
     id = "PS122"
     group = Group.SIGN_IN
     title = "a repeat sign-in skips the attachment"
-    depends_on = (UserSignsIn, TriggerIsWired)
+    depends_on = (UserSignsIn, TriggerIsConfigured)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.PASSWORD})
 
     async def run(self, context: Context) -> Finding:
@@ -232,25 +232,25 @@ def _logged_outcome(context: Context, interval: _Interval) -> Finding | None:
 
     A line has no user name, so those of other users who sign in at the same moment look the same.
     """
-    (trigger,) = context.functions_of({Part.TRIGGER})
+    (trigger,) = context.functions_of({Function.TRIGGER})
     if trigger.configuration is None:
         raise TypeError("PS127 found the trigger")
-    log_group = trigger.configuration["LoggingConfig"]["LogGroup"]
+    log_group = trigger.log_group
     # The line of the first sign-in was written before its tokens arrived.
     first_ended = time.time() - (time.monotonic() - context.tokens_arrived)
     logs, begin = context.aws.logs, max(first_ended, interval.begin - _CLOCK_SECONDS)
-    lines = lines_within(
+    lines = read_lines(
         logs,
         log_group,
         max(first_ended, interval.begin - _PRECISE_SECONDS),
         interval.end + _PRECISE_SECONDS,
         timeout=max(LOG_SECONDS, context.timeout),
-    ) or lines_within(logs, log_group, begin, interval.end + _CLOCK_SECONDS)
+    ) or read_lines(logs, log_group, begin, interval.end + _CLOCK_SECONDS)
     if not lines:
         return _unknown(context, "does not show the repeat sign-in yet")
-    if len({was_skipped_for_the_marker(line) for line in lines}) > 1:
+    if len({is_skipped_by_marker(line) for line in lines}) > 1:
         return None
-    if was_skipped_for_the_marker(lines[-1]):
+    if is_skipped_by_marker(lines[-1]):
         return passed()
     outcome = ", ".join(str(lines[-1][key]) for key in ("outcome", "reason") if lines[-1].get(key))
     return failed(

@@ -10,13 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from pubsub_cli import options
-from pubsub_cli.adoption.discovery import Adopted, AdoptionError, Candidate, candidates, find, parent_stacks
+from pubsub_cli.adoption.discovery import Adopted, Candidate, candidates, find_adopted, parent_stacks
 from pubsub_cli.adoption.inspection import Inspection, inspect
 from pubsub_cli.adoption.plan import OTHER_POLICY_NAME, USUAL_POLICY_NAME, AdoptionOptions, Plan, plan
 from pubsub_cli.aws import Aws
 from pubsub_cli.aws_errors import aws_errors_explained
-from pubsub_cli.errors import PreconditionError
-from pubsub_cli.finding import failed
 from pubsub_cli.output import CommandResult, emit
 from pubsub_cli.run_options import AccountOptions
 from pubsub_client.outputs import TRIGGERS
@@ -140,20 +138,16 @@ def _plan_result(aws: Aws, given: Adopted, amplify_stack: str | None, choices: A
     Raises:
         PreconditionError: what to adopt does not exist or is ambiguous.
     """
-    try:
-        adopted = find(aws, given, amplify_stack)
-    except AdoptionError as error:
-        raise PreconditionError(str(error)) from error
+    adopted = find_adopted(aws, given, amplify_stack)
     now = inspect(aws, adopted, (USUAL_POLICY_NAME, OTHER_POLICY_NAME), choices.groups)
     made = plan(adopted, now, choices)
-    failure = next((failed(each.cause, resource=each.resource, fix=each.fix) for each in made.blockers), None)
     members = {
         "settings": made.settings,
         "changes": [vars(each) for each in made.changes],
         "notes": made.notes,
-        "blockers": [vars(each) for each in made.blockers],
+        "blockers": [{"cause": each.cause, "resource": each.resource, "fix": each.fix} for each in made.blockers],
     }
-    return CommandResult([*_lines(adopted, now, made)], {"adopt": members}, failure)
+    return CommandResult([*_lines(adopted, now, made)], {"adopt": members}, next(iter(made.blockers), None))
 
 
 def _lines(adopted: Adopted, now: Inspection, made: Plan) -> Iterator[str]:

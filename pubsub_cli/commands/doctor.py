@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import Annotated, Any
 
@@ -13,12 +15,13 @@ from pubsub_cli import options
 from pubsub_cli.apply_fixes import FixRunner
 from pubsub_cli.aws import Aws
 from pubsub_cli.aws_errors import aws_errors_explained
-from pubsub_cli.check_run import CheckRun, check_ids, check_junit, finish_check_run, show_line
+from pubsub_cli.check_run import CheckRun, check_ids, check_junit, finish_check_run, show_check_run, show_line
 from pubsub_cli.checks.amplify_packages import FrontEndPackages
-from pubsub_cli.checks.catalogue import CHECKS
-from pubsub_cli.checks.options import FrontEndConfig, IdToken, UserSelector
+from pubsub_cli.checks.catalogue import CHECKS, REPORTED_BY_DOCTOR, select_checks
+from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.options import FrontEndConfig, IdToken, Requirement, UserSelector
 from pubsub_cli.confirm import check_can_confirm
-from pubsub_cli.doctor_run import DeploymentIdOptions, DoctorRun
+from pubsub_cli.doctor_run import DeploymentIdOptions, operator_checks
 from pubsub_cli.errors import ExitCode
 from pubsub_cli.finding import Status
 from pubsub_cli.identity_options import check_identity_id, read_id_token
@@ -137,12 +140,30 @@ def doctor(
     as_operator = not as_end_user and _has_credentials(aws)
     ids = given_ids.deployment_ids(aws.region, selector.id_token, as_operator=as_operator)
     front_end = FrontEndConfig(tuple(topic or ()), client_id, keep_alive, payload_bytes, subscriptions, package_json)
-    doctor_run = DoctorRun(
-        aws, name, timeout if wait else 0.0, selector, front_end, ids, as_operator, tuple(only or ())
-    )
     shown_name = ids.identity_pool_id if ids else name
     run = target.start("doctor", stack=shown_name, json=json, junit=junit, redact=redact, skip=skip or ())
-    checked = doctor_run.run(run)
+    make_context = partial(
+        Context,
+        aws=aws,
+        stack=name,
+        timeout=timeout if wait else 0.0,
+        as_operator=as_operator,
+        allow_probes=False,
+        selector=selector,
+        front_end=front_end,
+        deployment_ids=ids,
+        rerun_command=shlex.join(("pubsub", *sys.argv[1:])),
+    )
+    reported = REPORTED_BY_DOCTOR if as_operator else REPORTED_BY_DOCTOR - {Requirement.OPERATOR}
+
+    def check() -> CheckRun:
+        return show_check_run(
+            run,
+            lambda cleanup: make_context(cleanup=cleanup),
+            lambda context: select_checks(context.available, reported, only or ()),
+        )
+
+    checked = check()
     members: dict[str, Any] = {}
     if fix:
         interrupt_on_sigterm()
@@ -152,9 +173,9 @@ def doctor(
             raise typer.Exit(ExitCode.INTERRUPTED)
         if fixes.changed:
             show_line(run, "Checked again:")
-            checked = doctor_run.run(run)
+            checked = check()
         members["fixes"] = [each.as_member() for each in fixes.steps]
-    if left := doctor_run.operator_checks(checked):
+    if not as_operator and (left := operator_checks(checked, selector, ids)):
         checks, command = left
         members["operator"] = {"checks": [{"id": each.id, "title": each.title} for each in checks], "command": command}
         show_line(run, "The remaining checks need an operator's credentials:")

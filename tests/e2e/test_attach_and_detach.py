@@ -114,7 +114,7 @@ class TestByUser:
     def test_attach_reports_the_triggers_error_with_a_fix(self, deployment: Deployment) -> None:
         user = deployment.make_user()
         failure = _run(deployment, "attach", "--user", user, "--region", "us-east-1", code=1)["failure"]
-        assert "says: Queued, AttachPolicy: AccessDeniedException." in failure["cause"]
+        assert "reports: Queued, AttachPolicy: AccessDeniedException." in failure["cause"]
         assert failure["fix"].startswith("aws iam put-role-policy ")
         assert failure["fix"].endswith(" --region us-east-1")
 

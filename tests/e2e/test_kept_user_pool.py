@@ -81,7 +81,7 @@ def test_smoke_covers_each_group_and_stays_within_the_topics(kept: Deployment) -
     assert document["summary"]["passed"] == len(document["checks"])
     assert check(document, "PS403")["detail"] == "admins, editors"
     # The account's boundary replaces ours, so a deny is the guard.
-    assert check(document, "PS301")["detail"].startswith("deny ")
+    assert check(document, "PS308")["detail"].startswith("deny ")
     assert "explicit deny" in check(document, "PS312")["detail"]
 
 
@@ -121,11 +121,12 @@ def test_smoke_reports_incomplete_roles_with_fixes(kept: Deployment, editor: str
     iam.detach_role_policy(RoleName=auth_role, PolicyArn=deny)
     try:
         assert not kept.connects(credentials)
-        document = kept.smoke()
+        unguarded = check(kept.smoke(), "PS308")
+        iam.attach_role_policy(RoleName=auth_role, PolicyArn=deny)
+        lacking = check(kept.smoke(), "PS303")
     finally:
         iam.attach_role_policy(**data)
         iam.attach_role_policy(RoleName=auth_role, PolicyArn=deny)
-    unguarded, lacking = check(document, "PS301"), check(document, "PS303")
     assert (unguarded["status"], lacking["status"]) == ("failed", "failed")
     assert unguarded["fix"] == f"aws iam attach-role-policy --role-name {auth_role} --policy-arn {deny}"
     assert "The role of group editors lacks AWSIoTDataAccess" in lacking["cause"]

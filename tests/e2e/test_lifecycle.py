@@ -47,12 +47,14 @@ def _app(own: Deployment, policy_name: str, *, breaks: bool = False) -> StackApp
     app = StackApp(own.cloud, directory, FAST | {"policyName": policy_name})
     app.synth()
     template = json.loads(app.template_file.read_text())
-    (detach_all,) = (
-        each["Properties"]["Environment"]["Variables"]
-        for logical_id, each in template["Resources"].items()
-        if each["Type"] == "AWS::Lambda::Function" and "DetachAllFunction" in logical_id
-    )
-    detach_all["PROPAGATION_SECONDS"] = str(_WAITS_SECONDS)
+    functions = {
+        each["Properties"]["Handler"]: each["Properties"]
+        for each in template["Resources"].values()
+        if each["Type"] == "AWS::Lambda::Function"
+    }
+    functions["detach_all.handler"]["Environment"]["Variables"]["PROPAGATION_SECONDS"] = str(_WAITS_SECONDS)
+    # It leaves two minutes unused, so it continues in another invocation whenever it has to wait.
+    functions["iot_resources.handler"]["Timeout"] = 121
     if breaks:
         template["Resources"]["Broken"] = {
             "Type": "AWS::SSM::Parameter",

@@ -147,7 +147,7 @@ class TestFaults:
         with deployment.worker_stopped(), refused:
             failure = next(iter(_failures(deployment.smoke()).values()))
         assert failure["id"] == "PS203"
-        assert "says: Queued, AttachPolicy: AccessDeniedException" in failure["cause"]
+        assert "reports: Queued, AttachPolicy: AccessDeniedException" in failure["cause"]
         assert failure["fix"].startswith("aws iam put-role-policy ")
 
     def test_smoke_warns_of_a_late_attachment_with_the_triggers_error(self, deployment: Deployment) -> None:
@@ -155,7 +155,7 @@ class TestFaults:
         with deployment.cloud.fault("iot:AttachPolicy", Fail("ThrottlingException"), times=6):
             late = check(deployment.smoke("--timeout", "30"), "PS203")
         assert late["status"] == "warning"
-        assert "says: Queued, AttachPolicy: ThrottlingException" in late["cause"]
+        assert "reports: Queued, AttachPolicy: ThrottlingException" in late["cause"]
 
     def test_smoke_reports_that_the_trigger_does_not_receive_the_marker(self, deployment: Deployment) -> None:
         with deployment.cloud.only_readable_attributes_in_events():

@@ -94,7 +94,7 @@ def test_creating_and_updating_wait_for_nothing(lifecycle: Lifecycle) -> None:
         assert lifecycle.module.is_complete(lifecycle.event(request_type), None) is True
 
 
-def test_at_the_end_of_the_stack_all_else_is_stopped_and_nobody_succeeds(lifecycle: Lifecycle) -> None:
+def test_end_of_the_stack_stops_other_executions(lifecycle: Lifecycle) -> None:
     """The one of an earlier attempt too: it may be listed as running, and described so, although it was stopped."""
     lifecycle.runs(_RUNNING_ALREADY)
     stopped = {"executionArn": _RUNNING_ALREADY, "cause": "The stack is being destroyed"}
@@ -104,7 +104,7 @@ def test_at_the_end_of_the_stack_all_else_is_stopped_and_nobody_succeeds(lifecyc
 
 
 @pytest.mark.parametrize("code", ["ExecutionDoesNotExist", "ValidationException"])
-def test_what_is_listed_as_running_although_it_has_ended_needs_no_stopping(lifecycle: Lifecycle, code: str) -> None:
+def test_ended_execution_needs_no_stop(lifecycle: Lifecycle, code: str) -> None:
     lifecycle.runs(_RUNNING_ALREADY)
     lifecycle.states.add_client_error("stop_execution", code)
     lifecycle.starts({"policy": _OWN})
@@ -136,7 +136,7 @@ def test_a_deletion_that_is_tried_again_starts_nothing_twice(lifecycle: Lifecycl
     assert lifecycle.on_event("Delete", f"{_ANOTHER}/abc", _ANOTHER)["ExecutionArn"] == _RUNNING_ALREADY
 
 
-def test_an_execution_that_is_listed_as_running_although_it_has_ended_is_not_followed(lifecycle: Lifecycle) -> None:
+def test_ended_execution_that_is_listed_as_running_is_not_followed(lifecycle: Lifecycle) -> None:
     lifecycle.runs(_RUNNING_ALREADY, _RUNNING_ALREADY)
     lifecycle.describes(_RUNNING_ALREADY, "ABORTED", {"policy": _ANOTHER, "replace": True})
     lifecycle.states.add_client_error("describe_execution", "ExecutionDoesNotExist")
@@ -204,7 +204,7 @@ class TestIdentityPool:
     ) -> None:
         assert "ExecutionArn" not in self._on_event(lifecycle, "Delete", status)
 
-    def test_an_update_that_is_rolled_back_leaves_the_identities_of_the_other_pool(self, lifecycle: Lifecycle) -> None:
+    def test_rollback_does_not_detach_from_the_other_pool(self, lifecycle: Lifecycle) -> None:
         self._is_attached_to(lifecycle, "somebody")
         lifecycle.runs()
         lifecycle.starts({"policy": _OWN, "identityPool": self._POOL})
@@ -261,7 +261,7 @@ def test_what_was_attached_behind_its_back_leaves_too(
     assert not lifecycle.is_complete(policy_name)
 
 
-def test_while_aws_still_counts_an_attachment_it_asks_to_be_called_again(lifecycle: Lifecycle) -> None:
+def test_policy_that_is_still_attached_is_not_complete(lifecycle: Lifecycle) -> None:
     lifecycle.describes(_EXECUTION, "SUCCEEDED")
     lifecycle.deletes_versions()
     lifecycle.iot.add_client_error("delete_policy", "DeleteConflictException")

@@ -145,7 +145,7 @@ def test_a_pool_left_over_gets_the_triggers_and_keeps_everything_else(user_pool:
     user_pool.run("Create")
 
 
-def test_before_its_functions_go_a_kept_pool_loses_our_triggers_and_no_other(user_pool: UserPool) -> None:
+def test_deletion_removes_only_our_triggers_from_a_kept_pool(user_pool: UserPool) -> None:
     user_pool.pool(_SOMEBODYS | _TRIGGERS)
     user_pool.updates(_SOMEBODYS)
     user_pool.run("Delete")
@@ -207,7 +207,7 @@ class TestMfaThatUpdateUserPoolRefuses:
         user_pool.run("Delete")
         assert user_pool.kept is None
 
-    def test_if_it_cannot_be_the_failure_says_how_and_what_it_was_is_kept(self, user_pool: UserPool) -> None:
+    def test_failed_mfa_restoration_prints_the_command(self, user_pool: UserPool) -> None:
         self._is_refused_and_updated_without(user_pool, {})
         user_pool.mfa(MfaConfiguration="OFF")
         user_pool.cognito.add_client_error("set_user_pool_mfa_config", "TooManyRequestsException")
@@ -221,9 +221,7 @@ class TestMfaThatUpdateUserPoolRefuses:
         assert user_pool.kept == {"mfa": _TOTP}
 
     @pytest.mark.parametrize("request_type", ["Create", "Update", "Delete"])
-    def test_after_a_function_was_killed_halfway_the_next_run_switches_it_on_first(
-        self, user_pool: UserPool, request_type: str
-    ) -> None:
+    def test_mfa_is_restored_first_after_an_interrupted_run(self, user_pool: UserPool, request_type: str) -> None:
         self._is_refused_and_updated_without(user_pool, {})
         user_pool.cognito.add_client_error("get_user_pool_mfa_config", "Killed")  # stands for the end of the function
         with pytest.raises(user_pool.module._user_pools.exceptions.ClientError):
@@ -281,7 +279,7 @@ class TestMfaThatUpdateUserPoolRefuses:
         (
             {"LambdaConfig": {"PostAuthentication": "arn:aws:lambda:x:1:function:theirs"}},
             {},
-            "has arn:aws:lambda:x:1:function:theirs on its trigger PostAuthentication. Take it off, or have it call",
+            "has arn:aws:lambda:x:1:function:theirs on its trigger PostAuthentication. Remove it, or have it call",
         ),
         (
             {"LambdaConfig": {"DefineAuthChallenge": "arn:aws:lambda:x:1:function:theirs"}},
@@ -296,16 +294,16 @@ class TestMfaThatUpdateUserPoolRefuses:
     ],
     ids=["another function", "another challenge", "nothing that could call ours"],
 )
-def test_a_pool_that_is_not_as_the_settings_have_it_is_refused_before_it_is_changed(
+def test_pool_that_does_not_match_the_settings_is_not_changed(
     user_pool: UserPool, changes: dict[str, Any], properties: dict[str, Any], message: str
 ) -> None:
     user_pool.pool({}, **changes)
     user_pool.groups()
-    with pytest.raises(user_pool.module.NotAsExpectedError, match=message):
+    with pytest.raises(user_pool.module.SettingsMismatchError, match=message):
         user_pool.run("Create", **properties)
 
 
-def test_a_pool_without_the_marker_attribute_gets_it_after_everything_that_can_be_undone(user_pool: UserPool) -> None:
+def test_marker_attribute_is_added_after_everything_that_can_be_undone(user_pool: UserPool) -> None:
     user_pool.pool({}, SchemaAttributes=[{"Name": "email"}])
     user_pool.groups()
     user_pool.updates(_TRIGGERS)
@@ -348,7 +346,7 @@ _SENDS: dict[str, Any] = {
 }
 
 
-def test_a_pool_that_sends_sms_and_has_custom_senders_is_updated_with_both(user_pool: UserPool) -> None:
+def test_pool_with_sms_and_senders_keeps_both(user_pool: UserPool) -> None:
     user_pool.pool({}, **_SENDS)
     user_pool.groups()
     user_pool.cognito.add_response(
@@ -369,21 +367,21 @@ def test_a_pool_that_sends_sms_and_has_custom_senders_is_updated_with_both(user_
     ids=["none is given", "another role", "another key"],
 )
 @pytest.mark.parametrize("wired", [False, True])
-def test_without_role_and_key_in_the_settings_it_is_refused_before_it_is_changed(
+def test_pool_with_sms_or_senders_is_not_changed_without_the_settings(
     user_pool: UserPool, adopted: dict[str, str], settings: list[str], wired: bool
 ) -> None:
     """A pool that is wired already would be refused when the stack is deleted."""
     config = _SENDS["LambdaConfig"] | (_TRIGGERS if wired else {})
     user_pool.pool({}, **_SENDS | {"LambdaConfig": config}, SchemaAttributes=[{"Name": "email"}])
     user_pool.groups()
-    with pytest.raises(user_pool.module.NotAsExpectedError) as refused:
+    with pytest.raises(user_pool.module.SettingsMismatchError) as refused:
         user_pool.run("Create", adopted=adopted)
     told = str(refused.value)
     assert [each for each in ("smsRoleArn", "customSenderKeyArn") if f"Set adopt.{each}" in told] == settings
     user_pool.cognito.assert_no_pending_responses()
 
 
-def test_a_role_that_the_pool_got_since_stops_no_later_deployment_but_the_deletion(user_pool: UserPool) -> None:
+def test_new_sms_role_of_the_pool_stops_only_the_deletion(user_pool: UserPool) -> None:
     """Or the rollback of an update that was refused would be refused too."""
     adopted = {"SmsRoleArn": "", "CustomSenderKeyArn": ""}
     sends = {"SmsConfiguration": _SENDS["SmsConfiguration"]}
@@ -392,10 +390,8 @@ def test_a_role_that_the_pool_got_since_stops_no_later_deployment_but_the_deleti
     user_pool.run("Update", OldResourceProperties=_before(), adopted=adopted)
     user_pool.pool(_SOMEBODYS | _TRIGGERS, **sends)
     # Not by another deployment: CloudFormation does not update a stack whose deletion has failed.
-    told = (
-        r"sends SMS with the role \S+, .* Take DefineAuthChallenge and PostAuthentication off .* Then delete the stack"
-    )
-    with pytest.raises(user_pool.module.NotAsExpectedError, match=told) as refused:
+    told = r"sends SMS with the role \S+, .* Remove DefineAuthChallenge and PostAuthentication .* Then delete the stack"
+    with pytest.raises(user_pool.module.SettingsMismatchError, match=told) as refused:
         user_pool.run("Delete", adopted=adopted)
     assert "deploy again" not in str(refused.value)
     user_pool.pool(_SOMEBODYS, **sends)
@@ -420,10 +416,10 @@ def test_a_pool_with_a_setting_that_the_sdk_does_not_know_is_not_updated(
         user_pool.groups()
     with pytest.raises(Exception, match=f"UpdateUserPool would reset {path} of the pool") as refused:
         user_pool.run(request_type)
-    assert type(refused.value).__name__ in ("NotAsExpectedError", "SettingsWouldBeLostError")
+    assert type(refused.value).__name__ in ("SettingsMismatchError", "SettingsWouldBeLostError")
     instead = {
         "Create": "Use attachment self-attach",
-        "Delete": "Take DefineAuthChallenge and PostAuthentication off the pool in the Cognito console",
+        "Delete": "Remove DefineAuthChallenge and PostAuthentication from the pool in the Cognito console",
     }
     assert instead[request_type] in str(refused.value)
     user_pool.cognito.assert_no_pending_responses()
@@ -450,10 +446,10 @@ def test_a_chained_trigger_keeps_its_own_function(user_pool: UserPool) -> None:
     user_pool.run("Create", Triggers=ours, ChainedTriggers=["PostAuthentication"])
 
 
-def test_a_trigger_that_becomes_a_chained_one_has_to_have_its_own_function_first(user_pool: UserPool) -> None:
+def test_new_chained_trigger_needs_its_own_function_first(user_pool: UserPool) -> None:
     user_pool.pool(_TRIGGERS)
     user_pool.groups()
-    with pytest.raises(user_pool.module.NotAsExpectedError, match="no function of its own"):
+    with pytest.raises(user_pool.module.SettingsMismatchError, match="no function of its own"):
         user_pool.run(
             "Update",
             Triggers={"DefineAuthChallenge": _TRIGGERS["DefineAuthChallenge"]},
@@ -462,7 +458,7 @@ def test_a_trigger_that_becomes_a_chained_one_has_to_have_its_own_function_first
         )
 
 
-def test_a_function_that_an_update_replaces_is_not_taken_for_somebody_elses(user_pool: UserPool) -> None:
+def test_function_of_the_previous_deployment_is_replaced(user_pool: UserPool) -> None:
     replaced = {"PostAuthentication": "arn:aws:lambda:x:1:function:before"}
     user_pool.pool(replaced)
     user_pool.groups()
@@ -470,7 +466,7 @@ def test_a_function_that_an_update_replaces_is_not_taken_for_somebody_elses(user
     user_pool.run("Update", OldResourceProperties=_before(**replaced))
 
 
-def test_triggers_that_the_settings_no_longer_want_come_off_a_pool_left_over(user_pool: UserPool) -> None:
+def test_triggers_removed_from_the_settings_are_removed_from_the_pool(user_pool: UserPool) -> None:
     user_pool.pool(_TRIGGERS | _SOMEBODYS)
     user_pool.groups()
     user_pool.updates(_SOMEBODYS)
@@ -495,7 +491,7 @@ def _wanted(*groups: dict[str, Any]) -> list[dict[str, str]]:
     ],
     ids=["in a pool of this stack", "made by an earlier stack in a pool that was kept"],
 )
-def test_groups_are_made_or_taken_over_in_the_order_of_their_precedence(
+def test_groups_get_precedence_in_the_order_of_the_settings(
     user_pool: UserPool, there: dict[str, Any], adopted: dict[str, Any]
 ) -> None:
     user_pool.pool(_TRIGGERS)
@@ -530,7 +526,9 @@ class TestGroupsThatWereThereBefore:
         user_pool.pool({}, SchemaAttributes=[{"Name": "email"}])
         user_pool.groups(there)
         value = f'"{there["RoleArn"]}"' if "RoleArn" in there else "null"
-        with pytest.raises(user_pool.module.NotAsExpectedError, match=f"set adopt.replaceGroupRoles.admins to {value}"):
+        with pytest.raises(
+            user_pool.module.SettingsMismatchError, match=f"set adopt.replaceGroupRoles.admins to {value}"
+        ):
             user_pool.run("Create", Groups=_wanted(self.OURS), adopted={"ReplaceGroupRoles": allowed})
         user_pool.cognito.assert_no_pending_responses()
 
@@ -542,7 +540,7 @@ class TestGroupsThatWereThereBefore:
         refused = _before() | {"Groups": _wanted(self.OURS)}
         user_pool.pool(_TRIGGERS)
         user_pool.groups(there)
-        with pytest.raises(user_pool.module.NotAsExpectedError, match=r"set adopt\.replaceGroupRoles\.admins"):
+        with pytest.raises(user_pool.module.SettingsMismatchError, match=r"set adopt\.replaceGroupRoles\.admins"):
             user_pool.run(
                 "Update",
                 Groups=_wanted(self.OURS),
@@ -604,7 +602,7 @@ class TestGroupsThatWereThereBefore:
         user_pool.pool(_TRIGGERS)
         user_pool.groups(self.OURS | {"Precedence": 1})
         kept = f'keep "{self.THEIRS["RoleArn"]}" in adopt.replaceGroupRoles.admins'
-        with pytest.raises(user_pool.module.NotAsExpectedError, match=kept):
+        with pytest.raises(user_pool.module.SettingsMismatchError, match=kept):
             user_pool.run(
                 "Update",
                 Groups=_wanted(self.OURS),
@@ -654,9 +652,7 @@ def _had(group: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("request_type", ["Create", "Update"])
-def test_a_group_that_is_no_longer_wanted_keeps_its_members_and_gets_the_role_of_everybody(
-    user_pool: UserPool, request_type: str
-) -> None:
+def test_released_group_keeps_its_members_and_gets_auth_role(user_pool: UserPool, request_type: str) -> None:
     """Dropped from the settings, or left by an earlier stack: its role goes, and would leave its users without any."""
     user_pool.pool(_TRIGGERS)
     user_pool.groups(

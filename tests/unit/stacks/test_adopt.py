@@ -31,7 +31,7 @@ def users() -> Template:
     return _template(USERS | {"smsRoleArn": SMS_ROLE, "customSenderKeyArn": SENDER_KEY}, groups=["admins"])
 
 
-def test_by_default_nothing_is_made_in_adopted_pools_and_nothing_of_them_is_changed(whole: Template) -> None:
+def test_adopted_pools_are_not_changed_by_default(whole: Template) -> None:
     assert not {each["Type"] for each in whole.json["Resources"].values()} & {
         "AWS::Cognito::UserPool", "AWS::Cognito::UserPoolClient", "AWS::Cognito::IdentityPool",
         "AWS::Cognito::IdentityPoolRoleAttachment", "Custom::UserPoolTriggers", "Custom::IdentityPoolProvider",
@@ -47,7 +47,7 @@ def test_the_outputs_name_what_was_adopted(whole: Template) -> None:
     assert values["AuthRoleArn"] == IDENTITIES["authRoleArn"]
 
 
-def test_each_adopted_role_gets_the_deny_before_the_policies_that_it_guards_and_loses_it_after_them(
+def test_adopted_role_gets_the_deny_first_and_loses_it_last(
     whole: Template,
 ) -> None:
     """Both by resources of that role: one that is taken out of ``adopt`` loses them in this order, in one phase."""
@@ -76,7 +76,7 @@ def test_a_role_taken_out_of_adopt_changes_nothing_of_another_role(whole: Templa
     assert len(without_admins.resources("Custom::RolePolicy")) == 3
 
 
-def test_documented_mode_denies_nothing() -> None:
+def test_unguarded_mode_has_no_deny() -> None:
     documented = _template(USERS | IDENTITIES, accessMode="unguarded")
     assert documented.resources("AWS::IAM::ManagedPolicy") == {}
     assert len(documented.resources("Custom::RolePolicy")) == 4
@@ -115,7 +115,7 @@ def test_many_roles_fit_into_the_permission_even_while_it_changes(large: Templat
     assert 2 * len(json.dumps(statements, separators=(",", ":"))) < 10_240 - 1_000
 
 
-def test_the_function_may_attach_the_guides_policies_and_the_deny_to_the_adopted_roles_and_nothing_else(
+def test_role_function_can_attach_only_these_policies_to_adopted_roles(
     whole: Template,
 ) -> None:
     (deny,) = whole.resources("AWS::IAM::ManagedPolicy")
@@ -168,12 +168,16 @@ def test_attachment_at_sign_in_adds_an_app_client_triggers_and_a_provider(at_sig
     assert (triggers["UserPoolId"], triggers["OutlivesStack"]) == ("eu-west-1_abc", "true")
     assert (triggers["MarkerAttribute"], triggers["MarkerLength"]) == ("pubsub_attachment", "128")
     assert len(triggers["Triggers"]) == 4
+    permissions = at_sign_in.invoked_by("cognito-idp")
+    assert len(permissions) == 4
+    (resource,) = at_sign_in.entire("Custom::UserPoolTriggers").values()
+    assert set(permissions) <= set(resource["DependsOn"])
     provider = at_sign_in.only("Custom::IdentityPoolProvider")
     assert provider["IdentityPoolId"] == IDENTITIES["identityPoolId"]
     assert json.dumps(provider["ProviderName"]).endswith('/eu-west-1_abc"]]}')
 
 
-def test_the_trigger_always_asks_for_a_second_factor_in_a_pool_that_may_get_one_any_day(at_sign_in: Template) -> None:
+def test_trigger_checks_mfa_in_adopted_pools(at_sign_in: Template) -> None:
     trigger = at_sign_in.only("AWS::Lambda::Function", lambda each: each.startswith("SignInAttachmentPostAuth"))
     assert trigger["Environment"]["Variables"]["MFA"] == "optional"
     statements = at_sign_in.statements_of("SignInAttachmentPostAuthentication")
@@ -197,7 +201,7 @@ def test_drift_of_adopted_pools_is_detected(at_sign_in: Template, whole: Templat
     assert not [each for each in whole.resources("AWS::Lambda::Function") if each.startswith("DriftDetector")]
 
 
-def test_a_user_pool_alone_gets_an_identity_pool_for_each_of_its_clients_with_roles_of_our_own(
+def test_adopted_user_pool_gets_an_identity_pool_for_all_its_clients(
     users: Template,
 ) -> None:
     providers = users.only("AWS::Cognito::IdentityPool")["CognitoIdentityProviders"]
@@ -212,7 +216,7 @@ def _statements(template: Template, action: str | list[str]) -> list[dict[str, A
     return [each for each in template.statements_of("UserPoolTriggersFunction") if each["Action"] == action]
 
 
-def test_the_stack_may_pass_exactly_the_sms_role_and_grant_exactly_the_key_of_the_settings(
+def test_triggers_function_can_pass_only_the_sms_role_and_grant_only_the_key(
     users_at_sign_in: Template,
 ) -> None:
     template = users_at_sign_in
@@ -224,18 +228,18 @@ def test_the_stack_may_pass_exactly_the_sms_role_and_grant_exactly_the_key_of_th
     assert (triggers["SmsRoleArn"], triggers["CustomSenderKeyArn"]) == (SMS_ROLE, SENDER_KEY)
 
 
-def test_without_them_in_the_settings_the_function_is_told_that_there_is_no_permission(at_sign_in: Template) -> None:
+def test_triggers_resource_has_no_sms_role_and_key_by_default(at_sign_in: Template) -> None:
     triggers = at_sign_in.only("Custom::UserPoolTriggers")
     assert (triggers["SmsRoleArn"], triggers["CustomSenderKeyArn"]) == ("", "")
     assert _statements(at_sign_in, "kms:CreateGrant") == []
 
 
-def test_a_pool_whose_triggers_stay_as_they_are_needs_no_permission_for_sms(users: Template) -> None:
+def test_self_attach_needs_no_permission_for_sms(users: Template) -> None:
     assert SMS_ROLE not in json.dumps(users.json)
     assert SENDER_KEY not in json.dumps(users.json)
 
 
-def test_replaced_groups_can_be_given_back_by_a_policy_that_outlives_the_update_in_which_they_leave(
+def test_permission_for_former_roles_outlives_the_update_that_needs_it(
     users: Template,
 ) -> None:
     former = f"arn:aws:iam::123456789012:role/{ADMINS}"
@@ -255,7 +259,7 @@ def test_replaced_groups_can_be_given_back_by_a_policy_that_outlives_the_update_
     assert policies.keys() <= set(resource["DependsOn"])
 
 
-def test_what_is_kept_of_the_pool_is_the_stacks_own_parameter_for_this_pool(at_sign_in: Template) -> None:
+def test_original_settings_are_in_a_parameter_of_stack_and_pool(at_sign_in: Template) -> None:
     name = at_sign_in.only("Custom::UserPoolTriggers")["OriginalSettingsParameter"]
     assert name == "/AmplifyPubSub/user-pool/eu-west-1_abc/original-settings"
     (statement,) = _statements(at_sign_in, ["ssm:GetParameter", "ssm:PutParameter", "ssm:DeleteParameter"])
@@ -266,13 +270,13 @@ def _told(adopt: dict[str, Any], **settings: Any) -> str:
     return " ".join(adoption_notes(Settings.model_validate({"adopt": adopt, **settings})))
 
 
-def test_what_the_stack_may_do_with_role_and_key_is_told_before_it_is_deployed() -> None:
+def test_notes_name_the_permissions_for_role_and_key() -> None:
     told = _told(USERS | {"smsRoleArn": SMS_ROLE, "customSenderKeyArn": SENDER_KEY}, attachment="sign-in")
     assert "The stack may pass the role shop-sns to Amazon Cognito" in told
     assert f"The stack may create grants of the key {SENDER_KEY}" in told
 
 
-def test_what_becomes_of_replaced_groups_is_told_before_it_is_deployed() -> None:
+def test_notes_say_what_happens_to_replaced_groups() -> None:
     former = f"arn:aws:iam::123456789012:role/{ADMINS}"
     told = _told(USERS | {"replaceGroupRoles": {"admins": former, "editors": None}}, groups=["admins", "editors"])
     assert f"The group admins gets a role and a precedence of this stack in place of its role {ADMINS}" in told
@@ -294,7 +298,7 @@ def test_sign_ins_of_every_adopted_client_are_watched(users_at_sign_in: Template
     assert clients == ["web", "native"]
 
 
-def test_another_identity_pool_is_another_attachment_so_that_the_policy_leaves_the_old_one(whole: Template) -> None:
+def test_another_identity_pool_has_another_detachment_resource(whole: Template) -> None:
     other = IDENTITIES | {"identityPoolId": "eu-west-1:99999999-2222-3333-4444-555555555555"}
     here, there = (each.resources("Custom::IotPolicyOfIdentityPool") for each in (whole, _template(USERS | other)))
     assert here

@@ -20,6 +20,10 @@ def _remove_client_resource(user: SimulatedUser) -> None:
     policy = json.loads(user.iot.get_policy(policyName=user.policy)["policyDocument"])
     left = [each for each in policy["Statement"] if ":client/" not in json.dumps(each)]
     _activate_version(user, *left)
+    _delete_other_versions(user)
+
+
+def _delete_other_versions(user: SimulatedUser) -> None:
     for version in user.iot.list_policy_versions(policyName=user.policy)["policyVersions"]:
         if not version["isDefaultVersion"]:
             user.iot.delete_policy_version(policyName=user.policy, policyVersionId=version["versionId"])
@@ -52,6 +56,7 @@ def _delete_policy(user: SimulatedUser) -> None:
         user.identities.delete_identities(IdentityIdsToDelete=others[first : first + 60])
     for target in user.deployment.targets():
         user.iot.detach_policy(policyName=user.policy, target=target)
+    _delete_other_versions(user)
     user.iot.delete_policy(policyName=user.policy)
 
 
@@ -174,7 +179,7 @@ SCENARIOS = [
         "the role mapping denies users whom no rule matches",
         "`cognito-identity:SetIdentityPoolRoles` with a rule for other users and `Deny`",
         "PS304",
-        r"denies this user: no rule fits the user",
+        r"denies this user: no rule applies to the user",
         ("aws cognito-identity set-identity-pool-roles",),
         break_it=_deny_users_without_rule,
         symptom=Stage.CREDENTIALS,
@@ -184,7 +189,7 @@ SCENARIOS = [
         "the role trusts another identity pool",
         "`iam:UpdateAssumeRolePolicy` with another `aud`",
         "PS305",
-        r"its trust policy wants cognito-identity\.amazonaws\.com:aud to be",
+        r"its trust policy requires cognito-identity\.amazonaws\.com:aud to be",
         ("aws iam update-assume-role-policy",),
         break_it=_trust_another_identity_pool,
         symptom=Stage.CREDENTIALS,
@@ -203,7 +208,7 @@ SCENARIOS = [
         22,
         "the role's permissions boundary does not allow AWS IoT",
         "`iam:PutRolePermissionsBoundary` with a policy without AWS IoT",
-        "PS301",
+        "PS308",
         r"tight-\w+ as its permissions boundary",
         ("aws iam put-role-permissions-boundary",),
         break_it=_set_boundary_without_iot,

@@ -122,7 +122,7 @@ SCENARIOS = [
         "the trigger's role may not attach policies",
         "`iam:PutRolePolicy` without `iot:AttachPolicy`",
         "PS118",
-        r"may not call iot:AttachPolicy \(implicitDeny\)",
+        r"does not allow iot:AttachPolicy \(implicit deny\)",
         ("aws iam put-role-policy",),
         break_it=_deny_attach_to_trigger,
         observe=SimulatedUser.first_sign_in,

@@ -1,15 +1,17 @@
-"""TLS, an authority of one's own, a proxy, and what the upgrade is asked for with: the way to a broker."""
+"""TLS, private certificate authorities, proxies, and the upgrade request; also of the HTTP requests."""
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from pubsub_client import MqttOverWebSocket, PubSub
-from pubsub_client.exceptions import ConnectionRefused
+from pubsub_client import AwsIot, Credentials, MqttOverWebSocket, PubSub
+from pubsub_client._self_attach import SelfAttachRoute
+from pubsub_client.exceptions import ConnectionRefused, SessionError
 from tests.integration.brokers.authority import Authority
 from tests.integration.brokers.broker_process import BrokerProcess, Ports
 from tests.integration.brokers.conftest import Broker
@@ -20,13 +22,13 @@ from tests.integration.brokers.recorder import recorder_to
 from tests.integration.serving import serving
 
 BEHIND_THE_PROXY = "broker.example"
-"""A name that leads nowhere, so that who gets to the broker has asked the proxy for it."""
+"""A name without an address, so that only the proxy leads to the broker."""
 VARIABLES = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "AWS_CA_BUNDLE")
 
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Nobody trusts it unless told so."""
+    """A private certificate authority."""
     return Authority(tmp_path_factory.mktemp("authority"), "tests")
 
 
@@ -43,7 +45,7 @@ def behind_tls(
 
 @pytest.fixture(autouse=True)
 def nothing_prescribed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment names neither proxy nor authority."""
+    """The environment has neither proxy nor authority."""
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
@@ -54,25 +56,25 @@ async def assert_reached(provider: MqttOverWebSocket, topic: str) -> None:
         assert (await next_of(messages)).payload == "through"
 
 
-async def test_a_given_authority_is_trusted(behind_tls: BrokerProcess, authority: Authority, topic: str) -> None:
+async def test_given_authority_is_trusted(behind_tls: BrokerProcess, authority: Authority, topic: str) -> None:
     await assert_reached(MqttOverWebSocket(behind_tls.url("localhost"), ca_file=authority.file), topic)
 
 
-async def test_the_authority_that_the_environment_names_is_trusted(
+async def test_authority_of_the_environment_is_trusted(
     behind_tls: BrokerProcess, authority: Authority, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.file))
     await assert_reached(MqttOverWebSocket(behind_tls.url("localhost")), topic)
 
 
-async def test_a_given_authority_goes_before_the_one_that_the_environment_names(
+async def test_given_authority_overrides_the_environment(
     behind_tls: BrokerProcess, authority: Authority, topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_CA_BUNDLE", str(Authority(tmp_path, "another").file))
     await assert_reached(MqttOverWebSocket(behind_tls.url("localhost"), ca_file=authority.file), topic)
 
 
-async def test_a_certificate_is_refused_whose_authority_nobody_has_named_or_that_is_for_another_host(
+async def test_untrusted_certificate_is_refused(
     behind_tls: BrokerProcess, authority: Authority, tmp_path: Path
 ) -> None:
     async with proxy_to(behind_tls.ports.websocket) as proxy:
@@ -93,7 +95,7 @@ async def test_a_certificate_is_refused_whose_authority_nobody_has_named_or_that
 
 @pytest.mark.parametrize("user", ["", "ada:p%40ss"], ids=["without a password", "with a password"])
 @pytest.mark.parametrize("given", [True, False], ids=["given", "by HTTPS_PROXY"])
-async def test_a_broker_behind_a_proxy_is_reached(
+async def test_broker_is_reached_by_a_proxy(
     behind_tls: BrokerProcess,
     authority: Authority,
     topic: str,
@@ -112,7 +114,7 @@ async def test_a_broker_behind_a_proxy_is_reached(
     assert not proxy.refused
 
 
-async def test_no_proxy_is_asked_for_a_host_that_the_environment_takes_out(
+async def test_no_proxy_excludes_the_broker(
     behind_tls: BrokerProcess, authority: Authority, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with proxy_to(behind_tls.ports.websocket) as proxy:
@@ -122,7 +124,7 @@ async def test_no_proxy_is_asked_for_a_host_that_the_environment_takes_out(
     assert not proxy.asked
 
 
-async def test_a_proxy_that_does_not_take_the_password_is_told(behind_tls: BrokerProcess, authority: Authority) -> None:
+async def test_rejected_proxy_password_is_reported(behind_tls: BrokerProcess, authority: Authority) -> None:
     async with proxy_to(behind_tls.ports.websocket, user="ada:p@ss") as proxy:
         provider = MqttOverWebSocket(
             f"wss://{BEHIND_THE_PROXY}/mqtt", ca_file=authority.file, proxy=f"http://ada:guess@127.0.0.1:{proxy.port}"
@@ -133,7 +135,7 @@ async def test_a_proxy_that_does_not_take_the_password_is_told(behind_tls: Broke
     assert proxy.refused
 
 
-async def test_proxy_that_closes_the_connection_is_not_taken_for_the_broker(authority: Authority) -> None:
+async def test_proxy_that_closes_the_connection_is_reported(authority: Authority) -> None:
     async with proxy_to(0, silent=True) as proxy:
         provider = MqttOverWebSocket(
             f"wss://{BEHIND_THE_PROXY}/mqtt", ca_file=authority.file, proxy=f"http://127.0.0.1:{proxy.port}"
@@ -142,7 +144,7 @@ async def test_proxy_that_closes_the_connection_is_not_taken_for_the_broker(auth
             await PubSub(provider).connect()
 
 
-async def test_path_query_and_headers_are_asked_for_with(mosquitto_broker: Broker, topic: str) -> None:
+async def test_upgrade_has_path_query_and_headers(mosquitto_broker: Broker, topic: str) -> None:
     async with recorder_to(mosquitto_broker.websocket_port) as recorder:
         url = f"ws://127.0.0.1:{recorder.port}/deep/mqtt?tenant=1"
         await assert_reached(MqttOverWebSocket(url, headers={"X-Api-Key": "open"}), topic)
@@ -152,12 +154,32 @@ async def test_path_query_and_headers_are_asked_for_with(mosquitto_broker: Broke
     assert "x-api-key: open" in [header.lower() for header in headers]
 
 
-async def test_an_upgrade_that_is_refused_is_told_with_the_http_status_and_body() -> None:
+class Source:
+    async def credentials(self) -> Credentials:
+        return Credentials("AKID", "secret", "token")
+
+
+async def test_http_requests_use_the_same_proxy_and_authorities(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 18\r\n\r\nno such API key...")
+        writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 11\r\n\r\nno such key")
         await writer.drain()
 
-    async with serving(refuse) as port:
-        with pytest.raises(ConnectionRefused, match="HTTP 401 no such API key"):
-            await PubSub(MqttOverWebSocket(f"ws://127.0.0.1:{port}/mqtt", headers={"X-Api-Key": "guess"})).connect()
+    certificate = authority.issue(BEHIND_THE_PROXY)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate.chain, certificate.key)
+    route = SelfAttachRoute(f"https://{BEHIND_THE_PROXY}/self-attach", "eu-west-1")
+    provider = AwsIot(endpoint=BEHIND_THE_PROXY, region="eu-west-1", credentials=Source())
+    async with serving(refuse, context) as port, proxy_to(port, user="ada:p@ss") as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://ada:p%40ss@127.0.0.1:{proxy.port}")
+        with pytest.raises(SessionError, match="CERTIFICATE_VERIFY_FAILED"):
+            await route.attach(await Source().credentials())
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.file))
+        with pytest.raises(SessionError, match="HTTP 403 no such key"):
+            await route.attach(await Source().credentials())
+        with pytest.raises(ConnectionRefused, match="HTTP 403 no such key; AWS IoT does not accept the signature"):
+            await PubSub(provider).connect()
+    assert all(request.startswith(f"CONNECT {BEHIND_THE_PROXY}:443 ") for request in proxy.asked)
+    assert not proxy.refused

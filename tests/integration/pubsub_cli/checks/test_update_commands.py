@@ -6,7 +6,7 @@ import pytest
 
 from local_cloud.process import LocalCloud
 from pubsub_cli.aws import Aws
-from pubsub_cli.checks.update import rewired, update_of
+from pubsub_cli.checks.update import set_triggers, update_of
 from pubsub_cli.finding import AwsCommand
 from tests.integration.local_cloud.account import Account
 
@@ -26,7 +26,7 @@ def aws(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> Aws:
 def test_a_user_pool_with_a_setting_that_the_sdk_does_not_know_gets_no_command(account: Account, aws: Aws) -> None:
     def fix() -> object:
         pool = aws.user_pools.describe_user_pool(UserPoolId=account.user_pool_id)["UserPool"]
-        return rewired(aws.user_pools, pool, {"PostAuthentication": "ours"})[-1]
+        return set_triggers(aws.user_pools, pool, {"PostAuthentication": "ours"})[-1]
 
     assert isinstance(fix(), AwsCommand)
     account.cloud.seed_pool_setting(account.user_pool_id, "Holidays", ["2026-12-24"])
