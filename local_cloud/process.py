@@ -130,7 +130,7 @@ class LocalCloud:
 
     @property
     def endpoint_url(self) -> str:
-        """The endpoint of every AWS service: an IP address, because the SDK would put bucket names before a host name."""
+        """The endpoint of every AWS service, by IP address: the SDK would put bucket names before a host name."""
         return f"http://{HOST}:{self.port}"
 
     @property
