@@ -93,7 +93,7 @@ def storm(
     """Let new users sign in, as fast as this machine can, and wait until all are attached.
 
     Args:
-        cloud: an local cloud with the stack deployed, on which nobody else signs in meanwhile.
+        cloud: a local cloud with the stack deployed, on which nobody else signs in meanwhile.
         outputs: the stack's outputs.
         users: how many.
         rate: AttachPolicy calls a second that pass; the stack's ``attachPerSecond`` should add up to it.

@@ -1,1 +1,1 @@
-"""The local cloud: ministack in our own process, with the AWS behaviours that it lacks."""
+"""The local cloud, an AWS emulator: ministack with patches for what it lacks."""

@@ -1,4 +1,4 @@
-"""Asks an local cloud at its own addresses, those below ``/_local_cloud``."""
+"""Calls a local cloud's own addresses, those below ``/_local_cloud``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from local_cloud.faults.fault import FaultError
 
 _SECONDS = 5.0
-# Loopback is never reached through a proxy, whatever the environment says.
+# Loopback is never reached through a proxy, even if the environment has one.
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -22,15 +22,15 @@ def ask(
     refusal_error: type[ValueError] = FaultError,
     seconds: float = _SECONDS,
 ) -> Any:
-    """Send a document as JSON, if there is one, and return the answer, which must come within these seconds.
+    """Send a document as JSON, if one is given, and return the answer.
 
     Raises:
-        OSError: nothing answers there.
-        ValueError: what answers is not an local cloud.
-        refusal_error: the cloud refuses; the message is its own.
+        OSError: nothing answers at that address within the given time.
+        ValueError: the answer is not that of a local cloud.
+        refusal_error: the cloud rejects the request; the message is the cloud's.
     """
     body = None if document is None else json.dumps(document).encode()
-    request = urllib.request.Request(url, body, method=method)  # noqa: S310 - the address of an local cloud
+    request = urllib.request.Request(url, body, method=method)  # noqa: S310 - the address of a local cloud
     try:
         with _DIRECT.open(request, timeout=seconds) as answer:
             return json.load(answer)

@@ -1,6 +1,6 @@
-"""What every call passes first: it is counted by operation, such as ``iot:AttachPolicy``, and meets the faults set.
+"""Counts every call by operation, such as ``iot:AttachPolicy``, and applies the faults that are set.
 
-The permissions that IAM users needed for their calls are recorded.
+Also records which permissions IAM users needed for their calls.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ permissions: defaultdict[str, set[str]] = defaultdict(set)
 
 
 def install() -> None:
-    """Count each request, and let it meet faults, before ministack looks at it; those it refuses are counted too."""
+    """Count each request and apply faults before ministack handles it. Requests that ministack rejects count too."""
     dispatch = ministack._dispatch_service_request
 
     async def dispatch_service_request(

@@ -1,10 +1,10 @@
-"""How long the credentials live that identity pools give: an hour, as AWS's do, unless set.
+"""The lifetime of the credentials of identity pools: an hour, as on AWS, unless set.
 
 https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetCredentialsForIdentity.html
 
-ministack refuses requests and upgrades that are signed with ended credentials, as AWS does. Credentials whose lifetime
-was set take the connections along that were signed with them. That is harsher than AWS IoT is known to be: it documents
-that a WebSocket ends after 24 hours, and nothing about the end of its credentials.
+ministack rejects requests and upgrades that are signed with expired credentials, as AWS does. If the lifetime was set,
+a connection ends with the credentials that signed it. That is stricter than AWS IoT is known to be: it documents that a
+WebSocket ends after 24 hours, and nothing about the end of its credentials.
 https://docs.aws.amazon.com/general/latest/gr/iot-core.html#iot-protocol-limits
 """
 
@@ -25,7 +25,7 @@ from local_cloud.faults.fault import AN_HOUR
 
 @dataclass
 class CredentialsLifetime:
-    """The lifetime of credentials to come."""
+    """The lifetime of new credentials."""
 
     seconds: float = AN_HOUR
 
@@ -34,16 +34,16 @@ LIFETIME = CredentialsLifetime()
 """This cloud's."""
 
 
-class _EndedMeanwhileError(Exception):
-    """The credentials have ended while a packet was looked at."""
+class _ExpiredError(Exception):
+    """The credentials expired while a packet was processed."""
 
 
-_asking: ContextVar[Any] = ContextVar("asking", default=None)
-"""The session whose packet is being looked at."""
+_session: ContextVar[Any] = ContextVar("session", default=None)
+"""The session whose packet is being processed."""
 
 
 def install() -> None:
-    """Let credentials, and the connections signed with them, end when the lifetime that was set is over."""
+    """End credentials, and the connections signed with them, after the lifetime that was set."""
     get_credentials = cognito._get_credentials_for_identity
     dispatch = iot._WSSession._dispatch_packet
     policy_allows = iot._WSSession._policy_allows
@@ -64,21 +64,21 @@ def install() -> None:
             session._end = credentials.get("_connections_end", math.inf)
             if session._end < math.inf:
                 asyncio.get_running_loop().call_later(session._end - time.time(), _close_soon, session)
-        # What comes before the timer fires, or is being looked at, must not be answered with a refusal instead.
-        if _has_ended(session):
+        # A packet that arrives before the timer fires must close the connection, not be denied.
+        if _has_expired(session):
             return False
-        _asking.set(session)
+        _session.set(session)
         try:
             return await dispatch(session, packet_type, flags, body)
-        except _EndedMeanwhileError:
+        except _ExpiredError:
             return False
         finally:
-            _asking.set(None)
+            _session.set(None)
 
     def policy_allows_until_the_end(session: Any, action: str, resource: str) -> bool:
         allowed: bool = policy_allows(session, action, resource)
-        if not allowed and _asking.get() is session and _has_ended(session):
-            raise _EndedMeanwhileError
+        if not allowed and _session.get() is session and _has_expired(session):
+            raise _ExpiredError
         return allowed
 
     cognito._get_credentials_for_identity = get_credentials_for_identity
@@ -86,7 +86,7 @@ def install() -> None:
     iot._WSSession._policy_allows = policy_allows_until_the_end
 
 
-def _has_ended(session: Any) -> bool:
+def _has_expired(session: Any) -> bool:
     return getattr(session, "_end", math.inf) <= time.time()
 
 

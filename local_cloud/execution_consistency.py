@@ -1,10 +1,10 @@
-"""New executions of state machines are found only after a delay, if one was set; at once otherwise.
+"""Delays the visibility of new and stopped executions of state machines, if a delay was set.
 
 ListExecutions and DescribeExecution are eventually consistent.
 https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeExecution.html
 https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListExecutions.html
 
-A new execution is not there until then, and a stopped one still runs.
+Until then a new execution does not exist, and a stopped one seems to run.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class ExecutionConsistency:
     """When executions were started and stopped.
 
     Args:
-        clock: seconds that only go forward.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -37,7 +37,7 @@ class ExecutionConsistency:
 
     @seconds.setter
     def seconds(self, seconds: float) -> None:
-        """Set the delay of changes to come; those that were made are seen now."""
+        """Set the delay of later changes; earlier ones are visible now."""
         self._seconds = seconds
         self._started, self._stopped = {}, {}
 
@@ -52,11 +52,11 @@ class ExecutionConsistency:
             self._stopped.setdefault(execution_arn, self._clock())
 
     def is_unseen(self, execution_arn: str) -> bool:
-        """Tell whether an execution is too new to be found."""
+        """Return whether an execution is too new to be visible."""
         return self._is_recent(self._started, execution_arn)
 
     def seems_running(self, execution_arn: str) -> bool:
-        """Tell whether an execution was stopped too recently for it to show."""
+        """Return whether an execution was stopped too recently to be visible."""
         return self._is_recent(self._stopped, execution_arn)
 
     def _is_recent(self, times: dict[str, float], execution_arn: str) -> bool:
@@ -68,7 +68,7 @@ CONSISTENCY = ExecutionConsistency()
 
 
 def install() -> None:
-    """Note what is started and stopped, and answer as if what is recent had not happened yet."""
+    """Record starts and stops, and answer as if recent ones had not happened."""
     start, stop = stepfunctions._start_execution, stepfunctions._stop_execution
     describe, history = stepfunctions._describe_execution, stepfunctions._get_execution_history
 

@@ -1,6 +1,6 @@
-"""The processes of Python functions: on Linux forked from one that has imported the SDK, which ``fork_server`` is.
+"""Starts Python functions on Linux by forking ``fork_server``, a process that has imported the SDK.
 
-ministack starts an interpreter for each, which imports the SDK for a third of a second of CPU time.
+ministack starts an interpreter for each function, which needs a third of a second of CPU time to import the SDK.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _FORK_SERVER = FUNCTION_RUNTIME / "fork_server.py"
 
 
 class FunctionProcess:
-    """A process forked for a function; what ministack uses of :class:`subprocess.Popen`."""
+    """A forked process of a function, with the part of :class:`subprocess.Popen` that ministack uses."""
 
     def __init__(self, process_id: int, streams: tuple[IO[str], IO[str], IO[str]], exit_code: int) -> None:
         self.pid = process_id
@@ -77,21 +77,21 @@ class FunctionProcess:
     def _read_exit_code(self) -> int:
         if text := os.read(self._exit_code, 16):
             return int(text)
-        # The fork server was killed. Nobody would learn how this process ends.
+        # The fork server was killed, so nothing would report how this process ends.
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
         return -signal.SIGKILL
 
 
 class ForkServer:
-    """Starts the fork server when the first function needs it, and again if it has ended."""
+    """Starts the fork server for the first function, and again if it has ended."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
 
     def start(self, script: str, *, cwd: str, env: Mapping[str, str]) -> FunctionProcess:
-        """Start a function's process, which runs this script.
+        """Start a process that runs a function's script.
 
         Raises:
             OSError: the fork server does not work.

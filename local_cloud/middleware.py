@@ -1,4 +1,4 @@
-"""What stands in front of ministack: the local cloud's own addresses."""
+"""ASGI middleware that answers the local cloud's own addresses and passes other requests to ministack."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ _POST: dict[str, Callable[[object], object]] = {
 _DELETE: dict[str, Callable[[dict[str, list[str]]], object]] = {_FAULTS: injection.clear}
 
 
-def in_front_of(application: Application) -> Application:
-    """Return an application that answers our own addresses and passes everything else on."""
+def with_own_addresses(application: Application) -> Application:
+    """Return an application that answers our own addresses and passes other requests to the given one."""
 
-    async def front(scope: Scope, receive: Receive, send: Send) -> None:
+    async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] in _GET | _POST:
             try:
                 document = await _own_answer(scope, receive)
@@ -52,11 +52,11 @@ def in_front_of(application: Application) -> Application:
             client_messages.set(receive)
             await application(scope, receive, send)
 
-    return front
+    return middleware
 
 
 async def _own_answer(scope: Scope, receive: Receive) -> object:
-    # Browsers send it, even to a loopback address: a page of anybody could set faults or have a state written.
+    # Browsers send this header, even to loopback. Otherwise any web page could set faults or write files.
     if any(name == b"origin" for name, _ in scope["headers"]):
         raise ValueError("header Origin: web pages may not use this address")
     path, method = scope["path"], scope["method"]

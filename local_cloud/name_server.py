@@ -1,7 +1,7 @@
-"""A name server on loopback that says 127.0.0.1 to every name, and on request never answers.
+"""A name server on loopback that resolves every name to 127.0.0.1, or never answers if told so.
 
-What waits for a name resolution that is not answered waits in the C library, where no signal reaches it. Only a process
-with :meth:`NameServer.variables` in its environment asks this name server, and only on Linux with the GNU C library.
+A process that waits for a name server waits in the C library, where no signal reaches it. Only processes with
+:meth:`NameServer.variables` in their environment use this server, and only on Linux with the GNU C library.
 Protocol: https://www.rfc-editor.org/rfc/rfc1035#section-4
 """
 
@@ -23,11 +23,11 @@ _NAME_OF_THE_QUESTION = 0xC00C
 
 
 class NameServer:
-    """Serves in a thread of this process until the block ends.
+    """Serves in a thread until the block ends.
 
     Attributes:
-        silent: whether it leaves queries without an answer.
-        queries: the names that were asked for, answered or not.
+        silent: whether queries are not answered.
+        queries: the names in all queries.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class NameServer:
         self._socket.bind((HOST, 0))
 
     def variables(self) -> dict[str, str]:
-        """Return what a Python process needs in its environment to ask this name server."""
+        """Return the variables that make a Python process use this name server."""
         return {"LOCAL_CLOUD_NAME_SERVER": str(self._socket.getsockname()[1]), "PYTHONPATH": str(_FUNCTION_RUNTIME)}
 
     def __enter__(self) -> Self:
@@ -64,7 +64,7 @@ class NameServer:
 
 
 def _name(query: bytes) -> tuple[str, int]:
-    """Return the name that is asked for, and where it ends."""
+    """Return the name in a query, and the offset of its end."""
     labels, position = [], _HEADER.size
     while length := query[position]:
         labels.append(query[position + 1 : position + 1 + length].decode("ascii"))
@@ -73,7 +73,7 @@ def _name(query: bytes) -> tuple[str, int]:
 
 
 def _answer(query: bytes, end_of_name: int) -> bytes:
-    """Return the address for who asks for one of IPv4, and that there is none to all others."""
+    """Return the address if the query asks for IPv4, and otherwise no address."""
     identifier = _HEADER.unpack_from(query)[0]
     kind = struct.unpack_from(">H", query, end_of_name)[0]
     answers = [struct.pack(">HHHIH4s", _NAME_OF_THE_QUESTION, _ADDRESS, _INTERNET, 0, 4, socket.inet_aton(HOST))]

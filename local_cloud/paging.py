@@ -1,4 +1,4 @@
-"""Pages of a list: a token names the last key that was seen, so that what comes and goes meanwhile moves nothing."""
+"""Pages of a list. A token contains the last key of its page, so that added and removed keys move no other."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _SEAL_BYTES = 16
 
 
 class TokenError(Exception):
-    """A token was not given out by this list."""
+    """A token was not issued for this list."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """Some keys in order, and the token of the next page, if there is one."""
+    """Sorted keys, and the token of the next page if there is one."""
 
     keys: list[str]
     next_token: str | None
 
 
 class SortedKeys:
-    """Keys in order, each once, for many threads: none is found, added or removed by looking at all.
+    """A sorted set of keys for several threads, with binary search.
 
-    It takes the place of a list in ministack, hence ``append``.
+    It replaces a list in ministack, hence ``append``.
     """
 
     def __init__(self, keys: Iterable[str] = ()) -> None:
@@ -39,29 +39,29 @@ class SortedKeys:
         self._changing = threading.Lock()
 
     def append(self, key: str) -> None:
-        """Add a key in its place; nothing happens if it is there."""
+        """Add a key if it is missing."""
         with self._changing:
             place = bisect_left(self._keys, key)
             if not self._is_at(place, key):
                 self._keys.insert(place, key)
 
     def remove(self, key: str) -> None:
-        """Take a key out; nothing happens if it is not there."""
+        """Remove a key if it is there."""
         with self._changing:
             place = bisect_left(self._keys, key)
             if self._is_at(place, key):
                 del self._keys[place]
 
     def page(self, owner: str, token: str | None, size: int) -> Page:
-        """Return the keys behind those that a token has seen, the first ones without a token.
+        """Return the keys after a token's page, or the first ones without a token.
 
         Args:
-            owner: what the keys belong to; a token of another owner is refused.
-            token: the token of the page before.
-            size: how many keys at most.
+            owner: what the keys belong to; a token of another owner is rejected.
+            token: the token of the previous page.
+            size: the maximum number of keys.
 
         Raises:
-            TokenError: the token is none of this owner's.
+            TokenError: the token is not this owner's.
         """
         last = _last_key(owner, token) if token is not None else ""
         with self._changing:

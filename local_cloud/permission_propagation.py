@@ -1,9 +1,9 @@
-"""New permissions of roles act after a delay, if one was set; at once otherwise.
+"""Delays when new permissions of roles act, if a delay was set.
 
 IAM is eventually consistent: it accepts a policy and applies it some seconds later.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
 
-Attached and inline policies, new ones and changed ones, are delayed. What is taken away acts at once.
+New and changed policies, attached and inline, are delayed. Removed permissions end at once.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class _Version:
 
 
 class PermissionPropagation:
-    """What roles were allowed, and since when.
+    """The versions of roles' policies, and when they act.
 
     Args:
-        clock: seconds that only go forward.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -47,7 +47,7 @@ class PermissionPropagation:
 
     @seconds.setter
     def seconds(self, seconds: float) -> None:
-        """Set the delay of permissions to come; those that there are act now."""
+        """Set the delay of later permissions; existing ones act now."""
         self._seconds = 0.0
         self._versions = {}
         if seconds:
@@ -56,7 +56,7 @@ class PermissionPropagation:
         self._seconds = seconds
 
     def observe(self, account_id: str, role_name: str, policies: Mapping[str, str]) -> None:
-        """Note what a role's policies say, by their names or ARNs; what is new acts after the delay."""
+        """Record a role's policy documents, by names or ARNs; new ones act after the delay."""
         known = self._versions.setdefault((account_id, role_name), {})
         for name in known.keys() - policies.keys():
             del known[name]
@@ -66,7 +66,7 @@ class PermissionPropagation:
                 versions.append(_Version(document, self._clock() + self._seconds))
 
     def acting(self, account_id: str, role_name: str) -> list[str]:
-        """Return the documents that act for a role."""
+        """Return a role's policy documents that act now."""
         now = self._clock()
         known = self._versions.get((account_id, role_name), {}).values()
         newest = (next((each for each in reversed(versions) if each.acts_at <= now), None) for versions in known)
@@ -78,7 +78,7 @@ PERMISSIONS = PermissionPropagation()
 
 
 def policies_of(role: Mapping[str, Any], account_id: str) -> dict[str, str]:
-    """Return the documents of a role's policies as they were accepted, by their names or ARNs."""
+    """Return the documents of a role's policies by their names or ARNs."""
     attached = {
         arn: iam_evaluator._resolve_managed_policy_document(arn, account_id) for arn in role.get("AttachedPolicies", [])
     }
@@ -91,7 +91,7 @@ def policies_of(role: Mapping[str, Any], account_id: str) -> dict[str, str]:
 
 
 def install() -> None:
-    """Note each change of a role's policies, and let IAM decide by those that act."""
+    """Record each change of a role's policies, and let IAM evaluate those that act."""
     gather, add_event = iam_evaluator._gather_role_policies, stacks._add_event
 
     def gather_acting_policies(role_name: str, account_id: str) -> list[list[Any]]:
@@ -125,7 +125,7 @@ def _observing(change: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _observe() -> None:
-    """Note the policies of every role of the account."""
+    """Record the policies of every role in the account."""
     if PERMISSIONS.seconds:
         for name in [*iam._roles]:
             PERMISSIONS.observe(get_account_id(), name, policies_of(iam._roles[name], get_account_id()))

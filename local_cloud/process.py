@@ -1,4 +1,4 @@
-"""Starts, finds and ends an local cloud, and says how its clients reach it and nothing else."""
+"""Starts, calls and ends a local cloud."""
 
 from __future__ import annotations
 
@@ -77,23 +77,23 @@ class LocalCloud:
         saved: Path | None = None,
         log_file: Path | None = None,
     ) -> Self:
-        """Start a cloud of one's own and wait until it answers; it ends with this process, unless detached.
+        """Start a cloud and wait until it answers; it ends with this process, unless detached.
 
         Args:
             port: the loopback port; None takes a free one.
-            region: the region of what is made without naming one.
+            region: the default region.
             without: patches to leave out.
-            saved: start with what :meth:`save` has put into this directory, from a cloud of the same region.
+            saved: start from the state that :meth:`save` wrote to this directory, of a cloud in the same region.
             log_file: where the server writes its log; None drops it.
 
         Raises:
-            LocalCloudError: the port is taken, the region is none, or the server does not answer.
+            LocalCloudError: the port is taken, the region is not valid, or the server does not answer.
         """
         if not _REGION.fullmatch(region):
             raise LocalCloudError(f"region {region!r}: allowed is a name such as us-east-1")
         options = [option for name in without for option in ("--without", name)]
         options += ["--saved", str(saved)] if saved else []
-        # The server is handed the port as it is: let go and taken again, another process could come between.
+        # The server inherits the listening socket: if the port were closed first, another process could take it.
         with listen(port) as listener, Path(log_file or os.devnull).open("wb") as log:
             chosen: int = listener.getsockname()[1]
             process = subprocess.Popen(
@@ -130,7 +130,7 @@ class LocalCloud:
 
     @property
     def endpoint_url(self) -> str:
-        """Where every AWS service answers: an address, for a name would make the SDK find buckets by host."""
+        """The endpoint of every AWS service, by IP address: the SDK would put bucket names before a host name."""
         return f"http://{HOST}:{self.port}"
 
     @property
@@ -146,14 +146,14 @@ class LocalCloud:
         """Return an environment for child processes that reach this cloud and can never reach AWS.
 
         Args:
-            base: the environment to begin with; its AWS settings and proxies are left behind.
+            base: the environment to start from; its AWS settings and proxies are dropped.
         """
         return without_aws(base) | self.variables()
 
     def client(self, service: str) -> Any:
-        """Return a boto3 client with an administrator's credentials; this process's AWS settings do not matter."""
+        """Return a boto3 client with an administrator's credentials, independent of this process's AWS settings."""
         if service not in self._clients:
-            from botocore.config import Config  # the commands that call no service start without it
+            from botocore.config import Config  # commands that call no service start faster without it
 
             self._clients[service] = _session().client(
                 service,
@@ -176,10 +176,10 @@ class LocalCloud:
 
     @contextmanager
     def fault(self, operation: str, effect: Effect, *, times: int | None = None) -> Iterator[None]:
-        """Let an operation meet a fault in this block: ``with cloud.fault("iot:AttachPolicy", Hang()): ...``.
+        """Set a fault on an operation in this block: ``with cloud.fault("iot:AttachPolicy", Hang()): ...``.
 
         Raises:
-            FaultError: it is no fault.
+            FaultError: the fault is not valid.
         """
         (number,) = self.set_faults([Fault((operation,), effect, times)])
         try:
@@ -188,36 +188,36 @@ class LocalCloud:
             ask(f"{self._faults_url}?number={number}", "DELETE")
 
     def set_faults(self, faults: Iterable[Fault]) -> list[int]:
-        """Set faults behind those that are set, and return their numbers.
+        """Add faults and return their numbers.
 
         Raises:
-            FaultError: one is no fault, and none is set.
+            FaultError: one is not valid; none is set.
         """
         documents = [fault_as_document(fault) for fault in faults]
         numbers: list[int] = ask(self._faults_url, "POST", {"faults": documents})["numbers"]
         return numbers
 
     def faults(self) -> list[SetFault]:
-        """Return the faults that are set, in the order in which a call meets them."""
+        """Return the faults that are set, in the order in which they are tried."""
         return [
             SetFault(each.pop("number"), hits=each.pop("hits"), fault=parse_fault(each))
             for each in ask(self._faults_url)["faults"]
         ]
 
     def clear_faults(self, operation: str | None = None) -> None:
-        """Clear the faults of an operation; without one all, the delays and the lifetime of credentials."""
+        """Clear the faults of an operation, or all faults, delays and lifetimes."""
         query = f"?{urlencode({'operation': operation})}" if operation is not None else ""
         ask(f"{self._faults_url}{query}", "DELETE")
 
     @contextmanager
     def only_readable_attributes_in_events(self) -> Iterator[None]:
-        """Let triggers receive only the attributes that the app client may read, in this block."""
+        """In this block, pass triggers only the attributes that the app client may read."""
         with self._trigger_events(ATTRIBUTES_KEY, value=True, afterwards=False):
             yield
 
     @contextmanager
     def trigger_timeout(self, seconds: float) -> Iterator[None]:
-        """Let Cognito wait so many seconds, not five, for the answer of a PostAuthentication trigger, in this block."""
+        """In this block, let a trigger at sign-in time out after so many seconds instead of five."""
         with self._trigger_events(TIMEOUT_KEY, value=seconds, afterwards=AWS_TIMEOUT_SECONDS):
             yield
 
@@ -231,17 +231,17 @@ class LocalCloud:
             ask(url, "POST", {key: afterwards})
 
     def seed_identities(self, identity_pool_id: str, count: int, *, login: str | None = None) -> list[str]:
-        """Make signed-in identities for a load test, thousands in a second, and return their ids.
+        """Create signed-in identities for a load test, thousands a second, and return their ids.
 
-        They are listed as identities that signed in, but no token opens them: none of them gets credentials.
+        They are listed as identities that signed in, but they get no credentials because no token belongs to them.
 
         Args:
             identity_pool_id: the identity pool.
             count: how many.
-            login: the provider they signed in with; None takes the pool's user pool.
+            login: their provider; by default the pool's user pool.
 
         Raises:
-            ValueError: there is no such identity pool, or it has no user pool to sign in with.
+            ValueError: there is no such identity pool, or it has no user pool.
         """
         document = {"identityPoolId": identity_pool_id, "count": count, "login": login}
         answer = ask(f"{self.endpoint_url}/_local_cloud/identities", "POST", document, refusal_error=ValueError)
@@ -249,16 +249,16 @@ class LocalCloud:
         return identity_ids
 
     def seed_attachments(self, policy_name: str, targets: Collection[str]) -> None:
-        """Attach an IoT policy to targets for a load test, thousands in a second; they count as no calls.
+        """Attach an IoT policy to targets for a load test, thousands a second, without counting calls.
 
         Raises:
-            ValueError: there is no such policy, or a target can have none.
+            ValueError: there is no such policy, or it cannot be attached to a target.
         """
         document = {"policyName": policy_name, "targets": list(targets)}
         ask(f"{self.endpoint_url}/_local_cloud/attachments", "POST", document, refusal_error=ValueError)
 
     def save(self, directory: Path) -> None:
-        """Save what this cloud holds to a directory that does not exist yet; call it while nothing is under way.
+        """Save the state of this cloud to a new directory; no call may be running.
 
         Raises:
             ValueError: the state cannot be saved.
@@ -280,14 +280,14 @@ class LocalCloud:
         ask(f"{self.endpoint_url}/_local_cloud/pool-settings", "POST", document, refusal_error=ValueError)
 
     def answers(self) -> bool:
-        """Tell whether this cloud answers, and is the process it is taken for."""
+        """Return whether this cloud answers and is the process with this id."""
         try:
             return bool(ask(f"{self.endpoint_url}/_local_cloud/process") == {"pid": self.pid})
         except (OSError, ValueError):
             return False
 
     def end(self) -> None:
-        """End the process and wait for it; nothing happens if it has ended already.
+        """End the process if it runs, and wait for it.
 
         Raises:
             LocalCloudError: it does not end.
@@ -326,8 +326,8 @@ class LocalCloud:
             time.sleep(0.05)
         else:
             self.end()
-        told = f"; its log is {log_file}" if log_file else ""
-        raise LocalCloudError(f"the local cloud did not start on port {self.port}{told}")
+        log = f"; its log is {log_file}" if log_file else ""
+        raise LocalCloudError(f"the local cloud did not start on port {self.port}{log}")
 
 
 def listen(port: int | None) -> socket.socket:
@@ -343,7 +343,7 @@ def listen(port: int | None) -> socket.socket:
 
 
 def choose_port(port: int | None) -> int:
-    """Return the given loopback port, or a free one for None, for a program that can be handed no socket.
+    """Return the given loopback port, or a free one for None, for a program that cannot inherit a socket.
 
     Raises:
         LocalCloudError: the port is taken.
@@ -355,11 +355,11 @@ def choose_port(port: int | None) -> int:
 
 @functools.cache
 def _session() -> Any:
-    """Return a session that looks at no profile and no file."""
+    """Return a session that reads no profile and no file."""
     import boto3
     import botocore.session
 
-    # Name in a file, environment variables, default, conversion: a profile from nowhere, and files without content.
+    # Key in a file, environment variables, default, conversion: no profile, and empty files.
     variables = {
         "profile": (None, None, None, None),
         "config_file": (None, None, os.devnull, None),

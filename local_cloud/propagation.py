@@ -1,4 +1,4 @@
-"""What changed in AWS IoT policies lately and does not act yet."""
+"""Delays when changes of AWS IoT policies and their attachments act, if a delay was set."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Target(NamedTuple):
-    """What a policy is attached to: names in one account and region say nothing about another."""
+    """An identity or certificate that a policy is attached to, in its account and region."""
 
     account_id: str
     region: str
@@ -42,12 +42,12 @@ class Propagation:
 
     @seconds.setter
     def seconds(self, seconds: float) -> None:
-        """Set the delay of changes to come; what was waiting acts now."""
+        """Set the delay of later changes; earlier ones act now."""
         self._seconds = seconds
         self._changes = {}
 
     def changed(self, policy_name: str, before: Mapping[Target, str], after: Mapping[Target, str]) -> None:
-        """Note a policy's targets, with the document each is subject to, before a change and after it."""
+        """Record a policy's targets and their documents before and after a change."""
         if not self._seconds:
             return
         acts_at = self._clock() + self._seconds

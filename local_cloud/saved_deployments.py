@@ -1,4 +1,4 @@
-"""Keeps deployed clouds from one run to the next, so that an unchanged stack is not deployed again."""
+"""Saves clouds with deployed stacks, so that an unchanged stack is not deployed again."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pathlib import Path
 
 from local_cloud.process import LocalCloud, LocalCloudError, choose_port
 
-_MOST_KEPT = 4
-# Older ones are left from a process that was killed while it saved.
+_MAX_SAVED = 4
+# Older partial states are from a process that was killed while it saved.
 _PARTIAL_STATE_SECONDS = 3600
 
 
 class NotSavedError(Exception):
-    """A deployment cannot be saved; the message says why. Its cloud works all the same."""
+    """A deployment could not be saved; the message says why. Its cloud is not affected."""
 
 
 class SavedDeployments:
@@ -35,7 +35,7 @@ class SavedDeployments:
     def start(
         self, digest: str, port: int | None = None, *, region: str, log_file: Path | None = None
     ) -> LocalCloud | None:
-        """Start a cloud with a deployment on it; None if it was not saved, or if its state is of no use any more.
+        """Start a cloud from a saved deployment; return None if there is none, or if its state cannot be used.
 
         Args:
             digest: of what was deployed.
@@ -51,7 +51,7 @@ class SavedDeployments:
             return None
         with suppress(OSError):  # the directory is read-only, or another process has just removed the state
             os.utime(state)
-        choose_port(port)  # so that only the state can be the reason of what fails now
+        choose_port(port)  # from here on only the state can be the reason for a failure
         try:
             return LocalCloud.start(port, region=region, saved=state, log_file=log_file)
         except LocalCloudError:
@@ -80,10 +80,10 @@ class SavedDeployments:
             for each in self._directory.iterdir():
                 with suppress(OSError):
                     found.append((each.stat().st_mtime, each))
-        whole = [each for each in sorted(found, reverse=True) if "." not in each[1].name]
+        complete = [each for each in sorted(found, reverse=True) if "." not in each[1].name]
         begun_before = time.time() - _PARTIAL_STATE_SECONDS
-        left = [each for each in found if "." in each[1].name and each[0] < begun_before]
-        for _, old in [*whole[_MOST_KEPT:], *left]:
+        partial = [each for each in found if "." in each[1].name and each[0] < begun_before]
+        for _, old in [*complete[_MAX_SAVED:], *partial]:
             shutil.rmtree(old, ignore_errors=True)
 
 
@@ -92,7 +92,7 @@ def digest_of(paths: Iterable[Path], *values: object) -> str:
 
     Args:
         paths: files, and directories with all files in them.
-        values: whatever else decides what is deployed.
+        values: anything else that decides what is deployed.
     """
     digest = hashlib.sha256(f"{version('ministack')}\0{values}".encode())
     for path in (*paths, Path(__file__).parent):

@@ -1,6 +1,6 @@
-"""What no API makes: many identities and attachments at once, for load tests, and settings that the SDK does not know.
+"""Creates what no API can: many identities and attachments at once, for load tests, and settings unknown to the SDK.
 
-By the API each identity takes a user who signs in.
+By the API each identity needs a user who signs in.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from ministack.services import cognito, iot
 
 
 class SeedError(ValueError):
-    """Something cannot be seeded; the message says what is wrong."""
+    """Something cannot be seeded; the message says why."""
 
 
 def identities(document: Any) -> dict[str, Any]:
-    """Make signed-in identities as GetId leaves them, but with a login that no token opens, and return their ids.
+    """Create signed-in identities as GetId does, but with a login that no token has, and return their ids.
 
     Raises:
-        SeedError: the document does not name an identity pool, or asks for something that is not to be had.
+        SeedError: the document names no identity pool, or no provider is known.
     """
     pool_id, count = _members(document, identityPoolId=str, count=int)
     pool = cognito._identity_pools.get(pool_id)
@@ -55,7 +55,7 @@ def attachments(document: Any) -> dict[str, Any]:
 
 
 def pool_setting(document: Any) -> dict[str, Any]:
-    """Give a user pool or an identity pool a setting, as if AWS had introduced it after this SDK was released.
+    """Set a setting of a user pool or an identity pool, as if AWS had introduced it after this SDK was released.
 
     Describe operations return it, and an update that does not receive it resets it.
 

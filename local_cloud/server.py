@@ -19,7 +19,7 @@ from local_cloud.environment import ACCOUNT_ID, CREDENTIALS, HOST, without_aws
 from local_cloud.function_processes import FUNCTION_RUNTIME, fork_server
 
 STAY = b"stay"
-"""Read from standard input, it lets the server outlive who has started it."""
+"""If the parent writes this to the server's standard input, the server outlives the parent."""
 
 _GRACE_SECONDS = 2.0
 
@@ -30,17 +30,16 @@ def serve(
     *,
     without: Collection[str] = (),
     saved: Path | None = None,
-    exit_with_parent: bool = False,
 ) -> None:
-    """Serve until SIGTERM or Ctrl-C.
+    """Serve until SIGTERM, Ctrl-C, or the end of standard input, so that the server never outlives its parent.
+
+    The server outlives its parent only after it has read :data:`STAY` from standard input.
 
     Args:
-        listener: listens on a port of the loopback address; the server closes it.
-        region: the region of what is made without naming one.
+        listener: listens on a loopback port; the server closes it.
+        region: the default region.
         without: patches to leave out, for the tests that check whether ministack still needs them.
-        saved: a state to start from, which another cloud of this region saved.
-        exit_with_parent: end when standard input closes, so that the server never outlives who started it, unless
-            :data:`STAY` was read from there.
+        saved: a saved state of a cloud in this region, to start from.
 
     Raises:
         SavedStateError: the state cannot be restored.
@@ -52,15 +51,15 @@ def serve(
             saved_state.restore(saved, Path(scratch), port)
         from ministack.core import lambda_runtime
 
-        asyncio.new_event_loop().run_until_complete(_serve(listener, without, exit_with_parent))
-        lambda_runtime.reset()  # ends the functions' processes, those at work too
+        asyncio.new_event_loop().run_until_complete(_serve(listener, without))
+        lambda_runtime.reset()  # ends the functions' processes, busy ones too
         fork_server.end()
-    # A call may still wait on a thread, which asyncio.run and sys.exit would wait for.
+    # asyncio.run and sys.exit would wait for threads whose calls are still blocked.
     os._exit(0)
 
 
 def _configure_ministack(port: int, region: str, scratch: str) -> None:
-    """Set what ministack reads from the environment on import, and take away what it must not see."""
+    """Set the variables that ministack reads on import, and remove what it must not see."""
     environment = without_aws(os.environ) | CREDENTIALS
     environment |= {
         "AUTH": "true",
@@ -77,10 +76,10 @@ def _configure_ministack(port: int, region: str, scratch: str) -> None:
         **saved_state.directories(Path(scratch)),
         "LOCALSTACK_PERSISTENCE": "0",
         "TMPDIR": scratch,
-        # AWS's default quota, where ministack has one by this machine's memory.
+        # AWS's default quota; ministack's depends on this machine's memory.
         # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
         "LAMBDA_ACCOUNT_CONCURRENCY": environment.get("LAMBDA_ACCOUNT_CONCURRENCY", "1000"),
-        # Functions run as processes. No Docker is found: ministack would remove every container of another
+        # Functions run as processes. Docker is hidden, because ministack would remove the containers of every other
         # ministack on this machine when it starts and ends.
         "LAMBDA_EXECUTOR": "local",
         "PYTHONPATH": str(FUNCTION_RUNTIME),
@@ -91,7 +90,7 @@ def _configure_ministack(port: int, region: str, scratch: str) -> None:
     tempfile.tempdir = None
 
 
-async def _serve(listener: socket.socket, without: Collection[str], exit_with_parent: bool) -> None:
+async def _serve(listener: socket.socket, without: Collection[str]) -> None:
     from hypercorn.asyncio import serve as hypercorn_serve
     from hypercorn.config import Config
     from ministack.app import app
@@ -106,7 +105,7 @@ async def _serve(listener: socket.socket, without: Collection[str], exit_with_pa
         service_models,
         stack_polling,
     )
-    from local_cloud.middleware import in_front_of
+    from local_cloud.middleware import with_own_addresses
 
     patches.install(without)
     saved_state.install()
@@ -121,33 +120,32 @@ async def _serve(listener: socket.socket, without: Collection[str], exit_with_pa
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    if exit_with_parent:
-        threading.Thread(target=_wait_for_parent, args=(loop, ended), daemon=True).start()
+    threading.Thread(target=_wait_for_parent, args=(loop, ended), daemon=True).start()
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.keep_alive_timeout = 75
     config.graceful_timeout = _GRACE_SECONDS / 2
     logging.getLogger("hypercorn.access").setLevel(logging.WARNING)
-    serving = asyncio.create_task(hypercorn_serve(in_front_of(app), config, shutdown_trigger=ended.wait))  # type: ignore[arg-type]
+    serving = asyncio.create_task(hypercorn_serve(with_own_addresses(app), config, shutdown_trigger=ended.wait))  # type: ignore[arg-type]
     serving.add_done_callback(lambda _: ended.set())
     await ended.wait()
-    # hypercorn waits for every call under way, a function's for minutes.
+    # hypercorn waits for every running call; a function's may take minutes.
     await asyncio.wait({serving}, timeout=_GRACE_SECONDS)
     if serving.done():
         serving.result()
 
 
 def _wait_for_parent(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
-    """Wait until the other end of standard input is closed, which the system does when the parent is gone."""
-    told = b""
+    """Wait until standard input is closed, which the operating system does when the parent ends."""
+    message = b""
     while read := os.read(0, 1024):
-        told += read
-    if told != STAY and not loop.is_closed():
+        message += read
+    if message != STAY and not loop.is_closed():
         loop.call_soon_threadsafe(ended.set)
 
 
 def main() -> None:
-    """Serve as :meth:`LocalCloud.start` asks; the command line and the AWS SDK would make each start slower."""
+    """Serve as :meth:`LocalCloud.start` requests, without typer and the AWS SDK, which would slow each start."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--listener", type=int, required=True)
     parser.add_argument("--region", required=True)
@@ -158,7 +156,7 @@ def main() -> None:
     from local_cloud.patches import PatchError
 
     try:
-        serve(listener, options.region, without=options.without, saved=options.saved, exit_with_parent=True)
+        serve(listener, options.region, without=options.without, saved=options.saved)
     except (PatchError, saved_state.SavedStateError) as error:
         sys.exit(f"local_cloud: {error}")
 

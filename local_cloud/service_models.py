@@ -1,7 +1,7 @@
-"""ministack reads each of botocore's service models once, and does not import botocore.
+"""Makes ministack read each of botocore's service models once, without importing botocore.
 
-ministack itself reads a model up to four times when a service is first called, once of them through a new botocore
-session: half a second of CPU time for the services of a deployment.
+Otherwise ministack reads a model up to four times when a service is first called, once through a new botocore session:
+half a second of CPU time for the services of a deployment.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ministack.services import stepfunctions  # noqa: F401 - has found botocore'
 
 
 def install() -> None:
-    """Let IAM's actions and the content types of answers come from the same file."""
+    """Read IAM actions and content types from the same file."""
     load = functools.lru_cache(maxsize=1)(iam_actions._load_botocore_model)
 
     @functools.cache

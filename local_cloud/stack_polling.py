@@ -1,8 +1,8 @@
-"""Answers the CDK CLI's questions about a stack when the stack is done, for the CLI sleeps five seconds between two.
+"""Delays answers to the CDK CLI about a stack until the stack is done, because the CLI polls every five seconds.
 
-A deployment or a deletion of a few seconds would take the next multiple of five. The CLI has no option for it:
+Otherwise a deployment of a few seconds would take the next multiple of five. The CLI has no option for it:
 https://github.com/aws/aws-cdk-cli/blob/main/packages/%40aws-cdk/toolkit-lib/lib/util/promises.ts
-Everybody else is answered at once: functions of a stack ask about it while it changes.
+Other clients are answered at once: functions of a stack call DescribeStacks while it changes.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from ministack.services import cloudformation
 
 _CLI = "aws-cdk"
 _IN_PROGRESS = re.compile(r"<StackStatus>(?!REVIEW)\w+_IN_PROGRESS<")
-_LONGEST_SECONDS = 20.0
-_LOOK_EVERY_SECONDS = 0.05
+_TIMEOUT_SECONDS = 20.0
+_POLL_SECONDS = 0.05
 
 
 def install() -> None:
-    """Let ``DescribeStacks`` of the CDK CLI wait for the end of an operation that is under way."""
+    """Let ``DescribeStacks`` of the CDK CLI wait until a running operation ends."""
     handle = cloudformation.handle_request
 
     async def handle_request(
@@ -29,9 +29,9 @@ def install() -> None:
     ) -> Any:
         answer = await handle(method, path, headers, body, query_params)
         if _CLI in headers.get("user-agent", "") and b"Action=DescribeStacks&" in body and b"StackName=" in body:
-            until = time.monotonic() + _LONGEST_SECONDS
+            until = time.monotonic() + _TIMEOUT_SECONDS
             while _IN_PROGRESS.search(_text(answer)) and time.monotonic() < until:
-                await asyncio.sleep(_LOOK_EVERY_SECONDS)
+                await asyncio.sleep(_POLL_SECONDS)
                 answer = await handle(method, path, headers, body, query_params)
         return answer
 

@@ -1,4 +1,4 @@
-"""`make deploy` and `make destroy`, on an local cloud that a profile of the AWS configuration leads to."""
+"""`make deploy` and `make destroy`, on a local cloud that a profile of the AWS configuration leads to."""
 
 from __future__ import annotations
 

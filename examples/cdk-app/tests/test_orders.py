@@ -1,4 +1,4 @@
-"""What users of the application may do, asked of the real authorization on an local cloud."""
+"""What users of the application may do, asked of the real authorization on a local cloud."""
 
 from __future__ import annotations
 

@@ -573,9 +573,14 @@ def resubscribe(account: Account) -> bool:
 
 
 def guest_access(account: Account) -> bool:
-    """An identity pool without guests gives no identity id without a login."""
-    identity = account.cloud.client("cognito-identity")
-    return _refused(lambda: identity.get_id(IdentityPoolId=account.identity_pool_id), "NotAuthorizedException")
+    """An identity pool without guests gives no identity, token or credentials without a login."""
+    identity, identity_id = account.cloud.client("cognito-identity"), account.user().identity_id
+    requests = (
+        lambda: identity.get_id(IdentityPoolId=account.identity_pool_id),
+        lambda: identity.get_open_id_token(IdentityId=identity_id),
+        lambda: identity.get_credentials_for_identity(IdentityId=identity_id),
+    )
+    return all(_refused(request, "NotAuthorizedException") for request in requests)
 
 
 def delete_identities(account: Account) -> bool:
@@ -926,6 +931,7 @@ PROBES: dict[str, tuple[Callable[[Account], bool], ...]] = {
         pass_role,
         custom_sender_key,
     ),
+    "message_move_tasks": (message_move_tasks,),
     "cloudformation": (
         role_boundary,
         user_pool_attributes,

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-from pycognito.aws_srp import AWSSRP
 
 from local_cloud.process import LocalCloud
 from tests.integration.local_cloud.account import PASSWORD, unique
@@ -20,13 +19,6 @@ def pool(cloud: LocalCloud) -> Pool:
 def test_a_name_in_another_case_signs_the_same_user_in(pool: Pool) -> None:
     name = pool.user()
     token = pool.give_password(name.upper())["AuthenticationResult"]["IdToken"]
-    assert claims(token)["cognito:username"] == name
-
-
-def test_srp_works_in_another_case(pool: Pool) -> None:
-    name = pool.user()
-    srp = AWSSRP(name.title(), PASSWORD, pool.user_pool_id, pool.client_id, client=pool.idp)
-    token = srp.authenticate_user()["AuthenticationResult"]["IdToken"]
     assert claims(token)["cognito:username"] == name
 
 

@@ -190,7 +190,7 @@ def test_the_address_refuses_what_it_does_not_know(
     cloud: LocalCloud, method: str, query: str, body: bytes | None, told: str
 ) -> None:
     url = f"{cloud.endpoint_url}/_local_cloud/faults{query}"
-    request = urllib.request.Request(url, body, method=method)  # noqa: S310 - the address of an local cloud
+    request = urllib.request.Request(url, body, method=method)  # noqa: S310 - the address of a local cloud
     with pytest.raises(urllib.error.HTTPError) as refusal:
         urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request)
     with refusal.value:

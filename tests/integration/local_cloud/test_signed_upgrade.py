@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
-from websockets.exceptions import InvalidStatus
 
 from local_cloud.environment import CREDENTIALS
 from tests.integration.local_cloud.account import Account, Credentials, unique
@@ -20,23 +17,3 @@ def test_the_root_users_key_has_no_session_token(account: Account) -> None:
     root = Credentials(CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"], "")
     with connected(account.cloud, root, unique("client")) as mqtt:
         assert mqtt.publish("orders/1") == 0
-
-
-def test_a_session_token_that_is_signed_is_refused_as_on_aws(account: Account) -> None:
-    with (
-        pytest.raises(InvalidStatus, match="403"),
-        websocket(account.cloud, account.guest().credentials, token=Token.SIGNED),
-    ):
-        pass
-
-
-def test_a_wrong_signature_is_refused(account: Account) -> None:
-    forged = replace(account.guest().credentials, secret_access_key="guess")
-    with pytest.raises(InvalidStatus, match="403"), websocket(account.cloud, forged):
-        pass
-
-
-def test_another_session_token_is_refused(account: Account) -> None:
-    forged = replace(account.guest().credentials, session_token="guess")
-    with pytest.raises(InvalidStatus, match="403"), websocket(account.cloud, forged):
-        pass

@@ -33,16 +33,6 @@ def test_a_role_without_a_boundary_may_what_its_policies_allow(account: Account)
     assert "PermissionsBoundaryDecisionDetail" not in result
 
 
-def test_the_boundary_must_allow_too(account: Account) -> None:
-    arn = boundary(account, {"Effect": "Allow", "Action": "iot:Publish", "Resource": "*"})
-    role = make_role(account.cloud, ALLOW_IOT, trusts=LAMBDA, boundary=arn)
-    allowed, denied = (simulate(account, role, f"iot:{each}", "topic/a") for each in ("Publish", "Receive"))
-    assert allowed["EvalDecision"] == "allowed"
-    assert allowed["PermissionsBoundaryDecisionDetail"]["AllowedByPermissionsBoundary"]
-    assert denied["EvalDecision"] == "implicitDeny"
-    assert not denied["PermissionsBoundaryDecisionDetail"]["AllowedByPermissionsBoundary"]
-
-
 def test_an_action_on_several_resources_has_the_severest_decision_and_each(account: Account) -> None:
     deny = {"Effect": "Deny", "Action": "iot:Publish", "Resource": account.arn("topic/closed")}
     role = make_role(account.cloud, ALLOW_IOT, deny, trusts=LAMBDA)

@@ -20,12 +20,6 @@ def test_a_function_that_the_role_may_not_invoke_fails_the_task(cloud: LocalClou
     assert re.match(rf"User: arn:aws:sts::\d+:assumed-role/role-\w+/[\w-]+ {re.escape(denied)}", ended["cause"])
 
 
-def test_a_function_that_the_role_may_invoke_is_invoked(cloud: LocalCloud) -> None:
-    function_arn = make_function(cloud, ECHO)
-    allow = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": function_arn}
-    assert outcome(cloud, start(cloud, make_state_machine(cloud, invoke(function_arn), allow)))["status"] == "SUCCEEDED"
-
-
 def inputs(cloud: LocalCloud, machine_arn: str) -> list[str]:
     """Return what the executions of a state machine were started with."""
     stepfunctions = cloud.client("stepfunctions")

@@ -52,14 +52,6 @@ def test_detaching_what_was_seen_skips_no_other(iot: Any) -> None:
     assert sorted(rest) == sorted(attached - set(page["targets"]))
 
 
-def test_a_policy_without_targets_lists_none_and_can_be_deleted(iot: Any) -> None:
-    name, attached = new_policy(iot, 5)
-    for target in attached:
-        iot.detach_policy(policyName=name, target=target)
-    assert iot.list_targets_for_policy(policyName=name)["targets"] == []
-    iot.delete_policy(policyName=name)
-
-
 def test_a_page_has_250_targets_at_most(iot: Any) -> None:
     name, _ = new_policy(iot, 0)
     with pytest.raises(ClientError, match="InvalidRequestException"):

@@ -53,10 +53,3 @@ def test_a_pool_that_does_not_check_takes_the_token_until_it_expires(account: Ac
     user = SignedIn(account, checks_tokens=False)
     user.end(ending)
     user.ask()
-
-
-def test_who_signs_in_again_gets_credentials(account: Account) -> None:
-    user = SignedIn(account, checks_tokens=True)
-    user.end("admin_user_global_sign_out")
-    user.sign_in()
-    user.ask()

@@ -67,7 +67,3 @@ def test_user_signs_in_by_alias_and_the_triggers_receive_the_user_name(pool: Poo
     assert not any(each["request"]["userNotFound"] for each in told())
     statuses = {each["request"]["userAttributes"]["cognito:user_status"] for each in told()}
     assert statuses == {"CONFIRMED"}
-
-
-def test_a_password_of_nobody_is_refused_as_ever(pool: Pool) -> None:
-    assert refusal(lambda: pool.give_password("nobody"))[0] == "UserNotFoundException"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local_cloud.middleware import in_front_of
+from local_cloud.middleware import with_own_addresses
 
 
 async def _ask(method: str, path: str, document: object, headers: list[tuple[bytes, bytes]]) -> tuple[int, Any]:
@@ -23,7 +23,7 @@ async def _ask(method: str, path: str, document: object, headers: list[tuple[byt
         sent.append(message)
 
     scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": headers}
-    await in_front_of(application)(scope, receive, send)
+    await with_own_addresses(application)(scope, receive, send)
     start, body = sent
     return start["status"], json.loads(body["body"])
 
