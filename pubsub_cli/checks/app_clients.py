@@ -104,7 +104,7 @@ def _other_sign_in(context: Context, client: UserPoolClientTypeTypeDef) -> str |
     return "Cognito's managed login can sign users in with it." if allows_managed_login(client) else None
 
 
-class InternalSignInIsWired(Check):
+class InternalSignInIsConfigured(Check):
     """The internal app client and the challenge of the internal sign-in exist.
 
     The internal sign-in is a CUSTOM_AUTH sign-in that the trigger makes on the internal app client. Three triggers of

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from pubsub_cli.checks.app_clients import AppClientSignsIn, InternalSignInIsWired
+from pubsub_cli.checks.app_clients import AppClientSignsIn, InternalSignInIsConfigured
 from pubsub_cli.checks.authorization import CredentialsAreGiven
 from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.configuration import (
     LimitsAreKept,
     OutputsAreComplete,
     PackagesMatch,
-    TokenIsGood,
+    TokenIsValid,
     TopicsAreValid,
 )
 from pubsub_cli.checks.connection import (
@@ -51,14 +51,14 @@ from pubsub_cli.checks.roles import (
     RoleTrustsThePool,
 )
 from pubsub_cli.checks.self_attach import SelfAttachRepairs, SelfAttachRouteWorks, UnsignedSelfAttachIsRejected
-from pubsub_cli.checks.sign_in import RepeatSignInIsQuick, UserCanSignIn, UserSignsIn
+from pubsub_cli.checks.sign_in import RepeatSignInSkipsAttachment, UserCanSignIn, UserSignsIn
 from pubsub_cli.checks.sweep import SchedulesAreEnabled, StateMachinesAreActive
 from pubsub_cli.checks.trigger import FunctionsMayAttach, PoolMayInvoke, TriggerIsAsDeployed
 from pubsub_cli.checks.trigger_run import LastTriggerRunSucceeded
 
 CHECKS: tuple[type[Check], ...] = (
     OutputsAreComplete,
-    TokenIsGood,
+    TokenIsValid,
     TopicsAreValid,
     LimitsAreKept,
     PackagesMatch,
@@ -77,7 +77,7 @@ CHECKS: tuple[type[Check], ...] = (
     FunctionsMayAttach,
     MacKeyIsUsable,
     ParametersAreValid,
-    InternalSignInIsWired,
+    InternalSignInIsConfigured,
     SelfAttachRouteWorks,
     NoTestUsersAreLeft,
     UserCanSignIn,
@@ -87,7 +87,7 @@ CHECKS: tuple[type[Check], ...] = (
     IdentityIsSignedIn,
     PolicyIsOnIdentities,
     PolicyIsAttached,
-    RepeatSignInIsQuick,
+    RepeatSignInSkipsAttachment,
     RolesAreGuarded,
     RoleHoldsThePolicies,
     GroupRolesHoldThePolicies,

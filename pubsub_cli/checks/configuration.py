@@ -57,7 +57,7 @@ class OutputsAreComplete(Check):
         return passed(outputs[Output.PUBSUB_ENDPOINT])
 
 
-class TokenIsGood(Check):
+class TokenIsValid(Check):
     """The ID token is from the deployment's user pool and has not expired.
 
     The identity pool accepts no other; PS115 checks the token's app client. A front end renews its ID token with its

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from pubsub_cli.checks.app_clients import InternalSignInIsWired
+from pubsub_cli.checks.app_clients import InternalSignInIsConfigured
 from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.mac_key import MacKeyIsUsable
@@ -157,7 +157,7 @@ class PolicyIsAttached(Check):
         FunctionsMayAttach,
         MacKeyIsUsable,
         ParametersAreValid,
-        InternalSignInIsWired,
+        InternalSignInIsConfigured,
     )
     requirements = frozenset({Requirement.OPERATOR, Requirement.IDENTITY})
     retry_seconds = POLICY_ACTS_SECONDS

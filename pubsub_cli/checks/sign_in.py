@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pubsub_cli.checks.app_clients import AppClientSignsIn
 from pubsub_cli.checks.check import Check, Group
-from pubsub_cli.checks.configuration import OutputsAreComplete, TokenIsGood
+from pubsub_cli.checks.configuration import OutputsAreComplete, TokenIsValid
 from pubsub_cli.checks.context import Context, finish_before_cancel
 from pubsub_cli.checks.deployed_functions import Function
 from pubsub_cli.checks.options import Requirement
@@ -108,7 +108,7 @@ class UserSignsIn(Check):
     id = "PS121"
     group = Group.SIGN_IN
     title = "a user signs in"
-    depends_on = (AppClientSignsIn, TokenIsGood, UserCanSignIn, PoolMayInvoke, TriggerIsAsDeployed)
+    depends_on = (AppClientSignsIn, TokenIsValid, UserCanSignIn, PoolMayInvoke, TriggerIsAsDeployed)
     requirements = frozenset({Requirement.TOKEN})
 
     async def run(self, context: Context) -> Finding:
@@ -162,7 +162,7 @@ def _fix_sign_in(context: Context, code: str) -> Fix:
     return commands.get(code, "Read Cognito's message. A trigger of the user pool may have failed: read its log.")
 
 
-class RepeatSignInIsQuick(Check):
+class RepeatSignInSkipsAttachment(Check):
     """The trigger receives the marker of an attached user, and skips the attachment.
 
     The trigger's log line of this sign-in must say so. The check fails if Cognito does not pass the marker to the

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
-from pubsub_cli.checks.app_clients import InternalSignInIsWired
+from pubsub_cli.checks.app_clients import InternalSignInIsConfigured
 from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.deployed_functions import log_group_of
@@ -39,7 +39,7 @@ class LastTriggerRunSucceeded(Check):
         FunctionsMayAttach,
         MacKeyIsUsable,
         LogGroupsExist,
-        InternalSignInIsWired,
+        InternalSignInIsConfigured,
     )
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 

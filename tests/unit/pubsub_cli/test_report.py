@@ -10,7 +10,7 @@ from rich.console import Console
 
 from pubsub_cli.checks.identity import IdentityIsGiven, PolicyIsAttached
 from pubsub_cli.checks.runner import Result
-from pubsub_cli.checks.sign_in import RepeatSignInIsQuick, UserSignsIn
+from pubsub_cli.checks.sign_in import RepeatSignInSkipsAttachment, UserSignsIn
 from pubsub_cli.errors import ExitCode
 from pubsub_cli.finding import Finding, Status, failed, passed, skipped, warning
 from pubsub_cli.options import stack_name
@@ -98,7 +98,7 @@ def test_junit_report_has_a_test_case_a_check_with_cause_resource_and_fix() -> N
         Result(UserSignsIn, passed("1.0 s"), 1.0),
         Result(IdentityIsGiven, failed("a < b & c", resource="r", fix="do it"), 0.25),
         Result(PolicyIsAttached, skipped("depends on PS201, which did not pass"), 0),
-        Result(RepeatSignInIsQuick, Finding(Status.UNKNOWN, cause="not permitted"), 0),
+        Result(RepeatSignInSkipsAttachment, Finding(Status.UNKNOWN, cause="not permitted"), 0),
     ]
     (suite,) = ET.fromstring(as_junit(_RUN, results))
     assert suite.attrib == {

@@ -207,18 +207,16 @@ async def test_next_address_is_tried_after_a_dead_one(server: Callable[..., int]
     assert "TCP by IPv4" in path.steps
 
 
-async def test_closed_connection_stops_at_tls(server: Callable[..., int]) -> None:
-    block = await connectivity_error(secure(server(lambda _: None)))
-    assert block.step is Step.TLS
-    assert "broken off" in block.cause
+def speak_http(sock: socket.socket) -> None:
+    sock.recv(10)
+    sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
 
-async def test_server_without_tls_stops_at_tls(server: Callable[..., int]) -> None:
-    def speak_http(sock: socket.socket) -> None:
-        sock.recv(10)
-        sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-
-    block = await connectivity_error(secure(server(speak_http)))
+@pytest.mark.parametrize("serve", [lambda _: None, speak_http], ids=["closed", "without TLS"])
+async def test_broken_handshake_stops_at_tls(
+    server: Callable[..., int], serve: Callable[[socket.socket], None]
+) -> None:
+    block = await connectivity_error(secure(server(serve)))
     assert block.step is Step.TLS
     assert "broken off" in block.cause
 
@@ -247,22 +245,20 @@ async def test_ca_bundle_without_amazons_authorities_is_reported(
     assert "AmazonRootCA1.pem" in block.fix
 
 
-async def test_expired_certificate_is_reported_as_a_clock_problem(
-    server: Callable[..., int], certificate: Callable[..., Certificate], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("options", "cause"),
+    [({"days": -1}, "this machine's clock is wrong"), ({"name": "portal.example.com"}, "certificate for another name")],
+)
+async def test_invalid_certificate_is_reported_with_its_reason(
+    server: Callable[..., int],
+    certificate: Callable[..., Certificate],
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, Any],
+    cause: str,
 ) -> None:
-    made = certificate(days=-1)
+    made = certificate(**options)
     monkeypatch.setenv("AWS_CA_BUNDLE", str(made.file))
-    block = await connectivity_error(secure(server(behind_tls(made, answer))))
-    assert "this machine's clock is wrong" in block.cause
-
-
-async def test_certificate_for_another_name_is_reported(
-    server: Callable[..., int], certificate: Callable[..., Certificate], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = certificate(name="portal.example.com")
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(made.file))
-    block = await connectivity_error(secure(server(behind_tls(made, answer))))
-    assert "certificate for another name" in block.cause
+    assert cause in (await connectivity_error(secure(server(behind_tls(made, answer))))).cause
 
 
 @pytest.mark.parametrize("contents", [None, "no certificate"])
@@ -352,16 +348,12 @@ async def test_unreachable_proxy_is_reported(monkeypatch: pytest.MonkeyPatch, un
     assert f"add {HOST} to NO_PROXY" in block.fix
 
 
-async def test_unknown_proxy_name_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.invalid:3128")
+@pytest.mark.parametrize("address", ["http://proxy.invalid:3128", "socks5://proxy.invalid:1080"])
+async def test_unknown_or_unsupported_proxy_is_reported(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", address)
     block = await connectivity_error(Endpoint.parse(HOST))
     assert block.step is Step.PROXY
     assert "proxy.invalid" in block.cause
-
-
-async def test_unsupported_proxy_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:1080")
-    assert (await connectivity_error(Endpoint.parse(HOST))).step is Step.PROXY
 
 
 @pytest.mark.parametrize(("minutes", "exceeded"), [(10, True), (0, False)])

@@ -1,5 +1,3 @@
-"""App clients of every kind that Cognito has: which one is the front end's, and can anybody sign in with it?"""
-
 from __future__ import annotations
 
 import base64
@@ -11,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pubsub_cli.checks.app_clients import AppClientSignsIn
+from pubsub_cli.checks.app_clients import AppClientSignsIn, InternalSignInIsConfigured
 from pubsub_cli.checks.check import Check
-from pubsub_cli.checks.configuration import TokenIsGood
+from pubsub_cli.checks.configuration import TokenIsValid
 from pubsub_cli.checks.options import IdToken, UserSelector
 from pubsub_cli.checks.provisioning import IdentityPoolAcceptsTokens
 from pubsub_cli.checks.sign_in_flows import flows
@@ -24,10 +22,12 @@ from tests.unit.pubsub_cli.checks.answers import (
     IDENTITY_POOL,
     OUTPUTS,
     REGION,
+    TRIGGER,
     USER_POOL,
     Answers,
     error,
     find,
+    functions,
 )
 
 if TYPE_CHECKING:
@@ -53,7 +53,9 @@ def app_client(name: str = CLIENT, *allowed: str, **more: Any) -> dict[str, Any]
     return {"UserPoolId": USER_POOL, "ClientId": name, "ExplicitAuthFlows": [*allowed], **more}
 
 
-async def look(check: type[Check], *clients: dict[str, Any], listed: list[str] | None = None, **run: Any) -> Finding:
+async def check_client(
+    check: type[Check], *clients: dict[str, Any], listed: list[str] | None = None, **run: Any
+) -> Finding:
     by_id = {each["ClientId"]: each for each in clients}
     names = list(by_id) if listed is None else listed
     providers = [{"ClientId": each, "ProviderName": LOGIN} for each in names]
@@ -75,19 +77,17 @@ async def look(check: type[Check], *clients: dict[str, Any], listed: list[str] |
         (),
     ],
 )
-async def test_an_app_client_that_can_do_srp_passes(allowed: tuple[str, ...]) -> None:
-    assert (await look(AppClientSignsIn, app_client(CLIENT, *allowed))).status is Status.PASSED
+async def test_app_client_that_allows_srp_passes(allowed: tuple[str, ...]) -> None:
+    assert (await check_client(AppClientSignsIn, app_client(CLIENT, *allowed))).status is Status.PASSED
 
 
 @pytest.mark.parametrize("flow", ["ALLOW_USER_SRP_AUTH", "ALLOW_USER_AUTH"])
-async def test_an_app_client_that_cannot_renew_a_session_is_a_warning_unless_it_rotates_refresh_tokens(
-    flow: str,
-) -> None:
-    finding = await look(AppClientSignsIn, app_client(CLIENT, flow))
+async def test_app_client_that_cannot_renew_sessions_is_a_warning(flow: str) -> None:
+    finding = await check_client(AppClientSignsIn, app_client(CLIENT, flow))
     assert finding.status is Status.WARNING
     assert "sessions end with the first tokens" in str(finding.cause)
     rotating = app_client(CLIENT, flow, RefreshTokenRotation={"Feature": "ENABLED", "RetryGracePeriodSeconds": 10})
-    assert (await look(AppClientSignsIn, rotating)).status is Status.PASSED
+    assert (await check_client(AppClientSignsIn, rotating)).status is Status.PASSED
 
 
 @pytest.mark.parametrize(
@@ -97,18 +97,18 @@ async def test_an_app_client_that_cannot_renew_a_session_is_a_warning_unless_it_
         app_client(CLIENT, "ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH", ClientSecret="hidden"),
     ],
 )
-async def test_no_srp_or_a_secret_fails_unless_users_sign_in_by_another_way(client: dict[str, Any]) -> None:
-    assert (await look(AppClientSignsIn, client)).status is Status.FAILED
-    with_token = await look(AppClientSignsIn, client, selector=UserSelector(id_token=token_of(CLIENT)))
+async def test_secret_or_missing_srp_fails_unless_users_sign_in_otherwise(client: dict[str, Any]) -> None:
+    assert (await check_client(AppClientSignsIn, client)).status is Status.FAILED
+    with_token = await check_client(AppClientSignsIn, client, selector=UserSelector(id_token=token_of(CLIENT)))
     assert with_token.status is Status.WARNING
     pages = {**client, "AllowedOAuthFlowsUserPoolClient": True, "AllowedOAuthFlows": ["code"]}
-    assert (await look(AppClientSignsIn, pages)).status is Status.WARNING
+    assert (await check_client(AppClientSignsIn, pages)).status is Status.WARNING
     machines = {**pages, "AllowedOAuthFlows": ["client_credentials"]}
-    assert (await look(AppClientSignsIn, machines)).status is Status.FAILED
+    assert (await check_client(AppClientSignsIn, machines)).status is Status.FAILED
 
 
-async def test_the_fix_gives_flows_of_the_old_form_their_new_names() -> None:
-    finding = await look(AppClientSignsIn, app_client(CLIENT, "CUSTOM_AUTH_FLOW_ONLY", "USER_PASSWORD_AUTH"))
+async def test_fix_uses_the_new_names_of_old_flows() -> None:
+    finding = await check_client(AppClientSignsIn, app_client(CLIENT, "CUSTOM_AUTH_FLOW_ONLY", "USER_PASSWORD_AUTH"))
     (command,) = finding.safe_commands
     assert isinstance(command, AwsCommand)
     assert command.parameters["ExplicitAuthFlows"] == [
@@ -120,35 +120,39 @@ async def test_the_fix_gives_flows_of_the_old_form_their_new_names() -> None:
 
 
 @given(st.sets(st.sampled_from(OLD_NAMES)))
-def test_no_flow_is_told_by_its_old_name(named: set[str]) -> None:
+def test_flows_have_only_new_names(named: set[str]) -> None:
     client: UserPoolClientTypeTypeDef = {"ExplicitAuthFlows": [*named]}  # type: ignore[list-item]
     assert all(each.startswith("ALLOW_") for each in flows(client))
 
 
-async def test_the_app_client_of_a_front_end_is_told_from_those_beside_it() -> None:
+async def test_app_client_of_the_front_end_is_found_among_others() -> None:
     native = app_client("native", "ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH", ClientSecret="hidden")
-    nested = app_client("nested", "ALLOW_CUSTOM_AUTH")
+    internal = app_client("internal", "ALLOW_CUSTOM_AUTH")
     web = app_client("web", "ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH")
-    finding = await look(IdentityPoolAcceptsTokens, native, nested, web, outputs=OF_NO_CLIENT)
+    finding = await check_client(IdentityPoolAcceptsTokens, native, internal, web, outputs=OF_NO_CLIENT)
     assert finding.status is Status.PASSED
     assert "web" in str(finding.detail)
 
 
-async def test_the_token_of_any_listed_app_client_is_taken() -> None:
-    whom = UserSelector(id_token=token_of("other"))
-    for check in (TokenIsGood, IdentityPoolAcceptsTokens):
-        assert (await look(check, app_client("other"), listed=[CLIENT, "other"], selector=whom)).status is Status.PASSED
+async def test_token_of_any_listed_app_client_is_accepted() -> None:
+    selector = UserSelector(id_token=token_of("other"))
+    for check in (TokenIsValid, IdentityPoolAcceptsTokens):
+        assert (
+            await check_client(check, app_client("other"), listed=[CLIENT, "other"], selector=selector)
+        ).status is Status.PASSED
 
 
-async def test_the_token_of_an_app_client_that_is_not_listed_is_refused_and_nothing_is_let_in_unasked() -> None:
-    finding = await look(IdentityPoolAcceptsTokens, listed=[CLIENT], selector=UserSelector(id_token=token_of("other")))
+async def test_token_of_an_unlisted_app_client_fails_without_a_safe_fix() -> None:
+    finding = await check_client(
+        IdentityPoolAcceptsTokens, listed=[CLIENT], selector=UserSelector(id_token=token_of("other"))
+    )
     assert finding.status is Status.FAILED
     assert "does not list app client other" in str(finding.cause)
     assert not finding.safe_commands
     assert CLIENT in str(finding.fix)
 
 
-async def test_app_clients_that_may_not_be_read_are_taken_in_their_order() -> None:
+async def test_unreadable_app_clients_are_used_in_their_order() -> None:
     pool = {"CognitoIdentityProviders": [{"ClientId": each, "ProviderName": LOGIN} for each in ("first", "second")]}
     aws = Answers(DescribeIdentityPool=pool, DescribeUserPoolClient=error("AccessDeniedException"))
     finding = await find(IdentityPoolAcceptsTokens, aws, outputs=OF_NO_CLIENT)
@@ -159,9 +163,62 @@ async def test_app_clients_that_may_not_be_read_are_taken_in_their_order() -> No
     ("region", "suffix"),
     [("us-gov-east-1", "amazonaws.com"), ("cn-north-1", "amazonaws.com.cn"), ("eusc-de-east-1", "amazonaws.eu")],
 )
-async def test_the_user_pool_is_named_as_its_partition_names_it(region: str, suffix: str) -> None:
+async def test_provider_name_has_the_suffix_of_the_partition(region: str, suffix: str) -> None:
     outputs = {**OUTPUTS, Output.REGION: region}
-    (command,) = (await look(IdentityPoolAcceptsTokens, listed=[], outputs=outputs)).safe_commands
+    (command,) = (await check_client(IdentityPoolAcceptsTokens, listed=[], outputs=outputs)).safe_commands
     assert isinstance(command, AwsCommand)
     (provider,) = command.parameters["CognitoIdentityProviders"]
     assert provider["ProviderName"] == f"cognito-idp.{region}.{suffix}/{USER_POOL}"
+
+
+CHALLENGE = "stack-challenge"
+CHALLENGE_ARN = f"arn:aws:lambda:{REGION}:123456789012:function:{CHALLENGE}"
+TRIGGERS = ("DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse")
+DEPLOYED = {"internalClientId": "internal", "identityPoolId": IDENTITY_POOL}
+
+
+async def check_internal_sign_in(configuration: dict[str, str], *listed: str) -> Finding:
+    def function(asked: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "FunctionName": asked["FunctionName"],
+            "Environment": {"Variables": {"CONFIGURATION_PARAMETER": "/stack/parameter"}},
+        }
+
+    aws = Answers(
+        GetFunctionConfiguration=function,
+        DescribeUserPoolClient={"UserPoolClient": {"ExplicitAuthFlows": ["ALLOW_CUSTOM_AUTH"]}},
+        DescribeIdentityPool={
+            "IdentityPoolId": IDENTITY_POOL,
+            "CognitoIdentityProviders": [{"ClientId": each, "ProviderName": LOGIN} for each in listed],
+        },
+        DescribeUserPool={"UserPool": {"LambdaConfig": dict.fromkeys(TRIGGERS, CHALLENGE_ARN)}},
+        ListStackResources=functions(
+            SignInAttachmentPostAuthentication1=TRIGGER, SignInAttachmentAuthChallenge1=CHALLENGE
+        ),
+    )
+    return await find(
+        InternalSignInIsConfigured, aws, left={"parameters": {"/stack/parameter": json.dumps(configuration)}}
+    )
+
+
+async def test_internal_sign_in_as_deployed_passes() -> None:
+    assert (await check_internal_sign_in(DEPLOYED, CLIENT, "internal")).status is Status.PASSED
+
+
+async def test_internal_app_client_is_added_to_the_identity_pool() -> None:
+    finding = await check_internal_sign_in(DEPLOYED, CLIENT)
+    assert finding.status is Status.FAILED
+    (command,) = finding.safe_commands
+    assert isinstance(command, AwsCommand)
+    providers = command.parameters["CognitoIdentityProviders"]
+    assert [(each["ClientId"], each["ProviderName"]) for each in providers] == [(CLIENT, LOGIN), ("internal", LOGIN)]
+
+
+async def test_trigger_with_another_identity_pool_gets_the_front_ends() -> None:
+    finding = await check_internal_sign_in({**DEPLOYED, "identityPoolId": "eu-west-1:other"}, CLIENT, "internal")
+    assert finding.status is Status.FAILED
+    assert "eu-west-1:other" in str(finding.cause)
+    put, *restarts = finding.commands
+    assert isinstance(put, AwsCommand)
+    assert json.loads(put.parameters["Value"]) == DEPLOYED
+    assert len(restarts) == 2

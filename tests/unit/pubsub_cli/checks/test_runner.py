@@ -52,24 +52,24 @@ _WRONG = failed("wrong", resource="r", fix="f")
 
 
 async def test_check_that_depends_on_a_not_applicable_one_runs() -> None:
-    ground = _check("PS901", not_applicable("there is nothing to ask about"))
-    findings = await _run(ground, _check("PS902", passed(), ground))
+    first = _check("PS901", not_applicable("there is nothing to ask about"))
+    findings = await _run(first, _check("PS902", passed(), first))
     assert [each.status for each in findings] == [Status.SKIPPED, Status.PASSED]
 
 
 async def test_check_that_depends_on_a_failed_one_is_skipped_and_names_it() -> None:
-    ground = _check("PS901", _WRONG)
-    middle = _check("PS902", passed(), ground)
+    first = _check("PS901", _WRONG)
+    middle = _check("PS902", passed(), first)
     last = _check("PS903", passed(), middle)
-    findings = await _run(ground, middle, last)
+    findings = await _run(first, middle, last)
     assert [each.status for each in findings] == [Status.FAILED, Status.SKIPPED, Status.SKIPPED]
     assert findings[1].cause == "depends on PS901, which did not pass"
     assert findings[2].cause == "depends on PS902, which did not pass"
 
 
 async def test_check_that_depends_on_a_warning_runs() -> None:
-    ground = _check("PS901", warning("late", resource="r", fix="f"))
-    assert [each.status for each in await _run(ground, _check("PS902", passed(), ground))] == [
+    first = _check("PS901", warning("late", resource="r", fix="f"))
+    assert [each.status for each in await _run(first, _check("PS902", passed(), first))] == [
         Status.WARNING, Status.PASSED
     ]  # fmt: skip
 
@@ -149,9 +149,3 @@ async def test_commands_of_a_fix_get_profile_and_region_of_the_run() -> None:
     assert finding.fix == (
         "aws iot create-policy --policy-name p --profile production --region eu-west-1\nthen run cdk deploy"
     )
-
-
-def test_region_of_the_environment_is_not_added_to_commands(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    assert Aws().cli_options == ""
-    assert Aws(region="eu-west-2").cli_options == " --region eu-west-2"

@@ -1,5 +1,3 @@
-"""What the route's answer to an unsigned request says about who authorizes it."""
-
 from __future__ import annotations
 
 import pytest
@@ -27,7 +25,7 @@ OF_GATEWAY = b'{"message": "no"}'
         (503, b"", Status.UNKNOWN),
     ],
 )
-async def test_only_what_the_function_answered_passes_api_gateway(
+async def test_response_to_an_unsigned_request_shows_who_answered(
     code: int, body: bytes, status: Status, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(self_attach, "_post_unsigned", lambda _: (code, body))
