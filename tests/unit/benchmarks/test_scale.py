@@ -17,7 +17,7 @@ from benchmarks.scale import (
     tables,
     with_tables,
 )
-from bulk import calls, step
+from bulk import step
 
 _NO_LATENCY = Latencies(list_attached=0, attach=0, page=0, between_steps=0)
 
@@ -45,7 +45,7 @@ def test_sweep_waits_between_steps_that_double() -> None:
 
 
 def test_steps_and_threads_are_those_of_the_functions() -> None:
-    assert (STEP_SECONDS, THREADS) == (step._SECONDS, calls.THREADS)
+    assert (STEP_SECONDS, THREADS) == (step._STEP_SECONDS, step.THREADS)
 
 
 def test_page_has_the_tables() -> None:
