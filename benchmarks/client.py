@@ -20,12 +20,11 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from benchmarks.client_process import QOS_OF_TRIPS, Effort, Measured
-from benchmarks.clients import IN_FLIGHT
+from benchmarks.clients import CLIENTS, IN_FLIGHT
 from benchmarks.mosquitto import mosquitto
 from benchmarks.report import console, empty_directory, save
 
 _OURS, _BARE, _PAHO = "ours", "awscrt", "paho"
-_MODULES = {_OURS: "ours", _BARE: "with_awscrt", _PAHO: "with_paho", "aiomqtt": "with_aiomqtt"}
 _STALL_SECONDS = 0.010
 _SHARE = "{:.1%}"
 
@@ -145,20 +144,20 @@ def share_of_stalls(trips: Sequence[float]) -> float:
 
 
 def _measure(times: int, messages: int, trips: int) -> Rounds:
-    rounds: Rounds = {name: [] for name in _MODULES}
+    rounds: Rounds = {name: [] for name in CLIENTS}
     with mosquitto(IN_FLIGHT, empty_directory("client") / "mosquitto.log") as port, ExitStack() as running:
-        clients = {name: running.enter_context(_process(module, port)) for name, module in _MODULES.items()}
+        clients = {name: running.enter_context(_process(name, port)) for name in CLIENTS}
         for number in range(times):
-            first = number % len(_MODULES)
-            for name in [*_MODULES, *_MODULES][first : first + len(_MODULES)]:
+            first = number % len(CLIENTS)
+            for name in [*CLIENTS, *CLIENTS][first : first + len(CLIENTS)]:
                 rounds[name].append(_measured_by(clients[name], messages, trips))
     return rounds
 
 
 @contextmanager
-def _process(module: str, port: int) -> Iterator[subprocess.Popen[str]]:
+def _process(name: str, port: int) -> Iterator[subprocess.Popen[str]]:
     """Run a client in its own process until the block ends."""
-    command = [sys.executable, "-m", "benchmarks.client_process", module, str(port)]
+    command = [sys.executable, "-m", "benchmarks.client_process", name, str(port)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield process
 
@@ -207,12 +206,12 @@ def _table(found: list[Figure], rounds: int) -> Table:
     title = f"medians of {rounds} rounds; 256 B, {IN_FLIGHT} in flight; trips: QoS of message to QoS of subscription"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
     table.add_column("", no_wrap=True)
-    for column in (*_MODULES, f"ours / {_BARE}", f"ours / {_PAHO}", "goal", "met"):
+    for column in (*CLIENTS, f"ours / {_BARE}", f"ours / {_PAHO}", "goal", "met"):
         table.add_column(column, justify="right")
     for figure in found:
         table.add_row(
             figure.title,
-            *(figure.unit.format(figure.value(name)) for name in _MODULES),
+            *(figure.unit.format(figure.value(name)) for name in CLIENTS),
             *("" if (ratio := figure.ratio(name)) is None else f"{ratio:.2f}" for name in (_BARE, _PAHO)),
             str(figure.goal or ""),
             ("yes" if figure.is_met else "no") if figure.goal else "",

@@ -1,18 +1,16 @@
-"""One client in its own process: ``python -m benchmarks.client_process MODULE PORT``.
+"""One of `benchmarks.clients` in its own process: ``python -m benchmarks.client_process CLIENT PORT``.
 
-The module is one of `benchmarks.clients`. Each line of standard input is a round, ``MESSAGES TRIPS``. The result is
-printed as a line of JSON.
+Each line of standard input is a round, ``MESSAGES TRIPS``; the result is printed as a line of JSON.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
 import sys
 import time
 from dataclasses import asdict, dataclass
 
-from benchmarks.clients import Client, Connect
+from benchmarks.clients import CLIENTS, Client
 
 QOS_OF_TRIPS = ((0, 0), (1, 0), (1, 1))
 """The QoS of the message, and of the subscription."""
@@ -45,9 +43,8 @@ class Measured:
 
 def main() -> None:
     """Measure each round when it is asked for."""
-    module, port = sys.argv[1:]
-    connect: Connect = importlib.import_module(f"benchmarks.clients.{module}").connect
-    with connect(int(port)) as client:
+    name, port = sys.argv[1:]
+    with CLIENTS[name](int(port)) as client:
         client.publish(1, _WARM_UP_MESSAGES)
         for line in sys.stdin:
             messages, trips = map(int, line.split())

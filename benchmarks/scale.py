@@ -192,7 +192,7 @@ class Rates:
     @property
     def list_rate(self) -> int:
         """ListAttachedPolicies calls a second of the sweep."""
-        return self.attach.looks("sign-in")
+        return self.attach.list_rate("sign-in")
 
 
 def _attach(sign_in: int, retry: int, sweep: int) -> AttachPerSecond:
@@ -261,13 +261,13 @@ class Path:
     name: str
     calls: Mapping[str, float]
 
-    def calls_of(self, quota: Quota) -> float:
+    def calls_since(self, quota: Quota) -> float:
         """Return how many of the calls share this quota."""
         return sum(self.calls.get(operation, 0) for operation in quota.operations)
 
     def limits(self) -> dict[Quota, float]:
         """Return how often a second each quota allows this, the lowest first."""
-        found = {quota: quota.per_second / calls for quota in AWS_QUOTAS if (calls := self.calls_of(quota))}
+        found = {quota: quota.per_second / calls for quota in AWS_QUOTAS if (calls := self.calls_since(quota))}
         return dict(sorted(found.items(), key=lambda item: item[1]))
 
     @property
@@ -425,7 +425,7 @@ def _needed() -> Table:
     rows = []
     for path, times in ((MIXED, SIGN_INS), (CONNECT, CONNECTS)):
         for quota in path.limits():
-            needed = [_peak(size, times) * path.calls_of(quota) for size in SIZES.values()]
+            needed = [_peak(size, times) * path.calls_since(quota) for size in SIZES.values()]
             cells = [_bold(_rate(calls), calls > quota.per_second) for calls in needed]
             rows.append([f"{_operations(quota.operations)}, {path.name}", f"{quota.per_second:g}", *cells])
     return Table("needed", ["", "quota", *SIZES], rows)

@@ -1,6 +1,6 @@
-"""Lets a function wait for its permissions, which IAM spreads some seconds after it has accepted them.
+"""Lets a function wait for its permissions, which take effect some seconds after IAM has accepted them.
 
-CloudFormation calls a custom resource as soon as its policy is made. The first calls may be denied still.
+CloudFormation invokes a custom resource as soon as its policy is created. The first calls may still be denied.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
 https://github.com/aws/aws-cdk/issues/37675
 """
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     Response = TypeVar("Response")
 
 WAIT_SECONDS = 75.0
-"""How long after the start of an invocation a denied call is repeated."""
+"""For how long after the start of an invocation denied calls are repeated."""
 _PAUSE_SECONDS = 2.0
 
-# How services name a denial by IAM. Cognito's NotAuthorizedException also stands for a wrong password, but nobody signs
-# in here.
+# The services' error codes of a denial by IAM. Cognito's NotAuthorizedException also means a wrong password, but these
+# functions do not sign in.
 _DENIED = {
     "AccessDenied",  # IAM, CloudFormation, S3, SQS
     "AccessDeniedException",  # Cognito, IoT, KMS, Lambda, SSM, Step Functions
@@ -38,11 +38,11 @@ _DENIED = {
 
 
 class PermissionWait:
-    """Repeats denied calls until the invocation's time for that is up.
+    """Repeats denied calls during the first part of an invocation.
 
     Args:
-        clock: seconds that only go forward.
-        sleep: waits for so many seconds.
+        clock: returns monotonic seconds.
+        sleep: waits for a number of seconds.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class PermissionWait:
         self._give_up_at = clock()
 
     def begin(self) -> None:
-        """Start the time of an invocation."""
+        """Start the time at the begin of an invocation."""
         self._give_up_at = self._clock() + WAIT_SECONDS
 
     def watch(self, client: BaseClient) -> None:
@@ -61,12 +61,12 @@ class PermissionWait:
         client.meta.events.register("needs-retry", self._needs_retry)  # type: ignore[arg-type]
 
     def _needs_retry(self, response: tuple[Any, dict[str, Any]] | None = None, **_: Any) -> int | None:
-        """Wait and have botocore repeat the call if it was denied; leave everything else to botocore's own retries."""
+        """Wait and have botocore repeat a denied call; leave other errors to botocore's own retries."""
         code = response[1].get("Error", {}).get("Code") if response else None
         return 0 if code in _DENIED and self.pause() else None  # seconds that botocore waits besides
 
     def pause(self) -> bool:
-        """Wait a little; return False at once if the time is up."""
+        """Wait two seconds; return False at once if the time is up."""
         if self._clock() + _PAUSE_SECONDS > self._give_up_at:
             return False
         self._sleep(_PAUSE_SECONDS)
@@ -76,11 +76,11 @@ class PermissionWait:
 def waits_for_permissions(
     *clients: BaseClient, wait: PermissionWait | None = None
 ) -> Callable[[Callable[[Any, Any], Response]], Callable[[Any, Any], Response]]:
-    """Decorate a Lambda handler: calls of these clients that IAM denies are repeated for :data:`WAIT_SECONDS`.
+    """Decorate a Lambda handler: repeat calls of these clients that IAM denies for :data:`WAIT_SECONDS`.
 
     Args:
         clients: every boto3 client that the handler uses.
-        wait: has the time; one with the real time unless given.
+        wait: a wait with another clock.
     """
     waiting = wait or PermissionWait()
     for client in clients:

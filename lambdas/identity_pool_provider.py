@@ -1,4 +1,4 @@
-"""Custom resource beside an identity pool that is there already: one app client more among its providers."""
+"""The custom resource that adds one app client to the providers of an adopted identity pool."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from custom_resource import custom_resource
 from iam_propagation import waits_for_permissions
 from pool_update import keep_unknown_members, kept
 
@@ -20,40 +21,43 @@ keep_unknown_members(_identity_pools, "DescribeIdentityPool")
 
 @waits_for_permissions(_identity_pools)
 def on_event(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
-    """Add the app client to the providers of the pool, or take it away; everything else of the pool stays as it is.
+    """Add the app client to the providers of the pool, or remove it. Nothing else of the pool changes.
 
     Properties: ``IdentityPoolId``; ``ProviderName``, the user pool's name among logins; ``ClientId``.
 
     Raises:
         SettingsWouldBeLostError: an update would reset settings of the pool. Nothing was changed.
-        botocore.exceptions.ClientError: Cognito refuses.
+        botocore.exceptions.ClientError: Cognito refused.
     """
     properties = event["ResourceProperties"]
     pool_id, client_id = properties["IdentityPoolId"], properties["ClientId"]
     if event["RequestType"] == "Delete":
-        with suppress(_identity_pools.exceptions.ResourceNotFoundException):  # a pool that has gone has no providers
-            _set_provider(pool_id, properties["ProviderName"], client_id, there=False)
+        with suppress(_identity_pools.exceptions.ResourceNotFoundException):  # the pool was deleted
+            _set_provider(pool_id, properties["ProviderName"], client_id, present=False)
         return {"PhysicalResourceId": event["PhysicalResourceId"]}
     try:
-        _set_provider(pool_id, properties["ProviderName"], client_id, there=True)
+        _set_provider(pool_id, properties["ProviderName"], client_id, present=True)
     except (BotoCoreError, ClientError):
-        # It may be there all the same, and CloudFormation never deletes what it failed to create.
+        # It may be added nevertheless, and what could not be created is not deleted (custom_resource.py).
         if event["RequestType"] == "Create":
             with suppress(BotoCoreError, ClientError):
-                _set_provider(pool_id, properties["ProviderName"], client_id, there=False)
+                _set_provider(pool_id, properties["ProviderName"], client_id, present=False)
         raise
     return {"PhysicalResourceId": f"{pool_id}/{client_id}"}
 
 
-def _set_provider(pool_id: str, provider_name: str, client_id: str, *, there: bool) -> None:
+handler = custom_resource(on_event)
+
+
+def _set_provider(pool_id: str, provider_name: str, client_id: str, *, present: bool) -> None:
     pool = _identity_pools.describe_identity_pool(IdentityPoolId=pool_id)
     providers = pool.get("CognitoIdentityProviders", [])
     others = [each for each in providers if each.get("ClientId") != client_id]
     ours = {"ProviderName": provider_name, "ClientId": client_id, "ServerSideTokenCheck": True}
-    wanted = [*others, ours] if there else others
+    wanted = [*others, ours] if present else others
     if len(wanted) == len(providers):
         return
     # CloudFormation does not update a stack whose deletion has failed, so the settings cannot help then.
-    by_hand = f"Take the app client {client_id} off its providers in the Cognito console. Then delete the stack again"
-    unchanged = kept(_identity_pools, "UpdateIdentityPool", pool, instead=None if there else by_hand)
+    fix = f"Remove the app client {client_id} from its providers in the Cognito console. Then delete the stack again"
+    unchanged = kept(_identity_pools, "UpdateIdentityPool", pool, instead=None if present else fix)
     _identity_pools.update_identity_pool(**unchanged | {"CognitoIdentityProviders": wanted})

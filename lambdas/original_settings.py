@@ -1,9 +1,8 @@
-"""What an adopted pool was like before this stack changed it, kept until it has been put back.
+"""The original settings of an adopted pool, stored until they have been restored.
 
-An SSM parameter holds it, because a function that is killed halfway forgets everything else. The parameter is created
-by the first change that must be undone and deleted with the last. It is no resource of the stack: CloudFormation sends
-no Delete event for a custom resource that it failed to create, and would delete the parameter when it rolls back. The
-next deployment of the same stack finds it.
+They are in an SSM parameter, so that they survive an interrupted function. The first change that must be undone creates
+the parameter, and the last restoration deletes it. It is no resource of the stack, because a rollback would delete it
+before the settings are restored. The next deployment of the same stack finds it.
 """
 
 from __future__ import annotations
@@ -35,16 +34,16 @@ class OriginalSettings:
         self._name = name
         self._stored = self._read()
         self.mfa: dict[str, Any] | None = self._stored.get("mfa")
-        """The parameters of SetUserPoolMfaConfig, while an update is under way that can switch MFA off."""
+        """The parameters of SetUserPoolMfaConfig, during an update that can switch MFA off."""
         self.groups: dict[str, dict[str, Any]] = dict(self._stored.get("groups", {}))
-        """The ``RoleArn`` and ``Precedence`` of each group that was taken over, as far as it had any."""
+        """The original ``RoleArn`` and ``Precedence`` of each changed group, if it had any."""
 
     def save(self) -> None:
-        """Store what is set here, or delete the parameter if that is nothing.
+        """Store the attributes, or delete the parameter if they are empty.
 
         Raises:
-            TooLongToKeepError: it is longer than a parameter.
-            botocore.exceptions.ClientError: SSM refuses.
+            TooLongToKeepError: they do not fit into a parameter.
+            botocore.exceptions.ClientError: SSM refused.
         """
         wanted = {name: value for name, value in (("mfa", self.mfa), ("groups", self.groups)) if value}
         if wanted == self._stored:
@@ -53,12 +52,12 @@ class OriginalSettings:
             text = json.dumps(wanted, separators=(",", ":"), sort_keys=True)
             if len(text.encode()) > _LONGEST:
                 raise TooLongToKeepError(
-                    f"what the pool has to get back is {len(text.encode())} bytes long, and the parameter {self._name} "
-                    f"holds {_LONGEST}: name fewer groups in adopt.replaceGroupRoles, or use attachment self-attach"
+                    f"the pool's original settings have {len(text.encode())} bytes, and the parameter {self._name} can "
+                    f"have {_LONGEST}: name fewer groups in adopt.replaceGroupRoles, or use attachment self-attach"
                 )
             self._ssm.put_parameter(
                 Name=self._name,
-                Description="What Amplify PubSub has to put back in a user pool; deleted with the last of it",
+                Description="Original settings of a user pool that Amplify PubSub restores",
                 Value=text,
                 Type="String",
                 Overwrite=True,

@@ -1,10 +1,10 @@
-"""Updates of a Cognito pool that change one thing: whatever an update is not given can be set back to its default.
+"""Updates of a Cognito pool that change one setting. Cognito resets settings that an update omits.
 
 https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UpdateUserPool.html
 https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_UpdateIdentityPool.html
 
-The AWS SDK drops response members that it does not know, and Lambda's own SDK is older than Cognito. An update made
-from what the SDK returns would reset these settings, so the raw answer is compared with the SDK's model first.
+The AWS SDK drops response members that it does not know, and Lambda's SDK is older than Cognito. An update with what
+the SDK returns would reset these settings, so the raw response is compared with the SDK's model first.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ _NOT_SETTINGS = frozenset(
         "UsernameAttributes", "UsernameConfiguration", "WebAuthnConfiguration",
     }
 )  # fmt: skip
-"""What a Describe operation returns and the update does not take because it does not change it: facts about the pool,
-and what is fixed when the pool is created or is changed by an operation of its own."""
+"""What a Describe operation returns and the update does not accept: facts about the pool, and settings that are fixed
+at creation or changed by another operation."""
 
 
 class SettingsWouldBeLostError(Exception):
-    """An update would reset settings of the pool, so it was not made; the message names them."""
+    """The update would reset settings of the pool, so it was not made; the message names them."""
 
 
 def keep_unknown_members(client: BaseClient, operation: str) -> None:
-    """Have an operation of this client also return the response members that the SDK does not know.
+    """Have an operation of this client return also response members that the SDK does not know.
 
     Args:
         client: a boto3 client of a service that answers JSON.
@@ -57,7 +57,7 @@ def _add_unknown_members(http_response: AWSResponse, parsed: dict[str, Any], mod
 
 
 def _merge(raw: Any, parsed: Any, shape: Any) -> None:
-    """Add to what the SDK has parsed what its model lacks, nested structures included."""
+    """Add the members that the SDK's model lacks, also in nested structures."""
     if shape.type_name == "structure":
         for name, value in raw.items():
             if name not in shape.members:
@@ -72,16 +72,16 @@ def _merge(raw: Any, parsed: Any, shape: Any) -> None:
 def kept(
     client: BaseClient, operation: str, described: Mapping[str, Any], *, instead: str | None = None
 ) -> dict[str, Any]:
-    """Return what an update takes of what a pool is described as, so that it stays as it is.
+    """Return the parameters of an update that leaves a pool as it is described.
 
     Args:
         client: the boto3 client of the service.
         operation: the update, such as ``UpdateUserPool``.
         described: what the pool's Describe operation returns, with :func:`keep_unknown_members`.
-        instead: what to do if the update cannot be made, other than leaving the pool as it is.
+        instead: what the user can do if the update cannot be made.
 
     Raises:
-        SettingsWouldBeLostError: the pool has settings that the update does not take, or that the SDK does not know.
+        SettingsWouldBeLostError: the update does not accept a setting of the pool, or the SDK does not know it.
     """
     shape: Any = client.meta.service_model.operation_model(operation).input_shape
     if lost := [*_lost(described, shape)]:
@@ -90,13 +90,13 @@ def kept(
             f"{botocore.__version__}) cannot send it. Nothing was changed. {instead or _SELF_ATTACH}"
         )
     taken = {name: value for name, value in described.items() if name in shape.members and value not in _EMPTY}
-    for tags in taken.keys() & {*_TAGS}:  # those of AWS itself are returned, and refused
+    for tags in taken.keys() & {*_TAGS}:  # AWS returns its own tags, but rejects them
         taken[tags] = {key: value for key, value in taken[tags].items() if not key.startswith("aws:")}
     return taken
 
 
 def _lost(described: Any, shape: Any, path: str = "") -> Iterator[str]:
-    """Yield the paths of what is described and cannot be sent."""
+    """Yield the paths of settings that cannot be sent."""
     if shape.type_name == "structure":
         for name, value in described.items():
             if value in _EMPTY:

@@ -1,10 +1,10 @@
-"""Custom resource beside a role of somebody else's: attaches one managed policy to it, and detaches it afterwards.
+"""The custom resource that attaches one managed policy to an adopted role, and detaches it on deletion.
 
-A policy that the role held before is not attached, and stays. The physical id says which it was. So it changes with the
-policy or the role, and CloudFormation deletes the old one once the new one is attached.
+A policy that the role already had is not attached, and stays. The physical id records that. It changes with the policy
+or the role, and CloudFormation deletes the old one once the new one is attached.
 
-A deny stays on the role as long as a policy that it guards. CloudFormation deletes them in that order; but after an
-update it skips what it fails to delete three times and goes on, so the deny asks what has become of the others.
+A deny stays on the role as long as a policy that it guards. CloudFormation deletes them in that order. But after an
+update it skips what it failed to delete three times, so the deny checks the others before it is detached.
 https://repost.aws/knowledge-center/cloudformation-stack-cleanup-stuck
 """
 
@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from custom_resource import custom_resource
 from iam_propagation import PermissionWait, waits_for_permissions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# At most 70 s a call with all its attempts, so that the function is not stopped in the middle of one.
+# At most 70 s a call with all attempts, so that Lambda does not stop the function during one.
 _CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 4})
 _iam = boto3.client("iam", config=_CONFIG)
 _stacks = boto3.client("cloudformation", config=_CONFIG)
@@ -30,39 +31,42 @@ _wait = PermissionWait()
 
 _SEPARATOR = "|"
 
-# CDK's provider framework asks again if it gets no answer. What was attached the first time would then look as if the
-# role had held it before, and would never be detached.
-_answered: dict[str, str] = {}
-"""The physical id that each request was answered with, by its ``RequestId``."""
+# Lambda can make an asynchronous invocation twice. The second would find the policy attached, take it for the role's
+# own, and never detach it.
+_physical_ids: dict[str, str] = {}
+"""The physical id of each request that was handled, by its ``RequestId``."""
 
 
 class NotAttachedError(Exception):
-    """The role cannot be given the policy; the message says why, and what to do."""
+    """The policy cannot be attached to the role; the message says why and what to do."""
 
 
 class StillGuardingError(Exception):
-    """A policy that this one guards was not detached, so this one stays; the message says which, and what to do."""
+    """A guarded policy was not detached, so the deny stays; the message says which policy and what to do."""
 
 
 @waits_for_permissions(_iam, _stacks, wait=_wait)
 def on_event(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
-    """Attach the policy unless the role holds it, or detach it if it was attached here.
+    """Attach the policy unless the role has it, or detach it if it was attached here.
 
     Properties: ``RoleName``; ``PolicyArn``; ``Guarded``, of a deny the logical ids of the policies that it guards.
 
     Raises:
-        NotAttachedError: the role does not exist, or holds as many policies as it may.
-        StillGuardingError: CloudFormation has failed to delete a policy that this one guards.
-        botocore.exceptions.ClientError: IAM refuses.
+        NotAttachedError: the role does not exist, or has the maximum of policies.
+        StillGuardingError: CloudFormation failed to delete a policy that this one guards.
+        botocore.exceptions.ClientError: IAM refused.
     """
     request_id = event["RequestId"]
-    if request_id not in _answered:
-        _answered[request_id] = _answer(event)
-    return {"PhysicalResourceId": _answered[request_id]}
+    if request_id not in _physical_ids:
+        _physical_ids[request_id] = _handle(event)
+    return {"PhysicalResourceId": _physical_ids[request_id]}
 
 
-def _answer(event: Mapping[str, Any]) -> str:
-    """Do what is asked for, and return the physical id."""
+handler = custom_resource(on_event)
+
+
+def _handle(event: Mapping[str, Any]) -> str:
+    """Handle the request, and return the physical id."""
     role, policy_arn = event["ResourceProperties"]["RoleName"], event["ResourceProperties"]["PolicyArn"]
     ours = _physical_id(role, policy_arn)
     physical_id = str(event.get("PhysicalResourceId"))
@@ -74,7 +78,7 @@ def _answer(event: Mapping[str, Any]) -> str:
     already_there = _physical_id(role, policy_arn, already_there=True)
     if physical_id == already_there:
         return physical_id
-    # An update of a policy attached here attaches it again if somebody has detached it.
+    # An update attaches a policy again that was attached here and detached since.
     attached = _attach(role, policy_arn)
     return ours if attached or physical_id == ours else already_there
 
@@ -84,22 +88,22 @@ def _physical_id(role: str, policy_arn: str, *, already_there: bool = False) -> 
 
 
 def _attach(role: str, policy_arn: str) -> bool:
-    """Attach the policy; return False if the role holds it already."""
+    """Attach the policy; return False if the role has it already."""
     if policy_arn in _attached(role):
         return False
     while True:
         try:
             _iam.attach_role_policy(RoleName=role, PolicyArn=policy_arn)
         except _iam.exceptions.NoSuchEntityException as error:
-            if not _wait.pause():  # a policy or a role that was only just made may not be found yet
-                raise NotAttachedError(f"there is no policy {policy_arn}, or no role {role} any more") from error
+            if not _wait.pause():  # a new policy or role may not be found yet
+                raise NotAttachedError(f"policy {policy_arn} or role {role} does not exist") from error
         except _iam.exceptions.LimitExceededException as error:
             raise NotAttachedError(
-                f"role {role} holds as many managed policies as it may, and {policy_arn} has no room: detach one, or "
-                "have the quota raised (managed policies per role)"
+                f"role {role} has the maximum number of managed policies, so {policy_arn} cannot be attached: detach "
+                "one, or request a higher quota (managed policies per role)"
             ) from error
         except (BotoCoreError, ClientError):
-            # It may be attached all the same, and CloudFormation never deletes what it failed to create.
+            # It may be attached nevertheless, and what could not be created is not deleted (custom_resource.py).
             with suppress(BotoCoreError, ClientError):
                 _detach(role, policy_arn)
             raise
@@ -112,16 +116,16 @@ def _attached(role: str) -> set[str]:
         try:
             pages = [*_iam.get_paginator("list_attached_role_policies").paginate(RoleName=role)]
         except _iam.exceptions.NoSuchEntityException:
-            if _wait.pause():  # a role that was only just made may not be found yet
+            if _wait.pause():  # a new role may not be found yet
                 continue
             raise NotAttachedError(
-                f"there is no role {role}: look at adopt.authRoleArn and adopt.groupRoleArns"
+                f"role {role} does not exist: check adopt.authRoleArn and adopt.groupRoleArns"
             ) from None
         return {each["PolicyArn"] for page in pages for each in page["AttachedPolicies"]}
 
 
 def _check_guards_nothing(event: Mapping[str, Any]) -> None:
-    """Check that CloudFormation has not failed to delete a guarded policy, for it goes on with this one then."""
+    """Check that no guarded policy is left: CloudFormation also continues after it failed to delete one."""
     for logical_id in event["ResourceProperties"].get("Guarded", []):
         try:
             found = _stacks.describe_stack_resource(StackName=event["StackId"], LogicalResourceId=logical_id)
@@ -140,4 +144,4 @@ def _detach(role: str, policy_arn: str) -> None:
     try:
         _iam.detach_role_policy(RoleName=role, PolicyArn=policy_arn)
     except _iam.exceptions.NoSuchEntityException:
-        return  # the role has gone, or somebody was faster
+        return  # the role is gone, or the policy was detached already

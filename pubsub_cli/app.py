@@ -22,6 +22,7 @@ except ImportError as error:  # only the library was installed
     raise SystemExit(2) from None
 
 from pubsub_cli.errors import ExitCode, PreconditionError
+from pubsub_cli.options import expand_option_groups
 from pubsub_cli.terminal import EscapingGroup
 from pubsub_client._printable import one_line
 
@@ -71,7 +72,8 @@ class _SectionedCommand(TyperCommand):
 def load_command(name: str) -> Any:
     """Import a command, which is the function of that name in the module of that name."""
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    single.command(name, cls=_SectionedCommand)(getattr(import_module(f"pubsub_cli.commands.{name}"), name))
+    command = getattr(import_module(f"pubsub_cli.commands.{name}"), name)
+    single.command(name, cls=_SectionedCommand)(expand_option_groups(command))
     return typer.main.get_command(single)
 
 

@@ -26,8 +26,8 @@ from pubsub_cli.finding import AwsCommand, Command, OperationError, Status
 from pubsub_cli.run_options import RunOptions
 from pubsub_client._printable import one_line
 
-_GUARD_CHECKS = ("PS301", "PS303")
-"""The checks of the control-plane guard: a permissions boundary, or a deny, on the roles of signed-in users."""
+_GUARD_CHECKS = ("PS308",)
+"""The check of the control-plane guard: a permissions boundary, or a deny, on the roles of signed-in users."""
 
 # They give a role more permissions, or a role to more users.
 _OPENING = {
@@ -96,11 +96,11 @@ class FixRunner:
         for result in _guards_first(checked.results):
             commands = result.finding.safe_commands
             if self.interrupted:
-                self._leave_out(result, commands, "interrupted")
+                self._skip(result.check.id, commands, "interrupted")
             elif not commands:
                 self._show(f"  {result.check.id}  is left to you: --fix does not run this kind of fix")
             elif blocking := _blocking(result, missing_guards):
-                self._leave_out(result, commands, missing_guards[blocking].reason)
+                self._skip(result.check.id, commands, missing_guards[blocking].reason)
             elif self._run_commands(result.check.id, commands):
                 continue
             if _is_guard(result):
@@ -116,8 +116,7 @@ class FixRunner:
             step = self._run(check_id, command)
             self.steps.append(step)
             if step.outcome is not Outcome.DONE:
-                for left in commands[number + 1 :]:
-                    self._not_run(check_id, left, f"the command before it: {step.outcome}")
+                self._skip(check_id, commands[number + 1 :], f"the command before it: {step.outcome}")
                 return False
         return True
 
@@ -141,15 +140,12 @@ class FixRunner:
         self._show("         done")
         return Step(check_id, line, Outcome.DONE)
 
-    def _leave_out(self, result: Result, commands: Sequence[Command], reason: str) -> None:
+    def _skip(self, check_id: str, commands: Sequence[Command], reason: str) -> None:
         for command in commands:
-            self._not_run(result.check.id, command, reason)
-
-    def _not_run(self, check_id: str, command: Command, reason: str) -> None:
-        line = f"{command}{self.aws.cli_options}"
-        self._show(f"  {check_id}  {line}")
-        self._show(f"         not run: {reason}")
-        self.steps.append(Step(check_id, line, Outcome.NOT_RUN, reason))
+            line = f"{command}{self.aws.cli_options}"
+            self._show(f"  {check_id}  {line}")
+            self._show(f"         not run: {reason}")
+            self.steps.append(Step(check_id, line, Outcome.NOT_RUN, reason))
 
     def _show(self, line: str) -> None:
         show_line(self.run, line)

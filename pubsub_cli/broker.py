@@ -6,87 +6,25 @@ import asyncio
 import re
 import sys
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated
 
 import typer
 
 from pubsub_cli import options
-from pubsub_cli.aws import Aws
 from pubsub_cli.aws_errors import aws_errors_explained
 from pubsub_cli.checks.stack import read_complete_outputs
 from pubsub_cli.finding import Fix, PubSubCommand, operation_error
-from pubsub_cli.run_options import RunOptions
-from pubsub_client import PubSub
+from pubsub_cli.run_options import RunOptions, StackOptions
+from pubsub_client import AwsIot, CognitoSession, MqttOverWebSocket, PubSub, SdkCredentials
 from pubsub_client._printable import one_line
 from pubsub_client._provider import Provider
 from pubsub_client.exceptions import ConfigurationError, PubSubError, SessionError
 
 _AS = "Connect as"
 _OTHER = "Another broker than the stack's AWS IoT"
-
-User = Annotated[
-    str | None,
-    typer.Option(
-        "--user",
-        metavar="NAME",
-        help="Sign in as this user of the user pool. Default: connect with your AWS credentials, which always read "
-        "the stack's outputs. With --broker: the MQTT user name.",
-        rich_help_panel=_AS,
-    ),
-]
-PasswordStdin = Annotated[
-    bool,
-    typer.Option("--password-stdin", help="Read that user's password from standard input.", rich_help_panel=_AS),
-]
-ClientId = Annotated[
-    str | None,
-    typer.Option(
-        metavar="ID",
-        help="The MQTT client id. Default: random. Another connection with the same id is disconnected.",
-        rich_help_panel=_AS,
-    ),
-]
-Url = Annotated[
-    str | None,
-    typer.Option(
-        "--broker",
-        metavar="URL",
-        help="The WebSocket URL of a broker: ws://... or wss://...; @FILE reads it from a file.",
-        rich_help_panel=_OTHER,
-    ),
-]
-Header = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--header",
-        metavar="'NAME: VALUE'|@FILE",
-        help="An HTTP header of the WebSocket's request; may be repeated. @FILE reads headers from a file, one a line. "
-        "Use a file for secrets, because other users of the machine can see arguments.",
-        rich_help_panel=_OTHER,
-    ),
-]
-CaFile = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        exists=True,
-        dir_okay=False,
-        help="The trusted certificate authorities, as PEM. Default: those of AWS_CA_BUNDLE or the system.",
-        rich_help_panel=_OTHER,
-    ),
-]
-Proxy = Annotated[
-    str | None,
-    typer.Option(
-        metavar="URL",
-        help="The HTTP proxy. Default: HTTPS_PROXY and NO_PROXY. @FILE reads it from a file; use that if it has a "
-        "password.",
-        rich_help_panel=_OTHER,
-    ),
-]
 
 _FILE = "@"
 """The prefix of a value that names a file."""
@@ -100,38 +38,67 @@ _PROVIDER_OPTIONS = {"headers": "--header", "ca_file": "--ca-file", "proxy": "--
 """The option for each parameter that the provider's error can begin with."""
 
 
-class Broker(Protocol):
-    """A broker, and how to connect to it."""
+@dataclass(frozen=True)
+class BrokerOptions:
+    """The options for the broker and its user."""
 
-    @property
-    def aws(self) -> Aws | None:
-        """The operator's clients; None for a broker by its URL."""
-        ...
-
-    @property
-    def stack(self) -> str:
-        """The stack whose AWS IoT it is; empty for a broker by its URL."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """Its name in reports."""
-        ...
-
-    @property
-    def advice(self) -> Fix:
-        """What to do when it rejects."""
-        ...
-
-    def provider(self) -> AbstractAsyncContextManager[Provider]:
-        """Prepare the credentials.
-
-        Raises:
-            PreconditionError: there is no such stack, or there are no credentials to read it with.
-            OperationError: the outputs cannot be read.
-            PubSubError: the user cannot sign in, or a value is wrong.
-        """
-        ...
+    user: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Sign in as this user of the user pool. Default: connect with your AWS credentials, which always read "
+            "the stack's outputs. With --broker: the MQTT user name.",
+            rich_help_panel=_AS,
+        ),
+    ] = None
+    password_stdin: Annotated[
+        bool,
+        typer.Option("--password-stdin", help="Read that user's password from standard input.", rich_help_panel=_AS),
+    ] = False
+    client_id: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="The MQTT client id. Default: random. Another connection with the same id is disconnected.",
+            rich_help_panel=_AS,
+        ),
+    ] = None
+    broker: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="The WebSocket URL of a broker: ws://... or wss://...; @FILE reads it from a file.",
+            rich_help_panel=_OTHER,
+        ),
+    ] = None
+    header: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="'NAME: VALUE'|@FILE",
+            help="An HTTP header of the WebSocket's request; may be repeated. @FILE reads headers from a file, one a "
+            "line. Use a file for secrets, because other users of the machine can see arguments.",
+            rich_help_panel=_OTHER,
+        ),
+    ] = None
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="The trusted certificate authorities, as PEM. Default: those of AWS_CA_BUNDLE or the system.",
+            rich_help_panel=_OTHER,
+        ),
+    ] = None
+    proxy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="The HTTP proxy. Default: HTTPS_PROXY and NO_PROXY. @FILE reads it from a file; use that if it has a "
+            "password.",
+            rich_help_panel=_OTHER,
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -139,43 +106,37 @@ class AwsIotOfStack:
     """The AWS IoT of a deployed stack, as a user of its user pool or as the operator.
 
     Args:
-        aws: the operator's clients, which read the stack's outputs.
-        profile: the operator's profile.
-        stack: the stack's name.
+        target: the stack, and the operator's clients that read its outputs.
         user: the user to sign in; None connects as the operator.
         password: that user's password.
     """
 
-    aws: Aws
-    profile: str | None
-    stack: str
+    target: StackOptions
     user: str | None
     password: str | None = field(repr=False)
 
     @property
     def name(self) -> str:
         """The stack's name."""
-        return self.stack
+        return self.target.stack_name
 
     @property
     def advice(self) -> Fix:
         """The doctor for a user; the documented permissions for an operator."""
         if self.user is None:
             return "See docs/operator-permissions.md for what your AWS credentials must allow."
-        return PubSubCommand(("doctor", "--stack", self.stack, "--user", self.user, "--password-stdin"))
+        return PubSubCommand(("doctor", "--stack", self.name, "--user", self.user, "--password-stdin"))
 
     @asynccontextmanager
     async def provider(self) -> AsyncIterator[Provider]:
         """Read the outputs and sign in; leaving the context signs the user out."""
-        # The MQTT client takes long to import, and no other command needs it.
-        from pubsub_client import AwsIot, CognitoSession, SdkCredentials
-
-        with aws_errors_explained(self.aws, self.stack):
-            outputs = await asyncio.to_thread(read_complete_outputs, self.aws, self.stack)
+        aws = self.target.aws
+        with aws_errors_explained(aws, self.name):
+            outputs = await asyncio.to_thread(read_complete_outputs, aws, self.name)
         if self.user is None or self.password is None:
-            yield AwsIot.from_outputs(outputs, SdkCredentials(self.profile))
+            yield AwsIot.from_outputs(outputs, SdkCredentials(self.target.profile))
             return
-        session = CognitoSession.from_outputs(outputs, endpoint_url=self.aws.endpoint_url)
+        session = CognitoSession.from_outputs(outputs, endpoint_url=aws.endpoint_url)
         await session.sign_in(self.user, self.password)
         try:
             yield AwsIot.from_outputs(outputs, session)
@@ -203,8 +164,6 @@ class BrokerByUrl:
     password: str | None = field(repr=False)
     ca_file: Path | None
     proxy: str | None = field(repr=False)
-    aws: None = None
-    stack: str = ""
 
     @property
     def name(self) -> str:
@@ -223,8 +182,6 @@ class BrokerByUrl:
         Raises:
             typer.BadParameter: one of them is wrong.
         """
-        from pubsub_client import MqttOverWebSocket
-
         try:
             provider = MqttOverWebSocket(
                 self.url,
@@ -240,21 +197,10 @@ class BrokerByUrl:
         yield provider
 
 
-def choose_broker(
-    context: typer.Context,
-    *,
-    stack: str,
-    environment: str | None,
-    profile: str | None,
-    region: str | None,
-    endpoint_url: str | None,
-    user: str | None,
-    password_stdin: bool,
-    url: str | None,
-    header: Iterable[str] | None,
-    ca_file: Path | None,
-    proxy: str | None,
-) -> Broker:
+Broker = AwsIotOfStack | BrokerByUrl
+
+
+def choose_broker(context: typer.Context, target: StackOptions, given: BrokerOptions) -> Broker:
     """Return the selected broker, and read the password from standard input if the options require it.
 
     Secrets among the arguments are accepted, with a warning on standard error.
@@ -264,26 +210,28 @@ def choose_broker(
         PreconditionError: --endpoint-url is not a URL.
         botocore.exceptions.ProfileNotFound: there is no such profile.
     """
-    if user == "":
+    if given.user == "":
         raise typer.BadParameter("--user: no name given")
-    if url is None:
-        if given := _given(context, _OF_ANOTHER):
-            raise typer.BadParameter(f"{given[0]} goes with --broker")
-        if (user is not None) != password_stdin:
+    if given.broker is None:
+        if others := _given(context, _OF_ANOTHER):
+            raise typer.BadParameter(f"{others[0]} goes with --broker")
+        if (given.user is not None) != given.password_stdin:
             raise typer.BadParameter("--user and --password-stdin go together")
-        aws, name = Aws(profile, region, endpoint_url), options.stack_name(stack, environment)
-        return AwsIotOfStack(aws, profile, name, user, _read_password() if password_stdin else None)
-    if given := _given(context, _OF_THE_STACK):
-        raise typer.BadParameter(f"--broker cannot be combined with {given[0]}")
-    if password_stdin and user is None:
+        password = _read_password() if given.password_stdin else None
+        return AwsIotOfStack(target, given.user, password)
+    if others := _given(context, _OF_THE_STACK):
+        raise typer.BadParameter(f"--broker cannot be combined with {others[0]}")
+    if given.password_stdin and given.user is None:
         raise typer.BadParameter("--password-stdin goes with --user")
-    _warn_of_secrets(url, header or (), proxy)
-    url = _read_line("--broker", url)
-    proxy = None if proxy is None else _read_line("--proxy", proxy)
-    if ca_file is not None and not url.lower().startswith("wss:"):
+    header = given.header or ()
+    _warn_of_secrets(given.broker, header, given.proxy)
+    url = _read_line("--broker", given.broker)
+    proxy = None if given.proxy is None else _read_line("--proxy", given.proxy)
+    if given.ca_file is not None and not url.lower().startswith("wss:"):
         raise typer.BadParameter("--ca-file goes with a --broker of wss://")
-    headers = _parse_headers(header or ())
-    return BrokerByUrl(url, headers, user, _read_password() if password_stdin else None, ca_file, proxy)
+    headers = _parse_headers(header)
+    password = _read_password() if given.password_stdin else None
+    return BrokerByUrl(url, headers, given.user, password, given.ca_file, proxy)
 
 
 def _given(context: typer.Context, names: Collection[str]) -> list[str]:
@@ -363,8 +311,6 @@ async def connected(broker: Broker, client_id: str | None, seconds: float) -> As
         OperationError: the user cannot sign in, there is no connection, or the broker rejects the request.
         ConfigurationError: a value is wrong.
     """
-    from pubsub_client import PubSub
-
     try:
         async with (
             broker.provider() as provider,
@@ -377,8 +323,9 @@ async def connected(broker: Broker, client_id: str | None, seconds: float) -> As
         raise operation_error(f"{error}", resource=broker.name, fix=broker.advice) from error
 
 
-def run_options(command: str, broker: Broker, *, json: bool) -> RunOptions:
-    """Return the run of a command that uses the broker."""
-    if broker.aws is None:
-        return RunOptions(command, json=json)
-    return RunOptions.of(command, broker.aws, broker.stack, json=json)
+def start_run(command: str, target: StackOptions, broker: Broker, *, json: bool) -> RunOptions:
+    """Start the run of a command that uses the broker."""
+    if isinstance(broker, AwsIotOfStack):
+        return target.start(command, json=json)
+    options.log_if(target.verbose)
+    return RunOptions(command, json=json)

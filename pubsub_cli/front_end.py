@@ -1,17 +1,17 @@
-"""What a front end must be told of a deployment, in the forms that front ends read."""
+"""A front end's configuration for a deployment, in the formats that front ends read."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from pubsub_client._endpoint import Endpoint
 from pubsub_client.outputs import Output
 
 _AMPLIFY_OUTPUTS_VERSION = "1.4"
-# What Cognito calls the three, and what Amplify does.
+# Amplify's names of Cognito's values.
 _AMPLIFY_MFA = {"OFF": "NONE", "OPTIONAL": "OPTIONAL", "ON": "REQUIRED"}
 _PASSWORD_CHARACTERS = {
     "lowercase": "RequireLowercase",
@@ -23,7 +23,7 @@ _PASSWORD_CHARACTERS = {
 
 @dataclass(frozen=True)
 class CognitoEndpoints:
-    """Where the pools answer, if that is not AWS's own address."""
+    """The pools' endpoints, if they are not AWS's own."""
 
     user_pool: str
     identity_pool: str
@@ -31,62 +31,30 @@ class CognitoEndpoints:
 
 @dataclass(frozen=True)
 class FrontEnd:
-    """What a front end must be told.
+    """A front end's configuration.
 
     Args:
-        region: the region of both pools and of the endpoint.
-        user_pool_id: the user pool.
-        user_pool_client_id: the app client for people.
-        identity_pool_id: the identity pool.
-        pubsub_endpoint: the address of the WebSocket.
-        self_attach_url: where a user has the IoT policy attached; None for a stack of an older version.
-        access_mode: as the settings name it; in ``least-privilege`` client ids and topics begin with the identity id.
-            None for a stack of an older version.
-        user_pool: what DescribeUserPool and GetUserPoolMfaConfig tell; None if they may not be asked. Amplify's forms
-            for sign-up need it.
-        endpoints: where the pools answer; None is AWS's own address.
+        outputs: the stack's outputs.
+        user_pool: the answers of DescribeUserPool and GetUserPoolMfaConfig, which Amplify's sign-up forms need; None if
+            AWS refused them.
+        endpoints: the pools' endpoints; None is AWS's own.
     """
 
-    region: str
-    user_pool_id: str
-    user_pool_client_id: str
-    identity_pool_id: str
-    pubsub_endpoint: str
-    self_attach_url: str | None = None
-    access_mode: str | None = None
+    outputs: Mapping[str, str]
     user_pool: Mapping[str, Any] | None = None
     endpoints: CognitoEndpoints | None = None
 
-    @classmethod
-    def of(
-        cls,
-        outputs: Mapping[str, str],
-        user_pool: Mapping[str, Any] | None = None,
-        endpoints: CognitoEndpoints | None = None,
-    ) -> Self:
-        """Take it from the stack's outputs."""
-        return cls(
-            region=outputs[Output.REGION],
-            user_pool_id=outputs[Output.USER_POOL_ID],
-            user_pool_client_id=outputs[Output.USER_POOL_CLIENT_ID],
-            identity_pool_id=outputs[Output.IDENTITY_POOL_ID],
-            pubsub_endpoint=_websocket_url(outputs[Output.PUBSUB_ENDPOINT]),
-            self_attach_url=outputs.get(Output.SELF_ATTACH_URL),
-            access_mode=outputs.get(Output.ACCESS_MODE),
-            user_pool=user_pool,
-            endpoints=endpoints,
-        )
-
     def amplify_outputs(self) -> str:
-        """Return ``amplify_outputs.json`` of Amplify Gen 2, which has no place of its own for PubSub.
+        """Return ``amplify_outputs.json`` of Amplify Gen 2, which has no section for PubSub.
 
         https://docs.amplify.aws/react/reference/amplify_outputs/
         """
+        region = self.outputs[Output.REGION]
         auth: dict[str, Any] = {
-            "aws_region": self.region,
-            "user_pool_id": self.user_pool_id,
-            "user_pool_client_id": self.user_pool_client_id,
-            "identity_pool_id": self.identity_pool_id,
+            "aws_region": region,
+            "user_pool_id": self.outputs[Output.USER_POOL_ID],
+            "user_pool_client_id": self.outputs[Output.USER_POOL_CLIENT_ID],
+            "identity_pool_id": self.outputs[Output.IDENTITY_POOL_ID],
             "unauthenticated_identities_enabled": False,
         }
         if self.user_pool is not None:
@@ -100,11 +68,13 @@ class FrontEnd:
                 "password_policy": {"min_length": policy["MinimumLength"]}
                 | {f"require_{name}": policy[key] for name, key in _PASSWORD_CHARACTERS.items()},
             }
-        custom: dict[str, Any] = {"pubsub": {"aws_region": self.region, "endpoint": self.pubsub_endpoint}}
-        if self.self_attach_url:
-            custom["pubsub"]["self_attach_url"] = self.self_attach_url
-        if self.access_mode:
-            custom["pubsub"]["access_mode"] = self.access_mode
+        pubsub = {
+            "aws_region": region,
+            "endpoint": self._websocket_url,
+            "self_attach_url": self.outputs[Output.SELF_ATTACH_URL],
+            "access_mode": self.outputs[Output.ACCESS_MODE],
+        }
+        custom: dict[str, Any] = {"pubsub": pubsub}
         if self.endpoints:
             custom["cognito"] = {
                 "user_pool_endpoint": self.endpoints.user_pool,
@@ -113,17 +83,18 @@ class FrontEnd:
         return _json({"version": _AMPLIFY_OUTPUTS_VERSION, "auth": auth, "custom": custom})
 
     def aws_exports(self) -> str:
-        """Return ``aws-exports.js`` of Amplify Gen 1; it has no place for the pools' own addresses.
+        """Return ``aws-exports.js`` of Amplify Gen 1; it has no keys for the pools' endpoints.
 
         https://docs.amplify.aws/gen1/react/build-a-backend/more-features/pubsub/set-up-pubsub/
         """
+        region = self.outputs[Output.REGION]
         exports: dict[str, Any] = {
-            "aws_project_region": self.region,
-            "aws_cognito_region": self.region,
-            "aws_cognito_identity_pool_id": self.identity_pool_id,
-            "aws_user_pools_id": self.user_pool_id,
-            "aws_user_pools_web_client_id": self.user_pool_client_id,
-            "aws_mandatory_sign_in": "enable",  # without it Amplify takes it that guests are let in
+            "aws_project_region": region,
+            "aws_cognito_region": region,
+            "aws_cognito_identity_pool_id": self.outputs[Output.IDENTITY_POOL_ID],
+            "aws_user_pools_id": self.outputs[Output.USER_POOL_ID],
+            "aws_user_pools_web_client_id": self.outputs[Output.USER_POOL_CLIENT_ID],
+            "aws_mandatory_sign_in": "enable",  # without it Amplify assumes that guests are allowed
             "oauth": {},
         }
         if self.user_pool is not None:
@@ -142,42 +113,42 @@ class FrontEnd:
                 },
                 "aws_cognito_verification_mechanisms": _capitals(self.user_pool.get("AutoVerifiedAttributes", ())),
             }
-        exports |= {"aws_pubsub_region": self.region, "aws_pubsub_endpoint": self.pubsub_endpoint}
-        if self.self_attach_url:
-            exports["aws_pubsub_self_attach_url"] = self.self_attach_url
-        if self.access_mode:
-            exports["aws_pubsub_access_mode"] = self.access_mode
+        exports |= {
+            "aws_pubsub_region": region,
+            "aws_pubsub_endpoint": self._websocket_url,
+            "aws_pubsub_self_attach_url": self.outputs[Output.SELF_ATTACH_URL],
+            "aws_pubsub_access_mode": self.outputs[Output.ACCESS_MODE],
+        }
         return f"const awsmobile = {_json(exports).rstrip()};\n\nexport default awsmobile;\n"
 
     def dotenv(self, prefix: str = "") -> str:
         """Return ``NAME=value`` lines.
 
         Args:
-            prefix: goes before each name: bundlers hand on only variables that begin with theirs, such as ``VITE_``.
+            prefix: the prefix of each name: bundlers pass on only variables with theirs, such as ``VITE_``.
         """
         values = {
-            "PUBSUB_REGION": self.region,
-            "PUBSUB_ENDPOINT": self.pubsub_endpoint,
-            "USER_POOL_ID": self.user_pool_id,
-            "USER_POOL_CLIENT_ID": self.user_pool_client_id,
-            "IDENTITY_POOL_ID": self.identity_pool_id,
+            "PUBSUB_REGION": self.outputs[Output.REGION],
+            "PUBSUB_ENDPOINT": self._websocket_url,
+            "PUBSUB_SELF_ATTACH_URL": self.outputs[Output.SELF_ATTACH_URL],
+            "PUBSUB_ACCESS_MODE": self.outputs[Output.ACCESS_MODE],
+            "USER_POOL_ID": self.outputs[Output.USER_POOL_ID],
+            "USER_POOL_CLIENT_ID": self.outputs[Output.USER_POOL_CLIENT_ID],
+            "IDENTITY_POOL_ID": self.outputs[Output.IDENTITY_POOL_ID],
         }
-        if self.self_attach_url:
-            values["PUBSUB_SELF_ATTACH_URL"] = self.self_attach_url
-        if self.access_mode:
-            values["PUBSUB_ACCESS_MODE"] = self.access_mode
         if self.endpoints:
             values["USER_POOL_ENDPOINT"] = self.endpoints.user_pool
             values["IDENTITY_POOL_ENDPOINT"] = self.endpoints.identity_pool
         return "".join(f"{prefix}{name}={value}\n" for name, value in values.items())
 
-
-def _websocket_url(endpoint: str) -> str:
-    return f"{'wss' if Endpoint.parse(endpoint).tls else 'ws'}://{endpoint}/mqtt"
+    @property
+    def _websocket_url(self) -> str:
+        endpoint = self.outputs[Output.PUBSUB_ENDPOINT]
+        return f"{'wss' if Endpoint.parse(endpoint).tls else 'ws'}://{endpoint}/mqtt"
 
 
 def _required_attributes(user_pool: Mapping[str, Any]) -> list[str]:
-    """Return what a user must have; ``sub``, which every user has, is nobody's to give."""
+    """Return the required attributes except ``sub``, which Cognito sets."""
     return [
         attribute["Name"]
         for attribute in user_pool.get("SchemaAttributes", ())
@@ -195,7 +166,7 @@ def _mfa(user_pool: Mapping[str, Any]) -> str:
 
 
 def _mfa_methods(user_pool: Mapping[str, Any]) -> list[str]:
-    """Return the second factors that users may set up, as Amplify names them."""
+    """Return the MFA methods that users can set up, in Amplify's names."""
     if _mfa(user_pool) == "OFF":
         return []
     by_app = user_pool.get("SoftwareTokenMfaConfiguration", {}).get("Enabled")

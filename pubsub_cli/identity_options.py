@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import typer
 
-from pubsub_cli.aws import Aws
 from pubsub_cli.aws_errors import aws_errors_explained
 from pubsub_cli.errors import PreconditionError
 from pubsub_cli.finding import OperationError
@@ -19,16 +18,7 @@ from pubsub_cli.operations.attachment import Change
 from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.identity import Subject, by_id_token, by_identity_id, by_user
 from pubsub_cli.output import CommandResult, emit
-from pubsub_cli.run_options import RunOptions
-
-User = Annotated[str | None, typer.Option("--user", metavar="NAME", help="The user with this name or alias.")]
-IdentityId = Annotated[
-    str | None, typer.Option("--identity-id", "--identity", metavar="ID", help="The identity with this id.")
-]
-IdToken = Annotated[
-    str | None,
-    typer.Option("--id-token", metavar="FILE", help="The identity of the ID token in this file; - is standard input."),
-]
+from pubsub_cli.run_options import RunOptions, StackOptions
 
 # https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetId.html
 _IDENTITY_ID = re.compile(r"[\w-]{1,30}:[0-9a-f-]{1,36}", re.ASCII)
@@ -36,17 +26,23 @@ _IDENTITY_ID = re.compile(r"[\w-]{1,30}:[0-9a-f-]{1,36}", re.ASCII)
 
 @dataclass(frozen=True)
 class IdentitySelector:
-    """The identity that the options select; exactly one of them is given.
+    """The identity that the options select; exactly one of them must be given."""
 
-    Raises:
-        typer.BadParameter: none or several are given, or one is malformed.
-    """
+    user: Annotated[str | None, typer.Option(metavar="NAME", help="The user with this name or alias.")] = None
+    identity_id: Annotated[
+        str | None, typer.Option("--identity-id", "--identity", metavar="ID", help="The identity with this id.")
+    ] = None
+    id_token: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="The identity of the ID token in this file; - is standard input."),
+    ] = None
 
-    user: str | None
-    identity_id: str | None
-    id_token: str | None
+    def check(self) -> None:
+        """Check the options.
 
-    def __post_init__(self) -> None:
+        Raises:
+            typer.BadParameter: none or several are given, or one is malformed.
+        """
         if sum(each is not None for each in (self.user, self.identity_id, self.id_token)) != 1:
             raise typer.BadParameter("give one of --user, --identity-id and --id-token")
         if self.user == "":
@@ -68,17 +64,22 @@ class IdentitySelector:
 
 
 def run_on_identity(
-    run: RunOptions, aws: Aws, selector: IdentitySelector, work: Callable[[Deployment, Subject], CommandResult]
+    run: RunOptions,
+    target: StackOptions,
+    selector: IdentitySelector,
+    work: Callable[[Deployment, Subject], CommandResult],
 ) -> None:
     """Find the selected identity, do the work, and print its result.
 
     Raises:
+        typer.BadParameter: the options do not select one identity.
         PreconditionError: it could not begin: credentials, region, no such stack.
         typer.Exit: it failed.
     """
+    selector.check()
     try:
-        with aws_errors_explained(aws, run.stack):
-            deployment = Deployment.find(aws, run.stack)
+        with aws_errors_explained(target.aws, run.stack):
+            deployment = Deployment.find(target.aws, run.stack)
             result = work(deployment, selector.find(deployment))
     except OperationError as error:
         result = CommandResult((), {"identity": None}, error.finding)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import sys
+from collections.abc import Callable
+from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -61,3 +64,30 @@ class _OneLineFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         return one_line(super().formatMessage(record))
+
+
+def expand_option_groups(command: Callable[..., None]) -> Callable[..., None]:
+    """Return the command with the fields of its dataclass parameters as options of their own.
+
+    Typer has no groups of options. A command takes a dataclass for options that it shares with others.
+    """
+    parameters = inspect.signature(command, eval_str=True).parameters.values()
+    groups: dict[str, Any] = {each.name: each.annotation for each in parameters if is_dataclass(each.annotation)}
+    expanded = [
+        option.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for each in parameters
+        for option in (
+            inspect.signature(each.annotation, eval_str=True).parameters.values() if each.name in groups else [each]
+        )
+    ]
+
+    def run(**values: Any) -> None:
+        given = {
+            name: group(**{field: values.pop(field) for field in group.__dataclass_fields__})
+            for name, group in groups.items()
+        }
+        command(**given, **values)
+
+    run.__doc__, run.__annotations__ = command.__doc__, {each.name: each.annotation for each in expanded}
+    run.__signature__ = inspect.Signature(expanded)  # type: ignore[attr-defined]
+    return run

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import typer
-
-from pubsub_cli.errors import ExitCode
 from pubsub_cli.operations.executions import Execution, StateMachine
 from pubsub_cli.output import TerminalConsole
-from pubsub_cli.signals import interrupt_on_sigterm
+from pubsub_cli.signals import exit_if_interrupted, interrupt_on_sigterm
 
 
 def follow_execution(
@@ -28,19 +24,17 @@ def follow_execution(
 
     Raises:
         typer.Exit: interrupted; the execution continues.
-        botocore.exceptions.ClientError: AWS refuses.
         OperationError: the execution does not exist any more.
     """
     console = TerminalConsole(stderr=json, soft_wrap=True)
     interrupt_on_sigterm()
-    try:
-        with console.status("starting") as status:
-            for execution in machine.follow(execution_arn):
-                if execution.progress:
-                    status.update(line(execution.progress))
-                    if not console.is_terminal:
-                        console.print(line(execution.progress))
-    except KeyboardInterrupt:
-        print(f"pubsub: interrupted; it continues in AWS, and `{rerun}` shows it again", file=sys.stderr)
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    with (
+        exit_if_interrupted(lambda: f"it continues in AWS, and `{rerun}` shows it again"),
+        console.status("starting") as status,
+    ):
+        for execution in machine.follow(execution_arn):
+            if execution.progress:
+                status.update(line(execution.progress))
+                if not console.is_terminal:
+                    console.print(line(execution.progress))
     return execution

@@ -1,13 +1,15 @@
-"""How one run of a command reports."""
+"""The account and stack that a command uses, and how one run of it reports."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
+from pubsub_cli import options
 from pubsub_cli.aws import Aws
 
 _IDENTITY_ID = re.compile(r"\b[a-z]{2}(?:-[a-z]+)+-\d:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
@@ -37,14 +39,57 @@ class RunOptions:
     junit: Path | None = None
     skip: Collection[str] = ()
 
-    @classmethod
-    def of(cls, command: str, aws: Aws, stack: str, **options: Any) -> Self:
-        """Return the run of a command that uses AWS."""
-        return cls(command, stack, aws.region, aws.cli_options, **options)
-
     def masked(self, text: str) -> str:
         """Return a text as it may be shown."""
         return mask_identity_ids(text) if self.redact else text
+
+
+@dataclass(frozen=True)
+class AccountOptions:
+    """The options of a command that uses an AWS account."""
+
+    profile: options.Profile = None
+    region: options.Region = None
+    endpoint_url: options.EndpointUrl = None
+    verbose: options.Verbose = False
+
+    @cached_property
+    def aws(self) -> Aws:
+        """The operator's clients."""
+        return Aws(self.profile, self.region, self.endpoint_url)
+
+    @property
+    def stack_name(self) -> str:
+        """The stack; empty for a command about none."""
+        return ""
+
+    def start(self, command: str, **report: Any) -> RunOptions:
+        """Start a run: show log messages if --verbose is given, and return how the run reports.
+
+        Args:
+            command: the command's name.
+            report: the other fields of :class:`RunOptions`.
+
+        Raises:
+            PreconditionError: --endpoint-url is not a URL.
+            botocore.exceptions.ProfileNotFound: there is no such profile.
+        """
+        options.log_if(self.verbose)
+        name = {"stack": self.stack_name} | report
+        return RunOptions(command, region=self.aws.region, cli_options=self.aws.cli_options, **name)
+
+
+@dataclass(frozen=True)
+class StackOptions(AccountOptions):
+    """The options of a command about a deployed stack."""
+
+    stack: options.Stack = options.DEFAULT_STACK
+    environment: options.Environment = None
+
+    @property
+    def stack_name(self) -> str:
+        """The stack's name: as given, or the environment's."""
+        return options.stack_name(self.stack, self.environment)
 
 
 def mask_identity_ids(text: str) -> str:

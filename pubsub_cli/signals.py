@@ -6,8 +6,13 @@ import asyncio
 import signal
 import sys
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar, cast
+
+import typer
+
+from pubsub_cli.errors import ExitCode
 
 Result = TypeVar("Result")
 
@@ -40,6 +45,20 @@ def run_until_interrupted(work: Coroutine[Any, Any, Result]) -> Result:
         return asyncio.run(run())
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
+
+
+@contextmanager
+def exit_if_interrupted(state: Callable[[], str]) -> Iterator[None]:
+    """End the command if the block is interrupted, and print what it leaves.
+
+    Raises:
+        typer.Exit: it was interrupted.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"pubsub: interrupted; {state()}", file=sys.stderr)
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
 
 
 def _in_main_thread() -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from local_cloud.process import LocalCloud
-from pubsub_client import CognitoSession
+if TYPE_CHECKING:
+    from local_cloud.process import LocalCloud
+    from pubsub_client import CognitoSession
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,15 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
 
-from pubsub_client import PubSub
 from pubsub_testing.deployment import LocalDeployment, MakeSignedInUser, SignedInUser
+
+if TYPE_CHECKING:  # every pytest run with the plugin imports this module, so it must be fast to import
+    from pubsub_client import PubSub
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
-"""The stack: which parts there are, what each rests on, and what it tells the outside."""
+"""The stack: creates or adopts the pools, and composes the constructs around them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from aws_cdk import Annotations, Stack, Tags
@@ -9,25 +10,13 @@ from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from pubsub_client.outputs import Output
+from pubsub_client.outputs import MANAGED_POLICIES, MARKER_ATTRIBUTE
 
-from .additions import additions
-from .attaching_switch import AttachingSwitch
-from .destroy_guard import DestroyGuard
-from .identity_pool import AdoptedIdentityPool, Identities, PubSubIdentityPool
-from .iot_endpoint import IotEndpoint
-from .iot_policy import IotPolicy
-from .leaving import Leaving
-from .monitoring import Monitoring
-from .outputs import tell
-from .role_access import RoleAccess
-from .self_attach import SelfAttach
+from .constructs import Attachment, PubSubAccess, PubSubPolicy
+from .identity_pool import AdoptedIdentityPool, IdentityPoolResources, PubSubIdentityPool
+from .iot_policy import DeletionGuard
 from .settings import Settings
-from .sign_in_attachment import SignInAttachment
-from .sweep import Sweep
-from .user_pool import AdoptedUserPool, PubSubUserPool, Users
-from .user_pool_wiring import UserPoolWiring
-from .wiring_watch import WiringWatch
+from .user_pool import AdoptedUserPool, PubSubUserPool, UserPoolResources
 
 
 class AmplifyPubSubStack(Stack):
@@ -41,88 +30,36 @@ class AmplifyPubSubStack(Stack):
             termination_protection=settings.termination_protection,
             **stack_props,
         )
-        switch = AttachingSwitch(self, "AttachingSwitch")
-        leaving = Leaving(self, "Leaving", settings, switch=switch)
-        policy = IotPolicy(self, "IotPolicy", settings, leaving=leaving)
-        users = self._users(settings)
-        identities = self._identities(settings, users, policy, leaving)
-        at_sign_in = (
-            SignInAttachment(
-                self,
-                "SignInAttachment",
-                settings,
-                policy=policy,
-                switch=switch,
-                users=users,
-                internal_client=users.internal_client,
-                identities=identities,
-            )
-            if users.internal_client
-            else None
-        )
-        self_attach = SelfAttach(self, "SelfAttach", settings, policy=policy, switch=switch, identities=identities)
-        sweep = Sweep(
-            self,
-            "Sweep",
-            settings,
-            policy=policy,
-            switch=switch,
-            users=users,
-            identities=identities,
-            sign_in=at_sign_in,
-        )
-        triggers = at_sign_in.functions_by_trigger if at_sign_in else {}
-        adopts = isinstance(users, AdoptedUserPool)
-        if triggers or settings.groups or not adopts:  # else an adopted pool is left as it is
-            UserPoolWiring(self, "UserPoolWiring", settings, users, triggers=triggers, identities=identities)
-        watch = (
-            WiringWatch(self, "WiringWatch", settings, users=users, identities=identities, triggers=triggers)
-            if adopts and triggers
-            else None
-        )
-        endpoint = IotEndpoint(self, "IotEndpoint", settings)
-        Monitoring(
-            self,
-            "Monitoring",
-            settings,
-            users=users,
-            sign_in=at_sign_in,
-            self_attach=self_attach.function,
-            sweep=sweep,
-            leaving=leaving,
-            wiring_watch=watch,
-        )
+        policy = PubSubPolicy(self, "Policy", settings=settings)
+        user_pool = self._user_pool(settings)
+        identity_pool = self._identity_pool(settings, user_pool, policy)
+        Attachment(self, "Default", settings, policy=policy, user_pool=user_pool, identity_pool=identity_pool)
         parts = [each for each in self.node.children if isinstance(each, Construct)]
-        DestroyGuard(self, "DestroyGuard", settings, leaving=leaving, guarded=parts)
-
-        chained = settings.adopt.chained_triggers
-        tell(
+        DeletionGuard(
             self,
+            "DeletionGuard",
             settings,
-            users=users,
-            identities=identities,
-            policy=policy,
-            endpoint=endpoint,
-            self_attach=self_attach,
-            sweep=sweep,
-            leaving=leaving,
-            besides={
-                **(at_sign_in.outputs if at_sign_in else {}),
-                **({Output.CHAINED_TRIGGERS: ",".join(chained)} if chained else {}),
-            },
+            policy=policy.iot_policy,
+            detach_all=policy.detach_all,
+            guarded=parts,
         )
-        self._everywhere(settings)
-        for addition in additions(settings):
-            Annotations.of(self).add_info(addition)
+        for key, value in settings.tags.items():
+            Tags.of(self).add(key, value)
+        if settings.permissions_boundary:
+            boundary = iam.ManagedPolicy.from_managed_policy_name(
+                self, "AccountBoundary", settings.permissions_boundary
+            )
+            iam.PermissionsBoundary.of(self).apply(boundary)
+        for note in adoption_notes(settings):
+            Annotations.of(self).add_info(note)
 
-    def _users(self, settings: Settings) -> Users:
-        """Return the user pool: the adopted one, or one that is made."""
+    def _user_pool(self, settings: Settings) -> UserPoolResources:
         adopt = settings.adopt
         if adopt.user_pool_id is None:
-            return PubSubUserPool(self, "Users", settings)
+            return PubSubUserPool(self, "UserPool", settings)
         return AdoptedUserPool(
             self,
-            "Users",
+            "UserPool",
             settings,
             user_pool=cognito.UserPool.from_user_pool_id(self, "AdoptedUserPool", adopt.user_pool_id),
             clients=[
@@ -131,35 +68,91 @@ class AmplifyPubSubStack(Stack):
             ],
         )
 
-    def _identities(self, settings: Settings, users: Users, policy: IotPolicy, leaving: Leaving) -> Identities:
-        """Return the identity pool: the adopted one, or one that is made."""
+    def _identity_pool(
+        self, settings: Settings, user_pool: UserPoolResources, policy: PubSubPolicy
+    ) -> IdentityPoolResources:
         adopt = settings.adopt
         if adopt.identity_pool_id is None or adopt.auth_role_arn is None:
-            return PubSubIdentityPool(self, "Identities", settings, users=users, policy=policy, leaving=leaving)
-        identities = AdoptedIdentityPool(
+            return PubSubIdentityPool(
+                self,
+                "IdentityPool",
+                settings,
+                user_pool=user_pool,
+                policy=policy.iot_policy,
+                detach_all=policy.detach_all,
+            )
+        access = PubSubAccess(
             self,
-            "Identities",
-            settings,
-            identity_pool_id=adopt.identity_pool_id,
+            "Access",
+            policy=policy,
             auth_role=iam.Role.from_role_arn(self, "AdoptedAuthRole", adopt.auth_role_arn),
             other_roles=[
                 iam.Role.from_role_arn(self, f"AdoptedRole{number}", role_arn)
                 for number, role_arn in enumerate(adopt.group_role_arns, start=1)
             ],
-            users=users,
-            policy=policy,
-            leaving=leaving,
+        )
+        return AdoptedIdentityPool(
+            self,
+            "IdentityPool",
+            settings,
+            identity_pool_id=adopt.identity_pool_id,
+            auth_role=access.auth_role,
+            other_roles=access.other_roles,
+            user_pool=user_pool,
+            policy=policy.iot_policy,
+            detach_all=policy.detach_all,
             other_providers=adopt.other_providers,
         )
-        RoleAccess(identities, "RoleAccess", settings, identities.roles)
-        return identities
 
-    def _everywhere(self, settings: Settings) -> None:
-        """Set what holds for every resource that this stack makes."""
-        for key, value in settings.tags.items():
-            Tags.of(self).add(key, value)
-        if settings.permissions_boundary:
-            boundary = iam.ManagedPolicy.from_managed_policy_name(
-                self, "AccountBoundary", settings.permissions_boundary
+
+def adoption_notes(settings: Settings) -> Iterator[str]:
+    """Yield a sentence for each adopted resource, about what the deployment adds to it."""
+    adopt = settings.adopt
+    if settings.attachment == "sign-in" and adopt.user_pool_id:
+        chained = ", ".join(adopt.chained_triggers)
+        yield (
+            f"User pool {adopt.user_pool_id} gets an app client for the internal sign-in and the PostAuthentication, "
+            "DefineAuthChallenge, CreateAuthChallenge and VerifyAuthChallengeResponse triggers"
+            f"{f' (but {chained}, whose own function calls ours)' if chained else ''}. They go with the stack. It also "
+            f"gets the attribute custom:{MARKER_ATTRIBUTE} unless it has it, which stays: Cognito cannot remove one."
+        )
+        if adopt.sms_role_arn:
+            yield (
+                f"The stack may pass the role {adopt.sms_role_arn.rpartition('/')[2]} to Amazon Cognito, which asks "
+                "for that whenever a user pool that sends SMS is changed. The role itself stays as it is."
             )
-            iam.PermissionsBoundary.of(self).apply(boundary)
+        if adopt.custom_sender_key_arn:
+            yield (
+                f"The stack may create grants of the key {adopt.custom_sender_key_arn}, which Amazon Cognito asks for "
+                "whenever a user pool with custom senders is changed. The key itself stays as it is."
+            )
+        if adopt.identity_pool_id:
+            yield (
+                f"Identity pool {adopt.identity_pool_id} gets that app client among its providers. It goes with the "
+                "stack."
+            )
+    if adopt.user_pool_id and settings.groups:
+        yield (
+            f"User pool {adopt.user_pool_id} gets the groups {', '.join(settings.groups)} with roles of this stack, "
+            "unless it has them. New groups stay with their members when the stack is deleted."
+        )
+        replaced = {name: arn for name, arn in adopt.replace_group_roles.items() if name in settings.groups}
+        for name, role_arn in replaced.items():
+            former = f"its role {role_arn.rpartition('/')[2]}" if role_arn else "no role"
+            returns = (
+                "Role and precedence are put back when the group leaves the settings, and when the stack goes."
+                if role_arn
+                else "It keeps a role for good, because Cognito cannot take one away; the precedence is put back."
+            )
+            yield f"The group {name} gets a role and a precedence of this stack in place of {former}. {returns}"
+    if adopt.auth_role_arn:
+        roles = ", ".join(arn.rpartition("/")[2] for arn in (adopt.auth_role_arn, *adopt.group_role_arns))
+        policies = {
+            "guarded": f"{' and '.join(MANAGED_POLICIES)} unless they have them, and a deny of AWS IoT's control plane",
+            "least-privilege": "AWS IoT's data actions on the topics of the settings, and a deny of its control plane",
+            "unguarded": f"{' and '.join(MANAGED_POLICIES)} unless they have them",
+        }[settings.access_mode]
+        yield (
+            f"The roles {roles} get {policies}, and may call the self-attach route. What they get here goes with the "
+            "stack."
+        )

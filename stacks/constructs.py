@@ -1,6 +1,6 @@
-"""PubSub for the stack of another CDK app, which has its own user pool, identity pool and roles.
+"""The constructs that the stack is composed of, and that the stacks of other CDK apps can use with their own pools.
 
-Each is used once in a stack, in this order, and rests on the one before::
+Another app uses each once in a stack, in this order. Each needs the one before::
 
     policy = PubSubPolicy(self, "PubSubPolicy", topics=["orders/*"])
     access = PubSubAccess(self, "PubSubAccess", policy=policy, auth_role=signed_in)
@@ -19,37 +19,38 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aws_cdk import Stack, Token
+from aws_cdk import CfnOutput, Stack, Token
 from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from .attaching_switch import AttachingSwitch
-from .destroy_guard import DestroyGuard
-from .fingerprint import fingerprint
-from .identity_pool import AdoptedIdentityPool
-from .iot_endpoint import IotEndpoint
-from .iot_policy import IotPolicy
-from .leaving import Leaving
+from pubsub_client.outputs import Output
+
+from .detach_all import AttachmentPause, DetachAll
+from .drift_detector import DriftDetector
+from .functions import fingerprint
+from .identity_pool import AdoptedIdentityPool, IdentityPoolResources
+from .iot_policy import DeletionGuard, IotPolicy
 from .monitoring import Monitoring
-from .outputs import tell
-from .role_access import RoleAccess
+from .roles import RoleAccess
 from .self_attach import SelfAttach
 from .settings import CONTEXT_KEY, AccessMode, Settings, SettingsError, read_settings
+from .sign_in_attachment import SignInAttachment
 from .sweep import Sweep
-from .user_pool import AdoptedUserPool
+from .user_pool import AdoptedUserPool, UserPoolResources
+from .user_pool_triggers import UserPoolTriggers
 
-# A state machine's name has at most 80 characters, and ours are called after the stack.
+# The name of a state machine has at most 80 characters, and ours begin with the stack's name.
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html
-_LONGEST_STACK_NAME = 80 - len("-sweep")
-# Systems Manager reserves parameter names that begin so, in upper or lower case, and ours begin with the stack's name.
-# https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-parameter-name-constraints.html
+_LONGEST_STACK_NAME = 80 - len("-detach-all")
+# Systems Manager reserves parameter names with these prefixes, in upper or lower case, and ours begin with the stack's
+# name. https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-parameter-name-constraints.html
 _RESERVED_PREFIXES = ("aws", "ssm")
 
 
 class PubSubPolicy(Construct):
-    """The IoT policy of signed-in users, and what takes it off everybody before it goes."""
+    """The IoT policy of signed-in users, and the state machine that detaches it before it is deleted."""
 
     def __init__(
         self,
@@ -61,49 +62,50 @@ class PubSubPolicy(Construct):
         policy_name: str | None = None,
         detach_per_second: int | None = None,
         log_retention_days: int | None = None,
+        settings: Settings | None = None,
     ) -> None:
-        """Make the policy; each of these is the setting of that name, and its default that of the setting.
+        """Create the policy. Each option is the setting of that name and has its default, unless noted.
 
         Args:
-            scope: the construct it belongs to.
+            scope: the parent construct.
             construct_id: its id there.
             topics: patterns of the topics that it opens; ``*`` stands for any characters.
-            access_mode: what the roles of signed-in users get, ``guarded`` unless given.
-            policy_name: its name, unique in an account and region; the stack's unless given.
+            access_mode: what the roles of signed-in users get.
+            policy_name: its name, unique in an account and region; by default the stack's name.
             detach_per_second: the account's quota of DetachPolicy.
             log_retention_days: how long the logs of every function of these constructs are kept.
+            settings: all settings, as ``read_settings`` returns them, instead of these options.
 
         Raises:
-            SettingsError: one of them is not allowed, or the stack's name is too long or begins with aws or ssm.
+            SettingsError: an option is not allowed, or the stack's name is too long or begins with aws or ssm.
         """
         super().__init__(scope, construct_id)
         _check_stack_name(self)
-        stack_name = Stack.of(self).stack_name
-        self.settings = _settings(
+        self.settings = settings or _settings(
             self,
             {
                 "accessMode": access_mode,
                 "attachment": "self-attach",
                 "detachPerSecond": detach_per_second,
                 "logRetentionDays": log_retention_days,
-                "policyName": policy_name or stack_name,
+                "policyName": policy_name or Stack.of(self).stack_name,
                 "topics": None if topics is None else [*topics],
             },
         )
-        """What was chosen, checked."""
-        self.switch = AttachingSwitch(self, "AttachingSwitch")
-        """Says whether anything may attach the policy."""
-        self.leaving = Leaving(self, "Leaving", self.settings, switch=self.switch)
-        """Takes the policy off everybody."""
-        self.iot_policy = IotPolicy(self, "IotPolicy", self.settings, leaving=self.leaving)
+        """The settings, checked."""
+        self.pause = AttachmentPause(self, "AttachmentPause")
+        """Pauses the attachment of the policy."""
+        self.detach_all = DetachAll(self, "DetachAll", self.settings, pause=self.pause)
+        """Detaches the policy from all targets."""
+        self.iot_policy = IotPolicy(self, "IotPolicy", self.settings, detach_all=self.detach_all)
         """The policy."""
 
 
 class PubSubAccess(Construct):
-    """Gives the roles of signed-in users what PubSub needs: by the access mode, as for roles that are adopted.
+    """Gives existing roles of signed-in users what PubSub needs, by the access mode.
 
-    In ``guarded`` mode these are AWSIoTDataAccess and AWSIoTConfigAccess, and a deny of AWS IoT's control plane. What
-    the roles are for otherwise stays as it is, and what they had before stays when this goes.
+    In ``guarded`` mode that is AWSIoTDataAccess and AWSIoTConfigAccess, and a deny of AWS IoT's control plane. Other
+    policies of the roles stay as they are, also when this is deleted.
     """
 
     def __init__(
@@ -118,34 +120,33 @@ class PubSubAccess(Construct):
         """Give the roles what they need.
 
         Args:
-            scope: the construct it belongs to.
+            scope: the parent construct.
             construct_id: its id there.
-            policy: chooses the access mode.
+            policy: the policy, with the access mode.
             auth_role: the identity pool's role of signed-in users, of this stack or imported.
-            other_roles: the other roles that it gives to signed-in users, of groups, of mapping rules.
+            other_roles: the other roles that it gives to signed-in users: of groups, of mapping rules.
 
         Raises:
-            SettingsError: a role stands twice.
+            SettingsError: a role is named twice.
         """
         super().__init__(scope, construct_id)
         arns = [fingerprint(self, each.role_arn) for each in (auth_role, *other_roles)]
         if len({*arns}) < len(arns):
             raise SettingsError(f"{self.node.path}: auth_role and other_roles name a role twice: remove one")
         self.policy = policy
-        """The policy that the roles' users get."""
+        """The policy of the roles' users."""
         self.auth_role = auth_role
         """The role of signed-in users."""
         self.other_roles = [*other_roles]
-        """The roles of those who get another."""
+        """The roles of users who get another."""
         RoleAccess(self, "RoleAccess", policy.settings, [auth_role, *other_roles])
 
 
 class PubSubAttachment(Construct):
     """Attaches the policy to the identity of each signed-in user: by self-attach, and by the sweep.
 
-    Neither pool is changed. The stack gets the outputs that front ends, the client and ``pubsub`` read, alarms and a
-    dashboard, and a guard that stops its deletion while the policy is attached to more identities than there is time
-    for.
+    It changes neither pool. The stack gets the outputs that front ends, the client and ``pubsub`` read, alarms and a
+    dashboard. A guard stops the deletion of the stack if there is not enough time to detach the policy.
     """
 
     def __init__(
@@ -162,92 +163,168 @@ class PubSubAttachment(Construct):
         sweep_schedule: str | None = None,
         alarm_topic: sns.ITopic | None = None,
     ) -> None:
-        """Make what attaches.
+        """Create what attaches the policy.
 
         Args:
-            scope: the construct it belongs to.
+            scope: the parent construct.
             construct_id: its id there.
             access: policy and roles.
             user_pool: the user pool that the users sign in to, of this stack or imported.
-            user_pool_clients: its app clients whose users may use PubSub, the front end's first.
+            user_pool_clients: its app clients whose users can use PubSub, the front end's first.
             identity_pool_id: the identity pool, such as the ``ref`` of a ``CfnIdentityPool``. Its signed-in users get
                 the roles of ``access``, and these app clients are among its providers.
-            other_providers: other identity providers of the identity pool whose users may use PubSub, by their names
-                among an identity's logins; users of all others are refused.
-            allow_origins: origins of the web pages whose scripts may call self-attach, any unless given.
-            sweep_schedule: when a sweep over all identities begins, ``rate(1 day)`` unless given.
+            other_providers: other identity providers of the identity pool whose users can use PubSub, by their names
+                among an identity's logins; users of all others are rejected.
+            allow_origins: origins of the web pages whose scripts can call self-attach; any by default.
+            sweep_schedule: when a sweep over all identities begins; ``rate(1 day)`` by default.
             alarm_topic: the SNS topic that every alarm notifies; its policy must let CloudWatch publish.
 
         Raises:
-            SettingsError: one of them is not allowed, or there is no app client.
+            SettingsError: an option is not allowed, or there is no app client.
         """
         super().__init__(scope, construct_id)
         if not user_pool_clients:
             raise SettingsError(f"{self.node.path}: user_pool_clients is empty: name the front end's app client")
-        policy, switch, leaving = access.policy.iot_policy, access.policy.switch, access.policy.leaving
+        policy = access.policy
         settings = _settings(
             self,
             {
-                **access.policy.settings.model_dump(by_alias=True, exclude_unset=True, exclude={"environment"}),
+                **policy.settings.model_dump(by_alias=True, exclude_unset=True, exclude={"environment"}),
                 "allowOrigins": None if allow_origins is None else [*allow_origins],
                 "sweep": None if sweep_schedule is None else {"schedule": sweep_schedule},
             },
         )
-        if alarm_topic:  # its ARN may be known to CloudFormation alone
+        if alarm_topic:  # its ARN may be a reference
             settings = settings.model_copy(update={"alarm_topic_arn": alarm_topic.topic_arn})
-        users = AdoptedUserPool(self, "Users", settings, user_pool=user_pool, clients=user_pool_clients)
-        identities = AdoptedIdentityPool(
+        adopted = AdoptedUserPool(self, "UserPool", settings, user_pool=user_pool, clients=user_pool_clients)
+        attachment = Attachment(
             self,
-            "Identities",
+            "Default",  # which CDK leaves out of logical ids
             settings,
-            identity_pool_id=identity_pool_id,
-            auth_role=access.auth_role,
-            other_roles=access.other_roles,
-            users=users,
             policy=policy,
-            leaving=leaving,
-            other_providers=other_providers,
+            user_pool=adopted,
+            identity_pool=AdoptedIdentityPool(
+                self,
+                "IdentityPool",
+                settings,
+                identity_pool_id=identity_pool_id,
+                auth_role=access.auth_role,
+                other_roles=access.other_roles,
+                user_pool=adopted,
+                policy=policy.iot_policy,
+                detach_all=policy.detach_all,
+                other_providers=other_providers,
+            ),
         )
-        self_attach = SelfAttach(self, "SelfAttach", settings, policy=policy, switch=switch, identities=identities)
+        self.endpoint: str = policy.iot_policy.endpoint_address
+        """The host name of the AWS IoT endpoint."""
+        self.self_attach_url: str = attachment.self_attach.url
+        """The URL at which a signed-in user has the policy attached."""
+        parts = [each for each in self.node.children if isinstance(each, Construct)]
+        DeletionGuard(
+            self,
+            "DeletionGuard",
+            settings,
+            policy=policy.iot_policy,
+            detach_all=policy.detach_all,
+            guarded=[policy, access, *parts],
+        )
+
+
+class Attachment(Construct):
+    """Everything that attaches the policy to the identities of two pools, created or adopted; outputs and alarms.
+
+    If the user pool has an internal app client, the policy is also attached at sign-in.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        settings: Settings,
+        *,
+        policy: PubSubPolicy,
+        user_pool: UserPoolResources,
+        identity_pool: IdentityPoolResources,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        sign_in = (
+            SignInAttachment(
+                self,
+                "SignInAttachment",
+                settings,
+                policy=policy.iot_policy,
+                pause=policy.pause,
+                user_pool=user_pool,
+                internal_client=user_pool.internal_client,
+                identity_pool=identity_pool,
+            )
+            if user_pool.internal_client
+            else None
+        )
+        self.self_attach = SelfAttach(
+            self,
+            "SelfAttach",
+            settings,
+            policy=policy.iot_policy,
+            pause=policy.pause,
+            identity_pool=identity_pool,
+        )
+        """The self-attach route."""
         sweep = Sweep(
             self,
             "Sweep",
             settings,
-            policy=policy,
-            switch=switch,
-            users=users,
-            identities=identities,
-            sign_in=None,
+            policy=policy.iot_policy,
+            pause=policy.pause,
+            user_pool=user_pool,
+            identity_pool=identity_pool,
+            sign_in=sign_in,
         )
-        endpoint = IotEndpoint(self, "IotEndpoint", settings)
-        Monitoring(
-            self,
-            "Monitoring",
-            settings,
-            users=users,
-            sign_in=None,
-            self_attach=self_attach.function,
-            sweep=sweep,
-            leaving=leaving,
-            wiring_watch=None,
+        triggers = sign_in.functions_by_trigger if sign_in else {}
+        is_adopted = isinstance(user_pool, AdoptedUserPool)
+        if triggers or settings.groups or not is_adopted:  # otherwise an adopted pool is not changed
+            UserPoolTriggers(
+                self, "UserPoolTriggers", settings, user_pool=user_pool, triggers=triggers, identity_pool=identity_pool
+            )
+        drift_detector = (
+            DriftDetector(
+                self, "DriftDetector", settings, user_pool=user_pool, identity_pool=identity_pool, triggers=triggers
+            )
+            if is_adopted and triggers
+            else None
         )
-        parts = [each for each in self.node.children if isinstance(each, Construct)]
-        DestroyGuard(self, "DestroyGuard", settings, leaving=leaving, guarded=[access.policy, access, *parts])
-        self.endpoint: str = endpoint.address
-        """The AWS IoT endpoint's host name."""
-        self.self_attach_url: str = self_attach.url
-        """Where a signed-in user has the policy attached."""
-        tell(
-            self,
-            settings,
-            users=users,
-            identities=identities,
-            policy=policy,
-            endpoint=endpoint,
-            self_attach=self_attach,
-            sweep=sweep,
-            leaving=leaving,
-        )
+        if settings.monitoring != "off":
+            Monitoring(
+                self,
+                "Monitoring",
+                settings,
+                user_pool=user_pool,
+                sign_in=sign_in,
+                self_attach=self.self_attach.function,
+                sweep=sweep,
+                detach_all=policy.detach_all,
+                drift_detector=drift_detector,
+            )
+        chained = settings.adopt.chained_triggers
+        outputs = {
+            Output.REGION: Stack.of(self).region,
+            Output.USER_POOL_ID: user_pool.user_pool.user_pool_id,
+            Output.USER_POOL_CLIENT_ID: user_pool.client.user_pool_client_id,
+            Output.IDENTITY_POOL_ID: identity_pool.identity_pool_id,
+            Output.PUBSUB_ENDPOINT: policy.iot_policy.endpoint_address,
+            Output.POLICY_NAME: policy.iot_policy.policy_name,
+            Output.AUTH_ROLE_ARN: identity_pool.auth_role.role_arn,
+            Output.ACCESS_MODE: settings.access_mode,
+            Output.SELF_ATTACH_URL: self.self_attach.url,
+            Output.SWEEP_STATE_MACHINE_ARN: sweep.machine.arn,
+            Output.DETACH_ALL_STATE_MACHINE_ARN: policy.detach_all.machine.arn,
+            **({Output.TOPICS: ",".join(settings.topics)} if settings.topics else {}),
+            **(sign_in.outputs if sign_in else {}),
+            **({Output.CHAINED_TRIGGERS: ",".join(chained)} if chained else {}),
+        }
+        for name, value in outputs.items():
+            CfnOutput(self, name, value=value).override_logical_id(name)
 
 
 def _check_stack_name(construct: Construct) -> None:
@@ -261,7 +338,7 @@ def _check_stack_name(construct: Construct) -> None:
     if not Token.is_unresolved(name) and len(name) > _LONGEST_STACK_NAME:
         raise SettingsError(
             f"{construct.node.path}: the stack's name {name} has {len(name)} characters; allowed: at most "
-            f"{_LONGEST_STACK_NAME}, as state machines are called after it"
+            f"{_LONGEST_STACK_NAME}, because the names of state machines begin with it"
         )
     while stack.nested_stack_parent:  # CloudFormation begins a nested stack's name with its parent's
         stack = stack.nested_stack_parent
@@ -274,10 +351,10 @@ def _check_stack_name(construct: Construct) -> None:
 
 
 def _settings(construct: Construct, given: Mapping[str, Any]) -> Settings:
-    """Check what was given to a construct as settings are checked.
+    """Check the options of a construct as settings are checked.
 
     Raises:
-        SettingsError: something is not allowed; the message begins with the construct's path.
+        SettingsError: an option is not allowed; the message begins with the construct's path.
     """
     try:
         return read_settings({key: value for key, value in given.items() if value is not None}, None)

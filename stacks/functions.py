@@ -1,28 +1,38 @@
-"""The one form of our Lambda functions: Python, arm64, own log group, and a role that may write to it alone."""
+"""Lambda functions with least privilege, their log groups and roles, and custom resources. Used by all constructs."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-from aws_cdk import Duration, Fn, RemovalPolicy, Stack
+from aws_cdk import Acknowledgment, Duration, Fn, RemovalPolicy, Stack, Validations
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
-from constructs import Construct
+from constructs import Construct, IConstruct
 
-from .acknowledgements import acknowledge
 from .settings import Settings
 
 _HERE = Path(__file__).parent
-# Inside the installed package, beside it in the repository.
+# In the package when installed, next to it in the repository.
 _CODE = next(each for each in (_HERE / "lambdas", _HERE.parent / "lambdas") if each.is_dir())
+
+CUSTOM_RESOURCE_TIMEOUT = Duration.minutes(3)
+"""Of a function behind custom resources, which waits up to 75 s for its permissions (lambdas/iam_propagation.py)."""
+
+SERVICE_TIMEOUT = Duration.minutes(20)
+"""After which CloudFormation fails a custom resource whose function was stopped before it could answer."""
 
 
 class PubSubFunction(lambda_.Function):
-    """A function from ``lambdas/``. Grant it more by attaching an ``iam.Policy`` to its role."""
+    """A Python function from ``lambdas/`` on arm64, with its own log group and a role that may only write to it.
+
+    Grant it more by attaching an ``iam.Policy`` to :attr:`execution_role`.
+    """
 
     def __init__(
         self,
@@ -36,21 +46,28 @@ class PubSubFunction(lambda_.Function):
         timeout: Duration,
         memory_size: int = 256,
     ) -> None:
-        """Make the function.
+        """Create the function.
 
         Args:
-            scope: the construct it belongs to.
+            scope: the parent construct.
             construct_id: its id there.
-            settings: for the log retention.
+            settings: retention and encryption of the logs.
             handler: ``module.function`` in ``lambdas/``.
-            description: one line for whoever reads the account's list of functions.
+            description: one line for the account's list of functions.
             environment: its environment variables.
-            timeout: when Lambda gives up.
+            timeout: after which Lambda stops it.
             memory_size: in MB; one vCPU comes with 1,769
                 (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
         """
         log_group = function_log_group(scope, f"{construct_id}Logs", settings)
-        role = log_writer_role(scope, f"{construct_id}Role", log_group, description)
+        # Lambda's managed policy would also let the function create the log group again after the stack is gone.
+        role = iam.Role(
+            scope,
+            f"{construct_id}Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            description=description,
+        )
+        log_group.grant_write(role)
         super().__init__(
             scope,
             construct_id,
@@ -65,16 +82,31 @@ class PubSubFunction(lambda_.Function):
             timeout=timeout,
             memory_size=memory_size,
         )
-        acknowledge(
-            self,
-            {"AwsSolutions-L1": "Supported until 2029; moved on when the local cloud runs the newer one too."},
+        suppress_nag(
+            self, {"AwsSolutions-L1": "Supported until 2029; updated when the local cloud runs the newer version too."}
         )
         self.execution_role: iam.Role = role
         """The role, to attach policies to."""
 
 
+def suppress_nag(construct: IConstruct, reasons: Mapping[str, str]) -> None:
+    """Suppress findings of cdk-nag on a construct.
+
+    Args:
+        construct: the construct that the findings are about.
+        reasons: why each finding is accepted, by its id.
+    """
+    findings = [Acknowledgment(id=finding, reason=reason) for finding, reason in reasons.items()]
+    Validations.of(construct).acknowledge(*findings)
+
+
+def fingerprint(scope: IConstruct, reference: str) -> str:
+    """Return 12 characters for an id or ARN, or for the reference to it: another one for another resource."""
+    return hashlib.sha256(json.dumps(Stack.of(scope).resolve(reference)).encode()).hexdigest()[:12]
+
+
 def service_principal(scope: Construct, service: str, source_arn: str) -> iam.ServicePrincipal:
-    """Return a service that may assume a role only on behalf of this account, and of resources of this ARN.
+    """Return a service that may assume a role only for resources of this account and ARN.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
     """
@@ -90,13 +122,13 @@ def service_principal(scope: Construct, service: str, source_arn: str) -> iam.Se
 def function_log_group(
     scope: Construct, construct_id: str, settings: Settings, *, name: str | None = None
 ) -> logs.LogGroup:
-    """Make a log group that keeps its records as long as the settings say and goes with the stack.
+    """Create a log group with the retention and encryption of the settings. It is deleted with the stack.
 
     Args:
-        scope: the construct it belongs to.
+        scope: the parent construct.
         construct_id: its id there.
         settings: retention and encryption.
-        name: its name; CloudFormation makes one up for None.
+        name: its name; CloudFormation generates one if omitted.
     """
     key_arn = settings.log_group_key_arn
     log_group = logs.LogGroup(
@@ -112,29 +144,17 @@ def function_log_group(
     return log_group
 
 
-def delivered_log_group(scope: Construct, construct_id: str, settings: Settings) -> logs.LogGroup:
-    """Make a log group to which an AWS service, and not a role of ours, delivers log records.
+def vended_log_group(scope: Construct, construct_id: str, settings: Settings) -> logs.LogGroup:
+    """Create a log group to which an AWS service delivers logs without a role of ours.
 
     For a log group of another name the service adds a statement to the account's resource policy of CloudWatch Logs,
     which is limited to 5,120 characters and keeps the statement when the log group is deleted:
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-infrastructure-CWL.html,
-    https://github.com/anomalyco/sst/issues/125. The name is new with every creation of the stack, so that a log group
-    that is left behind does not stop the next one.
+    https://github.com/anomalyco/sst/issues/125. Each creation of the stack has a new name, so that a log group that was
+    left behind does not block it.
     """
     stack = Stack.of(scope)
     unique = Fn.select(4, Fn.split("-", Fn.select(2, Fn.split("/", stack.stack_id))))
     return function_log_group(
         scope, construct_id, settings, name=f"/aws/vendedlogs/apis/{stack.stack_name}-{construct_id}-{unique}"
     )
-
-
-def log_writer_role(scope: Construct, construct_id: str, log_group: logs.LogGroup, description: str) -> iam.Role:
-    """Make a function's role that may write to its log group and nothing else.
-
-    Lambda's own managed policy would also let it make the log group again after the stack has removed it.
-    """
-    role = iam.Role(
-        scope, construct_id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"), description=description
-    )
-    log_group.grant_write(role)
-    return role

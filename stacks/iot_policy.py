@@ -1,126 +1,150 @@
-"""The IoT policy that each signed-in user's identity gets, and the custom resources that see it in and out."""
+"""The IoT policy of signed-in users, the AWS IoT endpoint, the deletion guard, and the function behind all three."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aws_cdk import CustomResource, Stack
+from aws_cdk import CustomResource, Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_iot as iot
 from constructs import Construct
 
 from pubsub_client.policy_document import identity_service, policy_document
 
-from .functions import PubSubFunction
-from .leaving import Leaving
-from .resource_provider import CUSTOM_RESOURCE_TIMEOUT, waiting_resource_provider
+from .detach_all import DetachAll
+from .functions import PubSubFunction, suppress_nag
 from .settings import Settings
 
 
 class IotPolicy(Construct):
-    """The policy named in the settings, open to the topics of the settings: every topic, as Amplify's guide has it.
+    """The policy of the settings, open to the topics of the settings: every topic, as in Amplify's guide.
 
-    Which of these a user reaches is decided by the role and its boundary too: AWS IoT allows what both allow.
+    The role and its boundary also decide what a user can reach: AWS IoT allows only what both allow.
 
-    Everything that names the policy has the name in its logical id. So a policy of another name is made beside the old
-    one, which goes when all else is updated. What serves both is the stack's and stays.
+    The policy's name is in the logical id of everything that names the policy. So a policy of another name is created
+    next to the old one, which is deleted after all updates. What serves both belongs to the stack and stays.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, settings: Settings, *, leaving: Leaving) -> None:
-        """Make the policy.
-
-        Args:
-            scope: the construct it belongs to.
-            construct_id: its id there.
-            settings: the policy's name and topics.
-            leaving: takes it off everybody before it goes.
-        """
+    def __init__(self, scope: Construct, construct_id: str, settings: Settings, *, detach_all: DetachAll) -> None:
         super().__init__(scope, construct_id)
         self.policy_name = settings.policy_name
-        on_event, is_complete = self._functions(settings, leaving)
-        provider = waiting_resource_provider(self, settings, on_event=on_event, is_complete=is_complete)
-        self._provider_token = provider.service_token
-        roles: list[iam.IRole] = [on_event.execution_role, is_complete.execution_role]
+        """The policy's name."""
+        self._function = PubSubFunction(
+            self,
+            "Function",
+            settings=settings,
+            handler="iot_resources.handler",
+            description="Custom resources around AWS IoT: endpoint, policy versions, detachment before deletion",
+            environment={
+                "DETACH_ALL_STATE_MACHINE_ARN": detach_all.machine.arn,
+                "MAX_RENAMED_IDENTITIES": str(detach_all.max_renamed_identities),
+                "POLICY_NAME": settings.policy_name,
+                "STACK_NAME": Stack.of(self).stack_name,
+            },
+            timeout=Duration.minutes(15),
+        )
+        role = self._function.execution_role
+        permission = self._permission(role)
+        allow_detach_all = detach_all.allow_executions(self, role)
+        endpoint = self.custom_resource(self, "Endpoint", "Custom::IotEndpoint")
+        endpoint.node.add_dependency(permission)
+        self.endpoint_address: str = endpoint.get_att_string("Address")
+        """The host name of the account's AWS IoT endpoint in this region."""
+
         document = data_access(self, settings)
         named = Construct(self, f"Policy-{settings.policy_name}")
-        versions = CustomResource(
+        versions = self.custom_resource(
             named,
             "Versions",
-            resource_type="Custom::IotPolicyVersions",
-            service_token=provider.service_token,
-            properties={"PolicyName": settings.policy_name, "Document": Stack.of(self).to_json_string(document)},
+            "Custom::IotPolicyVersions",
+            {"PolicyName": settings.policy_name, "Document": Stack.of(self).to_json_string(document)},
         )
-        versions.node.add_dependency(_permission(named, settings.policy_name, roles))
+        versions.node.add_dependency(_policy_permission(named, settings.policy_name, role))
         policy = iot.CfnPolicy(named, "Policy", policy_name=settings.policy_name, policy_document=document)
         policy.node.add_dependency(versions)
-        lifecycle = CustomResource(
-            named,
-            "Lifecycle",
-            resource_type="Custom::IotPolicyLifecycle",
-            service_token=provider.service_token,
-            properties={"PolicyName": settings.policy_name},
+        lifecycle = self.custom_resource(
+            named, "Lifecycle", "Custom::IotPolicyLifecycle", {"PolicyName": settings.policy_name}
         )
-        lifecycle.node.add_dependency(policy, leaving, leaving.allow(self, roles))
-        self.epoch: str = lifecycle.get_att_string("Epoch")
-        """Random, and new whenever the policy is made anew. What refers to it is destroyed before the detaching starts,
+        lifecycle.node.add_dependency(policy, detach_all, permission, allow_detach_all)
+        self.generation: str = lifecycle.get_att_string("Generation")
+        """Random, and new when the policy is created again. What refers to it is deleted before the detachment starts,
         so that nothing attaches the policy again meanwhile."""
 
-    def leave_with(self, scope: Construct, identity_pool_id: str) -> CustomResource:
-        """Have the policy leave the identities of a pool before that pool goes and another takes its place."""
-        resource = CustomResource(
+    def custom_resource(
+        self, scope: Construct, construct_id: str, resource_type: str, properties: Mapping[str, Any] | None = None
+    ) -> CustomResource:
+        """Create a custom resource of lambdas/iot_resources.py."""
+        return CustomResource(
             scope,
-            "Attachments",
-            resource_type="Custom::IotPolicyOfIdentityPool",
-            service_token=self._provider_token,
-            properties={"IdentityPoolId": identity_pool_id},
+            construct_id,
+            resource_type=resource_type,
+            service_token=self._function.function_arn,
+            properties=dict(properties or {}),
+        )
+
+    def detach_before_replacing(self, scope: Construct, identity_pool_id: str) -> CustomResource:
+        """Have the policy detached from the identities of a pool before another pool takes its place."""
+        resource = self.custom_resource(
+            scope, "Attachments", "Custom::IotPolicyOfIdentityPool", {"IdentityPoolId": identity_pool_id}
         )
         resource.node.add_dependency(self)
         return resource
 
-    def _functions(self, settings: Settings, leaving: Leaving) -> tuple[PubSubFunction, PubSubFunction]:
-        """Return what begins and what waits for the end, for both custom resources."""
-        environment = {
-            "FITTING_RENAME": str(leaving.fitting_rename),
-            "DETACH_ALL_STATE_MACHINE_ARN": leaving.machine.arn,
-            "POLICY_NAME": settings.policy_name,
-        }
-        on_event = PubSubFunction(
+    def _permission(self, role: iam.Role) -> iam.Policy:
+        permission = iam.Policy(
             self,
-            "OnEvent",
-            settings=settings,
-            handler="iot_policy_lifecycle.on_event",
-            description="Gives the IoT policy its epoch and room for its next version, and has it leave everybody",
-            environment=environment,
-            timeout=CUSTOM_RESOURCE_TIMEOUT,
-        )
-        is_complete = PubSubFunction(
-            self,
-            "IsComplete",
-            settings=settings,
-            handler="iot_policy_lifecycle.is_complete",
-            description="Deletes the IoT policy once it has left everybody",
-            environment=environment,
-            timeout=CUSTOM_RESOURCE_TIMEOUT,
-        )
-        # Whether the whole stack is being deleted.
-        iam.Policy(
-            self,
-            "StackPermission",
-            roles=[on_event.execution_role],
+            "Permission",
+            roles=[role],
             statements=[
-                iam.PolicyStatement(actions=["cloudformation:DescribeStacks"], resources=[Stack.of(self).stack_id])
+                # Whether the whole stack is being deleted.
+                iam.PolicyStatement(actions=["cloudformation:DescribeStacks"], resources=[Stack.of(self).stack_id]),
+                iam.PolicyStatement(actions=["iot:DescribeEndpoint"], resources=["*"]),
+                # It invokes itself to wait for longer than an invocation may take: lambdas/custom_resource.py.
+                iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[self._function.function_arn]),
             ],
         )
-        return on_event, is_complete
+        suppress_nag(
+            permission, {"AwsSolutions-IAM5[Resource::*]": "iot:DescribeEndpoint has no resource to authorize."}
+        )
+        return permission
 
 
-def _permission(named: Construct, policy_name: str, roles: list[iam.IRole]) -> iam.Policy:
-    """Return what the functions may do with the policy of this name."""
+class DeletionGuard(Construct):
+    """Stops `cdk destroy` before anything is gone, if the policy cannot be detached from all targets in time.
+
+    It depends on everything else in the stack, so CloudFormation deletes it first and alone. If that fails,
+    CloudFormation keeps what it depends on:
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-dependson.html
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        settings: Settings,
+        *,
+        policy: IotPolicy,
+        detach_all: DetachAll,
+        guarded: Sequence[Construct],
+    ) -> None:
+        super().__init__(scope, construct_id)
+        guard = policy.custom_resource(
+            self,
+            "Guard",
+            "Custom::DeletionGuard",
+            {"MaxIdentities": str(detach_all.max_identities), "DetachPerSecond": str(settings.detach_per_second)},
+        )
+        guard.node.add_dependency(*guarded)
+
+
+def _policy_permission(named: Construct, policy_name: str, role: iam.IRole) -> iam.Policy:
+    """Return what the function may do with the policy of this name."""
     policy_arn = Stack.of(named).format_arn(service="iot", resource="policy", resource_name=policy_name)
     return iam.Policy(
         named,
         "Permission",
-        roles=roles,
+        roles=[role],
         statements=[
             iam.PolicyStatement(
                 actions=[
@@ -136,9 +160,9 @@ def _permission(named: Construct, policy_name: str, roles: list[iam.IRole]) -> i
 
 
 def data_access(scope: Construct, settings: Settings) -> dict[str, Any]:
-    """Return the document of what the settings let signed-in users do, with this stack's partition, region and account.
+    """Return the policy document of what signed-in users may do, with this stack's partition, region and account.
 
-    It is the IoT policy's, and in access mode ``least-privilege`` that of the roles too.
+    The IoT policy has it, and in access mode ``least-privilege`` the roles have it too.
     """
     stack = Stack.of(scope)
     own = identity_service(stack.region) if settings.own_topics else None

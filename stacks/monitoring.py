@@ -1,4 +1,4 @@
-"""Seen in production: alarms that each say what is wrong, and a dashboard. docs/operations.md says what to do."""
+"""Alarms and a dashboard. docs/operations.md says what to do when an alarm goes off."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from .leaving import Leaving
+from .detach_all import DetachAll
+from .drift_detector import EVERY, DriftDetector
 from .settings import Settings
 from .sign_in_attachment import SignInAttachment
 from .sweep import Sweep
-from .user_pool import Users
-from .wiring_watch import EVERY, WiringWatch
+from .user_pool import UserPoolResources
 
 # What attachment/metrics.py in lambdas/ writes.
 _NAMESPACE = "AmplifyPubSub"
@@ -26,22 +26,22 @@ _PERIOD = Duration.minutes(5)
 _LONG_PERIOD = Duration.minutes(15)
 _DOCUMENT = "docs/operations.md"
 
-# A sign-in's time, cold start included: the trigger gives up after 2.5 s and has queued by 3.5 s at the latest, Lambda
-# ends a warm one after 4 s, Cognito any after 5 s.
-_GIVES_UP = 2500
+# Milliseconds of a sign-in with cold start: the trigger stops after 2.5 s and has queued after 3.5 s. Lambda stops a
+# warm function after 4 s, and Cognito fails the sign-in after 5 s.
+_TRIGGER_BUDGET = 2500
 _SLOW = 3000
-_COGNITO = 5000
-# As long as a new attachment may take to act on AWS, and then as long again.
-_OWED_TOO_LONG = Duration.minutes(15)
+_COGNITO_LIMIT = 5000
+# Twice as long as AWS IoT may take to apply a new attachment.
+_PENDING_TOO_LONG = Duration.minutes(15)
 
 _HALF, _WHOLE = 12, 24
 
 
 class Monitoring(Construct):
-    """Alarms and a dashboard for the parts that a deployment has.
+    """Alarms for the parts that a deployment has, and a dashboard if the setting ``monitoring`` is ``full``.
 
-    An alarm is named ``<stack>-<what>``, and docs/operations.md has a section ``<what>``. With the setting
-    ``alarmTopicArn`` each notifies that topic when it goes off and when it is over.
+    The alarm ``<stack>-<name>`` has the section ``<name>`` in docs/operations.md. With the setting ``alarmTopicArn``
+    each alarm notifies that topic when it goes off and when it is over.
     """
 
     def __init__(
@@ -50,26 +50,13 @@ class Monitoring(Construct):
         construct_id: str,
         settings: Settings,
         *,
-        users: Users,
+        user_pool: UserPoolResources,
         sign_in: SignInAttachment | None,
         self_attach: lambda_.IFunction,
         sweep: Sweep,
-        leaving: Leaving,
-        wiring_watch: WiringWatch | None,
+        detach_all: DetachAll,
+        drift_detector: DriftDetector | None,
     ) -> None:
-        """Make alarms and dashboard.
-
-        Args:
-            scope: the construct it belongs to.
-            construct_id: its id there.
-            settings: the topic to notify.
-            users: whose sign-ins the trigger is to see.
-            sign_in: trigger, challenge, retry queue and worker, if the deployment has them.
-            self_attach: the function of the self-attach route.
-            sweep: function and state machine of the sweep.
-            leaving: state machine that takes a policy off everybody.
-            wiring_watch: looks at adopted pools, if the deployment has added to them.
-        """
         super().__init__(scope, construct_id)
         self._stack_name = Stack.of(self).stack_name
         self._topic = (
@@ -87,17 +74,32 @@ class Monitoring(Construct):
                 "worker": sign_in.retry_queue.worker,
             }
             sources += ["sign-in", "retry"]
-            self._watch_sign_ins(users, sign_in)
+            self._watch_sign_ins(user_pool, sign_in)
         functions |= {"self-attach": self_attach, "sweep": sweep.function}
         sources += ["self-attach", "sweep"]
         self._alarm("self-attach-failed", "Self-attach could not attach", self._outcome("self-attach", "Failed"))
         self._watch_sweeps(sweep)
-        self._watch_leaving(leaving)
-        if wiring_watch:
-            functions |= {"wiring-watch": wiring_watch.function}
-            self._watch_wiring()
+        self._alarm(
+            "bulk-detach-failed",
+            "A bulk detachment failed, and the IoT policy is still attached",
+            detach_all.machine.state_machine.metric_failed(period=_PERIOD),
+        )
+        if drift_detector:
+            functions |= {"drift-detector": drift_detector.function}
+            self._alarm(
+                "pool-drift",
+                "An adopted pool has lost our triggers or app client",
+                cloudwatch.Metric(
+                    namespace=_NAMESPACE,
+                    metric_name="PoolDrift",
+                    dimensions_map={"Stack": self._stack_name},
+                    statistic="Maximum",
+                    period=EVERY,
+                ),
+            )
         self._watch_functions(functions)
-        self._dashboard(sign_in, functions, sources)
+        if settings.monitoring == "full":
+            self._create_dashboard(sign_in, functions, sources)
 
     def _watch_functions(self, functions: dict[str, lambda_.IFunction]) -> None:
         for name, function in functions.items():
@@ -105,15 +107,15 @@ class Monitoring(Construct):
             self._alarm(f"{name}-errors", f"The {name} function fails", errors)
             self._alarm(f"{name}-throttles", f"Lambda throttles the {name} function", throttles)
 
-    def _watch_sign_ins(self, users: Users, sign_in: SignInAttachment) -> None:
+    def _watch_sign_ins(self, user_pool: UserPoolResources, sign_in: SignInAttachment) -> None:
         self._alarm(
             "sign-in-failed",
-            "A sign-in could neither attach nor queue what it owes",
+            "A sign-in could neither attach the policy nor queue the attachment",
             self._outcome("sign-in", "Failed"),
         )
         self._alarm(
             "retry-failed",
-            "The worker gave attachments up as nothing but a change will help",
+            "The worker moved attachments to the dead-letter queue, because retries cannot help",
             self._outcome("retry", "Failed"),
         )
         self._alarm(
@@ -125,53 +127,54 @@ class Monitoring(Construct):
         self._alarm(
             "trigger-not-configured",
             "Users sign in, but the user pool does not call the trigger",
-            self._unwired(users, sign_in),
+            self._without_trigger(user_pool, sign_in),
             datapoints=2,
             of=4,
         )
         queues = sign_in.retry_queue
         self._alarm(
             "retry-queue-age",
-            "Attachments wait in the retry queue and the worker does not take them",
+            "Attachments wait in the retry queue and the worker does not receive them",
             queues.queue.metric_approximate_age_of_oldest_message(statistic="Maximum", period=_PERIOD),
-            above=_OWED_TOO_LONG.to_seconds(),
+            above=_PENDING_TOO_LONG.to_seconds(),
         )
-        # SQS leaves a message that was received three times out of the age, and the worker takes one many times:
+        # The age of the oldest message ignores messages that were received three times, and the worker receives one
+        # many times:
         # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
         self._alarm(
             "retries-persisting",
-            "The worker has been putting attachments off for half an hour",
+            "The worker has been deferring attachments for half an hour",
             self._outcome("retry", "Queued").with_(period=_LONG_PERIOD),
             datapoints=2,
             of=2,
         )
-        # SQS may stop reporting a queue that nobody has touched for six hours, whatever is in it:
+        # SQS can stop reporting a queue that was not used for six hours, even if it has messages:
         # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/monitoring-using-cloudwatch.html
         self._alarm(
             "dead-letters",
-            "Attachments are among the dead letters, where nothing tries them again",
+            "Attachments are in the dead-letter queue, where nothing retries them",
             queues.dead_letter_queue.metric_approximate_number_of_messages_visible(statistic="Maximum", period=_PERIOD),
             missing=cloudwatch.TreatMissingData.IGNORE,
         )
 
-    def _unwired(self, users: Users, sign_in: SignInAttachment) -> cloudwatch.MathExpression:
+    def _without_trigger(self, user_pool: UserPoolResources, sign_in: SignInAttachment) -> cloudwatch.MathExpression:
         """Return 1 for a period in which users signed in and the trigger never ran.
 
-        A period without sign-ins has no datapoint. One that ends between a sign-in's trigger and its tokens, or whose
-        invocations CloudWatch does not know of yet, looks alike, so one alone is no alarm. Cognito's metrics come every
-        five minutes: https://docs.aws.amazon.com/cognito/latest/developerguide/metrics-for-cognito-user-pools.html
+        A period without sign-ins has no datapoint. A period can also be 1 because it ends between a sign-in's trigger
+        and its tokens, or because CloudWatch does not have the invocations yet. So one period is no alarm. Cognito
+        reports its metrics every five minutes: https://docs.aws.amazon.com/cognito/latest/developerguide/metrics-for-cognito-user-pools.html
         """
         sign_ins = {
             f"signIns{number}": cloudwatch.Metric(
                 namespace="AWS/Cognito",
                 metric_name="SignInSuccesses",
                 dimensions_map={
-                    "UserPool": users.user_pool.user_pool_id,
+                    "UserPool": user_pool.user_pool.user_pool_id,
                     "UserPoolClient": client.user_pool_client_id,
                 },
                 statistic="Sum",
             )
-            for number, client in enumerate(users.clients, start=1)
+            for number, client in enumerate(user_pool.clients, start=1)
         }
         count = 'SUM(METRICS("signIns"))' if len(sign_ins) > 1 else next(iter(sign_ins))
         return cloudwatch.MathExpression(
@@ -186,39 +189,19 @@ class Monitoring(Construct):
         self._alarm("sweep-attach-failed", "The sweep could not attach identities", self._outcome("sweep", "Failed"))
         self._alarm(
             "sweep-failed",
-            "A sweep came to no end",
+            "A sweep failed or timed out",
             cloudwatch.MathExpression(
                 expression="FILL(failed, 0) + FILL(timedOut, 0)",
                 using_metrics={"failed": machine.metric_failed(), "timedOut": machine.metric_timed_out()},
                 period=_PERIOD,
-                label="sweeps that came to no end",
-            ),
-        )
-
-    def _watch_leaving(self, leaving: Leaving) -> None:
-        self._alarm(
-            "bulk-detach-failed",
-            "An IoT policy that was to leave everybody is attached still",
-            leaving.machine.state_machine.metric_failed(period=_PERIOD),
-        )
-
-    def _watch_wiring(self) -> None:
-        self._alarm(
-            "pool-drift",
-            "Somebody has taken our triggers or app client off an adopted pool",
-            cloudwatch.Metric(
-                namespace=_NAMESPACE,
-                metric_name="WiringLost",
-                dimensions_map={"Stack": self._stack_name},
-                statistic="Maximum",
-                period=EVERY,
+                label="sweeps that failed or timed out",
             ),
         )
 
     def _alarm(
         self,
         name: str,
-        wrong: str,
+        problem: str,
         metric: cloudwatch.IMetric,
         *,
         above: float = 0,
@@ -226,12 +209,12 @@ class Monitoring(Construct):
         of: int = 1,
         missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING,
     ) -> None:
-        """Make an alarm that goes off when ``datapoints`` of the last ``of`` periods are above the threshold."""
+        """Create an alarm that goes off when ``datapoints`` of the last ``of`` periods are above the threshold."""
         alarm = cloudwatch.Alarm(
             self,
             name.title().replace("-", ""),
             alarm_name=f"{self._stack_name}-{name}",
-            alarm_description=f"{wrong}: {_DOCUMENT}#{name}",
+            alarm_description=f"{problem}: {_DOCUMENT}#{name}",
             metric=metric,
             threshold=above,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
@@ -251,7 +234,7 @@ class Monitoring(Construct):
         return self._reported("sign-in", "Duration", statistic)
 
     def _reported(self, source: str, name: str, statistic: str) -> cloudwatch.Metric:
-        """Return a metric that the functions report themselves."""
+        """Return a metric that the functions emit."""
         return cloudwatch.Metric(
             namespace=_NAMESPACE,
             metric_name=name,
@@ -260,12 +243,12 @@ class Monitoring(Construct):
             period=_PERIOD,
         )
 
-    def _dashboard(
+    def _create_dashboard(
         self, sign_in: SignInAttachment | None, functions: dict[str, lambda_.IFunction], sources: Sequence[str]
     ) -> None:
         titles = {
             "sign-in": "Are sign-ins attached?",
-            "retry": "Does the worker attach what they owe?",
+            "retry": "Does the worker attach the rest?",
             "self-attach": "Do users attach themselves?",
             "sweep": "What does the sweep find?",
         }
@@ -279,7 +262,7 @@ class Monitoring(Construct):
             for source in sources
         ]
         failures = cloudwatch.GraphWidget(
-            title="Do functions fail, or Lambda throttle them?",
+            title="Do functions fail, or does Lambda throttle them?",
             left=[
                 metric.with_(label=f"{name} {what}")
                 for name, function in functions.items()
@@ -297,7 +280,7 @@ class Monitoring(Construct):
 
     def _sign_in_widgets(self, sign_in: SignInAttachment) -> list[cloudwatch.IWidget]:
         queue, dead_letters = sign_in.retry_queue.queue, sign_in.retry_queue.dead_letter_queue
-        marks = {_GIVES_UP: "gives up and queues", _SLOW: "alarm", _COGNITO: "Cognito fails the sign-in"}
+        marks = {_TRIGGER_BUDGET: "stops and queues", _SLOW: "alarm", _COGNITO_LIMIT: "Cognito fails the sign-in"}
         return [
             cloudwatch.GraphWidget(
                 title="How long does the trigger take?",
@@ -311,7 +294,7 @@ class Monitoring(Construct):
                 left=[
                     queue.metric_approximate_number_of_messages_visible(label="waiting", statistic="Maximum"),
                     queue.metric_approximate_number_of_messages_not_visible(
-                        label="worked on or put off", statistic="Maximum"
+                        label="in progress or deferred", statistic="Maximum"
                     ),
                     dead_letters.metric_approximate_number_of_messages_visible(label="dead", statistic="Maximum"),
                 ],

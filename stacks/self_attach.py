@@ -1,4 +1,4 @@
-"""Self-attach: a route on which signed-in users have the IoT policy attached, with their own credentials."""
+"""Self-attach: a route that attaches the IoT policy to the signed-in user who calls it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from aws_cdk import aws_apigatewayv2_integrations as integrations
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from .acknowledgements import acknowledge
-from .attaching_switch import AttachingSwitch
-from .functions import PubSubFunction, delivered_log_group
-from .identity_pool import Identities
+from .detach_all import AttachmentPause
+from .functions import PubSubFunction, suppress_nag, vended_log_group
+from .identity_pool import IdentityPoolResources
 from .iot_policy import IotPolicy
 from .settings import Settings
 
 _PATH = "/self-attach"
 _STAGE = "$default"
-# What Signature Version 4 sends in headers, and what a front end sends by itself.
+# The headers of Signature Version 4, and what a front end sends by itself.
 _SIGNED_HEADERS = ["authorization", "content-type", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"]
-# Who called is left out: an address is personal. integration.requestId is the one in the function's own log.
+# Without the caller, because an address is personal data. integration.requestId is the one in the function's log.
 _ACCESS_LOG = {
     name: f"$context.{name}"
     for name in (
@@ -41,7 +40,7 @@ _ACCESS_LOG = {
 
 
 class SelfAttach(Construct):
-    """An HTTP API with one route, its function, and the permission of signed-in users to call this route alone."""
+    """An HTTP API with one route, its function, and the permission of signed-in users to call only this route."""
 
     def __init__(
         self,
@@ -50,11 +49,11 @@ class SelfAttach(Construct):
         settings: Settings,
         *,
         policy: IotPolicy,
-        switch: AttachingSwitch,
-        identities: Identities,
+        pause: AttachmentPause,
+        identity_pool: IdentityPoolResources,
     ) -> None:
         super().__init__(scope, construct_id)
-        self.function = self._function(settings, policy, switch, identities)
+        self.function = self._function(settings, policy, pause, identity_pool)
         api = apigateway.HttpApi(
             self,
             "Api",
@@ -76,12 +75,12 @@ class SelfAttach(Construct):
             authorizer=authorizers.HttpIamAuthorizer(),
         )
         self._stage(api, settings)
-        self._let_users_call(api, identities)
+        self._let_users_call(api, identity_pool)
         self.url: str = f"{api.api_endpoint}{_PATH}"
-        """The route's address; on the local cloud with its own host and port."""
+        """The route's URL."""
 
     def _function(
-        self, settings: Settings, policy: IotPolicy, switch: AttachingSwitch, identities: Identities
+        self, settings: Settings, policy: IotPolicy, pause: AttachmentPause, identity_pool: IdentityPoolResources
     ) -> PubSubFunction:
         function = PubSubFunction(
             self,
@@ -90,9 +89,9 @@ class SelfAttach(Construct):
             handler="self_attach.handler",
             description="Attaches the IoT policy to the identity that has signed the request",
             environment={
-                **switch.environment,
-                "IDENTITY_POOL_ID": identities.identity_pool_id,
-                **identities.login_environment,
+                **pause.environment,
+                "IDENTITY_POOL_ID": identity_pool.identity_pool_id,
+                **identity_pool.login_environment,
                 "POLICY_NAME": policy.policy_name,
                 "STACK_NAME": Stack.of(self).stack_name,
             },
@@ -105,19 +104,19 @@ class SelfAttach(Construct):
             roles=[function.execution_role],
             statements=[
                 iam.PolicyStatement(actions=["iot:AttachPolicy", "iot:ListAttachedPolicies"], resources=["*"]),
-                iam.PolicyStatement(actions=["ssm:GetParameters"], resources=[switch.arn]),
+                iam.PolicyStatement(actions=["ssm:GetParameters"], resources=[pause.parameter_arn]),
             ],
         )
-        acknowledge(
+        suppress_nag(
             permission,
             {"AwsSolutions-IAM5[Resource::*]": "Both are authorized on the target, and a Cognito identity has no ARN."},
         )
-        # Gone before the policy is detached from everybody, so that nothing attaches it again meanwhile.
+        # Deleted before the policy is detached from all targets, so that nothing attaches it again meanwhile.
         function.node.add_dependency(policy)
         return function
 
     def _stage(self, api: apigateway.HttpApi, settings: Settings) -> None:
-        # Shared with sign-ins, or in the place of trigger and worker. Who is told 429 tries again.
+        # The rate of sign-ins, or of sign-ins and worker if there are none. The client retries after status 429.
         per_second = settings.attach_per_second.self_attach(settings.attachment)
         stage = apigateway.HttpStage(
             self,
@@ -127,14 +126,14 @@ class SelfAttach(Construct):
             auto_deploy=True,
             throttle=apigateway.ThrottleSettings(rate_limit=per_second, burst_limit=2 * per_second),
         )
-        access_logs = delivered_log_group(self, "AccessLogs", settings)
+        access_logs = vended_log_group(self, "AccessLogs", settings)
         resource = cast("apigateway.CfnStage", stage.node.default_child)
         resource.access_log_settings = apigateway.CfnStage.AccessLogSettingsProperty(
             destination_arn=access_logs.log_group_arn, format=json.dumps(_ACCESS_LOG)
         )
 
-    def _let_users_call(self, api: apigateway.HttpApi, identities: Identities) -> None:
-        """Allow the route and nothing else of the API: neither another method nor a route that may come later."""
+    def _let_users_call(self, api: apigateway.HttpApi, identity_pool: IdentityPoolResources) -> None:
+        """Allow only the route, not other methods or routes of the API."""
         route = Stack.of(self).format_arn(
             service="execute-api",
             resource=api.api_id,
@@ -144,6 +143,6 @@ class SelfAttach(Construct):
         iam.Policy(
             self,
             "Invocation",
-            roles=identities.roles,
+            roles=identity_pool.roles,
             statements=[iam.PolicyStatement(actions=["execute-api:Invoke"], resources=[route])],
         )

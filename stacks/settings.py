@@ -1,10 +1,11 @@
-"""The settings: read from cdk.json's context key ``amplify-pubsub``, checked before anything is synthesized."""
+"""The settings: read from the context key ``amplify-pubsub`` of cdk.json, and validated before the synthesis."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -29,7 +30,6 @@ from pubsub_client.policy_document import (
 )
 
 from .adopt import Adopt
-from .environment_patterns import example_of, is_pattern, key_for, overlapping
 
 CONTEXT_KEY = "amplify-pubsub"
 DEFAULT_ENVIRONMENT = "default"
@@ -44,6 +44,8 @@ LogRetentionDays = Literal[
 AccessMode = Literal["guarded", "unguarded", "least-privilege"]
 Attachment = Literal["sign-in", "self-attach"]
 
+# One character less than a name can have, so that there is one for the *.
+_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,30}\*")
 # An alarm on a math expression takes ten metrics: one of each app client, and the trigger's.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDataQuery.html
 _MOST_WATCHED_CLIENTS = 9
@@ -52,12 +54,12 @@ _LONGEST_ARN_PREFIX = "arn:aws-us-gov:iot:ap-southeast-1:123456789012"
 
 
 class SettingsError(Exception):
-    """A setting is unknown or wrong; the message is one line naming the key, what was given and what is allowed."""
+    """A setting is unknown or wrong. The message is one line: the key's path, the given value, the allowed values."""
 
 
 def _unique(values: list[str]) -> list[str]:
     if repeated := sorted({value for value in values if values.count(value) > 1}):
-        raise ValueError(f"each may stand once, and {', '.join(repeated)} does not")
+        raise ValueError(f"duplicate {', '.join(repeated)}; remove one")
     return values
 
 
@@ -68,7 +70,7 @@ def _topic_pattern(pattern: str) -> str:
 
 def _tag_key(key: str) -> str:
     if key.lower().startswith("aws:"):
-        raise ValueError("aws: is AWS's own")
+        raise ValueError("AWS reserves the prefix aws:")
     return key
 
 
@@ -88,7 +90,7 @@ def _fit_the_mode(patterns: list[str], info: ValidationInfo) -> list[str]:
 
 def _origins(origins: list[str]) -> list[str]:
     if "*" in origins and len(origins) > 1:
-        raise ValueError("* stands for every origin, and then alone")
+        raise ValueError("* stands for every origin; remove the others")
     return origins
 
 
@@ -103,13 +105,13 @@ _Topic = Annotated[
     AfterValidator(_topic_pattern),
 ]
 _Topics = Annotated[list[_Topic], AfterValidator(_unique), AfterValidator(_fit_the_mode)]
-# As a browser writes an Origin: lower case, no path, no slash at the end.
+# As in the header Origin: lower case, no path, no slash at the end.
 _Origin = Annotated[
     str,
     Field(pattern=r"^(\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?)$", description="an origin, or ``*`` alone for all"),
 ]
 _Origins = Annotated[list[_Origin], Field(min_length=1), AfterValidator(_unique), AfterValidator(_origins)]
-# Cognito takes more characters; these need no quoting anywhere.
+# Cognito allows more characters; these need no quoting anywhere.
 _GroupName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@+=-]{1,128}$")]
 _KeyArn = Annotated[str, Field(pattern=r"^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/(mrk-[0-9a-f]{32}|[0-9a-f-]{36})$")]
 # A standard topic's: https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html
@@ -125,7 +127,7 @@ _TagValue = Annotated[str, Field(pattern=r"^[A-Za-z0-9_ .:/=+@-]{0,256}$")]
 
 
 class AttachPerSecond(BaseModel):
-    """How the account's AttachPolicy calls a second are shared; together they are its quota, 15 unless AWS raised it.
+    """The rates of AttachPolicy calls. Their sum is the account's quota, 15 a second unless AWS raised it.
 
     https://docs.aws.amazon.com/general/latest/gr/iot-core.html
     """
@@ -135,121 +137,123 @@ class AttachPerSecond(BaseModel):
     )
 
     sign_in: _PerSecond = 5
-    """Left to sign-ins and to self-attach, which nobody can slow down."""
+    """Calls a second for sign-ins and self-attach."""
     retry: _PerSecond = 8
-    """What the retry queue's worker keeps to when there are too many calls; else it takes what the others leave."""
+    """Calls a second for the retry queue's worker while AWS throttles; otherwise it uses what the others leave."""
     sweep: _PerSecond = 2
-    """Left to the sweep over all identities."""
+    """Calls a second for the sweep over all identities."""
 
     @property
     def whole(self) -> int:
-        """The whole budget."""
+        """The sum of all rates."""
         return self.sign_in + self.retry + self.sweep
 
     def self_attach(self, attachment: Attachment) -> int:
-        """Return what self-attach may use: the part of sign-ins, and the worker's too where there is none."""
+        """Return the rate of self-attach: that of sign-ins, and also that of the worker if there is no worker."""
         return self.sign_in if attachment == "sign-in" else self.sign_in + self.retry
 
-    def looks(self, attachment: Attachment) -> int:
-        """Return the ListAttachedPolicies calls a second of sweep and leaving.
+    def list_rate(self, attachment: Attachment) -> int:
+        """Return the ListAttachedPolicies calls a second of sweep and bulk detachment.
 
-        That has a quota of its own, as large by default, and self-attach uses a part of it.
+        That operation has its own quota, by default as large as AttachPolicy's, and self-attach uses a part of it.
         """
         return self.whole - self.self_attach(attachment)
 
 
 class Sweep(BaseModel):
-    """When every identity is looked at."""
+    """When all identities are checked."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
     )
 
     schedule: _Schedule = "rate(1 day)"
-    """When a sweep begins, as EventBridge writes it; while one is under way no other begins."""
+    """When a sweep begins, in the syntax of EventBridge. A sweep does not begin while another is running."""
     full_every_days: Annotated[int, Field(ge=1, le=365)] = 30
-    """After so many days a sweep looks at every identity, and not only at those that were changed since the last."""
+    """After this many days a sweep checks every identity, not only those that were changed since the last sweep."""
 
 
 class Settings(BaseModel):
-    """What a team may choose. Keys in cdk.json are the camel-case form of these names."""
+    """The settings of a deployment. Keys in cdk.json are the camel-case form of these names."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
     )
 
     environment: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")] = DEFAULT_ENVIRONMENT
-    """Names the stack. Chosen by ``-c environment=NAME``, never in a section."""
+    """The environment, which names the stack. Select it with ``-c environment=NAME``; it is no key of a section."""
 
     policy_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_+=,.@-]{1,128}$")] = _POLICY_NAME
-    """The IoT policy attached to each signed-in user's identity. Its name is unique in an account and region, so other
-    environments add theirs to it unless they set it: ``myIoTPolicy-prod``. Another name moves everybody:
+    """The IoT policy that is attached to each signed-in user's identity. The name is unique in an account and region,
+    so other environments append their name by default: ``myIoTPolicy-prod``. Another name moves all attachments:
     docs/how-it-works.md#another-policy-name."""
 
     access_mode: AccessMode = "guarded"
-    """``guarded``: both managed policies as Amplify's guide asks, under a permissions boundary that leaves the data
+    """``guarded``: both managed policies of Amplify's guide, under a permissions boundary that leaves only the data
     actions. ``unguarded``: both managed policies and nothing else, which lets every signed-in user change AWS IoT.
-    ``least-privilege``: AWS IoT's data actions alone, on the topics under the user's own identity id and on shared
-    ones; nobody reads or writes another's."""
+    ``least-privilege``: only AWS IoT's data actions, on topics under the user's own identity id and on shared topics.
+    Users cannot read or write topics of other users."""
 
-    topics: _Topics = Field(default_factory=lambda given: _usual_topics(given.get("access_mode")))
-    """Patterns of the topics that the IoT policy opens to every signed-in user; ``*`` stands for any characters, ``?``
-    for one. In ``least-privilege`` mode these are shared between users, and there are none unless set; else ``*``."""
+    topics: _Topics = Field(default_factory=lambda given: _default_topics(given.get("access_mode")))
+    """Patterns of the topics that the IoT policy opens to every signed-in user. ``*`` stands for any characters, ``?``
+    for one. The default is ``*``. In ``least-privilege`` mode users share these topics, and the default is none."""
 
     reserved_topics: bool = False
-    """Let signed-in users reach topics under ``$aws/`` and device shadows in ``guarded`` mode, as ``unguarded`` does
-    anyway. Not in ``guarded`` mode with ``permissionsBoundary`` or adopted roles: the deny that guards them cannot tell
-    a shadow from its thing."""
+    """Let signed-in users use topics under ``$aws/`` and device shadows in ``guarded`` mode; ``unguarded`` mode always
+    does. Not allowed in ``guarded`` mode with ``permissionsBoundary`` or adopted roles, because the deny that guards
+    them cannot distinguish a shadow from its thing."""
 
     groups: Annotated[list[_GroupName], AfterValidator(_unique)] = []
-    """Cognito groups, the one that goes before the others first; each has a role of its own, like AuthRole:
-    docs/how-it-works.md#groups. Not with an adopted identity pool, whose groups have roles already."""
+    """Cognito groups in the order of their precedence. Each has its own role, like AuthRole:
+    docs/how-it-works.md#groups. Not allowed with an adopted identity pool, whose groups have roles already."""
 
     mfa: Literal["off", "optional"] = "off"
-    """``optional``: users may set up a one-time password (TOTP). The internal sign-in must not step around it, so these
-    users are attached by self-attach: docs/how-it-works.md#self-attach."""
+    """``optional``: users can set up a one-time password (TOTP). The internal sign-in must not bypass MFA, so these
+    users use self-attach: docs/how-it-works.md#self-attach."""
 
     adopt: Adopt = Adopt()
-    """User pool, app clients, identity pool and roles that are there already, in any mix: docs/adopting.md."""
+    """Existing user pool, app clients, identity pool and roles to use: docs/adopting.md."""
 
-    attachment: Attachment = Field(default_factory=lambda given: _usual_attachment(given.get("adopt")))
-    """``sign-in``: attached by the PostAuthentication trigger before the tokens are out; by self-attach too.
-    ``self-attach``: by that alone. No trigger, no internal sign-in; front ends call the route. Unless set, an adopted
-    user pool is left as it is: ``self-attach``."""
+    attachment: Attachment = Field(default_factory=lambda given: _default_attachment(given.get("adopt")))
+    """``sign-in``: the PostAuthentication trigger attaches the policy before Cognito issues tokens; self-attach works
+    too. ``self-attach``: only the route attaches it, and front ends call the route. There is no trigger and no internal
+    sign-in. The default is ``sign-in``; with an adopted user pool it is ``self-attach``, which does not change the
+    pool."""
 
     attach_per_second: AttachPerSecond = AttachPerSecond()
-    """How the account's AttachPolicy calls a second are shared between sign-ins, worker and sweep; together they are
-    its quota, 15 unless AWS raised it: docs/operations.md#the-attachpolicy-budget."""
+    """How sign-ins, worker and sweep share the account's quota of AttachPolicy calls, which is 15 a second unless AWS
+    raised it: docs/operations.md#the-attachpolicy-budget."""
 
     detach_per_second: _PerSecond = 15
-    """How many DetachPolicy calls a second are made when a policy leaves: the quota is 15 unless AWS raised it.
+    """How many DetachPolicy calls a second a bulk detachment makes. The quota is 15 unless AWS raised it.
     docs/how-it-works.md#taking-it-down."""
 
     sweep: Sweep = Sweep()
-    """When every identity is looked at, and attached if it is missed: docs/operations.md#the-sweep."""
+    """When all identities are checked, and the policy is attached where it is missing: docs/operations.md#the-sweep."""
 
     allow_origins: _Origins = ["*"]
-    """Origins of the web pages whose scripts may call self-attach. Every call is signed, so that any may by default."""
+    """Origins of the web pages whose scripts can call self-attach. The default is any, because every call is signed."""
 
     attachment_cache_version: Annotated[int, Field(ge=1)] = 1
-    """Raised by one, it invalidates every marker: each user is attached again at the next sign-in."""
+    """Raise it by one to invalidate every marker: each user is attached again at the next sign-in."""
 
     attachment_cache_days: Annotated[int, Field(ge=1, le=365)] = 30
-    """How long a marker saves a user's sign-ins the attachment; a detached policy is put back after this at most."""
+    """How long a marker is valid. A policy that was detached from a user is attached again after this at most."""
 
     removal_policy: Literal["destroy", "retain"] = "destroy"
-    """``destroy``: `cdk destroy` removes the user pool with its users. ``retain``: it leaves the pool, the front end's
-    app client and the groups, and sign-ins go on: docs/how-it-works.md#a-user-pool-that-outlives-its-stack."""
+    """``destroy``: `cdk destroy` deletes the user pool with its users. ``retain``: it keeps the pool, the front end's
+    app client and the groups, and users can still sign in:
+    docs/how-it-works.md#a-user-pool-that-outlives-its-stack."""
 
     termination_protection: bool = False
     """CloudFormation refuses to delete the stack until the protection is lifted."""
 
     permissions_boundary: Annotated[str, Field(pattern=r"^[A-Za-z0-9_+=,.@/-]{1,512}$")] | None = None
-    """Name of the managed policy that must bound every role in this account. A role has one boundary: AuthRole and the
-    groups' roles are then guarded by an explicit deny instead of ours."""
+    """Name of the managed policy that must be the permissions boundary of every role in this account. A role has one
+    boundary, so an explicit deny guards AuthRole and the groups' roles then."""
 
     tags: dict[_TagKey, _TagValue] = {}
-    """Tags of every resource that can have some. No key begins with ``aws:``, which is AWS's own."""
+    """Tags of all taggable resources. Keys must not begin with ``aws:``, which AWS reserves."""
 
     log_retention_days: LogRetentionDays = 30
     """How long CloudWatch keeps the functions' logs."""
@@ -269,8 +273,8 @@ class Settings(BaseModel):
     def _go_together(self) -> Self:
         if self.adopt.identity_pool_id and self.groups:
             raise ValueError(
-                "groups and an adopted identity pool exclude each other: its groups have roles already, which are "
-                "adopted with it (adopt.groupRoleArns)"
+                "groups and an adopted identity pool exclude each other: its groups have roles, which are adopted with "
+                "it (adopt.groupRoleArns)"
             )
         if self.adopt.chained_triggers and self.attachment != "sign-in":
             raise ValueError("adopt.chainedTriggers goes with attachment sign-in")
@@ -286,19 +290,19 @@ class Settings(BaseModel):
             others = "permissionsBoundary" if self.permissions_boundary else "adopted roles"
             raise ValueError(
                 f"{others} and reservedTopics exclude each other in guarded mode: the deny that takes the "
-                "boundary's place cannot tell a shadow from its thing"
+                "boundary's place cannot distinguish a shadow from its thing"
             )
         return self
 
     @property
     def guards_by_deny(self) -> bool:
-        """Whether ``guarded`` mode denies the control plane explicitly, as boundary or roles are somebody else's."""
+        """Whether ``guarded`` mode uses a deny, because the boundary or the roles are not the stack's."""
         others = self.permissions_boundary is not None or self.adopt.identity_pool_id is not None
         return self.access_mode == "guarded" and others
 
     @property
     def own_topics(self) -> bool:
-        """Whether users have topics of their own, and client ids, by their identity id."""
+        """Whether users have their own topics and client ids, by their identity id."""
         return self.access_mode == LEAST_PRIVILEGE
 
     @property
@@ -312,13 +316,13 @@ def read_settings(section: Mapping[str, Any] | None, environment: str | None) ->
 
     Args:
         section: the value of the context key ``amplify-pubsub``; its member ``environments`` maps environment names
-            to settings that go over the rest. A name that ends in ``*`` stands for all that begin so, unless they
-            have a member of their own.
-        environment: the name given by ``-c environment=NAME``; None is the default environment.
+            to settings that override the rest. A name that ends in ``*`` is a pattern for names with that prefix.
+            An exact name overrides a pattern.
+        environment: the name from ``-c environment=NAME``; None selects the default environment.
 
     Raises:
-        SettingsError: a key is unknown, a value is not allowed, the environment has no part in ``environments``, or two
-            members of it stand for the same names.
+        SettingsError: a key is unknown, a value is not allowed, the environment is not in ``environments``, or two of
+            its patterns overlap.
     """
     shared = dict(_mapping(section if section is not None else {}, CONTEXT_KEY))
     environments = _mapping(shared.pop("environments", {}), f"{CONTEXT_KEY}.environments")
@@ -326,26 +330,54 @@ def read_settings(section: Mapping[str, Any] | None, environment: str | None) ->
     parts: dict[str, Mapping[str, Any]] = {
         name: _mapping(part, f"{path}.{_shown(name)}") for name, part in environments.items()
     }
-    if both := overlapping(parts):
-        raise SettingsError(f"{path}: {' and '.join(map(repr, both))} stand for the same names; allowed: one of them")
+    if both := _overlapping(parts):
+        raise SettingsError(f"{path}: {' and '.join(map(repr, both))} match the same names; allowed: one of them")
     keys = dict.fromkeys((DEFAULT_ENVIRONMENT, *parts))
-    # Every environment is read, so that a mistake shows before it is deployed.
+    # Read every environment, to report a mistake before it is deployed.
     for each in keys:
-        _read_environment(shared, example_of(each), parts.get(each, {}), each)
+        _read_environment(shared, _example_of(each), parts.get(each, {}), each)
     chosen = environment or DEFAULT_ENVIRONMENT
-    key = key_for(chosen, keys)
+    key = _key_for(chosen, keys)
     if key is None:
         raise SettingsError(f"environment: {chosen!r} is not in {path}; allowed: {', '.join(sorted(keys))}")
     return _read_environment(shared, chosen, parts.get(key, {}), key)
 
 
+def _is_pattern(key: str) -> bool:
+    """Return whether a key of ``environments`` is a pattern, such as ``pr-*``."""
+    return _PATTERN.fullmatch(key) is not None
+
+
+def _example_of(key: str) -> str:
+    """Return a name that the key matches; a name matches itself."""
+    return f"{key[:-1]}x" if _is_pattern(key) else key
+
+
+def _key_for(name: str, keys: Collection[str]) -> str | None:
+    """Return the key of an environment: its name, or else the pattern that matches it; ``*`` is one character or more.
+
+    Returns None if there is none.
+    """
+    if name in keys:
+        return name
+    patterns = (key for key in keys if _is_pattern(key))
+    return next((key for key in patterns if name.startswith(key[:-1]) and len(name) >= len(key)), None)
+
+
+def _overlapping(keys: Iterable[str]) -> tuple[str, str] | None:
+    """Return two patterns that match the same names, if there are any."""
+    # Sorted, a prefix comes directly before one of the prefixes that begin with it.
+    prefixes = sorted(key[:-1] for key in keys if _is_pattern(key))
+    return next(((f"{first}*", f"{second}*") for first, second in pairwise(prefixes) if second.startswith(first)), None)
+
+
 def _read_environment(shared: Mapping[str, Any], name: str, part: Mapping[str, Any], listed_as: str) -> Settings:
     values = dict(shared) | dict(part)
     own = f"{CONTEXT_KEY}.environments.{_shown(listed_as)}"
-    if is_pattern(listed_as) and "policyName" in values:
+    if _is_pattern(listed_as) and "policyName" in values:
         raise SettingsError(
             f"{own if 'policyName' in part else CONTEXT_KEY}.policyName: {values['policyName']!r} given; {listed_as!r} "
-            "stands for several environments, and each needs an IoT policy of its own; allowed: none"
+            "matches several environments, and each needs its own IoT policy; allowed: none"
         )
     if name != DEFAULT_ENVIRONMENT:
         values.setdefault("policyName", f"{_POLICY_NAME}-{name}")
@@ -369,7 +401,7 @@ def _read_environment(shared: Mapping[str, Any], name: str, part: Mapping[str, A
 
 
 def check_region(region: str | None) -> str | None:
-    """Return the region to deploy to, None if it is not known yet.
+    """Check the region to deploy to, and return it; None if it is not known yet.
 
     Raises:
         SettingsError: Amazon Cognito has no user pools there.
@@ -386,7 +418,7 @@ def _mapping(value: Any, path: str) -> Mapping[str, Any]:
 
 
 def _shown(key: str) -> str:
-    """Return a key as it is read in a path: quoted when it holds anything unexpected, such as a line break."""
+    """Return a key for a path: quoted if it has unexpected characters, such as a line break."""
     return key if re.fullmatch(r"[\w-]+", key) else repr(key)
 
 
@@ -400,18 +432,18 @@ def _explain(path: str, error: Any) -> str:
 
 
 def _model_of(key: str) -> type[BaseModel]:
-    """Return the model of a setting that is an object; keys are in camel-case form."""
+    """Return the model of a setting that is an object, by its camel-case key."""
     models: dict[str, type[BaseModel]] = {"adopt": Adopt, "attachPerSecond": AttachPerSecond, "sweep": Sweep}
     return models[key]
 
 
-def _usual_topics(access_mode: str | None) -> list[str]:
-    """Return the setting ``topics`` unless it is given; the mode is None if that was wrong itself."""
+def _default_topics(access_mode: str | None) -> list[str]:
+    """Return the default of ``topics``; the mode is None if it was wrong itself."""
     return [] if access_mode == LEAST_PRIVILEGE else ["*"]
 
 
-def _usual_attachment(adopt: Adopt | None) -> Attachment:
-    """Return the setting ``attachment`` unless it is given; ``adopt`` is None if that was wrong itself."""
+def _default_attachment(adopt: Adopt | None) -> Attachment:
+    """Return the default of ``attachment``; ``adopt`` is None if it was wrong itself."""
     return "self-attach" if adopt and adopt.user_pool_id else "sign-in"
 
 

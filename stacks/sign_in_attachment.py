@@ -1,39 +1,54 @@
-"""Attachment at sign-in: the trigger, the challenge that only it can answer, the key between them, the retry queue."""
+"""Attachment at sign-in: the trigger, the challenge, the MAC key that proves the trigger, and the retry queue."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 
 from aws_cdk import Duration, Fn, RemovalPolicy, Stack
 from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_event_sources as event_sources
+from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from pubsub_client.outputs import MARKER_ATTRIBUTE, Output
 
-from .acknowledgements import acknowledge
-from .attaching_switch import AttachingSwitch
-from .functions import PubSubFunction
-from .identity_pool import Identities
+from .detach_all import AttachmentPause
+from .functions import PubSubFunction, suppress_nag
+from .identity_pool import IdentityPoolResources
 from .iot_policy import IotPolicy
-from .retry_queue import RetryQueue
 from .settings import Settings
-from .user_pool import PubSubUserPool, Users
+from .user_pool import PubSubUserPool, UserPoolResources
 
 # Cognito waits 5 s for a trigger, a cold start included
 # (https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html).
-# The trigger gives up by itself well before Lambda would (which counts in whole seconds), and Lambda before Cognito.
+# The trigger stops by itself well before its timeout (which has whole seconds), which ends before Cognito's.
 _TRIGGER_TIMEOUT = Duration.seconds(4)
 _BUDGET_SECONDS = 2.5
 _QUEUE_SECONDS = 0.8
-# One full vCPU: a cold start's import of the SDK is the longest part of a first sign-in.
+# One full vCPU: importing the SDK at a cold start takes the longest part of a first sign-in.
 _MEMORY_SIZE = 1769
 
-# What administrators need, and nothing that makes or verifies a MAC; not CreateGrant, which could give that away.
+# The minimum of an event source:
+# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+_WORKERS = 2
+_WORKER_TIMEOUT = Duration.minutes(2)
+# For one message, so that a hanging call does not use up the time of the others.
+_MESSAGE_SECONDS = 8.0
+_WORKER_MEMORY_SIZE = 512
+# Six times the function's, as AWS advises. The worker sets its own for messages that it defers.
+# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+_VISIBILITY_TIMEOUT = Duration.minutes(12)
+# With the worker's backoff about three hours of retryable failures.
+_MAX_RECEIVE_COUNT = 30
+_RETENTION = Duration.days(14)
+
+# What administrators need, without generating or verifying MACs, and without CreateGrant, which could delegate that.
 # https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
 _KEY_ADMINISTRATION = [
     "kms:CancelKeyDeletion",
@@ -54,7 +69,7 @@ _KEY_ADMINISTRATION = [
 
 
 class SignInAttachment(Construct):
-    """Wires the user pool so that each sign-in attaches the IoT policy to the user's identity."""
+    """Has each sign-in to the user pool attach the IoT policy to the user's identity."""
 
     def __init__(
         self,
@@ -63,24 +78,24 @@ class SignInAttachment(Construct):
         settings: Settings,
         *,
         policy: IotPolicy,
-        switch: AttachingSwitch,
-        users: Users,
+        pause: AttachmentPause,
+        user_pool: UserPoolResources,
         internal_client: cognito.IUserPoolClient,
-        identities: Identities,
+        identity_pool: IdentityPoolResources,
     ) -> None:
         super().__init__(scope, construct_id)
         self._parameter_name = f"/{Stack.of(self).stack_name}/sign-in-attachment"
-        self.marker: str = Fn.join("-", [_fingerprint(identities, policy, settings), policy.epoch])
-        """What a current marker begins with."""
+        self.marker: str = Fn.join("-", [_fingerprint(identity_pool, policy, settings), policy.generation])
+        """The prefix of valid markers."""
         parameter = {"CONFIGURATION_PARAMETER": self._parameter_name}
-        # A pool that is there already may allow second factors tomorrow.
-        second_factor = settings.mfa if isinstance(users, PubSubUserPool) else "optional"
+        # The owner of an adopted pool may allow MFA later.
+        mfa = settings.mfa if isinstance(user_pool, PubSubUserPool) else "optional"
         shared = {
             **parameter,
-            **switch.environment,
+            **pause.environment,
             "ATTACHMENT_MARKER": self.marker,
             "MARKER_ATTRIBUTE": f"custom:{MARKER_ATTRIBUTE}",
-            "MFA": second_factor,
+            "MFA": mfa,
             "POLICY_NAME": policy.policy_name,
             "STACK_NAME": Stack.of(self).stack_name,
         }
@@ -115,16 +130,16 @@ class SignInAttachment(Construct):
         key = self._mac_key()
         for function in (self.trigger, self.challenge, self.retry_queue.worker):
             function.add_environment("MAC_KEY_ID", key.key_id)
-        self._publish_configuration(users, internal_client, identities)
-        self._permissions(users, switch, asks_for_second_factor=second_factor == "optional")
+        self._publish_configuration(user_pool, internal_client, identity_pool)
+        self._grant(user_pool, pause, checks_mfa=mfa == "optional")
         self.functions_by_trigger: dict[str, lambda_.Function] = {
             "PostAuthentication": self.trigger,
             "DefineAuthChallenge": self.challenge,
             "CreateAuthChallenge": self.challenge,
             "VerifyAuthChallengeResponse": self.challenge,
         }
-        """By the names that a user pool's ``LambdaConfig`` has for its triggers."""
-        self._let_the_pool_call(users)
+        """By the names of the triggers in a user pool's ``LambdaConfig``."""
+        self._allow_invocation(user_pool)
         self.outputs: dict[Output, str] = {
             Output.ATTACHMENT_MARKER: self.marker,
             Output.POST_AUTHENTICATION_FUNCTION_NAME: self.trigger.function_name,
@@ -132,17 +147,17 @@ class SignInAttachment(Construct):
             Output.RETRY_QUEUE_URL: self.retry_queue.queue.queue_url,
             Output.DEAD_LETTER_QUEUE_URL: self.retry_queue.dead_letter_queue.queue_url,
         }
-        """What only a stack with this attachment tells the outside."""
+        """The outputs of a stack with attachment at sign-in."""
 
     def _mac_key(self) -> kms.Key:
-        """The HMAC key: administrators administer it, trigger and worker alone make MACs.
+        """Create the HMAC key. Only trigger and worker can generate MACs.
 
-        The challenge verifies those that answer it, the worker those that come with a message.
+        The challenge verifies MACs of its answers, the worker those of messages.
         """
         return kms.Key(
             self,
             "MacKey",
-            description="Proves that a internal sign-in was started by the PostAuthentication trigger",
+            description="Proves that the PostAuthentication trigger started an internal sign-in",
             key_spec=kms.KeySpec.HMAC_256,
             key_usage=kms.KeyUsage.GENERATE_VERIFY_MAC,
             removal_policy=RemovalPolicy.DESTROY,
@@ -156,7 +171,7 @@ class SignInAttachment(Construct):
                         resources=["*"],
                     ),
                     iam.PolicyStatement(
-                        sid="TriggerAndWorkerProve",
+                        sid="TriggerAndWorkerGenerate",
                         principals=[self.trigger.execution_role, self.retry_queue.worker.execution_role],
                         actions=["kms:GenerateMac"],
                         resources=["*"],
@@ -172,24 +187,27 @@ class SignInAttachment(Construct):
         )
 
     def _publish_configuration(
-        self, users: Users, internal_client: cognito.IUserPoolClient, identities: Identities
+        self,
+        user_pool: UserPoolResources,
+        internal_client: cognito.IUserPoolClient,
+        identity_pool: IdentityPoolResources,
     ) -> None:
         ssm.StringParameter(
             self,
             "Configuration",
             parameter_name=self._parameter_name,
-            description="The pools that sign-in attachment works for; who can write it can sign in as anyone",
+            description="The pools of sign-in attachment; write access to this parameter allows to sign in as any user",
             string_value=Stack.of(self).to_json_string(
                 {
-                    "userPoolProvider": users.user_pool.user_pool_provider_name,
+                    "userPoolProvider": user_pool.user_pool.user_pool_provider_name,
                     "internalClientId": internal_client.user_pool_client_id,
-                    "identityPoolId": identities.identity_pool_id,
+                    "identityPoolId": identity_pool.identity_pool_id,
                 }
             ),
         )
 
-    def _permissions(self, users: Users, switch: AttachingSwitch, *, asks_for_second_factor: bool) -> None:
-        """Policies apart from the roles: the user pool names the functions, so these cannot wait for the user pool."""
+    def _grant(self, user_pool: UserPoolResources, pause: AttachmentPause, *, checks_mfa: bool) -> None:
+        """Attach separate policies: the user pool refers to the functions, so their roles cannot refer to it."""
         parameter_arn = Stack.of(self).format_arn(
             service="ssm",
             resource="parameter",
@@ -201,10 +219,10 @@ class SignInAttachment(Construct):
             roles=[self.challenge.execution_role],
             statements=[iam.PolicyStatement(actions=["ssm:GetParameters"], resources=[parameter_arn])],
         )
-        asked_for = ["cognito-idp:AdminGetUser"] if asks_for_second_factor else []
+        mfa_check = ["cognito-idp:AdminGetUser"] if checks_mfa else []
         permissions = {
-            "TriggerPermission": (self.trigger, asked_for),
-            # The worker also looks whether the user is still there.
+            "TriggerPermission": (self.trigger, mfa_check),
+            # The worker also checks that the user still exists.
             "WorkerPermission": (self.retry_queue.worker, ["cognito-idp:AdminGetUser"]),
         }
         for construct_id, (function, reading) in permissions.items():
@@ -213,7 +231,7 @@ class SignInAttachment(Construct):
                 construct_id,
                 roles=[function.execution_role],
                 statements=[
-                    iam.PolicyStatement(actions=["ssm:GetParameters"], resources=[parameter_arn, switch.arn]),
+                    iam.PolicyStatement(actions=["ssm:GetParameters"], resources=[parameter_arn, pause.parameter_arn]),
                     iam.PolicyStatement(
                         actions=[
                             *reading,
@@ -222,12 +240,12 @@ class SignInAttachment(Construct):
                             "cognito-idp:AdminUpdateUserAttributes",
                             "cognito-idp:DescribeUserPoolClient",
                         ],
-                        resources=[users.user_pool.user_pool_arn],
+                        resources=[user_pool.user_pool.user_pool_arn],
                     ),
                     iam.PolicyStatement(actions=["iot:AttachPolicy"], resources=["*"]),
                 ],
             )
-            acknowledge(
+            suppress_nag(
                 permission,
                 {
                     "AwsSolutions-IAM5[Resource::*]": (
@@ -242,21 +260,78 @@ class SignInAttachment(Construct):
             statements=[iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[self.retry_queue.queue.queue_arn])],
         )
 
-    def _let_the_pool_call(self, users: Users) -> None:
-        """Name the functions in the user pool; one that is not the stack's own is wired by its custom resource."""
+    def _allow_invocation(self, user_pool: UserPoolResources) -> None:
+        """Set the triggers of a pool of this stack, or let an adopted one invoke them; UserPoolTriggers sets those."""
         for trigger, function in self.functions_by_trigger.items():
-            if isinstance(users.user_pool, cognito.UserPool):
+            if isinstance(user_pool.user_pool, cognito.UserPool):
                 operation = cognito.UserPoolOperation.of(trigger[0].lower() + trigger[1:])
-                users.user_pool.add_trigger(operation, function)
+                user_pool.user_pool.add_trigger(operation, function)
             else:
                 function.add_permission(
                     f"{trigger}Invocation",
                     principal=iam.ServicePrincipal("cognito-idp.amazonaws.com"),
-                    source_arn=users.user_pool.user_pool_arn,
+                    source_arn=user_pool.user_pool.user_pool_arn,
                 )
 
 
-def _fingerprint(identities: Identities, policy: IotPolicy, settings: Settings) -> str:
-    """Return what stands for the attachment in markers, as far as it is known at synthesis."""
-    parts = [identities.fingerprint, policy.policy_name, settings.attachment_cache_version]
+def _fingerprint(identity_pool: IdentityPoolResources, policy: IotPolicy, settings: Settings) -> str:
+    """Return the part of a marker that is known at synthesis."""
+    parts = [identity_pool.fingerprint, policy.policy_name, settings.attachment_cache_version]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
+
+
+class RetryQueue(Construct):
+    """An encrypted queue of pending attachments, and the worker, which attaches at its own rate."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, settings: Settings, *, environment: Mapping[str, str]
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.dead_letter_queue = _queue(self, "DeadLetters")
+        self.queue = _queue(
+            self,
+            "Queue",
+            visibility_timeout=_VISIBILITY_TIMEOUT,
+            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letter_queue, max_receive_count=_MAX_RECEIVE_COUNT),
+        )
+        rates = settings.attach_per_second
+        self.worker = PubSubFunction(
+            self,
+            "Worker",
+            settings=settings,
+            handler="attachment_retry.handler",
+            description="Attaches the IoT policy when a sign-in could not",
+            environment={
+                **environment,
+                "ATTEMPTS": "1",  # the queue retries
+                "DEAD_LETTER_QUEUE_URL": self.dead_letter_queue.queue_url,
+                "MESSAGE_SECONDS": str(_MESSAGE_SECONDS),
+                "ATTACH_PER_SECOND_THROTTLED": str(rates.retry / _WORKERS),
+                "RETRY_QUEUE_URL": self.queue.queue_url,
+                "ATTACH_PER_SECOND": str(rates.whole / _WORKERS),
+            },
+            timeout=_WORKER_TIMEOUT,
+            memory_size=_WORKER_MEMORY_SIZE,
+        )
+        self.dead_letter_queue.grant_send_messages(self.worker)
+        self.worker.add_event_source(
+            event_sources.SqsEventSource(self.queue, max_concurrency=_WORKERS, report_batch_item_failures=True)
+        )
+
+
+def _queue(
+    scope: Construct,
+    construct_id: str,
+    *,
+    visibility_timeout: Duration | None = None,
+    dead_letter_queue: sqs.DeadLetterQueue | None = None,
+) -> sqs.Queue:
+    return sqs.Queue(
+        scope,
+        construct_id,
+        encryption=sqs.QueueEncryption.SQS_MANAGED,
+        enforce_ssl=True,
+        retention_period=_RETENTION,
+        visibility_timeout=visibility_timeout,
+        dead_letter_queue=dead_letter_queue,
+    )

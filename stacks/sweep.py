@@ -1,4 +1,4 @@
-"""The sweep over every identity: its function, the state machine that carries it, and its schedule."""
+"""The sweep over all identities: function, state machine and schedule."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ from constructs import Construct
 
 from pubsub_client.outputs import MARKER_ATTRIBUTE
 
-from .acknowledgements import acknowledge
-from .attaching_switch import AttachingSwitch
-from .functions import PubSubFunction, service_principal
-from .identity_pool import Identities
+from .batch_state_machine import STEP_TIMEOUT, BatchStateMachine
+from .detach_all import AttachmentPause
+from .functions import PubSubFunction, service_principal, suppress_nag
+from .identity_pool import IdentityPoolResources
 from .iot_policy import IotPolicy
-from .looping_state_machine import STEP_TIMEOUT, LoopingStateMachine
 from .settings import Settings
 from .sign_in_attachment import SignInAttachment
-from .user_pool import Users
+from .user_pool import UserPoolResources
 
 _MEMORY_SIZE = 512
 
 
 class Sweep(Construct):
-    """Looks at every identity on a schedule and when asked, and attaches the policy where it is missing."""
+    """Checks every identity on a schedule and on request, and attaches the policy where it is missing."""
 
     def __init__(
         self,
@@ -33,32 +32,20 @@ class Sweep(Construct):
         settings: Settings,
         *,
         policy: IotPolicy,
-        switch: AttachingSwitch,
-        users: Users,
-        identities: Identities,
+        pause: AttachmentPause,
+        user_pool: UserPoolResources,
+        identity_pool: IdentityPoolResources,
         sign_in: SignInAttachment | None,
     ) -> None:
-        """Make function, state machine and schedule.
-
-        Args:
-            scope: the construct it belongs to.
-            construct_id: its id there.
-            settings: for rates and schedule.
-            policy: the IoT policy.
-            switch: says whether anything may attach; `pubsub sweep --resume` turns it on again.
-            users: the user pool, whose users can be queued for the worker.
-            identities: the identity pool.
-            sign_in: has the retry queue, if the deployment attaches at sign-in.
-        """
         super().__init__(scope, construct_id)
         rates = settings.attach_per_second
-        environment = switch.environment | {
+        environment = pause.environment | {
             "ATTACH_PER_SECOND": str(rates.sweep),
-            "POLICY_GENERATION": policy.epoch,
+            "POLICY_GENERATION": policy.generation,
             "FULL_EVERY_DAYS": str(settings.sweep.full_every_days),
-            "IDENTITY_POOL_ID": identities.identity_pool_id,
-            **identities.login_environment,
-            "LIST_PER_SECOND": str(rates.looks(settings.attachment)),
+            "IDENTITY_POOL_ID": identity_pool.identity_pool_id,
+            **identity_pool.login_environment,
+            "LIST_PER_SECOND": str(rates.list_rate(settings.attachment)),
             "POLICY_NAME": policy.policy_name,
             "STACK_NAME": Stack.of(self).stack_name,
         }
@@ -67,7 +54,7 @@ class Sweep(Construct):
                 "ATTACHMENT_MARKER": sign_in.marker,
                 "MARKER_ATTRIBUTE": f"custom:{MARKER_ATTRIBUTE}",
                 "RETRY_QUEUE_URL": sign_in.retry_queue.queue.queue_url,
-                "USER_POOL_ID": users.user_pool.user_pool_id,
+                "USER_POOL_ID": user_pool.user_pool.user_pool_id,
                 "RETRY_PER_SECOND": str(rates.retry),
             }
         self.function = PubSubFunction(
@@ -80,16 +67,16 @@ class Sweep(Construct):
             timeout=STEP_TIMEOUT,
             memory_size=_MEMORY_SIZE,
         )
-        # Gone before the policy is detached from everybody, so that nothing attaches it again meanwhile.
+        # Deleted before the policy is detached from all targets, so that nothing attaches it again meanwhile.
         self.function.node.add_dependency(policy)
-        self.machine = LoopingStateMachine(
+        self.machine = BatchStateMachine(
             self,
             "Machine",
             name="sweep",
             function=self.function,
             description="Sweeps over every identity of the identity pool",
         )
-        self._permissions(switch, users, identities, sign_in)
+        self._grant(pause, user_pool, identity_pool, sign_in)
         events.Rule(
             self,
             "Schedule",
@@ -99,7 +86,7 @@ class Sweep(Construct):
         )
 
     def _starter(self) -> iam.Role:
-        """Make the role with which EventBridge starts executions; rules are called after their stack.
+        """Create the role with which EventBridge starts executions. A rule's name begins with the stack's.
 
         https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-identity-based.html
         """
@@ -114,17 +101,17 @@ class Sweep(Construct):
         self.machine.state_machine.grant_start_execution(role)
         return role
 
-    def _permissions(
+    def _grant(
         self,
-        switch: AttachingSwitch,
-        users: Users,
-        identities: Identities,
+        pause: AttachmentPause,
+        user_pool: UserPoolResources,
+        identity_pool: IdentityPoolResources,
         sign_in: SignInAttachment | None,
     ) -> None:
         statements = [
-            switch.may_turn(),
-            iam.PolicyStatement(actions=["ssm:GetParameters"], resources=[switch.arn]),
-            iam.PolicyStatement(actions=["cognito-identity:ListIdentities"], resources=[identities.arn]),
+            pause.allow_changes(),
+            iam.PolicyStatement(actions=["ssm:GetParameters"], resources=[pause.parameter_arn]),
+            iam.PolicyStatement(actions=["cognito-identity:ListIdentities"], resources=[identity_pool.arn]),
             iam.PolicyStatement(actions=["iot:AttachPolicy", "iot:ListAttachedPolicies"], resources=["*"]),
             iam.PolicyStatement(actions=["states:ListExecutions"], resources=[self.machine.arn]),
             iam.PolicyStatement(
@@ -138,15 +125,15 @@ class Sweep(Construct):
                     actions=["sqs:GetQueueAttributes", "sqs:SendMessage"],
                     resources=[sign_in.retry_queue.queue.queue_arn],
                 ),
-                iam.PolicyStatement(actions=["cognito-idp:ListUsers"], resources=[users.user_pool.user_pool_arn]),
+                iam.PolicyStatement(actions=["cognito-idp:ListUsers"], resources=[user_pool.user_pool.user_pool_arn]),
             ]
         permission = iam.Policy(self, "Permission", roles=[self.function.execution_role], statements=statements)
-        acknowledge(
+        suppress_nag(
             permission,
             {
                 "AwsSolutions-IAM5[Resource::*]": (
                     "Both are authorized on the target, and a Cognito identity has no ARN."
                 ),
-                self.machine.executions_finding: "Every execution of one state machine, whose name is whole.",
+                self.machine.executions_finding: "Every execution of one named state machine.",
             },
         )

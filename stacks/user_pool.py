@@ -1,4 +1,4 @@
-"""The user pool and its app clients: one for people, and one for the internal sign-in where there is one."""
+"""The user pool and its app clients: one for users, and one for the internal sign-in if there is one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from constructs import Construct
 
 from pubsub_client.outputs import MARKER_ATTRIBUTE
 
-from .acknowledgements import acknowledge
+from .functions import suppress_nag
 from .settings import Settings
 
 # A fingerprint, an identity id of at most 55 characters, a Unix time.
@@ -19,17 +19,17 @@ from .settings import Settings
 MARKER_LENGTH = 128
 
 
-class Users(Construct):
-    """A user pool, and its app clients that PubSub works with."""
+class UserPoolResources(Construct):
+    """A user pool, and its app clients that use PubSub."""
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id)
         self.user_pool: cognito.IUserPool
         """The user pool."""
         self.clients: list[cognito.IUserPoolClient]
-        """App clients of people, the front end's first."""
+        """App clients of users, the front end's first."""
         self.internal_client: cognito.IUserPoolClient | None = None
-        """The internal sign-in's app client; None where nobody is signed in nested."""
+        """The internal sign-in's app client; None without attachment at sign-in."""
 
     @property
     def client(self) -> cognito.IUserPoolClient:
@@ -38,12 +38,12 @@ class Users(Construct):
 
     @property
     def all_clients(self) -> list[cognito.IUserPoolClient]:
-        """Every app client whose tokens lead to identities."""
+        """Every app client whose tokens the identity pool accepts."""
         return [*self.clients, *([self.internal_client] if self.internal_client else [])]
 
 
-class AdoptedUserPool(Users):
-    """An existing user pool. Only the app client of the internal sign-in is added, where there is one."""
+class AdoptedUserPool(UserPoolResources):
+    """An existing user pool. Only the app client of the internal sign-in, if there is one, is added."""
 
     def __init__(
         self,
@@ -54,15 +54,6 @@ class AdoptedUserPool(Users):
         user_pool: cognito.IUserPool,
         clients: Sequence[cognito.IUserPoolClient],
     ) -> None:
-        """Take over the pool.
-
-        Args:
-            scope: the construct it belongs to.
-            construct_id: its id there.
-            settings: whether there is a internal sign-in.
-            user_pool: the user pool.
-            clients: its app clients whose users may use PubSub, the front end's first.
-        """
         super().__init__(scope, construct_id)
         self.user_pool = user_pool
         self.clients = [*clients]
@@ -70,8 +61,8 @@ class AdoptedUserPool(Users):
             self.internal_client = _internal_client(self, user_pool)
 
 
-class PubSubUserPool(Users):
-    """A user pool whose users sign in by name or e-mail address with SRP, and that no user can mark as attached."""
+class PubSubUserPool(UserPoolResources):
+    """A user pool whose users sign in by name or e-mail address with SRP. No user can write the marker."""
 
     def __init__(self, scope: Construct, construct_id: str, settings: Settings) -> None:
         super().__init__(scope, construct_id)
@@ -93,8 +84,8 @@ class PubSubUserPool(Users):
             standard_attributes=cognito.StandardAttributes(
                 email=cognito.StandardAttribute(required=True, mutable=True)
             ),
-            # Cognito never removes an attribute, so a pool has this one whatever the setting attachment says: an update
-            # that leaves it out fails. https://github.com/hashicorp/terraform-provider-aws/issues/21654
+            # With every value of the setting attachment, because an update cannot remove an attribute.
+            # https://github.com/hashicorp/terraform-provider-aws/issues/21654
             custom_attributes={
                 MARKER_ATTRIBUTE: cognito.StringAttribute(mutable=True, max_len=MARKER_LENGTH),
             },
@@ -111,10 +102,10 @@ class PubSubUserPool(Users):
             deletion_protection=settings.removal_policy == "retain",
             removal_policy=_removal_policy(settings),
         )
-        acknowledge(
+        suppress_nag(
             user_pool,
             {
-                "AwsSolutions-COG2": "A second factor is the team's choice; the smoke test's own users have none.",
+                "AwsSolutions-COG2": "MFA is the team's choice; the smoke test's users have none.",
                 "AwsSolutions-COG8": "Threat protection needs the Plus tier, priced per user: the team's choice.",
             },
         )

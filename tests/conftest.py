@@ -1,4 +1,4 @@
-"""For all tests: none reaches AWS, for the process has the environment of a child of the local cloud.
+"""For all tests: the environment contains no AWS configuration, so no test reaches AWS.
 
 pytest-randomly shuffles the files and the tests of each file.
 """
@@ -29,18 +29,18 @@ _KEPT = without_aws(os.environ)
 os.environ.clear()
 os.environ.update(_KEPT)
 
-# In the background of a shell Ctrl-C is ignored, and so it would be by every program that a test interrupts.
+# A shell ignores Ctrl-C in background processes, and child processes of the tests would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Imports and tests make much that lasts, and little garbage.
+# Imports and tests create many long-lived objects and little garbage.
 gc.set_threshold(10_000, 10, 10)
 
-# boto3 sessions share the descriptions of the services. Each would read them for 50 ms.
+# boto3 sessions share the service descriptions, which take 50 ms to read.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 
 def _once_per_name(function: Callable[[Any, Any], Any], name: Callable[[Any], str]) -> Callable[[Any, Any], Any]:
-    """Return a method of one argument that copies the result that any object got for an argument of this name."""
+    """Return a method that copies the first result for an argument of the same name, for all objects."""
     results: dict[str, Any] = {}
 
     @functools.wraps(function)
@@ -57,29 +57,29 @@ def _service_name(service: ServiceModel) -> str:
     return f"{service.service_name} {service.api_version}"
 
 
-# Hundreds of tests make sessions and clients of their own, each of which would work this out again for 10 ms.
+# Hundreds of tests create sessions and clients; each would compute this for 10 ms.
 _creator: Any = botocore.client.ClientCreator
 _creator._create_methods = _once_per_name(_creator._create_methods, _service_name)
 _aliaser: Any = botocore.hooks.EventAliaser
 _aliaser._alias_event_name = _once_per_name(_aliaser._alias_event_name, str)
 botocore.hooks.accepts_kwargs = functools.lru_cache(1024)(botocore.hooks.accepts_kwargs)
 
-# How long an example takes says something about the machine, not about the code.
+# The time of an example depends on the machine.
 settings.register_profile("untimed", settings.default, deadline=None)
 settings.load_profile("untimed")
 
 _TIERS = ["e2e", "docs", "browser", "integration", "unit/stacks", "unit"]
-"""The folders in the order in which they run: long files first, so that no process has a long one left at the end."""
+"""The folders in the order in which they run: long files first, so that all processes end together."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the random order within each tier, and run the tiers one after the other."""
+    """Run the tiers in order, and the tests of each in random order."""
     folders = [Path(__file__).parent / each for each in _TIERS]
     items.sort(key=lambda item: next(n for n, folder in enumerate(folders) if item.path.is_relative_to(folder)))
 
 
 def pytest_collection_finish() -> None:
-    """Keep the garbage collector from what is imported: going through all of it would take 0.2 s each time."""
+    """Exclude imported objects from garbage collection, which would take 0.2 s each time."""
     gc.collect()
     gc.freeze()
 
@@ -96,14 +96,14 @@ class _Scheduling(LoadFileScheduling):  # type: ignore[misc] # it has no types
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print how to run the tests in the same order again."""
+    """Print how to repeat the order."""
     if seed := config.getoption("randomly_seed", None):
         terminalreporter.write_line(f"To repeat this order: make test SEED={seed}")
 
 
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """The stack with the repository's settings, deployed once for the end-to-end and the browser tests."""
+    """The stack with the repository's settings, deployed once for e2e and browser tests."""
     from tests.e2e.conftest import deployed  # unit tests need not load what it needs
 
     with deployed(tmp_path_factory.mktemp("deployment")) as made:

@@ -1,6 +1,6 @@
-"""Values of the marker attribute, and what each says: the trigger and the checks read them alike.
+"""Values of the marker attribute and their meaning, for both parsers: the trigger's and the checks'.
 
-Neither may import the other, so each has a parser of its own, and both are tested with these.
+Neither may import the other.
 """
 
 from __future__ import annotations

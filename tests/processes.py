@@ -10,7 +10,7 @@ from typing import AnyStr
 
 @contextmanager
 def ended(process: subprocess.Popen[AnyStr]) -> Iterator[subprocess.Popen[AnyStr]]:
-    """Wait for a process when the block ends; a block that fails kills it, so that no test waits for ever."""
+    """Wait for a process at the end of the block; kill it if the block fails."""
     with process:
         try:
             yield process

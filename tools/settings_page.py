@@ -12,7 +12,7 @@ from stacks.settings import Settings
 
 _HEAD = """# The settings
 
-What a team may choose, written from `stacks/settings.py`: context key `amplify-pubsub` in `cdk.json`.
+All settings, generated from `stacks/settings.py`: context key `amplify-pubsub` in `cdk.json`.
 
 ```json
 "amplify-pubsub": {
@@ -21,13 +21,13 @@ What a team may choose, written from `stacks/settings.py`: context key `amplify-
 }
 ```
 
-`environments.<name>` goes over the rest and is chosen with `-c environment=<name>`, or with `make deploy
-ENVIRONMENT=<name>`. It is another stack, `AmplifyPubSub-<name>`, with an IoT policy of its own. A name has lower-case
-letters, digits and hyphens, 32 at most, and begins with a letter. A key that ends in `*` stands for
-[every name that begins so](how-it-works.md#several-environments).
+`environments.<name>` overrides the shared settings. Select it with `-c environment=<name>`, or with `make deploy
+ENVIRONMENT=<name>`. It is another stack, `AmplifyPubSub-<name>`, with its own IoT policy. A name has up to 32
+lower-case letters, digits and hyphens, and begins with a letter. A key that ends in `*` matches
+[every name with that prefix](how-it-works.md#several-environments).
 
-No key must be set. An unknown key or a wrong value stops the synthesis with one line that names the key, what was given
-and what is allowed. A pattern is a regular expression, and has to match the whole value.
+All keys are optional. An unknown key or a wrong value stops the synthesis with one line: the path of the key, the given
+value and the allowed values. A pattern is a regular expression that must match the whole value.
 
 | key | default |
 |---|---|

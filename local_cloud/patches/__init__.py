@@ -35,7 +35,6 @@ PATCHES = (
     "authentication_triggers",
     "functions",
     "http_api",
-    "message_move_tasks",
     "permissions",
     "further_permissions",
     "message_move_tasks",

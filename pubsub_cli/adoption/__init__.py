@@ -1,1 +1,1 @@
-"""Pools and roles that are there already: finding them, and telling what a deployment would change about them."""
+"""Adoption of existing pools and roles: finds them, and plans what a deployment would change about them."""

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from pubsub_cli.aws import Aws
-from pubsub_cli.checks.roles_in_use import groups_with_role
+from pubsub_cli.checks.role_mapping import groups_with_role
 from pubsub_cli.checks.sign_in_flows import CUSTOM, allows_managed_login, describe_client, flows, missing_flows
+from pubsub_cli.errors import PreconditionError
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation.type_defs import StackResourceSummaryTypeDef
@@ -28,10 +29,6 @@ _USER_POOL, _IDENTITY_POOL = "AWS::Cognito::UserPool", "AWS::Cognito::IdentityPo
 _CLIENT = "AWS::Cognito::UserPoolClient"
 _PAGE = 60
 """https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_ListIdentityPools.html"""
-
-
-class AdoptionError(Exception):
-    """What to adopt does not exist, is ambiguous, or contradicts itself; one line says what to do."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ class Adopted:
         return (*((self.auth_role_arn,) if self.auth_role_arn else ()), *self.group_role_arns)
 
 
-def find(aws: Aws, given: Adopted, amplify_stack: str | None = None) -> Adopted:
+def find_adopted(aws: Aws, given: Adopted, amplify_stack: str | None = None) -> Adopted:
     """Find what is not given; what is given is never overridden.
 
     Args:
@@ -77,21 +74,22 @@ def find(aws: Aws, given: Adopted, amplify_stack: str | None = None) -> Adopted:
         amplify_stack: the parent stack of an Amplify project to search.
 
     Raises:
-        AdoptionError: something does not exist, is ambiguous, or does not belong to the rest.
-        botocore.exceptions.ClientError: AWS refuses.
+        PreconditionError: something does not exist, is ambiguous, or does not belong to the rest.
     """
     found = given
     if amplify_stack:
-        project = find_project(aws, amplify_stack)
+        project = _find_project(aws, amplify_stack)
         if given.user_pool_id not in (None, project.user_pool_id):
             project = replace(project, user_pool_client_ids=())
         found = given.or_else(project)
     if found.identity_pool_id:
         # The identity pool knows best which of the user pool's app clients are used, because it accepts their tokens.
         asked = replace(found, user_pool_client_ids=given.user_pool_client_ids)
-        found = asked.or_else(read_identity_pool(aws, found.identity_pool_id, found.user_pool_id))
+        found = asked.or_else(_read_identity_pool(aws, found.identity_pool_id, found.user_pool_id))
     if found.user_pool_id is None:
-        raise AdoptionError("nothing to adopt: give an Amplify project's parent stack, a user pool or an identity pool")
+        raise PreconditionError(
+            "nothing to adopt: give an Amplify project's parent stack, a user pool or an identity pool"
+        )
     return replace(found, user_pool_client_ids=_clients(aws, found.user_pool_id, found.user_pool_client_ids, given))
 
 
@@ -101,17 +99,17 @@ def _clients(aws: Aws, user_pool_id: str, client_ids: tuple[str, ...], given: Ad
         known = client_ids or tuple(_all_clients(aws, user_pool_id))
         described = {each: describe_client(aws, user_pool_id, each) for each in known}
     except aws.user_pools.exceptions.ResourceNotFoundException:
-        raise AdoptionError(
+        raise PreconditionError(
             f"there is no user pool {user_pool_id} in {aws.region}: check the user pool id, region and profile"
         ) from None
     if gone := [each for each, client in described.items() if client is None]:
-        raise AdoptionError(f"user pool {user_pool_id} has no app client {gone[0]}: check the app client ids")
+        raise PreconditionError(f"user pool {user_pool_id} has no app client {gone[0]}: check the app client ids")
     if given.user_pool_client_ids:
         return given.user_pool_client_ids
     # A client that allows only custom challenges is the internal app client of a deployment.
     clients = [client for client in described.values() if client and flows(client) != {CUSTOM}]
     if not clients:
-        raise AdoptionError(f"user pool {user_pool_id} has no app client, so users cannot sign in")
+        raise PreconditionError(f"user pool {user_pool_id} has no app client, so users cannot sign in")
     return tuple(each["ClientId"] for each in sorted(clients, key=_as_front_end))
 
 
@@ -125,38 +123,27 @@ def _as_front_end(client: UserPoolClientTypeTypeDef) -> tuple[bool, int, bool]:
     return "ClientSecret" in client, len(missing_flows(client)), allows_managed_login(client)
 
 
-def read_identity_pool(aws: Aws, identity_pool_id: str, user_pool_id: str | None) -> Adopted:
-    """Return the user pool and app clients whose tokens an identity pool accepts, and the roles it gives for them.
-
-    Args:
-        aws: the operator's clients.
-        identity_pool_id: the identity pool.
-        user_pool_id: the user pool, if it is known.
-
-    Raises:
-        AdoptionError: there is no such pool; it accepts tokens of no user pool, of several, or not of that one; or it
-            has no role for signed-in users.
-        botocore.exceptions.ClientError: AWS refuses.
-    """
+def _read_identity_pool(aws: Aws, identity_pool_id: str, user_pool_id: str | None) -> Adopted:
+    """Return the user pool and app clients whose tokens an identity pool accepts, and the roles it gives for them."""
     name = f"identity pool {identity_pool_id}"
     try:
         pool = aws.identity_pools.describe_identity_pool(IdentityPoolId=identity_pool_id)
     except aws.identity_pools.exceptions.ResourceNotFoundException:
-        raise AdoptionError(f"there is no {name} in {aws.region}: check the id, region and profile") from None
+        raise PreconditionError(f"there is no {name} in {aws.region}: check the id, region and profile") from None
     providers = [
         (each["ProviderName"].rpartition("/")[2], each["ClientId"]) for each in pool.get("CognitoIdentityProviders", [])
     ]
     user_pools = sorted({user_pool for user_pool, _ in providers})
     if user_pool_id is None:
         if len(user_pools) != 1:
-            raise AdoptionError(
+            raise PreconditionError(
                 f"{name} accepts tokens of several user pools, {', '.join(user_pools)}: select one with --user-pool-id"
                 if user_pools
                 else f"{name} accepts tokens of no user pool: add one to its providers, then adopt it"
             )
         (user_pool_id,) = user_pools
     elif user_pool_id not in user_pools:
-        raise AdoptionError(
+        raise PreconditionError(
             f"{name} accepts tokens of {', '.join(user_pools) or 'no user pool'}, but not of user pool {user_pool_id}: "
             "they do not belong together"
         )
@@ -164,7 +151,7 @@ def read_identity_pool(aws: Aws, identity_pool_id: str, user_pool_id: str | None
     answer = aws.identity_pools.get_identity_pool_roles(IdentityPoolId=identity_pool_id)
     auth_role = answer.get("Roles", {}).get("authenticated")
     if auth_role is None:
-        raise AdoptionError(f"{name} has no role for signed-in users: set one, then adopt it")
+        raise PreconditionError(f"{name} has no role for signed-in users: set one, then adopt it")
     mapped = _mapped_roles(aws, user_pool_id, answer.get("RoleMappings", {}))
     others = tuple(dict.fromkeys(each for each in mapped if each != auth_role))
     return Adopted(user_pool_id, clients, identity_pool_id, auth_role, others)
@@ -179,24 +166,15 @@ def _mapped_roles(aws: Aws, user_pool_id: str, mappings: Mapping[str, Any]) -> I
         yield from (rule["RoleARN"] for rule in mapping.get("RulesConfiguration", {}).get("Rules", []))
 
 
-def find_project(aws: Aws, stack: str) -> Adopted:
-    """Return the pools and app clients of an Amplify project.
-
-    Args:
-        aws: the operator's clients.
-        stack: the name of its parent stack.
-
-    Raises:
-        AdoptionError: there is no such stack, or it does not have exactly one user pool and at most one identity pool.
-        botocore.exceptions.ClientError: AWS refuses.
-    """
+def _find_project(aws: Aws, stack: str) -> Adopted:
+    """Return the pools and app clients of an Amplify project, by the name of its parent stack."""
     found: dict[str, list[str]] = defaultdict(list)
     for resource in _resources(aws, stack):
         if resource["ResourceStatus"] != "DELETE_COMPLETE" and "PhysicalResourceId" in resource:
             found[resource["ResourceType"]].append(resource["PhysicalResourceId"])
     user_pool = _only(found[_USER_POOL], "user pool", "--user-pool-id", stack)
     if user_pool is None:
-        raise AdoptionError(
+        raise PreconditionError(
             f"stack {stack} and its nested stacks have no user pool: is it an Amplify project's parent stack?"
         )
     return Adopted(
@@ -207,11 +185,7 @@ def find_project(aws: Aws, stack: str) -> Adopted:
 
 
 def parent_stacks(aws: Aws) -> list[str]:
-    """Return the names of the stacks that look like Amplify projects' parents.
-
-    Raises:
-        botocore.exceptions.ClientError: AWS refuses.
-    """
+    """Return the names of the stacks that look like Amplify projects' parents."""
     pages = aws.cloudformation.get_paginator("describe_stacks").paginate()
     names = sorted(
         each["StackName"]
@@ -230,7 +204,7 @@ def _resources(aws: Aws, stack: str) -> Iterator[StackResourceSummaryTypeDef]:
         resources = [each for page in pages for each in page["StackResourceSummaries"]]
     except ClientError as error:
         if error.response["Error"]["Code"] == "ValidationError":
-            raise AdoptionError(
+            raise PreconditionError(
                 f"there is no stack {stack} in {aws.region}: check the name, region and profile"
             ) from error
         raise
@@ -242,7 +216,7 @@ def _resources(aws: Aws, stack: str) -> Iterator[StackResourceSummaryTypeDef]:
 
 def _only(ids: list[str], what: str, option: str, stack: str) -> str | None:
     if len(ids) > 1:
-        raise AdoptionError(f"stack {stack} has several {what}s, {', '.join(ids)}: select one with {option}")
+        raise PreconditionError(f"stack {stack} has several {what}s, {', '.join(ids)}: select one with {option}")
     return next(iter(ids), None)
 
 
@@ -256,11 +230,7 @@ class Candidate:
 
 
 def candidates(aws: Aws, most: int = 50) -> list[Candidate]:
-    """Return the first identity pools of the region that accept tokens of a user pool.
-
-    Raises:
-        botocore.exceptions.ClientError: AWS refuses.
-    """
+    """Return the first identity pools of the region that accept tokens of a user pool."""
     pages = aws.identity_pools.get_paginator("list_identity_pools").paginate(PaginationConfig={"PageSize": _PAGE})
     found = []
     for pool in islice((each for page in pages for each in page["IdentityPools"]), most):

@@ -118,9 +118,6 @@ def inspect(aws: Aws, adopted: Adopted, policy_names: tuple[str, ...], groups: t
         adopted: what is to be adopted.
         policy_names: the possible names of the IoT policy.
         groups: the groups of the user pool that will get roles of the stack.
-
-    Raises:
-        botocore.exceptions.ClientError: AWS refuses.
     """
     user_pool = aws.user_pools.describe_user_pool(UserPoolId=str(adopted.user_pool_id))["UserPool"]
     pool_id = adopted.identity_pool_id

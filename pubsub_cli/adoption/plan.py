@@ -8,6 +8,7 @@ from typing import Any
 
 from pubsub_cli.adoption.discovery import Adopted
 from pubsub_cli.adoption.inspection import IdentityStatistics, Inspection, RoleState
+from pubsub_cli.finding import Finding, failed
 from pubsub_cli.iam.roles import role_name
 from pubsub_client.outputs import LEAST_PRIVILEGE, MANAGED_POLICIES, MARKER_ATTRIBUTE, TRIGGERS
 
@@ -63,22 +64,13 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Blocker:
-    """What must be resolved before the deployment."""
-
-    cause: str
-    resource: str
-    fix: str
-
-
-@dataclass(frozen=True)
 class Plan:
     """The settings, and the effects of deploying them."""
 
     settings: dict[str, Any]
     changes: list[Change]
     notes: list[str]
-    blockers: list[Blocker]
+    blockers: list[Finding]
 
 
 def plan(adopted: Adopted, now: Inspection, options: AdoptionOptions) -> Plan:
@@ -258,60 +250,60 @@ def _other_providers(identity_pool: Mapping[str, Any], user_pool_id: str) -> lis
     )
 
 
-def _blockers(adopted: Adopted, now: Inspection, options: AdoptionOptions, policy_name: str) -> Iterator[Blocker]:
+def _blockers(adopted: Adopted, now: Inspection, options: AdoptionOptions, policy_name: str) -> Iterator[Finding]:
     pool = str(adopted.user_pool_id)
     if options.at_sign_in:
         for trigger in TRIGGERS:
             function = now.triggers.get(trigger)
             if function and trigger not in options.chained:
-                yield Blocker(
+                yield failed(
                     f"The user pool's trigger {trigger} has a function already, {function}.",
-                    pool,
-                    f"Let it call the stack's function and give --chained-trigger {trigger} "
+                    resource=pool,
+                    fix=f"Let it call the stack's function and give --chained-trigger {trigger} "
                     "(docs/adopting.md#triggers-of-your-own), remove it, or give --attachment self-attach.",
                 )
             if not function and trigger in options.chained:
-                yield Blocker(
+                yield failed(
                     f"The user pool's trigger {trigger} has no function that could call the stack's.",
-                    pool,
-                    f"Remove --chained-trigger {trigger}; the stack then sets its own function.",
+                    resource=pool,
+                    fix=f"Remove --chained-trigger {trigger}; the stack then sets its own function.",
                 )
     if options.at_sign_in and now.unknown_settings:
-        yield Blocker(
+        yield failed(
             f"The pools have settings that the installed AWS SDK does not know: {', '.join(now.unknown_settings)}. "
             "Unless Lambda's SDK knows them, the deployment refuses to change the pools, because it would reset them.",
-            pool,
-            "Give --attachment self-attach, which does not change the pools, or try again with a newer boto3.",
+            resource=pool,
+            fix="Give --attachment self-attach, which does not change the pools, or try again with a newer boto3.",
         )
     if options.at_sign_in and now.custom_sender_key_arn and ":key/" not in now.custom_sender_key_arn:
-        yield Blocker(
+        yield failed(
             f"The user pool names the key of its custom senders by an alias, {now.custom_sender_key_arn}, for which no "
             "permission can be granted.",
-            pool,
-            "Set the key's ARN in the pool's LambdaConfig.KMSKeyID, or give --attachment self-attach.",
+            resource=pool,
+            fix="Set the key's ARN in the pool's LambdaConfig.KMSKeyID, or give --attachment self-attach.",
         )
     if policy_name in now.policy_names:
-        yield Blocker(
+        yield failed(
             f"IoT policies named {USUAL_POLICY_NAME} and {policy_name} exist already.",
-            policy_name,
-            "Set another name as policyName.",
+            resource=policy_name,
+            fix="Set another name as policyName.",
         )
     for role in now.roles:
         yield from _blockers_of_role(role, options, str(adopted.identity_pool_id))
 
 
-def _blockers_of_role(role: RoleState, options: AdoptionOptions, identity_pool_id: str) -> Iterator[Blocker]:
+def _blockers_of_role(role: RoleState, options: AdoptionOptions, identity_pool_id: str) -> Iterator[Finding]:
     if not role.trusts:
-        yield Blocker(
+        yield failed(
             f"The role {role.name} does not trust identity pool {identity_pool_id}, so users get no credentials.",
-            role.name,
-            "Add the identity pool to the role's trust policy as `aud`, or adopt the role that the pool gives.",
+            resource=role.name,
+            fix="Add the identity pool to the role's trust policy as `aud`, or adopt the role that the pool gives.",
         )
     added: Sequence[str] = [] if options.own_topics else _missing(role)
     count = len(role.attached) + len(added) + int(options.guarded)
     if count > _MAX_MANAGED_POLICIES:
-        yield Blocker(
+        yield failed(
             f"The role {role.name} would have {count} managed policies; the quota is {_MAX_MANAGED_POLICIES}.",
-            role.name,
-            "Detach one, or raise the quota (managed policies per role, L-0DA4ABF3).",
+            resource=role.name,
+            fix="Detach one, or raise the quota (managed policies per role, L-0DA4ABF3).",
         )

@@ -1,9 +1,9 @@
-"""The Amplify packages of a front end: what its package.json asks for, and what is installed.
+"""The versions of the Amplify packages in a front end's package.json and in the lock file next to it.
 
-Amplify's guide asks for "the same version number" of ``@aws-amplify/pubsub`` and ``aws-amplify``
-(https://docs.amplify.aws/react-native/build-a-backend/add-aws-services/pubsub/set-up-pubsub). Since version 6 the two
-are numbered apart, 6.22.1 and 6.2.1 in one release; what ties them together is that both ask for exactly one version
-of ``@aws-amplify/auth``, and share the one ``@aws-amplify/core`` that holds configuration and credentials.
+Amplify's guide asks for matching versions of ``aws-amplify`` and ``@aws-amplify/pubsub``
+(https://docs.amplify.aws/react-native/build-a-backend/add-aws-services/pubsub/set-up-pubsub). Since version 6 only the
+major versions are the same, such as 6.22.1 and 6.2.1. Both must share one ``@aws-amplify/core``, which holds
+configuration and credentials.
 """
 
 from __future__ import annotations
@@ -11,215 +11,150 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any, Protocol, Self
+from pathlib import Path
+from typing import Any, Self
 
 from pubsub_cli.errors import PreconditionError
 
-AMPLIFY = "aws-amplify"
-PUBSUB = "@aws-amplify/pubsub"
-_AUTH = "@aws-amplify/auth"
+_AMPLIFY = "aws-amplify"
+_PUBSUB = "@aws-amplify/pubsub"
 _CORE = "@aws-amplify/core"
-_PARTED = 6
-"""The major version from which PubSub is not part of ``aws-amplify`` any more."""
+_SEPARATE_SINCE = 6
+"""The major version since which PubSub is not part of ``aws-amplify``."""
 _ONE_MAJOR = re.compile(r"[\^~=v\s]*([0-9]+)(?:\.[0-9xX*]+){0,2}(?:[-+][0-9A-Za-z.+-]*)?")
-
-_UNSIGNED = (
-    f"PubSub does not see the configuration and the credentials that {AMPLIFY} holds, so it cannot sign its connection."
+_NAME = r"(?P<name>(?:@[^/@\"']+/)?[^@/\"'\s]+)"
+# Both versions of the format: https://yarnpkg.com/configuration/yarnrc, https://classic.yarnpkg.com/en/docs/yarn-lock
+_YARN_PACKAGE = re.compile(rf'^"?{_NAME}@[^\n]*:\n(?:  [^\n]*\n)*?  version:? "?(?P<version>[^"\n]+)"?$', re.MULTILINE)
+# https://github.com/pnpm/spec/tree/master/lockfile
+_PNPM_PACKAGE = re.compile(rf"^  '?/?{_NAME}[@/](?P<version>[0-9][^:'(_\n]*)[^\n]*:$", re.MULTILINE)
+_UNCONFIGURED = (
+    f"PubSub does not see the configuration and credentials of {_AMPLIFY}, so it cannot sign its connection."
 )
 
 
 @dataclass(frozen=True)
-class Package:
-    """An installed package.
+class FrontEndPackages:
+    """The packages of a front end.
 
     Args:
-        place: the directory it lies in.
-        version: its version.
-        dependencies: the versions or ranges it asks for, by name.
-    """
-
-    place: PurePosixPath | Path
-    version: str
-    dependencies: Mapping[str, str]
-
-
-class Tree(Protocol):
-    """Installed packages, found as Node finds them: in the nearest ``node_modules`` upwards."""
-
-    def find(self, name: str, seen_from: Package | None = None) -> Package | None:
-        """Return the package that the app, or another package, gets by a name; None if there is none."""
-        ...
-
-
-@dataclass(frozen=True)
-class Mismatch:
-    """What does not fit together.
-
-    Args:
-        cause: what is wrong, and why that breaks PubSub.
-        breaks: whether it keeps PubSub from working; it may still work if not.
-    """
-
-    cause: str
-    breaks: bool = True
-
-
-@dataclass(frozen=True)
-class FrontEnd:
-    """A front end's package.json.
-
-    Args:
-        file: the file.
-        ranges: the versions or ranges it asks for, by the package's name.
+        file: its package.json.
+        requested: the versions or ranges in package.json, by package name.
+        locked: the versions in the lock file, by package name; None if no lock file was read.
     """
 
     file: Path
-    ranges: Mapping[str, str]
+    requested: Mapping[str, str]
+    locked: Mapping[str, set[str]] | None
 
     @classmethod
     def read(cls, file: Path) -> Self:
-        """Read it.
+        """Read package.json and the lock file next to it.
 
         Raises:
-            PreconditionError: it cannot be read or is no package.json.
+            PreconditionError: one of them cannot be read.
         """
         document = _read_json(file)
-        ranges: dict[str, str] = {}
+        requested: dict[str, str] = {}
         for section in ("devDependencies", "dependencies"):
             found = document.get(section, {})
             if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
-                raise PreconditionError(f"--package-json: {section} in {file} is no object of names and versions")
-            ranges |= found
-        return cls(file, ranges)
+                raise PreconditionError(f"--package-json: {section} in {file} must be an object of names and versions")
+            requested |= found
+        return cls(file, requested, _locked_versions(file.parent))
 
     @property
     def fix(self) -> str:
-        """The command that brings both packages to the newest release of the major version that the app is of."""
+        """The command that installs both packages in the newest release of the app's major version."""
         place = "" if self.file.parent.resolve() == Path.cwd() else f"--prefix {shlex.quote(str(self.file.parent))} "
-        major = major_of(self.ranges.get(AMPLIFY, "")) or major_of(self.ranges.get(PUBSUB, ""))
+        major = major_of(self.requested.get(_AMPLIFY, "")) or major_of(self.requested.get(_PUBSUB, ""))
         version = f"@{major}" if major else "@latest"
-        return f"npm install {place}{AMPLIFY}{version} {PUBSUB}{version}"
+        return f"npm install {place}{_AMPLIFY}{version} {_PUBSUB}{version}"
 
-    def mismatch(self) -> Mismatch | None:
-        """Say what does not fit in what is asked for, and then in what is installed; None if all fits."""
-        return self._asked_for() or self._installed()
+    @property
+    def versions(self) -> str:
+        """The locked versions; without a lock file those of package.json."""
+        locked = self.locked or {}
+        versions = {name: sorted(locked.get(name, ())) or [self.requested[name]] for name in self._names}
+        return " and ".join(f"{name} {', '.join(each)}" for name, each in versions.items())
 
-    def told(self) -> str:
-        """Return the versions, to show that they fit."""
-        tree = self._tree()
-        names = [name for name in (AMPLIFY, PUBSUB) if name in self.ranges]
-        if tree is None:
-            return " and ".join(f"{name} {self.ranges[name]}" for name in names) + "; none is installed"
-        found = {name: tree.find(name) for name in names}
-        return " and ".join(f"{name} {package.version}" for name, package in found.items() if package)
+    @property
+    def _names(self) -> list[str]:
+        return [name for name in (_AMPLIFY, _PUBSUB) if name in self.requested]
 
-    def _asked_for(self) -> Mismatch | None:
-        amplify, pubsub = self.ranges.get(AMPLIFY), self.ranges.get(PUBSUB)
+    def mismatch(self) -> str | None:
+        """Return what does not match, and why that breaks PubSub; None if all that was read matches."""
+        return self._mismatch_of_requested() or (self._mismatch_of_locked(self.locked) if self.locked else None)
+
+    def _mismatch_of_requested(self) -> str | None:
+        amplify, pubsub = self.requested.get(_AMPLIFY), self.requested.get(_PUBSUB)
         if amplify is None:
-            return Mismatch(
-                f"{self.file} does not ask for {AMPLIFY}, which configures and signs in what {PUBSUB} uses."
-            )
+            return f"{self.file} does not list {_AMPLIFY}, which configures {_PUBSUB} and signs users in."
         major = major_of(amplify)
         if pubsub is None:
-            if major is not None and major < _PARTED:
+            if major is not None and major < _SEPARATE_SINCE:
                 return None
-            return Mismatch(f"{self.file} does not ask for {PUBSUB}, and {AMPLIFY} {amplify} does not contain PubSub.")
-        of_pubsub = major_of(pubsub)
-        if major is not None and of_pubsub is not None and major != of_pubsub:
-            return Mismatch(
-                f"{self.file} asks for {AMPLIFY} {amplify} and {PUBSUB} {pubsub}, two major versions: {_UNSIGNED}"
-            )
+            return f"{self.file} does not list {_PUBSUB}, and {_AMPLIFY} {amplify} does not contain PubSub."
+        pubsub_major = major_of(pubsub)
+        if major is not None and pubsub_major is not None and major != pubsub_major:
+            return f"{self.file} lists {_AMPLIFY} {amplify} and {_PUBSUB} {pubsub}, two major versions: {_UNCONFIGURED}"
         return None
 
-    def _installed(self) -> Mismatch | None:
-        tree = self._tree()
-        if tree is None:
-            return None
-        amplify, pubsub = tree.find(AMPLIFY), tree.find(PUBSUB)
-        missing = [name for name, found in ((AMPLIFY, amplify), (PUBSUB, pubsub)) if not found and name in self.ranges]
+    def _mismatch_of_locked(self, locked: Mapping[str, set[str]]) -> str | None:
+        missing = [name for name in self._names if not locked.get(name)]
         if missing:
-            return Mismatch(f"{self.file} asks for {' and '.join(missing)}, which is not installed.")
-        if amplify is None or pubsub is None:
-            return None
-        together = f"{AMPLIFY} {amplify.version} and {PUBSUB} {pubsub.version}"
-        cores = {core.place: core for each in (amplify, pubsub) if (core := tree.find(_CORE, each))}
+            return f"{self.file} lists {' and '.join(missing)}, which the lock file does not contain."
+        if len({major_of(each) for name in self._names for each in locked[name]}) > 1:
+            return f"{self.versions} are locked, two major versions: {_UNCONFIGURED}"
+        cores = sorted(locked.get(_CORE, ()))
         if len(cores) > 1:
-            versions = " and ".join(core.version for core in cores.values())
-            return Mismatch(f"{together} are installed with two copies of {_CORE}, {versions}: {_UNSIGNED}")
-        if _two_releases(amplify, pubsub):
-            return Mismatch(
-                f"{together} are installed, which are of two releases: they ask for {_AUTH} "
-                f"{amplify.dependencies[_AUTH]} and {pubsub.dependencies[_AUTH]}. Amplify's guide wants one release; "
-                "two were never tested together.",
-                breaks=False,
-            )
-        return None
-
-    def _tree(self) -> Tree | None:
-        beside = self.file.parent
-        if any((directory / "node_modules" / AMPLIFY).is_dir() for directory in _upwards(beside)):
-            return _OnDisk(beside)
-        lock = beside / "package-lock.json"
-        if lock.is_file() and isinstance(packages := _read_json(lock).get("packages"), dict):
-            return _Locked(packages)
+            return f"{self.versions} are locked with two versions of {_CORE}, {' and '.join(cores)}: {_UNCONFIGURED}"
         return None
 
 
-def major_of(wanted: str) -> int | None:
-    """Return the major version that an exact, caret, tilde or x-range stays in; None if it is another form."""
-    match = _ONE_MAJOR.fullmatch(wanted.strip())
+def major_of(version: str) -> int | None:
+    """Return the major version of an exact version or of a caret, tilde or x-range; None for any other form."""
+    match = _ONE_MAJOR.fullmatch(version.strip())
     return int(match[1]) if match else None
 
 
-class _OnDisk:
-    """What lies in ``node_modules``; a package manager may link it to where it keeps it."""
-
-    def __init__(self, app: Path) -> None:
-        self._app = app.resolve()
-
-    def find(self, name: str, seen_from: Package | None = None) -> Package | None:
-        for directory in _upwards(Path(seen_from.place) if seen_from else self._app):
-            place = directory / "node_modules" / name
-            if (place / "package.json").is_file():
-                document = _read_json(place / "package.json")
-                return Package(place.resolve(), str(document.get("version", "")), document.get("dependencies", {}))
-        return None
+def _locked_versions(directory: Path) -> dict[str, set[str]] | None:
+    """Return the versions of each package in the directory's lock file; None if there is none in a known format."""
+    versions: defaultdict[str, set[str]] = defaultdict(set)
+    for name, version in _locked_packages(directory):
+        versions[name].add(version)
+    return versions or None
 
 
-class _Locked:
-    """What npm's lock file, since version 7, says to install."""
-
-    def __init__(self, packages: Mapping[str, Any]) -> None:
-        self._packages = packages
-
-    def find(self, name: str, seen_from: Package | None = None) -> Package | None:
-        start = PurePosixPath(seen_from.place) if seen_from else PurePosixPath()
-        for directory in (start, *start.parents):
-            place = directory / "node_modules" / name
-            if found := self._packages.get(str(place)):
-                return Package(place, str(found.get("version", "")), found.get("dependencies", {}))
-        return None
-
-
-def _upwards(directory: Path) -> Iterator[Path]:
-    resolved = directory.resolve()
-    yield from (resolved, *resolved.parents)
-
-
-def _two_releases(amplify: Package, pubsub: Package) -> bool:
-    """Tell whether the two ask for different versions of what each release pins."""
-    wanted = amplify.dependencies.get(_AUTH), pubsub.dependencies.get(_AUTH)
-    return None not in wanted and wanted[0] != wanted[1]
+def _locked_packages(directory: Path) -> Iterator[tuple[str, str]]:
+    npm = directory / "package-lock.json"
+    if npm.is_file():
+        packages = _read_json(npm).get("packages", {})  # lockfileVersion 1, of npm before version 7, has none
+        for place, package in packages.items():
+            if place and (version := package.get("version")):
+                yield place.rpartition("node_modules/")[2], str(version)
+        return
+    for name, pattern in (("yarn.lock", _YARN_PACKAGE), ("pnpm-lock.yaml", _PNPM_PACKAGE)):
+        if (directory / name).is_file():
+            for match in pattern.finditer(_read(directory / name)):
+                yield match["name"], match["version"]
+            return
 
 
 def _read_json(file: Path) -> dict[str, Any]:
     try:
-        document = json.loads(file.read_bytes())
-    except (OSError, ValueError) as error:
+        document = json.loads(_read(file))
+    except ValueError as error:
         raise PreconditionError(f"--package-json: {file} cannot be read as JSON: {error}") from error
     if not isinstance(document, dict):
-        raise PreconditionError(f"--package-json: {file} is no JSON object")
+        raise PreconditionError(f"--package-json: {file} is not a JSON object")
     return document
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise PreconditionError(f"--package-json: {file} cannot be read: {error}") from error

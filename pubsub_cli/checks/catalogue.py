@@ -5,53 +5,70 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from pubsub_cli.checks.app_clients import AppClientSignsIn, InternalSignInIsWired
-from pubsub_cli.checks.app_settings import FiguresFit, PackagesMatch, TopicsAreUsable
-from pubsub_cli.checks.authorization import CredentialsAreGiven, GroupRolesHoldThePolicies, RoleHoldsThePolicies
+from pubsub_cli.checks.authorization import CredentialsAreGiven
 from pubsub_cli.checks.check import Check
-from pubsub_cli.checks.client_id import ClientIdIsUnshared
-from pubsub_cli.checks.concurrency import ConcurrencySuffices
-from pubsub_cli.checks.configuration import OutputsAreComplete, TokenIsGood
-from pubsub_cli.checks.connection import GroupUsersConnect, UserConnects, UserSubscribes
+from pubsub_cli.checks.configuration import (
+    LimitsAreKept,
+    OutputsAreComplete,
+    PackagesMatch,
+    TokenIsGood,
+    TopicsAreValid,
+)
+from pubsub_cli.checks.connection import (
+    ClientIdIsUnshared,
+    GroupUsersConnect,
+    MessageComesBack,
+    RoundTrips,
+    UserConnects,
+    UserSubscribes,
+)
 from pubsub_cli.checks.endpoint import ClockAgrees, EndpointIsReached, EndpointIsRight
-from pubsub_cli.checks.functions import OtherFunctionsCanRun, SignInFunctionsCanRun
+from pubsub_cli.checks.functions import ConcurrencySuffices, LogGroupsExist, OtherFunctionsCanRun, SignInFunctionsCanRun
 from pubsub_cli.checks.identity import IdentityIsGiven, IdentityIsSignedIn, PolicyIsAttached, PolicyIsOnIdentities
-from pubsub_cli.checks.log_groups import LogGroupsExist
 from pubsub_cli.checks.mac_key import MacKeyIsUsable
-from pubsub_cli.checks.messages import MessageComesBack, RoundTrips
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.parameters import ParametersAreValid
 from pubsub_cli.checks.permissions import PolicyAllows, RoleAllows
-from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens, NothingIsLeftOver, PolicyExists, TriggerIsWired
-from pubsub_cli.checks.refusals import (
-    ControlPlaneIsRefused,
-    GuestIsRefused,
-    OtherTopicsAreRefused,
-    UnattachedIdentityIsRefused,
-    UnsignedSocketIsRefused,
+from pubsub_cli.checks.provisioning import (
+    IdentityPoolAcceptsTokens,
+    NoTestUsersAreLeft,
+    PolicyExists,
+    TriggerIsConfigured,
 )
-from pubsub_cli.checks.retry_queue import NoDeadLetters, QueuesAreThere, WorkerIsFed
+from pubsub_cli.checks.queues import EventSourceIsEnabled, NoDeadLetters, QueuesExist
+from pubsub_cli.checks.rejections import (
+    ControlPlaneIsDenied,
+    GuestIsRejected,
+    OtherTopicsAreDenied,
+    UnattachedIdentityIsRejected,
+    UnsignedSocketIsRejected,
+)
 from pubsub_cli.checks.role_mapping import MappingGivesARole
-from pubsub_cli.checks.role_trust import RoleTrustsThePool
-from pubsub_cli.checks.self_attach import SelfAttachRepairs, UnsignedSelfAttachIsRefused
-from pubsub_cli.checks.self_attach_route import SelfAttachRouteWorks
+from pubsub_cli.checks.roles import (
+    GroupRolesHoldThePolicies,
+    RoleHoldsThePolicies,
+    RolesAreGuarded,
+    RoleTrustsThePool,
+)
+from pubsub_cli.checks.self_attach import SelfAttachRepairs, SelfAttachRouteWorks, UnsignedSelfAttachIsRejected
 from pubsub_cli.checks.sign_in import RepeatSignInIsQuick, UserCanSignIn, UserSignsIn
 from pubsub_cli.checks.sweep import SchedulesAreEnabled, StateMachinesAreActive
 from pubsub_cli.checks.trigger import FunctionsMayAttach, PoolMayInvoke, TriggerIsAsDeployed
-from pubsub_cli.checks.trigger_log import TriggerWorks
+from pubsub_cli.checks.trigger_run import LastTriggerRunSucceeded
 
 CHECKS: tuple[type[Check], ...] = (
     OutputsAreComplete,
     TokenIsGood,
-    TopicsAreUsable,
-    FiguresFit,
+    TopicsAreValid,
+    LimitsAreKept,
     PackagesMatch,
     EndpointIsRight,
     EndpointIsReached,
     ClockAgrees,
     PolicyExists,
-    IdentityPoolTakesTokens,
+    IdentityPoolAcceptsTokens,
     AppClientSignsIn,
-    TriggerIsWired,
+    TriggerIsConfigured,
     SignInFunctionsCanRun,
     PoolMayInvoke,
     TriggerIsAsDeployed,
@@ -62,15 +79,16 @@ CHECKS: tuple[type[Check], ...] = (
     ParametersAreValid,
     InternalSignInIsWired,
     SelfAttachRouteWorks,
-    NothingIsLeftOver,
+    NoTestUsersAreLeft,
     UserCanSignIn,
     UserSignsIn,
-    TriggerWorks,
+    LastTriggerRunSucceeded,
     IdentityIsGiven,
     IdentityIsSignedIn,
     PolicyIsOnIdentities,
     PolicyIsAttached,
     RepeatSignInIsQuick,
+    RolesAreGuarded,
     RoleHoldsThePolicies,
     GroupRolesHoldThePolicies,
     MappingGivesARole,
@@ -84,17 +102,17 @@ CHECKS: tuple[type[Check], ...] = (
     RoundTrips,
     GroupUsersConnect,
     ClientIdIsUnshared,
-    GuestIsRefused,
-    UnsignedSocketIsRefused,
-    UnattachedIdentityIsRefused,
-    OtherTopicsAreRefused,
+    GuestIsRejected,
+    UnsignedSocketIsRejected,
+    UnattachedIdentityIsRejected,
+    OtherTopicsAreDenied,
     SelfAttachRepairs,
-    UnsignedSelfAttachIsRefused,
-    ControlPlaneIsRefused,
-    QueuesAreThere,
+    UnsignedSelfAttachIsRejected,
+    ControlPlaneIsDenied,
+    QueuesExist,
     NoDeadLetters,
     OtherFunctionsCanRun,
-    WorkerIsFed,
+    EventSourceIsEnabled,
     StateMachinesAreActive,
     SchedulesAreEnabled,
 )

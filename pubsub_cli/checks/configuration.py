@@ -1,23 +1,34 @@
-"""Is there a deployment, and is it known what a front end needs?"""
+"""Checks of the configuration: the stack's outputs, the ID token, and the settings of the front end."""
 
 from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
 
+from pubsub_cli.checks.amplify_packages import FrontEndPackages
 from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.options import Requirement
+from pubsub_cli.checks.options import FrontEndConfig, Requirement
 from pubsub_cli.checks.stack import missing_outputs, read_outputs
-from pubsub_cli.finding import Finding, failed, passed
+from pubsub_cli.finding import Finding, failed, passed, unknown, warning
+from pubsub_cli.iam.request import TopicUse, allowed_use
+from pubsub_client._aws_iot import KEEP_ALIVE_SECONDS, PAYLOAD_BYTES, SUBSCRIPTIONS, AwsIot
+from pubsub_client._messages import check_topic_filter
+from pubsub_client.exceptions import TopicError
 from pubsub_client.outputs import Output
+
+_CLOSES = "AWS IoT closes the connection of a client that"
+_RESERVED_USES = (
+    "of the topics that begin with $ clients may use only some below $aws/: shadows ($aws/things/THING/shadow/...), "
+    "rules ($aws/rules/RULE/..., publish only), events ($aws/events/..., subscribe only), jobs and provisioning"
+)
 
 
 class OutputsAreComplete(Check):
     """The stack has every output of the contract, or the ids of the deployment are given.
 
-    Without them neither this client nor a front end knows which pools and which endpoint to use. They are missing when
-    the stack was deployed by an older version.
+    Without them neither this client nor a front end knows which pools and which endpoint to use. A stack that was
+    deployed by an older version lacks some.
     """
 
     id = "PS101"
@@ -47,11 +58,10 @@ class OutputsAreComplete(Check):
 
 
 class TokenIsGood(Check):
-    """The ID token that was given is of the deployment's user pool, and has not expired.
+    """The ID token is from the deployment's user pool and has not expired.
 
-    The identity pool takes no other; whether it takes those of the token's app client is PS115's question. A front end
-    renews it with its refresh token; one that does not, or whose refresh token has ended, is disconnected with its AWS
-    credentials.
+    The identity pool accepts no other; PS115 checks the token's app client. A front end renews its ID token with its
+    refresh token. If it does not, or the refresh token has expired, it is disconnected when its AWS credentials expire.
     """
 
     id = "PS106"
@@ -67,17 +77,169 @@ class TokenIsGood(Check):
             raise TypeError("needs an ID token")
         if token.user_pool_id != pool:
             return failed(
-                f"The ID token is of user pool {token.user_pool_id}, not {pool}: the identity pool refuses it.",
+                f"The ID token is from user pool {token.user_pool_id}, not {pool}: the identity pool rejects it.",
                 resource=token.user_pool_id,
-                fix="Give an ID token that this deployment's front end got, or that deployment's stack or ids.",
+                fix="Give an ID token of this deployment's front end, or the stack or ids of the token's deployment.",
             )
         ends = datetime.fromtimestamp(int(token.claims["exp"]), UTC)
         if ends <= datetime.now(UTC):
             return failed(
-                f"The ID token has expired, {ends:%Y-%m-%d %H:%M:%S %Z}: the identity pool refuses it, and gives no "
+                f"The ID token has expired, {ends:%Y-%m-%d %H:%M:%S %Z}: the identity pool rejects it, and gives no "
                 "new AWS credentials for it.",
                 resource=token.user_name,
                 fix="Let the user sign in again, or the front end renew its session "
                 "(fetchAuthSession({ forceRefresh: true }) in Amplify), and give the new token.",
             )
         return passed(f"until {ends:%H:%M:%S %Z}, of app client {token.client_id}")
+
+
+class TopicsAreValid(Check):
+    """AWS IoT accepts the front end's topics: their form, length and depth, and no reserved topic.
+
+    At most 256 bytes and 7 slashes ([AWS](https://docs.aws.amazon.com/general/latest/gr/iot-core.html)); topics that
+    begin with `$` are [reserved](https://docs.aws.amazon.com/iot/latest/developerguide/reserved-topics.html). AWS IoT
+    disconnects a client that uses another, or that publishes to a topic filter, without an error message. PS306 and
+    PS307 check what the policies allow.
+    """
+
+    id = "PS103"
+    group = Group.CONFIGURATION
+    title = "topics are valid"
+    depends_on = (OutputsAreComplete,)
+    requirements = frozenset()
+
+    async def run(self, context: Context) -> Finding:
+        """Check each topic."""
+        wrong = next((found for each in context.requested_topics if (found := _wrong_topic(each))), None)
+        return wrong or passed(", ".join(_with_use(each) for each in context.requested_topics))
+
+
+class LimitsAreKept(Check):
+    """The front end's message size, number of subscriptions and keep-alive are within AWS IoT's limits.
+
+    Messages of at most 128 KB, 50 subscriptions a connection, a keep-alive of 30 to 1200 seconds
+    ([AWS](https://docs.aws.amazon.com/general/latest/gr/iot-core.html)). Give `--payload-bytes`, `--subscriptions` or
+    `--keep-alive`.
+    """
+
+    id = "PS104"
+    group = Group.CONFIGURATION
+    title = "message size, subscriptions and keep-alive are within AWS IoT's limits"
+    requirements = frozenset({Requirement.LIMITS})
+
+    async def run(self, context: Context) -> Finding:
+        """Compare each limit that is given. Only a short keep-alive is harmless."""
+        front_end = context.front_end
+        problems = _exceeded_limits(front_end)
+        seconds, (shortest, longest) = front_end.keep_alive_seconds, KEEP_ALIVE_SECONDS
+        harmless = False
+        if seconds is not None and not shortest <= seconds <= longest:
+            harmless = not problems and 0 < seconds < shortest
+            fix = f"Set the front end's keep-alive to {shortest} to {longest} seconds."
+            problems["--keep-alive"] = (_keep_alive_cause(seconds), fix)
+        if not problems:
+            return passed(_given_limits(front_end))
+        found = warning if harmless else failed
+        return found(
+            " ".join(cause for cause, _ in problems.values()),
+            resource=", ".join(problems),
+            fix=[fix for _, fix in problems.values()],
+        )
+
+
+class PackagesMatch(Check):
+    """The front end's `@aws-amplify/pubsub` matches its `aws-amplify`.
+
+    Amplify's [guide](https://docs.amplify.aws/react-native/build-a-backend/add-aws-services/pubsub/set-up-pubsub) asks
+    for it. With two major versions, or two versions of `@aws-amplify/core`, PubSub sees neither configuration nor
+    credentials. Give `--package-json`. The lock file next to it is read too: `package-lock.json` (npm 7 or newer),
+    `yarn.lock` or `pnpm-lock.yaml`. Without one the check is unknown.
+    """
+
+    id = "PS105"
+    group = Group.CONFIGURATION
+    title = "@aws-amplify/pubsub matches aws-amplify"
+    requirements = frozenset({Requirement.PACKAGE_JSON})
+
+    async def run(self, context: Context) -> Finding:
+        """Read package.json and the lock file, and compare the versions."""
+        file = context.front_end.package_json
+        if file is None:
+            raise TypeError("needs a package.json")
+        packages = await asyncio.to_thread(FrontEndPackages.read, file)
+        if mismatch := packages.mismatch():
+            return failed(mismatch, resource=str(file), fix=packages.fix)
+        if packages.locked is None:
+            return unknown(
+                f"{packages.versions} match in {file}, but the installed versions were not read: there is no "
+                "package-lock.json of npm 7 or newer, yarn.lock or pnpm-lock.yaml next to it.",
+                resource=str(file),
+                fix="Give the package.json next to the lock file, or compare the versions yourself: "
+                "npm ls aws-amplify @aws-amplify/pubsub @aws-amplify/core",
+            )
+        return passed(packages.versions)
+
+
+def _wrong_topic(topic: str) -> Finding | None:
+    """Return what is wrong with a topic or topic filter; None if nothing is."""
+    try:
+        check_topic_filter(topic)
+        AwsIot.check_topic(topic)
+    except TopicError as error:
+        return failed(
+            f"{str(error)[:1].upper()}{str(error)[1:]}. {_CLOSES} publishes or subscribes to it.",
+            resource=topic,
+            fix="Use another topic in the front end, and check that: --topic TOPIC",
+        )
+    if allowed_use(topic) is TopicUse.NOTHING:
+        return failed(
+            f"The topic {topic!r} is reserved: {_RESERVED_USES}. {_CLOSES} uses another.",
+            resource=topic,
+            fix="Use a topic in the front end that does not begin with $, and check that: --topic TOPIC",
+        )
+    return None
+
+
+def _with_use(topic: str) -> str:
+    """Return a topic with its only use, if it has only one."""
+    use = allowed_use(topic)
+    if use is TopicUse.PUBLISH:
+        return f"{topic} (only to publish)"
+    return f"{topic} (only to subscribe)" if use is TopicUse.SUBSCRIBE or "+" in topic or "#" in topic else topic
+
+
+def _exceeded_limits(front_end: FrontEndConfig) -> dict[str, tuple[str, str]]:
+    """Return cause and fix of each exceeded limit, by its option."""
+    problems = {}
+    if (front_end.payload_bytes or 0) > PAYLOAD_BYTES:
+        problems["--payload-bytes"] = (
+            f"A message of {front_end.payload_bytes} bytes is longer than the {PAYLOAD_BYTES} that AWS IoT accepts: "
+            f"{_CLOSES} publishes it.",
+            "Split the message, or put its content into Amazon S3 and send the address.",
+        )
+    if (front_end.subscriptions or 0) > SUBSCRIPTIONS:
+        problems["--subscriptions"] = (
+            f"{front_end.subscriptions} subscriptions are more than the {SUBSCRIPTIONS} that AWS IoT accepts on a "
+            "connection: it rejects the others, and Amplify does not report that.",
+            "Subscribe to topic filters with wildcards, or use a second connection.",
+        )
+    return problems
+
+
+def _keep_alive_cause(seconds: int) -> str:
+    shortest, longest = KEEP_ALIVE_SECONDS
+    if 0 < seconds < shortest:
+        return f"AWS IoT uses {shortest} s instead of a keep-alive of {seconds} s: it detects a lost client later."
+    return (
+        f"AWS IoT uses {longest} s instead of a keep-alive of {seconds} s: it disconnects a client that sends nothing "
+        "for one and a half times as long."
+    )
+
+
+def _given_limits(front_end: FrontEndConfig) -> str:
+    given = (
+        (front_end.payload_bytes, "bytes"),
+        (front_end.subscriptions, "subscriptions"),
+        (front_end.keep_alive_seconds, "s keep-alive"),
+    )
+    return ", ".join(f"{number} {unit}" for number, unit in given if number is not None)

@@ -1,33 +1,46 @@
-"""Does AWS IoT take the user's signed WebSocket, and what the user asks on it?"""
+"""Checks of the user's connection, its client id and its messages."""
 
 from __future__ import annotations
 
 import asyncio
+import statistics
 import time
+import uuid
+from contextlib import aclosing
 
-from pubsub_cli.checks.app_settings import TopicsAreUsable
-from pubsub_cli.checks.authorization import CredentialsAreGiven, GroupRolesHoldThePolicies
+from awscrt.mqtt5 import DisconnectReasonCode
+
+from pubsub_cli.checks.authorization import CredentialsAreGiven
 from pubsub_cli.checks.check import Check, Group
+from pubsub_cli.checks.configuration import TopicsAreValid
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.endpoint import ClockAgrees
 from pubsub_cli.checks.identity import POLICY_ACTS_SECONDS, PolicyIsAttached
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.permissions import PolicyAllows, RoleAllows
+from pubsub_cli.checks.roles import GroupRolesHoldThePolicies
 from pubsub_cli.finding import Finding, failed, not_applicable, passed
 from pubsub_cli.iam.roles import role_name
-from pubsub_client import PubSub
+from pubsub_client import ConnectionState, PubSub
 from pubsub_client.exceptions import ConnectionRefused
 from pubsub_client.outputs import Output
 
-_TRY_EVERY_SECONDS = 2.0
-NO_TOPIC = "needs a topic that the front end publishes to: --topic"
-"""Why no message is sent in a deployment of which no topic is known."""
+_RETRY_SECONDS = 2.0
+# Amplify JS reconnects 5 s after it was disconnected.
+_WATCH_SECONDS = 10.0
+_TAKEN_OVER = DisconnectReasonCode.SESSION_TAKEN_OVER.name
+_ROUND_TRIPS = 20
+# A connection may publish 100 messages a second. The client limits its rate; the pauses keep that out of the times.
+# https://docs.aws.amazon.com/general/latest/gr/iot-core.html
+_PAUSE_SECONDS = 0.02
+_MESSAGE_SECONDS = 10.0
+_NO_TOPIC = "needs a topic that the front end publishes to: --topic"
 
 
 class UserConnects(Check):
-    """The user's signed WebSocket is accepted.
+    """AWS IoT accepts the user's signed WebSocket.
 
-    A fresh attachment can take minutes to act on AWS, so a refusal is tried again until the deadline.
+    A new attachment can take minutes to act, so a rejected connection is retried until the deadline.
     """
 
     id = "PS401"
@@ -42,15 +55,15 @@ class UserConnects(Check):
         deadline = context.deadline(self.retry_seconds)
         attempts = 1
         while (refusal := await self._connect(context)) is not None:
-            if time.monotonic() + _TRY_EVERY_SECONDS > deadline:
+            if time.monotonic() + _RETRY_SECONDS > deadline:
                 return _refused(context, refusal)
             attempts += 1
-            await asyncio.sleep(_TRY_EVERY_SECONDS)
-        told = [f"as {context.connected_as}"] if context.connected_as else []
-        return passed(", ".join([*told, *([f"attempt {attempts}"] if attempts > 1 else [])]) or None)
+            await asyncio.sleep(_RETRY_SECONDS)
+        details = [f"as {context.connected_as}"] if context.connected_as else []
+        return passed(", ".join([*details, *([f"attempt {attempts}"] if attempts > 1 else [])]) or None)
 
     async def _connect(self, context: Context) -> ConnectionRefused | None:
-        """Connect with a random client id, and if that one is denied with the front end's; return the last refusal."""
+        """Connect with a random client id, or if that is denied with the front end's; return the last refusal."""
         provider = context.provider(context.session)
         refusal: ConnectionRefused | None = None
         for client_id in dict.fromkeys((None, context.front_end.client_id)):
@@ -68,46 +81,117 @@ class UserConnects(Check):
 
 
 def _refused(context: Context, refusal: ConnectionRefused) -> Finding:
-    """Say what a refusal comes from; the checks before have found nothing that it could be."""
+    """Return the finding for a refusal of which the checks before have found no cause."""
     if not refusal.denied:
-        fix = "See what the answer says; PS404 and PS405 look at the way there and at the clock."
+        fix = "Read the response; PS404 and PS405 check the network path and the clock."
     elif context.as_operator:
-        fix = "What is attached allows it, but may not act yet: AWS IoT takes up to 8 minutes. Wait, and see:\n" + (
-            context.rerun_command
-            if "--wait" in context.rerun_command or context.allow_probes
-            else f"{context.rerun_command} --wait"
+        waits = context.allow_probes or "--wait" in context.rerun_command
+        fix = (
+            "The policies allow it, but AWS IoT can take up to 8 minutes to act on them. Wait and check again:\n"
+            f"{context.rerun_command}{'' if waits else ' --wait'}"
         )
     else:
-        fix = (
-            "Have an operator look at the identity, or attach the policy yourself where the deployment has self-attach."
-        )
+        fix = "Ask an operator to check the identity; or attach the policy by self-attach, if the deployment has it."
     return failed(str(refusal), resource=context.output(Output.PUBSUB_ENDPOINT), fix=fix)
 
 
 class UserSubscribes(Check):
-    """The user may subscribe to a topic.
+    """The user can subscribe to a topic.
 
-    Needs iot:Subscribe on the topic filter from the role and from the attached policy.
+    The role and the attached policy must allow iot:Subscribe on the topic filter.
     """
 
     id = "PS402"
     group = Group.CONNECTION
     title = "the user subscribes to a topic"
-    depends_on = (UserConnects, TopicsAreUsable)
+    depends_on = (UserConnects, TopicsAreValid)
     requirements = frozenset({Requirement.TOKEN})
 
     async def run(self, context: Context) -> Finding:
-        """Subscribe to a topic that nobody else uses."""
+        """Subscribe to the run's topic."""
         if not context.can_publish:
-            return not_applicable(NO_TOPIC)
+            return not_applicable(_NO_TOPIC)
         context.messages = await context.cleanup.enter_async_context(context.pubsub.subscribe(context.topic))
         return passed(context.topic)
+
+
+class MessageComesBack(Check):
+    """A published JSON value is received unchanged.
+
+    The role and the attached policy must allow iot:Publish and iot:Receive on the topic.
+    """
+
+    id = "PS501"
+    group = Group.MESSAGES
+    title = "a published message comes back unchanged"
+    depends_on = (UserSubscribes,)
+    requirements = frozenset({Requirement.TOKEN})
+
+    async def run(self, context: Context) -> Finding:
+        """Publish a value with every JSON type, and compare what arrives."""
+        if not context.can_publish:
+            return not_applicable(_NO_TOPIC)
+        value = {
+            "id": str(uuid.uuid4()),
+            "text": "gr\u00fc\u00dfe \u2713",
+            "numbers": [0, -1.5, 1e-9],
+            "nothing": None,
+            "yes": True,
+        }
+        try:
+            received = await _round_trip(context, value)
+        except TimeoutError:
+            return failed(
+                f"The message published to {context.topic} did not come back within {_MESSAGE_SECONDS:.0f} s: "
+                "iot:Publish or iot:Receive is not allowed on the topic.",
+                resource=context.topic,
+                fix="Compare the topic with the resources of the IoT policy and of the role's policies.",
+            )
+        if context.sign_in_started is not None:
+            context.sign_in_to_message = time.monotonic() - context.sign_in_started
+        if received != value:
+            return failed(
+                f"Sent {value!r}, received {received!r}.",
+                resource=context.topic,
+                fix="Check who else publishes to this topic.",
+            )
+        seconds = context.sign_in_to_message
+        return passed(None if seconds is None else f"{seconds:.1f} s after the sign-in began")
+
+
+class RoundTrips(Check):
+    """The time that a message takes to AWS IoT and back. It is only reported, never a failure."""
+
+    id = "PS502"
+    group = Group.MESSAGES
+    title = "round-trip times are measured"
+    depends_on = (MessageComesBack,)
+    requirements = frozenset({Requirement.TOKEN})
+
+    async def run(self, context: Context) -> Finding:
+        """Send one message after the other and measure the times."""
+        if not context.can_publish or context.topic in context.front_end.topics:
+            return not_applicable("only one message is sent to a topic of the front end")
+        times = []
+        for number in range(_ROUND_TRIPS):
+            await asyncio.sleep(_PAUSE_SECONDS)
+            begun = time.perf_counter()
+            await _round_trip(context, {"number": number})
+            times.append((time.perf_counter() - begun) * 1000)
+        return passed(f"median {statistics.median(times):.1f} ms, longest {max(times):.1f} ms of {_ROUND_TRIPS}")
+
+
+async def _round_trip(context: Context, value: object) -> object:
+    async with asyncio.timeout(_MESSAGE_SECONDS):
+        await context.pubsub.publish(context.topic, value)
+        message = await anext(context.messages)
+    return message.payload
 
 
 class GroupUsersConnect(Check):
     """A user of each Cognito group connects with the credentials of the group's role.
 
-    Skipped with `--user`, when no user may be made.
+    Not applicable with `--user`, because it creates users.
     """
 
     id = "PS403"
@@ -117,7 +201,7 @@ class GroupUsersConnect(Check):
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.TEST_USERS})
 
     async def run(self, context: Context) -> Finding:
-        """Make a user in each group, sign in and connect."""
+        """Create a user in each group, sign in and connect."""
         for name, role_arn in context.group_roles.items():
             try:
                 await self._connect(context, name)
@@ -127,7 +211,7 @@ class GroupUsersConnect(Check):
                     f"A user of group {name} is refused: {refusal.reason}",
                     resource=role,
                     fix=f"aws iam list-attached-role-policies --role-name {role}\n"
-                    "compare them with iot:Connect on client/<client id>, and the role's trust with AuthRole's",
+                    "compare them with iot:Connect on client/<client id>, and the role's trust policy with AuthRole's",
                 )
         return passed(", ".join(context.group_roles) or "no group has a role")
 
@@ -141,3 +225,62 @@ class GroupUsersConnect(Check):
             await context.self_attach(session)
         async with PubSub(context.provider(session)):
             pass
+
+
+class ClientIdIsUnshared(Check):
+    """No other client connects with the front end's client id.
+
+    AWS IoT allows one connection for each client id: the newer disconnects the older
+    ([AWS](https://docs.aws.amazon.com/iot/latest/developerguide/audit-chk-conflicting-client-ids.html)), which
+    reconnects and disconnects the newer. This check connects with the id, watches for ten seconds whether another
+    client takes it over, and disconnects. So it **disconnects once** whoever is connected with the id, and runs only
+    with `--client-id`. Close the front end before you run it: then a client that takes over shares the id.
+    """
+
+    id = "PS406"
+    group = Group.CONNECTION
+    title = "the client id is used by one connection"
+    depends_on = (UserConnects,)
+    requirements = frozenset({Requirement.TOKEN, Requirement.CLIENT_ID})
+
+    async def run(self, context: Context) -> Finding:
+        """Connect with the id and watch; do not reconnect after a takeover, so that nobody is disconnected twice."""
+        client_id = context.front_end.client_id
+        if client_id is None:
+            raise TypeError("needs a client id")
+        try:
+            if context.connected_as == client_id:
+                reason = await _disconnect_reason(context.pubsub)
+            else:
+                async with PubSub(context.provider(context.session), client_id=client_id) as pubsub:
+                    reason = await _disconnect_reason(pubsub)
+        except ConnectionRefused as refusal:
+            return failed(
+                f"The user is refused with the client id {client_id}, and was accepted with a random one: "
+                f"{refusal.reason}",
+                resource=client_id,
+                fix="Connect with a client id that role and policy allow, or allow it: iot:Connect on "
+                f"client/{client_id}",
+            )
+        if reason is None:
+            return passed(f"{client_id} for {_WATCH_SECONDS:.0f} s")
+        how = "was taken over" if _TAKEN_OVER in reason else "was closed, as after a takeover"
+        return failed(
+            f"The connection with the client id {client_id} {how} ({reason}): another client connects with it, and the "
+            "two disconnect each other again and again.",
+            resource=client_id,
+            fix="Use a client id for one connection only: omit clientId in Amplify's PubSub, which then generates a "
+            "random one, or generate one for each tab and device.",
+        )
+
+
+async def _disconnect_reason(pubsub: PubSub) -> str | None:
+    """Return why the connection was closed; None if it lasted for the time of observation."""
+    try:
+        async with asyncio.timeout(_WATCH_SECONDS), aclosing(pubsub.states()) as changes:
+            async for state, reason in changes:
+                if state is ConnectionState.DISCONNECTED:
+                    return reason or "without a reason"
+    except TimeoutError:
+        pass
+    return None

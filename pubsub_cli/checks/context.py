@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pubsub_cli.aws import Aws
-from pubsub_cli.checks.deployed_functions import DeployedFunction, Part, read_functions
+from pubsub_cli.checks.deployed_functions import DeployedFunction, Function, read_functions
 from pubsub_cli.checks.network_path import NetworkPath
 from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig, Requirement, UserSelector
 from pubsub_cli.iam.request import ANY_CLIENT_ID
@@ -172,13 +172,13 @@ class Context:
         names = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in functions}
         return read_functions(self.aws, self.template, names)
 
-    def functions_of(self, parts: Collection[Part]) -> list[DeployedFunction]:
-        """Return the deployment's functions of these parts.
+    def functions_of(self, functions: Collection[Function]) -> list[DeployedFunction]:
+        """Return some of the deployment's functions.
 
         Raises:
             botocore.exceptions.ClientError: a function cannot be read.
         """
-        return [each for each in self.functions if each.part in parts]
+        return [each for each in self.functions if each.function in functions]
 
     def deadline(self, retry_seconds: float) -> float:
         """Return until when a check that may retry for so many seconds does, on the monotonic clock."""

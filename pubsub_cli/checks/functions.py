@@ -1,30 +1,48 @@
-"""Can the functions of the attachment chain run: do they exist, are they active, are they as they were deployed?"""
+"""Can the Lambda functions run: their state, their configuration, their log groups, the account's concurrency?"""
 
 from __future__ import annotations
 
 import asyncio
+import math
+import os
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pubsub_cli.checks.check import Check, Group
+from pubsub_cli.checks.check import Check, Group, Severity
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.deployed_functions import SIGN_IN_PARTS, DeployedFunction, Part
+from pubsub_cli.checks.deployed_functions import SIGN_IN_FUNCTIONS, DeployedFunction, Function
 from pubsub_cli.checks.options import Requirement
-from pubsub_cli.checks.restoring import RESTORE
-from pubsub_cli.finding import AwsCommand, Finding, failed, not_applicable, passed, warning
+from pubsub_cli.checks.stack_resources import RESTORE, template_properties
+from pubsub_cli.finding import AwsCommand, Finding, failed, not_applicable, passed, skipped, warning
 from pubsub_client.outputs import Output
 
-# What CloudFormation's template and Lambda call the same.
-_CONFIGURED = ("Handler", "MemorySize", "Runtime", "Timeout")
-_OTHER_PARTS = frozenset({Part.WORKER, Part.SWEEP, Part.DETACH_ALL, Part.DRIFT_DETECTOR})
+if TYPE_CHECKING:
+    from types_boto3_logs.type_defs import LogGroupTypeDef
+
+_SETTINGS = ("Handler", "MemorySize", "Runtime", "Timeout")
+"""Settings with one name in CloudFormation and Lambda."""
+_OTHER_FUNCTIONS = frozenset({Function.WORKER, Function.SWEEP, Function.DETACH_ALL, Function.DRIFT_DETECTOR})
+
+_PER_SIGN_IN = 2
+"""Concurrent executions of a first sign-in: the trigger, and one function of the internal sign-in after another."""
+_SIGN_IN_SECONDS = 2.5
+"""The trigger's time budget: stacks/sign_in_attachment.py."""
+_ATTACH_RATE = 15
+"""AWS IoT's default quota of AttachPolicy per second: https://docs.aws.amazon.com/general/latest/gr/iot-core.html"""
+_OTHER_EXECUTIONS = 3
+"""Two workers and the sweep."""
+ENOUGH_CONCURRENCY = math.ceil(_ATTACH_RATE * _SIGN_IN_SECONDS * _PER_SIGN_IN) + _OTHER_EXECUTIONS
+"""Concurrent executions for as many first sign-ins as AWS IoT attaches."""
+_DEFAULT_CONCURRENCY = 1000
+"""https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
 
 class SignInFunctionsCanRun(Check):
     """The trigger and the challenge function exist, are active, and are not throttled to zero.
 
-    Lambda refuses to invoke a function in state `Failed`, and one whose reserved concurrency is 0; the first invocation
-    of an `Inactive` one fails. Cognito then fails the sign-in. Not applicable with the setting `attachment:
+    Lambda does not invoke a function in state `Failed` or with a reserved concurrency of 0; the first invocation of an
+    `Inactive` function fails. Then Cognito fails the sign-in. Not applicable with the setting `attachment:
     self-attach`.
     """
 
@@ -38,18 +56,18 @@ class SignInFunctionsCanRun(Check):
         """Read the state of the functions."""
         if not context.attaches_at_sign_in:
             return not_applicable("attachment is self-attach: there is no trigger")
-        functions = await asyncio.to_thread(context.functions_of, SIGN_IN_PARTS)
-        wrong = (why_it_cannot_run(each) for each in functions)
-        found = _missing(context, SIGN_IN_PARTS, functions) or next(filter(None, wrong), None)
-        return found or passed(f"{len(functions)} functions")
+        functions = await asyncio.to_thread(context.functions_of, SIGN_IN_FUNCTIONS)
+        found = (why_it_cannot_run(each) for each in functions)
+        missing = _missing(context, SIGN_IN_FUNCTIONS, functions)
+        return missing or next(filter(None, found), None) or passed(f"{len(functions)} functions")
 
 
 class OtherFunctionsCanRun(Check):
-    """The worker, the sweep and the bulk detachment exist, are active, and are as they were deployed.
+    """The worker, the sweep and the bulk detachment exist, are active, and are as deployed.
 
-    As PS127 and PS119 for the functions that no sign-in waits for: without the worker, pending attachments stay in the
-    retry queue; without the sweep, users who were missed stay without the policy. Covers the drift detector of adopted
-    pools as well. The function of self-attach is part of PS129.
+    The same as PS127 and PS119, for the functions that no sign-in waits for. Without the worker, pending attachments
+    stay in the retry queue; without the sweep, missed users stay without the policy. In stacks that adopt pools, the
+    check includes the drift detector. PS129 checks the function of self-attach.
     """
 
     id = "PS606"
@@ -60,24 +78,24 @@ class OtherFunctionsCanRun(Check):
 
     async def run(self, context: Context) -> Finding:
         """Read the state of the functions, and compare them with the stack's template."""
-        functions = await asyncio.to_thread(context.functions_of, _OTHER_PARTS)
+        functions = await asyncio.to_thread(context.functions_of, _OTHER_FUNCTIONS)
         outputs = {
-            Part.WORKER: Output.RETRY_QUEUE_URL,
-            Part.SWEEP: Output.SWEEP_STATE_MACHINE_ARN,
-            Part.DETACH_ALL: Output.DETACH_ALL_STATE_MACHINE_ARN,
+            Function.WORKER: Output.RETRY_QUEUE_URL,
+            Function.SWEEP: Output.SWEEP_STATE_MACHINE_ARN,
+            Function.DETACH_ALL: Output.DETACH_ALL_STATE_MACHINE_ARN,
         }
-        expected = {part for part, output in outputs.items() if output in context.outputs}
+        expected = {function for function, output in outputs.items() if output in context.outputs}
         if missing := _missing(context, expected, functions):
             return missing
         for function in functions:
-            if wrong := why_it_cannot_run(function) or changed_since_deployed(context, function):
-                return wrong
+            if found := why_it_cannot_run(function) or why_it_differs(context, function):
+                return found
         return passed(f"{len(functions)} functions")
 
 
-def _missing(context: Context, parts: Collection[Part], functions: Sequence[DeployedFunction]) -> Finding | None:
-    """Return which functions the stack's template lacks; None if it has them all."""
-    missing = set(parts) - {each.part for each in functions}
+def _missing(context: Context, expected: Collection[Function], functions: Sequence[DeployedFunction]) -> Finding | None:
+    """Return a finding if the stack's template lacks functions."""
+    missing = set(expected) - {each.function for each in functions}
     if not missing:
         return None
     return failed(
@@ -92,57 +110,61 @@ def why_it_cannot_run(function: DeployedFunction) -> Finding | None:
 
     https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
     """
-    name, now = function.name, function.configuration
-    if now is None:
-        return failed(f"The function {name} was deleted: {function.without}.", resource=name, fix=RESTORE)
+    name, configuration = function.name, function.configuration
+    if configuration is None:
+        return failed(f"The function {name} was deleted: {function.impact}.", resource=name, fix=RESTORE)
     if function.reserved_concurrency == 0:
         return failed(
-            f"The reserved concurrency of {name} is 0, so Lambda throttles every invocation: {function.without}.",
+            f"The reserved concurrency of {name} is 0, so Lambda throttles every invocation: {function.impact}.",
             resource=name,
             fix=AwsCommand("lambda", "DeleteFunctionConcurrency", {"FunctionName": name}),
         )
-    state, updated = now.get("State", "Active"), now.get("LastUpdateStatus", "Successful")
+    state, updated = configuration.get("State", "Active"), configuration.get("LastUpdateStatus", "Successful")
+    reason = f"{configuration.get('StateReasonCode')}: {configuration.get('StateReason')}"
+    set_up = AwsCommand(
+        "lambda", "UpdateFunctionConfiguration", {"FunctionName": name, "Handler": function.template["Handler"]}
+    )
     if state == "Failed":
         return failed(
-            f"Lambda cannot run {name} ({now.get('StateReasonCode')}: {now.get('StateReason')}): {function.without}.",
+            f"Lambda cannot run {name} ({reason}): {function.impact}.",
             resource=name,
-            fix=["Remove the reason that Lambda gives, then let Lambda set the function up again:", _set_up(function)],
+            fix=["Remove the cause that Lambda reports, then let Lambda set the function up again:", set_up],
         )
     if state != "Active":
         return warning(
-            f"The function {name} is {state}, not Active: its next invocation fails ({now.get('StateReason')}).",
+            f"The function {name} is {state}, not Active ({reason}): its next invocation fails.",
             resource=name,
-            fix=["Let Lambda set the function up again, and wait until it is Active:", _set_up(function)],
+            fix=["Let Lambda set the function up again, and wait until it is Active:", set_up],
         )
     if updated == "Failed":
         return warning(
-            f"The last update of {name} failed ({now.get('LastUpdateStatusReasonCode')}: "
-            f"{now.get('LastUpdateStatusReason')}): Lambda runs it as it was before.",
+            f"The last update of {name} failed ({configuration.get('LastUpdateStatusReasonCode')}: "
+            f"{configuration.get('LastUpdateStatusReason')}): Lambda runs the version before it.",
             resource=name,
-            fix=["Remove the reason that Lambda gives, then repeat the update:", _set_up(function)],
+            fix=["Remove the cause that Lambda reports, then repeat the update:", set_up],
         )
     return None
 
 
-def _set_up(function: DeployedFunction) -> AwsCommand:
-    parameters = {"FunctionName": function.name, "Handler": function.template["Handler"]}
-    return AwsCommand("lambda", "UpdateFunctionConfiguration", parameters)
-
-
-def changed_since_deployed(context: Context, function: DeployedFunction) -> Finding | None:
-    """Return what of a function's configuration was changed for the worse; None if nothing was."""
-    now: Mapping[str, Any] = {**(function.configuration or {})}
-    changed = _changed(function)
-    harmful = {key: value for key, (is_now, value) in changed.items() if key == "Handler" or _is_less(is_now, value)}
-    told = [f"{key} {now.get(key)} instead of {value}" for key, value in harmful.items()]
+def why_it_differs(context: Context, function: DeployedFunction) -> Finding | None:
+    """Return a finding if a function's configuration differs harmfully from the template; None otherwise."""
+    changed = changed_settings(function)
+    harmful = {
+        name: deployed
+        for name, (current, deployed) in changed.items()
+        if name == "Handler" or (isinstance(current, int) and isinstance(deployed, int) and current < deployed)
+    }
     lost = _lost_variables(context, function)
-    told += [f"{name} {function.environment.get(name, 'missing')} instead of {value}" for name, value in lost.items()]
-    if not told:
+    differences = [f"{name} {changed[name][0]} instead of {deployed}" for name, deployed in harmful.items()]
+    differences += [
+        f"{name} {function.environment.get(name, 'missing')} instead of {deployed}" for name, deployed in lost.items()
+    ]
+    if not differences:
         return None
     variables = {"Environment": {"Variables": {**function.environment, **lost}}} if lost else {}
     return failed(
-        f"{function.name} was changed since it was deployed ({', '.join(told)}). It may fail, or run out of time: "
-        f"{function.without}.",
+        f"{function.name} was changed since it was deployed ({', '.join(differences)}). It might fail or time out: "
+        f"{function.impact}.",
         resource=function.name,
         fix=AwsCommand(
             "lambda", "UpdateFunctionConfiguration", {"FunctionName": function.name, **harmful, **variables}, safe=True
@@ -150,24 +172,21 @@ def changed_since_deployed(context: Context, function: DeployedFunction) -> Find
     )
 
 
-def harmless_changes(function: DeployedFunction) -> list[str]:
-    """Return the other changes of a function's configuration, such as more memory, in words."""
-    return [f"{function.name}: {key} {now} instead of {was}" for key, (now, was) in _changed(function).items()]
-
-
-def _changed(function: DeployedFunction) -> dict[str, tuple[object, object]]:
-    """Return what differs from the template, with what it is now and what it was deployed as."""
-    now: Mapping[str, Any] = {**(function.configuration or {})}
+def changed_settings(function: DeployedFunction) -> dict[str, tuple[object, object]]:
+    """Return the current and the deployed value of each setting that differs from the template."""
+    current: Mapping[str, Any] = {**(function.configuration or {})}
     deployed = function.template
     return {
-        key: (now.get(key), deployed[key]) for key in _CONFIGURED if key in deployed and now.get(key) != deployed[key]
+        name: (current.get(name), deployed[name])
+        for name in _SETTINGS
+        if name in deployed and current.get(name) != deployed[name]
     }
 
 
 def _lost_variables(context: Context, function: DeployedFunction) -> dict[str, str]:
-    """Return the environment variables that were removed or changed, as the template has them.
+    """Return the environment variables that were removed or changed, as in the template.
 
-    Left out are those whose value CloudFormation computes from attributes. Variables that were added change nothing.
+    Variables that CloudFormation computes from attributes are left out, and so are additional ones.
     """
     physical = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in context.resources}
     deployed = function.template.get("Environment", {}).get("Variables", {})
@@ -178,5 +197,109 @@ def _lost_variables(context: Context, function: DeployedFunction) -> dict[str, s
     return {name: value for name, value in values.items() if value and function.environment.get(name) != value}
 
 
-def _is_less(now: object, deployed: object) -> bool:
-    return isinstance(now, int) and isinstance(deployed, int) and now < deployed
+class LogGroupsExist(Check):
+    """The functions' log groups exist, with the deployed retention.
+
+    A warning only, because PubSub works without them. But the functions may not create their log group, so all their
+    reports are lost: why an attachment failed, and the metrics behind the alarms.
+    """
+
+    id = "PS128"
+    group = Group.PROVISIONING
+    title = "the functions' log groups exist"
+    severity = Severity.WARNING
+    depends_on = (OutputsAreComplete,)
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
+
+    async def run(self, context: Context) -> Finding:
+        """List the log groups that the functions' configurations name."""
+        return await asyncio.to_thread(_check_log_groups, context)
+
+
+def _check_log_groups(context: Context) -> Finding:
+    names = {each.log_group: each for each in context.functions_of(frozenset(Function)) if each.configuration}
+    if not names:
+        return skipped("none of the functions exists")
+    existing = _existing_log_groups(context, list(names))
+    for name, function in names.items():
+        properties = template_properties(context, name)
+        days = properties.get("RetentionInDays")
+        set_retention = AwsCommand(
+            "logs", "PutRetentionPolicy", {"logGroupName": name, "retentionInDays": days}, safe=True
+        )
+        if name not in existing:
+            key = properties.get("KmsKeyId")
+            options = {"kmsKeyId": key} if isinstance(key, str) else {}
+            return failed(
+                f"The log group {name} does not exist: {function.name} cannot log, and its alarms receive no metrics.",
+                resource=name,
+                fix=[
+                    AwsCommand("logs", "CreateLogGroup", {"logGroupName": name, **options}, safe=True),
+                    *([set_retention] if days else []),
+                ],
+            )
+        retention = existing[name].get("retentionInDays")
+        if days and retention != days:
+            return failed(
+                f"The retention of log group {name} is {f'{retention} days' if retention else 'unlimited'}, not {days} "
+                "days.",
+                resource=name,
+                fix=set_retention,
+            )
+    return passed(f"{len(names)} log groups")
+
+
+def _existing_log_groups(context: Context, names: list[str]) -> Mapping[str, LogGroupTypeDef]:
+    """Return the existing log groups by name, in one call if the names begin alike, as those of a stack do."""
+    prefix = os.path.commonprefix(names)  # noqa: RUF071 - of names, not of paths
+    describe = context.aws.logs.get_paginator("describe_log_groups")
+    # AWS rejects an empty prefix.
+    pages = describe.paginate(logGroupNamePrefix=prefix) if prefix else describe.paginate()
+    return {each["logGroupName"]: each for page in pages for each in page["logGroups"]}
+
+
+class ConcurrencySuffices(Check):
+    """Lambda can run enough functions at once in this account and region.
+
+    A new AWS account can have a quota of 10 concurrent executions instead of 1,000. A first sign-in uses two: the
+    trigger, and the functions of the internal sign-in. Beyond the quota Lambda throttles the trigger, and Cognito fails
+    the sign-in. The check requires 78: by default AWS IoT attaches 15 a second, each first sign-in uses two executions
+    for 2.5 seconds, and worker and sweep use 3. A warning only. Not applicable with the setting `attachment:
+    self-attach`.
+    """
+
+    id = "PS131"
+    group = Group.PROVISIONING
+    title = "Lambda concurrency is enough for first sign-ins"
+    severity = Severity.WARNING
+    depends_on = (OutputsAreComplete,)
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
+
+    async def run(self, context: Context) -> Finding:
+        """Read the account's Lambda settings."""
+        if not context.attaches_at_sign_in:
+            return not_applicable("attachment is self-attach: no sign-in invokes a function")
+        settings = await asyncio.to_thread(context.aws.functions.get_account_settings)
+        limit = settings["AccountLimit"]
+        quota, free = limit["ConcurrentExecutions"], limit["UnreservedConcurrentExecutions"]
+        if free >= ENOUGH_CONCURRENCY:
+            return passed(f"{free} of {quota} unreserved")
+        reserved = f", of which {quota - free} are reserved for single functions" if free < quota else ""
+        sign_ins = max(0, free - _OTHER_EXECUTIONS) // _PER_SIGN_IN
+        desired = max(_DEFAULT_CONCURRENCY, quota + ENOUGH_CONCURRENCY)
+        return failed(
+            f"Lambda runs {quota} functions at once in this account and region{reserved}. A first sign-in uses "
+            f"{_PER_SIGN_IN} for up to {_SIGN_IN_SECONDS:g} s, so {sign_ins} users can sign in for the first time at "
+            "once; Lambda throttles the trigger of the next, and Cognito fails that sign-in. The "
+            f"{_ATTACH_RATE} first sign-ins a second that AWS IoT attaches need {ENOUGH_CONCURRENCY}: {_ATTACH_RATE} x "
+            f"{_SIGN_IN_SECONDS:g} s x {_PER_SIGN_IN}, and {_OTHER_EXECUTIONS} for worker and sweep.",
+            resource=f"Lambda in {context.output(Output.REGION)}",
+            fix=[
+                "Request the default quota of 1,000:",
+                AwsCommand(
+                    "service-quotas",
+                    "RequestServiceQuotaIncrease",
+                    {"ServiceCode": "lambda", "QuotaCode": "L-B99A9384", "DesiredValue": desired},
+                ),
+            ],
+        )

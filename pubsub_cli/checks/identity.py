@@ -1,4 +1,4 @@
-"""Has the user an identity, and does it carry the IoT policy?"""
+"""Checks of the user's identity and of the IoT policy attached to it."""
 
 from __future__ import annotations
 
@@ -6,46 +6,47 @@ import asyncio
 import time
 
 from pubsub_cli.checks.app_clients import InternalSignInIsWired
-from pubsub_cli.checks.attachment import attach_by_route, attached_policies, is_attached
-from pubsub_cli.checks.attachment_trace import why_not_attached
 from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.mac_key import MacKeyIsUsable
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.parameters import ParametersAreValid
-from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens, PolicyExists, TriggerIsWired
-from pubsub_cli.checks.queue import messages_in
+from pubsub_cli.checks.provisioning import IdentityPoolAcceptsTokens, PolicyExists, TriggerIsConfigured
+from pubsub_cli.checks.queues import messages_in
 from pubsub_cli.checks.sign_in import UserSignsIn
 from pubsub_cli.checks.trigger import FunctionsMayAttach
+from pubsub_cli.checks.trigger_log import diagnose_sign_in
 from pubsub_cli.finding import AwsCommand, Finding, Fix, PubSubCommand, failed, passed, skipped, warning
+from pubsub_cli.iam.iot import attached_to
+from pubsub_client import CognitoSession
 from pubsub_client.exceptions import SessionError
 from pubsub_client.outputs import Output
 
 POLICY_ACTS_SECONDS = 600.0
-"""What AWS IoT may take until a policy attached or detached acts, 6 to 8 minutes, and some more.
+"""The time until an attached or detached policy acts, 6 to 8 minutes, with a margin.
 https://docs.aws.amazon.com/iot/latest/developerguide/attach-to-cert.html"""
 
-_LOOK_EVERY_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 # https://docs.aws.amazon.com/general/latest/gr/iot-core.html
-_MOST_POLICIES = 10
+_MAX_POLICIES = 10
 SIGN_IN_AGAIN = (
-    "Let the user sign in again: a token that was revoked, or whose user was disabled or signed out everywhere, is "
-    "refused where the identity pool checks tokens. An operator sees the rest of the reasons: pubsub doctor --user NAME"
+    "Let the user sign in again: an identity pool that checks tokens rejects a token that was revoked, or whose user "
+    "was disabled or signed out everywhere. An operator can find other reasons: pubsub doctor --user NAME"
 )
-"""What helps where an identity pool refuses a token that has not ended."""
+"""The fix if an identity pool rejects a token that has not expired."""
 
 
 class IdentityIsGiven(Check):
-    """The identity pool takes the user's ID token for an identity id, or the identity is known.
+    """The identity pool returns an identity id for the user's ID token, or the identity id is known otherwise.
 
-    It refuses when the app client is not among its providers, or when the token was revoked and it checks that. Without
-    a token the user's marker tells the identity id: no AWS API leads from a user to it.
+    It rejects the token if the app client is not among its providers, or if the token was revoked and it checks that.
+    Without a token the user's marker names the identity id, because no AWS API returns it for a user.
     """
 
     id = "PS201"
     group = Group.IDENTITY
     title = "the user has an identity id"
-    depends_on = (UserSignsIn, IdentityPoolTakesTokens)
+    depends_on = (UserSignsIn, IdentityPoolAcceptsTokens)
     requirements = frozenset({Requirement.IDENTITY})
 
     async def run(self, context: Context) -> Finding:
@@ -60,16 +61,16 @@ class IdentityIsGiven(Check):
             return passed(context.identity_id)
         if context.selector.identity_id:
             context.identity_id = context.selector.identity_id
-            return passed(f"{context.identity_id}, as given")
+            return passed(f"{context.identity_id}, given by --identity-id")
         return _marked_identity(context)
 
 
 class IdentityIsSignedIn(Check):
-    """The identity is one of this identity pool's and of a signed-in user, no guest's.
+    """The identity belongs to this identity pool and to a signed-in user, not to a guest.
 
-    A front end that asked for credentials before the sign-in goes on with a guest's: AWS IoT asks a guest's role alone,
-    and AuthRole is none of it. Who signs in by another provider of the identity pool than its user pool, such as Google
-    or the app's own, is signed in too.
+    A front end that requested credentials before the sign-in continues with a guest's: AWS IoT then evaluates the
+    guest role instead of AuthRole. Federated users, such as those of Google or of the app's own provider, count as
+    signed in.
     """
 
     id = "PS202"
@@ -82,12 +83,12 @@ class IdentityIsSignedIn(Check):
         """Describe the identity."""
         identity_id, pool = context.identity_id, context.output(Output.IDENTITY_POOL_ID)
         identity_pools = context.aws.identity_pools
-        ask_again = f"Give an identity of {pool}, which a user's ID token tells: pubsub doctor --id-token FILE"
+        rerun = f"Check an identity of {pool} by a user's ID token: pubsub doctor --id-token FILE"
         if not identity_id.startswith(f"{context.output(Output.REGION)}:"):
             return failed(
-                f"Identity {identity_id} is of another region than identity pool {pool}.",
+                f"Identity {identity_id} is in another region than identity pool {pool}.",
                 resource=identity_id,
-                fix=ask_again,
+                fix=rerun,
             )
         try:
             identity = await asyncio.to_thread(identity_pools.describe_identity, IdentityId=identity_id)
@@ -95,7 +96,7 @@ class IdentityIsSignedIn(Check):
             return failed(
                 f"There is no identity {identity_id}: it was deleted, and the user gets a new one at the next sign-in.",
                 resource=identity_id,
-                fix=_attach_anew(context),
+                fix=_attach_to_new_identity(context),
             )
         logins, user_pool = identity.get("Logins", []), context.output(Output.USER_POOL_ID)
         if logins:
@@ -106,16 +107,16 @@ class IdentityIsSignedIn(Check):
             "front end took its credentials before the user had signed in.",
             resource=identity_id,
             fix="Let the front end connect after the sign-in, and drop credentials kept from before it "
-            "(fetchAuthSession({ forceRefresh: true }) in Amplify); guests can be turned off in the identity pool. "
-            "Then ask about the identity that the user's ID token tells: pubsub doctor --id-token FILE",
+            "(fetchAuthSession({ forceRefresh: true }) in Amplify). Guest access can be turned off in the identity "
+            "pool. Then check the user's own identity: pubsub doctor --id-token FILE",
         )
 
 
 class PolicyIsOnIdentities(Check):
     """The policy is attached to identities, not to the identity pool.
 
-    Attaching takes any name for a target, that of the identity pool too, which looks like an identity id and is none:
-    it lets nobody in. A warning unless the identity asked about lacks the policy.
+    AttachPolicy accepts any target. The identity pool's id looks like an identity id, but an attachment to it has no
+    effect. A warning unless the checked identity lacks the policy.
     """
 
     id = "PS205"
@@ -131,8 +132,8 @@ class PolicyIsOnIdentities(Check):
         policy_name, identity_id = context.output(Output.POLICY_NAME), context.known_identity_id
         detach = AwsCommand("iot", "DetachPolicy", {"policyName": policy_name, "target": pool})
         cause = (
-            f"{policy_name} is attached to the identity pool's id {pool}, which lets nobody in: AWS IoT looks for it "
-            "on each user's identity id."
+            f"{policy_name} is attached to the identity pool's id {pool}, which has no effect: AWS IoT "
+            "evaluates the policies of each user's identity id."
         )
         if identity_id is None or await is_attached(context, identity_id):
             return warning(cause, resource=pool, fix=detach)
@@ -140,10 +141,10 @@ class PolicyIsOnIdentities(Check):
 
 
 class PolicyIsAttached(Check):
-    """The IoT policy is attached to the user's identity, by the trigger before the tokens were out.
+    """The IoT policy is attached to the user's identity, and the trigger attached it before Cognito issued the tokens.
 
-    Looked at once, then again until the deadline: a late attachment is a warning, none is a failure. Then marker, log
-    and queues tell why. `pubsub smoke` asks the route instead where the setting `attachment` is `self-attach`.
+    Retried until the deadline: a late attachment is a warning, none is a failure. Then marker, log and queues show the
+    cause. With the setting `attachment: self-attach`, `pubsub smoke` calls the self-attach route instead.
     """
 
     id = "PS203"
@@ -152,7 +153,7 @@ class PolicyIsAttached(Check):
     depends_on = (
         IdentityIsSignedIn,
         PolicyIsOnIdentities,
-        TriggerIsWired,
+        TriggerIsConfigured,
         FunctionsMayAttach,
         MacKeyIsUsable,
         ParametersAreValid,
@@ -162,18 +163,18 @@ class PolicyIsAttached(Check):
     retry_seconds = POLICY_ACTS_SECONDS
 
     async def run(self, context: Context) -> Finding:
-        """Look at once; if it is not there, wait for a late attachment until the deadline."""
+        """List the attached policies; if it is missing, wait for a late attachment until the deadline."""
         if Requirement.TEST_USERS in context.available and not context.attaches_at_sign_in:
-            return await attach_by_route(context, context.session)
+            return await self_attach(context, context.session)
         policy_name = context.output(Output.POLICY_NAME)
         if await is_attached(context, context.identity_id):
             return passed(policy_name)
         deadline = context.deadline(self.retry_seconds)
         while time.monotonic() < deadline:
-            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
             if await is_attached(context, context.identity_id):
                 return await _attached_late(context)
-        cause, fix = await _why(context)
+        cause, fix = await _why_missing(context)
         return failed(
             f"{policy_name} is not attached to the user's identity, so AWS IoT refuses every connection. {cause}",
             resource=context.identity_id,
@@ -184,49 +185,52 @@ class PolicyIsAttached(Check):
 async def _attached_late(context: Context) -> Finding:
     policy_name = context.output(Output.POLICY_NAME)
     if context.sign_in_started is None:
-        return passed(f"{policy_name}, after a while")
+        return passed(f"{policy_name}, late")
     late = time.monotonic() - context.tokens_arrived
-    trace = await asyncio.to_thread(why_not_attached, context)
+    diagnosis = await asyncio.to_thread(diagnose_sign_in, context)
     return warning(
-        f"{policy_name} was attached {late:.1f} s after the tokens had arrived, not at sign-in: "
-        f"a user who connects at once is refused. {trace.cause}",
+        f"{policy_name} was attached {late:.1f} s after the tokens had arrived, not during the sign-in: a user who "
+        f"connects immediately is refused. {diagnosis.cause}",
         resource=context.identity_id,
-        fix=trace.fix,
+        fix=diagnosis.fix,
     )
 
 
-async def _why(context: Context) -> tuple[str, Fix]:
-    """Return why it is not attached, and what helps: whatever of it can be told."""
+async def _why_missing(context: Context) -> tuple[str, Fix]:
+    """Return the cause of a missing attachment, as far as known, and the fix."""
     others = await attached_policies(context, context.identity_id)
-    if len(others) >= _MOST_POLICIES:
+    if len(others) >= _MAX_POLICIES:
         return (
-            f"{len(others)} policies are attached already, and an identity takes {_MOST_POLICIES}: "
+            f"{len(others)} policies are attached already, and an identity can have {_MAX_POLICIES}: "
             f"{', '.join(others)}.",
             [
-                "Detach one that is not needed, here the last; then attach it:",
+                "Detach one that is not needed, for example the last; then attach it:",
                 AwsCommand("iot", "DetachPolicy", {"policyName": others[-1], "target": context.identity_id}),
                 _attach_to(context),
             ],
         )
     if context.deployment_ids:
-        return "Nothing attaches it by itself in a deployment that is no stack of this toolkit.", _attach_to(context)
+        cause = "Nothing attaches it automatically, because the deployment is not a stack of this toolkit."
+        return cause, _attach_to(context)
     if not context.attaches_at_sign_in:
         return (
-            "The setting attachment is self-attach: the front end has to call the route, with selfAttachUrl or as the "
+            "The setting attachment is self-attach: the front end must call the route, with selfAttachUrl or as the "
             "web example does.",
             _attach_to(context),
         )
-    if drift := _drift(context):
+    if drift := _outdated_marker(context):
         return drift
     if context.sign_in_started is not None:
-        trace = await asyncio.to_thread(why_not_attached, context)
-        return trace.cause, trace.fix
-    given_up = await asyncio.to_thread(messages_in, context.aws.queues, context.output(Output.DEAD_LETTER_QUEUE_URL))
-    if given_up:
+        diagnosis = await asyncio.to_thread(diagnose_sign_in, context)
+        return diagnosis.cause, diagnosis.fix
+    dead_letters = await asyncio.to_thread(
+        messages_in, context.aws.queues, context.output(Output.DEAD_LETTER_QUEUE_URL)
+    )
+    if dead_letters:
         return (
-            f"{given_up} attachment(s) were given up and are dead letters; this one may be among them.",
+            f"{dead_letters} pending attachment(s) were moved to the dead-letter queue; this one may be among them.",
             [
-                "See why, mend it, and have them tried again:",
+                "Find the reason, fix it, and retry them:",
                 PubSubCommand(("redrive", "--stack", context.stack, "--dry-run")),
                 PubSubCommand(("redrive", "--stack", context.stack, "--yes")),
             ],
@@ -234,34 +238,34 @@ async def _why(context: Context) -> tuple[str, Fix]:
     waiting = await asyncio.to_thread(messages_in, context.aws.queues, context.output(Output.RETRY_QUEUE_URL))
     if waiting:
         return (
-            f"{waiting} attachment(s) wait in the retry queue for its worker; this one may be among them.",
+            f"{waiting} pending attachment(s) are in the retry queue; this one may be among them.",
             _attach(context),
         )
     return (
-        "Nothing says that a sign-in has ever attached it: the user may be from before the deployment.",
+        "No sign-in is known to have attached it: the user may have signed up before the deployment.",
         _attach(context),
     )
 
 
-def _drift(context: Context) -> tuple[str, Fix] | None:
-    """Return how the user's marker and what is attached fall apart, and what helps; None if they do not."""
+def _outdated_marker(context: Context) -> tuple[str, Fix] | None:
+    """Return how the user's marker differs from what is attached, and the fix; None if it does not."""
     marker = context.pool_user.marker if context.pool_user else None
     if marker is None or marker.fingerprint != context.output(Output.ATTACHMENT_MARKER):
         return None
     if marker.identity_id == context.identity_id:
         return (
-            "The user's marker says that it is attached, so sign-ins do not attach it again: it was detached by hand.",
+            "The user's marker says that it is attached, so sign-ins do not attach it again: it was detached manually.",
             _attach(context),
         )
     return (
         "The user's marker says that it is attached, but to another identity, so sign-ins do not attach it again: the "
-        "user's identity was deleted and made anew.",
-        _attach_anew(context),
+        "user's identity was deleted and created again.",
+        _attach_to_new_identity(context),
     )
 
 
 def _marked_identity(context: Context) -> Finding:
-    """Take the identity that the user's marker names; whom no trigger attaches carries none."""
+    """Use the identity that the user's marker names. Users who were not attached by a trigger have no marker."""
     user = context.pool_user
     if user is None:
         return skipped(f"the user {context.selector.user_name} could not be read")
@@ -269,29 +273,28 @@ def _marked_identity(context: Context) -> Finding:
         context.identity_id = user.marker.identity_id
         return passed(f"{context.identity_id}, by the user's marker")
     if context.deployment_ids or not context.attaches_at_sign_in or user.requires_self_attach:
-        return skipped(f"only an ID token tells the identity of {user.name}: --id-token, or --password-stdin")
+        return skipped(f"only an ID token shows the identity of {user.name}: --id-token, or --password-stdin")
     return failed(
-        f"User {user.name} carries no marker: no sign-in has attached the policy yet, and nothing tells the identity "
-        "id.",
+        f"User {user.name} has no marker: no sign-in has attached the policy yet, and the identity id is unknown.",
         resource=user.name,
         fix=PubSubCommand(("attach", "--stack", context.stack, "--user", user.name), safe=True),
     )
 
 
 def _attach(context: Context) -> PubSubCommand | AwsCommand:
-    """Return what attaches the policy, and marks the user where that is known."""
+    """Return the command that attaches the policy, and marks the user if the user is known."""
     if context.deployment_ids or context.pool_user is None:
         return _attach_to(context)
     return PubSubCommand(("attach", "--stack", context.stack, "--user", context.pool_user.name), safe=True)
 
 
-def _attach_anew(context: Context) -> Fix:
-    """Return what attaches the policy to the user's new identity, and takes it off the one that the marker names.
+def _attach_to_new_identity(context: Context) -> Fix:
+    """Return the fix that moves the policy from the identity that the marker names to the user's new one.
 
-    Without the user's name nothing tells the new identity; attaching to the old one would help nobody.
+    Without the user's name the new identity is unknown.
     """
     if context.deployment_ids or context.pool_user is None:
-        return "Let the user sign in again, and ask about the identity that the new ID token tells: --id-token FILE"
+        return "Let the user sign in again, and check the identity of the new ID token: --id-token FILE"
     user = ("--stack", context.stack, "--user", context.pool_user.name)
     return [PubSubCommand(("detach", *user)), PubSubCommand(("attach", *user), safe=True)]
 
@@ -299,3 +302,36 @@ def _attach_anew(context: Context) -> Fix:
 def _attach_to(context: Context) -> AwsCommand:
     parameters = {"policyName": context.output(Output.POLICY_NAME), "target": context.identity_id}
     return AwsCommand("iot", "AttachPolicy", parameters, safe=True)
+
+
+async def attached_policies(context: Context, identity_id: str) -> list[str]:
+    """Return the names of the IoT policies attached to an identity."""
+    return await asyncio.to_thread(attached_to, context.aws.iot, identity_id)
+
+
+async def is_attached(context: Context, identity_id: str) -> bool:
+    """Return whether the deployment's policy is attached to an identity."""
+    return context.output(Output.POLICY_NAME) in await attached_policies(context, identity_id)
+
+
+async def self_attach(context: Context, session: CognitoSession) -> Finding:
+    """Self-attach as a session's user, and check that the policy is attached afterwards."""
+    try:
+        attachment = await context.self_attach(session)
+    except SessionError as error:
+        logs = "StackResources[?contains(LogicalResourceId,'SelfAttachFunctionLogs')].PhysicalResourceId"
+        return failed(
+            f"Self-attach does not attach the policy: {error}",
+            resource=context.output(Output.SELF_ATTACH_URL),
+            fix="Read the log of its function; this command returns the log group:\n"
+            f'aws cloudformation describe-stack-resources --stack-name {context.stack} --output text --query "{logs}"',
+        )
+    identity_id = await session.identity_id()
+    if await is_attached(context, identity_id):
+        return passed(attachment.text)
+    policy_name = context.output(Output.POLICY_NAME)
+    return failed(
+        f"Self-attach answered {attachment.text!r}, but {policy_name} is not attached to the user's identity.",
+        resource=identity_id,
+        fix=f"aws iot list-attached-policies --target {identity_id}",
+    )

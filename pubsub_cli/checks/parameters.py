@@ -1,4 +1,4 @@
-"""Do the Systems Manager parameters that the functions read hold what the deployment put there?"""
+"""Are the Systems Manager parameters of the functions as deployed?"""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ from typing import Any
 from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.deployed_functions import SIGN_IN_PARTS, Part
+from pubsub_cli.checks.deployed_functions import SIGN_IN_FUNCTIONS, Function
 from pubsub_cli.checks.options import Requirement
-from pubsub_cli.checks.provisioning import login_of
-from pubsub_cli.checks.restoring import RESTORE
-from pubsub_cli.checks.stack_resources import named
+from pubsub_cli.checks.provisioning import provider_name
+from pubsub_cli.checks.stack_resources import (
+    INTERNAL_CLIENT,
+    PAUSE_FLAG,
+    RESTORE,
+    SIGN_IN_CONFIGURATION,
+    find_resource,
+)
 from pubsub_cli.finding import AwsCommand, Finding, Fix, PubSubCommand, failed, passed
 from pubsub_client.outputs import Output
 
@@ -24,10 +29,10 @@ _MEMBERS = ("userPoolProvider", "internalClientId", "identityPoolId")
 class ParametersAreValid(Check):
     """The pause flag is `false`, and the configuration of the internal sign-in names this deployment's pools.
 
-    Functions that attach read the pause flag first: without it they attach nothing, and `pubsub detach --all`
+    Functions that attach the policy read the pause flag first: without it they attach nothing. `pubsub detach --all`
     sets it to `true`, so that the policy is not attached again. Trigger, challenge and worker read the pools and the
     internal app client from the other parameter, which a stack with the setting `attachment: self-attach` does not
-    have. PS117 checks whether these exist.
+    have. PS117 checks whether pools and app client exist.
     """
 
     id = "PS126"
@@ -38,30 +43,30 @@ class ParametersAreValid(Check):
 
     async def run(self, context: Context) -> Finding:
         """Read both parameters in one call."""
-        return await asyncio.to_thread(_look, context)
+        return await asyncio.to_thread(_check_parameters, context)
 
 
-def _look(context: Context) -> Finding:
-    pause = named(context, "AWS::SSM::Parameter", "AttachingSwitch")
-    configuration = named(context, "AWS::SSM::Parameter", "SignInAttachmentConfiguration")
+def _check_parameters(context: Context) -> Finding:
+    pause = find_resource(context, PAUSE_FLAG)
+    configuration = find_resource(context, SIGN_IN_CONFIGURATION)
     names = [each for each in (pause, configuration) if each]
     parameters = context.aws.ssm.get_parameters(Names=names)["Parameters"] if names else []
     values = {each["Name"]: each["Value"] for each in parameters}
     context.parameters = values
     if pause is None or (configuration is None and context.attaches_at_sign_in):
         return failed(
-            f"The template of stack {context.stack} lacks a parameter that the functions read.",
+            f"The template of stack {context.stack} lacks a parameter of the functions.",
             resource=context.stack,
             fix="Deploy it again with this version: cdk deploy",
         )
-    if wrong := _wrong_pause(context, pause, values.get(pause)):
-        return wrong
-    if configuration and (wrong := _wrong_configuration(context, configuration, values.get(configuration))):
-        return wrong
+    if found := _check_pause_flag(context, pause, values.get(pause)):
+        return found
+    if configuration and (found := _check_configuration(context, configuration, values.get(configuration))):
+        return found
     return passed(", ".join(names))
 
 
-def _wrong_pause(context: Context, name: str, value: str | None) -> Finding | None:
+def _check_pause_flag(context: Context, name: str, value: str | None) -> Finding | None:
     if value == _NOT_PAUSED:
         return None
     if value == _PAUSED:
@@ -83,7 +88,7 @@ def _wrong_pause(context: Context, name: str, value: str | None) -> Finding | No
     )
 
 
-def _wrong_configuration(context: Context, name: str, value: str | None) -> Finding | None:
+def _check_configuration(context: Context, name: str, value: str | None) -> Finding | None:
     if value is None:
         return failed(
             f"The parameter {name} does not exist: the trigger does not know its pools and does not attach the policy.",
@@ -98,7 +103,7 @@ def _wrong_configuration(context: Context, name: str, value: str | None) -> Find
             resource=name,
             fix=_put(context, name, configuration, overwrite=True),
         )
-    provider = login_of(context)
+    provider = provider_name(context)
     if configuration["userPoolProvider"] != provider:
         return failed(
             f"The parameter {name} names the user pool {configuration['userPoolProvider']}, not {provider}: the "
@@ -110,7 +115,7 @@ def _wrong_configuration(context: Context, name: str, value: str | None) -> Find
 
 
 def _parse(value: str) -> dict[str, Any]:
-    """Return the parameter's members; none if it is no JSON object."""
+    """Return the parameter's members; empty if it is not a JSON object."""
     try:
         configuration = json.loads(value)
     except ValueError:
@@ -119,15 +124,15 @@ def _parse(value: str) -> dict[str, Any]:
 
 
 def _put(context: Context, name: str, known: dict[str, Any], *, overwrite: bool = False) -> Fix:
-    """Return the command that writes the parameter as the stack did, with the members that are right as they are.
+    """Return the commands that write the parameter as deployed, and keep its valid members.
 
-    Functions read it again within 30 seconds, and keep the last value that they could read.
+    Functions keep the last valid value. A change of their environment restarts them with the new one.
     """
     client_id = known.get("internalClientId") or _internal_client(context)
     if client_id is None:
         return RESTORE
     configuration = {
-        "userPoolProvider": login_of(context),
+        "userPoolProvider": provider_name(context),
         "identityPoolId": context.output(Output.IDENTITY_POOL_ID),
         **{key: value for key, value in known.items() if value},
         "internalClientId": client_id,
@@ -142,20 +147,19 @@ def _put(context: Context, name: str, known: dict[str, Any], *, overwrite: bool 
             AwsCommand(
                 "lambda",
                 "UpdateFunctionConfiguration",
-                # Another environment makes the function read the parameter anew.
                 {
                     "FunctionName": each.name,
                     "Environment": {"Variables": {**each.environment, "INTERNAL_CLIENT_ID": client_id}},
                 },
                 safe=True,
             )
-            for each in context.functions_of(SIGN_IN_PARTS | {Part.WORKER})
+            for each in context.functions_of(SIGN_IN_FUNCTIONS | {Function.WORKER})
             if each.configuration
         ),
     ]
 
 
 def _internal_client(context: Context) -> str | None:
-    """Return the internal app client: the one that the functions were told of since the deployment, or the stack's."""
-    told = (each.environment.get("INTERNAL_CLIENT_ID") for each in context.functions_of({Part.TRIGGER}))
-    return next(filter(None, told), None) or named(context, "AWS::Cognito::UserPoolClient", "InternalClient")
+    """Return the internal app client: that of the functions' environment, or else the stack's."""
+    configured = (each.environment.get("INTERNAL_CLIENT_ID") for each in context.functions_of({Function.TRIGGER}))
+    return next(filter(None, configured), None) or find_resource(context, INTERNAL_CLIENT)

@@ -11,16 +11,15 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from pubsub_cli.aws_errors import is_not_permitted
-from pubsub_cli.checks.app_settings import TopicsAreUsable
-from pubsub_cli.checks.arn import arn_prefix
-from pubsub_cli.checks.authorization import GroupRolesHoldThePolicies, RoleHoldsThePolicies
 from pubsub_cli.checks.check import Check, Group
+from pubsub_cli.checks.configuration import TopicsAreValid
 from pubsub_cli.checks.context import Context, RoleInUse
 from pubsub_cli.checks.identity import IdentityIsGiven
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import PolicyExists, deployed_document
-from pubsub_cli.checks.restoring import RESTORE
 from pubsub_cli.checks.role_mapping import MappingGivesARole
+from pubsub_cli.checks.roles import GroupRolesHoldThePolicies, RoleHoldsThePolicies
+from pubsub_cli.checks.stack_resources import RESTORE, arn_prefix
 from pubsub_cli.finding import AwsCommand, Finding, Fix, Status, failed, not_applicable, passed, warning
 from pubsub_cli.iam.documents import Policy, Statement
 from pubsub_cli.iam.evaluation import AwsDecision, Decision, EvaluatedRequest, Outcome, decide
@@ -156,7 +155,7 @@ class RoleAllows(Check):
     id = "PS306"
     group = Group.AUTHORIZATION
     title = "the role allows connect, subscribe, publish and receive"
-    depends_on = (TopicsAreUsable, MappingGivesARole, RoleHoldsThePolicies, GroupRolesHoldThePolicies)
+    depends_on = (TopicsAreValid, MappingGivesARole, RoleHoldsThePolicies, GroupRolesHoldThePolicies)
 
     async def run(self, context: Context) -> Finding:
         """Read the roles' policies, and have IAM simulate the requests."""
@@ -250,7 +249,7 @@ class PolicyAllows(Check):
     id = "PS307"
     group = Group.AUTHORIZATION
     title = "the IoT policy allows connect, subscribe, publish and receive"
-    depends_on = (TopicsAreUsable, PolicyExists, IdentityIsGiven)
+    depends_on = (TopicsAreValid, PolicyExists, IdentityIsGiven)
 
     async def run(self, context: Context) -> Finding:
         """Read the policies, and have AWS IoT test the requests."""
@@ -291,7 +290,7 @@ def _check_policy(context: Context) -> Finding:
         and Requirement.IDENTITY not in context.available
         and set(evaluation.unknown) <= _OF_THE_IDENTITY
     ):
-        return passed(f"it depends on {', '.join(evaluation.unknown)}: name a user to check it")
+        return not_applicable(f"it depends on {', '.join(evaluation.unknown)}: name a user to check it")
     if evaluation.undecided:
         return warning(
             f"It is not known whether the IoT policy lets the user {evaluation.text(evaluation.undecided)}.",

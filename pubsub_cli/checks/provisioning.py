@@ -1,4 +1,4 @@
-"""Are the parts of the chain there and wired to each other?"""
+"""Do the IoT policy, the identity pool's provider and the user pool's trigger exist?"""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from pubsub_cli.aws_errors import is_not_permitted
-from pubsub_cli.checks.arn import arn_prefix
 from pubsub_cli.checks.check import Check, Group, Severity
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.sign_in_flows import describe_client, missing_flows
-from pubsub_cli.checks.update import rewiring, update_of
+from pubsub_cli.checks.stack_resources import arn_prefix
+from pubsub_cli.checks.update import set_triggers_fix, update_of
 from pubsub_cli.finding import AwsCommand, Finding, PubSubCommand, failed, not_applicable, passed
 from pubsub_cli.pool_users import StaleUser
 from pubsub_client.outputs import Output
@@ -27,10 +27,10 @@ _SUFFIXES = {"cn": "amazonaws.com.cn", "eusc": "amazonaws.eu"}
 
 
 class PolicyExists(Check):
-    """The IoT policy that identities are to get is there.
+    """The IoT policy for the identities exists.
 
-    AWS IoT refuses a signed-in user without an attached policy. A policy deleted by hand does not come back with
-    `cdk deploy`, because CloudFormation does not see that it is gone.
+    AWS IoT refuses a signed-in user without an attached policy. `cdk deploy` does not restore a policy that was deleted
+    manually, because CloudFormation does not see the deletion.
     """
 
     id = "PS111"
@@ -39,7 +39,7 @@ class PolicyExists(Check):
     depends_on = (OutputsAreComplete,)
 
     async def run(self, context: Context) -> Finding:
-        """Ask AWS IoT for the policy."""
+        """Read the policy."""
         name = context.output(Output.POLICY_NAME)
         iot = context.aws.iot
         try:
@@ -47,18 +47,18 @@ class PolicyExists(Check):
         except iot.exceptions.ResourceNotFoundException:
             attach_again = PubSubCommand(("sweep", "--stack", context.stack, "--full"), safe=True)
             return failed(
-                f"The IoT policy {name} does not exist, so nothing can be attached and every connection is refused.",
+                f"The IoT policy {name} does not exist, so it cannot be attached, and every connection is refused.",
                 resource=name,
                 fix=[_create_policy(context), *([] if context.deployment_ids else [attach_again])],
             )
         return passed(f"{name}, version {policy['defaultVersionId']}")
 
 
-class IdentityPoolTakesTokens(Check):
-    """The identity pool is there, and lists the front end's app client among its providers.
+class IdentityPoolAcceptsTokens(Check):
+    """The identity pool exists, and lists the front end's app client among its providers.
 
-    It gives identities and credentials for the tokens of those app clients only; for any other it refuses with "Token
-    is not from a supported provider of this identity pool". Where an ID token is given, its app client is asked about.
+    It gives identities and credentials only for tokens of these app clients; others are rejected with "Token is not
+    from a supported provider of this identity pool". If you give an ID token, the check examines its app client.
     """
 
     id = "PS115"
@@ -74,67 +74,67 @@ class IdentityPoolTakesTokens(Check):
             pool = await asyncio.to_thread(identity_pools.describe_identity_pool, IdentityPoolId=pool_id)
         except identity_pools.exceptions.ResourceNotFoundException:
             return failed(
-                f"There is no identity pool {pool_id}, so no user gets AWS credentials.",
+                f"The identity pool {pool_id} does not exist, so no user gets AWS credentials.",
                 resource=pool_id,
                 fix=[
-                    "Name one that there is:",
+                    "Name an existing one:",
                     AwsCommand("cognito-identity", "ListIdentityPools", {"MaxResults": 60}),
                 ],
             )
         providers = pool.get("CognitoIdentityProviders", [])
         listed = [each["ClientId"] for each in providers if each["ProviderName"].endswith(f"/{user_pool}")]
-        wanted = asked_client(context) or await asyncio.to_thread(_front_ends, context, listed)
-        front_ends = context.outputs.setdefault(Output.USER_POOL_CLIENT_ID, wanted)
-        if wanted and wanted in listed:
-            return passed(f"{pool_id}, those of {wanted}")
-        if not wanted:
+        client_id = selected_client(context) or await asyncio.to_thread(_best_client, context, listed)
+        front_end_client = context.outputs.setdefault(Output.USER_POOL_CLIENT_ID, client_id)
+        if client_id and client_id in listed:
+            return passed(f"{pool_id}, app client {client_id}")
+        if not client_id:
             return failed(
-                f"Identity pool {pool_id} lists no app client of user pool {user_pool}: it refuses the tokens of its "
+                f"Identity pool {pool_id} lists no app client of user pool {user_pool}: it rejects the tokens of its "
                 "users.",
                 resource=pool_id,
-                fix="Name the front end's app client with --user-pool-client-id: the fix is told then.",
+                fix="Name the front end's app client with --user-pool-client-id to see the fix.",
             )
         provider = {
-            "ProviderName": login_of(context),
-            "ClientId": wanted,
+            "ProviderName": provider_name(context),
+            "ClientId": client_id,
             "ServerSideTokenCheck": True,
         }
-        is_front_ends = wanted == front_ends
+        is_front_end = client_id == front_end_client
         add = update_of(
             identity_pools,
             "UpdateIdentityPool",
             pool,
             {"CognitoIdentityProviders": [*providers, provider]},
-            safe=context.deployment_ids is None and is_front_ends,
+            safe=context.deployment_ids is None and is_front_end,
         )
-        other = f"Sign in with the front end's app client, {front_ends}; or, if the other is one too, let it in:"
+        other = f"Sign in with the front end's app client, {front_end_client}; or, if the other is one too, add it:"
         return failed(
-            f"Identity pool {pool_id} does not list app client {wanted} among its providers: it refuses the tokens of "
-            "everybody who signs in with it.",
+            f"Identity pool {pool_id} does not list app client {client_id} among its providers: it rejects the tokens "
+            "of users who sign in with it.",
             resource=pool_id,
-            fix=add if is_front_ends else [other, add],
+            fix=add if is_front_end else [other, add],
         )
 
 
-def login_of(context: Context) -> str:
-    """Return the user pool's name among an identity pool's logins and providers."""
+def provider_name(context: Context) -> str:
+    """Return the user pool's provider name in the identity pool."""
     region = context.output(Output.REGION)
     suffix = _SUFFIXES.get(region.partition("-")[0], "amazonaws.com")
     return f"cognito-idp.{region}.{suffix}/{context.output(Output.USER_POOL_ID)}"
 
 
-def asked_client(context: Context) -> str:
-    """Return the app client asked about: that of the given ID token, or the front end's; empty if neither is known."""
+def selected_client(context: Context) -> str:
+    """Return the app client of the given ID token, or else the front end's; empty if neither is known."""
     token = context.selector.id_token
     if token is not None and token.user_pool_id == context.output(Output.USER_POOL_ID):
         return token.client_id
     return context.outputs.get(Output.USER_POOL_CLIENT_ID, "")
 
 
-def _front_ends(context: Context, listed: Sequence[str]) -> str:
-    """Return which of the listed app clients a front end can sign in with best; empty if none is listed.
+def _best_client(context: Context, listed: Sequence[str]) -> str:
+    """Return the listed app client that suits a front end best; empty if none is listed.
 
-    Amplify's first generation made one with a secret for mobile apps, and listed it too.
+    Amplify Gen 1 also lists one with a secret, for mobile apps.
     """
     pool = context.output(Output.USER_POOL_ID)
     if len(listed) < _SEVERAL:
@@ -149,11 +149,12 @@ def _front_ends(context: Context, listed: Sequence[str]) -> str:
     return next((client["ClientId"] for client in best), listed[0])
 
 
-class TriggerIsWired(Check):
-    """The user pool calls the function that attaches the policy.
+class TriggerIsConfigured(Check):
+    """The user pool invokes the function that attaches the policy.
 
-    Another deployment, or a change in the console, can take the PostAuthentication trigger off the user pool; sign-ins
-    go on without a word, and no new user is attached. Needless where the setting `attachment` is `self-attach`.
+    Another deployment, or a change in the console, can remove the PostAuthentication trigger from the user pool.
+    Sign-ins still succeed, but the policy is not attached for new users. Not applicable with the setting `attachment:
+    self-attach`.
     """
 
     id = "PS112"
@@ -173,22 +174,22 @@ class TriggerIsWired(Check):
         triggers = pool.get("LambdaConfig", {})
         arn = triggers.get("PostAuthentication", "")
         if arn and "PostAuthentication" in context.chained_triggers:
-            return passed(f"{arn.rpartition(':')[2]}, which calls {function_name}")
+            return passed(f"{arn.rpartition(':')[2]}, which invokes {function_name}")
         if arn.rpartition(":")[2] == function_name:
             return passed(function_name)
-        ours = f"{arn_prefix(context, 'lambda')}:function:{function_name}"
+        deployed = f"{arn_prefix(context, 'lambda')}:function:{function_name}"
         return failed(
             f"The user pool's PostAuthentication trigger is {arn or 'not set'}, not {function_name}: "
-            "signing in attaches no policy.",
+            "sign-ins do not attach the policy.",
             resource=pool_id,
-            fix=await asyncio.to_thread(rewiring, user_pools, pool, {"PostAuthentication": ours}),
+            fix=await asyncio.to_thread(set_triggers_fix, user_pools, pool, {"PostAuthentication": deployed}),
         )
 
 
-class NothingIsLeftOver(Check):
-    """No earlier run of these checks was killed before it could remove its users.
+class NoTestUsersAreLeft(Check):
+    """No test users are left from earlier runs that were killed.
 
-    A warning only. Users of a run that is less than an hour old are taken for those of another run going on now.
+    A warning only. Users that are less than an hour old count as those of another current run.
     """
 
     id = "PS113"
@@ -199,12 +200,12 @@ class NothingIsLeftOver(Check):
     severity = Severity.WARNING
 
     async def run(self, context: Context) -> Finding:
-        """Look for old users of a smoke test."""
+        """List old test users."""
         users = await asyncio.to_thread(context.users.find_stale)
         if not users:
             return passed()
         return failed(
-            f"A killed smoke test has left {len(users)} user(s) behind: {', '.join(each.name for each in users)}.",
+            f"{len(users)} test user(s) of earlier runs remain: {', '.join(each.name for each in users)}.",
             resource=context.output(Output.USER_POOL_ID),
             fix=[command for user in users for command in _remove(context, user)],
         )
@@ -217,16 +218,16 @@ def deployed_document(context: Context) -> dict[str, Any]:
 
 
 def _create_policy(context: Context) -> AwsCommand:
-    """Return the command that makes the policy as the stack had made it, or as Amplify's guide does."""
+    """Return the command that creates the policy as the stack deploys it, or as in Amplify's guide."""
     document = json.dumps(deployed_document(context), separators=(",", ":"))
     name = context.output(Output.POLICY_NAME)
-    # A name given by hand may be mistyped.
+    # A given name can be mistyped.
     safe = context.deployment_ids is None
     return AwsCommand("iot", "CreatePolicy", {"policyName": name, "policyDocument": document}, safe=safe)
 
 
 def _remove(context: Context, user: StaleUser) -> list[AwsCommand]:
-    """Return the commands that remove every trace of a user, the marker's user last."""
+    """Return the commands that remove a user and its identity, the user last because it has the marker."""
     policy, pool = context.output(Output.POLICY_NAME), context.output(Output.USER_POOL_ID)
     commands = [AwsCommand("cognito-idp", "AdminDeleteUser", {"UserPoolId": pool, "Username": user.name})]
     if user.marker:

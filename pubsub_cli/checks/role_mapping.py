@@ -1,93 +1,252 @@
-"""Does the identity pool give each signed-in user one role, and is it there?"""
+"""Which role does the identity pool give a signed-in user, and does it exist?
+
+https://docs.aws.amazon.com/cognito/latest/developerguide/role-based-access-control.html
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import math
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from pubsub_cli.aws import Aws
 from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.context import Context, RoleInUse
-from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens
-from pubsub_cli.checks.roles_in_use import (
-    AUTHENTICATED_ROLE,
-    PoolRoles,
-    claims_of_user,
-    groups_with_role,
-    mapped_role,
-    read_pool_roles,
-    roles_of_claims,
-)
+from pubsub_cli.checks.provisioning import IdentityPoolAcceptsTokens
 from pubsub_cli.checks.sign_in import UserCanSignIn
 from pubsub_cli.checks.update import update_of
 from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, passed, warning
-from pubsub_cli.iam.roles import role_name
+from pubsub_cli.iam.roles import role_name, trusted_pools
 from pubsub_client.outputs import Output
 
-_NO_CREDENTIALS = "so the identity pool gives no AWS credentials, and nothing can be signed for AWS IoT."
+if TYPE_CHECKING:
+    from types_boto3_cognito_idp.type_defs import GroupTypeTypeDef
+
+_AUTHENTICATED_ROLE = "AuthenticatedRole"
+"""The resolution of a mapping that gives users without a role of their own that of all signed-in users."""
+_PREFERRED, _ROLES = "cognito:preferred_role", "cognito:roles"
+_NO_CREDENTIALS = "so the identity pool gives no AWS credentials, and no request to AWS IoT can be signed."
+
+
+@dataclass(frozen=True)
+class PoolRoles:
+    """The roles and role mappings of an identity pool.
+
+    Args:
+        identity_pool_id: the identity pool.
+        roles: its roles by kind, such as ``authenticated``.
+        mappings: its role mappings by provider.
+        provider: the provider of the front end's users in the mappings; None if they have no mapping.
+    """
+
+    identity_pool_id: str
+    roles: Mapping[str, str]
+    mappings: Mapping[str, Any]
+    provider: str | None
+
+    @property
+    def authenticated(self) -> str | None:
+        """The role of signed-in users without a role of their own."""
+        return self.roles.get("authenticated")
+
+    @property
+    def mapping(self) -> Mapping[str, Any] | None:
+        """The mapping of the front end's users."""
+        return self.mappings[self.provider] if self.provider else None
+
+    @property
+    def denies(self) -> bool:
+        """Whether users without a role of their own get no credentials."""
+        return self.mapping is not None and self.mapping.get("AmbiguousRoleResolution") != _AUTHENTICATED_ROLE
+
+
+def read_pool_roles(context: Context) -> PoolRoles:
+    """Read an identity pool's roles and mappings.
+
+    Raises:
+        botocore.exceptions.ClientError: GetIdentityPoolRoles failed.
+    """
+    pool_id = context.output(Output.IDENTITY_POOL_ID)
+    answer = context.aws.identity_pools.get_identity_pool_roles(IdentityPoolId=pool_id)
+    mappings = answer.get("RoleMappings", {})
+    user_pool, client = context.output(Output.USER_POOL_ID), context.outputs.get(Output.USER_POOL_CLIENT_ID)
+    for provider in mappings:
+        # A mapping applies to one app client, cognito-idp.<region>.amazonaws.com/<user pool>:<app client>, or to all.
+        pool, _, of_client = provider.rpartition("/")[2].partition(":")
+        if pool == user_pool and client in {None, of_client or client}:
+            return PoolRoles(pool_id, answer.get("Roles", {}), mappings, provider)
+    return PoolRoles(pool_id, answer.get("Roles", {}), mappings, None)
+
+
+def groups_with_role(aws: Aws, user_pool_id: str) -> list[GroupTypeTypeDef]:
+    """Return the groups of a user pool that have a role.
+
+    Raises:
+        botocore.exceptions.ClientError: ListGroups failed.
+    """
+    pages = aws.user_pools.get_paginator("list_groups").paginate(UserPoolId=user_pool_id)
+    return [each for page in pages for each in page["Groups"] if each.get("RoleArn")]
+
+
+def own_groups(context: Context) -> list[GroupTypeTypeDef]:
+    """Return the groups with a role, except those of other environments, whose roles trust only other identity pools.
+
+    Raises:
+        botocore.exceptions.ClientError: ListGroups or GetRole failed.
+    """
+    region, pool_id = context.output(Output.REGION), context.output(Output.IDENTITY_POOL_ID)
+    groups = []
+    for group in groups_with_role(context.aws, context.output(Output.USER_POOL_ID)):
+        document = _trust_document(context, group["RoleArn"])
+        pools = trusted_pools(document, region) if document else set()
+        if not pools or pool_id in pools:
+            groups.append(group)
+    return groups
+
+
+def _trust_document(context: Context, role_arn: str) -> Mapping[str, Any] | None:
+    """Return a role's trust policy; None if there is no such role."""
+    iam = context.aws.iam
+    try:
+        document: Any = iam.get_role(RoleName=role_name(role_arn))["Role"]["AssumeRolePolicyDocument"]
+    except iam.exceptions.NoSuchEntityException:
+        return None
+    return dict(document)
+
+
+def _claims(context: Context) -> Mapping[str, Any] | None:
+    """Return the claims in the ID token of the selected user, or those it would have; None without a user.
+
+    Raises:
+        botocore.exceptions.ClientError: AdminListGroupsForUser failed.
+    """
+    if context.selector.id_token:
+        return context.selector.id_token.claims
+    user = context.pool_user
+    if user is None:
+        return None
+    pages = context.aws.user_pools.get_paginator("admin_list_groups_for_user").paginate(
+        UserPoolId=context.output(Output.USER_POOL_ID), Username=user.name
+    )
+    groups = [each for page in pages for each in page["Groups"]]
+    claims: dict[str, Any] = {**user.attributes, "cognito:username": user.name}
+    if groups:
+        claims["cognito:groups"] = [each["GroupName"] for each in groups]
+    return claims | _role_claims(groups)
+
+
+def _role_claims(groups: list[GroupTypeTypeDef]) -> dict[str, Any]:
+    """Return the claims about roles; no role is preferred if groups with different roles have the first precedence.
+
+    https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-user-groups.html
+    """
+    with_role = [each for each in groups if each.get("RoleArn")]
+    if not with_role:
+        return {}
+    first = min(each.get("Precedence", math.inf) for each in with_role)
+    preferred = {each["RoleArn"] for each in with_role if each.get("Precedence", math.inf) == first}
+    claims: dict[str, Any] = {_ROLES: [each["RoleArn"] for each in with_role]}
+    return claims | ({_PREFERRED: preferred.pop()} if len(preferred) == 1 else {})
+
+
+def _mapped_role(mapping: Mapping[str, Any], claims: Mapping[str, Any]) -> str | None:
+    """Return the role that a mapping gives a user with these claims; None if its resolution decides.
+
+    That is the case without a preferred role if there is not exactly one role.
+    https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_RoleMapping.html
+    """
+    if mapping["Type"] == "Token":
+        roles = claims.get(_ROLES, [])
+        return claims.get(_PREFERRED) or (roles[0] if len(roles) == 1 else None)
+    return next((str(each["RoleARN"]) for each in _rules(mapping) if _fits(each, claims)), None)
+
+
+def _rules(mapping: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    rules: list[Mapping[str, Any]] = mapping.get("RulesConfiguration", {}).get("Rules", [])
+    return rules
+
+
+def _fits(rule: Mapping[str, Any], claims: Mapping[str, Any]) -> bool:
+    """Return whether a rule applies to a user with these claims.
+
+    https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_MappingRule.html
+    """
+    if rule["Claim"] not in claims:
+        return False
+    claim, value = claims[rule["Claim"]], rule["Value"]
+    text = claim if isinstance(claim, str) else json.dumps(claim)
+    match rule["MatchType"]:
+        case "Equals":
+            return bool(text == value)
+        case "NotEqual":
+            return bool(text != value)
+        case "StartsWith":
+            return text.startswith(value)
+    return value in text
 
 
 class MappingGivesARole(Check):
-    """The identity pool gives signed-in users a role: that of their group, by its role mapping, or AuthRole.
+    """The identity pool gives signed-in users an existing role: their group's, by the role mapping, or AuthRole.
 
-    A user for whom the mapping finds no role, or several, gets AuthRole or nothing, as its AmbiguousRoleResolution
-    says. A role that was deleted stays in the mapping and in the group. Who asks about a user is told of that user's
-    role alone.
+    If the mapping finds no role for a user, or several, the user gets AuthRole or no credentials, depending on its
+    AmbiguousRoleResolution. A deleted role stays in the mapping and in the group. If you name a user, the check
+    examines only that user's role.
     """
 
     id = "PS304"
     group = Group.AUTHORIZATION
     title = "the identity pool gives signed-in users a role that exists"
-    depends_on = (IdentityPoolTakesTokens, UserCanSignIn)
+    depends_on = (IdentityPoolAcceptsTokens, UserCanSignIn)
 
     async def run(self, context: Context) -> Finding:
         """Read the identity pool's roles, and follow its mapping."""
-        return await asyncio.to_thread(_look, context)
+        return await asyncio.to_thread(_check_mapping, context)
 
 
-def _look(context: Context) -> Finding:
+def _check_mapping(context: Context) -> Finding:
     pool = read_pool_roles(context)
-    claims = claims_of_user(context)
+    claims = _claims(context)
     if not pool.authenticated and (pool.mapping is None or (claims is None and not pool.denies)):
         return failed(
             f"Identity pool {pool.identity_pool_id} has no role for signed-in users, {_NO_CREDENTIALS}",
             resource=pool.identity_pool_id,
             fix=_set_authenticated(context, pool),
         )
-    if claims is not None and (denied := _denied(context, pool, claims)):
+    if claims is not None and (denied := _denied_user(context, pool, claims)):
         return denied
     context.roles = tuple(_roles(context, pool, claims))
     for role in context.roles:
-        if _is_missing(context, role.arn):
+        if _trust_document(context, role.arn) is None:
             return failed(
                 f"{role.who} is {role_name(role.arn)}, which does not exist, {_NO_CREDENTIALS}",
                 resource=role.arn,
-                fix=_other_role(context, pool, role),
+                fix=_replace_role(context, pool, role),
             )
     if claims is None and pool.denies:
         return warning(
-            f"The role mapping of identity pool {pool.identity_pool_id} denies who has no role of a group or rule, or "
-            "several: such users get no AWS credentials.",
+            f"The role mapping of identity pool {pool.identity_pool_id} denies users for whom it finds no role, or "
+            "several: they get no AWS credentials.",
             resource=pool.identity_pool_id,
             fix=_resolve(context, pool),
         )
     return passed(", ".join(role_name(role.arn) for role in context.roles))
 
 
-def _denied(context: Context, pool: PoolRoles, claims: Mapping[str, Any]) -> Finding | None:
-    """Find that the user asked about gets no role at all."""
+def _denied_user(context: Context, pool: PoolRoles, claims: Mapping[str, Any]) -> Finding | None:
+    """Return a finding if the selected user gets no role."""
     mapping = pool.mapping
-    if mapping and mapped_role(mapping, claims):
+    if (mapping and _mapped_role(mapping, claims)) or (not pool.denies and pool.authenticated):
         return None
-    if not pool.denies and pool.authenticated:
-        return None
-    roles = roles_of_claims(claims)
+    roles = claims.get(_ROLES, [])
     why = (
         f"the user's groups have {len(roles)} roles and none comes first: {', '.join(map(role_name, roles))}"
         if len(roles) > 1
-        else "no group of the user's has a role"
+        else "no group of the user has a role"
         if mapping and mapping["Type"] == "Token"
-        else "no rule fits the user"
+        else "no rule applies to the user"
     )
     if pool.denies:
         return failed(
@@ -97,7 +256,7 @@ def _denied(context: Context, pool: PoolRoles, claims: Mapping[str, Any]) -> Fin
             fix=_resolve(context, pool),
         )
     return failed(
-        f"Identity pool {pool.identity_pool_id} has no role for this user: {why}, and it has no role for signed-in "
+        f"Identity pool {pool.identity_pool_id} has no role for this user: {why}, and there is no role for signed-in "
         f"users, {_NO_CREDENTIALS}",
         resource=pool.identity_pool_id,
         fix=_set_authenticated(context, pool),
@@ -105,7 +264,7 @@ def _denied(context: Context, pool: PoolRoles, claims: Mapping[str, Any]) -> Fin
 
 
 def _roles(context: Context, pool: PoolRoles, claims: Mapping[str, Any] | None) -> list[RoleInUse]:
-    """Return the role of the user asked about, or each that somebody may get."""
+    """Return the selected user's role, or each that a user may get."""
     mapping = pool.mapping
     authenticated = (
         [RoleInUse(pool.authenticated, "The role of signed-in users")]
@@ -115,86 +274,72 @@ def _roles(context: Context, pool: PoolRoles, claims: Mapping[str, Any] | None) 
     if mapping is None:
         return authenticated
     if claims is not None:
-        mapped = mapped_role(mapping, claims)
-        return [RoleInUse(mapped, "The role that the role mapping gives this user")] if mapped else authenticated
+        role = _mapped_role(mapping, claims)
+        return [RoleInUse(role, "The role that the role mapping gives this user")] if role else authenticated
     if mapping["Type"] == "Token":
-        mapped_roles = [
-            RoleInUse(each["RoleArn"], f"The role of group {each['GroupName']}")
-            for each in groups_with_role(context.aws, context.output(Output.USER_POOL_ID))
-        ]
+        mapped = [RoleInUse(each["RoleArn"], f"The role of group {each['GroupName']}") for each in own_groups(context)]
     else:
-        rules = mapping.get("RulesConfiguration", {}).get("Rules", [])
-        mapped_roles = [
+        mapped = [
             RoleInUse(each["RoleARN"], f"The role for {each['Claim']} {each['MatchType']} {each['Value']}")
-            for each in rules
+            for each in _rules(mapping)
         ]
-    by_arn = {each.arn: each for each in reversed([*authenticated, *mapped_roles])}
-    return list(reversed(by_arn.values()))
-
-
-def _is_missing(context: Context, role_arn: str) -> bool:
-    iam = context.aws.iam
-    try:
-        iam.get_role(RoleName=role_name(role_arn))
-    except iam.exceptions.NoSuchEntityException:
-        return True
-    return False
+    by_arn: dict[str, RoleInUse] = {}
+    for each in (*authenticated, *mapped):
+        by_arn.setdefault(each.arn, each)
+    return list(by_arn.values())
 
 
 def _set_authenticated(context: Context, pool: PoolRoles) -> Fix:
-    """Return what gives an identity pool the role for signed-in users that the stack has made."""
-    ours = context.outputs.get(Output.AUTH_ROLE_ARN)
-    if not ours:
+    """Return the command that gives an identity pool the stack's role for signed-in users."""
+    own = context.outputs.get(Output.AUTH_ROLE_ARN)
+    if not own:
         return (
-            "Make a role that trusts the identity pool's signed-in users and holds AWSIoTDataAccess, and give it to "
+            "Create a role that trusts the identity pool's signed-in users and holds AWSIoTDataAccess, and give it to "
             "them: Cognito console, the identity pool, User access, Authenticated access"
         )
-    return _set(pool, roles={**pool.roles, "authenticated": ours}, safe=True)
+    return _set_roles(pool, roles={**pool.roles, "authenticated": own}, safe=True)
 
 
 def _resolve(context: Context, pool: PoolRoles) -> AwsCommand:
-    """Return what gives users without a role of their own that of signed-in users, as the stack deploys it."""
-    resolved = {**(pool.mapping or {}), "AmbiguousRoleResolution": AUTHENTICATED_ROLE}
-    return _set(pool, mappings={**pool.mappings, pool.provider or "": resolved}, safe=context.deployment_ids is None)
+    """Return the command that gives users without a role of their own that of signed-in users, as deployed."""
+    resolved = {**(pool.mapping or {}), "AmbiguousRoleResolution": _AUTHENTICATED_ROLE}
+    mappings = {**pool.mappings, pool.provider or "": resolved}
+    return _set_roles(pool, mappings=mappings, safe=context.deployment_ids is None)
 
 
-def _other_role(context: Context, pool: PoolRoles, role: RoleInUse) -> Fix:
-    """Return what gives users another role in place of one that is gone: that of signed-in users."""
-    ours = context.outputs.get(Output.AUTH_ROLE_ARN)
+def _replace_role(context: Context, pool: PoolRoles, role: RoleInUse) -> Fix:
+    """Return the commands that replace a deleted role by that of signed-in users."""
+    name, own = role_name(role.arn), context.outputs.get(Output.AUTH_ROLE_ARN)
     if role.arn == pool.authenticated:
-        if ours and ours != role.arn:
+        if own and own != role.arn:
             return _set_authenticated(context, pool)
         return (
-            f"Make the role {role_name(role.arn)} again: it trusts the identity pool's signed-in users, and holds "
-            "AWSIoTDataAccess"
+            f"Create the role {name} again: it trusts the identity pool's signed-in users, and holds AWSIoTDataAccess"
         )
-    instead = pool.authenticated or ours
+    instead = pool.authenticated or own
     if not instead:
-        return f"Make the role {role_name(role.arn)} again, or name another one in its place"
+        return f"Create the role {name} again, or replace it by another one"
     if (pool.mapping or {})["Type"] == "Token":
-        groups = [
-            each
-            for each in groups_with_role(context.aws, context.output(Output.USER_POOL_ID))
+        groups = groups_with_role(context.aws, context.output(Output.USER_POOL_ID))
+        return [
+            update_of(context.aws.user_pools, "UpdateGroup", dict(each), {"RoleArn": instead})
+            for each in groups
             if each["RoleArn"] == role.arn
         ]
-        return [update_of(context.aws.user_pools, "UpdateGroup", dict(each), {"RoleArn": instead}) for each in groups]
     mapping: dict[str, Any] = dict(pool.mapping or {})
-    rules = [
-        {**each, "RoleARN": instead} if each["RoleARN"] == role.arn else each
-        for each in mapping["RulesConfiguration"]["Rules"]
-    ]
+    rules = [{**each, "RoleARN": instead} if each["RoleARN"] == role.arn else each for each in _rules(mapping)]
     mapping["RulesConfiguration"] = {"Rules": rules}
-    return _set(pool, mappings={**pool.mappings, pool.provider or "": mapping})
+    return _set_roles(pool, mappings={**pool.mappings, pool.provider or "": mapping})
 
 
-def _set(
+def _set_roles(
     pool: PoolRoles,
     *,
     roles: Mapping[str, str] | None = None,
     mappings: Mapping[str, Any] | None = None,
     safe: bool = False,
 ) -> AwsCommand:
-    """Return the command that sets roles or mappings, and all that stays as it is: AWS drops what it is not given."""
+    """Return the command that sets roles or mappings; it repeats the others, because AWS removes omitted ones."""
     parameters: dict[str, Any] = {"IdentityPoolId": pool.identity_pool_id, "Roles": dict(roles or pool.roles)}
     if mappings or pool.mappings:
         parameters["RoleMappings"] = dict(mappings or pool.mappings)

@@ -1,51 +1,81 @@
-"""Does self-attach repair what is missing, and for nobody but who has signed?"""
+"""Checks of self-attach: its route, that it attaches a missing policy, and that it rejects unsigned requests."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlsplit
 
-from pubsub_cli.checks.attachment import attach_by_route
 from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.deployed_functions import DeployedFunction, Function
+from pubsub_cli.checks.functions import why_it_cannot_run, why_it_differs
+from pubsub_cli.checks.identity import self_attach
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import PolicyExists
-from pubsub_cli.checks.refusals import UnattachedIdentityIsRefused
-from pubsub_cli.checks.self_attach_route import NO_ROUTE, SelfAttachRouteWorks
-from pubsub_cli.finding import Finding, Status, failed, passed, skipped
+from pubsub_cli.checks.rejections import UnattachedIdentityIsRejected
+from pubsub_cli.checks.stack_resources import RESTORE, SELF_ATTACH_API, allows_service, arn_prefix, find_resource
+from pubsub_cli.finding import AwsCommand, Finding, failed, passed, skipped, unknown
 from pubsub_client._endpoint import Endpoint
 from pubsub_client.outputs import Output
 
-_FUNCTION_SAYS = b'"check"'
-_OK, _REDIRECTED = 200, 300
+_NO_ROUTE = "the stack is of an older version, which has no self-attach"
+_KEY = "POST /self-attach"
+_IAM = "AWS_IAM"
+_API_GATEWAY = "apigateway.amazonaws.com"
+_EFFECT = "users cannot self-attach"
+_MEMBER_OF_FUNCTION = b'"check"'
+"""A response of the function has this member; one of API Gateway has not."""
+
+
+class SelfAttachRouteWorks(Check):
+    """The route `POST /self-attach` requires IAM authorization and invokes its function, which can run.
+
+    It serves users whom the trigger cannot attach, such as those with MFA, and everybody with the setting `attachment:
+    self-attach`. Without IAM authorization the function does not receive the identity. The function's state and
+    configuration are checked as PS127 and PS119 check those of the sign-in functions.
+    """
+
+    id = "PS129"
+    group = Group.PROVISIONING
+    title = "the self-attach route exists and requires IAM authorization"
+    depends_on = (OutputsAreComplete,)
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
+
+    async def run(self, context: Context) -> Finding:
+        """Read the route, its integration and the function."""
+        if Output.SELF_ATTACH_URL not in context.outputs:
+            return skipped(_NO_ROUTE)
+        return await asyncio.to_thread(_check_route, context)
 
 
 class SelfAttachRepairs(Check):
-    """A user whose identity lacks the policy has it attached by the route `POST /self-attach`.
+    """The route `POST /self-attach` attaches the policy to an identity without it.
 
-    It is the way of users whom the trigger cannot attach, such as those with a second factor, and the only one where
-    the setting `attachment` is `self-attach`. Asked by the user who was refused before.
+    Users whom the trigger cannot attach, such as those with MFA, depend on it, and all users with the setting
+    `attachment: self-attach`. The test user of PS412 calls it.
     """
 
     id = "PS204"
     group = Group.IDENTITY
     title = "self-attach attaches a missing IoT policy"
-    depends_on = (UnattachedIdentityIsRefused, PolicyExists, SelfAttachRouteWorks)
+    depends_on = (UnattachedIdentityIsRejected, PolicyExists, SelfAttachRouteWorks)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.TEST_USERS})
 
     async def run(self, context: Context) -> Finding:
         """Call the route with the user's credentials."""
         if Output.SELF_ATTACH_URL not in context.outputs:
-            return skipped(NO_ROUTE)
-        return await attach_by_route(context, context.unattached_session)
+            return skipped(_NO_ROUTE)
+        return await self_attach(context, context.unattached_session)
 
 
-class UnsignedSelfAttachIsRefused(Check):
-    """Who has not signed the request is refused by API Gateway, before the route's function is asked.
+class UnsignedSelfAttachIsRejected(Check):
+    """API Gateway rejects an unsigned request before it invokes the route's function.
 
-    The function takes whose identity it is from API Gateway alone, which knows it only from a signature.
+    The function takes the identity only from API Gateway, which knows it only from a signature.
     """
 
     id = "PS313"
@@ -55,27 +85,101 @@ class UnsignedSelfAttachIsRefused(Check):
     requirements = frozenset({Requirement.STACK, Requirement.OPERATOR})
 
     async def run(self, context: Context) -> Finding:
-        """Call the route with no credentials at all."""
+        """Call the route without credentials."""
         if Output.SELF_ATTACH_URL not in context.outputs:
-            return skipped(NO_ROUTE)
+            return skipped(_NO_ROUTE)
         url = context.output(Output.SELF_ATTACH_URL)
         status, body = await asyncio.to_thread(_post_unsigned, url)
-        if status in (HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED) and _FUNCTION_SAYS not in body:
+        by_function = _MEMBER_OF_FUNCTION in body
+        if status in (HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED) and not by_function:
             return passed(f"HTTP {status}")
-        if _FUNCTION_SAYS not in body and not _OK <= status < _REDIRECTED:
-            return Finding(
-                Status.UNKNOWN,
-                cause=f"The route answered HTTP {status}, which neither refuses the request nor takes it.",
+        if not by_function and not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+            return unknown(
+                f"The route answered HTTP {status}, which neither rejects the request nor accepts it.",
                 resource=url,
                 fix="Run it again in a while.",
             )
         return failed(
-            f"A request that nobody has signed passes API Gateway (HTTP {status}): the route is not authorized by IAM, "
-            "so its function is told of no identity and attaches nobody.",
+            f"An unsigned request passes API Gateway (HTTP {status}): the route does not require IAM authorization, so "
+            "its function does not receive an identity and attaches nothing.",
             resource=url,
-            fix="Set the route's authorization to AWS_IAM (API Gateway console, Authorization); `cdk deploy` alone "
-            "does not see what was changed by hand",
+            fix="Set the route's authorization to AWS_IAM (API Gateway console, Authorization). `cdk deploy` does not "
+            "detect a manual change.",
         )
+
+
+def _check_route(context: Context) -> Finding:
+    api_id = find_resource(context, SELF_ATTACH_API)
+    function = next(iter(context.functions_of({Function.SELF_ATTACH})), None)
+    if api_id is None or function is None:
+        cause = f"The stack has no API or function for self-attach: {_EFFECT}."
+        return failed(cause, resource=context.stack, fix=RESTORE)
+    if wrong := why_it_cannot_run(function) or why_it_differs(context, function):
+        return wrong
+    apis = context.aws.apis
+    try:
+        routes = apis.get_routes(ApiId=api_id)["Items"]
+        integrations = apis.get_integrations(ApiId=api_id)["Items"]
+    except apis.exceptions.NotFoundException:
+        return failed(f"The HTTP API {api_id} was deleted: {_EFFECT}.", resource=api_id, fix=RESTORE)
+    return _wrong_route(api_id, routes, integrations, function) or _invocation(context, api_id, function)
+
+
+def _wrong_route(
+    api_id: str, routes: list[dict[str, Any]], integrations: list[dict[str, Any]], function: DeployedFunction
+) -> Finding | None:
+    ours = [each for each in integrations if function.name in str(each.get("IntegrationUri"))]
+    route = next((each for each in routes if each["RouteKey"] == _KEY), None)
+    if not ours:
+        cause = f"No integration of the HTTP API {api_id} invokes {function.name}: {_EFFECT}."
+        return failed(cause, resource=api_id, fix=RESTORE)
+    target = f"integrations/{ours[0]['IntegrationId']}"
+    if route is None:
+        new = {"ApiId": api_id, "RouteKey": _KEY, "AuthorizationType": _IAM, "Target": target}
+        return failed(
+            f"The HTTP API {api_id} has no route {_KEY}: {_EFFECT}.",
+            resource=api_id,
+            fix=AwsCommand("apigatewayv2", "CreateRoute", new, safe=True),
+        )
+    where = {"ApiId": api_id, "RouteId": route["RouteId"]}
+    if route.get("AuthorizationType") != _IAM:
+        return failed(
+            f"The route {_KEY} of the HTTP API {api_id} is authorized by {route.get('AuthorizationType')}, not {_IAM}: "
+            f"its function does not receive the identity, and {_EFFECT}.",
+            resource=api_id,
+            fix=AwsCommand("apigatewayv2", "UpdateRoute", {**where, "AuthorizationType": _IAM}, safe=True),
+        )
+    if route.get("Target") not in [f"integrations/{each['IntegrationId']}" for each in ours]:
+        return failed(
+            f"The route {_KEY} of the HTTP API {api_id} does not invoke {function.name}: {_EFFECT}.",
+            resource=api_id,
+            fix=AwsCommand("apigatewayv2", "UpdateRoute", {**where, "Target": target}, safe=True),
+        )
+    return None
+
+
+def _invocation(context: Context, api_id: str, function: DeployedFunction) -> Finding:
+    """Check that API Gateway may invoke the function."""
+    api = f"{arn_prefix(context, 'execute-api')}:{api_id}"
+    functions = context.aws.functions
+    try:
+        policy = json.loads(functions.get_policy(FunctionName=function.name)["Policy"])
+    except functions.exceptions.ResourceNotFoundException:
+        policy = {"Statement": []}
+    if allows_service(policy, _API_GATEWAY, f"{api}/$default/POST/self-attach"):
+        return passed(_KEY)
+    permission = {
+        "FunctionName": function.name,
+        "StatementId": "ApiGatewayInvokes",
+        "Action": "lambda:InvokeFunction",
+        "Principal": _API_GATEWAY,
+        "SourceArn": f"{api}/*/POST/self-attach",
+    }
+    return failed(
+        f"API Gateway may not invoke {function.name}: {_EFFECT}.",
+        resource=function.name,
+        fix=AwsCommand("lambda", "AddPermission", permission, safe=True),
+    )
 
 
 def _post_unsigned(url: str) -> tuple[int, bytes]:

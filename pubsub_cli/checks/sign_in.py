@@ -1,4 +1,4 @@
-"""Does a real user get tokens, and what does the trigger cost?"""
+"""Checks of the sign-in: the user's state, the sign-in itself, and a repeat sign-in."""
 
 from __future__ import annotations
 
@@ -8,43 +8,54 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pubsub_cli.checks.app_clients import AppClientSignsIn
-from pubsub_cli.checks.attachment_trace import LOG_SECONDS, lines_within, read_log, was_skipped_for_the_marker
 from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete, TokenIsGood
 from pubsub_cli.checks.context import Context, finish_before_cancel
-from pubsub_cli.checks.deployed_functions import Part
+from pubsub_cli.checks.deployed_functions import Function
 from pubsub_cli.checks.options import Requirement
-from pubsub_cli.checks.provisioning import TriggerIsWired
+from pubsub_cli.checks.provisioning import TriggerIsConfigured
 from pubsub_cli.checks.trigger import PoolMayInvoke, TriggerIsAsDeployed
-from pubsub_cli.finding import AwsCommand, Finding, Fix, Status, failed, not_applicable, passed, skipped, warning
+from pubsub_cli.checks.trigger_log import LOG_SECONDS, is_skipped_by_marker, read_lines, read_log
+from pubsub_cli.finding import (
+    AwsCommand,
+    Finding,
+    Fix,
+    Status,
+    failed,
+    not_applicable,
+    passed,
+    skipped,
+    unknown,
+    warning,
+)
 from pubsub_cli.pool_users import ATTRIBUTE, Marker, User, read_user
 from pubsub_client._sign_in import MFA_CHALLENGES, SELECT_CHALLENGE
 from pubsub_client.exceptions import SignInError
 from pubsub_client.outputs import Output
 
 # https://docs.aws.amazon.com/cognito/latest/developerguide/signing-up-users-in-your-app.html
-_OBSTACLES = {
+_BLOCKERS = {
     "UNCONFIRMED": "has not confirmed the sign-up",
     "FORCE_CHANGE_PASSWORD": "still has a temporary password",
     "RESET_REQUIRED": "must reset the password",
 }
 
-# How far Lambda's clock and this machine's differ with NTP, and at most; PS405 reports more.
+# The difference between Lambda's clock and this machine's: with NTP, and at most. PS405 reports more.
 _PRECISE_SECONDS, _CLOCK_SECONDS = 0.1, 2.0
-# Further sign-ins, where others signed in at the same moment.
+# Further sign-ins, if other users signed in at the same moment.
 _MORE_ATTEMPTS = 2
 
-_NO_SECOND_FACTOR = (
-    "A user who is made for this run has no second factor, and the user pool demands one. Ask about a user of the "
-    "app's instead: pubsub doctor --id-token FILE"
+_MFA_REQUIRED = (
+    "The user pool requires MFA, and test users have not set it up. Check a user of the app instead: "
+    "pubsub doctor --id-token FILE"
 )
 
 
 class UserCanSignIn(Check):
-    """The user whom the run asks about is enabled, confirmed, and has no temporary password.
+    """The selected user is enabled and confirmed, and has no temporary password.
 
-    Cognito refuses the sign-in of any other, and an identity pool with the server-side token check refuses the tokens
-    that a disabled or deleted user still has.
+    Otherwise Cognito refuses the sign-in. An identity pool with the server-side token check also rejects the tokens of
+    a disabled or deleted user.
     """
 
     id = "PS123"
@@ -59,11 +70,11 @@ class UserCanSignIn(Check):
         user = await asyncio.to_thread(read_user, context.aws.user_pools, pool, name)
         if user is None:
             return failed(
-                f"There is no user {name} in user pool {pool}: nobody can sign in by that name, and tokens that a "
-                "deleted user still has are refused where the identity pool checks them.",
+                f"There is no user {name} in user pool {pool}. An identity pool that checks tokens rejects those of a "
+                "deleted user.",
                 resource=name,
                 fix=[
-                    "Look for the user, who may have another name:",
+                    "Look for the user under another name:",
                     AwsCommand("cognito-idp", "ListUsers", {"UserPoolId": pool}),
                 ],
             )
@@ -75,9 +86,9 @@ class UserCanSignIn(Check):
                 resource=user.name,
                 fix=AwsCommand("cognito-idp", "AdminEnableUser", who),
             )
-        if blocker := _OBSTACLES.get(user.status):
+        if blocker := _BLOCKERS.get(user.status):
             return failed(
-                f"User {user.name} {blocker} ({user.status}): Cognito gives no tokens before that is done.",
+                f"User {user.name} {blocker} ({user.status}): Cognito issues no tokens until that is done.",
                 resource=user.name,
                 fix=AwsCommand("cognito-idp", "AdminConfirmSignUp", who)
                 if user.status == "UNCONFIRMED"
@@ -87,11 +98,11 @@ class UserCanSignIn(Check):
 
 
 class UserSignsIn(Check):
-    """A user signs in with SRP, as a front end does; by choice-based sign-in if the app client allows only that.
+    """A user signs in with SRP, as a front end does, or by choice-based sign-in if the app client allows only that.
 
-    Run by `pubsub smoke` as a user made for the run; or as the one given by `--user`, or by `--id-token`, whose token
-    is used as it is. Everything after it rests on this user's tokens. Only the user can give a second factor, a code or
-    a passkey: then an ID token is asked for.
+    The user is a test user of `pubsub smoke`, or the one of `--user`. With `--id-token` the token is used instead of a
+    sign-in. The later checks use this user's tokens. A user with MFA, a one-time code or a passkey must be checked by
+    `--id-token`.
     """
 
     id = "PS121"
@@ -101,15 +112,15 @@ class UserSignsIn(Check):
     requirements = frozenset({Requirement.TOKEN})
 
     async def run(self, context: Context) -> Finding:
-        """Make a user if none is given, and sign in."""
-        whom = context.selector
+        """Create a user if none is given, and sign in."""
+        selector = context.selector
         context.session = context.new_session()
-        if whom.id_token:
-            await context.session.use_id_token(whom.id_token.text)
+        if selector.id_token:
+            await context.session.use_id_token(selector.id_token.text)
             context.tokens_arrived = time.monotonic()
             return passed("by the given ID token")
-        if whom.user and whom.password is not None:
-            context.user = User(whom.user, whom.password)
+        if selector.user and selector.password is not None:
+            context.user = User(selector.user, selector.password)
         else:
             context.user = await context.create_user()
         started = time.monotonic()
@@ -118,10 +129,10 @@ class UserSignsIn(Check):
             await finish_before_cancel(context.session.sign_in(context.user.name, context.user.password))
         except SignInError as error:
             if error.code in MFA_CHALLENGES and Requirement.TEST_USERS not in context.available:
-                return skipped(f"only the user can give a second factor ({error.code}): give --id-token")
+                return skipped(f"the user has MFA ({error.code}): give --id-token")
             if error.code == SELECT_CHALLENGE and Requirement.TEST_USERS not in context.available:
                 return skipped(f"this user signs in without a password: give --id-token ({error})")
-            return failed(str(error), resource=context.user.name, fix=_mend(context, error.code))
+            return failed(str(error), resource=context.user.name, fix=_fix_sign_in(context, error.code))
         context.tokens_arrived = time.monotonic()
         context.first_sign_in = context.tokens_arrived - started
         context.sign_out_at_end(context.session)
@@ -129,138 +140,134 @@ class UserSignsIn(Check):
 
 
 def _set_password(who: Mapping[str, str]) -> list[str | AwsCommand]:
-    """Return how the user, or an operator, sets a password that stays."""
+    """Return how the user or an operator sets a permanent password."""
     return [
-        "Let the user sign in to the app and choose a password of their own; or set one, here a random one that nobody "
-        "knows, so that the user resets it in the app (forgotten password):",
+        "Let the user sign in to the app and choose a password; or set a random one that nobody knows, so that the "
+        "user resets it in the app (forgotten password):",
         f"""{AwsCommand("cognito-idp", "AdminSetUserPassword", {**who, "Permanent": True})} """
         """--password "$(openssl rand -base64 18)Aa1.\"""",
     ]
 
 
-def _mend(context: Context, code: str) -> Fix:
-    """Return what helps against one of Cognito's refusals."""
+def _fix_sign_in(context: Context, code: str) -> Fix:
+    """Return the fix for an error code of Cognito."""
     who = {"UserPoolId": context.output(Output.USER_POOL_ID), "Username": context.user.name}
     commands: dict[str, Fix] = {
         "NEW_PASSWORD_REQUIRED": _set_password(who),
         "NotAuthorizedException": ["Check name, password and state:", AwsCommand("cognito-idp", "AdminGetUser", who)],
         "UserNotConfirmedException": AwsCommand("cognito-idp", "AdminConfirmSignUp", who),
         "PasswordResetRequiredException": _set_password(who),
-        **dict.fromkeys(MFA_CHALLENGES, _NO_SECOND_FACTOR),
+        **dict.fromkeys(MFA_CHALLENGES, _MFA_REQUIRED),
     }
-    return commands.get(
-        code, "See what Cognito's code says; a trigger of the user pool may have failed: look at its log."
-    )
+    return commands.get(code, "Read Cognito's message. A trigger of the user pool may have failed: read its log.")
 
 
 class RepeatSignInIsQuick(Check):
-    """The trigger receives an attached user's marker, and passes the user without work.
+    """The trigger receives the marker of an attached user, and skips the attachment.
 
-    Its log says so: the line of this sign-in must say that it was skipped because the marker is current. It fails where
-    Cognito does not pass the marker to the trigger. What the first sign-in took longer than this one, it spent
-    attaching. A warning if the user is not marked; in both cases every sign-in attaches again. Unknown if the log does
-    not show the line in time, or shows those of other users who signed in at the same moment. Needless where the
-    setting `attachment` is `self-attach`.
+    The trigger's log line of this sign-in must say so. The check fails if Cognito does not pass the marker to the
+    trigger, and is a warning if the user has no marker: in both cases every sign-in attaches again. It is unknown if
+    the log does not show the line in time, or shows other users' lines of the same moment. The difference to the first
+    sign-in is the time for the attachment. Not applicable with the setting `attachment: self-attach`.
     """
 
     id = "PS122"
     group = Group.SIGN_IN
     title = "a repeat sign-in skips the attachment"
-    depends_on = (UserSignsIn, TriggerIsWired)
+    depends_on = (UserSignsIn, TriggerIsConfigured)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.PASSWORD})
 
     async def run(self, context: Context) -> Finding:
         """Sign in again and compare the times."""
         if not context.attaches_at_sign_in:
-            return not_applicable("attachment is self-attach: signing in attaches nothing")
+            return not_applicable("attachment is self-attach: sign-ins attach nothing")
         was_marked = await asyncio.to_thread(_is_marked, context)
-        span = await _sign_in_again(context)
+        interval = await _sign_in_again(context)
         if not await asyncio.to_thread(_is_marked, context):
             return warning(
-                "The user carries no current marker after two sign-ins: every sign-in attaches again, which costs "
-                "its time and AWS IoT's 15 calls a second.",
+                "The user has no current marker after two sign-ins: every sign-in attaches again, which takes time and "
+                "counts against AWS IoT's 15 calls a second.",
                 resource=context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME),
-                fix="Look at the trigger's log for why the marker could not be written.",
+                fix="Read in the trigger's log why the marker was not written.",
             )
         if not was_marked:
-            span = await _sign_in_again(context)
-        finding = await asyncio.to_thread(_as_logged, context, span)
+            interval = await _sign_in_again(context)
+        finding = await asyncio.to_thread(_logged_outcome, context, interval)
         for _ in range(_MORE_ATTEMPTS):
             if finding is not None:
                 break
-            finding = await asyncio.to_thread(_as_logged, context, await _sign_in_again(context))
+            finding = await asyncio.to_thread(_logged_outcome, context, await _sign_in_again(context))
         if finding is None:
-            return _unknown(context, "shows sign-ins of others at the same moment, and names nobody")
+            return _unknown(context, "shows other users' sign-ins at the same moment, and no user names")
         if finding.status is not Status.PASSED:
             return finding
-        added = max(0.0, context.first_sign_in - span.seconds)
-        return passed(f"{span.seconds:.2f} s, so attaching added {added:.2f} s to the first")
+        added = max(0.0, context.first_sign_in - interval.seconds)
+        return passed(f"{interval.seconds:.2f} s, so attaching added {added:.2f} s to the first")
 
 
 @dataclass(frozen=True)
-class _Span:
-    """When a sign-in began and ended, in seconds since the epoch."""
+class _Interval:
+    """Begin and end of a sign-in, in seconds since the epoch."""
 
     begin: float
     end: float
 
     @property
     def seconds(self) -> float:
-        """How long it took."""
+        """The duration."""
         return self.end - self.begin
 
 
-async def _sign_in_again(context: Context) -> _Span:
+async def _sign_in_again(context: Context) -> _Interval:
     session = context.new_session()
     begin, started = time.time(), time.monotonic()
     await session.sign_in(context.user.name, context.user.password)
-    span = _Span(begin, begin + time.monotonic() - started)
+    interval = _Interval(begin, begin + time.monotonic() - started)
     await session.sign_out()
-    return span
+    return interval
 
 
-def _as_logged(context: Context, span: _Span) -> Finding | None:
-    """Return what the trigger's log says of a sign-in of a user with a current marker; None if it says both.
+def _logged_outcome(context: Context, interval: _Interval) -> Finding | None:
+    """Return what the trigger's log says about a sign-in of a user with a current marker; None if it is ambiguous.
 
-    A line names no user: those of others who sign in at the same moment cannot be told from it.
+    A line has no user name, so those of other users who sign in at the same moment look the same.
     """
-    (trigger,) = context.functions_of({Part.TRIGGER})
+    (trigger,) = context.functions_of({Function.TRIGGER})
     if trigger.configuration is None:
         raise TypeError("PS127 found the trigger")
-    log_group = trigger.configuration["LoggingConfig"]["LogGroup"]
-    # The first sign-in ended before this one began, and its line was written before its tokens arrived.
+    log_group = trigger.log_group
+    # The line of the first sign-in was written before its tokens arrived.
     first_ended = time.time() - (time.monotonic() - context.tokens_arrived)
-    logs, begin = context.aws.logs, max(first_ended, span.begin - _CLOCK_SECONDS)
-    lines = lines_within(
+    logs, begin = context.aws.logs, max(first_ended, interval.begin - _CLOCK_SECONDS)
+    lines = read_lines(
         logs,
         log_group,
-        max(first_ended, span.begin - _PRECISE_SECONDS),
-        span.end + _PRECISE_SECONDS,
+        max(first_ended, interval.begin - _PRECISE_SECONDS),
+        interval.end + _PRECISE_SECONDS,
         timeout=max(LOG_SECONDS, context.timeout),
-    ) or lines_within(logs, log_group, begin, span.end + _CLOCK_SECONDS)
+    ) or read_lines(logs, log_group, begin, interval.end + _CLOCK_SECONDS)
     if not lines:
         return _unknown(context, "does not show the repeat sign-in yet")
-    if len({was_skipped_for_the_marker(line) for line in lines}) > 1:
+    if len({is_skipped_by_marker(line) for line in lines}) > 1:
         return None
-    if was_skipped_for_the_marker(lines[-1]):
+    if is_skipped_by_marker(lines[-1]):
         return passed()
-    said = ", ".join(str(lines[-1][key]) for key in ("outcome", "reason") if lines[-1].get(key))
+    outcome = ", ".join(str(lines[-1][key]) for key in ("outcome", "reason") if lines[-1].get(key))
     return failed(
-        f"The user has a current marker, but the trigger missed it at the repeat sign-in: its log says {said}. Every "
-        "sign-in attaches again, which costs its time and AWS IoT's 15 calls a second.",
+        f"The user has a current marker, but the trigger did not receive it at the repeat sign-in: its log says "
+        f"{outcome}. Every sign-in attaches again, which takes time and counts against AWS IoT's 15 calls a second.",
         resource=trigger.name,
         fix=[
-            f"Let the app client read the marker (add {ATTRIBUTE} to its ReadAttributes), if Cognito passes only what "
-            "the app client may read. The log of the sign-in:",
+            f"Cognito may pass only attributes that the app client can read: add {ATTRIBUTE} to its ReadAttributes. "
+            "The log of the sign-in:",
             read_log(log_group, begin),
         ],
     )
 
 
-def _unknown(context: Context, said: str) -> Finding:
-    return Finding(
-        Status.UNKNOWN,
-        cause=f"Whether the trigger saw the user's marker is unknown: its log {said}.",
+def _unknown(context: Context, log_state: str) -> Finding:
+    return unknown(
+        f"Whether the trigger received the user's marker is unknown: its log {log_state}.",
         resource=context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME),
         fix=f"Run it again: {context.rerun_command}",
     )

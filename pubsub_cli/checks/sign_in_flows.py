@@ -1,4 +1,4 @@
-"""How users may sign in with an app client."""
+"""The sign-in flows that an app client allows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 SRP, REFRESH, CUSTOM = "ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_CUSTOM_AUTH"
 _CHOICE = "ALLOW_USER_AUTH"
-# What an app client allows that names no flow, and one that names flows in the old form, which restrict nothing
+# The flows of an app client that names none, or that names flows in the old form, which adds to them
 # https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateUserPoolClient.html
 _DEFAULT_FLOWS = {SRP, REFRESH, CUSTOM}
 _CUSTOM_ONLY = "CUSTOM_AUTH_FLOW_ONLY"
@@ -20,14 +20,14 @@ _NEW_NAMES = {
     "USER_PASSWORD_AUTH": "ALLOW_USER_PASSWORD_AUTH",
     _CUSTOM_ONLY: CUSTOM,
 }
-_PAGES = {"code", "implicit"}
+_MANAGED_LOGIN_GRANTS = {"code", "implicit"}
 
 
 def describe_client(aws: Aws, user_pool: str, client_id: str) -> UserPoolClientTypeTypeDef | None:
     """Return an app client; None if there is none.
 
     Raises:
-        botocore.exceptions.ClientError: it may not be read.
+        botocore.exceptions.ClientError: DescribeUserPoolClient failed.
     """
     try:
         answer = aws.user_pools.describe_user_pool_client(UserPoolId=user_pool, ClientId=client_id)
@@ -37,7 +37,7 @@ def describe_client(aws: Aws, user_pool: str, client_id: str) -> UserPoolClientT
 
 
 def flows(client: UserPoolClientTypeTypeDef) -> set[str]:
-    """Return the flows that an app client allows, by their new names, which an update does not take beside old ones."""
+    """Return the flows that an app client allows, by their new names. An update cannot mix old and new names."""
     named: set[str] = set(client.get("ExplicitAuthFlows", []))
     if any(each.startswith("ALLOW_") for each in named):
         return named
@@ -46,20 +46,21 @@ def flows(client: UserPoolClientTypeTypeDef) -> set[str]:
 
 
 def missing_flows(client: UserPoolClientTypeTypeDef) -> list[str]:
-    """Return the flows that Amplify signs in with and an app client does not allow.
+    """Return the flows that Amplify needs and an app client does not allow.
 
-    ``ALLOW_USER_AUTH`` covers SRP
-    (https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UserPoolClientType.html); a client
-    that rotates refresh tokens does not name the flow that renews
+    ``ALLOW_USER_AUTH`` includes SRP
+    (https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UserPoolClientType.html). A client
+    that rotates refresh tokens does not need the refresh flow
     (https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-refresh-token.html).
     """
     allowed = flows(client)
     rotates = client.get("RefreshTokenRotation", {}).get("Feature") == "ENABLED"
-    covered = {SRP} if _CHOICE in allowed else set()
-    wanted = {SRP} if rotates else {SRP, REFRESH}
-    return sorted(wanted - allowed - covered)
+    included = {SRP} if _CHOICE in allowed else set()
+    needed = {SRP} if rotates else {SRP, REFRESH}
+    return sorted(needed - allowed - included)
 
 
 def allows_managed_login(client: UserPoolClientTypeTypeDef) -> bool:
-    """Tell whether users may sign in on Cognito's own pages, whatever flows the client allows."""
-    return bool(client.get("AllowedOAuthFlowsUserPoolClient") and _PAGES & {*client.get("AllowedOAuthFlows", [])})
+    """Return whether users may sign in by Cognito's managed login pages, whatever flows the client allows."""
+    grants = {*client.get("AllowedOAuthFlows", [])}
+    return bool(client.get("AllowedOAuthFlowsUserPoolClient") and _MANAGED_LOGIN_GRANTS & grants)

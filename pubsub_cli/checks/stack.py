@@ -1,4 +1,4 @@
-"""The stack's outputs, which tell everything else about a deployment."""
+"""The stack's outputs, which describe the deployment."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def describe_stack(aws: Aws, stack: str) -> StackTypeDef | None:
-    """Return what CloudFormation tells of a stack; None if there is none.
+    """Return CloudFormation's description of a stack; None if it does not exist.
 
     Raises:
         PreconditionError: AWS cannot be reached.
-        botocore.exceptions.ClientError: it may not be asked.
+        botocore.exceptions.ClientError: DescribeStacks failed.
     """
     cloudformation = aws.cloudformation
     try:
@@ -40,11 +40,11 @@ def outputs_of(stack: StackTypeDef) -> dict[str, str]:
 
 
 def read_outputs(aws: Aws, stack: str) -> dict[str, str]:
-    """Return the outputs, by name, of a stack that must be there.
+    """Return a stack's outputs by name.
 
     Raises:
-        PreconditionError: there is no such stack, or AWS cannot be reached.
-        botocore.exceptions.ClientError: it may not be asked.
+        PreconditionError: the stack does not exist, or AWS cannot be reached.
+        botocore.exceptions.ClientError: DescribeStacks failed.
     """
     found = describe_stack(aws, stack)
     if found is None:
@@ -56,10 +56,10 @@ def read_outputs(aws: Aws, stack: str) -> dict[str, str]:
 
 
 def read_complete_outputs(aws: Aws, stack: str) -> dict[str, str]:
-    """Return the stack's outputs by name, every one of the contract among them.
+    """Return the stack's outputs by name, and require all outputs of the contract.
 
     Raises:
-        PreconditionError: there is no such stack, it lacks an output, or AWS cannot be reached.
+        PreconditionError: the stack does not exist, it lacks an output, or AWS cannot be reached.
     """
     outputs = read_outputs(aws, stack)
     if missing := missing_outputs(outputs):
@@ -70,11 +70,6 @@ def read_complete_outputs(aws: Aws, stack: str) -> dict[str, str]:
 
 
 def missing_outputs(outputs: Mapping[str, str]) -> list[Output]:
-    """Return which outputs of the contract are not there or are empty.
-
-    A stack may be of an older version: without state machines, and if it attaches at sign-in without self-attach.
-    """
-    older = {Output.SWEEP_STATE_MACHINE_ARN, Output.DETACH_ALL_STATE_MACHINE_ARN, Output.AUTH_CHALLENGE_FUNCTION_NAME}
-    optional = OPTIONAL_OUTPUTS | older
-    optional |= {Output.SELF_ATTACH_URL} if attaches_at_sign_in(outputs) else SIGN_IN_OUTPUTS
+    """Return the outputs of the contract that are missing or empty."""
+    optional = OPTIONAL_OUTPUTS if attaches_at_sign_in(outputs) else OPTIONAL_OUTPUTS | SIGN_IN_OUTPUTS
     return [name for name in Output if name not in optional and not outputs.get(name)]

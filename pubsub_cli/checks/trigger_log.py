@@ -1,69 +1,210 @@
-"""What does the trigger say it did?"""
+"""The sign-in trigger's log: its report on each sign-in, and the diagnosis of an attachment that did not happen."""
 
 from __future__ import annotations
 
-import asyncio
-from datetime import UTC, datetime
+import json
+import math
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from pubsub_cli.checks.app_clients import InternalSignInIsWired
-from pubsub_cli.checks.attachment_trace import explain_line, last_word, read_log, sign_in_time
-from pubsub_cli.checks.check import Check, Group
+from botocore.exceptions import ClientError
+
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.log_groups import LogGroupsExist
-from pubsub_cli.checks.mac_key import MacKeyIsUsable
-from pubsub_cli.checks.options import Requirement
-from pubsub_cli.checks.provisioning import TriggerIsWired
-from pubsub_cli.checks.sign_in import UserSignsIn
-from pubsub_cli.checks.trigger import FunctionsMayAttach
-from pubsub_cli.finding import Finding, failed, not_applicable, passed, warning
+from pubsub_cli.checks.deployed_functions import log_group_of
+from pubsub_cli.finding import AwsCommand, Fix
+from pubsub_cli.iam.roles import role_name
 from pubsub_client.outputs import Output
 
-_BEFORE_SECONDS = 60
-"""How much of the log before a failure is shown with it."""
+if TYPE_CHECKING:
+    from types_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
+    from types_boto3_logs import CloudWatchLogsClient
+
+LOG_SECONDS = 15.0
+"""CloudWatch Logs can show a line some seconds after it was written."""
+_POLL_SECONDS = 1.0
+_WINDOWS = (60, 300, 3600)
+"""Seconds of the log that are read to find the last entry, one window after the other."""
+_LAMBDA_FAILURE = re.compile(r"Task timed out after [\d.]+ seconds|\[ERROR\] .*|Runtime\.\w+.*|\w+Error: .*")
+"""https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html"""
+
+_SELF_ATTACH_REQUIRED = {"FederatedUserError", "MfaUserError", "UnexpectedChallengeError"}
+"""Reasons for which the trigger cannot sign a user in: another identity provider, MFA."""
+_NOT_ATTACHED = {"Queued", "Failed"}
+_THROTTLED = {"ThrottlingException", "TooManyRequestsException"}
 
 
-class TriggerWorks(Check):
-    """What the trigger did last was no failure.
+@dataclass(frozen=True)
+class Diagnosis:
+    """Why the trigger did not attach the policy, and the fix."""
 
-    A trigger that raises or runs out of time fails the sign-in; one that cannot attach says `Failed` in its log, with
-    the operation and its answer. A failure of another sign-in than the run's own is a warning: it may be mended since.
+    cause: str
+    fix: Fix
+
+
+def diagnose_sign_in(context: Context) -> Diagnosis:
+    """Diagnose why the run's sign-in attached nothing, by the trigger's log."""
+    name = context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
+    since = sign_in_time(context) or time.time()
+    try:
+        function = context.aws.functions.get_function_configuration(FunctionName=name)
+        line = _line_since(context, log_group_of(function), since)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        return Diagnosis(
+            f"The reason is unknown: {error.operation_name} answered {code}.",
+            f"Read the log of function {name} from the time of this run, with credentials that have the permission.",
+        )
+    if line is not None and line["outcome"] == "Attached":
+        parameters = {"policyName": context.output(Output.POLICY_NAME), "target": context.identity_id}
+        return Diagnosis(
+            "The trigger reports that it attached the policy: it was detached since, or attached to another identity.",
+            AwsCommand("iot", "AttachPolicy", parameters, safe=True),
+        )
+    return diagnose_line(line, function, since)
+
+
+def sign_in_time(context: Context) -> float | None:
+    """Return when the run's sign-in began, in seconds since the epoch; None without a sign-in by password."""
+    started = context.sign_in_started
+    return None if started is None else time.time() - (time.monotonic() - started)
+
+
+def diagnose_line(
+    line: Mapping[str, Any] | None, function: FunctionConfigurationResponseTypeDef, since: float
+) -> Diagnosis:
+    """Diagnose a line of the trigger's log.
+
+    Args:
+        line: the line; None if there is none.
+        function: the trigger.
+        since: start of the relevant part of the log, in seconds since the epoch.
+    """
+    name, show_log = function["FunctionName"], read_log(log_group_of(function), since)
+    if line is None:
+        return Diagnosis(
+            f"The trigger {name} has logged nothing about this sign-in: it was not invoked, or failed at its start.",
+            show_log,
+        )
+    outcome, reason = line["outcome"], line.get("reason")
+    later = " The retry queue's worker tries again." if outcome == "Queued" else ""
+    operation, _, code = (reason or "").partition(": ")
+    fix: Fix = show_log
+    if operation in _SELF_ATTACH_REQUIRED:
+        fix = "Give the user's ID token: pubsub attach --id-token FILE"
+    elif operation == "DeadlineExceededError" or code in _THROTTLED:
+        fix = "Run it again: the time was up, or AWS throttled the calls."
+    elif code.startswith(("AccessDenied", "Unauthorized")) and operation == "AttachPolicy":
+        fix = allow_attach(role_name(function["Role"]))
+    return Diagnosis(f"The trigger {name} reports: {outcome}, {reason}.{later}", fix)
+
+
+def allow_attach(role: str) -> AwsCommand:
+    """Return the command that lets a role attach IoT policies."""
+    statement = {"Effect": "Allow", "Action": "iot:AttachPolicy", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]}, separators=(",", ":"))
+    parameters = {"RoleName": role, "PolicyName": "AttachPolicy", "PolicyDocument": document}
+    return AwsCommand("iam", "PutRolePolicy", parameters, safe=True)
+
+
+def read_log(log_group: str, since: float) -> AwsCommand:
+    """Return the command that shows a log from a time on, in seconds since the epoch."""
+    return AwsCommand("logs", "FilterLogEvents", {"logGroupName": log_group, "startTime": int(since * 1000)})
+
+
+def _line_since(context: Context, log_group: str, since: float) -> dict[str, Any] | None:
+    """Return the trigger's line since the sign-in began: a failure if there is one, otherwise the last line.
+
+    The line names no user; in a busy pool it can be about another user who signed in at the same time.
+    """
+    lines = read_lines(context.aws.logs, log_group, since, timeout=LOG_SECONDS)
+    failures = [line for line in lines if line["outcome"] in _NOT_ATTACHED]
+    return next(iter(failures or reversed(lines)), None)
+
+
+def read_lines(
+    logs: CloudWatchLogsClient, log_group: str, start: float, end: float | None = None, *, timeout: float = 0.0
+) -> list[dict[str, Any]]:
+    """Return the trigger's lines of a period; none if the log group does not exist.
+
+    Args:
+        logs: CloudWatch Logs.
+        log_group: the trigger's log group.
+        start: start of the period, in seconds since the epoch.
+        end: its end; None for now.
+        timeout: seconds to wait for a line.
+
+    Raises:
+        botocore.exceptions.ClientError: the log cannot be read.
+    """
+    deadline = time.monotonic() + timeout
+    pages = logs.get_paginator("filter_log_events")
+    until: Any = {} if end is None else {"endTime": math.ceil(end * 1000)}
+    while True:
+        try:
+            events = [
+                event
+                for page in pages.paginate(logGroupName=log_group, startTime=int(start * 1000), **until)
+                for event in page["events"]
+            ]
+        except logs.exceptions.ResourceNotFoundException:
+            return []
+        lines = [line for event in events if (line := parse_line(event.get("message", ""))) is not None]
+        if lines or time.monotonic() >= deadline:
+            return lines
+        time.sleep(_POLL_SECONDS)
+
+
+def is_skipped_by_marker(line: Mapping[str, Any]) -> bool:
+    """Return whether a line reports that the event carried a current marker."""
+    return line["outcome"] == "Skipped" and "marker" in str(line.get("reason"))
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """The result of one invocation of the trigger.
+
+    Args:
+        report: its line; or Lambda's message of how it failed.
+        time: when, in seconds since the epoch.
     """
 
-    id = "PS124"
-    group = Group.SIGN_IN
-    title = "the trigger's last run succeeded"
-    depends_on = (
-        UserSignsIn,
-        TriggerIsWired,
-        FunctionsMayAttach,
-        MacKeyIsUsable,
-        LogGroupsExist,
-        InternalSignInIsWired,
-    )
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    report: dict[str, Any] | str
+    time: float
 
-    async def run(self, context: Context) -> Finding:
-        """Read the end of its log."""
-        if not context.attaches_at_sign_in:
-            return not_applicable("attachment is self-attach: there is no trigger")
-        name = context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
-        function = await asyncio.to_thread(context.aws.functions.get_function_configuration, FunctionName=name)
-        log_group = function["LoggingConfig"]["LogGroup"]
-        word = await asyncio.to_thread(last_word, context.aws.logs, log_group)
-        if word is None:
-            return passed("it has said nothing in the last hour")
-        said, at = word.said, f"{datetime.fromtimestamp(word.at, UTC):%H:%M:%S %Z}"
-        signed_in = sign_in_time(context)
-        is_of_this_run = signed_in is not None and word.at >= signed_in
-        if not isinstance(said, str) and said["outcome"] != "Failed":
-            since = ", since this sign-in began" if is_of_this_run else ""
-            return passed(f"it said {said['outcome']} at {at}{since}")
-        found = failed if is_of_this_run else warning
-        if isinstance(said, str):
-            return found(
-                f"At {at} the trigger {name} failed: {said}. Cognito fails the sign-in then.",
-                resource=name,
-                fix=read_log(log_group, word.at - _BEFORE_SECONDS),
-            )
-        trace = explain_line(said, function, word.at - _BEFORE_SECONDS)
-        return found(f"At {at}: {trace.cause} The user stays without the policy.", resource=name, fix=trace.fix)
+
+def last_log_entry(logs: CloudWatchLogsClient, log_group: str) -> LogEntry | None:
+    """Return the trigger's last result within an hour; None if there is none or no log group.
+
+    The log of a busy pool is long: earlier windows are read only if the later ones have no result.
+
+    Raises:
+        botocore.exceptions.ClientError: the log cannot be read.
+    """
+    pages = logs.get_paginator("filter_log_events")
+    now = end = time.time()
+    for seconds in _WINDOWS:
+        start = now - seconds
+        answers = pages.paginate(logGroupName=log_group, startTime=int(start * 1000), endTime=int(end * 1000))
+        try:
+            events = [event for answer in answers for event in answer["events"]]
+        except logs.exceptions.ResourceNotFoundException:
+            return None
+        for event in sorted(events, key=lambda each: each["timestamp"], reverse=True):
+            message = event["message"].strip()
+            failure = _LAMBDA_FAILURE.search(message)
+            if (report := parse_line(message) or (failure and failure[0])) is not None:
+                return LogEntry(report, event["timestamp"] / 1000)
+        end = start
+    return None
+
+
+def parse_line(message: str) -> dict[str, Any] | None:
+    """Return the trigger's report in a line of its log; None for any other line."""
+    try:
+        line = json.loads(message)
+    except ValueError:
+        return None
+    return line if isinstance(line, dict) and "outcome" in line else None

@@ -1,6 +1,6 @@
-"""Updates that change one thing: Cognito can reset whatever an update leaves out.
+"""Cognito updates that change one setting and repeat all others, because Cognito resets omitted ones.
 
-Whatever the AWS SDK does not know it cannot send, so no command is given out that would reset such a setting.
+The AWS SDK cannot send settings that it does not know, so no command is shown that would reset one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NOT_SETTINGS = frozenset(
         "UsernameAttributes", "UsernameConfiguration", "WebAuthnConfiguration",
     }
 )  # fmt: skip
-"""What a Describe operation returns and the update does not take because it does not change it."""
+"""Members of the Describe response that the update does not take because it does not change them."""
 
 
 @cache
@@ -45,7 +45,7 @@ def lost_settings(service: str, operation: str, described: Mapping[str, Any]) ->
     Args:
         service: the service's name in boto3, such as ``cognito-idp``.
         operation: the update, such as ``UpdateUserPool``.
-        described: what the resource's Describe operation returns.
+        described: the response of the resource's Describe operation.
     """
     return [*_lost(described, _input_shape(service, operation))]
 
@@ -68,84 +68,83 @@ def _lost(described: Any, shape: Shape, path: str = "") -> Iterator[str]:
 def update_of(
     client: BaseClient, operation: str, described: Mapping[str, Any], changes: Mapping[str, Any], *, safe: bool = False
 ) -> AwsCommand | str:
-    """Return the command that changes something and leaves everything else as it is; in words if there is none.
+    """Return the command that changes some settings and repeats the others; a text if there is none.
 
     Args:
         client: the boto3 client of the service.
         operation: the update, such as ``UpdateUserPool``.
-        described: what the resource's Describe operation returns; what the update does not take is left out.
-        changes: what is to be another, by parameter.
-        safe: see :class:`~pubsub_cli.checks.command.AwsCommand`.
+        described: the response of the resource's Describe operation.
+        changes: the new values, by parameter.
+        safe: see :class:`~pubsub_cli.finding.AwsCommand`.
     """
     service = client.meta.service_model
     if lost := lost_settings(service.service_name, operation, described):
-        wanted = ", ".join(changes)
         return (
-            f"Change {wanted} in the AWS console, or with a newer AWS SDK, and nothing else: {operation} from here "
-            f"would reset {', '.join(lost)}, which the AWS SDK here does not know"
+            f"Change {', '.join(changes)} in the AWS console, or with a newer AWS SDK, and nothing else: {operation} "
+            f"from here would reset {', '.join(lost)}, which the AWS SDK here does not know"
         )
     taken = _input_shape(service.service_name, operation).members
     kept = {name: value for name, value in described.items() if name in taken and value not in ({}, [], "")}
     if "AdminCreateUserConfig" in kept:
-        # Describe tells it in two places, and an update takes it in one:
+        # Describe returns it in two places, and an update accepts it in one:
         # https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminCreateUserConfigType.html
         users = dict(kept["AdminCreateUserConfig"])
         users.pop("UnusedAccountValidityDays", None)
         kept["AdminCreateUserConfig"] = users
-    for tags in kept.keys() & {"UserPoolTags", "IdentityPoolTags"}:  # those of AWS itself are told, and refused
+    for tags in kept.keys() & {"UserPoolTags", "IdentityPoolTags"}:  # returned, but rejected
         kept[tags] = {key: value for key, value in kept[tags].items() if not key.startswith("aws:")}
     return AwsCommand(service.service_name, operation, {**kept, **changes}, safe=safe)
 
 
-def rewired(
+def set_triggers(
     user_pools: CognitoIdentityProviderClient, pool: UserPoolTypeTypeDef, triggers: Mapping[str, Any]
 ) -> list[AwsCommand | str]:
-    """Return the commands that give a user pool triggers besides those it has, and change nothing else.
+    """Return the commands that add triggers to a user pool and change nothing else.
 
-    UpdateUserPool takes a second factor for one by SMS, and refuses it where the pool cannot send any
-    (https://github.com/aws/aws-cli/issues/3876): not given, it can be switched off, and is set again by the operation
-    that is made for it. A pool that sends SMS, or has custom senders, needs further permissions, which are said first.
+    UpdateUserPool takes MFA for MFA by SMS, and rejects it if the pool cannot send SMS
+    (https://github.com/aws/aws-cli/issues/3876). If it is omitted, it can be switched off; so a second command sets it
+    again. A pool that sends SMS, or has custom senders, needs further permissions, which are shown first.
 
     Args:
         user_pools: the boto3 client.
-        pool: what DescribeUserPool tells.
+        pool: the response of DescribeUserPool.
         triggers: the ARN of each function, by the trigger's name in ``LambdaConfig``.
 
     Raises:
-        botocore.exceptions.ClientError: the pool's second factor may not be asked for.
+        botocore.exceptions.ClientError: GetUserPoolMfaConfig failed.
     """
-    wired: Mapping[str, Any] = pool.get("LambdaConfig", {})
+    current: Mapping[str, Any] = pool.get("LambdaConfig", {})
     described = {"UserPoolId": pool["Id"], **pool}
-    has_second_factor = pool.get("MfaConfiguration", "OFF") != "OFF"
-    if has_second_factor:
+    has_mfa = pool.get("MfaConfiguration", "OFF") != "OFF"
+    if has_mfa:
         del described["MfaConfiguration"]
     update = update_of(
         user_pools,
         "UpdateUserPool",
         described,
-        {"LambdaConfig": {**wired, **triggers}},
-        safe=not has_second_factor and not any(wired.get(each) for each in triggers),
+        {"LambdaConfig": {**current, **triggers}},
+        safe=not has_mfa and not any(current.get(each) for each in triggers),
     )
     if isinstance(update, str):
         return [update]
     update_and_permissions: list[AwsCommand | str] = [*_further_permissions(pool), update]
-    if not has_second_factor:
+    if not has_mfa:
         return update_and_permissions
-    second_factor: dict[str, Any] = {**user_pools.get_user_pool_mfa_config(UserPoolId=pool["Id"])}
-    second_factor.pop("ResponseMetadata", None)
-    if lost := lost_settings("cognito-idp", "SetUserPoolMfaConfig", second_factor):
+    mfa_config: dict[str, Any] = {**user_pools.get_user_pool_mfa_config(UserPoolId=pool["Id"])}
+    mfa_config.pop("ResponseMetadata", None)
+    if lost := lost_settings("cognito-idp", "SetUserPoolMfaConfig", mfa_config):
         return [
             "Set the triggers in the AWS console, or with a newer AWS SDK. A command from here could switch MFA off, "
             f"and it could not be set again with {', '.join(lost)}, which the AWS SDK here does not know"
         ]
     return [
         *update_and_permissions,
-        AwsCommand("cognito-idp", "SetUserPoolMfaConfig", {"UserPoolId": pool["Id"], **second_factor}),
+        AwsCommand("cognito-idp", "SetUserPoolMfaConfig", {"UserPoolId": pool["Id"], **mfa_config}),
     ]
 
 
 def _further_permissions(pool: UserPoolTypeTypeDef) -> list[str]:
-    """Return in words what Cognito asks of whoever updates this pool, besides the permission to update it."""
+    """Return which permissions an update of this pool needs besides that to update it."""
     config: Mapping[str, Any] = pool.get("LambdaConfig", {})
     needed = {
         "iam:PassRole": pool.get("SmsConfiguration", {}).get("SnsCallerArn"),
@@ -155,19 +154,21 @@ def _further_permissions(pool: UserPoolTypeTypeDef) -> list[str]:
     return [f"This needs {' and '.join(named)} as well, because the pool sends messages with it:"] if named else []
 
 
-def rewiring(user_pools: CognitoIdentityProviderClient, pool: UserPoolTypeTypeDef, triggers: Mapping[str, Any]) -> Fix:
-    """Return what :func:`rewired` does, or how somebody comes by it who may not ask for the pool's second factor.
+def set_triggers_fix(
+    user_pools: CognitoIdentityProviderClient, pool: UserPoolTypeTypeDef, triggers: Mapping[str, Any]
+) -> Fix:
+    """Return the commands of :func:`set_triggers`; a text if reading the pool's MFA configuration is not permitted.
 
     Raises:
-        botocore.exceptions.ClientError: an error other than of permissions.
+        botocore.exceptions.ClientError: GetUserPoolMfaConfig failed for another reason.
     """
     try:
-        return rewired(user_pools, pool, triggers)
+        return set_triggers(user_pools, pool, triggers)
     except ClientError as error:
         if not is_not_permitted(error):
             raise
-        wanted = ", ".join(f"{name} {arn}" for name, arn in triggers.items())
+        listed = ", ".join(f"{name} {arn}" for name, arn in triggers.items())
         return (
-            f"Give the user pool these triggers and change nothing else: {wanted}. With credentials that may call "
-            f"{error.operation_name} as well, the commands are printed here: an update needs what that tells"
+            f"Set these triggers of the user pool and change nothing else: {listed}. To see the commands, use "
+            f"credentials that may also call {error.operation_name}, because an update must repeat its response"
         )

@@ -10,15 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from pubsub_cli import options
-from pubsub_cli.adoption.discovery import Adopted, AdoptionError, Candidate, candidates, find, parent_stacks
+from pubsub_cli.adoption.discovery import Adopted, Candidate, candidates, find_adopted, parent_stacks
 from pubsub_cli.adoption.inspection import Inspection, inspect
 from pubsub_cli.adoption.plan import OTHER_POLICY_NAME, USUAL_POLICY_NAME, AdoptionOptions, Plan, plan
 from pubsub_cli.aws import Aws
 from pubsub_cli.aws_errors import aws_errors_explained
-from pubsub_cli.errors import PreconditionError
-from pubsub_cli.finding import failed
 from pubsub_cli.output import CommandResult, emit
-from pubsub_cli.run_options import RunOptions
+from pubsub_cli.run_options import AccountOptions
 from pubsub_client.outputs import TRIGGERS
 from pubsub_client.policy_document import check_shared_topics, check_smoke_test_topics, check_topic_pattern
 
@@ -42,6 +40,7 @@ class AccessMode(StrEnum):
 
 
 def adopt(
+    account: AccountOptions,
     amplify_stack: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="The parent stack of an Amplify project.", rich_help_panel=_IDS),
@@ -86,12 +85,8 @@ def adopt(
             metavar="NAME",
         ),
     ] = None,
-    profile: options.Profile = None,
-    region: options.Region = None,
-    endpoint_url: options.EndpointUrl = None,
     json: options.Json = False,
     redact: options.Redact = False,
-    verbose: options.Verbose = False,
 ) -> None:
     """Print the settings that adopt existing pools and roles, and what they would change. Changes nothing.
 
@@ -105,8 +100,7 @@ def adopt(
     _check_topics(topic or [], access_mode)
     if group and (identity_pool_id or amplify_stack):
         raise typer.BadParameter("--group goes with --user-pool-id: the groups of an identity pool have roles already")
-    options.log_if(verbose)
-    aws = Aws(profile, region, endpoint_url)
+    run, aws = account.start("adopt", json=json, redact=redact), account.aws
     given = Adopted(
         user_pool_id, tuple(user_pool_client_id or ()), identity_pool_id, auth_role_arn, tuple(group_role_arn or ())
     )
@@ -119,7 +113,7 @@ def adopt(
         else:
             stacks, pools = parent_stacks(aws), candidates(aws)
             result = CommandResult([*_candidates(stacks, pools)], {"candidates": _members(stacks, pools)})
-    emit(result, RunOptions.of("adopt", aws, "", json=json, redact=redact))
+    emit(result, run)
 
 
 def _check_topics(topics: list[str], access_mode: AccessMode) -> None:
@@ -143,22 +137,17 @@ def _plan_result(aws: Aws, given: Adopted, amplify_stack: str | None, choices: A
 
     Raises:
         PreconditionError: what to adopt does not exist or is ambiguous.
-        botocore.exceptions.ClientError: AWS refuses.
     """
-    try:
-        adopted = find(aws, given, amplify_stack)
-    except AdoptionError as error:
-        raise PreconditionError(str(error)) from error
+    adopted = find_adopted(aws, given, amplify_stack)
     now = inspect(aws, adopted, (USUAL_POLICY_NAME, OTHER_POLICY_NAME), choices.groups)
     made = plan(adopted, now, choices)
-    failure = next((failed(each.cause, resource=each.resource, fix=each.fix) for each in made.blockers), None)
     members = {
         "settings": made.settings,
         "changes": [vars(each) for each in made.changes],
         "notes": made.notes,
-        "blockers": [vars(each) for each in made.blockers],
+        "blockers": [{"cause": each.cause, "resource": each.resource, "fix": each.fix} for each in made.blockers],
     }
-    return CommandResult([*_lines(adopted, now, made)], {"adopt": members}, failure)
+    return CommandResult([*_lines(adopted, now, made)], {"adopt": members}, next(iter(made.blockers), None))
 
 
 def _lines(adopted: Adopted, now: Inspection, made: Plan) -> Iterator[str]:

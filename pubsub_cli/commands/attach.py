@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 from pubsub_cli import options
-from pubsub_cli.aws import Aws
-from pubsub_cli.identity_options import IdentityId, IdentitySelector, IdToken, User, change_members, run_on_identity
+from pubsub_cli.identity_options import IdentitySelector, change_members, run_on_identity
 from pubsub_cli.operations.attachment import attach as attach_policy
 from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.identity import Subject
 from pubsub_cli.output import CommandResult
-from pubsub_cli.run_options import RunOptions
+from pubsub_cli.run_options import StackOptions
 
 
 def attach(
-    stack: options.Stack = options.DEFAULT_STACK,
-    environment: options.Environment = None,
-    profile: options.Profile = None,
-    region: options.Region = None,
-    endpoint_url: options.EndpointUrl = None,
-    user: User = None,
-    identity_id: IdentityId = None,
-    id_token: IdToken = None,
+    target: StackOptions,
+    selector: IdentitySelector,
     json: options.Json = False,
     redact: options.Redact = False,
-    verbose: options.Verbose = False,
 ) -> None:
     """Attach the IoT policy to one identity; for a user as the sign-in does it, without a password."""
-    selector = IdentitySelector(user, identity_id, id_token)
-    options.log_if(verbose)
-    aws = Aws(profile, region, endpoint_url)
-    run = RunOptions.of("attach", aws, options.stack_name(stack, environment), json=json, redact=redact)
-    run_on_identity(run, aws, selector, _attach)
+    run_on_identity(target.start("attach", json=json, redact=redact), target, selector, _attach)
 
 
 def _attach(deployment: Deployment, subject: Subject) -> CommandResult:

@@ -15,7 +15,7 @@ from pubsub_cli.aws_errors import aws_errors_explained
 from pubsub_cli.confirm import check_can_confirm, confirm
 from pubsub_cli.errors import PreconditionError
 from pubsub_cli.finding import OperationError, failed
-from pubsub_cli.identity_options import IdentityId, IdentitySelector, IdToken, User, change_members, run_on_identity
+from pubsub_cli.identity_options import IdentitySelector, change_members, run_on_identity
 from pubsub_cli.operations.attachment import detach as detach_policy
 from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.executions import (
@@ -28,20 +28,14 @@ from pubsub_cli.operations.executions import (
 from pubsub_cli.operations.identity import Subject
 from pubsub_cli.output import CommandResult, emit
 from pubsub_cli.progress import follow_execution
-from pubsub_cli.run_options import RunOptions
+from pubsub_cli.run_options import RunOptions, StackOptions
 from pubsub_client.outputs import Output
 
 
 def detach(
-    stack: options.Stack = options.DEFAULT_STACK,
-    environment: options.Environment = None,
-    profile: options.Profile = None,
-    region: options.Region = None,
-    endpoint_url: options.EndpointUrl = None,
-    user: User = None,
-    identity_id: IdentityId = None,
-    id_token: IdToken = None,
-    everybody: Annotated[bool, typer.Option("--all", help="Detach everyone, and pause attachment.")] = False,
+    target: StackOptions,
+    selector: IdentitySelector,
+    all_identities: Annotated[bool, typer.Option("--all", help="Detach everyone, and pause attachment.")] = False,
     per_second: Annotated[
         int | None,
         typer.Option(
@@ -55,25 +49,22 @@ def detach(
     yes: Annotated[bool, typer.Option("--yes", help="With --all: skip the confirmation prompt.")] = False,
     json: options.Json = False,
     redact: options.Redact = False,
-    verbose: options.Verbose = False,
 ) -> None:
     """Detach the IoT policy from one identity until the user signs in or self-attaches; --all: from everyone.
 
     AWS Step Functions runs the bulk detachment. If you interrupt this command, the detachment continues; run the
     command again to see its progress.
     """
-    if everybody and (user, identity_id, id_token) != (None, None, None):
+    if all_identities and selector != IdentitySelector():
         raise typer.BadParameter("--all cannot be combined with --user, --identity-id and --id-token")
-    if not everybody and (yes or per_second is not None):
+    if not all_identities and (yes or per_second is not None):
         raise typer.BadParameter(f"{'--yes' if yes else '--per-second'} goes with --all")
-    options.log_if(verbose)
-    aws = Aws(profile, region, endpoint_url)
-    run = RunOptions.of("detach", aws, options.stack_name(stack, environment), json=json, redact=redact)
-    if everybody:
+    run = target.start("detach", json=json, redact=redact)
+    if all_identities:
         check_can_confirm(yes=yes)
-        _detach_all(run, aws, per_second, ask=not yes)
+        _detach_all(run, target.aws, per_second, ask=not yes)
     else:
-        run_on_identity(run, aws, IdentitySelector(user, identity_id, id_token), _detach)
+        run_on_identity(run, target, selector, _detach)
 
 
 def _detach(deployment: Deployment, subject: Subject) -> CommandResult:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import Annotated, Any
 
@@ -12,30 +15,22 @@ from pubsub_cli import options
 from pubsub_cli.apply_fixes import FixRunner
 from pubsub_cli.aws import Aws
 from pubsub_cli.aws_errors import aws_errors_explained
-from pubsub_cli.check_run import CheckRun, check_ids, check_junit, finish_check_run, show_line
-from pubsub_cli.checks.amplify_packages import FrontEnd
-from pubsub_cli.checks.catalogue import CHECKS
-from pubsub_cli.checks.options import FrontEndConfig, IdToken, UserSelector
+from pubsub_cli.check_run import CheckRun, check_ids, check_junit, finish_check_run, show_check_run, show_line
+from pubsub_cli.checks.amplify_packages import FrontEndPackages
+from pubsub_cli.checks.catalogue import CHECKS, REPORTED_BY_DOCTOR, select_checks
+from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.options import FrontEndConfig, IdToken, Requirement, UserSelector
 from pubsub_cli.confirm import check_can_confirm
-from pubsub_cli.doctor_run import DoctorRun, deployment_ids
+from pubsub_cli.doctor_run import DeploymentIdOptions, operator_checks
 from pubsub_cli.errors import ExitCode
 from pubsub_cli.finding import Status
 from pubsub_cli.identity_options import check_identity_id, read_id_token
-from pubsub_cli.run_options import RunOptions
+from pubsub_cli.run_options import StackOptions
 from pubsub_cli.signals import interrupt_on_sigterm
 
 _WHO = "User or identity to check"
-_IDS = "A deployment that is not a stack of this toolkit"
 _APP = "What the front end does"
 
-UserPoolId = Annotated[str | None, typer.Option(help="The user pool.", rich_help_panel=_IDS)]
-UserPoolClientId = Annotated[str | None, typer.Option(help="The front end's app client.", rich_help_panel=_IDS)]
-IdentityPoolId = Annotated[str | None, typer.Option(help="The identity pool.", rich_help_panel=_IDS)]
-Endpoint = Annotated[
-    str | None,
-    typer.Option(help="The AWS IoT endpoint the front end is configured with.", rich_help_panel=_IDS),
-]
-PolicyName = Annotated[str | None, typer.Option(help="The IoT policy that its users need.", rich_help_panel=_IDS)]
 User = Annotated[
     str | None, typer.Option(metavar="NAME", help="The user with this name or alias.", rich_help_panel=_WHO)
 ]
@@ -106,20 +101,12 @@ Yes = Annotated[bool, typer.Option("--yes", help="Skip confirmation prompts.")]
 
 
 def doctor(
-    stack: options.Stack = options.DEFAULT_STACK,
-    environment: options.Environment = None,
-    profile: options.Profile = None,
-    region: options.Region = None,
-    endpoint_url: options.EndpointUrl = None,
+    target: StackOptions,
+    given_ids: DeploymentIdOptions,
     user: User = None,
     password_stdin: PasswordStdin = False,
     identity_id: IdentityId = None,
     id_token: IdTokenFile = None,
-    user_pool_id: UserPoolId = None,
-    user_pool_client_id: UserPoolClientId = None,
-    identity_pool_id: IdentityPoolId = None,
-    endpoint: Endpoint = None,
-    policy_name: PolicyName = None,
     as_end_user: AsEndUser = False,
     topic: Topic = None,
     client_id: ClientId = None,
@@ -136,7 +123,6 @@ def doctor(
     junit: options.Junit = None,
     timeout: options.Timeout = options.DEFAULT_TIMEOUT,
     redact: options.Redact = False,
-    verbose: options.Verbose = False,
 ) -> None:
     """Find why a connection is refused, and show the command that fixes it; read-only without --fix."""
     check_junit(junit)
@@ -146,37 +132,38 @@ def doctor(
         raise typer.BadParameter("--yes confirms what --fix asks: give both")
     if fix:
         check_can_confirm(yes=yes)
-    options.log_if(verbose)
     if package_json:
-        FrontEnd.read(package_json)
+        FrontEndPackages.read(package_json)
     selector = _selector(user, password_stdin, identity_id, id_token)
-    aws = Aws(profile, _region(region, identity_pool_id), endpoint_url)
+    target = replace(target, region=_region(target.region, given_ids.identity_pool_id))
+    aws, name = target.aws, target.stack_name
     as_operator = not as_end_user and _has_credentials(aws)
-    ids = deployment_ids(
-        region=aws.region,
-        user_pool_id=user_pool_id,
-        user_pool_client_id=user_pool_client_id,
-        identity_pool_id=identity_pool_id,
-        endpoint=endpoint,
-        policy_name=policy_name,
-        token=selector.id_token,
-        as_operator=as_operator,
-    )
-    name = options.stack_name(stack, environment)
+    ids = given_ids.deployment_ids(aws.region, selector.id_token, as_operator=as_operator)
     front_end = FrontEndConfig(tuple(topic or ()), client_id, keep_alive, payload_bytes, subscriptions, package_json)
-    doctor_run = DoctorRun(
-        aws, name, timeout if wait else 0.0, selector, front_end, ids, as_operator, tuple(only or ())
+    shown_name = ids.identity_pool_id if ids else name
+    run = target.start("doctor", stack=shown_name, json=json, junit=junit, redact=redact, skip=skip or ())
+    make_context = partial(
+        Context,
+        aws=aws,
+        stack=name,
+        timeout=timeout if wait else 0.0,
+        as_operator=as_operator,
+        allow_probes=False,
+        selector=selector,
+        front_end=front_end,
+        deployment_ids=ids,
+        rerun_command=shlex.join(("pubsub", *sys.argv[1:])),
     )
-    run = RunOptions.of(
-        "doctor",
-        aws,
-        ids.identity_pool_id if ids else name,
-        json=json,
-        junit=junit,
-        redact=redact,
-        skip=skip or (),
-    )
-    checked = doctor_run.run(run)
+    reported = REPORTED_BY_DOCTOR if as_operator else REPORTED_BY_DOCTOR - {Requirement.OPERATOR}
+
+    def check() -> CheckRun:
+        return show_check_run(
+            run,
+            lambda cleanup: make_context(cleanup=cleanup),
+            lambda context: select_checks(context.available, reported, only or ()),
+        )
+
+    checked = check()
     members: dict[str, Any] = {}
     if fix:
         interrupt_on_sigterm()
@@ -186,9 +173,9 @@ def doctor(
             raise typer.Exit(ExitCode.INTERRUPTED)
         if fixes.changed:
             show_line(run, "Checked again:")
-            checked = doctor_run.run(run)
+            checked = check()
         members["fixes"] = [each.as_member() for each in fixes.steps]
-    if left := doctor_run.operator_checks(checked):
+    if not as_operator and (left := operator_checks(checked, selector, ids)):
         checks, command = left
         members["operator"] = {"checks": [{"id": each.id, "title": each.title} for each in checks], "command": command}
         show_line(run, "The remaining checks need an operator's credentials:")

@@ -6,33 +6,21 @@ from datetime import datetime
 from typing import Any
 
 from pubsub_cli import options
-from pubsub_cli.aws import Aws
-from pubsub_cli.identity_options import IdentityId, IdentitySelector, IdToken, User, run_on_identity
+from pubsub_cli.identity_options import IdentitySelector, run_on_identity
 from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.identity import IdentityReport, Subject, report_identity, unknown_identity_id
 from pubsub_cli.output import CommandResult
-from pubsub_cli.run_options import RunOptions
+from pubsub_cli.run_options import StackOptions
 
 
 def identity(
-    stack: options.Stack = options.DEFAULT_STACK,
-    environment: options.Environment = None,
-    profile: options.Profile = None,
-    region: options.Region = None,
-    endpoint_url: options.EndpointUrl = None,
-    user: User = None,
-    identity_id: IdentityId = None,
-    id_token: IdToken = None,
+    target: StackOptions,
+    selector: IdentitySelector,
     json: options.Json = False,
     redact: options.Redact = False,
-    verbose: options.Verbose = False,
 ) -> None:
     """Show one identity: user, marker, attached policies, logins."""
-    selector = IdentitySelector(user, identity_id, id_token)
-    options.log_if(verbose)
-    aws = Aws(profile, region, endpoint_url)
-    run = RunOptions.of("identity", aws, options.stack_name(stack, environment), json=json, redact=redact)
-    run_on_identity(run, aws, selector, _identity)
+    run_on_identity(target.start("identity", json=json, redact=redact), target, selector, _identity)
 
 
 def _identity(deployment: Deployment, subject: Subject) -> CommandResult:

@@ -19,7 +19,7 @@ from pubsub_cli.aws_errors import aws_errors_explained
 from pubsub_cli.checks.stack import read_complete_outputs
 from pubsub_cli.front_end import CognitoEndpoints, FrontEnd
 from pubsub_cli.output import json_document, write_atomically
-from pubsub_cli.run_options import RunOptions
+from pubsub_cli.run_options import StackOptions
 from pubsub_client.outputs import Output
 
 
@@ -33,11 +33,7 @@ class Format(StrEnum):
 
 
 def outputs(
-    stack: options.Stack = options.DEFAULT_STACK,
-    environment: options.Environment = None,
-    profile: options.Profile = None,
-    region: options.Region = None,
-    endpoint_url: options.EndpointUrl = None,
+    target: StackOptions,
     form: Annotated[
         Format,
         typer.Option(
@@ -52,7 +48,6 @@ def outputs(
         typer.Option("--file", metavar="FILE", dir_okay=False, help="Write to this file, atomically."),
     ] = None,
     json: options.Json = False,
-    verbose: options.Verbose = False,
 ) -> None:
     """Print a deployment's configuration for a front end or a script."""
     if prefix and form is not Format.ENV:
@@ -63,9 +58,7 @@ def outputs(
         raise typer.BadParameter("--json cannot be combined with --format")
     if file is not None and not file.parent.is_dir():
         raise typer.BadParameter(f"--file: there is no directory {file.parent}")
-    options.log_if(verbose)
-    aws = Aws(profile, region, endpoint_url)
-    run = RunOptions.of("outputs", aws, options.stack_name(stack, environment))
+    run, aws = target.start("outputs"), target.aws
     with aws_errors_explained(aws, run.stack):
         values = read_complete_outputs(aws, run.stack)
         text = json_document(run, outputs=values) if json else _formatted(form, prefix, aws, values)
@@ -80,11 +73,11 @@ def _formatted(form: Format, prefix: str, aws: Aws, values: Mapping[str, str]) -
         case Format.JSON:
             return json_module.dumps(values, indent=2) + "\n"
         case Format.ENV:
-            return FrontEnd.of(values, endpoints=_endpoints(aws)).dotenv(prefix)
+            return FrontEnd(values, endpoints=_endpoints(aws)).dotenv(prefix)
         case Format.AMPLIFY_OUTPUTS:
-            return FrontEnd.of(values, _user_pool(aws, values), _endpoints(aws)).amplify_outputs()
+            return FrontEnd(values, _user_pool(aws, values), _endpoints(aws)).amplify_outputs()
         case Format.AWS_EXPORTS:
-            return FrontEnd.of(values, _user_pool(aws, values), _endpoints(aws)).aws_exports()
+            return FrontEnd(values, _user_pool(aws, values), _endpoints(aws)).aws_exports()
 
 
 def _user_pool(aws: Aws, values: Mapping[str, str]) -> Mapping[str, Any] | None:

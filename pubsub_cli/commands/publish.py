@@ -12,10 +12,11 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from pubsub_cli import broker, options
-from pubsub_cli.errors import ExitCode, PreconditionError
+from pubsub_cli.errors import PreconditionError
 from pubsub_cli.finding import Finding, OperationError, operation_error
 from pubsub_cli.output import CommandResult, emit
-from pubsub_cli.signals import run_until_interrupted
+from pubsub_cli.run_options import StackOptions
+from pubsub_cli.signals import exit_if_interrupted, run_until_interrupted
 from pubsub_client._messages import check_topic
 from pubsub_client.exceptions import TopicError
 
@@ -25,6 +26,8 @@ _STDIN = "-"
 
 def publish(
     context: typer.Context,
+    target: StackOptions,
+    broker_options: broker.BrokerOptions,
     topic: Annotated[
         list[str], typer.Option("--topic", metavar="TOPIC", help="A topic; may be repeated.", rich_help_panel=_MESSAGE)
     ],
@@ -60,23 +63,10 @@ def publish(
             rich_help_panel=_MESSAGE,
         ),
     ] = False,
-    stack: options.Stack = options.DEFAULT_STACK,
-    environment: options.Environment = None,
-    profile: options.Profile = None,
-    region: options.Region = None,
-    endpoint_url: options.EndpointUrl = None,
-    user: broker.User = None,
-    password_stdin: broker.PasswordStdin = False,
-    client_id: broker.ClientId = None,
-    url: broker.Url = None,
-    header: broker.Header = None,
-    ca_file: broker.CaFile = None,
-    proxy: broker.Proxy = None,
     json: options.Json = False,
     timeout: Annotated[
         float, typer.Option(min=1, help="Seconds to wait for the connection, and then for the acknowledgement.")
     ] = 30.0,
-    verbose: options.Verbose = False,
 ) -> None:
     """Publish one message to a stack's AWS IoT, or to any broker over WebSocket.
 
@@ -87,33 +77,18 @@ def publish(
     pubsub publish --topic frames --bytes-from frame.jpg --broker wss://broker.example/mqtt
     """
     _check_topics(topic)
-    _check_payload_options(payload, text, bytes_from, password_stdin=password_stdin)
-    target = broker.choose_broker(
-        context,
-        stack=stack,
-        environment=environment,
-        profile=profile,
-        region=region,
-        endpoint_url=endpoint_url,
-        user=user,
-        password_stdin=password_stdin,
-        url=url,
-        header=header,
-        ca_file=ca_file,
-        proxy=proxy,
-    )
-    options.log_if(verbose)
+    _check_payload_options(payload, text, bytes_from, password_stdin=broker_options.password_stdin)
+    selected = broker.choose_broker(context, target, broker_options)
+    run = broker.start_run("publish", target, selected, json=json)
     message = _Message(topic, _read_payload(payload, text, bytes_from), qos, retain)
     failure: Finding | None = None
     try:
-        run_until_interrupted(message.publish(target, client_id, timeout))
+        with exit_if_interrupted(lambda: message.summary):
+            run_until_interrupted(message.publish(selected, broker_options.client_id, timeout))
     except OperationError as error:
         failure = error.finding
-    except KeyboardInterrupt:
-        print(f"pubsub: interrupted; {message.summary}", file=sys.stderr)
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
     result = CommandResult([message.summary] if message.published else [], message.members, failure)
-    emit(result, broker.run_options("publish", target, json=json))
+    emit(result, run)
 
 
 @dataclass

@@ -11,15 +11,14 @@ from typing import Annotated, Any
 import typer
 
 from pubsub_cli import options
-from pubsub_cli.aws import Aws
 from pubsub_cli.aws_errors import aws_errors_explained
 from pubsub_cli.confirm import check_can_confirm, confirm
-from pubsub_cli.errors import ExitCode, PreconditionError
+from pubsub_cli.errors import PreconditionError
 from pubsub_cli.finding import Finding, OperationError, failed, operation_error
 from pubsub_cli.operations.dead_letters import MAX_READ, DeadLetter, MoveTask, RetryQueues
 from pubsub_cli.output import CommandResult, emit
-from pubsub_cli.run_options import RunOptions
-from pubsub_cli.signals import interrupt_on_sigterm
+from pubsub_cli.run_options import RunOptions, StackOptions
+from pubsub_cli.signals import exit_if_interrupted, interrupt_on_sigterm
 from pubsub_client._printable import one_line
 
 _NO_REASON = "no reason: SQS moved it there after the last try"
@@ -27,11 +26,7 @@ _SEE = "See docs/operations.md#dead-letters."
 
 
 def redrive(
-    stack: options.Stack = options.DEFAULT_STACK,
-    environment: options.Environment = None,
-    profile: options.Profile = None,
-    region: options.Region = None,
-    endpoint_url: options.EndpointUrl = None,
+    target: StackOptions,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count the messages and show their reasons.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation prompt.")] = False,
     wait: Annotated[
@@ -40,27 +35,22 @@ def redrive(
     json: options.Json = False,
     timeout: options.Timeout = options.DEFAULT_TIMEOUT,
     redact: options.Redact = False,
-    verbose: Annotated[
-        bool, typer.Option(help="Show the users, unless --redact is given, and log messages of the AWS SDK.")
-    ] = False,
 ) -> None:
     """Move messages from the dead-letter queue back to the retry queue.
 
     An SQS task moves all of them, and the worker then tries the attachments again. If you interrupt this command, the
-    task continues; run the command again to see its progress.
+    task continues; run the command again to see its progress. --verbose also shows the users of the messages.
     """
     if dry_run and wait:
         raise typer.BadParameter("--dry-run cannot be combined with --wait")
     check_can_confirm(yes=yes or dry_run, alternative="give --yes, or --dry-run")
-    options.log_if(verbose)
-    aws = Aws(profile, region, endpoint_url)
-    run = RunOptions.of("redrive", aws, options.stack_name(stack, environment), json=json, redact=redact)
-    work = _Redrive(run, show_users=verbose and not redact)
+    run = target.start("redrive", json=json, redact=redact)
+    work = _Redrive(run, show_users=target.verbose and not redact)
     interrupt_on_sigterm()
     failure: Finding | None = None
     try:
-        with aws_errors_explained(aws, run.stack):
-            queues = RetryQueues.find(aws, run.stack)
+        with exit_if_interrupted(lambda: work.state), aws_errors_explained(target.aws, run.stack):
+            queues = RetryQueues.find(target.aws, run.stack)
             if work.read(queues) and not dry_run:
                 if not yes and not confirm("Move them to the retry queue?", work.stream):
                     raise PreconditionError("no message was moved")
@@ -68,9 +58,6 @@ def redrive(
                 failure = work.wait(queues, timeout) if wait else None
     except OperationError as error:
         failure = error.finding
-    except KeyboardInterrupt:
-        print(f"pubsub: interrupted; {work.state}", file=sys.stderr)
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
     emit(CommandResult(work.lines, work.members(), failure), run)
 
 

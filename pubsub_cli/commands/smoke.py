@@ -8,19 +8,16 @@ from typing import Annotated
 import typer
 
 from pubsub_cli import options
-from pubsub_cli.aws import Aws
 from pubsub_cli.check_run import CheckRun, check_ids, check_junit, finish_check_run, show_check_run
+from pubsub_cli.checks.catalogue import CHECKS, REPORTED_BY_SMOKE, select_checks
+from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import UserSelector
 from pubsub_cli.finding import Status
-from pubsub_cli.run_options import RunOptions
+from pubsub_cli.run_options import StackOptions
 
 
 def smoke(
-    stack: options.Stack = options.DEFAULT_STACK,
-    environment: options.Environment = None,
-    profile: options.Profile = None,
-    region: options.Region = None,
-    endpoint_url: options.EndpointUrl = None,
+    target: StackOptions,
     user: Annotated[str | None, typer.Option(help="Sign in as this user, if you cannot create users.")] = None,
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read that user's password from standard input.")
@@ -30,27 +27,19 @@ def smoke(
     junit: options.Junit = None,
     timeout: options.Timeout = options.DEFAULT_TIMEOUT,
     redact: options.Redact = False,
-    verbose: options.Verbose = False,
 ) -> None:
     """Test a deployment end to end: sign-in, attachment, connection, messages, rejections."""
-    # The MQTT client takes its time to import, and no other command needs it.
-    from pubsub_cli.checks.catalogue import CHECKS, REPORTED_BY_SMOKE, select_checks
-    from pubsub_cli.checks.context import Context
-
     if (user is not None) != password_stdin:
         raise typer.BadParameter("--user and --password-stdin go together")
     if user == "":
         raise typer.BadParameter("--user: no name given")
     check_junit(junit)
     check_ids("--skip", skip or (), CHECKS)
-    options.log_if(verbose)
     selector = UserSelector(user, sys.stdin.readline().rstrip("\r\n")) if user else UserSelector()
-    aws = Aws(profile, region, endpoint_url)
-    name = options.stack_name(stack, environment)
-    run = RunOptions.of("smoke", aws, name, json=json, junit=junit, redact=redact, skip=skip or ())
+    run = target.start("smoke", json=json, junit=junit, redact=redact, skip=skip or ())
     checked = show_check_run(
         run,
-        lambda cleanup: Context(aws=aws, stack=name, timeout=timeout, cleanup=cleanup, selector=selector),
+        lambda cleanup: Context(aws=target.aws, stack=run.stack, timeout=timeout, cleanup=cleanup, selector=selector),
         lambda context: select_checks(context.available, REPORTED_BY_SMOKE),
     )
     finish_check_run(run, checked, _last_line(checked))

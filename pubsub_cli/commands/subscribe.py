@@ -12,12 +12,13 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from pubsub_cli import broker, options
+from pubsub_cli import broker
 from pubsub_cli.errors import ExitCode
 from pubsub_cli.finding import OperationError
 from pubsub_cli.message_output import as_json, as_text, reader_watched, write_line
 from pubsub_cli.output import CommandResult, TerminalConsole, emit
-from pubsub_cli.signals import run_until_interrupted
+from pubsub_cli.run_options import StackOptions
+from pubsub_cli.signals import exit_if_interrupted, run_until_interrupted
 from pubsub_client import Message, PubSub, Subscription
 from pubsub_client._messages import check_topic_filter
 from pubsub_client._printable import one_line
@@ -30,6 +31,8 @@ _BUFFER = 10_000
 
 def subscribe(
     context: typer.Context,
+    target: StackOptions,
+    broker_options: broker.BrokerOptions,
     topic_filters: Annotated[
         list[str],
         typer.Argument(metavar="FILTER", help="Topics, or filters with + and #: quote them, # begins a comment."),
@@ -48,19 +51,6 @@ def subscribe(
     json: Annotated[
         bool, typer.Option("--json", help="Write one JSON object a line, and nothing else, to standard output.")
     ] = False,
-    stack: options.Stack = options.DEFAULT_STACK,
-    environment: options.Environment = None,
-    profile: options.Profile = None,
-    region: options.Region = None,
-    endpoint_url: options.EndpointUrl = None,
-    user: broker.User = None,
-    password_stdin: broker.PasswordStdin = False,
-    client_id: broker.ClientId = None,
-    url: broker.Url = None,
-    header: broker.Header = None,
-    ca_file: broker.CaFile = None,
-    proxy: broker.Proxy = None,
-    verbose: options.Verbose = False,
 ) -> None:
     """Show messages from a stack's AWS IoT, or from any broker over WebSocket, until Ctrl-C.
 
@@ -75,29 +65,14 @@ def subscribe(
     pubsub subscribe '#' --broker wss://broker.example/mqtt
     """
     _check_topic_filters(topic_filters)
-    source = broker.choose_broker(
-        context,
-        stack=stack,
-        environment=environment,
-        profile=profile,
-        region=region,
-        endpoint_url=endpoint_url,
-        user=user,
-        password_stdin=password_stdin,
-        url=url,
-        header=header,
-        ca_file=ca_file,
-        proxy=proxy,
-    )
-    options.log_if(verbose)
+    selected = broker.choose_broker(context, target, broker_options)
+    run = broker.start_run("subscribe", target, selected, json=False)
     reading = Reading(topic_filters, qos, count, timeout, json)
     try:
-        run_until_interrupted(reading.run(source, client_id))
+        with exit_if_interrupted(lambda: reading.summary):
+            run_until_interrupted(reading.run(selected, broker_options.client_id))
     except OperationError as error:
-        emit(CommandResult((), {}, error.finding), broker.run_options("subscribe", source, json=False))
-    except KeyboardInterrupt:
-        print(f"pubsub: interrupted; {reading.summary}", file=sys.stderr)
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
+        emit(CommandResult((), {}, error.finding), run)
     if reading.reader_gone:
         return
     print(f"pubsub: {reading.summary}", file=sys.stderr)

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from pubsub_cli import options
-from pubsub_cli.aws import Aws
 from pubsub_cli.aws_errors import aws_errors_explained
 from pubsub_cli.errors import PreconditionError
 from pubsub_cli.finding import OperationError, failed
@@ -17,16 +16,12 @@ from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.executions import Execution, StateMachine, Sweep
 from pubsub_cli.output import CommandResult, emit
 from pubsub_cli.progress import follow_execution
-from pubsub_cli.run_options import RunOptions
+from pubsub_cli.run_options import StackOptions
 from pubsub_client.outputs import Output
 
 
 def sweep(
-    stack: options.Stack = options.DEFAULT_STACK,
-    environment: options.Environment = None,
-    profile: options.Profile = None,
-    region: options.Region = None,
-    endpoint_url: options.EndpointUrl = None,
+    target: StackOptions,
     full: Annotated[
         bool, typer.Option("--full", help="Check every identity, not only those changed since the last sweep.")
     ] = False,
@@ -44,7 +39,6 @@ def sweep(
     ] = False,
     json: options.Json = False,
     redact: options.Redact = False,
-    verbose: options.Verbose = False,
 ) -> None:
     """Check every identity, and attach the IoT policy where it is missing.
 
@@ -53,9 +47,7 @@ def sweep(
     """
     if dry_run and (users or resume):
         raise typer.BadParameter(f"--dry-run cannot be combined with {'--users' if users else '--resume'}")
-    options.log_if(verbose)
-    aws = Aws(profile, region, endpoint_url)
-    run = RunOptions.of("sweep", aws, options.stack_name(stack, environment), json=json, redact=redact)
+    run, aws = target.start("sweep", json=json, redact=redact), target.aws
     switches = {"full": full, "dryRun": dry_run, "users": users, "resume": resume}
     try:
         with aws_errors_explained(aws, run.stack):

@@ -1,1 +1,1 @@
-"""What an operator asks or does about one user or identity of a deployment."""
+"""What the commands do, without a terminal. Every call to AWS may raise what :func:`aws_errors_explained` explains."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pubsub_cli.aws_errors import AWS_ERRORS, explain
-from pubsub_cli.checks.attachment_trace import explain_line, parse_line, read_log
+from pubsub_cli.checks.deployed_functions import log_group_of
+from pubsub_cli.checks.trigger_log import diagnose_line, parse_line, read_log
 from pubsub_cli.errors import PreconditionError
 from pubsub_cli.finding import OperationError, operation_error
 from pubsub_cli.operations.deployment import Deployment
@@ -19,7 +20,7 @@ from pubsub_cli.pool_users import ATTRIBUTE, Marker, PoolUser
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
-    from types_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef, InvocationResponseTypeDef
+    from types_boto3_lambda.type_defs import InvocationResponseTypeDef
 
 _VOID = "detached"
 """The fingerprint of a voided marker, which is current for no attachment."""
@@ -42,7 +43,6 @@ def attach(deployment: Deployment, subject: Subject) -> Change:
     Raises:
         PreconditionError: a user is given, and the setting ``attachment`` is ``self-attach``, so there is no trigger.
         OperationError: the user cannot sign in, or the trigger did not attach.
-        botocore.exceptions.ClientError: AWS refuses.
     """
     if subject.user and subject.only_marked:
         if not deployment.attaches_at_sign_in:
@@ -92,7 +92,6 @@ def detach(deployment: Deployment, subject: Subject) -> Change:
 
     Raises:
         OperationError: the identity of the user is not known, or the marker could not be voided.
-        botocore.exceptions.ClientError: AWS refuses.
     """
     identity_id, user = subject.known_identity_id(), subject.user
     attached = deployment.is_attached(identity_id)
@@ -158,7 +157,6 @@ def _run_trigger(deployment: Deployment, user: PoolUser) -> None:
 
     Raises:
         OperationError: it did not attach the policy, or could not mark the user.
-        botocore.exceptions.ClientError: AWS refuses.
     """
     functions = deployment.aws.functions
     name = deployment.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
@@ -169,12 +167,12 @@ def _run_trigger(deployment: Deployment, user: PoolUser) -> None:
         raise operation_error(
             f"The trigger {name} failed: {_function_error(answer)}.",
             resource=user.name,
-            fix=read_log(_log_group(function), started),
+            fix=read_log(log_group_of(function), started),
         )
     line = _log_line(answer)
     if line is None or line["outcome"] != "Attached" or line["reason"] is not None:
-        trace = explain_line(line, function, started)
-        raise operation_error(trace.cause, resource=user.name, fix=trace.fix)
+        diagnosis = diagnose_line(line, function, started)
+        raise operation_error(diagnosis.cause, resource=user.name, fix=diagnosis.fix)
 
 
 def _trigger_event(deployment: Deployment, user: PoolUser) -> dict[str, Any]:
@@ -210,8 +208,3 @@ def _log_line(answer: InvocationResponseTypeDef) -> dict[str, Any] | None:
     log = base64.b64decode(answer.get("LogResult", "")).decode(errors="replace")
     parsed = [parse_line(line) for line in log.splitlines()]
     return next((line for line in reversed(parsed) if line is not None), None)
-
-
-def _log_group(function: FunctionConfigurationResponseTypeDef) -> str:
-    """Return the function's log group; without a logging configuration it is Lambda's default one."""
-    return function.get("LoggingConfig", {}).get("LogGroup", f"/aws/lambda/{function['FunctionName']}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from pubsub_cli.aws import Aws
-from pubsub_cli.checks.queue import messages_in
+from pubsub_cli.checks.queues import messages_in
 from pubsub_cli.checks.stack import read_outputs
 from pubsub_cli.errors import PreconditionError
 from pubsub_client.outputs import Output
@@ -96,7 +96,6 @@ class RetryQueues:
 
         Raises:
             PreconditionError: there is no such stack, it has no retry queue, or AWS cannot be reached.
-            botocore.exceptions.ClientError: AWS refuses.
         """
         outputs = read_outputs(aws, stack)
         try:
@@ -110,9 +109,6 @@ class RetryQueues:
         """Read up to ``limit`` messages of the dead-letter queue, which are hidden from others meanwhile.
 
         If this is interrupted by a lost connection, SQS shows the messages again after ten minutes.
-
-        Raises:
-            botocore.exceptions.ClientError: AWS refuses.
         """
         read: dict[str, MessageTypeDef] = {}
         try:
@@ -135,9 +131,6 @@ class RetryQueues:
         """Start a task that moves all dead letters to the retry queue, or take the running one; yield it until it ends.
 
         https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html
-
-        Raises:
-            botocore.exceptions.ClientError: AWS refuses.
         """
         source, destination = self._arn(self.dead_letter_queue_url), self._arn(self.retry_queue_url)
         previous = self._latest_task(source)

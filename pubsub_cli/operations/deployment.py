@@ -26,7 +26,6 @@ class Deployment:
 
         Raises:
             PreconditionError: there is no such stack, it lacks an output, or AWS cannot be reached.
-            botocore.exceptions.ClientError: AWS refuses.
         """
         return cls(aws, stack, read_complete_outputs(aws, stack))
 

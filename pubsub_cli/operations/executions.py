@@ -59,31 +59,16 @@ class StateMachine:
 
     @classmethod
     def of(cls, deployment: Deployment, output: Output) -> Self:
-        """Return the state machine that an output of the stack names.
-
-        Raises:
-            PreconditionError: the stack has none, because it is of an older version.
-        """
-        arn = deployment.outputs.get(output)
-        if arn is None:
-            raise PreconditionError(f"stack {deployment.stack} has no {output}: deploy it again with this version")
-        return cls(deployment.aws.state_machines, arn)
+        """Return the state machine that an output of the stack names."""
+        return cls(deployment.aws.state_machines, deployment.output(output))
 
     def running(self) -> str | None:
-        """Return the ARN of the execution under way; None if there is none.
-
-        Raises:
-            botocore.exceptions.ClientError: AWS refuses.
-        """
+        """Return the ARN of the execution under way; None if there is none."""
         pages = self.states.get_paginator("list_executions").paginate(stateMachineArn=self.arn, statusFilter="RUNNING")
         return next((each["executionArn"] for page in pages for each in page["executions"]), None)
 
     def start(self, state: Mapping[str, Any]) -> str:
-        """Start an execution with this input, and return its ARN.
-
-        Raises:
-            botocore.exceptions.ClientError: AWS refuses.
-        """
+        """Start an execution with this input, and return its ARN."""
         return self.states.start_execution(stateMachineArn=self.arn, input=json.dumps(state))["executionArn"]
 
     def follow(self, execution_arn: str) -> Iterator[Execution]:
@@ -92,7 +77,6 @@ class StateMachine:
         An execution that continues in another one, because its own history was full, is followed there.
 
         Raises:
-            botocore.exceptions.ClientError: AWS refuses.
             OperationError: the execution does not exist any more.
         """
         shown: Execution | None = None
@@ -202,7 +186,6 @@ def running_detach_all(machine: StateMachine) -> str | None:
 
     Raises:
         PreconditionError: another detachment runs: after a rename, or because the stack is being destroyed.
-        botocore.exceptions.ClientError: AWS refuses.
     """
     execution_arn = machine.running()
     if execution_arn is None:
@@ -224,9 +207,6 @@ def start_detach_all(deployment: Deployment, machine: StateMachine, per_second: 
         deployment: the deployment.
         machine: the state machine of the bulk detachment.
         per_second: DetachPolicy calls per second; None uses the deployment's setting ``detachPerSecond``.
-
-    Raises:
-        botocore.exceptions.ClientError: AWS refuses.
     """
     rate = {} if per_second is None else {"perSecond": per_second}
     return machine.start({"policy": deployment.policy_name, "pause": True, **rate})

@@ -55,21 +55,13 @@ def unknown_identity_id(subject: Subject) -> OperationError:
 
 
 def by_user(deployment: Deployment, name: str) -> Subject:
-    """Return the user, and the identity in the user's marker.
-
-    Raises:
-        OperationError: there is no such user.
-    """
+    """Return the user, and the identity in the user's marker."""
     user = find_user(deployment, name)
     return Subject(user.marker.identity_id if user.marker else None, user, only_marked=True)
 
 
 def by_identity_id(deployment: Deployment, identity_id: str) -> Subject:
-    """Return the identity.
-
-    Raises:
-        OperationError: it does not belong to a user of the stack.
-    """
+    """Return the identity, if it belongs to a user of the stack."""
     describe_identity(deployment, identity_id)
     return Subject(identity_id, None)
 
@@ -122,11 +114,7 @@ def describe_identity(deployment: Deployment, identity_id: str) -> IdentityDescr
 
 
 def find_user(deployment: Deployment, name: str) -> PoolUser:
-    """Return the user with this name or alias.
-
-    Raises:
-        OperationError: there is none.
-    """
+    """Return the user with this name or alias."""
     pool, user_pools = deployment.output(Output.USER_POOL_ID), deployment.aws.user_pools
     found = read_user(user_pools, pool, name)
     if found is None:
@@ -151,13 +139,7 @@ class MarkerState:
 class Attachment:
     """An identity's policies and logins.
 
-    Args:
-        identity_id: the identity.
-        policies: the IoT policies attached to it.
-        attached: whether the stack's policy is among them.
-        logins: the providers that the identity has used.
-        created: when the identity was created.
-        last_modified: when it was last changed.
+    ``attached`` says whether the stack\'s policy is among the policies.
     """
 
     identity_id: str
@@ -183,7 +165,6 @@ def report_identity(deployment: Deployment, subject: Subject, now: datetime | No
 
     Raises:
         OperationError: the identity does not exist, or belongs to another stack.
-        botocore.exceptions.ClientError: AWS refuses.
     """
     user = subject.user
     # Without a trigger, nothing reads a marker that an earlier deployment left.

@@ -24,7 +24,7 @@ from tools.demo import EXAMPLE
 _ARTEFACTS = Path(os.environ.get("ARTEFACTS", ".local/artefacts"))
 """Where screenshots are kept."""
 _FLAGS = (
-    "--no-sandbox",  # root cannot have one, and CI often is root
+    "--no-sandbox",  # root has none, and CI often runs as root
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -33,14 +33,14 @@ _FLAGS = (
     "--disable-sync",
     "--disable-extensions",
     "--in-process-gpu",
-    # No name but loopback's leads anywhere.
+    # Only loopback names are resolved.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost, EXCLUDE *.localhost",
 )
 
 
 class _Files(SimpleHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
-        """Say nothing: pytest shows what fails."""
+        """Log nothing."""
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def served(directory: Path) -> Iterator[str]:
 
 
 def build(outputs: str, directory: Path) -> Path:
-    """Build the example for a deployment; but for the outputs file, the sources are those in the repository."""
+    """Build the example for a deployment from the sources in the repository and this outputs file."""
     vite = Path("node_modules", "vite", "bin", "vite.js")
     assert (EXAMPLE / vite).exists(), f"the web example's packages are missing: make test, or npm ci in {EXAMPLE}"
     shutil.copytree(EXAMPLE, directory, ignore=shutil.ignore_patterns("node_modules", "dist", "amplify_outputs.json"))
@@ -80,7 +80,7 @@ def served_with(web: Path, directory: Path, old: str, new: str) -> Iterator[str]
 
 @pytest.fixture(scope="package")
 def outputs(deployment: Deployment) -> str:
-    """What the front end is given."""
+    """The outputs file of the front end."""
     done = deployment.pubsub("outputs", "--format", "amplify-outputs")
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -122,4 +122,4 @@ def app(windows: App, address: str) -> Iterator[App]:
     windows.begin(address)
     yield windows
     windows.leave()
-    windows.assert_nothing_went_wrong_unseen()
+    windows.assert_no_unexpected_errors()

@@ -1,19 +1,13 @@
-"""Two people in two browsers, with unmodified Amplify JS against the deployed stack."""
+"""Two users in two browsers, with unmodified Amplify JS and the deployed stack."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Self
-
 from local_cloud.faults import Fail
-from pubsub_client.outputs import Output
-from tests.browser.app import SECONDS, App
-from tests.browser.conftest import served_with
+from tests.browser.app import App
 from tests.e2e.conftest import Deployment
 
 
-def test_two_users_exchange_messages(app: App, deployment: Deployment) -> None:
+def test_chat_exchanges_messages_between_two_users(app: App, deployment: Deployment) -> None:
     ada, grace = deployment.make_user(), deployment.make_user()
     first, second = app.connected(ada), app.connected(grace)
     first.send("hello from the first")
@@ -23,32 +17,17 @@ def test_two_users_exchange_messages(app: App, deployment: Deployment) -> None:
     first.picture("chat")
 
 
-@dataclass(frozen=True)
-class Attachment:
-    """The IoT policy at a user's identity."""
-
-    deployment: Deployment
-    identity_id: str
-
-    @classmethod
-    def of(cls, deployment: Deployment, user: str) -> Self:
-        return cls(deployment, deployment.identity_id(deployment.sign_in(user)))
-
-    def detach(self) -> None:
-        self.deployment.cloud.client("iot").detach_policy(
-            policyName=self.deployment.policy_name, target=self.identity_id
-        )
-
-    def attach(self) -> None:
-        self.deployment.cloud.client("iot").attach_policy(
-            policyName=self.deployment.policy_name, target=self.identity_id
-        )
+def _detach(deployment: Deployment, user: str) -> str:
+    """Detach the policy from a user, and return the identity id."""
+    identity_id = deployment.identity_id(deployment.sign_in(user))
+    deployment.detach(identity_id)
+    return identity_id
 
 
-def test_refused_user_is_repaired_and_told_so(app: App, deployment: Deployment) -> None:
+def test_page_repairs_a_detached_user_and_says_so(app: App, deployment: Deployment) -> None:
     ada, grace = deployment.make_user(), deployment.make_user()
     first, second = app.connected(ada), app.connected(grace)
-    Attachment.of(deployment, grace).detach()
+    _detach(deployment, grace)
     second.send("does this arrive?")
     second.expect_alert("Not delivered: the connection closed")
     second.expect_status("Connected", "PS203: no IoT policy was attached, repaired")
@@ -59,14 +38,12 @@ def test_refused_user_is_repaired_and_told_so(app: App, deployment: Deployment) 
     first.expect_message(grace, "here again")
 
 
-def test_user_who_cannot_be_repaired_is_told_why_and_goes_on_once_it_works(app: App, deployment: Deployment) -> None:
+def test_page_says_why_self_attach_fails_and_recovers(app: App, deployment: Deployment) -> None:
     app.expected += ["status of 500", "Failed to load resource"]  # Chromium's own lines about the route's answers
     user = deployment.make_user()
     window = app.connected(user)
-    attachment = Attachment.of(deployment, user)
-    command = f"pubsub attach --identity-id {attachment.identity_id}"
     with deployment.cloud.fault("iot:AttachPolicy", Fail("LimitExceededException", 410)):
-        attachment.detach()
+        command = f"pubsub attach --identity-id {_detach(deployment, user)}"
         window.send("does this arrive?")
         window.expect_status("does not let you connect.", command, "PS203: the IoT policy could not be attached")
         window.picture("not-repaired")
@@ -84,10 +61,10 @@ def test_user_who_cannot_be_repaired_is_told_why_and_goes_on_once_it_works(app: 
     window.expect_status("Connected", "PS203: no IoT policy was attached, repaired")
 
 
-def test_attachment_that_does_not_act_yet_is_shown_and_asked_for_once(app: App, deployment: Deployment) -> None:
+def test_page_shows_an_attachment_without_effect_yet(app: App, deployment: Deployment) -> None:
     user = deployment.make_user()
     window = app.connected(user)
-    Attachment.of(deployment, user).detach()
+    _detach(deployment, user)
     before = deployment.cloud.calls()
     deployment.cloud.policy_propagation_seconds = 5
     try:
@@ -97,29 +74,11 @@ def test_attachment_that_does_not_act_yet_is_shown_and_asked_for_once(app: App, 
         window.expect_status("Connected", "PS203: no IoT policy was attached, repaired")
     finally:
         deployment.cloud.policy_propagation_seconds = 0
-    called = deployment.calls_of(before)
+    called = deployment.calls_since(before)
     assert (called["iot:ListAttachedPolicies"], called["iot:AttachPolicy"]) == (1, 1)
 
 
-def test_refused_user_without_self_attach_goes_on_once_the_policy_is_attached(
-    app: App, deployment: Deployment, web: Path, tmp_path: Path
-) -> None:
-    route = deployment.outputs[Output.SELF_ATTACH_URL]
-    with served_with(web, tmp_path / "web", route, "") as address:  # as of a stack of an older version
-        user = deployment.make_user()
-        window = app.connected(user, address)
-        attachment = Attachment.of(deployment, user)
-        attachment.detach()
-        window.send("does this arrive?")
-        window.expect_status("does not let you connect.", f"pubsub attach --identity-id {attachment.identity_id}")
-        window.picture("refused")
-        window.expect_connects(2)  # Amplify's own second attempt is over, and its third a minute away
-        attachment.attach()
-        window.expect_connected(within=40 * SECONDS)
-        app.leave()  # while it is served
-
-
-def test_users_sign_in_and_out_in_one_window(app: App, deployment: Deployment) -> None:
+def test_page_signs_users_in_and_out(app: App, deployment: Deployment) -> None:
     app.expected.append("status of 400")  # Chromium's own line about Cognito's answer to the wrong password
     ada, grace = deployment.make_user(), deployment.make_user()
     window = app.window()
@@ -138,7 +97,7 @@ def test_users_sign_in_and_out_in_one_window(app: App, deployment: Deployment) -
     window.expect_message(grace, "a new face")
 
 
-def test_another_tab_changes_the_user_with_the_window(app: App, deployment: Deployment) -> None:
+def test_page_follows_the_user_of_another_tab(app: App, deployment: Deployment) -> None:
     ada, grace = deployment.make_user(), deployment.make_user()
     window = app.connected(ada)
     with app.tab_beside(window) as other:

@@ -58,7 +58,7 @@ def _address(printed: str) -> str:
 
 
 @pytest.mark.usefixtures("outputs_file_kept")
-def test_two_users_are_ready_and_only_the_web_server_ends(app: App, deployment: Deployment) -> None:
+def test_demo_serves_two_users_and_ends_only_its_web_server(app: App, deployment: Deployment) -> None:
     with demo(deployment) as (running, printed):
         address = _address(printed)
         assert PASSWORD in printed
@@ -77,7 +77,7 @@ def test_two_users_are_ready_and_only_the_web_server_ends(app: App, deployment: 
 
 
 @pytest.mark.usefixtures("outputs_file_kept")
-def test_the_web_server_ends_with_a_demo_that_is_killed(deployment: Deployment) -> None:
+def test_killed_demo_ends_its_web_server(deployment: Deployment) -> None:
     with demo(deployment) as (running, printed), socket.socket() as browser:
         address = urlsplit(_address(printed))
         browser.settimeout(30)
@@ -94,7 +94,7 @@ def _ended(browser: socket.socket) -> bool:
         return True
 
 
-def test_without_a_cloud_it_says_how_to_start_one(tmp_path: Path) -> None:
+def test_demo_without_a_local_cloud_says_how_to_start_one(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tools", "demo", "--state-dir", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, "tools: no local cloud runs: start one with `up`\n")

@@ -1,4 +1,4 @@
-"""Whatever keeps a user from PubSub, the page says it in words."""
+"""The page explains what keeps a user from PubSub."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def only(deployment: Deployment, user: str, *actions: str) -> Iterator[None]:
     iot.attach_policy(policyName=deployment.outputs[Output.POLICY_NAME], target=target)
 
 
-def test_refused_topic(app: App, deployment: Deployment) -> None:
+def test_page_names_a_denied_topic(app: App, deployment: Deployment) -> None:
     user = deployment.make_user()
     with only(deployment, user, "iot:Connect"):
         window = app.window()
@@ -40,7 +40,7 @@ def test_refused_topic(app: App, deployment: Deployment) -> None:
     window.expect_connected()
 
 
-def test_refused_publish_and_a_session_that_is_gone(app: App, deployment: Deployment) -> None:
+def test_page_names_a_denied_publish_and_an_ended_session(app: App, deployment: Deployment) -> None:
     user = deployment.make_user()
     with only(deployment, user, "iot:Connect", "iot:Subscribe", "iot:Receive"):
         window = app.connected(user)
@@ -53,7 +53,7 @@ def test_refused_publish_and_a_session_that_is_gone(app: App, deployment: Deploy
     window.sign_out()
 
 
-def test_offline_browser(app: App, deployment: Deployment) -> None:
+def test_page_says_that_the_browser_is_offline(app: App, deployment: Deployment) -> None:
     window = app.connected(deployment.make_user())
     window.page.context.set_offline(offline=True)
     window.expect_status("This browser is offline.")
@@ -61,7 +61,7 @@ def test_offline_browser(app: App, deployment: Deployment) -> None:
     window.expect_connected()
 
 
-def test_credentials_that_cognito_does_not_give(app: App, deployment: Deployment) -> None:
+def test_page_names_missing_credentials(app: App, deployment: Deployment) -> None:
     app.expected += ["Failed to load resource"]
     window = app.window()
     reachable = False
@@ -87,7 +87,7 @@ def test_credentials_that_cognito_does_not_give(app: App, deployment: Deployment
     window.expect_connected()
 
 
-def test_endpoint_that_nobody_answers_at(app: App, deployment: Deployment, web: Path, tmp_path: Path) -> None:
+def test_page_names_an_unreachable_endpoint(app: App, deployment: Deployment, web: Path, tmp_path: Path) -> None:
     app.expected += ["ERR_CONNECTION_REFUSED"]
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -99,7 +99,7 @@ def test_endpoint_that_nobody_answers_at(app: App, deployment: Deployment, web: 
         app.leave()  # while it is served
 
 
-def test_refused_signature(app: App, deployment: Deployment) -> None:
+def test_page_names_a_rejected_signature(app: App, deployment: Deployment) -> None:
     app.expected += [
         "response code: 403",
         "status of 400",
@@ -120,9 +120,9 @@ def test_refused_signature(app: App, deployment: Deployment) -> None:
     window.expect_status("answers, but opens no WebSocket", "The signature is refused")
 
 
-def test_endpoint_that_opens_and_does_not_answer(app: App, deployment: Deployment) -> None:
+def test_page_names_an_endpoint_that_does_not_answer(app: App, deployment: Deployment) -> None:
     window = app.window()
-    window.page.route_web_socket("**/mqtt?**", lambda _: None)  # is opened by Playwright, and nobody is behind it
+    window.page.route_web_socket("**/mqtt?**", lambda _: None)  # Playwright opens it, and no server answers
     window.sign_in(deployment.make_user())
     window.expect_status("does not answer in time.")
     window.page.context.close()  # no other test gets this window: its route cannot be removed

@@ -8,25 +8,24 @@ import pytest
 
 from tests.browser.app import App
 from tests.browser.conftest import build, served
-from tests.e2e.conftest import Deployment, deployed
+from tests.e2e.conftest import Deployment, updated_to_least_privilege
 
 
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    settings = {"accessMode": "least-privilege", "topics": ["messages"]}
-    with deployed(tmp_path_factory.mktemp("least-privilege"), settings) as made:
-        yield made
+    with updated_to_least_privilege(tmp_path_factory.mktemp("least-privilege")) as updated:
+        yield updated
 
 
 @pytest.fixture(scope="module")
 def address(strict: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The page of a deployment in this mode, which `app` opens here."""
+    """The page for this deployment, which ``app`` opens."""
     outputs = strict.pubsub("outputs", "--format", "amplify-outputs").stdout
     with served(build(outputs, tmp_path_factory.mktemp("web") / "example")) as url:
         yield url
 
 
-def test_users_share_the_chat_and_have_notes_of_their_own(app: App, strict: Deployment) -> None:
+def test_page_has_a_shared_chat_and_own_notes_in_least_privilege_mode(app: App, strict: Deployment) -> None:
     ada, grace = strict.make_user(), strict.make_user()
     identity_id = strict.identity_id(strict.sign_in(ada))
     first, second, other = app.connected(ada), app.connected(ada), app.connected(grace)
@@ -40,7 +39,6 @@ def test_users_share_the_chat_and_have_notes_of_their_own(app: App, strict: Depl
     first.picture("least-privilege")
     assert first.connects
     assert all(f"{identity_id}-".encode() in packet for packet in first.connects + second.connects)
-    # A refused user is repaired.
     strict.cloud.client("iot").detach_policy(policyName=strict.policy_name, target=identity_id)
     first.send("does this arrive?")
     first.expect_status("Connected", "PS203: no IoT policy was attached, repaired")

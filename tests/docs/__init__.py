@@ -1,1 +1,1 @@
-"""Runs what README.md, docs/ and the examples' READMEs tell people to type."""
+"""Runs the commands in README.md, docs/ and the examples' READMEs."""

@@ -1,4 +1,4 @@
-"""The commands of the documentation, in the order in which a reader meets them."""
+"""The commands of the documentation, in the order of the pages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from markdown_it.token import Token
 REPOSITORY = Path(__file__).parents[2]
 SHELLS = {"bash", "sh", "console"}
 OTHERS = {"ini", "json", "mermaid", "python", "ts", "yaml", ""}
-"""Languages that no shell reads; a block without one shows what is not typed into a shell."""
+"""Languages of blocks without shell commands; an empty one is output."""
 
 _MARKDOWN = MarkdownIt("commonmark").enable("table")
 
@@ -35,7 +35,7 @@ class Command:
 
     @property
     def key(self) -> str:
-        """The command on one line, without comments: what it does is the same wherever it stands."""
+        """The command on one line, without comments."""
         lines = (re.sub(r"(^|\s+)# .*$", "", line) for line in self.text.splitlines())
         return " ".join("\n".join(lines).replace("\\\n", " ").split())
 
@@ -57,13 +57,13 @@ def blocks(page: str) -> Iterator[Token]:
 
 
 def code_spans(page: str) -> Iterator[str]:
-    """Give what a page has in backquotes within its sentences and tables."""
+    """Yield the code spans of a page."""
     for block in _MARKDOWN.parse(text_of(page)):
         yield from (each.content for each in block.children or () if each.type == "code_inline")
 
 
 def commands(page: str) -> list[Command]:
-    """Return what a page's blocks of shell have one type; an indented block is one."""
+    """Return the commands in a page's shell blocks and indented blocks."""
     return [
         Command(page, block.map[0] + 1 if block.map else 0, text)
         for block in blocks(page)
@@ -73,7 +73,7 @@ def commands(page: str) -> list[Command]:
 
 
 def _split(block: str) -> Iterator[str]:
-    """Give the commands of a block: lines, until the shell would not ask for another."""
+    """Yield the commands of a block, which may have several lines."""
     pending: list[str] = []
     for line in block.splitlines():
         pending.append(line)

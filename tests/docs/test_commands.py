@@ -1,12 +1,13 @@
-"""Every command of the documentation is run as it is written, or said why not; there is no third."""
+"""Every command of the documentation runs as written, or ``table.py`` says where it is tested or why it is not."""
 
 from __future__ import annotations
 
 import ast
 import os
+import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,41 +15,46 @@ import pytest
 
 from local_cloud.environment import without_aws
 from local_cloud.state import State
-from tests.docs.how import Elsewhere, How, Run
 from tests.docs.pages import OTHERS, REPOSITORY, SHELLS, Command, blocks, commands, pages
-from tests.docs.shell import type_in
-from tests.docs.table import PASSWORD, TABLE
+from tests.docs.table import INTERRUPTED, NOT_RUN, PASSWORD, RUN, TESTED_ELSEWHERE, Run
 from tests.e2e.amplify_project.project import AmplifyProject
+from tests.e2e.commands import programs
 from tests.e2e.conftest import Deployment
 from tests.e2e.stack_app import StackApp
 
 _LEFT_BEHIND = (".git", ".venv", "node_modules", ".local", "cdk.out", "__pycache__", ".*_cache", ".hypothesis", "dist")
 _BY_LOCAL_ENV = {"docs/tutorial.md", "docs/local-cloud.md", "examples/python-pubsub/README.md"}
-"""Pages on which the shell itself learns where the local cloud is; on the others it knows."""
+"""Pages whose commands set the environment of the local cloud; on the others it is set before."""
 
 
 @dataclass(frozen=True)
 class Checkout:
-    """The repository as a reader has it, with the stack deployed on an local cloud.
+    """A copy of the repository, and the stack deployed on a local cloud.
 
     Args:
         directory: where it is.
         deployment: the stack.
-        own: what a reader has, by the name that the table gives it; the stack's outputs too.
+        values: the stack's outputs, and other values by the name in ``table.py``.
     """
 
     directory: Path
     deployment: Deployment
-    own: dict[str, str]
+    values: dict[str, str]
 
     def environment(self, page: str) -> dict[str, str]:
         """Return the environment of a page's shell."""
         return without_aws(os.environ) if page in _BY_LOCAL_ENV else self.deployment.cloud.environment()
 
+    def resolve(self, text: str, run: Run) -> str:
+        """Replace the placeholders in a command."""
+        for name, meant in run.replaced.items():
+            text = text.replace(name, self.values.get(meant, meant))
+        return text
+
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    """What `make local` makes, until `make local-down`: the second time, when it restores what it deployed at first."""
+    """Run `make local` twice, so that it restores the saved deployment, and `make local-down` at the end."""
     directory = tmp_path_factory.mktemp("documentation") / "checkout"
     shutil.copytree(REPOSITORY, directory, ignore=shutil.ignore_patterns(*_LEFT_BEHIND))
     for name in (".venv", "node_modules"):
@@ -57,7 +63,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     _make("local-down", directory)
     assert "the saved deployment was restored" in _make("local", directory)
     try:
-        yield _settled(directory)
+        yield _prepare(directory)
     finally:
         _make("local-down", directory)
 
@@ -71,8 +77,8 @@ def _make(target: str, directory: Path) -> str:
     return done.stdout
 
 
-def _settled(directory: Path) -> Checkout:
-    """Give the reader what the pages take for granted: an Amplify project in the account, a folder for sources."""
+def _prepare(directory: Path) -> Checkout:
+    """Create what the pages assume: an Amplify project in the account, and a folder for sources."""
     state = State(directory / ".local")
     cloud = state.running()
     assert cloud
@@ -80,16 +86,16 @@ def _settled(directory: Path) -> Checkout:
     deployment = Deployment(cloud, app, app.write_outputs())
     project = AmplifyProject.make(cloud)
     (directory / "src").mkdir()
-    own = {
+    values = {
         "user pool of the project": project.user_pool_id,
         "identity pool of the project": project.identity_pool_id,
     }
-    return Checkout(directory, deployment, deployment.outputs | own)
+    return Checkout(directory, deployment, deployment.outputs | values)
 
 
 @pytest.fixture
 def reader(checkout: Checkout) -> Iterator[Checkout]:
-    """The same with the user ada, who has signed in, and her token; no page meets what another has left of them."""
+    """The same with the user ada, who has signed in, and her token; each page gets a new user."""
     deployment = checkout.deployment
     users = deployment.cloud.client("cognito-idp")
     user = {"UserPoolId": deployment.user_pool_id, "Username": "ada"}
@@ -98,68 +104,96 @@ def reader(checkout: Checkout) -> Iterator[Checkout]:
     users.admin_set_user_password(**user, Password=PASSWORD, Permanent=True)
     tokens = deployment.sign_in("ada", PASSWORD)
     (checkout.directory / "token.jwt").write_text(tokens["IdToken"])
-    yield replace(checkout, own=checkout.own | {"identity id of ada": deployment.identity_id(tokens)})
+    yield replace(checkout, values=checkout.values | {"identity id of ada": deployment.identity_id(tokens)})
     users.admin_delete_user(**user)
     deployment.cloud.clear_faults()
 
 
-def _how(command: Command) -> How:
-    return TABLE.get(command.key, Run())
-
-
-def _typed(page: str) -> list[tuple[Command, Run]]:
-    """Return what is typed of a page: once what it says again, and no `pubsub` command of an earlier page."""
+def _commands_to_run(page: str) -> list[tuple[Command, Run]]:
+    """Return each command of a page once, without `pubsub` commands of earlier pages."""
+    others = {command for group in (*TESTED_ELSEWHERE.values(), *NOT_RUN.values()) for command in group}
     earlier = {each.key for before in pages() if before < page for each in commands(before)}
     first: dict[str, Command] = {}
     for command in commands(page):
-        if command.key not in earlier or not command.key.startswith("pubsub "):
+        if command.key not in others and (command.key not in earlier or not command.key.startswith("pubsub ")):
             first.setdefault(command.key, command)
-    found = [(command, _how(command)) for command in first.values()]
-    return [(command, how) for command, how in found if isinstance(how, Run) and _there(how.needs)]
+    found = [(command, RUN.get(command.key, Run())) for command in first.values()]
+    return [(command, run) for command, run in found if not run.needs or shutil.which(run.needs)]
 
 
-def _there(program: str) -> bool:
-    return not program or shutil.which(program) is not None
-
-
-@pytest.mark.parametrize("page", [page for page in pages() if _typed(page)])
-def test_every_command_of_a_page_does_what_it_says(page: str, reader: Checkout, tmp_path: Path) -> None:
-    typed = _typed(page)
-    meant = [
-        (_put(command.text, how, reader), replace(how, first=_put(how.first, how, reader))) for command, how in typed
+@pytest.mark.parametrize("page", [page for page in pages() if _commands_to_run(page)])
+def test_commands_of_a_page_succeed(page: str, reader: Checkout, tmp_path: Path) -> None:
+    found = _commands_to_run(page)
+    resolved = [
+        (reader.resolve(command.text, run), replace(run, setup=reader.resolve(run.setup, run)))
+        for command, run in found
     ]
-    became = type_in(meant, reader.directory, tmp_path, reader.environment(page))
-    for (command, how), done in zip(typed, became, strict=True):
-        told = f"{command.page}:{command.line}: {command.text}\n{done.written}"
-        assert done.code == how.code, told
-        assert how.says in done.written, told
+    results = _run_in_one_shell(resolved, reader.directory, tmp_path, reader.environment(page))
+    for (command, run), (code, written) in zip(found, results, strict=True):
+        text = f"{command.page}:{command.line}: {command.text}\n{written}"
+        assert code == run.code, text
+        assert run.writes in written, text
 
 
-def _put(text: str, how: Run, reader: Checkout) -> str:
-    """Put what is meant in the place of what stands for it."""
-    for name, meant in how.put.items():
-        text = text.replace(name, reader.own.get(meant, meant))
-    return text
+def _run_in_one_shell(
+    runs: Sequence[tuple[str, Run]], checkout: Path, notes: Path, environment: Mapping[str, str]
+) -> list[tuple[int | None, str]]:
+    """Run commands in one bash, and return the exit code and output of each; None for one that was not reached."""
+    steps, ends = [], []
+    for number, (text, run) in enumerate(runs):
+        script, stdin, out, code = (notes / f"{number}.{each}" for each in ("sh", "in", "out", "code"))
+        script.write_text(f"{text}\n")
+        stdin.write_text(run.stdin)
+        step = f"source {_q(script)} <{_q(stdin)} >>{_q(out)} 2>&1"
+        if run.setup:
+            steps.append(f"{{ {run.setup}\n}} >{_q(notes / f'{number}.setup')} 2>&1")
+        if not run.until:
+            steps.append(f"{step}; echo $? >{_q(code)}")
+            continue
+        steps.append(f"{{ beside=1; {step}; }} &\nbeside_{number}=$!")
+        steps.append(f"for _ in {{1..300}}; do grep -qF {_q(run.until)} {_q(out)} && break; sleep 0.1; done")
+        if run.code == INTERRUPTED:
+            ends.append(f"kill -INT -- -$beside_{number}")
+        ends.append(f"wait $beside_{number}; echo $? >{_q(code)}")
+    with programs() as functions, (notes / "page.out").open("w") as output:
+        # Each job is a process group, as at a terminal, so that Ctrl-C reaches its commands.
+        (notes / "page.sh").write_text("\n".join(["set -m", functions, *steps, *ends]))
+        subprocess.run(
+            ["bash", str(notes / "page.sh")],  # noqa: S607
+            cwd=checkout,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            timeout=270,
+            check=False,
+        )
+    results = []
+    for number in range(len(runs)):
+        code, out = notes / f"{number}.code", notes / f"{number}.out"
+        results.append((int(code.read_text()) if code.exists() else None, out.read_text() if out.exists() else ""))
+    return results
 
 
-def test_the_table_names_no_command_that_no_page_has() -> None:
+def _q(path: object) -> str:
+    return shlex.quote(str(path))
+
+
+def test_table_contains_only_commands_of_pages() -> None:
     written = {command.key for page in pages() for command in commands(page)}
-    assert not sorted(TABLE.keys() - written)
+    listed = [command for group in (*TESTED_ELSEWHERE.values(), *NOT_RUN.values(), RUN) for command in group]
+    assert sorted(set(listed)) == sorted(listed), "a command is listed twice"
+    assert not sorted(set(listed) - written)
 
 
-def test_what_is_run_elsewhere_is_run_by_a_test_that_there_is() -> None:
-    for key, how in TABLE.items():
-        if isinstance(how, Elsewhere):
-            file, _, name = how.test.partition("::")
-            assert name in _functions(REPOSITORY / file), f"{key}: {how.test}"
+def test_table_names_existing_tests() -> None:
+    for test in TESTED_ELSEWHERE:
+        file, _, name = test.partition("::")
+        tree = ast.walk(ast.parse((REPOSITORY / "tests" / file).read_text()))
+        assert name in {each.name for each in tree if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)}, test
 
 
-def test_every_block_is_a_language_that_is_known_to_be_typed_into_a_shell_or_not() -> None:
+def test_code_blocks_have_a_known_language() -> None:
     for page in pages():
         for block in blocks(page):
             assert block.info in SHELLS | OTHERS, f"{page}: {block.info}"
-
-
-def _functions(file: Path) -> set[str]:
-    tree = ast.walk(ast.parse(file.read_text()))
-    return {each.name for each in tree if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)}

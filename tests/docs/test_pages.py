@@ -1,4 +1,4 @@
-"""What the pages name is there: other pages, checks, tests, commands and their options."""
+"""Pages, checks, tests, commands and options that the pages mention exist."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OPTIONS = {
 
 
 @pytest.mark.parametrize("page", pages())
-def test_every_link_within_the_repository_leads_somewhere(page: str) -> None:
+def test_links_within_the_repository_exist(page: str) -> None:
     for target in _LINK.findall(text_of(page)):
         if target.startswith(("http://", "https://")):
             continue
@@ -33,18 +33,18 @@ def test_every_link_within_the_repository_leads_somewhere(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", pages())
-def test_every_check_it_names_exists(page: str) -> None:
+def test_named_checks_exist(page: str) -> None:
     assert set(re.findall(r"\bPS\d{3}\b", text_of(page))) <= {check.id for check in CHECKS}
 
 
 @pytest.mark.parametrize("page", pages())
-def test_every_test_it_names_exists(page: str) -> None:
+def test_named_tests_exist(page: str) -> None:
     named = {span for span in code_spans(page) if re.fullmatch(r"test(_\w+?){2,}", span)}
     assert named <= set(_tests())
 
 
 @pytest.mark.parametrize("page", pages())
-def test_every_command_of_its_sentences_exists_with_its_options(page: str) -> None:
+def test_named_commands_exist_with_their_options(page: str) -> None:
     makefile = (REPOSITORY / "Makefile").read_text()
     for span in code_spans(page):
         match span.split(" ", maxsplit=2):
@@ -59,7 +59,7 @@ def test_every_command_of_its_sentences_exists_with_its_options(page: str) -> No
 
 
 def _anchors(file: Path) -> Iterator[str]:
-    """Give the anchors of a page's headings, as GitHub makes them."""
+    """Yield the anchors of a page's headings, as GitHub creates them."""
     seen: dict[str, int] = {}
     for heading in re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE):
         slug = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
@@ -73,8 +73,8 @@ def _tests() -> Iterator[str]:
         yield from re.findall(r"def (test_\w+)", file.read_text())
 
 
-def test_the_tutorial_says_that_it_needs_the_aws_cli() -> None:
-    """``make setup`` does not install it; the environment of the tests has it all the same."""
+def test_tutorial_says_that_it_needs_the_aws_cli() -> None:
+    """``make setup`` does not install it, but the test environment has it."""
     installed = (REPOSITORY / "requirements.txt").read_text()
     assert any(each.text.startswith("aws ") for each in commands("docs/tutorial.md"))
     assert "awscli==" in installed or "AWS CLI" in text_of("docs/tutorial.md").partition("## 1.")[0]

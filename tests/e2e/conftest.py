@@ -1,4 +1,4 @@
-"""The stack, deployed onto a local cloud, and what the tests ask of it."""
+"""The stack, deployed on a local cloud, and its users."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,22 +19,31 @@ from botocore.config import Config
 from pycognito.aws_srp import AWSSRP
 
 from local_cloud.process import LocalCloud
-from pubsub_client.outputs import Output
+from pubsub_client.outputs import MARKER_ATTRIBUTE, Output
 from tests.e2e.commands import run_pubsub
 from tests.e2e.stack_app import StackApp, shared
 from tests.integration.local_cloud.account import Credentials
 from tests.integration.local_cloud.http_api import Answer, call
-from tests.jwt import claims
+from tests.integration.local_cloud.mqtt import websocket
+from tests.tokens import claims
 
-PASSWORD = "Sup3r-secret-passw0rd!"  # noqa: S105 - of users that live as long as one test
+PASSWORD = "Sup3r-secret-passw0rd!"  # noqa: S105 - of temporary users
 
 FAST: dict[str, Any] = {"attachPerSecond": {"signIn": 100, "retry": 100, "sweep": 200}, "detachPerSecond": 200}
-"""Settings for tests that attach and detach hundreds."""
+"""Settings for tests with hundreds of attachments."""
+
+
+def wait_until(condition: Callable[[], bool], what: str = "it", seconds: float = 60) -> None:
+    """Wait until a condition is met."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        time.sleep(0.05)
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """A deployed stack, and what a plain boto3 user of it can do; nothing here is our client's code."""
+    """A deployed stack, used with boto3 and without our client's code."""
 
     cloud: LocalCloud
     app: StackApp
@@ -53,7 +62,7 @@ class Deployment:
         return self.outputs[Output.USER_POOL_CLIENT_ID]
 
     def make_user(self, name: str | None = None, **attributes: str) -> str:
-        """Make a user with a permanent password and return the name, a new one unless given."""
+        """Create a user with a permanent password, and return the name."""
         name = name or f"user-{uuid.uuid4().hex[:10]}"
         users = self.cloud.client("cognito-idp")
         given = {"email": f"{name}@example.com", "email_verified": "true", **attributes}
@@ -98,7 +107,7 @@ class Deployment:
         return tokens
 
     def srp(self, user_name: str, password: str = PASSWORD) -> AWSSRP:
-        """Return a sign-in that has yet to be made."""
+        """Return a sign-in that is not started."""
         return AWSSRP(
             username=user_name,
             password=password,
@@ -129,71 +138,120 @@ class Deployment:
         answer = self.cloud.client("iot").list_attached_policies(target=identity_id)
         return [each["policyName"] for each in answer["policies"]]
 
-    def wait_until_attached(self, identity_id: str, seconds: float = 60) -> None:
-        """Wait until the worker has attached the policy."""
-        deadline = time.monotonic() + seconds
-        while not self.attached_policies(identity_id):
-            assert time.monotonic() < deadline, f"nothing was attached to {identity_id} within {seconds:g} s"
-            time.sleep(0.2)
+    def wait_until_attached(self, identity_id: str) -> None:
+        """Wait until the trigger or the worker has attached the policy."""
+        wait_until(lambda: bool(self.attached_policies(identity_id)), f"a policy is attached to {identity_id}")
 
     def self_attach(self, credentials: Credentials | None, **request: Any) -> Answer:
-        """Call the route, signed with these credentials if there are any."""
+        """Call the self-attach route, signed with these credentials if there are any."""
         url = self.outputs[Output.SELF_ATTACH_URL]
         return call(url, credentials=credentials, region=self.cloud.region, **request)
 
     def messages_in(self, queue: Output) -> int:
-        """Return the number of messages in a queue, including those in flight."""
+        """Return the number of messages in a queue, with those in flight."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         answer = self.cloud.client("sqs").get_queue_attributes(QueueUrl=self.outputs[queue], AttributeNames=names)
         return sum(int(count) for count in answer["Attributes"].values())
 
-    @contextmanager
-    def worker_stopped(self) -> Iterator[None]:
-        """Stop the worker in this block, so that messages wait in the retry queue; then drain the queues."""
-        functions = self.cloud.client("lambda")
+    def worker_mapping(self) -> dict[str, Any]:
+        """Return the event source mapping between the retry queue and its worker."""
         name = self.outputs[Output.RETRY_QUEUE_URL].rpartition("/")[2]
         arn = f"arn:aws:sqs:{self.cloud.region}:{self.cloud.account_id}:{name}"
-        (mapping,) = functions.list_event_source_mappings(EventSourceArn=arn)["EventSourceMappings"]
-        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+        (mapping,) = self.cloud.client("lambda").list_event_source_mappings(EventSourceArn=arn)["EventSourceMappings"]
+        return dict(mapping)
+
+    @contextmanager
+    def worker_stopped(self) -> Iterator[None]:
+        """Keep pending attachments in the retry queue in this block; empty the queues afterwards."""
+        functions, mapping = self.cloud.client("lambda"), self.worker_mapping()["UUID"]
+        functions.update_event_source_mapping(UUID=mapping, Enabled=False)
         try:
             yield
         finally:
-            functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+            functions.update_event_source_mapping(UUID=mapping, Enabled=True)
             self.drain_queues()
 
-    def wait_until_retry_queue_is_empty(self, seconds: float = 60) -> None:
+    def wait_until_retry_queue_is_empty(self) -> None:
         """Wait until the worker has processed every message."""
-        deadline = time.monotonic() + seconds
-        while self.messages_in(Output.RETRY_QUEUE_URL):
-            assert time.monotonic() < deadline, "the worker does not finish"
-            time.sleep(0.1)
+        wait_until(lambda: self.messages_in(Output.RETRY_QUEUE_URL) == 0, "the retry queue is empty")
 
     def drain_queues(self) -> None:
-        """Wait until the worker has processed every message, and purge the dead-letter queue."""
+        """Wait for the worker, and delete the dead letters."""
         self.wait_until_retry_queue_is_empty()
         self.cloud.client("sqs").purge_queue(QueueUrl=self.outputs[Output.DEAD_LETTER_QUEUE_URL])
 
-    def calls_of(self, before: dict[str, int]) -> dict[str, int]:
+    def marker(self, user_name: str) -> str | None:
+        """Return the value of a user's marker attribute."""
+        user = self.cloud.client("cognito-idp").admin_get_user(UserPoolId=self.user_pool_id, Username=user_name)
+        values = {each["Name"]: each["Value"] for each in user["UserAttributes"]}
+        return values.get(f"custom:{MARKER_ATTRIBUTE}")
+
+    def detach(self, identity_id: str) -> None:
+        self.cloud.client("iot").detach_policy(policyName=self.policy_name, target=identity_id)
+
+    def connects(self, credentials: Credentials) -> bool:
+        """Return whether AWS IoT accepts a connection with these credentials."""
+        with websocket(self.cloud, credentials) as mqtt:
+            return mqtt.connect(uuid.uuid4().hex) == 0
+
+    def targets(self) -> set[str]:
+        """Return what the IoT policy is attached to."""
+        pages = self.cloud.client("iot").get_paginator("list_targets_for_policy")
+        found = pages.paginate(policyName=self.policy_name, pageSize=250)
+        return {target for page in found for target in page["targets"]}
+
+    def resource(self, resource_type: str, part_of_logical_id: str = "") -> str:
+        """Return the physical id of the stack's one resource of a type."""
+        pages = self.cloud.client("cloudformation").get_paginator("list_stack_resources")
+        (found,) = (
+            each["PhysicalResourceId"]
+            for page in pages.paginate(StackName=self.app.stack_name)
+            for each in page["StackResourceSummaries"]
+            if each["ResourceType"] == resource_type and part_of_logical_id in each["LogicalResourceId"]
+        )
+        return str(found)
+
+    @property
+    def internal_client_id(self) -> str:
+        name = f"/{self.app.stack_name}/sign-in-attachment"
+        value = self.cloud.client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
+        return str(json.loads(value)["internalClientId"])
+
+    def update_identity_pool(self, **changes: Any) -> dict[str, Any]:
+        """Change the identity pool, and return the parameters that change it back."""
+        identities = self.cloud.client("cognito-identity")
+        described = identities.describe_identity_pool(IdentityPoolId=self.outputs[Output.IDENTITY_POOL_ID])
+        before = {key: value for key, value in described.items() if key != "ResponseMetadata" and value not in ("", {})}
+        identities.update_identity_pool(**before | changes)
+        return before
+
+    def remove_provider(self, client_id: str) -> None:
+        """Remove an app client from the identity pool's providers."""
+        providers = self.update_identity_pool()["CognitoIdentityProviders"]
+        self.update_identity_pool(
+            CognitoIdentityProviders=[each for each in providers if each["ClientId"] != client_id]
+        )
+
+    @contextmanager
+    def guests_allowed(self) -> Iterator[None]:
+        """Let the identity pool create guest identities in this block."""
+        before = self.update_identity_pool(AllowUnauthenticatedIdentities=True)
+        try:
+            yield
+        finally:
+            self.cloud.client("cognito-identity").update_identity_pool(**before)
+
+    def calls_since(self, before: dict[str, int]) -> dict[str, int]:
         """Return which operations were called since ``before``, and how often."""
         now = self.cloud.calls()
         return {name: count - before.get(name, 0) for name, count in now.items() if count != before.get(name, 0)}
 
     def trigger_lines(self) -> list[dict[str, Any]]:
         """Return the lines that the trigger has logged, oldest first."""
-        return self._lines_of(self.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME])
+        return self.log_lines(self.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME])
 
-    def self_attach_lines(self) -> list[dict[str, Any]]:
-        """Return the lines that the function of the route has logged, oldest first."""
-        pages = self.cloud.client("cloudformation").get_paginator("list_stack_resources")
-        (function,) = (
-            each["PhysicalResourceId"]
-            for page in pages.paginate(StackName=self.app.stack_name)
-            for each in page["StackResourceSummaries"]
-            if each["ResourceType"] == "AWS::Lambda::Function" and each["LogicalResourceId"].startswith("SelfAttach")
-        )
-        return self._lines_of(function)
-
-    def _lines_of(self, function_name: str) -> list[dict[str, Any]]:
+    def log_lines(self, function_name: str) -> list[dict[str, Any]]:
+        """Return the JSON lines that a function has logged, oldest first."""
         function = self.cloud.client("lambda").get_function_configuration(FunctionName=function_name)
         pages = self.cloud.client("logs").get_paginator("filter_log_events")
         events = [
@@ -204,28 +262,24 @@ class Deployment:
         lines = [event["message"].strip() for event in sorted(events, key=lambda each: each["timestamp"])]
         return [json.loads(line) for line in lines if line.startswith("{")]
 
-    def inline_policy(self, function_output: Output, needle: str) -> tuple[str, str, dict[str, Any]]:
-        """Find the inline policy of a function's role that holds an action: role name, policy name, document."""
-        iam = self.cloud.client("iam")
-        function = self.cloud.client("lambda").get_function_configuration(FunctionName=self.outputs[function_output])
-        role = function["Role"].rpartition("/")[2]
-        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
-            document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-            if needle in json.dumps(document):
-                return role, name, document
-        raise AssertionError(f"no inline policy of {role} holds {needle}")
-
     @contextmanager
-    def trigger_without_attach_policy(self) -> Iterator[None]:
-        """Take iot:AttachPolicy away from the trigger's role in this block; the worker's role keeps it."""
-        role, name, document = self.inline_policy(Output.POST_AUTHENTICATION_FUNCTION_NAME, "iot:AttachPolicy")
-        iam, original = self.cloud.client("iam"), json.dumps(document)
-        changed = original.replace("iot:AttachPolicy", "iot:AttachPolicyNot")
-        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=changed)
+    def action_denied(self, action: str, *functions: str) -> Iterator[None]:
+        """Remove an action from the inline policies of functions' roles in this block."""
+        iam, before = self.cloud.client("iam"), []
+        for function in functions:
+            configuration = self.cloud.client("lambda").get_function_configuration(FunctionName=function)
+            role = configuration["Role"].rpartition("/")[2]
+            for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+                document = json.dumps(iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"])
+                if action in document:
+                    before.append({"RoleName": role, "PolicyName": name, "PolicyDocument": document})
+                    iam.put_role_policy(**before[-1] | {"PolicyDocument": document.replace(action, f"{action}Not")})
+        assert len(before) >= len(functions), f"no inline policy allows {action}"
         try:
             yield
         finally:
-            iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=original)
+            for policy in before:
+                iam.put_role_policy(**policy)
 
     def pubsub(self, *arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a command of ``pubsub`` against this deployment, with other environment variables."""
@@ -250,9 +304,9 @@ class Deployment:
 
 @contextmanager
 def deployed(directory: Path, settings: Mapping[str, Any] | None = None) -> Iterator[Deployment]:
-    """Deploy onto a cloud that ends with the block; without settings those of the repository.
+    """Deploy on a cloud that ends with the block, by default with the repository's settings.
 
-    The first deployment of these settings in a test run is saved, and the others start from what was saved.
+    A test run deploys once for each set of settings; later blocks restore the saved state.
     """
     with ExitStack() as until_the_end:
         with shared("deployment", directory, settings) as state:
@@ -268,8 +322,36 @@ def deployed(directory: Path, settings: Mapping[str, Any] | None = None) -> Iter
         yield made
 
 
+LEAST_PRIVILEGE: dict[str, Any] = {
+    "accessMode": "least-privilege",
+    "topics": ["room/*", "messages"],
+    "groups": ["admins"],
+}
+
+
+@contextmanager
+def updated_to_least_privilege(directory: Path) -> Iterator[Deployment]:
+    """Yield a deployment in access mode least-privilege that was ``guarded`` when the user ada signed in."""
+    with ExitStack() as until_the_end:
+        with shared("least-privilege", directory) as state:
+            if state.exists():
+                cloud = until_the_end.enter_context(LocalCloud.start(saved=state, log_file=directory / "cloud.log"))
+                app = StackApp(cloud, directory, LEAST_PRIVILEGE)
+                app.synth()
+            else:
+                (directory / "guarded").mkdir()
+                guarded = until_the_end.enter_context(deployed(directory / "guarded"))
+                guarded.sign_in(guarded.make_user("ada"))
+                app = StackApp(guarded.cloud, directory, LEAST_PRIVILEGE)
+                deploy(app)
+                guarded.cloud.save(state)
+        updated = Deployment(app.cloud, app, app.write_outputs())
+        warm(updated)
+        yield updated
+
+
 def warm(deployment: Deployment) -> None:
-    """Start the functions: cold ones on a busy machine may take longer than the trigger has."""
+    """Start the functions: a cold start on a busy machine may exceed the trigger's time."""
     deployment.sign_in(deployment.make_user())
     if Output.RETRY_QUEUE_URL in deployment.outputs:
         deployment.wait_until_retry_queue_is_empty()
@@ -277,7 +359,7 @@ def warm(deployment: Deployment) -> None:
 
 @pytest.fixture(scope="session")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    """A local cloud for environments side by side; nothing is deployed yet."""
+    """A local cloud without a deployment."""
     with LocalCloud.start(log_file=tmp_path_factory.mktemp("account") / "cloud.log") as cloud:
         yield cloud
 

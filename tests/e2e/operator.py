@@ -1,4 +1,4 @@
-"""An IAM user who may do exactly what docs/operator-permissions.md says."""
+"""An IAM user with exactly the permissions in docs/operator-permissions.md."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def policies(command: str) -> list[Statements]:
 
 
 def without_each(statements: Statements) -> Iterator[tuple[str, Statements]]:
-    """Yield what is left when one action is taken away, for each action in turn."""
+    """Yield each action, and the statements without it."""
     for number, statement in enumerate(statements):
         actions = [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
         for action in actions:
@@ -38,7 +38,7 @@ def without_each(statements: Statements) -> Iterator[tuple[str, Statements]]:
 
 
 def unused_actions(cloud: LocalCloud, keys: Mapping[str, str], statements: Statements) -> set[str]:
-    """Return the actions of the statements that nothing needed that was done with an operator's keys."""
+    """Return the actions of the statements that no call with these keys needed."""
     signed = {name.lower(): value for name, value in keys.items()}
     sts = boto3.client("sts", region_name=cloud.region, endpoint_url=cloud.endpoint_url, **signed)  # type: ignore[call-overload]
     actions = {action for action, _ in without_each(statements)}
@@ -47,11 +47,14 @@ def unused_actions(cloud: LocalCloud, keys: Mapping[str, str], statements: State
 
 @contextmanager
 def operator(
-    cloud: LocalCloud, outputs: Mapping[str, str], statements: Statements, **words: str
+    cloud: LocalCloud, outputs: Mapping[str, str], statements: Statements, **values: str
 ) -> Iterator[dict[str, str]]:
-    """Make an IAM user with these permissions; yield the variables that make a shell this user's."""
+    """Create an IAM user with these permissions, and yield the environment variables with its keys."""
     text = json.dumps({"Version": "2012-10-17", "Statement": statements})
-    words = {
+    trigger: dict[str, Any] = {}
+    if name := outputs.get(Output.POST_AUTHENTICATION_FUNCTION_NAME):
+        trigger = dict(cloud.client("lambda").get_function_configuration(FunctionName=name))
+    values = {
         "ACCOUNT": cloud.account_id,
         "REGION": cloud.region,
         "STACK": "AmplifyPubSub",
@@ -60,31 +63,16 @@ def operator(
         "TRIGGER": outputs.get(Output.POST_AUTHENTICATION_FUNCTION_NAME, "*"),
         "RETRY_QUEUE": outputs.get(Output.RETRY_QUEUE_URL, "*").rpartition("/")[2],
         "DEAD_LETTER_QUEUE": outputs.get(Output.DEAD_LETTER_QUEUE_URL, "*").rpartition("/")[2],
-        "LOG_GROUP": _log_group(cloud, outputs.get(Output.POST_AUTHENTICATION_FUNCTION_NAME)),
-        "MAC_KEY": _mac_key(cloud, outputs.get(Output.POST_AUTHENTICATION_FUNCTION_NAME)),
+        "LOG_GROUP": trigger["LoggingConfig"]["LogGroup"] if trigger else "*",
+        "MAC_KEY": trigger["Environment"]["Variables"]["MAC_KEY_ID"] if trigger else "*",
         "API_ID": (urlsplit(outputs.get(Output.SELF_ATTACH_URL, "")).hostname or "*").partition(".")[0],
-    } | words
-    document = re.sub("|".join(words), lambda found: words[found[0]], text)
-    iam, name = cloud.client("iam"), f"operator-{uuid.uuid4().hex[:8]}"
-    iam.create_user(UserName=name)
-    iam.put_user_policy(UserName=name, PolicyName="documented", PolicyDocument=document)
-    key = iam.create_access_key(UserName=name)["AccessKey"]
+    } | values
+    document = re.sub("|".join(values), lambda found: values[found[0]], text)
+    iam, user = cloud.client("iam"), f"operator-{uuid.uuid4().hex[:8]}"
+    iam.create_user(UserName=user)
+    iam.put_user_policy(UserName=user, PolicyName="documented", PolicyDocument=document)
+    key = iam.create_access_key(UserName=user)["AccessKey"]
     yield {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
-    iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
-    iam.delete_user_policy(UserName=name, PolicyName="documented")
-    iam.delete_user(UserName=name)
-
-
-def _mac_key(cloud: LocalCloud, trigger: str | None) -> str:
-    """Return the id of the MAC key; any, before there is a trigger."""
-    if trigger is None:
-        return "*"
-    configuration = cloud.client("lambda").get_function_configuration(FunctionName=trigger)
-    return str(configuration["Environment"]["Variables"]["MAC_KEY_ID"])
-
-
-def _log_group(cloud: LocalCloud, trigger: str | None) -> str:
-    """Return the name of the trigger's log group; any, before there is a trigger."""
-    if trigger is None:
-        return "*"
-    return str(cloud.client("lambda").get_function_configuration(FunctionName=trigger)["LoggingConfig"]["LogGroup"])
+    iam.delete_access_key(UserName=user, AccessKeyId=key["AccessKeyId"])
+    iam.delete_user_policy(UserName=user, PolicyName="documented")
+    iam.delete_user(UserName=user)

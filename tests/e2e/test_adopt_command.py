@@ -1,4 +1,4 @@
-"""`pubsub adopt`: tells the settings and what they would change, and changes nothing."""
+"""`pubsub adopt` prints settings and the changes they cause, and changes nothing."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tests.e2e.amplify_project.project import STACK, AmplifyProject
 from tests.e2e.commands import run_pubsub
 from tests.e2e.conftest import PASSWORD
 from tests.e2e.operator import operator, policies, without_each
+from tests.integration.local_cloud.account import document as policy_document
 from tests.integration.local_cloud.account import make_function
 
 
@@ -41,7 +42,7 @@ def _changes(document: dict[str, Any]) -> dict[str, str]:
     return {each["resource"]: each["change"] for each in document["adopt"]["changes"]}
 
 
-def test_without_anything_to_adopt_it_lists_what_there_is(project: AmplifyProject) -> None:
+def test_adopt_without_options_lists_candidates(project: AmplifyProject) -> None:
     done = _run(project)
     assert done.returncode == 0
     assert f"pubsub adopt --amplify-stack {STACK}\n" in done.stdout
@@ -52,7 +53,7 @@ def test_without_anything_to_adopt_it_lists_what_there_is(project: AmplifyProjec
 
 
 @pytest.mark.parametrize("by", ["the parent stack", "the identity pool"])
-def test_pools_clients_and_roles_are_found_and_printed_as_settings(project: AmplifyProject, by: str) -> None:
+def test_adopt_prints_pools_clients_and_roles_as_settings(project: AmplifyProject, by: str) -> None:
     options = {
         "the parent stack": ("--amplify-stack", STACK),
         "the identity pool": ("--identity-pool-id", project.identity_pool_id),
@@ -64,13 +65,13 @@ def test_pools_clients_and_roles_are_found_and_printed_as_settings(project: Ampl
     assert document["exit_code"] == 0
 
 
-def test_a_user_pool_alone_is_adopted_with_an_identity_pool_to_be_made(project: AmplifyProject) -> None:
+def test_adopt_of_a_user_pool_creates_an_identity_pool(project: AmplifyProject) -> None:
     document = _adopt(project, "--user-pool-id", project.user_pool_id)
     assert set(document["adopt"]["settings"]["adopt"]) == {"userPoolId", "userPoolClientIds"}
     assert _changes(document)["identity pool"].startswith("is created")
 
 
-def test_it_tells_who_gains_what_and_that_pools_stay_as_they_are(project: AmplifyProject) -> None:
+def test_adopt_lists_changes_of_roles_and_none_of_pools(project: AmplifyProject) -> None:
     changes = _changes(_adopt(project, "--amplify-stack", STACK, "--topic", "orders/*"))
     assert changes[f"user pool {project.user_pool_id}"] == "nothing"
     assert changes[f"identity pool {project.identity_pool_id}"] == "nothing"
@@ -82,7 +83,7 @@ def test_it_tells_who_gains_what_and_that_pools_stay_as_they_are(project: Amplif
     assert "guests" in changes
 
 
-def test_with_attachment_at_sign_in_every_addition_is_listed(project: AmplifyProject) -> None:
+def test_adopt_lists_every_addition_for_attachment_at_sign_in(project: AmplifyProject) -> None:
     document = _adopt(project, "--amplify-stack", STACK, "--attachment", "sign-in")
     listed = [f"{each['resource']}: {each['change']}" for each in document["adopt"]["changes"]]
     pool = f"user pool {project.user_pool_id}"
@@ -94,7 +95,7 @@ def test_with_attachment_at_sign_in_every_addition_is_listed(project: AmplifyPro
     settings = document["adopt"]["settings"]
     assert settings["attachment"] == "sign-in"
     assert read_settings(settings, None).attachment == "sign-in"
-    # What Cognito asks of whoever changes a pool that sends messages, exactly as the stack is given it.
+    # Cognito requires these permissions to change a pool that sends messages.
     role, key = project.permissions.values()
     assert settings["adopt"] | project.permissions == settings["adopt"]
     (of_role,) = (each for each in listed if each.startswith(f"role {role.rpartition('/')[2]}: "))
@@ -103,7 +104,7 @@ def test_with_attachment_at_sign_in_every_addition_is_listed(project: AmplifyPro
     assert "the stack may create grants of it (kms:CreateGrant)" in of_key
 
 
-def test_groups_of_a_user_pool_are_listed_with_what_becomes_of_their_roles(project: AmplifyProject) -> None:
+def test_adopt_lists_changes_of_group_roles(project: AmplifyProject) -> None:
     document = _adopt(project, "--user-pool-id", project.user_pool_id, "--group", "admins", "--group", "editors")
     settings = document["adopt"]["settings"]
     assert settings["groups"] == ["admins", "editors"]
@@ -117,36 +118,31 @@ def test_groups_of_a_user_pool_are_listed_with_what_becomes_of_their_roles(proje
     assert "--group goes with --user-pool-id" in refused.stderr
 
 
-def test_a_policy_of_the_usual_name_made_by_hand_and_who_has_it_are_told(project: AmplifyProject) -> None:
-    iot, identities = project.cloud.client("iot"), project.cloud.client("cognito-identity")
-    allow = json.dumps(
-        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}]}
-    )
+def test_adopt_avoids_the_name_of_an_existing_policy(project: AmplifyProject) -> None:
+    iot = project.cloud.client("iot")
+    allow = policy_document({"Effect": "Allow", "Action": "iot:*", "Resource": "*"})
     iot.create_policy(policyName="myIoTPolicy", policyDocument=allow)
     try:
         document = _adopt(project, "--amplify-stack", STACK)
         assert document["adopt"]["settings"]["policyName"] == "myIoTPolicy-pubsub"
         assert any("exists already" in note for note in document["adopt"]["notes"])
-        assert identities
     finally:
         iot.delete_policy(policyName="myIoTPolicy")
 
 
-def test_a_front_end_that_attaches_policies_itself_is_warned(project: AmplifyProject) -> None:
+def test_adopt_warns_of_roles_that_may_attach_policies(project: AmplifyProject) -> None:
     iam = project.cloud.client("iam")
-    allow = json.dumps(
-        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}]}
-    )
-    iam.put_role_policy(RoleName=project.auth_role, PolicyName="by-hand", PolicyDocument=allow)
+    allow = policy_document({"Effect": "Allow", "Action": "iot:*", "Resource": "*"})
+    iam.put_role_policy(RoleName=project.auth_role, PolicyName="manual", PolicyDocument=allow)
     try:
         notes = _adopt(project, "--amplify-stack", STACK)["adopt"]["notes"]
         assert any(f"{project.auth_role} lets signed-in users attach IoT policies themselves" in note for note in notes)
     finally:
-        iam.delete_role_policy(RoleName=project.auth_role, PolicyName="by-hand")
+        iam.delete_role_policy(RoleName=project.auth_role, PolicyName="manual")
 
 
 class TestBlockers:
-    def test_another_function_on_a_trigger_is_one_unless_it_calls_ours(self, project: AmplifyProject) -> None:
+    def test_adopt_is_blocked_by_a_trigger_unless_it_is_chained(self, project: AmplifyProject) -> None:
         theirs = make_function(project.cloud, "def handler(event, context): return event")
         project.set_triggers(DefineAuthChallenge=theirs)
         try:
@@ -162,16 +158,14 @@ class TestBlockers:
         finally:
             project.set_triggers()
 
-    def test_a_chained_trigger_without_a_function_is_one(self, project: AmplifyProject) -> None:
+    def test_adopt_is_blocked_by_a_chained_trigger_without_function(self, project: AmplifyProject) -> None:
         done = _run(
             project, "--amplify-stack", STACK, "--attachment", "sign-in", "--chained-trigger", "PostAuthentication"
         )
         assert done.returncode == 1
         assert "has no function that could call the stack's" in done.stderr
 
-    def test_a_setting_that_the_sdk_does_not_know_is_one_unless_the_pool_stays_as_it_is(
-        self, project: AmplifyProject
-    ) -> None:
+    def test_adopt_is_blocked_by_a_setting_unknown_to_the_sdk(self, project: AmplifyProject) -> None:
         project.cloud.seed_pool_setting(project.user_pool_id, "Holidays", {"Country": "NO"})
         try:
             done = _run(project, "--amplify-stack", STACK, "--attachment", "sign-in")
@@ -181,11 +175,9 @@ class TestBlockers:
         finally:
             project.set_triggers()  # resets it
 
-    def test_a_role_without_room_is_one(self, project: AmplifyProject) -> None:
+    def test_adopt_is_blocked_by_a_role_with_too_many_policies(self, project: AmplifyProject) -> None:
         iam, made = project.cloud.client("iam"), []
-        allow = json.dumps(
-            {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
-        )
+        allow = policy_document({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
         for number in range(8):
             arn = iam.create_policy(PolicyName=f"theirs-{number}", PolicyDocument=allow)["Policy"]["Arn"]
             iam.attach_role_policy(RoleName=project.auth_role, PolicyArn=arn)
@@ -217,7 +209,7 @@ class TestBlockers:
         (("--amplify-stack", STACK, "--chained-trigger", "PostAuthentication"), "goes with --attachment sign-in"),
     ],
 )
-def test_what_cannot_be_looked_at_is_refused_in_a_line(
+def test_adopt_reports_missing_resources_in_one_line(
     project: AmplifyProject, arguments: tuple[str, ...], message: str
 ) -> None:
     done = _run(project, *arguments)
@@ -226,7 +218,7 @@ def test_what_cannot_be_looked_at_is_refused_in_a_line(
     assert done.stdout == ""
 
 
-def test_two_user_pools_are_told_apart_by_saying_which(project: AmplifyProject) -> None:
+def test_adopt_of_an_identity_pool_with_two_user_pools_needs_the_id(project: AmplifyProject) -> None:
     users, identities = project.cloud.client("cognito-idp"), project.cloud.client("cognito-identity")
     other = users.create_user_pool(PoolName="other")["UserPool"]["Id"]
     client = users.create_user_pool_client(UserPoolId=other, ClientName="web")["UserPoolClient"]["ClientId"]
@@ -257,14 +249,14 @@ def test_two_user_pools_are_told_apart_by_saying_which(project: AmplifyProject) 
         users.delete_user_pool(UserPoolId=other)
 
 
-def test_nothing_is_changed(project: AmplifyProject) -> None:
+def test_adopt_changes_nothing(project: AmplifyProject) -> None:
     before = project.configuration()
     for attachment in ("self-attach", "sign-in"):
         _run(project, "--amplify-stack", STACK, "--attachment", attachment)
     assert project.configuration() == before
 
 
-def test_the_documented_permissions_are_enough_and_none_is_too_many(project: AmplifyProject) -> None:
+def test_adopt_needs_exactly_the_documented_permissions(project: AmplifyProject) -> None:
     (statements,) = policies("pubsub adopt")
 
     def passes(granted: list[dict[str, Any]]) -> bool:
@@ -277,7 +269,7 @@ def test_the_documented_permissions_are_enough_and_none_is_too_many(project: Amp
 
 
 def _logins(project: AmplifyProject) -> dict[str, str]:
-    """Return the login of a user, who has an identity then."""
+    """Create an identity for a user, and return the login."""
     users = project.cloud.client("cognito-idp")
     client = users.create_user_pool_client(
         UserPoolId=project.user_pool_id, ClientName="admin", ExplicitAuthFlows=["ALLOW_ADMIN_USER_PASSWORD_AUTH"]
@@ -302,7 +294,7 @@ def _logins(project: AmplifyProject) -> dict[str, str]:
     return {provider: tokens["IdToken"]}
 
 
-def test_in_least_privilege_mode_each_gains_topics_of_their_own_and_roles_no_managed_policy(
+def test_adopt_in_least_privilege_mode_lists_own_topics(
     project: AmplifyProject,
 ) -> None:
     document = _adopt(project, "--amplify-stack", STACK, "--access-mode", "least-privilege", "--topic", "room/*")

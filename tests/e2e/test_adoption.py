@@ -1,4 +1,4 @@
-"""A project that Amplify has made is adopted: left as it is, with the trigger, and without a trace afterwards."""
+"""An Amplify project is adopted with and without the trigger, and destroy restores it."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ _TRIGGERS = {"PostAuthentication", "DefineAuthChallenge", "CreateAuthChallenge",
 
 @dataclass(frozen=True)
 class Adopted:
-    """An adopted project, and how it was before."""
+    """An adopted project, and its configuration before."""
 
     project: AmplifyProject
     before: dict[str, Any]
     users: dict[str, str]
-    """Users from before the deployment."""
+    """Users that existed before the deployment."""
     deployment: Deployment
     saved: Path
-    """The state of the cloud when it was adopted."""
+    """The saved state of the cloud after the adoption."""
 
     def deploy(self, settings: dict[str, Any]) -> Deployment:
         """Deploy with other settings."""
@@ -70,7 +70,7 @@ def adopted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Adopted]:
 
 @pytest.fixture
 def another(adopted: Adopted, tmp_path: Path) -> Iterator[Adopted]:
-    """The same on a cloud of its own, for a test that changes it."""
+    """A copy on another cloud, for a test that changes it."""
     with LocalCloud.start(saved=adopted.saved, log_file=tmp_path / "cloud.log") as cloud:
         app = StackApp(cloud, tmp_path / "app", {"adopt": adopted.project.adopt})
         app.synth()
@@ -79,7 +79,7 @@ def another(adopted: Adopted, tmp_path: Path) -> Iterator[Adopted]:
         yield Adopted(project, adopted.before, adopted.users, deployment, adopted.saved)
 
 
-def test_parent_stack_is_enough_to_find_pools_clients_and_roles(adopted: Adopted) -> None:
+def test_adoption_by_the_parent_stack_finds_pools_clients_and_roles(adopted: Adopted) -> None:
     outputs, project = adopted.deployment.outputs, adopted.project
     assert outputs[Output.USER_POOL_ID] == project.user_pool_id
     assert outputs[Output.USER_POOL_CLIENT_ID] == project.web_client_id
@@ -90,7 +90,7 @@ def test_parent_stack_is_enough_to_find_pools_clients_and_roles(adopted: Adopted
     assert "User pool" not in notes
 
 
-def test_pools_are_not_changed_and_roles_get_the_policies_and_the_guard(adopted: Adopted) -> None:
+def test_adoption_leaves_pools_unchanged_and_guards_roles(adopted: Adopted) -> None:
     during, before = adopted.project.configuration(), adopted.before
     roles = during.pop("roles")
     assert during == {key: value for key, value in before.items() if key != "roles"}
@@ -102,11 +102,11 @@ def test_pools_are_not_changed_and_roles_get_the_policies_and_the_guard(adopted:
 
 
 @pytest.mark.parametrize("name", ["ada", "admin"])
-def test_users_from_before_attach_themselves_and_stay_off_the_control_plane(adopted: Adopted, name: str) -> None:
+def test_existing_users_self_attach_and_have_no_control_plane(adopted: Adopted, name: str) -> None:
     deployment = adopted.deployment
     credentials = deployment.credentials(deployment.sign_in(adopted.users[name]))
     assert deployment.self_attach(credentials).body["status"] == "repaired"
-    assert _connects(deployment, credentials)
+    assert deployment.connects(credentials)
     iot = deployment.as_user("iot", credentials)
     with pytest.raises(iot.exceptions.ClientError, match="explicit deny"):
         iot.list_policies()
@@ -114,7 +114,7 @@ def test_users_from_before_attach_themselves_and_stay_off_the_control_plane(adop
 
 @pytest.fixture
 def user_of_another_pool(adopted: Adopted) -> Iterator[tuple[str, Credentials]]:
-    """Identity and credentials of a user of another application, whose user pool has the same identity pool."""
+    """Identity id and credentials of a user of another user pool with the same identity pool."""
     cloud, pool = adopted.project.cloud, adopted.project.identity_pool_id
     users, identities = cloud.client("cognito-idp"), cloud.client("cognito-identity")
     pool_id, client_id = make_user_pool(cloud)
@@ -136,7 +136,7 @@ def user_of_another_pool(adopted: Adopted) -> Iterator[tuple[str, Credentials]]:
         users.delete_user_pool(UserPoolId=pool_id)
 
 
-def test_sweep_attaches_quiet_users_and_no_users_of_other_providers(
+def test_sweep_attaches_only_users_of_the_adopted_provider(
     adopted: Adopted, user_of_another_pool: tuple[str, Credentials]
 ) -> None:
     deployment, (other_id, other_credentials) = adopted.deployment, user_of_another_pool
@@ -145,7 +145,7 @@ def test_sweep_attaches_quiet_users_and_no_users_of_other_providers(
     assert "another identity provider" in answer.body["text"]
     tokens = deployment.sign_in(adopted.project.make_user("renews", PASSWORD))
     identity_id = deployment.identity_id(tokens)
-    assert not _connects(deployment, deployment.credentials(tokens))
+    assert not deployment.connects(deployment.credentials(tokens))
     swept = deployment.pubsub("sweep", "--full")
     assert swept.returncode == 0, swept.stderr
     assert "1 of other identity providers" in swept.stdout
@@ -153,7 +153,7 @@ def test_sweep_attaches_quiet_users_and_no_users_of_other_providers(
     assert deployment.attached_policies(other_id) == []
 
 
-def test_smoke_test_passes_on_the_adopted_project(adopted: Adopted) -> None:
+def test_smoke_passes_on_an_adopted_project(adopted: Adopted) -> None:
     document = adopted.deployment.smoke()
     assert document["summary"]["exit_code"] == 0, document
     assert check(document, "PS403")["detail"] == "admins"
@@ -161,8 +161,8 @@ def test_smoke_test_passes_on_the_adopted_project(adopted: Adopted) -> None:
     assert "explicit deny" in check(document, "PS312")["detail"]
 
 
-def test_settings_of_an_adopted_project_change_and_destroying_leaves_it_as_it_was(another: Adopted) -> None:
-    _role_taken_out_of_adopt_keeps_its_guard_until_its_policies_are_gone(another)
+def test_adopted_project_is_updated_and_destroy_restores_it(another: Adopted) -> None:
+    _removed_role_keeps_its_guard_until_its_policies_are_detached(another)
     at_sign_in = _attached_at_sign_in(another)
     _only_the_additions_are_changed(another)
     _users_have_topics_of_their_own(at_sign_in, another.project)
@@ -170,7 +170,7 @@ def test_settings_of_an_adopted_project_change_and_destroying_leaves_it_as_it_wa
     _destroyed_all_is_as_before_except_the_marker_attribute(another, at_sign_in)
 
 
-def _role_taken_out_of_adopt_keeps_its_guard_until_its_policies_are_gone(another: Adopted) -> None:
+def _removed_role_keeps_its_guard_until_its_policies_are_detached(another: Adopted) -> None:
     project, cloud = another.project, another.project.cloud
     adopt = {
         "userPoolId": project.user_pool_id,
@@ -199,7 +199,7 @@ def _role_taken_out_of_adopt_keeps_its_guard_until_its_policies_are_gone(another
 
 
 def _attached_at_sign_in(another: Adopted) -> Deployment:
-    """Adopt both roles again in another mode while IAM takes its time: a function gets a permission for that role."""
+    """Adopt both roles in another access mode while IAM changes take effect slowly."""
     project = another.project
     settings = {
         "adopt": {**project.adopt, **project.permissions},
@@ -244,7 +244,7 @@ def _only_the_additions_are_changed(another: Adopted) -> None:
 
 
 def _users_have_topics_of_their_own(at_sign_in: Deployment, project: AmplifyProject) -> None:
-    """Of new users, who are attached while they sign in."""
+    """New users are attached at sign-in."""
     users = []
     for group in (None, "admins"):
         user = project.make_user(f"new-{group}", PASSWORD, group=group)
@@ -259,14 +259,14 @@ def _users_have_topics_of_their_own(at_sign_in: Deployment, project: AmplifyProj
 
 
 def _lost_triggers_are_found(at_sign_in: Deployment, project: AmplifyProject) -> None:
-    """As a later deployment of Amplify takes them off."""
+    """A later deployment of Amplify removes them."""
     functions = at_sign_in.cloud.client("lambda").list_functions()["Functions"]
-    (watch,) = (each["FunctionName"] for each in functions if "WiringWatchFunction" in each["FunctionName"])
-    assert _lost(at_sign_in, watch) == []
+    (detector,) = (each["FunctionName"] for each in functions if "DriftDetectorFunction" in each["FunctionName"])
+    assert _missing(at_sign_in, detector) == []
     triggers = project.triggers()
     project.set_triggers()
     try:
-        assert set(_lost(at_sign_in, watch)) == set(triggers)
+        assert set(_missing(at_sign_in, detector)) == set(triggers)
         found = check(at_sign_in.doctor("PS112"), "PS112")
         assert "signing in attaches no policy" in found["cause"]
         role, key = project.permissions.values()
@@ -275,10 +275,10 @@ def _lost_triggers_are_found(at_sign_in: Deployment, project: AmplifyProject) ->
         project.set_triggers(**triggers)
 
 
-def _lost(deployment: Deployment, function: str) -> list[str]:
+def _missing(deployment: Deployment, function: str) -> list[str]:
     deployment.cloud.client("lambda").invoke(FunctionName=function, Payload=b"{}")
-    lost: list[str] = deployment._lines_of(function)[-1]["lost"]
-    return lost
+    missing: list[str] = deployment.log_lines(function)[-1]["missing"]
+    return missing
 
 
 def _destroyed_all_is_as_before_except_the_marker_attribute(another: Adopted, at_sign_in: Deployment) -> None:
@@ -295,16 +295,16 @@ def _destroyed_all_is_as_before_except_the_marker_attribute(another: Adopted, at
     assert "IdToken" in at_sign_in.sign_in(another.users["ada"])
 
 
-def test_project_whose_trigger_is_taken_is_refused_unchanged_then_adopted_chained(tmp_path: Path) -> None:
+def test_project_with_its_own_trigger_is_refused_then_adopted_chained(tmp_path: Path) -> None:
     with LocalCloud.start(log_file=tmp_path / "cloud.log") as cloud:
         project = AmplifyProject.make(cloud)
         theirs = _function_that_calls_ours(project)
-        _refused_with_everything_that_is_in_the_way(project, theirs, tmp_path / "refused")
+        _refused_with_all_reasons(project, theirs, tmp_path / "refused")
         _chained_it_stays_and_users_are_attached(project, theirs, tmp_path / "chained")
 
 
 def _function_that_calls_ours(project: AmplifyProject) -> str:
-    """Put somebody's own function on PostAuthentication, which calls ours if it knows its name; return its ARN."""
+    """Configure a function on PostAuthentication that calls ours if it knows its name; return its ARN."""
     cloud = project.cloud
     arn = make_function(cloud, _CALLS_OURS)
     let_cognito_invoke(cloud, arn, project.user_pool_id)
@@ -315,8 +315,8 @@ def _function_that_calls_ours(project: AmplifyProject) -> str:
     return arn
 
 
-def _refused_with_everything_that_is_in_the_way(project: AmplifyProject, theirs: str, directory: Path) -> None:
-    """A first deployment that fails after it has adopted an identity pool visits none of its identities."""
+def _refused_with_all_reasons(project: AmplifyProject, theirs: str, directory: Path) -> None:
+    """The rollback of a failed first deployment visits no identities."""
     cloud = project.cloud
     cloud.seed_pool_setting(project.user_pool_id, "Holidays", {"Country": "NO"})
     before = project.configuration()["user pool"]
@@ -375,11 +375,6 @@ def handler(event, context):
         functions.invoke(FunctionName=ours, Payload=json.dumps(event))
     return event
 """
-
-
-def _connects(deployment: Deployment, credentials: Credentials) -> bool:
-    with websocket(deployment.cloud, credentials) as mqtt:
-        return mqtt.connect(str(uuid.uuid4())) == 0
 
 
 def _reached(deployment: Deployment, credentials: Credentials, client_id: str, *topics: str) -> list[str]:

@@ -1,34 +1,33 @@
-"""Logs, metrics, messages and templates contain no user names, identities, tokens or secrets."""
+"""Logs, metrics, messages and configuration contain no users, tokens or secrets after sign-ins of every outcome."""
 
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 
 from local_cloud.faults import Fail, Fault
 from pubsub_client.outputs import Output
-from tests.e2e.conftest import PASSWORD, Deployment
-from tests.jwt import claims
+from tests.e2e.conftest import PASSWORD, Deployment, wait_until
+from tests.tokens import claims
 
 
 @pytest.fixture(scope="module")
 def secrets(deployment: Deployment) -> dict[str, str]:
-    """The secrets of users whose attachment was made, skipped, queued or dead-lettered, by kind."""
+    """Values that must not be found, after users were attached, skipped, queued, dead-lettered and rejected."""
     deployment.drain_queues()
-    found = {"password": PASSWORD}
+    secrets = {"password": PASSWORD}
     for number, faults in enumerate(
         [[], ["ThrottlingException"], ["AccessDeniedException"], ["ThrottlingException", "sqs:SendMessage"]]
     ):
         user = deployment.make_user()
-        tokens = _sign_in_under(deployment, user, faults)
+        tokens = _sign_in_with_faults(deployment, user, faults)
         deployment.sign_in(user)
         identity_id = deployment.identity_id(tokens)
         deployment.wait_until_attached(identity_id)
         credentials = deployment.credentials(tokens)
         deployment.self_attach(credentials)
-        found |= {
+        secrets |= {
             f"user name {number}": user,
             f"sub {number}": str(claims(tokens["IdToken"])["sub"]),
             f"e-mail address {number}": f"{user}@example.com",
@@ -39,40 +38,29 @@ def secrets(deployment: Deployment) -> dict[str, str]:
             f"secret access key {number}": credentials.secret_access_key,
             f"session token {number}": credentials.session_token,
         }
-    return found
+    return secrets
 
 
-def _sign_in_under(deployment: Deployment, user: str, faults: list[str]) -> dict[str, str]:
-    """Sign in while AttachPolicy fails, and with ``sqs:SendMessage`` the queue too."""
+def _sign_in_with_faults(deployment: Deployment, user: str, faults: list[str]) -> dict[str, str]:
+    """Sign in while AttachPolicy, and the queue if it is named, answer errors that quote the user."""
     try:
         for fault in faults:
             operation = fault if ":" in fault else "iot:AttachPolicy"
             code = "ServiceUnavailable" if ":" in fault else fault
-            deployment.cloud.set_faults([_fault(operation, code, user)])
+            deployment.cloud.set_faults([Fault((operation,), Fail(code, message=f"an error about {user}"))])
         tokens = deployment.sign_in(user)
         if faults == ["AccessDeniedException"]:
-            _wait_for_a_dead_letter(deployment)
+            wait_until(lambda: deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL) > 0)
         return tokens
     finally:
         deployment.cloud.clear_faults()
-
-
-def _fault(operation: str, code: str, user: str) -> Fault:
-    return Fault((operation,), Fail(code, message=f"AWS might quote the user: {user}"))
-
-
-def _wait_for_a_dead_letter(deployment: Deployment) -> None:
-    deadline = time.monotonic() + 30
-    while not deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL):
-        assert time.monotonic() < deadline, "no dead letter arrived"
-        time.sleep(0.1)
 
 
 def _found(secrets: dict[str, str], text: str) -> list[str]:
     return [what for what, value in secrets.items() if value in text]
 
 
-def test_logs_contain_no_user_data(deployment: Deployment, secrets: dict[str, str]) -> None:
+def test_logs_contain_no_secrets(deployment: Deployment, secrets: dict[str, str]) -> None:
     logs = deployment.cloud.client("logs")
     groups = [
         group["logGroupName"]
@@ -89,7 +77,7 @@ def test_logs_contain_no_user_data(deployment: Deployment, secrets: dict[str, st
     assert {group: found for group, text in written.items() if (found := _found(secrets, text))} == {}
 
 
-def test_metrics_contain_no_user_data(deployment: Deployment, secrets: dict[str, str]) -> None:
+def test_metrics_contain_no_secrets(deployment: Deployment, secrets: dict[str, str]) -> None:
     lines = [line for line in deployment.trigger_lines() if "_aws" in line]
     assert lines
     for line in lines:
@@ -99,10 +87,9 @@ def test_metrics_contain_no_user_data(deployment: Deployment, secrets: dict[str,
     assert _found(secrets, json.dumps(deployment.cloud.client("cloudwatch").list_metrics()["Metrics"])) == []
 
 
-def test_messages_contain_only_name_sub_and_identity_id(deployment: Deployment, secrets: dict[str, str]) -> None:
-    """No token, no address, nothing that grants access; the identity id only with its MAC."""
-    queue = deployment.cloud.client("sqs")
-    url = deployment.outputs[Output.DEAD_LETTER_QUEUE_URL]
+def test_messages_contain_only_what_the_worker_needs(deployment: Deployment, secrets: dict[str, str]) -> None:
+    """The user's name and sub, and the identity id with its proof; no token, no address."""
+    queue, url = deployment.cloud.client("sqs"), deployment.outputs[Output.DEAD_LETTER_QUEUE_URL]
     (message,) = queue.receive_message(QueueUrl=url, VisibilityTimeout=0, MessageAttributeNames=["All"])["Messages"]
     kinds = {what.rpartition(" ")[0] for what in _found(secrets, json.dumps(message))}
     assert kinds == {"user name", "sub", "identity id"}
@@ -111,14 +98,14 @@ def test_messages_contain_only_name_sub_and_identity_id(deployment: Deployment, 
     queue.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
 
 
-def test_stack_functions_and_parameters_contain_no_user_data(deployment: Deployment, secrets: dict[str, str]) -> None:
-    stacks, functions = deployment.cloud.client("cloudformation"), deployment.cloud.client("lambda")
-    parameters = deployment.cloud.client("ssm")
-    name = f"/{deployment.app.stack_name}/sign-in-attachment"
-    said = [
-        stacks.describe_stacks(StackName=deployment.app.stack_name)["Stacks"],
-        stacks.get_template(StackName=deployment.app.stack_name)["TemplateBody"],
-        [each.get("Environment") for each in functions.list_functions()["Functions"]],
-        parameters.get_parameter(Name=name)["Parameter"]["Value"],
+def test_stack_functions_and_parameters_contain_no_secrets(deployment: Deployment, secrets: dict[str, str]) -> None:
+    stacks, stack = deployment.cloud.client("cloudformation"), deployment.app.stack_name
+    parameter = deployment.cloud.client("ssm").get_parameter(Name=f"/{stack}/sign-in-attachment")
+    functions = deployment.cloud.client("lambda").list_functions()["Functions"]
+    configuration = [
+        stacks.describe_stacks(StackName=stack)["Stacks"],
+        stacks.get_template(StackName=stack)["TemplateBody"],
+        [each.get("Environment") for each in functions],
+        parameter["Parameter"]["Value"],
     ]
-    assert _found(secrets, json.dumps(said, default=str)) == []
+    assert _found(secrets, json.dumps(configuration, default=str)) == []

@@ -272,7 +272,7 @@ def _protected_it_is_not_destroyed(shell: Shell) -> None:
     refused = shell.run_without_cdk(*_DESTROY, *_PROD, AWS_REGION=shell.cloud.region)
     assert refused.returncode == 2
     (line,) = refused.stderr.splitlines()
-    _, _, command = line.partition("; this lifts it: ")
+    _, _, command = line.partition("; remove it with: ")
     assert command == (
         "aws cloudformation update-termination-protection --no-enable-termination-protection "
         f"--stack-name {_STACK} --profile elsewhere --region {shell.cloud.region}"
@@ -285,7 +285,7 @@ def _protected_it_is_not_destroyed(shell: Shell) -> None:
 def _the_wrong_name_destroys_nothing(shell: Shell) -> None:
     code, shown = shell.type("AmplifyPubSup", "destroy", *_PROD, AWS_REGION=shell.cloud.region)
     assert code == 2
-    assert "that is not its name: nothing is destroyed" in shown
+    assert "that is not the stack's name: nothing is destroyed" in shown
     assert _STACK in _stacks(shell)
 
 

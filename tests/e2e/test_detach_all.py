@@ -1,4 +1,4 @@
-"""More attached than a deletion can detach: it is stopped before it changes anything, until everybody is detached."""
+"""A stack with more attachments than a deletion can detach: it is refused until `pubsub detach --all` has run."""
 
 from __future__ import annotations
 
@@ -19,28 +19,27 @@ from tests.e2e.conftest import FAST, Deployment, deployed
 from tests.e2e.operator import operator, policies, unused_actions
 from tools.__main__ import main as deployment_main
 
-_FITTING = 20
+_MAX_IDENTITIES = 20
 _POLICY = "myIoTPolicy"
 
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Deployment]:
-    """A stack that has more identities attached than its template says a deletion can detach."""
+    """A stack with more attachments than its deletion may detach."""
     with deployed(tmp_path, FAST) as made:
         template = json.loads(made.app.template_file.read_text())
         for each in template["Resources"].values():
-            variables = each.get("Properties", {}).get("Environment", {}).get("Variables", {})
-            if "FITTING" in variables:
-                variables["FITTING"] = str(_FITTING)
+            if each["Type"] == "Custom::DeletionGuard":
+                each["Properties"]["MaxIdentities"] = str(_MAX_IDENTITIES)
         made.app.template_file.write_text(json.dumps(template))
         made.app.deploy()
-        seeded = made.cloud.seed_identities(made.outputs[Output.IDENTITY_POOL_ID], _FITTING + 1)
+        seeded = made.cloud.seed_identities(made.outputs[Output.IDENTITY_POOL_ID], _MAX_IDENTITIES + 1)
         made.cloud.seed_attachments(_POLICY, seeded)
         yield made
 
 
 def _resources(deployment: Deployment) -> dict[str, str]:
-    """Return what the stack consists of, by logical id."""
+    """Return the stack's resources by logical id."""
     pages = deployment.cloud.client("cloudformation").get_paginator("list_stack_resources")
     return {
         each["LogicalResourceId"]: each["PhysicalResourceId"]
@@ -50,12 +49,7 @@ def _resources(deployment: Deployment) -> dict[str, str]:
     }
 
 
-def _targets(deployment: Deployment) -> int:
-    pages = deployment.cloud.client("iot").get_paginator("list_targets_for_policy")
-    return sum(len(page["targets"]) for page in pages.paginate(policyName=_POLICY, pageSize=250))
-
-
-def test_stack_with_too_many_attached_is_destroyed_after_a_bulk_detachment(own: Deployment, tmp_path: Path) -> None:
+def test_stack_with_too_many_attachments_is_destroyed_after_bulk_detachment(own: Deployment, tmp_path: Path) -> None:
     _make_destroy_counts_before_it_calls_cloudformation(own, tmp_path)
     _deletion_changes_nothing_and_names_the_command(own)
     _everybody_is_detached_and_stays_detached(own)
@@ -72,20 +66,20 @@ def _make_destroy_counts_before_it_calls_cloudformation(own: Deployment, directo
     environment = without_aws(os.environ) | {"AWS_CONFIG_FILE": str(config)}
     done = run_pubsub(["destroy", "--yes", "--profile", "operator"], environment, program=deployment_main)
     assert done.returncode == 2
-    assert f"more identities than the {_FITTING} that can be detached" in done.stderr
+    assert f"more identities than the {_MAX_IDENTITIES} that can be detached" in done.stderr
     assert "pubsub detach --all --stack AmplifyPubSub --profile operator" in done.stderr
     (stack,) = own.cloud.client("cloudformation").describe_stacks(StackName=own.app.stack_name)["Stacks"]
     assert stack["StackStatus"] == "UPDATE_COMPLETE"
 
 
 def _deletion_changes_nothing_and_names_the_command(own: Deployment) -> None:
-    resources, attached = _resources(own), _targets(own)
+    resources, attached = _resources(own), len(own.targets())
     before = own.cloud.calls()
     with pytest.raises(ProvisioningError) as refused:
         own.app.destroy()
-    called = own.calls_of(before)
+    called = own.calls_since(before)
     assert _resources(own) == resources
-    assert _targets(own) == attached
+    assert len(own.targets()) == attached
     assert not {name for name in called if name.startswith(("iot:De", "iot:Attach", "cognito", "lambda:Delete"))}
     for words in (f"attached to {attached} identities", "pubsub detach --all --stack AmplifyPubSub --region"):
         assert words in str(refused.value)
@@ -117,6 +111,6 @@ def _everybody_is_detached_and_stays_detached(own: Deployment) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "To delete the stack: cdk destroy" in done.stdout
     assert "pubsub sweep --resume" in done.stdout
-    assert _targets(own) == 0
+    assert own.targets() == set()
     assert (answers[-1].status, "attachment is paused" in answers[-1].body["text"]) == (503, True)
     assert own.messages_in(Output.RETRY_QUEUE_URL) == own.messages_in(Output.DEAD_LETTER_QUEUE_URL) == 0

@@ -46,7 +46,7 @@ def ada(deployment: Deployment) -> str:
 
 
 @pytest.mark.parametrize("examples_of_one", [pytest.param(found, id=name) for name, found in examples()])
-async def test_an_example_does_what_it_says(
+async def test_docstring_example_prints_what_it_shows(
     deployment: Deployment, ada: str, examples_of_one: list[doctest.Example], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in deployment.cloud.environment().items():

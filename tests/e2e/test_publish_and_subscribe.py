@@ -23,7 +23,7 @@ from tests.processes import ended
 
 @pytest.fixture
 def topic() -> str:
-    """A topic that nobody else uses."""
+    """A unique topic."""
     return f"commands/{uuid.uuid4()}"
 
 
@@ -47,9 +47,9 @@ def _document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 @contextmanager
 def _subscribing(deployment: Deployment, *arguments: str, user: str | None = None) -> Iterator[subprocess.Popen[str]]:
     """Subscribe as a user, or as the operator; the broker has the subscription when the block begins."""
-    as_whom = ["--user", user, "--password-stdin"] if user else []
+    user_options = ["--user", user, "--password-stdin"] if user else []
     running = subprocess.Popen(
-        [sys.executable, "-m", "pubsub_client", "subscribe", *arguments, *as_whom],
+        [sys.executable, "-m", "pubsub_client", "subscribe", *arguments, *user_options],
         env=deployment.cloud.environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -65,30 +65,30 @@ def _subscribing(deployment: Deployment, *arguments: str, user: str | None = Non
 
 
 def _wait_for(words: str, running: subprocess.Popen[str]) -> None:
-    """Wait until standard error says this."""
+    """Wait for a line on standard error."""
     assert running.stderr
-    told = []
+    lines = []
     for line in running.stderr:
-        told.append(line)
+        lines.append(line)
         if line.startswith(words):
             return
-    raise AssertionError("".join(told))
+    raise AssertionError("".join(lines))
 
 
-def test_message_is_shown_when_it_arrives(deployment: Deployment, user: str, topic: str) -> None:
+def test_subscribe_shows_messages_as_they_arrive(deployment: Deployment, user: str, topic: str) -> None:
     with _subscribing(deployment, f"{topic}/#", "--count", "2", user=user) as running:
         done = _publish(deployment, "--topic", f"{topic}/1", "--topic", f"{topic}/2", '{"state": "packed"}')
         assert (done.returncode, done.stdout) == (0, f"{topic}/1, {topic}/2: acknowledged\n"), done.stderr
-        shown, told = running.communicate(timeout=30)
-    assert running.returncode == 0, told
+        shown, errors = running.communicate(timeout=30)
+    assert running.returncode == 0, errors
     assert re.fullmatch(
         rf'\d\d:\d\d:\d\d  {topic}/1  \{{"state": "packed"\}}\n\d\d:\d\d:\d\d  {topic}/2  \{{"state": "packed"\}}\n',
         shown,
     )
-    assert told == "pubsub: 2 of 2 messages received\n"
+    assert errors == "pubsub: 2 of 2 messages received\n"
 
 
-def test_json_shows_a_line_per_message_and_bytes_in_base64(deployment: Deployment, topic: str) -> None:
+def test_subscribe_json_prints_a_line_per_message_and_bytes_in_base64(deployment: Deployment, topic: str) -> None:
     with _subscribing(deployment, topic, "--count", "3", "--qos", "1", "--json") as running:
         _publish(deployment, "--topic", topic, "--text", "päckchen")
         deployment.pubsub("publish", "--topic", topic, "--bytes-from", "-", stdin="[1]")
@@ -104,7 +104,7 @@ def test_json_shows_a_line_per_message_and_bytes_in_base64(deployment: Deploymen
     ]
 
 
-def test_subscribe_exits_with_1_unless_it_receives_what_was_asked_for(deployment: Deployment, topic: str) -> None:
+def test_subscribe_exits_with_1_if_it_receives_fewer_messages(deployment: Deployment, topic: str) -> None:
     done = deployment.pubsub("subscribe", topic, "--timeout", "1")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines()[-1] == "pubsub: 0 messages received"
@@ -118,7 +118,7 @@ def test_subscribe_exits_with_1_unless_it_receives_what_was_asked_for(deployment
     assert deployment.pubsub("subscribe", topic, "--timeout", "1").returncode == 0
 
 
-def test_subscribe_ends_quietly_when_its_reader_does(deployment: Deployment, topic: str) -> None:
+def test_subscribe_ends_quietly_when_its_pipe_is_closed(deployment: Deployment, topic: str) -> None:
     with _subscribing(deployment, topic) as running:
         _publish(deployment, "--topic", topic, "1")
         assert running.stdout
@@ -129,17 +129,15 @@ def test_subscribe_ends_quietly_when_its_reader_does(deployment: Deployment, top
         assert (running.returncode, running.stderr.read()) == (0, "")
 
 
-def test_interrupted_subscribe_prints_the_number_of_messages_and_exits_with_130(
-    deployment: Deployment, topic: str
-) -> None:
+def test_interrupted_subscribe_counts_messages_and_exits_with_130(deployment: Deployment, topic: str) -> None:
     with _subscribing(deployment, topic) as running:
         os.kill(running.pid, signal.SIGINT)
-        shown, told = running.communicate(timeout=30)
-    assert (running.returncode, shown, told) == (130, "", "pubsub: interrupted; 0 messages received\n")
+        shown, errors = running.communicate(timeout=30)
+    assert (running.returncode, shown, errors) == (130, "", "pubsub: interrupted; 0 messages received\n")
 
 
 def test_subscribe_prints_the_state_of_its_connection(deployment: Deployment, topic: str) -> None:
-    """Another client with its client id ends it, and it comes back."""
+    """Another client takes over the client id, and the connection returns."""
     with _subscribing(deployment, topic, "--timeout", "60", "--client-id", topic) as running:
         _publish(deployment, "--topic", "t", "1", "--client-id", topic)
         _wait_for("disconnected: ", running)
@@ -149,18 +147,18 @@ def test_subscribe_prints_the_state_of_its_connection(deployment: Deployment, to
     assert running.returncode == 130
 
 
-def test_user_who_lost_the_policy_gets_it_back_and_is_signed_out(deployment: Deployment, topic: str) -> None:
+def test_publish_self_attaches_and_signs_the_user_out(deployment: Deployment, topic: str) -> None:
     user = deployment.make_user()
     identity_id = deployment.identity_id(deployment.sign_in(user))
     deployment.wait_until_retry_queue_is_empty()
-    deployment.cloud.client("iot").detach_policy(policyName=deployment.policy_name, target=identity_id)
+    deployment.detach(identity_id)
     before = deployment.cloud.calls()
     assert _publish(deployment, "--topic", topic, "1", user=user).returncode == 0
     assert deployment.attached_policies(identity_id) == [deployment.policy_name]
-    assert deployment.calls_of(before)["cognito-idp:RevokeToken"] == 1
+    assert deployment.calls_since(before)["cognito-idp:RevokeToken"] == 1
 
 
-def test_refused_message_is_1_and_names_the_missing_permission(deployment: Deployment, topic: str) -> None:
+def test_denied_publish_exits_with_1_and_names_the_permission(deployment: Deployment, topic: str) -> None:
     statements = [each for each in policies("pubsub publish")[0] if each["Sid"] != "Publish"]
     with operator(deployment.cloud, deployment.outputs, statements) as keys:
         done = deployment.pubsub("publish", "--topic", topic, "1", "--json", **keys)
@@ -171,9 +169,7 @@ def test_refused_message_is_1_and_names_the_missing_permission(deployment: Deplo
 
 
 @pytest.mark.parametrize("command", [("publish", "--topic", "t", "1"), ("subscribe", "t")])
-def test_wrong_password_leads_to_the_doctor_of_the_same_deployment(
-    deployment: Deployment, user: str, command: tuple[str, ...]
-) -> None:
+def test_wrong_password_prints_the_doctor_command(deployment: Deployment, user: str, command: tuple[str, ...]) -> None:
     there = f"--region {deployment.cloud.region}"
     done = deployment.pubsub(*command, *there.split(), "--user", user, "--password-stdin", stdin="wrong\n")
     assert (done.returncode, done.stdout) == (1, "")
@@ -183,7 +179,7 @@ def test_wrong_password_leads_to_the_doctor_of_the_same_deployment(
 
 
 @pytest.mark.parametrize("command", [("publish", "--topic", "t" * 257, "1"), ("subscribe", "t" * 257)])
-def test_topic_that_aws_iot_would_refuse_is_wrong_usage(deployment: Deployment, command: tuple[str, ...]) -> None:
+def test_too_long_topic_is_a_usage_error(deployment: Deployment, command: tuple[str, ...]) -> None:
     done = deployment.pubsub(*command)
     assert (done.returncode, done.stdout) == (2, "")
     assert "AWS IoT takes 256" in done.stderr.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""examples/python-pubsub, run as its README says."""
+"""examples/python-pubsub, run as in its README."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.processes import ended
 _REPOSITORY = Path(__file__).parents[2]
 
 
-def test_a_message_sent_in_one_module_is_shown_in_another(deployment: Deployment) -> None:
+def test_python_example_shows_a_message_sent_by_another_module(deployment: Deployment) -> None:
     running = subprocess.Popen(
         [sys.executable, "examples/python-pubsub/main.py", deployment.make_user()],
         cwd=_REPOSITORY,
@@ -35,5 +35,5 @@ def test_a_message_sent_in_one_module_is_shown_in_another(deployment: Deployment
             running.stdin.write(f"{text}\n")
             running.stdin.flush()
             assert running.stdout.readline() == f"latest message: {text}\n"
-        shown, told = running.communicate(timeout=30)
-    assert (running.returncode, shown, told) == (0, "", "")
+        shown, errors = running.communicate(timeout=30)
+    assert (running.returncode, shown, errors) == (0, "", "")

@@ -9,8 +9,7 @@ import pty
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,7 @@ import pytest
 
 from local_cloud.faults import Fail, Hang
 from pubsub_client.outputs import Output
-from tests.e2e.conftest import Deployment
+from tests.e2e.conftest import Deployment, wait_until
 from tests.processes import ended
 
 _REASON = "AttachPolicy: UnauthorizedException"
@@ -48,8 +47,8 @@ def _make_dead_letter(deployment: Deployment) -> Pending:
     user = deployment.make_user()
     with _attachment_denied(deployment):
         identity_id = deployment.identity_id(deployment.sign_in(user))
-        _wait(lambda: deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL) > before)
-    _wait(lambda: deployment.messages_in(Output.RETRY_QUEUE_URL) == 0)
+        wait_until(lambda: deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL) > before)
+    wait_until(lambda: deployment.messages_in(Output.RETRY_QUEUE_URL) == 0)
     assert deployment.attached_policies(identity_id) == []
     return Pending(user, identity_id)
 
@@ -61,13 +60,6 @@ def _no_dead_letters(deployment: Deployment) -> Iterator[None]:
     yield
     deployment.cloud.clear_faults()
     deployment.drain_queues()
-
-
-def _wait(happened: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def _visible(deployment: Deployment) -> int:
@@ -100,7 +92,7 @@ def _json(deployment: Deployment, *arguments: str) -> dict[str, Any]:
     return document
 
 
-def test_dead_letter_sets_off_the_alarm_and_redrive_attaches_it(deployment: Deployment) -> None:
+def test_dead_letter_triggers_the_alarm_and_redrive_attaches(deployment: Deployment) -> None:
     assert not _dead_letter_alarm_goes_off(deployment)
     pending = _make_dead_letter(deployment)
     assert _dead_letter_alarm_goes_off(deployment)
@@ -114,7 +106,7 @@ def test_dead_letter_sets_off_the_alarm_and_redrive_attaches_it(deployment: Depl
     assert not _dead_letter_alarm_goes_off(deployment)
 
 
-def test_alarms_look_at_the_metrics_that_the_trigger_logs(deployment: Deployment) -> None:
+def test_alarms_use_the_metrics_that_the_trigger_logs(deployment: Deployment) -> None:
     deployment.sign_in(deployment.make_user())
     line = deployment.trigger_lines()[-1]
     (directive,) = line["_aws"]["CloudWatchMetrics"]
@@ -125,7 +117,7 @@ def test_alarms_look_at_the_metrics_that_the_trigger_logs(deployment: Deployment
         if isinstance(line[metric["Name"]], int | float)
     }
     alarms = deployment.cloud.client("cloudwatch").describe_alarms(AlarmNamePrefix="AmplifyPubSub-")["MetricAlarms"]
-    looked_at = {
+    used = {
         (
             each["Namespace"],
             each["MetricName"],
@@ -134,8 +126,8 @@ def test_alarms_look_at_the_metrics_that_the_trigger_logs(deployment: Deployment
         for each in alarms
         if {"Name": "Source", "Value": "sign-in"} in each["Dimensions"]
     }
-    assert {name for _, name, *_ in looked_at} == {"Failed", "Duration"}
-    assert looked_at <= written
+    assert {name for _, name, *_ in used} == {"Failed", "Duration"}
+    assert used <= written
 
 
 def test_redrive_dry_run_shows_reasons_and_names_users_only_if_verbose(deployment: Deployment) -> None:
@@ -198,7 +190,7 @@ def test_redrive_interrupted_before_the_move_moves_nothing(deployment: Deploymen
             )
         ) as running,
     ):
-        _wait(lambda: deployment.cloud.calls().get(operation, 0) > before)
+        wait_until(lambda: deployment.cloud.calls().get(operation, 0) > before)
         os.kill(running.pid, signal.SIGTERM)
         _, stderr = running.communicate(timeout=30)
     assert running.returncode == 130, stderr
@@ -236,7 +228,7 @@ class TestAsking:
         os.close(ours)
         return code, shown
 
-    def test_redrive_shows_the_reasons_and_moves_nothing_without_a_yes(self, deployment: Deployment) -> None:
+    def test_redrive_asks_before_it_moves_messages(self, deployment: Deployment) -> None:
         pending = _make_dead_letter(deployment)
         for answer, expected in (("\n", 2), (signal.SIGINT, 130)):
             code, shown = self._on_a_terminal(deployment, answer)
@@ -251,9 +243,9 @@ class TestAsking:
         assert shown.startswith("0 dead letters in http")
         assert "[y/N]" not in shown
 
-    def test_redrive_never_asks_in_a_pipeline(self, deployment: Deployment) -> None:
+    def test_redrive_never_asks_without_a_terminal(self, deployment: Deployment) -> None:
         before = deployment.cloud.calls()
         done = deployment.pubsub("redrive")
         told = "pubsub: cannot ask for confirmation (no terminal, or CI is set): give --yes, or --dry-run"
         assert (done.returncode, done.stderr.strip()) == (2, told)
-        assert deployment.calls_of(before) == {}
+        assert deployment.calls_since(before) == {}

@@ -1,4 +1,4 @@
-"""What is released: one wheel, used in a clean environment, where nothing of this repository is."""
+"""The released wheel in a clean virtual environment, without this repository."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _INI = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = func
 
 @dataclass(frozen=True)
 class Installed:
-    """A virtual environment with the wheel and what it asks for, and nothing else."""
+    """A virtual environment with only the wheel and its requirements."""
 
     directory: Path
 
@@ -74,20 +74,20 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installe
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """An application's directory, which has the settings of its pytest alone."""
+    """A project directory that contains only pytest settings."""
     (tmp_path / "pytest.ini").write_text(_INI)
     return tmp_path
 
 
-def _told(done: subprocess.CompletedProcess[str]) -> str:
+def _output(done: subprocess.CompletedProcess[str]) -> str:
     return done.stdout + done.stderr
 
 
-def test_the_wheel_has_every_file_of_the_folders_and_nothing_else(wheel: Path) -> None:
+def test_wheel_contains_exactly_the_files_of_the_packages(wheel: Path) -> None:
     folders = {
         "amplify_pubsub/lambdas": "lambdas",
         "amplify_pubsub": "stacks",
-        **{each: each for each in ("local_cloud", "pubsub_client", "pubsub_testing")},
+        **{each: each for each in ("local_cloud", "pubsub_cli", "pubsub_client", "pubsub_testing")},
     }
     files = {
         f"{name}/{file.relative_to(_REPOSITORY / folder)}"
@@ -99,44 +99,44 @@ def test_the_wheel_has_every_file_of_the_folders_and_nothing_else(wheel: Path) -
     assert packed == files
 
 
-def test_everything_comes_from_the_wheel(installed: Installed, tmp_path: Path) -> None:
+def test_installed_packages_come_from_the_wheel(installed: Installed, tmp_path: Path) -> None:
     script = (
         "import amplify_pubsub.functions, local_cloud, pubsub_client, pubsub_testing\n"
         "print(amplify_pubsub.functions._CODE)\n"
         "for each in (amplify_pubsub, local_cloud, pubsub_client, pubsub_testing): print(each.__file__)"
     )
     done = installed.run("python", "-c", script, cwd=tmp_path)
-    assert done.returncode == 0, _told(done)
+    assert done.returncode == 0, _output(done)
     lines = done.stdout.splitlines()
     assert len(lines) == 5
     assert all(Path(each).is_relative_to(installed.directory) for each in lines), lines
 
 
-def test_the_embedded_clouds_own_commands_are_there(installed: Installed, tmp_path: Path) -> None:
+def test_installed_local_cloud_has_its_own_commands_only(installed: Installed, tmp_path: Path) -> None:
     shown = installed.run("python", "-m", "local_cloud", "--help", cwd=tmp_path).stdout
     commands = set(re.findall(r"^[^a-z]*([a-z]+)  ", shown, re.MULTILINE))
     assert {"up", "down", "status", "fault"} <= commands
     assert not commands & {"deploy", "demo", "smoke"}
 
 
-def test_a_project_that_asks_for_no_fixture_pays_nothing(installed: Installed, project: Path) -> None:
+def test_plugin_loads_nothing_without_its_fixtures(installed: Installed, project: Path) -> None:
     (project / "test_plain.py").write_text(
         "import sys\n\n\ndef test_nothing_is_loaded():\n"
         "    assert not {'aws_cdk', 'boto3', 'ministack', 'pubsub_client'} & sys.modules.keys()\n"
     )
     done = installed.pytest(project)
-    assert done.returncode == 0, _told(done)
+    assert done.returncode == 0, _output(done)
 
 
-def test_without_the_extra_there_are_no_fixtures_and_other_tests_pass(installed: Installed, project: Path) -> None:
+def test_plugin_without_the_extra_has_no_fixtures(installed: Installed, project: Path) -> None:
     (project / "test_plain.py").write_text("def test_nothing():\n    pass\n\n\ndef test_one(pubsub):\n    pass\n")
     without = "import sys; sys.modules['ministack'] = None; import pytest; sys.exit(pytest.main(['-q']))"
     done = installed.run("python", "-c", without, cwd=project)
-    assert "1 passed, 1 error" in done.stdout, _told(done)
+    assert "1 passed, 1 error" in done.stdout, _output(done)
     assert "fixture 'pubsub' not found" in done.stdout
 
 
-def test_documented_tests_run_and_later_start_from_the_saved_deployment(installed: Installed, project: Path) -> None:
+def test_documented_tests_pass_and_reuse_the_saved_deployment(installed: Installed, project: Path) -> None:
     page = (_REPOSITORY / "docs" / "testing.md").read_text()
     files = re.findall(r"```python\n# (tests/\w+\.py)\n(.*?)```", page, re.DOTALL)
     assert len(files) == page.count("```python")
@@ -151,7 +151,7 @@ def test_documented_tests_run_and_later_start_from_the_saved_deployment(installe
     )
     for created in ("1", "0"):
         done = installed.pytest(project)
-        assert done.returncode == 0, _told(done)
+        assert done.returncode == 0, _output(done)
         assert "4 passed" in done.stdout
         assert (project / "created").read_text() == created
 
@@ -167,7 +167,7 @@ def test_documented_tests_run_and_later_start_from_the_saved_deployment(installe
         ("pubsub_app", "Path('/nowhere')", "/nowhere/cdk.json names no app: "),
     ],
 )
-def test_a_wrong_override_is_told_in_a_line(
+def test_wrong_fixture_override_is_reported_in_one_line(
     installed: Installed, project: Path, fixture: str, value: str, message: str
 ) -> None:
     (project / "conftest.py").write_text(
@@ -176,14 +176,12 @@ def test_a_wrong_override_is_told_in_a_line(
     )
     (project / "test_it.py").write_text("def test_it(local_cloud):\n    pass\n")
     done = installed.pytest(project)
-    assert done.returncode == 1, _told(done)
+    assert done.returncode == 1, _output(done)
     assert message in done.stdout
     assert "Traceback" not in done.stdout
 
 
-def test_examples_own_stack_passes_its_tests_the_smoke_test_and_the_doctor(
-    installed: Installed, tmp_path: Path
-) -> None:
+def test_cdk_app_example_passes_its_tests_smoke_and_doctor(installed: Installed, tmp_path: Path) -> None:
     example = tmp_path / "cdk-app"
     shutil.copytree(_REPOSITORY / "examples" / "cdk-app", example, ignore=_NO_CACHES)
     (example / "tests" / "test_commands.py").write_text(
@@ -194,7 +192,7 @@ def test_examples_own_stack_passes_its_tests_the_smoke_test_and_the_doctor(
         "        Path(f'{command}.json').write_text(done.stdout)\n"
     )
     done = installed.pytest(example)
-    assert done.returncode == 0, _told(done)
+    assert done.returncode == 0, _output(done)
     assert "4 passed" in done.stdout
     smoke, doctor = (json.loads((example / f"{command}.json").read_text()) for command in ("smoke", "doctor"))
     assert (smoke["stack"], smoke["summary"]["exit_code"], doctor["summary"]["exit_code"]) == ("Orders", 0, 0)

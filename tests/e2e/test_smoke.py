@@ -1,4 +1,4 @@
-"""`pubsub smoke` against a healthy deployment, and against the faults that only a smoke test can name."""
+"""`pubsub smoke` on a healthy deployment, with faults that only it can find, and its exit codes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import pytest
 from local_cloud.faults import Fail
 from pubsub_client.outputs import Output
 from tests.e2e.commands import run_pubsub
-from tests.e2e.conftest import PASSWORD, Deployment, check
+from tests.e2e.conftest import PASSWORD, Deployment, check, wait_until
 from tests.processes import ended
 
 _IDENTITY_ID = re.compile(r"us-east-1:[0-9a-f]{8}-")
@@ -36,11 +36,6 @@ def _smoke_users(deployment: Deployment) -> list[str]:
     return [user["Username"] for user in users if user["Username"].startswith("pubsub-smoke-")]
 
 
-def _targets(deployment: Deployment) -> set[str]:
-    pages = deployment.cloud.client("iot").get_paginator("list_targets_for_policy")
-    return {target for page in pages.paginate(policyName="myIoTPolicy") for target in page["targets"]}
-
-
 def _start(deployment: Deployment, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "pubsub_client", "smoke", *options],
@@ -53,17 +48,17 @@ def _start(deployment: Deployment, *options: str) -> subprocess.Popen[str]:
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left(deployment: Deployment) -> Iterator[None]:
-    """Every run removes what it made, however it ends."""
-    attached = _targets(deployment)
+def no_leftovers(deployment: Deployment) -> Iterator[None]:
+    """Every run removes its users and attachments."""
+    attached = deployment.targets()
     yield
     assert _smoke_users(deployment) == []
-    assert _targets(deployment) <= attached
+    assert deployment.targets() <= attached
 
 
 @dataclass(frozen=True)
 class Runs:
-    """Two runs at the same time: one with users of its own, one as an existing user."""
+    """The documents of two simultaneous runs: one with temporary users, one with an existing user."""
 
     own: dict[str, Any]
     junit: Path
@@ -79,14 +74,14 @@ def runs(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Ru
         ended(_start(deployment, *options, "--junit", str(junit))) as own,
         ended(_start(deployment, *options, "--user", user, "--password-stdin")) as as_user,
     ):
-        told = as_user.communicate(f"{PASSWORD}\n", timeout=60)
-        documents = [json.loads(text) for text, _ in (own.communicate(timeout=60), told)]
+        output = as_user.communicate(f"{PASSWORD}\n", timeout=60)
+        documents = [json.loads(text) for text, _ in (own.communicate(timeout=60), output)]
     assert (own.returncode, as_user.returncode) == (0, 0), documents
     return Runs(documents[0], junit, user, documents[1])
 
 
 class TestHealthy:
-    def test_json_document_is_that_of_the_contract(self, deployment: Deployment, runs: Runs) -> None:
+    def test_smoke_json_document_matches_the_contract(self, deployment: Deployment, runs: Runs) -> None:
         document = runs.own
         assert (document["schema"], document["command"], document["stack"]) == (1, "smoke", "AmplifyPubSub")
         assert document["region"] == deployment.cloud.region
@@ -103,42 +98,40 @@ class TestHealthy:
         )
         assert _IDENTITY_ID.search(json.dumps(document["checks"]))
 
-    def test_it_says_which_policy_refused_the_control_plane(self, runs: Runs) -> None:
+    def test_smoke_names_the_policy_that_denies_the_control_plane(self, runs: Runs) -> None:
         detail = check(runs.own, "PS312")["detail"]
         assert "no permissions boundary allows the iot:AttachPolicy action" in detail
         assert "no permissions boundary allows the iot:CreatePolicyVersion action" in detail
 
-    def test_the_results_are_written_as_junit_xml(self, runs: Runs) -> None:
+    def test_smoke_writes_junit_xml(self, runs: Runs) -> None:
         (suite,) = ET.parse(runs.junit).getroot()
         assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == (str(len(suite)), "0", "0")
 
-    def test_an_existing_user_is_used_and_kept(self, deployment: Deployment, runs: Runs) -> None:
+    def test_smoke_uses_and_keeps_an_existing_user(self, deployment: Deployment, runs: Runs) -> None:
         skipped = {each["id"]: each["cause"] for each in runs.as_user["checks"] if each["status"] == "skipped"}
         assert skipped.keys() == {"PS403", "PS412", "PS413", "PS204"}
         assert skipped["PS412"] == "needs test users, which --user excludes"
         identity_id = deployment.identity_id(deployment.sign_in(runs.user))
         assert deployment.attached_policies(identity_id) == ["myIoTPolicy"]
 
-    def test_a_check_can_be_left_out(self, deployment: Deployment) -> None:
-        """For people, and without identity ids."""
+    def test_smoke_skips_checks_and_redacts_identity_ids(self, deployment: Deployment) -> None:
+        """As people run it, and without identity ids."""
         done = deployment.pubsub("smoke", "--redact", "--skip", "PS204", "--skip", "PS502")
         assert (done.returncode, done.stderr) == (0, ""), done.stdout
         *lines, last = done.stdout.splitlines()
         assert re.fullmatch(r"smoke test passed: \d+ checks, sign-in to first message \d+\.\d s", last)
-        left_out = {line.split()[0] for line in lines if "left out by --skip" in line}
-        assert left_out == {"PS204", "PS502"}
+        omitted = {line.split()[0] for line in lines if "left out by --skip" in line}
+        assert omitted == {"PS204", "PS502"}
         assert "FAILED" not in done.stdout
         assert not _IDENTITY_ID.search(done.stdout)
 
     @pytest.mark.parametrize(("number", "seconds"), [(signal.SIGINT, 0.0), (signal.SIGTERM, 0.3)])
-    def test_interrupted_it_exits_with_130(
+    def test_interrupted_smoke_cleans_up_and_exits_with_130(
         self, deployment: Deployment, number: signal.Signals, seconds: float
     ) -> None:
-        """While the user is made, and while the user is signed in and attached."""
+        """While the user is created, and while the user signs in."""
         with ended(_start(deployment)) as running:
-            deadline = time.monotonic() + 20
-            while not _smoke_users(deployment) and time.monotonic() < deadline:
-                time.sleep(0.03)
+            wait_until(lambda: bool(_smoke_users(deployment)), "the user is created")
             time.sleep(seconds)
             os.kill(running.pid, number)
             _, stderr = running.communicate(timeout=30)
@@ -147,47 +140,39 @@ class TestHealthy:
 
 
 class TestFaults:
-    """Each fault is made with AWS calls; the checks that name it must fail, and no other one."""
+    """The checks that report the fault fail, and no others."""
 
-    def test_what_the_trigger_says_is_the_cause_of_a_missing_attachment(self, deployment: Deployment) -> None:
+    def test_smoke_reports_the_triggers_error_for_a_missing_attachment(self, deployment: Deployment) -> None:
         refused = deployment.cloud.fault("iot:AttachPolicy", Fail("AccessDeniedException"))
         with deployment.worker_stopped(), refused:
             failure = next(iter(_failures(deployment.smoke()).values()))
         assert failure["id"] == "PS203"
-        assert "says: Queued, AttachPolicy: AccessDeniedException" in failure["cause"]
+        assert "reports: Queued, AttachPolicy: AccessDeniedException" in failure["cause"]
         assert failure["fix"].startswith("aws iam put-role-policy ")
 
-    def test_an_attachment_that_comes_late_is_a_warning_with_the_triggers_word(self, deployment: Deployment) -> None:
-        """Throttled at sign-in and for some turns of the worker's."""
+    def test_smoke_warns_of_a_late_attachment_with_the_triggers_error(self, deployment: Deployment) -> None:
+        """Throttled at sign-in and for some attempts of the worker."""
         with deployment.cloud.fault("iot:AttachPolicy", Fail("ThrottlingException"), times=6):
             late = check(deployment.smoke("--timeout", "30"), "PS203")
         assert late["status"] == "warning"
-        assert "says: Queued, AttachPolicy: ThrottlingException" in late["cause"]
+        assert "reports: Queued, AttachPolicy: ThrottlingException" in late["cause"]
 
-    def test_the_trigger_does_not_receive_the_marker(self, deployment: Deployment) -> None:
+    def test_smoke_reports_that_the_trigger_does_not_receive_the_marker(self, deployment: Deployment) -> None:
         with deployment.cloud.only_readable_attributes_in_events():
             failures = _failures(deployment.smoke())
         assert failures.keys() == {"PS122", "PS412"}
         assert "the trigger missed it at the repeat sign-in: its log says Attached" in failures["PS122"]["cause"]
 
-    @pytest.mark.usefixtures("guests_let_in", "control_plane_open", "marker_ignored")
-    def test_what_must_be_refused_and_is_not(self, deployment: Deployment) -> None:
-        failures = _failures(deployment.smoke())
+    @pytest.mark.usefixtures("control_plane_open", "marker_ignored")
+    def test_smoke_reports_what_is_allowed_but_must_be_denied(self, deployment: Deployment) -> None:
+        with deployment.guests_allowed():
+            failures = _failures(deployment.smoke())
         assert failures.keys() == {"PS311", "PS312", "PS412"}
         assert failures["PS311"]["cause"] == "The identity pool gives identities to guests."
         assert "may call AttachPolicy and CreatePolicyVersion" in failures["PS312"]["cause"]
         assert "could connect" in failures["PS412"]["cause"]
-        # What the user could make after all is gone again.
+        # The policy version that the user could create was removed.
         assert len(deployment.cloud.client("iot").list_policy_versions(policyName="myIoTPolicy")["policyVersions"]) == 1
-
-    @pytest.fixture
-    def guests_let_in(self, deployment: Deployment) -> Iterator[None]:
-        pools = deployment.cloud.client("cognito-identity")
-        described = pools.describe_identity_pool(IdentityPoolId=deployment.outputs[Output.IDENTITY_POOL_ID])
-        pool = {name: value for name, value in described.items() if value != "" and name != "ResponseMetadata"}
-        pools.update_identity_pool(**pool | {"AllowUnauthenticatedIdentities": True})
-        yield
-        pools.update_identity_pool(**pool)
 
     @pytest.fixture
     def control_plane_open(self, deployment: Deployment) -> Iterator[None]:
@@ -208,7 +193,7 @@ class TestFaults:
 
     @pytest.fixture
     def marker_ignored(self, deployment: Deployment) -> Iterator[None]:
-        """The trigger takes no marker for current, and attaches the policy to the marked user too."""
+        """The trigger accepts no marker as current, and attaches the policy to marked users too."""
         functions = deployment.cloud.client("lambda")
         trigger = deployment.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME]
         variables = functions.get_function_configuration(FunctionName=trigger)["Environment"]["Variables"]
@@ -219,7 +204,7 @@ class TestFaults:
 
 
 class TestCouldNotRun:
-    def test_no_such_stack_is_2_and_one_line(self, deployment: Deployment) -> None:
+    def test_smoke_without_a_stack_exits_with_2_and_one_line(self, deployment: Deployment) -> None:
         done = deployment.pubsub("smoke", "--stack", "Other")
         assert done.returncode == 2
         (line,) = done.stderr.splitlines()
@@ -238,7 +223,9 @@ class TestCouldNotRun:
             ("--endpoint-url", "localhost:1"),
         ],
     )
-    def test_wrong_use_is_2_and_names_the_option(self, deployment: Deployment, arguments: tuple[str, ...]) -> None:
+    def test_smoke_usage_errors_exit_with_2_and_name_the_option(
+        self, deployment: Deployment, arguments: tuple[str, ...]
+    ) -> None:
         done = deployment.pubsub("smoke", *arguments)
         assert done.returncode == 2
         assert arguments[0] in done.stderr
@@ -253,7 +240,7 @@ class TestCouldNotRun:
         ],
         ids=["profile", "credentials", "region"],
     )
-    def test_what_is_missing_is_2_and_one_line(
+    def test_smoke_without_profile_credentials_or_region_exits_with_2(
         self, deployment: Deployment, changes: dict[str, str], line: str
     ) -> None:
         environment = {name: value for name, value in (deployment.cloud.environment() | changes).items() if value}

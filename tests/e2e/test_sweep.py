@@ -1,4 +1,4 @@
-"""The sweep: it looks at every identity and attaches the policy where it is missing, whatever breaks in between."""
+"""The sweep attaches the policy to every identity without it, also after faults."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import pytest
 
 from local_cloud.faults import Fail, Throttle
 from pubsub_client.outputs import Output
-from tests.e2e.conftest import Deployment
+from tests.e2e.conftest import Deployment, wait_until
 from tests.processes import ended
 
 _MOST_DELETED = 60
@@ -29,7 +28,7 @@ _TIMEOUT = 121
 
 @pytest.fixture(scope="module", autouse=True)
 def fast_sweeps(deployment: Deployment) -> Iterator[None]:
-    """Let the sweep attach fast and in short steps; everybody who was there before is attached."""
+    """Let the sweep attach fast and in short steps; attach all identities that exist already."""
     functions = deployment.cloud.client("lambda")
     (deployed,) = (
         each
@@ -48,7 +47,7 @@ def fast_sweeps(deployment: Deployment) -> Iterator[None]:
 
 
 class Seeds:
-    """Identities that signed in before there was any deployment, as it were."""
+    """Creates identities without attachments."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
@@ -60,7 +59,7 @@ class Seeds:
         return seeded
 
     def remove(self) -> None:
-        """Delete them, so that other tests need not look at them."""
+        """Delete them, so that other sweeps are not slower."""
         for first in range(0, len(self._made), _MOST_DELETED):
             self._deployment.cloud.client("cognito-identity").delete_identities(
                 IdentityIdsToDelete=self._made[first : first + _MOST_DELETED]
@@ -75,18 +74,11 @@ def seed(deployment: Deployment) -> Iterator[Seeds]:
 
 
 def sweep(deployment: Deployment, *options: str) -> dict[str, Any]:
-    """Run `pubsub sweep` and return what it came to."""
+    """Run `pubsub sweep` and return its result."""
     done = deployment.pubsub("sweep", "--json", *options)
     document: dict[str, Any] = json.loads(done.stdout)
     assert done.returncode == (0 if document["failure"] is None else 1), done.stderr
     return {**document["sweep"], "failure": document["failure"]}
-
-
-def _targets(deployment: Deployment) -> set[str]:
-    pages = deployment.cloud.client("iot").get_paginator("list_targets_for_policy")
-    return {
-        target for page in pages.paginate(policyName=deployment.policy_name, pageSize=250) for target in page["targets"]
-    }
 
 
 def _attach_calls(deployment: Deployment) -> int:
@@ -101,25 +93,18 @@ def _start(deployment: Deployment, **given: bool) -> str:
     return str(started["executionArn"])
 
 
-def _wait(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it does not come to this"
-        time.sleep(0.05)
-
-
 def _status(deployment: Deployment, execution_arn: str) -> str:
     described = deployment.cloud.client("stepfunctions").describe_execution(executionArn=execution_arn)
     return str(described["status"])
 
 
-def test_sweep_attaches_every_identity_once_and_its_history_names_none(deployment: Deployment, seed: Seeds) -> None:
+def test_sweep_attaches_each_identity_once_and_its_history_contains_none(deployment: Deployment, seed: Seeds) -> None:
     seeded = seed(70)  # more than a page
     before = _attach_calls(deployment)
     assert sweep(deployment, "--dry-run")["attached"] == 70
     assert _attach_calls(deployment) == before
     assert sweep(deployment)["attached"] == 70
-    assert set(seeded) <= _targets(deployment)
+    assert set(seeded) <= deployment.targets()
     assert sweep(deployment)["attached"] == 0
     assert _attach_calls(deployment) - before == 70
     states = deployment.cloud.client("stepfunctions")
@@ -131,7 +116,7 @@ def test_sweep_attaches_every_identity_once_and_its_history_names_none(deploymen
     assert not [each for each in seeded if each in written]
 
 
-def test_guest_is_skipped_until_the_guest_signs_in(deployment: Deployment) -> None:
+def test_sweep_skips_a_guest_until_the_guest_signs_in(deployment: Deployment) -> None:
     pools, pool = deployment.cloud.client("cognito-identity"), deployment.outputs[Output.IDENTITY_POOL_ID]
     settings = pools.describe_identity_pool(IdentityPoolId=pool)
     settings = {"IdentityPoolId": pool, "IdentityPoolName": settings["IdentityPoolName"]} | {
@@ -153,7 +138,7 @@ def test_guest_is_skipped_until_the_guest_signs_in(deployment: Deployment) -> No
 
 
 def _sign_in_unnoticed(deployment: Deployment) -> dict[str, str]:
-    """Sign a new user in while neither trigger nor worker can find the identity."""
+    """Sign in a new user without an attachment and without a pending one."""
     failing = deployment.cloud.fault("cognito-idp:AdminInitiateAuth", Fail("InternalErrorException", 500))
     with deployment.worker_stopped(), failing:
         tokens = deployment.sign_in(deployment.make_user())
@@ -168,26 +153,23 @@ def test_full_sweep_attaches_detached_policies_again(deployment: Deployment, see
         deployment.cloud.client("iot").detach_policy(policyName=deployment.policy_name, target=identity_id)
     healed = sweep(deployment, "--full")
     assert (healed["full"], healed["attached"]) == (True, 2)
-    assert set(seeded) <= _targets(deployment)
+    assert set(seeded) <= deployment.targets()
 
 
-def test_killed_sweep_misses_nobody_and_attaches_nobody_twice(deployment: Deployment, seed: Seeds) -> None:
+def test_killed_sweep_attaches_each_identity_once(deployment: Deployment, seed: Seeds) -> None:
     seeded = seed(100)
     before = _attach_calls(deployment)
     execution_arn = _start(deployment)
-    _wait(lambda: _attach_calls(deployment) - before >= 20)
+    wait_until(lambda: _attach_calls(deployment) - before >= 20)
     assert _kill_function(deployment) >= 1
-    _wait(lambda: _status(deployment, execution_arn) != "RUNNING")
+    wait_until(lambda: _status(deployment, execution_arn) != "RUNNING")
     assert _status(deployment, execution_arn) == "SUCCEEDED"
-    assert set(seeded) <= _targets(deployment)
+    assert set(seeded) <= deployment.targets()
     assert _attach_calls(deployment) - before == 100
 
 
 def _kill_function(deployment: Deployment) -> int:
-    """Kill the processes of the sweep's function, as Lambda does at its timeout; return how many.
-
-    The next one knows nothing of what the last one has seen.
-    """
+    """Kill the processes of the sweep's function, as Lambda does at its timeout; return their number."""
     processes = [each for each in Path("/proc").glob("[0-9]*") if "-SweepFunction" in _directory(each)]
     pids = [int(each.name) for each in processes if _descends_from(each, deployment.cloud.pid)]
     for pid in pids:
@@ -214,12 +196,12 @@ def _descends_from(process: Path, ancestor: int) -> bool:
 
 
 @pytest.mark.parametrize("rejected", [False, True], ids=["", "its token is rejected"])
-def test_stopped_sweep_is_continued_by_the_next(deployment: Deployment, seed: Seeds, rejected: bool) -> None:
+def test_next_sweep_continues_a_stopped_sweep(deployment: Deployment, seed: Seeds, rejected: bool) -> None:
     seeded = seed(240)
     pages = _pages(deployment)
     before = deployment.cloud.calls()
     execution_arn = _start(deployment)
-    _wait(lambda: _steps(deployment, execution_arn) > 1)
+    wait_until(lambda: _steps(deployment, execution_arn) > 1)
     deployment.cloud.client("stepfunctions").stop_execution(executionArn=execution_arn)
     _kill_function(deployment)  # or it would go on with its step
     stopped = deployment.cloud.calls()
@@ -230,14 +212,14 @@ def test_stopped_sweep_is_continued_by_the_next(deployment: Deployment, seed: Se
     else:
         rest = sweep(deployment)
     assert rest["resumed"]
-    assert set(seeded) <= _targets(deployment)
+    assert set(seeded) <= deployment.targets()
     assert deployment.cloud.calls()[_ATTACH] - before.get(_ATTACH, 0) == 240
-    # Only with a rejected token did it begin at the top again.
+    # It started again from the first page only if the token was rejected.
     assert (deployment.cloud.calls()[_LIST] - stopped[_LIST] >= pages) is rejected
 
 
 def _pages(deployment: Deployment) -> int:
-    """Return how many calls list all identities."""
+    """Return how many calls it takes to list all identities."""
     identities = deployment.cloud.client("cognito-identity")
     request = {"IdentityPoolId": deployment.outputs[Output.IDENTITY_POOL_ID], "MaxResults": 60}
     pages = 1
@@ -248,64 +230,64 @@ def _pages(deployment: Deployment) -> int:
 
 
 def _steps(deployment: Deployment, execution_arn: str) -> int:
-    """Return how many steps of an execution have begun."""
+    """Return how many steps of an execution were started."""
     history = deployment.cloud.client("stepfunctions").get_execution_history(executionArn=execution_arn)
     return sum(each["type"] == "TaskStateEntered" for each in history["events"])
 
 
-def test_throttled_sweep_attaches_everybody(deployment: Deployment, seed: Seeds) -> None:
+def test_throttled_sweep_attaches_all_identities(deployment: Deployment, seed: Seeds) -> None:
     seeded = seed(20)
     with deployment.cloud.fault(_ATTACH, Throttle(10)):
         assert sweep(deployment)["failed"] == {}
-    assert set(seeded) <= _targets(deployment)
+    assert set(seeded) <= deployment.targets()
 
 
-def test_refused_identity_is_counted_and_does_not_stop_the_sweep(deployment: Deployment, seed: Seeds) -> None:
+def test_sweep_counts_a_rejected_identity_and_continues(deployment: Deployment, seed: Seeds) -> None:
     seeded = seed(10)
     with deployment.cloud.fault(_ATTACH, Fail("LimitExceededException", 410), times=1):
         swept = sweep(deployment)
     assert swept["failed"] == {"LimitExceededException": 1}
     assert "AWS IoT refused 1 identities: 1 x LimitExceededException" in swept["failure"]["cause"]
-    assert len(set(seeded) & _targets(deployment)) == 9
+    assert len(set(seeded) & deployment.targets()) == 9
     assert sweep(deployment)["attached"] == 1
 
 
-def test_missing_permission_ends_the_sweep_and_the_next_continues_it(deployment: Deployment, seed: Seeds) -> None:
+def test_sweep_ends_without_permission_and_the_next_continues(deployment: Deployment, seed: Seeds) -> None:
     seeded = seed(10)
     with deployment.cloud.fault(_ATTACH, Fail("UnauthorizedException", 401)):
         swept = sweep(deployment)
     assert "AttachPolicy: UnauthorizedException" in swept["failure"]["cause"]
-    assert not set(seeded) & _targets(deployment)
+    assert not set(seeded) & deployment.targets()
     rest = sweep(deployment)
     assert rest["resumed"]
-    assert set(seeded) <= _targets(deployment)
+    assert set(seeded) <= deployment.targets()
 
 
-def test_sweep_waits_while_the_worker_is_behind(deployment: Deployment, seed: Seeds) -> None:
+def test_sweep_waits_while_the_retry_queue_is_long(deployment: Deployment, seed: Seeds) -> None:
     seeded = seed(5)
     sqs, url = deployment.cloud.client("sqs"), deployment.outputs[Output.RETRY_QUEUE_URL]
     with deployment.worker_stopped():
         for _ in range(25):
-            entries = [{"Id": str(number), "MessageBody": "not ours"} for number in range(10)]
+            entries = [{"Id": str(number), "MessageBody": "pending"} for number in range(10)]
             sqs.send_message_batch(QueueUrl=url, Entries=entries)
         _kill_function(deployment)
         execution_arn = _start(deployment)
         states = deployment.cloud.client("stepfunctions")
-        _wait(
+        wait_until(
             lambda: (
                 "WaitStateEntered"
                 in [each["type"] for each in states.get_execution_history(executionArn=execution_arn)["events"]]
             )
         )
-        assert not set(seeded) & _targets(deployment)
+        assert not set(seeded) & deployment.targets()
         states.stop_execution(executionArn=execution_arn)
         sqs.purge_queue(QueueUrl=url)
     _kill_function(deployment)
     sweep(deployment)
-    assert set(seeded) <= _targets(deployment)
+    assert set(seeded) <= deployment.targets()
 
 
-def test_sweep_of_users_queues_those_without_an_identity(deployment: Deployment) -> None:
+def test_sweep_of_users_queues_users_without_an_identity(deployment: Deployment) -> None:
     users = [deployment.make_user() for _ in range(3)]
     assert sweep(deployment, "--users")["queued"] >= 3
     deployment.wait_until_retry_queue_is_empty()
@@ -314,12 +296,12 @@ def test_sweep_of_users_queues_those_without_an_identity(deployment: Deployment)
         assert deployment.attached_policies(deployment.identity_id(deployment.sign_in(user))) == [
             deployment.policy_name
         ]
-    # Their markers are current: none of their sign-ins had to attach.
+    # Their markers are current, so their sign-ins attach nothing.
     assert deployment.cloud.calls()["cognito-idp:AdminRespondToAuthChallenge"] == signed_in
     assert sweep(deployment, "--users")["queued"] == 0
 
 
-def test_running_sweep_excludes_others_and_outlives_its_command(deployment: Deployment, seed: Seeds) -> None:
+def test_running_sweep_excludes_others_and_continues_without_its_command(deployment: Deployment, seed: Seeds) -> None:
     seeded = seed(20)
     command = [sys.executable, "-m", "pubsub_client", "sweep"]
     states, machine = deployment.cloud.client("stepfunctions"), deployment.outputs[Output.SWEEP_STATE_MACHINE_ARN]
@@ -329,49 +311,49 @@ def test_running_sweep_excludes_others_and_outlives_its_command(deployment: Depl
         )
         with ended(started) as running:
             before = _attach_calls(deployment)
-            _wait(lambda: _attach_calls(deployment) > before)
+            wait_until(lambda: _attach_calls(deployment) > before)
             (first,) = states.list_executions(stateMachineArn=machine, statusFilter="RUNNING")["executions"]
             second = _start(deployment)
-            _wait(lambda: _status(deployment, second) != "RUNNING")
+            wait_until(lambda: _status(deployment, second) != "RUNNING")
             output = json.loads(states.describe_execution(executionArn=second)["output"])
             assert output["checkpoint"]["ended"] == "already-running"
             refused = deployment.pubsub("sweep", "--full")
             assert refused.returncode == 2
             assert "a sweep runs already" in refused.stderr
             running.send_signal(signal.SIGINT)
-            _, told = running.communicate(timeout=30)
+            _, errors = running.communicate(timeout=30)
         assert running.returncode == 130
-        assert "`pubsub sweep` shows it again" in told
+        assert "`pubsub sweep` shows it again" in errors
         assert _status(deployment, first["executionArn"]) == "RUNNING"
     shown = deployment.pubsub("sweep")
     assert shown.returncode == 0, shown.stderr
     assert "A sweep runs already" in shown.stdout
-    assert set(seeded) <= _targets(deployment)
+    assert set(seeded) <= deployment.targets()
 
 
-def test_dry_run_that_would_change_something_is_refused(deployment: Deployment) -> None:
+def test_sweep_dry_run_rejects_options_that_change_something(deployment: Deployment) -> None:
     for option in ("--users", "--resume"):
         refused = deployment.pubsub("sweep", "--dry-run", option)
         assert refused.returncode == 2
         assert option in refused.stderr
 
 
-def test_paused_sweep_attaches_nobody_until_it_is_resumed(deployment: Deployment, seed: Seeds) -> None:
+def test_sweep_attaches_nothing_while_attachment_is_paused(deployment: Deployment, seed: Seeds) -> None:
     seeded = seed(5)
     deployment.cloud.client("ssm").put_parameter(Name="/AmplifyPubSub/attachment-paused", Value="true", Overwrite=True)
     _kill_function(deployment)  # which has read the pause flag within half a minute
     swept = sweep(deployment)
     assert swept["ended"] == "paused"
     assert "pubsub sweep --resume" in swept["failure"]["fix"]
-    assert not set(seeded) & _targets(deployment)
+    assert not set(seeded) & deployment.targets()
     resumed = sweep(deployment, "--resume")
     assert (resumed["ended"], resumed["full"]) == ("completed", True)
-    assert set(seeded) <= _targets(deployment)
+    assert set(seeded) <= deployment.targets()
 
 
-def test_sweep_is_started_every_day(deployment: Deployment) -> None:
-    described = deployment.cloud.client("events").list_rules()["Rules"]
-    (rule,) = (each for each in described if "Sweep" in each["Name"])
+def test_sweep_starts_every_day(deployment: Deployment) -> None:
+    events = deployment.cloud.client("events")
+    (rule,) = (each for each in events.list_rules()["Rules"] if "Sweep" in each["Name"])
     assert rule["ScheduleExpression"] == "rate(1 day)"
-    (target,) = deployment.cloud.client("events").list_targets_by_rule(Rule=rule["Name"])["Targets"]
+    (target,) = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
     assert target["Arn"] == deployment.outputs[Output.SWEEP_STATE_MACHINE_ARN]

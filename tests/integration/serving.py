@@ -1,21 +1,23 @@
-"""A TCP server on a loopback port, in the test's own loop."""
+"""A TCP server on a loopback port, in the test's event loop."""
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 _HOST = "127.0.0.1"
 BYTES = 65536
-"""How much is read at once."""
+"""Bytes of one read."""
 
 
 @asynccontextmanager
 async def serving(
     serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[int]:
-    """Serve connections, and yield the port; those that are left when the block ends are cut."""
+    """Serve connections, and yield the port; those that are open when the block ends are aborted."""
     under_way: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -28,7 +30,7 @@ async def serving(
             writer.close()
             del under_way[task]
 
-    server = await asyncio.start_server(accept, _HOST, 0)
+    server = await asyncio.start_server(accept, _HOST, 0, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

@@ -11,12 +11,9 @@ _POOL, _CLIENT = "eu-west-1_AbCdEfGhI", "1234567890abcdefghijklmnop"
 
 
 @pytest.mark.parametrize("attachment", ["sign-in", "self-attach"])
-@pytest.mark.parametrize("client_id", [_CLIENT, None])
-def test_the_settings_for_a_kept_user_pool_are_valid_and_keep_the_attachment(
-    client_id: str | None, attachment: str
-) -> None:
-    printed = kept(_POOL, client_id, attachment)
+def test_the_settings_for_a_kept_user_pool_are_valid_and_keep_the_attachment(attachment: str) -> None:
+    printed = kept(_POOL, _CLIENT, attachment)
     settings = read_settings({"environments": {"prod": json.loads(printed.partition("cdk.json: ")[2])}}, "prod")
     assert settings.adopt.user_pool_id == _POOL
-    assert settings.adopt.user_pool_client_ids == ([client_id] if client_id else [])
+    assert settings.adopt.user_pool_client_ids == [_CLIENT]
     assert settings.attachment == attachment

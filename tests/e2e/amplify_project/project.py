@@ -1,4 +1,4 @@
-"""A project as Amplify Gen 1 leaves it in an account, made by CloudFormation without this toolkit."""
+"""An Amplify Gen 1 project, created by CloudFormation as Amplify does."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from local_cloud.process import LocalCloud
+from tests.integration.local_cloud.account import document
 
 STACK = "amplify-shop-dev-103245"
 
@@ -48,7 +49,7 @@ class AmplifyProject:
 
     @classmethod
     def make(cls, cloud: LocalCloud, stack: str = STACK) -> Self:
-        """Make the stacks, and do what Amplify's own functions do after them: trust and role mapping."""
+        """Create the stacks, and the trust and role mapping that Amplify's own functions create."""
         bucket = f"{stack}-deployment"
         s3, formation = cloud.client("s3"), cloud.client("cloudformation")
         s3.create_bucket(Bucket=bucket)
@@ -66,10 +67,10 @@ class AmplifyProject:
             Capabilities=["CAPABILITY_NAMED_IAM"],
         )
         formation.get_waiter("stack_create_complete").wait(StackName=stack, WaiterConfig={"Delay": 1})
-        nested = formation.describe_stack_resource(StackName=stack, LogicalResourceId="authshop1a2b3c4d")
-        auth = nested["StackResourceDetail"]["PhysicalResourceId"]
-        told = formation.describe_stacks(StackName=auth)["Stacks"][0]["Outputs"]
-        outputs = {each["OutputKey"]: each["OutputValue"] for each in told}
+        auth_stack = formation.describe_stack_resource(StackName=stack, LogicalResourceId="authshop1a2b3c4d")
+        auth = auth_stack["StackResourceDetail"]["PhysicalResourceId"]
+        given = formation.describe_stacks(StackName=auth)["Stacks"][0]["Outputs"]
+        outputs = {each["OutputKey"]: each["OutputValue"] for each in given}
         project = cls(
             cloud,
             stack,
@@ -97,7 +98,7 @@ class AmplifyProject:
         return f"arn:aws:iam::{self.cloud.account_id}:role/{name}"
 
     def configuration(self) -> dict[str, Any]:
-        """Return what AWS tells of the pools and roles, but for the date of the last change and the number of users."""
+        """Return the pools and roles as AWS describes them, without dates of changes and the number of users."""
         users, identities = self.cloud.client("cognito-idp"), self.cloud.client("cognito-identity")
         iam, pool, clients = self.cloud.client("iam"), self.user_pool_id, (self.web_client_id, self.native_client_id)
         described = self._raw_user_pool()
@@ -149,7 +150,7 @@ class AmplifyProject:
         users.update_user_pool(**kept | {"UserPoolId": self.user_pool_id, "LambdaConfig": sender | functions})
 
     def _raw_user_pool(self) -> dict[str, Any]:
-        """Return what AWS tells of the user pool, with what the SDK does not know."""
+        """Return the user pool as AWS describes it, with members unknown to the SDK."""
         users, bodies = self.cloud.client("cognito-idp"), []
         users.meta.events.register(
             "after-call.cognito-identity-provider.DescribeUserPool",
@@ -185,8 +186,7 @@ class AmplifyProject:
                     "ForAnyValue:StringLike": {"cognito-identity.amazonaws.com:amr": amr},
                 },
             }
-            document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-            iam.update_assume_role_policy(RoleName=role, PolicyDocument=document)
+            iam.update_assume_role_policy(RoleName=role, PolicyDocument=document(statement))
 
     def _map_roles(self) -> None:
         provider = f"cognito-idp.{self.cloud.region}.amazonaws.com/{self.user_pool_id}"

@@ -1,44 +1,65 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Deployment, deployed
-from tests.e2e.doctor.patient import Patient, Stage
-from tests.e2e.doctor.restoring import Restorer
+from tests.e2e.conftest import deployed
+from tests.e2e.doctor.simulated_user import SimulatedUser, Stage
+
+_FAILED = pytest.StashKey[bool]()
+
+
+@dataclass
+class _Users:
+    """Creates users of a healthy deployment; only changed users and, after a failure, the deployment are replaced."""
+
+    directories: pytest.TempPathFactory
+    cloud: ExitStack = field(default_factory=ExitStack)
+    last: SimulatedUser | None = None
+    snapshot: Any = None
+    deployment: Any = None
+
+    def healthy(self) -> SimulatedUser:
+        if not self.deployment:
+            self.deployment = self.cloud.enter_context(deployed(self.directories.mktemp("doctor")))
+        if not self.last or self.last.snapshot() != self.snapshot or self.last.send_message() is not Stage.DELIVERED:
+            self.last = SimulatedUser.signed_in(self.deployment)
+            assert self.last.send_message() is Stage.DELIVERED
+            self.snapshot = self.last.snapshot()
+        return self.last
+
+    def discard(self) -> None:
+        self.cloud.close()
+        self.last = self.deployment = None
 
 
 @pytest.fixture(scope="session")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """A deployment of these tests' own, for some of what they do to it stays."""
-    with deployed(tmp_path_factory.mktemp("doctor")) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def restorer(deployment: Deployment) -> Restorer:
-    return Restorer(Patient.of(deployment))
-
-
-@pytest.fixture(scope="module")
-def patients() -> dict[str, tuple[Patient, Any]]:
-    """The user of the last test and the state when it began."""
-    return {}
+def users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Users]:
+    users = _Users(tmp_path_factory)
+    yield users
+    users.cloud.close()
 
 
 @pytest.fixture
-def patient(deployment: Deployment, restorer: Restorer, patients: dict[str, tuple[Patient, Any]]) -> Iterator[Patient]:
-    """A user for whom everything works: the one of the test before if nothing about them has changed.
+def user(users: _Users, request: pytest.FixtureRequest) -> Iterator[SimulatedUser]:
+    """A user for whom everything works. A test leaves a healthy deployment, by the printed fix or by ``cleanup``."""
+    user = users.healthy()
+    with user.cleanup:
+        yield user
+    user.deployment.cloud.clear_faults()
+    if request.node.stash.get(_FAILED, False):
+        users.discard()
+    else:
+        user.deployment.drain_queues()
 
-    What is changed meanwhile is put back.
-    """
-    made, state = patients.get("last", (None, None))
-    if made is None or made.state != state or made.chat(made.tokens) is not Stage.ALL:
-        made = Patient.of(deployment)
-        assert made.chat(made.tokens) is Stage.ALL
-        patients["last"] = (made, made.state)
-    with made.cleanup:
-        yield made
-    restorer.restore()
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    report = yield
+    if report.failed:
+        item.stash[_FAILED] = True
+    return report

@@ -1,39 +1,38 @@
-"""Writes docs/checks.md, the checks and what they name: ``python -m tests.e2e.doctor.page > docs/checks.md``."""
+"""Writes docs/checks.md, the checks and their scenarios: ``python -m tests.e2e.doctor.page > docs/checks.md``."""
 
 from __future__ import annotations
 
 from pubsub_cli.checks.document import document
-from tests.e2e.doctor.cause import Cause
-from tests.e2e.doctor.causes import CAUSES, NOT_MADE
+from tests.e2e.doctor.scenario import FailureScenario
+from tests.e2e.doctor.scenarios import NOT_TESTED, SCENARIOS
 
-_HEAD = """## What people met
+_HEAD = """## Root causes
 
-These are the causes, as people report them, for which signed-in users could not publish. A test makes each of them on
-a healthy deployment on the local cloud, with AWS's own APIs or by what the app does. Then `pubsub doctor` must
-name the check in the table, and the fix that it prints, run word for word or done as it says, must let the check pass
-and the user through. For the first cause of each number the doctor runs all its checks, and each other one must pass
-or be skipped because of the cause. For the others it runs the named check and those that it depends on.
+People reported these root causes for signed-in users who could not publish. For each, a test breaks a healthy
+deployment on the local cloud with AWS's own APIs, or does what the app does. `pubsub doctor` must then report the check
+in the table and nothing else. The test runs the printed fix unchanged. The check must then pass, and the user's
+message must arrive.
 
-| # | what is wrong | how the test makes it | what the user sees | named by | the fix printed |
+| # | what is wrong | how the test breaks it | what the user sees | reported by | printed fix |
 |---|---|---|---|---|---|
 """
 
 
 def page() -> str:
-    """Return the document: the checks, then the table of causes."""
-    rows = [(cause.number, _row(cause)) for cause in CAUSES]
-    rows += [(number, _not_made(number, *told)) for number, told in NOT_MADE.items()]
+    """Return the document: the checks, then the table of root causes."""
+    rows = [(scenario.cause, _row(scenario)) for scenario in SCENARIOS]
+    rows += [
+        (cause, _line(cause, title, f"not tested: {why}", "", "", "")) for cause, (title, why) in NOT_TESTED.items()
+    ]
     return f"{document()}\n{_HEAD}{''.join(row for _, row in sorted(rows, key=lambda each: each[0]))}"
 
 
-def _row(cause: Cause) -> str:
-    fix = cause.fix if isinstance(cause.fix, str) else ", ".join(f"`{each}`" for each in dict.fromkeys(cause.fix))
-    named_by = f"[{cause.check}](#{cause.check.lower()})" + (", a warning" if cause.status == "warning" else "")
-    return _line(cause.number, cause.name, cause.made, cause.symptom or "", named_by, fix)
-
-
-def _not_made(number: int, name: str, why: str) -> str:
-    return _line(number, name, f"not made: {why}", "", "", "")
+def _row(scenario: FailureScenario) -> str:
+    fix = scenario.fix
+    if isinstance(fix, tuple):
+        fix = ", ".join(f"`{each}`" for each in dict.fromkeys(fix))
+    check = f"[{scenario.check}](#{scenario.check.lower()})" + (", a warning" if scenario.status == "warning" else "")
+    return _line(scenario.cause, scenario.title, scenario.broken_by, scenario.symptom or "", check, fix)
 
 
 def _line(*cells: object) -> str:

@@ -1,174 +1,237 @@
-"""What `pubsub doctor` says besides naming single causes."""
+"""`pubsub doctor` besides reporting single root causes: what it prints, whom it can ask about, and `--fix`."""
 
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
 
 from local_cloud.faults import Effect, Fail, Malformed
 from pubsub_client.outputs import Output
 from tests.e2e.commands import run_pubsub
-from tests.e2e.doctor.asked import Asked, about_identity, about_nobody, about_token, about_user
-from tests.e2e.doctor.patient import Patient, Stage
-from tests.e2e.doctor.restoring import READS
-from tests.e2e.doctor.running import run_doctor
+from tests.e2e.conftest import check
+from tests.e2e.doctor.doctor_run import (
+    BIN,
+    DoctorOptions,
+    run_doctor,
+    run_fix,
+    token_option,
+    with_identity,
+    with_password,
+    with_token,
+    without_user,
+)
+from tests.e2e.doctor.scenarios.sign_in import remove_trigger
+from tests.e2e.doctor.simulated_user import TOPIC, SimulatedUser, Stage
+from tests.e2e.operator import operator
 
+_CONFIG_ACCESS = "arn:aws:iam::aws:policy/AWSIoTConfigAccess"
 _DATA_ACCESS = "arn:aws:iam::aws:policy/AWSIoTDataAccess"
+_CREDENTIALS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+_READS = re.compile(r"(Admin)?(Get|List|Describe|Simulate|Test|Filter|Receive)|GET$")
 
 
-def _spoken(patient: Patient, asked: Asked, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the doctor as a person does, who reads what it says."""
-    environment = patient.deployment.cloud.environment() | variables
-    return run_pubsub(["doctor", *asked.options, *options], environment, asked.stdin)
+def _run(user: SimulatedUser, options: DoctorOptions, *more: str) -> subprocess.CompletedProcess[str]:
+    """Run the doctor as a person does, who reads its output."""
+    return run_pubsub(["doctor", *options.arguments, *more], user.deployment.cloud.environment(), options.stdin)
 
 
-def _unwire(patient: Patient) -> None:
-    pool = patient.users.describe_user_pool(UserPoolId=patient.user_pool_id)["UserPool"]
-    wired = {name: arn for name, arn in pool["LambdaConfig"].items() if name != "PostAuthentication"}
-    patient.users.update_user_pool(UserPoolId=patient.user_pool_id, LambdaConfig=wired)
+def test_doctor_finds_nothing_in_a_healthy_deployment_and_changes_nothing(user: SimulatedUser) -> None:
+    before = user.deployment.cloud.calls()
+    report = run_doctor(user.deployment.cloud, with_password(user))
+    assert (report.texts, report.exit_code) == ([], 0)
+    called = {name.partition(":")[2] for name in user.deployment.calls_since(before)}
+    sign_in = {"InitiateAuth", "RespondToAuthChallenge", "RevokeToken"}
+    assert {name for name in called if not _READS.match(name)} == sign_in
+    report = run_doctor(user.deployment.cloud, with_token(user))
+    assert (report.texts, report.exit_code) == ([], 0)
 
 
-def _detach(patient: Patient) -> None:
-    patient.iot.detach_policy(policyName=patient.policy, target=patient.identity_id)
+def test_doctor_json_document_matches_the_contract(user: SimulatedUser) -> None:
+    document = json.loads(_run(user, with_identity(user), "--json").stdout)
+    assert (document["schema"], document["command"], document["stack"]) == (1, "doctor", "AmplifyPubSub")
+    assert {
+        "id", "group", "title", "status", "cause", "resource", "fix", "docs", "duration_ms"
+    } <= document["checks"][0].keys()  # fmt: skip
+    assert {each["status"] for each in document["checks"]} == {"passed", "skipped"}
 
 
-class TestHealthy:
-    def test_nothing_is_found_and_nothing_is_changed(self, patient: Patient) -> None:
-        before = patient.deployment.cloud.calls()
-        report = run_doctor(patient.deployment.cloud, about_user(patient))
-        assert (report.told, report.exit_code) == ([], 0)
-        called = {name.partition(":")[2] for name in patient.deployment.calls_of(before)}
-        signing_in = {"InitiateAuth", "RespondToAuthChallenge", "RevokeToken"}
-        assert {name for name in called if not READS.match(name)} == signing_in
-
-    def test_nothing_is_found_for_an_id_token(self, patient: Patient) -> None:
-        report = run_doctor(patient.deployment.cloud, about_token(patient))
-        assert (report.told, report.exit_code) == ([], 0)
-
-    def test_json_document_is_that_of_the_contract(self, patient: Patient) -> None:
-        done = _spoken(patient, about_identity(patient), "--json")
-        document = json.loads(done.stdout)
-        assert (document["schema"], document["command"], document["stack"]) == (1, "doctor", "AmplifyPubSub")
-        assert {
-            "id", "group", "title", "status", "cause", "resource", "fix", "docs", "duration_ms"
-        } <= document["checks"][0].keys()  # fmt: skip
-        assert {each["status"] for each in document["checks"]} == {"passed", "skipped"}
-
-    def test_last_line_says_so_and_how_many_seconds_it_took(self, patient: Patient) -> None:
-        done = _spoken(patient, about_nobody(patient))
-        assert done.returncode == 0, done.stdout
-        last = done.stdout.splitlines()[-1]
-        assert re.fullmatch(
-            r"doctor: nothing is wrong: \d+ passed, \d+ skipped, \d+\.\d s; to check a user too: --user NAME",
-            last,
-        )
+def test_doctor_last_line_is_a_summary(user: SimulatedUser) -> None:
+    done = _run(user, without_user(user))
+    assert done.returncode == 0, done.stdout
+    assert re.match(r"doctor: nothing is wrong: \d+ passed, \d+ skipped, \d+\.\d s", done.stdout.splitlines()[-1])
 
 
-def test_two_causes_at_once_are_both_named(patient: Patient) -> None:
-    _unwire(patient)
-    patient.iam.delete_role_permissions_boundary(RoleName=patient.auth_role)
-    report = run_doctor(patient.deployment.cloud, about_user(patient))
-    named = {each["id"]: each["cause"] for each in report.bad}
-    assert named.keys() == {"PS112", "PS301"}, report.told
-    assert "PostAuthentication trigger is not set" in named["PS112"]
-    assert "AuthRole has nothing as its permissions boundary" in named["PS301"]
+def test_doctor_reports_two_causes_at_once(user: SimulatedUser) -> None:
+    remove_trigger(user)
+    user.iam.delete_role_permissions_boundary(RoleName=user.auth_role)
+    report = run_doctor(user.deployment.cloud, with_password(user))
+    causes = {each["id"]: each["cause"] for each in report.findings}
+    assert causes.keys() == {"PS112", "PS308"}, report.texts
+    assert "PostAuthentication trigger is not set" in causes["PS112"]
+    assert "AuthRole has no policy as its permissions boundary" in causes["PS308"]
+    for each in report.findings:
+        run_fix(user.deployment.cloud, each["fix"])
+    assert run_doctor(user.deployment.cloud, with_password(user)).texts == []
 
 
-def test_answers_nobody_expects_are_told_with_their_operation(patient: Patient) -> None:
-    """By the operation that answers: the answer, the check that asks, and what it finds."""
-    answers: dict[str, tuple[Effect, str, str, str]] = {
+def test_doctor_reports_unexpected_answers_of_aws_with_the_operation(user: SimulatedUser) -> None:
+    answers: dict[str, tuple[Effect, str, str, str]] = {  # the check that asks, its status, what its cause contains
         "iot:GetPolicy": (Fail("WeatherException", 418), "PS111", "failed", "WeatherException"),
         "cognito-identity:DescribeIdentityPool": (Malformed(), "PS115", "failed", "not JSON|ResponseParserError"),
         "sqs:GetQueueAttributes": (Fail("ThrottlingException"), "PS603", "unknown", "ThrottlingException"),
-        "iam:ListAttachedRolePolicies": (Fail("AccessDeniedException", 403), "PS301", "unknown", "AccessDenied"),
+        "iam:ListAttachedRolePolicies": (Fail("AccessDeniedException", 403), "PS308", "unknown", "AccessDenied"),
     }
-    cloud, asked = patient.deployment.cloud, about_nobody(patient)
+    cloud, options = user.deployment.cloud, without_user(user)
     for operation, (effect, check_id, *_) in answers.items():
-        patient.cleanup.enter_context(cloud.fault(operation, effect))
-        asked = asked.and_("--only", check_id)
-    report = run_doctor(cloud, asked, cloud.environment() | {"AWS_MAX_ATTEMPTS": "1"})
+        user.cleanup.enter_context(cloud.fault(operation, effect))
+        options = options.plus("--only", check_id)
+    report = run_doctor(cloud, options, cloud.environment() | {"AWS_MAX_ATTEMPTS": "1"})
     assert report.exit_code == 1
-    for operation, (_, check_id, status, told) in answers.items():
-        check = report.check(check_id)
-        assert check["status"] == status, (check, report.told)
-        assert operation.partition(":")[2] in check["cause"]
-        assert re.search(told, check["cause"])
+    for operation, (_, check_id, status, text) in answers.items():
+        found = report.check(check_id)
+        assert found["status"] == status, (found, report.texts)
+        assert operation.partition(":")[2] in found["cause"]
+        assert re.search(text, found["cause"])
 
 
-class TestAsTheFrontEndsUser:
-    """With an ID token and no AWS credentials."""
+def test_doctor_only_runs_a_check_with_its_dependencies_and_skip_omits_one(user: SimulatedUser) -> None:
+    report = run_doctor(user.deployment.cloud, without_user(user).plus("--only", "PS308"))
+    assert report.passed == {each["id"] for each in report.checks} == {"PS101", "PS308"}
+    user.detach()
+    options = with_identity(user).plus("--skip", "PS203", "--only", "PS203", "--only", "PS307")
+    report = run_doctor(user.deployment.cloud, options)
+    assert (report.texts, report.check("PS203")["status"], report.exit_code) == ([], "skipped", 0)
+    assert "--skip" in report.check("PS203")["cause"]
 
-    def _ask(self, patient: Patient) -> Asked:
-        outputs = patient.deployment.outputs
-        file = patient.directory / f"{patient.user}.jwt"
-        file.write_text(patient.tokens["IdToken"])
+
+class TestEndUser:
+    """With an ID token and without AWS credentials."""
+
+    def _options(self, user: SimulatedUser) -> DoctorOptions:
+        outputs = user.deployment.outputs
         ids = {
             "--region": outputs[Output.REGION],
-            "--identity-pool-id": patient.identity_pool_id,
+            "--identity-pool-id": user.identity_pool_id,
             "--endpoint": outputs[Output.PUBSUB_ENDPOINT],
-            "--id-token": str(file),
-            "--topic": "news/today",
+            "--topic": TOPIC,
         }
-        asked = about_nobody(patient)
-        return type(asked)(tuple(word for option in ids.items() for word in option))
+        return DoctorOptions((*(word for option in ids.items() for word in option), *token_option(user)))
 
-    def _variables(self, patient: Patient) -> dict[str, str]:
-        variables = patient.deployment.cloud.environment()
+    def _environment(self, user: SimulatedUser) -> dict[str, str]:
+        variables = user.deployment.cloud.environment()
         return {name: value for name, value in variables.items() if name not in _CREDENTIALS}
 
-    def test_a_healthy_deployment_is_seen_up_to_the_message_that_comes_back(self, patient: Patient) -> None:
-        report = run_doctor(patient.deployment.cloud, self._ask(patient), self._variables(patient))
-        assert report.told == []
+    def test_doctor_of_an_end_user_checks_up_to_the_message_that_returns(self, user: SimulatedUser) -> None:
+        report = run_doctor(user.deployment.cloud, self._options(user), self._environment(user))
+        assert report.texts == []
         assert {"PS106", "PS201", "PS302", "PS401", "PS402", "PS501"} <= report.passed
 
-    def test_what_is_wrong_is_told_and_what_an_operator_must_look_at(self, patient: Patient) -> None:
-        _detach(patient)
-        assert patient.chat(patient.tokens) is Stage.CONNECT
-        asked = self._ask(patient)
-        done = run_pubsub(["doctor", *asked.options], self._variables(patient))
+    def test_doctor_of_an_end_user_lists_what_an_operator_must_check(self, user: SimulatedUser) -> None:
+        user.detach()
+        assert user.send_message() is Stage.CONNECT
+        done = run_pubsub(["doctor", *self._options(user).arguments], self._environment(user))
         assert done.returncode == 1
-        said, _, left = done.stdout.partition("The remaining checks need an operator's credentials:")
-        assert re.search(r"PS401.*FAILED", said)
+        checked, _, left = done.stdout.partition("The remaining checks need an operator")
+        assert re.search(r"PS401.*FAIL|FAIL.*PS401", checked)
         assert re.search(r"PS203 .*attached", left)
-        assert f"run: pubsub doctor --identity-id {patient.identity_id}" in left
+        assert f"pubsub doctor --identity-id {user.identity_id}" in left
         assert "Traceback" not in done.stderr
 
 
-_CREDENTIALS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
-
-
 class TestFix:
-    def test_what_is_safe_is_mended_and_looked_at_again(self, patient: Patient) -> None:
-        _detach(patient)
-        done = _spoken(patient, about_user(patient), "--only", "PS203", "--fix", "--yes")
+    """`--fix` runs only safe commands, and stops at the first that is denied or declined."""
+
+    _EVERYTHING_BUT_BOUNDARIES = (
+        {"Effect": "Allow", "Action": "*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "iam:PutRolePermissionsBoundary", "Resource": "*"},
+    )
+    _ROLES = ("--only", "PS301", "--only", "PS303")
+
+    @pytest.fixture
+    def without_guard(self, user: SimulatedUser) -> Iterator[SimulatedUser]:
+        """Remove the role's boundary and the policy that it guards, and put both back."""
+        role = user.iam.get_role(RoleName=user.auth_role)["Role"]
+        user.iam.detach_role_policy(RoleName=user.auth_role, PolicyArn=_CONFIG_ACCESS)
+        user.iam.delete_role_permissions_boundary(RoleName=user.auth_role)
+        yield user
+        assert _CONFIG_ACCESS not in self._attached(user)
+        boundary = role["PermissionsBoundary"]["PermissionsBoundaryArn"]
+        user.iam.put_role_permissions_boundary(RoleName=user.auth_role, PermissionsBoundary=boundary)
+        user.iam.attach_role_policy(RoleName=user.auth_role, PolicyArn=_CONFIG_ACCESS)
+
+    def _attached(self, user: SimulatedUser) -> set[str]:
+        answer = user.iam.list_attached_role_policies(RoleName=user.auth_role)
+        return {each["PolicyArn"] for each in answer["AttachedPolicies"]}
+
+    def test_fix_runs_a_safe_command_and_checks_again(self, user: SimulatedUser) -> None:
+        user.detach()
+        done = _run(user, with_password(user), "--only", "PS203", "--fix", "--yes")
         assert done.returncode == 0, done.stdout + done.stderr
-        before, _, after = done.stdout.partition("Checked again:")
-        assert "PS203" in before
-        assert re.search(r"doctor: nothing is wrong", after)
-        assert patient.deployment.attached_policies(patient.identity_id) == [patient.policy]
-        assert patient.chat() is Stage.ALL
+        assert done.stdout.index("PS203") < done.stdout.index("hecked again") < done.stdout.index("nothing is wrong")
+        assert user.deployment.attached_policies(user.identity_id) == [user.policy]
+        assert user.sign_in_and_send() is Stage.DELIVERED
 
-    def test_what_takes_something_away_is_left_to_people(self, patient: Patient) -> None:
-        patient.iam.put_role_permissions_boundary(RoleName=patient.auth_role, PermissionsBoundary=_DATA_ACCESS)
-        done = _spoken(patient, about_nobody(patient), "--only", "PS301", "--fix", "--yes")
+    def test_fix_does_not_run_a_command_that_removes_something(self, user: SimulatedUser) -> None:
+        user.iam.put_role_permissions_boundary(RoleName=user.auth_role, PermissionsBoundary=_DATA_ACCESS)
+        done = _run(user, without_user(user), "--only", "PS308", "--fix", "--yes", "--json")
         assert done.returncode == 1
-        assert "aws iam put-role-permissions-boundary" in done.stdout
-        role = patient.iam.get_role(RoleName=patient.auth_role)["Role"]
+        role = user.iam.get_role(RoleName=user.auth_role)["Role"]
         assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == _DATA_ACCESS
+        run_fix(user.deployment.cloud, check(json.loads(done.stdout), "PS308")["fix"])
+
+    def test_fix_attaches_no_policy_if_the_guard_is_denied(self, without_guard: SimulatedUser) -> None:
+        user, cloud = without_guard, without_guard.deployment.cloud
+        with operator(cloud, user.deployment.outputs, list(self._EVERYTHING_BUT_BOUNDARIES)) as credentials:
+            done = run_pubsub(
+                ["doctor", *without_user(user).arguments, *self._ROLES, "--fix", "--yes", "--json"],
+                cloud.environment() | credentials,
+            )
+        assert done.returncode == 1, done.stderr
+        fixes = json.loads(done.stdout)["fixes"]
+        assert [each["outcome"] for each in fixes] == ["failed"]
+        assert "AccessDenied" in fixes[0]["reason"]
+        assert "fixes: 1 failed" in done.stderr
+
+    def test_fix_attaches_no_policy_if_the_guard_is_declined(self, without_guard: SimulatedUser) -> None:
+        environment = {**without_guard.deployment.cloud.environment(), "TERM": "dumb"}
+        environment.pop("CI", None)
+        with _terminal() as (ours, theirs):
+            os.write(ours, b"n\ny\n")  # a second question would be answered with yes
+            done = subprocess.run(
+                [BIN / "pubsub", "doctor", *without_user(without_guard).arguments, *self._ROLES, "--fix"],
+                env=environment,
+                stdin=theirs,
+                stdout=theirs,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=120,
+                check=False,
+            )
+            shown = os.read(ours, 65536).decode()
+        assert done.returncode == 1, done.stderr
+        assert done.stderr.count("run it?") == 1
+        assert re.search(r"put-role-permissions-boundary.*\r\n +declined", shown)
+        assert "attach-role-policy" not in shown
+
+    def test_doctor_suggests_no_policies_before_the_guard(self, without_guard: SimulatedUser) -> None:
+        report = run_doctor(without_guard.deployment.cloud, without_user(without_guard).plus(*self._ROLES))
+        assert [each["id"] for each in report.findings] == ["PS308"]
+        assert report.check("PS301")["cause"] == "depends on PS308, which did not pass"
 
 
-class TestSelection:
-    def test_only_runs_a_check_and_what_it_rests_on(self, patient: Patient) -> None:
-        report = run_doctor(patient.deployment.cloud, about_nobody(patient).and_("--only", "PS301"))
-        assert report.passed == {"PS101", "PS301"}
-        assert {each["id"] for each in report.checks} == report.passed
-
-    def test_skip_leaves_a_check_out_and_what_rests_on_it(self, patient: Patient) -> None:
-        _unwire(patient)
-        asked = about_identity(patient).and_("--skip", "PS112", "--only", "PS203")
-        report = run_doctor(patient.deployment.cloud, asked)
-        assert report.told == []
-        assert report.check("PS112")["cause"] == "left out by --skip"
-        assert report.check("PS203")["cause"] == "depends on PS112, which did not pass"
-        assert report.exit_code == 0
+@contextmanager
+def _terminal() -> Iterator[tuple[int, int]]:
+    """Yield both ends of a pseudo-terminal: ours, and a command's."""
+    ours, theirs = pty.openpty()
+    try:
+        yield ours, theirs
+    finally:
+        os.close(ours)
+        os.close(theirs)

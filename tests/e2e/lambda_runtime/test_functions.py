@@ -93,35 +93,6 @@ def test_self_attach_answers_while_aws_is_silent_and_attaches_after_it(
     assert deployment.attached_policies(identity_id) == [deployment.policy_name]
 
 
-def test_policy_lifecycle_makes_room_for_a_version_and_calls_nothing_for_an_epoch(
-    deployment: Deployment, network: FaultyNetwork, tmp_path: Path
-) -> None:
-    iot, name = deployment.cloud.client("iot"), f"policy-{uuid.uuid4().hex[:8]}"
-    document = iot.get_policy(policyName=deployment.policy_name)["policyDocument"]
-    iot.create_policy(policyName=name, policyDocument=document)
-    iot.create_policy_version(policyName=name, policyDocument=document, setAsDefault=True)
-    # Only on the deployed policy may its role do this.
-    keys = {
-        key: value for key, value in deployment.cloud.variables().items() if key.startswith(("AWS_ACCESS", "AWS_SEC"))
-    }
-    variables = network.variables() | keys | {"AWS_SESSION_TOKEN": ""}
-    with Function(deployment, "iot_policy_lifecycle.on_event", tmp_path, variables) as on_event:
-        network.hang("a silent socket")
-        create = {"RequestType": "Create", "ResourceType": "Custom::IotPolicyLifecycle"}
-        first, second = (
-            on_event.invoke(create | {"ResourceProperties": {"PolicyName": deployment.policy_name}}) for _ in range(2)
-        )
-        assert first.body["PhysicalResourceId"] == f"{deployment.policy_name}/{first.body['Data']['Epoch']}"
-        assert first.body["Data"] != second.body["Data"]
-        assert first.output == second.output == []
-        network.recover()
-        update = {"RequestType": "Update", "ResourceType": "Custom::IotPolicyVersions"}
-        updated = on_event.invoke(update | {"ResourceProperties": {"PolicyName": name}})
-        assert updated.body == {"PhysicalResourceId": f"{name}/versions"}
-    assert [each["isDefaultVersion"] for each in iot.list_policy_versions(policyName=name)["policyVersions"]] == [True]
-    iot.delete_policy(policyName=name)
-
-
 def test_worker_leaves_a_message_that_hangs_in_the_queue_and_attaches_the_next(
     deployment: Deployment, network: FaultyNetwork, tmp_path: Path
 ) -> None:

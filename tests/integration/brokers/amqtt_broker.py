@@ -22,13 +22,13 @@ def amqtt(
     passwords: Mapping[str, str] | None = None,
     may_subscribe: Sequence[str] | None = None,
 ) -> Iterator[BrokerProcess]:
-    """Run an amqtt broker of one's own.
+    """Run an amqtt broker.
 
     Args:
-        directory: where its files go.
-        ports: where it listens.
-        passwords: of each user; without, everybody may connect.
-        may_subscribe: the topic filters that who gives no user name may subscribe to; without, all.
+        directory: for its files.
+        ports: its ports.
+        passwords: by user; without, anybody may connect.
+        may_subscribe: the topic filters of clients without a user name; without, all.
     """
     plugins: dict[str, Any] = {}
     if passwords:

@@ -1,4 +1,4 @@
-"""A certificate authority of one's own."""
+"""A private certificate authority."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Certificate:
 
 
 class Authority:
-    """Issues certificates that only who is told so trusts.
+    """Issues certificates that no client trusts by default.
 
     Args:
-        directory: where the files go.
-        name: what it is called.
+        directory: for its files.
+        name: its name.
     """
 
     def __init__(self, directory: Path, name: str) -> None:
@@ -37,7 +37,7 @@ class Authority:
         may_issue = x509.BasicConstraints(ca=True, path_length=0)
         certificate = self._begun(self._name, self._key).add_extension(may_issue, critical=True)
         self.file = _written(certificate.sign(self._key, hashes.SHA256()), directory / f"{name}.pem")
-        """Its own certificate, for who is to trust it."""
+        """Its own certificate, for clients that trust it."""
 
     def issue(self, host: str, *others: str) -> Certificate:
         """Make a certificate for hosts: names, or addresses."""

@@ -1,4 +1,4 @@
-"""A broker that nobody here wrote, in a process of its own; it can be killed and started again where it was."""
+"""An independent broker in its own process, which can be killed and started again on the same ports."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PAUSE_SECONDS = 0.01
 
 @dataclass(frozen=True)
 class Ports:
-    """Where a broker listens: for plain MQTT, and for MQTT over WebSocket."""
+    """The ports of a broker: for plain MQTT, and for MQTT over WebSocket."""
 
     tcp: int
     websocket: int
@@ -32,7 +32,7 @@ class Ports:
 
 @dataclass
 class BrokerProcess:
-    """A broker on loopback ports of its own; :meth:`running` starts it."""
+    """A broker on its own loopback ports; :meth:`running` starts it."""
 
     command: Sequence[str]
     ports: Ports
@@ -50,21 +50,21 @@ class BrokerProcess:
             self.kill()
 
     def url(self, host: str = HOST) -> str:
-        """Return the address to open a WebSocket at."""
+        """Return the URL of the WebSocket."""
         return f"{'wss' if self.tls else 'ws'}://{host}:{self.ports.websocket}/mqtt"
 
     def start(self) -> None:
-        """Start it, and wait until it takes connections; blocks."""
+        """Start it, and wait until it accepts connections; blocks."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(self.command, stdout=log, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + _READY_SECONDS
-        while not all(_takes_connections(port) for port in (self.ports.tcp, self.ports.websocket)):
+        while not all(_accepts_connections(port) for port in (self.ports.tcp, self.ports.websocket)):
             assert self._process.poll() is None, f"{self.command[0]} has ended: {self.log.read_text()}"
-            assert time.monotonic() < deadline, f"{self.command[0]} takes no connections: {self.log.read_text()}"
+            assert time.monotonic() < deadline, f"{self.command[0]} accepts no connections: {self.log.read_text()}"
             time.sleep(_PAUSE_SECONDS)
 
     def kill(self) -> None:
-        """End it without a word to anybody; blocks until it is gone."""
+        """Kill it, and wait for its end."""
         if self._process:
             with ended(self._process):
                 self._process.send_signal(signal.SIGKILL)
@@ -76,7 +76,7 @@ class BrokerProcess:
         self.start()
 
 
-def _takes_connections(port: int) -> bool:
+def _accepts_connections(port: int) -> bool:
     try:
         socket.create_connection((HOST, port)).close()
     except ConnectionRefusedError:

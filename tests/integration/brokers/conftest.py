@@ -1,4 +1,4 @@
-"""Brokers that nobody here wrote, and the ways to each."""
+"""Independent brokers, and the providers and clients for each."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Broker:
     """A broker that several tests share.
 
     Args:
-        websocket_port: where it listens.
-        provider_at: how the client reaches it, by its own or by another port on the way to it.
+        websocket_port: its port.
+        provider_at: the provider for its own port, or for that of a server in front of it.
         paho: connects a paho client.
     """
 
@@ -59,14 +59,14 @@ def mosquitto_broker(mosquitto_process: BrokerProcess) -> Broker:
 
 @pytest.fixture
 def amqtt_broker(amqtt_process: BrokerProcess, monkeypatch: pytest.MonkeyPatch) -> Broker:
-    """To a CONNECT of MQTT 5 with a will or a user it says nothing; on loopback a second of that is enough."""
+    """It does not answer a CONNECT of MQTT 5 with a will or a user; on loopback a timeout of a second is enough."""
     monkeypatch.setattr(_mqtt5, "_CONNACK_TIMEOUT_SECONDS", 1)
     return _behind(amqtt_process)
 
 
 @pytest.fixture
 def cloud_broker(cloud: LocalCloud) -> Broker:
-    """The local cloud's, for an IAM principal who may do everything."""
+    """The local cloud's, for an IAM principal with all permissions."""
     host = cloud.client("iot").describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"].partition(":")[0]
     made = cloud.client("sts").get_session_token()["Credentials"]
     source = Given(Credentials(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], made["Expiration"]))
@@ -87,26 +87,26 @@ def cloud_broker(cloud: LocalCloud) -> Broker:
 
 @pytest.fixture(params=["mosquitto", "amqtt", "cloud"])
 def broker(request: pytest.FixtureRequest) -> Broker:
-    """Each of them in turn."""
+    """Each of the three."""
     made: Broker = request.getfixturevalue(f"{request.param}_broker")
     return made
 
 
 @pytest.fixture
 def topic() -> str:
-    """A topic that nobody else uses."""
+    """An unused topic."""
     return f"brokers/{uuid.uuid4()}"
 
 
 @pytest.fixture
 def ports(unused_tcp_port_factory: Callable[[], int]) -> Ports:
-    """For a broker of one's own."""
+    """Ports for a separate broker."""
     return Ports.free(unused_tcp_port_factory)
 
 
 @dataclass(frozen=True)
 class Given:
-    """A credentials source that always gives the same."""
+    """A credentials source that always returns the same."""
 
     given: Credentials
 

@@ -18,7 +18,7 @@ import pytest
 from tests.integration.brokers.authority import Certificate
 from tests.integration.brokers.broker_process import HOST, BrokerProcess, Ports
 
-# Where Debian and Homebrew install it, which is not on everybody's path.
+# The folders of Debian and Homebrew, which may not be in PATH.
 _PATH = os.pathsep.join((os.environ["PATH"], "/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"))
 
 
@@ -31,20 +31,20 @@ def mosquitto(
     denied: str | None = None,
     certificate: Certificate | None = None,
 ) -> Iterator[BrokerProcess]:
-    """Run a mosquitto of one's own, which keeps nothing.
+    """Run a mosquitto without persistence.
 
     Args:
-        directory: where its files go.
-        ports: where it listens.
-        passwords: of each user; without, everybody may connect.
-        denied: a topic filter that nobody may publish or subscribe to; without, everything is allowed.
-        certificate: what the WebSocket is served by TLS with.
+        directory: for its files.
+        ports: its ports.
+        passwords: by user; without, anybody may connect.
+        denied: a topic filter that is denied to all; without, everything is allowed.
+        certificate: for TLS on the WebSocket.
     """
     program = _program("mosquitto")
     lines = [
         "per_listener_settings false",
         "persistence false",
-        # Started by root, it would become a user who may not read its files.
+        # Started by root, it would change to a user without access to its files.
         "user root",
         f"allow_anonymous {'false' if passwords else 'true'}",
     ]
@@ -53,7 +53,7 @@ def mosquitto(
     if denied:
         lines += [f"plugin {_security_plugin()}", f"plugin_opt_config_file {_security_file(directory, denied)}"]
     lines += [f"listener {ports.tcp} {HOST}", f"listener {ports.websocket} {HOST}", "protocol websockets"]
-    # By IPv6 its WebSocket listener would take every address, whatever it is told.
+    # With IPv6 its WebSocket listener would bind to every address.
     lines.append("socket_domain ipv4")
     if certificate:
         lines += [f"certfile {certificate.chain}", f"keyfile {certificate.key}"]

@@ -1,4 +1,4 @@
-"""MQTT packets read from one direction of a WebSocket connection that somebody else speaks.
+"""MQTT packets, read from one direction of a recorded WebSocket connection.
 
 https://docs.oasis-open.org/mqtt/mqtt/v5.0/mqtt-v5.0.html, chapters 2 and 3. MQTT 3.1.1 has the same without properties.
 """
@@ -18,7 +18,7 @@ _MQTT_5 = 5
 
 
 class Kind(IntEnum):
-    """The control packets that are looked into."""
+    """The control packets that are parsed."""
 
     CONNECT = 1
     CONNACK = 2
@@ -32,7 +32,7 @@ _KINDS = frozenset(Kind)
 
 @dataclass(frozen=True)
 class Packet:
-    """A control packet; what its kind does not have is empty."""
+    """A control packet; fields that its kind does not have are empty."""
 
     kind: Kind
     version: int
@@ -44,25 +44,16 @@ class Packet:
 
 
 class PacketReader:
-    """Finds the packets in what one side sends.
-
-    Args:
-        side: who reads: the server reads what the client sends.
-    """
+    """Parses the packets of one side; ``side`` is the reader: the server reads the client's packets."""
 
     def __init__(self, side: Side) -> None:
         self.head = b""
-        """The HTTP request or answer that the WebSocket began with."""
+        """The HTTP request or response of the upgrade."""
         self._websocket = Protocol(side, max_size=None)
         self._bytes = b""
 
     def feed(self, chunk: bytes, version: int) -> Iterator[Packet]:
-        """Take what was sent next, and yield the packets that are complete with it.
-
-        Args:
-            chunk: the next bytes of the TCP connection.
-            version: of MQTT; a CONNECT tells its own.
-        """
+        """Add bytes of the TCP connection, and yield the completed packets of this version of MQTT."""
         if _HEAD_END not in self.head:
             head, end, chunk = (self.head + chunk).partition(_HEAD_END)
             self.head = head + end

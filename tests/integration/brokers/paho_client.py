@@ -1,4 +1,4 @@
-"""paho, the client of the Eclipse Foundation, in a thread of its own."""
+"""paho, the client of the Eclipse Foundation, in its own thread."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ SECONDS = 10.0
 
 
 class Paho:
-    """A connected client; :func:`connected_paho` makes it."""
+    """A connected client; created by :func:`connected_paho`."""
 
     def __init__(self, client: Client) -> None:
         connected: queue.Queue[bool] = queue.Queue()
         granted: queue.Queue[list[int]] = queue.Queue()
         messages: queue.Queue[MQTTMessage] = queue.Queue()
-        # None of them knows this object: in a cycle paho's sockets would be left for the garbage collector to close.
+        # None of them references this object: in a cycle, only the garbage collector would close paho's sockets.
         client.on_connect = lambda *arguments: connected.put(not arguments[3].is_failure)
         client.on_subscribe = lambda *arguments: granted.put([code.value for code in arguments[3]])
         client.on_message = lambda *arguments: messages.put(arguments[2])
@@ -74,10 +74,10 @@ async def connected_paho(
     """Connect to a loopback port.
 
     Args:
-        port: where the broker listens.
-        version: of MQTT.
-        path: what to ask for a WebSocket with; without, plain TCP is spoken.
-        headers: what to ask for it with besides.
+        port: the broker's port.
+        version: the version of MQTT.
+        path: the path of the WebSocket; without, plain TCP is used.
+        headers: further headers of the upgrade.
     """
     transport: Literal["tcp", "websockets"] = "tcp" if path is None else "websockets"
     client_id = f"paho-{uuid.uuid4()}"

@@ -1,4 +1,4 @@
-"""An HTTP proxy that takes every tunnel to one loopback port, whatever host it is asked for."""
+"""An HTTP proxy that connects every tunnel to one loopback port, whatever the requested host."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from tests.integration.serving import BYTES, serving
 
 
 class Proxy:
-    """Tunnels for who asks with CONNECT, and with the user name and password if there are some."""
+    """Answers CONNECT requests, and checks user name and password if it has some."""
 
     def __init__(self, target_port: int, user: str, *, silent: bool) -> None:
         self.port = 0
         self.asked: list[str] = []
-        """The first lines of the requests."""
+        """The request lines."""
         self.refused = 0
-        """How many requests came without user name and password, or with wrong ones."""
+        """The number of requests with a wrong user name or password, or without."""
         self._silent = silent
         self._target_port = target_port
         self._authorization = f"Basic {base64.b64encode(user.encode()).decode()}" if user else None
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one request, and be its tunnel until one side ends it."""
+        """Answer one request, and forward its tunnel until one side ends it."""
         first, *fields = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         self.asked.append(first)
         if self._silent:
@@ -55,9 +55,9 @@ async def proxy_to(port: int, *, user: str = "", silent: bool = False) -> AsyncI
     """Serve a proxy.
 
     Args:
-        port: where every tunnel ends.
-        user: ``name:password`` to ask for; without, everybody may use it.
-        silent: whether it closes every connection instead of answering.
+        port: the end of every tunnel.
+        user: the required ``name:password``; without, anybody may use it.
+        silent: whether it closes every connection without an answer.
     """
     proxy = Proxy(port, user, silent=silent)
     async with serving(proxy.serve) as proxy.port:

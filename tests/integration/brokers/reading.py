@@ -1,4 +1,4 @@
-"""What a test waits for, for some seconds and no longer."""
+"""Messages and states that a test waits for, with a timeout."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ async def watching(pubsub: PubSub) -> AsyncIterator[Callable[..., Awaitable[list
     """Watch the states from now on.
 
     Yields:
-        A function that waits until the given states have come one after the other, and returns the reason of each.
+        A function that waits for the given states in order, and returns the reason of each.
     """
     async with aclosing(pubsub.states()) as changes:
-        await anext(changes)  # the state it is in, which is no change
+        await anext(changes)  # the current state
 
         async def until(*states: ConnectionState) -> list[str | None]:
             reasons: list[str | None] = []

@@ -1,4 +1,4 @@
-"""A way to a broker that keeps what went through it, and that can be cut."""
+"""A server in front of a broker that records the packets, and that can cut or refuse connections."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from tests.integration.serving import BYTES, serving
 
 @dataclass
 class Recorded:
-    """What went through one connection."""
+    """The packets of one connection."""
 
     version: int = 0
-    """Of MQTT, as the client asked for it; 0 before it did."""
+    """The version of MQTT in the CONNECT; 0 before that."""
     accepted: bool = False
-    """Whether the broker took the connection."""
+    """Whether the broker accepted the CONNECT."""
     subscribed: list[str] = field(default_factory=list)
     """The topic filters that the client subscribed to."""
     published: list[Packet] = field(default_factory=list)
-    """What the client published; whether the broker got it is another question."""
+    """All that the client has sent, whether the broker received it or not."""
     unacknowledged: dict[int, Packet] = field(default_factory=dict)
-    """What of that with QoS 1 the broker has not acknowledged, by packet id."""
+    """Those with QoS 1 that the broker has not acknowledged, by packet id."""
     acknowledged: list[Packet] = field(default_factory=list)
-    """What the broker has acknowledged without telling of a failure."""
+    """Those that the broker has acknowledged with success."""
     delivered: list[Packet] = field(default_factory=list)
-    """The messages that the broker delivered; all were written to the client, and the connection ended after that."""
+    """The messages from the broker; all of them were written to the client before the connection ended."""
 
     _from_client: PacketReader = field(default_factory=lambda: PacketReader(Side.SERVER))
     _from_broker: PacketReader = field(default_factory=lambda: PacketReader(Side.CLIENT))
@@ -42,7 +42,7 @@ class Recorded:
         return self._from_client.head.decode()
 
     def sent(self, chunk: bytes) -> None:
-        """Keep what the client sent."""
+        """Record bytes of the client."""
         for packet in self._from_client.feed(chunk, self.version):
             match packet.kind:
                 case Kind.CONNECT:
@@ -55,7 +55,7 @@ class Recorded:
                         self.unacknowledged[packet.packet_id] = packet
 
     def answered(self, chunk: bytes) -> None:
-        """Keep what the broker sent."""
+        """Record bytes of the broker."""
         for packet in self._from_broker.feed(chunk, self.version):
             match packet.kind:
                 case Kind.CONNACK:
@@ -69,22 +69,27 @@ class Recorded:
 
 
 class Recorder:
-    """Passes connections on to a loopback port; made by :func:`recorder_to`."""
+    """Forwards connections to a loopback port; created by :func:`recorder_to`."""
 
     def __init__(self, target_port: int) -> None:
         self.port = 0
         self.connections: list[Recorded] = []
-        """All there were, the latest last."""
+        """All connections, the latest last."""
+        self.refusing = False
+        """Whether new connections are closed at once."""
         self._target_port = target_port
         self._open: set[asyncio.StreamWriter] = set()
 
     def cut(self) -> None:
-        """End every connection without a word."""
+        """Abort every connection."""
         for writer in self._open:
             writer.transport.abort()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass one connection on until both sides have ended it."""
+        if self.refusing:
+            writer.transport.abort()
+            return
         try:
             from_broker, to_broker = await asyncio.open_connection(HOST, self._target_port)
         except ConnectionRefusedError:
@@ -103,10 +108,10 @@ class Recorder:
 
 
 async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, keep: Callable[[bytes], None]) -> None:
-    """Keep and pass on what comes until it ends.
+    """Record and forward one direction until it ends.
 
-    Only the one direction is ended then: of a broker that is gone the client gets everything that came before, and what
-    the client sends to a broker that is gone is read nevertheless, lest it be answered with a reset.
+    Then only this direction is closed: the client still receives everything from a killed broker, and its own bytes are
+    still read, because a reset would discard what it has not read yet.
     """
     with suppress(ConnectionError):
         while chunk := await reader.read(BYTES):

@@ -1,4 +1,4 @@
-"""A broker of MQTT 3.1.1 that answers as it is told: what a good one would not do."""
+"""A broker of MQTT 3.1.1 with scripted answers, for errors that real brokers do not make."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _PINGREQ = 12
 
 @dataclass
 class ScriptedBroker:
-    """Takes packets and answers none but CONNECT; made by :func:`scripted_broker`."""
+    """Answers only CONNECT and PINGREQ; created by :func:`scripted_broker`."""
 
     return_codes: Sequence[int | None] = (0,)
-    """What it answers the CONNECT packets with, one after the other and the last for ever; None: not at all."""
+    """The return codes of the CONNECT packets in order, the last one repeatedly; None for no answer."""
     answers_pings: bool = True
     port: int = 0
     upgrades: list[Request] = field(default_factory=list)
     connects: list[bytes] = field(default_factory=list)
-    """The CONNECT packets that came, of all connections."""
+    """The CONNECT packets of all connections."""
     packets: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
-    """The other packets that came, of all connections."""
+    """The other packets of all connections."""
     left: asyncio.Queue[int] = field(default_factory=asyncio.Queue)
-    """The number of packets that came on each connection that has ended."""
+    """The number of packets on each ended connection."""
     _open: set[ServerConnection] = field(default_factory=set)
 
     @property
@@ -39,12 +39,12 @@ class ScriptedBroker:
         return f"ws://{HOST}:{self.port}/mqtt"
 
     def cut(self) -> None:
-        """End every connection without a word."""
+        """Abort every connection."""
         for connection in self._open:
             connection.transport.abort()
 
     async def serve(self, connection: ServerConnection) -> None:
-        """Take packets until the client goes."""
+        """Receive packets until the client disconnects."""
         assert connection.request
         self.upgrades.append(connection.request)
         self._open.add(connection)
@@ -72,7 +72,7 @@ class ScriptedBroker:
 
 @asynccontextmanager
 async def scripted_broker(*return_codes: int | None, answers_pings: bool = True) -> AsyncIterator[ScriptedBroker]:
-    """Serve one on a loopback port."""
+    """Serve a scripted broker on a loopback port."""
     broker = ScriptedBroker(return_codes or (0,), answers_pings)
     async with serve(broker.serve, HOST, 0, subprotocols=["mqtt"], close_timeout=0) as server:  # type: ignore[list-item]
         broker.port = next(iter(server.sockets)).getsockname()[1]

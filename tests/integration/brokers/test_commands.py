@@ -1,4 +1,4 @@
-"""`pubsub publish` and `pubsub subscribe` with a broker that nobody here wrote."""
+"""`pubsub publish` and `pubsub subscribe` with an independent broker."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from tests.integration.brokers.recorder import recorder_to
 
 PASSWORD = "p@ss:wörd"
 HOST = "broker.example"
-"""A name that leads nowhere, so that who gets to the broker has asked the proxy for it."""
+"""A name without an address, so that only the proxy leads to the broker."""
 
 
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
-    """Nobody trusts it unless told so."""
+    """A private certificate authority."""
     return Authority(tmp_path, "tests")
 
 
 @pytest.fixture
 def guarded(tmp_path: Path, ports: Ports, authority: Authority) -> Iterator[BrokerProcess]:
-    """A mosquitto behind TLS that wants a user name and a password."""
+    """A mosquitto behind TLS that requires a user name and a password."""
     with mosquitto(tmp_path, ports, passwords={"ada": PASSWORD}, certificate=authority.issue(HOST)) as process:
         yield process
 
@@ -41,7 +41,7 @@ async def _pubsub(*arguments: str, stdin: str = "") -> subprocess.CompletedProce
 
 
 async def test_every_option_leads_to_the_broker(guarded: BrokerProcess, authority: Authority, topic: str) -> None:
-    """Password, own authority and proxy; a retained message is there for who comes later."""
+    """Password, private authority and proxy; a retained message is there for a later subscriber."""
     async with proxy_to(guarded.ports.websocket) as proxy:
         options = [
             *("--broker", f"wss://{HOST}/mqtt", "--ca-file", str(authority.file)),
@@ -54,7 +54,7 @@ async def test_every_option_leads_to_the_broker(guarded: BrokerProcess, authorit
     assert len(proxy.asked) == 2
 
 
-async def test_headers_are_asked_for_with(mosquitto_broker: Broker, topic: str) -> None:
+async def test_header_option_goes_into_the_upgrade(mosquitto_broker: Broker, topic: str) -> None:
     async with recorder_to(mosquitto_broker.websocket_port) as recorder:
         headers = ["--header", "X-Api-Key: open", "--header", "Authorization:Bearer a:b"]
         url = f"ws://127.0.0.1:{recorder.port}/mqtt?key=secret"
@@ -65,8 +65,8 @@ async def test_headers_are_asked_for_with(mosquitto_broker: Broker, topic: str) 
     assert {"x-api-key: open", "authorization: bearer a:b"} <= set(asked)
 
 
-async def test_what_is_secret_comes_from_files(mosquitto_broker: Broker, tmp_path: Path, topic: str) -> None:
-    """Address, headers and proxy; nothing of it is among the arguments, and nothing is warned of."""
+async def test_secrets_can_come_from_files(mosquitto_broker: Broker, tmp_path: Path, topic: str) -> None:
+    """URL, headers and proxy: no secret is among the arguments, so there is no warning."""
     headers, url, by_proxy = tmp_path / "headers", tmp_path / "url", tmp_path / "proxy"
     headers.write_text("X-Api-Key: open\n\nAuthorization: Bearer a:b\n")
     async with recorder_to(mosquitto_broker.websocket_port) as recorder, proxy_to(recorder.port) as proxy:
@@ -81,7 +81,7 @@ async def test_what_is_secret_comes_from_files(mosquitto_broker: Broker, tmp_pat
     assert len(proxy.asked) == 1
 
 
-async def test_who_is_refused_is_told_why_without_what_is_secret(guarded: BrokerProcess, authority: Authority) -> None:
+async def test_refusal_is_shown_without_secrets(guarded: BrokerProcess, authority: Authority) -> None:
     async with proxy_to(guarded.ports.websocket) as proxy:
         url, by_proxy = f"wss://{HOST}/mqtt?key=secret", f"http://me:secret@127.0.0.1:{proxy.port}"
         way = ["--broker", url, "--ca-file", str(authority.file), "--proxy", by_proxy]

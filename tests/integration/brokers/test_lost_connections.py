@@ -1,14 +1,20 @@
-"""What becomes of a client's connection, its will and its session when the way to the broker is cut."""
+"""Lost connections: will, session, subscriptions, version of MQTT, and two clients with one client id."""
 
 from __future__ import annotations
 
+import asyncio
+import uuid
+from contextlib import aclosing
+
+import pytest
+
 from pubsub_client import ConnectionState, Message, PubSub
 from tests.integration.brokers.conftest import Broker
-from tests.integration.brokers.reading import next_of, watching
+from tests.integration.brokers.reading import SECONDS, next_of, watching
 from tests.integration.brokers.recorder import recorder_to
 
 
-async def test_the_will_of_a_client_that_is_cut_off_is_published(broker: Broker, topic: str) -> None:
+async def test_will_is_published_when_the_connection_is_lost(broker: Broker, topic: str) -> None:
     will = Message(f"{topic}/will", {"state": "gone"})
     async with (
         recorder_to(broker.websocket_port) as recorder,
@@ -23,7 +29,7 @@ async def test_the_will_of_a_client_that_is_cut_off_is_published(broker: Broker,
         assert (told.topic, told.payload, told.is_json) == (f"{topic}/will", {"state": "gone"}, True)
 
 
-async def test_a_will_of_bytes_that_is_to_be_kept_waits_for_who_subscribes_later(broker: Broker, topic: str) -> None:
+async def test_retained_will_of_bytes_is_kept(broker: Broker, topic: str) -> None:
     async with (
         recorder_to(broker.websocket_port) as recorder,
         PubSub(broker.provider) as witness,
@@ -40,7 +46,7 @@ async def test_a_will_of_bytes_that_is_to_be_kept_waits_for_who_subscribes_later
         await witness.publish(topic, b"", retain=True)
 
 
-async def test_who_leaves_properly_leaves_no_will(broker: Broker, topic: str) -> None:
+async def test_will_is_not_published_after_close(broker: Broker, topic: str) -> None:
     async with PubSub(broker.provider) as witness, witness.subscribe(topic, qos=1) as messages:
         async with PubSub(broker.provider, will=Message(topic, "gone")) as pubsub:
             await pubsub.publish(topic, "here")
@@ -48,7 +54,7 @@ async def test_who_leaves_properly_leaves_no_will(broker: Broker, topic: str) ->
         assert [(await next_of(messages)).payload for _ in range(2)] == ["here", "end"]
 
 
-async def test_subscriptions_are_back_when_the_connection_is(broker: Broker, topic: str) -> None:
+async def test_reconnection_restores_the_subscriptions(broker: Broker, topic: str) -> None:
     async with (
         recorder_to(broker.websocket_port) as recorder,
         PubSub(broker.provider_at(recorder.port)) as pubsub,
@@ -63,7 +69,7 @@ async def test_subscriptions_are_back_when_the_connection_is(broker: Broker, top
         assert sorted(recorder.connections[-1].subscribed) == [f"{topic}/a", f"{topic}/b"]
 
 
-async def test_a_session_that_the_broker_keeps_gets_what_came_meanwhile(mosquitto_broker: Broker, topic: str) -> None:
+async def test_kept_session_delivers_messages_published_meanwhile(mosquitto_broker: Broker, topic: str) -> None:
     async with (
         recorder_to(mosquitto_broker.websocket_port) as recorder,
         PubSub(mosquitto_broker.provider_at(recorder.port), session_expiry=60) as pubsub,
@@ -79,9 +85,7 @@ async def test_a_session_that_the_broker_keeps_gets_what_came_meanwhile(mosquitt
         assert not recorder.connections[-1].subscribed  # the broker remembers
 
 
-async def test_what_is_left_while_the_connection_is_away_is_given_back_to_a_broker_that_remembers_it(
-    mosquitto_broker: Broker, topic: str
-) -> None:
+async def test_kept_session_unsubscribes_from_filters_left_meanwhile(mosquitto_broker: Broker, topic: str) -> None:
     kept, left = f"{topic}/kept", f"{topic}/left"
     async with (
         recorder_to(mosquitto_broker.websocket_port) as recorder,
@@ -98,3 +102,40 @@ async def test_what_is_left_while_the_connection_is_away_is_given_back_to_a_brok
             await paho.publish(each, b'"afterwards"')
         assert (await next_of(messages)).topic == kept
         assert [packet.topic for packet in recorder.connections[-1].delivered] == [kept]
+
+
+async def test_mqtt_5_is_used_if_the_broker_speaks_it(mosquitto_broker: Broker) -> None:
+    assert await versions_asked_for(mosquitto_broker) == [5, 5]
+
+
+async def test_mqtt_3_1_1_is_used_after_mqtt_5_is_refused(amqtt_broker: Broker) -> None:
+    assert await versions_asked_for(amqtt_broker) == [5, 4, 4]
+
+
+async def versions_asked_for(broker: Broker) -> list[int]:
+    """Connect, lose the connection, and connect again."""
+    async with (
+        recorder_to(broker.websocket_port) as recorder,
+        PubSub(broker.provider_at(recorder.port)) as pubsub,
+    ):
+        async with watching(pubsub) as until:
+            recorder.cut()
+            await until(ConnectionState.DISCONNECTED, ConnectionState.CONNECTED)
+        return [connection.version for connection in recorder.connections]
+
+
+# Before 2.0.15 mosquitto closes the connection without a word, so it is the loop that tells.
+@pytest.mark.parametrize("of", ["cloud", "mosquitto"])
+async def test_clients_with_one_client_id_are_told_so(request: pytest.FixtureRequest, of: str) -> None:
+    broker: Broker = request.getfixturevalue(f"{of}_broker")
+    client_id = f"twice-{uuid.uuid4()}"
+    one, other = (PubSub(broker.provider, client_id=client_id, reconnect_delay=(0.02, 0.2)) for _ in range(2))
+    async with one, other, asyncio.timeout(SECONDS):
+        await asyncio.gather(*(_told_of(pubsub, client_id) for pubsub in (one, other)))
+
+
+async def _told_of(pubsub: PubSub, client_id: str) -> None:
+    async with aclosing(pubsub.states()) as changes:
+        async for state, reason in changes:
+            if state is ConnectionState.DISCONNECTED and reason and client_id in reason:
+                return

@@ -1,4 +1,4 @@
-"""The recorder is what other tests rest on, so it is checked itself, with a client that is not ours."""
+"""The recorder, on which other tests depend, with an independent client."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.integration.brokers.recorder import recorder_to
 
 
 @pytest.mark.parametrize("version", [MQTTProtocolVersion.MQTTv311, MQTTProtocolVersion.MQTTv5])
-async def test_every_packet_that_is_looked_into_is_found(
+async def test_recorder_finds_all_packets(
     mosquitto_process: BrokerProcess, topic: str, version: MQTTProtocolVersion
 ) -> None:
     payloads = [b"", b"small", b"\x00" * 200, b"\x01" * 20_000]

@@ -1,7 +1,7 @@
-"""A broker that is killed and started again while messages are under way both ways.
+"""A broker that is killed and started again while messages are pending in both directions.
 
-What is proven rests on the recorder between client and broker: it keeps what the client sent, what the broker
-acknowledged and what the broker delivered, and the client got all of the broker's that it keeps.
+The recorder between client and broker is the proof: it records what the client sent, and what the broker acknowledged
+and delivered; the client received all that it recorded of the broker.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from tests.integration.brokers.recorder import recorder_to
 
 TOPICS = ("load/a", "load/b", "load/c")
 UNDER_WAY = 10
-"""How many messages to a topic wait for their acknowledgement at a time."""
+"""Unacknowledged messages to a topic at a time."""
 BETWEEN = 50
-"""How many new messages arrive between two restarts."""
+"""New messages between two restarts."""
 RECONNECT_DELAY = (0.02, 0.2)
-"""Seconds; with longer ones the test would be a test of patience."""
+"""Seconds; short, so that the test is quick."""
 OPEN_FILES = Path("/dev/fd")
 
 
@@ -39,7 +39,7 @@ class Load:
 
     def __init__(self, pubsub: PubSub, messages: Subscription) -> None:
         self.outcomes: dict[tuple[str, int], PubSubError | None] = {}
-        """What became of each message: None is an acknowledgement."""
+        """The error of each message; None for an acknowledgement."""
         self.received: list[tuple[str, int]] = []
         self._pubsub = pubsub
         self._messages = messages
@@ -50,12 +50,12 @@ class Load:
         self._publishing = asyncio.gather(*(self._publish(topic) for topic in TOPICS))
 
     async def goes_on(self) -> None:
-        """Wait until messages have arrived that were published from now on."""
+        """Wait until messages arrive that are published from now on."""
         begun, seen = dict(self._begun), len(self.received)
         await self._until(lambda: sum(number >= begun[topic] for topic, number in self.received[seen:]) >= BETWEEN)
 
     async def stop(self) -> None:
-        """Publish no more, and wait until what was published last has arrived."""
+        """Stop publishing, and wait until the last messages have arrived."""
         self._stopping = True
         async with asyncio.timeout(SECONDS):
             await self._publishing
@@ -63,7 +63,7 @@ class Load:
         await self._until(lambda: last <= set(self.received))
 
     async def end(self) -> None:
-        """Wait until the reader has taken everything; the connection is closed."""
+        """Wait until the reader has ended; the connection is closed."""
         async with asyncio.timeout(SECONDS):
             await self._reading
 
@@ -99,7 +99,7 @@ class Load:
 
 
 @pytest.mark.parametrize(("start", "restarts"), [(mosquitto, 8), (amqtt, 2)])
-async def test_nothing_is_lost_or_leaked_when_the_broker_is_killed_and_started_again_under_load(
+async def test_nothing_is_lost_or_leaked_when_the_broker_is_killed_under_load(
     start: Callable[[Path, Ports], AbstractContextManager[BrokerProcess]],
     restarts: int,
     tmp_path: Path,
@@ -107,7 +107,7 @@ async def test_nothing_is_lost_or_leaked_when_the_broker_is_killed_and_started_a
 ) -> None:
     with start(tmp_path, ports) as broker:
         async with PubSub(MqttOverWebSocket(broker.url())):
-            pass  # what awscrt opens once for all connections, it has open now
+            pass  # awscrt has now opened what all connections share
         async with recorder_to(ports.websocket) as recorder:
             before = leftovers()
             provider = MqttOverWebSocket(f"ws://{HOST}:{recorder.port}/mqtt")
@@ -128,25 +128,25 @@ async def test_nothing_is_lost_or_leaked_when_the_broker_is_killed_and_started_a
     unacknowledged = [{numbered(packet) for packet in each.unacknowledged.values()} for each in connections]
     assert len(connections) == restarts + 1
     assert any(unacknowledged)
-    # Every publish is acknowledged at last, by the broker and not by us: none was so unlucky as to be given up.
+    # Every message is acknowledged in the end, by the broker.
     acknowledged = {numbered(packet) for connection in connections for packet in connection.acknowledged}
     assert not [error for error in load.outcomes.values() if error]
     assert set(load.outcomes) == acknowledged
-    # What is not acknowledged is sent again.
+    # Unacknowledged messages are sent again.
     for index, missing in enumerate(unacknowledged):
         assert missing <= set(itertools.chain(*published[index + 1 :]))
-    # What the broker delivered is read, all of it, once and in that order.
+    # All delivered messages are read once and in order.
     assert load.received == [numbered(packet) for connection in connections for packet in connection.delivered]
     assert messages.dropped == 0
-    # To a topic messages are sent in the order they were given in, on every connection, and arrive so.
+    # Messages to a topic are sent in the order of the calls on every connection, and arrive in it.
     for sent in (*published, list(dict.fromkeys(load.received))):
         for numbers in by_topic(sent).values():
             assert numbers == sorted(numbers)
-    # Subscriptions are back each time; new messages have arrived on every connection.
+    # Each connection has subscribed again.
     assert [connection.subscribed for connection in connections] == [["load/+"]] * len(connections)
 
 
-async def test_what_is_published_before_the_broker_is_there_is_sent_when_it_is(tmp_path: Path, ports: Ports) -> None:
+async def test_message_published_before_the_broker_starts_is_sent_later(tmp_path: Path, ports: Ports) -> None:
     pubsub = PubSub(MqttOverWebSocket(f"ws://{HOST}:{ports.websocket}/mqtt"), reconnect_delay=RECONNECT_DELAY)
     pubsub.start()
     async with watching(pubsub) as until:
@@ -172,12 +172,12 @@ def by_topic(messages: Iterable[tuple[str, int]]) -> dict[str, list[int]]:
 
 
 def leftovers() -> tuple[set[asyncio.Task[object]], int]:
-    """Return what a client that is closed must not leave behind: tasks, and open files."""
+    """Return tasks and open files, which a closed client must not leave behind."""
     return asyncio.all_tasks(), len(list(OPEN_FILES.iterdir()))
 
 
 async def until_left(before: tuple[set[asyncio.Task[object]], int]) -> None:
-    """Wait until there is no more than there was; awscrt closes its sockets in threads of its own."""
+    """Wait until no more is left than before; awscrt closes its sockets in its own threads."""
     deadline = time.monotonic() + SECONDS
     while (now := leftovers())[0] - before[0] or now[1] > before[1]:
         assert time.monotonic() < deadline, f"left behind: {now[0] - before[0]}, {now[1] - before[1]} files"

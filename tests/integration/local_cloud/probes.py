@@ -912,7 +912,6 @@ PROBES: dict[str, tuple[Callable[[Account], bool], ...]] = {
         http_api_refusals,
         http_api_cors,
     ),
-    "message_move_tasks": (message_move_tasks,),
     "permissions": (
         batch_permissions,
         parameter_permissions,

@@ -6,7 +6,7 @@ from pycognito.aws_srp import AWSSRP
 from local_cloud.process import LocalCloud
 from tests.integration.local_cloud.account import PASSWORD, unique
 from tests.integration.local_cloud.user_pool import Pool, refusal
-from tests.jwt import claims
+from tests.tokens import claims
 
 NOT_FOUND = ("UserNotFoundException", "User does not exist.")
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from local_cloud.process import LocalCloud
-from tests.e2e.totp import totp
 from tests.integration.local_cloud.account import PASSWORD
 from tests.integration.local_cloud.user_pool import Pool, refusal
+from tests.tokens import totp
 
 Asked = tuple[str, dict[str, Any], dict[str, str]]
 

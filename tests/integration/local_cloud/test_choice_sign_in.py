@@ -13,7 +13,7 @@ from local_cloud.process import LocalCloud
 from tests.integration.local_cloud.account import PASSWORD, unique
 from tests.integration.local_cloud.sent_codes import code_sent_by_email, code_sent_by_sms
 from tests.integration.local_cloud.user_pool import ECHO, Choosing, events, recording, refusal
-from tests.jwt import claims
+from tests.tokens import claims
 
 PHONE = "+15555550100"
 INVALID_SESSION = ("NotAuthorizedException", "Invalid session for the user.")

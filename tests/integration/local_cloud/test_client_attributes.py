@@ -14,7 +14,7 @@ from tests.integration.local_cloud.account import (
     sign_in,
     unique,
 )
-from tests.jwt import claims
+from tests.tokens import claims
 
 UNAUTHORIZED = "NotAuthorizedException.*A client attempted to write unauthorized attribute"
 SCHEMA = [

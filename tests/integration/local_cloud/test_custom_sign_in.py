@@ -9,9 +9,9 @@ import pytest
 from pycognito.aws_srp import AWSSRP
 
 from local_cloud.process import LocalCloud
-from tests.e2e.totp import totp
 from tests.integration.local_cloud.account import PASSWORD, unique
 from tests.integration.local_cloud.user_pool import CHALLENGES, Pool, events, recording, refusal
+from tests.tokens import totp
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.integration.local_cloud.account import Account, Credentials, Identity, make_user, sign_in
-from tests.jwt import claims
+from tests.tokens import claims
 
 BY_TOKEN = {"Type": "Token", "AmbiguousRoleResolution": "AuthenticatedRole"}
 

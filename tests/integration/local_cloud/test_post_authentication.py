@@ -13,7 +13,6 @@ from botocore.exceptions import ClientError
 from pycognito.aws_srp import AWSSRP
 
 from local_cloud.process import LocalCloud
-from tests.e2e.totp import totp
 from tests.integration.local_cloud.account import (
     PASSWORD,
     let_cognito_invoke,
@@ -24,6 +23,7 @@ from tests.integration.local_cloud.account import (
     sign_in,
 )
 from tests.integration.local_cloud.user_pool import ECHO, Pool, events, recording, refusal
+from tests.tokens import totp
 
 Events = Callable[[], list[dict[str, Any]]]
 

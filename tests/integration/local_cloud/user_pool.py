@@ -11,7 +11,6 @@ from botocore.exceptions import ClientError
 from pycognito.aws_srp import AWSSRP
 
 from local_cloud.process import LocalCloud
-from tests.e2e.totp import totp
 from tests.integration.local_cloud.account import (
     PASSWORD,
     let_cognito_invoke,
@@ -22,6 +21,7 @@ from tests.integration.local_cloud.account import (
     sign_in,
     unique,
 )
+from tests.tokens import totp
 
 FLOWS = ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_USER_SRP_AUTH", "ALLOW_CUSTOM_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
 CHOICES = {"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP", "SMS_OTP"]}}

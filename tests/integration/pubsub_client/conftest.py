@@ -1,4 +1,4 @@
-"""User pool, identity pool, role and IoT policy as the stack makes them, and users who sign in."""
+"""User pool, identity pool, role and IoT policy as the stack creates them, and signed-in users."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import pytest
 
 from local_cloud.process import LocalCloud
 from pubsub_client import AwsIot, CognitoSession
+from pubsub_client._credentials import CredentialsSource
 
 ALLOWED = "allowed"
-"""The first level of every topic that the IoT policy allows."""
+"""The first level of all topics that the IoT policy allows."""
 DENIED_CLIENT_ID = "denied"
 
 _IOT_DATA = ["iot:Connect", "iot:Publish", "iot:Subscribe", "iot:Receive", "iot:RetainPublish"]
@@ -31,7 +32,7 @@ class User:
 
 @dataclass(frozen=True)
 class Deployment:
-    """What the client needs to know, and how an administrator prepares users."""
+    """The ids that the client needs, and an administrator's operations."""
 
     cloud: LocalCloud
     user_pool_id: str
@@ -62,6 +63,19 @@ class Deployment:
 
     def attach_policy(self, identity_id: str) -> None:
         self.cloud.client("iot").attach_policy(policyName=self.policy_name, target=identity_id)
+
+    async def signed_in(self, *, attached: bool = False) -> CognitoSession:
+        """Return the session of a new user, to whose identity the IoT policy may be attached."""
+        session, user = self.session(), self.make_user()
+        await session.sign_in(user.name, user.password)
+        if attached:
+            self.attach_policy(await session.identity_id())
+        return session
+
+    def provider(self, source: CredentialsSource, *, port: int | None = None) -> AwsIot:
+        """Return the provider with these credentials; ``port`` is that of a server before the local cloud."""
+        endpoint = self.endpoint if port is None else f"{self.endpoint.partition(':')[0]}:{port}"
+        return AwsIot(endpoint=endpoint, region=self.region, credentials=source)
 
     def session(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> CognitoSession:
         return CognitoSession(
@@ -108,22 +122,18 @@ def deployment(cloud: LocalCloud) -> Deployment:
 
 @pytest.fixture
 async def session(deployment: Deployment) -> CognitoSession:
-    """A session in which a user is signed in whose identity carries the IoT policy."""
-    session = deployment.session()
-    user = deployment.make_user()
-    await session.sign_in(user.name, user.password)
-    deployment.attach_policy(await session.identity_id())
-    return session
+    """The session of a user to whose identity the IoT policy is attached."""
+    return await deployment.signed_in(attached=True)
 
 
 @pytest.fixture
 def provider(deployment: Deployment, session: CognitoSession) -> AwsIot:
-    return AwsIot(endpoint=deployment.endpoint, region=deployment.region, credentials=session)
+    return deployment.provider(session)
 
 
 @pytest.fixture
 def topic() -> str:
-    """A topic that nobody else uses."""
+    """An unused topic."""
     return f"{ALLOWED}/{uuid.uuid4()}"
 
 

@@ -1,4 +1,4 @@
-"""The client signs users in by choice: with SRP where the app client allows nothing else, and with codes."""
+"""Choice-based sign-in: by SRP if the app client allows nothing else, and with codes."""
 
 from __future__ import annotations
 
@@ -52,22 +52,13 @@ async def no_code(destination: str) -> str:
     raise AssertionError(f"a code was asked for: {destination}")
 
 
-async def test_a_password_signs_in_where_the_app_client_allows_only_choice_based_sign_in(
-    pool: Choosing, session: CognitoSession
-) -> None:
+async def test_password_signs_in_by_choice_based_sign_in(pool: Choosing, session: CognitoSession) -> None:
     name, _ = pool.someone()
     await session.sign_in(name, PASSWORD)
     assert (await session.identity_id()).startswith(f"{pool.cloud.region}:")
 
 
-async def test_a_wrong_password_is_refused_there_as_elsewhere(pool: Choosing, session: CognitoSession) -> None:
-    name, _ = pool.someone()
-    with pytest.raises(SignInError) as refusal:
-        await session.sign_in(name, "Wrong-password-1")
-    assert refusal.value.code == "NotAuthorizedException"
-
-
-async def test_a_second_factor_is_named_there_as_elsewhere(cloud: LocalCloud) -> None:
+async def test_user_with_mfa_is_refused_in_choice_based_sign_in(cloud: LocalCloud) -> None:
     pool = Choosing(cloud)
     pool.allow_totp()
     name, _ = pool.user_with_totp()
@@ -96,7 +87,7 @@ async def test_codes_by_email_and_sms_sign_in(pool: Choosing, session: CognitoSe
     assert len(asked) == 2
 
 
-async def test_a_wrong_code_is_refused(pool: Choosing, session: CognitoSession) -> None:
+async def test_wrong_code_is_refused(pool: Choosing, session: CognitoSession) -> None:
     name, email = pool.someone()
 
     async def wrong(_: str) -> str:
@@ -107,7 +98,7 @@ async def test_a_wrong_code_is_refused(pool: Choosing, session: CognitoSession) 
     assert refusal.value.code == "CodeMismatchException"
 
 
-async def test_what_is_not_offered_to_the_user_is_told_with_what_is(pool: Choosing, session: CognitoSession) -> None:
+async def test_unavailable_sign_in_names_the_available_ones(pool: Choosing, session: CognitoSession) -> None:
     name, _ = pool.someone()
     with pytest.raises(
         SignInError, match=r"cannot sign in with SMS_OTP; .* PASSWORD_SRP, PASSWORD, EMAIL_OTP"
@@ -123,7 +114,7 @@ async def test_what_is_not_offered_to_the_user_is_told_with_what_is(pool: Choosi
         await session.sign_in(passwordless, PASSWORD)
 
 
-async def test_an_app_client_that_allows_no_such_flow_is_named(pool: Choosing) -> None:
+async def test_app_client_without_the_flow_is_named(pool: Choosing) -> None:
     name, _ = pool.someone()
     client_id = make_app_client(pool.cloud, pool.user_pool_id, ExplicitAuthFlows=["ALLOW_CUSTOM_AUTH"])
     neither = f"{client_id} allows neither ALLOW_USER_SRP_AUTH nor ALLOW_USER_AUTH"
@@ -134,6 +125,6 @@ async def test_an_app_client_that_allows_no_such_flow_is_named(pool: Choosing) -
         await session_of(pool, client_id).sign_in_with_code(name, no_code)
 
 
-async def test_another_way_to_send_a_code_is_refused_before_anything_is_sent(session: CognitoSession) -> None:
+async def test_unknown_code_delivery_is_refused(session: CognitoSession) -> None:
     with pytest.raises(ConfigurationError, match="give 'email' or 'sms'"):
         await session.sign_in_with_code("ada", no_code, by="pigeon")  # type: ignore[arg-type]

@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack
 import pytest
 
 from pubsub_cli.aws import Aws
-from pubsub_cli.checks import client_id as client_id_checks
-from pubsub_cli.checks.client_id import ClientIdIsUnshared
+from pubsub_cli.checks import connection as connection_checks
+from pubsub_cli.checks.connection import ClientIdIsUnshared
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.endpoint import ClockAgrees, EndpointIsReached, EndpointIsRight
 from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig
@@ -75,7 +75,7 @@ async def test_another_endpoint_fails_and_the_fix_names_the_described_one(
 async def test_a_client_id_that_nobody_else_uses_passes(
     context_of: Callable[..., Context], session: CognitoSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_id_checks, "_WATCHED_SECONDS", 0.5)
+    monkeypatch.setattr(connection_checks, "_WATCH_SECONDS", 0.5)
     context = context_of(client_id="mine")
     context.session = session
     assert (await ClientIdIsUnshared().run(context)).status is Status.PASSED

@@ -1,18 +1,17 @@
-"""A denied connection is remedied by self-attach, and made; or the refusal tells why not."""
+"""A denied connection recovers by self-attach, or its refusal contains the reason."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
 from pubsub_client import AwsIot, CognitoSession, ConnectionState, Credentials, PubSub
 from pubsub_client._self_attach import SelfAttachment
-from pubsub_client.exceptions import ConnectionLost, ConnectionRefused, SessionError
+from pubsub_client.exceptions import ConnectionRefused, SessionError
+from tests.integration.brokers.reading import next_of, watching
+from tests.integration.brokers.recorder import Recorder, recorder_to
 from tests.integration.pubsub_client.conftest import DENIED_CLIENT_ID, Deployment
-from tests.integration.pubsub_client.relay import Relay, relay_to
-from tests.integration.pubsub_client.test_reconnect import until
 
 REPAIRED = "PS203: no IoT policy was attached, repaired"
 ATTACHED = "PS203: the IoT policy is attached already"
@@ -21,15 +20,15 @@ REFUSED = "PS203: the request was signed by a guest: sign in"
 
 
 class SelfAttaching:
-    """The session's credentials, with a route that does what the test says."""
+    """A session's credentials, and a route that answers as each test decides."""
 
     can_self_attach = True
 
     def __init__(self, deployment: Deployment, session: CognitoSession) -> None:
         self.refusals: list[str] = []
-        """What the next calls are refused with."""
+        """The refusals of the next calls."""
         self.repairs = True
-        """Whether the policy is attached when it is asked for."""
+        """Whether a call attaches the policy."""
         self.calls = 0
         self._deployment = deployment
         self._session = session
@@ -53,49 +52,39 @@ class SelfAttaching:
 
 @pytest.fixture
 async def source(deployment: Deployment, session: CognitoSession) -> SelfAttaching:
-    """A signed-in user to whose identity no policy is attached."""
+    """A signed-in user without an attached policy."""
     source = SelfAttaching(deployment, session)
     await source.detach()
     return source
 
 
 @pytest.fixture
-async def relay(deployment: Deployment) -> AsyncIterator[Relay]:
-    async with relay_to(deployment.cloud.port) as relay:
-        yield relay
+async def recorder(deployment: Deployment) -> AsyncIterator[Recorder]:
+    async with recorder_to(deployment.cloud.port) as recorder:
+        yield recorder
 
 
 @pytest.fixture
-def provider(deployment: Deployment, source: SelfAttaching, relay: Relay) -> AwsIot:
-    host = deployment.endpoint.partition(":")[0]
-    return AwsIot(endpoint=f"{host}:{relay.port}", region=deployment.region, credentials=source)
+def provider(deployment: Deployment, source: SelfAttaching, recorder: Recorder) -> AwsIot:
+    return deployment.provider(source, port=recorder.port)
 
 
 async def refusal_of(pubsub: PubSub) -> ConnectionRefused:
     with pytest.raises(ConnectionRefused) as refusal:
-        await pubsub.__aenter__()
+        await pubsub.connect()
     return refusal.value
 
 
-async def test_a_denied_connection_is_made_after_self_attaching_once(
+async def test_denied_connection_is_made_after_one_self_attachment(
     provider: AwsIot, source: SelfAttaching, topic: str
 ) -> None:
     async with PubSub(provider) as pubsub, pubsub.subscribe(topic) as messages:
         await pubsub.publish(topic, "repaired")
-        assert (await anext(messages)).payload == "repaired"
+        assert (await next_of(messages)).payload == "repaired"
     assert source.calls == 1
 
 
-async def test_nothing_is_asked_when_the_connection_is_not_denied(
-    deployment: Deployment, session: CognitoSession, source: SelfAttaching, provider: AwsIot
-) -> None:
-    deployment.attach_policy(await session.identity_id())
-    async with PubSub(provider):
-        pass
-    assert source.calls == 0
-
-
-async def test_a_refused_self_attachment_ends_the_attempt_and_says_why(provider: AwsIot, source: SelfAttaching) -> None:
+async def test_refused_self_attachment_is_the_reason_of_the_refusal(provider: AwsIot, source: SelfAttaching) -> None:
     source.refusals = [REFUSED]
     refusal = await refusal_of(PubSub(provider, client_id="mine"))
     assert refusal.denied
@@ -104,18 +93,18 @@ async def test_a_refused_self_attachment_ends_the_attempt_and_says_why(provider:
     assert source.calls == 1
 
 
-async def test_what_stays_denied_is_tried_until_the_deadline_and_told_with_the_answer(
-    provider: AwsIot, source: SelfAttaching, relay: Relay
+async def test_denial_after_self_attachment_is_retried_until_the_timeout(
+    provider: AwsIot, source: SelfAttaching, recorder: Recorder
 ) -> None:
     source.repairs = False
     refusal = await refusal_of(PubSub(provider, connect_timeout=3, reconnect_delay=RECONNECT_DELAY))
     assert refusal.denied
     assert refusal.reason.endswith(ATTACHED)
     assert source.calls == 1
-    assert len(relay.upgrades) > 1
+    assert len(recorder.connections) > 1
 
 
-async def test_an_answer_by_the_broker_is_remedied_too(provider: AwsIot, source: SelfAttaching) -> None:
+async def test_denial_in_a_connack_leads_to_self_attachment_too(provider: AwsIot, source: SelfAttaching) -> None:
     refusal = await refusal_of(
         PubSub(provider, client_id=DENIED_CLIENT_ID, connect_timeout=2, reconnect_delay=RECONNECT_DELAY)
     )
@@ -124,43 +113,29 @@ async def test_an_answer_by_the_broker_is_remedied_too(provider: AwsIot, source:
     assert source.calls == 1
 
 
-async def test_a_connection_whose_policy_was_detached_comes_back(
-    provider: AwsIot, source: SelfAttaching, relay: Relay, topic: str
+async def test_connection_recovers_after_the_policy_was_detached(
+    provider: AwsIot, source: SelfAttaching, recorder: Recorder, topic: str
 ) -> None:
-    async with PubSub(provider, reconnect_delay=RECONNECT_DELAY) as pubsub, pubsub.subscribe(topic) as messages:
+    async with (
+        PubSub(provider, reconnect_delay=RECONNECT_DELAY) as pubsub,
+        pubsub.subscribe(topic) as messages,
+        watching(pubsub) as until,
+    ):
         await source.detach()
-        back = asyncio.create_task(until(pubsub, ConnectionState.DISCONNECTED, ConnectionState.CONNECTED))
-        await asyncio.sleep(0)
-        relay.cut()
-        await back
+        recorder.cut()
+        await until(ConnectionState.DISCONNECTED, ConnectionState.CONNECTED)
         await pubsub.publish(topic, "again")
-        assert (await anext(messages)).payload == "again"
+        assert (await next_of(messages)).payload == "again"
     assert source.calls == 2
 
 
-async def test_who_waits_for_a_connection_that_stays_denied_is_told_why(
-    provider: AwsIot, source: SelfAttaching, relay: Relay, topic: str
+async def test_reconnection_self_attaches_again_after_a_refusal(
+    provider: AwsIot, source: SelfAttaching, recorder: Recorder
 ) -> None:
-    async with PubSub(provider, connect_timeout=3, reconnect_delay=RECONNECT_DELAY) as pubsub:
-        source.repairs = False
-        await source.detach()
-        gone = asyncio.create_task(until(pubsub, ConnectionState.DISCONNECTED))
-        await asyncio.sleep(0)
-        relay.cut()
-        await gone
-        with pytest.raises(ConnectionLost, match=ATTACHED):
-            await pubsub.publish(topic, {})
-
-
-async def test_a_reconnect_self_attaches_again_until_it_is_not_refused(
-    provider: AwsIot, source: SelfAttaching, relay: Relay
-) -> None:
-    async with PubSub(provider, reconnect_delay=RECONNECT_DELAY) as pubsub:
+    async with PubSub(provider, reconnect_delay=RECONNECT_DELAY) as pubsub, watching(pubsub) as until:
         source.refusals = [REFUSED]
         await source.detach()
-        back = asyncio.create_task(until(pubsub, ConnectionState.DISCONNECTED, ConnectionState.CONNECTED))
-        await asyncio.sleep(0)
-        relay.cut()
-        changes = await back
+        recorder.cut()
+        reasons = await until(*[ConnectionState.DISCONNECTED] * 2, ConnectionState.CONNECTED)
     assert source.calls == 3
-    assert any(change.reason and change.reason.endswith(REFUSED) for change in changes)
+    assert any(reason and reason.endswith(REFUSED) for reason in reasons)

@@ -1,4 +1,4 @@
-"""What the route is asked, and what becomes of its answers."""
+"""The request to the self-attach route, and the handling of its answers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Answer:
 
 
 class Server(ThreadingHTTPServer):
-    """Gives the answers it is told to, the last one again and again, and keeps what it was asked."""
+    """Returns the test's answers, the last one repeatedly, and records the requests."""
 
     daemon_threads = True
 
@@ -83,13 +83,11 @@ def route(server: Server) -> SelfAttachRoute:
     return SelfAttachRoute(server.url, REGION)
 
 
-async def test_the_answer_is_what_the_route_has_done(route: SelfAttachRoute) -> None:
+async def test_self_attach_returns_the_routes_result(route: SelfAttachRoute) -> None:
     assert await route.attach(CREDENTIALS) == SelfAttachment(**REPAIRED)
 
 
-async def test_the_request_has_no_body_and_is_signed_with_the_identitys_credentials(
-    route: SelfAttachRoute, server: Server
-) -> None:
+async def test_request_is_signed_and_has_no_body(route: SelfAttachRoute, server: Server) -> None:
     await route.attach(CREDENTIALS)
     (request,) = server.requests
     headers = request["headers"]
@@ -99,7 +97,7 @@ async def test_the_request_has_no_body_and_is_signed_with_the_identitys_credenti
 
 
 def authorization_of(headers: dict[str, str]) -> str:
-    """Signature Version 4 by its own description.
+    """Signature Version 4 as AWS documents it.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
     """
@@ -118,35 +116,31 @@ def authorization_of(headers: dict[str, str]) -> str:
     return f"AWS4-HMAC-SHA256 {credential}, SignedHeaders={';'.join(signed)}, Signature={signature}"
 
 
-async def test_a_refusal_is_told_in_the_routes_own_words(route: SelfAttachRoute, server: Server) -> None:
+async def test_refusal_has_the_routes_own_text(route: SelfAttachRoute, server: Server) -> None:
     server.answers = [Answer(403, REFUSED)]
     with pytest.raises(SessionError, match=f"^{re.escape(REFUSED['text'])}$"):
         await route.attach(CREDENTIALS)
     assert len(server.requests) == 1
 
 
-async def test_it_is_asked_again_while_it_says_later(route: SelfAttachRoute, server: Server) -> None:
+async def test_busy_route_is_retried(route: SelfAttachRoute, server: Server) -> None:
+    dated = Answer(503, LATER, {"Retry-After": "Thu, 01 Jan 2026 00:00:00 GMT"})  # counts as 0
     throttled = Answer(429, {"message": "Too Many Requests"})
-    server.answers = [Answer(503, LATER, {"Retry-After": "0"}), throttled, Answer(200, REPAIRED)]
+    server.answers = [Answer(503, LATER, {"Retry-After": "0"}), dated, throttled, Answer(200, REPAIRED)]
     assert (await route.attach(CREDENTIALS)).status == "repaired"
-    assert len(server.requests) == 3
+    assert len(server.requests) == 4
 
 
-async def test_a_later_that_is_too_late_is_not_waited_for(route: SelfAttachRoute, server: Server) -> None:
+async def test_busy_route_is_not_retried_after_the_deadline(route: SelfAttachRoute, server: Server) -> None:
     server.answers = [Answer(503, LATER, {"Retry-After": "60"})]
     with pytest.raises(SessionError, match="AWS IoT throttles: try again shortly"):
         await route.attach(CREDENTIALS)
 
 
 @pytest.mark.parametrize(("attempt", "longest"), [(0, 0.5), (1, 1.0), (3, 4.0), (4, 5.0), (100, 5.0)])
-def test_a_pause_is_as_told_and_a_growing_random_while_longer(attempt: int, longest: float) -> None:
+def test_retry_delay_is_retry_after_and_a_growing_random_time(attempt: int, longest: float) -> None:
     assert retry_delay(attempt, 2.0, lambda low, _: low) == 2.0
     assert retry_delay(attempt, 2.0, lambda _, high: high) == 2.0 + longest
-
-
-async def test_a_date_to_come_back_at_is_no_error(route: SelfAttachRoute, server: Server) -> None:
-    server.answers = [Answer(503, LATER, {"Retry-After": "Thu, 01 Jan 2026 00:00:00 GMT"}), Answer(200, REPAIRED)]
-    assert (await route.attach(CREDENTIALS)).status == "repaired"
 
 
 @pytest.mark.parametrize(
@@ -159,7 +153,7 @@ async def test_a_date_to_come_back_at_is_no_error(route: SelfAttachRoute, server
         (Answer(200, ["PS203"]), r"HTTP 200 "),
     ],
 )
-async def test_what_stands_before_the_route_is_quoted(
+async def test_answer_of_another_server_is_quoted(
     route: SelfAttachRoute, server: Server, answer: Answer, told: str
 ) -> None:
     server.answers = [answer]
@@ -169,7 +163,7 @@ async def test_what_stands_before_the_route_is_quoted(
     assert len(str(refusal.value)) < 500
 
 
-async def test_a_route_that_cannot_be_reached_is_named(unused_tcp_port: int) -> None:
+async def test_unreachable_route_is_named(unused_tcp_port: int) -> None:
     url = f"http://abc123.execute-api.localhost:{unused_tcp_port}/self-attach"
     with pytest.raises(SessionError, match=f"{url} cannot be reached"):
         await SelfAttachRoute(url, REGION).attach(CREDENTIALS)
@@ -191,7 +185,7 @@ async def test_a_route_that_cannot_be_reached_is_named(unused_tcp_port: int) -> 
         "${Token[SelfAttachUrl]}",
     ],
 )
-def test_what_is_not_the_url_of_a_route_is_refused_at_once(url: str) -> None:
+def test_url_that_is_not_a_routes_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError, match="SelfAttachUrl of the stack's outputs") as refusal:
         session(self_attach_url=url)
     assert repr(url) in str(refusal.value)
@@ -203,12 +197,9 @@ def session(**options: Any) -> CognitoSession:
     )
 
 
-async def test_a_session_that_was_given_no_url_says_so() -> None:
+async def test_self_attach_needs_a_url_and_a_signed_in_user(server: Server) -> None:
     with pytest.raises(ConfigurationError, match="SelfAttachUrl"):
         await session().self_attach()
-
-
-async def test_nobody_self_attaches_before_signing_in(server: Server) -> None:
     with pytest.raises(SessionError, match="nobody is signed in"):
         await session(self_attach_url=server.url).self_attach()
     assert server.requests == []
@@ -253,7 +244,7 @@ async def test_provider_recovers_by_self_attach() -> None:
 
 
 @pytest.mark.parametrize("error", [SessionError(REFUSED["text"]), RuntimeError("PS203: the source is broken")])
-async def test_a_self_attachment_that_fails_is_no_error_but_told(error: Exception) -> None:
+async def test_failed_self_attachment_is_reported_but_not_raised(error: Exception) -> None:
     recovery = await provider(Source(error)).recover_from_denial()
     assert recovery is not None
     assert not recovery.applied

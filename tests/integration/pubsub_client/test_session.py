@@ -1,20 +1,19 @@
-"""A user signs in at the local cloud's Cognito."""
+"""Sessions of users of the local cloud's Cognito."""
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
 
 from local_cloud.faults import Fail
-from pubsub_client import CognitoSession, Credentials
+from pubsub_client import CognitoSession
 from pubsub_client.exceptions import SessionError, SignInError
 from tests.integration.pubsub_client.conftest import Deployment
 
 
-async def test_credentials_are_those_of_the_users_identity(deployment: Deployment, session: CognitoSession) -> None:
+async def test_credentials_belong_to_the_users_identity(deployment: Deployment, session: CognitoSession) -> None:
     identity_id = await session.identity_id()
     assert identity_id.startswith(f"{deployment.region}:")
     credentials = await session.credentials()
@@ -31,7 +30,7 @@ async def test_credentials_are_those_of_the_users_identity(deployment: Deploymen
     assert ":assumed-role/client-tests/" in sts.get_caller_identity()["Arn"]
 
 
-async def test_the_same_user_has_the_same_identity_id_at_each_sign_in(deployment: Deployment) -> None:
+async def test_user_has_the_same_identity_id_at_each_sign_in(deployment: Deployment) -> None:
     user = deployment.make_user()
     sessions = deployment.session(), deployment.session()
     for session in sessions:
@@ -39,7 +38,7 @@ async def test_the_same_user_has_the_same_identity_id_at_each_sign_in(deployment
     assert await sessions[0].identity_id() == await sessions[1].identity_id()
 
 
-async def test_an_identity_that_is_not_found_is_asked_for_again_once(deployment: Deployment) -> None:
+async def test_identity_that_is_not_found_is_requested_again_once(deployment: Deployment) -> None:
     session = deployment.session()
     user = deployment.make_user()
     await session.sign_in(user.name, user.password)
@@ -64,7 +63,7 @@ async def test_an_identity_that_is_not_found_is_asked_for_again_once(deployment:
         "cognito-identity:GetCredentialsForIdentity",
     ],
 )
-async def test_a_throttled_call_is_made_again(
+async def test_throttled_call_is_retried(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch, operation: str
 ) -> None:
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
@@ -75,7 +74,7 @@ async def test_a_throttled_call_is_made_again(
         assert (await session.credentials()).session_token
 
 
-async def test_the_session_outlives_its_first_tokens_by_the_refresh_token(deployment: Deployment) -> None:
+async def test_session_outlives_its_first_tokens(deployment: Deployment) -> None:
     ahead = timedelta(0)
     session = deployment.session(now=lambda: datetime.now(UTC) + ahead)
     user = deployment.make_user()
@@ -85,27 +84,7 @@ async def test_the_session_outlives_its_first_tokens_by_the_refresh_token(deploy
     assert (await session.credentials()).access_key_id != first.access_key_id
 
 
-async def test_credentials_that_live_shortly_are_renewed_by_themselves_and_kept_meanwhile(
-    deployment: Deployment,
-) -> None:
-    session = deployment.session()
-    user = deployment.make_user()
-    await session.sign_in(user.name, user.password)
-    deployment.cloud.credentials_lifetime_seconds = 1
-    given: list[Credentials] = []
-    try:
-        async with asyncio.timeout(20):
-            while len(set(given)) < 4:
-                given.append(await session.credentials())
-                assert given[-1].expiration
-                assert given[-1].expiration > datetime.now(UTC)
-                await asyncio.sleep(0.05)
-    finally:
-        deployment.cloud.clear_faults()
-    assert len(given) > 2 * len(set(given))
-
-
-async def test_a_session_whose_user_is_signed_out_everywhere_says_that_it_has_ended(deployment: Deployment) -> None:
+async def test_globally_signed_out_user_is_asked_to_sign_in_again(deployment: Deployment) -> None:
     ahead = timedelta(0)
     session = deployment.session(now=lambda: datetime.now(UTC) + ahead)
     user = deployment.make_user()
@@ -119,7 +98,7 @@ async def test_a_session_whose_user_is_signed_out_everywhere_says_that_it_has_en
         await session.credentials()
 
 
-async def test_a_session_is_made_of_a_stacks_outputs(deployment: Deployment) -> None:
+async def test_session_is_created_from_outputs(deployment: Deployment) -> None:
     outputs = {
         "Region": deployment.region,
         "UserPoolId": deployment.user_pool_id,
@@ -132,23 +111,14 @@ async def test_a_session_is_made_of_a_stacks_outputs(deployment: Deployment) -> 
     assert (await session.identity_id()).startswith(f"{deployment.region}:")
 
 
-async def test_a_wrong_password_is_told_by_cognitos_error_code(deployment: Deployment) -> None:
+async def test_wrong_password_has_cognitos_error_code(deployment: Deployment) -> None:
     user = deployment.make_user()
     with pytest.raises(SignInError) as refusal:
         await deployment.session().sign_in(user.name, "Wrong-password-1")
     assert refusal.value.code == "NotAuthorizedException"
 
 
-async def test_a_temporary_password_is_told_with_what_to_do(deployment: Deployment) -> None:
-    user = deployment.make_user(permanent_password=False)
-    with pytest.raises(SignInError, match="temporary password") as refusal:
-        await deployment.session().sign_in(user.name, user.password)
-    assert refusal.value.code == "NEW_PASSWORD_REQUIRED"
-
-
-async def test_after_signing_out_the_refresh_token_is_worth_nothing(
-    deployment: Deployment, session: CognitoSession
-) -> None:
+async def test_sign_out_revokes_the_refresh_token(deployment: Deployment, session: CognitoSession) -> None:
     tokens = session._tokens
     assert tokens is not None
     await session.sign_out()

@@ -91,9 +91,7 @@ def test_a_call_that_stays_denied_fails_after_about_a_minute(load: Load, clock: 
     assert 60 <= clock() - 1000 <= 80
 
 
-def test_all_calls_of_an_invocation_share_the_time_and_the_next_invocation_has_its_own(
-    load: Load, clock: Clock, client: Any
-) -> None:
+def test_permission_wait_is_shared_by_the_calls_of_an_invocation(load: Load, clock: Clock, client: Any) -> None:
     Service(client, clock, allowed_at=clock() + 3600)
     on_event = _handler(load, clock, client)
     for invocation in (1, 2):

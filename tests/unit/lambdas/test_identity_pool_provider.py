@@ -71,7 +71,7 @@ def test_the_client_is_taken_away_and_no_other(provider: Provider) -> None:
     provider.run("Delete")
 
 
-def test_a_client_that_may_be_there_although_the_call_failed_is_taken_away(provider: Provider) -> None:
+def test_failed_creation_removes_the_client(provider: Provider) -> None:
     """CloudFormation deletes nothing that it failed to create."""
     provider.has(_WEB)
     provider.cognito.add_client_error("update_identity_pool", "InternalErrorException", http_status_code=500)
@@ -96,7 +96,7 @@ def test_a_pool_that_has_gone_needs_nothing(provider: Provider) -> None:
     ("request_type", "providers", "instead"),
     [
         ("Create", [_WEB], "Use attachment self-attach"),
-        ("Delete", [_WEB, _OURS], "Take the app client internal off its providers in the Cognito console"),
+        ("Delete", [_WEB, _OURS], "Remove the app client internal from its providers in the Cognito console"),
     ],
 )
 def test_a_pool_with_a_setting_that_the_sdk_does_not_know_is_not_updated(

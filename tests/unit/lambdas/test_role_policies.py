@@ -68,7 +68,7 @@ def test_a_policy_that_was_attached_here_is_detached_afterwards(role: Role) -> N
     assert role.run("Delete", physical_id) == physical_id
 
 
-def test_a_policy_that_the_role_held_before_is_neither_attached_nor_ever_detached(role: Role) -> None:
+def test_policy_that_the_role_had_is_neither_attached_nor_detached(role: Role) -> None:
     role.holds(_CONFIG, _DATA)
     physical_id = role.run("Create")
     assert role.run("Update", physical_id) == physical_id
@@ -111,7 +111,7 @@ def test_a_changed_policy_that_the_role_held_before_stays_afterwards(role: Role)
 def test_a_role_without_room_is_named_with_what_to_do(role: Role) -> None:
     role.holds()
     role.iam.add_client_error("attach_role_policy", "LimitExceeded")
-    with pytest.raises(role.module.NotAttachedError, match=f"role {_ROLE} holds as many managed policies as it may"):
+    with pytest.raises(role.module.NotAttachedError, match=f"role {_ROLE} has the maximum number of managed policies"):
         role.run("Create")
 
 
@@ -135,11 +135,11 @@ def test_a_policy_that_was_only_just_made_is_waited_for(role: Role, monkeypatch:
     assert role.run("Create") == f"{_ROLE}|{_CONFIG}"
     role.holds()
     role.iam.add_client_error("attach_role_policy", "NoSuchEntity")
-    with pytest.raises(role.module.NotAttachedError, match=f"there is no policy {_CONFIG}"):
+    with pytest.raises(role.module.NotAttachedError, match=f"policy {_CONFIG}"):
         role.run("Create")
 
 
-def test_a_request_that_comes_again_does_not_find_what_it_has_attached_itself(role: Role) -> None:
+def test_repeated_request_returns_the_same_physical_id(role: Role) -> None:
     """CDK's provider framework invokes the function again when it gets no answer."""
     role.holds()
     role.gets(_CONFIG)
@@ -149,7 +149,7 @@ def test_a_request_that_comes_again_does_not_find_what_it_has_attached_itself(ro
     role.run("Delete", physical_id)
 
 
-def test_a_policy_that_may_be_attached_although_the_call_failed_is_detached(role: Role) -> None:
+def test_failed_creation_detaches_the_policy(role: Role) -> None:
     """CloudFormation deletes nothing that it failed to create."""
     role.holds(_DATA)
     role.iam.add_client_error("attach_role_policy", "ServiceFailure", http_status_code=500)
@@ -162,7 +162,7 @@ def test_a_policy_that_may_be_attached_although_the_call_failed_is_detached(role
 def test_a_role_that_is_not_there_is_named_with_the_setting(role: Role, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(role.module._wait, "pause", lambda: False)
     role.iam.add_client_error("list_attached_role_policies", "NoSuchEntity")
-    with pytest.raises(role.module.NotAttachedError, match=f"there is no role {_ROLE}: look at adopt.authRoleArn"):
+    with pytest.raises(role.module.NotAttachedError, match=f"role {_ROLE} does not exist: check adopt.authRoleArn"):
         role.run("Create")
 
 

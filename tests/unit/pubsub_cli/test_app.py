@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import pytest
 from typer.testing import CliRunner
 
 from pubsub_cli.app import SUMMARIES, app, load_command
 from pubsub_cli.checks.catalogue import CHECKS
+from pubsub_cli.options import expand_option_groups
 
 _SKIP_EVERYTHING = [argument for check in CHECKS for argument in ("--skip", check.id)]
 
@@ -62,3 +65,23 @@ def test_missing_extra_names_what_to_install() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == "pubsub needs rich: pip install 'amplify-pubsub[cli]'\n"
+
+
+@dataclass(frozen=True)
+class Group:
+    name: str = "ada"
+    age: int = 1
+
+
+def test_option_group_is_expanded_and_passed_as_one_object() -> None:
+    received: list[object] = []
+
+    def command(group: Group, flag: bool = False) -> None:
+        """Do nothing."""
+        received.extend((group, flag))
+
+    command.__annotations__ = {"group": Group, "flag": bool, "return": None}
+    expanded = expand_option_groups(command)
+    assert [*inspect.signature(expanded).parameters] == ["name", "age", "flag"]
+    expanded(name="bob", age=2, flag=True)
+    assert received == [Group("bob", 2), True]

@@ -73,7 +73,7 @@ def _fix_all(
     skip: Collection[str] = (),
     guards: Mapping[str, Finding] | None = None,
 ) -> FixRunner:
-    found = {**({"PS301": passed(), "PS303": passed()} if guards is None else guards), **findings}
+    found = {**({"PS308": passed()} if guards is None else guards), **findings}
     results = [Result(check, found[check.id], 0.1) for check in CHECKS if check.id in found]
     fixing = FixRunner(RunOptions("doctor", "s", redact=redact, skip=skip), aws or Account(), ask=ask)
     fixing.apply(CheckRun(results, None, ()))
@@ -165,7 +165,7 @@ class TestGuards:
     @pytest.mark.parametrize("guard", [_BOUNDARY, _DENY])
     def test_failed_guard_stops_the_policies_after_it(self, guard: AwsCommand) -> None:
         aws = Account(refused={guard.operation})
-        _fix_all({"PS301": failed("wrong", resource="AuthRole", fix=[guard, _CONFIG_ACCESS])}, aws=aws)
+        _fix_all({"PS308": failed("wrong", resource="AuthRole", fix=[guard, _CONFIG_ACCESS])}, aws=aws)
         assert aws.called == []
 
     def test_guard_comes_first(self) -> None:
@@ -173,7 +173,7 @@ class TestGuards:
         _fix_all(
             {
                 "PS115": failed("wrong", resource="p", fix=_PROVIDER),
-                "PS301": failed("wrong", resource="AuthRole", fix=[_BOUNDARY, _CONFIG_ACCESS]),
+                "PS308": failed("wrong", resource="AuthRole", fix=[_BOUNDARY, _CONFIG_ACCESS]),
                 "PS304": failed("wrong", resource="p", fix=_ROLE_FOR_ALL),
             },
             aws=aws,
@@ -188,11 +188,11 @@ class TestGuards:
     @pytest.mark.parametrize(
         ("guards", "reason"),
         [
-            ({"PS301": failed("w", resource="r", fix=_BOUNDARY)}, "PS301 is not fixed"),
-            ({"PS301": failed("w", resource="r", fix=replace(_BOUNDARY, safe=False))}, "PS301 is not fixed"),
-            ({"PS301": failed("w", resource="r", fix="Ask the owner")}, "PS301 is not fixed"),
-            ({"PS301": Finding(Status.UNKNOWN, cause="denied")}, "PS301 is unknown"),
-            ({}, "PS301 was skipped by --only or --skip"),
+            ({"PS308": failed("w", resource="r", fix=_BOUNDARY)}, "PS308 is not fixed"),
+            ({"PS308": failed("w", resource="r", fix=replace(_BOUNDARY, safe=False))}, "PS308 is not fixed"),
+            ({"PS308": failed("w", resource="r", fix="Ask the owner")}, "PS308 is not fixed"),
+            ({"PS308": Finding(Status.UNKNOWN, cause="denied")}, "PS308 is unknown"),
+            ({}, "PS308 was skipped by --only or --skip"),
         ],
         ids=["failed", "not safe", "no command", "unknown", "not asked"],
     )
@@ -205,33 +205,33 @@ class TestGuards:
                 "PS306": failed("wrong", resource="r", fix=_CONFIG_ACCESS),
             },
             aws=aws,
-            guards={**guards, "PS303": passed()},
+            guards=guards,
         )
         assert aws.called == []
         assert {each.reason for each in fixing.steps if each.outcome is Outcome.NOT_RUN} == {reason}
 
     def test_guard_check_skipped_by_the_user_blocks_opening_fixes(self) -> None:
         aws = Account()
-        guards = {"PS301": skipped("left out by --skip"), "PS303": passed()}
-        _fix_all({"PS304": failed("w", resource="p", fix=_ROLE_FOR_ALL)}, aws=aws, guards=guards, skip=["PS301"])
+        guards = {"PS308": skipped("left out by --skip")}
+        _fix_all({"PS304": failed("w", resource="p", fix=_ROLE_FOR_ALL)}, aws=aws, guards=guards, skip=["PS308"])
         assert aws.called == []
 
     def test_guard_check_skipped_for_its_dependency_blocks_opening_fixes(self) -> None:
         aws = Account()
-        guards = {"PS301": passed(), "PS303": skipped("depends on PS115, which did not pass")}
+        guards = {"PS308": skipped("depends on PS101, which did not pass")}
         fixing = _fix_all({"PS115": failed("w", resource="p", fix=_PROVIDER)}, aws=aws, guards=guards)
         assert aws.called == []
-        assert str(fixing.steps[0].reason).startswith("PS303 was skipped (depends on PS115")
+        assert str(fixing.steps[0].reason).startswith("PS308 was skipped (depends on PS101")
 
     def test_guard_checks_that_are_not_applicable_do_not_block(self) -> None:
         aws = Account()
-        guards = {"PS301": not_applicable("needs a stack"), "PS303": not_applicable("needs a stack")}
+        guards = {"PS308": not_applicable("needs a stack")}
         _fix_all({"PS115": failed("w", resource="p", fix=_PROVIDER)}, aws=aws, guards=guards)
         assert aws.called == ["UpdateIdentityPool"]
 
     def test_guard_of_another_check_comes_before_the_policies_and_stops_them(self) -> None:
         findings = {
-            "PS301": failed("wrong", resource="AuthRole", fix=[_CONFIG_ACCESS]),
+            "PS308": failed("wrong", resource="AuthRole", fix=[_CONFIG_ACCESS]),
             "PS305": failed("unguarded", resource="AuthRole", fix=[_BOUNDARY]),
         }
         aws = Account()
@@ -245,6 +245,6 @@ class TestGuards:
         other = Command()
         _fix_all(
             {"PS203": failed("wrong", resource="r", fix=[other])},
-            guards={"PS301": failed("w", resource="r", fix="Ask the owner"), "PS303": passed()},
+            guards={"PS308": failed("w", resource="r", fix="Ask the owner")},
         )
         assert other.runs == ["run"]

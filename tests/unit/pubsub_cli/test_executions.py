@@ -39,7 +39,7 @@ class Machine:
         self.stub.add_response("describe_execution", {**_TIMES, "status": "SUCCEEDED", "output": output})
 
 
-def test_an_execution_that_was_only_just_started_is_waited_for() -> None:
+def test_follow_waits_for_an_execution_just_started() -> None:
     states = Machine()
     states.is_not_found(5)
     states.succeeds()
@@ -47,7 +47,7 @@ def test_an_execution_that_was_only_just_started_is_waited_for() -> None:
     assert (execution.status, execution.progress) == ("SUCCEEDED", {"listed": 3})
 
 
-def test_an_execution_that_stays_away_is_reported_after_half_a_minute() -> None:
+def test_follow_reports_a_missing_execution_after_half_a_minute() -> None:
     states = Machine()
     states.is_not_found(40)
     with pytest.raises(OperationError, match="The execution does not exist any more"):

@@ -1,4 +1,4 @@
-"""The forms that front ends read, from outputs and a user pool as AWS describes it."""
+"""The formats of a front end's configuration."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ OUTPUTS: dict[str, str] = {
     Output.USER_POOL_CLIENT_ID: "3n4b5c",
     Output.IDENTITY_POOL_ID: "eu-west-1:11111111-2222-3333-4444-555555555555",
     Output.PUBSUB_ENDPOINT: "abc123-ats.iot.eu-west-1.amazonaws.com",
+    Output.SELF_ATTACH_URL: "https://api.example/self-attach",
+    Output.ACCESS_MODE: "guarded",
 }
 USER_POOL = {
     "MfaConfiguration": "OFF",
@@ -39,11 +41,11 @@ ENDPOINTS = CognitoEndpoints("http://127.0.0.1:4566/", "http://127.0.0.1:4566/")
 
 
 def _amplify_outputs(**details: Any) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(FrontEnd.of(OUTPUTS, **details).amplify_outputs())
+    document: dict[str, Any] = json.loads(FrontEnd(OUTPUTS, **details).amplify_outputs())
     return document
 
 
-def test_amplify_outputs() -> None:
+def test_amplify_outputs_has_every_section() -> None:
     assert _amplify_outputs(user_pool=USER_POOL) == {
         "version": "1.4",
         "auth": {
@@ -66,7 +68,12 @@ def test_amplify_outputs() -> None:
             },
         },
         "custom": {
-            "pubsub": {"aws_region": "eu-west-1", "endpoint": "wss://abc123-ats.iot.eu-west-1.amazonaws.com/mqtt"}
+            "pubsub": {
+                "aws_region": "eu-west-1",
+                "endpoint": "wss://abc123-ats.iot.eu-west-1.amazonaws.com/mqtt",
+                "self_attach_url": "https://api.example/self-attach",
+                "access_mode": "guarded",
+            }
         },
     }
 
@@ -78,12 +85,12 @@ def test_amplify_outputs_without_the_user_pool_have_what_a_sign_in_needs() -> No
 
 
 @pytest.mark.parametrize(("cognito", "amplify"), [("OFF", "NONE"), ("OPTIONAL", "OPTIONAL"), ("ON", "REQUIRED")])
-def test_mfa_is_named_as_amplify_names_it(cognito: str, amplify: str) -> None:
+def test_amplify_outputs_has_amplifys_name_of_mfa(cognito: str, amplify: str) -> None:
     user_pool = USER_POOL | {"MfaConfiguration": cognito}
     assert _amplify_outputs(user_pool=user_pool)["auth"]["mfa_configuration"] == amplify
 
 
-def test_the_second_factors_are_those_that_users_may_set_up() -> None:
+def test_amplify_outputs_has_the_enabled_mfa_methods() -> None:
     by_app = USER_POOL | {"MfaConfiguration": "OPTIONAL", "SoftwareTokenMfaConfiguration": {"Enabled": True}}
     both = by_app | {"SmsMfaConfiguration": {"SmsConfiguration": {}}}
     off = both | {"MfaConfiguration": "OFF"}
@@ -91,7 +98,7 @@ def test_the_second_factors_are_those_that_users_may_set_up() -> None:
     assert methods == [["TOTP"], ["SMS", "TOTP"], []]
 
 
-def test_where_cognito_answers_is_told_only_if_it_is_elsewhere() -> None:
+def test_amplify_outputs_has_custom_endpoints_of_cognito() -> None:
     assert "cognito" not in _amplify_outputs()["custom"]
     assert _amplify_outputs(endpoints=ENDPOINTS)["custom"]["cognito"] == {
         "user_pool_endpoint": "http://127.0.0.1:4566/",
@@ -99,34 +106,13 @@ def test_where_cognito_answers_is_told_only_if_it_is_elsewhere() -> None:
     }
 
 
-def test_where_to_self_attach_is_told_in_every_form_if_the_stack_has_it() -> None:
-    url = "https://abc123.execute-api.eu-west-1.amazonaws.com/self-attach"
-    front_end = FrontEnd.of(OUTPUTS | {Output.SELF_ATTACH_URL: url})
-    assert json.loads(front_end.amplify_outputs())["custom"]["pubsub"]["self_attach_url"] == url
-    assert f'"aws_pubsub_self_attach_url": "{url}"' in front_end.aws_exports()
-    assert f"VITE_PUBSUB_SELF_ATTACH_URL={url}" in front_end.dotenv("VITE_").splitlines()
-    older = FrontEnd.of(OUTPUTS)
-    for form in (older.amplify_outputs(), older.aws_exports(), older.dotenv()):
-        assert "self_attach" not in form.lower()
-
-
-def test_the_access_mode_is_told_in_every_form_if_the_stack_has_it() -> None:
-    front_end = FrontEnd.of(OUTPUTS | {Output.ACCESS_MODE: "least-privilege"})
-    assert json.loads(front_end.amplify_outputs())["custom"]["pubsub"]["access_mode"] == "least-privilege"
-    assert '"aws_pubsub_access_mode": "least-privilege"' in front_end.aws_exports()
-    assert "VITE_PUBSUB_ACCESS_MODE=least-privilege" in front_end.dotenv("VITE_").splitlines()
-    older = FrontEnd.of(OUTPUTS)
-    for form in (older.amplify_outputs(), older.aws_exports(), older.dotenv()):
-        assert "access_mode" not in form.lower()
-
-
-def test_only_loopback_is_reached_without_tls() -> None:
+def test_websocket_url_is_without_tls_only_on_loopback() -> None:
     outputs = OUTPUTS | {Output.PUBSUB_ENDPOINT: "abc-ats.iot.us-east-1.localhost:4566"}
-    assert FrontEnd.of(outputs).pubsub_endpoint == "ws://abc-ats.iot.us-east-1.localhost:4566/mqtt"
+    assert "PUBSUB_ENDPOINT=ws://abc-ats.iot.us-east-1.localhost:4566/mqtt" in FrontEnd(outputs).dotenv().splitlines()
 
 
-def test_aws_exports_is_a_module_that_exports_the_document() -> None:
-    text = FrontEnd.of(OUTPUTS, USER_POOL).aws_exports()
+def test_aws_exports_is_a_module_with_the_configuration() -> None:
+    text = FrontEnd(OUTPUTS, USER_POOL).aws_exports()
     head, tail = "const awsmobile = ", ";\n\nexport default awsmobile;\n"
     assert text.startswith(head)
     assert text.endswith(tail)
@@ -137,15 +123,19 @@ def test_aws_exports_is_a_module_that_exports_the_document() -> None:
         "passwordPolicyMinLength": 12,
         "passwordPolicyCharacters": ["REQUIRES_LOWERCASE", "REQUIRES_NUMBERS", "REQUIRES_UPPERCASE"],
     }
+    assert exports["aws_pubsub_self_attach_url"] == "https://api.example/self-attach"
+    assert exports["aws_pubsub_access_mode"] == "guarded"
     assert exports["aws_pubsub_endpoint"] == "wss://abc123-ats.iot.eu-west-1.amazonaws.com/mqtt"
 
 
-def test_dotenv_has_a_line_a_value_under_the_bundlers_prefix() -> None:
-    assert FrontEnd.of(OUTPUTS).dotenv("VITE_").splitlines() == [
+def test_dotenv_has_a_line_a_value_with_the_prefix() -> None:
+    assert FrontEnd(OUTPUTS).dotenv("VITE_").splitlines() == [
         "VITE_PUBSUB_REGION=eu-west-1",
         "VITE_PUBSUB_ENDPOINT=wss://abc123-ats.iot.eu-west-1.amazonaws.com/mqtt",
+        "VITE_PUBSUB_SELF_ATTACH_URL=https://api.example/self-attach",
+        "VITE_PUBSUB_ACCESS_MODE=guarded",
         "VITE_USER_POOL_ID=eu-west-1_abc",
         "VITE_USER_POOL_CLIENT_ID=3n4b5c",
         "VITE_IDENTITY_POOL_ID=eu-west-1:11111111-2222-3333-4444-555555555555",
     ]
-    assert "VITE_USER_POOL_ENDPOINT=http://127.0.0.1:4566/\n" in FrontEnd.of(OUTPUTS, None, ENDPOINTS).dotenv("VITE_")
+    assert "VITE_USER_POOL_ENDPOINT=http://127.0.0.1:4566/\n" in FrontEnd(OUTPUTS, None, ENDPOINTS).dotenv("VITE_")

@@ -12,7 +12,7 @@ from pubsub_client import Message
 _NOW = datetime(2026, 3, 1, 12, 30, 15, 250_000, tzinfo=UTC)
 
 
-def _told(payload: Any, topic: str = "orders/1", *, retain: bool = False) -> str:
+def _text(payload: Any, topic: str = "orders/1", *, retain: bool = False) -> str:
     """Return what follows the time."""
     return as_text(Message(topic, payload, retain=retain), _NOW).plain.partition("  ")[2]
 
@@ -30,25 +30,25 @@ def _told(payload: Any, topic: str = "orders/1", *, retain: bool = False) -> str
         (None, "null"),
     ],
 )
-def test_a_message_is_one_line_with_its_payload_as_it_is_written(payload: Any, told: str) -> None:
-    assert _told(payload) == f"orders/1  {told}"
+def test_text_line_has_topic_and_payload(payload: Any, told: str) -> None:
+    assert _text(payload) == f"orders/1  {told}"
 
 
-def test_the_time_is_local() -> None:
+def test_text_line_has_the_local_time() -> None:
     assert as_text(Message("t", 1), _NOW).plain == f"{_NOW.astimezone():%H:%M:%S}  t  1"
 
 
-def test_a_retained_message_is_marked() -> None:
-    assert _told(1, retain=True) == "orders/1  1  retained"
+def test_text_line_marks_a_retained_message() -> None:
+    assert _text(1, retain=True) == "orders/1  1  retained"
 
 
 @pytest.mark.parametrize("sequence", ["\x1b[2J", "\x9b2J", "\r", "\u202e", "\ud800"])
-def test_nothing_in_a_message_steers_the_terminal(sequence: str) -> None:
-    line = _told(f"a{sequence}b", f"t{sequence}") + _told(f"a{sequence}b".encode(errors="surrogatepass"))
+def test_text_line_is_escaped(sequence: str) -> None:
+    line = _text(f"a{sequence}b", f"t{sequence}") + _text(f"a{sequence}b".encode(errors="surrogatepass"))
     assert line.isprintable()
 
 
-def test_a_json_line_says_everything() -> None:
+def test_json_line_has_every_property() -> None:
     assert json.loads(as_json(Message("orders/1", {"state": "packed"}, qos=1, retain=True), _NOW)) == {
         "topic": "orders/1",
         "payload": {"state": "packed"},
@@ -59,13 +59,13 @@ def test_a_json_line_says_everything() -> None:
     }
 
 
-def test_what_is_no_json_is_in_base64() -> None:
+def test_json_line_has_binary_payload_as_base64() -> None:
     told = json.loads(as_json(Message("orders/1", b"\xff\x00", qos=0), _NOW))
     assert (told["payload_base64"], told["is_json"]) == ("/wA=", False)
     assert "payload" not in told
 
 
-def test_a_json_line_is_ascii_and_one_line() -> None:
+def test_json_line_is_ascii_and_one_line() -> None:
     line = as_json(Message("ä\u2028", {"ä": "\u2028\n"}), _NOW)
     assert line.isascii()
     assert len(line.splitlines()) == 1

@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
-from pubsub_client import ConnectionState, MqttOverWebSocket, PubSub, _connection
+from pubsub_client import ConnectionState, MqttOverWebSocket, PubSub, _connection, _failures
 from pubsub_client._connection import StateChange, States
+from pubsub_client._failures import UpgradeAnswer
 from pubsub_client._messages import Packet
 from pubsub_client._provider import MqttVersion, Provider, UpgradeRequest
 from pubsub_client._transport import Ack, ConnectAttemptError, ConnectOptions, Disconnect, DisconnectedError, OnAck
@@ -323,6 +325,52 @@ def client_with(upgrade_request: Callable[[], Coroutine[Any, Any, UpgradeRequest
     pubsub = client(**options)
     pubsub._provider.upgrade_request = upgrade_request  # type: ignore[method-assign]
     return pubsub
+
+
+@pytest.fixture
+def hanging(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Broker:
+    """A broker whose transports never open."""
+
+    async def open_never(_transport: FakeTransport, _request: UpgradeRequest) -> bool:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(FakeTransport, "open", open_never)
+    return broker
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (UpgradeAnswer(101, ""), "the endpoint accepts it: try again"),
+        (UpgradeAnswer(404, "no such path"), "the WebSocket upgrade is refused with HTTP 404 no such path"),
+        (OSError("no route"), "the endpoint cannot be reached: no route"),
+    ],
+)
+@pytest.mark.usefixtures("hanging")
+async def test_connect_timeout_is_explained_by_an_http_request(
+    monkeypatch: pytest.MonkeyPatch, answer: UpgradeAnswer | Exception, reason: str
+) -> None:
+    monkeypatch.setattr(_failures, "ask_for_upgrade", Mock(side_effect=[answer]))
+    with pytest.raises(ConnectionRefused, match=rf"no answer within 0\.05 s\. .*{reason}"):
+        await client(connect_timeout=0.05).connect()
+
+
+@pytest.mark.usefixtures("hanging")
+async def test_attempt_without_an_answer_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_connection, "_ATTEMPT_TIMEOUT_SECONDS", 0.01)
+    with pytest.raises(ConnectionRefused, match=r"no answer within 0\.01 s"):
+        await client().connect()
+
+
+async def test_unexpected_error_is_logged_and_followed_by_another_attempt(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker.opens = lambda number: ConnectAttemptError(OSError("refused")) if number == 0 else None
+    monkeypatch.setattr(_failures.ConnectErrors, "explain", Mock(side_effect=RuntimeError("unexpected")))
+    async with client() as pubsub:
+        await pubsub.publish("t", 1)
+    assert "the connection failed unexpectedly" in caplog.text
 
 
 async def collect(states: States) -> list[StateChange]:

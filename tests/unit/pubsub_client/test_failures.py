@@ -7,8 +7,8 @@ import pytest
 from pubsub_client import MqttOverWebSocket
 from pubsub_client._failures import DisconnectReasons, check_published, check_subscribed
 from pubsub_client._messages import Packet
-from pubsub_client._transport import Ack, ClientId, Disconnect
-from pubsub_client.exceptions import PublishRefused, SubscribeRefused
+from pubsub_client._transport import Ack, ClientId, Disconnect, DisconnectedError
+from pubsub_client.exceptions import ConnectionLost, PublishRefused, SubscribeRefused
 
 PROVIDER = MqttOverWebSocket("ws://127.0.0.1:1/")
 PACKET = Packet("orders/1", b"{}", 1, retain=False)
@@ -27,6 +27,32 @@ def test_ack_above_a_quota_is_not_reported_as_a_denial() -> None:
 def test_denied_message_is_explained_by_the_provider() -> None:
     with pytest.raises(PublishRefused, match="0x87 NOT_AUTHORIZED: the broker does not allow publishing to orders/1"):
         check_published(Ack(0x87), PACKET, PROVIDER)
+
+
+class LimitError(Exception):
+    """awscrt's error of a packet beyond the limits in the broker's CONNACK."""
+
+    name = "AWS_ERROR_MQTT5_PUBLISH_OPTIONS_VALIDATION"
+
+
+def test_packet_beyond_the_brokers_limits_is_refused() -> None:
+    with pytest.raises(PublishRefused, match="does not support such a message"):
+        check_published(Ack(error=LimitError()), PACKET, PROVIDER)
+    with pytest.raises(SubscribeRefused, match="does not support such a filter"):
+        check_subscribed(Ack(error=LimitError()), "orders/#", PROVIDER)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (TimeoutError("30 s"), "no answer to publishing to orders/1: 30 s"),
+        (DisconnectedError("gone", was_sent=False), "no publishing to orders/1: gone"),
+        (DisconnectedError("gone"), "lost while publishing to orders/1: gone.*does not allow publishing to orders/1"),
+    ],
+)
+def test_message_without_an_ack_is_explained(error: Exception, reason: str) -> None:
+    with pytest.raises(ConnectionLost, match=reason):
+        check_published(Ack(error=error), PACKET, PROVIDER)
 
 
 @pytest.fixture

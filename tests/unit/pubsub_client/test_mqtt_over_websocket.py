@@ -8,6 +8,7 @@ import pytest
 
 from pubsub_client import MqttOverWebSocket
 from pubsub_client._endpoint import Endpoint, Proxy
+from pubsub_client._provider import Operation
 from pubsub_client.exceptions import ConfigurationError
 
 
@@ -102,3 +103,11 @@ def test_ca_file_without_authorities_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("nothing of the kind")
     with pytest.raises(ConfigurationError, match=r"ca\.pem"):
         MqttOverWebSocket("wss://b.example", ca_file=tmp_path / "ca.pem")
+
+
+async def test_denials_name_the_setting_to_check() -> None:
+    provider = MqttOverWebSocket("ws://b.example", user_name="ada", password="secret")
+    assert "other headers or another path" in provider.explain_denied_upgrade()
+    assert "check user name and password" in provider.explain_denial(Operation.CONNECT, "me")
+    assert "check its access control list" in provider.explain_denial(Operation.PUBLISH, "a/b")
+    assert await provider.recover_from_denial() is None

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stacks.additions import additions
+from stacks.amplify_pubsub_stack import adoption_notes
 from stacks.settings import Settings
 from tests.unit.stacks.conftest import ADMINS, AUTH_ROLE, IDENTITIES, SENDER_KEY, SMS_ROLE, USERS, Template
 
@@ -31,10 +31,10 @@ def users() -> Template:
     return _template(USERS | {"smsRoleArn": SMS_ROLE, "customSenderKeyArn": SENDER_KEY}, groups=["admins"])
 
 
-def test_by_default_nothing_is_made_in_adopted_pools_and_nothing_of_them_is_changed(whole: Template) -> None:
+def test_adopted_pools_are_not_changed_by_default(whole: Template) -> None:
     assert not {each["Type"] for each in whole.json["Resources"].values()} & {
         "AWS::Cognito::UserPool", "AWS::Cognito::UserPoolClient", "AWS::Cognito::IdentityPool",
-        "AWS::Cognito::IdentityPoolRoleAttachment", "Custom::UserPoolWiring", "Custom::IdentityPoolProvider",
+        "AWS::Cognito::IdentityPoolRoleAttachment", "Custom::UserPoolTriggers", "Custom::IdentityPoolProvider",
     }  # fmt: skip
     assert not whole.invoked_by("cognito-idp")
 
@@ -47,7 +47,7 @@ def test_the_outputs_name_what_was_adopted(whole: Template) -> None:
     assert values["AuthRoleArn"] == IDENTITIES["authRoleArn"]
 
 
-def test_each_adopted_role_gets_the_deny_before_the_policies_that_it_guards_and_loses_it_after_them(
+def test_adopted_role_gets_the_deny_first_and_loses_it_last(
     whole: Template,
 ) -> None:
     """Both by resources of that role: one that is taken out of ``adopt`` loses them in this order, in one phase."""
@@ -76,7 +76,7 @@ def test_a_role_taken_out_of_adopt_changes_nothing_of_another_role(whole: Templa
     assert len(without_admins.resources("Custom::RolePolicy")) == 3
 
 
-def test_documented_mode_denies_nothing() -> None:
+def test_unguarded_mode_has_no_deny() -> None:
     documented = _template(USERS | IDENTITIES, accessMode="unguarded")
     assert documented.resources("AWS::IAM::ManagedPolicy") == {}
     assert len(documented.resources("Custom::RolePolicy")) == 4
@@ -108,18 +108,18 @@ def test_many_roles_fit_into_the_permission_even_while_it_changes(large: Templat
     """The inline policies of a role have 10,240 characters together."""
     statements = [
         each
-        for each in large.statements_of("IdentitiesRoleAccessFunction")
+        for each in large.statements_of("AccessRoleAccessFunction")
         if "AttachedRolePolicies" in json.dumps(each["Action"]) or "iam:AttachRolePolicy" in each["Action"]
     ]
     assert len(statements) == 2
     assert 2 * len(json.dumps(statements, separators=(",", ":"))) < 10_240 - 1_000
 
 
-def test_the_function_may_attach_the_guides_policies_and_the_deny_to_the_adopted_roles_and_nothing_else(
+def test_role_function_can_attach_only_these_policies_to_adopted_roles(
     whole: Template,
 ) -> None:
     (deny,) = whole.resources("AWS::IAM::ManagedPolicy")
-    statements = whole.statements_of("IdentitiesRoleAccessFunction")
+    statements = whole.statements_of("AccessRoleAccessFunction")
     (changing,) = (each for each in statements if "iam:AttachRolePolicy" in each["Action"])
     assert changing["Resource"] == [IDENTITIES["authRoleArn"], *IDENTITIES["groupRoleArns"]]
     assert changing["Action"] == ["iam:AttachRolePolicy", "iam:DetachRolePolicy"]
@@ -164,40 +164,44 @@ def test_users_of_every_adopted_role_may_self_attach(whole: Template) -> None:
 def test_attachment_at_sign_in_adds_an_app_client_triggers_and_a_provider(at_sign_in: Template) -> None:
     (client,) = at_sign_in.resources("AWS::Cognito::UserPoolClient").values()
     assert (client["UserPoolId"], client["ExplicitAuthFlows"]) == ("eu-west-1_abc", ["ALLOW_CUSTOM_AUTH"])
-    wiring = at_sign_in.only("Custom::UserPoolWiring")
-    assert (wiring["UserPoolId"], wiring["OutlivesStack"]) == ("eu-west-1_abc", "true")
-    assert (wiring["MarkerAttribute"], wiring["MarkerLength"]) == ("pubsub_attachment", "128")
-    assert len(wiring["Triggers"]) == 4
+    triggers = at_sign_in.only("Custom::UserPoolTriggers")
+    assert (triggers["UserPoolId"], triggers["OutlivesStack"]) == ("eu-west-1_abc", "true")
+    assert (triggers["MarkerAttribute"], triggers["MarkerLength"]) == ("pubsub_attachment", "128")
+    assert len(triggers["Triggers"]) == 4
+    permissions = at_sign_in.invoked_by("cognito-idp")
+    assert len(permissions) == 4
+    (resource,) = at_sign_in.entire("Custom::UserPoolTriggers").values()
+    assert set(permissions) <= set(resource["DependsOn"])
     provider = at_sign_in.only("Custom::IdentityPoolProvider")
     assert provider["IdentityPoolId"] == IDENTITIES["identityPoolId"]
     assert json.dumps(provider["ProviderName"]).endswith('/eu-west-1_abc"]]}')
 
 
-def test_the_trigger_always_asks_for_a_second_factor_in_a_pool_that_may_get_one_any_day(at_sign_in: Template) -> None:
+def test_trigger_checks_mfa_in_adopted_pools(at_sign_in: Template) -> None:
     trigger = at_sign_in.only("AWS::Lambda::Function", lambda each: each.startswith("SignInAttachmentPostAuth"))
     assert trigger["Environment"]["Variables"]["MFA"] == "optional"
     statements = at_sign_in.statements_of("SignInAttachmentPostAuthentication")
     assert any("cognito-idp:AdminGetUser" in each["Action"] for each in statements)
 
 
-def test_a_chained_trigger_is_not_wired_and_its_name_is_told() -> None:
+def test_chained_trigger_is_not_set_and_is_an_output() -> None:
     adopt = USERS | {"chainedTriggers": ["PostAuthentication"]}
     template = _template(adopt, attachment="sign-in")
-    wiring = template.only("Custom::UserPoolWiring")
-    assert "PostAuthentication" not in wiring["Triggers"]
-    assert wiring["ChainedTriggers"] == ["PostAuthentication"]
+    triggers = template.only("Custom::UserPoolTriggers")
+    assert "PostAuthentication" not in triggers["Triggers"]
+    assert triggers["ChainedTriggers"] == ["PostAuthentication"]
     assert template.json["Outputs"]["ChainedTriggers"]["Value"] == "PostAuthentication"
 
 
-def test_the_wiring_of_adopted_pools_is_watched(at_sign_in: Template, whole: Template) -> None:
-    watch = at_sign_in.only("AWS::Lambda::Function", lambda each: each.startswith("WiringWatch"))
-    assert watch["Environment"]["Variables"]["USER_POOL_ID"] == "eu-west-1_abc"
+def test_drift_of_adopted_pools_is_detected(at_sign_in: Template, whole: Template) -> None:
+    detector = at_sign_in.only("AWS::Lambda::Function", lambda each: each.startswith("DriftDetector"))
+    assert detector["Environment"]["Variables"]["USER_POOL_ID"] == "eu-west-1_abc"
     alarms = {each["AlarmName"] for each in at_sign_in.resources("AWS::CloudWatch::Alarm").values()}
     assert "AmplifyPubSub-pool-drift" in alarms
-    assert not [each for each in whole.resources("AWS::Lambda::Function") if each.startswith("WiringWatch")]
+    assert not [each for each in whole.resources("AWS::Lambda::Function") if each.startswith("DriftDetector")]
 
 
-def test_a_user_pool_alone_gets_an_identity_pool_for_each_of_its_clients_with_roles_of_our_own(
+def test_adopted_user_pool_gets_an_identity_pool_for_all_its_clients(
     users: Template,
 ) -> None:
     providers = users.only("AWS::Cognito::IdentityPool")["CognitoIdentityProviders"]
@@ -205,14 +209,14 @@ def test_a_user_pool_alone_gets_an_identity_pool_for_each_of_its_clients_with_ro
     mappings = users.only("AWS::Cognito::IdentityPoolRoleAttachment")["RoleMappings"].values()
     assert len(mappings) == 2
     assert users.resources("Custom::RolePolicy") == {}
-    assert users.only("Custom::UserPoolWiring")["Triggers"] == {}
+    assert users.only("Custom::UserPoolTriggers")["Triggers"] == {}
 
 
 def _statements(template: Template, action: str | list[str]) -> list[dict[str, Any]]:
-    return [each for each in template.statements_of("UserPoolWiringFunction") if each["Action"] == action]
+    return [each for each in template.statements_of("UserPoolTriggersFunction") if each["Action"] == action]
 
 
-def test_the_stack_may_pass_exactly_the_sms_role_and_grant_exactly_the_key_of_the_settings(
+def test_triggers_function_can_pass_only_the_sms_role_and_grant_only_the_key(
     users_at_sign_in: Template,
 ) -> None:
     template = users_at_sign_in
@@ -220,29 +224,29 @@ def test_the_stack_may_pass_exactly_the_sms_role_and_grant_exactly_the_key_of_th
     to_cognito = {"StringEquals": {"iam:PassedToService": "cognito-idp.amazonaws.com"}}
     assert [each["Condition"] for each in passing] == [to_cognito]
     assert [each["Resource"] for each in _statements(template, "kms:CreateGrant")] == [SENDER_KEY]
-    wiring = template.only("Custom::UserPoolWiring")
-    assert (wiring["SmsRoleArn"], wiring["CustomSenderKeyArn"]) == (SMS_ROLE, SENDER_KEY)
+    triggers = template.only("Custom::UserPoolTriggers")
+    assert (triggers["SmsRoleArn"], triggers["CustomSenderKeyArn"]) == (SMS_ROLE, SENDER_KEY)
 
 
-def test_without_them_in_the_settings_the_function_is_told_that_there_is_no_permission(at_sign_in: Template) -> None:
-    wiring = at_sign_in.only("Custom::UserPoolWiring")
-    assert (wiring["SmsRoleArn"], wiring["CustomSenderKeyArn"]) == ("", "")
+def test_triggers_resource_has_no_sms_role_and_key_by_default(at_sign_in: Template) -> None:
+    triggers = at_sign_in.only("Custom::UserPoolTriggers")
+    assert (triggers["SmsRoleArn"], triggers["CustomSenderKeyArn"]) == ("", "")
     assert _statements(at_sign_in, "kms:CreateGrant") == []
 
 
-def test_a_pool_whose_triggers_stay_as_they_are_needs_no_permission_for_sms(users: Template) -> None:
+def test_self_attach_needs_no_permission_for_sms(users: Template) -> None:
     assert SMS_ROLE not in json.dumps(users.json)
     assert SENDER_KEY not in json.dumps(users.json)
 
 
-def test_replaced_groups_can_be_given_back_by_a_policy_that_outlives_the_update_in_which_they_leave(
+def test_permission_for_former_roles_outlives_the_update_that_needs_it(
     users: Template,
 ) -> None:
     former = f"arn:aws:iam::123456789012:role/{ADMINS}"
     adopt = USERS | {"replaceGroupRoles": {"admins": former, "editors": None}}
     template = _template(adopt, groups=["admins", "editors"])
-    wiring = template.only("Custom::UserPoolWiring")
-    assert wiring["ReplaceGroupRoles"] == {"admins": former, "editors": ""}
+    triggers = template.only("Custom::UserPoolTriggers")
+    assert triggers["ReplaceGroupRoles"] == {"admins": former, "editors": ""}
     policies = {
         logical_id: each
         for logical_id, each in template.resources("AWS::IAM::Policy").items()
@@ -251,46 +255,32 @@ def test_replaced_groups_can_be_given_back_by_a_policy_that_outlives_the_update_
     assert len(policies) == 1
     # Another list of roles is another resource, and CloudFormation deletes the old one last.
     assert policies.keys().isdisjoint(users.resources("AWS::IAM::Policy"))
-    (resource,) = template.entire("Custom::UserPoolWiring").values()
+    (resource,) = template.entire("Custom::UserPoolTriggers").values()
     assert policies.keys() <= set(resource["DependsOn"])
 
 
-def test_what_is_kept_of_the_pool_is_the_stacks_own_parameter_for_this_pool(at_sign_in: Template) -> None:
-    name = at_sign_in.only("Custom::UserPoolWiring")["OriginalSettingsParameter"]
+def test_original_settings_are_in_a_parameter_of_stack_and_pool(at_sign_in: Template) -> None:
+    name = at_sign_in.only("Custom::UserPoolTriggers")["OriginalSettingsParameter"]
     assert name == "/AmplifyPubSub/user-pool/eu-west-1_abc/original-settings"
     (statement,) = _statements(at_sign_in, ["ssm:GetParameter", "ssm:PutParameter", "ssm:DeleteParameter"])
     assert json.dumps(statement["Resource"]).endswith(f':parameter{name}"]]}}')
 
 
 def _told(adopt: dict[str, Any], **settings: Any) -> str:
-    return " ".join(additions(Settings.model_validate({"adopt": adopt, **settings})))
+    return " ".join(adoption_notes(Settings.model_validate({"adopt": adopt, **settings})))
 
 
-def test_what_the_stack_may_do_with_role_and_key_is_told_before_it_is_deployed() -> None:
+def test_notes_name_the_permissions_for_role_and_key() -> None:
     told = _told(USERS | {"smsRoleArn": SMS_ROLE, "customSenderKeyArn": SENDER_KEY}, attachment="sign-in")
     assert "The stack may pass the role shop-sns to Amazon Cognito" in told
     assert f"The stack may create grants of the key {SENDER_KEY}" in told
 
 
-def test_what_becomes_of_replaced_groups_is_told_before_it_is_deployed() -> None:
+def test_notes_say_what_happens_to_replaced_groups() -> None:
     former = f"arn:aws:iam::123456789012:role/{ADMINS}"
     told = _told(USERS | {"replaceGroupRoles": {"admins": former, "editors": None}}, groups=["admins", "editors"])
     assert f"The group admins gets a role and a precedence of this stack in place of its role {ADMINS}" in told
     assert "The group editors gets a role and a precedence of this stack in place of no role. It keeps a role" in told
-
-
-@pytest.mark.parametrize(
-    ("adopt", "settings", "message"),
-    [
-        ({"smsRoleArn": SMS_ROLE}, {}, "need the user pool they belong to"),
-        (USERS | IDENTITIES | {"replaceGroupRoles": {"admins": None}}, {}, "which an adopted identity pool excludes"),
-    ],
-)
-def test_permissions_for_something_that_is_not_adopted_are_refused(
-    adopt: dict[str, Any], settings: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(ValueError, match=message):
-        Settings.model_validate({"adopt": adopt, **settings})
 
 
 def test_sign_ins_of_every_adopted_client_are_watched(users_at_sign_in: Template) -> None:
@@ -308,7 +298,7 @@ def test_sign_ins_of_every_adopted_client_are_watched(users_at_sign_in: Template
     assert clients == ["web", "native"]
 
 
-def test_another_identity_pool_is_another_attachment_so_that_the_policy_leaves_the_old_one(whole: Template) -> None:
+def test_another_identity_pool_has_another_detachment_resource(whole: Template) -> None:
     other = IDENTITIES | {"identityPoolId": "eu-west-1:99999999-2222-3333-4444-555555555555"}
     here, there = (each.resources("Custom::IotPolicyOfIdentityPool") for each in (whole, _template(USERS | other)))
     assert here

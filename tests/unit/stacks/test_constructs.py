@@ -60,10 +60,10 @@ def test_neither_pool_is_changed(template: dict[str, Any]) -> None:
     before = _orders().Application(pubsub=False).template()
     for kind in ("AWS::Cognito::UserPool", "AWS::Cognito::UserPoolClient", "AWS::Cognito::IdentityPool"):
         assert _of(template, kind) == _of(before, kind)
-    assert _of(template, "Custom::UserPoolWiring") == {}
+    assert _of(template, "Custom::UserPoolTriggers") == {}
 
 
-def test_every_role_may_use_what_begins_with_its_users_identity_ids_and_self_attach(template: dict[str, Any]) -> None:
+def test_roles_allow_own_topics_and_self_attach(template: dict[str, Any]) -> None:
     policies = _of(template, "AWS::IAM::Policy").values()
     for role in (each for each in _of(template, "AWS::IAM::Role") if each.startswith(("Auth", "Admins"))):
         of_role = json.dumps([each["PolicyDocument"] for each in policies if {"Ref": role} in each["Roles"]])
@@ -103,8 +103,8 @@ def test_alarms_notify_a_topic_of_the_same_stack(guarded: dict[str, Any]) -> Non
             "Orders/Attachment: user_pool_clients ",
         ),
         (
-            lambda: _orders().Application(name="O" * 75),
-            f"{'O' * 75}/Policy: the stack's name {'O' * 75} has 75 characters; ",
+            lambda: _orders().Application(name="O" * 70),
+            f"{'O' * 70}/Policy: the stack's name {'O' * 70} has 70 characters; ",
         ),
         (
             lambda: _orders().Application(name="AwsOrders"),
@@ -121,7 +121,7 @@ def test_alarms_notify_a_topic_of_the_same_stack(guarded: dict[str, Any]) -> Non
         ),
     ],
 )
-def test_what_is_not_allowed_is_named_with_the_constructs_path(make: Callable[[], object], message: str) -> None:
+def test_construct_errors_begin_with_the_construct_path(make: Callable[[], object], message: str) -> None:
     with pytest.raises(SettingsError) as raised:
         make()
     assert str(raised.value).startswith(message)

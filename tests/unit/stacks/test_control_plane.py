@@ -114,7 +114,7 @@ def _arn(kind: str) -> str:
     return f"arn:aws:iot:{_REGION}:{_ACCOUNT}:{kind}/some/thing"
 
 
-def test_every_operation_of_botocore_is_denied_on_everything_except_the_data_actions(
+def test_guard_denies_every_operation_except_the_data_actions(
     decided: Callable[[str, str], str],
 ) -> None:
     operations = _operations()
@@ -124,7 +124,7 @@ def test_every_operation_of_botocore_is_denied_on_everything_except_the_data_act
             assert decided(action, resource) == "denied", (action, resource)
 
 
-def test_every_action_of_the_managed_policies_is_denied_except_the_data_actions(
+def test_guard_denies_the_managed_policies_except_the_data_actions(
     decided: Callable[[str, str], str],
 ) -> None:
     folder = Path(__file__).parents[3] / "local_cloud" / "managed_policies"
@@ -140,7 +140,7 @@ def test_every_action_of_the_managed_policies_is_denied_except_the_data_actions(
             assert decided(action, resource) == "denied", (action, resource)
 
 
-def test_the_data_actions_are_left_in_any_region_except_on_reserved_topics(decided: Callable[[str, str], str]) -> None:
+def test_guard_allows_data_actions_except_on_reserved_topics(decided: Callable[[str, str], str]) -> None:
     for action, kind in _DATA.items():
         assert decided(action, _arn(kind)) == "allowed", action
         assert decided(action, _arn(kind).replace(_REGION, "us-east-1")) == "allowed", action

@@ -1,4 +1,4 @@
-"""Every function behind a custom resource waits for permissions that do not act yet, and has the time for it."""
+"""Functions behind custom resources wait for permissions that do not act yet, and have the time for it."""
 
 from __future__ import annotations
 
@@ -18,50 +18,49 @@ _DENIED = {"Error": {"Code": "AccessDeniedException"}, "ResponseMetadata": {"HTT
 
 
 def _behind_custom_resources(template: Template) -> dict[str, int]:
-    """Return the handlers that CDK's provider framework calls, and the timeout of each in seconds."""
+    """Return the timeout in seconds of each function that is a service token, by its module."""
     functions = template.resources("AWS::Lambda::Function")
-    named = {
-        arn["Fn::GetAtt"][0]
-        for each in functions.values()
-        for name, arn in each.get("Environment", {}).get("Variables", {}).items()
-        if name in ("USER_ON_EVENT_FUNCTION_ARN", "USER_IS_COMPLETE_FUNCTION_ARN")
-    }
-    return {functions[name]["Handler"]: functions[name]["Timeout"] for name in named}
+    tokens = [
+        each["Properties"]["ServiceToken"]["Fn::GetAtt"][0]
+        for each in template.json["Resources"].values()
+        if each["Type"].startswith("Custom::")
+    ]
+    return {functions[name]["Handler"].removesuffix(".handler"): functions[name]["Timeout"] for name in tokens}
 
 
 @pytest.fixture(scope="module")
-def handlers(template: Template, at_sign_in: Template) -> dict[str, int]:
+def modules(template: Template, at_sign_in: Template) -> dict[str, int]:
     return _behind_custom_resources(template) | _behind_custom_resources(at_sign_in)
 
 
-def test_there_are_such_functions(handlers: dict[str, int]) -> None:
-    assert {"iot_endpoint.on_event", "role_policies.on_event", "iot_policy_lifecycle.is_complete"} < set(handlers)
+def test_custom_resources_have_one_function_for_each_set_of_permissions(modules: dict[str, int]) -> None:
+    assert {*modules} == {"iot_resources", "user_pool_triggers", "identity_pool_provider", "role_policies"}
 
 
-def test_each_has_twice_the_time_that_it_waits_for_permissions(
-    handlers: dict[str, int],
+def test_custom_resource_functions_have_twice_the_permission_wait(
+    modules: dict[str, int],
     load: Load,  # noqa: F811
 ) -> None:
     wait_seconds = load("iam_propagation").WAIT_SECONDS
-    assert {name: seconds for name, seconds in handlers.items() if seconds < 2 * wait_seconds} == {}
+    assert {name: seconds for name, seconds in modules.items() if seconds < 2 * wait_seconds} == {}
 
 
-def test_each_repeats_the_denied_calls_of_every_client_that_it_has(
-    handlers: dict[str, int],
+def test_custom_resource_functions_repeat_denied_calls_of_every_client(
+    modules: dict[str, int],
     load: Load,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
     load("iam_propagation")
-    # The state machine that detaches the policy is no custom resource, but runs as soon as one has asked for it.
-    for handler in (*handlers, "detach_all.handler"):
-        name, _, function = handler.partition(".")
+    # Bulk detachment is no custom resource, but runs as soon as one has started it.
+    handlers = [*((name, "on_event") for name in modules), ("iot_resources", "is_complete"), ("detach_all", "handler")]
+    for name, function in handlers:
         module: Any = load(name)
         clients = [each for each in vars(module).values() if isinstance(each, BaseClient)]
-        assert clients, handler
+        assert clients, name
         for client in clients:
-            assert _repeats(getattr(module, function), client), (handler, client.meta.service_model)
+            assert _repeats(getattr(module, function), client), (name, client.meta.service_model)
     assert slept
 
 
@@ -81,7 +80,7 @@ class _Event:
 
 
 def _repeats(handler: Any, client: BaseClient) -> bool:
-    """Tell whether the client repeats a denied call while the handler runs."""
+    """Return whether the client repeats a denied call while the handler runs."""
     event = _Event(client)
     with pytest.raises(StopIteration):
         handler(event, None)

@@ -45,7 +45,7 @@ _OWN_AND_SHARED = {
 }
 
 
-def test_the_iot_policy_opens_client_ids_and_topics_of_ones_own_and_the_shared_ones(strict: Template) -> None:
+def test_iot_policy_opens_own_and_shared_topics(strict: Template) -> None:
     assert _allowed(strict.only("AWS::IoT::Policy")["PolicyDocument"]) == _OWN_AND_SHARED
 
 
@@ -53,7 +53,7 @@ def test_the_roles_allow_the_same_and_hold_no_managed_policy(strict: Template) -
     roles = {
         logical_id: role
         for logical_id, role in strict.resources("AWS::IAM::Role").items()
-        if logical_id.startswith(("IdentitiesSignedInAuthRole", "IdentitiesSignedInGroupRole"))
+        if logical_id.startswith(("IdentityPoolSignedInAuthRole", "IdentityPoolSignedInGroupRole"))
     }
     assert len(roles) == 2
     policies = strict.resources("AWS::IAM::Policy").values()
@@ -65,7 +65,7 @@ def test_the_roles_allow_the_same_and_hold_no_managed_policy(strict: Template) -
     assert strict.resources("AWS::IAM::ManagedPolicy") == {}
 
 
-def test_without_shared_topics_there_is_no_output_of_them_and_only_ones_own_are_open() -> None:
+def test_without_shared_topics_only_own_topics_are_open() -> None:
     template = _template(topics=[])
     assert "Topics" not in template.json["Outputs"]
     assert _allowed(template.only("AWS::IoT::Policy")["PolicyDocument"])["iot:Publish"] == [f"topic/{_SUB}/*"]

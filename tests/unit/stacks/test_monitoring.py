@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from attachment.metrics import emit_metrics
+from stacks.settings import Settings
 from tests.unit.stacks.conftest import TOPIC_ARN, Template
 
 _REPOSITORY = Path(__file__).parents[3]
@@ -39,7 +40,7 @@ def _dashboard(template: Template) -> list[dict[str, Any]]:
     return widgets
 
 
-def test_each_function_that_attaches_is_watched_for_errors_and_throttles(template: Template) -> None:
+def test_alarms_cover_errors_and_throttles_of_attaching_functions(template: Template) -> None:
     attaching = ("SignInAttachment", "SelfAttach", "Sweep")
     functions = {each for each in template.resources("AWS::Lambda::Function") if each.startswith(attaching)}
     assert len(functions) == 5
@@ -48,7 +49,7 @@ def test_each_function_that_attaches_is_watched_for_errors_and_throttles(templat
         assert {dimension["Value"]["Ref"] for (dimension,) in watched} == functions
 
 
-def test_both_queues_are_watched(template: Template) -> None:
+def test_alarms_cover_both_queues(template: Template) -> None:
     queues = template.resources("AWS::SQS::Queue")
     alarms = _alarms(template)
     watched = {
@@ -93,7 +94,7 @@ def _pairs(dimensions: list[str]) -> list[dict[str, str]]:
     return [{"Name": name, "Value": value} for name, value in zip(dimensions[::2], dimensions[1::2], strict=True)]
 
 
-def test_what_fails_is_watched_in_every_way_there_is(template: Template) -> None:
+def test_alarms_cover_failures_of_every_source(template: Template) -> None:
     alarms = _alarms(template)
     for source in _SOURCES:
         alarm = alarms["sweep-attach-failed" if source == "sweep" else f"{source}-failed"]
@@ -101,7 +102,7 @@ def test_what_fails_is_watched_in_every_way_there_is(template: Template) -> None
         assert {"Name": "Source", "Value": source} in alarm["Dimensions"]
 
 
-def test_a_slow_trigger_is_told_before_anybody_ends_it(template: Template) -> None:
+def test_alarm_for_a_slow_trigger_precedes_the_timeout(template: Template) -> None:
     trigger = template.only("AWS::Lambda::Function", lambda each: each.startswith("SignInAttachmentPostAuthentication"))
     alarm = _alarms(template)["trigger-slow"]
     assert (alarm["MetricName"], alarm["Statistic"]) == ("Duration", "Maximum")
@@ -109,7 +110,7 @@ def test_a_slow_trigger_is_told_before_anybody_ends_it(template: Template) -> No
     assert budget * 1000 < alarm["Threshold"] < trigger["Timeout"] * 1000
 
 
-def test_sign_ins_without_the_trigger_are_told_and_one_odd_period_is_not(template: Template) -> None:
+def test_alarm_for_a_missing_trigger_needs_two_periods(template: Template) -> None:
     alarm = _alarms(template)["trigger-not-configured"]
     expression, sign_ins, invocations = alarm["Metrics"]
     assert expression["Expression"] == "IF((signIns1 > 0) AND (FILL(invocations, 0) == 0), 1, 0)"
@@ -124,7 +125,7 @@ def test_sign_ins_without_the_trigger_are_told_and_one_odd_period_is_not(templat
     assert alarm["TreatMissingData"] == "notBreaching"
 
 
-def test_attachments_put_off_again_and_again_are_told_although_sqs_leaves_them_out_of_the_age(
+def test_alarm_for_persisting_retries_covers_the_longest_backoff(
     template: Template,
 ) -> None:
     alarm = _alarms(template)["retries-persisting"]
@@ -134,7 +135,7 @@ def test_attachments_put_off_again_and_again_are_told_although_sqs_leaves_them_o
     assert alarm["DatapointsToAlarm"] == alarm["EvaluationPeriods"] == 2
 
 
-def test_every_alarm_says_in_a_line_what_is_wrong_and_where_to_read_on(at_sign_in: Template) -> None:
+def test_alarms_describe_the_problem_and_link_to_the_docs(at_sign_in: Template) -> None:
     for name, alarm in _alarms(at_sign_in).items():
         what, _, anchor = alarm["AlarmDescription"].partition(": docs/operations.md#")
         assert what
@@ -142,14 +143,12 @@ def test_every_alarm_says_in_a_line_what_is_wrong_and_where_to_read_on(at_sign_i
         assert f"\n### {anchor}\n" in _OPERATIONS
 
 
-def test_docs_tell_of_no_alarm_that_is_not_there(at_sign_in: Template) -> None:
+def test_docs_have_a_section_only_for_existing_alarms(at_sign_in: Template) -> None:
     told = re.findall(r"^### (.*)$", _OPERATIONS, re.MULTILINE)
     assert set(told) == set(_alarms(at_sign_in))
 
 
-def test_every_alarm_notifies_the_topic_of_the_settings_and_without_one_nothing(
-    template: Template, everything: Template
-) -> None:
+def test_alarms_notify_only_the_topic_of_the_settings(template: Template, everything: Template) -> None:
     for alarm in _alarms(everything).values():
         assert alarm["AlarmActions"] == alarm["OKActions"] == [TOPIC_ARN]
     assert not any({"AlarmActions", "OKActions"} & alarm.keys() for alarm in _alarms(template).values())
@@ -162,7 +161,14 @@ def test_the_dashboard_has_the_stacks_name_and_shows_every_alarm(prod: Template)
     assert shown == set(prod.resources("AWS::CloudWatch::Alarm"))
 
 
-def test_where_users_attach_themselves_that_is_what_is_watched(alone: Template) -> None:
+def test_alarms_without_sign_in_cover_self_attach_and_sweep(alone: Template) -> None:
     of_each = {f"{name}-{what}" for name in ("self-attach", "sweep") for what in ("errors", "throttles", "failed")}
     assert set(_alarms(alone)) == of_each | {"bulk-detach-failed", "sweep-attach-failed", "sweep-failed"}
     assert "sign-in" not in json.dumps(_dashboard(alone))
+
+
+@pytest.mark.parametrize(("monitoring", "alarms"), [("alarms", True), ("off", False)])
+def test_monitoring_can_leave_out_the_dashboard_and_the_alarms(monitoring: str, alarms: bool) -> None:
+    template = Template(Settings.model_validate({"monitoring": monitoring}))
+    assert template.resources("AWS::CloudWatch::Dashboard") == {}
+    assert bool(template.resources("AWS::CloudWatch::Alarm")) is alarms

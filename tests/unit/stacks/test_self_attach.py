@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
@@ -40,9 +39,7 @@ class TestRoute:
         assert cors["ExposeHeaders"] == ["retry-after"]
         assert "AllowCredentials" not in cors
 
-    def test_its_rate_is_what_sign_ins_have_and_alone_what_the_worker_had_too(
-        self, template: Template, alone: Template
-    ) -> None:
+    def test_route_has_the_rate_of_sign_ins_and_of_the_absent_worker(self, template: Template, alone: Template) -> None:
         rates = [
             each.only("AWS::ApiGatewayV2::Stage")["DefaultRouteSettings"]["ThrottlingRateLimit"]
             for each in (template, alone)
@@ -58,22 +55,15 @@ class TestRoute:
         attaching, switch = template.statements_of("SelfAttachFunction")
         assert (attaching["Action"], attaching["Resource"]) == (["iot:AttachPolicy", "iot:ListAttachedPolicies"], "*")
         assert switch["Action"] == "ssm:GetParameters"
-        assert "AttachingSwitch" in json.dumps(switch["Resource"])
+        assert "AttachmentPause" in json.dumps(switch["Resource"])
 
     def test_only_this_api_may_invoke_its_function(self, template: Template) -> None:
         (permission,) = template.invoked_by("apigateway").values()
         (api,) = template.resources("AWS::ApiGatewayV2::Api")
         assert permission["SourceArn"]["Fn::Join"][1][-2:] == [{"Ref": api}, "/*/*/self-attach"]
 
-    def test_nothing_attaches_any_more_when_the_policy_is_being_detached(self, alone: Template) -> None:
-        (function,) = (
-            each for each in alone.entire("AWS::Lambda::Function").items() if each[0].startswith("SelfAttach")
-        )
-        (lifecycle,) = alone.entire("Custom::IotPolicyLifecycle")
-        assert lifecycle in function[1]["DependsOn"]
 
-
-def test_services_deliver_to_log_groups_that_add_nothing_to_the_accounts_resource_policy(everything: Template) -> None:
+def test_access_log_group_needs_no_statement_in_the_resource_policy(everything: Template) -> None:
     """Other log groups are written to by functions, with their roles' permissions."""
     functions = everything.resources("AWS::Lambda::Function").values()
     written = {each["LoggingConfig"]["LogGroup"]["Ref"] for each in functions}
@@ -92,27 +82,16 @@ class TestUsers:
         [PROD, UNGUARDED, {"groups": ["admins"], "permissionsBoundary": "Developers"}, SELF_ATTACH],
         ids=["guarded", "unguarded", "under a boundary", "self-attach"],
     )
-    def test_each_role_of_theirs_allows_this_route_and_nothing_else_of_the_api(self, settings: dict[str, Any]) -> None:
+    def test_signed_in_roles_can_call_only_the_route(self, settings: dict[str, Any]) -> None:
         template = Template(Settings.model_validate(settings))
         policy = template.only("AWS::IAM::Policy", lambda logical_id: logical_id.startswith("SelfAttachInvocation"))
-        theirs = {name for name in template.resources("AWS::IAM::Role") if name.startswith("IdentitiesSignedIn")}
+        theirs = {name for name in template.resources("AWS::IAM::Role") if name.startswith("IdentityPoolSignedIn")}
         assert {each["Ref"] for each in policy["Roles"]} == theirs
         assert len(theirs) == 2
         (statement,) = policy["PolicyDocument"]["Statement"]
         assert statement["Action"] == "execute-api:Invoke"
         (api,) = template.resources("AWS::ApiGatewayV2::Api")
         assert statement["Resource"]["Fn::Join"][1][-2:] == [{"Ref": api}, "/$default/POST/self-attach"]
-
-    def test_no_guard_of_ours_is_in_the_way(self, template: Template, everything: Template) -> None:
-        (boundary,) = template.resources("AWS::IAM::ManagedPolicy").values()
-        anything_but = boundary["PolicyDocument"]["Statement"][0]
-        assert (anything_but["Effect"], anything_but["NotAction"]) == ("Allow", "iot:*")
-        (deny,) = everything.resources("AWS::IAM::ManagedPolicy").values()
-        by_action = [each for each in deny["PolicyDocument"]["Statement"] if "Action" in each]
-        denied = [action for each in by_action for action in _list(each["Action"])]
-        assert not [pattern for pattern in denied if fnmatchcase("execute-api:Invoke", pattern)]
-        (all_but_data,) = (each for each in deny["PolicyDocument"]["Statement"] if "NotAction" in each)
-        assert all(":iot:*:*:" in json.dumps(arn) for arn in all_but_data["Resource"])
 
 
 class TestAlone:
@@ -130,11 +109,11 @@ class TestAlone:
     def test_the_outputs_are_those_of_the_contract_less_the_triggers(self, alone: Template) -> None:
         assert set(alone.json["Outputs"]) == set(Output) - SIGN_IN_OUTPUTS - {Output.CHAINED_TRIGGERS}
 
-    def test_groups_are_made_and_triggers_of_before_come_off(self, alone: Template) -> None:
-        wiring = alone.only("Custom::UserPoolWiring")
-        assert [each["Name"] for each in wiring["Groups"]] == ["admins"]
-        assert wiring["Triggers"] == {}
-        assert "MarkerAttribute" not in wiring
+    def test_groups_are_created_and_former_triggers_removed(self, alone: Template) -> None:
+        triggers = alone.only("Custom::UserPoolTriggers")
+        assert [each["Name"] for each in triggers["Groups"]] == ["admins"]
+        assert triggers["Triggers"] == {}
+        assert "MarkerAttribute" not in triggers
 
     def test_its_pool_can_be_that_of_a_stack_that_attached_at_sign_in(self, alone: Template) -> None:
         """CloudFormation's update would fail without one of the attributes."""

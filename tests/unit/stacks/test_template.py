@@ -25,7 +25,7 @@ def test_same_settings_make_the_same_template(template: Template) -> None:
     assert another == template.json
 
 
-def test_the_iot_policy_gives_full_topic_access_in_this_account_and_region(template: Template) -> None:
+def test_iot_policy_opens_all_topics_of_account_and_region(template: Template) -> None:
     policy = template.only("AWS::IoT::Policy")
     assert policy["PolicyName"] == "myIoTPolicy"
     resources = {
@@ -44,7 +44,7 @@ def test_the_iot_policy_gives_full_topic_access_in_this_account_and_region(templ
     assert len(json.dumps(policy["PolicyDocument"])) < 2048
 
 
-def test_lambda_gives_up_before_cognito_does_and_the_trigger_before_lambda(template: Template) -> None:
+def test_trigger_stops_before_lambda_and_lambda_before_cognito(template: Template) -> None:
     for name in ("PostAuthentication", "AuthChallenge"):
         function = _function(template, name)
         assert function["Timeout"] < 5  # Cognito's limit for a trigger, a cold start included
@@ -68,10 +68,14 @@ def test_another_policy_name_or_generation_has_another_fingerprint(template: Tem
     assert fingerprint(template) != fingerprint(Template(Settings.model_validate({"attachmentCacheVersion": 2})))
 
 
-def test_whoever_attaches_is_destroyed_before_the_policy_is_detached(template: Template) -> None:
+def test_functions_that_attach_are_deleted_before_the_policy_is_detached(template: Template) -> None:
     (lifecycle,) = template.resources("Custom::IotPolicyLifecycle")
-    trigger = _function(template, "PostAuthentication")
-    assert lifecycle in json.dumps(trigger["Environment"]["Variables"]["ATTACHMENT_MARKER"])
+    for name, function in template.entire("AWS::Lambda::Function").items():
+        if name.startswith(("SignInAttachmentPostAuthentication", "SignInAttachmentRetryQueueWorker")):
+            variables = function["Properties"]["Environment"]["Variables"]
+            assert lifecycle in json.dumps(variables["ATTACHMENT_MARKER"]), name
+        elif name.startswith(("SelfAttach", "Sweep")):
+            assert lifecycle in function["DependsOn"], name
 
 
 def test_another_policy_name_makes_another_policy_beside_the_first(template: Template) -> None:
@@ -81,9 +85,9 @@ def test_another_policy_name_makes_another_policy_beside_the_first(template: Tem
     assert template.resources("AWS::Lambda::Function").keys() == renamed.resources("AWS::Lambda::Function").keys()
 
 
-def test_the_destroy_guard_rests_on_everything_else(template: Template) -> None:
-    ((guard, resource),) = template.entire("Custom::DestroyGuard").items()
-    others = {each for each in template.json["Resources"] if not each.startswith("DestroyGuard")}
+def test_deletion_guard_depends_on_everything_else(template: Template) -> None:
+    ((guard, resource),) = template.entire("Custom::DeletionGuard").items()
+    others = {each for each in template.json["Resources"] if not each.startswith("DeletionGuard")}
     assert others <= set(resource["DependsOn"])
     assert not [each for each in template.json["Resources"].values() if guard in each.get("DependsOn", ())]
 
@@ -109,7 +113,7 @@ def test_a_changed_document_first_makes_room_for_its_version(template: Template)
 
 
 def test_groups_come_in_the_order_of_the_settings_and_choose_the_role(everything: Template) -> None:
-    assert [each["Name"] for each in everything.only("Custom::UserPoolWiring")["Groups"]] == ["admins", "editors"]
+    assert [each["Name"] for each in everything.only("Custom::UserPoolTriggers")["Groups"]] == ["admins", "editors"]
     (mapping,) = everything.only("AWS::Cognito::IdentityPoolRoleAttachment")["RoleMappings"].values()
     assert (mapping["Type"], mapping["AmbiguousRoleResolution"]) == ("Token", "AuthenticatedRole")
 
@@ -121,7 +125,7 @@ def test_what_users_hold_on_to_outlives_the_stack_when_it_is_retained(everything
         if resource.get("DeletionPolicy") == "Retain"
     }
     assert {re.sub(r"[0-9A-F]{8}$", "", each) for each in kept} == {
-        "UsersUserPool", "UsersWebClient"
+        "UserPool", "UserPoolWebClient"
     }  # fmt: skip
     assert everything.only("AWS::Cognito::UserPool")["DeletionProtection"] == "ACTIVE"
 
@@ -132,31 +136,15 @@ def test_by_default_nothing_outlives_the_stack(template: Template) -> None:
 
 
 def test_the_triggers_come_off_before_their_functions_go(everything: Template) -> None:
-    wiring = everything.only("Custom::UserPoolWiring")
-    assert wiring["OutlivesStack"] == "true"
-    assert set(wiring["Triggers"]) == set(everything.only("AWS::Cognito::UserPool")["LambdaConfig"])
+    triggers = everything.only("Custom::UserPoolTriggers")
+    assert triggers["OutlivesStack"] == "true"
+    assert set(triggers["Triggers"]) == set(everything.only("AWS::Cognito::UserPool")["LambdaConfig"])
     # CloudFormation deletes what depends on something before that, be it by reference or by name.
-    functions = {each["Fn::GetAtt"][0] for each in wiring["Triggers"].values()}
+    functions = {each["Fn::GetAtt"][0] for each in triggers["Triggers"].values()}
     assert functions <= set(everything.resources("AWS::Lambda::Function"))
-    (resource,) = everything.entire("Custom::UserPoolWiring").values()
+    (resource,) = everything.entire("Custom::UserPoolTriggers").values()
     assert set(everything.invoked_by("cognito-idp")) <= set(resource["DependsOn"])
     assert set(everything.resources("AWS::Cognito::UserPool")) <= set(resource["DependsOn"])
-
-
-def test_an_adopted_pool_is_wired_by_the_custom_resource(users_at_sign_in: Template) -> None:
-    template = users_at_sign_in
-    assert template.resources("AWS::Cognito::UserPool") == {}
-    wiring = template.only("Custom::UserPoolWiring")
-    assert (wiring["UserPoolId"], wiring["OutlivesStack"]) == ("eu-west-1_abc", "true")
-    assert [each["Name"] for each in wiring["Groups"]] == ["admins"]
-    (client,) = template.resources("AWS::Cognito::UserPoolClient").values()
-    assert client["ExplicitAuthFlows"] == ["ALLOW_CUSTOM_AUTH"]
-    providers = template.only("AWS::Cognito::IdentityPool")["CognitoIdentityProviders"]
-    assert "web" in [each["ClientId"] for each in providers]
-    permissions = template.invoked_by("cognito-idp")
-    assert len(permissions) == 4
-    (resource,) = template.entire("Custom::UserPoolWiring").values()
-    assert set(permissions) <= set(resource["DependsOn"])
 
 
 def test_every_taggable_resource_is_tagged(everything: Template) -> None:

@@ -1,4 +1,4 @@
-"""A deployment made by hand: pools, a role, a policy, and a user asked about; each test breaks one of its own."""
+"""A manual deployment: pools, a role, a policy and a user. Each test breaks one of its own."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COGNITO = "cognito-identity.amazonaws.com"
 
 @dataclass
 class Deployment:
-    """What was made, and how to make more of it."""
+    """The ids of the deployment, and methods that create more resources."""
 
     cloud: LocalCloud
     aws: Aws
@@ -58,7 +58,7 @@ class Deployment:
         client_id: str | None = None,
         topics: tuple[str, ...] = ("orders/1",),
     ) -> Context:
-        """Return what the checks have found before those of the authorization, asked about the user or about nobody."""
+        """Return a context as the checks before those of the authorization leave it, with or without a user."""
         given = DeploymentIds(
             region=self.cloud.region,
             user_pool_id=self.user_pool_id,
@@ -69,7 +69,7 @@ class Deployment:
         )
         context = Context(
             aws=self.aws,
-            stack="by-hand",
+            stack="manual",
             timeout=0,
             cleanup=AsyncExitStack(),
             allow_probes=False,
@@ -85,7 +85,7 @@ class Deployment:
         return context
 
     def make_role(self, *statements: dict[str, Any], trust: dict[str, Any] | None = None, **more: str) -> str:
-        """Make a role that trusts the identity pool's signed-in users, and return its name."""
+        """Create a role that trusts the identity pool's signed-in users, and return its name."""
         name = f"role-{uuid.uuid4().hex[:12]}"
         more_arguments: Any = more
         self.aws.iam.create_role(
@@ -112,7 +112,7 @@ class Deployment:
         }
 
     def set_roles(self, *, authenticated: str | None = None, mapping: dict[str, Any] | None = None) -> None:
-        """Give the identity pool a role, and the front end's users a mapping."""
+        """Set the identity pool's role, and the role mapping of the front end's users."""
         mappings: Any = {self.provider: mapping} if mapping else {}
         self.aws.identity_pools.set_identity_pool_roles(
             IdentityPoolId=self.identity_pool_id,
@@ -156,16 +156,16 @@ def document(*statements: dict[str, Any]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
-async def look(context: Context, *checks: type[Check]) -> Finding:
-    """Run checks in order, and return what the last finds; the others must pass."""
-    *ground, last = checks
-    for check in ground:
-        found = await check().run(context)
-        assert found.cause is None, found
+async def run_checks(context: Context, *checks: type[Check]) -> Finding:
+    """Run checks in order, and return the finding of the last; the others must pass."""
+    *dependencies, last = checks
+    for check in dependencies:
+        finding = await check().run(context)
+        assert finding.cause is None, finding
     return await last().run(context)
 
 
-def mend(deployment: Deployment, finding: Finding) -> None:
+def apply_fix(deployment: Deployment, finding: Finding) -> None:
     """Run the commands of a fix."""
     assert finding.commands, finding.fix
     for command in finding.commands:
@@ -178,13 +178,13 @@ def deployment(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> Deployment
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     aws = Aws(region=cloud.region, endpoint_url=cloud.endpoint_url)
-    user_pool_id = aws.user_pools.create_user_pool(PoolName="by-hand")["UserPool"]["Id"]
+    user_pool_id = aws.user_pools.create_user_pool(PoolName="manual")["UserPool"]["Id"]
     client_id = aws.user_pools.create_user_pool_client(UserPoolId=user_pool_id, ClientName="web")["UserPoolClient"][
         "ClientId"
     ]
     provider = f"cognito-idp.{cloud.region}.amazonaws.com/{user_pool_id}"
     identity_pool_id = aws.identity_pools.create_identity_pool(
-        IdentityPoolName="by-hand",
+        IdentityPoolName="manual",
         AllowUnauthenticatedIdentities=False,
         CognitoIdentityProviders=[{"ProviderName": provider, "ClientId": client_id}],
     )["IdentityPoolId"]

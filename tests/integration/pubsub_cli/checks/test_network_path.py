@@ -376,7 +376,8 @@ async def test_clock_offset_is_taken_from_the_date_header(
     offset = (await probe_path(plain(server(answer_with_date)))).clock_offset
     assert offset is not None
     assert offset.exceeds(timedelta(minutes=1)) is exceeded
-    assert str(offset).endswith("behind") is exceeded
+    if exceeded:
+        assert str(offset).endswith("behind")
 
 
 async def test_response_without_date_gives_no_clock_offset(server: Callable[..., int]) -> None:

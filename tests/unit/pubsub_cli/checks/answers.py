@@ -59,6 +59,16 @@ def functions(**names: str) -> dict[str, Any]:
     return {"StackResourceSummaries": listed}
 
 
+def resources(**types: str) -> dict[str, Any]:
+    """Return how CloudFormation lists resources whose physical ids are the logical ones."""
+    return {
+        "StackResourceSummaries": [
+            {"LogicalResourceId": name, "PhysicalResourceId": name, "ResourceType": each}
+            for name, each in types.items()
+        ]
+    }
+
+
 class Answers(Aws):
     """The way to an AWS that gives the answers of a test; an operation that has none is an error of the test.
 

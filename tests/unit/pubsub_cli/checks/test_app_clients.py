@@ -15,7 +15,7 @@ from pubsub_cli.checks.app_clients import AppClientSignsIn
 from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.configuration import TokenIsGood
 from pubsub_cli.checks.options import IdToken, UserSelector
-from pubsub_cli.checks.provisioning import IdentityPoolTakesTokens
+from pubsub_cli.checks.provisioning import IdentityPoolAcceptsTokens
 from pubsub_cli.checks.sign_in_flows import flows
 from pubsub_cli.finding import AwsCommand, Finding, Status
 from pubsub_client.outputs import Output
@@ -129,19 +129,19 @@ async def test_the_app_client_of_a_front_end_is_told_from_those_beside_it() -> N
     native = app_client("native", "ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH", ClientSecret="hidden")
     nested = app_client("nested", "ALLOW_CUSTOM_AUTH")
     web = app_client("web", "ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH")
-    finding = await look(IdentityPoolTakesTokens, native, nested, web, outputs=OF_NO_CLIENT)
+    finding = await look(IdentityPoolAcceptsTokens, native, nested, web, outputs=OF_NO_CLIENT)
     assert finding.status is Status.PASSED
     assert "web" in str(finding.detail)
 
 
 async def test_the_token_of_any_listed_app_client_is_taken() -> None:
     whom = UserSelector(id_token=token_of("other"))
-    for check in (TokenIsGood, IdentityPoolTakesTokens):
+    for check in (TokenIsGood, IdentityPoolAcceptsTokens):
         assert (await look(check, app_client("other"), listed=[CLIENT, "other"], selector=whom)).status is Status.PASSED
 
 
 async def test_the_token_of_an_app_client_that_is_not_listed_is_refused_and_nothing_is_let_in_unasked() -> None:
-    finding = await look(IdentityPoolTakesTokens, listed=[CLIENT], selector=UserSelector(id_token=token_of("other")))
+    finding = await look(IdentityPoolAcceptsTokens, listed=[CLIENT], selector=UserSelector(id_token=token_of("other")))
     assert finding.status is Status.FAILED
     assert "does not list app client other" in str(finding.cause)
     assert not finding.safe_commands
@@ -151,7 +151,7 @@ async def test_the_token_of_an_app_client_that_is_not_listed_is_refused_and_noth
 async def test_app_clients_that_may_not_be_read_are_taken_in_their_order() -> None:
     pool = {"CognitoIdentityProviders": [{"ClientId": each, "ProviderName": LOGIN} for each in ("first", "second")]}
     aws = Answers(DescribeIdentityPool=pool, DescribeUserPoolClient=error("AccessDeniedException"))
-    finding = await find(IdentityPoolTakesTokens, aws, outputs=OF_NO_CLIENT)
+    finding = await find(IdentityPoolAcceptsTokens, aws, outputs=OF_NO_CLIENT)
     assert "first" in str(finding.detail)
 
 
@@ -161,7 +161,7 @@ async def test_app_clients_that_may_not_be_read_are_taken_in_their_order() -> No
 )
 async def test_the_user_pool_is_named_as_its_partition_names_it(region: str, suffix: str) -> None:
     outputs = {**OUTPUTS, Output.REGION: region}
-    (command,) = (await look(IdentityPoolTakesTokens, listed=[], outputs=outputs)).safe_commands
+    (command,) = (await look(IdentityPoolAcceptsTokens, listed=[], outputs=outputs)).safe_commands
     assert isinstance(command, AwsCommand)
     (provider,) = command.parameters["CognitoIdentityProviders"]
     assert provider["ProviderName"] == f"cognito-idp.{region}.{suffix}/{USER_POOL}"

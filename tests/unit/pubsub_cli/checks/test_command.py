@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pubsub_cli.aws import Aws
-from pubsub_cli.checks.update import rewired, rewiring, update_of
+from pubsub_cli.checks.update import set_triggers, set_triggers_fix, update_of
 from pubsub_cli.finding import AwsCommand, Finding, PubSubCommand, failed
 
 ATTACH = AwsCommand("iot", "AttachPolicy", {"policyName": "myIoTPolicy", "target": "eu-west-1:1"}, safe=True)
@@ -102,7 +102,7 @@ def _pool(**changes: Any) -> Any:
 
 
 def test_a_trigger_is_added_to_those_there_are() -> None:
-    (update,) = rewired(Aws(region="eu-west-1").user_pools, _pool(), {"PostAuthentication": "ours"})
+    (update,) = set_triggers(Aws(region="eu-west-1").user_pools, _pool(), {"PostAuthentication": "ours"})
     assert isinstance(update, AwsCommand)
     assert update.parameters["LambdaConfig"] == {"PreSignUp": "theirs", "PostAuthentication": "ours"}
     assert update.parameters["MfaConfiguration"] == "OFF"
@@ -110,7 +110,7 @@ def test_a_trigger_is_added_to_those_there_are() -> None:
 
 
 def test_to_take_a_trigger_from_somebody_is_not_safe() -> None:
-    (update,) = rewired(Aws(region="eu-west-1").user_pools, _pool(), {"PreSignUp": "ours"})
+    (update,) = set_triggers(Aws(region="eu-west-1").user_pools, _pool(), {"PreSignUp": "ours"})
     assert isinstance(update, AwsCommand)
     assert not update.safe
 
@@ -119,13 +119,13 @@ def test_who_may_not_ask_for_the_second_factor_is_told_what_to_wire_in_words() -
     user_pools = Aws(region="eu-west-1").user_pools
     with Stubber(user_pools) as stub:
         stub.add_client_error("get_user_pool_mfa_config", "AccessDeniedException")
-        fix = rewiring(user_pools, _pool(MfaConfiguration="OPTIONAL"), {"PostAuthentication": "ours"})
+        fix = set_triggers_fix(user_pools, _pool(MfaConfiguration="OPTIONAL"), {"PostAuthentication": "ours"})
     assert isinstance(fix, str)
     assert "PostAuthentication ours" in fix
     assert "GetUserPoolMfaConfig" in fix
     stub.add_client_error("get_user_pool_mfa_config", "InternalErrorException")
     with stub, pytest.raises(ClientError):
-        rewiring(user_pools, _pool(MfaConfiguration="OPTIONAL"), {"PostAuthentication": "ours"})
+        set_triggers_fix(user_pools, _pool(MfaConfiguration="OPTIONAL"), {"PostAuthentication": "ours"})
 
 
 def test_a_second_factor_is_switched_on_again_by_the_operation_made_for_it() -> None:
@@ -133,7 +133,7 @@ def test_a_second_factor_is_switched_on_again_by_the_operation_made_for_it() -> 
     factor = {"SoftwareTokenMfaConfiguration": {"Enabled": True}, "MfaConfiguration": "OPTIONAL"}
     with Stubber(user_pools) as stub:
         stub.add_response("get_user_pool_mfa_config", factor, {"UserPoolId": "eu-west-1_1"})
-        update, again = rewired(user_pools, _pool(MfaConfiguration="OPTIONAL"), {"PostAuthentication": "ours"})
+        update, again = set_triggers(user_pools, _pool(MfaConfiguration="OPTIONAL"), {"PostAuthentication": "ours"})
     assert isinstance(update, AwsCommand)
     assert isinstance(again, AwsCommand)
     assert "MfaConfiguration" not in update.parameters
@@ -150,7 +150,7 @@ def test_no_update_is_given_out_after_which_the_second_factor_could_not_be_set_a
         answer = stub._queue[-1]["response"][0]  # type: ignore[attr-defined]
         answer.raw = answer
         answer._content = json.dumps({"WebAuthnConfiguration": passkeys | {"Moonrise": "REQUIRED"}}).encode()
-        (words,) = rewired(user_pools, _pool(MfaConfiguration="OPTIONAL"), {"PostAuthentication": "ours"})
+        (words,) = set_triggers(user_pools, _pool(MfaConfiguration="OPTIONAL"), {"PostAuthentication": "ours"})
     assert isinstance(words, str)
     assert "could not be set again with WebAuthnConfiguration.Moonrise" in words
 
@@ -160,7 +160,7 @@ def test_what_cognito_asks_besides_is_said_before_the_command() -> None:
         SmsConfiguration={"SnsCallerArn": "arn:aws:iam::1:role/sns"},
         LambdaConfig={"KMSKeyID": "arn:aws:kms:eu-west-1:1:key/k", "CustomSMSSender": {"LambdaArn": "theirs"}},
     )
-    needs, update = rewired(Aws(region="eu-west-1").user_pools, pool, {"PostAuthentication": "ours"})
+    needs, update = set_triggers(Aws(region="eu-west-1").user_pools, pool, {"PostAuthentication": "ours"})
     assert isinstance(needs, str)
     assert "iam:PassRole on arn:aws:iam::1:role/sns and kms:CreateGrant on arn:aws:kms:eu-west-1:1:key/k" in needs
     assert isinstance(update, AwsCommand)
@@ -186,6 +186,6 @@ def test_no_command_is_given_out_that_would_reset_a_setting(
 
 def test_triggers_of_a_pool_that_would_lose_a_setting_are_told_in_words() -> None:
     pool = _pool(Holidays={"Country": "NO"}, MfaConfiguration="OPTIONAL")
-    (words,) = rewired(Aws(region="eu-west-1").user_pools, pool, {"PostAuthentication": "ours"})
+    (words,) = set_triggers(Aws(region="eu-west-1").user_pools, pool, {"PostAuthentication": "ours"})
     assert isinstance(words, str)
     assert "UpdateUserPool from here would reset Holidays" in words

@@ -1,4 +1,4 @@
-"""What keeps Lambda from running a function of the chain; most of these states the local cloud cannot be in."""
+"""Functions that cannot run or differ from the template, missing log groups, and the account's concurrency."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from typing import Any
 import pytest
 
 from pubsub_cli.checks.check import Check
-from pubsub_cli.checks.functions import OtherFunctionsCanRun, SignInFunctionsCanRun
-from pubsub_cli.checks.self_attach_route import SelfAttachRouteWorks
+from pubsub_cli.checks.functions import (
+    ENOUGH_CONCURRENCY,
+    ConcurrencySuffices,
+    LogGroupsExist,
+    OtherFunctionsCanRun,
+    SignInFunctionsCanRun,
+)
+from pubsub_cli.checks.self_attach import SelfAttachRouteWorks
 from pubsub_cli.checks.trigger import TriggerIsAsDeployed
-from pubsub_cli.finding import Finding, Status
+from pubsub_cli.finding import AwsCommand, Finding, Status
 from pubsub_client.outputs import Output
-from tests.unit.pubsub_cli.checks.answers import OUTPUTS, Answers, error, find, functions, template
+from tests.unit.pubsub_cli.checks.answers import OUTPUTS, Answers, error, find, functions, resources, template
 
 SIGN_IN = {"Trigger": "post_authentication.handler", "Challenge": "auth_challenge.handler"}
 OTHERS = {"Worker": "attachment_retry.handler", "Sweep": "sweep.handler", "DetachAll": "detach_all.handler"}
@@ -20,33 +26,45 @@ OTHER_OUTPUTS = {
     **OUTPUTS,
     Output.RETRY_QUEUE_URL: "https://sqs.eu-west-1.amazonaws.com/123456789012/queue",
     Output.SWEEP_STATE_MACHINE_ARN: "arn:aws:states:eu-west-1:123456789012:stateMachine:sweep",
-    Output.DETACH_ALL_STATE_MACHINE_ARN: "arn:aws:states:eu-west-1:123456789012:stateMachine:leave",
+    Output.DETACH_ALL_STATE_MACHINE_ARN: "arn:aws:states:eu-west-1:123456789012:stateMachine:detach-all",
 }
+SETTINGS = {"MemorySize": 256, "Runtime": "python3.13", "Timeout": 4}
+CHECKS = pytest.mark.parametrize(
+    ("check", "handlers"),
+    [(SignInFunctionsCanRun, SIGN_IN), (OtherFunctionsCanRun, OTHERS)],
+    ids=["sign-in", "others"],
+)
+COMPARING_CHECKS = pytest.mark.parametrize(
+    ("check", "handlers"), [(TriggerIsAsDeployed, SIGN_IN), (OtherFunctionsCanRun, OTHERS)], ids=["sign-in", "others"]
+)
 
 
-async def look(
+async def check_functions(
     check: type[Check],
     handlers: dict[str, str],
-    states: dict[str, Any],
+    state: dict[str, Any],
     concurrency: int | None = None,
     variables: dict[str, str] | None = None,
 ) -> Finding:
-    """Run a check where one function is in a state, and the others are active."""
+    """Run a check where the first function is in a state, and the others are as deployed."""
     broken = next(iter(handlers))
     stack = template(**handlers)
-    stack["TemplateBody"]["Resources"][broken]["Properties"]["Environment"] = {
-        "Variables": {
-            "MAC_KEY_ID": {"Ref": "Key"},
-            "MFA": "off",
-            "POLICY_GENERATION": {"Fn::GetAtt": ["Policy", "Epoch"]},
-            "REGION": {"Ref": "AWS::Region"},
-        }
+    deployed_variables = {
+        "MAC_KEY_ID": {"Ref": "Key"},
+        "MFA": "off",
+        "POLICY_GENERATION": {"Fn::GetAtt": ["Policy", "Epoch"]},
+        "REGION": {"Ref": "AWS::Region"},
+    }
+    stack["TemplateBody"]["Resources"][broken]["Properties"] |= {
+        **SETTINGS,
+        "Environment": {"Variables": deployed_variables},
     }
 
     def configuration(asked: dict[str, Any]) -> dict[str, Any]:
         name = asked["FunctionName"]
-        given = {"MAC_KEY_ID": "key", "MFA": "off"} if variables is None or name != broken else variables
+        given = {"MAC_KEY_ID": "Key", "MFA": "off"} if variables is None or name != broken else variables
         active = {
+            **SETTINGS,
             "FunctionName": name,
             "FunctionArn": f"arn:aws:lambda:eu-west-1:123456789012:function:{name}",
             "Handler": handlers[name],
@@ -54,7 +72,7 @@ async def look(
             "LastUpdateStatus": "Successful",
             "Environment": {"Variables": given},
         }
-        return active | states if name == broken else active
+        return active | state if name == broken else active
 
     def reserved(asked: dict[str, Any]) -> dict[str, Any]:
         if asked["FunctionName"] != broken or concurrency is None:
@@ -62,9 +80,7 @@ async def look(
         return {"ReservedConcurrentExecutions": concurrency}
 
     listed = functions(**{each: each for each in handlers})
-    listed["StackResourceSummaries"].append(
-        {"LogicalResourceId": "Key", "PhysicalResourceId": "key", "ResourceType": "AWS::KMS::Key"}
-    )
+    listed["StackResourceSummaries"] += resources(Key="AWS::KMS::Key")["StackResourceSummaries"]
     aws = Answers(
         ListStackResources=listed,
         GetTemplate=stack,
@@ -74,12 +90,9 @@ async def look(
     return await find(check, aws, outputs=OTHER_OUTPUTS)
 
 
-CHECKS = [(SignInFunctionsCanRun, SIGN_IN), (OtherFunctionsCanRun, OTHERS)]
-
-
-@pytest.mark.parametrize(("check", "handlers"), CHECKS)
+@CHECKS
 @pytest.mark.parametrize(
-    ("states", "concurrency", "status", "said"),
+    ("state", "concurrency", "status", "cause"),
     [
         ({}, None, Status.PASSED, ""),
         ({}, 5, Status.PASSED, ""),
@@ -91,78 +104,95 @@ CHECKS = [(SignInFunctionsCanRun, SIGN_IN), (OtherFunctionsCanRun, OTHERS)]
         ({"LastUpdateStatus": "InProgress"}, None, Status.PASSED, ""),
     ],
 )
-async def test_a_function_that_lambda_does_not_run_is_named_with_its_state(
+async def test_function_that_lambda_does_not_run_is_named_with_its_state(
     check: type[Check],
     handlers: dict[str, str],
-    states: dict[str, Any],
+    state: dict[str, Any],
     concurrency: int | None,
     status: Status,
-    said: str,
+    cause: str,
 ) -> None:
-    finding = await look(check, handlers, states, concurrency)
+    finding = await check_functions(check, handlers, state, concurrency)
     assert finding.status is status
-    assert said in str(finding.cause)
+    assert cause in str(finding.cause)
     assert status is Status.PASSED or finding.resource == next(iter(handlers))
 
 
-@pytest.mark.parametrize(("check", "handlers"), CHECKS)
-async def test_a_function_that_was_deleted_is_restored_from_the_template(
-    check: type[Check], handlers: dict[str, str]
-) -> None:
+@CHECKS
+async def test_deleted_function_is_restored_from_the_template(check: type[Check], handlers: dict[str, str]) -> None:
     aws = Answers(
         ListStackResources=functions(**{each: each for each in handlers}),
         GetTemplate=template(**handlers),
         GetFunctionConfiguration=error("ResourceNotFoundException", 404),
     )
     finding = await find(check, aws, outputs=OTHER_OUTPUTS)
-    assert finding.status is Status.FAILED
     assert "was deleted" in str(finding.cause)
     assert "cdk deploy --revert-drift" in str(finding.fix)
 
 
-@pytest.mark.parametrize(("check", "handlers"), CHECKS)
-async def test_a_template_without_one_of_the_functions_does_not_pass(
-    check: type[Check], handlers: dict[str, str]
-) -> None:
+@CHECKS
+async def test_function_that_the_template_lacks_fails(check: type[Check], handlers: dict[str, str]) -> None:
     first, *others = handlers
-    finding = await look(check, {each: handlers[each] for each in others}, {})
+    finding = await check_functions(check, {each: handlers[each] for each in others}, {})
     assert finding.status is Status.FAILED
     assert handlers[first] in str(finding.cause)
 
 
-@pytest.mark.parametrize("handlers", [SIGN_IN, OTHERS], ids=["sign-in", "others"])
+@COMPARING_CHECKS
 @pytest.mark.parametrize(
-    ("variables", "said"),
+    ("variables", "cause"),
     [
-        ({"MAC_KEY_ID": "another", "MFA": "off"}, "MAC_KEY_ID another instead of key"),
-        ({"MAC_KEY_ID": "key"}, "MFA missing instead of off"),
-        ({"MAC_KEY_ID": "key", "MFA": "off", "MORE": "1"}, None),
+        ({"MAC_KEY_ID": "another", "MFA": "off"}, "MAC_KEY_ID another instead of Key"),
+        ({"MAC_KEY_ID": "Key"}, "MFA missing instead of off"),
+        ({"MAC_KEY_ID": "Key", "MFA": "off", "MORE": "1"}, None),
     ],
 )
-async def test_variables_are_restored_and_those_that_were_added_stay(
-    handlers: dict[str, str], variables: dict[str, str], said: str | None
+async def test_variables_are_restored_and_added_ones_stay(
+    check: type[Check], handlers: dict[str, str], variables: dict[str, str], cause: str | None
 ) -> None:
-    check = TriggerIsAsDeployed if handlers is SIGN_IN else OtherFunctionsCanRun
-    finding = await look(check, handlers, {}, variables=variables)
-    assert finding.status is (Status.FAILED if said else Status.PASSED)
-    if said:
-        assert said in str(finding.cause)
+    finding = await check_functions(check, handlers, {}, variables=variables)
+    assert finding.status is (Status.FAILED if cause else Status.PASSED)
+    if cause:
+        assert cause in str(finding.cause)
         (command,) = finding.safe_commands
-        assert "MAC_KEY_ID" in str(command)
-        assert variables.keys() <= {*str(command).replace('"', " ").split()} | {"MFA"}
+        assert isinstance(command, AwsCommand)
+        assert command.parameters["Environment"]["Variables"] == {**variables, "MAC_KEY_ID": "Key", "MFA": "off"}
+
+
+@COMPARING_CHECKS
+@pytest.mark.parametrize(
+    "changes", [{"Handler": "gone.handler"}, {"MemorySize": 128}, {"Timeout": 1}, {"MemorySize": 128, "Timeout": 1}]
+)
+async def test_less_than_deployed_fails_and_only_that_is_restored(
+    check: type[Check], handlers: dict[str, str], changes: dict[str, Any]
+) -> None:
+    finding = await check_functions(check, handlers, {"Runtime": "python3.14", **changes})
+    first = next(iter(handlers))
+    deployed = {**SETTINGS, "Handler": handlers[first]}
+    (command,) = finding.safe_commands
+    assert isinstance(command, AwsCommand)
+    assert command.parameters == {"FunctionName": first, **{name: deployed[name] for name in changes}}
+
+
+@pytest.mark.parametrize("changes", [{"MemorySize": 1024}, {"Timeout": 5}, {"Runtime": "python3.14"}])
+async def test_more_than_deployed_passes_and_is_shown(changes: dict[str, Any]) -> None:
+    finding = await check_functions(TriggerIsAsDeployed, SIGN_IN, changes)
+    ((name, value),) = changes.items()
+    assert f"Trigger: {name} {value} instead of {SETTINGS[name]}" == finding.detail
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "status"), [(None, Status.PASSED), (2, Status.PASSED), (1, Status.FAILED), (0, Status.FAILED)]
+)
+async def test_sign_in_needs_two_concurrent_executions(concurrency: int | None, status: Status) -> None:
+    assert (await check_functions(TriggerIsAsDeployed, SIGN_IN, {}, concurrency)).status is status
 
 
 async def test_self_attach_fails_with_its_function() -> None:
+    api = {"LogicalResourceId": "SelfAttachApi1", "PhysicalResourceId": "api", "ResourceType": "AWS::ApiGatewayV2::Api"}
     aws = Answers(
         ListStackResources={
-            "StackResourceSummaries": [
-                *functions(Function="self-attach")["StackResourceSummaries"],
-                {
-                    "LogicalResourceId": "SelfAttachApi1",
-                    "PhysicalResourceId": "api",
-                    "ResourceType": "AWS::ApiGatewayV2::Api",
-                },
-            ]
+            "StackResourceSummaries": [*functions(Function="self-attach")["StackResourceSummaries"], api]
         },
         GetTemplate=template(Function="self_attach.handler"),
         GetFunctionConfiguration={"FunctionName": "self-attach", "Handler": "gone.handler"},
@@ -170,5 +200,74 @@ async def test_self_attach_fails_with_its_function() -> None:
     )
     url = {Output.SELF_ATTACH_URL.value: "https://api.execute-api.eu-west-1.amazonaws.com/self-attach"}
     finding = await find(SelfAttachRouteWorks, aws, outputs={**OUTPUTS, **url})
-    assert finding.status is Status.FAILED
     assert "Handler gone.handler instead of self_attach.handler" in str(finding.cause)
+
+
+async def check_log_groups(group: dict[str, Any], logging: dict[str, Any]) -> Finding:
+    stack = template(Trigger="post_authentication.handler")
+    properties = {"RetentionInDays": 30, "KmsKeyId": "arn:key"}
+    stack["TemplateBody"]["Resources"]["Logs"] = {"Type": "AWS::Logs::LogGroup", "Properties": properties}
+    listed = functions(Trigger="trigger")
+    listed["StackResourceSummaries"] += resources(Logs="AWS::Logs::LogGroup")["StackResourceSummaries"]
+    aws = Answers(
+        ListStackResources=listed,
+        GetTemplate=stack,
+        GetFunctionConfiguration={"FunctionName": "trigger", **logging},
+        GetFunctionConcurrency={},
+        DescribeLogGroups={"logGroups": [group] if group else []},
+    )
+    return await find(LogGroupsExist, aws)
+
+
+@pytest.mark.parametrize("retention", [{}, {"retentionInDays": 7}])
+async def test_changed_retention_is_restored(retention: dict[str, int]) -> None:
+    finding = await check_log_groups({"logGroupName": "Logs", **retention}, {"LoggingConfig": {"LogGroup": "Logs"}})
+    (command,) = finding.safe_commands
+    assert str(command) == "aws logs put-retention-policy --log-group-name Logs --retention-in-days 30"
+
+
+async def test_missing_log_group_is_created_with_its_key_and_retention() -> None:
+    finding = await check_log_groups({}, {"LoggingConfig": {"LogGroup": "Logs"}})
+    create, retain = finding.safe_commands
+    assert str(create) == "aws logs create-log-group --log-group-name Logs --kms-key-id arn:key"
+    assert str(retain) == "aws logs put-retention-policy --log-group-name Logs --retention-in-days 30"
+
+
+async def test_function_without_logging_config_has_the_default_log_group() -> None:
+    assert (await check_log_groups({"logGroupName": "/aws/lambda/trigger"}, {})).status is Status.PASSED
+    assert (await check_log_groups({}, {})).resource == "/aws/lambda/trigger"
+
+
+async def test_log_groups_without_a_common_prefix_are_found() -> None:
+    names = {"Trigger": "stack-logs", "Challenge": "/aws/lambda/challenge"}
+    aws = Answers(
+        ListStackResources=functions(**{each: each for each in SIGN_IN}),
+        GetTemplate=template(**SIGN_IN),
+        GetFunctionConfiguration=lambda asked: {**asked, "LoggingConfig": {"LogGroup": names[asked["FunctionName"]]}},
+        GetFunctionConcurrency={},
+        DescribeLogGroups={"logGroups": [{"logGroupName": each} for each in names.values()]},
+    )
+    assert (await find(LogGroupsExist, aws)).status is Status.PASSED
+
+
+async def check_concurrency(quota: int, free: int) -> Finding:
+    limit = {"ConcurrentExecutions": quota, "UnreservedConcurrentExecutions": free}
+    return await find(ConcurrencySuffices, Answers(GetAccountSettings={"AccountLimit": limit}))
+
+
+async def test_concurrency_for_all_first_sign_ins_passes() -> None:
+    assert (await check_concurrency(1000, ENOUGH_CONCURRENCY)).status is Status.PASSED
+
+
+async def test_concurrency_of_a_new_account_fails_with_the_calculation() -> None:
+    finding = await check_concurrency(10, 10)
+    assert "Lambda runs 10 functions at once" in str(finding.cause)
+    assert "so 3 users can sign in for the first time at once" in str(finding.cause)
+    assert "need 78: 15 x 2.5 s x 2, and 3" in str(finding.cause)
+    assert "--service-code lambda --quota-code L-B99A9384 --desired-value 1000" in str(finding.fix)
+    assert not finding.safe_commands
+
+
+async def test_reserved_concurrency_is_not_available_for_sign_ins() -> None:
+    finding = await check_concurrency(1000, ENOUGH_CONCURRENCY - 1)
+    assert f"{1000 - ENOUGH_CONCURRENCY + 1} are reserved" in str(finding.cause)

@@ -16,6 +16,7 @@ from tests.unit.pubsub_cli.checks.answers import (
     Answers,
     find,
     functions,
+    template,
 )
 
 LOGIN = f"cognito-idp.{REGION}.amazonaws.com/{USER_POOL}"
@@ -43,6 +44,11 @@ async def look(configuration: dict[str, str], *listed: str) -> Finding:
         ListStackResources=functions(
             SignInAttachmentPostAuthentication1=TRIGGER, SignInAttachmentAuthChallenge1=CHALLENGE
         ),
+        GetTemplate=template(
+            SignInAttachmentPostAuthentication1="post_authentication.handler",
+            SignInAttachmentAuthChallenge1="auth_challenge.handler",
+        ),
+        GetFunctionConcurrency={},
     )
     return await find(InternalSignInIsWired, aws, left={"parameters": {"/stack/parameter": json.dumps(configuration)}})
 

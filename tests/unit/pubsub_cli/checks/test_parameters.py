@@ -1,4 +1,4 @@
-"""What the parameters say that the functions read, and how they are put back."""
+"""Wrong parameters of the functions, and the commands that restore them."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ PROVIDER = f"cognito-idp.{REGION}.amazonaws.com/{USER_POOL}"
 MADE = {"userPoolProvider": PROVIDER, "internalClientId": "internal", "identityPoolId": IDENTITY_POOL}
 
 
-async def look(values: dict[str, str], **variables: str) -> Finding:
-    """Run the check where the parameters have these values, and the trigger these variables besides."""
+async def check_parameters(values: dict[str, str], **variables: str) -> Finding:
+    """Run the check where the parameters have these values, and the trigger these additional variables."""
     stack = functions(Trigger=TRIGGER)
     stack["StackResourceSummaries"] += [
         {"LogicalResourceId": logical, "PhysicalResourceId": physical, "ResourceType": kind}
         for logical, physical, kind in (
-            ("AttachingSwitchParameter1", PAUSE, "AWS::SSM::Parameter"),
+            ("AttachmentPauseParameter1", PAUSE, "AWS::SSM::Parameter"),
             ("SignInAttachmentConfiguration1", CONFIGURATION, "AWS::SSM::Parameter"),
             ("UsersInternalClient1", "internal", "AWS::Cognito::UserPoolClient"),
         )
@@ -55,12 +55,12 @@ def command(finding: Finding, number: int = 0) -> AwsCommand:
     return made
 
 
-async def test_as_the_stack_made_them_they_pass() -> None:
-    assert (await look({PAUSE: "false", CONFIGURATION: json.dumps(MADE)})).status is Status.PASSED
+async def test_parameters_as_deployed_pass() -> None:
+    assert (await check_parameters({PAUSE: "false", CONFIGURATION: json.dumps(MADE)})).status is Status.PASSED
 
 
-async def test_a_pause_that_somebody_decided_is_named_and_not_ended_unasked() -> None:
-    finding = await look({PAUSE: "true", CONFIGURATION: json.dumps(MADE)})
+async def test_pause_fails_and_is_not_ended_automatically() -> None:
+    finding = await check_parameters({PAUSE: "true", CONFIGURATION: json.dumps(MADE)})
     assert finding.status is Status.FAILED
     assert "Attachment is paused" in str(finding.cause)
     assert "pubsub sweep --stack stack --resume" in str(finding.fix)
@@ -74,8 +74,8 @@ async def test_a_pause_that_somebody_decided_is_named_and_not_ended_unasked() ->
         ({PAUSE: "maybe"}, {"Name": PAUSE, "Overwrite": True, "Value": "false"}),
     ],
 )
-async def test_a_pause_parameter_that_says_nothing_is_put_back(values: dict[str, str], options: dict[str, Any]) -> None:
-    finding = await look({**values, CONFIGURATION: json.dumps(MADE)})
+async def test_missing_or_invalid_pause_flag_is_restored(values: dict[str, str], options: dict[str, Any]) -> None:
+    finding = await check_parameters({**values, CONFIGURATION: json.dumps(MADE)})
     assert finding.status is Status.FAILED
     assert finding.resource == PAUSE
     assert command(finding).parameters == options
@@ -85,8 +85,8 @@ async def test_a_pause_parameter_that_says_nothing_is_put_back(values: dict[str,
 @pytest.mark.parametrize(
     "value", ["no JSON", "[]", "{}", json.dumps({**MADE, "userPoolProvider": f"{PROVIDER}-of-another"})]
 )
-async def test_a_configuration_that_is_wrong_is_rewritten_and_read_anew(value: str) -> None:
-    finding = await look({PAUSE: "false", CONFIGURATION: value})
+async def test_wrong_configuration_is_rewritten_and_functions_restart(value: str) -> None:
+    finding = await check_parameters({PAUSE: "false", CONFIGURATION: value})
     assert finding.status is Status.FAILED
     assert json.loads(command(finding).parameters["Value"]) == MADE
     assert command(finding).parameters["Overwrite"] is True
@@ -97,13 +97,13 @@ async def test_a_configuration_that_is_wrong_is_rewritten_and_read_anew(value: s
     }
 
 
-async def test_a_configuration_that_is_gone_names_the_internal_client_that_the_functions_know() -> None:
-    finding = await look({PAUSE: "false"}, INTERNAL_CLIENT_ID="made-anew")
+async def test_missing_configuration_is_restored_with_the_current_client() -> None:
+    finding = await check_parameters({PAUSE: "false"}, INTERNAL_CLIENT_ID="made-anew")
     assert finding.status is Status.FAILED
     assert json.loads(command(finding).parameters["Value"]) == {**MADE, "internalClientId": "made-anew"}
     assert len(finding.safe_commands) == 1
 
 
-async def test_a_stack_without_the_parameters_does_not_pass() -> None:
+async def test_stack_without_the_parameters_fails() -> None:
     aws = Answers(ListStackResources=functions(), GetTemplate=template())
     assert (await find(ParametersAreValid, aws)).status is Status.FAILED

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pubsub_cli.checks import attachment_trace, sign_in
+from pubsub_cli.checks import sign_in, trigger_log
 from pubsub_cli.checks.options import UserSelector
 from pubsub_cli.checks.sign_in import RepeatSignInIsQuick
 from pubsub_cli.finding import Finding, Status
@@ -58,7 +58,7 @@ async def look(pool: Pool, monkeypatch: pytest.MonkeyPatch, **answers: Any) -> F
     monkeypatch.setattr(CognitoSession, "sign_in", lambda _, *given: pool.sign_in(*given))
     monkeypatch.setattr(CognitoSession, "sign_out", sign_out)
     monkeypatch.setattr(sign_in, "LOG_SECONDS", 0.0)
-    monkeypatch.setattr(attachment_trace, "_LOOK_EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(trigger_log, "_POLL_SECONDS", 0.01)
     aws = Answers(
         **{
             "ListStackResources": functions(Trigger=TRIGGER),
@@ -119,7 +119,7 @@ async def test_sign_ins_of_others_at_the_same_moment_are_not_taken_for_the_users
     always = Pool([[ATTACHED, SKIPPED]])
     finding = await look(always, monkeypatch)
     assert finding.status is Status.UNKNOWN
-    assert "sign-ins of others at the same moment" in str(finding.cause)
+    assert "other users' sign-ins at the same moment" in str(finding.cause)
     assert always.sign_ins == 3
 
 

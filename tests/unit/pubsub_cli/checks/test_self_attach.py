@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pubsub_cli.checks import self_attach
-from pubsub_cli.checks.self_attach import UnsignedSelfAttachIsRefused
+from pubsub_cli.checks.self_attach import UnsignedSelfAttachIsRejected
 from pubsub_cli.finding import Status
 from pubsub_client.outputs import Output
 from tests.unit.pubsub_cli.checks.answers import OUTPUTS, Answers, find
@@ -32,4 +32,4 @@ async def test_only_what_the_function_answered_passes_api_gateway(
 ) -> None:
     monkeypatch.setattr(self_attach, "_post_unsigned", lambda _: (code, body))
     outputs = {**OUTPUTS, Output.SELF_ATTACH_URL: "https://abc.execute-api.eu-west-1.amazonaws.com/self-attach"}
-    assert (await find(UnsignedSelfAttachIsRefused, Answers(), outputs=outputs)).status is status
+    assert (await find(UnsignedSelfAttachIsRejected, Answers(), outputs=outputs)).status is status

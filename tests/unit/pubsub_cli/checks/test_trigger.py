@@ -1,51 +1,168 @@
-"""Which changes of the trigger's function keep it from its work, and which do not."""
+"""The permission to attach policies, as IAM's simulator reports it, and the last run in the trigger's log."""
 
 from __future__ import annotations
 
+import json
+import time
 from typing import Any
 
 import pytest
 
-from pubsub_cli.checks.trigger import TriggerIsAsDeployed
-from pubsub_cli.finding import AwsCommand, Finding, Status
-from tests.unit.pubsub_cli.checks.answers import TRIGGER, Answers, find, functions
+from pubsub_cli.checks.trigger import FunctionsMayAttach
+from pubsub_cli.checks.trigger_run import LastTriggerRunSucceeded
+from pubsub_cli.finding import Finding, Status
+from tests.unit.pubsub_cli.checks.answers import TRIGGER, Answers, error, find, functions, template
 
-LOGICAL = "SignInAttachmentPostAuthentication1234"
-DEPLOYED = {"Handler": "post_authentication.handler", "MemorySize": 256, "Runtime": "python3.13", "Timeout": 4}
+ROLE = "arn:aws:iam::123456789012:role/Trigger"
+ALLOW = "aws iam put-role-policy --role-name Trigger"
+HANDLERS = {
+    "Trigger1": "post_authentication.handler",
+    "Worker1": "attachment_retry.handler",
+    "PubSubAttachmentSelfAttachFunction1": "self_attach.handler",
+    "Sweep1": "sweep.handler",
+}
 
 
-async def look(changes: dict[str, Any], concurrency: int | None = None) -> Finding:
+async def check_role(logical_id: str = "Trigger1", **result: Any) -> Finding:
+    """Run the check where IAM's simulator reports this for the role of a function."""
     aws = Answers(
-        GetTemplate={"TemplateBody": {"Resources": {LOGICAL: {"Properties": DEPLOYED}}}},
-        ListStackResources=functions(**{LOGICAL: TRIGGER}),
-        GetFunctionConfiguration={"FunctionName": TRIGGER, **DEPLOYED, **changes},
-        GetFunctionConcurrency={} if concurrency is None else {"ReservedConcurrentExecutions": concurrency},
+        ListStackResources=functions(**{logical_id: logical_id}),
+        GetTemplate=template(**{logical_id: HANDLERS[logical_id]}),
+        GetFunctionConfiguration={"Role": ROLE},
+        GetFunctionConcurrency={},
+        SimulatePrincipalPolicy={"EvaluationResults": [{"EvalActionName": "iot:AttachPolicy", **result}]},
     )
-    return await find(TriggerIsAsDeployed, aws)
+    finding = await find(FunctionsMayAttach, aws)
+    (simulated,) = (parameters for operation, parameters in aws.calls if operation == "SimulatePrincipalPolicy")
+    region = {"ContextKeyName": "aws:RequestedRegion", "ContextKeyType": "string", "ContextKeyValues": ["eu-west-1"]}
+    assert (simulated["PolicySourceArn"], simulated["ActionNames"]) == (ROLE, ["iot:AttachPolicy"])
+    assert simulated["ContextEntries"][0] == region
+    return finding
 
 
+@pytest.mark.parametrize("logical_id", HANDLERS)
+async def test_every_attaching_function_is_checked_in_any_construct(logical_id: str) -> None:
+    finding = await check_role(logical_id, EvalDecision="implicitDeny")
+    assert "does not allow iot:AttachPolicy (implicit deny)" in str(finding.cause)
+    assert str(finding.safe_commands[0]).startswith(ALLOW)
+
+
+async def test_stack_without_attaching_functions_fails() -> None:
+    aws = Answers(ListStackResources=functions(Other1="other"), GetTemplate=template(Other1="index.handler"))
+    assert (await find(FunctionsMayAttach, aws)).status is Status.FAILED
+
+
+async def test_role_that_allows_attaching_passes() -> None:
+    assert (await check_role(EvalDecision="allowed")).status is Status.PASSED
+
+
+@pytest.mark.parametrize("decision", ["implicitDeny", "explicitDeny"])
 @pytest.mark.parametrize(
-    "changes", [{"Handler": "gone.handler"}, {"MemorySize": 128}, {"Timeout": 1}, {"MemorySize": 128, "Timeout": 1}]
+    ("detail", "cause", "fix"),
+    [
+        (
+            {"PermissionsBoundaryDecisionDetail": {"AllowedByPermissionsBoundary": False}},
+            "its permissions boundary does not allow it",
+            "Allow iot:AttachPolicy in the permissions boundary",
+        ),
+        (
+            {"OrganizationsDecisionDetail": {"AllowedByOrganizations": False}},
+            "a policy of the AWS organization does not allow it",
+            "Ask who administers the AWS organization",
+        ),
+    ],
 )
-async def test_less_than_was_deployed_fails_and_only_that_is_restored(changes: dict[str, Any]) -> None:
-    finding = await look({"Runtime": "python3.14", **changes})
-    assert finding.status is Status.FAILED
-    (command,) = finding.safe_commands
-    assert isinstance(command, AwsCommand)
-    assert command.parameters == {"FunctionName": TRIGGER, **{name: DEPLOYED[name] for name in changes}}
+async def test_allow_is_not_suggested_if_it_has_no_effect(
+    detail: dict[str, Any], cause: str, fix: str, decision: str
+) -> None:
+    finding = await check_role(EvalDecision=decision, **detail)
+    assert cause in str(finding.cause)
+    assert str(finding.fix).startswith(fix)
+    assert not finding.safe_commands
+    assert ALLOW not in str(finding.fix)
 
 
-@pytest.mark.parametrize("changes", [{"MemorySize": 1024}, {"Timeout": 5}, {"Runtime": "python3.14"}])
-async def test_more_than_was_deployed_passes_and_is_told(changes: dict[str, Any]) -> None:
-    finding = await look(changes)
-    assert finding.status is Status.PASSED
-    ((name, value),) = changes.items()
-    assert f"{name} {value} instead of {DEPLOYED[name]}" in str(finding.detail)
+async def test_explicit_deny_is_looked_for_in_the_role_s_policies() -> None:
+    finding = await check_role(EvalDecision="explicitDeny")
+    assert "aws iam list-role-policies --role-name Trigger" in str(finding.fix)
 
 
+async def test_missing_context_value_is_a_warning() -> None:
+    finding = await check_role(EvalDecision="explicitDeny", MissingContextValues=["aws:SourceVpc"])
+    assert finding.status is Status.WARNING
+    assert "depends on aws:SourceVpc" in str(finding.cause)
+
+
+FUNCTION = {"FunctionName": TRIGGER, "Role": ROLE, "LoggingConfig": {"LogGroup": "/log"}}
+TIMED_OUT = "2026-01-01 Task timed out after 4.00 seconds"
+FAILED = json.dumps({"outcome": "Failed", "reason": "AttachPolicy: ServiceFailure"})
+ATTACHED = json.dumps({"outcome": "Attached"})
+
+
+def log(*entries: tuple[float, str]) -> Answers:
+    """Return an AWS with a log; each entry has its age in seconds and its text."""
+    events = [(int((time.time() - age) * 1000), message) for age, message in entries]
+
+    def within(asked: dict[str, Any]) -> dict[str, Any]:
+        assert asked["logGroupName"] == "/log"
+        return {
+            "events": [
+                {"timestamp": at, "message": message}
+                for at, message in sorted(events)
+                if asked["startTime"] <= at < asked["endTime"]
+            ]
+        }
+
+    return Answers(GetFunctionConfiguration=FUNCTION, FilterLogEvents=within)
+
+
+async def check_log(aws: Answers, signed_in_ago: float | None = None) -> Finding:
+    started = None if signed_in_ago is None else time.monotonic() - signed_in_ago
+    return await find(LastTriggerRunSucceeded, aws, left={"sign_in_started": started})
+
+
+@pytest.mark.parametrize("message", [TIMED_OUT, FAILED])
 @pytest.mark.parametrize(
-    ("concurrency", "status"),
-    [(None, Status.PASSED), (100, Status.PASSED), (2, Status.PASSED), (1, Status.FAILED), (0, Status.FAILED)],
+    ("signed_in_ago", "status"), [(None, Status.WARNING), (10, Status.WARNING), (100, Status.FAILED)]
 )
-async def test_a_internal_sign_in_must_have_two_executions(concurrency: int | None, status: Status) -> None:
-    assert (await look({}, concurrency)).status is status
+async def test_failure_of_an_earlier_sign_in_is_a_warning(
+    message: str, signed_in_ago: float | None, status: Status
+) -> None:
+    finding = await check_log(log((30, message)), signed_in_ago)
+    assert finding.status is status
+    assert " UTC" in str(finding.cause)
+
+
+@pytest.mark.parametrize(("age", "reads"), [(10, 1), (200, 2), (3000, 3)])
+async def test_log_is_read_only_back_to_the_last_entry(age: float, reads: int) -> None:
+    aws = log((3500, ATTACHED), (age, TIMED_OUT))
+    assert "Task timed out" in str((await check_log(aws)).cause)
+    assert [operation for operation, _ in aws.calls].count("FilterLogEvents") == reads
+
+
+@pytest.mark.parametrize("message", [TIMED_OUT, FAILED])
+async def test_fix_shows_the_log_around_the_failure(message: str) -> None:
+    finding = await check_log(log((2000, message)))
+    start = int(str(finding.fix).rpartition("--start-time ")[2]) / 1000
+    assert time.time() - 2100 < start < time.time() - 2000
+
+
+async def test_trigger_that_never_ran_passes() -> None:
+    aws = Answers(GetFunctionConfiguration=FUNCTION, FilterLogEvents=error("ResourceNotFoundException"))
+    assert (await check_log(aws)).detail == "no run within the last hour"
+
+
+@pytest.mark.parametrize(("signed_in_ago", "since"), [(100, True), (10, False), (None, False)])
+async def test_success_after_a_failure_passes_and_names_this_run(signed_in_ago: float | None, since: bool) -> None:
+    finding = await check_log(log((100, TIMED_OUT), (30, ATTACHED)), signed_in_ago)
+    assert str(finding.detail).startswith("Attached at ")
+    assert str(finding.detail).endswith(", since this sign-in began") is since
+
+
+async def test_trigger_without_logging_config_has_the_default_log_group() -> None:
+    def within(asked: dict[str, Any]) -> dict[str, Any]:
+        assert asked["logGroupName"] == f"/aws/lambda/{TRIGGER}"
+        return {"events": []}
+
+    aws = Answers(GetFunctionConfiguration={"FunctionName": TRIGGER, "Role": ROLE}, FilterLogEvents=within)
+    assert (await check_log(aws)).status is Status.PASSED

@@ -1,4 +1,4 @@
-"""What `pubsub adopt` refuses before it asks AWS: patterns of topics that the settings would refuse."""
+"""Topic patterns that the settings reject, `pubsub adopt` rejects before any AWS call."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pubsub_cli.app import app
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (
             ["--access-mode", "least-privilege", "--topic", "news", "--topic", "????-*/x"],
@@ -20,7 +20,7 @@ from pubsub_cli.app import app
         (["--topic", "orders"], "--topic: 'orders' given; at least one must end in *"),
     ],
 )
-def test_topics_that_the_settings_would_refuse_are_wrong_usage(arguments: list[str], told: str) -> None:
+def test_adopt_rejects_topics_that_the_settings_reject(arguments: list[str], message: str) -> None:
     done = CliRunner().invoke(app, ["adopt", "--amplify-stack", "amplify-shop-dev-103245", *arguments])
     assert done.exit_code == 2
-    assert told in done.output
+    assert message in done.output

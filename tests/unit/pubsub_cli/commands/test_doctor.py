@@ -1,4 +1,4 @@
-"""What the doctor refuses before it asks anybody anything."""
+"""Wrong options of the doctor, rejected before any AWS call."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pubsub_cli.app import app
 from pubsub_cli.errors import PreconditionError
 from tests.unit.pubsub_cli.checks.test_options import token
 
-_BY_HAND = ["--user-pool-id", "p", "--identity-pool-id", "i", "--endpoint", "e-ats.iot.eu-west-1.amazonaws.com"]
+_IDS = ["--user-pool-id", "p", "--identity-pool-id", "i", "--endpoint", "e-ats.iot.eu-west-1.amazonaws.com"]
 
 
 @pytest.fixture(autouse=True)
-def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Neither credentials nor a region nor a terminal."""
+def no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No credentials, no region, no terminal."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -25,7 +25,7 @@ def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--user", "a", "--identity-id", "eu-west-1:1"], "give one of --user, --identity-id and --id-token"),
         (["--user", ""], "--user: no name given"),
@@ -42,25 +42,25 @@ def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_wrong_usage_is_2_and_names_the_option(arguments: list[str], told: str) -> None:
+def test_doctor_names_the_wrong_option(arguments: list[str], message: str) -> None:
     done = CliRunner().invoke(app, ["doctor", *arguments])
     assert done.exit_code == 2
-    assert told in done.output
+    assert message in done.output
 
 
-def test_without_credentials_it_says_what_the_front_ends_user_can_give() -> None:
+def test_doctor_without_credentials_names_the_options_of_a_front_ends_user() -> None:
     done = CliRunner().invoke(app, ["doctor"])
     assert isinstance(done.exception, PreconditionError)
     assert "--id-token, --identity-pool-id, --endpoint and --region" in str(done.exception)
 
 
-def test_without_credentials_and_token_ids_are_not_enough() -> None:
-    done = CliRunner().invoke(app, ["doctor", "--region", "eu-west-1", *_BY_HAND])
+def test_doctor_with_ids_needs_credentials_or_a_token() -> None:
+    done = CliRunner().invoke(app, ["doctor", "--region", "eu-west-1", *_IDS])
     assert isinstance(done.exception, PreconditionError)
     assert "--id-token" in str(done.exception)
 
 
-def test_ids_given_by_hand_are_complete_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_names_missing_ids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "token"
     file.write_text(token())
     done = CliRunner().invoke(app, ["doctor", "--id-token", str(file), "--endpoint", "e"])
@@ -68,26 +68,24 @@ def test_ids_given_by_hand_are_complete_or_refused(tmp_path: Path, monkeypatch: 
     assert "also needs --region, --identity-pool-id" in done.output
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
-    done = CliRunner().invoke(app, ["doctor", "--region", "eu-west-1", *_BY_HAND])
+    done = CliRunner().invoke(app, ["doctor", "--region", "eu-west-1", *_IDS])
     assert done.exit_code == 2
     assert "also needs --policy-name" in done.output
 
 
-def test_what_would_ask_needs_yes_where_nobody_is_there() -> None:
+def test_doctor_fix_without_a_terminal_needs_yes() -> None:
     done = CliRunner().invoke(app, ["doctor", "--fix"])
     assert isinstance(done.exception, PreconditionError)
     assert "give --yes" in str(done.exception)
 
 
-def test_a_file_without_an_id_token_is_refused(tmp_path: Path) -> None:
+def test_doctor_names_an_unreadable_id_token_file(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["doctor", "--id-token", str(tmp_path / "none")])
     assert isinstance(done.exception, PreconditionError)
     assert "cannot be read" in str(done.exception)
 
 
-def test_aws_credentials_do_not_keep_anybody_from_asking_as_the_end_user(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_doctor_as_end_user_ignores_aws_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
     file = tmp_path / "token"
@@ -116,4 +114,4 @@ def test_doctor_rejects_an_unreadable_package_json(tmp_path: Path, content: str 
         file.write_text(content)
     done = CliRunner().invoke(app, ["doctor", "--package-json", str(file)])
     assert isinstance(done.exception, PreconditionError)
-    assert str(done.exception).startswith(f"--package-json: {file} cannot be read as JSON: ")
+    assert str(done.exception).startswith(f"--package-json: {file} cannot be read")

@@ -1,4 +1,4 @@
-"""What `pubsub publish` refuses to publish, before anything is done."""
+"""Wrong topics and payloads, rejected before anything is published."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pubsub_cli.errors import PreconditionError
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--topic", "t"], "give one of PAYLOAD, --text and --bytes-from"),
         (["--topic", "t", "1", "--text", "one"], "give one of PAYLOAD, --text and --bytes-from"),
@@ -34,14 +34,14 @@ from pubsub_cli.errors import PreconditionError
         ),
     ],
 )
-def test_wrong_usage_is_2_and_says_what_is_wrong(arguments: list[str], told: str) -> None:
+def test_publish_rejects_wrong_usage(arguments: list[str], message: str) -> None:
     done = CliRunner().invoke(app, ["publish", *arguments])
     assert done.exit_code == 2
-    assert told in done.output
+    assert message in done.output
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         (b'{"a": 1}}', "at line 1, column 9: Extra data"),
         (b"", "at line 1, column 1: Expecting value"),
@@ -51,14 +51,14 @@ def test_wrong_usage_is_2_and_says_what_is_wrong(arguments: list[str], told: str
     ],
     ids=["more than one", "nothing", "no UTF-8", "too deep", "too long a number"],
 )
-def test_what_is_no_json_on_standard_input_is_refused_with_the_reason(given: bytes, told: str) -> None:
+def test_publish_rejects_other_than_json_on_standard_input(given: bytes, message: str) -> None:
     done = CliRunner().invoke(app, ["publish", "--topic", "t", "-"], input=given)
     assert done.exit_code == 2
     assert "PAYLOAD is not JSON, " in done.output
-    assert told in done.output
+    assert message in done.output
 
 
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_publish_names_an_unreadable_file(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["publish", "--topic", "t", "--bytes-from", str(tmp_path / "none")])
     assert isinstance(done.exception, PreconditionError)
     assert str(done.exception) == f"--bytes-from: {tmp_path / 'none'} cannot be read: No such file or directory"

@@ -19,7 +19,7 @@ from pubsub_client._messages import Packet
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ([], "Missing argument 'FILTER'"),
         (["a", "b/#/c"], "FILTER: the topic filter 'b/#/c' is not well-formed"),
@@ -28,13 +28,13 @@ from pubsub_client._messages import Packet
         (["a", "--timeout", "0"], "--timeout"),
     ],
 )
-def test_wrong_usage_is_2_and_says_what_is_wrong(arguments: list[str], told: str) -> None:
+def test_subscribe_rejects_wrong_usage(arguments: list[str], message: str) -> None:
     done = CliRunner().invoke(app, ["subscribe", *arguments])
     assert done.exit_code == 2
-    assert told in done.output
+    assert message in done.output
 
 
-async def test_dropped_messages_are_told_when_they_are_noticed_and_at_the_end(
+async def test_dropped_messages_are_reported_at_once_and_at_the_end(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     messages = Subscription(("t",), buffer=2)
@@ -49,7 +49,7 @@ async def test_dropped_messages_are_told_when_they_are_noticed_and_at_the_end(
 
 @pytest.mark.parametrize("json", [True, False])
 @pytest.mark.usefixtures("capfd")
-async def test_no_message_of_however_many_levels_ends_it(json: bool) -> None:
+async def test_deeply_nested_message_does_not_end_subscribe(json: bool) -> None:
     messages = Subscription(("t",), buffer=1000)
     # What the test's own frames leave of the limit, less the frames of those who read and write JSON.
     left = sys.getrecursionlimit() - len(inspect.stack(0))
@@ -70,7 +70,7 @@ def _into_a_pipe() -> Iterator[int]:
         yield reading_end
 
 
-async def test_a_reader_that_goes_away_is_noticed_before_there_is_another_line() -> None:
+async def test_broken_pipe_is_noticed_before_the_next_line() -> None:
     gone = asyncio.Event()
     with _into_a_pipe() as reading_end, reader_watched(gone.set):
         write_line("one")
@@ -80,15 +80,15 @@ async def test_a_reader_that_goes_away_is_noticed_before_there_is_another_line()
             await gone.wait()
 
 
-def test_a_line_for_a_reader_that_has_gone_is_an_error_once() -> None:
+def test_write_line_to_a_broken_pipe_fails_once() -> None:
     with _into_a_pipe() as reading_end:
         os.close(reading_end)
         with pytest.raises(BrokenPipeError):
             write_line("one")
-        write_line("what is left goes nowhere")
+        write_line("discarded")
 
 
-def test_what_the_encoding_does_not_have_is_escaped() -> None:
+def test_write_line_escapes_what_the_encoding_lacks() -> None:
     with _into_a_pipe() as reading_end:
         write_line("ä")
         assert os.read(reading_end, 100) == b"\\xe4\n"

@@ -1,0 +1,105 @@
+"""Answers CloudFormation's requests to custom resources, without CDK's provider framework.
+
+CloudFormation invokes the function asynchronously and waits until something is sent to the URL in the request.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import urllib3
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_CREATE_FAILED = "create-failed"
+"""The physical id of what could not be created. CloudFormation asks to delete it; ``on_event`` cleans up itself."""
+_POLL_SECONDS = 5.0
+# An invocation ends this long before Lambda would stop it: a denied call is repeated for 75 s (iam_propagation.py).
+_SPARE_SECONDS = 120.0
+# CloudFormation waits for an hour, and would not know the reason afterwards.
+_LONGEST_SECONDS = 3480.0
+# A response may have 4,096 bytes.
+_MAX_REASON = 2000
+
+_http = urllib3.PoolManager(retries=urllib3.Retry(5, backoff_factor=1, status_forcelist=(500, 502, 503, 504)))
+
+
+def custom_resource(
+    on_event: Callable[[dict[str, Any], Any], Mapping[str, Any]],
+    is_complete: Callable[[dict[str, Any], Any], bool] | None = None,
+) -> Callable[[dict[str, Any], Any], None]:
+    """Return the handler of a Lambda function behind custom resources.
+
+    Args:
+        on_event: takes CloudFormation's request and Lambda's context, and returns ``PhysicalResourceId`` and maybe
+            ``Data``. Its exceptions become the reason of the failure. If it cannot create a resource it must remove
+            what it has created, because it is not asked to delete that resource.
+        is_complete: takes the request, updated with what ``on_event`` returned, and the context. It is called every
+            five seconds until it returns true, for 58 minutes at most. For that the function invokes itself again
+            before its time is up, so its role needs the permission to.
+    """
+
+    def handler(event: dict[str, Any], context: Any) -> None:
+        try:
+            response = _response(event, context)
+        except Exception as error:  # noqa: BLE001 - CloudFormation would wait for an hour
+            traceback.print_exc()
+            reason = f"{type(error).__name__}: {error}"
+            _send(event, "FAILED", {"Reason": f"{reason[:_MAX_REASON]} (log stream {context.log_stream_name})"})
+        else:
+            if response is not None:
+                _send(event, "SUCCESS", response)
+
+    def _response(event: dict[str, Any], context: Any) -> Mapping[str, Any] | None:
+        """Return what to answer; None if another invocation will answer."""
+        if event["RequestType"] == "Delete" and event["PhysicalResourceId"] == _CREATE_FAILED:
+            return {}
+        response = event.get("Response") or on_event(event, context)
+        if is_complete is None:
+            return response
+        give_up_at = event.get("GiveUpAt") or time.time() + _LONGEST_SECONDS
+        while not is_complete({**event, **response}, context):
+            if time.time() > give_up_at:
+                raise TimeoutError(f"not complete after {_LONGEST_SECONDS / 60:.0f} minutes")
+            if context.get_remaining_time_in_millis() / 1000 < _SPARE_SECONDS:
+                _invoke_again(event | {"Response": response, "GiveUpAt": give_up_at}, context)
+                return None
+            time.sleep(_POLL_SECONDS)
+        return response
+
+    return handler
+
+
+def _invoke_again(event: Mapping[str, Any], context: Any) -> None:
+    """Have another invocation go on. At most six follow each other; Lambda stops a loop after about 16.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
+    """
+    boto3.client("lambda").invoke(
+        FunctionName=context.invoked_function_arn, InvocationType="Event", Payload=json.dumps(event)
+    )
+
+
+def _send(event: Mapping[str, Any], status: str, response: Mapping[str, Any]) -> None:
+    """Send the response.
+
+    Raises:
+        RuntimeError: it was rejected. Lambda then makes the asynchronous invocation again.
+        urllib3.exceptions.HTTPError: it could not be sent; likewise.
+    """
+    body = {
+        "Status": status,
+        "PhysicalResourceId": event.get("PhysicalResourceId", _CREATE_FAILED),
+        **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
+        **{name: value for name, value in response.items() if name in ("PhysicalResourceId", "Reason", "Data")},
+    }
+    # The URL is signed for an empty content type.
+    answer = _http.request("PUT", event["ResponseURL"], body=json.dumps(body), headers={"Content-Type": ""}, timeout=10)
+    if answer.status >= 400:  # noqa: PLR2004
+        raise RuntimeError(f"the response to CloudFormation was rejected with status {answer.status}")

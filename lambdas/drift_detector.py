@@ -1,0 +1,65 @@
+"""Checks that adopted pools still have the triggers and providers of the deployment, and reports how many are missing.
+
+It fixes nothing, because the change may be intended. `pubsub doctor` prints the command that fixes it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+from attachment.clients import limits
+from attachment.metrics import NAMESPACE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_STACK = os.environ["STACK_NAME"]
+_USER_POOL_ID = os.environ["USER_POOL_ID"]
+_IDENTITY_POOL_ID = os.environ["IDENTITY_POOL_ID"]
+_CLIENT_IDS = os.environ["CLIENT_IDS"].split(",")
+_TRIGGERS: Mapping[str, str] = json.loads(os.environ["TRIGGERS"])
+"""The function of each trigger; empty for a chained trigger, whose own function calls ours."""
+
+_user_pools = boto3.client("cognito-idp", config=limits(attempts=5))
+_identity_pools = boto3.client("cognito-identity", config=limits(attempts=5))
+
+
+def handler(_event: Mapping[str, Any], context: Any) -> None:
+    """Check once, and write the line that CloudWatch reads as the metric ``PoolDrift``.
+
+    Raises:
+        botocore.exceptions.ClientError: a pool is gone, or cannot be read.
+    """
+    missing = [*_missing_triggers(), *_missing_providers()]
+    directive = {
+        "Namespace": NAMESPACE,
+        "Dimensions": [["Stack"]],
+        "Metrics": [{"Name": "PoolDrift", "Unit": "Count"}],
+    }
+    line = {
+        "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]},
+        "Stack": _STACK,
+        "PoolDrift": len(missing),
+        "missing": missing,
+        "requestId": getattr(context, "aws_request_id", ""),
+    }
+    print(json.dumps(line), flush=True)
+
+
+def _missing_triggers() -> Iterator[str]:
+    configured = _user_pools.describe_user_pool(UserPoolId=_USER_POOL_ID)["UserPool"].get("LambdaConfig", {})
+    for trigger, function_arn in _TRIGGERS.items():
+        current = configured.get(trigger)
+        if current != function_arn if function_arn else not current:
+            yield trigger
+
+
+def _missing_providers() -> Iterator[str]:
+    pool = _identity_pools.describe_identity_pool(IdentityPoolId=_IDENTITY_POOL_ID)
+    current = {each.get("ClientId") for each in pool.get("CognitoIdentityProviders", [])}
+    yield from (f"provider {client_id}" for client_id in _CLIENT_IDS if client_id not in current)

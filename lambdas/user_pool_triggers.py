@@ -1,0 +1,437 @@
+"""The custom resource that sets the triggers and groups of a user pool, and removes triggers before their functions.
+
+A user pool that outlives its stack would call functions that are gone, and every sign-in would fail. An adopted pool is
+not defined by this stack, so it gets its triggers and its marker attribute here. New groups stay with their members; a
+group that the settings no longer name gets the role of users without a group. An existing group gets its role and
+precedence back.
+
+What cannot be undone comes last. AWS can refuse UpdateUserPool for reasons that cannot be checked before (a service
+control policy, a key policy), and setting triggers can be undone. So the triggers are set first, which is the only dry
+run of UpdateUserPool, and the custom attribute is added afterwards. Until then the trigger attaches users without
+marking them.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore import xform_name
+from botocore.config import Config
+from custom_resource import custom_resource
+from iam_propagation import waits_for_permissions
+from original_settings import OriginalSettings
+from pool_update import SettingsWouldBeLostError, keep_unknown_members, kept
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+# At most 70 s a call with all attempts: the function has five minutes, and three calls in a row must fit into them,
+# because an update can switch MFA off.
+_LIMITS = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 4})
+_user_pools = boto3.client("cognito-idp", config=_LIMITS)
+_ssm = boto3.client("ssm", config=_LIMITS)
+for _operation in ("DescribeUserPool", "GetUserPoolMfaConfig"):
+    keep_unknown_members(_user_pools, _operation)
+
+_MADE_HERE = "Its users get an IAM role of their own from Amplify PubSub"
+"""The description of groups created here, which identifies them after their stack is gone."""
+_AFTER_ALL_OTHERS = 2**31 - 1
+"""The precedence of a group without its own role: an update cannot remove a precedence."""
+
+
+class SettingsMismatchError(Exception):
+    """The user pool does not match the settings; the message says in what."""
+
+
+class MfaLostError(Exception):
+    """The pool's MFA was switched off and could not be switched on again; the message has the command."""
+
+
+@waits_for_permissions(_user_pools, _ssm)
+def on_event(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+    """Set triggers and groups, or remove our triggers. Nothing else of the pool changes.
+
+    Properties:
+        UserPoolId: the pool.
+        OutlivesStack: ``true`` if the pool stays when the stack is deleted, else ``false``.
+        OriginalSettingsParameter: the name of the SSM parameter of :class:`OriginalSettings`.
+        MarkerAttribute, MarkerLength: the custom attribute that the pool must have; omitted without triggers.
+        SmsRoleArn, CustomSenderKeyArn: of an adopted pool, the role that this function can pass and the key that it
+            can create grants of; empty if there is none.
+        Triggers: function ARNs by trigger. Triggers of an earlier deployment that are not among them are removed.
+        ChainedTriggers: the triggers whose own function calls ours, which stay as they are.
+        Groups: a list of ``{"Name", "RoleArn"}`` in the order of their precedence.
+        ReplaceGroupRoles: of an adopted pool, the roles of existing groups that can be changed, by name; empty for a
+            group without a role.
+        AuthRoleArn: the role of users without a group.
+
+    Raises:
+        SettingsMismatchError: the pool or one of its groups does not match the settings. Nothing was changed.
+        SettingsWouldBeLostError: an update would reset settings of the pool. Nothing was changed.
+        TooLongToKeepError: the original settings do not fit into the parameter.
+        MfaLostError: the pool lost its MFA by the update.
+        botocore.exceptions.ClientError: Cognito refused.
+    """
+    properties = event["ResourceProperties"]
+    user_pool_id, triggers = properties["UserPoolId"], properties["Triggers"]
+    original = OriginalSettings(_ssm, properties["OriginalSettingsParameter"])
+    if event["RequestType"] == "Delete":
+        if properties["OutlivesStack"] == "true":
+            _detach_pool(properties, original)
+        else:
+            _forget(original)
+        return {"PhysicalResourceId": event["PhysicalResourceId"]}
+    before = event.get("OldResourceProperties", {"Triggers": {}, "Groups": []})
+    _restore_mfa(user_pool_id, original)
+    pool, groups = _describe(user_pool_id), _list_groups(user_pool_id)
+    wanted = _without(before["Triggers"], _triggers_of(pool)) | triggers
+    # A new stack of an adopted pool changes it at the latest when it is deleted.
+    adopts = event["RequestType"] == "Create" and "SmsRoleArn" in properties
+    _check(pool, properties, before, changes_pool=wanted != _triggers_of(pool) or adopts)
+    _check_groups(groups, properties, before, original)
+    _remember_groups(groups, properties, before, original)
+    try:
+        _set_triggers(pool, wanted, original)
+        _put_groups(groups, properties, before, original)
+        _put_marker_attribute(pool, properties)
+    except Exception:
+        # What could not be created is not deleted (custom_resource.py), so remove the triggers now.
+        if event["RequestType"] == "Create":
+            _detach_pool(properties, original)
+        raise
+    return {"PhysicalResourceId": f"{user_pool_id}/triggers"}
+
+
+handler = custom_resource(on_event)
+
+
+def _describe(user_pool_id: str) -> dict[str, Any]:
+    return dict(_user_pools.describe_user_pool(UserPoolId=user_pool_id)["UserPool"])
+
+
+def _list_groups(user_pool_id: str) -> dict[str, Any]:
+    pages = _user_pools.get_paginator("list_groups").paginate(UserPoolId=user_pool_id)
+    return {group["GroupName"]: group for page in pages for group in page["Groups"]}
+
+
+def _check(
+    pool: Mapping[str, Any], properties: Mapping[str, Any], before: Mapping[str, Any], *, changes_pool: bool
+) -> None:
+    """Check that the pool matches the settings and can be updated, before any change.
+
+    A later run that does not change the pool does not check what an update needs, because it can be the rollback of an
+    update that was refused.
+    """
+    problems = [*_occupied_triggers(pool, properties, before)]
+    if changes_pool:
+        try:
+            kept(_user_pools, "UpdateUserPool", pool)
+        except SettingsWouldBeLostError as error:
+            problems.append(f"{error}.")
+        problems.extend(f"{why} {fix}" for why, fix in _missing_permissions(pool, properties))
+    if problems:
+        raise SettingsMismatchError(f"User pool {pool['Id']}: {' '.join(problems)}")
+
+
+def _occupied_triggers(
+    pool: Mapping[str, Any], properties: Mapping[str, Any], before: Mapping[str, Any]
+) -> Iterator[str]:
+    configured = _triggers_of(pool)
+    for trigger, function_arn in properties["Triggers"].items():
+        current = configured.get(trigger, function_arn)
+        if current not in (function_arn, *before["Triggers"].values()):
+            yield (
+                f"It has {current} on its trigger {trigger}. Remove it, or have it call ours and name the trigger "
+                "in the setting adopt.chainedTriggers: docs/adopting.md#triggers-of-your-own."
+            )
+    for trigger in properties.get("ChainedTriggers", []):
+        if configured.get(trigger) in (None, *before["Triggers"].values()):
+            yield (
+                f"It has no function of its own on its trigger {trigger}, which adopt.chainedTriggers names. "
+                "Remove it from that setting, and ours is set."
+            )
+
+
+def _missing_permissions(pool: Mapping[str, Any], properties: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield why an update of the pool cannot succeed, and which setting is needed.
+
+    UpdateUserPool passes the pool's SMS role to Cognito and creates a grant of the key of its custom senders, even if
+    it changes neither.
+    https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-sms-settings.html
+    https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-custom-sms-sender.html
+    https://github.com/serverless/serverless/issues/6593
+    """
+    needed = {
+        "smsRoleArn": ("SmsRoleArn", pool.get("SmsConfiguration", {}).get("SnsCallerArn"), "sends SMS with the role"),
+        "customSenderKeyArn": (
+            "CustomSenderKeyArn",
+            _triggers_of(pool).get("KMSKeyID"),
+            "has custom senders with the key",
+        ),
+    }
+    for setting, (name, arn, what) in needed.items():
+        if arn and arn != properties.get(name):
+            yield (
+                f"It {what} {arn}, so changing its triggers needs a permission for that.",
+                f"Set adopt.{setting} to this ARN and deploy again: docs/adopting.md#sms-and-custom-senders.",
+            )
+
+
+def _check_groups(
+    groups: Mapping[str, Any], properties: Mapping[str, Any], before: Mapping[str, Any], original: OriginalSettings
+) -> None:
+    """Check that the settings allow every change of an existing group.
+
+    They must keep the role of a changed group, because they are also the permission to give the role back.
+    """
+    replaceable, problems = properties.get("ReplaceGroupRoles", {}), []
+    for wanted in properties["Groups"]:
+        name = wanted["Name"]
+        group = groups.get(name)
+        if group is not None and (had := original.groups.get(name)) is not None:
+            gets_back = had.get("RoleArn")
+            if gets_back and replaceable.get(name) != gets_back:
+                problems.append(
+                    f"The group {name} gets its role back when it leaves the setting groups. Until then keep "
+                    f'"{gets_back}" in adopt.replaceGroupRoles.{name} (docs/adopting.md#groups).'
+                )
+            continue
+        if group is None or _is_ours(group, properties, before):
+            continue
+        role_arn = group.get("RoleArn", "")
+        if replaceable.get(name) != role_arn:
+            has = f"with the role {role_arn}" if role_arn else "without a role"
+            to = f'"{role_arn}"' if role_arn else "null, and note that a role cannot be taken away again"
+            problems.append(
+                f"The group {name} was there before this stack, {has}. Leave it out of the setting groups, or let its "
+                f"role be replaced: set adopt.replaceGroupRoles.{name} to {to} (docs/adopting.md#groups)."
+            )
+    if problems:
+        raise SettingsMismatchError(f"User pool {properties['UserPoolId']}: {' '.join(problems)}")
+
+
+def _is_ours(group: Mapping[str, Any], properties: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    """Return whether a deployment of this toolkit created the group or gave it its current role.
+
+    In a pool of this stack every group is.
+    """
+    made = group.get("Description") == _MADE_HERE or "ReplaceGroupRoles" not in properties
+    known = {properties["AuthRoleArn"], *(each["RoleArn"] for each in (*before["Groups"], *properties["Groups"]))}
+    return made or group.get("RoleArn") in known or group["GroupName"] in {each["Name"] for each in before["Groups"]}
+
+
+def _put_marker_attribute(pool: Mapping[str, Any], properties: Mapping[str, Any]) -> None:
+    """Add the attribute to an adopted pool without it; a pool of this stack has it."""
+    name = properties.get("MarkerAttribute")
+    if name is None or f"custom:{name}" in {each["Name"] for each in pool["SchemaAttributes"]}:
+        return
+    _user_pools.add_custom_attributes(
+        UserPoolId=pool["Id"],
+        CustomAttributes=[
+            {
+                "Name": name,
+                "AttributeDataType": "String",
+                "Mutable": True,
+                "StringAttributeConstraints": {"MinLength": "0", "MaxLength": properties["MarkerLength"]},
+            }
+        ],
+    )
+
+
+def _detach_pool(properties: Mapping[str, Any], original: OriginalSettings) -> None:
+    """Remove our triggers, and restore the original settings of the pool and its groups."""
+    user_pool_id = properties["UserPoolId"]
+    try:
+        _restore_mfa(user_pool_id, original)
+        pool = _describe(user_pool_id)
+    except _user_pools.exceptions.ResourceNotFoundException:
+        _forget(original)
+        return
+    triggers = _without(properties["Triggers"], _triggers_of(pool))
+    # The pool may have got a role, a key or a new setting since. Settings of the stack cannot help then, because
+    # CloudFormation does not update a stack whose deletion has failed.
+    ours = " and ".join(sorted(_triggers_of(pool).keys() - triggers.keys()))
+    missing = [*_missing_permissions(pool, properties)] if "SmsRoleArn" in properties else []
+    if triggers != _triggers_of(pool) and missing:
+        raise SettingsMismatchError(
+            f"User pool {pool['Id']}: {' '.join(why for why, _ in missing)} Remove {ours} from the pool with "
+            "credentials that have it (Cognito console, Extensions): docs/adopting.md#sms-and-custom-senders. Then "
+            "delete the stack again."
+        )
+    instead = f"Remove {ours} from the pool in the Cognito console (Extensions). Then delete the stack again"
+    _set_triggers(pool, triggers, original, instead)
+    if original.groups:
+        groups = _list_groups(user_pool_id)
+        for name in [*original.groups]:
+            _restore_group(user_pool_id, groups.get(name), name, original)
+
+
+def _forget(original: OriginalSettings) -> None:
+    """Delete the original settings of a pool that is deleted."""
+    original.mfa = None
+    original.groups.clear()
+    original.save()
+
+
+def _without(ours: Mapping[str, str], wired: Mapping[str, Any]) -> dict[str, Any]:
+    return {trigger: arn for trigger, arn in wired.items() if arn != ours.get(trigger)}
+
+
+def _triggers_of(pool: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(pool.get("LambdaConfig", {}))
+
+
+def _set_triggers(
+    pool: Mapping[str, Any], triggers: Mapping[str, Any], original: OriginalSettings, instead: str | None = None
+) -> None:
+    """Set the triggers of the pool, and change nothing else.
+
+    Args:
+        pool: the pool as it is.
+        triggers: all its triggers.
+        original: stores what the update can reset.
+        instead: what to do if the update cannot be made.
+    """
+    if triggers == _triggers_of(pool):
+        return
+    changes = kept(_user_pools, "UpdateUserPool", pool, instead=instead) | {
+        "UserPoolId": pool["Id"],
+        "LambdaConfig": triggers,
+    }
+    if "TemporaryPasswordValidityDays" in changes.get("Policies", {}).get("PasswordPolicy", {}):
+        # Its older name is described too, and an update with both is refused.
+        users_by_admin = {**changes.get("AdminCreateUserConfig", {})}
+        users_by_admin.pop("UnusedAccountValidityDays", None)
+        changes["AdminCreateUserConfig"] = users_by_admin
+    try:
+        _user_pools.update_user_pool(**changes)
+    except _user_pools.exceptions.InvalidParameterException as error:
+        if changes.pop("MfaConfiguration", "OFF") == "OFF" or "MFA" not in str(error):
+            raise
+        _update_without_mfa(changes, original, instead)
+
+
+def _update_without_mfa(changes: Mapping[str, Any], original: OriginalSettings, instead: str | None) -> None:
+    """Update a pool whose MFA UpdateUserPool rejects, because it expects a configuration of SMS.
+
+    AWS documents that an omitted member is set to its default, which is OFF. Measurements found that MFA stays
+    (https://github.com/go-to-k/cdkd/pull/1965). So the MFA configuration is stored first, compared afterwards, and
+    restored only if it has changed. https://github.com/aws/aws-cli/issues/3876
+    """
+    user_pool_id = changes["UserPoolId"]
+    original.mfa = _mfa_configuration(user_pool_id, instead)
+    original.save()
+    try:
+        _user_pools.update_user_pool(**changes)
+    finally:
+        _restore_mfa(user_pool_id, original)
+
+
+def _mfa_configuration(user_pool_id: str, instead: str | None) -> dict[str, Any]:
+    """Return the MFA configuration as SetUserPoolMfaConfig takes it.
+
+    Raises:
+        SettingsWouldBeLostError: that operation does not take all of it.
+    """
+    described = _user_pools.get_user_pool_mfa_config(UserPoolId=user_pool_id)
+    return kept(_user_pools, "SetUserPoolMfaConfig", described, instead=instead)
+
+
+def _restore_mfa(user_pool_id: str, original: OriginalSettings) -> None:
+    """Switch MFA on again if an update, this one or one that was interrupted, has switched it off."""
+    if original.mfa is None:
+        return
+    if _user_pools.get_user_pool_mfa_config(UserPoolId=user_pool_id).get("MfaConfiguration", "OFF") == "OFF":
+        try:
+            _user_pools.set_user_pool_mfa_config(UserPoolId=user_pool_id, **original.mfa)
+        except Exception as error:
+            options = " ".join(
+                f"--{xform_name(name, '-')} {shlex.quote(each if isinstance(each, str) else json.dumps(each))}"
+                for name, each in original.mfa.items()
+            )
+            raise MfaLostError(
+                f"user pool {user_pool_id} has no MFA. The next deployment, or deletion, of this stack switches it "
+                f"on again, and so does: aws cognito-idp set-user-pool-mfa-config --user-pool-id {user_pool_id} "
+                f"{options}"
+            ) from error
+    original.mfa = None
+    original.save()
+
+
+def _remember_groups(
+    groups: Mapping[str, Any], properties: Mapping[str, Any], before: Mapping[str, Any], original: OriginalSettings
+) -> None:
+    """Store role and precedence of existing groups before one of them is changed."""
+    for wanted in properties["Groups"]:
+        name, role_arn = wanted["Name"], wanted["RoleArn"]
+        group = groups.get(name)
+        if group is not None and (name in original.groups or not _is_ours(group, properties, before)):
+            had = {key: group[key] for key in ("RoleArn", "Precedence") if key in group}
+            original.groups[name] = original.groups.get(name, had) | {"ReplacedBy": role_arn}
+    original.save()
+
+
+def _put_groups(
+    groups: Mapping[str, Any], properties: Mapping[str, Any], before: Mapping[str, Any], original: OriginalSettings
+) -> None:
+    """Create or change the groups of the settings, and release groups that the settings no longer name.
+
+    A released group that was created here gets the role of users without a group. Its own role is deleted with the
+    stack, and users of a group whose role is gone get no credentials. A group cannot lose its role, and deleting the
+    group would lose its members. An existing group gets its role and precedence back.
+    """
+    user_pool_id = properties["UserPoolId"]
+    wanted = {group["Name"]: group["RoleArn"] for group in properties["Groups"]}
+    for precedence, (name, role_arn) in enumerate(wanted.items(), start=1):
+        role = {"UserPoolId": user_pool_id, "GroupName": name, "RoleArn": role_arn, "Precedence": precedence}
+        if name in groups:
+            _user_pools.update_group(**role)
+        else:
+            _user_pools.create_group(**role, Description=_MADE_HERE)
+    released = set(original.groups) - wanted.keys()
+    for name in released:
+        _restore_group(user_pool_id, groups.get(name), name, original, instead=properties["AuthRoleArn"])
+    roles_before = {group["Name"]: group["RoleArn"] for group in before["Groups"] if group["Name"] not in released}
+    for name, group in groups.items():
+        # Without that role it was never ours: this rolls back an update that failed before.
+        has_ours = name in roles_before and group.get("RoleArn") == roles_before[name]
+        ours = group.get("Description") == _MADE_HERE or has_ours
+        if ours and name not in wanted and group.get("RoleArn") != properties["AuthRoleArn"]:
+            _user_pools.update_group(
+                UserPoolId=user_pool_id,
+                GroupName=name,
+                RoleArn=properties["AuthRoleArn"],
+                Precedence=_AFTER_ALL_OTHERS,
+            )
+
+
+def _restore_group(
+    user_pool_id: str,
+    group: Mapping[str, Any] | None,
+    name: str,
+    original: OriginalSettings,
+    instead: str | None = None,
+) -> None:
+    """Give a group its original role and precedence back, unless it has got another role since.
+
+    Args:
+        user_pool_id: the user pool.
+        group: the group as it is; None if it is gone.
+        name: its name.
+        original: what it had, which is removed.
+        instead: the role for a group that had none; None leaves it ours, which is deleted with the stack.
+    """
+    had = original.groups[name]
+    if group is not None and group.get("RoleArn") == had["ReplacedBy"]:
+        role_arn = had.get("RoleArn", instead)
+        _user_pools.update_group(
+            UserPoolId=user_pool_id,
+            GroupName=name,
+            Precedence=had.get("Precedence", _AFTER_ALL_OTHERS),
+            **({"RoleArn": role_arn} if role_arn else {}),
+        )
+    del original.groups[name]
+    original.save()

@@ -1,0 +1,152 @@
+"""A state machine that invokes one function until it is done, for as long as it takes.
+
+A Lambda function has 15 minutes, and a sweep over ten million identities takes days. The function works for some
+minutes and returns a checkpoint, which the state machine passes to the next step.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import ArnFormat, Duration, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from .functions import service_principal, suppress_nag
+
+STEP_TIMEOUT = Duration.minutes(15)
+"""The function's timeout; its steps end well before that."""
+
+# About 40 minutes in all: longer than most outages of Lambda or AWS IoT.
+_RETRY = {
+    "ErrorEquals": ["States.ALL"],
+    "IntervalSeconds": 2,
+    "BackoffRate": 2,
+    "MaxAttempts": 14,
+    "MaxDelaySeconds": 300,
+    "JitterStrategy": "FULL",
+}
+
+
+class BatchStateMachine(Construct):
+    """The state machine ``<stack>-<name>`` around a function that works in steps; see lambdas/bulk/step.py."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        function: lambda_.IFunction,
+        description: str,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        stack = Stack.of(self)
+        full_name = f"{stack.stack_name}-{name}"
+        self.arn = stack.format_arn(
+            service="states",
+            resource="stateMachine",
+            resource_name=full_name,
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        """Known before the state machine is created, so that its function's role can get permissions for it."""
+        self.executions_arn = stack.format_arn(
+            service="states",
+            resource="execution",
+            resource_name=f"{full_name}:*",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        """The ARN pattern of all its executions."""
+        self.executions_finding = (
+            "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:"
+            f"execution:{full_name}:*]"
+        )
+        """What cdk-nag reports for a permission on them."""
+        role = iam.Role(
+            self,
+            "Role",
+            # https://docs.aws.amazon.com/step-functions/latest/dg/procedure-create-iam-role.html
+            assumed_by=service_principal(self, "states", self.arn),
+            description=description,
+            inline_policies={
+                "Steps": iam.PolicyDocument(
+                    statements=[
+                        iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[function.function_arn]),
+                        iam.PolicyStatement(actions=["states:StartExecution"], resources=[self.arn]),
+                    ]
+                )
+            },
+        )
+        self.state_machine = sfn.StateMachine(
+            self,
+            "StateMachine",
+            state_machine_name=full_name,
+            definition_body=sfn.DefinitionBody.from_string(
+                stack.to_json_string(_definition(stack.partition, function.function_arn, description))
+            ),
+            role=role,
+        )
+        suppress_nag(
+            self.state_machine,
+            {
+                "AwsSolutions-SF1": "The history of executions keeps each step's state, and the function logs.",
+                "AwsSolutions-SF2": "One function in a loop: there is nothing to trace.",
+            },
+        )
+
+
+def _definition(partition: str, function_arn: str, comment: str) -> dict[str, Any]:
+    """Return the definition in the Amazon States Language.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/concepts-amazon-states-language.html
+    """
+    return {
+        "Comment": comment,
+        "StartAt": "Step",
+        "States": {
+            "Step": {
+                "Type": "Task",
+                "Resource": f"arn:{partition}:states:::lambda:invoke",
+                "Parameters": {
+                    "FunctionName": function_arn,
+                    "Payload": {
+                        "state.$": "$",
+                        "execution.$": "$$.Execution.Id",
+                        "machine.$": "$$.StateMachine.Id",
+                    },
+                },
+                "OutputPath": "$.Payload",
+                "Retry": [_RETRY],
+                "Next": "DecideNext",
+            },
+            "DecideNext": {
+                "Type": "Choice",
+                "Choices": [
+                    {"Variable": "$.next", "StringEquals": "continue", "Next": "Step"},
+                    {"Variable": "$.next", "StringEquals": "wait", "Next": "Wait"},
+                    {"Variable": "$.next", "StringEquals": "continue_as_new", "Next": "ContinueAsNew"},
+                    {"Variable": "$.next", "StringEquals": "done", "Next": "Done"},
+                ],
+                "Default": "Failed",
+            },
+            "Wait": {"Type": "Wait", "SecondsPath": "$.waitSeconds", "Next": "Step"},
+            # Another execution goes on, for one has room for 25,000 events.
+            "ContinueAsNew": {
+                "Type": "Task",
+                "Resource": f"arn:{partition}:states:::states:startExecution",
+                "Parameters": {
+                    "StateMachineArn.$": "$$.StateMachine.Id",
+                    "Input.$": "$",
+                    "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID.$": "$$.Execution.Id",
+                },
+                "ResultSelector": {"executionArn.$": "$.ExecutionArn"},
+                "ResultPath": "$.continuedBy",
+                "Retry": [_RETRY],
+                "Next": "Done",
+            },
+            "Done": {"Type": "Succeed"},
+            "Failed": {"Type": "Fail", "Error": "StepFailed", "CausePath": "$.cause"},
+        },
+    }

@@ -1,0 +1,274 @@
+"""The roles of signed-in users, created or adopted, and what restricts them to AWS IoT's data actions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from aws_cdk import ArnFormat, CfnResource, CustomResource, Stack
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from pubsub_client.outputs import MANAGED_POLICIES
+from pubsub_client.policy_document import identity_service
+
+from .functions import CUSTOM_RESOURCE_TIMEOUT, SERVICE_TIMEOUT, PubSubFunction, fingerprint, suppress_nag
+from .iot_policy import data_access
+from .settings import Settings
+
+_DATA_ACTIONS = ["iot:Connect", "iot:Publish", "iot:Subscribe", "iot:Receive", "iot:RetainPublish"]
+_SHADOW_ACTIONS = [
+    "iot:GetThingShadow",
+    "iot:UpdateThingShadow",
+    "iot:DeleteThingShadow",
+    "iot:ListNamedShadowsForThing",
+]
+# The resources of the data actions; no other service has them.
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsiot.html
+_DATA_RESOURCES = ("client", "topic", "topicfilter")
+
+
+class SignedInRoles(Construct):
+    """Creates roles for signed-in users of one identity pool, by the access mode.
+
+    AWSIoTConfigAccess would let any signed-in user rewrite the IoT policy for everyone, and create certificates and
+    rules; AWS also adds actions to it. In ``guarded`` mode a permissions boundary leaves only the data actions. A
+    boundary fails closed, and a list of denied actions does not. A deny takes its place only if the account has its own
+    boundary. In ``least-privilege`` mode the roles have no such policies; they allow what the IoT policy allows.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, settings: Settings, identity_pool_id: str) -> None:
+        super().__init__(scope, construct_id)
+        self._settings = settings
+        self._trust = _trust(Stack.of(self), identity_pool_id)
+        self._boundary: iam.ManagedPolicy | None = None
+        self._deny: iam.ManagedPolicy | None = None
+        if settings.guards_by_deny:
+            self._deny = control_plane_deny(self)
+        elif settings.access_mode == "guarded":
+            self._boundary = _boundary(self, settings)
+
+    def add(self, construct_id: str, description: str) -> iam.Role:
+        """Create a role."""
+        names = () if self._settings.own_topics else MANAGED_POLICIES
+        policies = [iam.ManagedPolicy.from_aws_managed_policy_name(name) for name in names]
+        role = iam.Role(
+            self,
+            construct_id,
+            description=description,
+            assumed_by=self._trust,
+            managed_policies=[*policies, *([self._deny] if self._deny else [])],
+            permissions_boundary=self._boundary,
+        )
+        if self._settings.own_topics:
+            allow_data(Construct(self, f"{construct_id}Access"), self._settings, [role])
+        limit = (
+            "the setting accessMode chooses to follow it to the letter"
+            if self._settings.access_mode == "unguarded"
+            else "the boundary or the deny leaves only the data actions"
+        )
+        suppress_nag(
+            role,
+            {
+                f"AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{name}]": (
+                    f"Amplify's guide asks for this policy; {limit}."
+                )
+                for name in names
+            },
+        )
+        return role
+
+
+class RoleAccess(Construct):
+    """Gives existing roles what a signed-in user needs, and removes it when the stack is deleted.
+
+    A boundary would also restrict what else the role is for, and the role may have one. So ``guarded`` mode denies AWS
+    IoT's control plane explicitly. CloudFormation cannot attach a managed policy to a role of another stack. A custom
+    resource does, and detaches only what it has attached. The deny is attached before the policies that it guards and
+    detached after them. It stays if one of them cannot be detached.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, settings: Settings, roles: Sequence[iam.IRole]) -> None:
+        super().__init__(scope, construct_id)
+        deny = None if settings.access_mode == "unguarded" else control_plane_deny(self)
+        partition = Stack.of(self).partition
+        names = () if settings.own_topics else MANAGED_POLICIES
+        if settings.own_topics:
+            allow_data(self, settings, roles)
+        self._attach(
+            settings,
+            roles,
+            {
+                **({"Guard": deny.managed_policy_arn} if deny else {}),
+                **{name: f"arn:{partition}:iam::aws:policy/{name}" for name in names},
+            },
+        )
+
+    def _attach(self, settings: Settings, roles: Sequence[iam.IRole], policy_arns: Mapping[str, str]) -> None:
+        """Attach policies to each role in their order, and detach them in the reverse order.
+
+        Other roles or policies make another permission, and CloudFormation deletes the old one after the resources that
+        need it. So a policy that another access mode no longer attaches can still be detached.
+        """
+        function = PubSubFunction(
+            self,
+            "Function",
+            settings=settings,
+            handler="role_policies.handler",
+            description="Attaches the managed policies of Amplify's guide to existing roles",
+            timeout=CUSTOM_RESOURCE_TIMEOUT,
+        )
+        # For the state of the policies that a deny guards.
+        stack_permission = iam.Policy(
+            self,
+            "StackPermission",
+            roles=[function.execution_role],
+            statements=[
+                iam.PolicyStatement(
+                    actions=["cloudformation:DescribeStackResource"], resources=[Stack.of(self).stack_id]
+                )
+            ],
+        )
+        role_arns, arns = [each.role_arn for each in roles], [*policy_arns.values()]
+        # One for all roles: the inline policies of a role have 10,240 characters together.
+        permission = iam.Policy(
+            self,
+            f"Permission{fingerprint(self, ','.join([*role_arns, *arns]))}",
+            roles=[function.execution_role],
+            statements=[
+                iam.PolicyStatement(
+                    actions=["iam:AttachRolePolicy", "iam:DetachRolePolicy"],
+                    resources=role_arns,
+                    conditions={"ArnEquals": {"iam:PolicyARN": arns}},
+                ),
+                iam.PolicyStatement(actions=["iam:ListAttachedRolePolicies"], resources=role_arns),
+            ],
+        )
+        for role in roles:
+            # Named after the role: another role has another of these, and the old role loses the policies afterwards.
+            of_role = Construct(self, f"Of{fingerprint(self, role.role_arn)}")
+            earlier: list[Construct] = [permission, stack_permission]
+            policies: dict[str, CfnResource] = {}
+            for name, policy_arn in policy_arns.items():
+                policy = CustomResource(
+                    of_role,
+                    name,
+                    resource_type="Custom::RolePolicy",
+                    service_token=function.function_arn,
+                    service_timeout=SERVICE_TIMEOUT,
+                    properties={"RoleName": role.role_name, "PolicyArn": policy_arn},
+                )
+                policy.node.add_dependency(*earlier)
+                earlier.append(policy)
+                policies[name] = cast("CfnResource", policy.node.default_child)
+            if guard := policies.pop("Guard", None):
+                guarded = [Stack.of(self).get_logical_id(each) for each in policies.values()]
+                guard.add_property_override("Guarded", guarded)
+
+
+def allow_data(scope: Construct, settings: Settings, roles: Sequence[iam.IRole]) -> iam.Policy:
+    """Let roles do what the IoT policy lets their users do, for access mode ``least-privilege``."""
+    statements = data_access(scope, settings)["Statement"]
+    policy = iam.Policy(
+        scope, "Data", roles=[*roles], statements=[iam.PolicyStatement.from_json(each) for each in statements]
+    )
+    named = [arn.rpartition(":iot:")[2].split(":", 2)[2] for each in statements for arn in each["Resource"]]
+    suppress_nag(
+        policy,
+        {
+            f"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:iot:<AWS::Region>:<AWS::AccountId>:{_shown(name)}]": (
+                "Names that begin with the user's identity id, or shared topics of the settings."
+            )
+            for name in named
+        },
+    )
+    return policy
+
+
+def _shown(name: str) -> str:
+    """Return a resource's name as cdk-nag shows it."""
+    return name.replace("${", "<").replace("}", ">")
+
+
+def _trust(stack: Stack, identity_pool_id: str) -> iam.FederatedPrincipal:
+    """Trust the identity pool's signed-in users."""
+    service = identity_service(stack.region)
+    return iam.FederatedPrincipal(
+        service,
+        {
+            "StringEquals": {f"{service}:aud": identity_pool_id},
+            "ForAnyValue:StringLike": {f"{service}:amr": "authenticated"},
+        },
+        "sts:AssumeRoleWithWebIdentity",
+    )
+
+
+def _boundary(scope: Construct, settings: Settings) -> iam.ManagedPolicy:
+    """Allow at most the data actions of AWS IoT, and everything of other services."""
+    data = _DATA_ACTIONS + (_SHADOW_ACTIONS if settings.reserved_topics else [])
+    statements = [
+        iam.PolicyStatement(sid="AnythingButIot", not_actions=["iot:*"], resources=["*"]),
+        iam.PolicyStatement(sid="IotData", actions=data, resources=["*"]),
+    ]
+    if not settings.reserved_topics:
+        statements.append(_no_reserved_topics(scope))
+    boundary = iam.ManagedPolicy(
+        scope, "Boundary", description="Signed-in users: AWS IoT data actions only", statements=statements
+    )
+    suppress_nag(
+        boundary,
+        {
+            "CloudFormation-Validate::W2512": "Other services are left to the role's own policies.",
+            # The rule fails on resources with intrinsic functions, and then has no finding in its id.
+            "AwsSolutions-IAM5": ("A boundary grants nothing: it limits what the role's policies grant."),
+        },
+    )
+    return boundary
+
+
+def control_plane_deny(scope: Construct) -> iam.ManagedPolicy:
+    """Deny every action of AWS IoT except the data actions, actions that AWS has yet to add included.
+
+    No list of actions can do that. One statement denies all of AWS IoT on everything but clients, topics and topic
+    filters; the other denies everything but the data actions on these three. Only AWS IoT has such resources, so the
+    ``NotAction`` reaches no other service.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notaction.html
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notresource.html
+    """
+    data_resources = [_arn(scope, kind, "*", region="*", account="*") for kind in _DATA_RESOURCES]
+    statements = [
+        iam.PolicyStatement(
+            sid="NoControlPlane", effect=iam.Effect.DENY, actions=["iot:*"], not_resources=data_resources
+        ),
+        iam.PolicyStatement(
+            sid="NothingButData", effect=iam.Effect.DENY, not_actions=_DATA_ACTIONS, resources=data_resources
+        ),
+        _no_reserved_topics(scope),
+    ]
+    return iam.ManagedPolicy(
+        scope,
+        "ControlPlaneDeny",
+        description="Signed-in users: no control plane of AWS IoT",  # another one would make another policy
+        statements=statements,
+    )
+
+
+def _no_reserved_topics(scope: Construct) -> iam.PolicyStatement:
+    return iam.PolicyStatement(
+        sid="NoReservedTopics",
+        effect=iam.Effect.DENY,
+        actions=["iot:Publish", "iot:Subscribe", "iot:Receive", "iot:RetainPublish"],
+        resources=[_arn(scope, kind, "$aws/*") for kind in ("topic", "topicfilter")],
+    )
+
+
+def _arn(scope: Construct, kind: str, name: str, *, region: str | None = None, account: str | None = None) -> str:
+    """Return the ARN of something in AWS IoT, of the stack's region and account unless given."""
+    return Stack.of(scope).format_arn(
+        service="iot",
+        region=region,
+        account=account,
+        resource=kind,
+        resource_name=name,
+        arn_format=ArnFormat.SLASH_RESOURCE_NAME,
+    )

@@ -1,0 +1,284 @@
+"""Each kind of user: whether the sign-in succeeds, and whether the IoT policy is attached afterwards.
+
+Users with MFA are in `test_self_attach_only.py`, whose deployment allows it.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from pycognito.aws_srp import AWSSRP
+from pycognito.exceptions import ForceChangePasswordException
+
+from attachment.internal_sign_in import ClientSecrets
+from pubsub_cli.checks.update import update_of
+from pubsub_client.outputs import Output
+from tests.e2e.conftest import PASSWORD, Deployment, check, wait_until
+from tests.integration.local_cloud.sent_codes import code_sent_by_email
+from tests.integration.local_cloud.user_pool import refusal
+from tests.tokens import claims
+
+_TEMPORARY = "T3mporary-passw0rd!"
+_DISABLED = ("NotAuthorizedException", "User is disabled.")
+
+
+def test_user_with_temporary_password_is_attached_after_changing_it(deployment: Deployment) -> None:
+    name = _user_with_temporary_password(deployment)
+    lines = len(deployment.trigger_lines())
+    with pytest.raises(ForceChangePasswordException):
+        _srp(deployment, name, _TEMPORARY).authenticate_user()
+    assert len(deployment.trigger_lines()) == lines
+    answered = _srp(deployment, name, _TEMPORARY).set_new_password_challenge(PASSWORD)
+    assert "IdToken" in answered["AuthenticationResult"]
+    assert len(deployment.trigger_lines()) == lines + 1
+    # During that sign-in the user is not confirmed yet, so the internal sign-in fails. The worker repeats it.
+    deployment.wait_until_attached(deployment.identity_id(answered["AuthenticationResult"]))
+
+
+def test_internal_sign_in_waits_until_the_temporary_password_is_changed(deployment: Deployment) -> None:
+    name = _user_with_temporary_password(deployment)
+    event = {
+        "userPoolId": deployment.user_pool_id,
+        "userName": name,
+        "callerContext": {"clientId": deployment.client_id},
+        "request": {"userAttributes": {}},
+    }
+    answer = deployment.cloud.client("lambda").invoke(
+        FunctionName=deployment.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME], Payload=json.dumps(event)
+    )
+    assert json.load(answer["Payload"]) == event
+    assert deployment.marker(name) is None
+    users = deployment.cloud.client("cognito-idp")
+    user = users.admin_get_user(UserPoolId=deployment.user_pool_id, Username=name)
+    assert user["UserStatus"] == "FORCE_CHANGE_PASSWORD"
+    deployment.cloud.client("cognito-idp").admin_set_user_password(
+        UserPoolId=deployment.user_pool_id, Username=name, Password=PASSWORD, Permanent=True
+    )
+    # Without another sign-in, the worker attaches once the password is permanent.
+    identity_id = _wait_for_marker(deployment, name).split("/")[1]
+    assert deployment.attached_policies(identity_id) == [deployment.policy_name]
+
+
+def test_disabled_user_gets_no_tokens_and_stays_attached(deployment: Deployment) -> None:
+    name = deployment.make_user()
+    tokens = deployment.sign_in(name)
+    _expect_attached(deployment, tokens)
+    who = {"UserPoolId": deployment.user_pool_id, "Username": name}
+    deployment.cloud.client("cognito-idp").admin_disable_user(**who)
+    assert refusal(lambda: deployment.sign_in(name)) == _DISABLED
+    assert refusal(lambda: _refresh(deployment, tokens)) == _DISABLED
+    assert refusal(lambda: _start_internal_sign_in(deployment, name)) == _DISABLED
+    _expect_attached(deployment, tokens)
+    deployment.cloud.client("cognito-idp").admin_enable_user(**who)
+    assert refusal(lambda: _refresh(deployment, tokens))[0] == "NotAuthorizedException"
+    _expect_attached(deployment, deployment.sign_in(name))
+
+
+def test_user_names_and_aliases_in_any_case_are_one_user(deployment: Deployment) -> None:
+    name = deployment.make_user()
+    identity_id = deployment.identity_id(deployment.sign_in(f"{name.upper()}@Example.Com"))
+    deployment.wait_until_attached(identity_id)
+    deployment.wait_until_retry_queue_is_empty()
+    before = deployment.cloud.calls()
+    again = [deployment.sign_in(other) for other in (name, name.title(), f"{name}@example.com")]
+    assert "iot:AttachPolicy" not in deployment.calls_since(before)
+    assert {claims(tokens["IdToken"])["cognito:username"] for tokens in again} == {name}
+    assert {deployment.identity_id(tokens) for tokens in again} == {identity_id}
+
+
+@pytest.fixture(scope="class")
+def choice_based(deployment: Deployment) -> Iterator[None]:
+    with _choice_based(deployment):
+        yield
+
+
+@pytest.mark.usefixtures("choice_based")
+class TestChoiceBasedSignIn:
+    """The front end's app client allows only choice-based sign-in, as Amplify's ``USER_AUTH`` uses it."""
+
+    @pytest.mark.parametrize("challenge", ["PASSWORD_SRP", "EMAIL_OTP"])
+    def test_choice_based_sign_in_attaches_once(self, deployment: Deployment, challenge: str) -> None:
+        name = deployment.make_user() if challenge == "PASSWORD_SRP" else _user_without_password(deployment)
+        lines = len(deployment.trigger_lines())
+        tokens = _sign_in_by_choice(deployment, name, challenge)
+        assert len(deployment.trigger_lines()) == lines + 1
+        deployment.wait_until_attached(deployment.identity_id(tokens))
+        deployment.wait_until_retry_queue_is_empty()
+        before = deployment.cloud.calls()
+        assert deployment.identity_id(_sign_in_by_choice(deployment, name, challenge)) == deployment.identity_id(tokens)
+        assert not {"cognito-idp:AdminInitiateAuth", "iot:AttachPolicy"} & deployment.calls_since(before).keys()
+
+    def test_new_user_is_confirmed_and_attached_by_the_first_code(self, deployment: Deployment) -> None:
+        name = f"user-{uuid.uuid4().hex[:10]}"
+        email = {"Name": "email", "Value": f"{name}@example.com"}
+        deployment.public("cognito-idp").sign_up(
+            ClientId=deployment.client_id, Username=name, Password=PASSWORD, UserAttributes=[email]
+        )
+        _expect_attached(deployment, _sign_in_by_choice(deployment, name, "EMAIL_OTP"))
+
+    def test_attachment_waits_for_a_permanent_password_after_a_code(self, deployment: Deployment) -> None:
+        name = _user_with_temporary_password(deployment)
+        tokens = _sign_in_by_choice(deployment, name, "EMAIL_OTP")
+        assert deployment.attached_policies(deployment.identity_id(tokens)) == []
+        assert deployment.self_attach(deployment.credentials(tokens)).body["status"] == "repaired"
+        deployment.cloud.client("cognito-idp").admin_set_user_password(
+            UserPoolId=deployment.user_pool_id, Username=name, Password=PASSWORD, Permanent=True
+        )
+        _wait_for_marker(deployment, name)
+
+    def test_smoke_uses_the_sign_in_flow_of_the_app_client(self, deployment: Deployment) -> None:
+        document = deployment.smoke()
+        assert document["summary"]["exit_code"] == 0, document
+        assert [check(document, each)["status"] for each in ("PS116", "PS121", "PS122")] == ["passed"] * 3
+
+
+def test_sign_in_on_an_unlisted_app_client_attaches(deployment: Deployment) -> None:
+    name = deployment.make_user()
+    with _app_client(deployment) as client_id:
+        tokens = _srp(deployment, name, PASSWORD, client_id).authenticate_user()["AuthenticationResult"]
+        refused = refusal(lambda: deployment.identity_id(tokens))
+    assert refused[0] == "NotAuthorizedException"
+    marker = deployment.marker(name)
+    assert marker is not None
+    identity_id = marker.split("/")[1]
+    assert deployment.attached_policies(identity_id) == [deployment.policy_name]
+    assert deployment.identity_id(deployment.sign_in(name)) == identity_id
+
+
+def _srp(deployment: Deployment, name: str, password: str, client_id: str | None = None) -> AWSSRP:
+    """Return a sign-in with another password or app client."""
+    return AWSSRP(
+        username=name,
+        password=password,
+        pool_id=deployment.user_pool_id,
+        client_id=client_id or deployment.client_id,
+        client=deployment.public("cognito-idp"),
+    )
+
+
+def _user_with_temporary_password(deployment: Deployment) -> str:
+    name = deployment.make_user()
+    deployment.cloud.client("cognito-idp").admin_set_user_password(
+        UserPoolId=deployment.user_pool_id, Username=name, Password=_TEMPORARY, Permanent=False
+    )
+    return name
+
+
+def _user_without_password(deployment: Deployment) -> str:
+    name = f"user-{uuid.uuid4().hex[:10]}"
+    deployment.cloud.client("cognito-idp").admin_create_user(
+        UserPoolId=deployment.user_pool_id,
+        Username=name,
+        MessageAction="SUPPRESS",
+        UserAttributes=[
+            {"Name": "email", "Value": f"{name}@example.com"},
+            {"Name": "email_verified", "Value": "true"},
+        ],
+    )
+    return name
+
+
+@contextmanager
+def _choice_based(deployment: Deployment) -> Iterator[None]:
+    """Let the user pool offer codes, and the app client only choice-based sign-in, in this block."""
+    users = deployment.cloud.client("cognito-idp")
+    pool: Any = users.describe_user_pool(UserPoolId=deployment.user_pool_id)["UserPool"]
+    client: Any = users.describe_user_pool_client(UserPoolId=deployment.user_pool_id, ClientId=deployment.client_id)
+    client = client["UserPoolClient"]
+
+    def update(policies: Any, flows: list[str]) -> None:
+        pool_update = update_of(users, "UpdateUserPool", {**pool, "UserPoolId": pool["Id"]}, {"Policies": policies})
+        client_update = update_of(users, "UpdateUserPoolClient", client, {"ExplicitAuthFlows": flows})
+        assert not isinstance(pool_update, str), pool_update
+        assert not isinstance(client_update, str), client_update
+        users.update_user_pool(**pool_update.parameters)
+        users.update_user_pool_client(**client_update.parameters)
+
+    offered = {"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP"]}}
+    update(pool["Policies"] | offered, ["ALLOW_USER_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"])
+    try:
+        yield
+    finally:
+        update(pool["Policies"], client["ExplicitAuthFlows"])
+
+
+def _sign_in_by_choice(deployment: Deployment, name: str, challenge: str) -> dict[str, str]:
+    """Sign in as Amplify does with ``USER_AUTH`` and a preferred challenge, and return Cognito's tokens."""
+    users, srp = deployment.public("cognito-idp"), deployment.srp(name)
+    parameters: dict[str, dict[str, str]] = {
+        "PASSWORD": {"PASSWORD": PASSWORD},
+        "PASSWORD_SRP": {"SRP_A": srp.get_auth_params()["SRP_A"]},
+        "EMAIL_OTP": {},
+    }
+    answer = users.initiate_auth(
+        ClientId=deployment.client_id,
+        AuthFlow="USER_AUTH",
+        AuthParameters={"USERNAME": name, "PREFERRED_CHALLENGE": challenge, **parameters[challenge]},
+    )
+    if asked := answer.get("ChallengeName"):
+        answered = (
+            {"USERNAME": name, "EMAIL_OTP_CODE": code_sent_by_email(deployment.cloud, f"{name}@example.com")}
+            if asked == "EMAIL_OTP"
+            else srp.process_challenge(answer["ChallengeParameters"], srp.get_auth_params())
+        )
+        answer = users.respond_to_auth_challenge(
+            ClientId=deployment.client_id, ChallengeName=asked, Session=answer["Session"], ChallengeResponses=answered
+        )
+    return dict(answer["AuthenticationResult"])
+
+
+def _expect_attached(deployment: Deployment, tokens: dict[str, str]) -> None:
+    """Wait for the attachment; the worker makes it if the trigger had no time."""
+    identity_id = deployment.identity_id(tokens)
+    deployment.wait_until_attached(identity_id)
+    assert deployment.attached_policies(identity_id) == [deployment.policy_name]
+
+
+def _wait_for_marker(deployment: Deployment, name: str) -> str:
+    wait_until(lambda: deployment.marker(name) is not None, f"{name} has a marker")
+    return str(deployment.marker(name))
+
+
+def _refresh(deployment: Deployment, tokens: dict[str, str]) -> Any:
+    return deployment.public("cognito-idp").initiate_auth(
+        ClientId=deployment.client_id,
+        AuthFlow="REFRESH_TOKEN_AUTH",
+        AuthParameters={"REFRESH_TOKEN": tokens["RefreshToken"]},
+    )
+
+
+def _start_internal_sign_in(deployment: Deployment, name: str) -> Any:
+    """Begin as the trigger does."""
+    return deployment.cloud.client("cognito-idp").admin_initiate_auth(
+        UserPoolId=deployment.user_pool_id,
+        ClientId=deployment.internal_client_id,
+        AuthFlow="CUSTOM_AUTH",
+        AuthParameters={"USERNAME": name, **_secret_hash(deployment, name)},
+    )
+
+
+def _secret_hash(deployment: Deployment, name: str) -> dict[str, str]:
+    client_id = deployment.internal_client_id
+    return ClientSecrets().secret_hash(deployment.cloud.client("cognito-idp"), deployment.user_pool_id, client_id, name)
+
+
+@contextmanager
+def _app_client(deployment: Deployment, **settings: str) -> Iterator[str]:
+    """Create another app client in this block, and yield its id."""
+    users = deployment.cloud.client("cognito-idp")
+    made = users.create_user_pool_client(
+        UserPoolId=deployment.user_pool_id,
+        ClientName="second",
+        ExplicitAuthFlows=["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
+        **settings,
+    )
+    client_id = str(made["UserPoolClient"]["ClientId"])
+    try:
+        yield client_id
+    finally:
+        users.delete_user_pool_client(UserPoolId=deployment.user_pool_id, ClientId=client_id)

@@ -1,0 +1,297 @@
+"""The custom resource on the local cloud: what becomes of somebody's user pool, setting by setting."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from local_cloud.faults import Fail
+from local_cloud.process import LocalCloud
+from tests.integration.local_cloud.account import ALLOW_IOT, make_role, make_user_pool, unique
+
+_MARKER = "pubsub_attachment"
+_SENDER = {"LambdaVersion": "V1_0", "LambdaArn": "arn:aws:lambda:us-east-1:000000000000:function:sender"}
+_MODULES = ("user_pool_triggers", "pool_update", "original_settings")
+_MFA_ERROR = "SMS configuration and Auto verification for phone_number are required when MFA is required/optional"
+
+
+@dataclass(frozen=True)
+class AdoptedPool:
+    """Somebody's user pool with settings that are not the defaults, and what sends its messages."""
+
+    cloud: LocalCloud
+    id: str
+    sms_role_arn: str
+    key_arn: str
+
+    def settings(self) -> dict[str, Any]:
+        """Return the raw answers about the pool, its MFA and its groups, without the date of the last change."""
+        answers: list[dict[str, Any]] = []
+        users = self.cloud.client("cognito-idp")
+
+        def keep(http_response: Any, **_: Any) -> None:
+            answers.append(json.loads(http_response.content))
+
+        users.meta.events.register("after-call.cognito-identity-provider", keep)
+        users.describe_user_pool(UserPoolId=self.id)
+        users.get_user_pool_mfa_config(UserPoolId=self.id)
+        users.list_groups(UserPoolId=self.id)
+        users.meta.events.unregister("after-call.cognito-identity-provider", keep)
+        pool = answers[0]["UserPool"]
+        del pool["LastModifiedDate"]
+        for group in answers[2]["Groups"]:
+            group.pop("LastModifiedDate", None)
+        return {"pool": pool, "mfa": answers[1], "groups": answers[2]["Groups"]}
+
+    def parameters(self) -> list[str]:
+        """Return the names of the parameters that are left for this pool."""
+        pages = self.cloud.client("ssm").get_paginator("describe_parameters").paginate()
+        return [each["Name"] for page in pages for each in page["Parameters"] if self.id in each["Name"]]
+
+
+@pytest.fixture
+def pool(cloud: LocalCloud) -> AdoptedPool:
+    sms_role_arn = make_role(cloud, ALLOW_IOT, trusts={"Service": "cognito-idp.amazonaws.com"})
+    key_arn = cloud.client("kms").create_key()["KeyMetadata"]["Arn"]
+    pool_id, _ = make_user_pool(
+        cloud,
+        {
+            "AccountRecoverySetting": {"RecoveryMechanisms": [{"Name": "verified_email", "Priority": 1}]},
+            "AdminCreateUserConfig": {"AllowAdminCreateUserOnly": True},
+            "AutoVerifiedAttributes": ["email"],
+            "DeletionProtection": "ACTIVE",
+            "DeviceConfiguration": {"ChallengeRequiredOnNewDevice": True, "DeviceOnlyRememberedOnUserPrompt": False},
+            "EmailConfiguration": {"EmailSendingAccount": "COGNITO_DEFAULT", "ReplyToEmailAddress": "a@example.com"},
+            "EmailVerificationSubject": "Your code",
+            "LambdaConfig": {"CustomEmailSender": _SENDER, "KMSKeyID": key_arn},
+            "Policies": {"PasswordPolicy": {"MinimumLength": 20, "TemporaryPasswordValidityDays": 3}},
+            "SmsConfiguration": {"SnsCallerArn": sms_role_arn, "ExternalId": "shop"},
+            "UserAttributeUpdateSettings": {"AttributesRequireVerificationBeforeUpdate": ["email"]},
+            "UserPoolTags": {"team": "shop"},
+            "VerificationMessageTemplate": {"DefaultEmailOption": "CONFIRM_WITH_LINK"},
+        },
+    )
+    cloud.client("cognito-idp").set_user_pool_mfa_config(
+        UserPoolId=pool_id, MfaConfiguration="OPTIONAL", SoftwareTokenMfaConfiguration={"Enabled": True}
+    )
+    return AdoptedPool(cloud, pool_id, sms_role_arn, key_arn)
+
+
+class UserPool:
+    """The function as the stack runs it: with the permissions of the template, and of the settings."""
+
+    def __init__(self, pool: AdoptedPool, monkeypatch: pytest.MonkeyPatch, *permissions: dict[str, Any]) -> None:
+        self.pool = pool
+        self.properties = {
+            "UserPoolId": pool.id,
+            "OutlivesStack": "true",
+            "OriginalSettingsParameter": f"/AmplifyPubSub/user-pool/{pool.id}/original-settings",
+            "MarkerAttribute": _MARKER,
+            "MarkerLength": "128",
+            "SmsRoleArn": pool.sms_role_arn,
+            "CustomSenderKeyArn": pool.key_arn,
+            "Triggers": {"PostAuthentication": "arn:aws:lambda:us-east-1:000000000000:function:trigger"},
+            "ChainedTriggers": [],
+            "Groups": [],
+            "ReplaceGroupRoles": {},
+            "AuthRoleArn": "arn:aws:iam::000000000000:role/AuthRole",
+        }
+        of_template = {
+            "Effect": "Allow",
+            "Action": [
+                "cognito-idp:AddCustomAttributes", "cognito-idp:CreateGroup", "cognito-idp:DescribeUserPool",
+                "cognito-idp:GetUserPoolMfaConfig", "cognito-idp:ListGroups", "cognito-idp:SetUserPoolMfaConfig",
+                "cognito-idp:TagResource", "cognito-idp:UpdateGroup", "cognito-idp:UpdateUserPool", "ssm:GetParameter",
+                "ssm:PutParameter", "ssm:DeleteParameter",
+            ],
+            "Resource": "*",
+        }  # fmt: skip
+        cloud = pool.cloud
+        root = {"AWS": f"arn:aws:iam::{cloud.account_id}:root"}
+        role = make_role(cloud, of_template, *permissions, trusts=root)
+        keys = cloud.client("sts").assume_role(RoleArn=role, RoleSessionName="user_pool")["Credentials"]
+        for name, value in {
+            "AWS_ENDPOINT_URL": cloud.endpoint_url,
+            "AWS_DEFAULT_REGION": cloud.region,
+            "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": keys["SessionToken"],
+        }.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # which keeps the credentials that it was made with
+        for name in _MODULES:
+            sys.modules.pop(name, None)
+        self.module = importlib.import_module("user_pool_triggers")
+
+    def run(self, request_type: str, **properties: Any) -> None:
+        """Let CloudFormation send an event; properties that are given here replace those of before."""
+        before = dict(self.properties)
+        self.properties |= properties
+        event: dict[str, Any] = {"RequestType": request_type, "ResourceProperties": self.properties}
+        if request_type != "Create":
+            event["PhysicalResourceId"] = f"{self.pool.id}/user_pool"
+        if request_type == "Update":
+            event["OldResourceProperties"] = before
+        self.module.on_event(event, None)
+
+
+@pytest.fixture(autouse=True)
+def _modules_are_loaded_anew() -> Iterator[None]:
+    yield
+    for name in _MODULES:
+        sys.modules.pop(name, None)
+
+
+def _pass(pool: AdoptedPool, *role_arns: str) -> dict[str, Any]:
+    return {
+        "Effect": "Allow",
+        "Action": "iam:PassRole",
+        "Resource": [pool.sms_role_arn, *role_arns],
+        "Condition": {"StringEquals": {"iam:PassedToService": "cognito-idp.amazonaws.com"}},
+    }
+
+
+def _grant(pool: AdoptedPool) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": "kms:CreateGrant", "Resource": pool.key_arn}
+
+
+def _without_additions(settings: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what adopting a pool adds to it."""
+    pool = dict(settings["pool"])
+    pool["SchemaAttributes"] = [each for each in pool["SchemaAttributes"] if each["Name"] != f"custom:{_MARKER}"]
+    pool["LambdaConfig"] = {name: each for name, each in pool["LambdaConfig"].items() if name != "PostAuthentication"}
+    return settings | {"pool": pool}
+
+
+def test_a_pool_that_sends_messages_keeps_every_setting(pool: AdoptedPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = pool.settings()
+    user_pool = UserPool(pool, monkeypatch, _pass(pool), _grant(pool))
+    user_pool.run("Create")
+    during = pool.settings()
+    assert "PostAuthentication" in during["pool"]["LambdaConfig"]
+    assert f"custom:{_MARKER}" in {each["Name"] for each in during["pool"]["SchemaAttributes"]}
+    assert _without_additions(during) == before
+    user_pool.run("Delete")
+    after = pool.settings()
+    assert after["pool"]["LambdaConfig"] == before["pool"]["LambdaConfig"]
+    assert _without_additions(after) == before
+    assert pool.parameters() == []
+
+
+@pytest.mark.parametrize("missing", ["iam:PassRole", "kms:CreateGrant"])
+def test_what_aws_denies_leaves_nothing_permanent(
+    pool: AdoptedPool, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    """Such as by a service control policy, whatever the settings name."""
+    before = pool.settings()
+    monkeypatch.setattr("iam_propagation.WAIT_SECONDS", 0.0)
+    allowed = [each for each in (_pass(pool), _grant(pool)) if each["Action"] != missing]
+    with pytest.raises(ClientError, match=missing):
+        UserPool(pool, monkeypatch, *allowed).run("Create")
+    assert pool.settings() == before
+
+
+def test_a_setting_that_the_sdk_does_not_know_is_not_reset(pool: AdoptedPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool.cloud.seed_pool_setting(pool.id, "Holidays", {"Country": "NO"})
+    before = pool.settings()
+    assert before["pool"]["Holidays"] == {"Country": "NO"}
+    with pytest.raises(Exception, match="UpdateUserPool would reset Holidays"):
+        UserPool(pool, monkeypatch, _pass(pool), _grant(pool)).run("Create")
+    assert pool.settings() == before
+
+
+@pytest.mark.parametrize("next_run", ["Create", "Update", "Delete"])
+def test_mfa_that_was_lost_halfway_is_back_after_the_next_run(
+    pool: AdoptedPool, monkeypatch: pytest.MonkeyPatch, next_run: str
+) -> None:
+    """The function is killed after the update that switches MFA off, and before MFA is on again."""
+    before = pool.settings()
+    user_pool = UserPool(pool, monkeypatch, _pass(pool), _grant(pool))
+    client = user_pool.module._user_pools
+    client.meta.events.register("before-call.cognito-identity-provider.SetUserPoolMfaConfig", _kill)
+    client.meta.events.register(
+        "after-call.cognito-identity-provider.UpdateUserPool", lambda parsed, **_: _switch_off(pool, parsed)
+    )
+    with (
+        pool.cloud.fault("cognito-idp:UpdateUserPool", Fail("InvalidParameterException", message=_MFA_ERROR), times=1),
+        suppress(_KilledError),
+    ):
+        user_pool.run("Create")
+    assert pool.settings()["mfa"]["MfaConfiguration"] == "OFF"
+
+    later = UserPool(pool, monkeypatch, _pass(pool), _grant(pool))
+    later.run(next_run)
+    assert pool.settings()["mfa"] == before["mfa"]
+    assert pool.parameters() == []
+
+
+class _KilledError(BaseException):
+    """The function has ended here."""
+
+
+def _kill(**_: Any) -> None:
+    raise _KilledError
+
+
+def _switch_off(pool: AdoptedPool, parsed: dict[str, Any]) -> None:
+    if "Error" not in parsed:  # as AWS documents an update without MfaConfiguration
+        pool.cloud.client("cognito-idp").set_user_pool_mfa_config(UserPoolId=pool.id, MfaConfiguration="OFF")
+
+
+class TestGroups:
+    def _group(self, pool: AdoptedPool, **details: Any) -> str:
+        name = unique("group")
+        pool.cloud.client("cognito-idp").create_group(UserPoolId=pool.id, GroupName=name, **details)
+        return name
+
+    @pytest.fixture
+    def ours(self, cloud: LocalCloud) -> str:
+        return make_role(cloud, ALLOW_IOT, trusts={"Federated": "cognito-identity.amazonaws.com"})
+
+    @pytest.fixture
+    def theirs(self, cloud: LocalCloud) -> str:
+        return make_role(cloud, ALLOW_IOT, trusts={"Federated": "cognito-identity.amazonaws.com"})
+
+    def test_a_group_with_a_foreign_role_is_refused_and_stays_as_it_is(
+        self, pool: AdoptedPool, monkeypatch: pytest.MonkeyPatch, ours: str, theirs: str
+    ) -> None:
+        name = self._group(pool, RoleArn=theirs, Precedence=7)
+        before = pool.settings()
+        user_pool = UserPool(pool, monkeypatch, _pass(pool, ours, theirs), _grant(pool))
+        with pytest.raises(Exception, match=f"set adopt.replaceGroupRoles.{name}"):
+            user_pool.run("Create", Groups=[{"Name": name, "RoleArn": ours}])
+        assert pool.settings() == before
+
+    def test_a_group_that_may_be_replaced_gets_everything_back_when_the_stack_goes(
+        self, pool: AdoptedPool, monkeypatch: pytest.MonkeyPatch, ours: str, theirs: str
+    ) -> None:
+        name = self._group(pool, RoleArn=theirs, Precedence=7, Description="theirs")
+        before = pool.settings()
+        user_pool = UserPool(pool, monkeypatch, _pass(pool, ours, theirs), _grant(pool))
+        user_pool.run("Create", Groups=[{"Name": name, "RoleArn": ours}], ReplaceGroupRoles={name: theirs})
+        (during,) = pool.settings()["groups"]
+        assert (during["RoleArn"], during["Precedence"]) == (ours, 1)
+        assert pool.parameters() == [user_pool.properties["OriginalSettingsParameter"]]
+        user_pool.run("Delete")
+        assert _without_additions(pool.settings()) == before
+        assert pool.parameters() == []
+
+    def test_it_gets_everything_back_when_it_leaves_the_settings(
+        self, pool: AdoptedPool, monkeypatch: pytest.MonkeyPatch, ours: str, theirs: str
+    ) -> None:
+        name = self._group(pool, RoleArn=theirs, Precedence=7)
+        before = pool.settings()
+        user_pool = UserPool(pool, monkeypatch, _pass(pool, ours, theirs), _grant(pool))
+        user_pool.run("Create", Groups=[{"Name": name, "RoleArn": ours}], ReplaceGroupRoles={name: theirs})
+        user_pool.run("Update", Groups=[], ReplaceGroupRoles={})
+        assert _without_additions(pool.settings()) == before
+        assert pool.parameters() == []

@@ -1,0 +1,43 @@
+"""Commands that update a pool, made of what the local cloud answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from local_cloud.process import LocalCloud
+from pubsub_cli.aws import Aws
+from pubsub_cli.checks.update import set_triggers, update_of
+from pubsub_cli.finding import AwsCommand
+from tests.integration.local_cloud.account import Account
+
+
+@pytest.fixture
+def account(cloud: LocalCloud) -> Account:
+    return Account.on(cloud)
+
+
+@pytest.fixture
+def aws(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> Aws:
+    for name, value in cloud.variables().items():
+        monkeypatch.setenv(name, value)
+    return Aws(region=cloud.region)
+
+
+def test_a_user_pool_with_a_setting_that_the_sdk_does_not_know_gets_no_command(account: Account, aws: Aws) -> None:
+    def fix() -> object:
+        pool = aws.user_pools.describe_user_pool(UserPoolId=account.user_pool_id)["UserPool"]
+        return set_triggers(aws.user_pools, pool, {"PostAuthentication": "ours"})[-1]
+
+    assert isinstance(fix(), AwsCommand)
+    account.cloud.seed_pool_setting(account.user_pool_id, "Holidays", ["2026-12-24"])
+    assert "would reset Holidays" in str(fix())
+
+
+def test_an_identity_pool_with_one_gets_none_either(account: Account, aws: Aws) -> None:
+    def fix() -> object:
+        pool = aws.identity_pools.describe_identity_pool(IdentityPoolId=account.identity_pool_id)
+        return update_of(aws.identity_pools, "UpdateIdentityPool", pool, {"CognitoIdentityProviders": []})
+
+    assert isinstance(fix(), AwsCommand)
+    account.cloud.seed_pool_setting(account.identity_pool_id, "Holidays", ["2026-12-24"])
+    assert "would reset Holidays" in str(fix())

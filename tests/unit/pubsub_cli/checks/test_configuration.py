@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pubsub_cli.checks.check import Check
+from pubsub_cli.checks.configuration import LimitsAreKept, PackagesMatch, TopicsAreValid
+from pubsub_cli.checks.options import FrontEndConfig
+from pubsub_cli.finding import Finding, Status
+from tests.unit.pubsub_cli.checks.answers import Answers, find
+
+
+async def check_front_end(check: type[Check], **config: Any) -> Finding:
+    return await find(check, Answers(), front_end=FrontEndConfig(**config))
+
+
+@pytest.mark.parametrize("topics", [(), ("orders/1",), ("orders/1", "$aws/things/lamp/shadow/update"), ("a" * 256,)])
+async def test_topics_within_the_limits_pass(topics: tuple[str, ...]) -> None:
+    assert (await check_front_end(TopicsAreValid, topics=topics)).status is Status.PASSED
+
+
+@pytest.mark.parametrize(
+    ("topic", "cause"),
+    [
+        ("a/b/c/d/e/f/g/h/i", "has 8 slashes; AWS IoT takes 7"),
+        ("a" * 257, "has 257 bytes; AWS IoT takes 256"),
+        ("a/#/b", "not well-formed"),
+        ("$aws/orders", "is reserved"),
+        ("$orders", "is reserved"),
+        ("$share/group/orders", "shared subscription"),
+        ("", "is empty"),
+    ],
+)
+async def test_invalid_topic_fails(topic: str, cause: str) -> None:
+    finding = await check_front_end(TopicsAreValid, topics=("orders/1", "orders/#", topic))
+    assert finding.status is Status.FAILED
+    assert cause in str(finding.cause)
+    assert "closes the connection" in str(finding.cause)
+
+
+@pytest.mark.parametrize(
+    ("topic", "use"),
+    [
+        ("orders/#", "only to subscribe"),
+        ("orders/+/new", "only to subscribe"),
+        ("$aws/rules/a_rule", "only to publish"),
+        ("$aws/events/presence/connected/me", "only to subscribe"),
+    ],
+)
+async def test_topic_with_one_use_is_shown_with_it(topic: str, use: str) -> None:
+    finding = await check_front_end(TopicsAreValid, topics=("orders/1", topic))
+    assert (finding.status, finding.detail) == (Status.PASSED, f"orders/1, {topic} ({use})")
+
+
+@pytest.mark.parametrize(
+    ("limits", "detail"),
+    [
+        (
+            {"payload_bytes": 131072, "subscriptions": 50, "keep_alive_seconds": 30},
+            "131072 bytes, 50 subscriptions, 30 s keep-alive",
+        ),
+        ({"keep_alive_seconds": 1200}, "1200 s keep-alive"),
+    ],
+)
+async def test_values_at_the_limits_pass(limits: dict[str, int], detail: str) -> None:
+    finding = await check_front_end(LimitsAreKept, **limits)
+    assert (finding.status, finding.detail) == (Status.PASSED, detail)
+
+
+@pytest.mark.parametrize(
+    ("limits", "status", "resource", "cause"),
+    [
+        ({"payload_bytes": 131073}, Status.FAILED, "--payload-bytes", "131072 that AWS IoT accepts"),
+        ({"subscriptions": 51}, Status.FAILED, "--subscriptions", "more than the 50"),
+        ({"keep_alive_seconds": 1201}, Status.FAILED, "--keep-alive", "uses 1200 s"),
+        ({"keep_alive_seconds": 0}, Status.FAILED, "--keep-alive", "uses 1200 s"),
+        ({"keep_alive_seconds": 29}, Status.WARNING, "--keep-alive", "uses 30 s"),
+        ({"keep_alive_seconds": 29, "subscriptions": 51}, Status.FAILED, "--subscriptions, --keep-alive", "uses 30 s"),
+    ],
+)
+async def test_exceeded_limit_is_reported_with_its_option(
+    limits: dict[str, int], status: Status, resource: str, cause: str
+) -> None:
+    finding = await check_front_end(LimitsAreKept, **limits)
+    assert (finding.status, finding.resource) == (status, resource)
+    assert cause in str(finding.cause)
+
+
+@pytest.mark.parametrize(
+    ("pubsub", "lock", "status"),
+    [("^6.2.1", True, Status.PASSED), ("^6.2.1", False, Status.UNKNOWN), ("^5.6.0", False, Status.FAILED)],
+)
+async def test_packages_pass_only_with_a_lock_file(tmp_path: Path, pubsub: str, lock: bool, status: Status) -> None:
+    file = tmp_path / "package.json"
+    file.write_text(json.dumps({"dependencies": {"aws-amplify": "^6.22.1", "@aws-amplify/pubsub": pubsub}}))
+    if lock:
+        versions = {"aws-amplify": {"version": "6.22.1"}, "@aws-amplify/pubsub": {"version": "6.2.1"}}
+        packages = {f"node_modules/{name}": package for name, package in versions.items()}
+        (tmp_path / "package-lock.json").write_text(json.dumps({"packages": packages}))
+    finding = await check_front_end(PackagesMatch, package_json=file)
+    assert finding.status is status
+    assert finding.resource == (None if lock else str(file))

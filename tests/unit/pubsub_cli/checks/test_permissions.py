@@ -1,0 +1,47 @@
+"""Denials of the role that the local cloud does not make: by an organization, or only by IAM's simulator."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from pubsub_cli.checks.context import RoleInUse
+from pubsub_cli.checks.permissions import RoleAllows
+from tests.unit.pubsub_cli.checks.answers import Answers, find
+
+ROLE = "arn:aws:iam::123456789012:role/AuthRole"
+ALLOW = {"Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}]}
+
+
+@pytest.mark.parametrize(
+    ("detail", "fix"),
+    [
+        (
+            {"OrganizationsDecisionDetail": {"AllowedByOrganizations": False}},
+            "Ask who administers the AWS organization",
+        ),
+        ({}, "See what IAM's policy simulator reports"),
+    ],
+    ids=["organization", "simulator"],
+)
+async def test_denial_that_no_document_explains_names_who_decides(detail: dict[str, Any], fix: str) -> None:
+    def simulate(asked: dict[str, Any]) -> dict[str, Any]:
+        results = [
+            {"EvalActionName": action, "EvalResourceName": "*", "EvalDecision": "implicitDeny", **detail}
+            for action in asked["ActionNames"]
+        ]
+        return {"EvaluationResults": results}
+
+    aws = Answers(
+        GetRole={"Role": {"Arn": ROLE}},
+        ListRolePolicies={"PolicyNames": ["inline"]},
+        GetRolePolicy={"PolicyDocument": json.dumps(ALLOW)},
+        ListAttachedRolePolicies={"AttachedPolicies": []},
+        SimulatePrincipalPolicy=simulate,
+    )
+    finding = await find(RoleAllows, aws, left={"roles": (RoleInUse(ROLE, "The role of signed-in users"),)})
+    assert "SimulatePrincipalPolicy reports implicit deny, but the documents say allowed" in str(finding.cause)
+    assert str(finding.fix).startswith(fix)
+    assert not finding.commands
