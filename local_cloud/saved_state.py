@@ -20,6 +20,8 @@ from local_cloud.paging import SortedKeys
 
 _ABOUT = "saved-by.json"
 _SERVICES, _OBJECTS = "services", "objects"
+_UPDATED = {"State": "Active", "StateReason": "", "StateReasonCode": "", "LastUpdateStatus": "Successful"}
+"""A function that was being updated when the state was saved: no thread of the new cloud completes the update."""
 
 
 class SavedStateError(ValueError):
@@ -77,10 +79,15 @@ def _load() -> None:
     from ministack import app
     from ministack.core import persistence
 
+    def loaded(members: dict[str, Any]) -> Any:
+        if members.get("LastUpdateStatus") == "InProgress":
+            members |= _UPDATED
+        return persistence._json_object_hook(members)
+
     for service, module in app._state_map.items():
         file = Path(persistence.STATE_DIR) / f"{service}.json"
         if file.exists():
-            state = json.loads(file.read_text(), object_hook=persistence._json_object_hook)
+            state = json.loads(file.read_text(), object_hook=loaded)
             app._get_module(module).load_persisted_state(state)
             file.unlink()  # otherwise saving this cloud would copy the old state over the new one
 

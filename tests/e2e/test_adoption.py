@@ -268,7 +268,7 @@ def _lost_triggers_are_found(at_sign_in: Deployment, project: AmplifyProject) ->
     try:
         assert set(_missing(at_sign_in, detector)) == set(triggers)
         found = check(at_sign_in.doctor("PS112"), "PS112")
-        assert "signing in attaches no policy" in found["cause"]
+        assert "sign-ins do not attach the policy" in found["cause"]
         role, key = project.permissions.values()
         assert f"needs iam:PassRole on {role} and kms:CreateGrant on {key} as well" in found["fix"]
     finally:

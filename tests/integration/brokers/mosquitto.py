@@ -40,7 +40,7 @@ def mosquitto(
         denied: a topic filter that is denied to all; without, everything is allowed.
         certificate: for TLS on the WebSocket.
     """
-    program = _program("mosquitto")
+    program = program_path("mosquitto")
     lines = [
         "per_listener_settings false",
         "persistence false",
@@ -66,7 +66,8 @@ def mosquitto(
         yield broker
 
 
-def _program(name: str) -> str:
+def program_path(name: str) -> str:
+    """Return the path of a program of mosquitto's; without it the test is skipped, or fails in a pipeline."""
     program = shutil.which(name, path=_PATH)
     if program is None:
         missing = "no mosquitto: install it (Debian: apt-get install mosquitto)"
@@ -104,5 +105,7 @@ def _password_file(directory: Path, passwords: Mapping[str, str]) -> Path:
     file = directory / "passwords"
     file.touch(0o600)
     for name, password in passwords.items():
-        subprocess.run([_program("mosquitto_passwd"), "-b", str(file), name, password], check=True, capture_output=True)
+        subprocess.run(
+            [program_path("mosquitto_passwd"), "-b", str(file), name, password], check=True, capture_output=True
+        )
     return file

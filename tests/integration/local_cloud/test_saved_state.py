@@ -60,6 +60,8 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> _Saved:
     with LocalCloud.start() as cloud:
         cloud.save(empty)
         made = _Made(cloud)
+        # Lambda is still updating the function when the state is saved.
+        cloud.client("lambda").update_function_configuration(FunctionName=made.function, Description="updated")
         cloud.save(first)
     with LocalCloud.start(saved=first) as restored:
         restored.client("ssm").put_parameter(Name=made.parameter, Value="changed", Type="String", Overwrite=True)
@@ -104,6 +106,8 @@ def test_restored_policy_keeps_its_targets_and_accepts_more(restored: LocalCloud
 def test_restored_function_runs(restored: LocalCloud, made: _Made) -> None:
     answer = restored.client("lambda").invoke(FunctionName=made.function, Payload=b'{"question": 42}')
     assert answer["Payload"].read() == b'{"answer": 42}'
+    configuration = restored.client("lambda").get_function_configuration(FunctionName=made.function)
+    assert (configuration["State"], configuration["LastUpdateStatus"]) == ("Active", "Successful")
 
 
 def test_restored_queue_has_the_new_port_and_the_waiting_message(restored: LocalCloud, made: _Made) -> None:

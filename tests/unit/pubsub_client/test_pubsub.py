@@ -120,7 +120,8 @@ def unreachable() -> PubSub:
 
 @pytest.fixture
 def shared() -> Iterator[None]:
-    """Forgets the shared client after the test."""
+    """Forget the shared client before and after the test."""
+    _pubsub._shared.clear()
     yield
     _pubsub._shared.clear()
 
