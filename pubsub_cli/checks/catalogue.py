@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from pubsub_cli.checks.app_clients import AppClientSignsIn, InternalSignInIsConfigured
-from pubsub_cli.checks.authorization import CredentialsAreGiven
+from pubsub_cli.checks.app_clients import AppClientSignsIn, IdentityPoolAcceptsTokens
 from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.configuration import (
     LimitsAreKept,
@@ -25,17 +24,17 @@ from pubsub_cli.checks.connection import (
 from pubsub_cli.checks.endpoint import ClockAgrees, EndpointIsReached, EndpointIsRight
 from pubsub_cli.checks.functions import ConcurrencySuffices, LogGroupsExist, OtherFunctionsCanRun, SignInFunctionsCanRun
 from pubsub_cli.checks.identity import IdentityIsGiven, IdentityIsSignedIn, PolicyIsAttached, PolicyIsOnIdentities
-from pubsub_cli.checks.mac_key import MacKeyIsUsable
-from pubsub_cli.checks.options import Requirement
-from pubsub_cli.checks.parameters import ParametersAreValid
-from pubsub_cli.checks.permissions import PolicyAllows, RoleAllows
-from pubsub_cli.checks.provisioning import (
-    IdentityPoolAcceptsTokens,
-    NoTestUsersAreLeft,
-    PolicyExists,
-    TriggerIsConfigured,
+from pubsub_cli.checks.internal_sign_in import InternalSignInIsConfigured, MacKeyIsUsable, ParametersAreValid
+from pubsub_cli.checks.operations import (
+    EventSourceIsEnabled,
+    NoDeadLetters,
+    QueuesExist,
+    SchedulesAreEnabled,
+    StateMachinesAreActive,
 )
-from pubsub_cli.checks.queues import EventSourceIsEnabled, NoDeadLetters, QueuesExist
+from pubsub_cli.checks.options import Requirement
+from pubsub_cli.checks.permissions import CredentialsAreGiven, PolicyAllows, RoleAllows
+from pubsub_cli.checks.provisioning import NoTestUsersAreLeft, PolicyExists, TriggerIsConfigured
 from pubsub_cli.checks.rejections import (
     ControlPlaneIsDenied,
     GuestIsRejected,
@@ -51,10 +50,8 @@ from pubsub_cli.checks.roles import (
     RoleTrustsThePool,
 )
 from pubsub_cli.checks.self_attach import SelfAttachRepairs, SelfAttachRouteWorks, UnsignedSelfAttachIsRejected
-from pubsub_cli.checks.sign_in import RepeatSignInSkipsAttachment, UserCanSignIn, UserSignsIn
-from pubsub_cli.checks.sweep import SchedulesAreEnabled, StateMachinesAreActive
+from pubsub_cli.checks.sign_in import LastTriggerRunSucceeded, RepeatSignInSkipsAttachment, UserCanSignIn, UserSignsIn
 from pubsub_cli.checks.trigger import FunctionsMayAttach, PoolMayInvoke, TriggerIsAsDeployed
-from pubsub_cli.checks.trigger_run import LastTriggerRunSucceeded
 
 CHECKS: tuple[type[Check], ...] = (
     OutputsAreComplete,

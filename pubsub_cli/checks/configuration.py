@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 
 from pubsub_cli.checks.amplify_packages import FrontEndPackages
-from pubsub_cli.checks.check import Check, Group
+from pubsub_cli.checks.check import BlockingCheck, Check, Group
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import FrontEndConfig, Requirement
 from pubsub_cli.checks.stack import missing_outputs, read_outputs
@@ -24,7 +23,7 @@ _RESERVED_USES = (
 )
 
 
-class OutputsAreComplete(Check):
+class OutputsAreComplete(BlockingCheck):
     """The stack has every output of the contract, or the ids of the deployment are given.
 
     Without them neither this client nor a front end knows which pools and which endpoint to use. A stack that was
@@ -36,7 +35,7 @@ class OutputsAreComplete(Check):
     title = "the stack's outputs are complete"
     requirements = frozenset()
 
-    async def run(self, context: Context) -> Finding:
+    def examine(self, context: Context) -> Finding:
         """Read the outputs.
 
         Raises:
@@ -45,7 +44,7 @@ class OutputsAreComplete(Check):
         if context.deployment_ids:
             context.set_outputs(context.deployment_ids.outputs())
             return passed(f"{context.deployment_ids.endpoint}, given by ids")
-        outputs = await asyncio.to_thread(read_outputs, context.aws, context.stack)
+        outputs = read_outputs(context.aws, context.stack)
         missing = missing_outputs(outputs)
         if missing:
             return failed(
@@ -147,7 +146,7 @@ class LimitsAreKept(Check):
         )
 
 
-class PackagesMatch(Check):
+class PackagesMatch(BlockingCheck):
     """The front end's `@aws-amplify/pubsub` matches its `aws-amplify`.
 
     Amplify's [guide](https://docs.amplify.aws/react-native/build-a-backend/add-aws-services/pubsub/set-up-pubsub) asks
@@ -161,12 +160,12 @@ class PackagesMatch(Check):
     title = "@aws-amplify/pubsub matches aws-amplify"
     requirements = frozenset({Requirement.PACKAGE_JSON})
 
-    async def run(self, context: Context) -> Finding:
+    def examine(self, context: Context) -> Finding:
         """Read package.json and the lock file, and compare the versions."""
         file = context.front_end.package_json
         if file is None:
             raise TypeError("needs a package.json")
-        packages = await asyncio.to_thread(FrontEndPackages.read, file)
+        packages = FrontEndPackages.read(file)
         if mismatch := packages.mismatch():
             return failed(mismatch, resource=str(file), fix=packages.fix)
         if packages.locked is None:

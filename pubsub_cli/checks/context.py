@@ -13,9 +13,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pubsub_cli.aws import Aws
-from pubsub_cli.checks.deployed_functions import DeployedFunction, Function, read_functions
 from pubsub_cli.checks.network_path import NetworkPath
 from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig, Requirement, UserSelector
+from pubsub_cli.checks.stack import DeployedFunction, Function, StackResource, read_functions
 from pubsub_cli.iam.request import ANY_CLIENT_ID
 from pubsub_cli.pool_users import PoolUser, TestUsers, User
 from pubsub_client import AwsIot, CognitoSession, PubSub, Subscription
@@ -179,6 +179,39 @@ class Context:
             botocore.exceptions.ClientError: a function cannot be read.
         """
         return [each for each in self.functions if each.function in functions]
+
+    def find_resource(self, resource: StackResource) -> str | None:
+        """Return the physical id of one of the stack's resources; None if the stack does not have it.
+
+        Raises:
+            botocore.exceptions.ClientError: ListStackResources failed.
+        """
+        found = (
+            each["PhysicalResourceId"]
+            for each in self.resources
+            if each["ResourceType"] == resource.type and resource.construct_id in each["LogicalResourceId"]
+        )
+        return next(found, None)
+
+    def template_properties(self, physical_id: str) -> Mapping[str, Any]:
+        """Return the properties of a resource in the stack's template; empty if the stack has no such resource.
+
+        Raises:
+            botocore.exceptions.ClientError: ListStackResources or GetTemplate failed.
+        """
+        ids = (each["LogicalResourceId"] for each in self.resources if each.get("PhysicalResourceId") == physical_id)
+        properties: Mapping[str, Any] = self.template["Resources"].get(next(ids, ""), {}).get("Properties", {})
+        return properties
+
+    def arn_prefix(self, service: str) -> str:
+        """Return ``arn:<partition>:<service>:<region>:<account id>`` of the deployment.
+
+        Raises:
+            botocore.exceptions.ClientError: the outputs name no account, and GetCallerIdentity failed.
+        """
+        arn = self.outputs.get(Output.AUTH_ROLE_ARN) or self.aws.sts.get_caller_identity()["Arn"]
+        _, partition, _, _, account, _ = arn.split(":", 5)
+        return f"arn:{partition}:{service}:{self.output(Output.REGION)}:{account}"
 
     def deadline(self, retry_seconds: float) -> float:
         """Return until when a check that may retry for so many seconds does, on the monotonic clock."""

@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 
-from pubsub_cli.checks.app_clients import InternalSignInIsConfigured
-from pubsub_cli.checks.check import Check, Group
+from pubsub_cli.checks.app_clients import IdentityPoolAcceptsTokens
+from pubsub_cli.checks.check import BlockingCheck, Check, Group
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.mac_key import MacKeyIsUsable
+from pubsub_cli.checks.internal_sign_in import InternalSignInIsConfigured, MacKeyIsUsable, ParametersAreValid
+from pubsub_cli.checks.operations import messages_in
 from pubsub_cli.checks.options import Requirement
-from pubsub_cli.checks.parameters import ParametersAreValid
-from pubsub_cli.checks.provisioning import IdentityPoolAcceptsTokens, PolicyExists, TriggerIsConfigured
-from pubsub_cli.checks.queues import messages_in
+from pubsub_cli.checks.provisioning import PolicyExists, TriggerIsConfigured
 from pubsub_cli.checks.sign_in import UserSignsIn
-from pubsub_cli.checks.trigger import FunctionsMayAttach
-from pubsub_cli.checks.trigger_log import diagnose_sign_in
+from pubsub_cli.checks.trigger import FunctionsMayAttach, diagnose_sign_in
 from pubsub_cli.finding import AwsCommand, Finding, Fix, PubSubCommand, failed, passed, skipped, warning
 from pubsub_cli.iam.iot import attached_to
 from pubsub_client import CognitoSession
@@ -65,7 +63,7 @@ class IdentityIsGiven(Check):
         return _marked_identity(context)
 
 
-class IdentityIsSignedIn(Check):
+class IdentityIsSignedIn(BlockingCheck):
     """The identity belongs to this identity pool and to a signed-in user, not to a guest.
 
     A front end that requested credentials before the sign-in continues with a guest's: AWS IoT then evaluates the
@@ -79,7 +77,7 @@ class IdentityIsSignedIn(Check):
     depends_on = (IdentityIsGiven,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.IDENTITY})
 
-    async def run(self, context: Context) -> Finding:
+    def examine(self, context: Context) -> Finding:
         """Describe the identity."""
         identity_id, pool = context.identity_id, context.output(Output.IDENTITY_POOL_ID)
         identity_pools = context.aws.identity_pools
@@ -91,7 +89,7 @@ class IdentityIsSignedIn(Check):
                 fix=rerun,
             )
         try:
-            identity = await asyncio.to_thread(identity_pools.describe_identity, IdentityId=identity_id)
+            identity = identity_pools.describe_identity(IdentityId=identity_id)
         except identity_pools.exceptions.ResourceNotFoundException:
             return failed(
                 f"There is no identity {identity_id}: it was deleted, and the user gets a new one at the next sign-in.",

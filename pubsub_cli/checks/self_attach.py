@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from pubsub_cli.checks.check import Check, Group
+from pubsub_cli.checks.check import BlockingCheck, Check, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.deployed_functions import DeployedFunction, Function
-from pubsub_cli.checks.functions import why_it_cannot_run, why_it_differs
+from pubsub_cli.checks.functions import allow_invocation, may_invoke, why_it_cannot_run, why_it_differs
 from pubsub_cli.checks.identity import self_attach
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import PolicyExists
 from pubsub_cli.checks.rejections import UnattachedIdentityIsRejected
-from pubsub_cli.checks.stack_resources import RESTORE, SELF_ATTACH_API, allows_service, arn_prefix, find_resource
+from pubsub_cli.checks.stack import RESTORE, SELF_ATTACH_API, DeployedFunction, Function
 from pubsub_cli.finding import AwsCommand, Finding, failed, passed, skipped, unknown
 from pubsub_client._endpoint import Endpoint
 from pubsub_client.outputs import Output
@@ -31,7 +28,7 @@ _MEMBER_OF_FUNCTION = b'"check"'
 """A response of the function has this member; one of API Gateway has not."""
 
 
-class SelfAttachRouteWorks(Check):
+class SelfAttachRouteWorks(BlockingCheck):
     """The route `POST /self-attach` requires IAM authorization and invokes its function, which can run.
 
     It serves users whom the trigger cannot attach, such as those with MFA, and everybody with the setting `attachment:
@@ -45,11 +42,33 @@ class SelfAttachRouteWorks(Check):
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
-    async def run(self, context: Context) -> Finding:
+    def examine(self, context: Context) -> Finding:
         """Read the route, its integration and the function."""
         if Output.SELF_ATTACH_URL not in context.outputs:
             return skipped(_NO_ROUTE)
-        return await asyncio.to_thread(_check_route, context)
+        api_id = context.find_resource(SELF_ATTACH_API)
+        function = next(iter(context.functions_of({Function.SELF_ATTACH})), None)
+        if api_id is None or function is None:
+            cause = f"The stack has no API or function for self-attach: {_EFFECT}."
+            return failed(cause, resource=context.stack, fix=RESTORE)
+        if wrong := why_it_cannot_run(function) or why_it_differs(context, function):
+            return wrong
+        apis = context.aws.apis
+        try:
+            routes = apis.get_routes(ApiId=api_id)["Items"]
+            integrations = apis.get_integrations(ApiId=api_id)["Items"]
+        except apis.exceptions.NotFoundException:
+            return failed(f"The HTTP API {api_id} was deleted: {_EFFECT}.", resource=api_id, fix=RESTORE)
+        if wrong := _wrong_route(api_id, routes, integrations, function):
+            return wrong
+        api = f"{context.arn_prefix('execute-api')}:{api_id}"
+        if may_invoke(context, function.name, _API_GATEWAY, f"{api}/$default/POST/self-attach"):
+            return passed(_KEY)
+        return failed(
+            f"API Gateway may not invoke {function.name}: {_EFFECT}.",
+            resource=function.name,
+            fix=allow_invocation(function.name, "ApiGatewayInvokes", _API_GATEWAY, f"{api}/*/POST/self-attach"),
+        )
 
 
 class SelfAttachRepairs(Check):
@@ -72,7 +91,7 @@ class SelfAttachRepairs(Check):
         return await self_attach(context, context.unattached_session)
 
 
-class UnsignedSelfAttachIsRejected(Check):
+class UnsignedSelfAttachIsRejected(BlockingCheck):
     """API Gateway rejects an unsigned request before it invokes the route's function.
 
     The function takes the identity only from API Gateway, which knows it only from a signature.
@@ -84,12 +103,12 @@ class UnsignedSelfAttachIsRejected(Check):
     depends_on = (OutputsAreComplete, SelfAttachRouteWorks)
     requirements = frozenset({Requirement.STACK, Requirement.OPERATOR})
 
-    async def run(self, context: Context) -> Finding:
+    def examine(self, context: Context) -> Finding:
         """Call the route without credentials."""
         if Output.SELF_ATTACH_URL not in context.outputs:
             return skipped(_NO_ROUTE)
         url = context.output(Output.SELF_ATTACH_URL)
-        status, body = await asyncio.to_thread(_post_unsigned, url)
+        status, body = _post_unsigned(url)
         by_function = _MEMBER_OF_FUNCTION in body
         if status in (HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED) and not by_function:
             return passed(f"HTTP {status}")
@@ -106,23 +125,6 @@ class UnsignedSelfAttachIsRejected(Check):
             fix="Set the route's authorization to AWS_IAM (API Gateway console, Authorization). `cdk deploy` does not "
             "detect a manual change.",
         )
-
-
-def _check_route(context: Context) -> Finding:
-    api_id = find_resource(context, SELF_ATTACH_API)
-    function = next(iter(context.functions_of({Function.SELF_ATTACH})), None)
-    if api_id is None or function is None:
-        cause = f"The stack has no API or function for self-attach: {_EFFECT}."
-        return failed(cause, resource=context.stack, fix=RESTORE)
-    if wrong := why_it_cannot_run(function) or why_it_differs(context, function):
-        return wrong
-    apis = context.aws.apis
-    try:
-        routes = apis.get_routes(ApiId=api_id)["Items"]
-        integrations = apis.get_integrations(ApiId=api_id)["Items"]
-    except apis.exceptions.NotFoundException:
-        return failed(f"The HTTP API {api_id} was deleted: {_EFFECT}.", resource=api_id, fix=RESTORE)
-    return _wrong_route(api_id, routes, integrations, function) or _invocation(context, api_id, function)
 
 
 def _wrong_route(
@@ -156,30 +158,6 @@ def _wrong_route(
             fix=AwsCommand("apigatewayv2", "UpdateRoute", {**where, "Target": target}, safe=True),
         )
     return None
-
-
-def _invocation(context: Context, api_id: str, function: DeployedFunction) -> Finding:
-    """Check that API Gateway may invoke the function."""
-    api = f"{arn_prefix(context, 'execute-api')}:{api_id}"
-    functions = context.aws.functions
-    try:
-        policy = json.loads(functions.get_policy(FunctionName=function.name)["Policy"])
-    except functions.exceptions.ResourceNotFoundException:
-        policy = {"Statement": []}
-    if allows_service(policy, _API_GATEWAY, f"{api}/$default/POST/self-attach"):
-        return passed(_KEY)
-    permission = {
-        "FunctionName": function.name,
-        "StatementId": "ApiGatewayInvokes",
-        "Action": "lambda:InvokeFunction",
-        "Principal": _API_GATEWAY,
-        "SourceArn": f"{api}/*/POST/self-attach",
-    }
-    return failed(
-        f"API Gateway may not invoke {function.name}: {_EFFECT}.",
-        resource=function.name,
-        fix=AwsCommand("lambda", "AddPermission", permission, safe=True),
-    )
 
 
 def _post_unsigned(url: str) -> tuple[int, bytes]:

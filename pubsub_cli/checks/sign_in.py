@@ -1,4 +1,4 @@
-"""Checks of the sign-in: the user's state, the sign-in itself, and a repeat sign-in."""
+"""Checks of the sign-in: the user's state, the sign-in itself, what the trigger did, and a repeat sign-in."""
 
 from __future__ import annotations
 
@@ -6,16 +6,29 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from pubsub_cli.checks.app_clients import AppClientSignsIn
-from pubsub_cli.checks.check import Check, Group
+from pubsub_cli.checks.check import BlockingCheck, Check, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete, TokenIsValid
 from pubsub_cli.checks.context import Context, finish_before_cancel
-from pubsub_cli.checks.deployed_functions import Function
+from pubsub_cli.checks.functions import LogGroupsExist
+from pubsub_cli.checks.internal_sign_in import InternalSignInIsConfigured, MacKeyIsUsable
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import TriggerIsConfigured
-from pubsub_cli.checks.trigger import PoolMayInvoke, TriggerIsAsDeployed
-from pubsub_cli.checks.trigger_log import LOG_SECONDS, is_skipped_by_marker, read_lines, read_log
+from pubsub_cli.checks.stack import Function, log_group_of
+from pubsub_cli.checks.trigger import (
+    LOG_SECONDS,
+    FunctionsMayAttach,
+    PoolMayInvoke,
+    TriggerIsAsDeployed,
+    diagnose_line,
+    is_skipped_by_marker,
+    last_log_entry,
+    read_lines,
+    read_log,
+    sign_in_time,
+)
 from pubsub_cli.finding import (
     AwsCommand,
     Finding,
@@ -45,13 +58,16 @@ _PRECISE_SECONDS, _CLOCK_SECONDS = 0.1, 2.0
 # Further sign-ins, if other users signed in at the same moment.
 _MORE_ATTEMPTS = 2
 
+_SECONDS_BEFORE = 60
+"""How much of the log before a failure the fix shows."""
+
 _MFA_REQUIRED = (
     "The user pool requires MFA, and test users have not set it up. Check a user of the app instead: "
     "pubsub doctor --id-token FILE"
 )
 
 
-class UserCanSignIn(Check):
+class UserCanSignIn(BlockingCheck):
     """The selected user is enabled and confirmed, and has no temporary password.
 
     Otherwise Cognito refuses the sign-in. An identity pool with the server-side token check also rejects the tokens of
@@ -64,10 +80,10 @@ class UserCanSignIn(Check):
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.USER})
 
-    async def run(self, context: Context) -> Finding:
+    def examine(self, context: Context) -> Finding:
         """Read the user's state."""
         name, pool = str(context.selector.user_name), context.output(Output.USER_POOL_ID)
-        user = await asyncio.to_thread(read_user, context.aws.user_pools, pool, name)
+        user = read_user(context.aws.user_pools, pool, name)
         if user is None:
             return failed(
                 f"There is no user {name} in user pool {pool}. An identity pool that checks tokens rejects those of a "
@@ -160,6 +176,55 @@ def _fix_sign_in(context: Context, code: str) -> Fix:
         **dict.fromkeys(MFA_CHALLENGES, _MFA_REQUIRED),
     }
     return commands.get(code, "Read Cognito's message. A trigger of the user pool may have failed: read its log.")
+
+
+class LastTriggerRunSucceeded(BlockingCheck):
+    """The last run of the trigger did not fail.
+
+    A trigger that raises an error or times out fails the sign-in. One that cannot attach the policy logs `Failed`, with
+    the operation and its error. A failure before the run's own sign-in is a warning, because it might be fixed.
+    """
+
+    id = "PS124"
+    group = Group.SIGN_IN
+    title = "the trigger's last run succeeded"
+    depends_on = (
+        UserSignsIn,
+        TriggerIsConfigured,
+        FunctionsMayAttach,
+        MacKeyIsUsable,
+        LogGroupsExist,
+        InternalSignInIsConfigured,
+    )
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
+
+    def examine(self, context: Context) -> Finding:
+        """Read the end of its log."""
+        if not context.attaches_at_sign_in:
+            return not_applicable("attachment is self-attach: there is no trigger")
+        name = context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
+        function = context.aws.functions.get_function_configuration(FunctionName=name)
+        log_group = log_group_of(function)
+        entry = last_log_entry(context.aws.logs, log_group)
+        if entry is None:
+            return passed("no run within the last hour")
+        report, at = entry.report, f"{datetime.fromtimestamp(entry.time, UTC):%H:%M:%S %Z}"
+        signed_in = sign_in_time(context)
+        is_of_this_run = signed_in is not None and entry.time >= signed_in
+        if not isinstance(report, str) and report["outcome"] != "Failed":
+            since = ", since this sign-in began" if is_of_this_run else ""
+            return passed(f"{report['outcome']} at {at}{since}")
+        result = failed if is_of_this_run else warning
+        since_time = entry.time - _SECONDS_BEFORE
+        if isinstance(report, str):
+            return result(
+                f"At {at} the trigger {name} failed: {report}. Cognito fails the sign-in then.",
+                resource=name,
+                fix=read_log(log_group, since_time),
+            )
+        diagnosis = diagnose_line(report, function, since_time)
+        cause = f"At {at}: {diagnosis.cause} The user stays without the policy."
+        return result(cause, resource=name, fix=diagnosis.fix)
 
 
 class RepeatSignInSkipsAttachment(Check):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pubsub_cli.checks.deployed_functions import Function
-from pubsub_cli.checks.stack_resources import CONTROL_PLANE_DENY, DRIFT_SCHEDULE, RESOURCES, StackResource
+from pubsub_cli.checks.stack import CONTROL_PLANE_DENY, DRIFT_SCHEDULE, RESOURCES, Function, StackResource
 from stacks.settings import Settings
 from tests.unit.stacks.conftest import Template
 

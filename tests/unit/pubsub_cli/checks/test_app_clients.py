@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pubsub_cli.checks.app_clients import AppClientSignsIn, InternalSignInIsConfigured
+from pubsub_cli.checks.app_clients import AppClientSignsIn, IdentityPoolAcceptsTokens, flows
 from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.configuration import TokenIsValid
+from pubsub_cli.checks.internal_sign_in import InternalSignInIsConfigured
 from pubsub_cli.checks.options import IdToken, UserSelector
-from pubsub_cli.checks.provisioning import IdentityPoolAcceptsTokens
-from pubsub_cli.checks.sign_in_flows import flows
 from pubsub_cli.finding import AwsCommand, Finding, Status
 from pubsub_client.outputs import Output
 from tests.unit.pubsub_cli.checks.answers import (

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pubsub_cli.checks.mac_key import MacKeyIsUsable
+from pubsub_cli.checks.internal_sign_in import MacKeyIsUsable
 from pubsub_cli.finding import Status
 from tests.unit.pubsub_cli.checks.answers import Answers, error, find, resources
 

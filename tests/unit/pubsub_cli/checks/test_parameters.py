@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pubsub_cli.checks.parameters import ParametersAreValid
+from pubsub_cli.checks.internal_sign_in import ParametersAreValid
 from pubsub_cli.finding import AwsCommand, Finding, Status
 from tests.unit.pubsub_cli.checks.answers import (
     IDENTITY_POOL,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pubsub_cli.checks import sign_in, trigger_log
+from pubsub_cli.checks import sign_in, trigger
 from pubsub_cli.checks.options import UserSelector
 from pubsub_cli.checks.sign_in import RepeatSignInSkipsAttachment, UserSignsIn
 from pubsub_cli.finding import Finding, Status
@@ -94,7 +94,7 @@ async def check_repeat(pool: Pool, monkeypatch: pytest.MonkeyPatch, **answers: A
     monkeypatch.setattr(CognitoSession, "sign_in", lambda _, *given: pool.sign_in(*given))
     monkeypatch.setattr(CognitoSession, "sign_out", sign_out)
     monkeypatch.setattr(sign_in, "LOG_SECONDS", 0.0)
-    monkeypatch.setattr(trigger_log, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(trigger, "_POLL_SECONDS", 0.01)
     aws = Answers(
         **{
             "ListStackResources": functions(Trigger=TRIGGER),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pubsub_cli.checks.sweep import SchedulesAreEnabled, StateMachinesAreActive
+from pubsub_cli.checks.operations import SchedulesAreEnabled, StateMachinesAreActive
 from pubsub_cli.finding import Status
 from pubsub_client.outputs import Output
 from tests.unit.pubsub_cli.checks.answers import OUTPUTS, Answers, error, find, functions, resources, template

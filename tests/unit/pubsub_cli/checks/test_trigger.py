@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from pubsub_cli.checks.sign_in import LastTriggerRunSucceeded
 from pubsub_cli.checks.trigger import FunctionsMayAttach
-from pubsub_cli.checks.trigger_run import LastTriggerRunSucceeded
 from pubsub_cli.finding import Finding, Status
 from tests.unit.pubsub_cli.checks.answers import TRIGGER, Answers, error, find, functions, template
 
