@@ -26,6 +26,7 @@ from pubsub_cli.checks.stack import (
     RESTORE,
     SIGN_IN_CONFIGURATION,
     SIGN_IN_FUNCTIONS,
+    DeployedFunction,
     Function,
 )
 from pubsub_cli.checks.update import set_triggers_fix, update_of
@@ -34,8 +35,12 @@ from pubsub_client.outputs import CHALLENGE_TRIGGERS, Output
 
 if TYPE_CHECKING:
     from types_boto3_kms.type_defs import KeyMetadataTypeDef
-    from types_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
 
+_PAUSED, _NOT_PAUSED = "true", "false"
+_MEMBERS = ("userPoolProvider", "internalClientId", "identityPoolId")
+_NO_INTERNAL_SIGN_IN = "attachment is self-attach: there is no internal sign-in"
+_INTERNAL = "$INTERNAL"
+"""The shell variable of the new internal app client's id."""
 _SPEC, _USAGE = "HMAC_256", "GENERATE_VERIFY_MAC"
 _IMPACT = "the trigger cannot authenticate its internal sign-ins, so no sign-in attaches the policy"
 
@@ -57,7 +62,7 @@ class MacKeyIsUsable(BlockingCheck):
     def examine(self, context: Context) -> Finding:
         """Describe the key."""
         if not context.attaches_at_sign_in:
-            return not_applicable("attachment is self-attach: there is no internal sign-in")
+            return not_applicable(_NO_INTERNAL_SIGN_IN)
         key_id = context.find_resource(MAC_KEY)
         if key_id is None:
             resource = context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
@@ -67,42 +72,28 @@ class MacKeyIsUsable(BlockingCheck):
             key = kms.describe_key(KeyId=key_id)["KeyMetadata"]
         except kms.exceptions.NotFoundException:
             return failed(f"The MAC key {key_id} was deleted: {_IMPACT}.", resource=key_id, fix=RESTORE)
-        return _problem(key) or passed(f"{key_id}, {key['KeySpec']}")
+        if problem := _problem(key):
+            what, fix = problem
+            return failed(f"The MAC key {key_id} {what}: {_IMPACT}.", resource=key_id, fix=fix)
+        return passed(f"{key_id}, {key['KeySpec']}")
 
 
-def _problem(key: KeyMetadataTypeDef) -> Finding | None:
-    """Return why a key cannot be used; None if it can.
+def _problem(key: KeyMetadataTypeDef) -> tuple[str, Fix] | None:
+    """Return why a key cannot be used, and the fix; None if it can be used.
 
     https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html
     """
-    key_id, state = key["KeyId"], key.get("KeyState")
+    state, spec, usage = key.get("KeyState"), key.get("KeySpec"), key.get("KeyUsage")
     # Not safe: an operator may have disabled the key to stop internal sign-ins.
-    enable = AwsCommand("kms", "EnableKey", {"KeyId": key_id})
+    enable = AwsCommand("kms", "EnableKey", {"KeyId": key["KeyId"]})
     if state == "Disabled":
-        return failed(f"The MAC key {key_id} is disabled: {_IMPACT}.", resource=key_id, fix=enable)
+        return "is disabled", enable
     if state == "PendingDeletion":
         at = f"{key['DeletionDate']:%Y-%m-%d %H:%M %Z}" if "DeletionDate" in key else "soon"
-        return failed(
-            f"The MAC key {key_id} is pending deletion ({at}): {_IMPACT}.",
-            resource=key_id,
-            fix=[AwsCommand("kms", "CancelKeyDeletion", {"KeyId": key_id}), enable],
-        )
-    if (key.get("KeyUsage"), key.get("KeySpec")) != (_USAGE, _SPEC):
-        return failed(
-            f"The MAC key {key_id} is of spec {key.get('KeySpec')} for {key.get('KeyUsage')}, not {_SPEC} for "
-            f"{_USAGE}: {_IMPACT}.",
-            resource=key_id,
-            fix=RESTORE,
-        )
-    if state != "Enabled":
-        return failed(
-            f"The MAC key {key_id} is {state}: {_IMPACT}.", resource=key_id, fix="Run it again when the key is Enabled."
-        )
-    return None
-
-
-_PAUSED, _NOT_PAUSED = "true", "false"
-_MEMBERS = ("userPoolProvider", "internalClientId", "identityPoolId")
+        return f"is pending deletion ({at})", [AwsCommand("kms", "CancelKeyDeletion", {"KeyId": key["KeyId"]}), enable]
+    if (usage, spec) != (_USAGE, _SPEC):
+        return f"is of spec {spec} for {usage}, not {_SPEC} for {_USAGE}", RESTORE
+    return None if state == "Enabled" else (f"is {state}", "Run it again when the key is Enabled.")
 
 
 class ParametersAreValid(BlockingCheck):
@@ -216,31 +207,24 @@ def _put(context: Context, name: str, known: dict[str, Any], *, overwrite: bool 
     put = AwsCommand("ssm", "PutParameter", {"Name": name, **how, "Value": json.dumps(configuration)}, safe=True)
     if not overwrite:
         return put
+    functions = context.functions_of(SIGN_IN_FUNCTIONS | {Function.WORKER})
     return [
         put,
-        *(
-            AwsCommand(
-                "lambda",
-                "UpdateFunctionConfiguration",
-                {
-                    "FunctionName": each.name,
-                    "Environment": {"Variables": {**each.environment, "INTERNAL_CLIENT_ID": client_id}},
-                },
-                safe=True,
-            )
-            for each in context.functions_of(SIGN_IN_FUNCTIONS | {Function.WORKER})
-            if each.configuration
-        ),
+        *(_restart(each, "INTERNAL_CLIENT_ID", client_id, safe=True) for each in functions if each.configuration),
     ]
+
+
+def _restart(function: DeployedFunction, name: str, value: str, *, safe: bool = False) -> AwsCommand:
+    """Return the command that changes a variable, so that the function starts again and reads its configuration."""
+    environment = {"Variables": {**function.environment, name: value}}
+    parameters = {"FunctionName": function.name, "Environment": environment}
+    return AwsCommand("lambda", "UpdateFunctionConfiguration", parameters, safe=safe)
 
 
 def _internal_client(context: Context) -> str | None:
     """Return the internal app client: that of the functions' environment, or else the stack's."""
     configured = (each.environment.get("INTERNAL_CLIENT_ID") for each in context.functions_of({Function.TRIGGER}))
     return next(filter(None, configured), None) or context.find_resource(INTERNAL_CLIENT)
-
-
-_INTERNAL = "$INTERNAL"
 
 
 class InternalSignInIsConfigured(BlockingCheck):
@@ -260,12 +244,10 @@ class InternalSignInIsConfigured(BlockingCheck):
     def examine(self, context: Context) -> Finding:
         """Compare user pool, identity pool and internal app client with the trigger's configuration."""
         if not context.attaches_at_sign_in:
-            return not_applicable("attachment is self-attach: there is no internal sign-in")
+            return not_applicable(_NO_INTERNAL_SIGN_IN)
         aws, pool_id = context.aws, context.output(Output.USER_POOL_ID)
-        trigger = aws.functions.get_function_configuration(
-            FunctionName=context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
-        )
-        parameter = trigger["Environment"]["Variables"]["CONFIGURATION_PARAMETER"]
+        (trigger,) = context.functions_of({Function.TRIGGER})
+        parameter = trigger.environment["CONFIGURATION_PARAMETER"]
         configuration = json.loads(context.parameters[parameter])
         client_id = configuration["internalClientId"]
         client = describe_client(aws, pool_id, client_id)
@@ -316,19 +298,18 @@ def _check_challenge(context: Context) -> Finding:
     aws, pool_id = context.aws, context.output(Output.USER_POOL_ID)
     pool = aws.user_pools.describe_user_pool(UserPoolId=pool_id)["UserPool"]
     configured: Mapping[str, Any] = pool.get("LambdaConfig", {})
-    (name,) = (each.name for each in context.functions_of({Function.CHALLENGE}))
+    (challenge,) = context.functions_of({Function.CHALLENGE})
     chained = {each for each in context.chained_triggers if configured.get(each)}
     expected = [each for each in CHALLENGE_TRIGGERS if each not in chained]
-    wrong = [each for each in expected if not str(configured.get(each, "")).endswith(f":function:{name}")]
+    wrong = [each for each in expected if not str(configured.get(each, "")).endswith(f":function:{challenge.name}")]
     if wrong:
-        arn = aws.functions.get_function_configuration(FunctionName=name)["FunctionArn"]
         return failed(
-            f"The triggers {', '.join(wrong)} of the user pool do not call {name}: internal sign-ins fail, and no "
-            "policy is attached.",
+            f"The triggers {', '.join(wrong)} of the user pool do not call {challenge.name}: internal sign-ins fail, "
+            "and no policy is attached.",
             resource=pool_id,
-            fix=set_triggers_fix(aws.user_pools, pool, dict.fromkeys(wrong, arn)),
+            fix=set_triggers_fix(aws.user_pools, pool, dict.fromkeys(wrong, challenge.arn)),
         )
-    return passed(name)
+    return passed(challenge.name)
 
 
 def _create_internal_client(context: Context, parameter: str, configuration: Mapping[str, str]) -> list[str]:
@@ -380,23 +361,6 @@ def _overwrite(parameter: str, configuration: Mapping[str, str]) -> AwsCommand:
 
 
 def _restarts(context: Context, parameter: str, name: str, value: str) -> list[AwsCommand]:
-    """Return the commands that make the functions read their configuration again.
-
-    They cache it until they start again, which a changed environment causes.
-    """
-    return [
-        AwsCommand(
-            "lambda",
-            "UpdateFunctionConfiguration",
-            {
-                "FunctionName": function["FunctionName"],
-                "Environment": {"Variables": {**function["Environment"]["Variables"], name: value}},
-            },
-        )
-        for function in _functions_that_read(context, parameter)
-    ]
-
-
-def _functions_that_read(context: Context, parameter: str) -> list[FunctionConfigurationResponseTypeDef]:
+    """Return the commands that restart the functions that read a parameter, because they cache it."""
     reading = (each for each in context.functions if parameter in each.environment.values())
-    return [each.configuration for each in reading if each.configuration]
+    return [_restart(each, name, value) for each in reading]
