@@ -15,7 +15,7 @@ from pubsub_cli.pool_users import ATTRIBUTE, Marker, User
 from pubsub_client import CognitoSession
 from pubsub_client.exceptions import SignInError
 from pubsub_client.outputs import Output
-from tests.unit.pubsub_cli.checks.answers import OUTPUTS, TRIGGER, Answers, error, find, functions, template
+from tests.unit.pubsub_cli.checks.answers import OUTPUTS, TRIGGER, Answers, error, find, stack
 
 
 async def refused_sign_in(code: str, monkeypatch: pytest.MonkeyPatch) -> Finding:
@@ -97,10 +97,7 @@ async def check_repeat(pool: Pool, monkeypatch: pytest.MonkeyPatch, **answers: A
     monkeypatch.setattr(trigger, "_POLL_SECONDS", 0.01)
     aws = Answers(
         **{
-            "ListStackResources": functions(Trigger=TRIGGER),
-            "GetTemplate": template(Trigger="post_authentication.handler"),
-            "GetFunctionConfiguration": {"FunctionName": TRIGGER, "LoggingConfig": {"LogGroup": "/log"}},
-            "GetFunctionConcurrency": {},
+            **stack({TRIGGER: "post_authentication.handler"}, LoggingConfig={"LogGroup": "/log"}),
             "AdminGetUser": pool.user,
             "FilterLogEvents": pool.filtered,
             **answers,

@@ -11,7 +11,7 @@ import pytest
 from pubsub_cli.checks.sign_in import LastTriggerRunSucceeded
 from pubsub_cli.checks.trigger import FunctionsMayAttach
 from pubsub_cli.finding import Finding, Status
-from tests.unit.pubsub_cli.checks.answers import TRIGGER, Answers, error, find, functions, template
+from tests.unit.pubsub_cli.checks.answers import TRIGGER, Answers, error, find, stack
 
 ROLE = "arn:aws:iam::123456789012:role/Trigger"
 ALLOW = "aws iam put-role-policy --role-name Trigger"
@@ -26,10 +26,7 @@ HANDLERS = {
 async def check_role(logical_id: str = "Trigger1", **result: Any) -> Finding:
     """Run the check where IAM's simulator reports this for the role of a function."""
     aws = Answers(
-        ListStackResources=functions(**{logical_id: logical_id}),
-        GetTemplate=template(**{logical_id: HANDLERS[logical_id]}),
-        GetFunctionConfiguration={"Role": ROLE},
-        GetFunctionConcurrency={},
+        **stack({logical_id: HANDLERS[logical_id]}, Role=ROLE),
         SimulatePrincipalPolicy={"EvaluationResults": [{"EvalActionName": "iot:AttachPolicy", **result}]},
     )
     finding = await find(FunctionsMayAttach, aws)
@@ -48,8 +45,7 @@ async def test_every_attaching_function_is_checked_in_any_construct(logical_id: 
 
 
 async def test_stack_without_attaching_functions_fails() -> None:
-    aws = Answers(ListStackResources=functions(Other1="other"), GetTemplate=template(Other1="index.handler"))
-    assert (await find(FunctionsMayAttach, aws)).status is Status.FAILED
+    assert (await find(FunctionsMayAttach, Answers(**stack({"Other": "index.handler"})))).status is Status.FAILED
 
 
 async def test_role_that_allows_attaching_passes() -> None:
