@@ -128,16 +128,11 @@ class LimitsAreKept(Check):
 
     async def run(self, context: Context) -> Finding:
         """Compare each limit that is given. Only a short keep-alive is harmless."""
-        front_end = context.front_end
-        problems = _exceeded_limits(front_end)
-        seconds, (shortest, longest) = front_end.keep_alive_seconds, KEEP_ALIVE_SECONDS
-        harmless = False
-        if seconds is not None and not shortest <= seconds <= longest:
-            harmless = not problems and 0 < seconds < shortest
-            fix = f"Set the front end's keep-alive to {shortest} to {longest} seconds."
-            problems["--keep-alive"] = (_keep_alive_cause(seconds), fix)
+        problems = _exceeded_limits(context.front_end)
         if not problems:
-            return passed(_given_limits(front_end))
+            return passed(_given_limits(context.front_end))
+        seconds = context.front_end.keep_alive_seconds or 0
+        harmless = [*problems] == ["--keep-alive"] and 0 < seconds < KEEP_ALIVE_SECONDS[0]
         found = warning if harmless else failed
         return found(
             " ".join(cause for cause, _ in problems.values()),
@@ -222,17 +217,16 @@ def _exceeded_limits(front_end: FrontEndConfig) -> dict[str, tuple[str, str]]:
             "connection: it rejects the others, and Amplify does not report that.",
             "Subscribe to topic filters with wildcards, or use a second connection.",
         )
+    seconds, (shortest, longest) = front_end.keep_alive_seconds, KEEP_ALIVE_SECONDS
+    if seconds is not None and not shortest <= seconds <= longest:
+        cause = (
+            f"AWS IoT uses {shortest} s instead of a keep-alive of {seconds} s: it detects a lost client later."
+            if 0 < seconds < shortest
+            else f"AWS IoT uses {longest} s instead of a keep-alive of {seconds} s: it disconnects a client that sends "
+            "nothing for one and a half times as long."
+        )
+        problems["--keep-alive"] = (cause, f"Set the front end's keep-alive to {shortest} to {longest} seconds.")
     return problems
-
-
-def _keep_alive_cause(seconds: int) -> str:
-    shortest, longest = KEEP_ALIVE_SECONDS
-    if 0 < seconds < shortest:
-        return f"AWS IoT uses {shortest} s instead of a keep-alive of {seconds} s: it detects a lost client later."
-    return (
-        f"AWS IoT uses {longest} s instead of a keep-alive of {seconds} s: it disconnects a client that sends nothing "
-        "for one and a half times as long."
-    )
 
 
 def _given_limits(front_end: FrontEndConfig) -> str:

@@ -117,11 +117,7 @@ def _trust_document(context: Context, role_arn: str) -> Mapping[str, Any] | None
 
 
 def _claims(context: Context) -> Mapping[str, Any] | None:
-    """Return the claims in the ID token of the selected user, or those it would have; None without a user.
-
-    Raises:
-        botocore.exceptions.ClientError: AdminListGroupsForUser failed.
-    """
+    """Return the claims in the ID token of the selected user, or those it would have; None without a user."""
     if context.selector.id_token:
         return context.selector.id_token.claims
     user = context.pool_user

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pubsub_cli.checks.app_clients import AppClientSignsIn
@@ -208,23 +207,23 @@ class LastTriggerRunSucceeded(BlockingCheck):
         entry = last_log_entry(context.aws.logs, log_group)
         if entry is None:
             return passed("no run within the last hour")
-        report, at = entry.report, f"{datetime.fromtimestamp(entry.time, UTC):%H:%M:%S %Z}"
+        report, logged = entry
+        at = f"{datetime.fromtimestamp(logged, UTC):%H:%M:%S %Z}"
         signed_in = sign_in_time(context)
-        is_of_this_run = signed_in is not None and entry.time >= signed_in
+        is_of_this_run = signed_in is not None and logged >= signed_in
         if not isinstance(report, str) and report["outcome"] != "Failed":
             since = ", since this sign-in began" if is_of_this_run else ""
             return passed(f"{report['outcome']} at {at}{since}")
         result = failed if is_of_this_run else warning
-        since_time = entry.time - _SECONDS_BEFORE
+        since_time = logged - _SECONDS_BEFORE
         if isinstance(report, str):
             return result(
                 f"At {at} the trigger {name} failed: {report}. Cognito fails the sign-in then.",
                 resource=name,
                 fix=read_log(log_group, since_time),
             )
-        diagnosis = diagnose_line(report, function, since_time)
-        cause = f"At {at}: {diagnosis.cause} The user stays without the policy."
-        return result(cause, resource=name, fix=diagnosis.fix)
+        cause, fix = diagnose_line(report, function, since_time)
+        return result(f"At {at}: {cause} The user stays without the policy.", resource=name, fix=fix)
 
 
 class RepeatSignInSkipsAttachment(Check):
@@ -247,7 +246,7 @@ class RepeatSignInSkipsAttachment(Check):
         if not context.attaches_at_sign_in:
             return not_applicable("attachment is self-attach: sign-ins attach nothing")
         was_marked = await asyncio.to_thread(_is_marked, context)
-        interval = await _sign_in_again(context)
+        begin, end = await _sign_in_again(context)
         if not await asyncio.to_thread(_is_marked, context):
             return warning(
                 "The user has no current marker after two sign-ins: every sign-in attaches again, which takes time and "
@@ -256,43 +255,32 @@ class RepeatSignInSkipsAttachment(Check):
                 fix="Read in the trigger's log why the marker was not written.",
             )
         if not was_marked:
-            interval = await _sign_in_again(context)
-        finding = await asyncio.to_thread(_logged_outcome, context, interval)
+            begin, end = await _sign_in_again(context)
+        finding = await asyncio.to_thread(_logged_outcome, context, begin, end)
         for _ in range(_MORE_ATTEMPTS):
             if finding is not None:
                 break
-            finding = await asyncio.to_thread(_logged_outcome, context, await _sign_in_again(context))
+            finding = await asyncio.to_thread(_logged_outcome, context, *await _sign_in_again(context))
         if finding is None:
             return _unknown(context, "shows other users' sign-ins at the same moment, and no user names")
         if finding.status is not Status.PASSED:
             return finding
-        added = max(0.0, context.first_sign_in - interval.seconds)
-        return passed(f"{interval.seconds:.2f} s, so attaching added {added:.2f} s to the first")
+        seconds = end - begin
+        added = max(0.0, context.first_sign_in - seconds)
+        return passed(f"{seconds:.2f} s, so attaching added {added:.2f} s to the first")
 
 
-@dataclass(frozen=True)
-class _Interval:
-    """Begin and end of a sign-in, in seconds since the epoch."""
-
-    begin: float
-    end: float
-
-    @property
-    def seconds(self) -> float:
-        """The duration."""
-        return self.end - self.begin
-
-
-async def _sign_in_again(context: Context) -> _Interval:
+async def _sign_in_again(context: Context) -> tuple[float, float]:
+    """Return begin and end of another sign-in, in seconds since the epoch."""
     session = context.new_session()
     begin, started = time.time(), time.monotonic()
     await session.sign_in(context.user.name, context.user.password)
-    interval = _Interval(begin, begin + time.monotonic() - started)
+    end = begin + time.monotonic() - started
     await session.sign_out()
-    return interval
+    return begin, end
 
 
-def _logged_outcome(context: Context, interval: _Interval) -> Finding | None:
+def _logged_outcome(context: Context, begin: float, end: float) -> Finding | None:
     """Return what the trigger's log says about a sign-in of a user with a current marker; None if it is ambiguous.
 
     A line has no user name, so those of other users who sign in at the same moment look the same.
@@ -300,17 +288,17 @@ def _logged_outcome(context: Context, interval: _Interval) -> Finding | None:
     (trigger,) = context.functions_of({Function.TRIGGER})
     if trigger.configuration is None:
         raise TypeError("PS127 found the trigger")
-    log_group = trigger.log_group
     # The line of the first sign-in was written before its tokens arrived.
     first_ended = time.time() - (time.monotonic() - context.tokens_arrived)
-    logs, begin = context.aws.logs, max(first_ended, interval.begin - _CLOCK_SECONDS)
+    logs, log_group = context.aws.logs, trigger.log_group
+    earliest = max(first_ended, begin - _CLOCK_SECONDS)
     lines = read_lines(
         logs,
         log_group,
-        max(first_ended, interval.begin - _PRECISE_SECONDS),
-        interval.end + _PRECISE_SECONDS,
+        max(first_ended, begin - _PRECISE_SECONDS),
+        end + _PRECISE_SECONDS,
         timeout=max(LOG_SECONDS, context.timeout),
-    ) or read_lines(logs, log_group, begin, interval.end + _CLOCK_SECONDS)
+    ) or read_lines(logs, log_group, earliest, end + _CLOCK_SECONDS)
     if not lines:
         return _unknown(context, "does not show the repeat sign-in yet")
     if len({is_skipped_by_marker(line) for line in lines}) > 1:
@@ -325,7 +313,7 @@ def _logged_outcome(context: Context, interval: _Interval) -> Finding | None:
         fix=[
             f"Cognito may pass only attributes that the app client can read: add {ATTRIBUTE} to its ReadAttributes. "
             "The log of the sign-in:",
-            read_log(log_group, begin),
+            read_log(log_group, earliest),
         ],
     )
 

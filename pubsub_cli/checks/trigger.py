@@ -8,7 +8,6 @@ import math
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -199,16 +198,8 @@ _NOT_ATTACHED = {"Queued", "Failed"}
 _THROTTLED = {"ThrottlingException", "TooManyRequestsException"}
 
 
-@dataclass(frozen=True)
-class Diagnosis:
-    """Why the trigger did not attach the policy, and the fix."""
-
-    cause: str
-    fix: Fix
-
-
-def diagnose_sign_in(context: Context) -> Diagnosis:
-    """Diagnose why the run's sign-in attached nothing, by the trigger's log."""
+def diagnose_sign_in(context: Context) -> tuple[str, Fix]:
+    """Return why the run's sign-in attached nothing, by the trigger's log, and the fix."""
     name = context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
     since = sign_in_time(context) or time.time()
     try:
@@ -216,13 +207,13 @@ def diagnose_sign_in(context: Context) -> Diagnosis:
         line = _line_since(context, log_group_of(function), since)
     except ClientError as error:
         code = error.response["Error"]["Code"]
-        return Diagnosis(
+        return (
             f"The reason is unknown: {error.operation_name} answered {code}.",
             f"Read the log of function {name} from the time of this run, with credentials that have the permission.",
         )
     if line is not None and line["outcome"] == "Attached":
         parameters = {"policyName": context.output(Output.POLICY_NAME), "target": context.identity_id}
-        return Diagnosis(
+        return (
             "The trigger reports that it attached the policy: it was detached since, or attached to another identity.",
             AwsCommand("iot", "AttachPolicy", parameters, safe=True),
         )
@@ -237,8 +228,8 @@ def sign_in_time(context: Context) -> float | None:
 
 def diagnose_line(
     line: Mapping[str, Any] | None, function: FunctionConfigurationResponseTypeDef, since: float
-) -> Diagnosis:
-    """Diagnose a line of the trigger's log.
+) -> tuple[str, Fix]:
+    """Return why the trigger did not attach the policy, by a line of its log, and the fix.
 
     Args:
         line: the line; None if there is none.
@@ -247,7 +238,7 @@ def diagnose_line(
     """
     name, show_log = function["FunctionName"], read_log(log_group_of(function), since)
     if line is None:
-        return Diagnosis(
+        return (
             f"The trigger {name} has logged nothing about this sign-in: it was not invoked, or failed at its start.",
             show_log,
         )
@@ -261,7 +252,7 @@ def diagnose_line(
         fix = "Run it again: the time was up, or AWS throttled the calls."
     elif code.startswith(("AccessDenied", "Unauthorized")) and operation == "AttachPolicy":
         fix = allow_attach(role_name(function["Role"]))
-    return Diagnosis(f"The trigger {name} reports: {outcome}, {reason}.{later}", fix)
+    return (f"The trigger {name} reports: {outcome}, {reason}.{later}", fix)
 
 
 def allow_attach(role: str) -> AwsCommand:
@@ -325,22 +316,10 @@ def is_skipped_by_marker(line: Mapping[str, Any]) -> bool:
     return line["outcome"] == "Skipped" and "marker" in str(line.get("reason"))
 
 
-@dataclass(frozen=True)
-class LogEntry:
-    """The result of one invocation of the trigger.
-
-    Args:
-        report: its line; or Lambda's message of how it failed.
-        time: when, in seconds since the epoch.
-    """
-
-    report: dict[str, Any] | str
-    time: float
-
-
-def last_log_entry(logs: CloudWatchLogsClient, log_group: str) -> LogEntry | None:
+def last_log_entry(logs: CloudWatchLogsClient, log_group: str) -> tuple[dict[str, Any] | str, float] | None:
     """Return the trigger's last result within an hour; None if there is none or no log group.
 
+    The result is the trigger's line, or Lambda's message of how it failed; with the time in seconds since the epoch.
     The log of a busy pool is long: earlier windows are read only if the later ones have no result.
 
     Raises:
@@ -359,7 +338,7 @@ def last_log_entry(logs: CloudWatchLogsClient, log_group: str) -> LogEntry | Non
             message = event["message"].strip()
             failure = _LAMBDA_FAILURE.search(message)
             if (report := parse_line(message) or (failure and failure[0])) is not None:
-                return LogEntry(report, event["timestamp"] / 1000)
+                return report, event["timestamp"] / 1000
         end = start
     return None
 

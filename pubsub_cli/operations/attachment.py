@@ -171,8 +171,8 @@ def _run_trigger(deployment: Deployment, user: PoolUser) -> None:
         )
     line = _log_line(answer)
     if line is None or line["outcome"] != "Attached" or line["reason"] is not None:
-        diagnosis = diagnose_line(line, function, started)
-        raise operation_error(diagnosis.cause, resource=user.name, fix=diagnosis.fix)
+        cause, fix = diagnose_line(line, function, started)
+        raise operation_error(cause, resource=user.name, fix=fix)
 
 
 def _trigger_event(deployment: Deployment, user: PoolUser) -> dict[str, Any]:
