@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -118,19 +118,8 @@ class IdentityPoolAcceptsTokens(BlockingCheck):
                 resource=pool_id,
                 fix="Name the front end's app client with --user-pool-client-id to see the fix.",
             )
-        provider = {
-            "ProviderName": provider_name(context),
-            "ClientId": client_id,
-            "ServerSideTokenCheck": True,
-        }
         is_front_end = client_id == front_end_client
-        add = update_of(
-            identity_pools,
-            "UpdateIdentityPool",
-            pool,
-            {"CognitoIdentityProviders": [*providers, provider]},
-            safe=context.deployment_ids is None and is_front_end,
-        )
+        add = add_provider(context, pool, client_id, safe=context.deployment_ids is None and is_front_end)
         other = f"Sign in with the front end's app client, {front_end_client}; or, if the other is one too, add it:"
         return failed(
             f"Identity pool {pool_id} does not list app client {client_id} among its providers: it rejects the tokens "
@@ -145,6 +134,13 @@ def provider_name(context: Context) -> str:
     region = context.output(Output.REGION)
     suffix = _SUFFIXES.get(region.partition("-")[0], "amazonaws.com")
     return f"cognito-idp.{region}.{suffix}/{context.output(Output.USER_POOL_ID)}"
+
+
+def add_provider(context: Context, pool: Mapping[str, Any], client_id: str, *, safe: bool) -> AwsCommand | str:
+    """Return the command that adds an app client to an identity pool's providers; a text if there is none."""
+    provider = {"ProviderName": provider_name(context), "ClientId": client_id, "ServerSideTokenCheck": True}
+    providers = {"CognitoIdentityProviders": [*pool.get("CognitoIdentityProviders", []), provider]}
+    return update_of(context.aws.identity_pools, "UpdateIdentityPool", pool, providers, safe=safe)
 
 
 def selected_client(context: Context) -> str:

@@ -8,7 +8,7 @@ from pubsub_cli.checks.amplify_packages import FrontEndPackages
 from pubsub_cli.checks.check import BlockingCheck, Check, Group
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import FrontEndConfig, Requirement
-from pubsub_cli.checks.stack import missing_outputs, read_outputs
+from pubsub_cli.checks.stack import DEPLOY_AGAIN, missing_outputs, read_outputs
 from pubsub_cli.finding import Finding, failed, passed, unknown, warning
 from pubsub_cli.iam.request import TopicUse, allowed_use
 from pubsub_client._aws_iot import KEEP_ALIVE_SECONDS, PAYLOAD_BYTES, SUBSCRIPTIONS, AwsIot
@@ -50,7 +50,7 @@ class OutputsAreComplete(BlockingCheck):
             return failed(
                 f"The stack does not have the outputs {', '.join(missing)}, which the client needs.",
                 resource=context.stack,
-                fix="Deploy it again with this version: cdk deploy",
+                fix=DEPLOY_AGAIN,
             )
         context.set_outputs(outputs)
         return passed(outputs[Output.PUBSUB_ENDPOINT])

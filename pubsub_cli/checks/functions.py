@@ -13,7 +13,7 @@ from pubsub_cli.checks.check import BlockingCheck, Group, Severity
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import Requirement
-from pubsub_cli.checks.stack import RESTORE, SIGN_IN_FUNCTIONS, DeployedFunction, Function
+from pubsub_cli.checks.stack import DEPLOY_AGAIN, RESTORE, SIGN_IN_FUNCTIONS, DeployedFunction, Function
 from pubsub_cli.finding import AwsCommand, Finding, failed, not_applicable, passed, skipped, warning
 from pubsub_client.outputs import Output
 
@@ -101,7 +101,7 @@ def _missing(context: Context, expected: Collection[Function], functions: Sequen
     return failed(
         f"The template of stack {context.stack} has no function with the handler {', '.join(sorted(missing))}.",
         resource=context.stack,
-        fix="Deploy it again with this version: cdk deploy",
+        fix=DEPLOY_AGAIN,
     )
 
 

@@ -9,7 +9,7 @@ from pubsub_cli.checks.app_clients import IdentityPoolAcceptsTokens
 from pubsub_cli.checks.check import BlockingCheck, Check, Group
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.internal_sign_in import InternalSignInIsConfigured, MacKeyIsUsable, ParametersAreValid
-from pubsub_cli.checks.operations import messages_in
+from pubsub_cli.checks.operations import messages_in, redrive_commands
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import PolicyExists, TriggerIsConfigured
 from pubsub_cli.checks.sign_in import UserSignsIn
@@ -223,11 +223,7 @@ def _why_missing(context: Context) -> tuple[str, Fix]:
     if dead_letters := messages_in(context.aws.queues, context.output(Output.DEAD_LETTER_QUEUE_URL)):
         return (
             f"{dead_letters} pending attachment(s) were moved to the dead-letter queue; this one may be among them.",
-            [
-                "Find the reason, fix it, and retry them:",
-                PubSubCommand(("redrive", "--stack", context.stack, "--dry-run")),
-                PubSubCommand(("redrive", "--stack", context.stack, "--yes")),
-            ],
+            ["Find the reason, fix it, and retry them:", *redrive_commands(context)],
         )
     cause = "No sign-in is known to have attached it: the user may have signed up before the deployment."
     if waiting := messages_in(context.aws.queues, context.output(Output.RETRY_QUEUE_URL)):

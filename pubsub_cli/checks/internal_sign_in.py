@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pubsub_cli.checks.app_clients import (
     CUSTOM,
     IdentityPoolAcceptsTokens,
+    add_provider,
     allow_flows,
     describe_client,
     flows,
@@ -20,6 +21,7 @@ from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.functions import SignInFunctionsCanRun
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.stack import (
+    DEPLOY_AGAIN,
     INTERNAL_CLIENT,
     MAC_KEY,
     PAUSE_FLAG,
@@ -123,12 +125,13 @@ class ParametersAreValid(BlockingCheck):
             return failed(
                 f"The template of stack {context.stack} lacks a parameter of the functions.",
                 resource=context.stack,
-                fix="Deploy it again with this version: cdk deploy",
+                fix=DEPLOY_AGAIN,
             )
         if found := _check_pause_flag(context, pause, values.get(pause)):
             return found
-        if configuration and (found := _check_configuration(context, configuration, values.get(configuration))):
-            return found
+        if configuration and (wrong := _wrong_configuration(context, configuration, values.get(configuration))):
+            what, fix = wrong
+            return failed(f"The parameter {configuration} {what}.", resource=configuration, fix=fix)
         return passed(", ".join(names))
 
 
@@ -154,28 +157,20 @@ def _check_pause_flag(context: Context, name: str, value: str | None) -> Finding
     )
 
 
-def _check_configuration(context: Context, name: str, value: str | None) -> Finding | None:
+def _wrong_configuration(context: Context, name: str, value: str | None) -> tuple[str, Fix] | None:
+    """Return what is wrong with the configuration, as the end of a sentence, and the fix."""
+    unknown_pools = "the trigger does not know its pools and does not attach the policy"
     if value is None:
-        return failed(
-            f"The parameter {name} does not exist: the trigger does not know its pools and does not attach the policy.",
-            resource=name,
-            fix=_put(context, name, {}),
-        )
+        return f"does not exist: {unknown_pools}", _put(context, name, {})
     configuration = _parse(value)
     if missing := [each for each in _MEMBERS if not configuration.get(each)]:
-        return failed(
-            f"The parameter {name} lacks {', '.join(missing)}: the trigger does not know its pools and does "
-            "not attach the policy.",
-            resource=name,
-            fix=_put(context, name, configuration, overwrite=True),
-        )
+        return f"lacks {', '.join(missing)}: {unknown_pools}", _put(context, name, configuration, overwrite=True)
     provider = provider_name(context)
     if configuration["userPoolProvider"] != provider:
-        return failed(
-            f"The parameter {name} names the user pool {configuration['userPoolProvider']}, not {provider}: the "
-            "identity pool refuses the tokens of the internal sign-in, and the policy is not attached.",
-            resource=name,
-            fix=_put(context, name, {**configuration, "userPoolProvider": provider}, overwrite=True),
+        return (
+            f"names the user pool {configuration['userPoolProvider']}, not {provider}: the identity pool refuses the "
+            "tokens of the internal sign-in, and the policy is not attached",
+            _put(context, name, {**configuration, "userPoolProvider": provider}, overwrite=True),
         )
     return None
 
@@ -276,20 +271,13 @@ class InternalSignInIsConfigured(BlockingCheck):
                 ],
             )
         pool = aws.identity_pools.describe_identity_pool(IdentityPoolId=identity_pool_id)
-        providers = [each for each in pool["CognitoIdentityProviders"] if each["ProviderName"].endswith(f"/{pool_id}")]
-        if client_id not in [each["ClientId"] for each in providers]:
-            provider = {**providers[0], "ClientId": client_id, "ServerSideTokenCheck": True}
+        providers = pool.get("CognitoIdentityProviders", [])
+        if client_id not in [each["ClientId"] for each in providers if each["ProviderName"].endswith(f"/{pool_id}")]:
             return failed(
                 f"Identity pool {identity_pool_id} does not list the internal app client {client_id} among its "
                 "providers: it rejects the tokens of the internal sign-in, and no policy is attached.",
                 resource=identity_pool_id,
-                fix=update_of(
-                    aws.identity_pools,
-                    "UpdateIdentityPool",
-                    pool,
-                    {"CognitoIdentityProviders": [*pool["CognitoIdentityProviders"], provider]},
-                    safe=True,
-                ),
+                fix=add_provider(context, pool, client_id, safe=True),
             )
         return _check_challenge(context)
 

@@ -12,7 +12,7 @@ from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.stack import DRIFT_SCHEDULE, RESTORE, SWEEP_SCHEDULE, SWEEP_SCHEDULE_ROLE, Function
-from pubsub_cli.finding import AwsCommand, Finding, PubSubCommand, failed, not_applicable, passed, skipped
+from pubsub_cli.finding import AwsCommand, Finding, Fix, PubSubCommand, failed, not_applicable, passed, skipped
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
@@ -41,6 +41,11 @@ def messages_in(sqs: SQSClient, queue_url: str) -> int:
         AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
     )
     return sum(int(count) for count in answer["Attributes"].values())
+
+
+def redrive_commands(context: Context) -> list[PubSubCommand]:
+    """Return the commands that show the dead letters and retry them."""
+    return [PubSubCommand(("redrive", "--stack", context.stack, option)) for option in ("--dry-run", "--yes")]
 
 
 class QueuesExist(BlockingCheck):
@@ -153,11 +158,7 @@ class NoDeadLetters(BlockingCheck):
         return failed(
             f"{count} attachment(s) were moved to the dead-letter queue: their users are refused.",
             resource=queue_url,
-            fix=[
-                "Show the reasons, fix them, and retry:",
-                PubSubCommand(("redrive", "--stack", context.stack, "--dry-run")),
-                PubSubCommand(("redrive", "--stack", context.stack, "--yes")),
-            ],
+            fix=["Show the reasons, fix them, and retry:", *redrive_commands(context)],
         )
 
 
@@ -300,34 +301,28 @@ class SchedulesAreEnabled(BlockingCheck):
             if rule is None:
                 return failed(f"The stack has no rule {resource.construct_id}.", resource=context.stack, fix=RESTORE)
             name = rule.rpartition("/")[2]
-            if found := _check_rule(context, name, target):
-                return found
+            if wrong := _wrong_rule(context, name, target):
+                what, fix = wrong
+                return failed(f"The rule {name} {what}.", resource=name, fix=fix)
             schedules.append(name)
         return passed(", ".join(schedules))
 
 
-def _check_rule(context: Context, name: str, target: str) -> Finding | None:
+def _wrong_rule(context: Context, name: str, target: str) -> tuple[str, Fix] | None:
+    """Return what is wrong with a rule, as the end of a sentence, and the fix; None if it starts its target."""
     events = context.aws.events
     impact = f"{_name(target)} does not start automatically"
     try:
         rule = events.describe_rule(Name=name)
     except events.exceptions.ResourceNotFoundException:
-        return failed(f"The rule {name} was deleted: {impact}.", resource=name, fix=RESTORE)
+        return f"was deleted: {impact}", RESTORE
     if rule["State"] == "DISABLED":
-        return failed(
-            f"The rule {name} is disabled: {impact}.",
-            resource=name,
-            fix=AwsCommand("events", "EnableRule", {"Name": name}, safe=True),
-        )
-    targets = events.list_targets_by_rule(Rule=name)["Targets"]
-    if target in [each["Arn"] for each in targets]:
+        return f"is disabled: {impact}", AwsCommand("events", "EnableRule", {"Name": name}, safe=True)
+    if target in [each["Arn"] for each in events.list_targets_by_rule(Rule=name)["Targets"]]:
         return None
     role = context.find_resource(SWEEP_SCHEDULE_ROLE)
     # ARNs of IAM have no region.
     starter = {"RoleArn": f"{context.arn_prefix('iam').replace(context.output(Output.REGION), '')}:role/{role}"}
     started = {"Id": "Target0", "Arn": target, **(starter if ":stateMachine:" in target else {})}
-    return failed(
-        f"The rule {name} does not start {_name(target)}.",
-        resource=name,
-        fix=AwsCommand("events", "PutTargets", {"Rule": name, "Targets": [started]}, safe=True),
-    )
+    put = AwsCommand("events", "PutTargets", {"Rule": name, "Targets": [started]}, safe=True)
+    return f"does not start {_name(target)}", put

@@ -15,7 +15,7 @@ from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import PolicyExists
 from pubsub_cli.checks.rejections import UnattachedIdentityIsRejected
 from pubsub_cli.checks.stack import RESTORE, SELF_ATTACH_API, DeployedFunction, Function
-from pubsub_cli.finding import AwsCommand, Finding, failed, passed, skipped, unknown
+from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, passed, skipped, unknown
 from pubsub_client._endpoint import Endpoint
 from pubsub_client.outputs import Output
 
@@ -59,8 +59,9 @@ class SelfAttachRouteWorks(BlockingCheck):
             integrations = apis.get_integrations(ApiId=api_id)["Items"]
         except apis.exceptions.NotFoundException:
             return failed(f"The HTTP API {api_id} was deleted: {_EFFECT}.", resource=api_id, fix=RESTORE)
-        if wrong := _wrong_route(api_id, routes, integrations, function):
-            return wrong
+        if wrong_route := _wrong_route(api_id, routes, integrations, function):
+            cause, fix = wrong_route
+            return failed(cause, resource=api_id, fix=fix)
         api = f"{context.arn_prefix('execute-api')}:{api_id}"
         if may_invoke(context, function.name, _API_GATEWAY, f"{api}/$default/POST/self-attach"):
             return passed(_KEY)
@@ -129,34 +130,27 @@ class UnsignedSelfAttachIsRejected(BlockingCheck):
 
 def _wrong_route(
     api_id: str, routes: list[dict[str, Any]], integrations: list[dict[str, Any]], function: DeployedFunction
-) -> Finding | None:
-    ours = [each for each in integrations if function.name in str(each.get("IntegrationUri"))]
-    route = next((each for each in routes if each["RouteKey"] == _KEY), None)
+) -> tuple[str, Fix] | None:
+    """Return what is wrong with the route, and the fix; None if it invokes the function with IAM authorization."""
+    api, name = f"the HTTP API {api_id}", function.name
+    ours = [f"integrations/{each['IntegrationId']}" for each in integrations if name in str(each.get("IntegrationUri"))]
     if not ours:
-        cause = f"No integration of the HTTP API {api_id} invokes {function.name}: {_EFFECT}."
-        return failed(cause, resource=api_id, fix=RESTORE)
-    target = f"integrations/{ours[0]['IntegrationId']}"
+        return f"No integration of {api} invokes {name}: {_EFFECT}.", RESTORE
+    route = next((each for each in routes if each["RouteKey"] == _KEY), None)
     if route is None:
-        new = {"ApiId": api_id, "RouteKey": _KEY, "AuthorizationType": _IAM, "Target": target}
-        return failed(
-            f"The HTTP API {api_id} has no route {_KEY}: {_EFFECT}.",
-            resource=api_id,
-            fix=AwsCommand("apigatewayv2", "CreateRoute", new, safe=True),
-        )
+        new = {"ApiId": api_id, "RouteKey": _KEY, "AuthorizationType": _IAM, "Target": ours[0]}
+        create = AwsCommand("apigatewayv2", "CreateRoute", new, safe=True)
+        return f"The HTTP API {api_id} has no route {_KEY}: {_EFFECT}.", create
     where = {"ApiId": api_id, "RouteId": route["RouteId"]}
     if route.get("AuthorizationType") != _IAM:
-        return failed(
-            f"The route {_KEY} of the HTTP API {api_id} is authorized by {route.get('AuthorizationType')}, not {_IAM}: "
-            f"its function does not receive the identity, and {_EFFECT}.",
-            resource=api_id,
-            fix=AwsCommand("apigatewayv2", "UpdateRoute", {**where, "AuthorizationType": _IAM}, safe=True),
+        return (
+            f"The route {_KEY} of {api} is authorized by {route.get('AuthorizationType')}, not {_IAM}: its function "
+            f"does not receive the identity, and {_EFFECT}.",
+            AwsCommand("apigatewayv2", "UpdateRoute", {**where, "AuthorizationType": _IAM}, safe=True),
         )
-    if route.get("Target") not in [f"integrations/{each['IntegrationId']}" for each in ours]:
-        return failed(
-            f"The route {_KEY} of the HTTP API {api_id} does not invoke {function.name}: {_EFFECT}.",
-            resource=api_id,
-            fix=AwsCommand("apigatewayv2", "UpdateRoute", {**where, "Target": target}, safe=True),
-        )
+    if route.get("Target") not in ours:
+        update = AwsCommand("apigatewayv2", "UpdateRoute", {**where, "Target": ours[0]}, safe=True)
+        return f"The route {_KEY} of {api} does not invoke {name}: {_EFFECT}.", update
     return None
 
 

@@ -79,6 +79,7 @@ def missing_outputs(outputs: Mapping[str, str]) -> list[Output]:
     return [name for name in Output if name not in optional and not outputs.get(name)]
 
 
+DEPLOY_AGAIN = "Deploy it again with this version: cdk deploy"
 RESTORE = (
     "Restore it from the template: cdk deploy --revert-drift. Without that option, `cdk deploy` does not see what was "
     "deleted."
