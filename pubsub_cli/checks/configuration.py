@@ -128,10 +128,16 @@ class LimitsAreKept(Check):
 
     async def run(self, context: Context) -> Finding:
         """Compare each limit that is given. Only a short keep-alive is harmless."""
-        problems = _exceeded_limits(context.front_end)
+        front_end = context.front_end
+        problems = _exceeded_limits(front_end)
         if not problems:
-            return passed(_given_limits(context.front_end))
-        seconds = context.front_end.keep_alive_seconds or 0
+            given = {
+                "bytes": front_end.payload_bytes,
+                "subscriptions": front_end.subscriptions,
+                "s keep-alive": front_end.keep_alive_seconds,
+            }
+            return passed(", ".join(f"{number} {unit}" for unit, number in given.items() if number is not None))
+        seconds = front_end.keep_alive_seconds or 0
         harmless = [*problems] == ["--keep-alive"] and 0 < seconds < KEEP_ALIVE_SECONDS[0]
         found = warning if harmless else failed
         return found(
@@ -227,12 +233,3 @@ def _exceeded_limits(front_end: FrontEndConfig) -> dict[str, tuple[str, str]]:
         )
         problems["--keep-alive"] = (cause, f"Set the front end's keep-alive to {shortest} to {longest} seconds.")
     return problems
-
-
-def _given_limits(front_end: FrontEndConfig) -> str:
-    given = (
-        (front_end.payload_bytes, "bytes"),
-        (front_end.subscriptions, "subscriptions"),
-        (front_end.keep_alive_seconds, "s keep-alive"),
-    )
-    return ", ".join(f"{number} {unit}" for number, unit in given if number is not None)

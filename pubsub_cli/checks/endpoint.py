@@ -45,7 +45,9 @@ class EndpointIsRight(BlockingCheck):
         name = EndpointName.parse(given)
         if not name.is_bare:
             return failed(_why_not_bare(given, name), resource=given, fix=_use(name.bare))
-        described = _described(context) if context.as_operator else None
+        described = None
+        if context.as_operator:
+            described = context.aws.iot.describe_endpoint(endpointType=_ATS)["endpointAddress"]
         if described and EndpointName.parse(described).host == name.host:
             return passed(name.bare)
         fix: Fix = _use(described) if described else (_DESCRIBE, _use("HOST"))
@@ -133,10 +135,6 @@ async def _offset_from_aws(context: Context) -> ClockOffset | None:
 
 def _use(host: str) -> str:
     return f"Use {host} as the endpoint: --endpoint {host} here, wss://{host}/mqtt in Amplify's PubSub."
-
-
-def _described(context: Context) -> str:
-    return context.aws.iot.describe_endpoint(endpointType=_ATS)["endpointAddress"]
 
 
 def _is_custom_domain(context: Context, host: str) -> bool:

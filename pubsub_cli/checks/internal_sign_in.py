@@ -189,7 +189,10 @@ def _put(context: Context, name: str, known: dict[str, Any], *, overwrite: bool 
 
     Functions keep the last valid value. A change of their environment restarts them with the new one.
     """
-    client_id = known.get("internalClientId") or _internal_client(context)
+    configured = (each.environment.get("INTERNAL_CLIENT_ID") for each in context.functions_of({Function.TRIGGER}))
+    client_id = (
+        known.get("internalClientId") or next(filter(None, configured), None) or context.find_resource(INTERNAL_CLIENT)
+    )
     if client_id is None:
         return RESTORE
     configuration = {
@@ -214,12 +217,6 @@ def _restart(function: DeployedFunction, name: str, value: str, *, safe: bool = 
     environment = {"Variables": {**function.environment, name: value}}
     parameters = {"FunctionName": function.name, "Environment": environment}
     return AwsCommand("lambda", "UpdateFunctionConfiguration", parameters, safe=safe)
-
-
-def _internal_client(context: Context) -> str | None:
-    """Return the internal app client: that of the functions' environment, or else the stack's."""
-    configured = (each.environment.get("INTERNAL_CLIENT_ID") for each in context.functions_of({Function.TRIGGER}))
-    return next(filter(None, configured), None) or context.find_resource(INTERNAL_CLIENT)
 
 
 class InternalSignInIsConfigured(BlockingCheck):

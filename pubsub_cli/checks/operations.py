@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pubsub_cli.checks.check import BlockingCheck, Check, Group, Severity
+from pubsub_cli.checks.check import BlockingCheck, Group, Severity
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import Requirement
@@ -236,7 +235,7 @@ def _queue_name(queue_url: str) -> str:
     return queue_url.rpartition("/")[2]
 
 
-class StateMachinesAreActive(Check):
+class StateMachinesAreActive(BlockingCheck):
     """The state machines of the sweep and of the bulk detachment are active.
 
     A state machine that is deleted or being deleted starts no execution: missed users stay without the policy, and the
@@ -249,26 +248,20 @@ class StateMachinesAreActive(Check):
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
-    async def run(self, context: Context) -> Finding:
+    def examine(self, context: Context) -> Finding:
         """Describe both state machines."""
         machines = {context.outputs[name]: impact for name, impact in _MACHINES.items() if name in context.outputs}
         if not machines:
             return skipped(_NO_SWEEP)
-        states = await asyncio.gather(*(asyncio.to_thread(_status, context, arn) for arn in machines))
-        for (arn, impact), status in zip(machines.items(), states, strict=True):
-            if status != "ACTIVE":
-                state = "was deleted" if status is None else f"is {status}"
+        client = context.aws.state_machines
+        for arn, impact in machines.items():
+            try:
+                state = f"is {client.describe_state_machine(stateMachineArn=arn)['status']}"
+            except client.exceptions.StateMachineDoesNotExist:
+                state = "was deleted"
+            if state != "is ACTIVE":
                 return failed(f"The state machine {_name(arn)} {state}: {impact}.", resource=arn, fix=RESTORE)
         return passed(", ".join(map(_name, machines)))
-
-
-def _status(context: Context, arn: str) -> str | None:
-    """Return a state machine's status; None if it does not exist."""
-    states = context.aws.state_machines
-    try:
-        return states.describe_state_machine(stateMachineArn=arn)["status"]
-    except states.exceptions.StateMachineDoesNotExist:
-        return None
 
 
 def _name(arn: str) -> str:

@@ -35,11 +35,15 @@ class PolicyExists(BlockingCheck):
         try:
             policy = iot.get_policy(policyName=name)
         except iot.exceptions.ResourceNotFoundException:
+            # As the stack deploys it, or as in Amplify's guide. Not safe if the name was given: it can be mistyped.
+            document = json.dumps(deployed_document(context), separators=(",", ":"))
+            parameters, of_stack = {"policyName": name, "policyDocument": document}, context.deployment_ids is None
+            create = AwsCommand("iot", "CreatePolicy", parameters, safe=of_stack)
             attach_again = PubSubCommand(("sweep", "--stack", context.stack, "--full"), safe=True)
             return failed(
                 f"The IoT policy {name} does not exist, so it cannot be attached, and every connection is refused.",
                 resource=name,
-                fix=[_create_policy(context), *([] if context.deployment_ids else [attach_again])],
+                fix=[create, attach_again] if of_stack else create,
             )
         return passed(f"{name}, version {policy['defaultVersionId']}")
 
@@ -110,15 +114,6 @@ def deployed_document(context: Context) -> dict[str, Any]:
     """Return the IoT policy's document as the stack deploys it."""
     own = identity_service(context.output(Output.REGION)) if context.own_topics else None
     return policy_document(context.arn_prefix("iot"), context.topics, own=own)
-
-
-def _create_policy(context: Context) -> AwsCommand:
-    """Return the command that creates the policy as the stack deploys it, or as in Amplify's guide."""
-    document = json.dumps(deployed_document(context), separators=(",", ":"))
-    name = context.output(Output.POLICY_NAME)
-    # A given name can be mistyped.
-    safe = context.deployment_ids is None
-    return AwsCommand("iot", "CreatePolicy", {"policyName": name, "policyDocument": document}, safe=safe)
 
 
 def _remove(context: Context, user: StaleUser) -> list[AwsCommand]:

@@ -8,11 +8,11 @@ from typing import Any
 from pubsub_cli.checks.app_clients import IdentityPoolAcceptsTokens
 from pubsub_cli.checks.check import BlockingCheck, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
-from pubsub_cli.checks.context import Context, RoleInUse
+from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.role_mapping import MappingGivesARole, own_groups, read_pool_roles
 from pubsub_cli.checks.stack import BOUNDARY, CONTROL_PLANE_DENY, RESTORE
-from pubsub_cli.finding import AwsCommand, Finding, failed, not_applicable, passed
+from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, not_applicable, passed
 from pubsub_cli.iam.request import signed_in_context
 from pubsub_cli.iam.roles import attached_policies, role_name, trust_policy, why_not_trusted
 from pubsub_client.outputs import MANAGED_POLICIES, Output
@@ -209,19 +209,15 @@ class RoleTrustsThePool(BlockingCheck):
             name = role_name(role.arn)
             document: Any = context.aws.iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
             if why := why_not_trusted(document, region, users):
+                fix: Fix = f"Let the trust policy of {name} contain this statement, and none that denies it: {deployed}"
+                if role.arn == context.outputs.get(Output.AUTH_ROLE_ARN):  # other roles can trust more than this pool
+                    parameters = {"RoleName": name, "PolicyDocument": deployed}
+                    fix = AwsCommand("iam", "UpdateAssumeRolePolicy", parameters, safe=True)
                 return failed(
                     f"{role.who} ({name}) does not trust the signed-in users of identity pool {pool_id}: its trust "
                     f"policy {why}. So the identity pool gives no AWS credentials, and no request to AWS IoT can be "
                     "signed.",
                     resource=role.arn,
-                    fix=_trust_fix(context, role, deployed),
+                    fix=fix,
                 )
         return passed(", ".join(role_name(role.arn) for role in context.roles))
-
-
-def _trust_fix(context: Context, role: RoleInUse, deployed: str) -> AwsCommand | str:
-    """Return the command that restores the stack's own role; other roles can trust more than this identity pool."""
-    name = role_name(role.arn)
-    if role.arn != context.outputs.get(Output.AUTH_ROLE_ARN):
-        return f"Let the trust policy of {name} contain this statement, and none that denies it: {deployed}"
-    return AwsCommand("iam", "UpdateAssumeRolePolicy", {"RoleName": name, "PolicyDocument": deployed}, safe=True)

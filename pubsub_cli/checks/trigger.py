@@ -204,13 +204,17 @@ def diagnose_sign_in(context: Context) -> tuple[str, Fix]:
     since = sign_in_time(context) or time.time()
     try:
         function = context.aws.functions.get_function_configuration(FunctionName=name)
-        line = _line_since(context, log_group_of(function), since)
+        lines = read_lines(context.aws.logs, log_group_of(function), since, timeout=LOG_SECONDS)
     except ClientError as error:
         code = error.response["Error"]["Code"]
         return (
             f"The reason is unknown: {error.operation_name} answered {code}.",
             f"Read the log of function {name} from the time of this run, with credentials that have the permission.",
         )
+    # A failure if there is one, otherwise the last line. The line names no user; in a busy pool it can be about another
+    # user who signed in at the same time.
+    failures = [each for each in lines if each["outcome"] in _NOT_ATTACHED]
+    line = next(iter(failures or reversed(lines)), None)
     if line is not None and line["outcome"] == "Attached":
         parameters = {"policyName": context.output(Output.POLICY_NAME), "target": context.identity_id}
         return (
@@ -266,16 +270,6 @@ def allow_attach(role: str) -> AwsCommand:
 def read_log(log_group: str, since: float) -> AwsCommand:
     """Return the command that shows a log from a time on, in seconds since the epoch."""
     return AwsCommand("logs", "FilterLogEvents", {"logGroupName": log_group, "startTime": int(since * 1000)})
-
-
-def _line_since(context: Context, log_group: str, since: float) -> dict[str, Any] | None:
-    """Return the trigger's line since the sign-in began: a failure if there is one, otherwise the last line.
-
-    The line names no user; in a busy pool it can be about another user who signed in at the same time.
-    """
-    lines = read_lines(context.aws.logs, log_group, since, timeout=LOG_SECONDS)
-    failures = [line for line in lines if line["outcome"] in _NOT_ATTACHED]
-    return next(iter(failures or reversed(lines)), None)
 
 
 def read_lines(
