@@ -23,10 +23,9 @@ from pubsub_cli.finding import AwsCommand, Finding, Fix, Status, failed, not_app
 from pubsub_cli.iam.documents import Policy, Statement
 from pubsub_cli.iam.evaluation import AwsDecision, Decision, EvaluatedRequest, Outcome, decide
 from pubsub_cli.iam.explanation import likely_mistakes, missing_statements, reason_for_denial
-from pubsub_cli.iam.iot import MAX_VERSIONS, IotPolicy, attached_to, read_iot_policy, read_version
+from pubsub_cli.iam.iot import MAX_VERSIONS, IotPolicy, attached_to, read_iot_policy, read_version, simulate_identity
 from pubsub_cli.iam.request import CONNECT, Request, RequestContext, front_end_requests, signed_in_context
-from pubsub_cli.iam.roles import Role, read_role
-from pubsub_cli.iam.simulation import simulate_identity, simulate_role
+from pubsub_cli.iam.roles import Role, read_role, simulate_role
 from pubsub_client.exceptions import SessionError
 from pubsub_client.outputs import Output
 from pubsub_client.policy_document import IDENTITY_SERVICES, identity_service

@@ -26,8 +26,7 @@ from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.stack import RESTORE, SIGN_IN_FUNCTIONS, DeployedFunction, Function, log_group_of
 from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, not_applicable, passed, warning
 from pubsub_cli.iam.evaluation import AwsDecision, Outcome
-from pubsub_cli.iam.roles import role_name
-from pubsub_cli.iam.simulation import read_simulation
+from pubsub_cli.iam.roles import read_simulation, role_name
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:

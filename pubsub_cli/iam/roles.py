@@ -1,19 +1,26 @@
-"""IAM roles: their policies, their boundary, and whether they trust an identity pool's signed-in users."""
+"""IAM roles: their policies, what IAM's policy simulator allows them, and whether they trust signed-in users."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pubsub_cli.iam.documents import VERSION, Policy, Statement, listed
-from pubsub_cli.iam.request import RequestContext
-from pubsub_client.policy_document import identity_service
+from pubsub_cli.iam.evaluation import AwsDecision, Outcome
+from pubsub_cli.iam.request import Request, RequestContext
+from pubsub_client.policy_document import IDENTITY_SERVICES, identity_service
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
+    from types_boto3_iam.type_defs import ContextEntryTypeDef, EvaluationResultTypeDef
 
 _ASSUME = "sts:AssumeRoleWithWebIdentity"
+_OUTCOMES = {
+    "allowed": Outcome.ALLOWED,
+    "explicitDeny": Outcome.EXPLICIT_DENY,
+    "implicitDeny": Outcome.IMPLICIT_DENY,
+}
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,66 @@ def _managed(iam: IAMClient, arn: str, kind: str) -> Policy:
     version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
     document: Any = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
     return Policy.read(f"{kind} {arn.rpartition('/')[2]}", arn, document)
+
+
+def simulate_role(
+    iam: IAMClient, role_arn: str, requests: Sequence[Request], context: RequestContext
+) -> dict[Request, AwsDecision]:
+    """Have IAM simulate a role's requests; it also evaluates the organization's policies.
+
+    One call for each resource, because IAM returns one decision for each action.
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html
+
+    Raises:
+        botocore.exceptions.ClientError: the call is not permitted, or there is no such role.
+    """
+    entries = _context_entries(context)
+    decisions = {}
+    for resource in dict.fromkeys(each.resource for each in requests):
+        by_action = {each.action: each for each in requests if each.resource == resource}
+        pages = iam.get_paginator("simulate_principal_policy").paginate(
+            PolicySourceArn=role_arn, ActionNames=list(by_action), ResourceArns=[resource], ContextEntries=entries
+        )
+        for page in pages:
+            for result in page["EvaluationResults"]:
+                decisions[by_action[result["EvalActionName"]]] = read_simulation(result)
+    return decisions
+
+
+def read_simulation(result: EvaluationResultTypeDef) -> AwsDecision:
+    """Read the result of IAM's policy simulator for one action."""
+    organization = result.get("OrganizationsDecisionDetail", {}).get("AllowedByOrganizations", True)
+    boundary = result.get("PermissionsBoundaryDecisionDetail", {}).get("AllowedByPermissionsBoundary", True)
+    outcome = _OUTCOMES[result["EvalDecision"]]
+    matched = result.get("MatchedStatements", []) if outcome is Outcome.EXPLICIT_DENY else []
+    missing = [
+        key
+        for each in (result, *result.get("ResourceSpecificResults", []))
+        for key in each.get("MissingContextValues", [])
+    ]
+    return AwsDecision(
+        outcome=outcome,
+        operation="SimulatePrincipalPolicy",
+        by_organization=not organization,
+        by_boundary=not boundary,
+        policies=tuple(each["SourcePolicyId"] for each in matched if "SourcePolicyId" in each),
+        missing=tuple(dict.fromkeys(missing)),
+    )
+
+
+def _context_entries(context: RequestContext) -> list[ContextEntryTypeDef]:
+    """Return the values of the session, which the simulator does not know; it derives those of the role itself."""
+    lists = {f"{service}:amr" for service in IDENTITY_SERVICES}
+    return [
+        {
+            "ContextKeyName": key,
+            "ContextKeyType": "stringList" if key in lists else "boolean" if key == "aws:securetransport" else "string",
+            "ContextKeyValues": list(values),
+        }
+        for key, values in context.values.items()
+        if not key.startswith(("aws:principal", "iot:"))
+    ]
 
 
 def trust_policy(region: str, identity_pool_id: str) -> dict[str, Any]:

@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 
 from local_cloud.process import LocalCloud
 from pubsub_cli.iam.evaluation import Outcome, decide
-from pubsub_cli.iam.iot import attached_to, read_iot_policy, read_version
+from pubsub_cli.iam.iot import attached_to, read_iot_policy, read_version, simulate_identity
 from pubsub_cli.iam.request import front_end_requests, signed_in_context
-from pubsub_cli.iam.roles import read_role
-from pubsub_cli.iam.simulation import simulate_identity, simulate_role
+from pubsub_cli.iam.roles import read_role, simulate_role
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient

@@ -9,7 +9,7 @@ import pytest
 from pubsub_cli.iam.documents import Policy
 from pubsub_cli.iam.evaluation import AwsDecision, Decision, EvaluatedRequest, Outcome, decide
 from pubsub_cli.iam.request import Request, RequestContext, signed_in_context
-from pubsub_cli.iam.simulation import simulate_role
+from pubsub_cli.iam.roles import simulate_role
 from tests.unit.pubsub_cli.checks.answers import Answers
 
 PREFIX = "arn:aws:iot:us-east-1:123456789012"
