@@ -14,8 +14,8 @@ from ministack.core.iam_actions import access_denied_response
 from ministack.core.responses import error_response_json, fix_error_content_type, fix_success_content_type
 from ministack.services import sqs
 
-from local_cloud.credentials_lifetime import LIFETIME, CredentialsLifetime
-from local_cloud.execution_consistency import CONSISTENCY, ExecutionConsistency
+from local_cloud.consistency import EXECUTIONS, PERMISSIONS, POLICIES
+from local_cloud.credentials_lifetime import LIFETIME
 from local_cloud.faults.fault import (
     AN_HOUR,
     Delay,
@@ -30,8 +30,6 @@ from local_cloud.faults.fault import (
     parse_fault,
     parse_seconds,
 )
-from local_cloud.permission_propagation import PERMISSIONS, PermissionPropagation
-from local_cloud.propagation import PROPAGATION, Propagation
 
 Response = tuple[int, dict[str, str], bytes]
 
@@ -195,10 +193,10 @@ async def _wait_for_disconnect() -> None:
         pass
 
 
-_TIMES: dict[str, Propagation | PermissionPropagation | ExecutionConsistency | CredentialsLifetime] = {
-    "policy_propagation_seconds": PROPAGATION,
+_TIMES: dict[str, Any] = {
+    "policy_propagation_seconds": POLICIES,
     "permission_propagation_seconds": PERMISSIONS,
-    "execution_consistency_seconds": CONSISTENCY,
+    "execution_consistency_seconds": EXECUTIONS,
     "credentials_lifetime_seconds": LIFETIME,
 }
 _ALLOWED = ", ".join(["faults", *_TIMES])
@@ -243,6 +241,6 @@ def clear(query: dict[str, list[str]]) -> dict[str, Any]:
         raise FaultError("number: allowed is the number of a fault")
     ACTIVE.clear(number=None if number is None else int(number), operation=query.get("operation", [None])[0])
     if not query:
-        PROPAGATION.seconds = PERMISSIONS.seconds = CONSISTENCY.seconds = 0.0
+        POLICIES.seconds = PERMISSIONS.seconds = EXECUTIONS.seconds = 0.0
         LIFETIME.seconds = AN_HOUR
     return read()
