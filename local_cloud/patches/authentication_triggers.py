@@ -16,25 +16,6 @@ from ministack.services import cognito, lambda_svc
 
 from local_cloud.trigger_events import EVENTS
 
-NEEDS = {
-    cognito: (
-        "_admin_initiate_auth",
-        "_attr_list_to_dict",
-        "_build_auth_result",
-        "_initiate_auth",
-        "_pool_arn",
-        "_pool_for_client",
-        "_pool_region",
-        "_resolve_user",
-        "_run_idp_handler",
-    ),
-    lambda_svc: (
-        "_execute_function_with_config_scope",
-        "_execution_record_for_config",
-        "_get_func_record_for_ref",
-    ),
-}
-
 
 def install() -> None:
     """Install each part."""

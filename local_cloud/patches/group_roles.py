@@ -15,18 +15,6 @@ from typing import Any
 from ministack.core.responses import error_response_json
 from ministack.services import cognito, sts
 
-NEEDS = {
-    cognito: (
-        "_fake_token",
-        "_get_credentials_for_identity",
-        "_identity_pools",
-        "_set_identity_pool_roles",
-        "_token_claims",
-        "_user_pools",
-    ),
-    sts: ("_sessions",),
-}
-
 _AUTHENTICATED_ROLE = "AuthenticatedRole"
 
 

@@ -13,23 +13,6 @@ from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import iam, sts
 
-NEEDS = {
-    app: ("pin_request_origin",),
-    iam: (
-        "_aws_managed_policies",
-        "_make_aws_managed_record",
-    ),
-    iam_evaluator: (
-        "_first_match",
-        "_gather_role_policies",
-        "_resolve_condition_key",
-        "_role_name_from_assumed_arn",
-        "resolve_principal",
-    ),
-    sts: ("_sessions",),
-    iam_actions: ("access_denied_response",),
-}
-
 
 def install() -> None:
     """Install each part."""

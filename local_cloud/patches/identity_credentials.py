@@ -10,20 +10,6 @@ from ministack.core.iam_evaluator import EvalContext, evaluate_trust_policy
 from ministack.core.responses import error_response_json, get_region
 from ministack.services import cognito, iam, sts
 
-NEEDS = {
-    cognito: (
-        "_get_credentials_for_identity",
-        "_get_id",
-        "_get_open_id_token",
-        "_identity_pools",
-        "_revoked_tokens",
-        "_token_claims",
-        "_user_pools",
-    ),
-    iam: ("_roles",),
-    sts: ("_sessions",),
-}
-
 
 def install() -> None:
     """Install each part."""

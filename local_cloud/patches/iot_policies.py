@@ -23,13 +23,6 @@ from local_cloud.iot_policy_documents import default_document, request, statemen
 
 _VERSION_CHANGES = ("_create_policy_version", "_set_default_policy_version")
 
-NEEDS = {
-    iot: ("_policies", "_change_policy_target", *_VERSION_CHANGES),
-    iot._WSSession: ("_policy_allows",),
-    iot_data: ("_publish",),
-    sts: ("_sessions",),
-}
-
 
 @dataclass(frozen=True)
 class _Identity:

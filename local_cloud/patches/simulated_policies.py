@@ -18,11 +18,6 @@ from ministack.core.iam_evaluator import EvalContext, _gather_role_policies, _pe
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import iam
 
-NEEDS = {
-    iam_actions: ("extract_resource_arn",),
-    iam: ("_IAM_HANDLERS", "_simulate_principal_policy", "_p", "_error", "_xml", "_roles"),
-}
-
 _DECISIONS = {"Allow": "allowed", "Deny": "explicitDeny", "ImplicitDeny": "implicitDeny"}
 _SEVEREST_FIRST = ("explicitDeny", "implicitDeny", "allowed")
 

@@ -27,12 +27,6 @@ from local_cloud.iot_policy_documents import (
     without_value,
 )
 
-NEEDS = {
-    cognito: ("_identity_pools",),
-    iam: ("_roles",),
-    iot: ("_route_request", "_policies", "_error_not_found"),
-}
-
 _PATH = "/test-authorization"
 _ACTIONS = {
     "CONNECT": "iot:Connect",
