@@ -45,7 +45,7 @@ class SignedInRoles(Construct):
         self._deny: iam.ManagedPolicy | None = None
         if settings.guards_by_deny:
             self._deny = control_plane_deny(self)
-        elif settings.access_mode == "guarded":
+        elif settings.needs_guard:
             self._boundary = _boundary(self, settings)
 
     def add(self, construct_id: str, description: str) -> iam.Role:

@@ -295,10 +295,15 @@ class Settings(BaseModel):
         return self
 
     @property
+    def needs_guard(self) -> bool:
+        """Whether created roles get the control-plane guard: in every mode that does not exclude it."""
+        return self.access_mode not in ("unguarded", LEAST_PRIVILEGE)
+
+    @property
     def guards_by_deny(self) -> bool:
-        """Whether ``guarded`` mode uses a deny, because the boundary or the roles are not the stack's."""
+        """Whether the guard is a deny, because the boundary or the roles are not the stack's."""
         others = self.permissions_boundary is not None or self.adopt.identity_pool_id is not None
-        return self.access_mode == "guarded" and others
+        return self.needs_guard and others
 
     @property
     def own_topics(self) -> bool:
