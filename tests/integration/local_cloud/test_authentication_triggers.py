@@ -13,6 +13,7 @@ from pycognito.aws_srp import AWSSRP
 
 from local_cloud.process import LocalCloud
 from tests.integration.local_cloud.account import (
+    ECHO,
     PASSWORD,
     let_cognito_invoke,
     make_app_client,
@@ -21,7 +22,7 @@ from tests.integration.local_cloud.account import (
     make_user_pool,
     sign_in,
 )
-from tests.integration.local_cloud.user_pool import ECHO, Pool, events, recording, refusal
+from tests.integration.local_cloud.user_pool import Pool, events, recording, refusal
 from tests.tokens import totp
 
 Events = Callable[[], list[dict[str, Any]]]
@@ -210,7 +211,7 @@ def test_trigger_that_is_late_three_times_fails_the_sign_in(failing: tuple[Pool,
 
 
 def test_function_without_permission_for_the_user_pool_fails_the_sign_in(cloud: LocalCloud) -> None:
-    trigger = make_function(cloud, "def handler(event, context): return event")
+    trigger = make_function(cloud, ECHO)
     user_pool_id, client_id = make_user_pool(cloud, {"LambdaConfig": {"PostAuthentication": trigger}})
     let_cognito_invoke(cloud, trigger, "us-east-1_another")
     name = make_user(cloud, user_pool_id)

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from local_cloud.process import LocalCloud
-from tests.integration.local_cloud.account import PASSWORD, unique
+from tests.integration.local_cloud.account import ECHO, PASSWORD, unique
 from tests.integration.local_cloud.sent_codes import code_sent_by_email, code_sent_by_sms
-from tests.integration.local_cloud.user_pool import ECHO, Choosing, events, recording, refusal
+from tests.integration.local_cloud.user_pool import Choosing, events, recording, refusal
 from tests.tokens import claims
 
 PHONE = "+15555550100"

@@ -19,10 +19,11 @@ from tests.integration.local_cloud.account import (
     document,
     make_function,
     make_role,
+    make_stack,
     unique,
 )
 from tests.integration.local_cloud.mqtt import connected, websocket
-from tests.integration.local_cloud.state_machine import make_state_machine, wait_until
+from tests.integration.local_cloud.state_machine import make_state_machine
 
 _AN_HOUR = 3600.0
 _ALLOW_LIST = {"Effect": "Allow", "Action": "iot:ListPolicies", "Resource": "*"}
@@ -145,12 +146,8 @@ def test_changed_role_policy_acts_late_and_a_deleted_one_ends_at_once(account: A
 def test_delay_of_a_policy_of_cloudformation_begins_with_the_change(account: Account) -> None:
     account.cloud.permission_propagation_seconds = 0.5
     name, may_list = _role(account, _ALLOW_NOTHING)
-    formation = account.cloud.client("cloudformation")
     properties = {"PolicyName": "made", "Roles": [name], "PolicyDocument": json.loads(document(_ALLOW_LIST))}
-    template = {"Resources": {"Policy": {"Type": "AWS::IAM::Policy", "Properties": properties}}}
-    stack = unique("stack")
-    formation.create_stack(StackName=stack, TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_IAM"])
-    wait_until(lambda: formation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE")
+    make_stack(account.cloud, Policy={"Type": "AWS::IAM::Policy", "Properties": properties})
     time.sleep(0.6)  # without a request, from which the delay could begin
     assert may_list()
 

@@ -15,7 +15,7 @@ import pytest
 from botocore.config import Config
 
 from local_cloud.process import LocalCloud, LocalCloudError, listen
-from tests.integration.local_cloud.account import ALLOW_IOT, document, make_function, unique
+from tests.integration.local_cloud.account import ALLOW_IOT, ECHO, document, make_function, unique
 
 
 def eventually(happened: Callable[[], bool], seconds: float = 10) -> bool:
@@ -95,7 +95,7 @@ def test_quota_of_concurrent_executions_is_that_of_aws_unless_set(cloud: LocalCl
     assert _concurrency(other) == (10, 10)
     quota, free = _concurrency(cloud)
     assert quota == 1000
-    function = make_function(cloud, "def handler(event, context): return event")
+    function = make_function(cloud, ECHO)
     cloud.client("lambda").put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=100)
     assert _concurrency(cloud) == (1000, free - 100)
     cloud.client("lambda").delete_function(FunctionName=function)
