@@ -30,6 +30,7 @@ from local_cloud.faults.fault import (
     parse_fault,
     parse_seconds,
 )
+from local_cloud.faults.triggers import AWS_TIMEOUT_SECONDS, TRIGGERS
 
 Response = tuple[int, dict[str, str], bytes]
 
@@ -198,38 +199,46 @@ _TIMES: dict[str, Any] = {
     "permission_propagation_seconds": PERMISSIONS,
     "execution_consistency_seconds": EXECUTIONS,
     "credentials_lifetime_seconds": LIFETIME,
+    "trigger_timeout_seconds": TRIGGERS,
 }
-_ALLOWED = ", ".join(["faults", *_TIMES])
+_ONLY_READABLE = "only_readable_attributes"
+_KEYS = ("faults", *_TIMES, _ONLY_READABLE)
+_ALLOWED = ", ".join(_KEYS)
 
 
 def read() -> dict[str, Any]:
-    """Answer GET: the faults and the times."""
+    """Answer GET: the faults and the settings."""
     faults = [{"number": each.number, "hits": each.hits, **fault_as_document(each.fault)} for each in ACTIVE.listed()]
-    return {"faults": faults} | {key: time.seconds for key, time in _TIMES.items()}
+    times = {key: time.seconds for key, time in _TIMES.items()}
+    return {"faults": faults, **times, _ONLY_READABLE: TRIGGERS.only_readable_attributes}
 
 
 def change(document: object) -> dict[str, Any]:
-    """Answer POST: add faults and set times; if anything is invalid, change nothing.
+    """Answer POST: add faults and change settings; if anything is invalid, change nothing.
 
     Raises:
         FaultError: something is invalid.
     """
     if not isinstance(document, dict):
         raise FaultError(f"body: allowed is an object with any of {_ALLOWED}")
-    if unknown := sorted(document.keys() - {"faults", *_TIMES}):
+    if unknown := sorted(document.keys() - {*_KEYS}):
         raise FaultError(f"{unknown[0]!r}: no such key; allowed are {_ALLOWED}")
     given = document.get("faults", [])
     if not isinstance(given, list):
         raise FaultError("faults: allowed is a list of faults")
     faults = [parse_fault(each) for each in given]
     seconds = {key: parse_seconds(key, document[key]) for key in _TIMES if key in document}
+    only_readable = document.get(_ONLY_READABLE, TRIGGERS.only_readable_attributes)
+    if not isinstance(only_readable, bool):
+        raise FaultError(f"{_ONLY_READABLE}: allowed is true or false")
+    TRIGGERS.only_readable_attributes = only_readable
     for key, value in seconds.items():
         _TIMES[key].seconds = value
     return {"numbers": ACTIVE.set(faults)}
 
 
 def clear(query: dict[str, list[str]]) -> dict[str, Any]:
-    """Answer DELETE: clear one fault by number, those of an operation, or with neither all faults and times.
+    """Answer DELETE: clear one fault by number, those of an operation, or with neither all faults and settings.
 
     Raises:
         FaultError: the query is invalid.
@@ -243,4 +252,5 @@ def clear(query: dict[str, list[str]]) -> dict[str, Any]:
     if not query:
         POLICIES.seconds = PERMISSIONS.seconds = EXECUTIONS.seconds = 0.0
         LIFETIME.seconds = AN_HOUR
+        TRIGGERS.seconds, TRIGGERS.only_readable_attributes = AWS_TIMEOUT_SECONDS, False
     return read()

@@ -20,6 +20,10 @@ from local_cloud.process import LocalCloud
 from tests.integration.local_cloud.account import ALLOW_IOT, document, make_function, unique
 
 LIST = "iot:ListPolicies"
+KEYS = (
+    "faults, policy_propagation_seconds, permission_propagation_seconds, execution_consistency_seconds, "
+    "credentials_lifetime_seconds, trigger_timeout_seconds, only_readable_attributes"
+)
 
 pytestmark = pytest.mark.usefixtures("faultless")
 
@@ -227,20 +231,8 @@ def test_invalid_fault_is_refused_and_none_is_set(cloud: LocalCloud) -> None:
     ("method", "query", "body", "told"),
     [
         ("POST", "", b"{", "body: allowed is JSON"),
-        (
-            "POST",
-            "",
-            b"[]",
-            "body: allowed is an object with any of faults, policy_propagation_seconds, "
-            "permission_propagation_seconds, execution_consistency_seconds, credentials_lifetime_seconds",
-        ),
-        (
-            "POST",
-            "",
-            b'{"fault": 1}',
-            "'fault': no such key; allowed are faults, policy_propagation_seconds, "
-            "permission_propagation_seconds, execution_consistency_seconds, credentials_lifetime_seconds",
-        ),
+        ("POST", "", b"[]", f"body: allowed is an object with any of {KEYS}"),
+        ("POST", "", b'{"fault": 1}', f"'fault': no such key; allowed are {KEYS}"),
         ("POST", "", b'{"faults": 1}', "faults: allowed is a list of faults"),
         (
             "POST",
@@ -248,6 +240,7 @@ def test_invalid_fault_is_refused_and_none_is_set(cloud: LocalCloud) -> None:
             b'{"policy_propagation_seconds": -1}',
             "policy_propagation_seconds: allowed is a number of seconds from 0 to 86400",
         ),
+        ("POST", "", b'{"only_readable_attributes": 1}', "only_readable_attributes: allowed is true or false"),
         ("DELETE", "?id=1", None, "'id': no such key; allowed are number, operation"),
         ("DELETE", "?number=x", None, "number: allowed is the number of a fault"),
         ("PUT", "", b"{}", "method PUT: allowed is GET, POST, DELETE"),
