@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ministack.core.iam_evaluator import EvalContext, _gather_role_policies, _permissions_boundary, evaluate
+from ministack.core.iam_evaluator import _gather_role_policies, _permissions_boundary, evaluate
 from ministack.core.responses import error_response_json, get_account_id, get_region, json_response
 from ministack.services import cognito, iam, iot
 
@@ -26,6 +26,7 @@ from local_cloud.iot_policy_documents import (
     variables_of_identity,
     without_value,
 )
+from local_cloud.patches.iam_policies import role_request
 
 _PATH = "/test-authorization"
 _ACTIONS = {
@@ -97,16 +98,7 @@ def _role(pool_id: str | None, kind: str, variables: Mapping[str, str]) -> Calla
     limits = _permissions_boundary(iam._roles, name, account_id) if name in iam._roles else []
 
     def decide(action: str, resource_arn: str) -> str:
-        context = EvalContext(
-            principal_arn=role_arn,
-            principal_type="AssumedRole",
-            principal_account=account_id,
-            action=action,
-            resource_arn=resource_arn,
-            region=get_region(),
-            service_context=dict(variables),
-        )
-        return str(evaluate(context, policies, *limits).decision)
+        return str(evaluate(role_request(role_arn, action, resource_arn, variables), policies, *limits).decision)
 
     return decide
 
