@@ -76,7 +76,7 @@ def _fix_all(
     found = {**({"PS308": passed()} if guards is None else guards), **findings}
     results = [Result(check, found[check.id], 0.1) for check in CHECKS if check.id in found]
     fixing = FixRunner(RunOptions("doctor", "s", redact=redact, skip=skip), aws or Account(), ask=ask)
-    fixing.apply(CheckRun(results, None, ()))
+    fixing.apply(CheckRun(results))
     return fixing
 
 
