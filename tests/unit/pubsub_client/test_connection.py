@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -149,6 +151,18 @@ async def test_close_completes_all_concurrent_publish_calls(broker: Broker) -> N
         ended = await asyncio.gather(*publishing, return_exceptions=True)
     assert {type(each) for each in ended} == {ConnectionLost}
     assert broker.up.published
+
+
+async def test_closed_client_is_released_while_its_transport_is_not(broker: Broker) -> None:
+    """Awscrt can keep a transport, by its callbacks, for seconds after it was closed."""
+    pubsub = client()
+    async with pubsub, pubsub.subscribe("t"):
+        await pubsub.publish("t", 1)
+        released = weakref.ref(pubsub)
+    del pubsub
+    gc.collect()
+    assert released() is None
+    assert broker.transports
 
 
 async def test_new_session_with_unanswered_subscriptions_is_subscribed_again(broker: Broker) -> None:
