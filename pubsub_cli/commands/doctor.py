@@ -21,12 +21,12 @@ from pubsub_cli.checks.catalogue import CHECKS, REPORTED_BY_DOCTOR, select_check
 from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig, IdToken, Requirement, UserSelector
-from pubsub_cli.confirm import check_can_confirm
 from pubsub_cli.errors import ExitCode, PreconditionError
 from pubsub_cli.finding import PubSubCommand, Status
 from pubsub_cli.identity_options import check_identity_id, read_id_token
 from pubsub_cli.run_options import StackOptions
 from pubsub_cli.signals import interrupt_on_sigterm
+from pubsub_cli.terminal import check_can_confirm
 
 _WHO = "User or identity to check"
 _APP = "What the front end does"
