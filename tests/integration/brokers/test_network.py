@@ -111,16 +111,6 @@ async def test_broker_is_reached_by_a_proxy(
     assert not proxy.refused
 
 
-async def test_no_proxy_excludes_the_broker(
-    behind_tls: BrokerProcess, authority: Authority, topic: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with proxy_to(behind_tls.ports.websocket) as proxy:
-        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
-        monkeypatch.setenv("NO_PROXY", "localhost")
-        await assert_reached(MqttOverWebSocket(behind_tls.url("localhost"), ca_file=authority.file), topic)
-    assert not proxy.asked
-
-
 async def test_rejected_proxy_password_is_reported(behind_tls: BrokerProcess, authority: Authority) -> None:
     async with proxy_to(behind_tls.ports.websocket, user="ada:p@ss") as proxy:
         provider = MqttOverWebSocket(

@@ -14,14 +14,6 @@ from pubsub_client.exceptions import ConfigurationError
 HOST = "abc123-ats.iot.eu-west-1.amazonaws.com"
 
 
-@pytest.fixture(autouse=True)
-def no_network_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
-
-
 def test_aws_iot_endpoint_uses_tls_on_port_443() -> None:
     assert Endpoint.parse(HOST) == Endpoint(HOST, 443, tls=True, authority=HOST)
 
