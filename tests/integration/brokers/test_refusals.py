@@ -73,7 +73,11 @@ async def test_wrong_or_missing_password_is_refused(
 
 @pytest.mark.parametrize(
     ("return_code", "denied", "reason"),
-    [(7, True, r"return code 7\b.*user 'ada'"), (3, False, r"return code 3\b.*no denial; try again later")],
+    [
+        (3, False, r"return code 3\b.*no denial; try again later"),
+        (4, True, r"return code 4\b.*user 'ada'"),
+        (7, True, r"return code 7\b.*user 'ada'"),
+    ],
 )
 async def test_return_code_tells_a_denial_from_a_busy_broker(return_code: int, denied: bool, reason: str) -> None:
     async with scripted_broker(return_code) as broker:

@@ -168,10 +168,16 @@ async def test_full_outbox_sends_further_messages_later_in_order() -> None:
 
 
 async def test_message_without_connection_fails_after_the_timeout_with_the_reason() -> None:
-    outbox = outbox_of(seconds=0.01)
-    outbox.suspend("the broker is down")
-    with pytest.raises(ConnectionLost, match=r"no connection for 0\.01 s.*the broker is down; the message was not"):
-        await outbox.enqueue(Packet("t", b"1", 1, retain=False))
+    outbox, wire = outbox_of(seconds=0.01), Wire()
+    outbox.resume(wire.send)
+    (lost,) = enqueued(outbox, 1)
+    wire.drop(outbox)
+    (unsent,) = enqueued(outbox, 2)
+    reason = r"no connection for 0\.01 s; the last reason: the network failed"
+    with pytest.raises(ConnectionLost, match=f"{reason}; whether the broker has the message is not known"):
+        await lost
+    with pytest.raises(ConnectionLost, match=f"{reason}; the message was not sent"):
+        await unsent
 
 
 async def test_failed_attempts_do_not_extend_the_timeout() -> None:
