@@ -64,15 +64,11 @@ def test_proxy_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, addre
     assert Endpoint.parse(HOST).proxy() == proxy
 
 
-def test_no_proxy_excludes_the_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("endpoint", "excluded"), [(HOST, ".amazonaws.com"), ("x.iot.us-east-1.localhost:4566", "")])
+def test_no_proxy_and_loopback_use_no_proxy(monkeypatch: pytest.MonkeyPatch, endpoint: str, excluded: str) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
-    monkeypatch.setenv("NO_PROXY", ".amazonaws.com")
-    assert Endpoint.parse(HOST).proxy() is None
-
-
-def test_loopback_uses_no_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
-    assert Endpoint.parse("x.iot.us-east-1.localhost:4566").proxy() is None
+    monkeypatch.setenv("NO_PROXY", excluded)
+    assert Endpoint.parse(endpoint).proxy() is None
 
 
 def test_https_proxy_address_is_refused_without_its_password(
