@@ -16,12 +16,13 @@ class AwsError(Exception):
     Args:
         code: AWS's error code.
         message: AWS's message.
+        status: the HTTP status.
         is_late: the call takes effect nevertheless.
     """
 
-    def __init__(self, code: str, message: str = "", *, is_late: bool = False) -> None:
+    def __init__(self, code: str, message: str = "", *, status: int = 400, is_late: bool = False) -> None:
         super().__init__(code)
-        self.code, self.message, self.is_late = code, message, is_late
+        self.code, self.message, self.status, self.is_late = code, message, status, is_late
 
 
 class FakeService:
@@ -32,7 +33,7 @@ class FakeService:
 
     def __init__(self, client: Any) -> None:
         self.calls: list[tuple[str, dict[str, Any]]] = []
-        self.failures: dict[str, list[AwsError | None]] = {}
+        self.failures: dict[str, list[Exception | None]] = {}
         """By operation, the errors of its next calls; None stands for a call that succeeds."""
         service = client.meta.service_model.service_id.hyphenize()
         client.meta.events.register(f"before-parameter-build.{service}", self._remember)
@@ -57,17 +58,22 @@ class FakeService:
         failures = self.failures.get(operation)
         failure = failures.pop(0) if failures else None
         try:
-            if failure and not failure.is_late:
+            if failure and not getattr(failure, "is_late", False):
                 raise failure
             answer = getattr(self, operation)(**request) or {}
             if failure:
                 raise failure
         except AwsError as error:
-            response = AWSResponse("", 400, HTTPHeaders(), None)
-            return response, {"Error": {"Code": error.code, "Message": error.message}}
-        response = AWSResponse("", 200, HTTPHeaders(), None)
-        response._content = json.dumps(answer, default=str).encode()  # type: ignore[attr-defined]
-        return response, _known(answer, model.output_shape)
+            metadata = {"HTTPStatusCode": error.status}
+            failed = {"Error": {"Code": error.code, "Message": error.message}, "ResponseMetadata": metadata}
+            return _http_response(error.status, failed), failed
+        return _http_response(200, answer), _known(answer, model.output_shape)
+
+
+def _http_response(status: int, body: dict[str, Any]) -> AWSResponse:
+    response = AWSResponse("", status, HTTPHeaders(), None)
+    response._content = json.dumps(body, default=str).encode()  # type: ignore[attr-defined]
+    return response
 
 
 def _known(answer: Any, shape: Any) -> Any:
@@ -184,3 +190,78 @@ class FakeRole(FakeService):
 
     def detach_role_policy(self, *, PolicyArn: str, **_: Any) -> None:  # noqa: N803
         self.policies.discard(PolicyArn)
+
+
+class FakeIot(FakeService):
+    """Attachments by target, in pages of the requested size; each policy has an old version until it is deleted."""
+
+    def __init__(self, client: Any) -> None:
+        super().__init__(client)
+        self.policies: dict[str, set[str]] = {}
+        self.refused: dict[str, AwsError] = {}
+        """The errors of attaching to, and detaching from, some targets."""
+        self.rejects_tokens = False
+
+    def describe_endpoint(self, *, endpointType: str) -> dict[str, str]:  # noqa: N803
+        return {"endpointAddress": f"{endpointType}.iot"}
+
+    def list_targets_for_policy(self, *, policyName: str, pageSize: int, marker: str = "") -> dict[str, Any]:  # noqa: N803
+        if marker and self.rejects_tokens:
+            raise AwsError("InvalidRequestException")
+        rest = [each for each in sorted(self.policies) if policyName in self.policies[each] and each > marker]
+        more = {"nextMarker": rest[pageSize - 1]} if len(rest) > pageSize else {}
+        return {"targets": rest[:pageSize], **more}
+
+    def list_attached_policies(self, *, target: str) -> dict[str, Any]:
+        return {"policies": [{"policyName": each} for each in self.policies[target]]}
+
+    def attach_policy(self, *, policyName: str, target: str) -> None:  # noqa: N803
+        if target in self.refused:
+            raise self.refused[target]
+        self.policies[target].add(policyName)
+
+    def detach_policy(self, *, policyName: str, target: str) -> None:  # noqa: N803
+        if target in self.refused:
+            raise self.refused[target]
+        self.policies[target].discard(policyName)
+
+    def list_policy_versions(self, **_: Any) -> dict[str, Any]:
+        versions = [{"versionId": "1", "isDefaultVersion": False}, {"versionId": "2", "isDefaultVersion": True}]
+        return {"policyVersions": versions}
+
+    def delete_policy_version(self, *, policyName: str, policyVersionId: str) -> None:  # noqa: N803, ARG002
+        assert policyVersionId == "1"
+
+    def delete_policy(self, **_: Any) -> None:
+        return
+
+
+class FakeStates(FakeService):
+    """The executions of one state machine.
+
+    Attributes:
+        running: the ARNs that are listed as running.
+        executions: by ARN, what DescribeExecution returns one call after another; None if it does not exist yet.
+    """
+
+    def __init__(self, client: Any) -> None:
+        super().__init__(client)
+        self.running: list[str] = []
+        self.executions: dict[str, list[dict[str, Any] | None]] = {}
+
+    def list_executions(self, *, statusFilter: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+        assert statusFilter == "RUNNING"
+        return {"executions": [{"executionArn": each} for each in self.running]}
+
+    def describe_execution(self, *, executionArn: str) -> dict[str, Any]:  # noqa: N803
+        answers = self.executions.get(executionArn, [None])
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if answer is None:
+            raise AwsError("ExecutionDoesNotExist")
+        return answer
+
+    def start_execution(self, **_: Any) -> None:
+        return
+
+    def stop_execution(self, **_: Any) -> None:
+        return

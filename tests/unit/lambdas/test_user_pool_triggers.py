@@ -92,7 +92,7 @@ class Stack:
         assert self.pool.described is not None
         self.pool.described["SchemaAttributes"] = [{"Name": "email"}]
 
-    def run(self, request_type: str, before: dict[str, Any] | None = None, **properties: Any) -> None:
+    def run(self, request_type: str, before: Any = None, **properties: Any) -> None:
         """Handle a request; ``before`` has the resource's properties before an update."""
         defaults = {
             "UserPoolId": _POOL,
