@@ -148,7 +148,12 @@ def test_hanging_chain_and_queue_are_abandoned_in_time(trigger: Trigger, monkeyp
 
 def test_only_the_next_sign_in_logs_after_an_abandoned_one(trigger: Trigger, monkeypatch: pytest.MonkeyPatch) -> None:
     resume, ended = threading.Event(), threading.Event()
-    trigger.chain.on_attach = lambda _: resume.wait() and ended.set()
+
+    def attach_late(_: PendingAttachment) -> None:
+        resume.wait()
+        ended.set()
+
+    trigger.chain.on_attach = attach_late
     with monkeypatch.context() as patch:
         patch.setattr(trigger.module, "_BUDGET_SECONDS", 0.1)
         assert trigger.sign_in()["outcome"] == "Queued"
