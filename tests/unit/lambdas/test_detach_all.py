@@ -51,9 +51,9 @@ def _targets(count: int, *policies: str) -> dict[str, set[str]]:
 
 
 def test_detachment_detaches_every_target_page_by_page(machine: StateMachine) -> None:
-    machine.iot.policies = _targets(120, _OWN)
+    machine.iot.policies = _targets(520, _OWN)
     state = machine.run(policy=_OWN)
-    assert (state["next"], state["checkpoint"]["detached"]) == ("done", 120)
+    assert (state["next"], state["checkpoint"]["detached"]) == ("done", 520)
     assert set(map(len, machine.iot.policies.values())) == {0}
     assert (machine.pauses, machine.waits) == (0, [])
 
@@ -99,7 +99,7 @@ def test_detachment_raises_a_retryable_error(machine: StateMachine, monkeypatch:
 
 
 def test_detachment_restarts_the_round_if_a_token_is_rejected(machine: StateMachine) -> None:
-    machine.iot.policies = _targets(80, _OWN)
+    machine.iot.policies = _targets(260, _OWN)
     machine.iot.rejects_tokens = True
     assert machine.run(policy=_OWN)["next"] == "done"
     assert set(map(len, machine.iot.policies.values())) == {0}
