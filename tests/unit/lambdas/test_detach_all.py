@@ -13,7 +13,6 @@ from tests.unit.lambdas.conftest import Load
 from tests.unit.lambdas.fake_aws import AwsError, FakeIot
 
 _OWN, _OLD = "myIoTPolicy", "old"
-_MILLISECONDS = 15 * 60_000
 _ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -24,6 +23,7 @@ class StateMachine:
         self.module = module
         self.iot = FakeIot(module._iot)
         self.pauses = 0
+        self.milliseconds = 15 * 60_000
         module._pause_flag = SimpleNamespace(pause=lambda _ssm: setattr(self, "pauses", self.pauses + 1))
         self.now = 1_000_000.0
         module.time = SimpleNamespace(time=lambda: self.now)
@@ -32,7 +32,7 @@ class StateMachine:
     def run(self, **options: Any) -> dict[str, Any]:
         """Return the last state of an execution with this input."""
         state: dict[str, Any] = dict(options)
-        context = SimpleNamespace(aws_request_id="request", get_remaining_time_in_millis=lambda: _MILLISECONDS)
+        context = SimpleNamespace(aws_request_id="request", get_remaining_time_in_millis=lambda: self.milliseconds)
         while state.get("next") not in {"done", "failed"}:
             state = self.module.handler({"state": state, "execution": "execution", "machine": "machine"}, context)
             if state["next"] == "wait":
@@ -52,6 +52,7 @@ def _targets(count: int, *policies: str) -> dict[str, set[str]]:
 
 def test_detachment_detaches_every_target_page_by_page(machine: StateMachine) -> None:
     machine.iot.policies = _targets(520, _OWN)
+    machine.milliseconds = 120_100  # a step has time for one page
     state = machine.run(policy=_OWN)
     assert (state["next"], state["checkpoint"]["detached"]) == ("done", 520)
     assert set(map(len, machine.iot.policies.values())) == {0}
