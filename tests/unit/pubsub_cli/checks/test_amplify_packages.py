@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 from pubsub_cli.checks.amplify_packages import FrontEndPackages, major_of
 from pubsub_cli.errors import PreconditionError
 
-Lock = Callable[..., str]
 PUBSUB = "@aws-amplify/pubsub"
 MATCHING = {"aws-amplify": "^6.0.0", PUBSUB: "^6.0.0"}
 
@@ -22,41 +20,32 @@ def packages(directory: Path, requested: dict[str, str], *, dev: dict[str, str] 
     return FrontEndPackages.read(file)
 
 
-def npm_lock(*versions: tuple[str, str]) -> str:
-    """Return a lock file; two versions of one package are in two places."""
-    locked = {
-        f"node_modules/app{number}/node_modules/{name}": {"version": v} for number, (name, v) in enumerate(versions)
-    }
-    return json.dumps({"lockfileVersion": 3, "packages": {"": {"version": "1.0.0"}, **locked}})
+LOCKS = {
+    "yarn": (
+        "yarn.lock",
+        "# yarn lockfile v1\n",
+        '"{0}@^6.0.0", "{0}@6":\n  version "{1}"\n  resolved "https://..."\n',
+    ),
+    "yarn berry": (
+        "yarn.lock",
+        "__metadata:\n  version: 8\n",
+        '"{0}@npm:^6.0.0":\n  version: {1}\n  resolution: "..."\n',
+    ),
+    "pnpm": ("pnpm-lock.yaml", "lockfileVersion: '9.0'\n\npackages:\n", "  '{0}@{1}':\n    resolution: {{i: x}}\n"),
+    "pnpm 6": ("pnpm-lock.yaml", "packages:\n", "  /{0}@{1}(react@18.0.0):\n    resolution: {{i: x}}\n"),
+}
+"""File name, beginning, and the entry of a package."""
 
 
-def yarn_lock(*versions: tuple[str, str]) -> str:
-    entries = (f'"{name}@^6.0.0", "{name}@6":\n  version "{v}"\n  resolved "https://..."\n' for name, v in versions)
-    return "# yarn lockfile v1\n\n" + "\n".join(entries)
-
-
-def yarn_berry_lock(*versions: tuple[str, str]) -> str:
-    entries = (f'"{name}@npm:^6.0.0":\n  version: {v}\n  resolution: "..."\n' for name, v in versions)
-    return "__metadata:\n  version: 8\n\n" + "\n".join(entries)
-
-
-def pnpm_lock(*versions: tuple[str, str]) -> str:
-    entries = (f"  '{name}@{v}':\n    resolution: {{integrity: sha512-x}}\n" for name, v in versions)
-    return "lockfileVersion: '9.0'\n\npackages:\n\n" + "\n".join(entries)
-
-
-def pnpm_6_lock(*versions: tuple[str, str]) -> str:
-    entries = (f"  /{name}@{v}(react@18.0.0):\n    resolution: {{integrity: sha512-x}}\n" for name, v in versions)
-    return "lockfileVersion: '6.0'\n\npackages:\n\n" + "\n".join(entries)
-
-
-LOCKS = [
-    pytest.param("package-lock.json", npm_lock, id="npm"),
-    pytest.param("yarn.lock", yarn_lock, id="yarn"),
-    pytest.param("yarn.lock", yarn_berry_lock, id="yarn berry"),
-    pytest.param("pnpm-lock.yaml", pnpm_lock, id="pnpm"),
-    pytest.param("pnpm-lock.yaml", pnpm_6_lock, id="pnpm 6"),
-]
+def write_lock(directory: Path, kind: str, *versions: tuple[str, str]) -> None:
+    """Write a lock file; in npm's, each package is in a place of its own."""
+    if kind == "npm":
+        places = {f"node_modules/{at}/node_modules/{name}": {"version": v} for at, (name, v) in enumerate(versions)}
+        document = {"lockfileVersion": 3, "packages": {"": {"version": "1.0.0"}, **places}}
+        (directory / "package-lock.json").write_text(json.dumps(document))
+    else:
+        file, beginning, entry = LOCKS[kind]
+        (directory / file).write_text("\n".join([beginning, *(entry.format(*each) for each in versions)]))
 
 
 @pytest.mark.parametrize(
@@ -116,32 +105,30 @@ def test_pubsub_without_amplify_does_not_match(tmp_path: Path) -> None:
     assert "does not list aws-amplify" in str(packages(tmp_path, {PUBSUB: "6.2.1"}).mismatch())
 
 
-@pytest.mark.parametrize(("file", "lock"), LOCKS)
+@pytest.mark.parametrize("kind", ["npm", *LOCKS])
 class TestLockFile:
-    def test_matching_versions_are_read(self, tmp_path: Path, file: str, lock: Lock) -> None:
-        locked = lock(
-            ("aws-amplify", "6.22.1"), (PUBSUB, "6.2.1"), ("@aws-amplify/core", "6.19.2"), ("react", "18.0.0")
-        )
-        (tmp_path / file).write_text(locked)
+    def test_matching_versions_are_read(self, tmp_path: Path, kind: str) -> None:
+        others = ("@aws-amplify/core", "6.19.2"), ("react", "18.0.0")
+        write_lock(tmp_path, kind, ("aws-amplify", "6.22.1"), (PUBSUB, "6.2.1"), *others)
         app = packages(tmp_path, MATCHING)
         assert app.mismatch() is None
         assert app.versions == "aws-amplify 6.22.1 and @aws-amplify/pubsub 6.2.1"
 
-    def test_two_major_versions_do_not_match(self, tmp_path: Path, file: str, lock: Lock) -> None:
-        (tmp_path / file).write_text(lock(("aws-amplify", "6.22.1"), (PUBSUB, "5.6.0")))
-        mismatch = packages(tmp_path, {"aws-amplify": "*", PUBSUB: "*"}).mismatch()
-        assert "aws-amplify 6.22.1 and @aws-amplify/pubsub 5.6.0 are locked, two major versions" in str(mismatch)
-
-    def test_two_versions_of_the_core_do_not_match(self, tmp_path: Path, file: str, lock: Lock) -> None:
-        cores = ("@aws-amplify/core", "6.1.0"), ("@aws-amplify/core", "6.19.2")
-        (tmp_path / file).write_text(lock(("aws-amplify", "6.22.1"), (PUBSUB, "6.2.1"), *cores))
-        mismatch = packages(tmp_path, MATCHING).mismatch()
-        assert "two versions of @aws-amplify/core, 6.1.0 and 6.19.2" in str(mismatch)
-
-    def test_package_that_is_not_locked_does_not_match(self, tmp_path: Path, file: str, lock: Lock) -> None:
-        (tmp_path / file).write_text(lock(("aws-amplify", "6.22.1")))
-        mismatch = packages(tmp_path, MATCHING).mismatch()
-        assert "lists @aws-amplify/pubsub, which the lock file does not contain" in str(mismatch)
+    @pytest.mark.parametrize(
+        ("locked", "mismatch"),
+        [
+            ([(PUBSUB, "5.6.0")], "aws-amplify 6.22.1 and @aws-amplify/pubsub 5.6.0 are locked, two major versions"),
+            (
+                [(PUBSUB, "6.2.1"), ("@aws-amplify/core", "6.1.0"), ("@aws-amplify/core", "6.19.2")],
+                "two versions of @aws-amplify/core, 6.1.0 and 6.19.2",
+            ),
+            ([], "lists @aws-amplify/pubsub, which the lock file does not contain"),
+        ],
+        ids=["major versions", "cores", "not locked"],
+    )
+    def test_mismatch_is_named(self, tmp_path: Path, kind: str, locked: list[tuple[str, str]], mismatch: str) -> None:
+        write_lock(tmp_path, kind, ("aws-amplify", "6.22.1"), *locked)
+        assert mismatch in str(packages(tmp_path, {"aws-amplify": "*", PUBSUB: "*"}).mismatch())
 
 
 def test_lock_file_of_npm_6_is_not_read(tmp_path: Path) -> None:
