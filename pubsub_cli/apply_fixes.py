@@ -20,10 +20,10 @@ from pubsub_cli.aws import Aws
 from pubsub_cli.aws_errors import AWS_ERRORS
 from pubsub_cli.check_run import CheckRun, show_line
 from pubsub_cli.checks.runner import Result
-from pubsub_cli.confirm import confirm
 from pubsub_cli.errors import CommandFailedError, ExitCode, PreconditionError
 from pubsub_cli.finding import AwsCommand, Command, OperationError, Status
 from pubsub_cli.run_options import RunOptions
+from pubsub_cli.terminal import confirm
 from pubsub_client._printable import one_line
 
 _GUARD_CHECKS = ("PS308",)

@@ -7,7 +7,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
@@ -123,10 +123,7 @@ class User:
     """A user's name and password."""
 
     name: str
-    password: str
-
-    def __repr__(self) -> str:
-        return f"User(name={self.name!r})"
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True)

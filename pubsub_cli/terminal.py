@@ -1,4 +1,4 @@
-"""Escaping of everything that a command writes: text from AWS, brokers, queues and files must not steer a terminal.
+"""The terminal: text from AWS, brokers, queues and files must not steer it; and confirmation prompts.
 
 Everything that a command prints, logs or raises goes through :func:`escape_output`. What rich shows goes through
 :class:`pubsub_cli.output.TerminalConsole`.
@@ -6,6 +6,7 @@ Everything that a command prints, logs or raises goes through :func:`escape_outp
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Any, TextIO, cast
 
 from typer.core import TyperGroup
 
+from pubsub_cli.errors import PreconditionError
 from pubsub_client._printable import printable
 
 
@@ -75,3 +77,24 @@ def _usage_errors_escaped() -> Iterator[None]:
         if isinstance(message := getattr(error, "message", None), str):
             error.message = printable(message)  # type: ignore[attr-defined]
         raise
+
+
+def check_can_confirm(*, yes: bool, alternative: str = "give --yes") -> None:
+    """Check that the user has confirmed with an option or can be prompted.
+
+    Args:
+        yes: whether an option confirms.
+        alternative: what to do without a terminal.
+
+    Raises:
+        PreconditionError: there is no terminal, or ``CI`` is set, and no option confirms.
+    """
+    if yes or (sys.stdin.isatty() and sys.stdout.isatty() and not os.environ.get("CI")):
+        return
+    raise PreconditionError(f"cannot ask for confirmation (no terminal, or CI is set): {alternative}")
+
+
+def confirm(question: str, stream: TextIO) -> bool:
+    """Ask a yes/no question on this stream; everything except yes, also the end of the input, is a no."""
+    print(f"{question} [y/N] ", end="", file=stream, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}

@@ -92,19 +92,22 @@ class SelfAttachRoute:
             response = await self._request(credentials)
             if response.status not in _RETRYABLE:
                 break
-            delay = retry_delay(failures, response.retry_after)
+            delay = retry_delay(failures, _retry_after(response))
             if time.monotonic() + delay > deadline:
                 break
             await asyncio.sleep(delay)
             failures += 1
-        if response.attachment and response.status == HTTPStatus.OK:
-            return response.attachment
-        raise SessionError(response.attachment.text if response.attachment else self._explain(response))
+        match _document(response):
+            case {"check": str(check), "status": str(status), "text": str(text)}:
+                if response.status == HTTPStatus.OK:
+                    return SelfAttachment(check, status, text)
+                raise SessionError(text)
+        raise SessionError(self._explain(response))
 
-    async def _request(self, credentials: Credentials) -> _Response:
+    async def _request(self, credentials: Credentials) -> HttpResponse:
         headers = self._signed_headers(credentials)
         try:
-            return _Response(await asyncio.to_thread(self._endpoint.request_http, "POST", self._path, headers))
+            return await asyncio.to_thread(self._endpoint.request_http, "POST", self._path, headers)
         except OSError as error:
             raise SessionError(f"the self-attach route {self._url} cannot be reached: {error}") from error
 
@@ -114,8 +117,8 @@ class SelfAttachRoute:
         SigV4Auth(keys, _SERVICE, self._region).add_auth(request)
         return dict(request.headers.items())
 
-    def _explain(self, response: _Response) -> str:
-        answer = f"the self-attach route {self._url} answers HTTP {response.status} {response.quoted}".rstrip()
+    def _explain(self, response: HttpResponse) -> str:
+        answer = f"the self-attach route {self._url} answers HTTP {response.status} {_quoted(response)}".rstrip()
         if response.status in _DENIED:
             return (
                 f"{answer}: it does not accept the signature, or the identity's role does not allow execute-api:Invoke "
@@ -124,47 +127,28 @@ class SelfAttachRoute:
         return f"{answer}, which is no answer of such a route: use SelfAttachUrl of the stack's outputs, or try again"
 
 
-@dataclass(frozen=True)
-class _Response:
-    """An HTTP response, of the route or of a server before it."""
+def _retry_after(response: HttpResponse) -> float:
+    """Return seconds to wait; the header's other form, a date, counts as 0."""
+    text = response.headers.get("Retry-After", "")
+    return float(text) if text.isascii() and text.isdigit() else 0.0
 
-    http: HttpResponse
 
-    @property
-    def status(self) -> int:
-        """The HTTP status."""
-        return self.http.status
-
-    @property
-    def retry_after(self) -> float:
-        """Seconds to wait; the header's other form, a date, counts as 0."""
-        text = self.http.headers.get("Retry-After", "")
-        return float(text) if text.isascii() and text.isdigit() else 0.0
-
-    @property
-    def attachment(self) -> SelfAttachment | None:
-        """The route's result; None if another server has answered."""
-        match self._document:
-            case {"check": str(check), "status": str(status), "text": str(text)}:
-                return SelfAttachment(check, status, text)
+def _document(response: HttpResponse) -> Any:
+    """Return the JSON document; None if another server than the route has answered without one."""
+    try:
+        return json.loads(response.body)
+    except ValueError:
         return None
 
-    @property
-    def quoted(self) -> str:
-        """The beginning of another server's answer; API Gateway has it in ``message``."""
-        match self._document:
-            case {"message": str(words)}:
-                pass
-            case _:
-                words = self.http.body.decode(errors="replace")
-        return " ".join(words.split())[:_QUOTED_CHARACTERS]
 
-    @property
-    def _document(self) -> Any:
-        try:
-            return json.loads(self.http.body)
-        except ValueError:
-            return None
+def _quoted(response: HttpResponse) -> str:
+    """Return the beginning of another server's answer; API Gateway has it in ``message``."""
+    match _document(response):
+        case {"message": str(words)}:
+            pass
+        case _:
+            words = response.body.decode(errors="replace")
+    return " ".join(words.split())[:_QUOTED_CHARACTERS]
 
 
 def retry_delay(failures: int, retry_after: float, uniform: Callable[[float, float], float] = random.uniform) -> float:

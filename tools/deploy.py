@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from pubsub_cli.check_run import check_junit
-from pubsub_cli.confirm import check_can_confirm
+from pubsub_cli.terminal import check_can_confirm
 from tools.cdk_cli import REPOSITORY, cdk_command, run_in_foreground
 from tools.target import Target
 

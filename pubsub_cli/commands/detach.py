@@ -12,7 +12,6 @@ import typer
 from pubsub_cli import options
 from pubsub_cli.aws import Aws
 from pubsub_cli.aws_errors import aws_errors_explained
-from pubsub_cli.confirm import check_can_confirm, confirm
 from pubsub_cli.errors import PreconditionError
 from pubsub_cli.finding import OperationError, failed
 from pubsub_cli.identity_options import IdentitySelector, change_members, run_on_identity
@@ -29,6 +28,7 @@ from pubsub_cli.operations.identity import Subject
 from pubsub_cli.output import CommandResult, emit
 from pubsub_cli.progress import follow_execution
 from pubsub_cli.run_options import RunOptions, StackOptions
+from pubsub_cli.terminal import check_can_confirm, confirm
 from pubsub_client.outputs import Output
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import Annotated, Any
@@ -17,19 +17,20 @@ from pubsub_cli.aws import Aws
 from pubsub_cli.aws_errors import aws_errors_explained
 from pubsub_cli.check_run import CheckRun, check_ids, check_junit, finish_check_run, show_check_run, show_line
 from pubsub_cli.checks.amplify_packages import FrontEndPackages
-from pubsub_cli.checks.catalogue import CHECKS, REPORTED_BY_DOCTOR, select_checks
+from pubsub_cli.checks.catalogue import CHECKS, REPORTED_BY_DOCTOR, select_checks, with_dependencies
+from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.options import FrontEndConfig, IdToken, Requirement, UserSelector
-from pubsub_cli.confirm import check_can_confirm
-from pubsub_cli.doctor_run import DeploymentIdOptions, operator_checks
-from pubsub_cli.errors import ExitCode
-from pubsub_cli.finding import Status
+from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig, IdToken, Requirement, UserSelector
+from pubsub_cli.errors import ExitCode, PreconditionError
+from pubsub_cli.finding import PubSubCommand, Status
 from pubsub_cli.identity_options import check_identity_id, read_id_token
 from pubsub_cli.run_options import StackOptions
 from pubsub_cli.signals import interrupt_on_sigterm
+from pubsub_cli.terminal import check_can_confirm
 
 _WHO = "User or identity to check"
 _APP = "What the front end does"
+_IDS = "A deployment that is not a stack of this toolkit"
 
 User = Annotated[
     str | None, typer.Option(metavar="NAME", help="The user with this name or alias.", rich_help_panel=_WHO)
@@ -98,6 +99,56 @@ Fix = Annotated[
     typer.Option("--fix", help="Run the fixes that add or restore something, after confirmation; check again."),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Skip confirmation prompts.")]
+
+
+@dataclass(frozen=True)
+class DeploymentIdOptions:
+    """The options for a deployment that is not a stack of this toolkit."""
+
+    user_pool_id: Annotated[str | None, typer.Option(help="The user pool.", rich_help_panel=_IDS)] = None
+    user_pool_client_id: Annotated[
+        str | None, typer.Option(help="The front end's app client.", rich_help_panel=_IDS)
+    ] = None
+    identity_pool_id: Annotated[str | None, typer.Option(help="The identity pool.", rich_help_panel=_IDS)] = None
+    endpoint: Annotated[
+        str | None,
+        typer.Option(help="The AWS IoT endpoint the front end is configured with.", rich_help_panel=_IDS),
+    ] = None
+    policy_name: Annotated[
+        str | None, typer.Option(help="The IoT policy that its users need.", rich_help_panel=_IDS)
+    ] = None
+
+    def deployment_ids(self, region: str | None, token: IdToken | None, *, as_operator: bool) -> DeploymentIds | None:
+        """Return the deployment that the options describe; None if it is a stack.
+
+        Raises:
+            typer.BadParameter: some of the ids are missing.
+            PreconditionError: there are no credentials to read the stack, or to check the deployment.
+        """
+        if not any(vars(self).values()):
+            if not as_operator:
+                raise PreconditionError(
+                    "there are no AWS credentials: give them by --profile or the environment; or, to check as the "
+                    "front end's user, give --id-token, --identity-pool-id, --endpoint and --region"
+                )
+            return None
+        user_pool_id = self.user_pool_id or (token.user_pool_id if token else None)
+        required = {
+            "--region": region,
+            "--user-pool-id": user_pool_id,
+            "--identity-pool-id": self.identity_pool_id,
+            "--endpoint": self.endpoint,
+        }
+        if as_operator:
+            required["--policy-name"] = self.policy_name
+        if missing := [name for name, value in required.items() if not value]:
+            raise typer.BadParameter(f"a deployment that is not a stack also needs {', '.join(missing)}")
+        if not as_operator and token is None:
+            raise PreconditionError("there are no AWS credentials: give them, or --id-token of a front end's user")
+        client_id = self.user_pool_client_id or (token.client_id if token else None)
+        return DeploymentIds(
+            str(region), str(user_pool_id), str(self.identity_pool_id), str(self.endpoint), self.policy_name, client_id
+        )
 
 
 def doctor(
@@ -175,7 +226,7 @@ def doctor(
             show_line(run, "Checked again:")
             checked = check()
         members["fixes"] = [each.as_member() for each in fixes.steps]
-    if not as_operator and (left := operator_checks(checked, selector, ids)):
+    if not as_operator and (left := _operator_checks(checked, selector, ids)):
         checks, command = left
         members["operator"] = {"checks": [{"id": each.id, "title": each.title} for each in checks], "command": command}
         show_line(run, "The remaining checks need an operator's credentials:")
@@ -240,3 +291,20 @@ def _last_line(checked: CheckRun, selector: UserSelector) -> str:
         return f"doctor: nothing is broken: {checked.summary}, {checked.seconds:.1f} s"
     further = "; to check a user too: --user NAME" if selector.is_empty else ""
     return f"doctor: nothing is wrong: {checked.summary}, {checked.seconds:.1f} s{further}"
+
+
+def _operator_checks(
+    checked: CheckRun, selector: UserSelector, ids: DeploymentIds | None
+) -> tuple[list[type[Check]], str] | None:
+    """Return the checks behind the first failure that need an operator, and the operator's command; None if none do."""
+    if not checked.bad:
+        return None
+    dependencies = with_dependencies({checked.bad[0].check})
+    unseen = [check for check in CHECKS if check in dependencies and Requirement.OPERATOR in check.requirements]
+    if not unseen:
+        return None
+    identity_id = next(
+        (each.finding.detail for each in checked.results if each.check.id == "PS201" and each.finding.detail), None
+    )
+    who = ("--identity-id", identity_id) if identity_id else ("--user", str(selector.user_name))
+    return unseen, str(PubSubCommand(("doctor", *who, *(ids.options() if ids else ()))))

@@ -12,13 +12,13 @@ import typer
 
 from pubsub_cli import options
 from pubsub_cli.aws_errors import aws_errors_explained
-from pubsub_cli.confirm import check_can_confirm, confirm
 from pubsub_cli.errors import PreconditionError
 from pubsub_cli.finding import Finding, OperationError, failed, operation_error
 from pubsub_cli.operations.dead_letters import MAX_READ, DeadLetter, MoveTask, RetryQueues
 from pubsub_cli.output import CommandResult, emit
 from pubsub_cli.run_options import RunOptions, StackOptions
 from pubsub_cli.signals import exit_if_interrupted, interrupt_on_sigterm
+from pubsub_cli.terminal import check_can_confirm, confirm
 from pubsub_client._printable import one_line
 
 _NO_REASON = "no reason: SQS moved it there after the last try"

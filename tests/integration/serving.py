@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 _HOST = "127.0.0.1"
 BYTES = 65536
@@ -38,3 +38,12 @@ async def serving(
         for writer in under_way.values():
             writer.transport.abort()
         await asyncio.gather(*under_way, return_exceptions=True)
+
+
+async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Pass one direction of a connection on until it ends, and close the other side."""
+    with suppress(ConnectionError):
+        while chunk := await reader.read(BYTES):
+            writer.write(chunk)
+            await writer.drain()
+    writer.close()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from tests.integration.brokers.broker_process import HOST
-from tests.integration.serving import BYTES, serving
+from tests.integration.serving import forward, serving
 
 
 class Proxy:
@@ -39,15 +39,7 @@ class Proxy:
             return
         writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         from_target, to_target = await asyncio.open_connection(HOST, self._target_port)
-        await asyncio.gather(_pass(reader, to_target), _pass(from_target, writer))
-
-
-async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(ConnectionError):
-        while chunk := await reader.read(BYTES):
-            writer.write(chunk)
-            await writer.drain()
-    writer.close()
+        await asyncio.gather(forward(reader, to_target), forward(from_target, writer))
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""A server in front of a broker that records the packets, and that can cut or refuse connections."""
+"""A server in front of a broker that records the packets, and that can cut connections."""
 
 from __future__ import annotations
 
@@ -75,8 +75,6 @@ class Recorder:
         self.port = 0
         self.connections: list[Recorded] = []
         """All connections, the latest last."""
-        self.refusing = False
-        """Whether new connections are closed at once."""
         self._target_port = target_port
         self._open: set[asyncio.StreamWriter] = set()
 
@@ -87,9 +85,6 @@ class Recorder:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass one connection on until both sides have ended it."""
-        if self.refusing:
-            writer.transport.abort()
-            return
         try:
             from_broker, to_broker = await asyncio.open_connection(HOST, self._target_port)
         except ConnectionRefusedError:

@@ -54,17 +54,6 @@ async def test_every_option_leads_to_the_broker(guarded: BrokerProcess, authorit
     assert len(proxy.asked) == 2
 
 
-async def test_header_option_goes_into_the_upgrade(mosquitto_broker: Broker, topic: str) -> None:
-    async with recorder_to(mosquitto_broker.websocket_port) as recorder:
-        headers = ["--header", "X-Api-Key: open", "--header", "Authorization:Bearer a:b"]
-        url = f"ws://127.0.0.1:{recorder.port}/mqtt?key=secret"
-        done = await _pubsub("publish", "--topic", topic, "1", "--broker", url, *headers)
-    assert done.returncode == 0, done.stderr
-    assert "warning: --header has the header X-Api-Key, which other users of this machine can see" in done.stderr
-    asked = recorder.connections[0].request.lower().split("\r\n")
-    assert {"x-api-key: open", "authorization: bearer a:b"} <= set(asked)
-
-
 async def test_secrets_can_come_from_files(mosquitto_broker: Broker, tmp_path: Path, topic: str) -> None:
     """URL, headers and proxy: no secret is among the arguments, so there is no warning."""
     headers, url, by_proxy = tmp_path / "headers", tmp_path / "url", tmp_path / "proxy"

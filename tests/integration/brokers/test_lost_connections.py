@@ -10,7 +10,7 @@ import pytest
 
 from pubsub_client import ConnectionState, Message, PubSub
 from tests.integration.brokers.conftest import Broker
-from tests.integration.brokers.reading import SECONDS, next_of, watching
+from tests.integration.brokers.reading import SECONDS, next_of, read, watching
 from tests.integration.brokers.recorder import recorder_to
 
 
@@ -69,23 +69,7 @@ async def test_reconnection_restores_the_subscriptions(broker: Broker, topic: st
         assert sorted(recorder.connections[-1].subscribed) == [f"{topic}/a", f"{topic}/b"]
 
 
-async def test_kept_session_delivers_messages_published_meanwhile(mosquitto_broker: Broker, topic: str) -> None:
-    async with (
-        recorder_to(mosquitto_broker.websocket_port) as recorder,
-        PubSub(mosquitto_broker.provider_at(recorder.port), session_expiry=60) as pubsub,
-        pubsub.subscribe(topic, qos=1) as messages,
-        mosquitto_broker.paho() as paho,
-    ):
-        async with watching(pubsub) as until:
-            recorder.cut()
-            await until(ConnectionState.DISCONNECTED)
-        await paho.publish(topic, b'"meanwhile"')
-        assert (await next_of(messages)).payload == "meanwhile"
-        assert len(recorder.connections) == 2
-        assert not recorder.connections[-1].subscribed  # the broker remembers
-
-
-async def test_kept_session_unsubscribes_from_filters_left_meanwhile(mosquitto_broker: Broker, topic: str) -> None:
+async def test_kept_session_has_the_messages_and_filters_of_the_meantime(mosquitto_broker: Broker, topic: str) -> None:
     kept, left = f"{topic}/kept", f"{topic}/left"
     async with (
         recorder_to(mosquitto_broker.websocket_port) as recorder,
@@ -97,31 +81,28 @@ async def test_kept_session_unsubscribes_from_filters_left_meanwhile(mosquitto_b
         async with pubsub.subscribe(left, qos=1):
             recorder.cut()
             await until(ConnectionState.DISCONNECTED)
+        await paho.publish(kept, b'"meanwhile"')
         await until(ConnectionState.CONNECTED)
         for each in (left, kept):
             await paho.publish(each, b'"afterwards"')
-        assert (await next_of(messages)).topic == kept
-        assert [packet.topic for packet in recorder.connections[-1].delivered] == [kept]
+        assert [message.payload for message in await read(messages, 2)] == ["meanwhile", "afterwards"]
+        assert [packet.topic for packet in recorder.connections[-1].delivered] == [kept, kept]
+        assert not recorder.connections[-1].subscribed  # the broker remembers
 
 
-async def test_mqtt_5_is_used_if_the_broker_speaks_it(mosquitto_broker: Broker) -> None:
-    assert await versions_asked_for(mosquitto_broker) == [5, 5]
-
-
-async def test_mqtt_3_1_1_is_used_after_mqtt_5_is_refused(amqtt_broker: Broker) -> None:
-    assert await versions_asked_for(amqtt_broker) == [5, 4, 4]
-
-
-async def versions_asked_for(broker: Broker) -> list[int]:
-    """Connect, lose the connection, and connect again."""
+@pytest.mark.parametrize(("name", "versions"), [("mosquitto", [5, 5]), ("amqtt", [5, 4, 4])])
+async def test_version_that_the_broker_speaks_is_kept(
+    request: pytest.FixtureRequest, name: str, versions: list[int]
+) -> None:
+    broker: Broker = request.getfixturevalue(f"{name}_broker")
     async with (
         recorder_to(broker.websocket_port) as recorder,
         PubSub(broker.provider_at(recorder.port)) as pubsub,
+        watching(pubsub) as until,
     ):
-        async with watching(pubsub) as until:
-            recorder.cut()
-            await until(ConnectionState.DISCONNECTED, ConnectionState.CONNECTED)
-        return [connection.version for connection in recorder.connections]
+        recorder.cut()
+        await until(ConnectionState.DISCONNECTED, ConnectionState.CONNECTED)
+    assert [connection.version for connection in recorder.connections] == versions
 
 
 # Before 2.0.15 mosquitto closes the connection without a word, so it is the loop that tells.

@@ -24,7 +24,7 @@ from tests.integration.brokers.proxy import proxy_to
 from tests.integration.brokers.reading import SECONDS
 from tests.integration.brokers.recorder import recorder_to
 from tests.integration.brokers.scripted_broker import scripted_broker
-from tests.integration.serving import serving
+from tests.integration.serving import forward, serving
 
 T = TypeVar("T")
 OPTIONS = ConnectOptions(ClientId("test"), keep_alive=60, session_expiry=0, resume=False, will=None)
@@ -107,24 +107,6 @@ async def nothing_is_left() -> AsyncIterator[None]:
     await until(lambda: native_connections() == 0)
 
 
-@pytest.mark.parametrize("qos", [0, 1])
-async def test_message_arrives_unchanged(provider: MqttOverWebSocket, topic: str, qos: int) -> None:
-    async with opened(provider) as made:
-        assert await ask(made.transport.subscribe, topic, qos) == Ack(qos)
-        assert await ask(made.transport.publish, message(topic, b"\x00\xff", qos)) == Ack()
-        assert await next_of(made.received) == Packet(topic, b"\x00\xff", qos, retain=False)
-
-
-async def test_messages_arrive_in_order(provider: MqttOverWebSocket, topic: str) -> None:
-    async with opened(provider) as made:
-        await ask(made.transport.subscribe, topic, 1)
-        answers = [asked(made.transport.publish, message(topic, b"%d" % number)) for number in range(1000)]
-        async with asyncio.timeout(SECONDS):
-            assert await asyncio.gather(*answers) == [Ack()] * 1000
-        received = [int((await next_of(made.received)).payload) for _ in range(1000)]
-    assert received == list(range(1000))
-
-
 async def test_packet_that_awscrt_rejects_fails_with_its_error(provider: MqttOverWebSocket) -> None:
     async with opened(provider) as made:
         for answer in (
@@ -133,15 +115,6 @@ async def test_packet_that_awscrt_rejects_fails_with_its_error(provider: MqttOve
             await ask(made.transport.unsubscribe, "a/#/b"),
         ):
             assert "AWS_ERROR_MQTT_INVALID_TOPIC" in str(answer.error)
-
-
-async def test_wrong_password_is_reported_with_the_return_code(tmp_path: Path, ports: Ports) -> None:
-    with mosquitto(tmp_path, ports, passwords={"ada": PASSWORD}) as process:
-        async with opened(MqttOverWebSocket(process.url(), user_name="ada", password=PASSWORD)):
-            pass
-        for user_name, password in ((None, None), ("ada", None), ("ada", PASSWORD[1:])):
-            wrong = MqttOverWebSocket(process.url(), user_name=user_name, password=password)
-            assert await refusal(wrong) == (0x87, "return code 5: not authorized")
 
 
 @pytest.mark.parametrize(
@@ -163,10 +136,10 @@ async def test_return_code_is_reported_as_the_equivalent_reason_code(
         assert await refusal(MqttOverWebSocket(broker.url)) == connack
 
 
-async def test_return_code_is_requested_by_an_identical_connect() -> None:
+@pytest.mark.parametrize("user", [{}, {"user_name": "ada"}, {"user_name": "ada", "password": PASSWORD}])
+async def test_return_code_is_requested_by_an_identical_connect(user: dict[str, str]) -> None:
     async with scripted_broker(4) as broker:
-        provider = MqttOverWebSocket(broker.url + "?a=1", headers={"X-Key": "1"}, user_name="ada", password=PASSWORD)
-        await refusal(provider)
+        await refusal(MqttOverWebSocket(broker.url + "?a=1", headers={"X-Key": "1"}, **user))
         first, second = broker.connects
         assert first == second
         for upgrade in broker.upgrades:
@@ -207,16 +180,11 @@ async def refusal(provider: MqttOverWebSocket) -> tuple[int, str | None] | None:
     return failed.value.connack
 
 
-async def test_connect_packet_has_no_metrics_of_awscrt() -> None:
-    async with scripted_broker() as broker, opened(MqttOverWebSocket(broker.url)):
-        (connect,) = broker.connects
-        assert connect == b"\x10\x10\x00\x04MQTT\x04\x02\x00\x3c\x00\x04test"
-
-
-async def test_keep_alive_of_zero_becomes_the_maximum() -> None:
-    async with scripted_broker() as broker, opened(MqttOverWebSocket(broker.url), replace(OPTIONS, keep_alive=0)):
-        (connect,) = broker.connects
-        assert connect[10:12] == b"\xff\xff"
+@pytest.mark.parametrize(("keep_alive", "sent"), [(60, b"\x00\x3c"), (0, b"\xff\xff")])
+async def test_connect_has_no_metrics_and_always_a_keep_alive(keep_alive: int, sent: bytes) -> None:
+    options = replace(OPTIONS, keep_alive=keep_alive)
+    async with scripted_broker() as broker, opened(MqttOverWebSocket(broker.url), options):
+        assert broker.connects == [b"\x10\x10\x00\x04MQTT\x04\x02" + sent + b"\x00\x04test"]
 
 
 async def test_packet_without_an_ack_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -350,7 +318,7 @@ async def test_connection_that_opens_after_close_is_closed(
             await may_go_on.wait()
             from_broker, to_broker = await asyncio.open_connection(HOST, broker.port)
             to_broker.write(head)
-            await asyncio.gather(pump(reader, to_broker), pump(from_broker, writer))
+            await asyncio.gather(forward(reader, to_broker), forward(from_broker, writer))
 
         async with serving(serve) as port:
             made = Made(MqttOverWebSocket(f"ws://{HOST}:{port}/mqtt"))
@@ -362,13 +330,6 @@ async def test_connection_that_opens_after_close_is_closed(
                 await opening
             assert await next_of(broker.packets) == b"\xe0\x00"
             await until(lambda: native_connections() == 0)
-
-
-async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(ConnectionError):
-        while chunk := await reader.read(65536):
-            writer.write(chunk)
-    writer.close()
 
 
 async def test_close_during_the_return_code_request_leaves_no_connection() -> None:

@@ -14,11 +14,9 @@ from pubsub_client._self_attach import SelfAttachRoute
 from pubsub_client.exceptions import ConnectionRefused, SessionError
 from tests.integration.brokers.authority import Authority
 from tests.integration.brokers.broker_process import BrokerProcess, Ports
-from tests.integration.brokers.conftest import Broker
 from tests.integration.brokers.mosquitto import mosquitto
 from tests.integration.brokers.proxy import proxy_to
 from tests.integration.brokers.reading import next_of
-from tests.integration.brokers.recorder import recorder_to
 from tests.integration.serving import serving
 
 BEHIND_THE_PROXY = "broker.example"
@@ -56,22 +54,21 @@ async def assert_reached(provider: MqttOverWebSocket, topic: str) -> None:
         assert (await next_of(messages)).payload == "through"
 
 
-async def test_given_authority_is_trusted(behind_tls: BrokerProcess, authority: Authority, topic: str) -> None:
-    await assert_reached(MqttOverWebSocket(behind_tls.url("localhost"), ca_file=authority.file), topic)
-
-
-async def test_authority_of_the_environment_is_trusted(
-    behind_tls: BrokerProcess, authority: Authority, topic: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("given", "environment"), [(True, None), (False, "tests"), (True, "another")])
+async def test_authority_is_the_given_one_or_that_of_the_environment(
+    behind_tls: BrokerProcess,
+    authority: Authority,
+    topic: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    given: bool,
+    environment: str | None,
 ) -> None:
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.file))
-    await assert_reached(MqttOverWebSocket(behind_tls.url("localhost")), topic)
-
-
-async def test_given_authority_overrides_the_environment(
-    behind_tls: BrokerProcess, authority: Authority, topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(Authority(tmp_path, "another").file))
-    await assert_reached(MqttOverWebSocket(behind_tls.url("localhost"), ca_file=authority.file), topic)
+    if environment:
+        file = authority.file if environment == "tests" else Authority(tmp_path, environment).file
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(file))
+    url = behind_tls.url("localhost")
+    await assert_reached(MqttOverWebSocket(url, ca_file=authority.file if given else None), topic)
 
 
 async def test_untrusted_certificate_is_refused(
@@ -114,16 +111,6 @@ async def test_broker_is_reached_by_a_proxy(
     assert not proxy.refused
 
 
-async def test_no_proxy_excludes_the_broker(
-    behind_tls: BrokerProcess, authority: Authority, topic: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with proxy_to(behind_tls.ports.websocket) as proxy:
-        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
-        monkeypatch.setenv("NO_PROXY", "localhost")
-        await assert_reached(MqttOverWebSocket(behind_tls.url("localhost"), ca_file=authority.file), topic)
-    assert not proxy.asked
-
-
 async def test_rejected_proxy_password_is_reported(behind_tls: BrokerProcess, authority: Authority) -> None:
     async with proxy_to(behind_tls.ports.websocket, user="ada:p@ss") as proxy:
         provider = MqttOverWebSocket(
@@ -142,16 +129,6 @@ async def test_proxy_that_closes_the_connection_is_reported(authority: Authority
         )
         with pytest.raises(ConnectionRefused, match="the endpoint cannot be reached"):
             await PubSub(provider).connect()
-
-
-async def test_upgrade_has_path_query_and_headers(mosquitto_broker: Broker, topic: str) -> None:
-    async with recorder_to(mosquitto_broker.websocket_port) as recorder:
-        url = f"ws://127.0.0.1:{recorder.port}/deep/mqtt?tenant=1"
-        await assert_reached(MqttOverWebSocket(url, headers={"X-Api-Key": "open"}), topic)
-    first, *headers = recorder.connections[0].request.split("\r\n")
-    assert first == "GET /deep/mqtt?tenant=1 HTTP/1.1"
-    assert f"host: 127.0.0.1:{recorder.port}" in [header.lower() for header in headers]
-    assert "x-api-key: open" in [header.lower() for header in headers]
 
 
 class Source:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -116,17 +114,6 @@ async def test_second_reader_can_raise_the_qos(provider: AwsIot, topic: str) -> 
         async with asyncio.timeout(SECONDS):
             while (await anext(messages)).qos != 1:
                 pass
-
-
-async def test_closed_client_is_garbage_collected(provider: AwsIot) -> None:
-    pubsub = PubSub(provider)
-    async with pubsub:
-        kept = weakref.ref(pubsub)
-    del pubsub
-    async with asyncio.timeout(SECONDS):
-        while kept():
-            gc.collect()
-            await asyncio.sleep(0.01)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pubsub_client._self_attach import SelfAttachment
 from pubsub_client.exceptions import ConnectionRefused, SessionError
 from tests.integration.brokers.reading import next_of, watching
 from tests.integration.brokers.recorder import Recorder, recorder_to
-from tests.integration.pubsub_client.conftest import DENIED_CLIENT_ID, Deployment
+from tests.integration.pubsub_client.conftest import Deployment
 
 REPAIRED = "PS203: no IoT policy was attached, repaired"
 ATTACHED = "PS203: the IoT policy is attached already"
@@ -104,16 +104,7 @@ async def test_denial_after_self_attachment_is_retried_until_the_timeout(
     assert len(recorder.connections) > 1
 
 
-async def test_denial_in_a_connack_leads_to_self_attachment_too(provider: AwsIot, source: SelfAttaching) -> None:
-    refusal = await refusal_of(
-        PubSub(provider, client_id=DENIED_CLIENT_ID, connect_timeout=2, reconnect_delay=RECONNECT_DELAY)
-    )
-    assert "0x87 NOT_AUTHORIZED" in refusal.reason
-    assert refusal.reason.endswith(REPAIRED)
-    assert source.calls == 1
-
-
-async def test_connection_recovers_after_the_policy_was_detached(
+async def test_reconnection_self_attaches_again_after_a_refusal(
     provider: AwsIot, source: SelfAttaching, recorder: Recorder, topic: str
 ) -> None:
     async with (
@@ -121,21 +112,11 @@ async def test_connection_recovers_after_the_policy_was_detached(
         pubsub.subscribe(topic) as messages,
         watching(pubsub) as until,
     ):
-        await source.detach()
-        recorder.cut()
-        await until(ConnectionState.DISCONNECTED, ConnectionState.CONNECTED)
-        await pubsub.publish(topic, "again")
-        assert (await next_of(messages)).payload == "again"
-    assert source.calls == 2
-
-
-async def test_reconnection_self_attaches_again_after_a_refusal(
-    provider: AwsIot, source: SelfAttaching, recorder: Recorder
-) -> None:
-    async with PubSub(provider, reconnect_delay=RECONNECT_DELAY) as pubsub, watching(pubsub) as until:
         source.refusals = [REFUSED]
         await source.detach()
         recorder.cut()
         reasons = await until(*[ConnectionState.DISCONNECTED] * 2, ConnectionState.CONNECTED)
+        await pubsub.publish(topic, "again")
+        assert (await next_of(messages)).payload == "again"
     assert source.calls == 3
     assert any(reason and reason.endswith(REFUSED) for reason in reasons)

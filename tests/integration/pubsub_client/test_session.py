@@ -10,12 +10,12 @@ import pytest
 from local_cloud.faults import Fail
 from pubsub_client import CognitoSession
 from pubsub_client.exceptions import SessionError, SignInError
+from tests.integration.local_cloud.account import PASSWORD
 from tests.integration.pubsub_client.conftest import Deployment
 
 
 async def test_credentials_belong_to_the_users_identity(deployment: Deployment, session: CognitoSession) -> None:
-    identity_id = await session.identity_id()
-    assert identity_id.startswith(f"{deployment.region}:")
+    assert (await session.identity_id()).startswith(f"{deployment.region}:")
     credentials = await session.credentials()
     assert credentials.expiration
     assert credentials.expiration > datetime.now(UTC) + timedelta(minutes=5)
@@ -27,26 +27,17 @@ async def test_credentials_belong_to_the_users_identity(deployment: Deployment, 
         aws_secret_access_key=credentials.secret_access_key,
         aws_session_token=credentials.session_token,
     )
-    assert ":assumed-role/client-tests/" in sts.get_caller_identity()["Arn"]
-
-
-async def test_user_has_the_same_identity_id_at_each_sign_in(deployment: Deployment) -> None:
-    user = deployment.make_user()
-    sessions = deployment.session(), deployment.session()
-    for session in sessions:
-        await session.sign_in(user.name, user.password)
-    assert await sessions[0].identity_id() == await sessions[1].identity_id()
+    pools = deployment.cloud.client("cognito-identity")
+    roles = pools.get_identity_pool_roles(IdentityPoolId=deployment.identity_pool_id)["Roles"]
+    role = roles["authenticated"].rpartition("/")[2]
+    assert f":assumed-role/{role}/" in sts.get_caller_identity()["Arn"]
 
 
 async def test_identity_that_is_not_found_is_requested_again_once(deployment: Deployment) -> None:
-    session = deployment.session()
-    user = deployment.make_user()
-    await session.sign_in(user.name, user.password)
     not_found = Fail("ResourceNotFoundException", message="Identity not found.")
+    session, other = [await deployment.signed_in() for _ in range(2)]
     with deployment.cloud.fault("cognito-identity:GetCredentialsForIdentity", not_found, times=1):
         assert (await session.credentials()).session_token
-    other = deployment.session()
-    await other.sign_in(user.name, user.password)
     with (
         deployment.cloud.fault("cognito-identity:GetCredentialsForIdentity", not_found),
         pytest.raises(SessionError, match="ResourceNotFoundException"),
@@ -67,55 +58,39 @@ async def test_throttled_call_is_retried(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch, operation: str
 ) -> None:
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
-    user = deployment.make_user()
-    session = deployment.session()
     with deployment.cloud.fault(operation, Fail("TooManyRequestsException"), times=2):
-        await session.sign_in(user.name, user.password)
-        assert (await session.credentials()).session_token
+        assert (await (await deployment.signed_in()).credentials()).session_token
 
 
-async def test_session_outlives_its_first_tokens(deployment: Deployment) -> None:
+async def test_session_outlives_its_first_tokens_unless_the_user_is_signed_out_globally(
+    deployment: Deployment,
+) -> None:
     ahead = timedelta(0)
-    session = deployment.session(now=lambda: datetime.now(UTC) + ahead)
     user = deployment.make_user()
-    await session.sign_in(user.name, user.password)
+    session = await deployment.signed_in(user, now=lambda: datetime.now(UTC) + ahead)
     first = await session.credentials()
     ahead = timedelta(hours=1)
     assert (await session.credentials()).access_key_id != first.access_key_id
-
-
-async def test_globally_signed_out_user_is_asked_to_sign_in_again(deployment: Deployment) -> None:
-    ahead = timedelta(0)
-    session = deployment.session(now=lambda: datetime.now(UTC) + ahead)
-    user = deployment.make_user()
-    await session.sign_in(user.name, user.password)
-    await session.credentials()
-    deployment.cloud.client("cognito-idp").admin_user_global_sign_out(
-        UserPoolId=deployment.user_pool_id, Username=user.name
-    )
-    ahead = timedelta(hours=1)
+    deployment.cloud.client("cognito-idp").admin_user_global_sign_out(UserPoolId=deployment.user_pool_id, Username=user)
+    ahead = timedelta(hours=2)
     with pytest.raises(SessionError, match=r"the session has ended, sign in again: .*NotAuthorizedException"):
         await session.credentials()
 
 
-async def test_session_is_created_from_outputs(deployment: Deployment) -> None:
+async def test_session_from_outputs_has_the_users_identity_id(deployment: Deployment) -> None:
     outputs = {
         "Region": deployment.region,
         "UserPoolId": deployment.user_pool_id,
         "UserPoolClientId": deployment.user_pool_client_id,
         "IdentityPoolId": deployment.identity_pool_id,
     }
+    user = deployment.make_user()
     session = CognitoSession.from_outputs(outputs, deployment.cloud.endpoint_url)
-    user = deployment.make_user()
-    await session.sign_in(user.name, user.password)
-    assert (await session.identity_id()).startswith(f"{deployment.region}:")
-
-
-async def test_wrong_password_has_cognitos_error_code(deployment: Deployment) -> None:
-    user = deployment.make_user()
     with pytest.raises(SignInError) as refusal:
-        await deployment.session().sign_in(user.name, "Wrong-password-1")
+        await session.sign_in(user, "Wrong-password-1")
     assert refusal.value.code == "NotAuthorizedException"
+    await session.sign_in(user, PASSWORD)
+    assert await session.identity_id() == await (await deployment.signed_in(user)).identity_id()
 
 
 async def test_sign_out_revokes_the_refresh_token(deployment: Deployment, session: CognitoSession) -> None:

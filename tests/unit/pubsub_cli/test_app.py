@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from pubsub_cli.app import SUMMARIES, app, load_command
 from pubsub_cli.checks.catalogue import CHECKS
-from pubsub_cli.options import expand_option_groups
+from pubsub_cli.options import expand_option_groups, stack_name
 
 _SKIP_EVERYTHING = [argument for check in CHECKS for argument in ("--skip", check.id)]
 
@@ -85,3 +85,10 @@ def test_option_group_is_expanded_and_passed_as_one_object() -> None:
     assert [*inspect.signature(expanded).parameters] == ["name", "age", "flag"]
     expanded(name="bob", age=2, flag=True)
     assert received == [Group("bob", 2), True]
+
+
+def test_stack_name_comes_from_the_environment_unless_given() -> None:
+    assert stack_name("AmplifyPubSub", None) == "AmplifyPubSub"
+    assert stack_name("AmplifyPubSub", "default") == "AmplifyPubSub"
+    assert stack_name("AmplifyPubSub", "prod") == "AmplifyPubSub-prod"
+    assert stack_name("Other", "prod") == "Other"

@@ -76,7 +76,7 @@ def _fix_all(
     found = {**({"PS308": passed()} if guards is None else guards), **findings}
     results = [Result(check, found[check.id], 0.1) for check in CHECKS if check.id in found]
     fixing = FixRunner(RunOptions("doctor", "s", redact=redact, skip=skip), aws or Account(), ask=ask)
-    fixing.apply(CheckRun(results, None, ()))
+    fixing.apply(CheckRun(results))
     return fixing
 
 
@@ -120,16 +120,13 @@ class TestCommandNotDone:
         assert "not run: the command before it: failed" in told
         assert told.splitlines()[-1] == "fixes: 1 done, 1 failed, 1 not run"
 
-    def test_declined_command_ends_the_fix_of_its_finding(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("sys.stdin", io.StringIO("n\ny\n"))
+    @pytest.mark.parametrize("answer", ["n\ny\n", ""], ids=["no", "end of input"])
+    def test_declined_command_ends_the_fix_of_its_finding(self, answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sys.stdin", io.StringIO(answer))
         first, second = Command(), Command()
         fixing = _fix(first, second, ask=True)
         assert (first.runs, second.runs) == ([], [])
         assert _outcomes(fixing) == ["declined", "not run"]
-
-    def test_end_of_input_declines(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("sys.stdin", io.StringIO(""))
-        assert _outcomes(_fix(Command(), ask=True)) == ["declined"]
 
     def test_failure_does_not_stop_the_fixes_of_other_findings(self) -> None:
         other = Command()
@@ -193,8 +190,10 @@ class TestGuards:
             ({"PS308": failed("w", resource="r", fix="Ask the owner")}, "PS308 is not fixed"),
             ({"PS308": Finding(Status.UNKNOWN, cause="denied")}, "PS308 is unknown"),
             ({}, "PS308 was skipped by --only or --skip"),
+            ({"PS308": skipped("left out")}, "PS308 was skipped by --only or --skip"),
+            ({"PS308": skipped("no PS101")}, "PS308 was skipped (no PS101); run the command yourself"),
         ],
-        ids=["failed", "not safe", "no command", "unknown", "not asked"],
+        ids=["failed", "not safe", "no command", "unknown", "not asked", "skipped", "not run"],
     )
     def test_missing_guard_blocks_fixes_that_open_roles(self, guards: Mapping[str, Finding], reason: str) -> None:
         aws = Account(refused={"PutRolePermissionsBoundary"})
@@ -206,22 +205,10 @@ class TestGuards:
             },
             aws=aws,
             guards=guards,
+            skip=["PS308"] if "left out" in str(guards) else [],
         )
         assert aws.called == []
         assert {each.reason for each in fixing.steps if each.outcome is Outcome.NOT_RUN} == {reason}
-
-    def test_guard_check_skipped_by_the_user_blocks_opening_fixes(self) -> None:
-        aws = Account()
-        guards = {"PS308": skipped("left out by --skip")}
-        _fix_all({"PS304": failed("w", resource="p", fix=_ROLE_FOR_ALL)}, aws=aws, guards=guards, skip=["PS308"])
-        assert aws.called == []
-
-    def test_guard_check_skipped_for_its_dependency_blocks_opening_fixes(self) -> None:
-        aws = Account()
-        guards = {"PS308": skipped("depends on PS101, which did not pass")}
-        fixing = _fix_all({"PS115": failed("w", resource="p", fix=_PROVIDER)}, aws=aws, guards=guards)
-        assert aws.called == []
-        assert str(fixing.steps[0].reason).startswith("PS308 was skipped (depends on PS101")
 
     def test_guard_checks_that_are_not_applicable_do_not_block(self) -> None:
         aws = Account()

@@ -13,41 +13,6 @@ _BY_URL = ["--broker", "ws://broker.example/mqtt"]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--header", "A: b"], "--header goes with --broker"),
-        (["--ca-file", __file__], "--ca-file goes with --broker"),
-        (["--proxy", "http://proxy.example"], "--proxy goes with --broker"),
-        (["--user", "ada"], "--user and --password-stdin go together"),
-        (["--password-stdin"], "--user and --password-stdin go together"),
-        (["--user", "", "--password-stdin"], "--user: no name given"),
-        (["--endpoint-url", "nonsense"], "--endpoint-url: 'nonsense' given"),
-        ([*_BY_URL, "--stack", "AmplifyPubSub"], "cannot be combined with --stack"),
-        ([*_BY_URL, "--endpoint-url", "http://127.0.0.1"], "cannot be combined with --endpoint-url"),
-        ([*_BY_URL, "--password-stdin"], "--password-stdin goes with --user"),
-        ([*_BY_URL, "--ca-file", __file__], "--ca-file goes with a --broker of wss://"),
-        ([*_BY_URL, "--ca-file", "/nowhere"], "Invalid value for '--ca-file'"),
-        ([*_BY_URL, "--header", "Authorization"], "--header: give a name, a colon and a value"),
-        ([*_BY_URL, "--header", ": secret"], "--header: give a name, a colon and a value"),
-        ([*_BY_URL, "--header", "A: b", "--header", "a: c"], "--header: a is given twice"),
-        ([*_BY_URL, "--header", "Host: other.example"], "--header: headers has 'Host'"),
-        (["--broker", "http://broker.example"], "--broker: the url 'http://broker.example' is not that of a WebSocket"),
-        ([*_BY_URL, "--proxy", "socks5://proxy.example"], "--proxy: proxy names socks5://proxy.example"),
-        ([*_BY_URL, "--proxy", "http://me:secret[@proxy.example"], "--proxy: proxy names what is no URL"),
-        ([*_BY_URL, "--proxy", "@/nowhere"], "--proxy: /nowhere cannot be read: No such file"),
-        ([*_BY_URL, "--header", "@/nowhere"], "--header: /nowhere cannot be read: No such file"),
-        (["--broker", "@/nowhere"], "--broker: /nowhere cannot be read: No such file"),
-        (["--broker", "http://broker.example?token=secret"], "the url 'http://broker.example?...' is not that of"),
-        (["--broker", "ws://a:secret@broker.example?key=secret"], "the url 'ws://...@broker.example?...' has a user"),
-    ],
-)
-def test_wrong_broker_option_is_named(arguments: list[str], message: str) -> None:
-    done = CliRunner().invoke(app, ["subscribe", "t", *arguments])
-    assert message in f"{done.output} {done.exception}"
-    assert "secret" not in f"{done.output} {done.exception!r}"
-
-
-@pytest.mark.parametrize(
     ("arguments", "warned"),
     [
         (["--header", "X-Trace: 1"], None),

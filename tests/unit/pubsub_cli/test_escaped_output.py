@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 import pubsub_cli.app
 import tools.__main__
-from pubsub_cli.check_run import show_line
+from pubsub_cli.check_run import CheckRun, Progress, as_junit, show_line
 from pubsub_cli.checks.identity import PolicyIsAttached
 from pubsub_cli.checks.runner import Result
 from pubsub_cli.commands.redrive import _Redrive
@@ -30,7 +30,6 @@ from pubsub_cli.finding import Finding, Status, failed, operation_error, passed,
 from pubsub_cli.message_output import as_json, as_text, write_line
 from pubsub_cli.options import log_if
 from pubsub_cli.output import CommandResult, TerminalConsole, emit
-from pubsub_cli.report import Progress, as_junit
 from pubsub_cli.run_options import RunOptions
 from pubsub_cli.terminal import EscapedStream, EscapingGroup
 from pubsub_client import Message
@@ -157,7 +156,9 @@ def test_report_does_not_interpret_markup() -> None:
 @example(text=_HOSTILE)
 def test_junit_report_is_xml_with_any_text_in_a_finding(text: str) -> None:
     findings = [failed(text, resource=text, fix=text), skipped(text), Finding(Status.UNKNOWN, cause=text)]
-    xml = as_junit(RunOptions(text, text), [Result(PolicyIsAttached, each, 0.1) for each in findings])
+    xml = as_junit(
+        RunOptions(text, text), CheckRun([Result(PolicyIsAttached, each, 0.1) for each in findings], None, ())
+    )
     assert _steers(xml) == set()
     (suite,) = ET.fromstring(xml)
     assert len(suite) == len(findings)

@@ -13,8 +13,7 @@ _NOW = datetime(2026, 3, 1, 12, 30, 15, 250_000, tzinfo=UTC)
 
 
 def _text(payload: Any, topic: str = "orders/1", *, retain: bool = False) -> str:
-    """Return what follows the time."""
-    return as_text(Message(topic, payload, retain=retain), _NOW).plain.partition("  ")[2]
+    return as_text(Message(topic, payload, retain=retain), _NOW).plain
 
 
 @pytest.mark.parametrize(
@@ -30,22 +29,12 @@ def _text(payload: Any, topic: str = "orders/1", *, retain: bool = False) -> str
         (None, "null"),
     ],
 )
-def test_text_line_has_topic_and_payload(payload: Any, told: str) -> None:
-    assert _text(payload) == f"orders/1  {told}"
-
-
-def test_text_line_has_the_local_time() -> None:
-    assert as_text(Message("t", 1), _NOW).plain == f"{_NOW.astimezone():%H:%M:%S}  t  1"
+def test_text_line_has_local_time_topic_and_payload(payload: Any, told: str) -> None:
+    assert _text(payload) == f"{_NOW.astimezone():%H:%M:%S}  orders/1  {told}"
 
 
 def test_text_line_marks_a_retained_message() -> None:
-    assert _text(1, retain=True) == "orders/1  1  retained"
-
-
-@pytest.mark.parametrize("sequence", ["\x1b[2J", "\x9b2J", "\r", "\u202e", "\ud800"])
-def test_text_line_is_escaped(sequence: str) -> None:
-    line = _text(f"a{sequence}b", f"t{sequence}") + _text(f"a{sequence}b".encode(errors="surrogatepass"))
-    assert line.isprintable()
+    assert _text(1, retain=True).endswith("  orders/1  1  retained")
 
 
 def test_json_line_has_every_property() -> None:

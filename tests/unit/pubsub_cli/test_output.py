@@ -22,10 +22,6 @@ def umask() -> Iterator[None]:
     os.umask(before)
 
 
-def _mode(file: Path) -> int:
-    return stat.S_IMODE(file.stat().st_mode)
-
-
 def test_write_does_not_follow_a_planted_link(tmp_path: Path) -> None:
     """In a directory that others write to, such as /tmp, a temporary file with a guessable name could be a link."""
     file, victim = tmp_path / "outputs.json", tmp_path / "victim"
@@ -38,20 +34,14 @@ def test_write_does_not_follow_a_planted_link(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("umask")
-def test_new_file_has_the_permissions_of_the_umask(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("before", "after"), [(None, 0o640), (0o600, 0o600), (0o664, 0o664)])
+def test_new_file_follows_the_umask_and_others_keep_their_mode(tmp_path: Path, before: int | None, after: int) -> None:
     file = tmp_path / "outputs.json"
+    if before:
+        file.write_text("old")
+        file.chmod(before)
     write_atomically("--file", file, "new")
-    assert _mode(file) == 0o640
-
-
-@pytest.mark.usefixtures("umask")
-@pytest.mark.parametrize("mode", [0o600, 0o664])
-def test_existing_file_keeps_its_permissions(tmp_path: Path, mode: int) -> None:
-    file = tmp_path / "outputs.json"
-    file.write_text("old")
-    file.chmod(mode)
-    write_atomically("--file", file, "new")
-    assert (file.read_text(), _mode(file)) == ("new", mode)
+    assert (file.read_text(), stat.S_IMODE(file.stat().st_mode)) == ("new", after)
 
 
 def test_failed_write_leaves_the_old_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import Mock
@@ -149,6 +151,18 @@ async def test_close_completes_all_concurrent_publish_calls(broker: Broker) -> N
         ended = await asyncio.gather(*publishing, return_exceptions=True)
     assert {type(each) for each in ended} == {ConnectionLost}
     assert broker.up.published
+
+
+async def test_closed_client_is_released_while_its_transport_is_not(broker: Broker) -> None:
+    """Awscrt can keep a transport, by its callbacks, for seconds after it was closed."""
+    pubsub = client()
+    async with pubsub, pubsub.subscribe("t"):
+        await pubsub.publish("t", 1)
+        released = weakref.ref(pubsub)
+    del pubsub
+    gc.collect()
+    assert released() is None
+    assert broker.transports
 
 
 async def test_new_session_with_unanswered_subscriptions_is_subscribed_again(broker: Broker) -> None:
@@ -407,13 +421,21 @@ async def test_states_are_streamed_from_now_on_without_repetition_until_closed()
     ]
 
 
-async def test_waiting_for_the_connection_ends_when_it_is_back() -> None:
+@pytest.mark.parametrize(
+    ("end", "error"),
+    [
+        (ConnectionState.CONNECTED, nullcontext()),
+        (ConnectionState.CLOSED, pytest.raises(ConnectionLost, match="async with")),
+    ],
+)
+async def test_waiting_for_the_connection_ends_at_once(end: ConnectionState, error: Any) -> None:
     states = States()
-    states.change(ConnectionState.DISCONNECTED, "gone")
-    waiting = asyncio.create_task(states.until_connected(5))
+    states.change(ConnectionState.CONNECTING)
+    waiting = asyncio.create_task(states.until_connected(60))
     await asyncio.sleep(0)
-    states.change(ConnectionState.CONNECTED)
-    await waiting
+    states.change(end)
+    with error:
+        await waiting
 
 
 async def test_waiting_too_long_for_the_connection_raises_the_last_reason() -> None:
@@ -422,13 +444,3 @@ async def test_waiting_too_long_for_the_connection_raises_the_last_reason() -> N
     states.change(ConnectionState.CONNECTING)
     with pytest.raises(ConnectionLost, match="vault is sealed"):
         await states.until_connected(0.01)
-
-
-async def test_waiting_for_the_connection_ends_at_once_when_it_is_closed() -> None:
-    states = States()
-    states.change(ConnectionState.CONNECTING)
-    waiting = asyncio.create_task(states.until_connected(60))
-    await asyncio.sleep(0)
-    states.change(ConnectionState.CLOSED)
-    with pytest.raises(ConnectionLost, match="async with"):
-        await waiting

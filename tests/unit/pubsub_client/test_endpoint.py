@@ -14,14 +14,6 @@ from pubsub_client.exceptions import ConfigurationError
 HOST = "abc123-ats.iot.eu-west-1.amazonaws.com"
 
 
-@pytest.fixture(autouse=True)
-def no_network_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
-
-
 def test_aws_iot_endpoint_uses_tls_on_port_443() -> None:
     assert Endpoint.parse(HOST) == Endpoint(HOST, 443, tls=True, authority=HOST)
 
@@ -72,15 +64,11 @@ def test_proxy_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, addre
     assert Endpoint.parse(HOST).proxy() == proxy
 
 
-def test_no_proxy_excludes_the_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("endpoint", "excluded"), [(HOST, ".amazonaws.com"), ("x.iot.us-east-1.localhost:4566", "")])
+def test_no_proxy_and_loopback_use_no_proxy(monkeypatch: pytest.MonkeyPatch, endpoint: str, excluded: str) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
-    monkeypatch.setenv("NO_PROXY", ".amazonaws.com")
-    assert Endpoint.parse(HOST).proxy() is None
-
-
-def test_loopback_uses_no_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
-    assert Endpoint.parse("x.iot.us-east-1.localhost:4566").proxy() is None
+    monkeypatch.setenv("NO_PROXY", excluded)
+    assert Endpoint.parse(endpoint).proxy() is None
 
 
 def test_https_proxy_address_is_refused_without_its_password(

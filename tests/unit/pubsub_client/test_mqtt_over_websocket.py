@@ -12,13 +12,6 @@ from pubsub_client._provider import Operation
 from pubsub_client.exceptions import ConfigurationError
 
 
-@pytest.fixture(autouse=True)
-def no_network_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "AWS_CA_BUNDLE"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-
-
 @pytest.mark.parametrize(
     ("url", "endpoint"),
     [

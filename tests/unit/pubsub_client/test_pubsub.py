@@ -42,13 +42,10 @@ def test_invalid_client_id_is_refused(pubsub: PubSub) -> None:
         PubSub(pubsub._provider, client_id="")
 
 
-async def test_publish_without_a_connection_raises(pubsub: PubSub) -> None:
+async def test_publish_and_subscribe_without_a_connection_raise(pubsub: PubSub) -> None:
     assert pubsub.state is ConnectionState.CLOSED
     with pytest.raises(ConnectionLost, match="async with"):
         await pubsub.publish("orders/1", {})
-
-
-async def test_subscribe_without_a_connection_raises(pubsub: PubSub) -> None:
     with pytest.raises(ConnectionLost, match="async with"):
         async with pubsub.subscribe("orders/#"):
             pass

@@ -25,16 +25,12 @@ async def test_slow_reader_loses_the_oldest_messages_and_counts_them() -> None:
     assert reader.dropped == 2
 
 
-async def test_waiting_reader_gets_the_next_message() -> None:
+async def test_waiting_reader_gets_the_next_message_and_stops_at_the_end() -> None:
     reader = Subscription(("a",), 3)
     waiting = asyncio.create_task(anext(reader))
     await asyncio.sleep(0)
     reader.put(packet("a", 7))
     assert (await waiting).payload == 7
-
-
-async def test_waiting_reader_stops_when_the_subscription_ends() -> None:
-    reader = Subscription(("a",), 3)
     waiting = asyncio.create_task(anext(reader))
     await asyncio.sleep(0)
     reader.end()

@@ -23,7 +23,7 @@ def aws(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> Aws:
     return Aws(region=cloud.region)
 
 
-def test_a_user_pool_with_a_setting_that_the_sdk_does_not_know_gets_no_command(account: Account, aws: Aws) -> None:
+def test_user_pool_with_an_unknown_setting_gets_no_command(account: Account, aws: Aws) -> None:
     def fix() -> object:
         pool = aws.user_pools.describe_user_pool(UserPoolId=account.user_pool_id)["UserPool"]
         return set_triggers(aws.user_pools, pool, {"PostAuthentication": "ours"})[-1]
@@ -33,7 +33,7 @@ def test_a_user_pool_with_a_setting_that_the_sdk_does_not_know_gets_no_command(a
     assert "would reset Holidays" in str(fix())
 
 
-def test_an_identity_pool_with_one_gets_none_either(account: Account, aws: Aws) -> None:
+def test_identity_pool_with_an_unknown_setting_gets_no_command(account: Account, aws: Aws) -> None:
     def fix() -> object:
         pool = aws.identity_pools.describe_identity_pool(IdentityPoolId=account.identity_pool_id)
         return update_of(aws.identity_pools, "UpdateIdentityPool", pool, {"CognitoIdentityProviders": []})

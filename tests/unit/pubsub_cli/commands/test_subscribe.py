@@ -9,29 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 
 import pytest
-from typer.testing import CliRunner
 
-from pubsub_cli.app import app
 from pubsub_cli.commands.subscribe import Reading
 from pubsub_cli.message_output import reader_watched, write_line
 from pubsub_client import Subscription
 from pubsub_client._messages import Packet
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ([], "Missing argument 'FILTER'"),
-        (["a", "b/#/c"], "FILTER: the topic filter 'b/#/c' is not well-formed"),
-        (["a", "--qos", "2"], "--qos"),
-        (["a", "--count", "0"], "--count"),
-        (["a", "--timeout", "0"], "--timeout"),
-    ],
-)
-def test_subscribe_rejects_wrong_usage(arguments: list[str], message: str) -> None:
-    done = CliRunner().invoke(app, ["subscribe", *arguments])
-    assert done.exit_code == 2
-    assert message in done.output
 
 
 async def test_dropped_messages_are_reported_at_once_and_at_the_end(

@@ -8,13 +8,12 @@ from xml.etree import ElementTree as ET
 import pytest
 from rich.console import Console
 
+from pubsub_cli.check_run import CheckRun, Progress, as_json, as_junit
 from pubsub_cli.checks.identity import IdentityIsGiven, PolicyIsAttached
 from pubsub_cli.checks.runner import Result
 from pubsub_cli.checks.sign_in import RepeatSignInSkipsAttachment, UserSignsIn
 from pubsub_cli.errors import ExitCode
 from pubsub_cli.finding import Finding, Status, failed, passed, skipped, warning
-from pubsub_cli.options import stack_name
-from pubsub_cli.report import Progress, as_json, as_junit, exit_code
 from pubsub_cli.run_options import RunOptions, mask_identity_ids
 
 _IDENTITY_ID = "us-gov-west-1:1a2b3c4d-1a2b-1a2b-1a2b-1a2b3c4d5e6f"
@@ -40,8 +39,10 @@ def _shown(finding: Finding, *, redact: bool = False) -> list[str]:
         (Finding(Status.UNKNOWN, cause="not permitted"), ExitCode.CHECK_FAILED),
     ],
 )
-def test_failed_and_unknown_checks_do_not_pass(finding: Finding, code: ExitCode) -> None:
-    assert exit_code([Result(UserSignsIn, passed(), 0), Result(PolicyIsAttached, finding, 0)]) is code
+def test_failed_and_unknown_checks_and_leftovers_do_not_pass(finding: Finding, code: ExitCode) -> None:
+    results = [Result(UserSignsIn, passed(), 0), Result(PolicyIsAttached, finding, 0)]
+    assert CheckRun(results).exit_code is code
+    assert CheckRun(results, not_removed=["a user"]).exit_code is ExitCode.CHECK_FAILED
 
 
 def test_progress_without_a_terminal_is_one_plain_line() -> None:
@@ -76,21 +77,14 @@ def test_json_document_counts_the_listed_checks() -> None:
         Result(IdentityIsGiven, passed(), 0.0125),
         Result(PolicyIsAttached, _FAILED, 0.5),
     ]
-    document = json.loads(as_json(_RUN, results))
+    document = json.loads(as_json(_RUN, CheckRun(results)))
     assert document["summary"] == {
         "passed": 2, "failed": 1, "warning": 0, "skipped": 0, "unknown": 0, "duration_ms": 1512, "exit_code": 1
     }  # fmt: skip
     assert document["checks"][2]["resource"] == _IDENTITY_ID
     assert document["checks"][0]["cause"] is None
-    masked = as_json(replace(_RUN, redact=True), results)
+    masked = as_json(replace(_RUN, redact=True), CheckRun(results))
     assert json.loads(masked)["checks"][2]["resource"] == "<identity id>"
-
-
-def test_stack_name_comes_from_the_environment_unless_given() -> None:
-    assert stack_name("AmplifyPubSub", None) == "AmplifyPubSub"
-    assert stack_name("AmplifyPubSub", "default") == "AmplifyPubSub"
-    assert stack_name("AmplifyPubSub", "prod") == "AmplifyPubSub-prod"
-    assert stack_name("Other", "prod") == "Other"
 
 
 def test_junit_report_has_a_test_case_a_check_with_cause_resource_and_fix() -> None:
@@ -100,7 +94,7 @@ def test_junit_report_has_a_test_case_a_check_with_cause_resource_and_fix() -> N
         Result(PolicyIsAttached, skipped("depends on PS201, which did not pass"), 0),
         Result(RepeatSignInSkipsAttachment, Finding(Status.UNKNOWN, cause="not permitted"), 0),
     ]
-    (suite,) = ET.fromstring(as_junit(_RUN, results))
+    (suite,) = ET.fromstring(as_junit(_RUN, CheckRun(results)))
     assert suite.attrib == {
         "name": "pubsub smoke AmplifyPubSub",
         "tests": "4", "failures": "1", "errors": "1", "skipped": "1", "time": "1.250",

@@ -37,7 +37,7 @@ async def context_of(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) ->
         yield make
 
 
-async def test_the_described_endpoint_is_right_and_reached_and_its_clock_is_this_machines(
+async def test_described_endpoint_passes_its_checks(
     context_of: Callable[..., Context],
 ) -> None:
     context = context_of()
@@ -45,7 +45,7 @@ async def test_the_described_endpoint_is_right_and_reached_and_its_clock_is_this
     assert [each.status for each in findings] == [Status.PASSED] * 3
 
 
-async def test_a_port_where_nobody_listens_is_told_by_the_way_and_not_by_the_name(
+async def test_port_without_a_server_fails_only_the_connection_check(
     deployment: Deployment, context_of: Callable[..., Context], unused_tcp_port: int
 ) -> None:
     endpoint = f"{deployment.endpoint.partition(':')[0]}:{unused_tcp_port}"
@@ -63,7 +63,7 @@ async def test_a_port_where_nobody_listens_is_told_by_the_way_and_not_by_the_nam
         ("-ats", "0-ats", "belongs to another account"),
     ],
 )
-async def test_another_endpoint_fails_and_the_fix_names_the_described_one(
+async def test_fix_of_another_endpoint_names_the_described_one(
     deployment: Deployment, context_of: Callable[..., Context], old: str, new: str, cause: str
 ) -> None:
     finding = await EndpointIsRight().run(context_of(deployment.endpoint.replace(old, new, 1)))
@@ -72,7 +72,7 @@ async def test_another_endpoint_fails_and_the_fix_names_the_described_one(
     assert f"--endpoint {deployment.endpoint} here" in str(finding.fix)
 
 
-async def test_a_client_id_that_nobody_else_uses_passes(
+async def test_unshared_client_id_passes(
     context_of: Callable[..., Context], session: CognitoSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection_checks, "_WATCH_SECONDS", 0.5)
@@ -81,7 +81,7 @@ async def test_a_client_id_that_nobody_else_uses_passes(
     assert (await ClientIdIsUnshared().run(context)).status is Status.PASSED
 
 
-async def test_a_client_id_that_another_connection_takes_back_fails_and_that_one_is_ended_only_once(
+async def test_shared_client_id_fails_and_ends_the_other_connection_once(
     context_of: Callable[..., Context], session: CognitoSession, provider: AwsIot, topic: str
 ) -> None:
     context = context_of(client_id="shared")
@@ -103,7 +103,7 @@ async def test_a_client_id_that_another_connection_takes_back_fails_and_that_one
     assert ends == 1
 
 
-async def test_a_client_id_that_the_policy_denies_fails_with_the_missing_permission(
+async def test_denied_client_id_names_the_missing_permission(
     context_of: Callable[..., Context], session: CognitoSession
 ) -> None:
     context = context_of(client_id=DENIED_CLIENT_ID)

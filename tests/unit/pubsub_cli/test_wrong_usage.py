@@ -1,0 +1,120 @@
+"""Wrong options and arguments are named, without their secrets, before any AWS call and any connection."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+from typer.testing import CliRunner
+
+from pubsub_cli.app import app
+from pubsub_cli.errors import PreconditionError
+from pubsub_client.exceptions import ConfigurationError
+
+_IDENTITY_ID = "us-east-1:00000000-0000-0000-0000-000000000000"
+_BY_URL = "--broker ws://broker.example/mqtt"
+_IDS = "--user-pool-id p --identity-pool-id i --endpoint e-ats.iot.eu-west-1.amazonaws.com"
+
+
+@pytest.mark.usefixtures("no_credentials")
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("identity", "give one of --user, --identity-id and --id-token"),
+        (f"attach --user ada --identity-id {_IDENTITY_ID}", "give one of --user, --identity-id and"),
+        ("detach --user ada --id-token -", "give one of --user, --identity-id and --id-token"),
+        ("identity --user ''", "--user: no name given"),
+        ("identity --identity-id ada", "--identity-id: 'ada' given; allowed: REGION:UUID"),
+        ("detach --per-second 5", "--per-second goes with --all"),
+        ("detach --all --user ada", "--all cannot be combined with --user"),
+        ("doctor --id-token /no/such/file", "--id-token: /no/such/file cannot be read: "),
+        ("doctor", "--id-token, --identity-pool-id, --endpoint and --region"),
+        (f"doctor --region eu-west-1 {_IDS}", "give them, or --id-token of a front end's user"),
+        ("doctor --fix", "give --yes"),
+        ("doctor --package-json /no/such/file", "--package-json: /no/such/file cannot be read"),
+        (f"doctor --package-json {__file__}", f"--package-json: {__file__} cannot be read"),
+        ("publish --topic t --bytes-from /no/such/file", "--bytes-from: /no/such/file cannot be read: No"),
+        ("doctor --user a --identity-id eu-west-1:1", "give one of --user, --identity-id and --id-token"),
+        ("doctor --user ''", "--user: no name given"),
+        ("doctor --password-stdin", "--password-stdin goes with --user"),
+        ("doctor --identity-id nonsense", "--identity-id: 'nonsense' given"),
+        ("doctor --only PS999", "--only: there is no check PS999"),
+        ("doctor --skip PS999", "--skip: there is no check PS999"),
+        ("doctor --yes", "--yes confirms what --fix asks"),
+        ("doctor --junit /nowhere/at/all.xml", "--junit: there is no directory"),
+        ("doctor --keep-alive -1", "--keep-alive"),
+        (
+            "doctor --region eu-west-2 --identity-pool-id eu-west-1:1",
+            "--region is eu-west-2, and --identity-pool-id is in eu-west-1",
+        ),
+        ("publish --topic t", "give one of PAYLOAD, --text and --bytes-from"),
+        ("publish --topic t 1 --text one", "give one of PAYLOAD, --text and --bytes-from"),
+        ("publish --topic t --text one --bytes-from -", "give one of PAYLOAD, --text and --bytes-from"),
+        ("publish 1", "Missing option '--topic'"),
+        ("publish --topic t --topic t/+ 1", "--topic: the topic 't/+' has a wildcard"),
+        ("publish --topic '' 1", "--topic: the topic is empty"),
+        ("publish --topic t 1 --qos 2", "--qos"),
+        ("publish --topic t packed", "PAYLOAD is not JSON, at line 1, column 1: Expecting value. To publish a text"),
+        ('publish --topic t \'{"a": 1,\n "b": }\'', "PAYLOAD is not JSON, at line 2, column 7"),
+        ("publish --topic t '[NaN]'", "PAYLOAD is not JSON, which has no NaN"),
+        (
+            "publish --topic t - --user ada --password-stdin",
+            "--password-stdin and PAYLOAD - would both read standard input",
+        ),
+        (
+            "publish --topic t --bytes-from - --user ada --password-stdin",
+            "--password-stdin and --bytes-from - would both read standard input",
+        ),
+        ("subscribe", "Missing argument 'FILTER'"),
+        ("subscribe a 'b/#/c'", "FILTER: the topic filter 'b/#/c' is not well-formed"),
+        ("subscribe a --qos 2", "--qos"),
+        ("subscribe a --count 0", "--count"),
+        ("subscribe a --timeout 0", "--timeout"),
+        (
+            "adopt --access-mode least-privilege --topic news --topic '????-*/x'",
+            "--topic: 'news', '????-*/x' given; in access mode least-privilege a shared topic has no",
+        ),
+        ("adopt --topic 'chat/#'", "--topic: 'chat/#' given; an IoT policy takes # literally"),
+        ("adopt --topic orders", "--topic: 'orders' given; at least one must end in *"),
+        ("subscribe t --header 'A: b'", "--header goes with --broker"),
+        (f"subscribe t --ca-file {__file__}", "--ca-file goes with --broker"),
+        ("subscribe t --proxy http://proxy.example", "--proxy goes with --broker"),
+        ("subscribe t --user ada", "--user and --password-stdin go together"),
+        ("subscribe t --password-stdin", "--user and --password-stdin go together"),
+        ("subscribe t --user '' --password-stdin", "--user: no name given"),
+        ("subscribe t --endpoint-url nonsense", "--endpoint-url: 'nonsense' given"),
+        (f"subscribe t {_BY_URL} --stack AmplifyPubSub", "cannot be combined with --stack"),
+        (f"subscribe t {_BY_URL} --endpoint-url http://127.0.0.1", "cannot be combined with --endpoint-url"),
+        (f"subscribe t {_BY_URL} --password-stdin", "--password-stdin goes with --user"),
+        (f"subscribe t {_BY_URL} --ca-file {__file__}", "--ca-file goes with a --broker of wss://"),
+        (f"subscribe t {_BY_URL} --ca-file /nowhere", "Invalid value for '--ca-file'"),
+        (f"subscribe t {_BY_URL} --header Authorization", "--header: give a name, a colon and a value"),
+        (f"subscribe t {_BY_URL} --header ': secret'", "--header: give a name, a colon and a value"),
+        (f"subscribe t {_BY_URL} --header 'A: b' --header 'a: c'", "--header: a is given twice"),
+        (f"subscribe t {_BY_URL} --header 'Host: other.example'", "--header: headers has 'Host'"),
+        (
+            "subscribe t --broker http://broker.example",
+            "--broker: the url 'http://broker.example' is not that of a WebSocket",
+        ),
+        (f"subscribe t {_BY_URL} --proxy socks5://proxy.example", "--proxy: proxy names socks5://proxy.example"),
+        (f"subscribe t {_BY_URL} --proxy 'http://me:secret[@proxy.example'", "--proxy: proxy names what is no URL"),
+        (f"subscribe t {_BY_URL} --proxy @/nowhere", "--proxy: /nowhere cannot be read: No such file"),
+        (f"subscribe t {_BY_URL} --header @/nowhere", "--header: /nowhere cannot be read: No such file"),
+        ("subscribe t --broker @/nowhere", "--broker: /nowhere cannot be read: No such file"),
+        (
+            "subscribe t --broker 'http://broker.example?token=secret'",
+            "the url 'http://broker.example?...' is not that of",
+        ),
+        (
+            "subscribe t --broker 'ws://a:secret@broker.example?key=secret'",
+            "the url 'ws://...@broker.example?...' has a user",
+        ),
+    ],
+)
+def test_wrong_usage_is_named(command: str, message: str) -> None:
+    done = CliRunner().invoke(app, shlex.split(command))
+    assert done.exit_code == 2 or isinstance(done.exception, PreconditionError | ConfigurationError)
+    assert done.stdout == ""
+    told = f"{done.stderr} {done.exception}"
+    assert message in told
+    assert "secret" not in told
