@@ -31,7 +31,7 @@ class Service:
     def __init__(self, load: Load) -> None:
         module = load("iam_propagation")  # with an environment without access to AWS
         self.client = boto3.client("iot", region_name="eu-west-1")
-        self.client.meta.events.register("before-send", self._answer)
+        self.client.meta.events.register("before-send", self._answer)  # type: ignore[arg-type]
         self.clock = Clock()
         self.calls = 0
         self.code = "AccessDeniedException"
