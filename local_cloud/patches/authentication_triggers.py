@@ -23,8 +23,6 @@ def install() -> None:
     _invoke_pre_authentication()
 
 
-_POST_AUTHENTICATION = "PostAuthentication"
-
 _ATTEMPTS = 3
 
 _AFTER_NEW_PASSWORD = "TokenGeneration_NewPasswordChallenge"  # noqa: S105
@@ -85,48 +83,38 @@ def _not_yet_confirmed(user: dict[str, Any]) -> Iterator[None]:
 def _run_post_authentication(
     pool_id: str, client_id: str, user: dict[str, Any], client_metadata: dict[str, str] | None
 ) -> None:
-    function_arn = (cognito._user_pools[pool_id].get("LambdaConfig") or {}).get(_POST_AUTHENTICATION)
+    request: dict[str, Any] = {"newDeviceUsed": False}
+    if client_metadata:
+        request["clientMetadata"] = client_metadata
+    _run("PostAuthentication", pool_id, client_id, user, request)
+
+
+def _run(trigger: str, pool_id: str, client_id: str, user: dict[str, Any], request: dict[str, Any]) -> None:
+    """Invoke a trigger, if the user pool has it, with the user's attributes and the rest of the request."""
+    function_arn = (cognito._user_pools[pool_id].get("LambdaConfig") or {}).get(trigger)
     if not function_arn:
         return
-    event = _event(pool_id, client_id, user, client_metadata)
-    answer = invoke(_POST_AUTHENTICATION, function_arn, pool_id, event)
-    if not (isinstance(answer, dict) and event.keys() <= answer.keys()):
-        raise TriggerFailedError("InvalidLambdaResponseException", "Unrecognizable lambda output")
-
-
-def _event(
-    pool_id: str, client_id: str, user: dict[str, Any], client_metadata: dict[str, str] | None
-) -> dict[str, Any]:
     attributes = cognito._attr_list_to_dict(user["Attributes"])
     if TRIGGERS.only_readable_attributes:
         readable = cognito._user_pools[pool_id]["_clients"][client_id].get("ReadAttributes") or attributes
         attributes = {name: value for name, value in attributes.items() if name == "sub" or name in readable}
-    request = {
-        "userAttributes": attributes | {"cognito:user_status": user["UserStatus"]},
-        "newDeviceUsed": False,
-    }
-    if client_metadata:
-        request["clientMetadata"] = client_metadata
-    return {
+    event = {
         "version": "1",
-        "triggerSource": "PostAuthentication_Authentication",
+        "triggerSource": f"{trigger}_Authentication",
         "region": cognito._pool_region(pool_id),
         "userPoolId": pool_id,
         "userName": user["Username"],
         "callerContext": {"awsSdkVersion": "aws-sdk-unknown-unknown", "clientId": client_id},
-        "request": request,
+        "request": {"userAttributes": attributes | {"cognito:user_status": user["UserStatus"]}, **request},
         "response": {},
     }
+    answer = _invoke(trigger, function_arn, pool_id, event)
+    if not (isinstance(answer, dict) and event.keys() <= answer.keys()):
+        raise TriggerFailedError("InvalidLambdaResponseException", "Unrecognizable lambda output")
 
 
-def invoke(trigger: str, function_arn: str, pool_id: str, event: dict[str, Any]) -> Any:
+def _invoke(trigger: str, function_arn: str, pool_id: str, event: dict[str, Any]) -> Any:
     """Return what a trigger's function answers to an event.
-
-    Args:
-        trigger: as ``LambdaConfig`` names it.
-        function_arn: the function.
-        pool_id: the user pool.
-        event: what it is given.
 
     Raises:
         TriggerFailedError: it may not be invoked, raises an error, or does not answer in time.
@@ -197,8 +185,6 @@ def _decoded(body: Any) -> Any:
 
 Operation = Callable[[dict[str, Any]], Any]
 
-_PRE_AUTHENTICATION = "PreAuthentication"
-
 _REFRESHES = {"REFRESH_TOKEN", "REFRESH_TOKEN_AUTH"}
 
 
@@ -229,27 +215,9 @@ def _after_the_trigger(operation: Operation) -> Operation:
 
 def _run_pre_authentication(data: dict[str, Any]) -> None:
     pool, pool_id = cognito._pool_for_client(data.get("ClientId"))
-    function_arn = ((pool or {}).get("LambdaConfig") or {}).get(_PRE_AUTHENTICATION)
-    if not function_arn or data.get("AuthFlow") in _REFRESHES:
+    if not pool or data.get("AuthFlow") in _REFRESHES:
         return
     user, _ = cognito._resolve_user(pool, (data.get("AuthParameters") or {}).get("USERNAME"))
-    if user is None:
-        return
-    attributes = cognito._attr_list_to_dict(user["Attributes"])
-    event = {
-        "version": "1",
-        "triggerSource": "PreAuthentication_Authentication",
-        "region": cognito._pool_region(pool_id),
-        "userPoolId": pool_id,
-        "userName": user["Username"],
-        "callerContext": {"awsSdkVersion": "aws-sdk-unknown-unknown", "clientId": data["ClientId"]},
-        "request": {
-            "userAttributes": attributes | {"cognito:user_status": user["UserStatus"]},
-            "validationData": data.get("ClientMetadata") or {},
-            "userNotFound": False,
-        },
-        "response": {},
-    }
-    answer = invoke(_PRE_AUTHENTICATION, function_arn, pool_id, event)
-    if not isinstance(answer, dict):
-        raise TriggerFailedError("InvalidLambdaResponseException", "Unrecognizable lambda output")
+    if user is not None:
+        request = {"validationData": data.get("ClientMetadata") or {}, "userNotFound": False}
+        _run("PreAuthentication", pool_id, data["ClientId"], user, request)
