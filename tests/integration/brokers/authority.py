@@ -16,10 +16,11 @@ _HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Certificate:
-    """The files of a server's certificate and of its key."""
+    """The files of a server's certificate, of its key, and of the authority's own certificate."""
 
     chain: Path
     key: Path
+    authority: Path
 
 
 class Authority:
@@ -35,31 +36,32 @@ class Authority:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
         may_issue = x509.BasicConstraints(ca=True, path_length=0)
-        certificate = self._begun(self._name, self._key).add_extension(may_issue, critical=True)
+        certificate = self._begun(self._name, self._key, _HOUR).add_extension(may_issue, critical=True)
         self.file = _written(certificate.sign(self._key, hashes.SHA256()), directory / f"{name}.pem")
         """Its own certificate, for clients that trust it."""
 
-    def issue(self, host: str, *others: str) -> Certificate:
-        """Make a certificate for hosts: names, or addresses."""
+    def issue(self, host: str, *others: str, valid: timedelta = _HOUR) -> Certificate:
+        """Make a certificate for hosts: names, or addresses; a negative time makes an expired one."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
         hosts = x509.SubjectAlternativeName([_general_name(each) for each in (host, *others)])
-        certificate = self._begun(subject, key).add_extension(hosts, critical=False).sign(self._key, hashes.SHA256())
+        begun = self._begun(subject, key, valid).add_extension(hosts, critical=False)
         key_file = self._directory / f"{host}.key.pem"
         form = serialization.PrivateFormat.PKCS8
         key_file.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
-        return Certificate(_written(certificate, self._directory / f"{host}.pem"), key_file)
+        chain = _written(begun.sign(self._key, hashes.SHA256()), self._directory / f"{host}.pem")
+        return Certificate(chain, key_file, self.file)
 
-    def _begun(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-        now = datetime.now(UTC)
+    def _begun(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, valid: timedelta) -> x509.CertificateBuilder:
+        end = datetime.now(UTC) + valid
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - _HOUR)
-            .not_valid_after(now + _HOUR)
+            .not_valid_before(end - 3 * _HOUR)
+            .not_valid_after(end)
         )
 
 

@@ -7,58 +7,26 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from pubsub_cli.checks.network_path import ConnectivityError, Step, probe_path
 from pubsub_client._endpoint import Endpoint
+from tests.integration.brokers.authority import Authority, Certificate
 
 HOST = "abc-ats.iot.eu-west-1.amazonaws.com"
+HOUR = timedelta(hours=1)
 ANSWER = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """A self-signed certificate and its key, in PEM files."""
-
-    file: Path
-    key: Path
 
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Callable[..., Certificate]:
-    def make(name: str = HOST, issuer: str = "Corporate Inspection", days: int = 1) -> Certificate:
-        key = ec.generate_private_key(ec.SECP256R1())
-        named = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, issuer)])
-        end = datetime.now(UTC) + timedelta(days=days)
-        made = (
-            x509.CertificateBuilder()
-            .subject_name(named)
-            .issuer_name(named)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(end - timedelta(days=30))
-            .not_valid_after(end)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .sign(key, hashes.SHA256())
-        )
-        file, key_file = tmp_path / "certificate.pem", tmp_path / "key.pem"
-        file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-        key_file.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
-        return Certificate(file, key_file)
+    def make(name: str = HOST, issuer: str = "Corporate Inspection", valid: timedelta = HOUR) -> Certificate:
+        return Authority(tmp_path, issuer).issue(name, valid=valid)
 
     return make
 
@@ -127,7 +95,7 @@ def answer(sock: socket.socket) -> None:
 
 def behind_tls(certificate: Certificate, serve: Callable[[socket.socket], None]) -> Callable[[socket.socket], None]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate.file, certificate.key)
+    context.load_cert_chain(certificate.chain, certificate.key)
 
     def secured(sock: socket.socket) -> None:
         with context.wrap_socket(sock, server_side=True) as inner:
@@ -169,7 +137,7 @@ async def test_path_by_tls_shows_version_and_issuer(
     server: Callable[..., int], certificate: Callable[..., Certificate], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = certificate(issuer="Amazon RSA 2048 M01")
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(made.file))
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(made.authority))
     path = await probe_path(secure(server(behind_tls(made, answer))))
     assert f"{HOST} is 127.0.0.1" in path.steps
     assert "TLSv1.3, certificate by CN=Amazon RSA 2048 M01" in path.steps
@@ -238,7 +206,7 @@ async def test_ca_bundle_without_amazons_authorities_is_reported(
     tmp_path: Path,
 ) -> None:
     other = tmp_path / "bundle.pem"
-    other.write_bytes(certificate(issuer="Corporate").file.read_bytes())
+    other.write_bytes(certificate(issuer="Corporate").authority.read_bytes())
     monkeypatch.setenv("AWS_CA_BUNDLE", str(other))
     block = await connectivity_error(secure(server(behind_tls(certificate(issuer="Amazon Root CA 1"), answer))))
     assert f"AWS_CA_BUNDLE, {other}, does not trust" in block.cause
@@ -247,7 +215,10 @@ async def test_ca_bundle_without_amazons_authorities_is_reported(
 
 @pytest.mark.parametrize(
     ("options", "cause"),
-    [({"days": -1}, "this machine's clock is wrong"), ({"name": "portal.example.com"}, "certificate for another name")],
+    [
+        ({"valid": -HOUR}, "this machine's clock is wrong"),
+        ({"name": "portal.example.com"}, "certificate for another name"),
+    ],
 )
 async def test_invalid_certificate_is_reported_with_its_reason(
     server: Callable[..., int],
@@ -257,7 +228,7 @@ async def test_invalid_certificate_is_reported_with_its_reason(
     cause: str,
 ) -> None:
     made = certificate(**options)
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(made.file))
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(made.authority))
     assert cause in (await connectivity_error(secure(server(behind_tls(made, answer))))).cause
 
 
@@ -300,7 +271,7 @@ async def test_proxy_tunnels_with_its_credentials(
         behind_tls(made, answer)(sock)
 
     port = server(tunnel)
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(made.file))
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(made.authority))
     monkeypatch.setenv("HTTPS_PROXY", f"http://ada:secret@127.0.0.1:{port}")
     path = await probe_path(Endpoint.parse(HOST))
     assert f"127.0.0.1:{port} tunnels" in path.steps
