@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs
 
-from local_cloud import calls, saved_state, seeds, trigger_events
+from local_cloud import calls, saved_state, seeds
 from local_cloud.faults import injection
 from local_cloud.faults.injection import client_messages
 
@@ -18,13 +18,11 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _FAULTS = "/_local_cloud/faults"
-_TRIGGER_EVENTS = "/_local_cloud/trigger-events"
 _GET: dict[str, Callable[[], object]] = {
     "/_local_cloud/calls": lambda: dict(calls.counts),
     "/_local_cloud/permissions": lambda: {arn: sorted(actions) for arn, actions in calls.permissions.items()},
     "/_local_cloud/process": lambda: {"pid": os.getpid()},
     _FAULTS: injection.read,
-    _TRIGGER_EVENTS: trigger_events.read,
 }
 _POST: dict[str, Callable[[object], object]] = {
     "/_local_cloud/identities": seeds.identities,
@@ -32,7 +30,6 @@ _POST: dict[str, Callable[[object], object]] = {
     "/_local_cloud/state": saved_state.save,
     "/_local_cloud/pool-settings": seeds.pool_setting,
     _FAULTS: injection.change,
-    _TRIGGER_EVENTS: trigger_events.change,
 }
 _DELETE: dict[str, Callable[[dict[str, list[str]]], object]] = {_FAULTS: injection.clear}
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -22,7 +22,6 @@ from local_cloud.environment import ACCOUNT_ID, CREDENTIALS, DEFAULT_REGION, HOS
 from local_cloud.faults import Effect, Fault, SetFault
 from local_cloud.faults.fault import fault_as_document, parse_fault
 from local_cloud.server import STAY
-from local_cloud.trigger_events import ATTRIBUTES_KEY, AWS_TIMEOUT_SECONDS, TIMEOUT_KEY
 
 _READY_SECONDS = 60.0
 _END_SECONDS = 15.0
@@ -205,30 +204,26 @@ class LocalCloud:
         ]
 
     def clear_faults(self, operation: str | None = None) -> None:
-        """Clear the faults of an operation, or all faults, delays and lifetimes."""
+        """Clear the faults of an operation, or all faults, delays, lifetimes and other settings."""
         query = f"?{urlencode({'operation': operation})}" if operation is not None else ""
         ask(f"{self._faults_url}{query}", "DELETE")
 
-    @contextmanager
-    def only_readable_attributes_in_events(self) -> Iterator[None]:
+    def only_readable_attributes_in_events(self) -> AbstractContextManager[None]:
         """In this block, pass triggers only the attributes that the app client may read."""
-        with self._trigger_events(ATTRIBUTES_KEY, value=True, afterwards=False):
-            yield
+        return self._setting("only_readable_attributes", value=True)
 
-    @contextmanager
-    def trigger_timeout(self, seconds: float) -> Iterator[None]:
+    def trigger_timeout(self, seconds: float) -> AbstractContextManager[None]:
         """In this block, let a trigger at sign-in time out after so many seconds instead of five."""
-        with self._trigger_events(TIMEOUT_KEY, value=seconds, afterwards=AWS_TIMEOUT_SECONDS):
-            yield
+        return self._setting("trigger_timeout_seconds", value=seconds)
 
     @contextmanager
-    def _trigger_events(self, key: str, *, value: float, afterwards: float) -> Iterator[None]:
-        url = f"{self.endpoint_url}/_local_cloud/trigger-events"
-        ask(url, "POST", {key: value})
+    def _setting(self, name: str, *, value: float) -> Iterator[None]:
+        before = ask(self._faults_url)[name]
+        ask(self._faults_url, "POST", {name: value})
         try:
             yield
         finally:
-            ask(url, "POST", {key: afterwards})
+            ask(self._faults_url, "POST", {name: before})
 
     def seed_identities(self, identity_pool_id: str, count: int, *, login: str | None = None) -> list[str]:
         """Create signed-in identities for a load test, thousands a second, and return their ids.

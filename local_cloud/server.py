@@ -97,25 +97,21 @@ async def _serve(listener: socket.socket, without: Collection[str]) -> None:
 
     from local_cloud import (
         calls,
+        consistency,
         credentials_lifetime,
-        execution_consistency,
+        deployment_speed,
         function_processes,
         patches,
-        permission_propagation,
-        service_models,
-        stack_polling,
     )
     from local_cloud.middleware import with_own_addresses
 
     patches.install(without)
     saved_state.install()
     credentials_lifetime.install()
-    permission_propagation.install()
-    execution_consistency.install()
+    consistency.install()
     calls.install()
     function_processes.install()
-    service_models.install()
-    stack_polling.install()
+    deployment_speed.install()
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -77,7 +77,7 @@ class Monitoring(Construct):
             self._watch_sign_ins(user_pool, sign_in)
         functions |= {"self-attach": self_attach, "sweep": sweep.function}
         sources += ["self-attach", "sweep"]
-        self._alarm("self-attach-failed", "Self-attach could not attach", self._outcome("self-attach", "Failed"))
+        self._alarm("self-attach-failed", "Self-attach could not attach", self._reported("self-attach", "Failed"))
         self._watch_sweeps(sweep)
         self._alarm(
             "bulk-detach-failed",
@@ -111,17 +111,17 @@ class Monitoring(Construct):
         self._alarm(
             "sign-in-failed",
             "A sign-in could neither attach the policy nor queue the attachment",
-            self._outcome("sign-in", "Failed"),
+            self._reported("sign-in", "Failed"),
         )
         self._alarm(
             "retry-failed",
             "The worker moved attachments to the dead-letter queue, because retries cannot help",
-            self._outcome("retry", "Failed"),
+            self._reported("retry", "Failed"),
         )
         self._alarm(
             "trigger-slow",
             "Sign-ins come close to the five seconds that Cognito gives the trigger",
-            self._duration("Maximum"),
+            self._reported("sign-in", "Duration", "Maximum"),
             above=_SLOW,
         )
         self._alarm(
@@ -144,7 +144,7 @@ class Monitoring(Construct):
         self._alarm(
             "retries-persisting",
             "The worker has been deferring attachments for half an hour",
-            self._outcome("retry", "Queued").with_(period=_LONG_PERIOD),
+            self._reported("retry", "Queued").with_(period=_LONG_PERIOD),
             datapoints=2,
             of=2,
         )
@@ -186,7 +186,7 @@ class Monitoring(Construct):
 
     def _watch_sweeps(self, sweep: Sweep) -> None:
         machine = sweep.machine.state_machine
-        self._alarm("sweep-attach-failed", "The sweep could not attach identities", self._outcome("sweep", "Failed"))
+        self._alarm("sweep-attach-failed", "The sweep could not attach identities", self._reported("sweep", "Failed"))
         self._alarm(
             "sweep-failed",
             "A sweep failed or timed out",
@@ -227,13 +227,7 @@ class Monitoring(Construct):
             alarm.add_ok_action(self._topic)
         self._alarms.append(alarm)
 
-    def _outcome(self, source: str, outcome: str) -> cloudwatch.Metric:
-        return self._reported(source, outcome, "Sum")
-
-    def _duration(self, statistic: str) -> cloudwatch.Metric:
-        return self._reported("sign-in", "Duration", statistic)
-
-    def _reported(self, source: str, name: str, statistic: str) -> cloudwatch.Metric:
+    def _reported(self, source: str, name: str, statistic: str = "Sum") -> cloudwatch.Metric:
         """Return a metric that the functions emit."""
         return cloudwatch.Metric(
             namespace=_NAMESPACE,
@@ -255,7 +249,7 @@ class Monitoring(Construct):
         outcomes = [
             cloudwatch.GraphWidget(
                 title=titles[source],
-                left=[self._outcome(source, outcome) for outcome in _OUTCOMES],
+                left=[self._reported(source, outcome) for outcome in _OUTCOMES],
                 stacked=True,
                 width=_WHOLE // len(sources),
             )
@@ -284,7 +278,9 @@ class Monitoring(Construct):
         return [
             cloudwatch.GraphWidget(
                 title="How long does the trigger take?",
-                left=[self._duration(each).with_(label=each) for each in ("p50", "p99", "Maximum")],
+                left=[
+                    self._reported("sign-in", "Duration", each).with_(label=each) for each in ("p50", "p99", "Maximum")
+                ],
                 left_annotations=[cloudwatch.HorizontalAnnotation(value=at, label=what) for at, what in marks.items()],
                 left_y_axis=cloudwatch.YAxisProps(min=0, label="ms", show_units=False),
                 width=_HALF,

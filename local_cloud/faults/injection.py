@@ -14,8 +14,8 @@ from ministack.core.iam_actions import access_denied_response
 from ministack.core.responses import error_response_json, fix_error_content_type, fix_success_content_type
 from ministack.services import sqs
 
-from local_cloud.credentials_lifetime import LIFETIME, CredentialsLifetime
-from local_cloud.execution_consistency import CONSISTENCY, ExecutionConsistency
+from local_cloud.consistency import EXECUTIONS, PERMISSIONS, POLICIES
+from local_cloud.credentials_lifetime import LIFETIME
 from local_cloud.faults.fault import (
     AN_HOUR,
     Delay,
@@ -30,8 +30,7 @@ from local_cloud.faults.fault import (
     parse_fault,
     parse_seconds,
 )
-from local_cloud.permission_propagation import PERMISSIONS, PermissionPropagation
-from local_cloud.propagation import PROPAGATION, Propagation
+from local_cloud.faults.triggers import AWS_TIMEOUT_SECONDS, TRIGGERS
 
 Response = tuple[int, dict[str, str], bytes]
 
@@ -195,43 +194,51 @@ async def _wait_for_disconnect() -> None:
         pass
 
 
-_TIMES: dict[str, Propagation | PermissionPropagation | ExecutionConsistency | CredentialsLifetime] = {
-    "policy_propagation_seconds": PROPAGATION,
+_TIMES: dict[str, Any] = {
+    "policy_propagation_seconds": POLICIES,
     "permission_propagation_seconds": PERMISSIONS,
-    "execution_consistency_seconds": CONSISTENCY,
+    "execution_consistency_seconds": EXECUTIONS,
     "credentials_lifetime_seconds": LIFETIME,
+    "trigger_timeout_seconds": TRIGGERS,
 }
-_ALLOWED = ", ".join(["faults", *_TIMES])
+_ONLY_READABLE = "only_readable_attributes"
+_KEYS = ("faults", *_TIMES, _ONLY_READABLE)
+_ALLOWED = ", ".join(_KEYS)
 
 
 def read() -> dict[str, Any]:
-    """Answer GET: the faults and the times."""
+    """Answer GET: the faults and the settings."""
     faults = [{"number": each.number, "hits": each.hits, **fault_as_document(each.fault)} for each in ACTIVE.listed()]
-    return {"faults": faults} | {key: time.seconds for key, time in _TIMES.items()}
+    times = {key: time.seconds for key, time in _TIMES.items()}
+    return {"faults": faults, **times, _ONLY_READABLE: TRIGGERS.only_readable_attributes}
 
 
 def change(document: object) -> dict[str, Any]:
-    """Answer POST: add faults and set times; if anything is invalid, change nothing.
+    """Answer POST: add faults and change settings; if anything is invalid, change nothing.
 
     Raises:
         FaultError: something is invalid.
     """
     if not isinstance(document, dict):
         raise FaultError(f"body: allowed is an object with any of {_ALLOWED}")
-    if unknown := sorted(document.keys() - {"faults", *_TIMES}):
+    if unknown := sorted(document.keys() - {*_KEYS}):
         raise FaultError(f"{unknown[0]!r}: no such key; allowed are {_ALLOWED}")
     given = document.get("faults", [])
     if not isinstance(given, list):
         raise FaultError("faults: allowed is a list of faults")
     faults = [parse_fault(each) for each in given]
     seconds = {key: parse_seconds(key, document[key]) for key in _TIMES if key in document}
+    only_readable = document.get(_ONLY_READABLE, TRIGGERS.only_readable_attributes)
+    if not isinstance(only_readable, bool):
+        raise FaultError(f"{_ONLY_READABLE}: allowed is true or false")
+    TRIGGERS.only_readable_attributes = only_readable
     for key, value in seconds.items():
         _TIMES[key].seconds = value
     return {"numbers": ACTIVE.set(faults)}
 
 
 def clear(query: dict[str, list[str]]) -> dict[str, Any]:
-    """Answer DELETE: clear one fault by number, those of an operation, or with neither all faults and times.
+    """Answer DELETE: clear one fault by number, those of an operation, or with neither all faults and settings.
 
     Raises:
         FaultError: the query is invalid.
@@ -243,6 +250,7 @@ def clear(query: dict[str, list[str]]) -> dict[str, Any]:
         raise FaultError("number: allowed is the number of a fault")
     ACTIVE.clear(number=None if number is None else int(number), operation=query.get("operation", [None])[0])
     if not query:
-        PROPAGATION.seconds = PERMISSIONS.seconds = CONSISTENCY.seconds = 0.0
+        POLICIES.seconds = PERMISSIONS.seconds = EXECUTIONS.seconds = 0.0
         LIFETIME.seconds = AN_HOUR
+        TRIGGERS.seconds, TRIGGERS.only_readable_attributes = AWS_TIMEOUT_SECONDS, False
     return read()

@@ -1,15 +1,20 @@
 """Patches that add to ministack what AWS does and ministack does not, before it serves.
 
-A patch is a module with a docstring that links to AWS's documentation; ``NEEDS``, the names that it uses or replaces in
-ministack by their owner; and a function ``install()``.
+A patch is a module with a docstring that links to AWS's documentation, and a function ``install()``. What it uses or
+replaces in ministack it names in full, such as ``iot._policies``, because these names are checked first.
 """
 
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Collection
 from importlib.metadata import version
+from operator import attrgetter
+from pathlib import Path
 from types import ModuleType
+
+_DOTTED_NAME = re.compile(r"(?<![\w.])(\w+)\.([\w.]*\w)")
 
 PATCHES = (
     "iam_policies",
@@ -58,19 +63,19 @@ def install(without: Collection[str] = ()) -> None:
         raise PatchError(f"no such patch: {', '.join(unknown)}; there are {', '.join(PATCHES)}")
     for name in PATCHES:
         if name not in without:
-            _load(name).install()
+            _install(name)
 
 
-def _load(name: str) -> ModuleType:
-    """Import a patch and check its needs, so that the server starts with all patches or not at all."""
+def _install(name: str) -> None:
     try:
         patch = importlib.import_module(f"local_cloud.patches.{name}")
-        for owner, needed in patch.NEEDS.items():
-            for attribute in needed:
-                getattr(owner, attribute)
+        for owner, needed in set(_DOTTED_NAME.findall(Path(str(patch.__file__)).read_text())):
+            module = vars(patch).get(owner)
+            if isinstance(module, ModuleType) and module.__name__.startswith("ministack."):
+                attrgetter(needed)(module)
+        patch.install()
     except (ImportError, AttributeError) as error:
         raise PatchError(
             f"the patch {name} does not fit ministack {version('ministack')}: {error}; "
             f"adapt local_cloud/patches/{name}.py, or return to the ministack pinned in requirements.in"
         ) from error
-    return patch

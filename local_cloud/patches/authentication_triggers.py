@@ -14,26 +14,7 @@ from ministack.core.iam_evaluator import EvalContext, evaluate_resource_policy
 from ministack.core.responses import error_response_json, get_account_id, get_region
 from ministack.services import cognito, lambda_svc
 
-from local_cloud.trigger_events import EVENTS
-
-NEEDS = {
-    cognito: (
-        "_admin_initiate_auth",
-        "_attr_list_to_dict",
-        "_build_auth_result",
-        "_initiate_auth",
-        "_pool_arn",
-        "_pool_for_client",
-        "_pool_region",
-        "_resolve_user",
-        "_run_idp_handler",
-    ),
-    lambda_svc: (
-        "_execute_function_with_config_scope",
-        "_execution_record_for_config",
-        "_get_func_record_for_ref",
-    ),
-}
+from local_cloud.faults.triggers import TRIGGERS
 
 
 def install() -> None:
@@ -117,7 +98,7 @@ def _event(
     pool_id: str, client_id: str, user: dict[str, Any], client_metadata: dict[str, str] | None
 ) -> dict[str, Any]:
     attributes = cognito._attr_list_to_dict(user["Attributes"])
-    if EVENTS.only_readable_attributes:
+    if TRIGGERS.only_readable_attributes:
         readable = cognito._user_pools[pool_id]["_clients"][client_id].get("ReadAttributes") or attributes
         attributes = {name: value for name, value in attributes.items() if name == "sub" or name in readable}
     request = {
@@ -158,7 +139,7 @@ def invoke(trigger: str, function_arn: str, pool_id: str, event: dict[str, Any])
     function = lambda_svc._execution_record_for_config(record, config)
     for _ in range(_ATTEMPTS):
         try:
-            answered = _start(trigger, function, event).result(timeout=EVENTS.timeout_seconds)
+            answered = _start(trigger, function, event).result(timeout=TRIGGERS.seconds)
             break
         except TimeoutError:
             continue

@@ -13,17 +13,6 @@ from typing import Any
 
 from ministack.services import cognito
 
-NEEDS = {
-    cognito: (
-        "_admin_create_user",
-        "_attr_list_to_dict",
-        "_pool_for_client",
-        "_resolve_user",
-        "_sign_up",
-        "_user_pools",
-    )
-}
-
 Operation = Callable[[dict[str, Any]], Any]
 
 _CASELESS_ALIASES = ("email", "preferred_username")

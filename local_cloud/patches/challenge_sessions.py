@@ -18,17 +18,6 @@ from typing import Any
 from ministack.core.responses import error_response_json
 from ministack.services import cognito
 
-NEEDS = {
-    cognito: (
-        "_admin_initiate_auth",
-        "_admin_respond_to_auth_challenge",
-        "_initiate_auth",
-        "_pool_for_client",
-        "_resolve_user",
-        "_respond_to_auth_challenge",
-    )
-}
-
 Operation = Callable[[dict[str, Any]], Any]
 
 _CHALLENGES = {"NEW_PASSWORD_REQUIRED", "SOFTWARE_TOKEN_MFA", "SMS_MFA", "MFA_SETUP"}

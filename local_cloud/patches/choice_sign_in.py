@@ -22,33 +22,6 @@ from typing import Any
 from ministack.core.responses import error_response_json, json_response
 from ministack.services import cognito, sns
 
-NEEDS = {
-    cognito: (
-        "_admin_create_user",
-        "_admin_initiate_auth",
-        "_admin_respond_to_auth_challenge",
-        "_attr_list_to_dict",
-        "_build_auth_result",
-        "_challenge_sessions",
-        "_create_challenge_session",
-        "_dict_to_attr_list",
-        "_get_challenge_session",
-        "_hides_user_existence",
-        "_initiate_auth",
-        "_masked_destination",
-        "_password_auth_result",
-        "_password_reset_required",
-        "_password_signin_refused",
-        "_pool_for_client",
-        "_resolve_user",
-        "_respond_to_auth_challenge",
-        "_send_email_otp",
-        "_srp_challenge",
-        "_user_pools",
-    ),
-    sns: ("_sms_log_for",),
-}
-
 Operation = Callable[[dict[str, Any]], Any]
 
 _FLOW = "USER_AUTH"

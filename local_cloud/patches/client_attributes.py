@@ -16,18 +16,6 @@ from typing import Any
 from ministack.core.responses import error_response_json
 from ministack.services import cognito
 
-NEEDS = {
-    cognito: (
-        "_fake_token",
-        "_get_user",
-        "_pool_for_client",
-        "_sign_up",
-        "_token_claims",
-        "_update_user_attributes",
-        "_username_alias_attribute",
-    )
-}
-
 Operation = Callable[[dict[str, Any]], Any]
 
 _VERIFIED = {"email_verified", "phone_number_verified"}

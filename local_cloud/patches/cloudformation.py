@@ -9,21 +9,6 @@ from typing import Any
 from ministack.services import cloudformation, iam
 from ministack.services.cloudformation import handlers, provisioners, stacks
 
-NEEDS = {
-    iam: ("_roles",),
-    provisioners: (
-        "_RESOURCE_HANDLERS",
-        "_cw_metric_alarm_record",
-    ),
-    cloudformation: ("_stacks",),
-    handlers: ("_delete_stack_async",),
-    stacks: (
-        "_delete_resource",
-        "_delete_stack_async",
-        "_with_dependencies",
-    ),
-}
-
 
 def install() -> None:
     """Install each part."""

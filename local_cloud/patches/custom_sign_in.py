@@ -7,19 +7,6 @@ from typing import Any
 from ministack.core.responses import error_response_json
 from ministack.services import cognito
 
-NEEDS = {
-    cognito: (
-        "_challenge_sessions",
-        "_continue_custom_auth_after_define",
-        "_invoke_define_auth_challenge_trigger",
-        "_mfa_challenge_for_user",
-        "_password_auth_result",
-        "_password_reset_required",
-        "_resolve_user",
-        "_user_pools",
-    ),
-}
-
 
 def install() -> None:
     """Install each part."""

@@ -9,33 +9,10 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ministack.core import iam_evaluator, lambda_runtime
+from ministack.core import lambda_runtime
 from ministack.services import cloudwatch_logs, lambda_svc
 
 from local_cloud.patches.iam_policies import role_policies_allow
-
-NEEDS = {
-    cloudwatch_logs: (
-        "_log_groups",
-        "_make_group_arn",
-    ),
-    iam_evaluator: ("_gather_role_policies",),
-    lambda_svc: (
-        "_emit_lambda_logs",
-        "invalidate_worker",
-        "release_worker",
-    ),
-    lambda_runtime: (
-        "_NODEJS_WORKER_SCRIPT",
-        "_PYTHON_WORKER_SCRIPT",
-        "invalidate_worker",
-        "kill_workers",
-    ),
-    lambda_runtime.Worker: (
-        "_drain_stderr_bounded",
-        "invoke",
-    ),
-}
 
 
 def install() -> None:

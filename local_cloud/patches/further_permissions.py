@@ -22,11 +22,6 @@ from typing import Any
 
 from ministack.core import iam_actions, iam_evaluator
 
-NEEDS = {
-    iam_actions: ("access_denied_response", "extract_resource_arn", "identity_denial_message"),
-    iam_evaluator: ("enforce",),
-}
-
 Request = Mapping[str, Any]
 
 

@@ -15,17 +15,7 @@ from typing import Any
 from ministack.core.responses import error_response_json
 from ministack.services import cognito, sts
 
-NEEDS = {
-    cognito: (
-        "_fake_token",
-        "_get_credentials_for_identity",
-        "_identity_pools",
-        "_set_identity_pool_roles",
-        "_token_claims",
-        "_user_pools",
-    ),
-    sts: ("_sessions",),
-}
+from local_cloud.patches.identity_credentials import identity_pool
 
 _AUTHENTICATED_ROLE = "AuthenticatedRole"
 
@@ -87,8 +77,7 @@ def _precedence(group: dict[str, Any]) -> float:
 
 def _mapping_and_claims(data: dict[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Any]]:
     """Return the role mapping for the login of a request, and what its token claims."""
-    pools = (pool for pool in cognito._identity_pools.values() if data.get("IdentityId") in pool["_identities"])
-    mappings: dict[str, dict[str, Any]] = next((pool.get("_role_mappings", {}) for pool in pools), {})
+    mappings: dict[str, dict[str, Any]] = (identity_pool(data) or {}).get("_role_mappings", {})
     for provider, token in (data.get("Logins") or {}).items():
         claims = cognito._token_claims(token)
         mapping = mappings.get(f"{provider}:{claims.get('aud')}") or mappings.get(provider)

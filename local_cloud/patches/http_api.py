@@ -8,16 +8,6 @@ from typing import Any
 from ministack import app
 from ministack.services import apigateway
 
-NEEDS = {
-    app: ("_enforce_execute_api",),
-    apigateway: (
-        "_api_protocol",
-        "_cors_preflight_response",
-        "_cors_response_headers",
-        "route_authorization_type",
-    ),
-}
-
 
 def install() -> None:
     """Install each part."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,23 +13,6 @@ from ministack import app
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import iam, sts
-
-NEEDS = {
-    app: ("pin_request_origin",),
-    iam: (
-        "_aws_managed_policies",
-        "_make_aws_managed_record",
-    ),
-    iam_evaluator: (
-        "_first_match",
-        "_gather_role_policies",
-        "_resolve_condition_key",
-        "_role_name_from_assumed_arn",
-        "resolve_principal",
-    ),
-    sts: ("_sessions",),
-    iam_actions: ("access_denied_response",),
-}
 
 
 def install() -> None:
@@ -149,13 +133,20 @@ def _allowed_but_for_the_boundary(principal_arn: str, action: str, resource_arn:
 
 def role_policies_allow(principal_arn: str, role_name: str, action: str, resource_arn: str) -> bool:
     """Return whether a role's policies, without its boundary, allow an action; the role is in the request's account."""
-    context = iam_evaluator.EvalContext(
+    policies = iam_evaluator._gather_role_policies(role_name, get_account_id())
+    return bool(iam_evaluator.evaluate(role_request(principal_arn, action, resource_arn), policies).decision == "Allow")
+
+
+def role_request(
+    principal_arn: str, action: str, resource_arn: str, keys: Mapping[str, Any] | None = None
+) -> iam_evaluator.EvalContext:
+    """Return the question whether a role may do this, with the condition keys that are given."""
+    return iam_evaluator.EvalContext(
         principal_arn=principal_arn,
         principal_type="AssumedRole",
         principal_account=get_account_id(),
         action=action,
         resource_arn=resource_arn,
         region=get_region(),
+        service_context=dict(keys or {}),
     )
-    policies = iam_evaluator._gather_role_policies(role_name, get_account_id())
-    return bool(iam_evaluator.evaluate(context, policies).decision == "Allow")

@@ -9,16 +9,6 @@ from ministack.services import cognito
 
 from local_cloud.paging import SortedKeys, TokenError
 
-NEEDS = {
-    cognito: (
-        "_dispatch_identity",
-        "_identity_login_names",
-        "_identity_pools",
-        "_list_identities",
-        "load_persisted_state",
-    ),
-}
-
 
 def install() -> None:
     """Install each part."""

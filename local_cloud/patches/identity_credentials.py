@@ -10,20 +10,6 @@ from ministack.core.iam_evaluator import EvalContext, evaluate_trust_policy
 from ministack.core.responses import error_response_json, get_region
 from ministack.services import cognito, iam, sts
 
-NEEDS = {
-    cognito: (
-        "_get_credentials_for_identity",
-        "_get_id",
-        "_get_open_id_token",
-        "_identity_pools",
-        "_revoked_tokens",
-        "_token_claims",
-        "_user_pools",
-    ),
-    iam: ("_roles",),
-    sts: ("_sessions",),
-}
-
 
 def install() -> None:
     """Install each part."""
@@ -49,7 +35,7 @@ def _require_login() -> None:
 
 def _login_needed(operation: Operation) -> Operation:
     def with_login(data: dict[str, Any]) -> Any:
-        pool = _identity_pool(data)
+        pool = identity_pool(data)
         if pool and not data.get("Logins") and not pool["AllowUnauthenticatedIdentities"]:
             return error_response_json(
                 "NotAuthorizedException",
@@ -61,7 +47,7 @@ def _login_needed(operation: Operation) -> Operation:
     return with_login
 
 
-def _identity_pool(data: dict[str, Any]) -> dict[str, Any] | None:
+def identity_pool(data: dict[str, Any]) -> dict[str, Any] | None:
     """Return the identity pool that a request names, or the one that its identity id belongs to."""
     for pool_id, pool in cognito._identity_pools.items():
         if pool_id == data.get("IdentityPoolId") or data.get("IdentityId") in pool["_identities"]:
@@ -135,8 +121,7 @@ def _check_tokens() -> None:
 
 def _checked(operation: Callable[[dict[str, Any]], Any]) -> Callable[[dict[str, Any]], Any]:
     def with_check(data: dict[str, Any]) -> Any:
-        pools = (pool for pool in cognito._identity_pools.values() if data.get("IdentityId") in pool["_identities"])
-        pool = next(pools, None)
+        pool = identity_pool(data)
         logins = data.get("Logins") or {}
         if pool and any(_is_revoked(pool, provider, token) for provider, token in logins.items()):
             return error_response_json("NotAuthorizedException", "Invalid login token. Token is revoked.", 400)

@@ -15,8 +15,6 @@ from typing import Any
 from ministack.core.responses import error_response_json, json_response
 from ministack.services import iot
 
-NEEDS = {iot: ("_handle_thing_principals", "_list_principal_things", "_things", "_delete_thing", "_error_not_found")}
-
 _IDENTITY = re.compile(r"[a-z]{2}(-[a-z]+)+-\d:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _PREFIX, _SUFFIX = "/things/", "/principals"
 

@@ -7,14 +7,6 @@ from typing import Any
 from ministack.core.responses import error_response_json
 from ministack.services import iot
 
-NEEDS = {
-    iot: (
-        "_change_policy_target",
-        "_create_policy_version",
-        "_policies",
-    ),
-}
-
 
 def install() -> None:
     """Install each part."""

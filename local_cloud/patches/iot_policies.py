@@ -18,17 +18,10 @@ from ministack.core.iam_evaluator import evaluate
 from ministack.core.responses import error_response_json, get_account_id, get_region, request_scope
 from ministack.services import iot, iot_data, sts
 
+from local_cloud.consistency import POLICIES, Target
 from local_cloud.iot_policy_documents import default_document, request, statements, variables_of_identity
-from local_cloud.propagation import PROPAGATION, Target
 
 _VERSION_CHANGES = ("_create_policy_version", "_set_default_policy_version")
-
-NEEDS = {
-    iot: ("_policies", "_change_policy_target", *_VERSION_CHANGES),
-    iot._WSSession: ("_policy_allows",),
-    iot_data: ("_publish",),
-    sts: ("_sessions",),
-}
 
 
 @dataclass(frozen=True)
@@ -72,12 +65,12 @@ def _noting_what_changes(change: Callable[..., Any], concerned: Callable[..., li
     """Note what a change does to the targets concerned, which are told by the same arguments."""
 
     def noted(policy_name: str, *details: Any, **options: Any) -> Any:
-        if not PROPAGATION.seconds:
+        if not POLICIES.seconds:
             return change(policy_name, *details, **options)
         targets = concerned(policy_name, *details)
         before = _documents_by_target(policy_name, targets)
         answer = change(policy_name, *details, **options)
-        PROPAGATION.changed(policy_name, before, _documents_by_target(policy_name, targets))
+        POLICIES.changed(policy_name, before, _documents_by_target(policy_name, targets))
         return answer
 
     return noted
@@ -110,6 +103,6 @@ def _attached_policies_allow(identity: _Identity, action: str, resource: str, cl
     with request_scope(identity.account_id, identity.region):
         attached = [policy for policy in iot._policies.values() if identity.identity_id in policy["targets"]]
     documents = {policy["policyName"]: default_document(policy) for policy in attached}
-    acting = PROPAGATION.acting(Target(identity.account_id, identity.region, identity.identity_id), documents)
+    acting = POLICIES.acting(Target(identity.account_id, identity.region, identity.identity_id), documents)
     policies = [statements(document, variables) for document in acting.values()]
     return bool(evaluate(context, policies).decision == "Allow")

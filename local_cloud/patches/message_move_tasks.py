@@ -18,11 +18,6 @@ from typing import Any
 from ministack.core import iam_actions
 from ministack.services import sqs
 
-NEEDS = {
-    iam_actions: ("extract_resource_arn",),
-    sqs: ("_Err", "_HANDLERS", "_act_send_message", "_queue_by_arn", "_queues"),
-}
-
 _OPERATIONS = {"StartMessageMoveTask", "ListMessageMoveTasks", "CancelMessageMoveTask"}
 _DEFAULT_RATE = 500
 _MAX_LISTED = 10

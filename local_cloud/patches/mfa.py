@@ -15,17 +15,6 @@ from typing import Any
 from ministack.core.responses import error_response_json
 from ministack.services import cognito
 
-NEEDS = {
-    cognito: (
-        "_admin_set_user_mfa_preference",
-        "_resolve_user",
-        "_set_user_mfa_preference",
-        "_user_for_access_token",
-        "_user_pools",
-        "_verify_software_token",
-    )
-}
-
 
 def install() -> None:
     """Keep the user's choice while a code is verified, and refuse to turn on what is not set up."""

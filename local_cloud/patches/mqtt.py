@@ -9,16 +9,6 @@ from ministack.core.iam_evaluator import AuthError, is_root_access_key
 from ministack.core.router import extract_access_key_id
 from ministack.services import iot
 
-NEEDS = {
-    iot: (
-        "PKT_CONNECT",
-        "PKT_SUBSCRIBE",
-        "_ws_handshake_check",
-        "broker_unsubscribe",
-    ),
-    iot._WSSession: ("_dispatch_packet",),
-}
-
 
 def install() -> None:
     """Install each part."""

@@ -21,11 +21,6 @@ from urllib.parse import parse_qs, unquote
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
 
-NEEDS = {
-    iam_actions: ("_lambda_action", "extract_iam_action", "extract_resource_arn"),
-    iam_evaluator: ("enforce",),
-}
-
 # ministack does not know the first action, so it authorizes everybody, and has one action for a function's concurrency.
 _LAMBDA_ACTIONS = {
     ("GET", "/account-settings"): "GetAccountSettings",

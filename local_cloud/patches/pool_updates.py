@@ -11,18 +11,6 @@ from ministack.core.responses import error_response_json, json_response
 from ministack.services import cognito
 from ministack.services.cloudformation import provisioners
 
-NEEDS = {
-    cognito: (
-        "_dispatch_idp",
-        "_group_out",
-        "_identity_pools",
-        "_update_identity_pool",
-        "_update_user_pool",
-        "_user_pools",
-    ),
-    provisioners: ("_COGNITO_USER_POOL_UPDATABLE",),
-}
-
 
 def install() -> None:
     """Install each part."""

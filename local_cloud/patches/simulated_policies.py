@@ -14,14 +14,11 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from ministack.core import iam_actions
-from ministack.core.iam_evaluator import EvalContext, _gather_role_policies, _permissions_boundary, evaluate
-from ministack.core.responses import get_account_id, get_region
+from ministack.core.iam_evaluator import _gather_role_policies, _permissions_boundary, evaluate
+from ministack.core.responses import get_account_id
 from ministack.services import iam
 
-NEEDS = {
-    iam_actions: ("extract_resource_arn",),
-    iam: ("_IAM_HANDLERS", "_simulate_principal_policy", "_p", "_error", "_xml", "_roles"),
-}
+from local_cloud.patches.iam_policies import role_request
 
 _DECISIONS = {"Allow": "allowed", "Deny": "explicitDeny", "ImplicitDeny": "implicitDeny"}
 _SEVEREST_FIRST = ("explicitDeny", "implicitDeny", "allowed")
@@ -74,15 +71,7 @@ def _decider(role_arn: str, role_name: str, context: dict[str, Any]) -> Callable
     limits = _permissions_boundary(iam._roles, role_name, account_id)
 
     def decide(action: str, resource_arn: str) -> tuple[str, bool | None]:
-        request = EvalContext(
-            principal_arn=role_arn,
-            principal_type="AssumedRole",
-            principal_account=account_id,
-            action=action,
-            resource_arn=resource_arn,
-            region=get_region(),
-            service_context=context,
-        )
+        request = role_request(role_arn, action, resource_arn, context)
         bounded = all(evaluate(request, limit).decision == "Allow" for limit in limits) if limits else None
         return _DECISIONS[evaluate(request, policies, *limits).decision], bounded
 

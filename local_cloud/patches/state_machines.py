@@ -13,18 +13,6 @@ from ministack.services import eventbridge, stepfunctions
 
 from local_cloud.patches.iam_policies import role_policies_allow
 
-NEEDS = {
-    stepfunctions: (
-        "_ExecutionError",
-        "_add_event",
-        "_execute_task",
-        "_fail_execution",
-        "_invoke_resource",
-        "_run_execution",
-    ),
-    eventbridge: ("_invoke_target",),
-}
-
 
 def install() -> None:
     """Install each part."""

@@ -15,8 +15,6 @@ from ministack.services import iot
 
 from local_cloud.paging import SortedKeys, TokenError
 
-NEEDS = {iot: ("_create_policy", "_list_targets_for_policy", "_policies", "_error_not_found", "load_persisted_state")}
-
 _DEFAULT_PAGE, _LARGEST_PAGE = 25, 250
 _PATH = "/policy-targets/"
 

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ministack.core.iam_evaluator import EvalContext, _gather_role_policies, _permissions_boundary, evaluate
+from ministack.core.iam_evaluator import _gather_role_policies, _permissions_boundary, evaluate
 from ministack.core.responses import error_response_json, get_account_id, get_region, json_response
 from ministack.services import cognito, iam, iot
 
@@ -26,12 +26,7 @@ from local_cloud.iot_policy_documents import (
     variables_of_identity,
     without_value,
 )
-
-NEEDS = {
-    cognito: ("_identity_pools",),
-    iam: ("_roles",),
-    iot: ("_route_request", "_policies", "_error_not_found"),
-}
+from local_cloud.patches.iam_policies import role_request
 
 _PATH = "/test-authorization"
 _ACTIONS = {
@@ -77,15 +72,16 @@ def _test_authorization(asked: Mapping[str, Any], client_id: str | None) -> Any:
     added, skipped = asked.get("policyNamesToAdd", []), asked.get("policyNamesToSkip", [])
     if missing := next((name for name in [*added, *skipped] if name not in iot._policies), None):
         return iot._error_not_found("Policy", missing)
-    policies = [
-        policy
-        for name, policy in iot._policies.items()
-        if name not in skipped and (name in added or principal in policy["targets"])
-    ]
     variables = variables_of_identity(principal, pool_id, client_id)
-    role = _role(pool_id, "authenticated" if asked.get("principal") else "unauthenticated", variables)
     if not asked.get("principal"):
-        return json_response({"authResults": [_result_of_role(each, role) for each in questions if role]})
+        policies, role = None, _role(pool_id, "unauthenticated", variables)
+    else:
+        role = _role(pool_id, "authenticated", variables)
+        policies = [
+            policy
+            for name, policy in iot._policies.items()
+            if name not in skipped and (name in added or principal in policy["targets"])
+        ]
     return json_response({"authResults": [_result(each, principal, policies, variables, role) for each in questions]})
 
 
@@ -102,30 +98,9 @@ def _role(pool_id: str | None, kind: str, variables: Mapping[str, str]) -> Calla
     limits = _permissions_boundary(iam._roles, name, account_id) if name in iam._roles else []
 
     def decide(action: str, resource_arn: str) -> str:
-        context = EvalContext(
-            principal_arn=role_arn,
-            principal_type="AssumedRole",
-            principal_account=account_id,
-            action=action,
-            resource_arn=resource_arn,
-            region=get_region(),
-            service_context=dict(variables),
-        )
-        return str(evaluate(context, policies, *limits).decision)
+        return str(evaluate(role_request(role_arn, action, resource_arn, variables), policies, *limits).decision)
 
     return decide
-
-
-def _result_of_role(question: Mapping[str, Any], role: Callable[[str, str], str]) -> dict[str, Any]:
-    """Return what the role for unauthenticated users decides, without any IoT policy."""
-    action = _action(question)
-    return {
-        "authInfo": {"actionType": question["actionType"], "resources": question["resources"]},
-        "allowed": {"policies": []},
-        "denied": {"implicitDeny": {"policies": []}, "explicitDeny": {"policies": []}},
-        "authDecision": _of_all(role(action, each) for each in question["resources"]),
-        "missingContextValues": [],
-    }
 
 
 def _of_all(decisions: Iterable[str]) -> str:
@@ -151,17 +126,18 @@ def _action(question: Mapping[str, Any]) -> str:
 def _result(
     question: Mapping[str, Any],
     principal: str,
-    policies: list[dict[str, Any]],
+    attached: list[dict[str, Any]] | None,
     variables: Mapping[str, str],
     role: Callable[[str, str], str] | None,
 ) -> dict[str, Any]:
-    action, resources = _action(question), question["resources"]
+    """Return what attached policies decide, None for guests, who need none, and the role."""
+    action, resources, policies = _action(question), question["resources"], attached or []
     said = {
         policy["policyName"]: {_decision(policy, principal, action, each, variables) for each in resources}
         for policy in policies
     }
     # A policy may allow one resource and deny another. All of them must be allowed, each by some policy.
-    allowed = all(
+    allowed = attached is None or all(
         any(_decision(policy, principal, action, each, variables) == "Allow" for policy in policies)
         for each in resources
     )

@@ -13,19 +13,6 @@ from typing import Any
 from ministack.core.responses import error_response_json
 from ministack.services import cognito
 
-NEEDS = {
-    cognito: (
-        "_admin_create_user",
-        "_admin_update_user_attributes",
-        "_ensure_schema_attributes",
-        "_pool_for_client",
-        "_sign_up",
-        "_token_claims",
-        "_update_user_attributes",
-        "_user_pools",
-    )
-}
-
 Operation = Callable[[dict[str, Any]], Any]
 
 

@@ -15,23 +15,6 @@ from typing import Any
 
 from ministack.services import cognito
 
-NEEDS = {
-    cognito: (
-        "_admin_initiate_auth",
-        "_admin_respond_to_auth_challenge",
-        "_build_create_auth_challenge_event",
-        "_build_define_auth_challenge_event",
-        "_build_verify_auth_challenge_event",
-        "_continue_custom_auth_after_define",
-        "_hides_user_existence",
-        "_initiate_auth",
-        "_pool_for_client",
-        "_resolve_user",
-        "_respond_to_auth_challenge",
-        "_user_pools",
-    )
-}
-
 Operation = Callable[[dict[str, Any]], Any]
 
 _simulating: ContextVar[bool] = ContextVar("_simulating", default=False)

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from pubsub_cli.aws import Aws
+from pubsub_cli.checks.app_clients import CUSTOM, allows_managed_login, describe_client, flows, missing_flows
 from pubsub_cli.checks.role_mapping import groups_with_role
-from pubsub_cli.checks.sign_in_flows import CUSTOM, allows_managed_login, describe_client, flows, missing_flows
 from pubsub_cli.errors import PreconditionError
 
 if TYPE_CHECKING:

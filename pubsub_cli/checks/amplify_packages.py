@@ -12,7 +12,7 @@ import json
 import re
 import shlex
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -123,24 +123,19 @@ def major_of(version: str) -> int | None:
 def _locked_versions(directory: Path) -> dict[str, set[str]] | None:
     """Return the versions of each package in the directory's lock file; None if there is none in a known format."""
     versions: defaultdict[str, set[str]] = defaultdict(set)
-    for name, version in _locked_packages(directory):
-        versions[name].add(version)
-    return versions or None
-
-
-def _locked_packages(directory: Path) -> Iterator[tuple[str, str]]:
     npm = directory / "package-lock.json"
     if npm.is_file():
         packages = _read_json(npm).get("packages", {})  # lockfileVersion 1, of npm before version 7, has none
         for place, package in packages.items():
             if place and (version := package.get("version")):
-                yield place.rpartition("node_modules/")[2], str(version)
-        return
+                versions[place.rpartition("node_modules/")[2]].add(str(version))
+        return versions or None
     for name, pattern in (("yarn.lock", _YARN_PACKAGE), ("pnpm-lock.yaml", _PNPM_PACKAGE)):
         if (directory / name).is_file():
             for match in pattern.finditer(_read(directory / name)):
-                yield match["name"], match["version"]
-            return
+                versions[match["name"]].add(match["version"])
+            break
+    return versions or None
 
 
 def _read_json(file: Path) -> dict[str, Any]:

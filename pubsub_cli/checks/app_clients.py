@@ -1,41 +1,177 @@
-"""Checks of the app clients: the front end's, and that of the internal sign-in."""
+"""Checks of the front end's app client: the identity pool lists it, and it allows the sign-in."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from pubsub_cli.aws import Aws
-from pubsub_cli.checks.check import Check, Group
+from pubsub_cli.aws_errors import is_not_permitted
+from pubsub_cli.checks.check import BlockingCheck, Group
+from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.deployed_functions import Function
-from pubsub_cli.checks.functions import SignInFunctionsCanRun
-from pubsub_cli.checks.options import Requirement
-from pubsub_cli.checks.parameters import ParametersAreValid
-from pubsub_cli.checks.provisioning import IdentityPoolAcceptsTokens, selected_client
-from pubsub_cli.checks.sign_in_flows import (
-    CUSTOM,
-    REFRESH,
-    SRP,
-    allows_managed_login,
-    describe_client,
-    flows,
-    missing_flows,
-)
-from pubsub_cli.checks.update import set_triggers_fix, update_of
-from pubsub_cli.finding import AwsCommand, Finding, failed, not_applicable, passed, warning
-from pubsub_client.outputs import CHALLENGE_TRIGGERS, Output
+from pubsub_cli.checks.update import update_of
+from pubsub_cli.finding import AwsCommand, Finding, failed, passed, warning
+from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
     from types_boto3_cognito_idp.type_defs import UserPoolClientTypeTypeDef
-    from types_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
 
-_INTERNAL = "$INTERNAL"
+SRP, REFRESH, CUSTOM = "ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_CUSTOM_AUTH"
+_CHOICE = "ALLOW_USER_AUTH"
+# The flows of an app client that names none, or that names flows in the old form, which adds to them
+# https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateUserPoolClient.html
+_DEFAULT_FLOWS = {SRP, REFRESH, CUSTOM}
+_CUSTOM_ONLY = "CUSTOM_AUTH_FLOW_ONLY"
+_NEW_NAMES = {
+    "ADMIN_NO_SRP_AUTH": "ALLOW_ADMIN_USER_PASSWORD_AUTH",
+    "USER_PASSWORD_AUTH": "ALLOW_USER_PASSWORD_AUTH",
+    _CUSTOM_ONLY: CUSTOM,
+}
+_MANAGED_LOGIN_GRANTS = {"code", "implicit"}
+_SUFFIXES = {"cn": "amazonaws.com.cn", "eusc": "amazonaws.eu"}
+"""The suffix of a partition's domain names, by the beginning of its regions."""
 
 
-class AppClientSignsIn(Check):
+def describe_client(aws: Aws, user_pool: str, client_id: str) -> UserPoolClientTypeTypeDef | None:
+    """Return an app client; None if there is none.
+
+    Raises:
+        botocore.exceptions.ClientError: DescribeUserPoolClient failed.
+    """
+    try:
+        answer = aws.user_pools.describe_user_pool_client(UserPoolId=user_pool, ClientId=client_id)
+    except aws.user_pools.exceptions.ResourceNotFoundException:
+        return None
+    return answer["UserPoolClient"]
+
+
+def flows(client: UserPoolClientTypeTypeDef) -> set[str]:
+    """Return the flows that an app client allows, by their new names. An update cannot mix old and new names."""
+    named: set[str] = set(client.get("ExplicitAuthFlows", []))
+    if any(each.startswith("ALLOW_") for each in named):
+        return named
+    allowed = {REFRESH, CUSTOM} if _CUSTOM_ONLY in named else _DEFAULT_FLOWS
+    return allowed | {_NEW_NAMES[each] for each in named}
+
+
+def missing_flows(client: UserPoolClientTypeTypeDef) -> list[str]:
+    """Return the flows that Amplify needs and an app client does not allow.
+
+    ``ALLOW_USER_AUTH`` includes SRP
+    (https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UserPoolClientType.html). A client
+    that rotates refresh tokens does not need the refresh flow
+    (https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-refresh-token.html).
+    """
+    allowed = flows(client)
+    rotates = client.get("RefreshTokenRotation", {}).get("Feature") == "ENABLED"
+    included = {SRP} if _CHOICE in allowed else set()
+    needed = {SRP} if rotates else {SRP, REFRESH}
+    return sorted(needed - allowed - included)
+
+
+def allows_managed_login(client: UserPoolClientTypeTypeDef) -> bool:
+    """Return whether users may sign in by Cognito's managed login pages, whatever flows the client allows."""
+    grants = {*client.get("AllowedOAuthFlows", [])}
+    return bool(client.get("AllowedOAuthFlowsUserPoolClient") and _MANAGED_LOGIN_GRANTS & grants)
+
+
+class IdentityPoolAcceptsTokens(BlockingCheck):
+    """The identity pool exists, and lists the front end's app client among its providers.
+
+    It gives identities and credentials only for tokens of these app clients; others are rejected with "Token is not
+    from a supported provider of this identity pool". If you give an ID token, the check examines its app client.
+    """
+
+    id = "PS115"
+    group = Group.PROVISIONING
+    title = "the identity pool accepts the app client's tokens"
+    depends_on = (OutputsAreComplete,)
+
+    def examine(self, context: Context) -> Finding:
+        """Describe the identity pool."""
+        pool_id, user_pool = context.output(Output.IDENTITY_POOL_ID), context.output(Output.USER_POOL_ID)
+        identity_pools = context.aws.identity_pools
+        try:
+            pool = identity_pools.describe_identity_pool(IdentityPoolId=pool_id)
+        except identity_pools.exceptions.ResourceNotFoundException:
+            return failed(
+                f"The identity pool {pool_id} does not exist, so no user gets AWS credentials.",
+                resource=pool_id,
+                fix=[
+                    "Name an existing one:",
+                    AwsCommand("cognito-identity", "ListIdentityPools", {"MaxResults": 60}),
+                ],
+            )
+        providers = pool.get("CognitoIdentityProviders", [])
+        listed = [each["ClientId"] for each in providers if each["ProviderName"].endswith(f"/{user_pool}")]
+        client_id = selected_client(context) or _best_client(context, listed)
+        front_end_client = context.outputs.setdefault(Output.USER_POOL_CLIENT_ID, client_id)
+        if client_id and client_id in listed:
+            return passed(f"{pool_id}, app client {client_id}")
+        if not client_id:
+            return failed(
+                f"Identity pool {pool_id} lists no app client of user pool {user_pool}: it rejects the tokens of its "
+                "users.",
+                resource=pool_id,
+                fix="Name the front end's app client with --user-pool-client-id to see the fix.",
+            )
+        is_front_end = client_id == front_end_client
+        add = add_provider(context, pool, client_id, safe=context.deployment_ids is None and is_front_end)
+        other = f"Sign in with the front end's app client, {front_end_client}; or, if the other is one too, add it:"
+        return failed(
+            f"Identity pool {pool_id} does not list app client {client_id} among its providers: it rejects the tokens "
+            "of users who sign in with it.",
+            resource=pool_id,
+            fix=add if is_front_end else [other, add],
+        )
+
+
+def provider_name(context: Context) -> str:
+    """Return the user pool's provider name in the identity pool."""
+    region = context.output(Output.REGION)
+    suffix = _SUFFIXES.get(region.partition("-")[0], "amazonaws.com")
+    return f"cognito-idp.{region}.{suffix}/{context.output(Output.USER_POOL_ID)}"
+
+
+def add_provider(context: Context, pool: Mapping[str, Any], client_id: str, *, safe: bool) -> AwsCommand | str:
+    """Return the command that adds an app client to an identity pool's providers; a text if there is none."""
+    provider = {"ProviderName": provider_name(context), "ClientId": client_id, "ServerSideTokenCheck": True}
+    providers = {"CognitoIdentityProviders": [*pool.get("CognitoIdentityProviders", []), provider]}
+    return update_of(context.aws.identity_pools, "UpdateIdentityPool", pool, providers, safe=safe)
+
+
+def selected_client(context: Context) -> str:
+    """Return the app client of the given ID token, or else the front end's; empty if neither is known."""
+    token = context.selector.id_token
+    if token is not None and token.user_pool_id == context.output(Output.USER_POOL_ID):
+        return token.client_id
+    return context.outputs.get(Output.USER_POOL_CLIENT_ID, "")
+
+
+def _best_client(context: Context, listed: Sequence[str]) -> str:
+    """Return the listed app client that suits a front end best; empty if none is listed.
+
+    Amplify Gen 1 also lists one with a secret, for mobile apps.
+    """
+    pool = context.output(Output.USER_POOL_ID)
+    if not listed:
+        return ""
+    if len(listed) == 1:
+        return listed[0]
+    try:
+        clients = [client for each in listed if (client := describe_client(context.aws, pool, each))]
+    except ClientError as error:
+        if not is_not_permitted(error):
+            raise
+        return listed[0]
+    best = sorted(clients, key=lambda client: ("ClientSecret" in client, len(missing_flows(client))))
+    return next((client["ClientId"] for client in best), listed[0])
+
+
+class AppClientSignsIn(BlockingCheck):
     """The front end's app client has no secret, and allows the flows that Amplify uses.
 
     Amplify signs in with SRP and sends no secret hash. So Cognito refuses every sign-in if the app client has a secret,
@@ -50,10 +186,10 @@ class AppClientSignsIn(Check):
     title = "the app client allows sign-in without a secret"
     depends_on = (IdentityPoolAcceptsTokens,)
 
-    async def run(self, context: Context) -> Finding:
+    def examine(self, context: Context) -> Finding:
         """Describe the app client."""
         pool, client_id = context.output(Output.USER_POOL_ID), selected_client(context)
-        client = await asyncio.to_thread(describe_client, context.aws, pool, client_id)
+        client = describe_client(context.aws, pool, client_id)
         if client is None:
             return failed(
                 f"User pool {pool} has no app client {client_id}, so no front end can sign anybody in with it.",
@@ -86,13 +222,13 @@ class AppClientSignsIn(Check):
                 f"App client {client_id} neither allows {REFRESH} nor rotates refresh tokens: users sign in, but their "
                 "sessions end with the first tokens.",
                 resource=client_id,
-                fix=_allow(context.aws, client, missing),
+                fix=allow_flows(context.aws, client, missing),
             )
         if missing:
             return found(
                 f"App client {client_id} does not allow {' and '.join(missing)}, which Amplify signs in with.{note}",
                 resource=client_id,
-                fix=_allow(context.aws, client, missing),
+                fix=allow_flows(context.aws, client, missing),
             )
         return passed(client_id)
 
@@ -104,169 +240,7 @@ def _other_sign_in(context: Context, client: UserPoolClientTypeTypeDef) -> str |
     return "Cognito's managed login can sign users in with it." if allows_managed_login(client) else None
 
 
-class InternalSignInIsConfigured(Check):
-    """The internal app client and the challenge of the internal sign-in exist.
-
-    The internal sign-in is a CUSTOM_AUTH sign-in that the trigger makes on the internal app client. Three triggers of
-    the user pool create and verify its challenge, and the front end's identity pool accepts its tokens. If one of these
-    is missing, no sign-in attaches the policy. Not applicable with the setting `attachment: self-attach`.
-    """
-
-    id = "PS117"
-    group = Group.PROVISIONING
-    title = "the internal sign-in's app client and challenge exist"
-    depends_on = (IdentityPoolAcceptsTokens, SignInFunctionsCanRun, ParametersAreValid)
-    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
-
-    async def run(self, context: Context) -> Finding:
-        """Compare user pool, identity pool and internal app client with the trigger's configuration."""
-        if not context.attaches_at_sign_in:
-            return not_applicable("attachment is self-attach: there is no internal sign-in")
-        return await asyncio.to_thread(_check_internal_sign_in, context)
-
-
-def _check_internal_sign_in(context: Context) -> Finding:
-    aws, pool_id = context.aws, context.output(Output.USER_POOL_ID)
-    trigger = aws.functions.get_function_configuration(
-        FunctionName=context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
-    )
-    parameter = trigger["Environment"]["Variables"]["CONFIGURATION_PARAMETER"]
-    configuration = json.loads(context.parameters[parameter])
-    client_id = configuration["internalClientId"]
-    client = describe_client(aws, pool_id, client_id)
-    if client is None:
-        return failed(
-            f"The internal app client {client_id} was deleted: internal sign-ins fail, and no policy is attached.",
-            resource=client_id,
-            fix=_create_internal_client(context, parameter, configuration),
-        )
-    if CUSTOM not in flows(client):
-        return failed(
-            f"The internal app client {client_id} does not allow {CUSTOM}: internal sign-ins fail, and no policy is "
-            "attached.",
-            resource=client_id,
-            fix=_allow(aws, client, [CUSTOM]),
-        )
-    identity_pool_id = context.output(Output.IDENTITY_POOL_ID)
-    if configuration["identityPoolId"] != identity_pool_id:
-        return failed(
-            f"The trigger uses identity pool {configuration['identityPoolId']}, not {identity_pool_id}: it attaches "
-            "the policy to identities that no front end uses.",
-            resource=parameter,
-            fix=[
-                _put(parameter, {**configuration, "identityPoolId": identity_pool_id}),
-                *_restarts(context, parameter, "IDENTITY_POOL_ID", identity_pool_id),
-            ],
-        )
-    pool = aws.identity_pools.describe_identity_pool(IdentityPoolId=identity_pool_id)
-    providers = [each for each in pool["CognitoIdentityProviders"] if each["ProviderName"].endswith(f"/{pool_id}")]
-    if client_id not in [each["ClientId"] for each in providers]:
-        provider = {**providers[0], "ClientId": client_id, "ServerSideTokenCheck": True}
-        return failed(
-            f"Identity pool {identity_pool_id} does not list the internal app client {client_id} among its providers: "
-            "it rejects the tokens of the internal sign-in, and no policy is attached.",
-            resource=identity_pool_id,
-            fix=update_of(
-                aws.identity_pools,
-                "UpdateIdentityPool",
-                pool,
-                {"CognitoIdentityProviders": [*pool["CognitoIdentityProviders"], provider]},
-                safe=True,
-            ),
-        )
-    return _check_challenge(context)
-
-
-def _check_challenge(context: Context) -> Finding:
-    aws, pool_id = context.aws, context.output(Output.USER_POOL_ID)
-    pool = aws.user_pools.describe_user_pool(UserPoolId=pool_id)["UserPool"]
-    configured: Mapping[str, Any] = pool.get("LambdaConfig", {})
-    (name,) = (each.name for each in context.functions_of({Function.CHALLENGE}))
-    chained = {each for each in context.chained_triggers if configured.get(each)}
-    expected = [each for each in CHALLENGE_TRIGGERS if each not in chained]
-    wrong = [each for each in expected if not str(configured.get(each, "")).endswith(f":function:{name}")]
-    if wrong:
-        arn = aws.functions.get_function_configuration(FunctionName=name)["FunctionArn"]
-        return failed(
-            f"The triggers {', '.join(wrong)} of the user pool do not call {name}: internal sign-ins fail, and no "
-            "policy is attached.",
-            resource=pool_id,
-            fix=set_triggers_fix(aws.user_pools, pool, dict.fromkeys(wrong, arn)),
-        )
-    return passed(name)
-
-
-def _create_internal_client(context: Context, parameter: str, configuration: Mapping[str, str]) -> list[str]:
-    """Return the commands that create the internal app client as the stack does, and configure it everywhere."""
-    pool_id, identity_pool_id = context.output(Output.USER_POOL_ID), context.output(Output.IDENTITY_POOL_ID)
-    create = AwsCommand(
-        "cognito-idp",
-        "CreateUserPoolClient",
-        {
-            "UserPoolId": pool_id,
-            "ClientName": "InternalClient",
-            "GenerateSecret": True,
-            "ExplicitAuthFlows": [CUSTOM],
-            "IdTokenValidity": 5,
-            "AccessTokenValidity": 5,
-            "RefreshTokenValidity": 60,
-            "TokenValidityUnits": {"AccessToken": "minutes", "IdToken": "minutes", "RefreshToken": "minutes"},
-            "ReadAttributes": ["email"],
-            "WriteAttributes": ["email"],
-            "PreventUserExistenceErrors": "ENABLED",
-        },
-    )
-    pool = context.aws.identity_pools.describe_identity_pool(IdentityPoolId=identity_pool_id)
-    deleted = configuration["internalClientId"]
-    update = update_of(
-        context.aws.identity_pools,
-        "UpdateIdentityPool",
-        pool,
-        {
-            "CognitoIdentityProviders": [
-                {**each, "ClientId": _INTERNAL} if each.get("ClientId") == deleted else each
-                for each in pool["CognitoIdentityProviders"]
-            ]
-        },
-    )
-    put = _put(parameter, {**configuration, "internalClientId": _INTERNAL})
-    restarts = _restarts(context, parameter, "INTERNAL_CLIENT_ID", _INTERNAL)
-    options = context.aws.cli_options
-    return [
-        "Create it again, and update the identity pool and the functions:",
-        f"INTERNAL=$({create} --query UserPoolClient.ClientId --output text{options})",
-        *(str(each).replace(_INTERNAL, "'\"$INTERNAL\"'") for each in (update, put, *restarts)),
-    ]
-
-
-def _put(parameter: str, configuration: Mapping[str, str]) -> AwsCommand:
-    value = json.dumps(configuration)
-    return AwsCommand("ssm", "PutParameter", {"Name": parameter, "Overwrite": True, "Value": value})
-
-
-def _restarts(context: Context, parameter: str, name: str, value: str) -> list[AwsCommand]:
-    """Return the commands that make the functions read their configuration again.
-
-    They cache it until they start again, which a changed environment causes.
-    """
-    return [
-        AwsCommand(
-            "lambda",
-            "UpdateFunctionConfiguration",
-            {
-                "FunctionName": function["FunctionName"],
-                "Environment": {"Variables": {**function["Environment"]["Variables"], name: value}},
-            },
-        )
-        for function in _functions_that_read(context, parameter)
-    ]
-
-
-def _functions_that_read(context: Context, parameter: str) -> list[FunctionConfigurationResponseTypeDef]:
-    reading = (each for each in context.functions if parameter in each.environment.values())
-    return [each.configuration for each in reading if each.configuration]
-
-
-def _allow(aws: Aws, client: UserPoolClientTypeTypeDef, missing: list[str]) -> AwsCommand | str:
+def allow_flows(aws: Aws, client: UserPoolClientTypeTypeDef, missing: list[str]) -> AwsCommand | str:
+    """Return the command that lets an app client allow more flows; a text if there is none."""
     allowed = {"ExplicitAuthFlows": sorted(flows(client).union(missing))}
     return update_of(aws.user_pools, "UpdateUserPoolClient", client, allowed, safe=True)

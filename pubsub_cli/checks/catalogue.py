@@ -4,117 +4,86 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from pubsub_cli.checks.app_clients import AppClientSignsIn, InternalSignInIsConfigured
-from pubsub_cli.checks.authorization import CredentialsAreGiven
+from pubsub_cli.checks import (
+    app_clients,
+    configuration,
+    connection,
+    endpoint,
+    functions,
+    identity,
+    internal_sign_in,
+    operations,
+    permissions,
+    provisioning,
+    rejections,
+    role_mapping,
+    roles,
+    self_attach,
+    sign_in,
+    trigger,
+)
 from pubsub_cli.checks.check import Check
-from pubsub_cli.checks.configuration import (
-    LimitsAreKept,
-    OutputsAreComplete,
-    PackagesMatch,
-    TokenIsValid,
-    TopicsAreValid,
-)
-from pubsub_cli.checks.connection import (
-    ClientIdIsUnshared,
-    GroupUsersConnect,
-    MessageComesBack,
-    RoundTrips,
-    UserConnects,
-    UserSubscribes,
-)
-from pubsub_cli.checks.endpoint import ClockAgrees, EndpointIsReached, EndpointIsRight
-from pubsub_cli.checks.functions import ConcurrencySuffices, LogGroupsExist, OtherFunctionsCanRun, SignInFunctionsCanRun
-from pubsub_cli.checks.identity import IdentityIsGiven, IdentityIsSignedIn, PolicyIsAttached, PolicyIsOnIdentities
-from pubsub_cli.checks.mac_key import MacKeyIsUsable
 from pubsub_cli.checks.options import Requirement
-from pubsub_cli.checks.parameters import ParametersAreValid
-from pubsub_cli.checks.permissions import PolicyAllows, RoleAllows
-from pubsub_cli.checks.provisioning import (
-    IdentityPoolAcceptsTokens,
-    NoTestUsersAreLeft,
-    PolicyExists,
-    TriggerIsConfigured,
-)
-from pubsub_cli.checks.queues import EventSourceIsEnabled, NoDeadLetters, QueuesExist
-from pubsub_cli.checks.rejections import (
-    ControlPlaneIsDenied,
-    GuestIsRejected,
-    OtherTopicsAreDenied,
-    UnattachedIdentityIsRejected,
-    UnsignedSocketIsRejected,
-)
-from pubsub_cli.checks.role_mapping import MappingGivesARole
-from pubsub_cli.checks.roles import (
-    GroupRolesHoldThePolicies,
-    RoleHoldsThePolicies,
-    RolesAreGuarded,
-    RoleTrustsThePool,
-)
-from pubsub_cli.checks.self_attach import SelfAttachRepairs, SelfAttachRouteWorks, UnsignedSelfAttachIsRejected
-from pubsub_cli.checks.sign_in import RepeatSignInSkipsAttachment, UserCanSignIn, UserSignsIn
-from pubsub_cli.checks.sweep import SchedulesAreEnabled, StateMachinesAreActive
-from pubsub_cli.checks.trigger import FunctionsMayAttach, PoolMayInvoke, TriggerIsAsDeployed
-from pubsub_cli.checks.trigger_run import LastTriggerRunSucceeded
 
 CHECKS: tuple[type[Check], ...] = (
-    OutputsAreComplete,
-    TokenIsValid,
-    TopicsAreValid,
-    LimitsAreKept,
-    PackagesMatch,
-    EndpointIsRight,
-    EndpointIsReached,
-    ClockAgrees,
-    PolicyExists,
-    IdentityPoolAcceptsTokens,
-    AppClientSignsIn,
-    TriggerIsConfigured,
-    SignInFunctionsCanRun,
-    PoolMayInvoke,
-    TriggerIsAsDeployed,
-    LogGroupsExist,
-    ConcurrencySuffices,
-    FunctionsMayAttach,
-    MacKeyIsUsable,
-    ParametersAreValid,
-    InternalSignInIsConfigured,
-    SelfAttachRouteWorks,
-    NoTestUsersAreLeft,
-    UserCanSignIn,
-    UserSignsIn,
-    LastTriggerRunSucceeded,
-    IdentityIsGiven,
-    IdentityIsSignedIn,
-    PolicyIsOnIdentities,
-    PolicyIsAttached,
-    RepeatSignInSkipsAttachment,
-    RolesAreGuarded,
-    RoleHoldsThePolicies,
-    GroupRolesHoldThePolicies,
-    MappingGivesARole,
-    RoleTrustsThePool,
-    CredentialsAreGiven,
-    RoleAllows,
-    PolicyAllows,
-    UserConnects,
-    UserSubscribes,
-    MessageComesBack,
-    RoundTrips,
-    GroupUsersConnect,
-    ClientIdIsUnshared,
-    GuestIsRejected,
-    UnsignedSocketIsRejected,
-    UnattachedIdentityIsRejected,
-    OtherTopicsAreDenied,
-    SelfAttachRepairs,
-    UnsignedSelfAttachIsRejected,
-    ControlPlaneIsDenied,
-    QueuesExist,
-    NoDeadLetters,
-    OtherFunctionsCanRun,
-    EventSourceIsEnabled,
-    StateMachinesAreActive,
-    SchedulesAreEnabled,
+    configuration.OutputsAreComplete,
+    configuration.TokenIsValid,
+    configuration.TopicsAreValid,
+    configuration.LimitsAreKept,
+    configuration.PackagesMatch,
+    endpoint.EndpointIsRight,
+    endpoint.EndpointIsReached,
+    endpoint.ClockAgrees,
+    provisioning.PolicyExists,
+    app_clients.IdentityPoolAcceptsTokens,
+    app_clients.AppClientSignsIn,
+    provisioning.TriggerIsConfigured,
+    functions.SignInFunctionsCanRun,
+    trigger.PoolMayInvoke,
+    trigger.TriggerIsAsDeployed,
+    functions.LogGroupsExist,
+    functions.ConcurrencySuffices,
+    trigger.FunctionsMayAttach,
+    internal_sign_in.MacKeyIsUsable,
+    internal_sign_in.ParametersAreValid,
+    internal_sign_in.InternalSignInIsConfigured,
+    self_attach.SelfAttachRouteWorks,
+    provisioning.NoTestUsersAreLeft,
+    sign_in.UserCanSignIn,
+    sign_in.UserSignsIn,
+    sign_in.LastTriggerRunSucceeded,
+    identity.IdentityIsGiven,
+    identity.IdentityIsSignedIn,
+    identity.PolicyIsOnIdentities,
+    identity.PolicyIsAttached,
+    sign_in.RepeatSignInSkipsAttachment,
+    roles.RolesAreGuarded,
+    roles.RoleHoldsThePolicies,
+    roles.GroupRolesHoldThePolicies,
+    role_mapping.MappingGivesARole,
+    roles.RoleTrustsThePool,
+    permissions.CredentialsAreGiven,
+    permissions.RoleAllows,
+    permissions.PolicyAllows,
+    connection.UserConnects,
+    connection.UserSubscribes,
+    connection.MessageComesBack,
+    connection.RoundTrips,
+    connection.GroupUsersConnect,
+    connection.ClientIdIsUnshared,
+    rejections.GuestIsRejected,
+    rejections.UnsignedSocketIsRejected,
+    rejections.UnattachedIdentityIsRejected,
+    rejections.OtherTopicsAreDenied,
+    self_attach.SelfAttachRepairs,
+    self_attach.UnsignedSelfAttachIsRejected,
+    rejections.ControlPlaneIsDenied,
+    operations.QueuesExist,
+    operations.NoDeadLetters,
+    functions.OtherFunctionsCanRun,
+    operations.EventSourceIsEnabled,
+    operations.StateMachinesAreActive,
+    operations.SchedulesAreEnabled,
 )
 
 _OPTIONS = frozenset({Requirement.GIVEN_TOKEN, Requirement.CLIENT_ID, Requirement.PACKAGE_JSON, Requirement.LIMITS})

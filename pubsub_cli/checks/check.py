@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from enum import StrEnum
 from typing import ClassVar
@@ -62,3 +63,15 @@ class Check(ABC):
     def docs(cls) -> str:
         """Return where the check is documented."""
         return f"docs/checks.md#{cls.id.lower()}"
+
+
+class BlockingCheck(Check):
+    """A check that only makes blocking calls, such as those of boto3."""
+
+    @abstractmethod
+    def examine(self, context: Context) -> Finding:
+        """Run the check in a thread; see :meth:`Check.run`."""
+
+    async def run(self, context: Context) -> Finding:
+        """Run :meth:`examine` in a thread."""
+        return await asyncio.to_thread(self.examine, context)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 
 from pubsub_cli.checks.amplify_packages import FrontEndPackages
-from pubsub_cli.checks.check import Check, Group
+from pubsub_cli.checks.check import BlockingCheck, Check, Group
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import FrontEndConfig, Requirement
-from pubsub_cli.checks.stack import missing_outputs, read_outputs
+from pubsub_cli.checks.stack import DEPLOY_AGAIN, missing_outputs, read_outputs
 from pubsub_cli.finding import Finding, failed, passed, unknown, warning
 from pubsub_cli.iam.request import TopicUse, allowed_use
 from pubsub_client._aws_iot import KEEP_ALIVE_SECONDS, PAYLOAD_BYTES, SUBSCRIPTIONS, AwsIot
@@ -24,7 +23,7 @@ _RESERVED_USES = (
 )
 
 
-class OutputsAreComplete(Check):
+class OutputsAreComplete(BlockingCheck):
     """The stack has every output of the contract, or the ids of the deployment are given.
 
     Without them neither this client nor a front end knows which pools and which endpoint to use. A stack that was
@@ -36,7 +35,7 @@ class OutputsAreComplete(Check):
     title = "the stack's outputs are complete"
     requirements = frozenset()
 
-    async def run(self, context: Context) -> Finding:
+    def examine(self, context: Context) -> Finding:
         """Read the outputs.
 
         Raises:
@@ -45,13 +44,13 @@ class OutputsAreComplete(Check):
         if context.deployment_ids:
             context.set_outputs(context.deployment_ids.outputs())
             return passed(f"{context.deployment_ids.endpoint}, given by ids")
-        outputs = await asyncio.to_thread(read_outputs, context.aws, context.stack)
+        outputs = read_outputs(context.aws, context.stack)
         missing = missing_outputs(outputs)
         if missing:
             return failed(
                 f"The stack does not have the outputs {', '.join(missing)}, which the client needs.",
                 resource=context.stack,
-                fix="Deploy it again with this version: cdk deploy",
+                fix=DEPLOY_AGAIN,
             )
         context.set_outputs(outputs)
         return passed(outputs[Output.PUBSUB_ENDPOINT])
@@ -131,14 +130,15 @@ class LimitsAreKept(Check):
         """Compare each limit that is given. Only a short keep-alive is harmless."""
         front_end = context.front_end
         problems = _exceeded_limits(front_end)
-        seconds, (shortest, longest) = front_end.keep_alive_seconds, KEEP_ALIVE_SECONDS
-        harmless = False
-        if seconds is not None and not shortest <= seconds <= longest:
-            harmless = not problems and 0 < seconds < shortest
-            fix = f"Set the front end's keep-alive to {shortest} to {longest} seconds."
-            problems["--keep-alive"] = (_keep_alive_cause(seconds), fix)
         if not problems:
-            return passed(_given_limits(front_end))
+            given = {
+                "bytes": front_end.payload_bytes,
+                "subscriptions": front_end.subscriptions,
+                "s keep-alive": front_end.keep_alive_seconds,
+            }
+            return passed(", ".join(f"{number} {unit}" for unit, number in given.items() if number is not None))
+        seconds = front_end.keep_alive_seconds or 0
+        harmless = [*problems] == ["--keep-alive"] and 0 < seconds < KEEP_ALIVE_SECONDS[0]
         found = warning if harmless else failed
         return found(
             " ".join(cause for cause, _ in problems.values()),
@@ -147,7 +147,7 @@ class LimitsAreKept(Check):
         )
 
 
-class PackagesMatch(Check):
+class PackagesMatch(BlockingCheck):
     """The front end's `@aws-amplify/pubsub` matches its `aws-amplify`.
 
     Amplify's [guide](https://docs.amplify.aws/react-native/build-a-backend/add-aws-services/pubsub/set-up-pubsub) asks
@@ -161,12 +161,12 @@ class PackagesMatch(Check):
     title = "@aws-amplify/pubsub matches aws-amplify"
     requirements = frozenset({Requirement.PACKAGE_JSON})
 
-    async def run(self, context: Context) -> Finding:
+    def examine(self, context: Context) -> Finding:
         """Read package.json and the lock file, and compare the versions."""
         file = context.front_end.package_json
         if file is None:
             raise TypeError("needs a package.json")
-        packages = await asyncio.to_thread(FrontEndPackages.read, file)
+        packages = FrontEndPackages.read(file)
         if mismatch := packages.mismatch():
             return failed(mismatch, resource=str(file), fix=packages.fix)
         if packages.locked is None:
@@ -223,23 +223,13 @@ def _exceeded_limits(front_end: FrontEndConfig) -> dict[str, tuple[str, str]]:
             "connection: it rejects the others, and Amplify does not report that.",
             "Subscribe to topic filters with wildcards, or use a second connection.",
         )
+    seconds, (shortest, longest) = front_end.keep_alive_seconds, KEEP_ALIVE_SECONDS
+    if seconds is not None and not shortest <= seconds <= longest:
+        cause = (
+            f"AWS IoT uses {shortest} s instead of a keep-alive of {seconds} s: it detects a lost client later."
+            if 0 < seconds < shortest
+            else f"AWS IoT uses {longest} s instead of a keep-alive of {seconds} s: it disconnects a client that sends "
+            "nothing for one and a half times as long."
+        )
+        problems["--keep-alive"] = (cause, f"Set the front end's keep-alive to {shortest} to {longest} seconds.")
     return problems
-
-
-def _keep_alive_cause(seconds: int) -> str:
-    shortest, longest = KEEP_ALIVE_SECONDS
-    if 0 < seconds < shortest:
-        return f"AWS IoT uses {shortest} s instead of a keep-alive of {seconds} s: it detects a lost client later."
-    return (
-        f"AWS IoT uses {longest} s instead of a keep-alive of {seconds} s: it disconnects a client that sends nothing "
-        "for one and a half times as long."
-    )
-
-
-def _given_limits(front_end: FrontEndConfig) -> str:
-    given = (
-        (front_end.payload_bytes, "bytes"),
-        (front_end.subscriptions, "subscriptions"),
-        (front_end.keep_alive_seconds, "s keep-alive"),
-    )
-    return ", ".join(f"{number} {unit}" for number, unit in given if number is not None)

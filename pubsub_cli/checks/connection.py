@@ -10,14 +10,13 @@ from contextlib import aclosing
 
 from awscrt.mqtt5 import DisconnectReasonCode
 
-from pubsub_cli.checks.authorization import CredentialsAreGiven
 from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.configuration import TopicsAreValid
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.endpoint import ClockAgrees
 from pubsub_cli.checks.identity import POLICY_ACTS_SECONDS, PolicyIsAttached
 from pubsub_cli.checks.options import Requirement
-from pubsub_cli.checks.permissions import PolicyAllows, RoleAllows
+from pubsub_cli.checks.permissions import CredentialsAreGiven, PolicyAllows, RoleAllows
 from pubsub_cli.checks.roles import GroupRolesHoldThePolicies
 from pubsub_cli.finding import Finding, failed, not_applicable, passed
 from pubsub_cli.iam.roles import role_name

@@ -13,9 +13,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pubsub_cli.aws import Aws
-from pubsub_cli.checks.deployed_functions import DeployedFunction, Function, read_functions
 from pubsub_cli.checks.network_path import NetworkPath
 from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig, Requirement, UserSelector
+from pubsub_cli.checks.stack import DeployedFunction, Function, StackResource, read_functions
 from pubsub_cli.iam.request import ANY_CLIENT_ID
 from pubsub_cli.pool_users import PoolUser, TestUsers, User
 from pubsub_client import AwsIot, CognitoSession, PubSub, Subscription
@@ -58,6 +58,9 @@ class Context:
         front_end: the settings of the front end to check.
         deployment_ids: the deployment, if it is not a stack of this toolkit.
         rerun_command: the command that repeats this run.
+
+    Raises:
+        botocore.exceptions.ClientError: by what reads the stack: resources, template, functions and ARNs.
     """
 
     aws: Aws
@@ -142,43 +145,48 @@ class Context:
 
     @cached_property
     def resources(self) -> list[StackResourceSummaryTypeDef]:
-        """The stack's resources, read once in a run.
-
-        Raises:
-            botocore.exceptions.ClientError: ListStackResources failed.
-        """
+        """The stack's resources, read once in a run."""
         pages = self.aws.cloudformation.get_paginator("list_stack_resources").paginate(StackName=self.stack)
         return [each for page in pages for each in page["StackResourceSummaries"]]
 
     @cached_property
     def template(self) -> Mapping[str, Any]:
-        """The stack's template, read once in a run.
-
-        Raises:
-            botocore.exceptions.ClientError: GetTemplate failed.
-        """
+        """The stack's template, read once in a run."""
         body = self.aws.cloudformation.get_template(StackName=self.stack)["TemplateBody"]
         template: Mapping[str, Any] = json.loads(body) if isinstance(body, str) else body
         return template
 
     @cached_property
     def functions(self) -> list[DeployedFunction]:
-        """The functions of the attachment chain, read once in a run.
-
-        Raises:
-            botocore.exceptions.ClientError: a function cannot be read.
-        """
+        """The functions of the attachment chain, read once in a run."""
         functions = (each for each in self.resources if each["ResourceType"] == "AWS::Lambda::Function")
         names = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in functions}
         return read_functions(self.aws, self.template, names)
 
     def functions_of(self, functions: Collection[Function]) -> list[DeployedFunction]:
-        """Return some of the deployment's functions.
-
-        Raises:
-            botocore.exceptions.ClientError: a function cannot be read.
-        """
+        """Return some of the deployment's functions."""
         return [each for each in self.functions if each.function in functions]
+
+    def find_resource(self, resource: StackResource) -> str | None:
+        """Return the physical id of one of the stack's resources; None if the stack does not have it."""
+        found = (
+            each["PhysicalResourceId"]
+            for each in self.resources
+            if each["ResourceType"] == resource.type and resource.construct_id in each["LogicalResourceId"]
+        )
+        return next(found, None)
+
+    def template_properties(self, physical_id: str) -> Mapping[str, Any]:
+        """Return the properties of a resource in the stack's template; empty if the stack has no such resource."""
+        ids = (each["LogicalResourceId"] for each in self.resources if each.get("PhysicalResourceId") == physical_id)
+        properties: Mapping[str, Any] = self.template["Resources"].get(next(ids, ""), {}).get("Properties", {})
+        return properties
+
+    def arn_prefix(self, service: str) -> str:
+        """Return ``arn:<partition>:<service>:<region>:<account id>`` of the deployment."""
+        arn = self.outputs.get(Output.AUTH_ROLE_ARN) or self.aws.sts.get_caller_identity()["Arn"]
+        _, partition, _, _, account, _ = arn.split(":", 5)
+        return f"arn:{partition}:{service}:{self.output(Output.REGION)}:{account}"
 
     def deadline(self, retry_seconds: float) -> float:
         """Return until when a check that may retry for so many seconds does, on the monotonic clock."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
 from pubsub_cli.aws_errors import set_clock_command
-from pubsub_cli.checks.check import Check, Group
+from pubsub_cli.checks.check import BlockingCheck, Check, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.network_path import ClockOffset, ConnectivityError, probe_path
@@ -24,7 +23,7 @@ _TOLERATED = timedelta(minutes=5)
 _NOT_SET_BY_NTP = timedelta(minutes=1)
 
 
-class EndpointIsRight(Check):
+class EndpointIsRight(BlockingCheck):
     """The endpoint is the bare host of type `iot:Data-ATS`, of this account and region.
 
     Only Amplify's PubSub takes it as `wss://HOST/mqtt`; all other clients take the host. Browsers do not trust the
@@ -40,18 +39,20 @@ class EndpointIsRight(Check):
     depends_on = (OutputsAreComplete,)
     requirements = frozenset()
 
-    async def run(self, context: Context) -> Finding:
+    def examine(self, context: Context) -> Finding:
         """Compare the parts of its name with the endpoint that AWS IoT describes."""
         given, region = context.output(Output.PUBSUB_ENDPOINT), context.output(Output.REGION)
         name = EndpointName.parse(given)
         if not name.is_bare:
             return failed(_why_not_bare(given, name), resource=given, fix=_use(name.bare))
-        described = await asyncio.to_thread(_described, context) if context.as_operator else None
+        described = None
+        if context.as_operator:
+            described = context.aws.iot.describe_endpoint(endpointType=_ATS)["endpointAddress"]
         if described and EndpointName.parse(described).host == name.host:
             return passed(name.bare)
         fix: Fix = _use(described) if described else (_DESCRIBE, _use("HOST"))
         if name.prefix is None and "amazonaws" not in name.host:
-            if context.as_operator and await asyncio.to_thread(_is_custom_domain, context, name.host):
+            if context.as_operator and _is_custom_domain(context, name.host):
                 return passed(f"{name.bare}, a custom domain of this account")
             return warning(
                 f"{name.bare} does not have the form of AWS IoT's endpoints, PREFIX-ats.iot.REGION.amazonaws.com: it "
@@ -134,10 +135,6 @@ async def _offset_from_aws(context: Context) -> ClockOffset | None:
 
 def _use(host: str) -> str:
     return f"Use {host} as the endpoint: --endpoint {host} here, wss://{host}/mqtt in Amplify's PubSub."
-
-
-def _described(context: Context) -> str:
-    return context.aws.iot.describe_endpoint(endpointType=_ATS)["endpointAddress"]
 
 
 def _is_custom_domain(context: Context, host: str) -> bool:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
+import fnmatch
+import json
 import math
 import os
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pubsub_cli.checks.check import Check, Group, Severity
+from pubsub_cli.checks.check import BlockingCheck, Group, Severity
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.deployed_functions import SIGN_IN_FUNCTIONS, DeployedFunction, Function
 from pubsub_cli.checks.options import Requirement
-from pubsub_cli.checks.stack_resources import RESTORE, template_properties
+from pubsub_cli.checks.stack import DEPLOY_AGAIN, RESTORE, SIGN_IN_FUNCTIONS, DeployedFunction, Function
 from pubsub_cli.finding import AwsCommand, Finding, failed, not_applicable, passed, skipped, warning
 from pubsub_client.outputs import Output
 
@@ -38,7 +38,7 @@ _DEFAULT_CONCURRENCY = 1000
 """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
 
-class SignInFunctionsCanRun(Check):
+class SignInFunctionsCanRun(BlockingCheck):
     """The trigger and the challenge function exist, are active, and are not throttled to zero.
 
     Lambda does not invoke a function in state `Failed` or with a reserved concurrency of 0; the first invocation of an
@@ -52,17 +52,17 @@ class SignInFunctionsCanRun(Check):
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
-    async def run(self, context: Context) -> Finding:
+    def examine(self, context: Context) -> Finding:
         """Read the state of the functions."""
         if not context.attaches_at_sign_in:
             return not_applicable("attachment is self-attach: there is no trigger")
-        functions = await asyncio.to_thread(context.functions_of, SIGN_IN_FUNCTIONS)
+        functions = context.functions_of(SIGN_IN_FUNCTIONS)
         found = (why_it_cannot_run(each) for each in functions)
         missing = _missing(context, SIGN_IN_FUNCTIONS, functions)
         return missing or next(filter(None, found), None) or passed(f"{len(functions)} functions")
 
 
-class OtherFunctionsCanRun(Check):
+class OtherFunctionsCanRun(BlockingCheck):
     """The worker, the sweep and the bulk detachment exist, are active, and are as deployed.
 
     The same as PS127 and PS119, for the functions that no sign-in waits for. Without the worker, pending attachments
@@ -76,9 +76,9 @@ class OtherFunctionsCanRun(Check):
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
-    async def run(self, context: Context) -> Finding:
+    def examine(self, context: Context) -> Finding:
         """Read the state of the functions, and compare them with the stack's template."""
-        functions = await asyncio.to_thread(context.functions_of, _OTHER_FUNCTIONS)
+        functions = context.functions_of(_OTHER_FUNCTIONS)
         outputs = {
             Function.WORKER: Output.RETRY_QUEUE_URL,
             Function.SWEEP: Output.SWEEP_STATE_MACHINE_ARN,
@@ -101,7 +101,7 @@ def _missing(context: Context, expected: Collection[Function], functions: Sequen
     return failed(
         f"The template of stack {context.stack} has no function with the handler {', '.join(sorted(missing))}.",
         resource=context.stack,
-        fix="Deploy it again with this version: cdk deploy",
+        fix=DEPLOY_AGAIN,
     )
 
 
@@ -197,7 +197,44 @@ def _lost_variables(context: Context, function: DeployedFunction) -> dict[str, s
     return {name: value for name, value in values.items() if value and function.environment.get(name) != value}
 
 
-class LogGroupsExist(Check):
+def may_invoke(context: Context, function: str, service: str, source_arn: str) -> bool:
+    """Return whether a function's resource-based policy lets a service invoke it for a resource.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html
+    """
+    functions = context.aws.functions
+    try:
+        policy = json.loads(functions.get_policy(FunctionName=function)["Policy"])
+    except functions.exceptions.ResourceNotFoundException:
+        return False
+    return any(_allows(statement, service, source_arn) for statement in policy["Statement"])
+
+
+def allow_invocation(function: str, statement_id: str, service: str, source_arn: str) -> AwsCommand:
+    """Return the command that lets a service invoke a function for a resource."""
+    permission = {
+        "FunctionName": function,
+        "StatementId": statement_id,
+        "Action": "lambda:InvokeFunction",
+        "Principal": service,
+        "SourceArn": source_arn,
+    }
+    return AwsCommand("lambda", "AddPermission", permission, safe=True)
+
+
+def _allows(statement: Mapping[str, Any], service: str, source_arn: str) -> bool:
+    principal = statement.get("Principal")
+    services = principal.get("Service") if isinstance(principal, dict) else principal
+    conditions = statement.get("Condition", {})
+    sources = [value for test in conditions.values() for key, value in test.items() if key.lower() == "aws:sourcearn"]
+    return (
+        statement["Effect"] == "Allow"
+        and service in (services if isinstance(services, list) else [services])
+        and all(fnmatch.fnmatchcase(source_arn, source) for source in sources)
+    )
+
+
+class LogGroupsExist(BlockingCheck):
     """The functions' log groups exist, with the deployed retention.
 
     A warning only, because PubSub works without them. But the functions may not create their log group, so all their
@@ -211,42 +248,39 @@ class LogGroupsExist(Check):
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
-    async def run(self, context: Context) -> Finding:
+    def examine(self, context: Context) -> Finding:
         """List the log groups that the functions' configurations name."""
-        return await asyncio.to_thread(_check_log_groups, context)
-
-
-def _check_log_groups(context: Context) -> Finding:
-    names = {each.log_group: each for each in context.functions_of(frozenset(Function)) if each.configuration}
-    if not names:
-        return skipped("none of the functions exists")
-    existing = _existing_log_groups(context, list(names))
-    for name, function in names.items():
-        properties = template_properties(context, name)
-        days = properties.get("RetentionInDays")
-        set_retention = AwsCommand(
-            "logs", "PutRetentionPolicy", {"logGroupName": name, "retentionInDays": days}, safe=True
-        )
-        if name not in existing:
-            key = properties.get("KmsKeyId")
-            options = {"kmsKeyId": key} if isinstance(key, str) else {}
-            return failed(
-                f"The log group {name} does not exist: {function.name} cannot log, and its alarms receive no metrics.",
-                resource=name,
-                fix=[
-                    AwsCommand("logs", "CreateLogGroup", {"logGroupName": name, **options}, safe=True),
-                    *([set_retention] if days else []),
-                ],
+        names = {each.log_group: each for each in context.functions_of(frozenset(Function)) if each.configuration}
+        if not names:
+            return skipped("none of the functions exists")
+        existing = _existing_log_groups(context, list(names))
+        for name, function in names.items():
+            properties = context.template_properties(name)
+            days = properties.get("RetentionInDays")
+            set_retention = AwsCommand(
+                "logs", "PutRetentionPolicy", {"logGroupName": name, "retentionInDays": days}, safe=True
             )
-        retention = existing[name].get("retentionInDays")
-        if days and retention != days:
-            return failed(
-                f"The retention of log group {name} is {f'{retention} days' if retention else 'unlimited'}, not {days} "
-                "days.",
-                resource=name,
-                fix=set_retention,
-            )
-    return passed(f"{len(names)} log groups")
+            if name not in existing:
+                key = properties.get("KmsKeyId")
+                options = {"kmsKeyId": key} if isinstance(key, str) else {}
+                return failed(
+                    f"The log group {name} does not exist: {function.name} cannot log, and its alarms receive no "
+                    "metrics.",
+                    resource=name,
+                    fix=[
+                        AwsCommand("logs", "CreateLogGroup", {"logGroupName": name, **options}, safe=True),
+                        *([set_retention] if days else []),
+                    ],
+                )
+            retention = existing[name].get("retentionInDays")
+            if days and retention != days:
+                return failed(
+                    f"The retention of log group {name} is {f'{retention} days' if retention else 'unlimited'}, not "
+                    f"{days} days.",
+                    resource=name,
+                    fix=set_retention,
+                )
+        return passed(f"{len(names)} log groups")
 
 
 def _existing_log_groups(context: Context, names: list[str]) -> Mapping[str, LogGroupTypeDef]:
@@ -258,7 +292,7 @@ def _existing_log_groups(context: Context, names: list[str]) -> Mapping[str, Log
     return {each["logGroupName"]: each for page in pages for each in page["logGroups"]}
 
 
-class ConcurrencySuffices(Check):
+class ConcurrencySuffices(BlockingCheck):
     """Lambda can run enough functions at once in this account and region.
 
     A new AWS account can have a quota of 10 concurrent executions instead of 1,000. A first sign-in uses two: the
@@ -275,11 +309,11 @@ class ConcurrencySuffices(Check):
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
-    async def run(self, context: Context) -> Finding:
+    def examine(self, context: Context) -> Finding:
         """Read the account's Lambda settings."""
         if not context.attaches_at_sign_in:
             return not_applicable("attachment is self-attach: no sign-in invokes a function")
-        settings = await asyncio.to_thread(context.aws.functions.get_account_settings)
+        settings = context.aws.functions.get_account_settings()
         limit = settings["AccountLimit"]
         quota, free = limit["ConcurrentExecutions"], limit["UnreservedConcurrentExecutions"]
         if free >= ENOUGH_CONCURRENCY:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 
-from pubsub_cli.checks.app_clients import InternalSignInIsConfigured
-from pubsub_cli.checks.check import Check, Group
+from pubsub_cli.checks.app_clients import IdentityPoolAcceptsTokens
+from pubsub_cli.checks.check import BlockingCheck, Check, Group
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.mac_key import MacKeyIsUsable
+from pubsub_cli.checks.internal_sign_in import InternalSignInIsConfigured, MacKeyIsUsable, ParametersAreValid
+from pubsub_cli.checks.operations import messages_in, redrive_commands
 from pubsub_cli.checks.options import Requirement
-from pubsub_cli.checks.parameters import ParametersAreValid
-from pubsub_cli.checks.provisioning import IdentityPoolAcceptsTokens, PolicyExists, TriggerIsConfigured
-from pubsub_cli.checks.queues import messages_in
+from pubsub_cli.checks.provisioning import PolicyExists, TriggerIsConfigured
 from pubsub_cli.checks.sign_in import UserSignsIn
-from pubsub_cli.checks.trigger import FunctionsMayAttach
-from pubsub_cli.checks.trigger_log import diagnose_sign_in
+from pubsub_cli.checks.trigger import FunctionsMayAttach, diagnose_sign_in
 from pubsub_cli.finding import AwsCommand, Finding, Fix, PubSubCommand, failed, passed, skipped, warning
 from pubsub_cli.iam.iot import attached_to
 from pubsub_client import CognitoSession
@@ -65,7 +63,7 @@ class IdentityIsGiven(Check):
         return _marked_identity(context)
 
 
-class IdentityIsSignedIn(Check):
+class IdentityIsSignedIn(BlockingCheck):
     """The identity belongs to this identity pool and to a signed-in user, not to a guest.
 
     A front end that requested credentials before the sign-in continues with a guest's: AWS IoT then evaluates the
@@ -79,7 +77,7 @@ class IdentityIsSignedIn(Check):
     depends_on = (IdentityIsGiven,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.IDENTITY})
 
-    async def run(self, context: Context) -> Finding:
+    def examine(self, context: Context) -> Finding:
         """Describe the identity."""
         identity_id, pool = context.identity_id, context.output(Output.IDENTITY_POOL_ID)
         identity_pools = context.aws.identity_pools
@@ -91,7 +89,7 @@ class IdentityIsSignedIn(Check):
                 fix=rerun,
             )
         try:
-            identity = await asyncio.to_thread(identity_pools.describe_identity, IdentityId=identity_id)
+            identity = identity_pools.describe_identity(IdentityId=identity_id)
         except identity_pools.exceptions.ResourceNotFoundException:
             return failed(
                 f"There is no identity {identity_id}: it was deleted, and the user gets a new one at the next sign-in.",
@@ -112,7 +110,7 @@ class IdentityIsSignedIn(Check):
         )
 
 
-class PolicyIsOnIdentities(Check):
+class PolicyIsOnIdentities(BlockingCheck):
     """The policy is attached to identities, not to the identity pool.
 
     AttachPolicy accepts any target. The identity pool's id looks like an identity id, but an attachment to it has no
@@ -124,10 +122,10 @@ class PolicyIsOnIdentities(Check):
     title = "the IoT policy is attached to identities, not to the identity pool"
     depends_on = (PolicyExists, IdentityIsGiven)
 
-    async def run(self, context: Context) -> Finding:
+    def examine(self, context: Context) -> Finding:
         """List what is attached to the identity pool's id."""
         pool = context.output(Output.IDENTITY_POOL_ID)
-        if not await is_attached(context, pool):
+        if not _is_attached(context, pool):
             return passed()
         policy_name, identity_id = context.output(Output.POLICY_NAME), context.known_identity_id
         detach = AwsCommand("iot", "DetachPolicy", {"policyName": policy_name, "target": pool})
@@ -135,7 +133,7 @@ class PolicyIsOnIdentities(Check):
             f"{policy_name} is attached to the identity pool's id {pool}, which has no effect: AWS IoT "
             "evaluates the policies of each user's identity id."
         )
-        if identity_id is None or await is_attached(context, identity_id):
+        if identity_id is None or _is_attached(context, identity_id):
             return warning(cause, resource=pool, fix=detach)
         return failed(cause, resource=pool, fix=[_attach_to(context), detach])
 
@@ -167,14 +165,14 @@ class PolicyIsAttached(Check):
         if Requirement.TEST_USERS in context.available and not context.attaches_at_sign_in:
             return await self_attach(context, context.session)
         policy_name = context.output(Output.POLICY_NAME)
-        if await is_attached(context, context.identity_id):
+        if await asyncio.to_thread(_is_attached, context, context.identity_id):
             return passed(policy_name)
         deadline = context.deadline(self.retry_seconds)
         while time.monotonic() < deadline:
             await asyncio.sleep(_POLL_SECONDS)
-            if await is_attached(context, context.identity_id):
-                return await _attached_late(context)
-        cause, fix = await _why_missing(context)
+            if await asyncio.to_thread(_is_attached, context, context.identity_id):
+                return await asyncio.to_thread(_attached_late, context)
+        cause, fix = await asyncio.to_thread(_why_missing, context)
         return failed(
             f"{policy_name} is not attached to the user's identity, so AWS IoT refuses every connection. {cause}",
             resource=context.identity_id,
@@ -182,23 +180,23 @@ class PolicyIsAttached(Check):
         )
 
 
-async def _attached_late(context: Context) -> Finding:
+def _attached_late(context: Context) -> Finding:
     policy_name = context.output(Output.POLICY_NAME)
     if context.sign_in_started is None:
         return passed(f"{policy_name}, late")
     late = time.monotonic() - context.tokens_arrived
-    diagnosis = await asyncio.to_thread(diagnose_sign_in, context)
+    cause, fix = diagnose_sign_in(context)
     return warning(
         f"{policy_name} was attached {late:.1f} s after the tokens had arrived, not during the sign-in: a user who "
-        f"connects immediately is refused. {diagnosis.cause}",
+        f"connects immediately is refused. {cause}",
         resource=context.identity_id,
-        fix=diagnosis.fix,
+        fix=fix,
     )
 
 
-async def _why_missing(context: Context) -> tuple[str, Fix]:
+def _why_missing(context: Context) -> tuple[str, Fix]:
     """Return the cause of a missing attachment, as far as known, and the fix."""
-    others = await attached_policies(context, context.identity_id)
+    others = attached_to(context.aws.iot, context.identity_id)
     if len(others) >= _MAX_POLICIES:
         return (
             f"{len(others)} policies are attached already, and an identity can have {_MAX_POLICIES}: "
@@ -221,30 +219,16 @@ async def _why_missing(context: Context) -> tuple[str, Fix]:
     if drift := _outdated_marker(context):
         return drift
     if context.sign_in_started is not None:
-        diagnosis = await asyncio.to_thread(diagnose_sign_in, context)
-        return diagnosis.cause, diagnosis.fix
-    dead_letters = await asyncio.to_thread(
-        messages_in, context.aws.queues, context.output(Output.DEAD_LETTER_QUEUE_URL)
-    )
-    if dead_letters:
+        return diagnose_sign_in(context)
+    if dead_letters := messages_in(context.aws.queues, context.output(Output.DEAD_LETTER_QUEUE_URL)):
         return (
             f"{dead_letters} pending attachment(s) were moved to the dead-letter queue; this one may be among them.",
-            [
-                "Find the reason, fix it, and retry them:",
-                PubSubCommand(("redrive", "--stack", context.stack, "--dry-run")),
-                PubSubCommand(("redrive", "--stack", context.stack, "--yes")),
-            ],
+            ["Find the reason, fix it, and retry them:", *redrive_commands(context)],
         )
-    waiting = await asyncio.to_thread(messages_in, context.aws.queues, context.output(Output.RETRY_QUEUE_URL))
-    if waiting:
-        return (
-            f"{waiting} pending attachment(s) are in the retry queue; this one may be among them.",
-            _attach(context),
-        )
-    return (
-        "No sign-in is known to have attached it: the user may have signed up before the deployment.",
-        _attach(context),
-    )
+    cause = "No sign-in is known to have attached it: the user may have signed up before the deployment."
+    if waiting := messages_in(context.aws.queues, context.output(Output.RETRY_QUEUE_URL)):
+        cause = f"{waiting} pending attachment(s) are in the retry queue; this one may be among them."
+    return cause, _attach(context)
 
 
 def _outdated_marker(context: Context) -> tuple[str, Fix] | None:
@@ -304,14 +288,9 @@ def _attach_to(context: Context) -> AwsCommand:
     return AwsCommand("iot", "AttachPolicy", parameters, safe=True)
 
 
-async def attached_policies(context: Context, identity_id: str) -> list[str]:
-    """Return the names of the IoT policies attached to an identity."""
-    return await asyncio.to_thread(attached_to, context.aws.iot, identity_id)
-
-
-async def is_attached(context: Context, identity_id: str) -> bool:
+def _is_attached(context: Context, identity_id: str) -> bool:
     """Return whether the deployment's policy is attached to an identity."""
-    return context.output(Output.POLICY_NAME) in await attached_policies(context, identity_id)
+    return context.output(Output.POLICY_NAME) in attached_to(context.aws.iot, identity_id)
 
 
 async def self_attach(context: Context, session: CognitoSession) -> Finding:
@@ -327,7 +306,7 @@ async def self_attach(context: Context, session: CognitoSession) -> Finding:
             f'aws cloudformation describe-stack-resources --stack-name {context.stack} --output text --query "{logs}"',
         )
     identity_id = await session.identity_id()
-    if await is_attached(context, identity_id):
+    if await asyncio.to_thread(_is_attached, context, identity_id):
         return passed(attachment.text)
     policy_name = context.output(Output.POLICY_NAME)
     return failed(

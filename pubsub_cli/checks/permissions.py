@@ -1,8 +1,7 @@
-"""Do the role and the IoT policy allow the front end's requests?"""
+"""Does the user get credentials, and do the role and the IoT policy allow the front end's requests?"""
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,15 +10,15 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from pubsub_cli.aws_errors import is_not_permitted
-from pubsub_cli.checks.check import Check, Group
+from pubsub_cli.checks.check import BlockingCheck, Check, Group
 from pubsub_cli.checks.configuration import TopicsAreValid
 from pubsub_cli.checks.context import Context, RoleInUse
-from pubsub_cli.checks.identity import IdentityIsGiven
+from pubsub_cli.checks.identity import SIGN_IN_AGAIN, IdentityIsGiven
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import PolicyExists, deployed_document
 from pubsub_cli.checks.role_mapping import MappingGivesARole
-from pubsub_cli.checks.roles import GroupRolesHoldThePolicies, RoleHoldsThePolicies
-from pubsub_cli.checks.stack_resources import RESTORE, arn_prefix
+from pubsub_cli.checks.roles import GroupRolesHoldThePolicies, RoleHoldsThePolicies, RoleTrustsThePool
+from pubsub_cli.checks.stack import RESTORE
 from pubsub_cli.finding import AwsCommand, Finding, Fix, Status, failed, not_applicable, passed, warning
 from pubsub_cli.iam.documents import Policy, Statement
 from pubsub_cli.iam.evaluation import AwsDecision, Decision, EvaluatedRequest, Outcome, decide
@@ -28,8 +27,37 @@ from pubsub_cli.iam.iot import MAX_VERSIONS, IotPolicy, attached_to, read_iot_po
 from pubsub_cli.iam.request import CONNECT, Request, RequestContext, front_end_requests, signed_in_context
 from pubsub_cli.iam.roles import Role, read_role
 from pubsub_cli.iam.simulation import simulate_identity, simulate_role
+from pubsub_client.exceptions import SessionError
 from pubsub_client.outputs import Output
 from pubsub_client.policy_document import IDENTITY_SERVICES, identity_service
+
+
+class CredentialsAreGiven(Check):
+    """The identity pool gives the identity AWS credentials of the role.
+
+    It rejects the request if the role does not trust the identity pool. An identity pool that checks tokens also
+    rejects those of users who were signed out everywhere, disabled or deleted.
+    """
+
+    id = "PS302"
+    group = Group.AUTHORIZATION
+    title = "the identity pool gives the user AWS credentials"
+    depends_on = (IdentityIsGiven, RoleTrustsThePool)
+    requirements = frozenset({Requirement.TOKEN})
+
+    async def run(self, context: Context) -> Finding:
+        """Call GetCredentialsForIdentity with the ID token."""
+        try:
+            credentials = await context.session.credentials()
+        except SessionError as error:
+            return failed(
+                f"The identity pool gives the user no AWS credentials: {error}",
+                resource=context.output(Output.IDENTITY_POOL_ID),
+                fix=SIGN_IN_AGAIN,
+            )
+        end = credentials.expiration
+        return passed(f"until {end:%H:%M:%S %Z}" if end else "without an expiration")
+
 
 _OF_THE_IDENTITY = frozenset(f"{service}:{name}" for service in IDENTITY_SERVICES for name in ("sub", "aud"))
 _INVALID_REQUEST = ("InvalidInput", "InvalidRequestException")
@@ -122,7 +150,7 @@ def _evaluate(
 def _requests(context: Context) -> list[Request]:
     """Return the front end's requests; only the connection if its topics are not known."""
     topics = context.requested_topics if context.topics_known else ()
-    return front_end_requests(arn_prefix(context, "iot"), context.client_id, topics)
+    return front_end_requests(context.arn_prefix("iot"), context.client_id, topics)
 
 
 def _request_context(context: Context, role_arn: str | None = None) -> RequestContext:
@@ -144,7 +172,7 @@ def _missing(context: Context, denied: Sequence[EvaluatedRequest]) -> str:
     return ",".join(json.dumps(each, separators=(",", ":")) for each in statements)
 
 
-class RoleAllows(Check):
+class RoleAllows(BlockingCheck):
     """The role that signed-in users get lets them connect, subscribe, publish and receive.
 
     AWS IoT evaluates both the role and the IoT policy, and closes the connection if one of them denies a request. IAM's
@@ -157,9 +185,9 @@ class RoleAllows(Check):
     title = "the role allows connect, subscribe, publish and receive"
     depends_on = (TopicsAreValid, MappingGivesARole, RoleHoldsThePolicies, GroupRolesHoldThePolicies)
 
-    async def run(self, context: Context) -> Finding:
+    def examine(self, context: Context) -> Finding:
         """Read the roles' policies, and have IAM simulate the requests."""
-        findings = [await asyncio.to_thread(_check_role, context, role) for role in context.roles]
+        findings = [_check_role(context, role) for role in context.roles]
         worst = (each for status in (Status.FAILED, Status.WARNING) for each in findings if each.status is status)
         return next(worst, passed("; ".join(dict.fromkeys(each.detail for each in findings if each.detail))))
 
@@ -237,7 +265,7 @@ def _stop_denying(role: Role, policy: Policy, statements: Mapping[str, Statement
         yield AwsCommand("iam", "DeleteRolePolicy", {"RoleName": role.name, "PolicyName": policy.key})
 
 
-class PolicyAllows(Check):
+class PolicyAllows(BlockingCheck):
     """The IoT policy lets signed-in users connect, subscribe, publish and receive.
 
     The check evaluates the policies attached to the user's identity, and the deployment's as if it were attached.
@@ -251,53 +279,49 @@ class PolicyAllows(Check):
     title = "the IoT policy allows connect, subscribe, publish and receive"
     depends_on = (TopicsAreValid, PolicyExists, IdentityIsGiven)
 
-    async def run(self, context: Context) -> Finding:
+    def examine(self, context: Context) -> Finding:
         """Read the policies, and have AWS IoT test the requests."""
-        return await asyncio.to_thread(_check_policy, context)
+        iot, identity_id = context.aws.iot, context.known_identity_id
+        attached = attached_to(iot, identity_id) if identity_id else []
+        own = context.outputs.get(Output.POLICY_NAME)
+        names = list(dict.fromkeys([*([own] if own else []), *attached]))
+        if not names:
+            return not_applicable("no IoT policy is given, and none is attached to a given identity")
+        policies, unread = _read_policies(context, names)
+        request_context = _request_context(context)
+        requests = _requests(context)
+        documents = [each.policy for each in policies]
 
+        def ask_aws() -> dict[Request, AwsDecision]:
+            if not identity_id:
+                return {}
+            pool_id, with_policy = context.output(Output.IDENTITY_POOL_ID), own if own not in attached else None
+            return simulate_identity(iot, identity_id, pool_id, context.client_id, requests, with_policy=with_policy)
 
-def _check_policy(context: Context) -> Finding:
-    iot, identity_id = context.aws.iot, context.known_identity_id
-    attached = attached_to(iot, identity_id) if identity_id else []
-    own = context.outputs.get(Output.POLICY_NAME)
-    names = list(dict.fromkeys([*([own] if own else []), *attached]))
-    if not names:
-        return not_applicable("no IoT policy is given, and none is attached to a given identity")
-    policies, unread = _read_policies(context, names)
-    request_context = _request_context(context)
-    requests = _requests(context)
-    documents = [each.policy for each in policies]
-
-    def ask_aws() -> dict[Request, AwsDecision]:
-        if not identity_id:
-            return {}
-        pool_id, with_policy = context.output(Output.IDENTITY_POOL_ID), own if own not in attached else None
-        return simulate_identity(iot, identity_id, pool_id, context.client_id, requests, with_policy=with_policy)
-
-    evaluation = _evaluate(
-        requests, lambda request: decide(request, documents, request_context), ask_aws, documents, request_context
-    )
-    if denied := evaluation.denied:
-        if unread and not all(each.aws for each in denied):
-            raise unread  # AWS IoT has not decided, and the unread policy might allow the request.
-        return failed(
-            f"The IoT policy does not let the user {evaluation.text(denied)}. AWS IoT closes the connection.",
-            resource=policies[0].arn,
-            fix=_policy_fix(context, policies, evaluation),
+        evaluation = _evaluate(
+            requests, lambda request: decide(request, documents, request_context), ask_aws, documents, request_context
         )
-    if (
-        evaluation.undecided
-        and Requirement.IDENTITY not in context.available
-        and set(evaluation.unknown) <= _OF_THE_IDENTITY
-    ):
-        return not_applicable(f"it depends on {', '.join(evaluation.unknown)}: name a user to check it")
-    if evaluation.undecided:
-        return warning(
-            f"It is not known whether the IoT policy lets the user {evaluation.text(evaluation.undecided)}.",
-            resource=policies[0].arn,
-            fix=_SEE_CONDITION,
-        )
-    return passed(evaluation.detail)
+        if denied := evaluation.denied:
+            if unread and not all(each.aws for each in denied):
+                raise unread  # AWS IoT has not decided, and the unread policy might allow the request.
+            return failed(
+                f"The IoT policy does not let the user {evaluation.text(denied)}. AWS IoT closes the connection.",
+                resource=policies[0].arn,
+                fix=_policy_fix(context, policies, evaluation),
+            )
+        if (
+            evaluation.undecided
+            and Requirement.IDENTITY not in context.available
+            and set(evaluation.unknown) <= _OF_THE_IDENTITY
+        ):
+            return not_applicable(f"it depends on {', '.join(evaluation.unknown)}: name a user to check it")
+        if evaluation.undecided:
+            return warning(
+                f"It is not known whether the IoT policy lets the user {evaluation.text(evaluation.undecided)}.",
+                resource=policies[0].arn,
+                fix=_SEE_CONDITION,
+            )
+        return passed(evaluation.detail)
 
 
 def _read_policies(context: Context, names: Sequence[str]) -> tuple[list[IotPolicy], ClientError | None]:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.exceptions import ClientError
 
-from pubsub_cli.checks.authorization import CredentialsAreGiven
-from pubsub_cli.checks.check import Check, Group
+from pubsub_cli.checks.check import BlockingCheck, Check, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.connection import UserConnects
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.endpoint import EndpointIsReached
 from pubsub_cli.checks.options import Requirement
+from pubsub_cli.checks.permissions import CredentialsAreGiven
 from pubsub_cli.checks.provisioning import PolicyExists
 from pubsub_cli.checks.roles import RolesAreGuarded
 from pubsub_cli.finding import Finding, failed, passed, skipped
@@ -36,7 +36,7 @@ _RECONNECT_DELAY = (0.05, 0.2)
 _DENIED = ("AccessDeniedException", "UnauthorizedException")
 
 
-class GuestIsRejected(Check):
+class GuestIsRejected(BlockingCheck):
     """The identity pool gives no identity without a login.
 
     Anybody on the internet may call GetId. If guest access is on, it returns an identity.
@@ -48,11 +48,11 @@ class GuestIsRejected(Check):
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.PROBES})
 
-    async def run(self, context: Context) -> Finding:
+    def examine(self, context: Context) -> Finding:
         """Call GetId without credentials."""
         pool_id, client = context.output(Output.IDENTITY_POOL_ID), context.aws.identity_pools_unsigned
         try:
-            guest = await asyncio.to_thread(client.get_id, IdentityPoolId=pool_id)
+            guest = client.get_id(IdentityPoolId=pool_id)
         except client.exceptions.NotAuthorizedException:
             return passed()
         context.users.track_identity(guest["IdentityId"])
@@ -63,7 +63,7 @@ class GuestIsRejected(Check):
         )
 
 
-class UnsignedSocketIsRejected(Check):
+class UnsignedSocketIsRejected(BlockingCheck):
     """The endpoint does not upgrade an unsigned WebSocket request.
 
     If it does, a custom authorizer or a domain configuration lets it in.
@@ -75,10 +75,10 @@ class UnsignedSocketIsRejected(Check):
     depends_on = (EndpointIsReached,)
     requirements = frozenset()
 
-    async def run(self, context: Context) -> Finding:
+    def examine(self, context: Context) -> Finding:
         """Request an upgrade to MQTT without credentials."""
         endpoint = context.output(Output.PUBSUB_ENDPOINT)
-        response = await asyncio.to_thread(ask_for_upgrade, Endpoint.parse(endpoint), UpgradeRequest("/mqtt"))
+        response = ask_for_upgrade(Endpoint.parse(endpoint), UpgradeRequest("/mqtt"))
         if response.accepted:
             return failed(
                 "The endpoint accepted an unsigned WebSocket.",

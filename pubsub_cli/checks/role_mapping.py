@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/cognito/latest/developerguide/role-based-access-cont
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 from collections.abc import Mapping
@@ -13,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pubsub_cli.aws import Aws
-from pubsub_cli.checks.check import Check, Group
+from pubsub_cli.checks.app_clients import IdentityPoolAcceptsTokens
+from pubsub_cli.checks.check import BlockingCheck, Group
 from pubsub_cli.checks.context import Context, RoleInUse
-from pubsub_cli.checks.provisioning import IdentityPoolAcceptsTokens
 from pubsub_cli.checks.sign_in import UserCanSignIn
 from pubsub_cli.checks.update import update_of
 from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, passed, warning
@@ -118,11 +117,7 @@ def _trust_document(context: Context, role_arn: str) -> Mapping[str, Any] | None
 
 
 def _claims(context: Context) -> Mapping[str, Any] | None:
-    """Return the claims in the ID token of the selected user, or those it would have; None without a user.
-
-    Raises:
-        botocore.exceptions.ClientError: AdminListGroupsForUser failed.
-    """
+    """Return the claims in the ID token of the selected user, or those it would have; None without a user."""
     if context.selector.id_token:
         return context.selector.id_token.claims
     user = context.pool_user
@@ -188,7 +183,7 @@ def _fits(rule: Mapping[str, Any], claims: Mapping[str, Any]) -> bool:
     return value in text
 
 
-class MappingGivesARole(Check):
+class MappingGivesARole(BlockingCheck):
     """The identity pool gives signed-in users an existing role: their group's, by the role mapping, or AuthRole.
 
     If the mapping finds no role for a user, or several, the user gets AuthRole or no credentials, depending on its
@@ -201,38 +196,34 @@ class MappingGivesARole(Check):
     title = "the identity pool gives signed-in users a role that exists"
     depends_on = (IdentityPoolAcceptsTokens, UserCanSignIn)
 
-    async def run(self, context: Context) -> Finding:
+    def examine(self, context: Context) -> Finding:
         """Read the identity pool's roles, and follow its mapping."""
-        return await asyncio.to_thread(_check_mapping, context)
-
-
-def _check_mapping(context: Context) -> Finding:
-    pool = read_pool_roles(context)
-    claims = _claims(context)
-    if not pool.authenticated and (pool.mapping is None or (claims is None and not pool.denies)):
-        return failed(
-            f"Identity pool {pool.identity_pool_id} has no role for signed-in users, {_NO_CREDENTIALS}",
-            resource=pool.identity_pool_id,
-            fix=_set_authenticated(context, pool),
-        )
-    if claims is not None and (denied := _denied_user(context, pool, claims)):
-        return denied
-    context.roles = tuple(_roles(context, pool, claims))
-    for role in context.roles:
-        if _trust_document(context, role.arn) is None:
+        pool = read_pool_roles(context)
+        claims = _claims(context)
+        if not pool.authenticated and (pool.mapping is None or (claims is None and not pool.denies)):
             return failed(
-                f"{role.who} is {role_name(role.arn)}, which does not exist, {_NO_CREDENTIALS}",
-                resource=role.arn,
-                fix=_replace_role(context, pool, role),
+                f"Identity pool {pool.identity_pool_id} has no role for signed-in users, {_NO_CREDENTIALS}",
+                resource=pool.identity_pool_id,
+                fix=_set_authenticated(context, pool),
             )
-    if claims is None and pool.denies:
-        return warning(
-            f"The role mapping of identity pool {pool.identity_pool_id} denies users for whom it finds no role, or "
-            "several: they get no AWS credentials.",
-            resource=pool.identity_pool_id,
-            fix=_resolve(context, pool),
-        )
-    return passed(", ".join(role_name(role.arn) for role in context.roles))
+        if claims is not None and (denied := _denied_user(context, pool, claims)):
+            return denied
+        context.roles = tuple(_roles(context, pool, claims))
+        for role in context.roles:
+            if _trust_document(context, role.arn) is None:
+                return failed(
+                    f"{role.who} is {role_name(role.arn)}, which does not exist, {_NO_CREDENTIALS}",
+                    resource=role.arn,
+                    fix=_replace_role(context, pool, role),
+                )
+        if claims is None and pool.denies:
+            return warning(
+                f"The role mapping of identity pool {pool.identity_pool_id} denies users for whom it finds no role, or "
+                "several: they get no AWS credentials.",
+                resource=pool.identity_pool_id,
+                fix=_resolve(context, pool),
+            )
+        return passed(", ".join(role_name(role.arn) for role in context.roles))
 
 
 def _denied_user(context: Context, pool: PoolRoles, claims: Mapping[str, Any]) -> Finding | None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Iterator
 from typing import Any
 
-from pubsub_cli.checks.check import Check, Group
+from pubsub_cli.checks.app_clients import IdentityPoolAcceptsTokens
+from pubsub_cli.checks.check import BlockingCheck, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
-from pubsub_cli.checks.context import Context, RoleInUse
+from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import Requirement
-from pubsub_cli.checks.provisioning import IdentityPoolAcceptsTokens
 from pubsub_cli.checks.role_mapping import MappingGivesARole, own_groups, read_pool_roles
-from pubsub_cli.checks.stack_resources import BOUNDARY, CONTROL_PLANE_DENY, RESTORE, find_resource
-from pubsub_cli.finding import AwsCommand, Finding, failed, not_applicable, passed
+from pubsub_cli.checks.stack import BOUNDARY, CONTROL_PLANE_DENY, RESTORE
+from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, not_applicable, passed
 from pubsub_cli.iam.request import signed_in_context
 from pubsub_cli.iam.roles import attached_policies, role_name, trust_policy, why_not_trusted
 from pubsub_client.outputs import MANAGED_POLICIES, Output
@@ -24,7 +22,7 @@ _CONFIG_ACCESS = "AWSIoTConfigAccess"
 _LEAST_PRIVILEGE = "accessMode least-privilege has no managed policies: PS306 checks what the role allows"
 
 
-class RolesAreGuarded(Check):
+class RolesAreGuarded(BlockingCheck):
     """The control-plane guard bounds AuthRole and the role of each group.
 
     AWSIoTConfigAccess allows about 150 control-plane actions: without the guard every signed-in user can change the
@@ -39,39 +37,38 @@ class RolesAreGuarded(Check):
     depends_on = (OutputsAreComplete,)
     requirements = _STACK
 
-    async def run(self, context: Context) -> Finding:
+    def examine(self, context: Context) -> Finding:
         """Read the roles' boundaries and attached policies."""
         if context.output(Output.ACCESS_MODE) == "unguarded":
             return not_applicable("accessMode unguarded has no guard")
-        return await asyncio.to_thread(_check_guard, context)
-
-
-def _check_guard(context: Context) -> Finding:
-    context.group_roles = _group_roles(context)
-    boundary, deny = find_resource(context, BOUNDARY), find_resource(context, CONTROL_PLANE_DENY)
-    if not context.own_topics and not boundary and not deny:
-        cause = f"The stack {context.stack} has no control-plane guard."
-        return failed(cause, resource=context.stack, fix=RESTORE)
-    auth_role = role_name(context.output(Output.AUTH_ROLE_ARN))
-    groups = {role_name(arn): f"The role of group {name}" for name, arn in context.group_roles.items()}
-    checked = []
-    for name, who in {auth_role: "AuthRole", **groups}.items():
-        try:
-            problem = _guard_problem(context, name, boundary, deny)
-        except context.aws.iam.exceptions.NoSuchEntityException:
-            continue  # reported by PS303 and PS304
-        if problem:
-            lacks, fix = problem
-            return failed(
-                f"{who} {lacks}: {_CONFIG_ACCESS} might let every signed-in user change the IoT policy for all users.",
-                resource=name,
-                fix=fix,
-            )
-        checked.append(name)
-    if not checked:
-        return not_applicable("no role exists: PS304 checks the role that the identity pool gives")
-    guard = f"boundary {role_name(boundary)}" if boundary else f"deny {role_name(deny)}" if deny else "no control plane"
-    return passed(f"{guard}: {', '.join(checked)}")
+        context.group_roles = _group_roles(context)
+        boundary, deny = context.find_resource(BOUNDARY), context.find_resource(CONTROL_PLANE_DENY)
+        if not context.own_topics and not boundary and not deny:
+            cause = f"The stack {context.stack} has no control-plane guard."
+            return failed(cause, resource=context.stack, fix=RESTORE)
+        auth_role = role_name(context.output(Output.AUTH_ROLE_ARN))
+        groups = {role_name(arn): f"The role of group {name}" for name, arn in context.group_roles.items()}
+        checked = []
+        for name, who in {auth_role: "AuthRole", **groups}.items():
+            try:
+                problem = _guard_problem(context, name, boundary, deny)
+            except context.aws.iam.exceptions.NoSuchEntityException:
+                continue  # reported by PS303 and PS304
+            if problem:
+                lacks, fix = problem
+                return failed(
+                    f"{who} {lacks}: {_CONFIG_ACCESS} might let every signed-in user change the IoT policy for all "
+                    "users.",
+                    resource=name,
+                    fix=fix,
+                )
+            checked.append(name)
+        if not checked:
+            return not_applicable("no role exists: PS304 checks the role that the identity pool gives")
+        guard = (
+            f"boundary {role_name(boundary)}" if boundary else f"deny {role_name(deny)}" if deny else "no control plane"
+        )
+        return passed(f"{guard}: {', '.join(checked)}")
 
 
 def _guard_problem(
@@ -103,7 +100,7 @@ def _attach(name: str, policy_arn: str) -> AwsCommand:
     return AwsCommand("iam", "AttachRolePolicy", {"RoleName": name, "PolicyArn": policy_arn}, safe=True)
 
 
-class RoleHoldsThePolicies(Check):
+class RoleHoldsThePolicies(BlockingCheck):
     """AuthRole, the role of signed-in users, holds both managed policies.
 
     AWS IoT allows only what both the role and the attached policy allow. Not applicable in access mode
@@ -117,19 +114,19 @@ class RoleHoldsThePolicies(Check):
     depends_on = (OutputsAreComplete, RolesAreGuarded)
     requirements = _STACK
 
-    async def run(self, context: Context) -> Finding:
+    def examine(self, context: Context) -> Finding:
         """List the role's policies."""
         if context.own_topics:
             return not_applicable(_LEAST_PRIVILEGE)
         name = role_name(context.output(Output.AUTH_ROLE_ARN))
         try:
-            missing = await asyncio.to_thread(_missing_policies, context, name, "AuthRole")
+            missing = _missing_policies(context, name, "AuthRole")
         except context.aws.iam.exceptions.NoSuchEntityException:
             return not_applicable("AuthRole does not exist: PS304 checks the role that the identity pool gives")
         return missing or passed(" and ".join(MANAGED_POLICIES))
 
 
-class GroupRolesHoldThePolicies(Check):
+class GroupRolesHoldThePolicies(BlockingCheck):
     """The role of each Cognito group holds both managed policies, like AuthRole.
 
     A user of a group gets the group's role instead of AuthRole: without the policies exactly these users are refused.
@@ -143,30 +140,26 @@ class GroupRolesHoldThePolicies(Check):
     depends_on = (OutputsAreComplete, IdentityPoolAcceptsTokens, RolesAreGuarded)
     requirements = _STACK
 
-    async def run(self, context: Context) -> Finding:
+    def examine(self, context: Context) -> Finding:
         """List the groups, and the policies of their roles."""
-        return await asyncio.to_thread(_check_group_roles, context)
-
-
-def _check_group_roles(context: Context) -> Finding:
-    context.group_roles = _group_roles(context)
-    for group, role_arn in context.group_roles.items():
-        name, who = role_name(role_arn), f"The role of group {group}"
-        try:
-            missing = _missing_policies(context, name, who)
-        except context.aws.iam.exceptions.NoSuchEntityException:
-            user_pool_id = context.output(Output.USER_POOL_ID)
-            return failed(
-                f"{who} does not exist, so the identity pool has no credentials for its users.",
-                resource=name,
-                fix="Name a group's role in the setting groups and deploy again, or delete a group that is not needed: "
-                f"aws cognito-idp delete-group --user-pool-id {user_pool_id} --group-name {group}",
-            )
-        if missing:
-            return missing
-    if context.own_topics:
-        return not_applicable(_LEAST_PRIVILEGE)
-    return passed(", ".join(context.group_roles) or "no user gets a group's role")
+        context.group_roles = _group_roles(context)
+        for group, role_arn in context.group_roles.items():
+            name, who = role_name(role_arn), f"The role of group {group}"
+            try:
+                missing = _missing_policies(context, name, who)
+            except context.aws.iam.exceptions.NoSuchEntityException:
+                user_pool_id = context.output(Output.USER_POOL_ID)
+                return failed(
+                    f"{who} does not exist, so the identity pool has no credentials for its users.",
+                    resource=name,
+                    fix="Name a group's role in the setting groups and deploy again, or delete a group that is not "
+                    f"needed: aws cognito-idp delete-group --user-pool-id {user_pool_id} --group-name {group}",
+                )
+            if missing:
+                return missing
+        if context.own_topics:
+            return not_applicable(_LEAST_PRIVILEGE)
+        return passed(", ".join(context.group_roles) or "no user gets a group's role")
 
 
 def _group_roles(context: Context) -> dict[str, str]:
@@ -194,7 +187,7 @@ def _missing_policies(context: Context, name: str, who: str) -> Finding | None:
     )
 
 
-class RoleTrustsThePool(Check):
+class RoleTrustsThePool(BlockingCheck):
     """The role that signed-in users get trusts this identity pool and its signed-in users.
 
     A role's trust policy names Cognito's service, the identity pool (`aud`), and whether its users have signed in
@@ -206,32 +199,25 @@ class RoleTrustsThePool(Check):
     title = "the role trusts the identity pool's signed-in users"
     depends_on = (MappingGivesARole,)
 
-    async def run(self, context: Context) -> Finding:
+    def examine(self, context: Context) -> Finding:
         """Read the trust policies of the roles."""
-        found = await asyncio.to_thread(lambda: next(_untrusting_roles(context), None))
-        return found or passed(", ".join(role_name(role.arn) for role in context.roles))
-
-
-def _untrusting_roles(context: Context) -> Iterator[Finding]:
-    region, pool_id = context.output(Output.REGION), context.output(Output.IDENTITY_POOL_ID)
-    user_pool_id = context.output(Output.USER_POOL_ID)
-    users = signed_in_context(region, pool_id, user_pool_id=user_pool_id, identity_id=context.known_identity_id)
-    deployed = json.dumps(trust_policy(region, pool_id), separators=(",", ":"))
-    for role in context.roles:
-        name = role_name(role.arn)
-        document: Any = context.aws.iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
-        if why := why_not_trusted(document, region, users):
-            yield failed(
-                f"{role.who} ({name}) does not trust the signed-in users of identity pool {pool_id}: its trust policy "
-                f"{why}. So the identity pool gives no AWS credentials, and no request to AWS IoT can be signed.",
-                resource=role.arn,
-                fix=_trust_fix(context, role, deployed),
-            )
-
-
-def _trust_fix(context: Context, role: RoleInUse, deployed: str) -> AwsCommand | str:
-    """Return the command that restores the stack's own role; other roles can trust more than this identity pool."""
-    name = role_name(role.arn)
-    if role.arn != context.outputs.get(Output.AUTH_ROLE_ARN):
-        return f"Let the trust policy of {name} contain this statement, and none that denies it: {deployed}"
-    return AwsCommand("iam", "UpdateAssumeRolePolicy", {"RoleName": name, "PolicyDocument": deployed}, safe=True)
+        region, pool_id = context.output(Output.REGION), context.output(Output.IDENTITY_POOL_ID)
+        user_pool_id = context.output(Output.USER_POOL_ID)
+        users = signed_in_context(region, pool_id, user_pool_id=user_pool_id, identity_id=context.known_identity_id)
+        deployed = json.dumps(trust_policy(region, pool_id), separators=(",", ":"))
+        for role in context.roles:
+            name = role_name(role.arn)
+            document: Any = context.aws.iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
+            if why := why_not_trusted(document, region, users):
+                fix: Fix = f"Let the trust policy of {name} contain this statement, and none that denies it: {deployed}"
+                if role.arn == context.outputs.get(Output.AUTH_ROLE_ARN):  # other roles can trust more than this pool
+                    parameters = {"RoleName": name, "PolicyDocument": deployed}
+                    fix = AwsCommand("iam", "UpdateAssumeRolePolicy", parameters, safe=True)
+                return failed(
+                    f"{role.who} ({name}) does not trust the signed-in users of identity pool {pool_id}: its trust "
+                    f"policy {why}. So the identity pool gives no AWS credentials, and no request to AWS IoT can be "
+                    "signed.",
+                    resource=role.arn,
+                    fix=fix,
+                )
+        return passed(", ".join(role_name(role.arn) for role in context.roles))

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from pubsub_cli.checks.check import Check, Group
+from pubsub_cli.checks.check import BlockingCheck, Check, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.deployed_functions import DeployedFunction, Function
-from pubsub_cli.checks.functions import why_it_cannot_run, why_it_differs
+from pubsub_cli.checks.functions import allow_invocation, may_invoke, why_it_cannot_run, why_it_differs
 from pubsub_cli.checks.identity import self_attach
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import PolicyExists
 from pubsub_cli.checks.rejections import UnattachedIdentityIsRejected
-from pubsub_cli.checks.stack_resources import RESTORE, SELF_ATTACH_API, allows_service, arn_prefix, find_resource
-from pubsub_cli.finding import AwsCommand, Finding, failed, passed, skipped, unknown
+from pubsub_cli.checks.stack import RESTORE, SELF_ATTACH_API, DeployedFunction, Function
+from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, passed, skipped, unknown
 from pubsub_client._endpoint import Endpoint
 from pubsub_client.outputs import Output
 
@@ -31,7 +28,7 @@ _MEMBER_OF_FUNCTION = b'"check"'
 """A response of the function has this member; one of API Gateway has not."""
 
 
-class SelfAttachRouteWorks(Check):
+class SelfAttachRouteWorks(BlockingCheck):
     """The route `POST /self-attach` requires IAM authorization and invokes its function, which can run.
 
     It serves users whom the trigger cannot attach, such as those with MFA, and everybody with the setting `attachment:
@@ -45,11 +42,34 @@ class SelfAttachRouteWorks(Check):
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
-    async def run(self, context: Context) -> Finding:
+    def examine(self, context: Context) -> Finding:
         """Read the route, its integration and the function."""
         if Output.SELF_ATTACH_URL not in context.outputs:
             return skipped(_NO_ROUTE)
-        return await asyncio.to_thread(_check_route, context)
+        api_id = context.find_resource(SELF_ATTACH_API)
+        function = next(iter(context.functions_of({Function.SELF_ATTACH})), None)
+        if api_id is None or function is None:
+            cause = f"The stack has no API or function for self-attach: {_EFFECT}."
+            return failed(cause, resource=context.stack, fix=RESTORE)
+        if wrong := why_it_cannot_run(function) or why_it_differs(context, function):
+            return wrong
+        apis = context.aws.apis
+        try:
+            routes = apis.get_routes(ApiId=api_id)["Items"]
+            integrations = apis.get_integrations(ApiId=api_id)["Items"]
+        except apis.exceptions.NotFoundException:
+            return failed(f"The HTTP API {api_id} was deleted: {_EFFECT}.", resource=api_id, fix=RESTORE)
+        if wrong_route := _wrong_route(api_id, routes, integrations, function):
+            cause, fix = wrong_route
+            return failed(cause, resource=api_id, fix=fix)
+        api = f"{context.arn_prefix('execute-api')}:{api_id}"
+        if may_invoke(context, function.name, _API_GATEWAY, f"{api}/$default/POST/self-attach"):
+            return passed(_KEY)
+        return failed(
+            f"API Gateway may not invoke {function.name}: {_EFFECT}.",
+            resource=function.name,
+            fix=allow_invocation(function.name, "ApiGatewayInvokes", _API_GATEWAY, f"{api}/*/POST/self-attach"),
+        )
 
 
 class SelfAttachRepairs(Check):
@@ -72,7 +92,7 @@ class SelfAttachRepairs(Check):
         return await self_attach(context, context.unattached_session)
 
 
-class UnsignedSelfAttachIsRejected(Check):
+class UnsignedSelfAttachIsRejected(BlockingCheck):
     """API Gateway rejects an unsigned request before it invokes the route's function.
 
     The function takes the identity only from API Gateway, which knows it only from a signature.
@@ -84,12 +104,12 @@ class UnsignedSelfAttachIsRejected(Check):
     depends_on = (OutputsAreComplete, SelfAttachRouteWorks)
     requirements = frozenset({Requirement.STACK, Requirement.OPERATOR})
 
-    async def run(self, context: Context) -> Finding:
+    def examine(self, context: Context) -> Finding:
         """Call the route without credentials."""
         if Output.SELF_ATTACH_URL not in context.outputs:
             return skipped(_NO_ROUTE)
         url = context.output(Output.SELF_ATTACH_URL)
-        status, body = await asyncio.to_thread(_post_unsigned, url)
+        status, body = _post_unsigned(url)
         by_function = _MEMBER_OF_FUNCTION in body
         if status in (HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED) and not by_function:
             return passed(f"HTTP {status}")
@@ -108,78 +128,30 @@ class UnsignedSelfAttachIsRejected(Check):
         )
 
 
-def _check_route(context: Context) -> Finding:
-    api_id = find_resource(context, SELF_ATTACH_API)
-    function = next(iter(context.functions_of({Function.SELF_ATTACH})), None)
-    if api_id is None or function is None:
-        cause = f"The stack has no API or function for self-attach: {_EFFECT}."
-        return failed(cause, resource=context.stack, fix=RESTORE)
-    if wrong := why_it_cannot_run(function) or why_it_differs(context, function):
-        return wrong
-    apis = context.aws.apis
-    try:
-        routes = apis.get_routes(ApiId=api_id)["Items"]
-        integrations = apis.get_integrations(ApiId=api_id)["Items"]
-    except apis.exceptions.NotFoundException:
-        return failed(f"The HTTP API {api_id} was deleted: {_EFFECT}.", resource=api_id, fix=RESTORE)
-    return _wrong_route(api_id, routes, integrations, function) or _invocation(context, api_id, function)
-
-
 def _wrong_route(
     api_id: str, routes: list[dict[str, Any]], integrations: list[dict[str, Any]], function: DeployedFunction
-) -> Finding | None:
-    ours = [each for each in integrations if function.name in str(each.get("IntegrationUri"))]
-    route = next((each for each in routes if each["RouteKey"] == _KEY), None)
+) -> tuple[str, Fix] | None:
+    """Return what is wrong with the route, and the fix; None if it invokes the function with IAM authorization."""
+    api, name = f"the HTTP API {api_id}", function.name
+    ours = [f"integrations/{each['IntegrationId']}" for each in integrations if name in str(each.get("IntegrationUri"))]
     if not ours:
-        cause = f"No integration of the HTTP API {api_id} invokes {function.name}: {_EFFECT}."
-        return failed(cause, resource=api_id, fix=RESTORE)
-    target = f"integrations/{ours[0]['IntegrationId']}"
+        return f"No integration of {api} invokes {name}: {_EFFECT}.", RESTORE
+    route = next((each for each in routes if each["RouteKey"] == _KEY), None)
     if route is None:
-        new = {"ApiId": api_id, "RouteKey": _KEY, "AuthorizationType": _IAM, "Target": target}
-        return failed(
-            f"The HTTP API {api_id} has no route {_KEY}: {_EFFECT}.",
-            resource=api_id,
-            fix=AwsCommand("apigatewayv2", "CreateRoute", new, safe=True),
-        )
+        new = {"ApiId": api_id, "RouteKey": _KEY, "AuthorizationType": _IAM, "Target": ours[0]}
+        create = AwsCommand("apigatewayv2", "CreateRoute", new, safe=True)
+        return f"The HTTP API {api_id} has no route {_KEY}: {_EFFECT}.", create
     where = {"ApiId": api_id, "RouteId": route["RouteId"]}
     if route.get("AuthorizationType") != _IAM:
-        return failed(
-            f"The route {_KEY} of the HTTP API {api_id} is authorized by {route.get('AuthorizationType')}, not {_IAM}: "
-            f"its function does not receive the identity, and {_EFFECT}.",
-            resource=api_id,
-            fix=AwsCommand("apigatewayv2", "UpdateRoute", {**where, "AuthorizationType": _IAM}, safe=True),
+        return (
+            f"The route {_KEY} of {api} is authorized by {route.get('AuthorizationType')}, not {_IAM}: its function "
+            f"does not receive the identity, and {_EFFECT}.",
+            AwsCommand("apigatewayv2", "UpdateRoute", {**where, "AuthorizationType": _IAM}, safe=True),
         )
-    if route.get("Target") not in [f"integrations/{each['IntegrationId']}" for each in ours]:
-        return failed(
-            f"The route {_KEY} of the HTTP API {api_id} does not invoke {function.name}: {_EFFECT}.",
-            resource=api_id,
-            fix=AwsCommand("apigatewayv2", "UpdateRoute", {**where, "Target": target}, safe=True),
-        )
+    if route.get("Target") not in ours:
+        update = AwsCommand("apigatewayv2", "UpdateRoute", {**where, "Target": ours[0]}, safe=True)
+        return f"The route {_KEY} of {api} does not invoke {name}: {_EFFECT}.", update
     return None
-
-
-def _invocation(context: Context, api_id: str, function: DeployedFunction) -> Finding:
-    """Check that API Gateway may invoke the function."""
-    api = f"{arn_prefix(context, 'execute-api')}:{api_id}"
-    functions = context.aws.functions
-    try:
-        policy = json.loads(functions.get_policy(FunctionName=function.name)["Policy"])
-    except functions.exceptions.ResourceNotFoundException:
-        policy = {"Statement": []}
-    if allows_service(policy, _API_GATEWAY, f"{api}/$default/POST/self-attach"):
-        return passed(_KEY)
-    permission = {
-        "FunctionName": function.name,
-        "StatementId": "ApiGatewayInvokes",
-        "Action": "lambda:InvokeFunction",
-        "Principal": _API_GATEWAY,
-        "SourceArn": f"{api}/*/POST/self-attach",
-    }
-    return failed(
-        f"API Gateway may not invoke {function.name}: {_EFFECT}.",
-        resource=function.name,
-        fix=AwsCommand("lambda", "AddPermission", permission, safe=True),
-    )
 
 
 def _post_unsigned(url: str) -> tuple[int, bytes]:

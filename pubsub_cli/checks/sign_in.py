@@ -1,21 +1,33 @@
-"""Checks of the sign-in: the user's state, the sign-in itself, and a repeat sign-in."""
+"""Checks of the sign-in: the user's state, the sign-in itself, what the trigger did, and a repeat sign-in."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from pubsub_cli.checks.app_clients import AppClientSignsIn
-from pubsub_cli.checks.check import Check, Group
+from pubsub_cli.checks.check import BlockingCheck, Check, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete, TokenIsValid
 from pubsub_cli.checks.context import Context, finish_before_cancel
-from pubsub_cli.checks.deployed_functions import Function
+from pubsub_cli.checks.functions import LogGroupsExist
+from pubsub_cli.checks.internal_sign_in import InternalSignInIsConfigured, MacKeyIsUsable
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import TriggerIsConfigured
-from pubsub_cli.checks.trigger import PoolMayInvoke, TriggerIsAsDeployed
-from pubsub_cli.checks.trigger_log import LOG_SECONDS, is_skipped_by_marker, read_lines, read_log
+from pubsub_cli.checks.stack import Function, log_group_of
+from pubsub_cli.checks.trigger import (
+    LOG_SECONDS,
+    FunctionsMayAttach,
+    PoolMayInvoke,
+    TriggerIsAsDeployed,
+    diagnose_line,
+    is_skipped_by_marker,
+    last_log_entry,
+    read_lines,
+    read_log,
+    sign_in_time,
+)
 from pubsub_cli.finding import (
     AwsCommand,
     Finding,
@@ -45,13 +57,16 @@ _PRECISE_SECONDS, _CLOCK_SECONDS = 0.1, 2.0
 # Further sign-ins, if other users signed in at the same moment.
 _MORE_ATTEMPTS = 2
 
+_SECONDS_BEFORE = 60
+"""How much of the log before a failure the fix shows."""
+
 _MFA_REQUIRED = (
     "The user pool requires MFA, and test users have not set it up. Check a user of the app instead: "
     "pubsub doctor --id-token FILE"
 )
 
 
-class UserCanSignIn(Check):
+class UserCanSignIn(BlockingCheck):
     """The selected user is enabled and confirmed, and has no temporary password.
 
     Otherwise Cognito refuses the sign-in. An identity pool with the server-side token check also rejects the tokens of
@@ -64,10 +79,10 @@ class UserCanSignIn(Check):
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.USER})
 
-    async def run(self, context: Context) -> Finding:
+    def examine(self, context: Context) -> Finding:
         """Read the user's state."""
         name, pool = str(context.selector.user_name), context.output(Output.USER_POOL_ID)
-        user = await asyncio.to_thread(read_user, context.aws.user_pools, pool, name)
+        user = read_user(context.aws.user_pools, pool, name)
         if user is None:
             return failed(
                 f"There is no user {name} in user pool {pool}. An identity pool that checks tokens rejects those of a "
@@ -162,6 +177,55 @@ def _fix_sign_in(context: Context, code: str) -> Fix:
     return commands.get(code, "Read Cognito's message. A trigger of the user pool may have failed: read its log.")
 
 
+class LastTriggerRunSucceeded(BlockingCheck):
+    """The last run of the trigger did not fail.
+
+    A trigger that raises an error or times out fails the sign-in. One that cannot attach the policy logs `Failed`, with
+    the operation and its error. A failure before the run's own sign-in is a warning, because it might be fixed.
+    """
+
+    id = "PS124"
+    group = Group.SIGN_IN
+    title = "the trigger's last run succeeded"
+    depends_on = (
+        UserSignsIn,
+        TriggerIsConfigured,
+        FunctionsMayAttach,
+        MacKeyIsUsable,
+        LogGroupsExist,
+        InternalSignInIsConfigured,
+    )
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
+
+    def examine(self, context: Context) -> Finding:
+        """Read the end of its log."""
+        if not context.attaches_at_sign_in:
+            return not_applicable("attachment is self-attach: there is no trigger")
+        name = context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
+        function = context.aws.functions.get_function_configuration(FunctionName=name)
+        log_group = log_group_of(function)
+        entry = last_log_entry(context.aws.logs, log_group)
+        if entry is None:
+            return passed("no run within the last hour")
+        report, logged = entry
+        at = f"{datetime.fromtimestamp(logged, UTC):%H:%M:%S %Z}"
+        signed_in = sign_in_time(context)
+        is_of_this_run = signed_in is not None and logged >= signed_in
+        if not isinstance(report, str) and report["outcome"] != "Failed":
+            since = ", since this sign-in began" if is_of_this_run else ""
+            return passed(f"{report['outcome']} at {at}{since}")
+        result = failed if is_of_this_run else warning
+        since_time = logged - _SECONDS_BEFORE
+        if isinstance(report, str):
+            return result(
+                f"At {at} the trigger {name} failed: {report}. Cognito fails the sign-in then.",
+                resource=name,
+                fix=read_log(log_group, since_time),
+            )
+        cause, fix = diagnose_line(report, function, since_time)
+        return result(f"At {at}: {cause} The user stays without the policy.", resource=name, fix=fix)
+
+
 class RepeatSignInSkipsAttachment(Check):
     """The trigger receives the marker of an attached user, and skips the attachment.
 
@@ -182,7 +246,7 @@ class RepeatSignInSkipsAttachment(Check):
         if not context.attaches_at_sign_in:
             return not_applicable("attachment is self-attach: sign-ins attach nothing")
         was_marked = await asyncio.to_thread(_is_marked, context)
-        interval = await _sign_in_again(context)
+        begin, end = await _sign_in_again(context)
         if not await asyncio.to_thread(_is_marked, context):
             return warning(
                 "The user has no current marker after two sign-ins: every sign-in attaches again, which takes time and "
@@ -191,43 +255,32 @@ class RepeatSignInSkipsAttachment(Check):
                 fix="Read in the trigger's log why the marker was not written.",
             )
         if not was_marked:
-            interval = await _sign_in_again(context)
-        finding = await asyncio.to_thread(_logged_outcome, context, interval)
+            begin, end = await _sign_in_again(context)
+        finding = await asyncio.to_thread(_logged_outcome, context, begin, end)
         for _ in range(_MORE_ATTEMPTS):
             if finding is not None:
                 break
-            finding = await asyncio.to_thread(_logged_outcome, context, await _sign_in_again(context))
+            finding = await asyncio.to_thread(_logged_outcome, context, *await _sign_in_again(context))
         if finding is None:
             return _unknown(context, "shows other users' sign-ins at the same moment, and no user names")
         if finding.status is not Status.PASSED:
             return finding
-        added = max(0.0, context.first_sign_in - interval.seconds)
-        return passed(f"{interval.seconds:.2f} s, so attaching added {added:.2f} s to the first")
+        seconds = end - begin
+        added = max(0.0, context.first_sign_in - seconds)
+        return passed(f"{seconds:.2f} s, so attaching added {added:.2f} s to the first")
 
 
-@dataclass(frozen=True)
-class _Interval:
-    """Begin and end of a sign-in, in seconds since the epoch."""
-
-    begin: float
-    end: float
-
-    @property
-    def seconds(self) -> float:
-        """The duration."""
-        return self.end - self.begin
-
-
-async def _sign_in_again(context: Context) -> _Interval:
+async def _sign_in_again(context: Context) -> tuple[float, float]:
+    """Return begin and end of another sign-in, in seconds since the epoch."""
     session = context.new_session()
     begin, started = time.time(), time.monotonic()
     await session.sign_in(context.user.name, context.user.password)
-    interval = _Interval(begin, begin + time.monotonic() - started)
+    end = begin + time.monotonic() - started
     await session.sign_out()
-    return interval
+    return begin, end
 
 
-def _logged_outcome(context: Context, interval: _Interval) -> Finding | None:
+def _logged_outcome(context: Context, begin: float, end: float) -> Finding | None:
     """Return what the trigger's log says about a sign-in of a user with a current marker; None if it is ambiguous.
 
     A line has no user name, so those of other users who sign in at the same moment look the same.
@@ -235,17 +288,17 @@ def _logged_outcome(context: Context, interval: _Interval) -> Finding | None:
     (trigger,) = context.functions_of({Function.TRIGGER})
     if trigger.configuration is None:
         raise TypeError("PS127 found the trigger")
-    log_group = trigger.log_group
     # The line of the first sign-in was written before its tokens arrived.
     first_ended = time.time() - (time.monotonic() - context.tokens_arrived)
-    logs, begin = context.aws.logs, max(first_ended, interval.begin - _CLOCK_SECONDS)
+    logs, log_group = context.aws.logs, trigger.log_group
+    earliest = max(first_ended, begin - _CLOCK_SECONDS)
     lines = read_lines(
         logs,
         log_group,
-        max(first_ended, interval.begin - _PRECISE_SECONDS),
-        interval.end + _PRECISE_SECONDS,
+        max(first_ended, begin - _PRECISE_SECONDS),
+        end + _PRECISE_SECONDS,
         timeout=max(LOG_SECONDS, context.timeout),
-    ) or read_lines(logs, log_group, begin, interval.end + _CLOCK_SECONDS)
+    ) or read_lines(logs, log_group, earliest, end + _CLOCK_SECONDS)
     if not lines:
         return _unknown(context, "does not show the repeat sign-in yet")
     if len({is_skipped_by_marker(line) for line in lines}) > 1:
@@ -260,7 +313,7 @@ def _logged_outcome(context: Context, interval: _Interval) -> Finding | None:
         fix=[
             f"Cognito may pass only attributes that the app client can read: add {ATTRIBUTE} to its ReadAttributes. "
             "The log of the sign-in:",
-            read_log(log_group, begin),
+            read_log(log_group, earliest),
         ],
     )
 

@@ -1,19 +1,29 @@
-"""Can the sign-in trigger work: may the pool invoke it, is it as deployed, may the functions attach?"""
+"""The sign-in trigger: may the pool invoke it, is it as deployed, may the functions attach, what does its log say?"""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING
+import math
+import re
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from pubsub_cli.checks.check import Check, Group
+from botocore.exceptions import ClientError
+
+from pubsub_cli.checks.check import BlockingCheck, Check, Group
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.deployed_functions import SIGN_IN_FUNCTIONS, DeployedFunction, Function
-from pubsub_cli.checks.functions import SignInFunctionsCanRun, changed_settings, why_it_differs
+from pubsub_cli.checks.functions import (
+    SignInFunctionsCanRun,
+    allow_invocation,
+    changed_settings,
+    may_invoke,
+    why_it_differs,
+)
 from pubsub_cli.checks.options import Requirement
-from pubsub_cli.checks.stack_resources import RESTORE, allows_service, arn_prefix
-from pubsub_cli.checks.trigger_log import allow_attach
+from pubsub_cli.checks.stack import RESTORE, SIGN_IN_FUNCTIONS, DeployedFunction, Function, log_group_of
 from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, not_applicable, passed, warning
 from pubsub_cli.iam.evaluation import AwsDecision, Outcome
 from pubsub_cli.iam.roles import role_name
@@ -22,6 +32,8 @@ from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
     from types_boto3_iam.type_defs import ContextEntryTypeDef
+    from types_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
+    from types_boto3_logs import CloudWatchLogsClient
 
 _NO_TRIGGER = "attachment is self-attach: there is no trigger"
 _ATTACH = "iot:AttachPolicy"
@@ -31,7 +43,7 @@ _SIGN_IN_EXECUTIONS = 2
 """Concurrent executions of the trigger in one sign-in: the internal sign-in invokes it again."""
 
 
-class PoolMayInvoke(Check):
+class PoolMayInvoke(BlockingCheck):
     """The user pool may invoke the functions of the sign-in.
 
     A function's resource-based policy must allow it. Without Cognito in it every sign-in fails with an
@@ -44,43 +56,23 @@ class PoolMayInvoke(Check):
     depends_on = (OutputsAreComplete, SignInFunctionsCanRun)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
-    async def run(self, context: Context) -> Finding:
+    def examine(self, context: Context) -> Finding:
         """Read the resource-based policies of the functions."""
         if not context.attaches_at_sign_in:
             return not_applicable(_NO_TRIGGER)
-        return await asyncio.to_thread(_check_permissions, context)
+        pool_id = context.output(Output.USER_POOL_ID)
+        pool_arn = f"{context.arn_prefix('cognito-idp')}:userpool/{pool_id}"
+        for function in context.functions_of(SIGN_IN_FUNCTIONS):
+            if not may_invoke(context, function.name, _COGNITO, pool_arn):
+                return failed(
+                    f"User pool {pool_id} may not invoke {function.name}: every sign-in fails.",
+                    resource=function.name,
+                    fix=allow_invocation(function.name, "CognitoInvokes", _COGNITO, pool_arn),
+                )
+        return passed()
 
 
-def _check_permissions(context: Context) -> Finding:
-    pool_id = context.output(Output.USER_POOL_ID)
-    pool_arn = f"{arn_prefix(context, 'cognito-idp')}:userpool/{pool_id}"
-    for name in [each.name for each in context.functions_of(SIGN_IN_FUNCTIONS)]:
-        if not _allows_pool(context, name, pool_arn):
-            permission = {
-                "FunctionName": name,
-                "StatementId": "CognitoInvokes",
-                "Action": "lambda:InvokeFunction",
-                "Principal": _COGNITO,
-                "SourceArn": pool_arn,
-            }
-            return failed(
-                f"User pool {pool_id} may not invoke {name}: every sign-in fails.",
-                resource=name,
-                fix=AwsCommand("lambda", "AddPermission", permission, safe=True),
-            )
-    return passed()
-
-
-def _allows_pool(context: Context, function: str, pool_arn: str) -> bool:
-    functions = context.aws.functions
-    try:
-        policy = json.loads(functions.get_policy(FunctionName=function)["Policy"])
-    except functions.exceptions.ResourceNotFoundException:
-        return False
-    return allows_service(policy, _COGNITO, pool_arn)
-
-
-class TriggerIsAsDeployed(Check):
+class TriggerIsAsDeployed(BlockingCheck):
     """The functions of the sign-in have their deployed handler and variables, and no less time and memory.
 
     Otherwise they fail, or exceed the five seconds that Cognito waits. With fewer than two reserved concurrent
@@ -94,29 +86,25 @@ class TriggerIsAsDeployed(Check):
     depends_on = (OutputsAreComplete, SignInFunctionsCanRun)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
 
-    async def run(self, context: Context) -> Finding:
+    def examine(self, context: Context) -> Finding:
         """Compare the functions with the stack's template."""
         if not context.attaches_at_sign_in:
             return not_applicable(_NO_TRIGGER)
-        return await asyncio.to_thread(_compare_with_template, context)
-
-
-def _compare_with_template(context: Context) -> Finding:
-    harmless: list[str] = []
-    for function in context.functions_of(SIGN_IN_FUNCTIONS):
-        if found := why_it_differs(context, function):
-            return found
-        changed = changed_settings(function).items()
-        harmless += [f"{function.name}: {name} {current} instead of {was}" for name, (current, was) in changed]
-        concurrency = function.reserved_concurrency
-        if concurrency is not None and concurrency < _SIGN_IN_EXECUTIONS:
-            return failed(
-                f"The reserved concurrency of {function.name} is {concurrency}. An internal sign-in needs two "
-                "executions at once; Lambda throttles further ones, and the sign-in fails.",
-                resource=function.name,
-                fix=AwsCommand("lambda", "DeleteFunctionConcurrency", {"FunctionName": function.name}),
-            )
-    return passed(", ".join(harmless) or None)
+        harmless: list[str] = []
+        for function in context.functions_of(SIGN_IN_FUNCTIONS):
+            if found := why_it_differs(context, function):
+                return found
+            changed = changed_settings(function).items()
+            harmless += [f"{function.name}: {name} {current} instead of {was}" for name, (current, was) in changed]
+            concurrency = function.reserved_concurrency
+            if concurrency is not None and concurrency < _SIGN_IN_EXECUTIONS:
+                return failed(
+                    f"The reserved concurrency of {function.name} is {concurrency}. An internal sign-in needs two "
+                    "executions at once; Lambda throttles further ones, and the sign-in fails.",
+                    resource=function.name,
+                    fix=AwsCommand("lambda", "DeleteFunctionConcurrency", {"FunctionName": function.name}),
+                )
+        return passed(", ".join(harmless) or None)
 
 
 class FunctionsMayAttach(Check):
@@ -194,3 +182,165 @@ def _reason_and_fix(role: str, decision: AwsDecision) -> tuple[str, Fix]:
         AwsCommand("iam", "ListRolePolicies", {"RoleName": role}),
         AwsCommand("iam", "ListAttachedRolePolicies", {"RoleName": role}),
     ]
+
+
+LOG_SECONDS = 15.0
+"""CloudWatch Logs can show a line some seconds after it was written."""
+_POLL_SECONDS = 1.0
+_WINDOWS = (60, 300, 3600)
+"""Seconds of the log that are read to find the last entry, one window after the other."""
+_LAMBDA_FAILURE = re.compile(r"Task timed out after [\d.]+ seconds|\[ERROR\] .*|Runtime\.\w+.*|\w+Error: .*")
+"""https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html"""
+
+_SELF_ATTACH_REQUIRED = {"FederatedUserError", "MfaUserError", "UnexpectedChallengeError"}
+"""Reasons for which the trigger cannot sign a user in: another identity provider, MFA."""
+_NOT_ATTACHED = {"Queued", "Failed"}
+_THROTTLED = {"ThrottlingException", "TooManyRequestsException"}
+
+
+def diagnose_sign_in(context: Context) -> tuple[str, Fix]:
+    """Return why the run's sign-in attached nothing, by the trigger's log, and the fix."""
+    name = context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
+    since = sign_in_time(context) or time.time()
+    try:
+        function = context.aws.functions.get_function_configuration(FunctionName=name)
+        lines = read_lines(context.aws.logs, log_group_of(function), since, timeout=LOG_SECONDS)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        return (
+            f"The reason is unknown: {error.operation_name} answered {code}.",
+            f"Read the log of function {name} from the time of this run, with credentials that have the permission.",
+        )
+    # A failure if there is one, otherwise the last line. The line names no user; in a busy pool it can be about another
+    # user who signed in at the same time.
+    failures = [each for each in lines if each["outcome"] in _NOT_ATTACHED]
+    line = next(iter(failures or reversed(lines)), None)
+    if line is not None and line["outcome"] == "Attached":
+        parameters = {"policyName": context.output(Output.POLICY_NAME), "target": context.identity_id}
+        return (
+            "The trigger reports that it attached the policy: it was detached since, or attached to another identity.",
+            AwsCommand("iot", "AttachPolicy", parameters, safe=True),
+        )
+    return diagnose_line(line, function, since)
+
+
+def sign_in_time(context: Context) -> float | None:
+    """Return when the run's sign-in began, in seconds since the epoch; None without a sign-in by password."""
+    started = context.sign_in_started
+    return None if started is None else time.time() - (time.monotonic() - started)
+
+
+def diagnose_line(
+    line: Mapping[str, Any] | None, function: FunctionConfigurationResponseTypeDef, since: float
+) -> tuple[str, Fix]:
+    """Return why the trigger did not attach the policy, by a line of its log, and the fix.
+
+    Args:
+        line: the line; None if there is none.
+        function: the trigger.
+        since: start of the relevant part of the log, in seconds since the epoch.
+    """
+    name, show_log = function["FunctionName"], read_log(log_group_of(function), since)
+    if line is None:
+        return (
+            f"The trigger {name} has logged nothing about this sign-in: it was not invoked, or failed at its start.",
+            show_log,
+        )
+    outcome, reason = line["outcome"], line.get("reason")
+    later = " The retry queue's worker tries again." if outcome == "Queued" else ""
+    operation, _, code = (reason or "").partition(": ")
+    fix: Fix = show_log
+    if operation in _SELF_ATTACH_REQUIRED:
+        fix = "Give the user's ID token: pubsub attach --id-token FILE"
+    elif operation == "DeadlineExceededError" or code in _THROTTLED:
+        fix = "Run it again: the time was up, or AWS throttled the calls."
+    elif code.startswith(("AccessDenied", "Unauthorized")) and operation == "AttachPolicy":
+        fix = allow_attach(role_name(function["Role"]))
+    return (f"The trigger {name} reports: {outcome}, {reason}.{later}", fix)
+
+
+def allow_attach(role: str) -> AwsCommand:
+    """Return the command that lets a role attach IoT policies."""
+    statement = {"Effect": "Allow", "Action": "iot:AttachPolicy", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]}, separators=(",", ":"))
+    parameters = {"RoleName": role, "PolicyName": "AttachPolicy", "PolicyDocument": document}
+    return AwsCommand("iam", "PutRolePolicy", parameters, safe=True)
+
+
+def read_log(log_group: str, since: float) -> AwsCommand:
+    """Return the command that shows a log from a time on, in seconds since the epoch."""
+    return AwsCommand("logs", "FilterLogEvents", {"logGroupName": log_group, "startTime": int(since * 1000)})
+
+
+def read_lines(
+    logs: CloudWatchLogsClient, log_group: str, start: float, end: float | None = None, *, timeout: float = 0.0
+) -> list[dict[str, Any]]:
+    """Return the trigger's lines of a period; none if the log group does not exist.
+
+    Args:
+        logs: CloudWatch Logs.
+        log_group: the trigger's log group.
+        start: start of the period, in seconds since the epoch.
+        end: its end; None for now.
+        timeout: seconds to wait for a line.
+
+    Raises:
+        botocore.exceptions.ClientError: the log cannot be read.
+    """
+    deadline = time.monotonic() + timeout
+    pages = logs.get_paginator("filter_log_events")
+    until: Any = {} if end is None else {"endTime": math.ceil(end * 1000)}
+    while True:
+        try:
+            events = [
+                event
+                for page in pages.paginate(logGroupName=log_group, startTime=int(start * 1000), **until)
+                for event in page["events"]
+            ]
+        except logs.exceptions.ResourceNotFoundException:
+            return []
+        lines = [line for event in events if (line := parse_line(event.get("message", ""))) is not None]
+        if lines or time.monotonic() >= deadline:
+            return lines
+        time.sleep(_POLL_SECONDS)
+
+
+def is_skipped_by_marker(line: Mapping[str, Any]) -> bool:
+    """Return whether a line reports that the event carried a current marker."""
+    return line["outcome"] == "Skipped" and "marker" in str(line.get("reason"))
+
+
+def last_log_entry(logs: CloudWatchLogsClient, log_group: str) -> tuple[dict[str, Any] | str, float] | None:
+    """Return the trigger's last result within an hour; None if there is none or no log group.
+
+    The result is the trigger's line, or Lambda's message of how it failed; with the time in seconds since the epoch.
+    The log of a busy pool is long: earlier windows are read only if the later ones have no result.
+
+    Raises:
+        botocore.exceptions.ClientError: the log cannot be read.
+    """
+    pages = logs.get_paginator("filter_log_events")
+    now = end = time.time()
+    for seconds in _WINDOWS:
+        start = now - seconds
+        answers = pages.paginate(logGroupName=log_group, startTime=int(start * 1000), endTime=int(end * 1000))
+        try:
+            events = [event for answer in answers for event in answer["events"]]
+        except logs.exceptions.ResourceNotFoundException:
+            return None
+        for event in sorted(events, key=lambda each: each["timestamp"], reverse=True):
+            message = event["message"].strip()
+            failure = _LAMBDA_FAILURE.search(message)
+            if (report := parse_line(message) or (failure and failure[0])) is not None:
+                return report, event["timestamp"] / 1000
+        end = start
+    return None
+
+
+def parse_line(message: str) -> dict[str, Any] | None:
+    """Return the trigger's report in a line of its log; None for any other line."""
+    try:
+        line = json.loads(message)
+    except ValueError:
+        return None
+    return line if isinstance(line, dict) and "outcome" in line else None

@@ -14,16 +14,15 @@ if TYPE_CHECKING:
     from types_boto3_iam.type_defs import ContextEntryTypeDef, EvaluationResultTypeDef
     from types_boto3_iot import IoTClient
 
-_IAM_OUTCOMES = {
+_OUTCOMES = {
     "allowed": Outcome.ALLOWED,
     "explicitDeny": Outcome.EXPLICIT_DENY,
     "implicitDeny": Outcome.IMPLICIT_DENY,
-}
-_IOT_OUTCOMES = {
     "ALLOWED": Outcome.ALLOWED,
     "EXPLICIT_DENY": Outcome.EXPLICIT_DENY,
     "IMPLICIT_DENY": Outcome.IMPLICIT_DENY,
 }
+"""By the names that IAM and AWS IoT use."""
 _IOT_ACTIONS: dict[str, Literal["CONNECT", "PUBLISH", "RECEIVE", "SUBSCRIBE"]] = {
     CONNECT: "CONNECT",
     PUBLISH: "PUBLISH",
@@ -63,7 +62,7 @@ def read_simulation(result: EvaluationResultTypeDef) -> AwsDecision:
     """Read the result of IAM's policy simulator for one action."""
     organization = result.get("OrganizationsDecisionDetail", {}).get("AllowedByOrganizations", True)
     boundary = result.get("PermissionsBoundaryDecisionDetail", {}).get("AllowedByPermissionsBoundary", True)
-    outcome = _IAM_OUTCOMES[result["EvalDecision"]]
+    outcome = _OUTCOMES[result["EvalDecision"]]
     matched = result.get("MatchedStatements", []) if outcome is Outcome.EXPLICIT_DENY else []
     missing = [
         key
@@ -97,37 +96,34 @@ def _context_entries(context: RequestContext) -> list[ContextEntryTypeDef]:
 def simulate_identity(
     iot: IoTClient,
     identity_id: str,
-    identity_pool_id: str | None,
-    client_id: str | None,
+    identity_pool_id: str,
+    client_id: str,
     requests: Sequence[Request],
     *,
     with_policy: str | None,
 ) -> dict[Request, AwsDecision]:
     """Have AWS IoT test requests against the policies attached to an identity.
 
-    With an identity pool, AWS IoT also evaluates the pool's role for authenticated users, which might not be the
-    user's, and a denial does not name its origin. So denied requests are tested again without the pool: a denial that
-    remains is one of the IoT policies, unless it depends on a value that only the pool provides. Requests that might
-    be denied by the role are left out.
+    AWS IoT also evaluates the identity pool's role for authenticated users, which might not be the user's, and a
+    denial does not name its origin. So denied requests are tested again without the pool: a denial that remains is one
+    of the IoT policies, unless it depends on a value that only the pool provides. Requests that might be denied by the
+    role are left out.
     https://docs.aws.amazon.com/iot/latest/developerguide/thing-groups.html#group-test-authorization
     https://docs.aws.amazon.com/iot/latest/apireference/API_AuthResult.html
 
     Args:
         iot: AWS IoT.
         identity_id: the identity.
-        identity_pool_id: its identity pool; None if it is not known.
-        client_id: the MQTT client id; None if it is not known.
+        identity_pool_id: its identity pool.
+        client_id: the MQTT client id.
         requests: the requests.
         with_policy: a policy that is tested as if it were attached; None to test only the attached ones.
 
     Raises:
         botocore.exceptions.ClientError: the call is not permitted.
     """
-    options: dict[str, Any] = {"principal": identity_id, "policyNamesToAdd": [with_policy] if with_policy else []}
-    if client_id:
-        options["clientId"] = client_id
-    if not identity_pool_id:
-        return _test(iot, requests, **options)
+    added = [with_policy] if with_policy else []
+    options: dict[str, Any] = {"principal": identity_id, "clientId": client_id, "policyNamesToAdd": added}
     decisions = _test(iot, requests, **options, cognitoIdentityPoolId=identity_pool_id)
     denied = [request for request, decision in decisions.items() if decision.outcome is not Outcome.ALLOWED]
     for request, decision in _test(iot, denied, **options).items():
@@ -149,7 +145,7 @@ def _test(iot: IoTClient, requests: Sequence[Request], **options: Any) -> dict[R
         for request, result in zip(batch, results, strict=True):
             denied = result.get("denied", {}).get("explicitDeny", {}).get("policies", [])
             decisions[request] = AwsDecision(
-                outcome=_IOT_OUTCOMES[result["authDecision"]],
+                outcome=_OUTCOMES[result["authDecision"]],
                 operation="TestAuthorization",
                 policies=tuple(each["policyName"] for each in denied),
                 missing=tuple(result.get("missingContextValues", [])),

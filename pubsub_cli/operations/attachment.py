@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pubsub_cli.aws_errors import AWS_ERRORS, explain
-from pubsub_cli.checks.deployed_functions import log_group_of
-from pubsub_cli.checks.trigger_log import diagnose_line, parse_line, read_log
+from pubsub_cli.checks.stack import log_group_of
+from pubsub_cli.checks.trigger import diagnose_line, parse_line, read_log
 from pubsub_cli.errors import PreconditionError
 from pubsub_cli.finding import OperationError, operation_error
 from pubsub_cli.operations.deployment import Deployment
@@ -171,8 +171,8 @@ def _run_trigger(deployment: Deployment, user: PoolUser) -> None:
         )
     line = _log_line(answer)
     if line is None or line["outcome"] != "Attached" or line["reason"] is not None:
-        diagnosis = diagnose_line(line, function, started)
-        raise operation_error(diagnosis.cause, resource=user.name, fix=diagnosis.fix)
+        cause, fix = diagnose_line(line, function, started)
+        raise operation_error(cause, resource=user.name, fix=fix)
 
 
 def _trigger_event(deployment: Deployment, user: PoolUser) -> dict[str, Any]:

@@ -45,11 +45,13 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
         hosts = x509.SubjectAlternativeName([_general_name(each) for each in (host, *others)])
-        begun = self._begun(subject, key, valid).add_extension(hosts, critical=False)
+        certificate = (
+            self._begun(subject, key, valid).add_extension(hosts, critical=False).sign(self._key, hashes.SHA256())
+        )
         key_file = self._directory / f"{host}.key.pem"
         form = serialization.PrivateFormat.PKCS8
         key_file.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
-        chain = _written(begun.sign(self._key, hashes.SHA256()), self._directory / f"{host}.pem")
+        chain = _written(certificate, self._directory / f"{host}.pem")
         return Certificate(chain, key_file, self.file)
 
     def _begun(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, valid: timedelta) -> x509.CertificateBuilder:

@@ -1,4 +1,4 @@
-"""The custom resource on the local cloud: what becomes of somebody's user pool, setting by setting."""
+"""The custom resource on the local cloud: which settings of an adopted user pool change."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import importlib
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +13,12 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from local_cloud.faults import Fail
 from local_cloud.process import LocalCloud
-from tests.integration.local_cloud.account import ALLOW_IOT, make_role, make_user_pool, unique
+from tests.integration.local_cloud.account import ALLOW_IOT, make_role, make_user_pool
 
 _MARKER = "pubsub_attachment"
 _SENDER = {"LambdaVersion": "V1_0", "LambdaArn": "arn:aws:lambda:us-east-1:000000000000:function:sender"}
 _MODULES = ("user_pool_triggers", "pool_update", "original_settings")
-_MFA_ERROR = "SMS configuration and Auto verification for phone_number are required when MFA is required/optional"
 
 
 @dataclass(frozen=True)
@@ -134,14 +131,9 @@ class UserPool:
 
     def run(self, request_type: str, **properties: Any) -> None:
         """Let CloudFormation send an event; properties that are given here replace those of before."""
-        before = dict(self.properties)
         self.properties |= properties
-        event: dict[str, Any] = {"RequestType": request_type, "ResourceProperties": self.properties}
-        if request_type != "Create":
-            event["PhysicalResourceId"] = f"{self.pool.id}/user_pool"
-        if request_type == "Update":
-            event["OldResourceProperties"] = before
-        self.module.on_event(event, None)
+        event = {"RequestType": request_type, "ResourceProperties": self.properties}
+        self.module.on_event(event | {"PhysicalResourceId": f"{self.pool.id}/user_pool"}, None)
 
 
 @pytest.fixture(autouse=True)
@@ -172,14 +164,20 @@ def _without_additions(settings: dict[str, Any]) -> dict[str, Any]:
     return settings | {"pool": pool}
 
 
-def test_a_pool_that_sends_messages_keeps_every_setting(pool: AdoptedPool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_adopted_pool_keeps_every_setting(pool: AdoptedPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    trust = {"Federated": "cognito-identity.amazonaws.com"}
+    ours, theirs = (make_role(pool.cloud, ALLOW_IOT, trusts=trust) for _ in range(2))
+    group = {"GroupName": "admins", "RoleArn": theirs, "Precedence": 7, "Description": "theirs"}
+    pool.cloud.client("cognito-idp").create_group(UserPoolId=pool.id, **group)
     before = pool.settings()
-    user_pool = UserPool(pool, monkeypatch, _pass(pool), _grant(pool))
-    user_pool.run("Create")
+    user_pool = UserPool(pool, monkeypatch, _pass(pool, ours, theirs), _grant(pool))
+    user_pool.run("Create", Groups=[{"Name": "admins", "RoleArn": ours}], ReplaceGroupRoles={"admins": theirs})
     during = pool.settings()
     assert "PostAuthentication" in during["pool"]["LambdaConfig"]
     assert f"custom:{_MARKER}" in {each["Name"] for each in during["pool"]["SchemaAttributes"]}
-    assert _without_additions(during) == before
+    assert (during["groups"][0]["RoleArn"], during["groups"][0]["Precedence"]) == (ours, 1)
+    assert _without_additions(during) | {"groups": []} == before | {"groups": []}
+    assert pool.parameters() == [user_pool.properties["OriginalSettingsParameter"]]
     user_pool.run("Delete")
     after = pool.settings()
     assert after["pool"]["LambdaConfig"] == before["pool"]["LambdaConfig"]
@@ -188,7 +186,7 @@ def test_a_pool_that_sends_messages_keeps_every_setting(pool: AdoptedPool, monke
 
 
 @pytest.mark.parametrize("missing", ["iam:PassRole", "kms:CreateGrant"])
-def test_what_aws_denies_leaves_nothing_permanent(
+def test_denied_update_leaves_nothing_permanent(
     pool: AdoptedPool, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
     """Such as by a service control policy, whatever the settings name."""
@@ -198,100 +196,3 @@ def test_what_aws_denies_leaves_nothing_permanent(
     with pytest.raises(ClientError, match=missing):
         UserPool(pool, monkeypatch, *allowed).run("Create")
     assert pool.settings() == before
-
-
-def test_a_setting_that_the_sdk_does_not_know_is_not_reset(pool: AdoptedPool, monkeypatch: pytest.MonkeyPatch) -> None:
-    pool.cloud.seed_pool_setting(pool.id, "Holidays", {"Country": "NO"})
-    before = pool.settings()
-    assert before["pool"]["Holidays"] == {"Country": "NO"}
-    with pytest.raises(Exception, match="UpdateUserPool would reset Holidays"):
-        UserPool(pool, monkeypatch, _pass(pool), _grant(pool)).run("Create")
-    assert pool.settings() == before
-
-
-@pytest.mark.parametrize("next_run", ["Create", "Update", "Delete"])
-def test_mfa_that_was_lost_halfway_is_back_after_the_next_run(
-    pool: AdoptedPool, monkeypatch: pytest.MonkeyPatch, next_run: str
-) -> None:
-    """The function is killed after the update that switches MFA off, and before MFA is on again."""
-    before = pool.settings()
-    user_pool = UserPool(pool, monkeypatch, _pass(pool), _grant(pool))
-    client = user_pool.module._user_pools
-    client.meta.events.register("before-call.cognito-identity-provider.SetUserPoolMfaConfig", _kill)
-    client.meta.events.register(
-        "after-call.cognito-identity-provider.UpdateUserPool", lambda parsed, **_: _switch_off(pool, parsed)
-    )
-    with (
-        pool.cloud.fault("cognito-idp:UpdateUserPool", Fail("InvalidParameterException", message=_MFA_ERROR), times=1),
-        suppress(_KilledError),
-    ):
-        user_pool.run("Create")
-    assert pool.settings()["mfa"]["MfaConfiguration"] == "OFF"
-
-    later = UserPool(pool, monkeypatch, _pass(pool), _grant(pool))
-    later.run(next_run)
-    assert pool.settings()["mfa"] == before["mfa"]
-    assert pool.parameters() == []
-
-
-class _KilledError(BaseException):
-    """The function has ended here."""
-
-
-def _kill(**_: Any) -> None:
-    raise _KilledError
-
-
-def _switch_off(pool: AdoptedPool, parsed: dict[str, Any]) -> None:
-    if "Error" not in parsed:  # as AWS documents an update without MfaConfiguration
-        pool.cloud.client("cognito-idp").set_user_pool_mfa_config(UserPoolId=pool.id, MfaConfiguration="OFF")
-
-
-class TestGroups:
-    def _group(self, pool: AdoptedPool, **details: Any) -> str:
-        name = unique("group")
-        pool.cloud.client("cognito-idp").create_group(UserPoolId=pool.id, GroupName=name, **details)
-        return name
-
-    @pytest.fixture
-    def ours(self, cloud: LocalCloud) -> str:
-        return make_role(cloud, ALLOW_IOT, trusts={"Federated": "cognito-identity.amazonaws.com"})
-
-    @pytest.fixture
-    def theirs(self, cloud: LocalCloud) -> str:
-        return make_role(cloud, ALLOW_IOT, trusts={"Federated": "cognito-identity.amazonaws.com"})
-
-    def test_a_group_with_a_foreign_role_is_refused_and_stays_as_it_is(
-        self, pool: AdoptedPool, monkeypatch: pytest.MonkeyPatch, ours: str, theirs: str
-    ) -> None:
-        name = self._group(pool, RoleArn=theirs, Precedence=7)
-        before = pool.settings()
-        user_pool = UserPool(pool, monkeypatch, _pass(pool, ours, theirs), _grant(pool))
-        with pytest.raises(Exception, match=f"set adopt.replaceGroupRoles.{name}"):
-            user_pool.run("Create", Groups=[{"Name": name, "RoleArn": ours}])
-        assert pool.settings() == before
-
-    def test_a_group_that_may_be_replaced_gets_everything_back_when_the_stack_goes(
-        self, pool: AdoptedPool, monkeypatch: pytest.MonkeyPatch, ours: str, theirs: str
-    ) -> None:
-        name = self._group(pool, RoleArn=theirs, Precedence=7, Description="theirs")
-        before = pool.settings()
-        user_pool = UserPool(pool, monkeypatch, _pass(pool, ours, theirs), _grant(pool))
-        user_pool.run("Create", Groups=[{"Name": name, "RoleArn": ours}], ReplaceGroupRoles={name: theirs})
-        (during,) = pool.settings()["groups"]
-        assert (during["RoleArn"], during["Precedence"]) == (ours, 1)
-        assert pool.parameters() == [user_pool.properties["OriginalSettingsParameter"]]
-        user_pool.run("Delete")
-        assert _without_additions(pool.settings()) == before
-        assert pool.parameters() == []
-
-    def test_it_gets_everything_back_when_it_leaves_the_settings(
-        self, pool: AdoptedPool, monkeypatch: pytest.MonkeyPatch, ours: str, theirs: str
-    ) -> None:
-        name = self._group(pool, RoleArn=theirs, Precedence=7)
-        before = pool.settings()
-        user_pool = UserPool(pool, monkeypatch, _pass(pool, ours, theirs), _grant(pool))
-        user_pool.run("Create", Groups=[{"Name": name, "RoleArn": ours}], ReplaceGroupRoles={name: theirs})
-        user_pool.run("Update", Groups=[], ReplaceGroupRoles={})
-        assert _without_additions(pool.settings()) == before
-        assert pool.parameters() == []

@@ -6,16 +6,23 @@ import io
 import json
 import uuid
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import boto3
+from botocore.exceptions import ClientError
 
 from local_cloud.process import LocalCloud
 
 PASSWORD = "Correct-horse-1"
 ALLOW_IOT = {"Effect": "Allow", "Action": "iot:*", "Resource": "*"}
+ECHO = """
+def handler(event, context):
+    return event
+"""
+OFTEN: Any = {"Delay": 0.1, "MaxAttempts": 200}
+"""How often a waiter asks."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,14 @@ class Account:
             aws_secret_access_key=credentials.secret_access_key,
             aws_session_token=credentials.session_token,
         )
+
+    def client_that_may(self, service: str, *statements: dict[str, Any], boundary: str | None = None) -> Any:
+        """Return a boto3 client whose role has only these permissions."""
+        root = {"AWS": f"arn:aws:iam::{self.cloud.account_id}:root"}
+        role = make_role(self.cloud, *statements, trusts=root, boundary=boundary)
+        answer = self.cloud.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+        keys = Credentials(answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"])
+        return self.client(service, keys)
 
     @property
     def provider_name(self) -> str:
@@ -180,6 +195,39 @@ def unique(word: str) -> str:
 
 def document(*statements: dict[str, Any]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def allow(action: str | list[str], resource: str = "*") -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": action, "Resource": resource}
+
+
+def is_refused(call: Callable[[], object], code: str) -> bool:
+    """Return whether a call raises an AWS error with this code."""
+    try:
+        call()
+    except ClientError as error:
+        return bool(error.response["Error"]["Code"] == code)
+    return False
+
+
+def make_stack(cloud: LocalCloud, **resources: dict[str, Any]) -> str:
+    """Create a stack of these resources, and return its id."""
+    formation, name = cloud.client("cloudformation"), unique("stack")
+    template = json.dumps({"Resources": resources})
+    stack = formation.create_stack(StackName=name, TemplateBody=template, Capabilities=["CAPABILITY_IAM"])
+    formation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig=OFTEN)
+    return str(stack["StackId"])
+
+
+def physical_id(cloud: LocalCloud, stack: str, logical_id: str) -> str:
+    resource = cloud.client("cloudformation").describe_stack_resource(StackName=stack, LogicalResourceId=logical_id)
+    return str(resource["StackResourceDetail"]["PhysicalResourceId"])
+
+
+def make_policy(cloud: LocalCloud, *statements: dict[str, Any]) -> str:
+    """Make an IAM policy, and return its ARN."""
+    policy = cloud.client("iam").create_policy(PolicyName=unique("policy"), PolicyDocument=document(*statements))
+    return str(policy["Policy"]["Arn"])
 
 
 def make_role(

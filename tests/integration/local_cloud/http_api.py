@@ -15,7 +15,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as SigningCredentials
 
 from local_cloud.process import LocalCloud
-from tests.integration.local_cloud.account import Credentials, unique
+from tests.integration.local_cloud.account import Credentials, make_stack, physical_id, unique
 
 _SECONDS = 30.0
 
@@ -71,8 +71,9 @@ def preflight(url: str, origin: str) -> Answer:
 def http_api(cloud: LocalCloud, function_arn: str = "", origins: tuple[str, ...] = ("*",)) -> Iterator[str]:
     """Make an API with the one route ``POST /route``, authorized by IAM, and return the route's address."""
     api = {"Ref": "Api"}
-    resources = {
-        "Api": {
+    stack = make_stack(
+        cloud,
+        Api={
             "Type": "AWS::ApiGatewayV2::Api",
             "Properties": {
                 "Name": unique("api"),
@@ -84,7 +85,7 @@ def http_api(cloud: LocalCloud, function_arn: str = "", origins: tuple[str, ...]
                 },
             },
         },
-        "Integration": {
+        Integration={
             "Type": "AWS::ApiGatewayV2::Integration",
             "Properties": {
                 "ApiId": api,
@@ -93,7 +94,7 @@ def http_api(cloud: LocalCloud, function_arn: str = "", origins: tuple[str, ...]
                 "PayloadFormatVersion": "2.0",
             },
         },
-        "Route": {
+        Route={
             "Type": "AWS::ApiGatewayV2::Route",
             "Properties": {
                 "ApiId": api,
@@ -102,16 +103,11 @@ def http_api(cloud: LocalCloud, function_arn: str = "", origins: tuple[str, ...]
                 "Target": {"Fn::Join": ["/", ["integrations", {"Ref": "Integration"}]]},
             },
         },
-        "Stage": {
+        Stage={
             "Type": "AWS::ApiGatewayV2::Stage",
             "Properties": {"ApiId": api, "StageName": "$default", "AutoDeploy": True},
         },
-    }
-    outputs = {"Address": {"Value": {"Fn::GetAtt": ["Api", "ApiEndpoint"]}}}
-    formation = cloud.client("cloudformation")
-    name = unique("stack")
-    formation.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": resources, "Outputs": outputs}))
-    formation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 200})
-    (stack,) = formation.describe_stacks(StackName=name)["Stacks"]
-    yield f"{stack['Outputs'][0]['OutputValue']}/route"
-    formation.delete_stack(StackName=name)
+    )
+    api_id = physical_id(cloud, stack, "Api")
+    yield f"{cloud.client('apigatewayv2').get_api(ApiId=api_id)['ApiEndpoint']}/route"
+    cloud.client("cloudformation").delete_stack(StackName=stack)

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from local_cloud.process import LocalCloud
-from tests.integration.local_cloud.account import PASSWORD, unique
+from tests.integration.local_cloud.account import ECHO, PASSWORD, unique
 from tests.integration.local_cloud.sent_codes import code_sent_by_email, code_sent_by_sms
-from tests.integration.local_cloud.user_pool import ECHO, Choosing, events, recording, refusal
+from tests.integration.local_cloud.user_pool import Choosing, events, recording, refusal
 from tests.tokens import claims
 
 PHONE = "+15555550100"
@@ -28,7 +28,7 @@ def is_signed_in_as(answer: dict[str, Any], name: str) -> bool:
     return bool(claims(answer["AuthenticationResult"]["IdToken"])["cognito:username"] == name)
 
 
-def test_a_user_is_offered_what_pool_and_attributes_allow(pool: Choosing) -> None:
+def test_challenges_depend_on_the_pool_and_the_attributes(pool: Choosing) -> None:
     with_email, _ = pool.someone()
     with_both, _ = pool.someone(phone_number=PHONE)
     passwordless = unique("user")
@@ -44,7 +44,7 @@ def test_a_user_is_offered_what_pool_and_attributes_allow(pool: Choosing) -> Non
     assert pool.status(passwordless) == "CONFIRMED"
 
 
-def test_a_preferred_challenge_that_is_not_available_is_answered_with_those_that_are(pool: Choosing) -> None:
+def test_unavailable_challenge_is_answered_with_the_available_ones(pool: Choosing) -> None:
     name, _ = pool.someone()
     asked = pool.start(name, PREFERRED_CHALLENGE="WEB_AUTHN")
     assert asked["ChallengeName"] == "SELECT_CHALLENGE"
@@ -52,7 +52,7 @@ def test_a_preferred_challenge_that_is_not_available_is_answered_with_those_that
     assert refusal(lambda: pool.respond(asked, name, ANSWER="SMS_OTP"))[0] == "InvalidParameterException"
 
 
-def test_a_password_is_given_at_once_or_after_it_was_chosen(pool: Choosing) -> None:
+def test_password_is_given_at_once_or_after_the_choice(pool: Choosing) -> None:
     name, _ = pool.someone()
     at_once = pool.start(name, PREFERRED_CHALLENGE="PASSWORD", PASSWORD=PASSWORD)
     chosen = pool.respond(pool.start(name), name, ANSWER="PASSWORD", PASSWORD=PASSWORD)
@@ -62,7 +62,7 @@ def test_a_password_is_given_at_once_or_after_it_was_chosen(pool: Choosing) -> N
     assert all(is_signed_in_as(each, name) for each in (at_once, chosen, asked_for))
 
 
-def test_srp_is_begun_at_once_or_after_it_was_chosen(pool: Choosing) -> None:
+def test_srp_begins_at_once_or_after_the_choice(pool: Choosing) -> None:
     name, _ = pool.someone()
     ways: list[Callable[[str], dict[str, Any]]] = [
         lambda srp_a: pool.start(name, PREFERRED_CHALLENGE="PASSWORD_SRP", SRP_A=srp_a),
@@ -76,7 +76,7 @@ def test_srp_is_begun_at_once_or_after_it_was_chosen(pool: Choosing) -> None:
         assert is_signed_in_as(pool.respond(asked, name, **proof), name)
 
 
-def test_a_code_comes_by_email_or_sms_and_verifies_and_confirms(pool: Choosing) -> None:
+def test_code_comes_by_email_or_sms_and_verifies_the_address(pool: Choosing) -> None:
     name, email = pool.someone(phone_number=PHONE)
     asked = pool.start(name, PREFERRED_CHALLENGE="EMAIL_OTP")
     assert asked["ChallengeParameters"]["CODE_DELIVERY_DELIVERY_MEDIUM"] == "EMAIL"
@@ -89,7 +89,7 @@ def test_a_code_comes_by_email_or_sms_and_verifies_and_confirms(pool: Choosing) 
     assert is_signed_in_as(pool.respond(asked, name, SMS_OTP_CODE=code), name)
 
 
-def test_a_code_confirms_a_user_who_has_signed_up(pool: Choosing) -> None:
+def test_code_confirms_a_user_who_has_signed_up(pool: Choosing) -> None:
     name = unique("user")
     email = f"{name}@example.com"
     attributes = [{"Name": "email", "Value": email}]
@@ -101,7 +101,7 @@ def test_a_code_confirms_a_user_who_has_signed_up(pool: Choosing) -> None:
     assert pool.status(name) == "CONFIRMED"
 
 
-def test_wrong_passwords_and_codes_are_refused_and_a_session_is_good_for_its_challenge_only(pool: Choosing) -> None:
+def test_wrong_passwords_codes_and_sessions_are_refused(pool: Choosing) -> None:
     name, email = pool.someone()
     other, _ = pool.someone()
     wrong = refusal(lambda: pool.start(name, PREFERRED_CHALLENGE="PASSWORD", PASSWORD="Wrong-1234"))
@@ -117,7 +117,7 @@ def test_wrong_passwords_and_codes_are_refused_and_a_session_is_good_for_its_cha
     assert refusal(lambda: pool.respond(asked, name, EMAIL_OTP_CODE=code)) == INVALID_SESSION
 
 
-def test_users_with_a_second_factor_sign_in_by_password_and_then_give_it(cloud: LocalCloud) -> None:
+def test_user_with_a_second_factor_signs_in_by_password(cloud: LocalCloud) -> None:
     pool = Choosing(cloud)
     pool.allow_totp()
     name, _ = pool.user_with_totp()
@@ -126,14 +126,14 @@ def test_users_with_a_second_factor_sign_in_by_password_and_then_give_it(cloud: 
     assert asked["ChallengeName"] == "SOFTWARE_TOKEN_MFA"
 
 
-def test_a_disabled_user_and_nobody_are_refused(pool: Choosing) -> None:
+def test_disabled_and_unknown_users_are_refused(pool: Choosing) -> None:
     name, _ = pool.someone()
     pool.idp.admin_disable_user(UserPoolId=pool.user_pool_id, Username=name)
     assert refusal(lambda: pool.start(name)) == ("NotAuthorizedException", "User is disabled.")
     assert refusal(lambda: pool.start("nobody"))[0] == "UserNotFoundException"
 
 
-def test_an_app_client_has_to_allow_it_and_allows_nothing_else_by_it(pool: Choosing) -> None:
+def test_app_client_must_allow_each_flow(pool: Choosing) -> None:
     name, _ = pool.someone()
     not_allowed = refusal(
         lambda: pool.idp.initiate_auth(ClientId=pool.client_id, AuthFlow="USER_AUTH", AuthParameters={"USERNAME": name})
@@ -145,7 +145,7 @@ def test_an_app_client_has_to_allow_it_and_allows_nothing_else_by_it(pool: Choos
     )
 
 
-def test_each_way_fires_the_post_authentication_trigger_once(cloud: LocalCloud, tmp_path: Path) -> None:
+def test_post_authentication_runs_once_for_each_way(cloud: LocalCloud, tmp_path: Path) -> None:
     file = tmp_path / "events"
     pool = Choosing(cloud, recording(ECHO, file))
     name, email = pool.someone()

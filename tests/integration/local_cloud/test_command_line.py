@@ -15,7 +15,7 @@ import pytest
 
 from local_cloud.process import LocalCloud, choose_port
 from local_cloud.state import State
-from tests.integration.local_cloud.command_line import REPOSITORY, CommandLine
+from tests.integration.local_cloud.command_line import REPOSITORY, CommandLine, Finished
 from tests.processes import ended
 
 
@@ -64,33 +64,33 @@ def test_up_beside_another_up_finds_its_cloud(local_cloud: CommandLine, cloud: L
 
 def test_up_in_another_region_than_the_running_cloud_is_refused(local_cloud: CommandLine, cloud: LocalCloud) -> None:
     local_cloud.state.remember(cloud)
-    up = local_cloud("up", "--region", "eu-west-1")
-    assert up.returncode == 2
-    assert "in us-east-1 already: end it with `down` first" in up.stderr
+    _is_refused(local_cloud("up", "--region", "eu-west-1"), "in us-east-1 already: end it with `down` first")
 
 
 @pytest.mark.parametrize("region", ["", "a b", "nowhere"])
 def test_unknown_region_is_one_line_and_exit_code_2(local_cloud: CommandLine, region: str) -> None:
-    up = local_cloud("up", "--region", region)
-    assert (up.returncode, len(up.stderr.splitlines())) == (2, 1)
+    _is_refused(local_cloud("up", "--region", region), f"region {region!r}: allowed is")
+
+
+def test_taken_port_is_one_line_and_exit_code_2(local_cloud: CommandLine, cloud: LocalCloud) -> None:
+    _is_refused(local_cloud("up", "--port", str(cloud.port)), f"port {cloud.port} is taken")
 
 
 def test_impossible_state_directory_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    up = CommandLine(State(tmp_path / "file"))("up")
-    assert (up.returncode, len(up.stderr.splitlines())) == (2, 1)
+    _is_refused(CommandLine(State(tmp_path / "file"))("up"), "File exists")
 
 
-def test_interrupted_up_leaves_no_cloud_behind(local_cloud: CommandLine) -> None:
+def _is_refused(finished: Finished, told: str) -> None:
+    assert (finished.returncode, len(finished.stderr.splitlines())) == (2, 1)
+    assert told in finished.stderr
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL], ids=lambda each: each.name)
+def test_interrupted_up_leaves_no_cloud_behind(local_cloud: CommandLine, sent: signal.Signals) -> None:
     with _starting(local_cloud) as (up, server):
-        up.send_signal(signal.SIGINT)
+        up.send_signal(sent)
         assert up.wait(timeout=20) != 0
-    _wait_until_ended(server)
-
-
-def test_killed_up_leaves_no_cloud_behind(local_cloud: CommandLine) -> None:
-    with _starting(local_cloud) as (up, server):
-        up.kill()
     _wait_until_ended(server)
 
 
@@ -121,13 +121,6 @@ def _children(pid: int) -> list[str]:
     if not file.exists():
         pytest.skip("needs /proc to find a child process")
     return file.read_text().split()
-
-
-def test_up_on_a_taken_port_is_one_line_and_exit_code_2(local_cloud: CommandLine, cloud: LocalCloud) -> None:
-    up = local_cloud("up", "--port", str(cloud.port))
-    assert up.returncode == 2
-    assert up.stderr.count("\n") == 1
-    assert f"port {cloud.port} is taken" in up.stderr
 
 
 def test_cloud_that_has_ended_without_down_does_not_run(local_cloud: CommandLine) -> None:

@@ -21,6 +21,15 @@ from tests.integration.local_cloud.account import make_function
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="functions are forked on Linux")
 
 _PARENT = "import os\ndef handler(event, context): return os.getppid()"
+_WITH_THE_SDK = """
+import boto3, botocore.compat
+try:
+    import awscrt
+except ModuleNotFoundError as error:
+    found = str(error)
+def handler(event, context):
+    return [found, botocore.compat.HAS_CRT]
+"""
 _SEEN = "import json, os, sys; print(json.dumps({}), flush=True)"
 
 
@@ -59,6 +68,13 @@ def test_functions_of_a_cloud_are_forked_from_one_process(cloud: LocalCloud) -> 
     }
     assert len(parents) == 1
     assert cloud.pid not in parents
+
+
+def test_function_has_the_sdk_without_the_awscrt_of_this_machine(cloud: LocalCloud) -> None:
+    answer = cloud.client("lambda").invoke(FunctionName=make_function(cloud, _WITH_THE_SDK))
+    found, has_crt = json.loads(answer["Payload"].read())
+    assert "Lambda's Python runtime has none" in found
+    assert not has_crt
 
 
 def test_process_has_the_sdk_its_own_variables_and_its_own_path(shared_server: ForkServer, tmp_path: Path) -> None:

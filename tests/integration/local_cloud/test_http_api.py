@@ -30,7 +30,7 @@ def user(account: Account) -> Identity:
     return _with_permission(account, account.user())
 
 
-def test_the_function_is_told_the_identity_that_signed(account: Account, route: str, user: Identity) -> None:
+def test_function_receives_the_identity_that_signed(account: Account, route: str, user: Identity) -> None:
     answer = call(route, credentials=user.credentials)
     assert answer.status == 200
     assert answer.body["identityId"] == user.identity_id
@@ -38,13 +38,13 @@ def test_the_function_is_told_the_identity_that_signed(account: Account, route: 
     assert "authenticated" in answer.body["amr"]
 
 
-def test_a_guest_is_told_from_a_signed_in_user(account: Account, route: str) -> None:
+def test_function_distinguishes_guests_from_users(account: Account, route: str) -> None:
     guest = _with_permission(account, account.guest())
     answer = call(route, credentials=guest.credentials)
     assert (answer.status, answer.body["amr"]) == (200, ["unauthenticated"])
 
 
-def test_who_may_not_call_is_told_no_more_than_that(account: Account, route: str, user: Identity) -> None:
+def test_unauthorized_call_is_only_told_forbidden(account: Account, route: str, user: Identity) -> None:
     pool_id = account.make_identity_pool({"Type": "Token", "AmbiguousRoleResolution": "AuthenticatedRole"})
     answers = {
         "unsigned": call(route),
@@ -59,12 +59,12 @@ def test_who_may_not_call_is_told_no_more_than_that(account: Account, route: str
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/route"), ("POST", "/other")])
-def test_where_there_is_no_route_nothing_is_found(route: str, user: Identity, method: str, path: str) -> None:
+def test_missing_route_is_not_found(route: str, user: Identity, method: str, path: str) -> None:
     answer = call(route.replace("/route", path), method, credentials=user.credentials)
     assert (answer.status, answer.body) == (404, {"message": "Not Found"})
 
 
-def test_a_page_of_an_origin_that_may_call_may_read_the_answer(route: str, user: Identity) -> None:
+def test_page_of_an_allowed_origin_may_read_the_answer(route: str, user: Identity) -> None:
     origin = "https://app.example.com"
     asked = preflight(route, origin)
     assert asked.status == 204
@@ -74,7 +74,7 @@ def test_a_page_of_an_origin_that_may_call_may_read_the_answer(route: str, user:
     assert (answer.status, answer.headers["access-control-allow-origin"]) == (200, origin)
 
 
-def test_a_page_of_another_origin_may_not(route: str, user: Identity) -> None:
+def test_page_of_another_origin_may_not_read_the_answer(route: str, user: Identity) -> None:
     for answer in (
         preflight(route, "https://evil.example.com"),
         call(route, credentials=user.credentials, headers={"Origin": "https://evil.example.com"}),

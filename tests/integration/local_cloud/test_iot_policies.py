@@ -3,9 +3,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from tests.integration.local_cloud.account import ALLOW_IOT, Account, Identity, document, unique
-from tests.integration.local_cloud.mqtt import Message, Version, connected, websocket
+from local_cloud.environment import CREDENTIALS
+from tests.integration.local_cloud.account import ALLOW_IOT, Account, Credentials, Identity, document, unique
+from tests.integration.local_cloud.mqtt import Message, Token, Version, connected, websocket
 
 NOT_AUTHORIZED = 0x87
 SUB = "${cognito-identity.amazonaws.com:sub}"
@@ -44,7 +46,7 @@ class TestVersions:
     def refusal(self, version: Version) -> int | None:
         return NOT_AUTHORIZED if version is Version.MQTT_5 else None
 
-    def test_what_variables_allow_is_done(self, account: Account, user: Identity, version: Version) -> None:
+    def test_variables_allow_what_they_stand_for(self, account: Account, user: Identity, version: Version) -> None:
         with websocket(account.cloud, user.credentials, version) as mqtt:
             assert mqtt.subprotocol == version.value[2]
             assert mqtt.connect(user.identity_id) == 0
@@ -54,24 +56,24 @@ class TestVersions:
             assert mqtt.publish(f"{user.identity_id}/kept/1", retain=True) == 0
 
     @pytest.mark.parametrize("will", [None, "elsewhere"])
-    def test_refused_connect(self, account: Account, user: Identity, version: Version, will: str | None) -> None:
+    def test_connect_is_refused(self, account: Account, user: Identity, version: Version, will: str | None) -> None:
         client_id = user.identity_id if will else unique("other")
         with websocket(account.cloud, user.credentials, version) as mqtt:
             assert mqtt.connect(client_id, will=will) == self.refusal(version)
 
-    def test_refused_publish(self, account: Account, user: Identity, version: Version) -> None:
+    def test_publish_is_refused(self, account: Account, user: Identity, version: Version) -> None:
         with connected(account.cloud, user.credentials, user.identity_id, version) as mqtt:
             assert mqtt.publish("us-east-1:somebody-else/orders") == self.refusal(version)
 
-    def test_refused_retained_publish(self, account: Account, user: Identity, version: Version) -> None:
+    def test_retained_publish_is_refused(self, account: Account, user: Identity, version: Version) -> None:
         with connected(account.cloud, user.credentials, user.identity_id, version) as mqtt:
             assert mqtt.publish(f"{user.identity_id}/orders", retain=True) == self.refusal(version)
 
-    def test_refused_subscribe(self, account: Account, user: Identity, version: Version) -> None:
+    def test_subscribe_is_refused(self, account: Account, user: Identity, version: Version) -> None:
         with connected(account.cloud, user.credentials, user.identity_id, version) as mqtt:
             assert mqtt.subscribe("us-east-1:somebody-else/#") == self.refusal(version)
 
-    def test_a_message_that_may_not_be_received_is_not_delivered(
+    def test_message_without_permission_to_receive_is_not_delivered(
         self, account: Account, user: Identity, publisher: Identity, version: Version
     ) -> None:
         with (
@@ -85,12 +87,12 @@ class TestVersions:
             assert mqtt.message() is None
 
 
-def test_a_policy_attached_to_another_identity_allows_nothing(account: Account, publisher: Identity) -> None:
+def test_policy_of_another_identity_allows_nothing(account: Account, publisher: Identity) -> None:
     with websocket(account.cloud, account.user().credentials, Version.MQTT_5) as mqtt:
         assert mqtt.connect(publisher.identity_id) == NOT_AUTHORIZED
 
 
-def test_a_detached_policy_allows_nothing_any_more(account: Account) -> None:
+def test_detached_policy_allows_nothing(account: Account) -> None:
     user, iot = account.user(), account.cloud.client("iot")
     account.attach(user.identity_id, ALLOW_IOT)
     with connected(account.cloud, user.credentials, unique("client"), Version.MQTT_5) as mqtt:
@@ -100,7 +102,7 @@ def test_a_detached_policy_allows_nothing_any_more(account: Account) -> None:
         assert mqtt.publish("after") == NOT_AUTHORIZED
 
 
-def test_the_role_must_allow_too(account: Account) -> None:
+def test_role_must_allow_too(account: Account) -> None:
     pool_id = account.make_identity_pool()
     user = account.user(identity_pool_id=pool_id)
     account.attach(user.identity_id, ALLOW_IOT)
@@ -112,14 +114,15 @@ def test_the_role_must_allow_too(account: Account) -> None:
         assert mqtt.publish("closed") == NOT_AUTHORIZED
 
 
-def test_a_guest_needs_no_attached_policy(account: Account) -> None:
+def test_guest_needs_no_attached_policy(account: Account) -> None:
     with connected(account.cloud, account.guest().credentials, unique("guest")) as mqtt:
         assert mqtt.subscribe("orders/#") == 0
         assert mqtt.publish("orders/1", b"hello") == 0
         assert mqtt.message() == Message("orders/1", b"hello")
+    account.client("iot-data", account.guest().credentials).publish(topic="orders/1", payload=b"{}")
 
 
-def test_a_wildcard_as_client_id_does_not_widen_a_policy(account: Account) -> None:
+def test_wildcard_as_client_id_does_not_widen_a_policy(account: Account) -> None:
     user = account.user()
     account.attach(
         user.identity_id,
@@ -131,7 +134,7 @@ def test_a_wildcard_as_client_id_does_not_widen_a_policy(account: Account) -> No
         assert mqtt.publish("anything") == NOT_AUTHORIZED
 
 
-def test_a_variable_without_a_value_matches_nothing(account: Account) -> None:
+def test_variable_without_a_value_matches_nothing(account: Account) -> None:
     user = account.user()
     thing = "${iot:Connection.Thing.ThingName}"
     account.attach(
@@ -143,10 +146,33 @@ def test_a_variable_without_a_value_matches_nothing(account: Account) -> None:
         assert mqtt.publish(f"of/{thing}") == NOT_AUTHORIZED
 
 
-def test_a_denial_in_an_attached_policy_wins(account: Account) -> None:
+def test_denial_in_an_attached_policy_wins(account: Account) -> None:
     user = account.user()
     deny = {"Effect": "Deny", "Action": "iot:Publish", "Resource": account.arn("topic/closed/*")}
     account.attach(user.identity_id, ALLOW_IOT, deny)
     with connected(account.cloud, user.credentials, unique("client"), Version.MQTT_5) as mqtt:
         assert mqtt.publish("open/1") == 0
         assert mqtt.publish("closed/1") == NOT_AUTHORIZED
+
+
+def test_publishing_over_https_needs_an_attached_policy(account: Account) -> None:
+    user = account.user()
+    data = account.client("iot-data", user.credentials)
+    with pytest.raises(ClientError, match="Forbidden"):
+        data.publish(topic="orders/1", payload=b"{}")
+    account.attach(user.identity_id, {"Effect": "Allow", "Action": "iot:Publish", "Resource": "*"})
+    data.publish(topic="orders/1", payload=b"{}")
+    with pytest.raises(ClientError, match="Forbidden"):
+        data.publish(topic="orders/1", payload=b"{}", retain=True)
+
+
+@pytest.mark.parametrize("token", [Token.APPENDED, Token.FIRST], ids=lambda token: token.name)
+def test_session_token_may_stand_anywhere_in_the_query(account: Account, token: Token) -> None:
+    with websocket(account.cloud, account.guest().credentials, token=token) as mqtt:
+        assert mqtt.connect(unique("client")) == 0
+
+
+def test_key_of_the_root_user_has_no_session_token(account: Account) -> None:
+    root = Credentials(CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"], "")
+    with connected(account.cloud, root, unique("client")) as mqtt:
+        assert mqtt.publish("orders/1") == 0

@@ -37,13 +37,13 @@ def _python(name_server: NameServer, source: str) -> subprocess.Popen[str]:
     )
 
 
-def test_every_name_is_this_machine(name_server: NameServer) -> None:
+def test_name_server_answers_with_this_machine(name_server: NameServer) -> None:
     with _python(name_server, _LOOK_UP) as process:
         assert process.communicate(timeout=20)[0] == "127.0.0.1\n"
     assert "aws.test" in name_server.queries
 
 
-def test_asked_to_be_silent_it_hangs_who_asks_and_no_signal_helps(name_server: NameServer) -> None:
+def test_silent_name_server_hangs_a_program_in_spite_of_signals(name_server: NameServer) -> None:
     name_server.silent = True
     with _python(name_server, _LOOK_UP_WITH_AN_ALARM) as process:
         try:
@@ -55,7 +55,7 @@ def test_asked_to_be_silent_it_hangs_who_asks_and_no_signal_helps(name_server: N
             process.kill()
 
 
-def test_an_address_needs_no_name_server(name_server: NameServer) -> None:
+def test_address_needs_no_name_server(name_server: NameServer) -> None:
     name_server.silent = True
     with _python(name_server, _LOOK_UP.replace("aws.test", "127.0.0.1")) as process:
         assert process.communicate(timeout=20)[0] == "127.0.0.1\n"

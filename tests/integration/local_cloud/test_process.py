@@ -12,9 +12,10 @@ from pathlib import Path
 
 import boto3
 import pytest
+from botocore.config import Config
 
 from local_cloud.process import LocalCloud, LocalCloudError, listen
-from tests.integration.local_cloud.account import ALLOW_IOT, document, make_function, unique
+from tests.integration.local_cloud.account import ALLOW_IOT, ECHO, document, make_function, unique
 
 
 def eventually(happened: Callable[[], bool], seconds: float = 10) -> bool:
@@ -61,17 +62,13 @@ def test_two_clouds_share_nothing(cloud: LocalCloud, other: LocalCloud) -> None:
     assert name not in [policy["policyName"] for policy in cloud.client("iot").list_policies()["policies"]]
 
 
-def test_region_of_a_cloud_is_that_of_its_resources(other: LocalCloud) -> None:
+def test_cloud_has_its_own_region_and_account(other: LocalCloud) -> None:
     pool = other.client("cognito-idp").create_user_pool(PoolName="users")["UserPool"]
     assert pool["Id"].startswith("eu-west-1_")
-
-
-def test_settings_for_another_ministack_do_not_reach_this_one(other: LocalCloud) -> None:
     assert other.client("sts").get_caller_identity()["Account"] == other.account_id
-    other.client("iot").list_policies()
 
 
-def test_the_shells_aws_settings_reach_neither_clients_nor_functions(
+def test_aws_settings_of_the_shell_reach_neither_clients_nor_functions(
     other: LocalCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in _POISON.items():
@@ -94,7 +91,7 @@ def test_quota_of_concurrent_executions_is_that_of_aws_unless_set(cloud: LocalCl
     assert _concurrency(other) == (10, 10)
     quota, free = _concurrency(cloud)
     assert quota == 1000
-    function = make_function(cloud, "def handler(event, context): return event")
+    function = make_function(cloud, ECHO)
     cloud.client("lambda").put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=100)
     assert _concurrency(cloud) == (1000, free - 100)
     cloud.client("lambda").delete_function(FunctionName=function)
@@ -125,12 +122,7 @@ def handler(event, context):
         os.kill(int(started.read_text()), 0)
 
 
-def test_a_taken_port_is_refused(cloud: LocalCloud) -> None:
-    with pytest.raises(LocalCloudError, match=f"port {cloud.port} is taken"):
-        LocalCloud.start(cloud.port)
-
-
-def test_a_cloud_that_cannot_start_names_its_log(tmp_path: Path) -> None:
+def test_cloud_that_cannot_start_names_its_log(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with pytest.raises(LocalCloudError, match=f"did not start .* its log is {log}"):
         LocalCloud.start(without=["weather"], log_file=log)
@@ -143,7 +135,7 @@ def test_calls_are_counted_by_operation(cloud: LocalCloud) -> None:
     assert cloud.calls()["iot:ListPolicies"] == before + 1
 
 
-def test_permissions_that_a_user_needed_are_recorded_granted_or_not(cloud: LocalCloud) -> None:
+def test_permissions_that_a_user_needed_are_recorded(cloud: LocalCloud) -> None:
     iam, name = cloud.client("iam"), unique("user")
     arn = iam.create_user(UserName=name)["User"]["Arn"]
     key = iam.create_access_key(UserName=name)["AccessKey"]
@@ -160,7 +152,7 @@ def test_permissions_that_a_user_needed_are_recorded_granted_or_not(cloud: Local
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_the_server_listens_on_one_loopback_port_alone(cloud: LocalCloud) -> None:
+def test_server_listens_only_on_one_loopback_port(cloud: LocalCloud) -> None:
     ours = set(open_files(cloud.pid))
     listening = [
         fields[1]
@@ -169,3 +161,29 @@ def test_the_server_listens_on_one_loopback_port_alone(cloud: LocalCloud) -> Non
         if fields[3] == "0A" and f"socket:[{fields[9]}]" in ours
     ]
     assert listening == [f"{socket.inet_aton('127.0.0.1')[::-1].hex().upper()}:{cloud.port:04X}"]
+
+
+_SLOW = """
+import json, time, urllib.request
+def handler(event, context):
+    time.sleep(0.5)
+    answer = {"Status": "SUCCESS", "PhysicalResourceId": "slow"}
+    urllib.request.urlopen(urllib.request.Request(event["ResponseURL"], json.dumps(answer).encode(), method="PUT"))
+"""
+
+
+def test_cdk_cli_is_answered_when_the_stack_is_done(cloud: LocalCloud) -> None:
+    name = unique("stack")
+    slow = {"Type": "Custom::Slow", "Properties": {"ServiceToken": make_function(cloud, _SLOW)}}
+    formation = cloud.client("cloudformation")
+    formation.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": {"Slow": slow}}))
+    assert formation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"] == "CREATE_IN_PROGRESS"
+    cli = boto3.client(
+        "cloudformation",
+        region_name=cloud.region,
+        endpoint_url=cloud.endpoint_url,
+        config=Config(user_agent_extra="aws-cdk/2.0.0"),
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    assert cli.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE"

@@ -9,13 +9,6 @@ from tests.integration.local_cloud.account import ALLOW_IOT, Account, document, 
 LAMBDA = {"Service": "lambda.amazonaws.com"}
 
 
-def boundary(account: Account, *statements: dict[str, Any]) -> str:
-    made = account.cloud.client("iam").create_policy(
-        PolicyName=unique("boundary"), PolicyDocument=document(*statements)
-    )
-    return str(made["Policy"]["Arn"])
-
-
 def simulate(account: Account, role_arn: str, action: str, *resources: str, **options: Any) -> Any:
     answer = account.cloud.client("iam").simulate_principal_policy(
         PolicySourceArn=role_arn,
@@ -27,13 +20,13 @@ def simulate(account: Account, role_arn: str, action: str, *resources: str, **op
     return result
 
 
-def test_a_role_without_a_boundary_may_what_its_policies_allow(account: Account) -> None:
+def test_role_without_a_boundary_may_do_what_its_policies_allow(account: Account) -> None:
     result = simulate(account, make_role(account.cloud, ALLOW_IOT, trusts=LAMBDA), "iot:Connect", "client/any")
     assert result["EvalDecision"] == "allowed"
     assert "PermissionsBoundaryDecisionDetail" not in result
 
 
-def test_an_action_on_several_resources_has_the_severest_decision_and_each(account: Account) -> None:
+def test_action_on_several_resources_has_the_severest_decision(account: Account) -> None:
     deny = {"Effect": "Deny", "Action": "iot:Publish", "Resource": account.arn("topic/closed")}
     role = make_role(account.cloud, ALLOW_IOT, deny, trusts=LAMBDA)
     result = simulate(account, role, "iot:Publish", "topic/open", "topic/closed")
@@ -42,7 +35,7 @@ def test_an_action_on_several_resources_has_the_severest_decision_and_each(accou
     assert each == {account.arn("topic/open"): "allowed", account.arn("topic/closed"): "explicitDeny"}
 
 
-def test_context_that_is_given_counts(account: Account) -> None:
+def test_context_counts(account: Account) -> None:
     condition = {"StringEquals": {"cognito-identity.amazonaws.com:aud": "pool"}}
     role = make_role(account.cloud, ALLOW_IOT | {"Condition": condition}, trusts=LAMBDA)
     entry = {
@@ -54,7 +47,7 @@ def test_context_that_is_given_counts(account: Account) -> None:
     assert simulate(account, role, "iot:Connect", "client/a", ContextEntries=[entry])["EvalDecision"] == "allowed"
 
 
-def test_a_role_with_a_path_is_found(account: Account) -> None:
+def test_role_with_a_path_is_found(account: Account) -> None:
     iam, name = account.cloud.client("iam"), unique("role")
     trust = document({"Effect": "Allow", "Principal": LAMBDA, "Action": "sts:AssumeRole"})
     role = iam.create_role(RoleName=name, Path="/signed-in/", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
@@ -62,7 +55,7 @@ def test_a_role_with_a_path_is_found(account: Account) -> None:
     assert simulate(account, role, "iot:Connect", "client/any")["EvalDecision"] == "allowed"
 
 
-def test_a_role_that_does_not_exist_is_not_found(account: Account) -> None:
+def test_missing_role_is_not_found(account: Account) -> None:
     iam = account.cloud.client("iam")
     with pytest.raises(iam.exceptions.NoSuchEntityException):
         simulate(account, f"arn:aws:iam::{account.cloud.account_id}:role/nobody", "iot:Connect", "client/any")

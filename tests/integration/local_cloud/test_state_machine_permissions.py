@@ -5,14 +5,13 @@ import re
 from typing import Any
 
 from local_cloud.process import LocalCloud
-from tests.integration.local_cloud.account import make_function, make_role, unique
+from tests.integration.local_cloud.account import ECHO, make_function, make_role, unique
 from tests.integration.local_cloud.state_machine import invoke, make_state_machine, outcome, start, wait_until
 
-ECHO = "def handler(event, context): return event"
 OTHER = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": "arn:aws:lambda:*:*:function:other"}
 
 
-def test_a_function_that_the_role_may_not_invoke_fails_the_task(cloud: LocalCloud) -> None:
+def test_task_fails_if_the_role_may_not_invoke_its_function(cloud: LocalCloud) -> None:
     function_arn = make_function(cloud, ECHO)
     ended = outcome(cloud, start(cloud, make_state_machine(cloud, invoke(function_arn), OTHER)))
     assert (ended["status"], ended["error"]) == ("FAILED", "Lambda.AWSLambdaException")
@@ -36,14 +35,14 @@ def start_execution(machine_arn: str) -> dict[str, Any]:
     }
 
 
-def test_an_execution_that_the_role_may_not_start_fails_the_task(cloud: LocalCloud) -> None:
+def test_task_fails_if_the_role_may_not_start_its_execution(cloud: LocalCloud) -> None:
     other = make_state_machine(cloud, {"Type": "Succeed"}, OTHER)
     ended = outcome(cloud, start(cloud, make_state_machine(cloud, start_execution(other), OTHER)))
     assert (ended["status"], ended["error"]) == ("FAILED", "StepFunctions.AWSStepFunctionsException")
     assert inputs(cloud, other) == []
 
 
-def test_an_execution_that_the_role_may_start_is_started(cloud: LocalCloud) -> None:
+def test_task_starts_an_execution_that_the_role_may_start(cloud: LocalCloud) -> None:
     other = make_state_machine(cloud, {"Type": "Succeed"}, OTHER)
     allow = {"Effect": "Allow", "Action": "states:StartExecution", "Resource": other}
     assert (
@@ -52,7 +51,7 @@ def test_an_execution_that_the_role_may_start_is_started(cloud: LocalCloud) -> N
     assert inputs(cloud, other) == ["{}"]
 
 
-def test_a_rule_starts_what_its_role_may_start(cloud: LocalCloud) -> None:
+def test_rule_starts_what_its_role_may_start(cloud: LocalCloud) -> None:
     forbidden, permitted = (make_state_machine(cloud, {"Type": "Succeed"}, OTHER) for _ in range(2))
     allow = {"Effect": "Allow", "Action": "states:StartExecution", "Resource": permitted}
     role = make_role(cloud, allow, trusts={"Service": "events.amazonaws.com"})

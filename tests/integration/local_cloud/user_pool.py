@@ -12,6 +12,7 @@ from pycognito.aws_srp import AWSSRP
 
 from local_cloud.process import LocalCloud
 from tests.integration.local_cloud.account import (
+    ECHO,
     PASSWORD,
     let_cognito_invoke,
     make_app_client,
@@ -26,10 +27,6 @@ from tests.tokens import totp
 FLOWS = ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_USER_SRP_AUTH", "ALLOW_CUSTOM_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
 CHOICES = {"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP", "SMS_OTP"]}}
 """The policies of a user pool that offers codes besides the password."""
-ECHO = """
-def handler(event, context):
-    return event
-"""
 # Who begins with a password gives it before the challenge.
 CHALLENGES = """
 def handler(event, context):

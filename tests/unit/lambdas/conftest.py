@@ -28,7 +28,7 @@ ENVIRONMENT = {
     "CONFIGURATION_PARAMETER": "/AmplifyPubSub/sign-in-attachment",
     "DEAD_LETTER_QUEUE_URL": "http://127.0.0.1:9/000000000000/dead-letters",
     "DETACH_ALL_STATE_MACHINE_ARN": "arn:aws:states:eu-west-1:123456789012:stateMachine:AmplifyPubSub-detach-all",
-    "DETACH_PER_SECOND": "15",
+    "DETACH_PER_SECOND": "1000",
     "FULL_EVERY_DAYS": "30",
     "IDENTITY_POOL_ID": "eu-west-1:pool",
     "LIST_PER_SECOND": "1000",

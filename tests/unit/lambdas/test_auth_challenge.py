@@ -16,7 +16,6 @@ _MAC = bytes(range(32))
 _INTERNAL = "internal-client"
 _PARAMETER = ENVIRONMENT["CONFIGURATION_PARAMETER"]
 _PASSED = {"challengeName": "CUSTOM_CHALLENGE", "challengeResult": True}
-_REJECTED = {"issueTokens": False, "failAuthentication": True}
 
 
 class Challenge:
@@ -98,32 +97,29 @@ def test_define_issues_tokens_after_one_passed_challenge(challenge: Challenge) -
 
 
 @pytest.mark.parametrize(
-    "session",
+    ("session", "request_members"),
     [
-        [{**_PASSED, "challengeResult": False}],
-        [{**_PASSED, "challengeResult": False}, _PASSED],
-        [_PASSED, _PASSED],
-        [{"challengeName": "CUSTOM_CHALLENGE"}],
-        [{**_PASSED, "challengeResult": 1}],
-        [{**_PASSED, "challengeResult": "true"}],
-        [{"challengeName": "SRP_A", "challengeResult": True}],
-        [{"challengeName": "SRP_A", "challengeResult": True}, _PASSED],
+        ([{**_PASSED, "challengeResult": False}], {}),
+        ([{**_PASSED, "challengeResult": False}, _PASSED], {}),
+        ([_PASSED, _PASSED], {}),
+        ([{"challengeName": "CUSTOM_CHALLENGE"}], {}),
+        ([{**_PASSED, "challengeResult": 1}], {}),
+        ([{**_PASSED, "challengeResult": "true"}], {}),
+        ([{"challengeName": "SRP_A", "challengeResult": True}], {}),
+        ([{"challengeName": "SRP_A", "challengeResult": True}, _PASSED], {}),
+        ([_PASSED], {"userNotFound": True}),
+        *(
+            (session, {"client_id": client})
+            for session in ([], [_PASSED])
+            for client in ("web-client", "", _INTERNAL.upper(), f"{_INTERNAL} ")
+        ),
     ],
 )
-def test_define_fails_the_sign_in_after_any_other_history(challenge: Challenge, session: list[dict[str, Any]]) -> None:
-    assert challenge.define(session) == _REJECTED
-
-
-@pytest.mark.parametrize("session", [[], [_PASSED]])
-@pytest.mark.parametrize("client_id", ["web-client", "", _INTERNAL.upper(), f"{_INTERNAL} "])
-def test_define_fails_the_sign_in_on_every_other_app_client(
-    challenge: Challenge, client_id: str, session: list[dict[str, Any]]
+def test_define_fails_closed(
+    challenge: Challenge, session: list[dict[str, Any]], request_members: dict[str, Any]
 ) -> None:
-    assert challenge.define(session, client_id=client_id) == _REJECTED
-
-
-def test_define_issues_no_tokens_if_the_user_does_not_exist(challenge: Challenge) -> None:
-    assert challenge.define([_PASSED], userNotFound=True) == _REJECTED
+    """Tokens need exactly one passed challenge, the internal client and a user who exists."""
+    assert challenge.define(session, **request_members) == {"issueTokens": False, "failAuthentication": True}
 
 
 def test_define_issues_no_tokens_without_the_configuration(load: Load) -> None:

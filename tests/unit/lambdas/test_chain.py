@@ -127,42 +127,35 @@ def _token(sub: str) -> str:
     return ".".join([*(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts), "signature"])
 
 
+def _pending() -> PendingAttachment:
+    return PendingAttachment("pool", "ada", _SUB)
+
+
 @pytest.mark.parametrize("secret", [_SECRET, None])
 def test_chain_finds_the_identity_by_the_mac_of_the_challenge(stubs: Stubs, secret: str | None) -> None:
-    if secret:
-        stubs.describe_client(ClientSecret=secret)
-    else:
-        stubs.secret = {}
-        stubs.describe_client()
-    pending = PendingAttachment("pool", "ada", _SUB)
+    stubs.secret = {"SECRET_HASH": _HASH} if secret else {}
+    stubs.describe_client(**({"ClientSecret": secret} if secret else {}))
+    pending = PendingAttachment("pool", "ada")
     for _ in range(2):  # the secret is read once
         stubs.sign_in()
         stubs.chain.find_identity(pending)
-    assert pending.identity_id == "eu-west-1:identity"
+    assert (pending.identity_id, pending.sub) == ("eu-west-1:identity", _SUB)
     stubs.all_were_called()
 
 
 def test_chain_finds_no_identity_for_another_user_of_the_name(stubs: Stubs) -> None:
     stubs.describe_client(ClientSecret=_SECRET)
     stubs.sign_in("second-sub")
-    pending = PendingAttachment("pool", "ada", _SUB)
+    pending = _pending()
     with pytest.raises(CannotSignInError):
         stubs.chain.find_identity(pending)
     assert pending.identity_id is None
 
 
-def test_chain_binds_an_unknown_sub(stubs: Stubs) -> None:
-    stubs.describe_client(ClientSecret=_SECRET)
-    stubs.sign_in()
-    pending = PendingAttachment("pool", "ada")
-    stubs.chain.find_identity(pending)
-    assert pending.sub == _SUB
-
-
 def test_chain_reads_the_secret_again_after_a_rejection(stubs: Stubs) -> None:
     stubs.describe_client(ClientSecret="an-older-secret-of-the-client")
     stubs.stubs["_cognito"].add_client_error("admin_initiate_auth", "NotAuthorizedException")
-    pending = PendingAttachment("pool", "ada", _SUB)
+    pending = _pending()
     with pytest.raises(stubs.chain._cognito.exceptions.NotAuthorizedException):
         stubs.chain.find_identity(pending)
     stubs.describe_client(ClientSecret=_SECRET)
@@ -185,7 +178,7 @@ def test_chain_does_not_answer_other_challenges(
     if answered:
         stubs.answer_challenge(other)
     with pytest.raises(error):
-        stubs.chain.find_identity(PendingAttachment("pool", "ada", _SUB))
+        stubs.chain.find_identity(_pending())
 
 
 def test_chain_does_not_sign_in_a_user_with_mfa(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,7 +186,7 @@ def test_chain_does_not_sign_in_a_user_with_mfa(load: Load, monkeypatch: pytest.
     stubs = Stubs(load("attachment.chain"))
     stubs.stubs["_cognito"].add_response("admin_get_user", {**_USER, "UserMFASettingList": ["SMS_MFA"]})
     with pytest.raises(MfaUserError):
-        stubs.chain.find_identity(PendingAttachment("pool", "ada", _SUB))
+        stubs.chain.find_identity(_pending())
 
 
 def test_chain_rejects_a_sign_in_on_the_internal_client(stubs: Stubs) -> None:
@@ -210,18 +203,19 @@ def test_chain_rejects_a_sign_in_on_the_internal_client(stubs: Stubs) -> None:
         ({"UserAttributes": [{"Name": "sub", "Value": "second-sub"}]}, False),
         ({"Enabled": False}, False),
         ({"UserStatus": "RESET_REQUIRED"}, False),
+        (None, False),
     ],
-    ids=["unchanged", "another user of the name", "disabled", "must reset the password"],
+    ids=["unchanged", "another user of the name", "disabled", "must reset the password", "deleted"],
 )
-def test_chain_checks_that_the_same_user_can_sign_in(stubs: Stubs, user: dict[str, Any], can_sign_in: bool) -> None:
-    request = {"UserPoolId": "pool", "Username": "ada"}
-    stubs.stubs["_cognito"].add_response("admin_get_user", _USER | user, request)
-    assert stubs.chain.can_sign_in(PendingAttachment("pool", "ada", _SUB)) is can_sign_in
-
-
-def test_chain_reports_a_deleted_user_as_unable_to_sign_in(stubs: Stubs) -> None:
-    stubs.stubs["_cognito"].add_client_error("admin_get_user", "UserNotFoundException")
-    assert stubs.chain.can_sign_in(PendingAttachment("pool", "ada", _SUB)) is False
+def test_chain_checks_that_the_same_user_can_sign_in(
+    stubs: Stubs, user: dict[str, Any] | None, can_sign_in: bool
+) -> None:
+    cognito = stubs.stubs["_cognito"]
+    if user is None:
+        cognito.add_client_error("admin_get_user", "UserNotFoundException")
+    else:
+        cognito.add_response("admin_get_user", _USER | user, {"UserPoolId": "pool", "Username": "ada"})
+    assert stubs.chain.can_sign_in(_pending()) is can_sign_in
 
 
 def test_chain_attaches_the_policy_although_the_marker_cannot_be_set(stubs: Stubs) -> None:
@@ -245,6 +239,6 @@ def test_no_representation_shows_the_secret(stubs: Stubs) -> None:
     stubs.secret = {}  # an error that quotes the request
     stubs.start_sign_in()
     with pytest.raises(StubAssertionError) as raised:
-        stubs.chain.find_identity(PendingAttachment("pool", "ada", _SUB))
+        stubs.chain.find_identity(_pending())
     sign_in = raised.traceback[1].frame.f_locals["sign_in"]
     assert _SECRET not in f"{sign_in!r} {sign_in.secrets!r}"

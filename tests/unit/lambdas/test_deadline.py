@@ -16,29 +16,26 @@ class Clients:
         self.lock = threading.Lock()
 
 
-@pytest.fixture
-def never() -> threading.Event:
-    """An event that is never set: work that waits for it hangs as in name resolution."""
-    return threading.Event()
+def _hang(_: object) -> None:
+    """Hang as in name resolution."""
+    threading.Event().wait()
 
 
-def test_runner_returns_the_result_and_keeps_the_clients() -> None:
+def _clients(runner: DeadlineRunner[Clients]) -> Clients:
+    return runner.run(lambda clients: clients, 5)
+
+
+def test_runner_keeps_the_clients_after_results_and_errors() -> None:
     runner = DeadlineRunner(Clients)
-    first = runner.run(lambda clients: clients, 5)
-    assert runner.run(lambda clients: clients, 5) is first
-    assert not first.abandoned.is_set()
-
-
-def test_runner_raises_the_error_of_the_work_and_keeps_the_clients() -> None:
-    runner = DeadlineRunner(Clients)
-    first = runner.run(lambda clients: clients, 5)
+    first = _clients(runner)
 
     def fail(_: Clients) -> None:
         raise LookupError("refused")
 
     with pytest.raises(LookupError, match="refused"):
         runner.run(fail, 5)
-    assert runner.run(lambda clients: clients, 5) is first
+    assert _clients(runner) is first
+    assert not first.abandoned.is_set()
 
 
 def test_runner_creates_the_clients_again_after_an_error() -> None:
@@ -51,58 +48,39 @@ def test_runner_creates_the_clients_again_after_an_error() -> None:
 
     runner = DeadlineRunner(make)
     with pytest.raises(ImportError, match="no SDK"):
-        runner.run(lambda clients: clients, 5)
-    assert isinstance(runner.run(lambda clients: clients, 5), Clients)
+        _clients(runner)
+    assert isinstance(_clients(runner), Clients)
 
 
-def test_runner_abandons_hanging_work_in_a_daemon_thread(never: threading.Event) -> None:
+def test_runner_abandons_hanging_work_and_hanging_clients() -> None:
     started = time.monotonic()
     with pytest.raises(DeadlineExceededError):
-        DeadlineRunner(Clients).run(lambda _: never.wait(), 0.05)
+        DeadlineRunner(Clients).run(_hang, 0.05)
+    with pytest.raises(DeadlineExceededError):
+        DeadlineRunner(_hang).run(lambda _: None, 0.05)
     assert time.monotonic() - started < 1
     assert all(thread.daemon for thread in threading.enumerate() if thread.name == "work")
 
 
-def test_runner_abandons_the_creation_of_clients(never: threading.Event) -> None:
-    with pytest.raises(DeadlineExceededError):
-        DeadlineRunner(lambda _: never.wait()).run(lambda _: None, 0.05)
-
-
-def test_runner_does_not_reuse_the_clients_of_abandoned_work(never: threading.Event) -> None:
+def test_runner_does_not_reuse_the_clients_of_abandoned_work() -> None:
     runner = DeadlineRunner(Clients)
     used: list[Clients] = []
+    resume, ended = threading.Event(), threading.Event()
 
     def hang_with_the_lock(clients: Clients) -> None:
         used.append(clients)
         with clients.lock:
-            never.wait()
-
-    def take_the_lock(clients: Clients) -> bool:
-        used.append(clients)
-        with clients.lock:
-            return True
+            resume.wait()
+        ended.set()
 
     with pytest.raises(DeadlineExceededError):
         runner.run(hang_with_the_lock, 0.05)
-    assert runner.run(take_the_lock, 5)
-    assert [each.abandoned.is_set() for each in used] == [True, False]
-
-
-def test_runner_ignores_abandoned_work_that_ends_later() -> None:
-    runner = DeadlineRunner(Clients)
-    resume, ended = threading.Event(), threading.Event()
-
-    def end_late(_: Clients) -> str:
-        resume.wait()
-        ended.set()
-        return "late"
-
-    with pytest.raises(DeadlineExceededError):
-        runner.run(end_late, 0.05)
-    fresh = runner.run(lambda clients: clients, 5)
+    fresh = _clients(runner)
+    assert not fresh.lock.locked()
+    assert (used[0].abandoned.is_set(), fresh.abandoned.is_set()) == (True, False)
     resume.set()
     assert ended.wait(5)
-    assert runner.run(lambda clients: clients, 5) is fresh
+    assert _clients(runner) is fresh  # work that ends later changes nothing
 
 
 def test_runner_does_not_start_work_without_time() -> None:

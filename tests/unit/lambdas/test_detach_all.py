@@ -9,42 +9,11 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
-from tests.unit.lambdas.conftest import Load, client_error
+from tests.unit.lambdas.conftest import Load
+from tests.unit.lambdas.fake_aws import AwsError, FakeIot
 
 _OWN, _OLD = "myIoTPolicy", "old"
-_MILLISECONDS = 15 * 60_000
 _ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class Iot:
-    """Attachments by target, in pages of the requested size."""
-
-    exceptions = SimpleNamespace(ResourceNotFoundException=KeyError, InvalidRequestException=ValueError)
-
-    def __init__(self, policies: dict[str, set[str]]) -> None:
-        self.policies = policies
-        self.refused: dict[str, Exception] = {}
-        self.rejects_tokens = False
-
-    def list_targets_for_policy(self, *, policyName: str, pageSize: int, marker: str = "") -> Any:  # noqa: N803
-        if marker and self.rejects_tokens:
-            raise ValueError
-        rest = [each for each in sorted(self.policies) if policyName in self.policies[each] and each > marker]
-        more = {"nextMarker": rest[pageSize - 1]} if len(rest) > pageSize else {}
-        return {"targets": rest[:pageSize], **more}
-
-    def list_attached_policies(self, *, target: str) -> Any:
-        return {"policies": [{"policyName": each} for each in self.policies[target]]}
-
-    def attach_policy(self, *, policyName: str, target: str) -> None:  # noqa: N803
-        if target in self.refused:
-            raise self.refused[target]
-        self.policies[target].add(policyName)
-
-    def detach_policy(self, *, policyName: str, target: str) -> None:  # noqa: N803
-        if target in self.refused:
-            raise self.refused[target]
-        self.policies[target].discard(policyName)
 
 
 class StateMachine:
@@ -52,8 +21,9 @@ class StateMachine:
 
     def __init__(self, module: Any) -> None:
         self.module = module
-        self.iot = module._iot = Iot({})
+        self.iot = FakeIot(module._iot)
         self.pauses = 0
+        self.milliseconds = 15 * 60_000
         module._pause_flag = SimpleNamespace(pause=lambda _ssm: setattr(self, "pauses", self.pauses + 1))
         self.now = 1_000_000.0
         module.time = SimpleNamespace(time=lambda: self.now)
@@ -62,7 +32,7 @@ class StateMachine:
     def run(self, **options: Any) -> dict[str, Any]:
         """Return the last state of an execution with this input."""
         state: dict[str, Any] = dict(options)
-        context = SimpleNamespace(aws_request_id="request", get_remaining_time_in_millis=lambda: _MILLISECONDS)
+        context = SimpleNamespace(aws_request_id="request", get_remaining_time_in_millis=lambda: self.milliseconds)
         while state.get("next") not in {"done", "failed"}:
             state = self.module.handler({"state": state, "execution": "execution", "machine": "machine"}, context)
             if state["next"] == "wait":
@@ -81,9 +51,10 @@ def _targets(count: int, *policies: str) -> dict[str, set[str]]:
 
 
 def test_detachment_detaches_every_target_page_by_page(machine: StateMachine) -> None:
-    machine.iot.policies = _targets(120, _OWN)
+    machine.iot.policies = _targets(520, _OWN)
+    machine.milliseconds = 120_100  # a step has time for one page
     state = machine.run(policy=_OWN)
-    assert (state["next"], state["checkpoint"]["detached"]) == ("done", 120)
+    assert (state["next"], state["checkpoint"]["detached"]) == ("done", 520)
     assert set(map(len, machine.iot.policies.values())) == {0}
     assert (machine.pauses, machine.waits) == (0, [])
 
@@ -105,7 +76,7 @@ def test_detachment_reports_a_refused_target_and_continues(
     machine: StateMachine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     machine.iot.policies = _targets(5, _OLD)
-    machine.iot.refused = {"eu-west-1:002": client_error("LimitExceededException", 410)}
+    machine.iot.refused = {"eu-west-1:002": AwsError("LimitExceededException", status=410)}
     state = machine.run(policy=_OLD, replace=True)
     assert (state["next"], state["cause"]) == ("failed", "1 x LimitExceededException")
     assert machine.iot.policies.pop("eu-west-1:002") == {_OLD}
@@ -115,21 +86,21 @@ def test_detachment_reports_a_refused_target_and_continues(
 
 def test_detachment_fails_if_aws_refuses_every_target(machine: StateMachine) -> None:
     machine.iot.policies = _targets(2, _OWN)
-    machine.iot.refused = dict.fromkeys(machine.iot.policies, client_error("UnauthorizedException", 401))
+    machine.iot.refused = dict.fromkeys(machine.iot.policies, AwsError("UnauthorizedException", status=401))
     state = machine.run(policy=_OWN)
-    assert (state["next"], state["cause"]) == ("failed", "AttachPolicy: UnauthorizedException")
+    assert (state["next"], state["cause"]) == ("failed", "DetachPolicy: UnauthorizedException")
 
 
 def test_detachment_raises_a_retryable_error(machine: StateMachine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bulk.step.time.sleep", lambda _: None)
     machine.iot.policies = _targets(1, _OWN)
-    machine.iot.refused = dict.fromkeys(machine.iot.policies, client_error("InternalFailureException", 500))
+    machine.iot.refused = dict.fromkeys(machine.iot.policies, AwsError("InternalFailureException", status=500))
     with pytest.raises(Exception, match="InternalFailure"):
         machine.run(policy=_OWN)
 
 
 def test_detachment_restarts_the_round_if_a_token_is_rejected(machine: StateMachine) -> None:
-    machine.iot.policies = _targets(80, _OWN)
+    machine.iot.policies = _targets(260, _OWN)
     machine.iot.rejects_tokens = True
     assert machine.run(policy=_OWN)["next"] == "done"
     assert set(map(len, machine.iot.policies.values())) == {0}

@@ -4,336 +4,246 @@ import json
 from typing import Any
 
 import pytest
-from botocore.stub import Stubber
 
 from tests.unit.lambdas.conftest import ENVIRONMENT, Load
+from tests.unit.lambdas.fake_aws import AwsError, FakeIot, FakeService, FakeStates
 
 _MACHINE = ENVIRONMENT["DETACH_ALL_STATE_MACHINE_ARN"]
 _OWN, _ANOTHER = "myIoTPolicy", "another"
 _REQUEST = "11111111-2222-3333-4444-555555555555"
-_EXECUTION = f"arn:aws:states:eu-west-1:123456789012:execution:AmplifyPubSub-detach-all:{_REQUEST}"
-_MINUTE = 30_000_000
-_RUNNING_ALREADY = "arn:aws:states:eu-west-1:123456789012:execution:AmplifyPubSub-detach-all:0"
-_TIMES: dict[str, Any] = {"startDate": 0, "stateMachineArn": _MACHINE}
+_EXECUTIONS = "arn:aws:states:eu-west-1:123456789012:execution:AmplifyPubSub-detach-all:"
+_EXECUTION, _EARLIER = _EXECUTIONS + _REQUEST, _EXECUTIONS + "0"
+_POOL = "eu-west-1:pool"
+_RUNNING, _SUCCEEDED = {"status": "RUNNING"}, {"status": "SUCCEEDED"}
+_DETACH_OWN, _RENAME = {"policy": _OWN}, {"policy": _ANOTHER, "replace": True}
 
 
-class Lifecycle:
+class FakeStack(FakeService):
+    status = ""
+
+    def describe_stacks(self, **_: Any) -> dict[str, Any]:
+        return {"Stacks": [{"StackStatus": self.status}]}
+
+
+class Resources:
+    """The custom resources with AWS IoT, the state machine of bulk detachment, and the stack."""
+
     def __init__(self, module: Any) -> None:
         self.module = module
-        self.iot, self.states = Stubber(module._iot), Stubber(module._states)
-        self.iot.activate()
-        self.states.activate()
+        self.iot, self.states = FakeIot(module._iot), FakeStates(module._states)
+        self.stack = FakeStack(module._stacks)
 
-    def event(self, request_type: str, physical_id: str = "", policy_name: str = _OWN) -> dict[str, Any]:
-        event: dict[str, Any] = {
+    def request(self, request_type: str, resource_type: str, **properties: Any) -> dict[str, Any]:
+        """Handle a request; return it, updated with the response as for ``is_complete``."""
+        event = {
             "RequestType": request_type,
             "RequestId": _REQUEST,
-            "ResourceType": "Custom::IotPolicyLifecycle",
-            "ResourceProperties": {"PolicyName": policy_name},
+            "ResourceType": f"Custom::{resource_type}",
+            "ResourceProperties": properties,
+            "StackId": "stack-id",
         }
-        return event | ({"PhysicalResourceId": physical_id} if physical_id else {})
+        if request_type != "Create":
+            event["PhysicalResourceId"] = f"{properties.get('PolicyName')}/abc"
+        response: dict[str, Any] = self.module.on_event(event, None)
+        return event | response
 
-    def on_event(self, *arguments: str) -> dict[str, Any]:
-        answer: dict[str, Any] = self.module.on_event(self.event(*arguments), None)
-        self.states.assert_no_pending_responses()
-        return answer
+    def delete_policy(self, policy_name: str = _OWN) -> dict[str, Any]:
+        return self.request("Delete", "IotPolicyLifecycle", PolicyName=policy_name)
 
-    def is_complete(self, policy_name: str = _OWN) -> bool:
-        event = self.event("Delete", f"{policy_name}/generation", policy_name) | {"ExecutionArn": _EXECUTION}
-        answer: bool = self.module.is_complete(event, None)
-        self.iot.assert_no_pending_responses()
-        self.states.assert_no_pending_responses()
-        return answer
+    def is_complete(self, event: dict[str, Any]) -> bool:
+        done: bool = self.module.is_complete(event, None)
+        return done
 
-    def runs(self, *execution_arns: str) -> None:
-        executions = [{"executionArn": each, "name": "n", "status": "RUNNING", **_TIMES} for each in execution_arns]
-        asked = {"stateMachineArn": _MACHINE, "statusFilter": "RUNNING"}
-        self.states.add_response("list_executions", {"executions": executions}, asked)
-
-    def describes(self, execution_arn: str, status: str, given: Any = None, cause: str | None = None) -> None:
-        answer = {"executionArn": execution_arn, "status": status, "input": json.dumps(given), **_TIMES}
-        told = {} if cause is None else {"cause": cause}
-        self.states.add_response("describe_execution", answer | told, {"executionArn": execution_arn})
-
-    def starts(self, given: Any, name: str = _REQUEST) -> None:
-        asked = {"stateMachineArn": _MACHINE, "name": name, "input": json.dumps(given)}
-        self.states.add_response("start_execution", {"executionArn": _EXECUTION, "startDate": 0}, asked)
-
-    def counts(self, targets: int) -> None:
-        answer = {"targets": [str(each) for each in range(targets)]}
-        self.iot.add_response("list_targets_for_policy", answer, {"policyName": _ANOTHER, "pageSize": 250})
-
-    def deletes_versions(self, policy_name: str = _OWN) -> None:
-        versions = [{"versionId": "1", "isDefaultVersion": False}, {"versionId": "2", "isDefaultVersion": True}]
-        name = {"policyName": policy_name}
-        self.iot.add_response("list_policy_versions", {"policyVersions": versions}, name)
-        self.iot.add_response("delete_policy_version", {}, {**name, "policyVersionId": "1"})
+    def started(self) -> list[tuple[str, Any]]:
+        """Return name and input of each execution that was started."""
+        requests = self.states.requests("start_execution")
+        assert {each["stateMachineArn"] for each in requests} <= {_MACHINE}
+        return [(each["name"], json.loads(each["input"])) for each in requests]
 
 
 @pytest.fixture
-def lifecycle(load: Load, monkeypatch: pytest.MonkeyPatch) -> Lifecycle:
+def resources(load: Load, monkeypatch: pytest.MonkeyPatch) -> Resources:
     module = load("iot_resources")
     monkeypatch.setattr(module, "_POLLS", 1)
     monkeypatch.setattr(module, "_POLL_SECONDS", 0)
-    return Lifecycle(module)
+    return Resources(module)
 
 
-def test_new_policy_gets_a_new_generation(lifecycle: Lifecycle) -> None:
-    first, second = lifecycle.on_event("Create"), lifecycle.on_event("Create")
+def _targets(count: int, policy_name: str) -> dict[str, set[str]]:
+    return {f"target-{each:03}": {policy_name} for each in range(count)}
+
+
+def test_policy_gets_a_generation_that_updates_keep(resources: Resources) -> None:
+    first, second = (resources.request("Create", "IotPolicyLifecycle", PolicyName=_OWN) for _ in range(2))
     assert first["Data"]["Generation"] != second["Data"]["Generation"]
-    assert first["PhysicalResourceId"] == f"myIoTPolicy/{first['Data']['Generation']}"
+    assert first["PhysicalResourceId"] == f"{_OWN}/{first['Data']['Generation']}"
+    updated = resources.request("Update", "IotPolicyLifecycle", PolicyName=_OWN)
+    assert (updated["PhysicalResourceId"], updated["Data"]) == (f"{_OWN}/abc", {"Generation": "abc"})
+    assert resources.is_complete(first)
+    assert resources.is_complete(updated)
 
 
-def test_update_keeps_the_generation(lifecycle: Lifecycle) -> None:
-    kept = {"PhysicalResourceId": "myIoTPolicy/abc", "Data": {"Generation": "abc"}}
-    assert lifecycle.on_event("Update", "myIoTPolicy/abc") == kept
+class TestDeletionOfTheStack:
+    @pytest.mark.parametrize("code", [None, "ExecutionDoesNotExist", "ValidationException"])
+    def test_other_executions_are_stopped(self, resources: Resources, code: str | None) -> None:
+        """Also the one of an earlier attempt, which may be listed as running although it was stopped."""
+        resources.states.running = [_EARLIER]
+        resources.states.failures["stop_execution"] = [code and AwsError(code)]  # type: ignore[list-item]
+        assert resources.delete_policy()["ExecutionArn"] == _EXECUTION
+        assert [each["executionArn"] for each in resources.states.requests("stop_execution")] == [_EARLIER]
+        assert resources.started() == [(_REQUEST, _DETACH_OWN)]
+
+    def test_repeated_request_keeps_its_execution(self, resources: Resources) -> None:
+        resources.states.running = [_EXECUTION]
+        resources.states.failures["start_execution"] = [AwsError("ExecutionAlreadyExists")]
+        assert resources.delete_policy()["ExecutionArn"] == _EXECUTION
+        assert resources.states.requests("stop_execution") == []
+
+    @pytest.mark.parametrize("attached", [0, 3])
+    def test_guard_allows_a_deletion_that_fits(self, resources: Resources, attached: int) -> None:
+        resources.iot.policies = _targets(attached, _OWN)
+        event = resources.request("Delete", "DeletionGuard", MaxIdentities="3", DetachPerSecond="15")
+        assert event["PhysicalResourceId"] == "AmplifyPubSub/deletion-guard"
+
+    def test_guard_stops_a_larger_deletion_and_prints_the_command(self, resources: Resources) -> None:
+        resources.iot.policies = _targets(4, _OWN)
+        properties = {"MaxIdentities": "3", "DetachPerSecond": "15"}
+        for request_type in ("Create", "Update"):
+            resources.request(request_type, "DeletionGuard", **properties)
+        with pytest.raises(resources.module.TooManyAttachedError) as raised:
+            resources.request("Delete", "DeletionGuard", **properties)
+        for words in ("is attached to 4 identities", "pubsub detach --all --stack AmplifyPubSub --region eu-west-1"):
+            assert words in str(raised.value)
 
 
-def test_creating_and_updating_wait_for_nothing(lifecycle: Lifecycle) -> None:
-    for request_type in ("Create", "Update"):
-        assert lifecycle.module.is_complete(lifecycle.event(request_type), None) is True
+class TestRename:
+    """The deletion of a policy that is not the stack's current one."""
+
+    @pytest.mark.parametrize(("attached", "waits"), [(2, True), (3, False)])
+    def test_policy_is_replaced_and_waited_for_if_it_fits(
+        self, resources: Resources, attached: int, waits: bool
+    ) -> None:
+        resources.iot.policies = _targets(attached, _ANOTHER)
+        event = resources.delete_policy(_ANOTHER)
+        assert resources.started() == [(_REQUEST, _RENAME)]
+        assert event["ExecutionArn"] == (_EXECUTION if waits else None)
+        assert resources.is_complete(event) is not waits
+
+    def test_running_execution_is_followed(self, resources: Resources) -> None:
+        resources.states.running = [_EARLIER]
+        resources.states.executions[_EARLIER] = [_RUNNING | {"input": json.dumps(_RENAME)}]
+        assert resources.delete_policy(_ANOTHER)["ExecutionArn"] == _EARLIER
+        assert resources.started() == []
+
+    def test_ended_execution_that_is_listed_as_running_is_not_followed(self, resources: Resources) -> None:
+        resources.states.running = [_EARLIER, _EARLIER]
+        resources.states.executions[_EARLIER] = [{"status": "ABORTED", "input": json.dumps(_RENAME)}, None]
+        assert resources.delete_policy(_ANOTHER)["ExecutionArn"] == _EXECUTION
 
 
-def test_end_of_the_stack_stops_other_executions(lifecycle: Lifecycle) -> None:
-    """The one of an earlier attempt too: it may be listed as running, and described so, although it was stopped."""
-    lifecycle.runs(_RUNNING_ALREADY)
-    stopped = {"executionArn": _RUNNING_ALREADY, "cause": "The stack is being destroyed"}
-    lifecycle.states.add_response("stop_execution", {"stopDate": 0}, stopped)
-    lifecycle.starts({"policy": _OWN})
-    assert lifecycle.on_event("Delete", f"{_OWN}/abc")["ExecutionArn"] == _EXECUTION
+class TestCompletion:
+    @pytest.mark.parametrize("polls", [1, 3], ids=["in a later call", "in one call"])
+    def test_policy_is_deleted_after_the_execution(
+        self, resources: Resources, monkeypatch: pytest.MonkeyPatch, polls: int
+    ) -> None:
+        monkeypatch.setattr(resources.module, "_POLLS", polls)
+        event = resources.delete_policy()
+        resources.states.executions[_EXECUTION] = [None, _RUNNING, _SUCCEEDED]
+        for _ in range(0 if polls == 3 else 2):  # noqa: PLR2004
+            assert not resources.is_complete(event)
+        assert resources.is_complete(event)
+        assert resources.iot.changes == ["delete_policy_version", "delete_policy"]
 
+    def test_failed_execution_is_reported_with_its_cause(self, resources: Resources) -> None:
+        failed = {"status": "FAILED", "cause": "2 x LimitExceededException"}
+        event = resources.delete_policy()
+        resources.states.executions[_EXECUTION] = [failed]
+        with pytest.raises(resources.module.DetachIncompleteError, match="still attached: 2 x LimitExceeded"):
+            resources.is_complete(event)
 
-@pytest.mark.parametrize("code", ["ExecutionDoesNotExist", "ValidationException"])
-def test_ended_execution_needs_no_stop(lifecycle: Lifecycle, code: str) -> None:
-    lifecycle.runs(_RUNNING_ALREADY)
-    lifecycle.states.add_client_error("stop_execution", code)
-    lifecycle.starts({"policy": _OWN})
-    assert lifecycle.on_event("Delete", f"{_OWN}/abc")["ExecutionArn"] == _EXECUTION
+    @pytest.mark.parametrize(("policy_name", "given"), [(_OWN, _DETACH_OWN), (_ANOTHER, _RENAME)])
+    @pytest.mark.parametrize("late", [0, 1], ids=["not yet detached for AWS", "attached meanwhile"])
+    def test_policy_in_conflict_is_detached_again(
+        self,
+        resources: Resources,
+        monkeypatch: pytest.MonkeyPatch,
+        policy_name: str,
+        given: dict[str, Any],
+        late: int,
+    ) -> None:
+        event = resources.delete_policy(policy_name)
+        monkeypatch.setattr(resources.module.time, "time", lambda: 30_000_000 * 60.0)
+        resources.states.executions[_EXECUTION] = [_SUCCEEDED]
+        resources.iot.policies = _targets(late, policy_name)
+        resources.iot.failures["delete_policy"] = [AwsError("DeleteConflictException")]
+        assert not resources.is_complete(event)
+        assert resources.started()[1:] == [(f"{_REQUEST}-30000000", given)] * late
 
+    @pytest.mark.parametrize(
+        ("code", "done"),
+        [
+            ("ThrottlingException", False),
+            ("InternalFailureException", False),
+            ("ServiceUnavailableException", False),
+            ("ResourceNotFoundException", True),
+        ],
+    )
+    def test_temporary_errors_are_retried(self, resources: Resources, code: str, done: bool) -> None:
+        event = resources.delete_policy()
+        resources.states.executions[_EXECUTION] = [_SUCCEEDED]
+        resources.iot.failures["list_policy_versions"] = [AwsError(code)]
+        assert resources.is_complete(event) is done
 
-def test_the_same_request_made_again_keeps_its_own_execution(lifecycle: Lifecycle) -> None:
-    lifecycle.runs(_EXECUTION)
-    lifecycle.states.add_client_error("start_execution", "ExecutionAlreadyExists")
-    assert lifecycle.on_event("Delete", f"{_OWN}/abc")["ExecutionArn"] == _EXECUTION
-
-
-def test_an_execution_that_was_only_just_started_is_waited_for(lifecycle: Lifecycle) -> None:
-    lifecycle.states.add_client_error("describe_execution", "ExecutionDoesNotExist")
-    assert not lifecycle.is_complete()
-
-
-def test_the_policy_of_another_name_is_succeeded_by_the_stacks_own(lifecycle: Lifecycle) -> None:
-    lifecycle.runs()
-    lifecycle.starts({"policy": _ANOTHER, "replace": True})
-    lifecycle.counts(2)
-    assert lifecycle.on_event("Delete", f"{_ANOTHER}/abc", _ANOTHER)["ExecutionArn"] == _EXECUTION
-
-
-def test_a_deletion_that_is_tried_again_starts_nothing_twice(lifecycle: Lifecycle) -> None:
-    lifecycle.runs(_RUNNING_ALREADY)
-    lifecycle.describes(_RUNNING_ALREADY, "RUNNING", {"policy": _ANOTHER, "replace": True})
-    lifecycle.counts(0)
-    assert lifecycle.on_event("Delete", f"{_ANOTHER}/abc", _ANOTHER)["ExecutionArn"] == _RUNNING_ALREADY
-
-
-def test_ended_execution_that_is_listed_as_running_is_not_followed(lifecycle: Lifecycle) -> None:
-    lifecycle.runs(_RUNNING_ALREADY, _RUNNING_ALREADY)
-    lifecycle.describes(_RUNNING_ALREADY, "ABORTED", {"policy": _ANOTHER, "replace": True})
-    lifecycle.states.add_client_error("describe_execution", "ExecutionDoesNotExist")
-    lifecycle.starts({"policy": _ANOTHER, "replace": True})
-    lifecycle.counts(0)
-    assert lifecycle.on_event("Delete", f"{_ANOTHER}/abc", _ANOTHER)["ExecutionArn"] == _EXECUTION
-
-
-def test_a_rename_of_more_than_fit_is_not_waited_for(lifecycle: Lifecycle) -> None:
-    lifecycle.runs()
-    lifecycle.starts({"policy": _ANOTHER, "replace": True})
-    lifecycle.counts(3)
-    answer = lifecycle.on_event("Delete", f"{_ANOTHER}/abc", _ANOTHER)
-    assert answer["ExecutionArn"] is None
-    event = lifecycle.event("Delete", f"{_ANOTHER}/abc", _ANOTHER) | answer
-    assert lifecycle.module.is_complete(event, None) is True
+    def test_other_errors_fail_the_deletion(self, resources: Resources) -> None:
+        event = resources.delete_policy()
+        resources.states.executions[_EXECUTION] = [_SUCCEEDED]
+        resources.iot.failures["list_policy_versions"] = [AwsError("UnauthorizedException")]
+        with pytest.raises(resources.module._iot.exceptions.UnauthorizedException):
+            resources.is_complete(event)
 
 
 class TestIdentityPool:
-    _POOL = "eu-west-1:pool"
-    _STACK = "arn:aws:cloudformation:eu-west-1:123456789012:stack/AmplifyPubSub/1"
-
-    def _event(self, request_type: str) -> dict[str, Any]:
-        return {
-            "RequestType": request_type,
-            "RequestId": _REQUEST,
-            "ResourceType": "Custom::IotPolicyOfIdentityPool",
-            "ResourceProperties": {"IdentityPoolId": self._POOL},
-            "StackId": self._STACK,
-        }
-
-    def _on_event(self, lifecycle: Lifecycle, request_type: str, status: str) -> dict[str, Any]:
-        stack = {"StackName": "AmplifyPubSub", "CreationTime": 0, "StackStatus": status}
-        with Stubber(lifecycle.module._stacks) as stacks:
-            stacks.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": self._STACK})
-            answer: dict[str, Any] = lifecycle.module.on_event(self._event(request_type), None)
-        return answer
-
-    @pytest.mark.parametrize("request_type", ["Create", "Update"])
-    def test_while_it_is_there_nothing_leaves(self, lifecycle: Lifecycle, request_type: str) -> None:
-        answer = lifecycle.module.on_event(self._event(request_type), None)
-        assert "ExecutionArn" not in answer
-        assert lifecycle.module.is_complete(self._event(request_type) | answer, None) is True
-
-    @staticmethod
-    def _is_attached_to(lifecycle: Lifecycle, *targets: str) -> None:
-        asked = {"policyName": _OWN, "pageSize": 1}
-        lifecycle.iot.add_response("list_targets_for_policy", {"targets": [*targets]}, asked)
-
-    def test_its_identities_are_left_before_it_goes_and_the_policy_stays(self, lifecycle: Lifecycle) -> None:
-        self._is_attached_to(lifecycle, "somebody")
-        lifecycle.runs()
-        lifecycle.starts({"policy": _OWN, "identityPool": self._POOL})
-        event = self._event("Delete") | self._on_event(lifecycle, "Delete", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
-        lifecycle.describes(_EXECUTION, "RUNNING")
-        assert lifecycle.module.is_complete(event, None) is False
-        lifecycle.describes(_EXECUTION, "SUCCEEDED")
-        assert lifecycle.module.is_complete(event, None) is True
+    @pytest.mark.parametrize(
+        "status", ["UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"]
+    )
+    def test_identities_of_a_replaced_pool_are_detached(self, resources: Resources, status: str) -> None:
+        resources.stack.status = status
+        resources.iot.policies = _targets(1, _OWN)
+        event = resources.request("Delete", "IotPolicyOfIdentityPool", IdentityPoolId=_POOL)
+        assert resources.started() == [(_REQUEST, {"policy": _OWN, "identityPool": _POOL})]
+        resources.states.executions[_EXECUTION] = [_RUNNING, _SUCCEEDED]
+        assert [resources.is_complete(event) for _ in range(2)] == [False, True]
+        assert resources.iot.changes == []  # the policy stays
 
     @pytest.mark.parametrize(
-        "status", ["DELETE_IN_PROGRESS", "DELETE_FAILED", "ROLLBACK_IN_PROGRESS", "ROLLBACK_FAILED"]
+        ("request_type", "status", "attached"),
+        [
+            ("Create", "CREATE_IN_PROGRESS", 1),
+            ("Update", "UPDATE_IN_PROGRESS", 1),
+            ("Delete", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", 0),
+            # The whole stack goes, and the policy is detached from all targets.
+            *(("Delete", each, 1) for each in ("DELETE_IN_PROGRESS", "DELETE_FAILED", "ROLLBACK_IN_PROGRESS")),
+        ],
     )
-    def test_when_the_whole_stack_goes_the_policy_leaves_everybody_anyway(
-        self, lifecycle: Lifecycle, status: str
+    def test_nothing_is_detached_otherwise(
+        self, resources: Resources, request_type: str, status: str, attached: int
     ) -> None:
-        assert "ExecutionArn" not in self._on_event(lifecycle, "Delete", status)
-
-    def test_rollback_does_not_detach_from_the_other_pool(self, lifecycle: Lifecycle) -> None:
-        self._is_attached_to(lifecycle, "somebody")
-        lifecycle.runs()
-        lifecycle.starts({"policy": _OWN, "identityPool": self._POOL})
-        answer = self._on_event(lifecycle, "Delete", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
-        assert answer["ExecutionArn"] == _EXECUTION
-
-    def test_a_policy_that_nobody_has_leaves_no_identities(self, lifecycle: Lifecycle) -> None:
-        self._is_attached_to(lifecycle)
-        answer = self._on_event(lifecycle, "Delete", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
-        assert "ExecutionArn" not in answer
+        resources.stack.status = status
+        resources.iot.policies = _targets(attached, _OWN)
+        event = resources.request(request_type, "IotPolicyOfIdentityPool", IdentityPoolId=_POOL)
+        assert resources.started() == []
+        assert resources.is_complete(event)
 
 
-def test_it_waits_for_the_execution_and_then_deletes_the_policy(lifecycle: Lifecycle) -> None:
-    lifecycle.describes(_EXECUTION, "RUNNING")
-    assert not lifecycle.is_complete()
-    lifecycle.describes(_EXECUTION, "SUCCEEDED")
-    lifecycle.deletes_versions()
-    lifecycle.iot.add_response("delete_policy", {}, {"policyName": _OWN})
-    assert lifecycle.is_complete()
+@pytest.mark.parametrize("request_type", ["Create", "Update", "Delete"])
+def test_old_versions_are_deleted_before_the_document_changes(resources: Resources, request_type: str) -> None:
+    event = resources.request(request_type, "IotPolicyVersions", PolicyName=_OWN)
+    assert event["PhysicalResourceId"] == f"{_OWN}/versions"
+    assert resources.is_complete(event)
+    assert resources.iot.changes == (["delete_policy_version"] if request_type == "Update" else [])
 
 
-def test_an_execution_that_ends_soon_needs_no_second_call(
-    lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lifecycle.module, "_POLLS", 3)
-    lifecycle.states.add_client_error("describe_execution", "ExecutionDoesNotExist")
-    lifecycle.describes(_EXECUTION, "RUNNING")
-    lifecycle.describes(_EXECUTION, "SUCCEEDED")
-    lifecycle.deletes_versions()
-    lifecycle.iot.add_response("delete_policy", {}, {"policyName": _OWN})
-    assert lifecycle.is_complete()
-
-
-def test_an_execution_that_failed_is_told_with_its_cause(lifecycle: Lifecycle) -> None:
-    lifecycle.describes(_EXECUTION, "FAILED", cause="2 x LimitExceededException")
-    with pytest.raises(lifecycle.module.DetachIncompleteError, match="still attached: 2 x LimitExceededException"):
-        lifecycle.is_complete()
-
-
-@pytest.mark.parametrize(
-    ("policy_name", "given"), [(_OWN, {"policy": _OWN}), (_ANOTHER, {"policy": _ANOTHER, "replace": True})]
-)
-def test_what_was_attached_behind_its_back_leaves_too(
-    lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch, policy_name: str, given: dict[str, Any]
-) -> None:
-    monkeypatch.setattr(lifecycle.module.time, "time", lambda: _MINUTE * 60.0)
-    lifecycle.describes(_EXECUTION, "SUCCEEDED")
-    lifecycle.deletes_versions(policy_name)
-    lifecycle.iot.add_client_error("delete_policy", "DeleteConflictException")
-    asked = {"policyName": policy_name, "pageSize": 1}
-    lifecycle.iot.add_response("list_targets_for_policy", {"targets": ["late"]}, asked)
-    lifecycle.runs()
-    lifecycle.starts(given, name=f"{_REQUEST}-{_MINUTE}")
-    assert not lifecycle.is_complete(policy_name)
-
-
-def test_policy_that_is_still_attached_is_not_complete(lifecycle: Lifecycle) -> None:
-    lifecycle.describes(_EXECUTION, "SUCCEEDED")
-    lifecycle.deletes_versions()
-    lifecycle.iot.add_client_error("delete_policy", "DeleteConflictException")
-    asked = {"policyName": _OWN, "pageSize": 1}
-    lifecycle.iot.add_response("list_targets_for_policy", {"targets": []}, asked)
-    assert not lifecycle.is_complete()
-
-
-@pytest.mark.parametrize("code", ["ThrottlingException", "InternalFailureException", "ServiceUnavailableException"])
-def test_a_passing_failure_asks_to_be_called_again(lifecycle: Lifecycle, code: str) -> None:
-    lifecycle.describes(_EXECUTION, "SUCCEEDED")
-    lifecycle.iot.add_client_error("list_policy_versions", code)
-    assert not lifecycle.is_complete()
-
-
-def test_a_policy_that_is_gone_already_needs_nothing_more(lifecycle: Lifecycle) -> None:
-    lifecycle.describes(_EXECUTION, "SUCCEEDED")
-    lifecycle.iot.add_client_error("list_policy_versions", "ResourceNotFoundException")
-    assert lifecycle.is_complete()
-
-
-def test_any_other_failure_fails_the_deletion(lifecycle: Lifecycle) -> None:
-    lifecycle.describes(_EXECUTION, "SUCCEEDED")
-    lifecycle.iot.add_client_error("list_policy_versions", "UnauthorizedException")
-    with pytest.raises(lifecycle.module._iot.exceptions.UnauthorizedException):
-        lifecycle.is_complete()
-
-
-def _guard(request_type: str) -> dict[str, Any]:
-    properties = {"MaxIdentities": "3", "DetachPerSecond": "15"}
-    return {"RequestType": request_type, "ResourceType": "Custom::DeletionGuard", "ResourceProperties": properties}
-
-
-def _delete_guard(lifecycle: Lifecycle, attached: int) -> Any:
-    response = {"targets": [str(each) for each in range(attached)]}
-    lifecycle.iot.add_response("list_targets_for_policy", response, {"policyName": _OWN, "pageSize": 250})
-    return lifecycle.module.on_event(_guard("Delete"), None)
-
-
-@pytest.mark.parametrize("attached", [0, 3])
-def test_guard_allows_the_deletion_that_fits(lifecycle: Lifecycle, attached: int) -> None:
-    assert _delete_guard(lifecycle, attached) == {"PhysicalResourceId": "AmplifyPubSub/deletion-guard"}
-
-
-def test_guard_stops_a_larger_deletion_and_names_the_command(lifecycle: Lifecycle) -> None:
-    with pytest.raises(lifecycle.module.TooManyAttachedError) as raised:
-        _delete_guard(lifecycle, 4)
-    for words in ("is attached to 4 identities", "pubsub detach --all --stack AmplifyPubSub --region eu-west-1"):
-        assert words in str(raised.value)
-
-
-def test_guard_counts_only_before_a_deletion(lifecycle: Lifecycle) -> None:
-    for request_type in ("Create", "Update"):
-        lifecycle.module.on_event(_guard(request_type), None)
-
-
-@pytest.mark.parametrize(("request_type", "deletes"), [("Create", False), ("Update", True), ("Delete", False)])
-def test_before_a_changed_document_the_old_versions_go(lifecycle: Lifecycle, request_type: str, deletes: bool) -> None:
-    event = lifecycle.event(request_type, "myIoTPolicy/versions") | {"ResourceType": "Custom::IotPolicyVersions"}
-    if deletes:
-        lifecycle.deletes_versions()
-    assert lifecycle.module.on_event(event, None) == {"PhysicalResourceId": "myIoTPolicy/versions"}
-    assert lifecycle.module.is_complete(event, None) is True
-    lifecycle.iot.assert_no_pending_responses()
-
-
-def test_endpoint_is_the_ats_endpoint(lifecycle: Lifecycle) -> None:
-    response = {"endpointAddress": "abc-ats.iot"}
-    lifecycle.iot.add_response("describe_endpoint", response, {"endpointType": "iot:Data-ATS"})
-    created, deleted = (
-        lifecycle.module.on_event({"RequestType": each, "ResourceType": "Custom::IotEndpoint"}, None)
-        for each in ("Create", "Delete")
-    )
-    assert created == {"PhysicalResourceId": "iot-data-ats-endpoint", "Data": {"Address": "abc-ats.iot"}}
-    assert deleted == {"PhysicalResourceId": "iot-data-ats-endpoint"}
+def test_endpoint_is_the_ats_endpoint(resources: Resources) -> None:
+    created, deleted = (resources.request(each, "IotEndpoint") for each in ("Create", "Delete"))
+    assert created["PhysicalResourceId"] == deleted["PhysicalResourceId"] == "iot-data-ats-endpoint"
+    assert (created["Data"], "Data" in deleted) == ({"Address": "iot:Data-ATS.iot"}, False)

@@ -18,37 +18,34 @@ from attachment.parameters import CachedParameters, Configuration, MissingParame
 _NAME, _FLAG = "/stack/name", "/stack/attachment-paused"
 
 
-class Clock:
-    """Replaces the monotonic clock."""
-
-    def __init__(self) -> None:
-        self.now = time.monotonic()
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr("attachment.parameters.time.monotonic", made)
-    return made
-
-
 class Ssm:
-    """Stands in for SSM's client: returns these values, or fails."""
+    """Stands in for SSM's client and the clock: returns its value, or does something else first."""
 
-    def __init__(self, **values: str) -> None:
-        names = {"name": _NAME, "flag": _FLAG}
-        self.values = {names[key]: value for key, value in values.items()}
-        self.error: Callable[[], Any] | None = None
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.values = {_NAME: "old", _FLAG: "false"}
+        self.meanwhile: Callable[[], Any] = lambda: None
         self.calls = 0
+        self.now = time.monotonic()
+        monkeypatch.setattr("attachment.parameters.time.monotonic", lambda: self.now)
+        self.parameters = CachedParameters(_NAME)
 
     def get_parameters(self, *, Names: list[str]) -> dict[str, Any]:  # noqa: N803
         self.calls += 1
-        if self.error:
-            self.error()
+        self.meanwhile()
         return {"Parameters": [{"Name": name, "Value": self.values[name]} for name in Names if name in self.values]}
+
+    def read(self) -> str:
+        client: Any = self
+        return self.parameters.read(client)[_NAME]
+
+    def expire(self) -> None:
+        """Let half a minute pass, after which parameters are read again."""
+        self.now += 31
+
+
+@pytest.fixture
+def ssm(monkeypatch: pytest.MonkeyPatch) -> Ssm:
+    return Ssm(monkeypatch)
 
 
 def _raising(error: BaseException) -> Callable[[], Any]:
@@ -58,68 +55,59 @@ def _raising(error: BaseException) -> Callable[[], Any]:
     return fail
 
 
-def _read(parameters: CachedParameters, ssm: Any) -> str:
-    return parameters.read(ssm)[_NAME]
-
-
-def test_parameters_are_read_again_after_30_seconds(clock: Clock) -> None:
-    ssm, parameters = Ssm(name="old"), CachedParameters(_NAME)
-    assert _read(parameters, ssm) == "old"
+def test_parameters_are_read_again_after_30_seconds(ssm: Ssm) -> None:
+    assert ssm.read() == "old"
     ssm.values[_NAME] = "new"
-    assert _read(parameters, ssm) == "old"
-    clock.now += 31
-    assert (_read(parameters, ssm), ssm.calls) == ("new", 2)
+    assert ssm.read() == "old"
+    ssm.expire()
+    assert (ssm.read(), ssm.calls) == ("new", 2)
 
 
 @pytest.mark.parametrize("error", [ReadTimeoutError(endpoint_url="https://ssm"), KeyError("Parameters")], ids=repr)
-def test_parameters_stay_in_use_after_a_failed_read(clock: Clock, error: Exception) -> None:
-    ssm, parameters = Ssm(name="value"), CachedParameters(_NAME)
-    _read(parameters, ssm)
-    clock.now += 31
-    ssm.error = _raising(error)
-    assert _read(parameters, ssm) == _read(parameters, ssm) == "value"
+def test_parameters_stay_in_use_after_a_failed_read(ssm: Ssm, error: Exception) -> None:
+    ssm.read()
+    ssm.expire()
+    ssm.meanwhile = _raising(error)
+    assert ssm.read() == ssm.read() == "old"
     assert ssm.calls == 2  # the next sign-in does not wait for it
 
 
-def test_parameters_stay_in_use_after_a_read_that_hangs(clock: Clock) -> None:
-    ssm, parameters = Ssm(name="value"), CachedParameters(_NAME)
-    _read(parameters, ssm)
-    clock.now += 31
-    ssm.error = lambda: threading.Event().wait()
+def test_parameters_stay_in_use_after_a_read_that_hangs(ssm: Ssm) -> None:
+    ssm.read()
+    ssm.expire()
+    ssm.meanwhile = lambda: threading.Event().wait()
     with pytest.raises(DeadlineExceededError):
-        DeadlineRunner(lambda _: ssm).run(lambda client: _read(parameters, client), 0.1)
-    assert (_read(parameters, ssm), ssm.calls) == ("value", 2)
+        DeadlineRunner(lambda _: ssm).run(lambda each: each.read(), 0.1)
+    assert (ssm.read(), ssm.calls) == ("old", 2)
 
 
-def test_parameters_keep_a_newer_value_after_a_late_failure(clock: Clock) -> None:
-    ssm, parameters = Ssm(name="old"), CachedParameters(_NAME)
-    _read(parameters, ssm)
-    clock.now += 31
+def test_parameters_keep_a_newer_value_after_a_late_failure(ssm: Ssm) -> None:
+    ssm.read()
+    ssm.expire()
 
     def fail_after_a_newer_read() -> None:
-        clock.now += 31
-        assert _read(parameters, Ssm(name="new")) == "new"
+        ssm.expire()
+        ssm.values[_NAME], ssm.meanwhile = "new", lambda: None
+        assert ssm.read() == "new"
         raise AbandonedError
 
-    ssm.error = fail_after_a_newer_read
-    assert _read(parameters, ssm) == "old"
-    assert _read(parameters, ssm) == "new"
+    ssm.meanwhile = fail_after_a_newer_read
+    assert [ssm.read(), ssm.read()] == ["old", "new"]
 
 
-def test_parameters_raise_if_they_were_never_read() -> None:
-    ssm = Ssm()
-    ssm.error = _raising(ReadTimeoutError(endpoint_url="https://ssm"))
+def test_parameters_raise_if_they_were_never_read(ssm: Ssm) -> None:
+    ssm.meanwhile = _raising(ReadTimeoutError(endpoint_url="https://ssm"))
     with pytest.raises(ReadTimeoutError):
-        _read(CachedParameters(_NAME), ssm)
+        ssm.read()
 
 
-def test_parameters_raise_each_time_once_one_is_deleted(clock: Clock) -> None:
-    ssm, parameters = Ssm(name="value"), CachedParameters(_NAME)
-    _read(parameters, ssm)
-    clock.now += 31
+def test_parameters_raise_each_time_once_one_is_deleted(ssm: Ssm) -> None:
+    ssm.read()
+    ssm.expire()
+    ssm.values.clear()
     for _ in range(2):
         with pytest.raises(MissingParameterError, match=_NAME):
-            _read(parameters, Ssm())
+            ssm.read()
 
 
 def test_configuration_needs_every_member() -> None:
@@ -131,14 +119,14 @@ def test_configuration_needs_every_member() -> None:
 
 
 @pytest.mark.parametrize("value", ["true", "", "False", "off"])
-def test_pause_flag_pauses_with_every_value_but_false(clock: Clock, value: str) -> None:
-    ssm: Any = Ssm(flag="false", name="value")
+def test_pause_flag_pauses_with_every_value_but_false(ssm: Ssm, value: str) -> None:
+    client: Any = ssm
     flag = PauseFlag(_FLAG, CachedParameters(_NAME, _FLAG))
-    flag.check(ssm)
-    clock.now += 31  # functions notice it after half a minute
+    flag.check(client)
+    ssm.expire()  # functions notice it after half a minute
     ssm.values[_FLAG] = value
     with pytest.raises(AttachmentPausedError):
-        flag.check(ssm)
+        flag.check(client)
     assert ssm.calls == 2
 
 

@@ -24,48 +24,38 @@ def _trigger_error(trigger: str, text: str = "ada", *, code: str = "UserLambdaVa
 
 
 @pytest.mark.parametrize(
-    "error",
+    ("error", "retryable"),
     [
-        client_error("ThrottlingException"),
-        client_error("TooManyRequestsException"),
-        client_error("InternalFailureException", 500),
-        client_error("ServiceUnavailableException", 503),
-        client_error("UserLambdaValidationException"),
-        client_error("UnexpectedLambdaException"),
-        _trigger_error("VerifyAuthChallengeResponse"),
-        _trigger_error("PreAuthentication", "2026-11-30T08:00:00.000Z 6bc28136 Task timed out after 3.00 seconds"),
-        _trigger_error("PreTokenGeneration", "RequestId: 9fdb5cfa Error: Runtime exited with error: exit status 129"),
-        _TIMEOUT,
-        ConnectTimeoutError(endpoint_url="https://iot"),
-        EndpointConnectionError(endpoint_url="https://iot"),
-        ResponseParserError("cut off"),
-        KeyError("IdentityId"),
-        NewPasswordRequiredError(),
-        DeadlineExceededError(),
+        (client_error("ThrottlingException"), True),
+        (client_error("TooManyRequestsException"), True),
+        (client_error("InternalFailureException", 500), True),
+        (client_error("ServiceUnavailableException", 503), True),
+        (client_error("UserLambdaValidationException"), True),
+        (client_error("UnexpectedLambdaException"), True),
+        (_trigger_error("VerifyAuthChallengeResponse"), True),
+        (_trigger_error("PreAuthentication", "2026-11-30T08:00:00.000Z 6bc28136 Task timed out after 3 s"), True),
+        (_trigger_error("PreTokenGeneration", "RequestId: 9fdb5cfa Error: Runtime exited with error"), True),
+        (_TIMEOUT, True),
+        (ConnectTimeoutError(endpoint_url="https://iot"), True),
+        (EndpointConnectionError(endpoint_url="https://iot"), True),
+        (ResponseParserError("cut off"), True),
+        (KeyError("IdentityId"), True),
+        (NewPasswordRequiredError(), True),
+        (DeadlineExceededError(), True),
+        (client_error("AccessDeniedException", 403), False),
+        (client_error("ResourceNotFoundException", 404), False),
+        (client_error("LimitExceededException", 410), False),
+        (client_error("NotAuthorizedException"), False),
+        (_trigger_error("PreAuthentication"), False),
+        (_trigger_error("PreTokenGeneration"), False),
+        (_trigger_error("PreAuthentication", code="NotAuthorizedException"), False),
+        (ParamValidationError(report="bug"), False),
+        (TypeError("bug"), False),
     ],
     ids=repr,
 )
-def test_error_is_retryable_without_a_fix(error: BaseException) -> None:
-    assert is_retryable(error)
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        client_error("AccessDeniedException", 403),
-        client_error("ResourceNotFoundException", 404),
-        client_error("LimitExceededException", 410),
-        client_error("NotAuthorizedException"),
-        _trigger_error("PreAuthentication"),
-        _trigger_error("PreTokenGeneration"),
-        _trigger_error("PreAuthentication", code="NotAuthorizedException"),
-        ParamValidationError(report="bug"),
-        TypeError("bug"),
-    ],
-    ids=repr,
-)
-def test_error_that_needs_a_fix_is_not_retryable(error: Exception) -> None:
-    assert not is_retryable(error)
+def test_error_is_retryable_only_if_it_can_end_without_a_fix(error: BaseException, retryable: bool) -> None:
+    assert is_retryable(error) is retryable
 
 
 def test_throttling_differs_from_other_retryable_errors() -> None:
@@ -92,10 +82,9 @@ def test_error_label_has_operation_code_and_trigger_but_no_message(error: Except
 
 
 class Clock:
-    """A clock on which time passes only by waiting."""
+    """Time that passes only by waiting."""
 
-    def __init__(self) -> None:
-        self.now = 100.0
+    now = 100.0
 
     def __call__(self) -> float:
         return self.now
@@ -104,36 +93,18 @@ class Clock:
         self.now += seconds
 
 
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def test_rate_limiter_spaces_calls_and_slows_down_after_throttling() -> None:
+    clock = Clock()
+    limiter = RateLimiter(8, 4, clock, clock.sleep)
 
+    def seconds_of(calls: int) -> float:
+        started = clock.now
+        for _ in range(calls):
+            limiter.wait()
+        return clock.now - started
 
-@pytest.fixture
-def limiter(clock: Clock) -> RateLimiter:
-    return RateLimiter(8, 4, clock, clock.sleep)
-
-
-def _seconds_of(calls: int, limiter: RateLimiter, clock: Clock) -> float:
-    started = clock.now
-    for _ in range(calls):
-        limiter.wait()
-    return clock.now - started
-
-
-def test_rate_limiter_uses_the_whole_rate(limiter: RateLimiter, clock: Clock) -> None:
-    assert _seconds_of(1, limiter, clock) == 0
-    assert _seconds_of(80, limiter, clock) == 10
-
-
-def test_rate_limiter_slows_down_for_two_seconds_after_throttling(limiter: RateLimiter, clock: Clock) -> None:
-    limiter.wait()
+    assert (seconds_of(1), seconds_of(80)) == (0, 10)
     limiter.slow_down()
-    assert _seconds_of(8, limiter, clock) == 2
-    assert _seconds_of(8, limiter, clock) == 1
-
-
-def test_rate_limiter_does_not_catch_up_after_a_break(limiter: RateLimiter, clock: Clock) -> None:
-    limiter.wait()
-    clock.sleep(60)
-    assert _seconds_of(9, limiter, clock) == 1
+    assert (seconds_of(8), seconds_of(8)) == (2, 1)
+    clock.sleep(60)  # a break is not made up for
+    assert seconds_of(9) == 1

@@ -6,33 +6,37 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from botocore.stub import Stubber
 
 from tests.unit.lambdas.conftest import Load
+from tests.unit.lambdas.fake_aws import AwsError, FakeRole, FakeService
 
 _ROLE = "amplify-shop-dev-authRole"
 _DATA = "arn:aws:iam::aws:policy/AWSIoTDataAccess"
 _CONFIG = "arn:aws:iam::aws:policy/AWSIoTConfigAccess"
+_DENY = "arn:aws:iam::123456789012:policy/ControlPlaneDeny"
 
 
-class Role:
+class FakeStack(FakeService):
+    """The status of each resource of the stack; CloudFormation no longer knows the others."""
+
+    def __init__(self, client: Any) -> None:
+        super().__init__(client)
+        self.statuses: dict[str, str] = {}
+
+    def describe_stack_resource(self, *, StackName: str, LogicalResourceId: str) -> dict[str, Any]:  # noqa: N803
+        assert StackName == "stack-id"
+        if LogicalResourceId not in self.statuses:
+            raise AwsError("ValidationError")
+        detail = {"ResourceStatus": self.statuses[LogicalResourceId], "LastUpdatedTimestamp": datetime.now(UTC)}
+        return {"StackResourceDetail": detail}
+
+
+class Policy:
+    """The custom resource, and the role."""
+
     def __init__(self, module: Any) -> None:
         self.module = module
-        self.iam, self.stacks = Stubber(module._iam), Stubber(module._stacks)
-        self.iam.activate()
-        self.stacks.activate()
-
-    def holds(self, *policy_arns: str) -> None:
-        attached = [{"PolicyName": each.rpartition("/")[2], "PolicyArn": each} for each in policy_arns]
-        self.iam.add_response(
-            "list_attached_role_policies", {"AttachedPolicies": attached, "IsTruncated": False}, {"RoleName": _ROLE}
-        )
-
-    def gets(self, policy_arn: str) -> None:
-        self.iam.add_response("attach_role_policy", {}, {"RoleName": _ROLE, "PolicyArn": policy_arn})
-
-    def loses(self, policy_arn: str) -> None:
-        self.iam.add_response("detach_role_policy", {}, {"RoleName": _ROLE, "PolicyArn": policy_arn})
+        self.role, self.stack = FakeRole(module._iam), FakeStack(module._stacks)
 
     def run(
         self,
@@ -50,162 +54,114 @@ class Role:
             "ResourceProperties": {"RoleName": _ROLE, "PolicyArn": policy_arn, **properties},
         }
         answer = self.module.on_event(event | ({"PhysicalResourceId": physical_id} if physical_id else {}), None)
-        self.iam.assert_no_pending_responses()
-        self.stacks.assert_no_pending_responses()
         return str(answer["PhysicalResourceId"])
 
 
 @pytest.fixture
-def role(load: Load) -> Role:
-    return Role(load("role_policies"))
+def policy(load: Load) -> Policy:
+    return Policy(load("role_policies"))
 
 
-def test_a_policy_that_was_attached_here_is_detached_afterwards(role: Role) -> None:
-    role.holds(_DATA)
-    role.gets(_CONFIG)
-    physical_id = role.run("Create")
-    role.loses(_CONFIG)
-    assert role.run("Delete", physical_id) == physical_id
+@pytest.mark.parametrize("held", [{_DATA}, {_CONFIG, _DATA}], ids=["attached here", "held before"])
+def test_only_a_policy_that_was_attached_here_is_detached(policy: Policy, held: set[str]) -> None:
+    policy.role.policies = {*held}
+    physical_id = policy.run("Create")
+    assert policy.role.policies == {_CONFIG, _DATA}
+    assert policy.run("Update", physical_id) == physical_id
+    assert policy.run("Delete", physical_id) == physical_id
+    assert policy.role.policies == held
 
 
-def test_policy_that_the_role_had_is_neither_attached_nor_detached(role: Role) -> None:
-    role.holds(_CONFIG, _DATA)
-    physical_id = role.run("Create")
-    assert role.run("Update", physical_id) == physical_id
-    assert role.run("Delete", physical_id) == physical_id
+def test_update_attaches_our_policy_again(policy: Policy) -> None:
+    physical_id = policy.run("Create")
+    policy.role.policies.clear()
+    assert policy.run("Update", physical_id) == physical_id
+    assert policy.role.policies == {_CONFIG}
 
 
-def test_an_update_attaches_again_what_somebody_has_detached_of_ours(role: Role) -> None:
-    role.holds()
-    role.gets(_CONFIG)
-    physical_id = role.run("Create")
-    role.holds()
-    role.gets(_CONFIG)
-    assert role.run("Update", physical_id) == physical_id
-
-
-def test_a_changed_policy_takes_the_place_of_the_old_one(role: Role) -> None:
-    role.holds()
-    role.gets(_CONFIG)
-    old = role.run("Create")
-    role.holds(_CONFIG)
-    role.gets(_DATA)
-    new = role.run("Update", old, _DATA)
+@pytest.mark.parametrize("held", [set(), {_DATA}], ids=["not held before", "held before"])
+def test_changed_policy_replaces_the_old_one(policy: Policy, held: set[str]) -> None:
+    policy.role.policies = {*held}
+    old = policy.run("Create")
+    new = policy.run("Update", old, _DATA)
     assert new != old  # so CloudFormation deletes the old one next, with the properties that it had
-    role.loses(_CONFIG)
-    role.run("Delete", old)
-    role.loses(_DATA)
-    role.run("Delete", new, _DATA)
+    policy.run("Delete", old)
+    assert policy.role.policies == {_DATA}
+    policy.run("Delete", new, _DATA)
+    assert policy.role.policies == held
 
 
-def test_a_changed_policy_that_the_role_held_before_stays_afterwards(role: Role) -> None:
-    role.holds()
-    role.gets(_CONFIG)
-    old = role.run("Create")
-    role.holds(_CONFIG, _DATA)
-    new = role.run("Update", old, _DATA)
-    assert new != old
-    role.run("Delete", new, _DATA)
-
-
-def test_a_role_without_room_is_named_with_what_to_do(role: Role) -> None:
-    role.holds()
-    role.iam.add_client_error("attach_role_policy", "LimitExceeded")
-    with pytest.raises(role.module.NotAttachedError, match=f"role {_ROLE} has the maximum number of managed policies"):
-        role.run("Create")
-
-
-def test_a_role_that_was_only_just_made_is_waited_for(role: Role, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("operation", ["list_attached_role_policies", "attach_role_policy"])
+def test_new_role_or_policy_is_waited_for(policy: Policy, monkeypatch: pytest.MonkeyPatch, operation: str) -> None:
     pauses = iter([True, True])
-    monkeypatch.setattr(role.module._wait, "pause", lambda: next(pauses))
-    for _ in range(2):
-        role.iam.add_client_error("list_attached_role_policies", "NoSuchEntity")
-    role.holds()
-    role.gets(_CONFIG)
-    role.run("Create")
+    monkeypatch.setattr(policy.module._wait, "pause", lambda: next(pauses))
+    policy.role.failures[operation] = [AwsError("NoSuchEntity")] * 2
+    policy.run("Create")
+    assert policy.role.policies == {_CONFIG}
 
 
-def test_a_policy_that_was_only_just_made_is_waited_for(role: Role, monkeypatch: pytest.MonkeyPatch) -> None:
-    pauses = iter([True, True, False])
-    monkeypatch.setattr(role.module._wait, "pause", lambda: next(pauses))
-    role.holds()
-    for _ in range(2):
-        role.iam.add_client_error("attach_role_policy", "NoSuchEntity")
-    role.gets(_CONFIG)
-    assert role.run("Create") == f"{_ROLE}|{_CONFIG}"
-    role.holds()
-    role.iam.add_client_error("attach_role_policy", "NoSuchEntity")
-    with pytest.raises(role.module.NotAttachedError, match=f"policy {_CONFIG}"):
-        role.run("Create")
+@pytest.mark.parametrize(
+    ("operation", "code", "message"),
+    [
+        ("list_attached_role_policies", "NoSuchEntity", f"role {_ROLE} does not exist: check adopt.authRoleArn"),
+        ("attach_role_policy", "NoSuchEntity", f"policy {_CONFIG} or role {_ROLE} does not exist"),
+        ("attach_role_policy", "LimitExceeded", f"role {_ROLE} has the maximum number of managed policies"),
+    ],
+)
+def test_policy_that_cannot_be_attached_is_reported(
+    policy: Policy, monkeypatch: pytest.MonkeyPatch, operation: str, code: str, message: str
+) -> None:
+    monkeypatch.setattr(policy.module._wait, "pause", lambda: False)
+    policy.role.failures[operation] = [AwsError(code)]
+    with pytest.raises(policy.module.NotAttachedError, match=message):
+        policy.run("Create")
 
 
-def test_repeated_request_returns_the_same_physical_id(role: Role) -> None:
-    """CDK's provider framework invokes the function again when it gets no answer."""
-    role.holds()
-    role.gets(_CONFIG)
-    physical_id = role.run("Create", request_id="the same")
-    assert role.run("Create", request_id="the same") == physical_id
-    role.loses(_CONFIG)
-    role.run("Delete", physical_id)
+def test_repeated_request_returns_the_same_physical_id(policy: Policy) -> None:
+    """Lambda can make an asynchronous invocation twice."""
+    physical_id = policy.run("Create", request_id="the same")
+    assert policy.run("Create", request_id="the same") == physical_id
+    policy.run("Delete", physical_id)
+    assert policy.role.policies == set()
 
 
-def test_failed_creation_detaches_the_policy(role: Role) -> None:
-    """CloudFormation deletes nothing that it failed to create."""
-    role.holds(_DATA)
-    role.iam.add_client_error("attach_role_policy", "ServiceFailure", http_status_code=500)
-    role.loses(_CONFIG)
+def test_failed_creation_detaches_the_policy(policy: Policy) -> None:
+    """CloudFormation sends no Delete for it."""
+    policy.role.failures["attach_role_policy"] = [AwsError("ServiceFailure", is_late=True)]
     with pytest.raises(ClientError, match="ServiceFailure"):
-        role.run("Create")
-    role.iam.assert_no_pending_responses()
+        policy.run("Create")
+    assert policy.role.policies == set()
 
 
-def test_a_role_that_is_not_there_is_named_with_the_setting(role: Role, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(role.module._wait, "pause", lambda: False)
-    role.iam.add_client_error("list_attached_role_policies", "NoSuchEntity")
-    with pytest.raises(role.module.NotAttachedError, match=f"role {_ROLE} does not exist: check adopt.authRoleArn"):
-        role.run("Create")
+def test_deletion_after_the_role_succeeds(policy: Policy) -> None:
+    policy.role.failures["detach_role_policy"] = [AwsError("NoSuchEntity")]
+    policy.run("Delete", f"{_ROLE}|{_CONFIG}")
 
 
-def test_a_role_that_has_gone_needs_nothing(role: Role) -> None:
-    role.iam.add_client_error("detach_role_policy", "NoSuchEntity")
-    role.run("Delete", f"{_ROLE}|{_CONFIG}")
+class TestDeny:
+    """It is detached after the policies that it guards, or not at all."""
 
-
-class TestADeny:
-    """It goes after the policies that it guards, or not at all."""
-
-    ARN = "arn:aws:iam::123456789012:policy/ControlPlaneDeny"
-    GUARDED = ("Data", "Config")
-
-    def _deletes(self, role: Role, *statuses: str | None) -> None:
-        for logical_id, status in zip(self.GUARDED, statuses, strict=False):
-            request = {"StackName": "stack-id", "LogicalResourceId": logical_id}
-            if status is None:
-                role.stacks.add_client_error("describe_stack_resource", "ValidationError", expected_params=request)
-                continue
-            detail = {
-                "LogicalResourceId": logical_id,
-                "ResourceType": "Custom::RolePolicy",
-                "LastUpdatedTimestamp": datetime.now(UTC),
-                "ResourceStatus": status,
-            }
-            role.stacks.add_response("describe_stack_resource", {"StackResourceDetail": detail}, request)
-        role.run("Delete", f"{_ROLE}|{self.ARN}", self.ARN, Guarded=[*self.GUARDED])
+    def _delete(self, policy: Policy, **statuses: str | None) -> None:
+        policy.role.policies = {_DENY}
+        policy.stack.statuses = {name: status for name, status in statuses.items() if status}
+        policy.run("Delete", f"{_ROLE}|{_DENY}", _DENY, Guarded=["Data", "Config"])
 
     @pytest.mark.parametrize("config", ["DELETE_COMPLETE", None, "UPDATE_COMPLETE"])
-    def test_is_detached_if_they_are_or_are_meant_to_stay(self, role: Role, config: str | None) -> None:
+    def test_deny_is_detached_if_the_others_are_gone_or_stay(self, policy: Policy, config: str | None) -> None:
         """They stay in another access mode."""
-        role.loses(self.ARN)
-        self._deletes(role, "DELETE_COMPLETE", config)
+        self._delete(policy, Data="DELETE_COMPLETE", Config=config)
+        assert policy.role.policies == set()
 
     @pytest.mark.parametrize("data", ["DELETE_COMPLETE", None])
     @pytest.mark.parametrize("config", ["DELETE_FAILED", "DELETE_IN_PROGRESS", "DELETE_SKIPPED"])
-    def test_stays_if_one_of_them_could_not_be_detached(self, role: Role, data: str | None, config: str) -> None:
+    def test_deny_stays_if_another_could_not_be_detached(self, policy: Policy, data: str | None, config: str) -> None:
         told = f"the deny stays on role {_ROLE}, because resource Config was not deleted"
-        with pytest.raises(role.module.StillGuardingError, match=told):
-            self._deletes(role, data, config)
+        with pytest.raises(policy.module.StillGuardingError, match=told):
+            self._delete(policy, Data=data, Config=config)
+        assert policy.role.policies == {_DENY}
 
-    def test_stays_if_cloudformation_does_not_tell(self, role: Role) -> None:
-        role.stacks.add_client_error("describe_stack_resource", "InternalFailure")
+    def test_deny_stays_if_cloudformation_fails(self, policy: Policy) -> None:
+        policy.stack.failures["describe_stack_resource"] = [AwsError("InternalFailure")]
         with pytest.raises(ClientError, match="InternalFailure"):
-            role.run("Delete", f"{_ROLE}|{self.ARN}", self.ARN, Guarded=["Config"])
+            self._delete(policy)
+        assert policy.role.policies == {_DENY}

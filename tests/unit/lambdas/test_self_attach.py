@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +8,8 @@ import pytest
 from botocore.exceptions import NoCredentialsError, ReadTimeoutError
 
 from attachment.errors import AttachmentPausedError
-from tests.unit.lambdas.conftest import ENVIRONMENT, Load, client_error, log_lines
+from tests.unit.lambdas.conftest import ENVIRONMENT, Load, log_lines
+from tests.unit.lambdas.fake_aws import AwsError, FakeIot
 
 _POOL = ENVIRONMENT["IDENTITY_POOL_ID"]
 _POLICY = ENVIRONMENT["POLICY_NAME"]
@@ -36,47 +36,29 @@ def _event(identity: dict[str, Any] = _CALLER, **members: Any) -> dict[str, Any]
     } | members
 
 
-class Iot:
-    """Stands in for AWS IoT; accepts only the identity that signs the request."""
-
-    def __init__(self, attached: list[str], failures: Mapping[str, Exception]) -> None:
-        self.attached = attached
-        self._failures = failures
-
-    def list_attached_policies(self, *, target: str) -> dict[str, Any]:
-        self._call("list_attached_policies", target)
-        return {"policies": [{"policyName": name} for name in self.attached]}
-
-    def attach_policy(self, *, policyName: str, target: str) -> None:  # noqa: N803 - boto3's name
-        self._call("attach_policy", target)
-        self.attached.append(policyName)
-
-    def _call(self, operation: str, target: str) -> None:
-        assert target == _IDENTITY
-        if operation in self._failures:
-            raise self._failures[operation]
-
-
 class Route:
-    """The function, with an AWS IoT and a pause flag."""
+    """The function with an AWS IoT that knows only the caller, and with a pause flag."""
 
     def __init__(self, module: Any) -> None:
         self._module = module
         self.paused = False
         module._pause_flag = self
-        self.attached(())
+        self.iot = FakeIot(module._iot)
+        self.iot.policies = {_IDENTITY: set()}
+
+    @property
+    def attached(self) -> set[str]:
+        """The policies of the caller."""
+        return self.iot.policies[_IDENTITY]
 
     def check(self, _ssm: object) -> None:
         if self.paused:
             raise AttachmentPausedError
 
-    def attached(self, names: Collection[str], **failures: Exception) -> None:
-        """Have these policies attached, and these operations fail."""
-        self._module._iot = self.iot = Iot(list(names), failures)
-
-    def call(self, event: dict[str, Any]) -> tuple[int, dict[str, str], dict[str, str]]:
+    def call(self, event: dict[str, Any] | None = None) -> tuple[int, dict[str, str], dict[str, str]]:
         """Return status, body and headers."""
-        response = self._module.handler(event, SimpleNamespace(aws_request_id=_REQUEST_ID))
+        context = SimpleNamespace(aws_request_id=_REQUEST_ID)
+        response = self._module.handler(_event() if event is None else event, context)
         return response["statusCode"], json.loads(response["body"]), response["headers"]
 
 
@@ -88,24 +70,23 @@ def route(load: Load) -> Route:
 @pytest.mark.parametrize(
     ("attached", "status", "text", "outcome"),
     [
-        (["another"], "repaired", "PS203: no IoT policy was attached, repaired", "Attached"),
-        (["another", _POLICY], "attached", "PS203: the IoT policy is attached already", "Skipped"),
+        ({"another"}, "repaired", "PS203: no IoT policy was attached, repaired", "Attached"),
+        ({"another", _POLICY}, "attached", "PS203: the IoT policy is attached already", "Skipped"),
     ],
 )
 def test_route_attaches_a_missing_policy(
-    route: Route, capsys: pytest.CaptureFixture[str], attached: list[str], status: str, text: str, outcome: str
+    route: Route, capsys: pytest.CaptureFixture[str], attached: set[str], status: str, text: str, outcome: str
 ) -> None:
-    route.attached(attached)
-    assert route.call(_event()) == (
+    route.attached.update(attached)
+    assert route.call() == (
         200,
         {"check": "PS203", "status": status, "text": text},
         {"content-type": "application/json", "cache-control": "no-store"},
     )
-    assert route.iot.attached == ["another", _POLICY]
+    assert route.attached == {"another", _POLICY}
     (line,) = log_lines(capsys)
-    assert (line["outcome"], line["Source"], line["reason"], line["requestId"]) == (
-        outcome, "self-attach", None, _REQUEST_ID
-    )  # fmt: skip
+    told = (line["outcome"], line["Source"], line["reason"], line["requestId"])
+    assert told == (outcome, "self-attach", None, _REQUEST_ID)
 
 
 @pytest.mark.parametrize(
@@ -125,8 +106,7 @@ def test_route_refuses_guests_and_other_identity_pools(
     route: Route, capsys: pytest.CaptureFixture[str], identity: dict[str, Any], text: str
 ) -> None:
     status, body, _ = route.call(_event(identity))
-    assert (status, body["check"], body["status"]) == (403, "PS203", "refused")
-    assert route.iot.attached == []
+    assert (status, body["check"], body["status"], route.attached) == (403, "PS203", "refused", set())
     assert text in body["text"]
     (line,) = log_lines(capsys)
     assert (line["outcome"], text in line["reason"]) == ("Skipped", True)
@@ -148,7 +128,7 @@ def test_route_of_an_adopted_pool_refuses_other_providers(
     monkeypatch.setenv("LOGIN_PROVIDERS", f"{_USER_POOL},accounts.google.com")
     route = Route(load("self_attach"))
     status, body, _ = route.call(_event({**_CALLER, "amr": methods}))
-    assert (status, route.iot.attached) == ((200, [_POLICY]) if is_attached else (403, []))
+    assert (status, route.attached) == ((200, {_POLICY}) if is_attached else (403, set()))
     assert ("by a user of another identity provider" in body["text"]) is not is_attached
 
 
@@ -166,13 +146,13 @@ def test_route_of_an_adopted_pool_refuses_other_providers(
 )
 def test_route_accepts_only_the_identity_of_the_iam_authorizer(route: Route, context: dict[str, Any]) -> None:
     status, body, _ = route.call(_event(requestContext=context))
-    assert (status, body["status"], route.iot.attached) == (403, "refused", [])
+    assert (status, body["status"], route.attached) == (403, "refused", set())
 
 
 @pytest.mark.parametrize(("body", "status"), [(json.dumps({"identityId": _ANOTHER}), 400), (" ", 400), ("", 200)])
 def test_route_refuses_every_body(route: Route, body: str, status: int) -> None:
     assert route.call(_event(body=body))[0] == status
-    assert route.iot.attached == ([_POLICY] if status == 200 else [])
+    assert bool(route.attached) is (status == 200)
 
 
 def test_route_ignores_identities_in_query_headers_and_cookies(route: Route) -> None:
@@ -185,13 +165,13 @@ def test_route_ignores_identities_in_query_headers_and_cookies(route: Route) -> 
         "stageVariables": {"identityId": _ANOTHER},
     }
     assert route.call(_event(**claims))[0] == 200
-    assert route.iot.attached == [_POLICY]
+    assert route.iot.policies == {_IDENTITY: {_POLICY}}
 
 
 def test_route_attaches_nothing_while_attachment_is_paused(route: Route, capsys: pytest.CaptureFixture[str]) -> None:
     route.paused = True
-    status, body, _ = route.call(_event())
-    assert (status, body["status"], route.iot.attached) == (503, "failed", [])
+    status, body, _ = route.call()
+    assert (status, body["status"], route.attached) == (503, "failed", set())
     assert "attachment is paused in this deployment" in body["text"]
     (line,) = log_lines(capsys)
     assert (line["outcome"], line["reason"]) == ("Skipped", "AttachmentPausedError")
@@ -201,11 +181,11 @@ def test_route_attaches_nothing_while_attachment_is_paused(route: Route, capsys:
 @pytest.mark.parametrize(
     ("error", "status"),
     [
-        (client_error("ThrottlingException", 429), 503),
-        (client_error("InternalFailureException", 500), 503),
+        (AwsError("ThrottlingException", "about ada", status=429), 503),
+        (AwsError("InternalFailureException", "about ada", status=500), 503),
         (ReadTimeoutError(endpoint_url="https://iot.eu-west-1.amazonaws.com"), 503),
-        (client_error("AccessDeniedException", 403), 500),
-        (client_error("LimitExceededException", 410), 500),
+        (AwsError("AccessDeniedException", "about ada", status=403), 500),
+        (AwsError("LimitExceededException", "about ada", status=410), 500),
         (NoCredentialsError(), 500),
         (RuntimeError(f"about {_IDENTITY}"), 500),
     ],
@@ -214,8 +194,8 @@ def test_route_attaches_nothing_while_attachment_is_paused(route: Route, capsys:
 def test_route_reports_whether_to_try_again_and_quotes_no_error(
     route: Route, capsys: pytest.CaptureFixture[str], operation: str, error: Exception, status: int
 ) -> None:
-    route.attached((), **{operation: error})
-    found, body, headers = route.call(_event())
+    route.iot.failures[operation] = [error]
+    found, body, headers = route.call()
     assert (found, body["check"], body["status"]) == (status, "PS203", "failed")
     if status == 503:
         assert body["text"].endswith("try again shortly")
@@ -225,6 +205,5 @@ def test_route_reports_whether_to_try_again_and_quotes_no_error(
         assert "retry-after" not in headers
     (line,) = log_lines(capsys)
     assert line["outcome"] == "Failed"
-    for text in (_IDENTITY, "ada", _POOL):
-        assert text not in json.dumps([line, body])
+    assert not [text for text in (_IDENTITY, "ada", _POOL) if text in json.dumps([line, body])]
     assert "Exception" not in body["text"]

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import copy
 import json
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
-from tests.unit.lambdas.cognito_answers import Parameters, RawStubber
 from tests.unit.lambdas.conftest import Load
+from tests.unit.lambdas.fake_aws import AwsError, FakeSsm, FakeUserPool
 
 _POOL = "eu-west-1_pool"
 _PARAMETER = f"/AmplifyPubSub/user-pool/{_POOL}/original-settings"
@@ -58,344 +59,301 @@ _KEPT: dict[str, Any] = {
 _TOTP: dict[str, Any] = {"SoftwareTokenMfaConfiguration": {"Enabled": True}, "MfaConfiguration": "OPTIONAL"}
 
 
-class UserPool:
+_SMS_ROLE = "arn:aws:iam::123456789012:role/shop-sns"
+_KEY = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+_SMS: dict[str, Any] = {"SnsCallerArn": _SMS_ROLE, "ExternalId": "shop"}
+_SENDERS: dict[str, Any] = {
+    "CustomEmailSender": {"LambdaVersion": "V1_0", "LambdaArn": "arn:aws:lambda:x:1:function:sender"},
+    "KMSKeyID": _KEY,
+}
+_THEIRS = {"PostAuthentication": "arn:aws:lambda:x:1:function:theirs"}
+_CHALLENGE = {"DefineAuthChallenge": _TRIGGERS["DefineAuthChallenge"]}
+
+
+class Stack:
+    """A stack with a user pool; checks that every update keeps the rest of the pool."""
+
     def __init__(self, module: Any) -> None:
         self.module = module
-        self.cognito = RawStubber(module._user_pools)
-        self.cognito.activate()
-        self.parameters = Parameters(module._ssm)
+        self.pool = FakeUserPool(module._user_pools, copy.deepcopy(_DESCRIBED) | {"LambdaConfig": {}}, _TOTP)
+        self.ssm = FakeSsm(module._ssm)
+        self.keeps = _KEPT
 
     @property
-    def kept(self) -> Any:
-        """What is kept of the pool's original settings."""
-        return json.loads(self.parameters.get(_PARAMETER, "null"))
+    def original_settings(self) -> Any:
+        return json.loads(self.ssm.values.get(_PARAMETER, "null"))
 
-    def pool(self, triggers: dict[str, str], *, unknown: dict[str, Any] | None = None, **changes: Any) -> None:
-        described = _DESCRIBED | {"LambdaConfig": triggers} | changes
-        self.cognito.add_response(
-            "describe_user_pool",
-            {"UserPool": described},
-            {"UserPoolId": _POOL},
-            {"UserPool": unknown} if unknown else None,
-        )
+    def has(self, triggers: dict[str, Any], *groups: dict[str, Any], **settings: Any) -> None:
+        assert self.pool.described is not None
+        self.pool.described |= {"LambdaConfig": triggers, **settings}
+        self.pool.groups = {each["GroupName"]: each for each in groups}
 
-    def mfa(self, *, unknown: dict[str, Any] | None = None, **configuration: Any) -> None:
-        self.cognito.add_response("get_user_pool_mfa_config", configuration, {"UserPoolId": _POOL}, unknown)
+    def lacks_the_attribute(self) -> None:
+        assert self.pool.described is not None
+        self.pool.described["SchemaAttributes"] = [{"Name": "email"}]
 
-    def refuses_the_update(self, message: str, changes: dict[str, Any]) -> None:
-        self.cognito.add_client_error(
-            "update_user_pool", "InvalidParameterException", message, expected_params=_KEPT | changes
-        )
-
-    def updates(self, triggers: dict[str, str]) -> None:
-        """Expect an update that keeps the rest of the pool."""
-        self.cognito.add_response("update_user_pool", {}, _KEPT | {"LambdaConfig": triggers})
-
-    def groups(self, *groups: dict[str, Any]) -> None:
-        self.cognito.add_response("list_groups", {"Groups": list(groups)}, {"UserPoolId": _POOL})
-
-    def run(self, request_type: str, *, outlives_stack: Any = True, **event: Any) -> dict[str, Any]:
-        properties = {
+    def run(self, request_type: str, before: Any = None, **properties: Any) -> None:
+        """Handle a request; ``before`` has the resource's properties before an update."""
+        defaults = {
             "UserPoolId": _POOL,
-            "OutlivesStack": str(outlives_stack).lower(),
+            "OutlivesStack": "true",
             "OriginalSettingsParameter": _PARAMETER,
-            **event.pop("adopted", {}),
-            "MarkerAttribute": event.pop("MarkerAttribute", _MARKER),
+            "MarkerAttribute": _MARKER,
             "MarkerLength": "128",
-            "Triggers": event.pop("Triggers", _TRIGGERS),
-            "ChainedTriggers": event.pop("ChainedTriggers", []),
-            "Groups": event.pop("Groups", []),
+            "Triggers": _TRIGGERS,
+            "Groups": [],
             "AuthRoleArn": _AUTH_ROLE,
         }
-        physical_id = {} if request_type == "Create" else {"PhysicalResourceId": f"{_POOL}/triggers"}
-        answer: dict[str, Any] = self.module.on_event(
-            {"RequestType": request_type, "ResourceProperties": properties} | physical_id | event, None
+        event: dict[str, Any] = {"RequestType": request_type, "ResourceProperties": defaults | properties}
+        if request_type != "Create":
+            event["PhysicalResourceId"] = f"{_POOL}/triggers"
+        if request_type == "Update":
+            event["OldResourceProperties"] = before or _before()
+        try:
+            assert self.module.on_event(event, None) == {"PhysicalResourceId": f"{_POOL}/triggers"}
+        finally:
+            for update in self.pool.requests("update_user_pool"):
+                rest = {name: value for name, value in update.items() if name != "LambdaConfig"}
+                assert rest in (
+                    self.keeps,
+                    {name: each for name, each in self.keeps.items() if name != "MfaConfiguration"},
+                )
+
+    def refuses(self, message: str, *arguments: Any, **properties: Any) -> str:
+        """Check that a request fails before it changes anything; return the message."""
+        changes = len(self.pool.changes)
+        with pytest.raises(Exception, match=message) as raised:
+            self.run(*arguments, **properties)
+        assert type(raised.value).__name__ in (
+            "SettingsMismatchError",
+            "SettingsWouldBeLostError",
+            "TooLongToKeepError",
         )
-        self.cognito.assert_no_pending_responses()
-        return answer
+        assert len(self.pool.changes) == changes
+        return str(raised.value)
 
 
 @pytest.fixture
-def user_pool(load: Load) -> UserPool:
-    return UserPool(load("user_pool_triggers"))
+def stack(load: Load) -> Stack:
+    return Stack(load("user_pool_triggers"))
 
 
 def _group(name: str, role: str, **details: Any) -> dict[str, Any]:
     return {"GroupName": name, "RoleArn": f"arn:aws:iam::123456789012:role/{role}"} | details
 
 
+def _wanted(*groups: dict[str, Any]) -> list[dict[str, str]]:
+    return [{"Name": each["GroupName"], "RoleArn": each["RoleArn"]} for each in groups]
+
+
 def _before(*groups: str, **triggers: str) -> dict[str, Any]:
     """What the resource's properties were before an update."""
-    return {
-        "Triggers": triggers or _TRIGGERS,
-        "Groups": [{"Name": name, "RoleArn": f"arn:aws:iam::123456789012:role/{name}"} for name in groups],
+    return {"Triggers": triggers or _TRIGGERS, "Groups": _wanted(*(_group(name, name) for name in groups))}
+
+
+@pytest.mark.parametrize(
+    ("request_type", "properties", "there", "afterwards"),
+    [
+        ("Create", {}, _SOMEBODYS | _TRIGGERS, _SOMEBODYS | _TRIGGERS),
+        ("Create", {}, _SOMEBODYS, _SOMEBODYS | _TRIGGERS),
+        ("Create", {"Triggers": {}, "MarkerAttribute": None}, {}, {}),
+        (
+            "Create",
+            {"Triggers": _CHALLENGE, "ChainedTriggers": ["PostAuthentication"]},
+            _THEIRS,
+            _THEIRS | _CHALLENGE,
+        ),
+        (
+            "Update",
+            {"before": _before(PostAuthentication="arn:aws:lambda:x:1:function:before")},
+            {"PostAuthentication": "arn:aws:lambda:x:1:function:before"},
+            _TRIGGERS,
+        ),
+        ("Update", {"Triggers": {}}, _SOMEBODYS | _TRIGGERS, _SOMEBODYS),
+        ("Delete", {}, _SOMEBODYS | _TRIGGERS, _SOMEBODYS),
+        ("Delete", {}, _TRIGGERS | _THEIRS, _THEIRS),
+        ("Delete", {"OutlivesStack": "false"}, _TRIGGERS, _TRIGGERS),
+    ],
+    ids=[
+        "set by the stack already", "left over from an earlier stack", "no triggers", "chained trigger",
+        "function of the previous deployment", "no longer in the settings", "somebody's other trigger",
+        "replaced by somebody since", "pool goes with the stack",
+    ],
+)  # fmt: skip
+def test_triggers_of_the_stack_are_set_and_removed(
+    stack: Stack, request_type: str, properties: dict[str, Any], there: dict[str, str], afterwards: dict[str, str]
+) -> None:
+    stack.has(there)
+    if "MarkerAttribute" in properties:
+        stack.lacks_the_attribute()
+    stack.run(request_type, **properties)
+    assert stack.pool.triggers == afterwards
+    assert stack.pool.changes == ([] if there == afterwards else ["update_user_pool"])
+
+
+def test_deletion_of_a_pool_that_was_deleted_by_hand_succeeds(stack: Stack) -> None:
+    stack.pool.described = None
+    stack.run("Delete")
+
+
+@pytest.mark.parametrize(("request_type", "afterwards"), [("Create", {}), ("Update", _TRIGGERS)])
+def test_failed_creation_removes_the_triggers(stack: Stack, request_type: str, afterwards: dict[str, str]) -> None:
+    """CloudFormation sends no Delete for it, and the pool must not go on calling functions that are rolled back."""
+    stack.lacks_the_attribute()
+    stack.pool.failures["update_user_pool"] = [AwsError("AccessDeniedException", "iam:PassRole", is_late=True)]
+    with pytest.raises(stack.module._user_pools.exceptions.ClientError, match="iam:PassRole"):
+        stack.run(request_type)
+    assert stack.pool.triggers == afterwards
+    assert "add_custom_attributes" not in stack.pool.changes  # it cannot be removed again
+
+
+def test_marker_attribute_is_added_last(stack: Stack) -> None:
+    stack.lacks_the_attribute()
+    stack.run("Create")
+    assert stack.pool.changes == ["update_user_pool", "add_custom_attributes"]
+    attribute = {
+        "Name": _MARKER,
+        "AttributeDataType": "String",
+        "Mutable": True,
+        "StringAttributeConstraints": {"MinLength": "0", "MaxLength": "128"},
     }
+    assert stack.pool.requests("add_custom_attributes") == [{"UserPoolId": _POOL, "CustomAttributes": [attribute]}]
 
 
-def test_a_pool_that_the_stack_has_wired_itself_is_left_alone(user_pool: UserPool) -> None:
-    user_pool.pool(_SOMEBODYS | _TRIGGERS)
-    user_pool.groups()
-    assert user_pool.run("Create") == {"PhysicalResourceId": f"{_POOL}/triggers"}
+class TestMfa:
+    """UpdateUserPool takes MFA by one-time password for MFA by SMS, for which the pool has no configuration."""
 
+    @pytest.fixture
+    def stack(self, stack: Stack) -> Stack:
+        stack.has(_TRIGGERS)
+        stack.pool.refuses_mfa = True
+        return stack
 
-def test_a_pool_left_over_gets_the_triggers_and_keeps_everything_else(user_pool: UserPool) -> None:
-    user_pool.pool(_SOMEBODYS)
-    user_pool.groups()
-    user_pool.updates(_SOMEBODYS | _TRIGGERS)
-    user_pool.run("Create")
+    @pytest.mark.parametrize("resets_mfa", [False, True])
+    def test_mfa_is_restored_if_the_update_resets_it(self, stack: Stack, resets_mfa: bool) -> None:
+        stack.pool.resets_mfa = resets_mfa
+        stack.run("Delete")
+        assert (stack.pool.triggers, stack.pool.mfa, stack.original_settings) == ({}, _TOTP, None)
+        assert ("set_user_pool_mfa_config" in stack.pool.changes) is resets_mfa
 
-
-def test_deletion_removes_only_our_triggers_from_a_kept_pool(user_pool: UserPool) -> None:
-    user_pool.pool(_SOMEBODYS | _TRIGGERS)
-    user_pool.updates(_SOMEBODYS)
-    user_pool.run("Delete")
-
-
-def test_a_trigger_that_somebody_has_set_to_another_function_stays(user_pool: UserPool) -> None:
-    theirs = {"PostAuthentication": "arn:aws:lambda:x:1:function:theirs"}
-    user_pool.pool(_TRIGGERS | theirs)
-    user_pool.updates(theirs)
-    user_pool.run("Delete")
-
-
-def test_a_pool_that_goes_with_the_stack_is_not_touched(user_pool: UserPool) -> None:
-    user_pool.run("Delete", outlives_stack=False)
-
-
-def test_a_kept_pool_that_was_deleted_by_hand_needs_nothing(user_pool: UserPool) -> None:
-    user_pool.cognito.add_client_error("describe_user_pool", "ResourceNotFoundException")
-    user_pool.run("Delete")
-
-
-@pytest.mark.parametrize("request_type", ["Create", "Update"])
-def test_what_could_not_be_created_is_not_left_behind(user_pool: UserPool, request_type: str) -> None:
-    """CloudFormation sends no delete for it, and a pool must not go on calling functions that are rolled back."""
-    user_pool.pool({})
-    user_pool.groups()
-    user_pool.cognito.add_client_error("update_user_pool", "InternalErrorException")
-    if request_type == "Create":
-        user_pool.pool(_TRIGGERS)  # the update had gone through after all
-        user_pool.updates({})
-    with pytest.raises(user_pool.module._user_pools.exceptions.InternalErrorException):
-        user_pool.run(request_type, OldResourceProperties=_before())
-    user_pool.cognito.assert_no_pending_responses()
-
-
-_SMS_WANTED = "SMS configuration and Auto verification for phone_number are required when MFA is required/optional"
-_WITHOUT_MFA = {name: value for name, value in _KEPT.items() if name != "MfaConfiguration"}
-
-
-class TestMfaThatUpdateUserPoolRefuses:
-    """It takes MFA by one-time password for MFA by SMS, for which the pool has no configuration."""
-
-    def _is_refused_and_updated_without(self, user_pool: UserPool, triggers: dict[str, str]) -> None:
-        user_pool.pool(_TRIGGERS)
-        user_pool.refuses_the_update(_SMS_WANTED, {"LambdaConfig": triggers})
-        user_pool.mfa(**_TOTP)
-        user_pool.cognito.add_response("update_user_pool", {}, _WITHOUT_MFA | {"LambdaConfig": triggers})
-
-    def test_what_the_update_leaves_on_is_not_set_again(self, user_pool: UserPool) -> None:
-        self._is_refused_and_updated_without(user_pool, {})
-        user_pool.mfa(**_TOTP)
-        user_pool.run("Delete")
-        assert user_pool.kept is None
-
-    def test_what_the_update_switches_off_is_switched_on_as_it_was(self, user_pool: UserPool) -> None:
-        self._is_refused_and_updated_without(user_pool, {})
-        user_pool.mfa(MfaConfiguration="OFF")
-        user_pool.cognito.add_response("set_user_pool_mfa_config", {}, {"UserPoolId": _POOL, **_TOTP})
-        user_pool.run("Delete")
-        assert user_pool.kept is None
-
-    def test_failed_mfa_restoration_prints_the_command(self, user_pool: UserPool) -> None:
-        self._is_refused_and_updated_without(user_pool, {})
-        user_pool.mfa(MfaConfiguration="OFF")
-        user_pool.cognito.add_client_error("set_user_pool_mfa_config", "TooManyRequestsException")
+    def test_failed_mfa_restoration_prints_the_command(self, stack: Stack) -> None:
+        stack.pool.resets_mfa = True
+        stack.pool.failures["set_user_pool_mfa_config"] = [AwsError("TooManyRequestsException")]
         command = (
             f"set-user-pool-mfa-config --user-pool-id {_POOL} --mfa-configuration OPTIONAL "
             """--software-token-mfa-configuration '{"Enabled": true}'"""
         )
-        with pytest.raises(user_pool.module.MfaLostError) as lost:
-            user_pool.run("Delete")
+        with pytest.raises(stack.module.MfaLostError) as lost:
+            stack.run("Delete")
         assert sorted(str(lost.value).split(" --")[1:]) == sorted(command.split(" --")[1:])
-        assert user_pool.kept == {"mfa": _TOTP}
+        assert stack.original_settings == {"mfa": _TOTP}
 
     @pytest.mark.parametrize("request_type", ["Create", "Update", "Delete"])
-    def test_mfa_is_restored_first_after_an_interrupted_run(self, user_pool: UserPool, request_type: str) -> None:
-        self._is_refused_and_updated_without(user_pool, {})
-        user_pool.cognito.add_client_error("get_user_pool_mfa_config", "Killed")  # stands for the end of the function
-        with pytest.raises(user_pool.module._user_pools.exceptions.ClientError):
-            user_pool.run("Delete")
-        assert user_pool.kept == {"mfa": _TOTP}
+    def test_mfa_is_restored_first_after_an_interrupted_run(self, stack: Stack, request_type: str) -> None:
+        stack.pool.resets_mfa = True
+        stack.pool.failures["get_user_pool_mfa_config"] = [None, AwsError("Killed")]  # the end of the function
+        with pytest.raises(stack.module._user_pools.exceptions.ClientError):
+            stack.run("Delete")
+        assert (stack.pool.mfa["MfaConfiguration"], stack.original_settings) == ("OFF", {"mfa": _TOTP})
+        stack.has({} if request_type == "Delete" else _TRIGGERS)
+        stack.run(request_type)
+        assert (stack.pool.mfa, stack.original_settings) == (_TOTP, None)
 
-        user_pool.mfa(MfaConfiguration="OFF")
-        user_pool.cognito.add_response("set_user_pool_mfa_config", {}, {"UserPoolId": _POOL, **_TOTP})
-        if request_type == "Delete":
-            user_pool.pool({})
-        else:
-            user_pool.pool(_TRIGGERS)
-            user_pool.groups()
-        user_pool.run(request_type, OldResourceProperties=_before())
-        assert user_pool.kept is None
+    def test_mfa_that_was_switched_on_since_stays(self, stack: Stack) -> None:
+        stack.ssm.values[_PARAMETER] = json.dumps({"mfa": _TOTP})
+        stack.pool.mfa = since = _TOTP | {"MfaConfiguration": "ON"}
+        stack.has({})
+        stack.run("Delete")
+        assert (stack.pool.mfa, stack.original_settings) == (since, None)
 
-    def test_mfa_that_somebody_has_switched_on_since_stays(self, user_pool: UserPool) -> None:
-        user_pool.parameters[_PARAMETER] = json.dumps({"mfa": _TOTP})
-        user_pool.mfa(**_TOTP | {"MfaConfiguration": "ON"})
-        user_pool.pool({})
-        user_pool.run("Delete")
-        assert user_pool.kept is None
-
-    def test_mfa_of_which_the_sdk_does_not_know_everything_is_not_risked(self, user_pool: UserPool) -> None:
+    def test_mfa_with_a_member_unknown_to_the_sdk_is_not_risked(self, stack: Stack) -> None:
         """It could not be switched on again: the SDK refuses to send what it does not know."""
-        user_pool.pool(_TRIGGERS)
-        user_pool.refuses_the_update(_SMS_WANTED, {"LambdaConfig": {}})
-        passkeys = {"RelyingPartyId": "shop.example", "UserVerification": "preferred"}
-        unknown = {"WebAuthnConfiguration": {"Moonrise": "REQUIRED"}}
-        user_pool.mfa(**_TOTP, WebAuthnConfiguration=passkeys, unknown=unknown)
-        with pytest.raises(
-            user_pool.module.SettingsWouldBeLostError, match=r"reset WebAuthnConfiguration\.Moonrise of"
-        ):
-            user_pool.run("Delete")
-        user_pool.cognito.assert_no_pending_responses()
-        assert user_pool.kept is None
+        stack.pool.mfa = _TOTP | {"WebAuthnConfiguration": {"UserVerification": "preferred", "Moonrise": "REQUIRED"}}
+        with pytest.raises(stack.module.SettingsWouldBeLostError, match=r"reset WebAuthnConfiguration\.Moonrise of"):
+            stack.run("Delete")
+        assert (stack.pool.triggers, stack.original_settings) == (_TRIGGERS, None)
 
     @pytest.mark.parametrize(
-        ("mfa", "message"),
-        [("OFF", _SMS_WANTED), ("OPTIONAL", "Invalid AttributeDataType")],
-        ids=["a pool without MFA", "an error about something else"],
+        ("mfa", "message"), [("OFF", "are required when MFA is optional"), ("OPTIONAL", "Invalid AttributeDataType")]
     )
-    def test_any_other_invalid_parameter_is_no_reason_to_leave_it_out(
-        self, user_pool: UserPool, mfa: str, message: str
-    ) -> None:
-        user_pool.pool(_TRIGGERS, MfaConfiguration=mfa)
-        user_pool.refuses_the_update(message, {"LambdaConfig": {}, "MfaConfiguration": mfa})
-        with pytest.raises(user_pool.module._user_pools.exceptions.InvalidParameterException):
-            user_pool.run("Delete")
+    def test_other_invalid_parameters_are_raised(self, stack: Stack, mfa: str, message: str) -> None:
+        stack.has(_TRIGGERS, MfaConfiguration=mfa)
+        stack.keeps = _KEPT | {"MfaConfiguration": mfa}
+        stack.pool.failures["update_user_pool"] = [AwsError("InvalidParameterException", message)]
+        with pytest.raises(stack.module._user_pools.exceptions.InvalidParameterException):
+            stack.run("Delete")
+        assert stack.pool.changes == ["update_user_pool"]
 
 
 @pytest.mark.parametrize(
-    ("changes", "properties", "message"),
+    ("request_type", "there", "properties", "message"),
     [
         (
-            {"LambdaConfig": {"PostAuthentication": "arn:aws:lambda:x:1:function:theirs"}},
+            "Create",
+            _THEIRS,
             {},
             "has arn:aws:lambda:x:1:function:theirs on its trigger PostAuthentication. Remove it, or have it call",
         ),
         (
-            {"LambdaConfig": {"DefineAuthChallenge": "arn:aws:lambda:x:1:function:theirs"}},
-            {"Triggers": _TRIGGERS, "ChainedTriggers": []},
-            "has arn:aws:lambda:x:1:function:theirs on its trigger DefineAuthChallenge",
-        ),
-        (
-            {"LambdaConfig": {}},
+            "Create",
+            {},
             {"Triggers": {}, "ChainedTriggers": ["PostAuthentication"]},
             "has no function of its own on its trigger PostAuthentication, which adopt.chainedTriggers names",
         ),
+        (
+            "Update",
+            _TRIGGERS,
+            {"Triggers": _CHALLENGE, "ChainedTriggers": ["PostAuthentication"]},
+            "no function of its own",
+        ),
     ],
-    ids=["another function", "another challenge", "nothing that could call ours"],
+    ids=["another function", "chained without a function", "chained with our function"],
 )
 def test_pool_that_does_not_match_the_settings_is_not_changed(
-    user_pool: UserPool, changes: dict[str, Any], properties: dict[str, Any], message: str
+    stack: Stack, request_type: str, there: dict[str, str], properties: dict[str, Any], message: str
 ) -> None:
-    user_pool.pool({}, **changes)
-    user_pool.groups()
-    with pytest.raises(user_pool.module.SettingsMismatchError, match=message):
-        user_pool.run("Create", **properties)
+    stack.has(there)
+    stack.refuses(message, request_type, **properties)
 
 
-def test_marker_attribute_is_added_after_everything_that_can_be_undone(user_pool: UserPool) -> None:
-    user_pool.pool({}, SchemaAttributes=[{"Name": "email"}])
-    user_pool.groups()
-    user_pool.updates(_TRIGGERS)
-    user_pool.cognito.add_response(
-        "add_custom_attributes",
-        {},
-        {
-            "UserPoolId": _POOL,
-            "CustomAttributes": [
-                {
-                    "Name": _MARKER,
-                    "AttributeDataType": "String",
-                    "Mutable": True,
-                    "StringAttributeConstraints": {"MinLength": "0", "MaxLength": "128"},
-                }
-            ],
-        },
+class TestSmsAndSenders:
+    """An update passes the SMS role to Cognito and needs a grant of the senders' key."""
+
+    def test_both_are_kept(self, stack: Stack) -> None:
+        stack.has(_SENDERS, SmsConfiguration=_SMS)
+        stack.keeps = _KEPT | {"SmsConfiguration": _SMS}
+        stack.run("Create", SmsRoleArn=_SMS_ROLE, CustomSenderKeyArn=_KEY)
+        assert stack.pool.triggers == _SENDERS | _TRIGGERS
+
+    @pytest.mark.parametrize(
+        ("sms_role", "key", "settings"),
+        [
+            ("", "", ["smsRoleArn", "customSenderKeyArn"]),
+            (f"{_SMS_ROLE}-other", _KEY, ["smsRoleArn"]),
+            (_SMS_ROLE, f"{_KEY[:-1]}6", ["customSenderKeyArn"]),
+        ],
     )
-    user_pool.run("Create")
+    @pytest.mark.parametrize("wired", [{}, _TRIGGERS], ids=["to change", "would be refused at deletion"])
+    def test_pool_is_not_changed_without_the_settings(
+        self, stack: Stack, sms_role: str, key: str, settings: list[str], wired: dict[str, str]
+    ) -> None:
+        stack.has(_SENDERS | wired, SmsConfiguration=_SMS)
+        told = stack.refuses("Set adopt", "Create", SmsRoleArn=sms_role, CustomSenderKeyArn=key)
+        assert [each for each in ("smsRoleArn", "customSenderKeyArn") if f"Set adopt.{each}" in told] == settings
 
-
-def test_an_update_that_aws_denies_adds_no_attribute(user_pool: UserPool) -> None:
-    user_pool.pool({}, SchemaAttributes=[{"Name": "email"}])
-    user_pool.groups()
-    user_pool.cognito.add_client_error("update_user_pool", "AccessDeniedException", "not authorized: iam:PassRole")
-    user_pool.pool({})
-    with pytest.raises(user_pool.module._user_pools.exceptions.ClientError, match="iam:PassRole"):
-        user_pool.run("Create")
-    user_pool.cognito.assert_no_pending_responses()
-
-
-_SMS_ROLE = "arn:aws:iam::123456789012:role/shop-sns"
-_KEY = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
-_SENDS: dict[str, Any] = {
-    "SmsConfiguration": {"SnsCallerArn": _SMS_ROLE, "ExternalId": "shop"},
-    "LambdaConfig": {
-        "CustomEmailSender": {"LambdaVersion": "V1_0", "LambdaArn": "arn:aws:lambda:x:1:function:sender"},
-        "KMSKeyID": _KEY,
-    },
-}
-
-
-def test_pool_with_sms_and_senders_keeps_both(user_pool: UserPool) -> None:
-    user_pool.pool({}, **_SENDS)
-    user_pool.groups()
-    user_pool.cognito.add_response(
-        "update_user_pool",
-        {},
-        _KEPT | {"SmsConfiguration": _SENDS["SmsConfiguration"], "LambdaConfig": _SENDS["LambdaConfig"] | _TRIGGERS},
-    )
-    user_pool.run("Create", adopted={"SmsRoleArn": _SMS_ROLE, "CustomSenderKeyArn": _KEY})
-
-
-@pytest.mark.parametrize(
-    ("adopted", "settings"),
-    [
-        ({"SmsRoleArn": "", "CustomSenderKeyArn": ""}, ["smsRoleArn", "customSenderKeyArn"]),
-        ({"SmsRoleArn": f"{_SMS_ROLE}-other", "CustomSenderKeyArn": _KEY}, ["smsRoleArn"]),
-        ({"SmsRoleArn": _SMS_ROLE, "CustomSenderKeyArn": f"{_KEY[:-1]}6"}, ["customSenderKeyArn"]),
-    ],
-    ids=["none is given", "another role", "another key"],
-)
-@pytest.mark.parametrize("wired", [False, True])
-def test_pool_with_sms_or_senders_is_not_changed_without_the_settings(
-    user_pool: UserPool, adopted: dict[str, str], settings: list[str], wired: bool
-) -> None:
-    """A pool that is wired already would be refused when the stack is deleted."""
-    config = _SENDS["LambdaConfig"] | (_TRIGGERS if wired else {})
-    user_pool.pool({}, **_SENDS | {"LambdaConfig": config}, SchemaAttributes=[{"Name": "email"}])
-    user_pool.groups()
-    with pytest.raises(user_pool.module.SettingsMismatchError) as refused:
-        user_pool.run("Create", adopted=adopted)
-    told = str(refused.value)
-    assert [each for each in ("smsRoleArn", "customSenderKeyArn") if f"Set adopt.{each}" in told] == settings
-    user_pool.cognito.assert_no_pending_responses()
-
-
-def test_new_sms_role_of_the_pool_stops_only_the_deletion(user_pool: UserPool) -> None:
-    """Or the rollback of an update that was refused would be refused too."""
-    adopted = {"SmsRoleArn": "", "CustomSenderKeyArn": ""}
-    sends = {"SmsConfiguration": _SENDS["SmsConfiguration"]}
-    user_pool.pool(_TRIGGERS, **sends)
-    user_pool.groups()
-    user_pool.run("Update", OldResourceProperties=_before(), adopted=adopted)
-    user_pool.pool(_SOMEBODYS | _TRIGGERS, **sends)
-    # Not by another deployment: CloudFormation does not update a stack whose deletion has failed.
-    told = r"sends SMS with the role \S+, .* Remove DefineAuthChallenge and PostAuthentication .* Then delete the stack"
-    with pytest.raises(user_pool.module.SettingsMismatchError, match=told) as refused:
-        user_pool.run("Delete", adopted=adopted)
-    assert "deploy again" not in str(refused.value)
-    user_pool.pool(_SOMEBODYS, **sends)
-    user_pool.run("Delete", adopted=adopted)
+    def test_new_sms_role_prevents_only_the_deletion(self, stack: Stack) -> None:
+        """Otherwise the rollback of an update that was refused would be refused too."""
+        adopted = {"SmsRoleArn": "", "CustomSenderKeyArn": ""}
+        stack.has(_SOMEBODYS | _TRIGGERS, SmsConfiguration=_SMS)
+        stack.run("Update", **adopted)
+        told = stack.refuses(
+            r"sends SMS with the role \S+, .* Remove DefineAuthChallenge and PostAuthentication .* Then delete",
+            "Delete",
+            **adopted,
+        )
+        assert "deploy again" not in told  # CloudFormation does not update a stack whose deletion has failed
+        stack.has(_SOMEBODYS)
+        stack.run("Delete", **adopted)
 
 
 @pytest.mark.parametrize(
@@ -406,263 +364,152 @@ def test_new_sms_role_of_the_pool_stops_only_the_deletion(user_pool: UserPool) -
         ({"LambdaConfig": {"PreMoonrise": "arn:aws:lambda:x:1:function:theirs"}}, "LambdaConfig.PreMoonrise"),
     ],
 )
-@pytest.mark.parametrize("request_type", ["Create", "Delete"])
-def test_a_pool_with_a_setting_that_the_sdk_does_not_know_is_not_updated(
-    user_pool: UserPool, unknown: dict[str, Any], path: str, request_type: str
+@pytest.mark.parametrize(
+    ("request_type", "instead"),
+    [
+        ("Create", "Use attachment self-attach"),
+        ("Delete", "Remove DefineAuthChallenge and PostAuthentication from the pool in the Cognito console"),
+    ],
+)
+def test_pool_with_a_setting_unknown_to_the_sdk_is_not_updated(
+    stack: Stack, unknown: dict[str, Any], path: str, request_type: str, instead: str
 ) -> None:
-    """UpdateUserPool would reset it."""
-    user_pool.pool({} if request_type == "Create" else _TRIGGERS, unknown=unknown)
-    if request_type == "Create":
-        user_pool.groups()
-    with pytest.raises(Exception, match=f"UpdateUserPool would reset {path} of the pool") as refused:
-        user_pool.run(request_type)
-    assert type(refused.value).__name__ in ("SettingsMismatchError", "SettingsWouldBeLostError")
-    instead = {
-        "Create": "Use attachment self-attach",
-        "Delete": "Remove DefineAuthChallenge and PostAuthentication from the pool in the Cognito console",
-    }
-    assert instead[request_type] in str(refused.value)
-    user_pool.cognito.assert_no_pending_responses()
+    triggers = ({} if request_type == "Create" else _TRIGGERS) | unknown.get("LambdaConfig", {})
+    stack.has(triggers, **{name: each for name, each in unknown.items() if name != "LambdaConfig"})
+    assert instead in stack.refuses(f"UpdateUserPool would reset {path} of the pool", request_type)
 
 
-def test_what_is_empty_and_what_the_update_does_not_change_is_no_loss(user_pool: UserPool) -> None:
-    user_pool.pool(
-        {},
-        unknown={"Holidays": {}, "Moon": None},
-        Domain="shop",
-        CreationDate=datetime.fromtimestamp(0, UTC),
-    )
-    user_pool.groups()
-    user_pool.updates(_TRIGGERS)
-    user_pool.run("Create")
-
-
-def test_a_chained_trigger_keeps_its_own_function(user_pool: UserPool) -> None:
-    theirs = {"PostAuthentication": "arn:aws:lambda:x:1:function:theirs"}
-    ours = {"DefineAuthChallenge": _TRIGGERS["DefineAuthChallenge"]}
-    user_pool.pool(theirs)
-    user_pool.groups()
-    user_pool.updates(theirs | ours)
-    user_pool.run("Create", Triggers=ours, ChainedTriggers=["PostAuthentication"])
-
-
-def test_new_chained_trigger_needs_its_own_function_first(user_pool: UserPool) -> None:
-    user_pool.pool(_TRIGGERS)
-    user_pool.groups()
-    with pytest.raises(user_pool.module.SettingsMismatchError, match="no function of its own"):
-        user_pool.run(
-            "Update",
-            Triggers={"DefineAuthChallenge": _TRIGGERS["DefineAuthChallenge"]},
-            ChainedTriggers=["PostAuthentication"],
-            OldResourceProperties=_before(),
-        )
-
-
-def test_function_of_the_previous_deployment_is_replaced(user_pool: UserPool) -> None:
-    replaced = {"PostAuthentication": "arn:aws:lambda:x:1:function:before"}
-    user_pool.pool(replaced)
-    user_pool.groups()
-    user_pool.updates(_TRIGGERS)
-    user_pool.run("Update", OldResourceProperties=_before(**replaced))
-
-
-def test_triggers_removed_from_the_settings_are_removed_from_the_pool(user_pool: UserPool) -> None:
-    user_pool.pool(_TRIGGERS | _SOMEBODYS)
-    user_pool.groups()
-    user_pool.updates(_SOMEBODYS)
-    user_pool.run("Update", Triggers={}, OldResourceProperties=_before())
-
-
-def test_without_triggers_a_pool_needs_no_marker_attribute(user_pool: UserPool) -> None:
-    user_pool.pool({}, SchemaAttributes=[{"Name": "email"}])
-    user_pool.groups()
-    user_pool.run("Create", Triggers={}, MarkerAttribute=None)
-
-
-def _wanted(*groups: dict[str, Any]) -> list[dict[str, str]]:
-    return [{"Name": each["GroupName"], "RoleArn": each["RoleArn"]} for each in groups]
+def test_empty_and_read_only_settings_do_not_prevent_an_update(stack: Stack) -> None:
+    stack.has({}, Holidays={}, Moon=None, Domain="shop", CreationDate=datetime.fromtimestamp(0, UTC))
+    stack.run("Create")
+    assert stack.pool.triggers == _TRIGGERS
 
 
 @pytest.mark.parametrize(
-    ("there", "adopted"),
-    [
-        (_group("admins", "of-an-earlier-stack"), {}),
-        (_group("admins", "of-an-earlier-stack", Description=_MADE_HERE), {"ReplaceGroupRoles": {}}),
-    ],
-    ids=["in a pool of this stack", "made by an earlier stack in a pool that was kept"],
+    ("description", "adopted"),
+    [({}, {}), ({"Description": _MADE_HERE}, {"ReplaceGroupRoles": {}})],
+    ids=["pool of this stack", "made by an earlier stack"],
 )
 def test_groups_get_precedence_in_the_order_of_the_settings(
-    user_pool: UserPool, there: dict[str, Any], adopted: dict[str, Any]
+    stack: Stack, description: dict[str, str], adopted: dict[str, Any]
 ) -> None:
-    user_pool.pool(_TRIGGERS)
-    user_pool.groups(there)
+    stack.has(_TRIGGERS, _group("admins", "of-an-earlier-stack", **description))
     admins, editors = _group("admins", "admins"), _group("editors", "editors")
-    user_pool.cognito.add_response("update_group", {}, {"UserPoolId": _POOL, "Precedence": 1, **admins})
-    made = {"UserPoolId": _POOL, "Precedence": 2, "Description": _MADE_HERE, **editors}
-    user_pool.cognito.add_response("create_group", {}, made)
-    user_pool.run("Create", Groups=_wanted(admins, editors), adopted=adopted)
-    assert user_pool.kept is None
-
-
-class TestGroupsThatWereThereBefore:
-    """On an adopted pool."""
-
-    THEIRS = _group("admins", "theirs", Precedence=7)
-    OURS = _group("admins", "ours")
-    REPLACED: ClassVar = {"ReplaceGroupRoles": {"admins": THEIRS["RoleArn"]}}
-
-    @pytest.mark.parametrize(
-        ("there", "allowed"),
-        [
-            (THEIRS, {}),
-            (THEIRS, {"admins": f"{THEIRS['RoleArn']}-before"}),
-            ({"GroupName": "admins"}, {}),
-        ],
-        ids=["with a role", "with another role than the settings name", "without a role"],
-    )
-    def test_they_are_refused_unless_the_settings_name_their_role(
-        self, user_pool: UserPool, there: dict[str, Any], allowed: dict[str, str]
-    ) -> None:
-        user_pool.pool({}, SchemaAttributes=[{"Name": "email"}])
-        user_pool.groups(there)
-        value = f'"{there["RoleArn"]}"' if "RoleArn" in there else "null"
-        with pytest.raises(
-            user_pool.module.SettingsMismatchError, match=f"set adopt.replaceGroupRoles.admins to {value}"
-        ):
-            user_pool.run("Create", Groups=_wanted(self.OURS), adopted={"ReplaceGroupRoles": allowed})
-        user_pool.cognito.assert_no_pending_responses()
-
-    @pytest.mark.parametrize("there", [THEIRS, {"GroupName": "admins"}], ids=["with a role", "without a role"])
-    def test_the_rollback_of_an_update_that_was_refused_leaves_them_alone(
-        self, user_pool: UserPool, there: dict[str, Any]
-    ) -> None:
-        """CloudFormation sends another update, with the properties of the refused one as the old ones."""
-        refused = _before() | {"Groups": _wanted(self.OURS)}
-        user_pool.pool(_TRIGGERS)
-        user_pool.groups(there)
-        with pytest.raises(user_pool.module.SettingsMismatchError, match=r"set adopt\.replaceGroupRoles\.admins"):
-            user_pool.run(
-                "Update",
-                Groups=_wanted(self.OURS),
-                OldResourceProperties=_before(),
-                adopted={"ReplaceGroupRoles": {}},
-            )
-        user_pool.pool(_TRIGGERS)
-        user_pool.groups(there)
-        user_pool.run("Update", OldResourceProperties=refused, adopted={"ReplaceGroupRoles": {}})
-
-    def _replace(self, user_pool: UserPool, there: dict[str, Any]) -> None:
-        user_pool.pool(_TRIGGERS)
-        user_pool.groups(there)
-        user_pool.cognito.add_response("update_group", {}, {"UserPoolId": _POOL, "Precedence": 1, **self.OURS})
-        adopted = {"ReplaceGroupRoles": {"admins": there.get("RoleArn", "")}}
-        user_pool.run("Create", Groups=_wanted(self.OURS), adopted=adopted)
-
-    def _restores(self, user_pool: UserPool, **restored: Any) -> None:
-        user_pool.cognito.add_response("update_group", {}, {"UserPoolId": _POOL, "GroupName": "admins", **restored})
-
-    def test_they_get_role_and_precedence_back_when_the_stack_goes(self, user_pool: UserPool) -> None:
-        self._replace(user_pool, self.THEIRS)
-        user_pool.pool({})
-        user_pool.groups(self.OURS | {"Precedence": 1})
-        self._restores(user_pool, RoleArn=self.THEIRS["RoleArn"], Precedence=7)
-        user_pool.run("Delete", Groups=_wanted(self.OURS), adopted=self.REPLACED)
-        assert user_pool.kept is None
-
-    def test_they_get_them_back_when_they_leave_the_settings(self, user_pool: UserPool) -> None:
-        self._replace(user_pool, self.THEIRS)
-        user_pool.pool(_TRIGGERS)
-        user_pool.groups(self.OURS | {"Precedence": 1})
-        self._restores(user_pool, RoleArn=self.THEIRS["RoleArn"], Precedence=7)
-        user_pool.run("Update", Groups=[], OldResourceProperties=_before("admins"), adopted={"ReplaceGroupRoles": {}})
-        assert user_pool.kept is None
-
-    def test_without_a_role_before_they_keep_one_and_come_after_all_others(self, user_pool: UserPool) -> None:
-        self._replace(user_pool, {"GroupName": "admins"})
-        user_pool.pool({})
-        user_pool.groups(self.OURS | {"Precedence": 1})
-        self._restores(user_pool, Precedence=2**31 - 1)
-        user_pool.run("Delete", Groups=_wanted(self.OURS), adopted={"ReplaceGroupRoles": {"admins": ""}})
-
-    def test_a_later_deployment_keeps_what_they_had_at_first(self, user_pool: UserPool) -> None:
-        self._replace(user_pool, self.THEIRS)
-        other = _group("admins", "ours-made-anew")
-        user_pool.pool(_TRIGGERS)
-        user_pool.groups(self.OURS | {"Precedence": 1})
-        user_pool.cognito.add_response("update_group", {}, {"UserPoolId": _POOL, "Precedence": 1, **other})
-        user_pool.run("Update", Groups=_wanted(other), OldResourceProperties=_before("admins"), adopted=self.REPLACED)
-        assert user_pool.kept == {"groups": {"admins": _had(self.THEIRS) | {"ReplacedBy": other["RoleArn"]}}}
-
-    @pytest.mark.parametrize("allowed", [{}, {"admins": OURS["RoleArn"]}], ids=["without it", "with another role"])
-    def test_the_settings_must_go_on_naming_the_role_that_they_get_back(
-        self, user_pool: UserPool, allowed: dict[str, str]
-    ) -> None:
-        """Without the permission that comes with it the stack could not be deleted."""
-        self._replace(user_pool, self.THEIRS)
-        user_pool.pool(_TRIGGERS)
-        user_pool.groups(self.OURS | {"Precedence": 1})
-        kept = f'keep "{self.THEIRS["RoleArn"]}" in adopt.replaceGroupRoles.admins'
-        with pytest.raises(user_pool.module.SettingsMismatchError, match=kept):
-            user_pool.run(
-                "Update",
-                Groups=_wanted(self.OURS),
-                OldResourceProperties=_before("admins"),
-                adopted={"ReplaceGroupRoles": allowed},
-            )
-        user_pool.cognito.assert_no_pending_responses()
-
-    @pytest.mark.parametrize("now", [[], [_group("admins", "somebodys-since")]], ids=["gone", "changed since"])
-    def test_what_somebody_has_done_to_them_since_stays(self, user_pool: UserPool, now: list[dict[str, Any]]) -> None:
-        self._replace(user_pool, self.THEIRS)
-        user_pool.pool({})
-        user_pool.groups(*now)
-        user_pool.run("Delete", Groups=_wanted(self.OURS), adopted=self.REPLACED)
-        assert user_pool.kept is None
-
-    def test_a_failed_creation_gives_them_back(self, user_pool: UserPool) -> None:
-        """CloudFormation sends no Delete event for it."""
-        user_pool.pool(_TRIGGERS, SchemaAttributes=[{"Name": "email"}])
-        user_pool.groups(self.THEIRS)
-        user_pool.cognito.add_response("update_group", {}, {"UserPoolId": _POOL, "Precedence": 1, **self.OURS})
-        user_pool.cognito.add_client_error("add_custom_attributes", "InternalErrorException")
-        user_pool.pool(_TRIGGERS)
-        user_pool.updates({})
-        user_pool.groups(self.OURS | {"Precedence": 1})
-        self._restores(user_pool, RoleArn=self.THEIRS["RoleArn"], Precedence=7)
-        with pytest.raises(user_pool.module._user_pools.exceptions.InternalErrorException):
-            user_pool.run("Create", Groups=_wanted(self.OURS), adopted=self.REPLACED)
-        user_pool.cognito.assert_no_pending_responses()
-        assert user_pool.kept is None
-
-    def test_too_many_to_remember_are_refused_before_one_is_changed(self, user_pool: UserPool) -> None:
-        theirs = [_group(f"group-{number}", f"theirs-{number}") for number in range(40)]
-        user_pool.pool(_TRIGGERS)
-        user_pool.groups(*theirs)
-        with pytest.raises(Exception, match=r"name fewer groups in adopt\.replaceGroupRoles"):
-            user_pool.run(
-                "Create",
-                Groups=_wanted(*(each | {"RoleArn": f"{each['RoleArn']}-ours"} for each in theirs)),
-                adopted={"ReplaceGroupRoles": {each["GroupName"]: each["RoleArn"] for each in theirs}},
-            )
-        assert user_pool.kept is None
-
-
-def _had(group: dict[str, Any]) -> dict[str, Any]:
-    return {name: group[name] for name in ("RoleArn", "Precedence") if name in group}
+    stack.run("Create", Groups=_wanted(admins, editors), **adopted)
+    assert stack.pool.groups == {
+        "admins": admins | description | {"Precedence": 1},
+        "editors": editors | {"Description": _MADE_HERE, "Precedence": 2},
+    }
+    assert stack.original_settings is None
 
 
 @pytest.mark.parametrize("request_type", ["Create", "Update"])
-def test_released_group_keeps_its_members_and_gets_auth_role(user_pool: UserPool, request_type: str) -> None:
-    """Dropped from the settings, or left by an earlier stack: its role goes, and would leave its users without any."""
-    user_pool.pool(_TRIGGERS)
-    user_pool.groups(
+def test_released_group_gets_auth_role(stack: Stack, request_type: str) -> None:
+    """Dropped from the settings, or left by an earlier stack: its role goes, and its users would have none."""
+    groups = [
         _group("dropped", "dropped"),
         _group("left", "of-an-earlier-stack", Description=_MADE_HERE),
         _group("demoted", "AuthRole", Description=_MADE_HERE),
         _group("somebodys", "theirs"),
+    ]
+    stack.has(_TRIGGERS, *(dict(each) for each in groups))
+    stack.run(request_type, _before("dropped"))
+    released = {"left"} if request_type == "Create" else {"left", "dropped"}
+    for group in groups:
+        changed = {"RoleArn": _AUTH_ROLE, "Precedence": 2**31 - 1} if group["GroupName"] in released else {}
+        assert stack.pool.groups[group["GroupName"]] == group | changed
+
+
+class TestExistingGroups:
+    """Groups of an adopted pool that were there before the stack."""
+
+    THEIRS = _group("admins", "theirs", Precedence=7)
+    OURS = _group("admins", "ours")
+    ROLELESS = {"GroupName": "admins"}  # noqa: RUF012
+
+    def _replace(self, stack: Stack, there: dict[str, Any] = THEIRS) -> dict[str, Any]:
+        """Have the stack replace the group's role; return the properties."""
+        properties = {
+            "Groups": _wanted(self.OURS),
+            "ReplaceGroupRoles": {"admins": there.get("RoleArn", "")},
+        }
+        stack.has(_TRIGGERS, dict(there))
+        stack.run("Create", **properties)
+        assert stack.pool.groups == {"admins": there | self.OURS | {"Precedence": 1}}
+        return properties
+
+    @pytest.mark.parametrize(
+        ("there", "allowed"),
+        [(THEIRS, {}), (THEIRS, {"admins": f"{THEIRS['RoleArn']}-before"}), (ROLELESS, {})],
+        ids=["with a role", "with another role than the settings name", "without a role"],
     )
-    for name in ["dropped", "left"] if request_type == "Update" else ["left"]:
-        demoted = {"UserPoolId": _POOL, "GroupName": name, "RoleArn": _AUTH_ROLE, "Precedence": 2**31 - 1}
-        user_pool.cognito.add_response("update_group", {}, demoted)
-    before: dict[str, Any] = {"OldResourceProperties": _before("dropped")} if request_type == "Update" else {}
-    user_pool.run(request_type, **before)
+    def test_group_is_not_changed_unless_the_settings_name_its_role(
+        self, stack: Stack, there: dict[str, Any], allowed: dict[str, str]
+    ) -> None:
+        stack.has({}, there)
+        value = f'"{there["RoleArn"]}"' if "RoleArn" in there else "null"
+        properties = {"Groups": _wanted(self.OURS), "ReplaceGroupRoles": allowed}
+        stack.refuses(f"set adopt.replaceGroupRoles.admins to {value}", "Create", **properties)
+
+    @pytest.mark.parametrize("there", [THEIRS, ROLELESS], ids=["with a role", "without a role"])
+    def test_rollback_of_a_refused_update_does_not_change_groups(self, stack: Stack, there: dict[str, Any]) -> None:
+        """CloudFormation sends another update, with the properties of the refused one as the old ones."""
+        stack.has(_TRIGGERS, there)
+        groups = _wanted(self.OURS)
+        stack.refuses(r"set adopt\.replaceGroupRoles", "Update", Groups=groups, ReplaceGroupRoles={})
+        stack.run("Update", _before() | {"Groups": groups}, ReplaceGroupRoles={})
+        assert stack.pool.changes == []
+
+    @pytest.mark.parametrize("request_type", ["Update", "Delete"])
+    def test_group_gets_its_role_and_precedence_back(self, stack: Stack, request_type: str) -> None:
+        properties = self._replace(stack)
+        if request_type == "Update":
+            stack.run("Update", _before() | {"Groups": properties["Groups"]}, ReplaceGroupRoles={})
+        else:
+            stack.run("Delete", **properties)
+        assert stack.pool.groups == {"admins": self.THEIRS}
+        assert stack.original_settings is None
+
+    def test_group_without_a_role_keeps_ours_with_the_last_precedence(self, stack: Stack) -> None:
+        stack.run("Delete", **self._replace(stack, self.ROLELESS))
+        assert stack.pool.groups == {"admins": self.OURS | {"Precedence": 2**31 - 1}}
+
+    def test_later_deployment_keeps_the_original_settings(self, stack: Stack) -> None:
+        properties = self._replace(stack)
+        other = _group("admins", "ours-made-anew")
+        stack.run("Update", _before("admins"), **properties | {"Groups": _wanted(other)})
+        had = {"RoleArn": self.THEIRS["RoleArn"], "Precedence": 7, "ReplacedBy": other["RoleArn"]}
+        assert stack.original_settings == {"groups": {"admins": had}}
+
+    @pytest.mark.parametrize("allowed", [{}, {"admins": OURS["RoleArn"]}], ids=["without it", "with another role"])
+    def test_settings_must_keep_the_role_until_it_is_restored(self, stack: Stack, allowed: dict[str, str]) -> None:
+        """The permission to give it back comes with it; otherwise the stack could not be deleted."""
+        properties = self._replace(stack) | {"ReplaceGroupRoles": allowed}
+        kept = f'keep "{self.THEIRS["RoleArn"]}" in adopt.replaceGroupRoles.admins'
+        stack.refuses(kept, "Update", _before("admins"), **properties)
+
+    @pytest.mark.parametrize("now", [{}, {"admins": _group("admins", "since")}], ids=["deleted", "changed"])
+    def test_group_that_was_changed_since_stays(self, stack: Stack, now: dict[str, Any]) -> None:
+        properties = self._replace(stack)
+        stack.pool.groups = dict(now)
+        stack.run("Delete", **properties)
+        assert stack.pool.groups == now
+        assert stack.original_settings is None
+
+    def test_failed_creation_restores_groups(self, stack: Stack) -> None:
+        stack.lacks_the_attribute()
+        stack.pool.failures["add_custom_attributes"] = [AwsError("InternalErrorException")]
+        with pytest.raises(stack.module._user_pools.exceptions.InternalErrorException):
+            self._replace(stack)
+        assert (stack.pool.triggers, stack.pool.groups) == ({}, {"admins": self.THEIRS})
+        assert stack.original_settings is None
+
+    def test_too_many_groups_are_refused_before_one_is_changed(self, stack: Stack) -> None:
+        theirs = [_group(f"group-{number}", f"theirs-{number}") for number in range(40)]
+        stack.has(_TRIGGERS, *theirs)
+        properties = {
+            "Groups": _wanted(*(each | {"RoleArn": f"{each['RoleArn']}-ours"} for each in theirs)),
+            "ReplaceGroupRoles": {each["GroupName"]: each["RoleArn"] for each in theirs},
+        }
+        stack.refuses(r"name fewer groups in adopt\.replaceGroupRoles", "Create", **properties)
+        assert stack.original_settings is None

@@ -25,7 +25,7 @@ def met(faults: ActiveFaults, operation: str) -> int | None:
 
 
 @given(RATES, st.lists(st.floats(min_value=0, max_value=2), max_size=200))
-def test_no_more_pass_than_the_rate_and_one_seconds_burst(rate: float, pauses: list[float]) -> None:
+def test_rate_allows_no_more_than_a_burst_of_one_second(rate: float, pauses: list[float]) -> None:
     bucket, now, passed = TokenBucket(rate, 0.0), 0.0, 0
     for pause in pauses:
         now += pause
@@ -34,44 +34,44 @@ def test_no_more_pass_than_the_rate_and_one_seconds_burst(rate: float, pauses: l
 
 
 @given(RATES, st.integers(1, 100))
-def test_calls_at_the_rate_all_pass(rate: float, count: int) -> None:
+def test_rate_allows_calls_at_that_rate(rate: float, count: int) -> None:
     bucket = TokenBucket(rate, 0.0)
     assert all(bucket.take(each / rate * (1 + ROUNDING)) for each in range(count))
 
 
-def test_a_call_meets_a_fault_of_its_operation_alone(faults: ActiveFaults) -> None:
+def test_fault_affects_only_its_operations(faults: ActiveFaults) -> None:
     faults.set([Fault((ATTACH,), Hang())])
     assert met(faults, ATTACH) == 1
     assert met(faults, DETACH) is None
     assert met(faults, "iot:AttachPolicyx") is None
 
 
-def test_the_first_that_matches_decides(faults: ActiveFaults) -> None:
+def test_first_matching_fault_decides(faults: ActiveFaults) -> None:
     first, second = faults.set([Fault((DETACH, ATTACH), Hang()), Fault((ATTACH,), Malformed())])
     assert met(faults, ATTACH) == first
     faults.clear(number=first)
     assert met(faults, ATTACH) == second
 
 
-def test_after_so_many_times_the_next_decides(faults: ActiveFaults) -> None:
+def test_next_fault_decides_after_so_many_times(faults: ActiveFaults) -> None:
     first, second = faults.set([Fault((ATTACH,), Hang(), times=2), Fault((ATTACH,), Malformed(), times=1)])
     assert [met(faults, ATTACH) for _ in range(4)] == [first, first, second, None]
     assert [each.hits for each in faults.listed()] == [2, 1]
 
 
-def test_a_rate_with_room_lets_the_next_decide(faults: ActiveFaults, clock: Clock) -> None:
+def test_next_fault_decides_while_a_rate_has_room(faults: ActiveFaults, clock: Clock) -> None:
     rate, late = faults.set([Fault((ATTACH,), Throttle(1)), Fault((ATTACH,), Delay(5))])
     assert [met(faults, ATTACH) for _ in range(2)] == [late, rate]
     clock.now += 1
     assert met(faults, ATTACH) == late
 
 
-def test_operations_of_one_fault_share_its_rate(faults: ActiveFaults) -> None:
+def test_operations_of_a_fault_share_its_rate(faults: ActiveFaults) -> None:
     faults.set([Fault((ATTACH, DETACH), Throttle(1))])
     assert [met(faults, ATTACH), met(faults, DETACH)] == [None, 1]
 
 
-def test_clearing_an_operation_leaves_the_others(faults: ActiveFaults) -> None:
+def test_clearing_an_operation_keeps_other_faults(faults: ActiveFaults) -> None:
     faults.set([Fault((ATTACH,), Hang()), Fault((DETACH,), Fail("Denied"))])
     faults.clear(operation="")
     faults.clear(operation=ATTACH)
@@ -80,7 +80,7 @@ def test_clearing_an_operation_leaves_the_others(faults: ActiveFaults) -> None:
     assert faults.listed() == []
 
 
-def test_clearing_ends_what_hangs_in_a_fault_that_has_happened_often_enough(faults: ActiveFaults) -> None:
+def test_clearing_ends_calls_that_hang_in_an_exhausted_fault(faults: ActiveFaults) -> None:
     faults.set([Fault((ATTACH,), Hang(), times=1)])
     active = faults.match(ATTACH)
     assert active is not None

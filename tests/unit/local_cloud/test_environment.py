@@ -31,14 +31,9 @@ POISON = {
 CLOUD = LocalCloud(port=4566, pid=1)
 
 
-def test_nothing_of_a_poisoned_environment_is_left() -> None:
+def test_environment_reaches_only_the_cloud() -> None:
     environment = CLOUD.environment(POISON)
-    kept = {name for name, value in POISON.items() if environment.get(name) == value}
-    assert kept == set()
-
-
-def test_every_setting_of_aws_points_to_the_cloud_or_to_nothing() -> None:
-    environment = CLOUD.environment(POISON)
+    assert {name for name, value in POISON.items() if environment.get(name) == value} == set()
     assert {name: value for name, value in environment.items() if name.startswith("AWS_")} == {
         "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
         "AWS_REGION": "us-east-1",
@@ -49,22 +44,18 @@ def test_every_setting_of_aws_points_to_the_cloud_or_to_nothing() -> None:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-
-
-def test_loopback_needs_no_proxy() -> None:
-    environment = CLOUD.environment(POISON)
     proxies = {name: value for name, value in environment.items() if name.lower().endswith("_proxy")}
     assert proxies == {"NO_PROXY": "127.0.0.1,localhost,.localhost"}
 
 
-def test_the_rest_is_kept_and_the_base_is_left_as_it_is() -> None:
+def test_environment_keeps_other_variables_and_does_not_change_the_base() -> None:
     base = {**POISON, "HOME": "/home/ada"}
     before = dict(base)
     assert CLOUD.environment(base)["HOME"] == "/home/ada"
     assert base == before
 
 
-def test_the_processs_own_environment_is_the_default_base(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_starts_from_that_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "production")
     monkeypatch.setenv("PROJECT", "kept")
     environment = CLOUD.environment()

@@ -28,67 +28,59 @@ FAULTS = st.builds(
 
 
 @given(FAULTS)
-def test_what_is_written_is_read_again(fault: Fault) -> None:
+def test_fault_is_read_as_it_was_written(fault: Fault) -> None:
     assert parse_fault(fault_as_document(fault)) == fault
 
 
-def test_an_error_needs_a_code_alone() -> None:
+def test_error_needs_only_a_code() -> None:
     assert parse_fault(ATTACH | {"error": {"code": "ThrottlingException"}}).effect == Fail("ThrottlingException", 400)
+
+
+OPERATIONS = "operations: allowed is a list of names such as iot:AttachPolicy"
+ONE_OF = "allowed is exactly one of error, rate, delay, hang, malformed"
+RATE = "rate: allowed is a number of calls a second above 0"
+DELAY = "delay: allowed is a number of seconds from 0 to 86400"
+TIMES = "times: allowed is a whole number from 1, or nothing for until it is cleared"
+CODE = "code: allowed is the code of an AWS error such as ThrottlingException"
+STATUS = "status: allowed is a whole number from 400 to 599"
+KEYS = "no such key; allowed are"
 
 
 @pytest.mark.parametrize(
     ("document", "told"),
     [
         ([], "fault: allowed is an object with operations and what happens to them"),
-        ({"hang": True}, "operations: allowed is a list of names such as iot:AttachPolicy"),
-        ({"operations": [], "hang": True}, "operations: allowed is a list of names such as iot:AttachPolicy"),
-        (
-            {"operations": ["AttachPolicy"], "hang": True},
-            "operations: allowed is a list of names such as iot:AttachPolicy",
-        ),
-        (
-            {"operations": "iot:AttachPolicy", "hang": True},
-            "operations: allowed is a list of names such as iot:AttachPolicy",
-        ),
-        (ATTACH, "fault: allowed is exactly one of error, rate, delay, hang, malformed"),
-        (
-            ATTACH | {"hang": True, "delay": 1},
-            "delay and hang: allowed is exactly one of error, rate, delay, hang, malformed",
-        ),
+        ({"hang": True}, OPERATIONS),
+        ({"operations": [], "hang": True}, OPERATIONS),
+        ({"operations": ["AttachPolicy"], "hang": True}, OPERATIONS),
+        ({"operations": "iot:AttachPolicy", "hang": True}, OPERATIONS),
+        (ATTACH, f"fault: {ONE_OF}"),
+        (ATTACH | {"hang": True, "delay": 1}, f"delay and hang: {ONE_OF}"),
         (
             ATTACH | {"color": 1, "hang": True},
-            "'color': no such key; allowed are operations, times, error, rate, delay, hang, malformed",
+            f"'color': {KEYS} operations, times, error, rate, delay, hang, malformed",
         ),
-        (ATTACH | {"rate": 0}, "rate: allowed is a number of calls a second above 0"),
-        (ATTACH | {"rate": True}, "rate: allowed is a number of calls a second above 0"),
-        (ATTACH | {"rate": float("inf")}, "rate: allowed is a number of calls a second above 0"),
-        (ATTACH | {"rate": 10**400}, "rate: allowed is a number of calls a second above 0"),
-        (ATTACH | {"delay": -1}, "delay: allowed is a number of seconds from 0 to 86400"),
-        (ATTACH | {"delay": float("nan")}, "delay: allowed is a number of seconds from 0 to 86400"),
-        (ATTACH | {"delay": "soon"}, "delay: allowed is a number of seconds from 0 to 86400"),
+        (ATTACH | {"rate": 0}, RATE),
+        (ATTACH | {"rate": True}, RATE),
+        (ATTACH | {"rate": float("inf")}, RATE),
+        (ATTACH | {"rate": 10**400}, RATE),
+        (ATTACH | {"delay": -1}, DELAY),
+        (ATTACH | {"delay": float("nan")}, DELAY),
+        (ATTACH | {"delay": "soon"}, DELAY),
         (ATTACH | {"hang": False}, "hang: allowed is true"),
         (ATTACH | {"malformed": 1}, "malformed: allowed is true"),
-        (
-            ATTACH | {"hang": True, "times": 0},
-            "times: allowed is a whole number from 1, or nothing for until it is cleared",
-        ),
-        (
-            ATTACH | {"hang": True, "times": 1.5},
-            "times: allowed is a whole number from 1, or nothing for until it is cleared",
-        ),
+        (ATTACH | {"hang": True, "times": 0}, TIMES),
+        (ATTACH | {"hang": True, "times": 1.5}, TIMES),
         (ATTACH | {"error": "Denied"}, "error: allowed is an object with code, status and message"),
-        (ATTACH | {"error": {}}, "code: allowed is the code of an AWS error such as ThrottlingException"),
-        (
-            ATTACH | {"error": {"code": "a b"}},
-            "code: allowed is the code of an AWS error such as ThrottlingException",
-        ),
-        (ATTACH | {"error": {"code": "A", "status": 200}}, "status: allowed is a whole number from 400 to 599"),
-        (ATTACH | {"error": {"code": "A", "status": 600}}, "status: allowed is a whole number from 400 to 599"),
+        (ATTACH | {"error": {}}, CODE),
+        (ATTACH | {"error": {"code": "a b"}}, CODE),
+        (ATTACH | {"error": {"code": "A", "status": 200}}, STATUS),
+        (ATTACH | {"error": {"code": "A", "status": 600}}, STATUS),
         (ATTACH | {"error": {"code": "A", "message": 1}}, "message: allowed is text"),
-        (ATTACH | {"error": {"code": "A", "why": 1}}, "'why': no such key; allowed are code, status, message"),
+        (ATTACH | {"error": {"code": "A", "why": 1}}, f"'why': {KEYS} code, status, message"),
     ],
 )
-def test_a_refusal_names_the_key_and_what_is_allowed(document: Any, told: str) -> None:
+def test_invalid_fault_error_names_the_key_and_what_is_allowed(document: Any, told: str) -> None:
     with pytest.raises(FaultError) as refused:
         parse_fault(document)
     assert str(refused.value) == told

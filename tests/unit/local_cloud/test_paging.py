@@ -19,12 +19,12 @@ def pages(keys: SortedKeys, size: int) -> list[str]:
 
 
 @given(KEYS, st.integers(1, 5))
-def test_the_pages_hold_each_key_once_in_order(keys: set[str], size: int) -> None:
+def test_pages_contain_each_key_once_in_order(keys: set[str], size: int) -> None:
     assert pages(SortedKeys(keys), size) == sorted(keys)
 
 
 @given(KEYS, KEYS, KEYS, st.integers(1, 5))
-def test_what_comes_and_goes_between_pages_moves_no_other_key(
+def test_keys_added_and_removed_between_pages_move_no_other(
     staying: set[str], going: set[str], coming: set[str], size: int
 ) -> None:
     keys = SortedKeys(staying | going)
@@ -44,7 +44,7 @@ def test_what_comes_and_goes_between_pages_moves_no_other_key(
 
 
 @given(KEYS, KEYS)
-def test_keys_are_found_counted_and_removed_as_in_a_set(added: set[str], removed: set[str]) -> None:
+def test_keys_behave_as_a_set(added: set[str], removed: set[str]) -> None:
     keys = SortedKeys()
     for key in [*added, *added]:
         keys.append(key)
@@ -56,12 +56,12 @@ def test_keys_are_found_counted_and_removed_as_in_a_set(added: set[str], removed
 
 
 @pytest.mark.parametrize("token", ["", "5", "not a token", "AAAA", "\u00e9"])
-def test_a_token_that_was_not_given_out_is_refused(token: str) -> None:
+def test_invalid_token_is_refused(token: str) -> None:
     with pytest.raises(TokenError):
         SortedKeys("ab").page("owner", token, 1)
 
 
-def test_a_token_of_another_owner_is_refused() -> None:
+def test_token_of_another_owner_is_refused() -> None:
     keys = SortedKeys("ab")
     token = keys.page("owner", None, 1).next_token
     assert keys.page("owner", token, 1).keys == ["b"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -38,3 +39,9 @@ def test_install_rejects_unknown_patch() -> None:
 def test_documentation_lists_patches_in_order() -> None:
     table = (DIRECTORY.parents[1] / "docs" / "local-cloud.md").read_text()
     assert tuple(dict.fromkeys(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))) == PATCHES
+
+
+@pytest.mark.parametrize("name", ["AWSIoTConfigAccess", "AWSIoTDataAccess"])
+def test_managed_policy_names_its_source_and_version(name: str) -> None:
+    source = json.loads((DIRECTORY.parent / "managed_policies" / f"{name}.json").read_text())["_source"]
+    assert source.startswith(f"https://docs.aws.amazon.com/aws-managed-policy/latest/reference/{name}.html, v")

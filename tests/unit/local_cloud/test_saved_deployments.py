@@ -62,7 +62,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 class TestSave:
-    def test_all_but_the_latest_four_are_removed(self, tmp_path: Path) -> None:
+    def test_save_removes_all_but_the_latest_four(self, tmp_path: Path) -> None:
         saved = SavedDeployments(tmp_path / "deployments")
         for number in range(6):
             saved.save(str(number), Cloud())
@@ -70,22 +70,20 @@ class TestSave:
         saved.save("last", Cloud())
         assert _names(tmp_path / "deployments") == {"3", "4", "5", "last"}
 
-    def test_another_process_that_saved_the_same_is_no_failure(self, tmp_path: Path) -> None:
+    def test_save_accepts_that_another_process_saved_the_same(self, tmp_path: Path) -> None:
         (tmp_path / "same").mkdir()
         SavedDeployments(tmp_path).save("same", Cloud(_raise(ValueError("there is one"))))
         assert _names(tmp_path) == {"same"}
 
     @pytest.mark.parametrize("error", [ValueError("no space"), TimeoutError("no answer"), PermissionError("read-only")])
-    def test_a_failure_has_one_error(self, tmp_path: Path, error: Exception) -> None:
+    def test_save_raises_one_error(self, tmp_path: Path, error: Exception) -> None:
         with pytest.raises(NotSavedError, match=str(error)):
             SavedDeployments(tmp_path).save("digest", Cloud(_raise(error)))
-
-    def test_a_directory_that_cannot_be_made_has_the_same_error(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         with pytest.raises(NotSavedError):
             SavedDeployments(tmp_path / "file" / "deployments").save("digest", Cloud())
 
-    def test_a_state_that_another_process_removes_meanwhile_is_no_failure(
+    def test_save_accepts_that_another_process_removes_a_state(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         gone = tmp_path / "gone"
@@ -95,7 +93,7 @@ class TestSave:
         monkeypatch.setattr(Path, "iterdir", lambda _: iter([gone, *there]))
         SavedDeployments(tmp_path).save("new", Cloud())
 
-    def test_only_old_remains_of_an_interrupted_save_are_removed(self, tmp_path: Path) -> None:
+    def test_save_removes_old_partial_states(self, tmp_path: Path) -> None:
         old, new = tmp_path / "digest.1", tmp_path / "digest.2"
         old.mkdir()
         new.mkdir()
@@ -105,21 +103,21 @@ class TestSave:
 
 
 class TestPlugin:
-    def test_a_failure_is_a_warning(self, tmp_path: Path) -> None:
+    def test_plugin_warns_of_a_failure(self, tmp_path: Path) -> None:
         with pytest.warns(UserWarning, match="not saved for the next test run: no space"):
             cloud.save(SavedDeployments(tmp_path), "digest", Cloud(_raise(ValueError("no space"))))
 
-    def test_nothing_is_saved_in_a_cache_that_cannot_be_written(self) -> None:
+    def test_plugin_does_not_save_in_a_read_only_cache(self) -> None:
         config: Any = SimpleNamespace(cache=SimpleNamespace(mkdir=_raise(PermissionError("read-only"))))
         assert fixtures._cache_directory(config) is None
 
 
 class TestStart:
-    def test_nothing_saved_starts_nothing(self, tmp_path: Path, started: list[Path]) -> None:
+    def test_start_without_a_state_returns_none(self, tmp_path: Path, started: list[Path]) -> None:
         assert SavedDeployments(tmp_path).start("digest", region="eu-west-1") is None
         assert started == []
 
-    def test_saved_state_is_started_and_counts_as_new(self, tmp_path: Path, started: list[Path]) -> None:
+    def test_start_uses_the_state_and_marks_it_as_new(self, tmp_path: Path, started: list[Path]) -> None:
         state = tmp_path / "digest"
         state.mkdir()
         (state / "good").touch()
@@ -129,13 +127,13 @@ class TestStart:
         assert time.time() - state.stat().st_mtime < 3600
 
     @pytest.mark.usefixtures("started")
-    def test_state_of_no_use_is_removed(self, tmp_path: Path) -> None:
+    def test_start_removes_an_unusable_state(self, tmp_path: Path) -> None:
         (tmp_path / "digest").mkdir()
         assert SavedDeployments(tmp_path).start("digest", region="eu-west-1") is None
         assert _names(tmp_path) == set()
 
     @pytest.mark.usefixtures("started")
-    def test_state_that_another_process_removes_meanwhile_leaves_nothing(
+    def test_start_accepts_that_another_process_removes_the_state(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(Path, "is_dir", lambda _: True)
@@ -144,7 +142,7 @@ class TestStart:
 
 
 class TestDigest:
-    def test_contents_names_and_values_count(self, tmp_path: Path) -> None:
+    def test_digest_depends_on_contents_names_and_values(self, tmp_path: Path) -> None:
         file = tmp_path / "file"
         file.write_text("one")
         digests = [digest_of([tmp_path]), digest_of([tmp_path], "value")]
@@ -154,7 +152,7 @@ class TestDigest:
         digests.append(digest_of([tmp_path]))
         assert len(set(digests)) == 4
 
-    def test_compiled_modules_do_not_count(self, tmp_path: Path) -> None:
+    def test_digest_ignores_compiled_modules(self, tmp_path: Path) -> None:
         before = digest_of([tmp_path])
         (tmp_path / "__pycache__").mkdir()
         (tmp_path / "__pycache__" / "module.pyc").touch()
@@ -174,7 +172,7 @@ class TestDigest:
         json.dumps({"ministack": version("ministack"), "port": "x", "digest": hashlib.sha256().hexdigest()}).encode(),
     ],
 )
-def test_what_is_no_saved_state_is_named(tmp_path: Path, about: bytes) -> None:
+def test_invalid_saved_state_is_named(tmp_path: Path, about: bytes) -> None:
     state = tmp_path / "state"
     state.mkdir()
     (state / "saved-by.json").write_bytes(about)

@@ -79,7 +79,7 @@ SENDER_KEY = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555
 UNGUARDED: dict[str, Any] = {"accessMode": "unguarded", "groups": ["admins"]}
 LEAST_PRIVILEGE: dict[str, Any] = {"accessMode": "least-privilege", "groups": ["admins"], "topics": ["room/*"]}
 SELF_ATTACH: dict[str, Any] = {"allowOrigins": ["*"], "attachment": "self-attach", "groups": ["admins"]}
-PROD: dict[str, Any] = {"environment": "prod", "groups": ["admins"], "logRetentionDays": 90}
+PROD: dict[str, Any] = {"environment": "prod", "groups": ["admins"]}
 
 
 @pytest.fixture(scope="session")
@@ -92,6 +92,7 @@ def everything() -> Template:
                 "allowOrigins": ["https://app.example.com", "http://localhost:5173"],
                 "groups": ["admins", "editors"],
                 "logGroupKeyArn": KEY_ARN,
+                "logRetentionDays": 90,
                 "mfa": "optional",
                 "permissionsBoundary": "Developers",
                 "removalPolicy": "retain",

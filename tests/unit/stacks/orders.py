@@ -65,7 +65,7 @@ def with_alarm_topic(**policy: Any) -> Application:
     return Application(**policy, attachment=lambda stack: {"alarm_topic": sns.Topic(stack, "Alarms")})
 
 
-def a_role_twice() -> None:
+def role_twice() -> None:
     stack = Stack(App(builtin_cloud_formation_validation=False), "Orders")
     roles = [iam.Role.from_role_name(stack, construct_id, "Customers") for construct_id in ("Auth", "Group")]
     PubSubAccess(stack, "Access", policy=PubSubPolicy(stack, "Policy"), auth_role=roles[0], other_roles=roles[1:])

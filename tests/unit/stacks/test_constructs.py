@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,6 +23,16 @@ def _orders() -> ModuleType:
     return orders
 
 
+def _of(template: dict[str, Any], kind: str) -> dict[str, Any]:
+    return {key: each.get("Properties", {}) for key, each in template["Resources"].items() if each["Type"] == kind}
+
+
+def _roles(template: dict[str, Any]) -> list[str]:
+    """Return the logical ids of the application's two roles."""
+    auth_role, admins = (each for each in _of(template, "AWS::IAM::Role") if each.startswith(("Auth", "Admins")))
+    return [auth_role, admins]
+
+
 @pytest.fixture(scope="module")
 def guarded() -> dict[str, Any]:
     return dict(_orders().with_alarm_topic(policy_name="orders-policy").template())
@@ -34,29 +43,17 @@ def template() -> dict[str, Any]:
     return dict(_orders().Application(topics=["news/*"], access_mode="least-privilege").template())
 
 
-def _of(template: dict[str, Any], kind: str) -> dict[str, Any]:
-    return {key: each.get("Properties", {}) for key, each in template["Resources"].items() if each["Type"] == kind}
-
-
-def test_the_outputs_are_those_of_the_toolkits_stack_without_a_trigger(template: dict[str, Any]) -> None:
+def test_outputs_are_those_of_the_stack_without_a_trigger(template: dict[str, Any]) -> None:
     assert set(template["Outputs"]) == set(Output) - SIGN_IN_OUTPUTS - {Output.CHAINED_TRIGGERS}
 
 
-def test_the_policy_is_called_after_the_stack_unless_it_is_named(
-    template: dict[str, Any], guarded: dict[str, Any]
-) -> None:
-    (policy,) = _of(template, "AWS::IoT::Policy").values()
-    assert policy["PolicyName"] == "Orders"
-    (named,) = _of(guarded, "AWS::IoT::Policy").values()
-    assert named["PolicyName"] == "orders-policy"
+def test_policy_has_its_own_name_or_the_name_of_its_stack(guarded: dict[str, Any]) -> None:
+    templates = [guarded, *(each.template() for each in _orders().two_stacks())]
+    names = [each["PolicyName"] for template in templates for each in _of(template, "AWS::IoT::Policy").values()]
+    assert names == ["orders-policy", "Orders", "Chat"]
 
 
-def test_two_stacks_of_one_app_have_a_policy_each() -> None:
-    policies = [_of(each.template(), "AWS::IoT::Policy").values() for each in _orders().two_stacks()]
-    assert [each["PolicyName"] for found in policies for each in found] == ["Orders", "Chat"]
-
-
-def test_neither_pool_is_changed(template: dict[str, Any]) -> None:
+def test_pools_are_not_changed(template: dict[str, Any]) -> None:
     before = _orders().Application(pubsub=False).template()
     for kind in ("AWS::Cognito::UserPool", "AWS::Cognito::UserPoolClient", "AWS::Cognito::IdentityPool"):
         assert _of(template, kind) == _of(before, kind)
@@ -65,20 +62,19 @@ def test_neither_pool_is_changed(template: dict[str, Any]) -> None:
 
 def test_roles_allow_own_topics_and_self_attach(template: dict[str, Any]) -> None:
     policies = _of(template, "AWS::IAM::Policy").values()
-    for role in (each for each in _of(template, "AWS::IAM::Role") if each.startswith(("Auth", "Admins"))):
+    for role in _roles(template):
         of_role = json.dumps([each["PolicyDocument"] for each in policies if {"Ref": role} in each["Roles"]])
-        assert "client/${cognito-identity.amazonaws.com:sub}*" in of_role
-        assert "topic/news/*" in of_role
-        assert "execute-api:Invoke" in of_role
+        for allowed in ("client/${cognito-identity.amazonaws.com:sub}*", "topic/news/*", "execute-api:Invoke"):
+            assert allowed in of_role
 
 
-def test_in_guarded_mode_the_roles_get_the_guides_policies_and_the_deny(guarded: dict[str, Any]) -> None:
+def test_guarded_roles_get_both_managed_policies_and_the_deny(guarded: dict[str, Any]) -> None:
     attached = _of(guarded, "Custom::RolePolicy").values()
-    assert {json.dumps(each["RoleName"]) for each in attached} == {
-        json.dumps({"Ref": role}) for role in _of(guarded, "AWS::IAM::Role") if role.startswith(("Auth", "Admins"))
-    }
     (deny,) = _of(guarded, "AWS::IAM::ManagedPolicy")
-    assert len([each for each in attached if each["PolicyArn"] == {"Ref": deny}]) == 2
+    for role in _roles(guarded):
+        policies = [json.dumps(each["PolicyArn"]) for each in attached if each["RoleName"] == {"Ref": role}]
+        assert len(policies) == 3
+        assert json.dumps({"Ref": deny}) in policies
 
 
 def test_alarms_notify_a_topic_of_the_same_stack(guarded: dict[str, Any]) -> None:
@@ -89,45 +85,38 @@ def test_alarms_notify_a_topic_of_the_same_stack(guarded: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("make", "message"),
+    ("options", "message"),
     [
-        (lambda: _orders().Application(topics=["orders/#"]), "Orders/Policy: topics.0: 'orders/#' given; "),
-        (lambda: _orders().Application(access_mode="open"), "Orders/Policy: accessMode: 'open' given; "),
-        (lambda: _orders().Application(policy_name="a policy"), "Orders/Policy: policyName: 'a policy' given; "),
-        (
-            lambda: _orders().Application(attachment=lambda _: {"sweep_schedule": "daily"}),
-            "Orders/Attachment: sweep.schedule: ",
-        ),
-        (
-            lambda: _orders().Application(attachment=lambda _: {"user_pool_clients": []}),
-            "Orders/Attachment: user_pool_clients ",
-        ),
-        (
-            lambda: _orders().Application(name="O" * 70),
-            f"{'O' * 70}/Policy: the stack's name {'O' * 70} has 70 characters; ",
-        ),
-        (
-            lambda: _orders().Application(name="AwsOrders"),
-            "AwsOrders/Policy: the stack's name AwsOrders begins with Aws; ",
-        ),
-        (
-            lambda: _orders().Application(name="ssm-orders"),
-            "ssm-orders/Policy: the stack's name ssm-orders begins with ssm; ",
-        ),
-        (lambda: _orders().a_role_twice(), "Orders/Access: auth_role and other_roles name a role twice"),
-        (
-            lambda: _orders().nested_in_a_reserved_name(),
-            "aws-orders/Inner/Policy: the stack's name aws-orders begins with aws; ",
-        ),
+        ({"topics": ["orders/#"]}, "Orders/Policy: topics.0: 'orders/#' given; "),
+        ({"access_mode": "open"}, "Orders/Policy: accessMode: 'open' given; "),
+        ({"policy_name": "a policy"}, "Orders/Policy: policyName: 'a policy' given; "),
+        ({"attachment": lambda _: {"sweep_schedule": "daily"}}, "Orders/Attachment: sweep.schedule: "),
+        ({"attachment": lambda _: {"user_pool_clients": []}}, "Orders/Attachment: user_pool_clients "),
+        ({"name": "O" * 70}, f"{'O' * 70}/Policy: the stack's name {'O' * 70} has 70 characters; "),
+        ({"name": "AwsOrders"}, "AwsOrders/Policy: the stack's name AwsOrders begins with Aws; "),
+        ({"name": "ssm-orders"}, "ssm-orders/Policy: the stack's name ssm-orders begins with ssm; "),
     ],
 )
-def test_construct_errors_begin_with_the_construct_path(make: Callable[[], object], message: str) -> None:
+def test_construct_errors_begin_with_the_construct_path(options: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError) as raised:
-        make()
+        _orders().Application(**options)
     assert str(raised.value).startswith(message)
 
 
-def test_the_documentation_shows_what_the_example_does() -> None:
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        ("role_twice", "Orders/Access: auth_role and other_roles name a role twice"),
+        ("nested_in_a_reserved_name", "aws-orders/Inner/Policy: the stack's name aws-orders begins with aws; "),
+    ],
+)
+def test_construct_errors_of_other_stacks_begin_with_the_path(make: str, message: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        getattr(_orders(), make)()
+    assert str(raised.value).startswith(message)
+
+
+def test_documentation_shows_the_example() -> None:
     block = (_REPOSITORY / "docs" / "constructs.md").read_text().partition("```python\n")[2].partition("```")[0]
     assert block in (_REPOSITORY / "examples" / "cdk-app" / "orders_stack.py").read_text()
     module = (_REPOSITORY / "stacks" / "constructs.py").read_text()

@@ -1,6 +1,6 @@
-"""What keeps signed-in users to AWS IoT's data actions leaves nothing else, and touches no other service.
+"""The control-plane guard allows only AWS IoT's data actions, and does not limit other services.
 
-Each guard is put beside a policy that allows everything, and asked about every operation that botocore knows.
+Each guard is combined with a policy that allows everything, and decides about every operation that botocore knows.
 """
 
 from __future__ import annotations
@@ -54,9 +54,8 @@ def _as_the_doctor_decides(guard: dict[str, Any], *, is_boundary: bool) -> Calla
 
     def decided(action: str, resource: str) -> str:
         policies = [allow] if is_boundary else [allow, guarding]
-        outcome = decide(
-            Request(action, resource), policies, RequestContext(), guarding if is_boundary else None
-        ).outcome
+        boundary = guarding if is_boundary else None
+        outcome = decide(Request(action, resource), policies, RequestContext(), boundary).outcome
         return "allowed" if outcome is Outcome.ALLOWED else "denied"
 
     return decided
@@ -103,39 +102,26 @@ def decided(request: pytest.FixtureRequest, guard: str) -> Callable[[str, str], 
     return made
 
 
-def _operations() -> list[str]:
-    """Every operation of AWS IoT's services, as IAM would name it under the prefix ``iot``."""
-    session = botocore.session.Session()
-    services = ("iot", "iot-data", "iot-jobs-data", "iotsecuretunneling")
-    return [f"iot:{each}" for name in services for each in session.get_service_model(name).operation_names]
-
-
 def _arn(kind: str) -> str:
     return f"arn:aws:iot:{_REGION}:{_ACCOUNT}:{kind}/some/thing"
 
 
-def test_guard_denies_every_operation_except_the_data_actions(
-    decided: Callable[[str, str], str],
-) -> None:
-    operations = _operations()
-    assert {"iot:SendDirectMessage", "iot:AttachPolicy", "iot:GetRetainedMessage", "iot:Publish"} <= {*operations}
-    for action in {*operations, *_INVENTED} - _DATA.keys():
-        for resource in ("*", *map(_arn, _KINDS)):
-            assert decided(action, resource) == "denied", (action, resource)
-
-
-def test_guard_denies_the_managed_policies_except_the_data_actions(
-    decided: Callable[[str, str], str],
-) -> None:
-    folder = Path(__file__).parents[3] / "local_cloud" / "managed_policies"
-    granted = {
-        action
-        for file in folder.glob("*.json")
-        for statement in json.loads(file.read_text())["Statement"]
-        for action in statement["Action"]
-    }
+def _actions() -> set[str]:
+    """Every operation of AWS IoT's services as IAM names it, and every action of the managed policies."""
+    session = botocore.session.Session()
+    services = ("iot", "iot-data", "iot-jobs-data", "iotsecuretunneling")
+    operations = {f"iot:{each}" for name in services for each in session.get_service_model(name).operation_names}
+    files = (Path(__file__).parents[3] / "local_cloud" / "managed_policies").glob("*.json")
+    statements = [each for file in files for each in json.loads(file.read_text())["Statement"]]
+    granted = {action for each in statements for action in each["Action"]}
     assert len(granted) > 100
-    for action in granted - _DATA.keys():
+    return operations | granted
+
+
+def test_guard_denies_every_operation_except_the_data_actions(decided: Callable[[str, str], str]) -> None:
+    actions = _actions()
+    assert {"iot:SendDirectMessage", "iot:AttachPolicy", "iot:GetRetainedMessage", "iot:Publish"} <= actions
+    for action in {*actions, *_INVENTED} - _DATA.keys():
         for resource in ("*", *map(_arn, _KINDS)):
             assert decided(action, resource) == "denied", (action, resource)
 
@@ -165,7 +151,7 @@ def _other_services() -> Iterator[tuple[str, str]]:
                 yield f"{prefix}:{action}", arn.replace("${Partition}", "aws").replace(".*", "x")
 
 
-def test_no_action_of_another_service_is_denied(decided: Callable[[str, str], str]) -> None:
+def test_guard_denies_no_action_of_another_service(decided: Callable[[str, str], str]) -> None:
     others = list(_other_services())
     assert len({action.partition(":")[0] for action, _ in others}) > 200
     assert ("iotwireless:associatewirelessdevicewiththing", "*") in others
@@ -173,6 +159,6 @@ def test_no_action_of_another_service_is_denied(decided: Callable[[str, str], st
         assert decided(action, resource) == "allowed", (action, resource)
 
 
-def test_the_deny_fits_a_managed_policy(guard: str) -> None:
+def test_guard_fits_a_managed_policy(guard: str) -> None:
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
     assert len(json.dumps(_document(guard), separators=(",", ":"))) < 6_144

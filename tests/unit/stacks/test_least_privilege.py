@@ -1,4 +1,4 @@
-"""Access mode least-privilege in the template: nobody gets more than topics and client ids of their own."""
+"""Access mode least-privilege: users get only their own client ids and topics, and the shared topics."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import pytest
 
 from stacks.settings import Settings
-from tests.unit.stacks.conftest import LEAST_PRIVILEGE, Template
+from tests.unit.stacks.conftest import AUTH_ROLE, IDENTITIES, LEAST_PRIVILEGE, USERS, Template
 
 _SUB = "${cognito-identity.amazonaws.com:sub}"
 
@@ -45,11 +45,11 @@ _OWN_AND_SHARED = {
 }
 
 
-def test_iot_policy_opens_own_and_shared_topics(strict: Template) -> None:
+def test_iot_policy_allows_own_and_shared_topics(strict: Template) -> None:
     assert _allowed(strict.only("AWS::IoT::Policy")["PolicyDocument"]) == _OWN_AND_SHARED
 
 
-def test_the_roles_allow_the_same_and_hold_no_managed_policy(strict: Template) -> None:
+def test_roles_allow_the_same_without_managed_policies(strict: Template) -> None:
     roles = {
         logical_id: role
         for logical_id, role in strict.resources("AWS::IAM::Role").items()
@@ -65,32 +65,24 @@ def test_the_roles_allow_the_same_and_hold_no_managed_policy(strict: Template) -
     assert strict.resources("AWS::IAM::ManagedPolicy") == {}
 
 
-def test_without_shared_topics_only_own_topics_are_open() -> None:
+def test_only_own_topics_are_allowed_without_shared_topics() -> None:
     template = _template(topics=[])
     assert "Topics" not in template.json["Outputs"]
     assert _allowed(template.only("AWS::IoT::Policy")["PolicyDocument"])["iot:Publish"] == [f"topic/{_SUB}/*"]
 
 
-def test_in_govcloud_the_identity_is_called_as_there() -> None:
+def test_govcloud_has_its_own_variable_for_the_identity() -> None:
     policy = json.dumps(_template(region="us-gov-west-1").only("AWS::IoT::Policy")["PolicyDocument"])
     assert "${cognito-identity-us-gov.amazonaws.com:sub}/*" in policy
     assert _SUB not in policy
 
 
-def test_adopted_roles_get_the_same_and_the_deny_of_the_control_plane() -> None:
-    adopt = {
-        "identityPoolId": "us-east-1:11111111-2222-3333-4444-555555555555",
-        "authRoleArn": "arn:aws:iam::123456789012:role/Auth",
-        "userPoolId": "us-east-1_abcdefghi",
-        "userPoolClientIds": ["1234567890abcdefghijklmnop"],
-    }
-    template = _template(adopt=adopt, groups=[], region="us-east-1")
+def test_adopted_roles_get_the_same_and_the_control_plane_deny() -> None:
+    adopt = USERS | IDENTITIES | {"groupRoleArns": []}
+    template = _template(adopt=adopt, groups=[])
     (deny,) = template.resources("AWS::IAM::ManagedPolicy")
     attached = template.only("Custom::RolePolicy")
-    assert (attached["RoleName"], attached["PolicyArn"]) == ("Auth", {"Ref": deny})
-    data = [
-        each["PolicyDocument"]
-        for each in template.resources("AWS::IAM::Policy").values()
-        if each["Roles"] == ["Auth"] and "iot:Connect" in json.dumps(each)
-    ]
+    assert (attached["RoleName"], attached["PolicyArn"]) == (AUTH_ROLE, {"Ref": deny})
+    of_role = [each for each in template.resources("AWS::IAM::Policy").values() if each["Roles"] == [AUTH_ROLE]]
+    data = [each["PolicyDocument"] for each in of_role if "iot:Connect" in json.dumps(each)]
     assert [_allowed(each) for each in data] == [_OWN_AND_SHARED]

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,48 +49,37 @@ def test_alarms_cover_errors_and_throttles_of_attaching_functions(template: Temp
 
 
 def test_alarms_cover_both_queues(template: Template) -> None:
-    queues = template.resources("AWS::SQS::Queue")
-    alarms = _alarms(template)
-    watched = {
-        name: alarms[name]["Dimensions"][0]["Value"]["Fn::GetAtt"][0] for name in ("retry-queue-age", "dead-letters")
-    }
-    assert "RedrivePolicy" in queues[watched["retry-queue-age"]]
-    assert "RedrivePolicy" not in queues[watched["dead-letters"]]
-    assert alarms["dead-letters"]["Threshold"] == 0
-    # The queue may stop reporting with dead letters in it: no news are not good news.
-    assert alarms["dead-letters"]["TreatMissingData"] == "ignore"
+    queues, alarms = template.resources("AWS::SQS::Queue"), _alarms(template)
+    for name, is_retried in (("retry-queue-age", True), ("dead-letters", False)):
+        queue = alarms[name]["Dimensions"][0]["Value"]["Fn::GetAtt"][0]
+        assert ("RedrivePolicy" in queues[queue]) is is_retried
+    # The queue may stop reporting with dead letters in it, so missing data does not end the alarm.
+    assert (alarms["dead-letters"]["Threshold"], alarms["dead-letters"]["TreatMissingData"]) == (0, "ignore")
 
 
-def test_every_metric_of_ours_is_one_that_the_functions_report(
+def test_metrics_of_alarms_and_dashboard_are_reported_by_the_functions(
     template: Template, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STACK_NAME", "AmplifyPubSub")
     emit_metrics({"Attached": 1}, source="sign-in", request_id="1", seconds=0.1)
     line = json.loads(capsys.readouterr().out)
     (directive,) = line["_aws"]["CloudWatchMetrics"]
-    ours = [each for alarm in _alarms(template).values() for each in _metrics(alarm)] + [
-        {"Namespace": namespace, "MetricName": name, "Dimensions": _pairs(dimensions)}
-        for namespace, name, dimensions in _on_the_dashboard(template)
+    used = [
+        (each["Namespace"], each["MetricName"], {pair["Name"]: pair["Value"] for pair in each["Dimensions"]})
+        for alarm in _alarms(template).values()
+        for each in _metrics(alarm)
     ]
-    ours = [each for each in ours if not each["Namespace"].startswith("AWS/")]
-    names = {metric["Name"] for metric in directive["Metrics"]}
-    assert {each["MetricName"] for each in ours} == names
-    for metric in ours:
-        assert metric["Namespace"] == directive["Namespace"]
-        dimensions = {each["Name"]: each["Value"] for each in metric["Dimensions"]}
+    for widget in _dashboard(template):
+        for namespace, name, *rest in widget["properties"].get("metrics", ()):
+            pairs = [each for each in rest if isinstance(each, str)]
+            used.append((namespace, name, dict(zip(pairs[::2], pairs[1::2], strict=True))))
+    ours = [each for each in used if not each[0].startswith("AWS/")]
+    assert {name for _, name, _ in ours} == {metric["Name"] for metric in directive["Metrics"]}
+    for namespace, _, dimensions in ours:
+        assert namespace == directive["Namespace"]
         assert set(dimensions) == set(directive["Dimensions"][0])
         assert dimensions["Stack"] == line["Stack"]
         assert dimensions["Source"] in _SOURCES
-
-
-def _on_the_dashboard(template: Template) -> Iterator[tuple[str, str, list[str]]]:
-    for widget in _dashboard(template):
-        for namespace, name, *dimensions in widget["properties"].get("metrics", ()):
-            yield namespace, name, [each for each in dimensions if isinstance(each, str)]
-
-
-def _pairs(dimensions: list[str]) -> list[dict[str, str]]:
-    return [{"Name": name, "Value": value} for name, value in zip(dimensions[::2], dimensions[1::2], strict=True)]
 
 
 def test_alarms_cover_failures_of_every_source(template: Template) -> None:
@@ -118,34 +106,25 @@ def test_alarm_for_a_missing_trigger_needs_two_periods(template: Template) -> No
     assert (sign_ins["Id"], sign_ins["MetricStat"]["Metric"]["MetricName"]) == ("signIns1", "SignInSuccesses")
     assert {"Name": "UserPoolClient", "Value": {"Ref": web_client}} in sign_ins["MetricStat"]["Metric"]["Dimensions"]
     assert (invocations["Id"], invocations["MetricStat"]["Metric"]["MetricName"]) == ("invocations", "Invocations")
-    # Cognito reports every five minutes.
-    assert {each["MetricStat"]["Period"] % 300 for each in (sign_ins, invocations)} == {0}
-    assert {each["MetricStat"]["Stat"] for each in (sign_ins, invocations)} == {"Sum"}
+    for each in (sign_ins["MetricStat"], invocations["MetricStat"]):
+        assert (each["Period"] % 300, each["Stat"]) == (0, "Sum")  # Cognito reports every five minutes
     assert alarm["DatapointsToAlarm"] > 1
     assert alarm["TreatMissingData"] == "notBreaching"
 
 
-def test_alarm_for_persisting_retries_covers_the_longest_backoff(
-    template: Template,
-) -> None:
+def test_alarm_for_persisting_retries_covers_the_longest_backoff(template: Template) -> None:
     alarm = _alarms(template)["retries-persisting"]
-    assert (alarm["MetricName"], alarm["Threshold"]) == ("Queued", 0)
-    # The worker's longest backoff: every message that is put off comes again in such a period.
-    assert alarm["Period"] == 900
+    assert (alarm["MetricName"], alarm["Threshold"], alarm["Period"]) == ("Queued", 0, 900)
     assert alarm["DatapointsToAlarm"] == alarm["EvaluationPeriods"] == 2
 
 
 def test_alarms_describe_the_problem_and_link_to_the_docs(at_sign_in: Template) -> None:
-    for name, alarm in _alarms(at_sign_in).items():
-        what, _, anchor = alarm["AlarmDescription"].partition(": docs/operations.md#")
-        assert what
+    alarms = _alarms(at_sign_in)
+    for name, alarm in alarms.items():
+        problem, _, anchor = alarm["AlarmDescription"].partition(": docs/operations.md#")
+        assert problem
         assert anchor == name
-        assert f"\n### {anchor}\n" in _OPERATIONS
-
-
-def test_docs_have_a_section_only_for_existing_alarms(at_sign_in: Template) -> None:
-    told = re.findall(r"^### (.*)$", _OPERATIONS, re.MULTILINE)
-    assert set(told) == set(_alarms(at_sign_in))
+    assert set(re.findall(r"^### (.*)$", _OPERATIONS, re.MULTILINE)) == set(alarms)
 
 
 def test_alarms_notify_only_the_topic_of_the_settings(template: Template, everything: Template) -> None:
@@ -154,7 +133,7 @@ def test_alarms_notify_only_the_topic_of_the_settings(template: Template, everyt
     assert not any({"AlarmActions", "OKActions"} & alarm.keys() for alarm in _alarms(template).values())
 
 
-def test_the_dashboard_has_the_stacks_name_and_shows_every_alarm(prod: Template) -> None:
+def test_dashboard_has_the_name_of_the_stack_and_every_alarm(prod: Template) -> None:
     assert prod.only("AWS::CloudWatch::Dashboard")["DashboardName"] == "AmplifyPubSub-prod"
     (widget,) = (each for each in _dashboard(prod) if each["type"] == "alarm")
     shown = {re.findall(r"'(Monitoring\w+)'", each)[0] for each in widget["properties"]["alarms"]}

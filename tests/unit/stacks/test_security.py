@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import json
 from fnmatch import fnmatchcase
-from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stacks.settings import Settings
 from tests.unit.stacks.conftest import LEAST_PRIVILEGE, UNGUARDED, Template
 
-_MANAGED_POLICIES = Path(__file__).parents[3] / "local_cloud" / "managed_policies"
 _TRIGGER = "SignInAttachmentPostAuthentication"
 _CHALLENGE = "SignInAttachmentAuthChallenge"
 _WORKER = "SignInAttachmentRetryQueueWorker"
+_MANAGED = [":iam::aws:policy/AWSIoTDataAccess", ":iam::aws:policy/AWSIoTConfigAccess"]
 
 
-def _clients(template: Template) -> tuple[dict[str, object], dict[str, object]]:
-    clients = template.resources("AWS::Cognito::UserPoolClient")
-    internal = next(each for logical_id, each in clients.items() if "Internal" in logical_id)
-    web = next(each for logical_id, each in clients.items() if "Web" in logical_id)
-    assert len(clients) == 2
-    return web, internal
+def _auth_role(template: Template) -> dict[str, Any]:
+    return template.only("AWS::IAM::Role", lambda each: each.startswith("IdentityPoolSignedInAuthRole"))
+
+
+def _managed_policies(role: dict[str, Any]) -> list[str]:
+    return [arn["Fn::Join"][1][-1] for arn in role["ManagedPolicyArns"]]
 
 
 def _retry_queue(template: Template) -> str:
@@ -30,203 +30,203 @@ def _retry_queue(template: Template) -> str:
     return queue
 
 
-def _as_list(actions: str | list[str]) -> list[str]:
+def _list(actions: str | list[str]) -> list[str]:
     return [actions] if isinstance(actions, str) else actions
 
 
-def test_the_front_ends_client_has_no_secret_and_signs_in_by_srp_alone(template: Template) -> None:
-    web, _ = _clients(template)
-    assert web["GenerateSecret"] is False
-    assert web["ExplicitAuthFlows"] == ["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
-    assert web["PreventUserExistenceErrors"] == "ENABLED"
+def _statements(template: Template, action: str) -> list[dict[str, Any]]:
+    """Return the statements of every function that have an action."""
+    policies = template.resources("AWS::IAM::Policy").values()
+    statements = [each for policy in policies for each in policy["PolicyDocument"]["Statement"]]
+    return [each for each in statements if action in _list(each["Action"])]
 
 
-def test_internal_client_has_a_secret_custom_auth_only_and_the_shortest_tokens(
-    template: Template,
-) -> None:
-    _, internal = _clients(template)
-    assert internal["GenerateSecret"] is True  # without one, anybody may sign up and have codes sent on it
-    assert internal["ExplicitAuthFlows"] == ["ALLOW_CUSTOM_AUTH"]
-    assert internal["AllowedOAuthFlowsUserPoolClient"] is False
-    assert internal["EnableTokenRevocation"] is True
-    assert internal["TokenValidityUnits"] == {
-        "AccessToken": "minutes", "IdToken": "minutes", "RefreshToken": "minutes"
-    }  # fmt: skip
-    # The shortest that Cognito accepts: five minutes, and an hour for the refresh token.
-    assert (
-        internal["AccessTokenValidity"],
-        internal["IdTokenValidity"],
-        internal["RefreshTokenValidity"],
-    ) == (5, 5, 60)
+class TestAppClients:
+    def test_web_client_has_no_secret_and_allows_only_srp(self, template: Template) -> None:
+        web = template.only("AWS::Cognito::UserPoolClient", lambda each: "Web" in each)
+        assert web["GenerateSecret"] is False
+        assert web["ExplicitAuthFlows"] == ["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
+        assert web["PreventUserExistenceErrors"] == "ENABLED"
+
+    def test_internal_client_has_a_secret_one_flow_and_the_shortest_tokens(self, template: Template) -> None:
+        internal = template.only("AWS::Cognito::UserPoolClient", lambda each: "Internal" in each)
+        assert internal["GenerateSecret"] is True  # without one, anybody may sign up and have codes sent on it
+        assert internal["ExplicitAuthFlows"] == ["ALLOW_CUSTOM_AUTH"]
+        assert internal["AllowedOAuthFlowsUserPoolClient"] is False
+        assert internal["EnableTokenRevocation"] is True
+        tokens = ("AccessToken", "IdToken", "RefreshToken")
+        assert internal["TokenValidityUnits"] == dict.fromkeys(tokens, "minutes")
+        # The shortest that Cognito accepts: five minutes, and an hour for the refresh token.
+        assert [internal[f"{each}Validity"] for each in tokens] == [5, 5, 60]
+
+    def test_no_client_can_read_or_write_the_marker(self, template: Template) -> None:
+        clients = template.resources("AWS::Cognito::UserPoolClient").values()
+        attributes = [each[kind] for each in clients for kind in ("ReadAttributes", "WriteAttributes")]
+        assert len(attributes) == 4
+        assert all(attributes)  # an empty list allows all of them
+        assert not [each for each in attributes if "custom:pubsub_attachment" in each]
+
+    def test_template_does_not_contain_the_secret_of_the_internal_client(self, template: Template) -> None:
+        """Neither an attribute of the client nor a custom resource that describes it."""
+        resources = json.dumps({name: each for name, each in template.json.items() if name != "Description"})
+        assert "ClientSecret" not in resources
+        assert "DescribeCognitoUserPoolClient" not in resources
+        variables = [each.get("Environment") for each in template.resources("AWS::Lambda::Function").values()]
+        readable = json.dumps([template.json["Outputs"], variables]).lower()
+        assert not [each for each in ("secret", "password", "token", "internalclient") if each in readable]
 
 
-def test_no_client_may_read_or_write_the_marker(template: Template) -> None:
-    for client in _clients(template):
-        assert client["WriteAttributes"]
-        assert client["ReadAttributes"]
-        assert "custom:pubsub_attachment" not in client["WriteAttributes"]  # type: ignore[operator]
-        assert "custom:pubsub_attachment" not in client["ReadAttributes"]  # type: ignore[operator]
+class TestMfa:
+    def test_trigger_asks_for_mfa_only_if_the_pool_allows_it(self, template: Template, everything: Template) -> None:
+        asks = ["AdminGetUser" in json.dumps(each.statements_of(_TRIGGER)) for each in (template, everything)]
+        assert asks == [False, True]
+
+    def test_second_factor_is_off_or_a_one_time_password(self, template: Template, everything: Template) -> None:
+        assert template.only("AWS::Cognito::UserPool")["MfaConfiguration"] == "OFF"
+        pool = everything.only("AWS::Cognito::UserPool")
+        assert (pool["MfaConfiguration"], pool["EnabledMfas"]) == ("OPTIONAL", ["SOFTWARE_TOKEN_MFA"])
+        assert "SmsConfiguration" not in pool
 
 
-def test_trigger_checks_mfa_only_if_the_pool_allows_it(template: Template, everything: Template) -> None:
-    def asks(each: Template) -> bool:
-        return "cognito-idp:AdminGetUser" in json.dumps(each.statements_of(_TRIGGER))
+class TestRolesOfUsers:
+    def test_identity_pool_has_no_guests_and_checks_tokens_with_the_user_pool(self, template: Template) -> None:
+        pool = template.only("AWS::Cognito::IdentityPool")
+        assert (pool["AllowUnauthenticatedIdentities"], pool["AllowClassicFlow"]) == (False, False)
+        assert [each["ServerSideTokenCheck"] for each in pool["CognitoIdentityProviders"]] == [True, True]
+        listed = [each["ClientId"]["Ref"] for each in pool["CognitoIdentityProviders"]]
+        assert sorted(listed) == sorted(template.resources("AWS::Cognito::UserPoolClient"))
+        assert list(template.only("AWS::Cognito::IdentityPoolRoleAttachment")["Roles"]) == ["authenticated"]
 
-    assert (asks(template), asks(everything)) == (False, True)
-
-
-def test_a_second_factor_is_a_one_time_password_never_a_message(everything: Template) -> None:
-    pool = everything.only("AWS::Cognito::UserPool")
-    assert (pool["MfaConfiguration"], pool["EnabledMfas"]) == ("OPTIONAL", ["SOFTWARE_TOKEN_MFA"])
-    assert "SmsConfiguration" not in pool
-
-
-def test_no_second_factor_stands_in_the_way_of_the_internal_sign_in(template: Template) -> None:
-    assert template.only("AWS::Cognito::UserPool")["MfaConfiguration"] == "OFF"
-
-
-def test_guests_are_off_and_tokens_are_checked_with_the_user_pool(template: Template) -> None:
-    pool = template.only("AWS::Cognito::IdentityPool")
-    assert pool["AllowUnauthenticatedIdentities"] is False
-    assert pool["AllowClassicFlow"] is False
-    assert [each["ServerSideTokenCheck"] for each in pool["CognitoIdentityProviders"]] == [True, True]
-    listed = [each["ClientId"]["Ref"] for each in pool["CognitoIdentityProviders"]]
-    assert sorted(listed) == sorted(template.resources("AWS::Cognito::UserPoolClient"))
-    roles = template.only("AWS::Cognito::IdentityPoolRoleAttachment")["Roles"]
-    assert list(roles) == ["authenticated"]
-
-
-def test_auth_role_trusts_signed_in_users_of_this_identity_pool_alone(template: Template) -> None:
-    role = template.only("AWS::IAM::Role", lambda logical_id: logical_id.startswith("IdentityPoolSignedInAuthRole"))
-    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
-    (pool,) = template.resources("AWS::Cognito::IdentityPool")
-    assert statement["Action"] == "sts:AssumeRoleWithWebIdentity"
-    assert statement["Condition"] == {
-        "StringEquals": {"cognito-identity.amazonaws.com:aud": {"Ref": pool}},
-        "ForAnyValue:StringLike": {"cognito-identity.amazonaws.com:amr": "authenticated"},
-    }
-
-
-# https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-cog.html
-@pytest.mark.parametrize(
-    ("region", "service"),
-    [
-        ("us-gov-east-1", "cognito-identity.us-gov-east-1.amazonaws.com"),
-        ("us-gov-west-1", "cognito-identity-us-gov.amazonaws.com"),
-    ],
-)
-def test_in_govcloud_auth_role_trusts_the_identity_pools_of_that_region(region: str, service: str) -> None:
-    template = Template(Settings.model_validate(LEAST_PRIVILEGE), region=region)
-    role = template.only("AWS::IAM::Role", lambda logical_id: logical_id.startswith("IdentityPoolSignedInAuthRole"))
-    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
-    assert statement["Principal"] == {"Federated": service}
-    assert f"{service}:aud" in statement["Condition"]["StringEquals"]
-
-
-def test_auth_role_holds_both_managed_policies_under_the_boundary(template: Template) -> None:
-    role = template.only("AWS::IAM::Role", lambda logical_id: logical_id.startswith("IdentityPoolSignedInAuthRole"))
-    names = [arn["Fn::Join"][1][-1] for arn in role["ManagedPolicyArns"]]
-    assert names == [":iam::aws:policy/AWSIoTDataAccess", ":iam::aws:policy/AWSIoTConfigAccess"]
-    (boundary,) = template.resources("AWS::IAM::ManagedPolicy")
-    assert role["PermissionsBoundary"] == {"Ref": boundary}
-
-
-def test_setting_reserved_topics_opens_them_and_shadows() -> None:
-    opened = Template(Settings.model_validate({"reservedTopics": True})).only("AWS::IAM::ManagedPolicy")[
-        "PolicyDocument"
-    ]["Statement"]
-    assert all(each["Effect"] == "Allow" for each in opened)
-    assert "iot:UpdateThingShadow" in next(each["Action"] for each in opened if "Action" in each)
-
-
-def test_the_role_of_a_group_is_like_auth_role(everything: Template) -> None:
-    roles = everything.resources("AWS::IAM::Role")
-    signed_in = {name: each for name, each in roles.items() if name.startswith("IdentityPoolSignedIn")}
-    assert len(signed_in) == 3
-    for part in ("AssumeRolePolicyDocument", "ManagedPolicyArns", "PermissionsBoundary"):
-        assert len({json.dumps(each[part]) for each in signed_in.values()}) == 1
-
-
-def test_unguarded_roles_have_no_guard() -> None:
-    template = Template(Settings.model_validate(UNGUARDED))
-    role = template.only("AWS::IAM::Role", lambda logical_id: logical_id.startswith("IdentityPoolSignedInAuthRole"))
-    names = [arn["Fn::Join"][1][-1] for arn in role["ManagedPolicyArns"]]
-    assert names == [":iam::aws:policy/AWSIoTDataAccess", ":iam::aws:policy/AWSIoTConfigAccess"]
-    assert "PermissionsBoundary" not in role
-    assert template.resources("AWS::IAM::ManagedPolicy") == {}
-
-
-def test_the_accounts_boundary_bounds_every_role(everything: Template) -> None:
-    boundaries = {
-        json.dumps(each.get("PermissionsBoundary")) for each in everything.resources("AWS::IAM::Role").values()
-    }
-    (boundary,) = boundaries
-    assert ":policy/Developers" in boundary
-
-
-def test_triggers_function_can_pass_only_signed_in_roles(everything: Template) -> None:
-    (passing,) = (
-        each for each in everything.statements_of("UserPoolTriggersFunction") if each["Action"] == "iam:PassRole"
+    # https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-cog.html
+    @pytest.mark.parametrize(
+        ("region", "service"),
+        [
+            (None, "cognito-identity.amazonaws.com"),
+            ("us-gov-east-1", "cognito-identity.us-gov-east-1.amazonaws.com"),
+            ("us-gov-west-1", "cognito-identity-us-gov.amazonaws.com"),
+        ],
     )
-    roles = {each["Fn::GetAtt"][0] for each in passing["Resource"]}
-    assert roles == {name for name in everything.resources("AWS::IAM::Role") if name.startswith("IdentityPoolSignedIn")}
-
-
-def test_roles_are_passed_to_cognito_only(everything: Template) -> None:
-    passing = [
-        each
-        for policy in everything.resources("AWS::IAM::Policy").values()
-        for each in policy["PolicyDocument"]["Statement"]
-        if "iam:PassRole" in _as_list(each["Action"])
-    ]
-    assert passing
-    for each in passing:
-        ((operator, condition),) = each["Condition"].items()
-        assert operator in ("StringEquals", "StringEqualsIfExists")
-        assert set(_as_list(condition["iam:PassedToService"])) <= {
-            "cognito-idp.amazonaws.com",
-            "cognito-identity.amazonaws.com",
+    def test_auth_role_trusts_only_signed_in_users_of_this_pool(self, region: str | None, service: str) -> None:
+        template = Template(Settings.model_validate(LEAST_PRIVILEGE if region else {}), region=region)
+        (statement,) = _auth_role(template)["AssumeRolePolicyDocument"]["Statement"]
+        (pool,) = template.resources("AWS::Cognito::IdentityPool")
+        assert statement["Action"] == "sts:AssumeRoleWithWebIdentity"
+        assert statement["Principal"] == {"Federated": service}
+        assert statement["Condition"] == {
+            "StringEquals": {f"{service}:aud": {"Ref": pool}},
+            "ForAnyValue:StringLike": {f"{service}:amr": "authenticated"},
         }
 
+    def test_guarded_role_has_both_managed_policies_under_the_boundary(self, template: Template) -> None:
+        assert _managed_policies(_auth_role(template)) == _MANAGED
+        (boundary,) = template.resources("AWS::IAM::ManagedPolicy")
+        assert _auth_role(template)["PermissionsBoundary"] == {"Ref": boundary}
 
-def test_services_assume_roles_only_for_resources_of_this_account(everything: Template) -> None:
-    services = {"states.amazonaws.com": ":states:", "events.amazonaws.com": ":events:"}
-    seen = []
-    for role in everything.resources("AWS::IAM::Role").values():
-        for statement in role["AssumeRolePolicyDocument"]["Statement"]:
-            service = statement["Principal"].get("Service")
-            if service not in services:
-                assert service in (None, "lambda.amazonaws.com")
-                continue
-            seen.append(service)
-            assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
-            source = statement["Condition"]["ArnLike"]["aws:SourceArn"]["Fn::Join"][1]
-            assert services[service] in json.dumps(source)
-            assert {"Ref": "AWS::AccountId"} in source
-    # The schedule, and the state machines of sweep and bulk detachment.
-    assert sorted(seen) == ["events.amazonaws.com"] + 2 * ["states.amazonaws.com"]
+    def test_unguarded_role_has_both_managed_policies_without_a_guard(self) -> None:
+        template = Template(Settings.model_validate(UNGUARDED))
+        assert _managed_policies(_auth_role(template)) == _MANAGED
+        assert "PermissionsBoundary" not in _auth_role(template)
+        assert template.resources("AWS::IAM::ManagedPolicy") == {}
+
+    def test_reserved_topics_of_the_settings_allow_shadows(self) -> None:
+        template = Template(Settings.model_validate({"reservedTopics": True}))
+        statements = template.only("AWS::IAM::ManagedPolicy")["PolicyDocument"]["Statement"]
+        assert {each["Effect"] for each in statements} == {"Allow"}
+        assert "iot:UpdateThingShadow" in next(each["Action"] for each in statements if "Action" in each)
+
+    def test_group_roles_have_the_trust_and_guard_of_auth_role(self, everything: Template) -> None:
+        roles = everything.resources("AWS::IAM::Role").items()
+        signed_in = [each for name, each in roles if name.startswith("IdentityPoolSignedIn")]
+        assert len(signed_in) == 3
+        for part in ("AssumeRolePolicyDocument", "ManagedPolicyArns", "PermissionsBoundary"):
+            assert len({json.dumps(each[part]) for each in signed_in}) == 1
 
 
-def test_targets_are_listed_of_iot_policies_by_name(everything: Template) -> None:
-    listing = {
-        name: statement["Resource"]
-        for name, policy in everything.resources("AWS::IAM::Policy").items()
-        for statement in policy["PolicyDocument"]["Statement"]
-        if "iot:ListTargetsForPolicy" in _as_list(statement["Action"])
-    }
-    ends = {name: json.dumps(resource["Fn::Join"][1][-1]) for name, resource in listing.items()}
-    (named,) = (name for name, end in ends.items() if end.endswith('policy/myIoTPolicy"'))
-    # A renamed policy is detached under its former name, which is in no template any more.
-    (any_policy,) = (name for name, end in ends.items() if end.endswith('policy/*"'))
-    assert (len(ends), "IotPolicy" in named, "DetachAll" in any_policy) == (2, True, True)
+class TestRolesOfServices:
+    def test_every_role_has_the_boundary_of_the_settings(self, everything: Template) -> None:
+        roles = everything.resources("AWS::IAM::Role").values()
+        (boundary,) = {json.dumps(each.get("PermissionsBoundary")) for each in roles}
+        assert ":policy/Developers" in boundary
+
+    def test_only_signed_in_roles_are_passed_and_only_to_cognito(self, everything: Template) -> None:
+        statements = everything.statements_of("UserPoolTriggersFunction")
+        (passing,) = (each for each in statements if each["Action"] == "iam:PassRole")
+        roles = {each for each in everything.resources("AWS::IAM::Role") if each.startswith("IdentityPoolSignedIn")}
+        assert {each["Fn::GetAtt"][0] for each in passing["Resource"]} == roles
+        services = {"cognito-idp.amazonaws.com", "cognito-identity.amazonaws.com"}
+        for each in _statements(everything, "iam:PassRole"):
+            ((operator, condition),) = each["Condition"].items()
+            assert operator in ("StringEquals", "StringEqualsIfExists")
+            assert set(_list(condition["iam:PassedToService"])) <= services
+
+    def test_services_assume_roles_only_for_resources_of_this_account(self, everything: Template) -> None:
+        services = {"states.amazonaws.com": ":states:", "events.amazonaws.com": ":events:"}
+        seen = []
+        for role in everything.resources("AWS::IAM::Role").values():
+            for statement in role["AssumeRolePolicyDocument"]["Statement"]:
+                service = statement["Principal"].get("Service")
+                if service not in services:
+                    assert service in (None, "lambda.amazonaws.com")
+                    continue
+                seen.append(service)
+                assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+                source = statement["Condition"]["ArnLike"]["aws:SourceArn"]["Fn::Join"][1]
+                assert services[service] in json.dumps(source)
+                assert {"Ref": "AWS::AccountId"} in source
+        # The schedule, and the state machines of sweep and bulk detachment.
+        assert sorted(seen) == ["events.amazonaws.com"] + 2 * ["states.amazonaws.com"]
+
+    def test_targets_are_listed_of_iot_policies_by_name(self, everything: Template) -> None:
+        resources = [each["Resource"]["Fn::Join"][1] for each in _statements(everything, "iot:ListTargetsForPolicy")]
+        # A renamed policy is detached under its former name, which is in no template any more.
+        assert sorted(str(each[-1]).rpartition(":")[2] for each in resources) == ["policy/*", "policy/myIoTPolicy"]
+
+    def test_trigger_permissions_are_minimal(self, template: Template) -> None:
+        (pool,) = template.resources("AWS::Cognito::UserPool")
+        allowed = {json.dumps(each["Action"]): each["Resource"] for each in template.statements_of(_TRIGGER)}
+        configuration, pause_flag = allowed.pop('"ssm:GetParameters"')
+        assert configuration["Fn::Join"][1][-1].endswith(":parameter/AmplifyPubSub/sign-in-attachment")
+        assert pause_flag["Fn::Join"][1][-1]["Ref"].startswith("PolicyAttachmentPause")
+        assert allowed == {
+            '["cognito-idp:AdminInitiateAuth", "cognito-idp:AdminRespondToAuthChallenge", '
+            '"cognito-idp:AdminUpdateUserAttributes", "cognito-idp:DescribeUserPoolClient"]': {
+                "Fn::GetAtt": [pool, "Arn"]
+            },
+            '"iot:AttachPolicy"': "*",  # a Cognito identity has no ARN
+            '"sqs:SendMessage"': {"Fn::GetAtt": [_retry_queue(template), "Arn"]},
+        }
+
+    def test_worker_permissions_are_minimal(self, template: Template) -> None:
+        (pool,) = template.resources("AWS::Cognito::UserPool")
+        statements = template.statements_of(_WORKER)
+        allowed = {action: each["Resource"] for each in statements for action in _list(each["Action"])}
+        assert {action.partition(":")[0] for action in allowed} == {"ssm", "cognito-idp", "iot", "sqs"}
+        operations = ("GetUser", "InitiateAuth", "RespondToAuthChallenge", "UpdateUserAttributes")
+        of_cognito = {action for action in allowed if action.startswith("cognito-idp:")}
+        assert of_cognito == {f"cognito-idp:Admin{each}" for each in operations} | {
+            "cognito-idp:DescribeUserPoolClient"
+        }
+        assert [allowed[each] for each in of_cognito] == [{"Fn::GetAtt": [pool, "Arn"]}] * 5
+        queue = _retry_queue(template)
+        dead_letters = template.resources("AWS::SQS::Queue")[queue]["RedrivePolicy"]["deadLetterTargetArn"]
+        assert allowed["sqs:SendMessage"] == dead_letters
+        assert allowed["sqs:ReceiveMessage"] == {"Fn::GetAtt": [queue, "Arn"]}
+
+    def test_challenge_can_only_read_its_configuration(self, template: Template) -> None:
+        assert [each["Action"] for each in template.statements_of(_CHALLENGE)] == ["ssm:GetParameters"]
+
+    def test_only_this_user_pool_can_invoke_the_triggers(self, template: Template) -> None:
+        (pool,) = template.resources("AWS::Cognito::UserPool")
+        sources = [each["SourceArn"] for each in template.invoked_by("cognito-idp").values()]
+        assert sources == [{"Fn::GetAtt": [pool, "Arn"]}] * 4
 
 
 def test_mac_key_allows_generate_and_verify_only_to_their_functions(template: Template) -> None:
     statements = template.only("AWS::KMS::Key")["KeyPolicy"]["Statement"]
-    by_action = {each["Action"]: each for each in statements if each["Sid"] != "Administration"}
     users = {
-        action: sorted(role["Fn::GetAtt"][0].partition("Role")[0] for role in each["Principal"]["AWS"])
-        for action, each in by_action.items()
+        each["Action"]: sorted(role["Fn::GetAtt"][0].partition("Role")[0] for role in each["Principal"]["AWS"])
+        for each in statements
+        if each["Sid"] != "Administration"
     }
     assert users == {"kms:GenerateMac": [_TRIGGER, _WORKER], "kms:VerifyMac": [_CHALLENGE, _WORKER]}
     (administration,) = (each["Action"] for each in statements if each["Sid"] == "Administration")
@@ -236,85 +236,18 @@ def test_mac_key_allows_generate_and_verify_only_to_their_functions(template: Te
         assert not [pattern for pattern in administration if fnmatchcase(action, pattern)]
 
 
-def test_trigger_permissions_are_minimal(template: Template) -> None:
-    statements = template.statements_of(_TRIGGER)
-    (pool,) = template.resources("AWS::Cognito::UserPool")
-    allowed = {json.dumps(each["Action"]): each["Resource"] for each in statements}
-    assert set(allowed) == {
-        '"ssm:GetParameters"',
-        '["cognito-idp:AdminInitiateAuth", "cognito-idp:AdminRespondToAuthChallenge", '
-        '"cognito-idp:AdminUpdateUserAttributes", "cognito-idp:DescribeUserPoolClient"]',
-        '"iot:AttachPolicy"',
-        '"sqs:SendMessage"',
-    }
-    assert allowed['"iot:AttachPolicy"'] == "*"  # a Cognito identity has no ARN
-    assert [each for action, each in allowed.items() if "cognito-idp" in action] == [{"Fn::GetAtt": [pool, "Arn"]}]
-    configuration, switch = allowed['"ssm:GetParameters"']
-    assert configuration["Fn::Join"][1][-1].endswith(":parameter/AmplifyPubSub/sign-in-attachment")
-    assert switch["Fn::Join"][1][-1]["Ref"].startswith("PolicyAttachmentPause")
-    assert allowed['"sqs:SendMessage"'] == {"Fn::GetAtt": [_retry_queue(template), "Arn"]}
-
-
-def test_worker_permissions_are_minimal(template: Template) -> None:
-    statements = template.statements_of(_WORKER)
-    (pool,) = template.resources("AWS::Cognito::UserPool")
-    allowed = {action: each["Resource"] for each in statements for action in _as_list(each["Action"])}
-    assert {action.partition(":")[0] for action in allowed} == {"ssm", "cognito-idp", "iot", "sqs"}
-    assert {action for action in allowed if action.startswith("cognito-idp")} == {
-        "cognito-idp:AdminGetUser",
-        "cognito-idp:AdminInitiateAuth",
-        "cognito-idp:AdminRespondToAuthChallenge",
-        "cognito-idp:AdminUpdateUserAttributes",
-        "cognito-idp:DescribeUserPoolClient",
-    }
-    for action, resource in allowed.items():
-        if action.startswith("cognito-idp"):
-            assert resource == {"Fn::GetAtt": [pool, "Arn"]}
-    queue = _retry_queue(template)
-    dead_letters = template.resources("AWS::SQS::Queue")[queue]["RedrivePolicy"]["deadLetterTargetArn"]
-    assert allowed["sqs:SendMessage"] == dead_letters
-    assert allowed["sqs:ReceiveMessage"] == {"Fn::GetAtt": [queue, "Arn"]}
-
-
-def test_what_is_owed_is_encrypted_at_rest_and_on_its_way(template: Template) -> None:
+def test_queues_are_encrypted_and_reject_plain_http(template: Template) -> None:
     queues = template.resources("AWS::SQS::Queue")
-    assert len(queues) == 2
-    assert all(each["SqsManagedSseEnabled"] for each in queues.values())
-    refused = {
-        json.dumps(each["Queues"]): statement
-        for each in template.resources("AWS::SQS::QueuePolicy").values()
-        for statement in each["PolicyDocument"]["Statement"]
-        if statement["Effect"] == "Deny" and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    }
-    assert set(refused) == {json.dumps([{"Ref": queue}]) for queue in queues}
+    assert [each["SqsManagedSseEnabled"] for each in queues.values()] == [True, True]
+    plain_http = {"Bool": {"aws:SecureTransport": "false"}}
+    refusing = [
+        policy["Queues"]
+        for policy in template.resources("AWS::SQS::QueuePolicy").values()
+        for each in policy["PolicyDocument"]["Statement"]
+        if each["Effect"] == "Deny" and each["Condition"] == plain_http
+    ]
+    assert sorted(map(str, refusing)) == sorted(str([{"Ref": queue}]) for queue in queues)
 
 
-def test_challenge_can_only_read_its_configuration(template: Template) -> None:
-    assert [each["Action"] for each in template.statements_of(_CHALLENGE)] == ["ssm:GetParameters"]
-
-
-def test_only_this_user_pool_may_invoke_the_trigger_functions(template: Template) -> None:
-    (pool,) = template.resources("AWS::Cognito::UserPool")
-    permissions = template.invoked_by("cognito-idp").values()
-    assert len(permissions) == 4
-    for permission in permissions:
-        assert permission["SourceArn"] == {"Fn::GetAtt": [pool, "Arn"]}
-
-
-def test_nothing_in_the_template_reads_the_secret_of_the_internal_client(template: Template) -> None:
-    """Neither an attribute of the client nor a custom resource that describes it."""
-    text = json.dumps({name: each for name, each in template.json.items() if name != "Description"})
-    assert "ClientSecret" not in text
-    assert [name for name in template.json["Resources"] if "DescribeCognitoUserPoolClient" in name] == []
-
-
-def test_no_output_and_no_environment_variable_carries_a_secret(template: Template) -> None:
-    text = json.dumps(template.json["Outputs"]) + json.dumps(
-        [each.get("Environment") for each in template.resources("AWS::Lambda::Function").values()]
-    )
-    for word in ("secret", "password", "token", "ClientSecret", "InternalClient"):
-        assert word.lower() not in text.lower()
-
-
-def test_the_template_names_no_partition(template: Template) -> None:
+def test_template_names_no_partition(template: Template) -> None:
     assert '"arn:aws:' not in json.dumps(template.json)

@@ -1,3 +1,5 @@
+"""Settings in cdk.json: defaults, environments, and errors that name path, given value and allowed values."""
+
 from __future__ import annotations
 
 import json
@@ -13,45 +15,46 @@ from hypothesis import strategies as st
 from stacks.settings import Settings, SettingsError, check_region, read_settings
 from tests.unit.stacks.conftest import IDENTITIES, TOPIC_ARN, USERS
 
-
-def test_an_environment_has_a_policy_of_its_own_unless_it_names_one() -> None:
-    section = {"policyName": "shared", "environments": {"prod": {}}}
-    assert read_settings({"environments": {"prod": {}}}, "prod").policy_name == "myIoTPolicy-prod"
-    assert read_settings(section, "prod").policy_name == "shared"
+_REPOSITORY_SECTION = json.loads((Path(__file__).parents[3] / "cdk.json").read_text())["context"]["amplify-pubsub"]
+_ONE_ROLE = {key: IDENTITIES[key] for key in ("identityPoolId", "authRoleArn")}
+_AUTH_ROLE_ARN = IDENTITIES["authRoleArn"]
 
 
-def test_without_a_section_the_defaults_hold() -> None:
+def _error(section: Any, environment: str | None = None) -> str:
+    with pytest.raises(SettingsError) as raised:
+        read_settings(section, environment)
+    return str(raised.value)
+
+
+def test_settings_without_a_section_are_the_defaults() -> None:
     settings = read_settings(None, None)
     assert settings == Settings()
-    assert settings.stack_name == "AmplifyPubSub"
-    assert settings.policy_name == "myIoTPolicy"
+    assert (settings.stack_name, settings.policy_name) == ("AmplifyPubSub", "myIoTPolicy")
 
 
-def test_an_environment_goes_over_the_defaults_and_names_the_stack() -> None:
+def test_environment_overrides_the_shared_settings_and_names_stack_and_policy() -> None:
     section = {"attachmentCacheDays": 7, "environments": {"prod": {"attachmentCacheDays": 60}}}
     settings = read_settings(section, "prod")
-    assert settings.attachment_cache_days == 60
-    assert settings.stack_name == "AmplifyPubSub-prod"
+    assert (settings.attachment_cache_days, settings.stack_name, settings.policy_name) == (
+        60, "AmplifyPubSub-prod", "myIoTPolicy-prod"
+    )  # fmt: skip
     assert read_settings(section, None).attachment_cache_days == 7
+    assert read_settings(section | {"policyName": "shared"}, "prod").policy_name == "shared"
 
 
-def test_a_pattern_holds_for_every_environment_whose_name_begins_so() -> None:
+def test_pattern_matches_environments_unless_one_has_the_exact_name() -> None:
     section = {"attachmentCacheDays": 7, "environments": {"pr-*": {"attachmentCacheDays": 2}, "pr-5": {}}}
-    seventh, longest = read_settings(section, "pr-7"), read_settings(section, "pr-" + "7" * 29)
+    seventh = read_settings(section, "pr-7")
     assert (seventh.attachment_cache_days, seventh.stack_name, seventh.policy_name) == (
-        2,
-        "AmplifyPubSub-pr-7",
-        "myIoTPolicy-pr-7",
-    )
-    assert longest.stack_name == "AmplifyPubSub-pr-" + "7" * 29
-    assert read_settings(section, "pr-5").attachment_cache_days == 7  # the name itself goes before the pattern
+        2, "AmplifyPubSub-pr-7", "myIoTPolicy-pr-7"
+    )  # fmt: skip
+    assert read_settings(section, "pr-" + "7" * 29).stack_name == "AmplifyPubSub-pr-" + "7" * 29
+    assert read_settings(section, "pr-5").attachment_cache_days == 7
 
 
 @pytest.mark.parametrize("name", ["pr", "pr-", "preview", "x-pr-7"])
-def test_a_name_that_no_pattern_stands_for_is_unknown(name: str) -> None:
-    with pytest.raises(SettingsError) as raised:
-        read_settings({"environments": {"prod": {}, "pr-*": {}}}, name)
-    assert str(raised.value) == (
+def test_unknown_environment_is_rejected_with_the_known_ones(name: str) -> None:
+    assert _error({"environments": {"prod": {}, "pr-*": {}}}, name) == (
         f"environment: {name!r} is not in amplify-pubsub.environments; allowed: default, pr-*, prod"
     )
 
@@ -60,355 +63,254 @@ def test_a_name_that_no_pattern_stands_for_is_unknown(name: str) -> None:
     ("patterns", "both"),
     [(["pr-1*", "pr-*"], "'pr-*' and 'pr-1*'"), (["a*", "pr-2*", "p*", "pr-1*"], "'p*' and 'pr-1*'")],
 )
-def test_patterns_that_stand_for_the_same_names_are_refused(patterns: list[str], both: str) -> None:
-    with pytest.raises(SettingsError) as raised:
-        read_settings({"environments": {each: {} for each in patterns}}, None)
-    assert str(raised.value) == (f"amplify-pubsub.environments: {both} match the same names; allowed: one of them")
+def test_patterns_that_match_the_same_names_are_rejected(patterns: list[str], both: str) -> None:
+    assert _error({"environments": {each: {} for each in patterns}}) == (
+        f"amplify-pubsub.environments: {both} match the same names; allowed: one of them"
+    )
 
 
 @pytest.mark.parametrize(
-    ("section", "environment", "message"),
+    ("pattern", "name"),
+    [("pr-*", "pr-7_a"), ("pr-*", "pr-" + "7" * 30), ("pr-*", "pr-*"), ("*", None), ("Prod!", "Prod!")],
+)
+def test_environment_name_that_no_stack_can_have_is_rejected(pattern: str, name: str | None) -> None:
+    assert _error({"environments": {pattern: {}}}, name) == (
+        f"environment: {name or pattern!r} given; string should match pattern '^[a-z][a-z0-9-]{{0,31}}$'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
     [
-        (
-            {"policyNme": "x"},
-            None,
-            "amplify-pubsub.policyNme: unknown key; allowed: accessMode, adopt, alarmTopicArn, allowOrigins, "
-            "attachPerSecond, attachment, attachmentCacheDays, attachmentCacheVersion, detachPerSecond, groups, "
-            "logGroupKeyArn, logRetentionDays, mfa, monitoring, permissionsBoundary, policyName, removalPolicy, "
-            "reservedTopics, sweep, tags, terminationProtection, topics",
-        ),
-        (
-            {"alarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:alarms.fifo"},
-            None,
-            "amplify-pubsub.alarmTopicArn: 'arn:aws:sns:eu-west-1:123456789012:alarms.fifo' given; "
-            "string should match pattern '^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$'",
-        ),
-        (
-            {"attachPerSecond": {"signin": 5}},
-            None,
-            "amplify-pubsub.attachPerSecond.signin: unknown key; allowed: retry, signIn, sweep",
-        ),
-        (
-            {"attachPerSecond": {"retry": 0}},
-            None,
-            "amplify-pubsub.attachPerSecond.retry: 0 given; input should be greater than or equal to 1",
-        ),
+        ("guarded", ": 'guarded' given; allowed: an object of settings"),
+        ({"policyNme": "x"}, ".policyNme: unknown key; allowed: accessMode, adopt, alarmTopicArn, allowOrigins, "),
+        ({"attachPerSecond": {"signin": 5}}, ".attachPerSecond.signin: unknown key; allowed: retry, signIn, sweep"),
+        ({"attachPerSecond": {"retry": 0}}, ".attachPerSecond.retry: 0 given; input should be greater than or equal"),
+        ({"attachmentCacheDays": "30"}, ".attachmentCacheDays: '30' given; input should be a valid integer"),
         (
             {"accessMode": "open"},
-            None,
-            "amplify-pubsub.accessMode: 'open' given; input should be 'guarded', 'unguarded' or 'least-privilege'",
+            ".accessMode: 'open' given; input should be 'guarded', 'unguarded' or 'least-privilege'",
         ),
         (
-            {"environments": {"prod": {"logRetentionDays": 31}}},
-            "prod",
-            "amplify-pubsub.environments.prod.logRetentionDays: 31 given; input should be 1, 3, 5, 7, 14, 30, 60, 90, "
-            "120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653",
+            {"alarmTopicArn": f"{TOPIC_ARN}.fifo"},
+            f".alarmTopicArn: '{TOPIC_ARN}.fifo' given; string should match pattern '^arn:",
         ),
-        (
-            {"environments": {"prod": {}}},
-            "staging",
-            "environment: 'staging' is not in amplify-pubsub.environments; allowed: default, prod",
-        ),
-        ({"environments": []}, None, "amplify-pubsub.environments: [] given; allowed: an object of settings"),
-        (
-            {"environments": {"prod": "yes"}},
-            None,
-            "amplify-pubsub.environments.prod: 'yes' given; allowed: an object of settings",
-        ),
-        (
-            {"topics": ["chat/#"]},
-            None,
-            "amplify-pubsub.topics.0: 'chat/#' given; an IoT policy takes # literally; * stands for any characters "
-            "there",
-        ),
-        (
-            {"topics": ["$aws/*"]},
-            None,
-            "amplify-pubsub.topics.0: '$aws/*' given; reserved topics are opened by reservedTopics, not here",
-        ),
+        ({"environment": "prod"}, ".environment: not a setting here; choose it with -c environment=NAME"),
+        ({"environments": []}, ".environments: [] given; allowed: an object of settings"),
+        ({"topics": ["chat/#"]}, ".topics.0: 'chat/#' given; an IoT policy takes # literally; * stands for any "),
+        ({"topics": ["$aws/*"]}, ".topics.0: '$aws/*' given; reserved topics are opened by reservedTopics, not here"),
         (
             {"topics": ["a/b/c/d/e/f/g/h/i/*"]},
-            None,
-            "amplify-pubsub.topics.0: 'a/b/c/d/e/f/g/h/i/*' given; AWS IoT takes at most 7 slashes in a topic",
+            ".topics.0: 'a/b/c/d/e/f/g/h/i/*' given; AWS IoT takes at most 7 slashes in a topic",
         ),
-        (
-            {"topics": ["orders"]},
-            None,
-            "amplify-pubsub.topics: ['orders'] given; at least one must end in *, so that the smoke test has topics of "
-            "its own, such as pubsub-smoke/*",
-        ),
+        ({"topics": ["orders"]}, ".topics: ['orders'] given; at least one must end in *, so that the smoke test has "),
         (
             {"allowOrigins": ["https://app.example.com/"]},
-            None,
-            "amplify-pubsub.allowOrigins.0: 'https://app.example.com/' given; string should match pattern "
-            "'^(\\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?)$'",
+            ".allowOrigins.0: 'https://app.example.com/' given; string should match pattern '^(\\*|https?://",
         ),
         (
             {"allowOrigins": ["*", "https://app.example.com"]},
-            None,
-            "amplify-pubsub.allowOrigins: ['*', 'https://app.example.com'] given; * stands for every origin; "
-            "remove the others",
+            ".allowOrigins: ['*', 'https://app.example.com'] given; * stands for every origin; remove the others",
         ),
-        ({"groups": ["a", "a"]}, None, "amplify-pubsub.groups: ['a', 'a'] given; duplicate a; remove one"),
-        ({"tags": {"aws:x": "1"}}, None, "amplify-pubsub.tags.'aws:x': 'aws:x' given; AWS reserves the prefix aws:"),
+        ({"groups": ["a", "a"]}, ".groups: ['a', 'a'] given; duplicate a; remove one"),
+        ({"tags": {"aws:x": "1"}}, ".tags.'aws:x': 'aws:x' given; AWS reserves the prefix aws:"),
         (
-            {"environments": {"prod": {"adopt": {"userPoolClientIds": ["abc"]}}}},
-            None,
-            "amplify-pubsub.environments.prod.adopt: {'userPoolClientIds': ['abc']} given; userPoolClientIds without "
-            "userPoolId; `pubsub adopt` prints every id",
+            {"alarmTopicArn": TOPIC_ARN, "monitoring": "off"},
+            ": alarmTopicArn and monitoring off exclude each other: there is no alarm to notify it",
         ),
         (
-            {"adopt": {"userPoolId": "eu-west-1_abc"}},
-            None,
-            "amplify-pubsub.adopt: {'userPoolId': 'eu-west-1_abc'} given; userPoolId without userPoolClientIds; "
-            "`pubsub adopt` prints every id",
+            {"permissionsBoundary": "Developers", "reservedTopics": True},
+            ": permissionsBoundary and reservedTopics exclude each other",
         ),
         (
-            {"adopt": USERS | {"authRoleArn": "arn:aws:iam::123456789012:role/AuthRole", "otherProviders": ["x"]}},
+            {"policyName": "shared", "environments": {"pr-*": {}}},
+            ".policyName: 'shared' given; 'pr-*' matches several environments, and each needs its own IoT policy",
+        ),
+    ],
+)
+def test_wrong_setting_is_reported_with_path_and_allowed_values(section: Any, message: str) -> None:
+    assert _error(section).startswith(f"amplify-pubsub{message}")
+
+
+@pytest.mark.parametrize(
+    ("environments", "name", "message"),
+    [
+        ({"prod": "yes"}, None, "prod: 'yes' given; allowed: an object of settings"),
+        ({"prod": {"logRetentionDays": 31}}, "prod", "prod.logRetentionDays: 31 given; input should be 1, 3, 5, 7, 14"),
+        ({"prod": {"adopt": {"userPoolClientIds": ["abc"]}}}, None, "prod.adopt: {'userPoolClientIds': ['abc']} given"),
+        (
+            {"pr-*": {"attachmentCacheDays": 0}},
             None,
-            "amplify-pubsub.adopt: {'userPoolId': 'eu-west-1_abc', 'userPoolClientIds': ['web', 'native'], "
-            "'authRoleArn': 'arn:aws:iam::123456789012:role/AuthRole', 'otherProviders': ['x']} given; authRoleArn and "
-            "otherProviders without identityPoolId; `pubsub adopt` prints every id",
+            "'pr-*'.attachmentCacheDays: 0 given; input should be greater than or equal to 1",
         ),
         (
-            {"adopt": USERS | {"identityPoolId": "eu-west-1:11111111-2222-3333-4444-555555555555"}},
+            {"pr-*": {"policyName": "previews"}},
             None,
-            "amplify-pubsub.adopt: {'userPoolId': 'eu-west-1_abc', 'userPoolClientIds': ['web', 'native'], "
-            "'identityPoolId': 'eu-west-1:11111111-2222-3333-4444-555555555555'} given; identityPoolId without "
-            "authRoleArn; `pubsub adopt` prints every id",
+            "'pr-*'.policyName: 'previews' given; 'pr-*' matches several environments, and each needs its own IoT",
+        ),
+    ],
+)
+def test_wrong_setting_of_an_environment_is_reported_with_its_path(
+    environments: dict[str, Any], name: str | None, message: str
+) -> None:
+    assert _error({"environments": environments}, name).startswith(f"amplify-pubsub.environments.{message}")
+
+
+@pytest.mark.parametrize(
+    ("adopt", "message"),
+    [
+        ({"userPoolClientIds": ["abc"]}, "userPoolClientIds without userPoolId; `pubsub adopt` prints every id"),
+        ({"userPoolId": "eu-west-1_abc"}, "userPoolId without userPoolClientIds; `pubsub adopt` prints every id"),
+        (
+            USERS | {"authRoleArn": _AUTH_ROLE_ARN, "otherProviders": ["x"]},
+            "authRoleArn and otherProviders without identityPoolId; `pubsub adopt` prints every id",
         ),
         (
-            {"adopt": USERS | IDENTITIES | {"replaceGroupRoles": {"admins": None}}},
-            None,
-            f"amplify-pubsub.adopt: {USERS | IDENTITIES | {'replaceGroupRoles': {'admins': None}}} given; "
+            USERS | {"identityPoolId": IDENTITIES["identityPoolId"]},
+            "identityPoolId without authRoleArn; `pubsub adopt` prints every id",
+        ),
+        (
+            USERS | IDENTITIES | {"replaceGroupRoles": {"admins": None}},
             "replaceGroupRoles and identityPoolId exclude each other, because the groups of an adopted identity pool "
             "keep their roles",
         ),
         (
-            {"alarmTopicArn": TOPIC_ARN, "monitoring": "off"},
-            None,
-            "amplify-pubsub: alarmTopicArn and monitoring off exclude each other: there is no alarm to notify it",
+            _ONE_ROLE | {"groupRoleArns": [_AUTH_ROLE_ARN]},
+            f"authRoleArn and groupRoleArns: duplicate {_AUTH_ROLE_ARN}; remove one",
         ),
-        (
-            {
-                "adopt": {
-                    "identityPoolId": "eu-west-1:11111111-2222-3333-4444-555555555555",
-                    "authRoleArn": "arn:aws:iam::123456789012:role/AuthRole",
-                    "groupRoleArns": ["arn:aws:iam::123456789012:role/AuthRole"],
-                }
-            },
-            None,
-            "amplify-pubsub.adopt: {'identityPoolId': 'eu-west-1:11111111-2222-3333-4444-555555555555', 'authRoleArn': "
-            "'arn:aws:iam::123456789012:role/AuthRole', 'groupRoleArns': ['arn:aws:iam::123456789012:role/AuthRole']} "
-            "given; authRoleArn and groupRoleArns: duplicate arn:aws:iam::123456789012:role/AuthRole; remove one",
-        ),
-        (
-            {"adopt": {"userPoolId": "eu-west-1_abc", "userPoolClientIds": ["web", "web"]}},
-            None,
-            "amplify-pubsub.adopt: {'userPoolId': 'eu-west-1_abc', 'userPoolClientIds': ['web', 'web']} given; "
-            "userPoolClientIds: duplicate web; remove one",
-        ),
-        (
-            {"adopt": {"userPoolID": "eu-west-1_abc"}},
-            None,
-            "amplify-pubsub.adopt.userPoolID: unknown key; allowed: authRoleArn, chainedTriggers, "
-            "customSenderKeyArn, groupRoleArns, identityPoolId, otherProviders, replaceGroupRoles, smsRoleArn, "
-            "userPoolClientIds, userPoolId",
-        ),
-        (
-            {"adopt": USERS | IDENTITIES, "groups": ["admins"]},
-            None,
-            "amplify-pubsub: groups and an adopted identity pool exclude each other: its groups have roles, which "
-            "are adopted with it (adopt.groupRoleArns)",
-        ),
-        (
-            {"adopt": USERS | {"chainedTriggers": ["PostAuthentication"]}},
-            None,
-            "amplify-pubsub: adopt.chainedTriggers requires attachment sign-in",
-        ),
-        (
-            {
-                "adopt": {"userPoolId": "eu-west-1_abc", "userPoolClientIds": [f"client{n}" for n in range(10)]},
-                "attachment": "sign-in",
-            },
-            None,
-            "amplify-pubsub: adopt.userPoolClientIds names 10 app clients; allowed with attachment sign-in: at most 9, "
-            "because an alarm watches the sign-ins of each and takes ten metrics",
-        ),
-        (
-            {"attachmentCacheDays": "30"},
-            None,
-            "amplify-pubsub.attachmentCacheDays: '30' given; input should be a valid integer",
-        ),
-        ("guarded", None, "amplify-pubsub: 'guarded' given; allowed: an object of settings"),
-        (
-            {"environment": "prod"},
-            None,
-            "amplify-pubsub.environment: not a setting here; choose it with -c environment=NAME",
-        ),
-        (
-            {"environments": {"pr-*": {"attachmentCacheDays": 0}}},
-            None,
-            "amplify-pubsub.environments.'pr-*'.attachmentCacheDays: 0 given; "
-            "input should be greater than or equal to 1",
-        ),
-        (
-            {"environments": {"pr-*": {"policyName": "previews"}}},
-            None,
-            "amplify-pubsub.environments.'pr-*'.policyName: 'previews' given; 'pr-*' matches several environments, "
-            "and each needs its own IoT policy; allowed: none",
-        ),
-        (
-            {"policyName": "shared", "environments": {"pr-*": {}}},
-            None,
-            "amplify-pubsub.policyName: 'shared' given; 'pr-*' matches several environments, and each needs "
-            "its own IoT policy; allowed: none",
-        ),
-        (
-            {"environments": {"pr-*": {}}},
-            "pr-7_a",
-            "environment: 'pr-7_a' given; string should match pattern '^[a-z][a-z0-9-]{0,31}$'",
-        ),
-        (
-            {"environments": {"pr-*": {}}},
-            "pr-" + "7" * 30,
-            f"environment: 'pr-{'7' * 30}' given; string should match pattern '^[a-z][a-z0-9-]{{0,31}}$'",
-        ),
-        (
-            {"environments": {"pr-*": {}}},
-            "pr-*",
-            "environment: 'pr-*' given; string should match pattern '^[a-z][a-z0-9-]{0,31}$'",
-        ),
-        (
-            {"environments": {"*": {}}},
-            None,
-            "environment: '*' given; string should match pattern '^[a-z][a-z0-9-]{0,31}$'",
-        ),
-        (
-            {"environments": {"Prod!": {}}},
-            "Prod!",
-            "environment: 'Prod!' given; string should match pattern '^[a-z][a-z0-9-]{0,31}$'",
-        ),
+        (USERS | {"userPoolClientIds": ["web", "web"]}, "userPoolClientIds: duplicate web; remove one"),
     ],
 )
-def test_wrong_setting_is_reported_with_path_given_and_allowed_values(
-    section: Any, environment: str | None, message: str
-) -> None:
-    with pytest.raises(SettingsError) as raised:
-        read_settings(section, environment)
-    assert str(raised.value) == message
-
-
-def _least_privilege(*topics: str) -> Settings:
-    return read_settings({"accessMode": "least-privilege", "topics": [*topics]}, None)
-
-
-def test_in_least_privilege_mode_no_topic_is_shared_unless_one_is_named() -> None:
-    assert read_settings({"accessMode": "least-privilege"}, None).topics == []
-    assert _least_privilege("room/*", "news").topics == ["room/*", "news"]
+def test_incomplete_adoption_is_reported_with_what_is_missing(adopt: dict[str, Any], message: str) -> None:
+    assert _error({"adopt": adopt}) == f"amplify-pubsub.adopt: {adopt} given; {message}"
 
 
 @pytest.mark.parametrize(
-    ("topic", "wrong"),
+    ("adopt", "settings", "message"),
     [
-        ("*", "*"),
-        ("us*/news", "*"),
-        ("us-east-1:1234/news", ":"),
-        ("*:*/news", "* and no :"),
-        ("?" * 46 + "/news", "?"),
-        ("?aws/things/*", "?"),
-        ("eu-west-1?????????-????-????-????-????????????/*", "?"),
-        ("eu-west-1${:}*", "$ and no * and no :"),
-        ("r${iot:ClientId}/news", "$ and no :"),
+        (
+            {"userPoolID": "eu-west-1_abc"},
+            {},
+            ".adopt.userPoolID: unknown key; allowed: authRoleArn, chainedTriggers, customSenderKeyArn, groupRoleArns",
+        ),
+        (USERS | IDENTITIES, {"groups": ["admins"]}, ": groups and an adopted identity pool exclude each other: its"),
+        (
+            USERS | {"chainedTriggers": ["PostAuthentication"]},
+            {},
+            ": adopt.chainedTriggers requires attachment sign-in",
+        ),
+        (
+            USERS | {"userPoolClientIds": [f"client{n}" for n in range(10)]},
+            {"attachment": "sign-in"},
+            ": adopt.userPoolClientIds names 10 app clients; allowed with attachment sign-in: at most 9, because an",
+        ),
     ],
 )
-def test_in_least_privilege_mode_a_shared_topic_never_reaches_users_own(topic: str, wrong: str) -> None:
-    with pytest.raises(SettingsError) as raised:
-        _least_privilege("news", topic)
-    assert str(raised.value) == (
-        f"amplify-pubsub.topics: ['news', {topic!r}] given; in access mode least-privilege a shared topic has no "
-        f"{wrong} before its first slash, and {topic} has: it could match users' own topics, which begin with the "
-        "identity id"
-    )
-
-
-def _accepts(topic: str) -> bool:
-    try:
-        _least_privilege(topic)
-    except SettingsError:
-        return False
-    return True
-
-
-@given(
-    topic=st.text("ab1-:*?$/", min_size=1, max_size=12),
-    identity=st.uuids(),
-    rest=st.text("ab:/", max_size=8),
-)
-def test_an_accepted_shared_topic_matches_no_users_own_topic(topic: str, identity: UUID, rest: str) -> None:
-    if _accepts(topic):
-        assert not fnmatchcase(f"ab-1:{identity}/{rest}", topic)
-        assert not fnmatchcase(f"a:{identity}/{rest}", topic)
-
-
-@given(data=st.data(), identity=st.uuids(), rest=st.text("ab:/", max_size=8))
-def test_no_pattern_made_from_a_users_own_topic_is_accepted(data: st.DataObject, identity: UUID, rest: str) -> None:
-    topic = f"ab-1:{identity}/{rest}"
-    unknown = data.draw(st.sets(st.integers(0, len(topic) - 1)).map(lambda drawn: drawn | {len("ab-1")}))
-    pattern = "".join("?" if index in unknown else each for index, each in enumerate(topic))
-    if data.draw(st.booleans()):
-        pattern = f"{pattern[: data.draw(st.integers(0, len(pattern)))]}*"
-    assert fnmatchcase(topic, pattern)
-    assert not _accepts(pattern)
-
-
-def test_topics_that_the_policy_has_no_room_for_are_refused() -> None:
-    topics = [f"application/{number:03}/*" for number in range(40)]
-    with pytest.raises(SettingsError, match=r"policy could become \d+ characters long, and AWS IoT allows 2048"):
-        read_settings({"topics": topics}, None)
-    assert read_settings({"topics": topics[:8]}, None).topics == topics[:8]
-
-
-def test_reserved_topics_and_permissions_boundary_exclude_each_other() -> None:
-    section = {"permissionsBoundary": "Developers", "reservedTopics": True}
-    with pytest.raises(SettingsError, match="permissionsBoundary and reservedTopics exclude each other"):
-        read_settings(section, None)
-    assert read_settings(section | {"accessMode": "unguarded"}, None).reserved_topics
+def test_setting_that_an_adopted_pool_excludes_is_reported(
+    adopt: dict[str, Any], settings: dict[str, Any], message: str
+) -> None:
+    assert _error({"adopt": adopt} | settings).startswith(f"amplify-pubsub{message}")
 
 
 def test_adopted_user_pool_uses_self_attach_by_default() -> None:
-    adopt = {"adopt": {"userPoolId": "eu-west-1_abc", "userPoolClientIds": ["web"]}}
     assert read_settings({}, None).attachment == "sign-in"
-    assert read_settings(adopt, None).attachment == "self-attach"
-    assert read_settings(adopt | {"attachment": "sign-in"}, None).attachment == "sign-in"
+    assert read_settings({"adopt": USERS}, None).attachment == "self-attach"
+    assert read_settings({"adopt": USERS, "attachment": "sign-in"}, None).attachment == "sign-in"
+
+
+def test_unguarded_roles_allow_reserved_topics_under_a_permissions_boundary() -> None:
+    section = {"accessMode": "unguarded", "permissionsBoundary": "Developers", "reservedTopics": True}
+    assert read_settings(section, None).reserved_topics
 
 
 @given(st.dictionaries(st.text(max_size=12), st.none() | st.booleans() | st.integers() | st.text(max_size=8)))
 def test_any_section_is_either_settings_or_a_one_line_error(section: dict[str, Any]) -> None:
-    message = ""
+    message = "amplify-pubsub"
     try:
         read_settings(section, None)
     except SettingsError as error:
         message = str(error)
-    assert message == "" or message.startswith("amplify-pubsub")
+    assert message.startswith("amplify-pubsub")
     assert "\n" not in message
 
 
-def test_a_partition_without_user_pools_is_refused_with_the_reason() -> None:
+def test_topics_that_do_not_fit_into_the_policy_are_rejected() -> None:
+    topics = [f"application/{number:03}/*" for number in range(40)]
+    message = _error({"topics": topics})
+    assert "policy could become " in message
+    assert "characters long, and AWS IoT allows 2048" in message
+    assert read_settings({"topics": topics[:8]}, None).topics == topics[:8]
+
+
+def test_partition_without_user_pools_is_rejected_with_the_reason() -> None:
     with pytest.raises(SettingsError, match=r"^region cn-north-1: Amazon Cognito has no user pools"):
         check_region("cn-north-1")
     assert check_region("us-gov-west-1") == "us-gov-west-1"
     assert check_region(None) is None
 
 
-def test_every_environment_of_the_repository_has_a_policy_of_its_own() -> None:
-    section = json.loads((Path(__file__).parents[3] / "cdk.json").read_text())["context"]["amplify-pubsub"]
-    section["environments"]["staging"] = {}
+def test_environments_of_the_repository_have_their_own_policies() -> None:
+    section = _REPOSITORY_SECTION | {"environments": _REPOSITORY_SECTION["environments"] | {"staging": {}}}
     names = [read_settings(section, each).policy_name for each in (None, "prod", "staging", "pr-1", "pr-2")]
     assert names == ["myIoTPolicy", *(f"myIoTPolicy-{each}" for each in ("prod", "staging", "pr-1", "pr-2"))]
 
 
 def test_pull_request_environments_have_their_own_topics_and_no_alarms() -> None:
-    section = json.loads((Path(__file__).parents[3] / "cdk.json").read_text())["context"]["amplify-pubsub"]
-    settings = read_settings(section, "pr-7")
+    settings = read_settings(_REPOSITORY_SECTION, "pr-7")
     assert (settings.topics, settings.monitoring) == (["pr/*"], "off")
+
+
+class TestSharedTopicsOfLeastPrivilege:
+    """A shared topic must not match users' own topics, which begin with the identity id."""
+
+    @staticmethod
+    def _settings(*topics: str) -> Settings:
+        return read_settings({"accessMode": "least-privilege", "topics": [*topics]}, None)
+
+    def _accepts(self, topic: str) -> bool:
+        try:
+            self._settings(topic)
+        except SettingsError:
+            return False
+        return True
+
+    def test_only_topics_of_the_settings_are_shared(self) -> None:
+        assert read_settings({"accessMode": "least-privilege"}, None).topics == []
+        assert self._settings("room/*", "news").topics == ["room/*", "news"]
+
+    @pytest.mark.parametrize(
+        ("topic", "wrong"),
+        [
+            ("*", "*"),
+            ("us*/news", "*"),
+            ("us-east-1:1234/news", ":"),
+            ("*:*/news", "* and no :"),
+            ("?" * 46 + "/news", "?"),
+            ("?aws/things/*", "?"),
+            ("eu-west-1?????????-????-????-????-????????????/*", "?"),
+            ("eu-west-1${:}*", "$ and no * and no :"),
+            ("r${iot:ClientId}/news", "$ and no :"),
+        ],
+    )
+    def test_topic_that_could_match_users_own_topics_is_rejected(self, topic: str, wrong: str) -> None:
+        assert _error({"accessMode": "least-privilege", "topics": ["news", topic]}) == (
+            f"amplify-pubsub.topics: ['news', {topic!r}] given; in access mode least-privilege a shared topic has no "
+            f"{wrong} before its first slash, and {topic} has: it could match users' own topics, which begin with the "
+            "identity id"
+        )
+
+    @given(topic=st.text("ab1-:*?$/", min_size=1, max_size=12), identity=st.uuids(), rest=st.text("ab:/", max_size=8))
+    def test_accepted_topic_matches_no_users_own_topic(self, topic: str, identity: UUID, rest: str) -> None:
+        if self._accepts(topic):
+            assert not fnmatchcase(f"ab-1:{identity}/{rest}", topic)
+            assert not fnmatchcase(f"a:{identity}/{rest}", topic)
+
+    @given(data=st.data(), identity=st.uuids(), rest=st.text("ab:/", max_size=8))
+    def test_no_pattern_of_a_users_own_topic_is_accepted(self, data: st.DataObject, identity: UUID, rest: str) -> None:
+        topic = f"ab-1:{identity}/{rest}"
+        unknown = data.draw(st.sets(st.integers(0, len(topic) - 1)).map(lambda drawn: drawn | {len("ab-1")}))
+        pattern = "".join("?" if index in unknown else each for index, each in enumerate(topic))
+        if data.draw(st.booleans()):
+            pattern = f"{pattern[: data.draw(st.integers(0, len(pattern)))]}*"
+        assert fnmatchcase(topic, pattern)
+        assert not self._accepts(pattern)

@@ -1,4 +1,4 @@
-"""AWS as a check sees it, where what it answers is written down: for states that the local cloud cannot be in."""
+"""A fake AWS with fixed answers, for states that the local cloud does not have."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from pubsub_cli.finding import Finding
 from pubsub_client.outputs import Output
 
 Answer = Mapping[str, Any] | Callable[[dict[str, Any]], Mapping[str, Any]]
-"""What an operation answers, or how it answers its parameters."""
+"""The answer of an operation, or a function from its parameters to the answer."""
 
 REGION = "eu-west-1"
 USER_POOL = f"{REGION}_AbC"
 IDENTITY_POOL = f"{REGION}:00000000-0000-4000-8000-000000000000"
 CLIENT = "webclient"
-TRIGGER = "stack-trigger"
+TRIGGER = "Trigger"
 OUTPUTS = {
     **DeploymentIds(REGION, USER_POOL, IDENTITY_POOL, f"abc-ats.iot.{REGION}.amazonaws.com", "myIoTPolicy").outputs(),
     Output.USER_POOL_CLIENT_ID.value: CLIENT,
@@ -33,44 +33,45 @@ OUTPUTS = {
     Output.POST_AUTHENTICATION_FUNCTION_NAME.value: TRIGGER,
     Output.TOPICS.value: "*",
 }
-"""The outputs of a stack, as far as these tests need them."""
+"""The outputs of a stack that these tests need."""
 
 
 def error(code: str, status: int = 400) -> dict[str, Any]:
-    """Return the answer by which AWS refuses."""
+    """Return the answer of a failed call."""
     return {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
 
 
-def template(**handlers: str) -> dict[str, Any]:
-    """Return a stack's template with functions of these handlers, by their logical ids."""
-    resources = {
-        logical: {"Type": "AWS::Lambda::Function", "Properties": {"Handler": handler}}
-        for logical, handler in handlers.items()
+def stack(
+    functions: Mapping[str, str] | None = None, resources: Mapping[str, str] | None = None, **configuration: Any
+) -> dict[str, Answer]:
+    """Return the answers that describe a stack, whose physical ids are the logical ones.
+
+    Args:
+        functions: the handlers of its functions, by name.
+        resources: the types of its other resources, by name.
+        configuration: the configuration of each function, in addition to the name.
+    """
+    handlers = functions or {}
+    types = {**dict.fromkeys(handlers, "AWS::Lambda::Function"), **(resources or {})}
+    template: dict[str, Any] = {
+        name: {"Type": kind, "Properties": {"Handler": handlers[name]} if name in handlers else {}}
+        for name, kind in types.items()
     }
-    return {"TemplateBody": {"Resources": resources}}
-
-
-def functions(**names: str) -> dict[str, Any]:
-    """Return how CloudFormation lists functions, by their logical ids."""
-    listed = [
-        {"LogicalResourceId": logical, "PhysicalResourceId": name, "ResourceType": "AWS::Lambda::Function"}
-        for logical, name in names.items()
-    ]
-    return {"StackResourceSummaries": listed}
-
-
-def resources(**types: str) -> dict[str, Any]:
-    """Return how CloudFormation lists resources whose physical ids are the logical ones."""
     return {
-        "StackResourceSummaries": [
-            {"LogicalResourceId": name, "PhysicalResourceId": name, "ResourceType": each}
-            for name, each in types.items()
-        ]
+        "ListStackResources": {
+            "StackResourceSummaries": [
+                {"LogicalResourceId": name, "PhysicalResourceId": name, "ResourceType": kind}
+                for name, kind in types.items()
+            ]
+        },
+        "GetTemplate": {"TemplateBody": {"Resources": template}},
+        "GetFunctionConfiguration": lambda asked: {"FunctionName": asked["FunctionName"], **configuration},
+        "GetFunctionConcurrency": {},
     }
 
 
 class Answers(Aws):
-    """The way to an AWS that gives the answers of a test; an operation that has none is an error of the test.
+    """AWS clients that give the answers of a test. Calling an operation without an answer raises KeyError.
 
     Args:
         answers: the answers, by the operation's name in the API.
@@ -79,7 +80,7 @@ class Answers(Aws):
     def __init__(self, **answers: Answer) -> None:
         super().__init__(region=REGION)
         self.calls: list[tuple[str, dict[str, Any]]] = []
-        """What was called, with its parameters."""
+        """The operations that were called, with their parameters."""
         self._answers = answers
         self._in_thread = threading.local()  # checks ask several things at once
         self._session.events.register("before-parameter-build", self._call)
@@ -98,13 +99,13 @@ class Answers(Aws):
 
 
 async def find(check: type[Check], aws: Answers, *, outputs: Mapping[str, str] = OUTPUTS, **run: Any) -> Finding:
-    """Let a check look at the answers.
+    """Run a check.
 
     Args:
         check: the check.
         aws: the answers.
         outputs: the deployment's outputs.
-        run: what else the run's context is made with; what checks leave there is taken from ``left``.
+        run: further arguments of the context; ``left`` has the attributes that earlier checks have set.
     """
     left = run.pop("left", {})
     async with AsyncExitStack() as cleanup:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import base64
-import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pubsub_cli.checks.app_clients import AppClientSignsIn, InternalSignInIsConfigured
+from pubsub_cli.checks.app_clients import AppClientSignsIn, IdentityPoolAcceptsTokens, flows
 from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.configuration import TokenIsValid
 from pubsub_cli.checks.options import IdToken, UserSelector
-from pubsub_cli.checks.provisioning import IdentityPoolAcceptsTokens
-from pubsub_cli.checks.sign_in_flows import flows
 from pubsub_cli.finding import AwsCommand, Finding, Status
 from pubsub_client.outputs import Output
 from tests.unit.pubsub_cli.checks.answers import (
@@ -22,14 +18,12 @@ from tests.unit.pubsub_cli.checks.answers import (
     IDENTITY_POOL,
     OUTPUTS,
     REGION,
-    TRIGGER,
     USER_POOL,
     Answers,
     error,
     find,
-    functions,
-    template,
 )
+from tests.unit.pubsub_cli.checks.test_options import token
 
 if TYPE_CHECKING:
     from types_boto3_cognito_idp.type_defs import UserPoolClientTypeTypeDef
@@ -40,14 +34,7 @@ OF_NO_CLIENT = {name: value for name, value in OUTPUTS.items() if name != Output
 
 
 def token_of(client: str) -> IdToken:
-    claims = {
-        "iss": f"https://{LOGIN}",
-        "aud": client,
-        "exp": time.time() + 3600,
-        "token_use": "id",
-        "cognito:username": "ada",
-    }
-    return IdToken.parse(f"h.{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip('=')}.s")
+    return IdToken.parse(token(aud=client, exp=time.time() + 3600))
 
 
 def app_client(name: str = CLIENT, *allowed: str, **more: Any) -> dict[str, Any]:
@@ -170,61 +157,3 @@ async def test_provider_name_has_the_suffix_of_the_partition(region: str, suffix
     assert isinstance(command, AwsCommand)
     (provider,) = command.parameters["CognitoIdentityProviders"]
     assert provider["ProviderName"] == f"cognito-idp.{region}.{suffix}/{USER_POOL}"
-
-
-CHALLENGE = "stack-challenge"
-CHALLENGE_ARN = f"arn:aws:lambda:{REGION}:123456789012:function:{CHALLENGE}"
-TRIGGERS = ("DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse")
-DEPLOYED = {"internalClientId": "internal", "identityPoolId": IDENTITY_POOL}
-
-
-async def check_internal_sign_in(configuration: dict[str, str], *listed: str) -> Finding:
-    def function(asked: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "FunctionName": asked["FunctionName"],
-            "Environment": {"Variables": {"CONFIGURATION_PARAMETER": "/stack/parameter"}},
-        }
-
-    aws = Answers(
-        GetFunctionConfiguration=function,
-        DescribeUserPoolClient={"UserPoolClient": {"ExplicitAuthFlows": ["ALLOW_CUSTOM_AUTH"]}},
-        DescribeIdentityPool={
-            "IdentityPoolId": IDENTITY_POOL,
-            "CognitoIdentityProviders": [{"ClientId": each, "ProviderName": LOGIN} for each in listed],
-        },
-        DescribeUserPool={"UserPool": {"LambdaConfig": dict.fromkeys(TRIGGERS, CHALLENGE_ARN)}},
-        ListStackResources=functions(
-            SignInAttachmentPostAuthentication1=TRIGGER, SignInAttachmentAuthChallenge1=CHALLENGE
-        ),
-        GetTemplate=template(
-            SignInAttachmentPostAuthentication1="post_authentication.handler",
-            SignInAttachmentAuthChallenge1="auth_challenge.handler",
-        ),
-        GetFunctionConcurrency={},
-    )
-    return await find(
-        InternalSignInIsConfigured, aws, left={"parameters": {"/stack/parameter": json.dumps(configuration)}}
-    )
-
-
-async def test_internal_sign_in_as_deployed_passes() -> None:
-    assert (await check_internal_sign_in(DEPLOYED, CLIENT, "internal")).status is Status.PASSED
-
-
-async def test_internal_app_client_is_added_to_the_identity_pool() -> None:
-    finding = await check_internal_sign_in(DEPLOYED, CLIENT)
-    assert finding.status is Status.FAILED
-    (command,) = finding.safe_commands
-    assert isinstance(command, AwsCommand)
-    providers = command.parameters["CognitoIdentityProviders"]
-    assert [(each["ClientId"], each["ProviderName"]) for each in providers] == [(CLIENT, LOGIN), ("internal", LOGIN)]
-
-
-async def test_trigger_with_another_identity_pool_gets_the_front_ends() -> None:
-    finding = await check_internal_sign_in({**DEPLOYED, "identityPoolId": "eu-west-1:other"}, CLIENT, "internal")
-    assert finding.status is Status.FAILED
-    assert "eu-west-1:other" in str(finding.cause)
-    put, *restarts = finding.commands
-    assert isinstance(put, AwsCommand)
-    assert json.loads(put.parameters["Value"]) == DEPLOYED
-    assert len(restarts) == 2

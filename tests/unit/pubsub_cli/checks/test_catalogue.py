@@ -1,7 +1,19 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+import pytest
+
 from pubsub_cli.checks.catalogue import CHECKS, REPORTED_BY_DOCTOR, REPORTED_BY_SMOKE, select_checks
+from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.options import Requirement
+from pubsub_client.outputs import Output
+from tests.e2e.doctor.page import page
+from tests.unit.pubsub_cli.checks.answers import OUTPUTS, Answers, find
+
+_NOT_APPLICABLE = "Not applicable with the setting `attachment: self-attach`"
+_PAGE = Path(__file__).parents[4] / "docs" / "checks.md"
 
 _SMOKE = frozenset(
     {
@@ -34,7 +46,7 @@ def test_check_of_an_option_is_listed_only_if_the_option_is_given() -> None:
     )
 
 
-def test_only_lists_a_check_with_all_it_rests_on() -> None:
+def test_only_selects_a_check_with_its_dependencies() -> None:
     ids = _ids(_SMOKE, REPORTED_BY_SMOKE, only=("PS501",))
     assert ids[0] == "PS101"
     assert ids[-1] == "PS501"
@@ -42,5 +54,25 @@ def test_only_lists_a_check_with_all_it_rests_on() -> None:
     assert not {"PS502", "PS601"} & set(ids)
 
 
-def test_every_check_is_in_the_catalogue_once() -> None:
-    assert len(set(CHECKS)) == len(CHECKS)
+def test_page_of_the_checks_is_up_to_date() -> None:
+    assert _PAGE.read_text() == page(), "run: python -m tests.e2e.doctor.page > docs/checks.md"
+
+
+def test_ids_are_unique_well_formed_and_documented() -> None:
+    ids = [check.id for check in CHECKS]
+    assert len(set(ids)) == len(ids)
+    for check in CHECKS:
+        assert re.fullmatch(r"PS\d{3}", check.id)
+        assert f"## {check.id}\n" in page()
+        assert check.docs() == f"docs/checks.md#{check.id.lower()}"
+
+
+def test_check_depends_only_on_earlier_checks() -> None:
+    for index, check in enumerate(CHECKS):
+        assert set(check.depends_on) <= set(CHECKS[:index])
+
+
+@pytest.mark.parametrize("check", [each for each in CHECKS if _NOT_APPLICABLE in " ".join(str(each.__doc__).split())])
+async def test_check_of_the_sign_in_is_not_applicable_with_self_attach(check: type[Check]) -> None:
+    outputs = {name: value for name, value in OUTPUTS.items() if name != Output.POST_AUTHENTICATION_FUNCTION_NAME}
+    assert (await find(check, Answers(), outputs=outputs)).not_applicable

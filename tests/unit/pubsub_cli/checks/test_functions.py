@@ -18,7 +18,7 @@ from pubsub_cli.checks.self_attach import SelfAttachRouteWorks
 from pubsub_cli.checks.trigger import TriggerIsAsDeployed
 from pubsub_cli.finding import AwsCommand, Finding, Status
 from pubsub_client.outputs import Output
-from tests.unit.pubsub_cli.checks.answers import OUTPUTS, Answers, error, find, functions, resources, template
+from tests.unit.pubsub_cli.checks.answers import OUTPUTS, Answers, error, find, stack
 
 SIGN_IN = {"Trigger": "post_authentication.handler", "Challenge": "auth_challenge.handler"}
 OTHERS = {"Worker": "attachment_retry.handler", "Sweep": "sweep.handler", "DetachAll": "detach_all.handler"}
@@ -48,16 +48,18 @@ async def check_functions(
 ) -> Finding:
     """Run a check where the first function is in a state, and the others are as deployed."""
     broken = next(iter(handlers))
-    stack = template(**handlers)
-    deployed_variables = {
-        "MAC_KEY_ID": {"Ref": "Key"},
-        "MFA": "off",
-        "POLICY_GENERATION": {"Fn::GetAtt": ["Policy", "Epoch"]},
-        "REGION": {"Ref": "AWS::Region"},
-    }
-    stack["TemplateBody"]["Resources"][broken]["Properties"] |= {
+    answers = stack(handlers, {"Key": "AWS::KMS::Key"})
+    template: Any = answers["GetTemplate"]
+    template["TemplateBody"]["Resources"][broken]["Properties"] |= {
         **SETTINGS,
-        "Environment": {"Variables": deployed_variables},
+        "Environment": {
+            "Variables": {
+                "MAC_KEY_ID": {"Ref": "Key"},
+                "MFA": "off",
+                "POLICY_GENERATION": {"Fn::GetAtt": ["Policy", "Epoch"]},
+                "REGION": {"Ref": "AWS::Region"},
+            }
+        },
     }
 
     def configuration(asked: dict[str, Any]) -> dict[str, Any]:
@@ -75,18 +77,10 @@ async def check_functions(
         return active | state if name == broken else active
 
     def reserved(asked: dict[str, Any]) -> dict[str, Any]:
-        if asked["FunctionName"] != broken or concurrency is None:
-            return {}
-        return {"ReservedConcurrentExecutions": concurrency}
+        is_reserved = asked["FunctionName"] == broken and concurrency is not None
+        return {"ReservedConcurrentExecutions": concurrency} if is_reserved else {}
 
-    listed = functions(**{each: each for each in handlers})
-    listed["StackResourceSummaries"] += resources(Key="AWS::KMS::Key")["StackResourceSummaries"]
-    aws = Answers(
-        ListStackResources=listed,
-        GetTemplate=stack,
-        GetFunctionConfiguration=configuration,
-        GetFunctionConcurrency=reserved,
-    )
+    aws = Answers(**answers | {"GetFunctionConfiguration": configuration, "GetFunctionConcurrency": reserved})
     return await find(check, aws, outputs=OTHER_OUTPUTS)
 
 
@@ -120,12 +114,8 @@ async def test_function_that_lambda_does_not_run_is_named_with_its_state(
 
 @CHECKS
 async def test_deleted_function_is_restored_from_the_template(check: type[Check], handlers: dict[str, str]) -> None:
-    aws = Answers(
-        ListStackResources=functions(**{each: each for each in handlers}),
-        GetTemplate=template(**handlers),
-        GetFunctionConfiguration=error("ResourceNotFoundException", 404),
-    )
-    finding = await find(check, aws, outputs=OTHER_OUTPUTS)
+    deleted = stack(handlers) | {"GetFunctionConfiguration": error("ResourceNotFoundException", 404)}
+    finding = await find(check, Answers(**deleted), outputs=OTHER_OUTPUTS)
     assert "was deleted" in str(finding.cause)
     assert "cdk deploy --revert-drift" in str(finding.fix)
 
@@ -189,34 +179,18 @@ async def test_sign_in_needs_two_concurrent_executions(concurrency: int | None, 
 
 
 async def test_self_attach_fails_with_its_function() -> None:
-    api = {"LogicalResourceId": "SelfAttachApi1", "PhysicalResourceId": "api", "ResourceType": "AWS::ApiGatewayV2::Api"}
-    aws = Answers(
-        ListStackResources={
-            "StackResourceSummaries": [*functions(Function="self-attach")["StackResourceSummaries"], api]
-        },
-        GetTemplate=template(Function="self_attach.handler"),
-        GetFunctionConfiguration={"FunctionName": "self-attach", "Handler": "gone.handler"},
-        GetFunctionConcurrency={},
-    )
+    api = {"SelfAttachApi": "AWS::ApiGatewayV2::Api"}
+    aws = Answers(**stack({"Function": "self_attach.handler"}, api, Handler="gone.handler"))
     url = {Output.SELF_ATTACH_URL.value: "https://api.execute-api.eu-west-1.amazonaws.com/self-attach"}
     finding = await find(SelfAttachRouteWorks, aws, outputs={**OUTPUTS, **url})
     assert "Handler gone.handler instead of self_attach.handler" in str(finding.cause)
 
 
 async def check_log_groups(group: dict[str, Any], logging: dict[str, Any]) -> Finding:
-    stack = template(Trigger="post_authentication.handler")
-    properties = {"RetentionInDays": 30, "KmsKeyId": "arn:key"}
-    stack["TemplateBody"]["Resources"]["Logs"] = {"Type": "AWS::Logs::LogGroup", "Properties": properties}
-    listed = functions(Trigger="trigger")
-    listed["StackResourceSummaries"] += resources(Logs="AWS::Logs::LogGroup")["StackResourceSummaries"]
-    aws = Answers(
-        ListStackResources=listed,
-        GetTemplate=stack,
-        GetFunctionConfiguration={"FunctionName": "trigger", **logging},
-        GetFunctionConcurrency={},
-        DescribeLogGroups={"logGroups": [group] if group else []},
-    )
-    return await find(LogGroupsExist, aws)
+    answers = stack({"Trigger": "post_authentication.handler"}, {"Logs": "AWS::Logs::LogGroup"}, **logging)
+    template: Any = answers["GetTemplate"]
+    template["TemplateBody"]["Resources"]["Logs"]["Properties"] = {"RetentionInDays": 30, "KmsKeyId": "arn:key"}
+    return await find(LogGroupsExist, Answers(**answers, DescribeLogGroups={"logGroups": [group] if group else []}))
 
 
 @pytest.mark.parametrize("retention", [{}, {"retentionInDays": 7}])
@@ -234,20 +208,21 @@ async def test_missing_log_group_is_created_with_its_key_and_retention() -> None
 
 
 async def test_function_without_logging_config_has_the_default_log_group() -> None:
-    assert (await check_log_groups({"logGroupName": "/aws/lambda/trigger"}, {})).status is Status.PASSED
-    assert (await check_log_groups({}, {})).resource == "/aws/lambda/trigger"
+    assert (await check_log_groups({"logGroupName": "/aws/lambda/Trigger"}, {})).status is Status.PASSED
+    assert (await check_log_groups({}, {})).resource == "/aws/lambda/Trigger"
 
 
 async def test_log_groups_without_a_common_prefix_are_found() -> None:
     names = {"Trigger": "stack-logs", "Challenge": "/aws/lambda/challenge"}
-    aws = Answers(
-        ListStackResources=functions(**{each: each for each in SIGN_IN}),
-        GetTemplate=template(**SIGN_IN),
-        GetFunctionConfiguration=lambda asked: {**asked, "LoggingConfig": {"LogGroup": names[asked["FunctionName"]]}},
-        GetFunctionConcurrency={},
-        DescribeLogGroups={"logGroups": [{"logGroupName": each} for each in names.values()]},
-    )
-    assert (await find(LogGroupsExist, aws)).status is Status.PASSED
+    answers: dict[str, Any] = {
+        **stack(SIGN_IN),
+        "GetFunctionConfiguration": lambda asked: {
+            **asked,
+            "LoggingConfig": {"LogGroup": names[asked["FunctionName"]]},
+        },
+        "DescribeLogGroups": {"logGroups": [{"logGroupName": each} for each in names.values()]},
+    }
+    assert (await find(LogGroupsExist, Answers(**answers))).status is Status.PASSED
 
 
 async def check_concurrency(quota: int, free: int) -> Finding:

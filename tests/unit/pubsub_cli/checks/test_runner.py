@@ -18,7 +18,7 @@ from pubsub_cli.checks.check import Check, Group
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.runner import Result, run_checks
 from pubsub_cli.errors import PreconditionError
-from pubsub_cli.finding import Finding, Status, failed, not_applicable, passed, warning
+from pubsub_cli.finding import Finding, Status, failed, not_applicable, passed, skipped, warning
 from pubsub_client.exceptions import SignInError
 
 
@@ -48,50 +48,48 @@ async def _run(*checks: type[Check], profile: str | None = None) -> list[Finding
         return [result.finding for result in await run_checks(checks, context, Silent())]
 
 
+_EXPIRED = "20260301T120000Z is now earlier than 20260301T121500Z (20260301T122000Z - 5 min.)"
+_EARLY = "20260301T130000Z is still later than 20260301T124500Z (20260301T124000Z + 5 min.)"
+_WRONG_CLOCK = r"this machine's clock is wrong, set it: .*DescribeStacks answered"
 _WRONG = failed("wrong", resource="r", fix="f")
 
 
-async def test_check_that_depends_on_a_not_applicable_one_runs() -> None:
-    first = _check("PS901", not_applicable("there is nothing to ask about"))
-    findings = await _run(first, _check("PS902", passed(), first))
-    assert [each.status for each in findings] == [Status.SKIPPED, Status.PASSED]
+@pytest.mark.parametrize(
+    ("first", "status"),
+    [
+        (passed(), Status.PASSED),
+        (warning("late", resource="r", fix="f"), Status.PASSED),
+        (not_applicable("there is nothing to check"), Status.PASSED),
+        (skipped("left out"), Status.SKIPPED),
+        (_WRONG, Status.SKIPPED),
+    ],
+)
+async def test_check_runs_only_if_no_dependency_failed_or_was_skipped(first: Finding, status: Status) -> None:
+    dependency = _check("PS901", first)
+    findings = await _run(dependency, _check("PS902", passed(), dependency), _check("PS903", passed()))
+    assert [each.status for each in findings] == [first.status, status, Status.PASSED]
 
 
-async def test_check_that_depends_on_a_failed_one_is_skipped_and_names_it() -> None:
+async def test_skipped_check_names_the_dependency_that_did_not_pass() -> None:
     first = _check("PS901", _WRONG)
     middle = _check("PS902", passed(), first)
-    last = _check("PS903", passed(), middle)
-    findings = await _run(first, middle, last)
-    assert [each.status for each in findings] == [Status.FAILED, Status.SKIPPED, Status.SKIPPED]
-    assert findings[1].cause == "depends on PS901, which did not pass"
-    assert findings[2].cause == "depends on PS902, which did not pass"
+    findings = await _run(first, middle, _check("PS903", passed(), middle))
+    causes = [each.cause for each in findings[1:]]
+    assert causes == [f"depends on {each}, which did not pass" for each in ("PS901", "PS902")]
 
 
-async def test_check_that_depends_on_a_warning_runs() -> None:
-    first = _check("PS901", warning("late", resource="r", fix="f"))
-    assert [each.status for each in await _run(first, _check("PS902", passed(), first))] == [
-        Status.WARNING, Status.PASSED
-    ]  # fmt: skip
-
-
-async def test_independent_check_runs_after_a_failure() -> None:
-    assert [each.status for each in await _run(_check("PS901", _WRONG), _check("PS902", passed()))] == [
-        Status.FAILED, Status.PASSED
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize("code", ["AccessDenied", "AccessDeniedException", "UnauthorizedException"])
-async def test_call_that_is_not_permitted_is_unknown_and_names_the_operation(code: str) -> None:
-    error = ClientError({"Error": {"Code": code, "Message": "no"}}, "GetPolicy")
-    (finding,) = await _run(_check("PS901", error))
-    assert finding.status is Status.UNKNOWN
-    assert finding.cause == f"GetPolicy answered {code}: no"
-
-
-async def test_other_aws_error_is_a_failure_with_operation_and_code() -> None:
-    error = ClientError({"Error": {"Code": "InternalFailure", "Message": "oops"}}, "GetPolicy")
-    (finding,) = await _run(_check("PS901", error))
-    assert (finding.status, finding.cause) == (Status.FAILED, "GetPolicy answered InternalFailure: oops")
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("AccessDenied", Status.UNKNOWN),
+        ("AccessDeniedException", Status.UNKNOWN),
+        ("UnauthorizedException", Status.UNKNOWN),
+        ("InternalFailure", Status.FAILED),
+    ],
+)
+async def test_refused_call_is_reported_with_operation_and_code(code: str, status: Status) -> None:
+    (finding,) = await _run(_check("PS901", ClientError({"Error": {"Code": code, "Message": "no"}}, "GetPolicy")))
+    assert (finding.status, finding.cause) == (status, f"GetPolicy answered {code}: no")
 
 
 @pytest.mark.parametrize(
@@ -111,36 +109,26 @@ async def test_any_other_error_in_a_check_is_a_failure_with_its_message(error: E
     assert str(error) in (findings[0].cause or "")
 
 
-async def test_missing_credentials_end_the_run() -> None:
-    with pytest.raises(PreconditionError, match="Unable to locate credentials: give credentials"):
-        await _run(_check("PS901", NoCredentialsError()))
-    with pytest.raises(PreconditionError, match="Error when retrieving credentials from custom-process"):
-        await _run(_check("PS901", CredentialRetrievalError(provider="custom-process", error_msg="no")))
-
-
-async def test_expired_sso_session_ends_the_run_with_the_login_command() -> None:
-    with pytest.raises(PreconditionError, match=r"aws sso login --profile production --region eu-west-1$"):
-        await _run(_check("PS901", UnauthorizedSSOTokenError()), profile="production")
-
-
-@pytest.mark.parametrize("code", ["ExpiredToken", "InvalidClientTokenId", "UnrecognizedClientException"])
-async def test_rejected_credentials_end_the_run(code: str) -> None:
-    error = ClientError({"Error": {"Code": code, "Message": "no"}}, "DescribeStacks")
-    with pytest.raises(PreconditionError, match=f"not accepted: DescribeStacks answered {code}"):
-        await _run(_check("PS901", error))
+def _client_error(code: str, message: str = "no") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, "DescribeStacks")
 
 
 @pytest.mark.parametrize(
-    "message",
+    ("error", "message"),
     [
-        "Signature expired: 20260301T120000Z is now earlier than 20260301T121500Z (20260301T122000Z - 5 min.)",
-        "Signature not yet current: 20260301T130000Z is still later than 20260301T124500Z (20260301T124000Z + 5 min.)",
+        (NoCredentialsError(), "Unable to locate credentials: give credentials"),
+        (CredentialRetrievalError(provider="p", error_msg="no"), "Error when retrieving credentials from p"),
+        (UnauthorizedSSOTokenError(), r"aws sso login --profile production --region eu-west-1$"),
+        (_client_error("ExpiredToken"), "not accepted: DescribeStacks answered ExpiredToken"),
+        (_client_error("InvalidClientTokenId"), "not accepted: DescribeStacks answered InvalidClientTokenId"),
+        (_client_error("UnrecognizedClientException"), "not accepted: DescribeStacks answered Unrecognized"),
+        (_client_error("SignatureDoesNotMatch", f"Signature expired: {_EXPIRED}"), _WRONG_CLOCK),
+        (_client_error("SignatureDoesNotMatch", f"Signature not yet current: {_EARLY}"), _WRONG_CLOCK),
     ],
 )
-async def test_wrong_clock_ends_the_run_with_the_command_that_sets_it(message: str) -> None:
-    error = ClientError({"Error": {"Code": "SignatureDoesNotMatch", "Message": message}}, "DescribeStacks")
-    with pytest.raises(PreconditionError, match=r"this machine's clock is wrong, set it: .*DescribeStacks answered"):
-        await _run(_check("PS901", error))
+async def test_error_of_credentials_or_clock_ends_the_run_with_the_fix(error: Exception, message: str) -> None:
+    with pytest.raises(PreconditionError, match=message):
+        await _run(_check("PS901", error), profile="production")
 
 
 async def test_commands_of_a_fix_get_profile_and_region_of_the_run() -> None:

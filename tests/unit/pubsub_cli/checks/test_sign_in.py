@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pubsub_cli.checks import sign_in, trigger_log
+from pubsub_cli.checks import sign_in, trigger
 from pubsub_cli.checks.options import UserSelector
 from pubsub_cli.checks.sign_in import RepeatSignInSkipsAttachment, UserSignsIn
 from pubsub_cli.finding import Finding, Status
@@ -15,7 +15,7 @@ from pubsub_cli.pool_users import ATTRIBUTE, Marker, User
 from pubsub_client import CognitoSession
 from pubsub_client.exceptions import SignInError
 from pubsub_client.outputs import Output
-from tests.unit.pubsub_cli.checks.answers import OUTPUTS, TRIGGER, Answers, error, find, functions, template
+from tests.unit.pubsub_cli.checks.answers import OUTPUTS, TRIGGER, Answers, error, find, stack
 
 
 async def refused_sign_in(code: str, monkeypatch: pytest.MonkeyPatch) -> Finding:
@@ -94,13 +94,10 @@ async def check_repeat(pool: Pool, monkeypatch: pytest.MonkeyPatch, **answers: A
     monkeypatch.setattr(CognitoSession, "sign_in", lambda _, *given: pool.sign_in(*given))
     monkeypatch.setattr(CognitoSession, "sign_out", sign_out)
     monkeypatch.setattr(sign_in, "LOG_SECONDS", 0.0)
-    monkeypatch.setattr(trigger_log, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(trigger, "_POLL_SECONDS", 0.01)
     aws = Answers(
         **{
-            "ListStackResources": functions(Trigger=TRIGGER),
-            "GetTemplate": template(Trigger="post_authentication.handler"),
-            "GetFunctionConfiguration": {"FunctionName": TRIGGER, "LoggingConfig": {"LogGroup": "/log"}},
-            "GetFunctionConcurrency": {},
+            **stack({TRIGGER: "post_authentication.handler"}, LoggingConfig={"LogGroup": "/log"}),
             "AdminGetUser": pool.user,
             "FilterLogEvents": pool.filtered,
             **answers,

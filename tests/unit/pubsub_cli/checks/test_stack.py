@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pubsub_cli.checks.stack import missing_outputs
 from pubsub_client.outputs import SIGN_IN_OUTPUTS, Output
 
 
-def test_stack_with_only_self_attach_needs_no_trigger_outputs() -> None:
-    outputs = {str(name): "a value" for name in Output if name not in SIGN_IN_OUTPUTS}
-    assert missing_outputs(outputs) == []
-    del outputs[Output.SELF_ATTACH_URL]
-    assert missing_outputs(outputs) == [Output.SELF_ATTACH_URL]
-
-
-def test_stack_with_attachment_at_sign_in_needs_all_outputs() -> None:
-    outputs = {str(name): "a value" for name in Output if name is not Output.RETRY_QUEUE_URL}
-    assert missing_outputs(outputs) == [Output.RETRY_QUEUE_URL]
-
-
-def test_empty_output_is_missing() -> None:
-    outputs = {str(name): "a value" for name in Output} | {Output.PUBSUB_ENDPOINT: ""}
-    assert missing_outputs(outputs) == [Output.PUBSUB_ENDPOINT]
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        (dict.fromkeys(SIGN_IN_OUTPUTS), []),
+        (dict.fromkeys({*SIGN_IN_OUTPUTS, Output.SELF_ATTACH_URL}), [Output.SELF_ATTACH_URL]),
+        ({Output.RETRY_QUEUE_URL: None}, [Output.RETRY_QUEUE_URL]),
+        ({Output.PUBSUB_ENDPOINT: ""}, [Output.PUBSUB_ENDPOINT]),
+    ],
+    ids=["only self-attach", "self-attach without its URL", "sign-in without the queue", "empty"],
+)
+def test_missing_outputs_depend_on_how_policies_are_attached(
+    changes: dict[Output, str | None], missing: list[Output]
+) -> None:
+    values = {**dict.fromkeys(Output, "a value"), **changes}
+    assert missing_outputs({name.value: value for name, value in values.items() if value is not None}) == missing

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from pubsub_cli.checks.sign_in import LastTriggerRunSucceeded
 from pubsub_cli.checks.trigger import FunctionsMayAttach
-from pubsub_cli.checks.trigger_run import LastTriggerRunSucceeded
 from pubsub_cli.finding import Finding, Status
-from tests.unit.pubsub_cli.checks.answers import TRIGGER, Answers, error, find, functions, template
+from tests.unit.pubsub_cli.checks.answers import TRIGGER, Answers, error, find, stack
 
 ROLE = "arn:aws:iam::123456789012:role/Trigger"
 ALLOW = "aws iam put-role-policy --role-name Trigger"
@@ -26,10 +26,7 @@ HANDLERS = {
 async def check_role(logical_id: str = "Trigger1", **result: Any) -> Finding:
     """Run the check where IAM's simulator reports this for the role of a function."""
     aws = Answers(
-        ListStackResources=functions(**{logical_id: logical_id}),
-        GetTemplate=template(**{logical_id: HANDLERS[logical_id]}),
-        GetFunctionConfiguration={"Role": ROLE},
-        GetFunctionConcurrency={},
+        **stack({logical_id: HANDLERS[logical_id]}, Role=ROLE),
         SimulatePrincipalPolicy={"EvaluationResults": [{"EvalActionName": "iot:AttachPolicy", **result}]},
     )
     finding = await find(FunctionsMayAttach, aws)
@@ -48,8 +45,7 @@ async def test_every_attaching_function_is_checked_in_any_construct(logical_id: 
 
 
 async def test_stack_without_attaching_functions_fails() -> None:
-    aws = Answers(ListStackResources=functions(Other1="other"), GetTemplate=template(Other1="index.handler"))
-    assert (await find(FunctionsMayAttach, aws)).status is Status.FAILED
+    assert (await find(FunctionsMayAttach, Answers(**stack({"Other": "index.handler"})))).status is Status.FAILED
 
 
 async def test_role_that_allows_attaching_passes() -> None:
@@ -82,7 +78,7 @@ async def test_allow_is_not_suggested_if_it_has_no_effect(
     assert ALLOW not in str(finding.fix)
 
 
-async def test_explicit_deny_is_looked_for_in_the_role_s_policies() -> None:
+async def test_explicit_deny_is_searched_in_the_policies_of_the_role() -> None:
     finding = await check_role(EvalDecision="explicitDeny")
     assert "aws iam list-role-policies --role-name Trigger" in str(finding.fix)
 
@@ -125,7 +121,7 @@ async def check_log(aws: Answers, signed_in_ago: float | None = None) -> Finding
 @pytest.mark.parametrize(
     ("signed_in_ago", "status"), [(None, Status.WARNING), (10, Status.WARNING), (100, Status.FAILED)]
 )
-async def test_failure_of_an_earlier_sign_in_is_a_warning(
+async def test_failure_fails_only_if_it_is_of_this_sign_in(
     message: str, signed_in_ago: float | None, status: Status
 ) -> None:
     finding = await check_log(log((30, message)), signed_in_ago)
@@ -157,12 +153,3 @@ async def test_success_after_a_failure_passes_and_names_this_run(signed_in_ago: 
     finding = await check_log(log((100, TIMED_OUT), (30, ATTACHED)), signed_in_ago)
     assert str(finding.detail).startswith("Attached at ")
     assert str(finding.detail).endswith(", since this sign-in began") is since
-
-
-async def test_trigger_without_logging_config_has_the_default_log_group() -> None:
-    def within(asked: dict[str, Any]) -> dict[str, Any]:
-        assert asked["logGroupName"] == f"/aws/lambda/{TRIGGER}"
-        return {"events": []}
-
-    aws = Answers(GetFunctionConfiguration={"FunctionName": TRIGGER, "Role": ROLE}, FilterLogEvents=within)
-    assert (await check_log(aws)).status is Status.PASSED

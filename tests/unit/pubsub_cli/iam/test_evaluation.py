@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import boto3
 import pytest
-from botocore.stub import Stubber
 
 from pubsub_cli.iam.documents import Policy
 from pubsub_cli.iam.evaluation import AwsDecision, Decision, EvaluatedRequest, Outcome, decide
 from pubsub_cli.iam.request import Request, RequestContext, signed_in_context
 from pubsub_cli.iam.simulation import simulate_role
+from tests.unit.pubsub_cli.checks.answers import Answers
 
 PREFIX = "arn:aws:iot:us-east-1:123456789012"
 ROLE = "arn:aws:iam::123456789012:role/AuthRole"
@@ -165,23 +164,12 @@ def test_disagreement_states_both_decisions() -> None:
             aws(Outcome.IMPLICIT_DENY, by_boundary=True),
         ),
         (
-            {
-                "EvalDecision": "implicitDeny",
-                "ResourceSpecificResults": [
-                    {
-                        "EvalResourceName": PUBLISH.resource,
-                        "EvalResourceDecision": "implicitDeny",
-                        "MissingContextValues": ["aws:SourceIp"],
-                    }
-                ],
-            },
+            {"EvalDecision": "implicitDeny", "ResourceSpecificResults": [{"MissingContextValues": ["aws:SourceIp"]}]},
             aws(Outcome.IMPLICIT_DENY, missing=("aws:SourceIp",)),
         ),
     ],
 )
 def test_simulation_result_is_read_completely(result: dict[str, Any], expected: AwsDecision) -> None:
-    iam = boto3.client("iam", region_name="us-east-1", aws_access_key_id="k", aws_secret_access_key="s")
-    with Stubber(iam) as stub:
-        answer = {"EvalActionName": PUBLISH.action, "EvalResourceName": PUBLISH.resource, **result}
-        stub.add_response("simulate_principal_policy", {"EvaluationResults": [answer]})
-        assert simulate_role(iam, ROLE, [PUBLISH], RequestContext()) == {PUBLISH: expected}
+    answer = {"EvalActionName": PUBLISH.action, "EvalResourceName": PUBLISH.resource, **result}
+    iam = Answers(SimulatePrincipalPolicy={"EvaluationResults": [answer]}).iam
+    assert simulate_role(iam, ROLE, [PUBLISH], RequestContext()) == {PUBLISH: expected}

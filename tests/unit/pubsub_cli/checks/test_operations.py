@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from pubsub_cli.checks.sweep import SchedulesAreEnabled, StateMachinesAreActive
+from pubsub_cli.checks.operations import SchedulesAreEnabled, StateMachinesAreActive
 from pubsub_cli.finding import Status
 from pubsub_client.outputs import Output
-from tests.unit.pubsub_cli.checks.answers import OUTPUTS, Answers, error, find, functions, resources, template
+from tests.unit.pubsub_cli.checks.answers import OUTPUTS, Answers, error, find, stack
 
 SWEEP = "arn:aws:states:eu-west-1:123456789012:stateMachine:sweep"
 
@@ -29,9 +29,7 @@ async def test_state_machine_that_is_not_active_fails(answer: dict[str, Any], ca
 
 async def test_deleted_schedule_is_restored() -> None:
     aws = Answers(
-        ListStackResources=resources(SweepSchedule="AWS::Events::Rule"),
-        GetTemplate=template(),
-        DescribeRule=error("ResourceNotFoundException"),
+        **stack(resources={"SweepSchedule": "AWS::Events::Rule"}), DescribeRule=error("ResourceNotFoundException")
     )
     finding = await find(SchedulesAreEnabled, aws, outputs={**OUTPUTS, Output.SWEEP_STATE_MACHINE_ARN: SWEEP})
     assert finding.status is Status.FAILED
@@ -40,13 +38,9 @@ async def test_deleted_schedule_is_restored() -> None:
 
 
 async def test_schedule_of_the_drift_detector_is_checked_too() -> None:
-    listed = resources(SweepSchedule="AWS::Events::Rule", DriftDetectorSchedule="AWS::Events::Rule")
-    listed["StackResourceSummaries"] += functions(Watch="watch")["StackResourceSummaries"]
+    rules = {"SweepSchedule": "AWS::Events::Rule", "DriftDetectorSchedule": "AWS::Events::Rule"}
     aws = Answers(
-        ListStackResources=listed,
-        GetTemplate=template(Watch="drift_detector.handler"),
-        GetFunctionConfiguration={"FunctionName": "watch", "FunctionArn": "arn:watch"},
-        GetFunctionConcurrency={},
+        **stack({"Watch": "drift_detector.handler"}, rules, FunctionArn="arn:watch"),
         DescribeRule=lambda asked: {"State": "DISABLED" if asked["Name"] == "DriftDetectorSchedule" else "ENABLED"},
         ListTargetsByRule={"Targets": [{"Id": "Target0", "Arn": SWEEP}]},
     )

@@ -1,3 +1,5 @@
+"""The triggers PostAuthentication and PreAuthentication."""
+
 from __future__ import annotations
 
 import time
@@ -5,15 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from botocore import UNSIGNED
-from botocore.config import Config
 from botocore.exceptions import ClientError
 from pycognito.aws_srp import AWSSRP
 
 from local_cloud.process import LocalCloud
 from tests.integration.local_cloud.account import (
+    ECHO,
     PASSWORD,
     let_cognito_invoke,
     make_app_client,
@@ -22,7 +22,7 @@ from tests.integration.local_cloud.account import (
     make_user_pool,
     sign_in,
 )
-from tests.integration.local_cloud.user_pool import ECHO, Pool, events, recording, refusal
+from tests.integration.local_cloud.user_pool import Pool, events, recording, refusal
 from tests.tokens import totp
 
 Events = Callable[[], list[dict[str, Any]]]
@@ -49,7 +49,7 @@ def fired(file: Path) -> Events:
     return lambda: events(file)[before:]
 
 
-def test_event_is_the_one_aws_documents(pool: Pool, fired: Events) -> None:
+def test_event_of_post_authentication_is_the_one_aws_documents(pool: Pool, fired: Events) -> None:
     name = pool.user()
     sign_in(pool.cloud, pool.client_id, name)
     (event,) = fired()
@@ -77,7 +77,7 @@ def test_event_is_the_one_aws_documents(pool: Pool, fired: Events) -> None:
     }
 
 
-def test_client_metadata_arrives_from_a_challenge_answer_only(pool: Pool, fired: Events) -> None:
+def test_client_metadata_arrives_only_from_a_challenge_answer(pool: Pool, fired: Events) -> None:
     by_custom_challenge(pool, ClientMetadata={"from": "the front end"})
     pool.sign_in(ClientMetadata={"from": "the front end"})
     with_metadata, without = fired()
@@ -86,20 +86,7 @@ def test_client_metadata_arrives_from_a_challenge_answer_only(pool: Pool, fired:
 
 
 def by_srp(pool: Pool) -> None:
-    unsigned = boto3.client(
-        "cognito-idp",
-        region_name=pool.cloud.region,
-        endpoint_url=pool.cloud.endpoint_url,
-        config=Config(signature_version=UNSIGNED),
-    )
-    user = AWSSRP(
-        username=pool.user(),
-        password=PASSWORD,
-        pool_id=pool.user_pool_id,
-        client_id=pool.client_id,
-        client=unsigned,
-    )
-    user.authenticate_user()
+    AWSSRP(pool.user(), PASSWORD, pool.user_pool_id, pool.client_id, client=pool.idp).authenticate_user()
 
 
 def by_password(pool: Pool) -> None:
@@ -119,12 +106,12 @@ def by_custom_challenge(pool: Pool, **settings: Any) -> None:
 
 
 @pytest.mark.parametrize("way", [by_srp, by_password, by_custom_challenge])
-def test_every_way_to_sign_in_fires_it_once(pool: Pool, fired: Events, way: Callable[[Pool], None]) -> None:
+def test_trigger_runs_once_for_every_way_to_sign_in(pool: Pool, fired: Events, way: Callable[[Pool], None]) -> None:
     way(pool)
     assert len(fired()) == 1
 
 
-def test_a_new_password_fires_it_once_when_the_user_is_not_yet_confirmed(pool: Pool, fired: Events) -> None:
+def test_trigger_runs_once_for_a_new_password_before_it_confirms(pool: Pool, fired: Events) -> None:
     name = pool.user_with_temporary_password()
     challenge = pool.give_password(name)
     assert challenge["ChallengeName"] == "NEW_PASSWORD_REQUIRED"
@@ -135,7 +122,7 @@ def test_a_new_password_fires_it_once_when_the_user_is_not_yet_confirmed(pool: P
     assert pool.status(name) == "CONFIRMED"
 
 
-def test_a_second_factor_fires_it_after_the_code(pool: Pool, fired: Events) -> None:
+def test_trigger_runs_after_the_code_of_a_second_factor(pool: Pool, fired: Events) -> None:
     name, secret = pool.user_with_totp()
     before = len(fired())
     challenge = pool.give_password(name)
@@ -146,7 +133,7 @@ def test_a_second_factor_fires_it_after_the_code(pool: Pool, fired: Events) -> N
     assert len(fired()) == before + 1
 
 
-def test_neither_a_refresh_nor_a_wrong_password_fires_it(pool: Pool, fired: Events) -> None:
+def test_trigger_does_not_run_for_a_refresh_or_a_wrong_password(pool: Pool, fired: Events) -> None:
     token = pool.sign_in()["RefreshToken"]
     pool.idp.initiate_auth(
         ClientId=pool.client_id, AuthFlow="REFRESH_TOKEN_AUTH", AuthParameters={"REFRESH_TOKEN": token}
@@ -156,7 +143,7 @@ def test_neither_a_refresh_nor_a_wrong_password_fires_it(pool: Pool, fired: Even
     assert len(fired()) == 1
 
 
-def test_a_sign_in_nested_in_the_trigger_fires_it_too(cloud: LocalCloud, tmp_path: Path) -> None:
+def test_trigger_runs_for_a_sign_in_inside_the_trigger(cloud: LocalCloud, tmp_path: Path) -> None:
     seen, inner = tmp_path / "seen", tmp_path / "inner"
     source = f"""
 import boto3
@@ -194,7 +181,7 @@ def handler(event, context):
 
 
 @pytest.mark.parametrize("kind", ["nothing", "part of the event", "text"])
-def test_an_answer_that_is_not_the_event_fails_the_sign_in(failing: tuple[Pool, Path], kind: str) -> None:
+def test_answer_that_is_not_the_event_fails_the_sign_in(failing: tuple[Pool, Path], kind: str) -> None:
     pool, _ = failing
     name = pool.user(nickname=kind)
     assert refusal(lambda: pool.give_password(name)) == (
@@ -203,7 +190,7 @@ def test_an_answer_that_is_not_the_event_fails_the_sign_in(failing: tuple[Pool, 
     )
 
 
-def test_an_error_fails_the_sign_in_and_is_not_tried_again(failing: tuple[Pool, Path]) -> None:
+def test_error_fails_the_sign_in_and_is_not_retried(failing: tuple[Pool, Path]) -> None:
     pool, file = failing
     name, before = pool.user(nickname="error"), len(events(file))
     refused = refusal(lambda: pool.give_password(name))
@@ -211,7 +198,7 @@ def test_an_error_fails_the_sign_in_and_is_not_tried_again(failing: tuple[Pool, 
     assert len(events(file)) == before + 1
 
 
-def test_a_trigger_that_is_late_three_times_fails_the_sign_in(failing: tuple[Pool, Path]) -> None:
+def test_trigger_that_is_late_three_times_fails_the_sign_in(failing: tuple[Pool, Path]) -> None:
     pool, _ = failing
     name, begun = pool.user(nickname="late"), time.monotonic()
     with pool.cloud.trigger_timeout(0.2):
@@ -223,10 +210,42 @@ def test_a_trigger_that_is_late_three_times_fails_the_sign_in(failing: tuple[Poo
     assert time.monotonic() - begun >= 0.6
 
 
-def test_a_function_that_lets_another_user_pool_invoke_it_fails_the_sign_in(cloud: LocalCloud) -> None:
-    trigger = make_function(cloud, "def handler(event, context): return event")
+def test_function_without_permission_for_the_user_pool_fails_the_sign_in(cloud: LocalCloud) -> None:
+    trigger = make_function(cloud, ECHO)
     user_pool_id, client_id = make_user_pool(cloud, {"LambdaConfig": {"PostAuthentication": trigger}})
     let_cognito_invoke(cloud, trigger, "us-east-1_another")
     name = make_user(cloud, user_pool_id)
     with pytest.raises(ClientError, match="PostAuthentication invocation failed due to error AccessDenied"):
         sign_in(cloud, client_id, name)
+
+
+def test_pre_authentication_runs_for_sign_ins_with_the_event_of_aws(cloud: LocalCloud, tmp_path: Path) -> None:
+    pool = Pool(cloud, pre_authentication=recording(ECHO, tmp_path / "events"))
+    name = pool.user()
+    pool.idp.initiate_auth(
+        ClientId=pool.client_id,
+        AuthFlow="CUSTOM_AUTH",
+        AuthParameters={"USERNAME": name},
+        ClientMetadata={"from": "the front end"},
+    )
+    (event,) = events(tmp_path / "events")
+    assert event["triggerSource"] == "PreAuthentication_Authentication"
+    assert (event["userName"], event["callerContext"]["clientId"]) == (name, pool.client_id)
+    assert event["request"]["validationData"] == {"from": "the front end"}
+    assert event["request"]["userAttributes"]["email"] == "ada@example.com"
+    assert event["request"]["userNotFound"] is False
+    token = pool.give_password(name)["AuthenticationResult"]["RefreshToken"]
+    pool.idp.initiate_auth(
+        ClientId=pool.client_id, AuthFlow="REFRESH_TOKEN_AUTH", AuthParameters={"REFRESH_TOKEN": token}
+    )
+    refusal(lambda: pool.give_password("nobody"))
+    assert len(events(tmp_path / "events")) == 2
+
+
+def test_error_of_pre_authentication_refuses_every_sign_in(cloud: LocalCloud) -> None:
+    pool = Pool(cloud, pre_authentication="def handler(event, context): raise ValueError('an unknown app client')")
+    name = pool.user()
+    refused = ("UserLambdaValidationException", "PreAuthentication failed with error an unknown app client.")
+    assert refusal(lambda: pool.start_challenge(name)) == refused
+    assert refusal(lambda: pool.give_password(name)) == refused
+    assert refusal(lambda: pool.give_password(name, "wrong")) == refused

@@ -1,4 +1,4 @@
-"""Which role's credentials an identity gets, as STS tells it."""
+"""Which credentials an identity gets, and when it gets none."""
 
 from __future__ import annotations
 
@@ -7,26 +7,29 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.integration.local_cloud.account import Account, Credentials, Identity, make_user, sign_in
+from tests.integration.local_cloud.account import Account, Credentials, Identity, document, make_user, sign_in, unique
 from tests.tokens import claims
 
+REFUSAL = r"InvalidIdentityPoolConfigurationException.*Check assigned IAM roles for this pool\."
+SERVICE = "cognito-identity.amazonaws.com"
+ENDINGS = ["admin_user_global_sign_out", "admin_disable_user", "admin_delete_user"]
 BY_TOKEN = {"Type": "Token", "AmbiguousRoleResolution": "AuthenticatedRole"}
 
 
-def test_of_two_groups_the_one_with_the_lower_precedence_decides(account: Account) -> None:
+def test_group_with_the_lower_precedence_decides_on_the_role(account: Account) -> None:
     second, first = account.make_group(precedence=2), account.make_group(precedence=1)
     pool_id = account.make_identity_pool(BY_TOKEN)
     user = account.user(groups=[second.name, first.name], identity_pool_id=pool_id)
     assert account.role_of(user) == first.role
 
 
-def test_a_user_of_no_group_gets_the_authenticated_role(account: Account) -> None:
+def test_user_without_a_group_gets_the_authenticated_role(account: Account) -> None:
     pool_id = account.make_identity_pool(BY_TOKEN)
     assert account.role_of(account.user(identity_pool_id=pool_id)) == account.authenticated_role(pool_id)
 
 
 @pytest.mark.parametrize("resolution", ["AuthenticatedRole", "Deny"])
-def test_two_groups_that_both_come_first_are_ambiguous(account: Account, resolution: str) -> None:
+def test_groups_of_the_same_precedence_are_ambiguous(account: Account, resolution: str) -> None:
     groups = [account.make_group(precedence=1).name for _ in range(2)]
     pool_id = account.make_identity_pool({"Type": "Token", "AmbiguousRoleResolution": resolution})
     if resolution == "Deny":
@@ -37,7 +40,7 @@ def test_two_groups_that_both_come_first_are_ambiguous(account: Account, resolut
         assert account.role_of(user) == account.authenticated_role(pool_id)
 
 
-def test_a_user_may_choose_another_role_of_the_token_and_no_other(account: Account) -> None:
+def test_custom_role_must_be_one_of_the_token(account: Account) -> None:
     first, second, other = (account.make_group(precedence=number) for number in (1, 2, 3))
     pool_id = account.make_identity_pool(BY_TOKEN | {"AmbiguousRoleResolution": "Deny"})
     mine = [first.name, second.name]
@@ -47,7 +50,7 @@ def test_a_user_may_choose_another_role_of_the_token_and_no_other(account: Accou
         account.user(groups=mine, identity_pool_id=pool_id, custom_role_arn=other.role_arn)
 
 
-def test_rules_look_at_claims(account: Account) -> None:
+def test_rules_compare_claims(account: Account) -> None:
     role_arn, client_id = account.make_group().role_arn, account.client_id
     pool_id = account.make_identity_pool()
     identities = account.cloud.client("cognito-identity")
@@ -82,7 +85,7 @@ def test_rules_look_at_claims(account: Account) -> None:
     assert not matches("nickname", "NotEqual", client_id)
 
 
-def test_the_id_token_names_the_roles_and_the_access_token_does_not(account: Account) -> None:
+def test_id_token_names_the_roles_and_the_access_token_does_not(account: Account) -> None:
     first, second = account.make_group(precedence=1), account.make_group(precedence=2)
     idp = account.cloud.client("cognito-idp")
     name = make_user(account.cloud, account.user_pool_id)
@@ -93,3 +96,75 @@ def test_the_id_token_names_the_roles_and_the_access_token_does_not(account: Acc
     assert sorted(claimed["cognito:roles"]) == sorted([first.role_arn, second.role_arn])
     assert claimed["cognito:preferred_role"] == first.role_arn
     assert "cognito:roles" not in claims(tokens["AccessToken"])
+
+
+def trust(account: Account, identity_pool_id: str, conditions: dict[str, Any]) -> None:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": SERVICE},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": conditions,
+    }
+    account.cloud.client("iam").update_assume_role_policy(
+        RoleName=account.authenticated_role(identity_pool_id), PolicyDocument=document(statement)
+    )
+
+
+def test_role_may_trust_the_signed_in_users_of_one_identity_pool(account: Account) -> None:
+    pool_id = account.make_identity_pool()
+    trust(
+        account,
+        pool_id,
+        {
+            "StringEquals": {f"{SERVICE}:aud": pool_id},
+            "ForAnyValue:StringLike": {f"{SERVICE}:amr": "authenticated"},
+        },
+    )
+    assert account.role_of(account.user(identity_pool_id=pool_id)) == account.authenticated_role(pool_id)
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        pytest.param({"StringEquals": {f"{SERVICE}:aud": "us-east-1:another"}}, id="another identity pool"),
+        pytest.param({"ForAnyValue:StringLike": {f"{SERVICE}:amr": "unauthenticated"}}, id="guests"),
+        pytest.param({"StringEquals": {f"{SERVICE}:sub": "us-east-1:another"}}, id="another identity"),
+    ],
+)
+def test_role_that_trusts_others_is_refused(account: Account, conditions: dict[str, Any]) -> None:
+    pool_id = account.make_identity_pool()
+    trust(account, pool_id, conditions)
+    with pytest.raises(ClientError, match=REFUSAL):
+        account.user(identity_pool_id=pool_id)
+
+
+def test_missing_role_is_refused(account: Account) -> None:
+    pool_id = account.make_identity_pool()
+    missing = f"arn:aws:iam::{account.cloud.account_id}:role/{unique('missing')}"
+    account.cloud.client("cognito-identity").set_identity_pool_roles(
+        IdentityPoolId=pool_id, Roles={"authenticated": missing}
+    )
+    with pytest.raises(ClientError, match=REFUSAL):
+        account.user(identity_pool_id=pool_id)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("checks_tokens", [True, False])
+def test_token_check_refuses_tokens_of_users_who_were_signed_out(
+    account: Account, ending: str, *, checks_tokens: bool
+) -> None:
+    identities, users = account.cloud.client("cognito-identity"), account.cloud.client("cognito-idp")
+    pool_id = account.make_identity_pool(checks_tokens=checks_tokens)
+    name = make_user(account.cloud, account.user_pool_id)
+    logins = {account.provider_name: sign_in(account.cloud, account.client_id, name)["IdToken"]}
+    identity_id = identities.get_id(IdentityPoolId=pool_id, Logins=logins)["IdentityId"]
+    operations = (identities.get_credentials_for_identity, identities.get_open_id_token)
+    for operation in operations:
+        operation(IdentityId=identity_id, Logins=logins)
+    getattr(users, ending)(UserPoolId=account.user_pool_id, Username=name)
+    for operation in operations:
+        if checks_tokens:
+            with pytest.raises(ClientError, match=r"NotAuthorizedException.*Invalid login token"):
+                operation(IdentityId=identity_id, Logins=logins)
+        else:
+            operation(IdentityId=identity_id, Logins=logins)

@@ -1,3 +1,5 @@
+"""User attributes that an app client may write and read, and names in another case."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -14,9 +16,11 @@ from tests.integration.local_cloud.account import (
     sign_in,
     unique,
 )
+from tests.integration.local_cloud.user_pool import Pool, refusal
 from tests.tokens import claims
 
 UNAUTHORIZED = "NotAuthorizedException.*A client attempted to write unauthorized attribute"
+NOT_FOUND = ("UserNotFoundException", "User does not exist.")
 SCHEMA = [
     {"Name": "email", "Required": True, "Mutable": True, "AttributeDataType": "String"},
     {"Name": "marker", "Mutable": True, "AttributeDataType": "String"},
@@ -51,18 +55,18 @@ def test_sign_up_writes_what_the_client_may_write(cloud: LocalCloud, user_pool_i
     sign_up(cloud, client_id, email="ada@example.com", custom_marker="set")
 
 
-def test_sign_up_refuses_a_user_without_a_required_attribute(cloud: LocalCloud, user_pool_id: str) -> None:
+def test_sign_up_needs_the_required_attributes(cloud: LocalCloud, user_pool_id: str) -> None:
     with pytest.raises(ClientError, match=r"InvalidParameterException.*email: The attribute is required"):
         sign_up(cloud, make_app_client(cloud, user_pool_id), nickname="ada")
 
 
-def test_an_e_mail_address_as_user_name_is_the_required_attribute(cloud: LocalCloud) -> None:
+def test_email_address_as_user_name_counts_as_the_required_attribute(cloud: LocalCloud) -> None:
     pool = {"Schema": SCHEMA[:1], "UsernameAttributes": ["email"]}
     _, client_id = make_user_pool(cloud, pool)
     cloud.client("cognito-idp").sign_up(ClientId=client_id, Username=f"{unique('ada')}@example.com", Password=PASSWORD)
 
 
-def test_a_user_updates_only_what_its_client_may_write(cloud: LocalCloud, user_pool_id: str) -> None:
+def test_user_updates_only_what_the_app_client_may_write(cloud: LocalCloud, user_pool_id: str) -> None:
     idp = cloud.client("cognito-idp")
     token = tokens(cloud, user_pool_id, WriteAttributes=["email", "nickname"])["AccessToken"]
     idp.update_user_attributes(AccessToken=token, UserAttributes=attributes(nickname="countess"))
@@ -71,7 +75,7 @@ def test_a_user_updates_only_what_its_client_may_write(cloud: LocalCloud, user_p
 
 
 @pytest.mark.parametrize("forged", [{"custom_marker": "x"}, {"email_verified": "true"}, {"sub": "x"}], ids=str)
-def test_a_client_without_write_attributes_writes_standard_attributes_alone(
+def test_app_client_without_write_attributes_writes_only_standard_ones(
     cloud: LocalCloud, user_pool_id: str, forged: dict[str, str]
 ) -> None:
     idp = cloud.client("cognito-idp")
@@ -90,7 +94,7 @@ def test_a_client_without_write_attributes_writes_standard_attributes_alone(
     ],
     ids=["one", "with a custom one", "by default"],
 )
-def test_a_user_sees_what_its_client_may_read(
+def test_user_sees_only_what_the_app_client_may_read(
     cloud: LocalCloud, user_pool_id: str, client: dict[str, Any], shown: set[str]
 ) -> None:
     issued = tokens(cloud, user_pool_id, **client)
@@ -98,3 +102,43 @@ def test_a_user_sees_what_its_client_may_read(
     assert {attribute["Name"] for attribute in user["UserAttributes"]} == shown
     every = {"sub", "email", "nickname", "custom:marker"}
     assert claims(issued["IdToken"]).keys() & every == shown & every
+
+
+@pytest.fixture(scope="module")
+def pool(cloud: LocalCloud) -> Pool:
+    """A user pool as the console makes it, whose users also sign in by e-mail address and preferred name."""
+    return Pool(cloud, AliasAttributes=["email", "preferred_username"], UsernameConfiguration={"CaseSensitive": False})
+
+
+@pytest.mark.parametrize("alias", ["email", "preferred_username"])
+def test_alias_in_another_case_signs_in(pool: Pool, alias: str) -> None:
+    value = f"{unique('Ada')}@Example.com"
+    name = pool.user(**{alias: value, "email_verified": "true"})
+    token = pool.give_password(value.lower())["AuthenticationResult"]["IdToken"]
+    assert claims(token)["cognito:username"] == name
+
+
+def test_unverified_address_in_another_case_is_no_alias(pool: Pool) -> None:
+    value = f"{unique('Ada')}@Example.com"
+    pool.user(email=value)
+    assert refusal(lambda: pool.give_password(value.lower())) == NOT_FOUND
+
+
+def test_administrator_finds_a_user_by_a_name_in_another_case(pool: Pool) -> None:
+    name = pool.user()
+    found = pool.idp.admin_get_user(UserPoolId=pool.user_pool_id, Username=name.upper())
+    assert found["Username"] == name
+
+
+def test_name_in_another_case_is_taken(pool: Pool) -> None:
+    other = pool.user().upper()
+    made = refusal(lambda: pool.idp.admin_create_user(UserPoolId=pool.user_pool_id, Username=other))
+    signed_up = refusal(lambda: pool.idp.sign_up(ClientId=pool.client_id, Username=other, Password=PASSWORD))
+    assert {made[0], signed_up[0]} == {"UsernameExistsException"}
+
+
+def test_names_in_a_case_sensitive_pool_differ_by_case(cloud: LocalCloud) -> None:
+    pool = Pool(cloud)
+    name = pool.user()
+    assert refusal(lambda: pool.give_password(name.upper())) == NOT_FOUND
+    pool.idp.admin_create_user(UserPoolId=pool.user_pool_id, Username=name.upper(), MessageAction="SUPPRESS")

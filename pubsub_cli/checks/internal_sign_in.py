@@ -1,0 +1,351 @@
+"""Checks of the internal sign-in: the MAC key, the parameters, the app client and the challenge."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pubsub_cli.checks.app_clients import (
+    CUSTOM,
+    IdentityPoolAcceptsTokens,
+    add_provider,
+    allow_flows,
+    describe_client,
+    flows,
+    provider_name,
+)
+from pubsub_cli.checks.check import BlockingCheck, Group
+from pubsub_cli.checks.configuration import OutputsAreComplete
+from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.functions import SignInFunctionsCanRun
+from pubsub_cli.checks.options import Requirement
+from pubsub_cli.checks.stack import (
+    DEPLOY_AGAIN,
+    INTERNAL_CLIENT,
+    MAC_KEY,
+    PAUSE_FLAG,
+    RESTORE,
+    SIGN_IN_CONFIGURATION,
+    SIGN_IN_FUNCTIONS,
+    DeployedFunction,
+    Function,
+)
+from pubsub_cli.checks.update import set_triggers_fix, update_of
+from pubsub_cli.finding import AwsCommand, Finding, Fix, PubSubCommand, failed, not_applicable, passed
+from pubsub_client.outputs import CHALLENGE_TRIGGERS, Output
+
+if TYPE_CHECKING:
+    from types_boto3_kms.type_defs import KeyMetadataTypeDef
+
+_PAUSED, _NOT_PAUSED = "true", "false"
+_MEMBERS = ("userPoolProvider", "internalClientId", "identityPoolId")
+_NO_INTERNAL_SIGN_IN = "attachment is self-attach: there is no internal sign-in"
+_INTERNAL = "$INTERNAL"
+"""The shell variable of the new internal app client's id."""
+_SPEC, _USAGE = "HMAC_256", "GENERATE_VERIFY_MAC"
+_IMPACT = "the trigger cannot authenticate its internal sign-ins, so no sign-in attaches the policy"
+
+
+class MacKeyIsUsable(BlockingCheck):
+    """The KMS key of the internal sign-in exists, is enabled, and makes HMACs.
+
+    The trigger authenticates the internal sign-in with a MAC. KMS neither generates nor verifies MACs with a key that
+    is disabled or pending deletion; every attachment then goes to the retry queue, whose worker needs the key too. Not
+    applicable with the setting `attachment: self-attach`.
+    """
+
+    id = "PS125"
+    group = Group.PROVISIONING
+    title = "the MAC key exists and is enabled"
+    depends_on = (OutputsAreComplete,)
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
+
+    def examine(self, context: Context) -> Finding:
+        """Describe the key."""
+        if not context.attaches_at_sign_in:
+            return not_applicable(_NO_INTERNAL_SIGN_IN)
+        key_id = context.find_resource(MAC_KEY)
+        if key_id is None:
+            resource = context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
+            return failed(f"The stack {context.stack} has no MAC key: {_IMPACT}.", resource=resource, fix=RESTORE)
+        kms = context.aws.kms
+        try:
+            key = kms.describe_key(KeyId=key_id)["KeyMetadata"]
+        except kms.exceptions.NotFoundException:
+            return failed(f"The MAC key {key_id} was deleted: {_IMPACT}.", resource=key_id, fix=RESTORE)
+        if problem := _problem(key):
+            what, fix = problem
+            return failed(f"The MAC key {key_id} {what}: {_IMPACT}.", resource=key_id, fix=fix)
+        return passed(f"{key_id}, {key['KeySpec']}")
+
+
+def _problem(key: KeyMetadataTypeDef) -> tuple[str, Fix] | None:
+    """Return why a key cannot be used, and the fix; None if it can be used.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html
+    """
+    state, spec, usage = key.get("KeyState"), key.get("KeySpec"), key.get("KeyUsage")
+    # Not safe: an operator may have disabled the key to stop internal sign-ins.
+    enable = AwsCommand("kms", "EnableKey", {"KeyId": key["KeyId"]})
+    if state == "Disabled":
+        return "is disabled", enable
+    if state == "PendingDeletion":
+        at = f"{key['DeletionDate']:%Y-%m-%d %H:%M %Z}" if "DeletionDate" in key else "soon"
+        return f"is pending deletion ({at})", [AwsCommand("kms", "CancelKeyDeletion", {"KeyId": key["KeyId"]}), enable]
+    if (usage, spec) != (_USAGE, _SPEC):
+        return f"is of spec {spec} for {usage}, not {_SPEC} for {_USAGE}", RESTORE
+    return None if state == "Enabled" else (f"is {state}", "Run it again when the key is Enabled.")
+
+
+class ParametersAreValid(BlockingCheck):
+    """The pause flag is `false`, and the configuration of the internal sign-in names this deployment's pools.
+
+    Functions that attach the policy read the pause flag first: without it they attach nothing. `pubsub detach --all`
+    sets it to `true`, so that the policy is not attached again. Trigger, challenge and worker read the pools and the
+    internal app client from the other parameter, which a stack with the setting `attachment: self-attach` does not
+    have. PS117 checks whether pools and app client exist.
+    """
+
+    id = "PS126"
+    group = Group.PROVISIONING
+    title = "attachment is not paused and its parameters are valid"
+    depends_on = (OutputsAreComplete,)
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
+
+    def examine(self, context: Context) -> Finding:
+        """Read both parameters in one call."""
+        pause = context.find_resource(PAUSE_FLAG)
+        configuration = context.find_resource(SIGN_IN_CONFIGURATION)
+        names = [each for each in (pause, configuration) if each]
+        parameters = context.aws.ssm.get_parameters(Names=names)["Parameters"] if names else []
+        values = {each["Name"]: each["Value"] for each in parameters}
+        context.parameters = values
+        if pause is None or (configuration is None and context.attaches_at_sign_in):
+            return failed(
+                f"The template of stack {context.stack} lacks a parameter of the functions.",
+                resource=context.stack,
+                fix=DEPLOY_AGAIN,
+            )
+        if found := _check_pause_flag(context, pause, values.get(pause)):
+            return found
+        if configuration and (wrong := _wrong_configuration(context, configuration, values.get(configuration))):
+            what, fix = wrong
+            return failed(f"The parameter {configuration} {what}.", resource=configuration, fix=fix)
+        return passed(", ".join(names))
+
+
+def _check_pause_flag(context: Context, name: str, value: str | None) -> Finding | None:
+    if value == _NOT_PAUSED:
+        return None
+    if value == _PAUSED:
+        return failed(
+            f"Attachment is paused ({name} is true), as `pubsub detach --all` leaves it: no sign-in, self-attach or "
+            "sweep attaches the policy.",
+            resource=name,
+            fix=[
+                "To attach the policy again; functions notice this within half a minute:",
+                PubSubCommand(("sweep", "--stack", context.stack, "--resume")),
+            ],
+        )
+    found = "does not exist" if value is None else f"is {value!r}, neither true nor false"
+    how = {"Type": "String"} if value is None else {"Overwrite": True}
+    return failed(
+        f"The pause flag {name} {found}: no sign-in, no self-attach and no sweep attaches the policy.",
+        resource=name,
+        fix=AwsCommand("ssm", "PutParameter", {"Name": name, **how, "Value": _NOT_PAUSED}, safe=True),
+    )
+
+
+def _wrong_configuration(context: Context, name: str, value: str | None) -> tuple[str, Fix] | None:
+    """Return what is wrong with the configuration, as the end of a sentence, and the fix."""
+    unknown_pools = "the trigger does not know its pools and does not attach the policy"
+    if value is None:
+        return f"does not exist: {unknown_pools}", _put(context, name, {})
+    configuration = _parse(value)
+    if missing := [each for each in _MEMBERS if not configuration.get(each)]:
+        return f"lacks {', '.join(missing)}: {unknown_pools}", _put(context, name, configuration, overwrite=True)
+    provider = provider_name(context)
+    if configuration["userPoolProvider"] != provider:
+        return (
+            f"names the user pool {configuration['userPoolProvider']}, not {provider}: the identity pool refuses the "
+            "tokens of the internal sign-in, and the policy is not attached",
+            _put(context, name, {**configuration, "userPoolProvider": provider}, overwrite=True),
+        )
+    return None
+
+
+def _parse(value: str) -> dict[str, Any]:
+    """Return the parameter's members; empty if it is not a JSON object."""
+    try:
+        configuration = json.loads(value)
+    except ValueError:
+        return {}
+    return configuration if isinstance(configuration, dict) else {}
+
+
+def _put(context: Context, name: str, known: dict[str, Any], *, overwrite: bool = False) -> Fix:
+    """Return the commands that write the parameter as deployed, and keep its valid members.
+
+    Functions keep the last valid value. A change of their environment restarts them with the new one.
+    """
+    configured = (each.environment.get("INTERNAL_CLIENT_ID") for each in context.functions_of({Function.TRIGGER}))
+    client_id = (
+        known.get("internalClientId") or next(filter(None, configured), None) or context.find_resource(INTERNAL_CLIENT)
+    )
+    if client_id is None:
+        return RESTORE
+    configuration = {
+        "userPoolProvider": provider_name(context),
+        "identityPoolId": context.output(Output.IDENTITY_POOL_ID),
+        **{key: value for key, value in known.items() if value},
+        "internalClientId": client_id,
+    }
+    how = {"Overwrite": True} if overwrite else {"Type": "String"}
+    put = AwsCommand("ssm", "PutParameter", {"Name": name, **how, "Value": json.dumps(configuration)}, safe=True)
+    if not overwrite:
+        return put
+    functions = context.functions_of(SIGN_IN_FUNCTIONS | {Function.WORKER})
+    return [
+        put,
+        *(_restart(each, "INTERNAL_CLIENT_ID", client_id, safe=True) for each in functions if each.configuration),
+    ]
+
+
+def _restart(function: DeployedFunction, name: str, value: str, *, safe: bool = False) -> AwsCommand:
+    """Return the command that changes a variable, so that the function starts again and reads its configuration."""
+    environment = {"Variables": {**function.environment, name: value}}
+    parameters = {"FunctionName": function.name, "Environment": environment}
+    return AwsCommand("lambda", "UpdateFunctionConfiguration", parameters, safe=safe)
+
+
+class InternalSignInIsConfigured(BlockingCheck):
+    """The internal app client and the challenge of the internal sign-in exist.
+
+    The internal sign-in is a CUSTOM_AUTH sign-in that the trigger makes on the internal app client. Three triggers of
+    the user pool create and verify its challenge, and the front end's identity pool accepts its tokens. If one of these
+    is missing, no sign-in attaches the policy. Not applicable with the setting `attachment: self-attach`.
+    """
+
+    id = "PS117"
+    group = Group.PROVISIONING
+    title = "the internal sign-in's app client and challenge exist"
+    depends_on = (IdentityPoolAcceptsTokens, SignInFunctionsCanRun, ParametersAreValid)
+    requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
+
+    def examine(self, context: Context) -> Finding:
+        """Compare user pool, identity pool and internal app client with the trigger's configuration."""
+        if not context.attaches_at_sign_in:
+            return not_applicable(_NO_INTERNAL_SIGN_IN)
+        aws, pool_id = context.aws, context.output(Output.USER_POOL_ID)
+        (trigger,) = context.functions_of({Function.TRIGGER})
+        parameter = trigger.environment["CONFIGURATION_PARAMETER"]
+        configuration = json.loads(context.parameters[parameter])
+        client_id = configuration["internalClientId"]
+        client = describe_client(aws, pool_id, client_id)
+        if client is None:
+            return failed(
+                f"The internal app client {client_id} was deleted: internal sign-ins fail, and no policy is attached.",
+                resource=client_id,
+                fix=_create_internal_client(context, parameter, configuration),
+            )
+        if CUSTOM not in flows(client):
+            return failed(
+                f"The internal app client {client_id} does not allow {CUSTOM}: internal sign-ins fail, and no policy "
+                "is attached.",
+                resource=client_id,
+                fix=allow_flows(aws, client, [CUSTOM]),
+            )
+        identity_pool_id = context.output(Output.IDENTITY_POOL_ID)
+        if configuration["identityPoolId"] != identity_pool_id:
+            return failed(
+                f"The trigger uses identity pool {configuration['identityPoolId']}, not {identity_pool_id}: it "
+                "attaches the policy to identities that no front end uses.",
+                resource=parameter,
+                fix=[
+                    _overwrite(parameter, {**configuration, "identityPoolId": identity_pool_id}),
+                    *_restarts(context, parameter, "IDENTITY_POOL_ID", identity_pool_id),
+                ],
+            )
+        pool = aws.identity_pools.describe_identity_pool(IdentityPoolId=identity_pool_id)
+        providers = pool.get("CognitoIdentityProviders", [])
+        if client_id not in [each["ClientId"] for each in providers if each["ProviderName"].endswith(f"/{pool_id}")]:
+            return failed(
+                f"Identity pool {identity_pool_id} does not list the internal app client {client_id} among its "
+                "providers: it rejects the tokens of the internal sign-in, and no policy is attached.",
+                resource=identity_pool_id,
+                fix=add_provider(context, pool, client_id, safe=True),
+            )
+        return _check_challenge(context)
+
+
+def _check_challenge(context: Context) -> Finding:
+    aws, pool_id = context.aws, context.output(Output.USER_POOL_ID)
+    pool = aws.user_pools.describe_user_pool(UserPoolId=pool_id)["UserPool"]
+    configured: Mapping[str, Any] = pool.get("LambdaConfig", {})
+    (challenge,) = context.functions_of({Function.CHALLENGE})
+    chained = {each for each in context.chained_triggers if configured.get(each)}
+    expected = [each for each in CHALLENGE_TRIGGERS if each not in chained]
+    wrong = [each for each in expected if not str(configured.get(each, "")).endswith(f":function:{challenge.name}")]
+    if wrong:
+        return failed(
+            f"The triggers {', '.join(wrong)} of the user pool do not call {challenge.name}: internal sign-ins fail, "
+            "and no policy is attached.",
+            resource=pool_id,
+            fix=set_triggers_fix(aws.user_pools, pool, dict.fromkeys(wrong, challenge.arn)),
+        )
+    return passed(challenge.name)
+
+
+def _create_internal_client(context: Context, parameter: str, configuration: Mapping[str, str]) -> list[str]:
+    """Return the commands that create the internal app client as the stack does, and configure it everywhere."""
+    pool_id, identity_pool_id = context.output(Output.USER_POOL_ID), context.output(Output.IDENTITY_POOL_ID)
+    create = AwsCommand(
+        "cognito-idp",
+        "CreateUserPoolClient",
+        {
+            "UserPoolId": pool_id,
+            "ClientName": "InternalClient",
+            "GenerateSecret": True,
+            "ExplicitAuthFlows": [CUSTOM],
+            "IdTokenValidity": 5,
+            "AccessTokenValidity": 5,
+            "RefreshTokenValidity": 60,
+            "TokenValidityUnits": {"AccessToken": "minutes", "IdToken": "minutes", "RefreshToken": "minutes"},
+            "ReadAttributes": ["email"],
+            "WriteAttributes": ["email"],
+            "PreventUserExistenceErrors": "ENABLED",
+        },
+    )
+    pool = context.aws.identity_pools.describe_identity_pool(IdentityPoolId=identity_pool_id)
+    deleted = configuration["internalClientId"]
+    update = update_of(
+        context.aws.identity_pools,
+        "UpdateIdentityPool",
+        pool,
+        {
+            "CognitoIdentityProviders": [
+                {**each, "ClientId": _INTERNAL} if each.get("ClientId") == deleted else each
+                for each in pool["CognitoIdentityProviders"]
+            ]
+        },
+    )
+    put = _overwrite(parameter, {**configuration, "internalClientId": _INTERNAL})
+    restarts = _restarts(context, parameter, "INTERNAL_CLIENT_ID", _INTERNAL)
+    options = context.aws.cli_options
+    return [
+        "Create it again, and update the identity pool and the functions:",
+        f"INTERNAL=$({create} --query UserPoolClient.ClientId --output text{options})",
+        *(str(each).replace(_INTERNAL, "'\"$INTERNAL\"'") for each in (update, put, *restarts)),
+    ]
+
+
+def _overwrite(parameter: str, configuration: Mapping[str, str]) -> AwsCommand:
+    value = json.dumps(configuration)
+    return AwsCommand("ssm", "PutParameter", {"Name": parameter, "Overwrite": True, "Value": value})
+
+
+def _restarts(context: Context, parameter: str, name: str, value: str) -> list[AwsCommand]:
+    """Return the commands that restart the functions that read a parameter, because they cache it."""
+    reading = (each for each in context.functions if parameter in each.environment.values())
+    return [_restart(each, name, value) for each in reading]

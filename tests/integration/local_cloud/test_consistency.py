@@ -1,0 +1,198 @@
+"""Changes of IoT policies, permissions and executions act after the delay that was set."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local_cloud.process import LocalCloud
+from tests.integration.local_cloud.account import (
+    ALLOW_IOT,
+    Account,
+    Credentials,
+    Identity,
+    document,
+    make_function,
+    make_role,
+    make_stack,
+    unique,
+)
+from tests.integration.local_cloud.mqtt import connected, websocket
+from tests.integration.local_cloud.state_machine import make_state_machine
+
+_AN_HOUR = 3600.0
+_ALLOW_LIST = {"Effect": "Allow", "Action": "iot:ListPolicies", "Resource": "*"}
+_ALLOW_NOTHING = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}
+
+
+@pytest.fixture(autouse=True)
+def no_delays_afterwards(cloud: LocalCloud) -> Iterator[None]:
+    yield
+    cloud.clear_faults()
+
+
+@pytest.fixture
+def user(account: Account) -> Identity:
+    return account.user()
+
+
+def _connects(account: Account, user: Identity) -> bool:
+    with websocket(account.cloud, user.credentials) as mqtt:
+        return mqtt.connect(unique("client")) == 0
+
+
+def _publishes(account: Account, user: Identity) -> bool:
+    try:
+        account.client("iot-data", user.credentials).publish(topic="orders/1", payload=b"{}")
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ForbiddenException":
+            raise
+        return False
+    return True
+
+
+@pytest.mark.parametrize("allows", [_connects, _publishes])
+def test_attachment_acts_when_the_delay_is_cleared(
+    account: Account, user: Identity, allows: Callable[[Account, Identity], bool]
+) -> None:
+    account.cloud.policy_propagation_seconds = _AN_HOUR
+    account.attach(user.identity_id, ALLOW_IOT)
+    assert not allows(account, user)
+    account.cloud.clear_faults()
+    assert account.cloud.policy_propagation_seconds == 0
+    assert allows(account, user)
+
+
+def test_policy_acts_after_it_is_detached_and_deleted(account: Account, user: Identity) -> None:
+    iot, name = account.cloud.client("iot"), unique("policy")
+    iot.create_policy(policyName=name, policyDocument=document(ALLOW_IOT))
+    iot.attach_policy(policyName=name, target=user.identity_id)
+    account.cloud.policy_propagation_seconds = _AN_HOUR
+    with connected(account.cloud, user.credentials, unique("client")) as mqtt:
+        iot.detach_policy(policyName=name, target=user.identity_id)
+        iot.delete_policy(policyName=name)
+        assert mqtt.publish("orders/1") == 0
+        account.cloud.clear_faults()
+        assert mqtt.publish("orders/1") is None
+
+
+def test_default_version_of_a_policy_acts_after_the_delay(account: Account, user: Identity) -> None:
+    iot, name = account.cloud.client("iot"), unique("policy")
+    deny = {"Effect": "Deny", "Action": "iot:*", "Resource": "*"}
+    iot.create_policy(policyName=name, policyDocument=document(deny))
+    iot.attach_policy(policyName=name, target=user.identity_id)
+    account.cloud.policy_propagation_seconds = _AN_HOUR
+    iot.create_policy_version(policyName=name, policyDocument=document(ALLOW_IOT), setAsDefault=True)
+    assert not _connects(account, user)
+    account.cloud.policy_propagation_seconds = _AN_HOUR  # what waits acts
+    assert _connects(account, user)
+    iot.set_default_policy_version(policyName=name, policyVersionId="1")
+    assert _connects(account, user)
+    account.cloud.clear_faults()
+    assert not _connects(account, user)
+
+
+def _role(account: Account, statement: dict[str, Any]) -> tuple[str, Callable[[], bool]]:
+    """Make a role, and return its name and whether it may list policies."""
+    cloud = account.cloud
+    arn = make_role(cloud, statement, trusts={"AWS": f"arn:aws:iam::{cloud.account_id}:root"})
+    answer = cloud.client("sts").assume_role(RoleArn=arn, RoleSessionName="session")["Credentials"]
+    credentials = Credentials(answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"])
+    iot = account.client("iot", credentials)
+
+    def may_list() -> bool:
+        try:
+            iot.list_policies()
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "AccessDeniedException":
+                raise
+            return False
+        return True
+
+    return arn.rpartition("/")[2], may_list
+
+
+def test_attached_role_policy_acts_after_the_delay(account: Account) -> None:
+    account.cloud.permission_propagation_seconds = _AN_HOUR
+    name, may_list = _role(account, _ALLOW_NOTHING)
+    attach = account.cloud.client("iam").attach_role_policy
+    attach(RoleName=name, PolicyArn="arn:aws:iam::aws:policy/AWSIoTConfigAccess")
+    assert not may_list()
+    account.cloud.permission_propagation_seconds = _AN_HOUR
+    assert may_list()
+
+
+def test_changed_role_policy_acts_late_and_a_deleted_one_ends_at_once(account: Account) -> None:
+    account.cloud.permission_propagation_seconds = _AN_HOUR
+    name, may_list = _role(account, _ALLOW_LIST)
+    assert not may_list()
+    account.cloud.permission_propagation_seconds = _AN_HOUR
+    iam = account.cloud.client("iam")
+    (policy,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
+    iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=document(_ALLOW_NOTHING))
+    assert may_list()
+    iam.put_role_policy(RoleName=name, PolicyName="other", PolicyDocument=document(_ALLOW_LIST))
+    account.cloud.permission_propagation_seconds = _AN_HOUR
+    assert may_list()  # by the other one
+    iam.delete_role_policy(RoleName=name, PolicyName="other")
+    assert not may_list()
+
+
+def test_delay_of_a_policy_of_cloudformation_begins_with_the_change(account: Account) -> None:
+    account.cloud.permission_propagation_seconds = 0.5
+    name, may_list = _role(account, _ALLOW_NOTHING)
+    properties = {"PolicyName": "made", "Roles": [name], "PolicyDocument": json.loads(document(_ALLOW_LIST))}
+    make_stack(account.cloud, Policy={"Type": "AWS::IAM::Policy", "Properties": properties})
+    time.sleep(0.6)  # without a request, from which the delay could begin
+    assert may_list()
+
+
+def test_provider_framework_of_cdk_waits_for_its_permission(account: Account) -> None:
+    cloud = account.cloud
+    cloud.permission_propagation_seconds = 1.5
+    other = make_function(cloud, "def handler(event, context): return 'called'")
+    may = {"Effect": "Allow", "Action": ["lambda:GetFunction", "lambda:InvokeFunction"], "Resource": other}
+    calling = f"""
+const {{ Lambda, waitUntilFunctionActiveV2 }} = require("@aws-sdk/client-lambda");
+exports.handler = async () => {{
+  const client = new Lambda({{}}), request = {{ FunctionName: "{other}", Payload: "{{}}" }};
+  try {{ await client.invoke(request); return "at once"; }}
+  catch {{ await waitUntilFunctionActiveV2({{ client, maxWaitTime: 60 }}, {{ FunctionName: "{other}" }}); }}
+  return Buffer.from((await client.invoke(request)).Payload).toString();
+}};
+"""
+    before = time.monotonic()
+    function = make_function(cloud, calling, timeout=60, node=True, may=may)
+    answer = cloud.client("lambda").invoke(FunctionName=function, Payload=b"{}")
+    assert json.loads(json.load(answer["Payload"])) == "called"
+    assert time.monotonic() - before >= 1.5
+
+
+def test_executions_are_found_and_seem_to_run_after_the_delay(account: Account) -> None:
+    account.cloud.execution_consistency_seconds = _AN_HOUR
+    states = account.cloud.client("stepfunctions")
+    machine = make_state_machine(account.cloud, {"Type": "Wait", "Seconds": 600, "End": True}, ALLOW_IOT)
+
+    def running() -> list[str]:
+        listed = states.list_executions(stateMachineArn=machine, statusFilter="RUNNING")["executions"]
+        return [each["executionArn"] for each in listed]
+
+    execution = states.start_execution(stateMachineArn=machine, name=unique("execution"))["executionArn"]
+    for look in (states.describe_execution, states.get_execution_history):
+        with pytest.raises(states.exceptions.ExecutionDoesNotExist):
+            look(executionArn=execution)
+    assert running() == []
+    account.cloud.execution_consistency_seconds = _AN_HOUR
+    assert states.describe_execution(executionArn=execution)["status"] == "RUNNING"
+    assert running() == [execution]
+    states.stop_execution(executionArn=execution)
+    assert states.describe_execution(executionArn=execution)["status"] == "RUNNING"
+    assert running() == [execution]
+    account.cloud.clear_faults()
+    assert states.describe_execution(executionArn=execution)["status"] == "ABORTED"
+    assert running() == []
