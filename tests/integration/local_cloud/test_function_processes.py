@@ -178,7 +178,10 @@ def test_process_that_is_not_waited_for_leaves_the_others_alone(tmp_path: Path) 
 
 def test_killed_fork_server_is_replaced_and_takes_its_processes_with_it(tmp_path: Path) -> None:
     server = ForkServer()
-    with _started(server, tmp_path, "import os, signal; os.kill(os.getppid(), signal.SIGKILL); input()") as process:
+    with _started(
+        server, tmp_path, "import os, signal; input(); os.kill(os.getppid(), signal.SIGKILL); input()"
+    ) as process:
+        process.stdin.write("\n")  # the fork server has answered, and does not start the process again
         assert process.wait(10) == -signal.SIGKILL
         assert process.stdout.read() == ""  # the process has ended, too
     assert _see(server, tmp_path, "1") == 1
