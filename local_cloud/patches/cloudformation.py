@@ -6,13 +6,14 @@ from collections.abc import Collection
 from contextvars import ContextVar
 from typing import Any
 
-from ministack.services import cloudformation, iam
+from ministack.services import cloudformation, iam, lambda_svc
 from ministack.services.cloudformation import handlers, provisioners, stacks
 
 
 def install() -> None:
     """Install each part."""
     _set_role_boundaries()
+    _complete_function_updates()
     _keep_user_pool_attributes()
     _make_metric_math_alarms()
     _keep_dependencies_of_failed_deletes()
@@ -50,6 +51,27 @@ def _set_role_boundaries() -> None:
 
 def _set_boundary(role_name: str, properties: dict[str, Any]) -> None:
     iam._roles[role_name]["PermissionsBoundary"] = properties.get("PermissionsBoundary")
+
+
+_FUNCTION = "AWS::Lambda::Function"
+_ACTIVE = {"State": "Active", "StateReason": "", "StateReasonCode": "", "LastUpdateStatus": "Successful"}
+
+
+def _complete_function_updates() -> None:
+    """Complete the update of a function before the update of its stack.
+
+    ministack's CloudFormation leaves the function Pending for half a second. AWS's waits until the function is active:
+    https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
+    """
+    handlers = provisioners._RESOURCE_HANDLERS[_FUNCTION]
+    update = handlers["update"]
+
+    def update_until_active(*request: Any, **named: Any) -> Any:
+        name, attributes = update(*request, **named)
+        lambda_svc._functions[name]["config"].update(_ACTIVE)
+        return name, attributes
+
+    provisioners._RESOURCE_HANDLERS[_FUNCTION] = handlers | {"update": update_until_active}
 
 
 _USER_POOL = "AWS::Cognito::UserPool"

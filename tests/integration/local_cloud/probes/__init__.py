@@ -55,6 +55,7 @@ PROBES: dict[str, tuple[Callable[[Account], bool], ...]] = {
     "message_move_tasks": (services.message_move_tasks,),
     "cloudformation": (
         services.role_boundary,
+        services.function_updates,
         services.user_pool_attributes,
         services.metric_math_alarms,
         services.failed_deletes,

@@ -143,6 +143,22 @@ def role_boundary(account: Account) -> bool:
     return bool(made.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn") == boundary)
 
 
+def function_updates(account: Account) -> bool:
+    """A function is active when the update of its stack is complete."""
+    formation, functions = account.cloud.client("cloudformation"), account.cloud.client("lambda")
+    code = {"ZipFile": "def handler(event, context): pass"}
+    properties = {"Runtime": "python3.13", "Handler": "index.handler", "Code": code}
+    stack = make_stack(account.cloud, Function={"Type": "AWS::Lambda::Function", "Properties": properties})
+    name = physical_id(account.cloud, stack, "Function")
+    for number in range(5):  # on a busy machine ministack may be done before it is asked
+        changed = {"Type": "AWS::Lambda::Function", "Properties": properties | {"Description": str(number)}}
+        formation.update_stack(StackName=stack, TemplateBody=json.dumps({"Resources": {"Function": changed}}))
+        formation.get_waiter("stack_update_complete").wait(StackName=stack, WaiterConfig=OFTEN)
+        if functions.get_function_configuration(FunctionName=name)["State"] != "Active":
+            return False
+    return True
+
+
 def user_pool_attributes(account: Account) -> bool:
     """A stack update that removes a custom attribute fails."""
     formation = account.cloud.client("cloudformation")
