@@ -1,6 +1,6 @@
 """AWS's request rates for what this toolkit calls: the default quotas of an account in a region.
 
-They are faults of the local cloud, and what ``benchmarks/scale`` computes with.
+They are faults of the local cloud, and what ``benchmarks/scale.py`` computes with.
 """
 
 from __future__ import annotations
