@@ -16,12 +16,14 @@ class Group(StrEnum):
     """The part of the chain that a check examines."""
 
     CONFIGURATION = "configuration"
+    NETWORK = "network"
     PROVISIONING = "provisioning"
     SIGN_IN = "sign-in"
     IDENTITY = "identity"
     AUTHORIZATION = "authorization"
     CONNECTION = "connection"
-    MESSAGES = "messages"
+    REJECTIONS = "rejections"
+    SELF_ATTACH = "self-attach"
     OPERATIONS = "operations"
 
 
@@ -61,8 +63,8 @@ class Check(ABC):
 
     @classmethod
     def docs(cls) -> str:
-        """Return where the check is documented."""
-        return f"docs/checks.md#{cls.id.lower()}"
+        """Return the command that prints the check's documentation."""
+        return f"pubsub explain {cls.id}"
 
 
 class BlockingCheck(Check):

@@ -57,7 +57,7 @@ async def run_checks(
         elif missing:
             finding = not_applicable(f"needs {missing}")
         elif blocking:
-            finding = skipped(f"depends on {blocking.id}, which did not pass")
+            finding = skipped(f"{blocking.id} did not pass")
         else:
             finding = (await _run(check, context)).with_options(context.aws.cli_options)
         results[check] = Result(check, finding, time.monotonic() - begun)
@@ -78,7 +78,7 @@ async def _run(check: type[Check], context: Context) -> Finding:
     except PreconditionError:
         raise
     except PubSubError as error:
-        return failed(str(error), resource=context.stack, fix=f"See {check.docs()}.")
+        return failed(str(error), resource=context.stack, fix=f"See `{check.docs()}`.")
     except AWS_ERRORS as error:
         return explain(error, context.aws, context.stack)
     except Exception as error:  # noqa: BLE001 - an unexpected response is a finding too, and does not end the run
