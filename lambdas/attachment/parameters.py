@@ -1,7 +1,8 @@
 """The Systems Manager parameters that the functions read at run time: the configuration and the pause flag.
 
 The user pool names its trigger functions, so their environment cannot name app clients or identity pool: the template
-would have a circular dependency. Write access to the configuration is account-takeover power: see docs/security.md.
+would have a circular dependency. Write access to the configuration is account-takeover power:
+see docs/explanation/security.md.
 Importing this module imports no SDK.
 """
 
