@@ -30,7 +30,8 @@ def _rejected() -> dict[str, str]:
 @cache
 def _texts() -> dict[str, str]:
     """Return the repository's own text files, by path. In code, ``_`` separates words."""
-    tracked = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    command = ["git", "ls-files"]
+    tracked = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     paths = [path for path in tracked.stdout.splitlines() if Path(path).suffix in _SUFFIXES and "lock" not in path]
     return {path: (REPOSITORY / path).read_text().replace("_", " ") for path in paths if (REPOSITORY / path).is_file()}
 
