@@ -62,6 +62,14 @@ def code_spans(page: str) -> Iterator[str]:
         yield from (each.content for each in block.children or () if each.type == "code_inline")
 
 
+def prose(page: str) -> Iterator[str]:
+    """Yield the paragraphs, list items and table cells of a page, as readers see them."""
+    for block in _MARKDOWN.parse(text_of(page)):
+        if block.type == "inline":
+            words = (each.content for each in block.children or () if each.type in {"text", "code_inline", "softbreak"})
+            yield "".join(each or " " for each in words)
+
+
 def commands(page: str) -> list[Command]:
     """Return the commands in a page's shell blocks and indented blocks."""
     return [
