@@ -17,9 +17,8 @@ from rich.console import Console
 from rich.status import Status as Spinner
 from rich.text import Text
 
-from pubsub_cli.checks.check import Check
+from pubsub_cli.checks.check import Check, Result, run_checks
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.runner import Result, run_checks
 from pubsub_cli.errors import ExitCode
 from pubsub_cli.finding import Status
 from pubsub_cli.output import TerminalConsole, json_document, write_atomically
