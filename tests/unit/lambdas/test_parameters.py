@@ -13,7 +13,13 @@ from botocore.stub import Stubber
 
 from attachment.deadline import AbandonedError, DeadlineExceededError, DeadlineRunner
 from attachment.errors import AttachmentPausedError
-from attachment.parameters import CachedParameters, Configuration, MissingParameterError, PauseFlag, StaleParametersError
+from attachment.parameters import (
+    CachedParameters,
+    Configuration,
+    MissingParameterError,
+    PauseFlag,
+    StaleParametersError,
+)
 
 _NAME, _FLAG = "/stack/name", "/stack/attachment-paused"
 
