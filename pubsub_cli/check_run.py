@@ -19,9 +19,8 @@ from rich.console import Console
 from rich.status import Status as Spinner
 from rich.text import Text
 
-from pubsub_cli.checks.check import Check, Group
+from pubsub_cli.checks.check import Check, Group, Result, run_checks
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.runner import Result, run_checks
 from pubsub_cli.errors import ExitCode
 from pubsub_cli.finding import Status, is_command
 from pubsub_cli.output import TerminalConsole, json_document, write_atomically

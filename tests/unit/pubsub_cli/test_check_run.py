@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from pubsub_cli.check_run import CheckRun, Progress, as_json, as_junit, wrap_line
+from pubsub_cli.checks.check import Result
 from pubsub_cli.checks.identity import IdentityIsGiven, PolicyIsAttached
-from pubsub_cli.checks.runner import Result
 from pubsub_cli.checks.sign_in import RepeatSignInSkipsAttachment, UserSignsIn
 from pubsub_cli.errors import ExitCode
 from pubsub_cli.finding import AwsCommand, Finding, Status, failed, passed, skipped, warning
