@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pubsub_cli.iam.documents import VERSION, Policy, Statement, matches, variables
+from pubsub_cli.iam.documents import VERSION, Policy, Statement, matches, variable_names
 from pubsub_cli.iam.evaluation import EvaluatedRequest, Outcome
 from pubsub_cli.iam.request import ANY_CLIENT_ID, CONNECT, KINDS, SOME_LEVEL, Request, RequestContext
 
@@ -114,7 +114,7 @@ def _mistakes(
     """Yield the mistakes of a statement, only in resources of these kinds unless None."""
     if statement.covers_resource(request.resource, context):
         if statement.is_met(context) is False:
-            keys = ", ".join(key for by_key in statement.conditions.values() for key in by_key)
+            keys = ", ".join(each.key for each in statement.conditions)
             text = f"its condition on {keys} is not met: {statement.text}"
             yield LikelyMistake(text, policy, f"Allow it in {policy.name} without the condition on {keys}")
         return
@@ -127,7 +127,7 @@ def _mistakes(
             yield LikelyMistake(text, policy, fix, corrected)
         elif (
             not statement.has_variables
-            and variables(resource)
+            and variable_names(resource)
             and matches(resource, request.resource, context) is not False
         ):
             version = f'"Version":"{VERSION}"'
@@ -180,7 +180,7 @@ def _possible_mistakes(request: Request, resource: str, context: RequestContext)
         yield "kind", f"{resource} has no slash after {kind}"
     if _MQTT_WILDCARD.search(name):
         yield "wildcard", f"in {resource} a + or # is literal, the wildcard of policies is *"
-    if request.action == CONNECT and request.name == ANY_CLIENT_ID and variables(name):
+    if request.action == CONNECT and request.name == ANY_CLIENT_ID and variable_names(name):
         yield "client", f"{resource} allows only one client id: give Amplify PubSub that clientId"
 
 

@@ -179,8 +179,9 @@ def trusted_pools(document: Mapping[str, Any], region: str) -> set[str]:
         pool
         for each in statements
         if each.allows and _names(each, service)
-        for expected in each.conditions.values()
-        for pool in expected.get(key, ())
+        for condition in each.conditions
+        if condition.key == key
+        for pool in condition.expected
     }
 
 
