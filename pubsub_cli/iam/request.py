@@ -120,7 +120,7 @@ class Request:
 def front_end_requests(arn_prefix: str, client_id: str, topics: Sequence[str]) -> list[Request]:
     """Return a front end's requests: to connect, and to use each topic in all ways that AWS IoT has for it.
 
-    Clients cannot publish to a topic filter with wildcards. For one, messages are received from a topic that it matches.
+    Clients cannot publish to a topic filter with wildcards. They receive from a topic that matches the filter.
 
     Args:
         arn_prefix: the start of the ARNs, ``arn:<partition>:iot:<region>:<account id>``.

@@ -195,7 +195,7 @@ def why_not_trusted(document: Mapping[str, Any], region: str, context: RequestCo
             return f"denies it: {statement.text}"
     allowing = [each for each in statements if each.allows]
     if not allowing:
-        return f"does not name the principal Federated: {service}"
+        return f"has no principal Federated: {service}"
     if not (assuming := [each for each in allowing if each.covers_action(_ASSUME)]):
         return f"does not allow {service} the action {_ASSUME}"
     unmet = [_unmet(each, context) for each in assuming]
