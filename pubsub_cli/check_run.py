@@ -148,7 +148,7 @@ def check_ids(option: str, ids: Collection[str], known: Collection[type[Check]])
         typer.BadParameter: one does not.
     """
     if unknown := sorted(set(ids) - {check.id for check in known}):
-        raise typer.BadParameter(f"{option}: there is no check {', '.join(unknown)}; see docs/checks.md")
+        raise typer.BadParameter(f"{option}: there is no check {', '.join(unknown)}; see docs/reference/checks.md")
 
 
 def check_junit(junit: Path | None) -> None:

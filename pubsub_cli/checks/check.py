@@ -69,7 +69,7 @@ class Check(ABC):
     @classmethod
     def docs(cls) -> str:
         """Return where the check is documented."""
-        return f"docs/checks.md#{cls.id.lower()}"
+        return f"docs/reference/checks.md#{cls.id.lower()}"
 
 
 class BlockingCheck(Check):
