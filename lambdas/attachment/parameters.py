@@ -2,7 +2,7 @@
 
 The configuration is not in the functions' environment, because that would be a circular dependency: the user pool names
 its trigger functions, and app clients and identity pool need the user pool. A principal that can change the
-configuration can sign in as any user: see docs/security.md. Does not import the AWS SDK.
+configuration can sign in as any user: see docs/explanation/security.md. Does not import the AWS SDK.
 """
 
 from __future__ import annotations
