@@ -4,7 +4,7 @@
 
 - A storm: new users sign in faster than AttachPolicy allows. No sign-in may fail, and the retry queue must attach the
   remaining users at the rate of the quota.
-- Sweeps over seeded identities, whose durations are compared with the estimates of ``docs/scale.md``.
+- Sweeps over seeded identities, whose durations are compared with the estimates of ``docs/explanation/scale.md``.
 """
 
 from __future__ import annotations

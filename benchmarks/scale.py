@@ -1,4 +1,4 @@
-"""Write the tables of docs/scale.md: durations, rates and costs for up to ten million users.
+"""Write the tables of docs/explanation/scale.md: durations and costs for up to ten million users.
 
 Run ``python -m benchmarks.scale``. All figures are estimates. ``python -m benchmarks.attachment`` compares the duration
 of sweeps with measurements on the local cloud.
@@ -15,7 +15,7 @@ from benchmarks.report import REPOSITORY
 from local_cloud.faults.quotas import AWS_QUOTAS, Quota, quota_of
 from stacks.settings import AttachPerSecond, Settings
 
-PAGE = REPOSITORY / "docs" / "scale.md"
+PAGE = REPOSITORY / "docs" / "explanation" / "scale.md"
 
 # Copies of constants in lambdas/bulk, which this package must not import. A unit test compares them.
 THREADS = 16

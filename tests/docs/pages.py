@@ -42,7 +42,7 @@ class Command:
 
 def pages() -> list[str]:
     """Return the paths of README.md, docs/ and the examples' READMEs."""
-    found = [REPOSITORY / "README.md", *REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("examples/*/README.md")]
+    found = [REPOSITORY / "README.md", *REPOSITORY.glob("docs/**/*.md"), *REPOSITORY.glob("examples/*/README.md")]
     return sorted(str(each.relative_to(REPOSITORY)) for each in found)
 
 
@@ -60,6 +60,14 @@ def code_spans(page: str) -> Iterator[str]:
     """Yield the code spans of a page."""
     for block in _MARKDOWN.parse(text_of(page)):
         yield from (each.content for each in block.children or () if each.type == "code_inline")
+
+
+def prose(page: str) -> Iterator[str]:
+    """Yield the paragraphs, list items and table cells of a page, as readers see them."""
+    for block in _MARKDOWN.parse(text_of(page)):
+        if block.type == "inline":
+            words = (each.content for each in block.children or () if each.type in {"text", "code_inline", "softbreak"})
+            yield "".join(each or " " for each in words)
 
 
 def commands(page: str) -> list[Command]:

@@ -1,4 +1,4 @@
-"""The evaluation of the benchmarks' measurements, and the estimates of docs/scale.md."""
+"""The evaluation of the benchmarks' measurements, and the estimates of docs/explanation/scale.md."""
 
 from __future__ import annotations
 
