@@ -122,7 +122,7 @@ class MessageComesBack(Check):
     """
 
     id = "PS501"
-    group = Group.MESSAGES
+    group = Group.CONNECTION
     title = "a published message comes back unchanged"
     depends_on = (UserSubscribes,)
     requirements = frozenset({Requirement.TOKEN})
@@ -163,7 +163,7 @@ class RoundTrips(Check):
     """The check measures how long messages take to AWS IoT and back. Slow messages are not a failure."""
 
     id = "PS502"
-    group = Group.MESSAGES
+    group = Group.CONNECTION
     title = "round-trip times are measured"
     depends_on = (MessageComesBack,)
     requirements = frozenset({Requirement.TOKEN})
