@@ -233,7 +233,7 @@ SCENARIOS = [
         "the endpoint cannot be reached",
         "the deployment's ids as options, a closed port in the endpoint",
         "PS404",
-        r"There is no TCP connection to 127\.0\.0\.1 on port",
+        r"No TCP connection to 127\.0\.0\.1 on port \d+ can be opened",
         "open the network path",
         options=_with_closed_port,
         follow=lambda user, _: with_ids(user),
