@@ -305,7 +305,7 @@ class RetryQueue(Construct):
                 "MESSAGE_SECONDS": str(_MESSAGE_SECONDS),
                 "ATTACH_PER_SECOND_THROTTLED": str(rates.retry / _WORKERS),
                 "RETRY_QUEUE_URL": self.queue.queue_url,
-                "ATTACH_PER_SECOND": str(rates.whole / _WORKERS),
+                "ATTACH_PER_SECOND": str(rates.total / _WORKERS),
             },
             timeout=_WORKER_TIMEOUT,
             memory_size=_WORKER_MEMORY_SIZE,
