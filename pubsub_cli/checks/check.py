@@ -22,12 +22,14 @@ class Group(StrEnum):
     """The area that a check examines."""
 
     CONFIGURATION = "configuration"
+    NETWORK = "network"
     PROVISIONING = "provisioning"
     SIGN_IN = "sign-in"
     IDENTITY = "identity"
     AUTHORIZATION = "authorization"
     CONNECTION = "connection"
-    MESSAGES = "messages"
+    REJECTIONS = "rejections"
+    SELF_ATTACH = "self-attach"
     OPERATIONS = "operations"
 
 
@@ -68,8 +70,8 @@ class Check(ABC):
 
     @classmethod
     def docs(cls) -> str:
-        """Return where the check is documented."""
-        return f"docs/reference/checks.md#{cls.id.lower()}"
+        """Return the command that prints the check's documentation."""
+        return f"pubsub explain {cls.id}"
 
 
 class BlockingCheck(Check):
@@ -126,7 +128,7 @@ async def run_checks(
         elif missing:
             finding = not_applicable(f"needs {missing}")
         elif blocking:
-            finding = skipped(f"depends on {blocking.id}, which did not pass")
+            finding = skipped(f"{blocking.id} did not pass")
         else:
             finding = (await _run(check, context)).with_options(context.aws.cli_options)
         results[check] = Result(check, finding, time.monotonic() - started)
@@ -147,7 +149,7 @@ async def _run(check: type[Check], context: Context) -> Finding:
     except PreconditionError:
         raise
     except PubSubError as error:
-        return failed(str(error), resource=context.stack, fix=f"See {check.docs()}.")
+        return failed(str(error), resource=context.stack, fix=f"See `{check.docs()}`.")
     except AWS_ERRORS as error:
         return explain(error, context.aws, context.stack)
     except Exception as error:  # noqa: BLE001 - an unexpected response must not end the run

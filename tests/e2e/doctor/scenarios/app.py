@@ -191,7 +191,7 @@ SCENARIOS = [
         "the ID token expired",
         "a token that is valid for a second",
         "PS106",
-        r"The ID token has expired",
+        r"The ID token expired at",
         "sign in again",
         break_it=_let_token_expire,
         follow=sign_in_again,

@@ -149,7 +149,7 @@ SCENARIOS = [
         "the policy lacks the resource client/",
         "`iot:CreatePolicyVersion` without the statement on `client/`, other versions deleted",
         "PS307",
-        r"connect with .*: no statement of it allows iot:Connect",
+        r"connect with .*: no statement allows iot:Connect",
         ("aws iot create-policy-version",),
         break_it=_remove_client_resource,
         symptom=Stage.CONNECT,
