@@ -120,7 +120,7 @@ class SignInAttachment(Construct):
             "AuthChallenge",
             settings=settings,
             handler="auth_challenge.handler",
-            description="Verifies the challenge of the internal sign-in, which only trigger and worker can answer",
+            description="Verifies the challenge of the internal sign-in",
             environment=parameter,
             timeout=_TRIGGER_TIMEOUT,
             memory_size=_MEMORY_SIZE,
