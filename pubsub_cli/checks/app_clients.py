@@ -79,10 +79,10 @@ def allows_managed_login(client: UserPoolClientTypeTypeDef) -> bool:
 
 
 class IdentityPoolAcceptsTokens(BlockingCheck):
-    """The identity pool exists, and lists the front end's app client among its providers.
+    """The identity pool gives credentials only for tokens of the app clients among its providers.
 
-    It gives identities and credentials only for tokens of these app clients; others are rejected with "Token is not
-    from a supported provider of this identity pool". If you give an ID token, the check examines its app client.
+    It rejects others: "Token is not from a supported provider of this identity pool". If you give an ID token, the
+    check examines its app client.
     """
 
     id = "PS115"
@@ -172,13 +172,11 @@ def _best_client(context: Context, listed: Sequence[str]) -> str:
 
 
 class AppClientSignsIn(BlockingCheck):
-    """The front end's app client has no secret, and allows the flows that Amplify uses.
+    """Amplify signs in with SRP and sends no client secret.
 
-    Amplify signs in with SRP and sends no secret hash. So Cognito refuses every sign-in if the app client has a secret,
-    or allows neither `ALLOW_USER_SRP_AUTH` nor `ALLOW_USER_AUTH` (choice-based sign-in, which includes SRP). A warning
-    if users sign in otherwise: an ID token was given, or the app client uses Cognito's managed login. Also a warning
-    without `ALLOW_REFRESH_TOKEN_AUTH`, unless the app client rotates refresh tokens: sessions then end with their first
-    tokens.
+    Cognito refuses every sign-in if the app client has a secret, or allows neither `ALLOW_USER_SRP_AUTH` nor
+    `ALLOW_USER_AUTH`. It is a warning if users sign in otherwise, by managed login or with the given ID token. It is
+    also a warning if sessions cannot be refreshed.
     """
 
     id = "PS116"

@@ -48,6 +48,8 @@ class Check(ABC):
     """Checks that must have passed or be not applicable before this one runs."""
     requirements: ClassVar[frozenset[Requirement]] = frozenset({Requirement.OPERATOR})
     """What the run must have; otherwise this check is not applicable."""
+    requires_trigger: ClassVar[bool] = False
+    """Whether it is not applicable with the setting `attachment: self-attach`."""
     severity: ClassVar[Severity] = Severity.ERROR
     retry_seconds: ClassVar[float] = 0.0
     """How long it retries in a run that waits, because a change takes time to act."""

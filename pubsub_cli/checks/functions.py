@@ -14,7 +14,7 @@ from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.stack import DEPLOY_AGAIN, RESTORE, SIGN_IN_FUNCTIONS, DeployedFunction, Function
-from pubsub_cli.finding import AwsCommand, Finding, failed, not_applicable, passed, skipped, warning
+from pubsub_cli.finding import AwsCommand, Finding, failed, passed, skipped, warning
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
@@ -39,11 +39,10 @@ _DEFAULT_CONCURRENCY = 1000
 
 
 class SignInFunctionsCanRun(BlockingCheck):
-    """The trigger and the challenge function exist, are active, and are not throttled to zero.
+    """Cognito fails every sign-in if the trigger was deleted, is in state `Failed`, or has a reserved concurrency of 0.
 
-    Lambda does not invoke a function in state `Failed` or with a reserved concurrency of 0; the first invocation of an
-    `Inactive` function fails. Then Cognito fails the sign-in. Not applicable with the setting `attachment:
-    self-attach`.
+    The first invocation of an `Inactive` function also fails. Without the challenge function no sign-in attaches the
+    policy.
     """
 
     id = "PS127"
@@ -51,11 +50,10 @@ class SignInFunctionsCanRun(BlockingCheck):
     title = "the sign-in functions can run"
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
         """Read the state of the functions."""
-        if not context.attaches_at_sign_in:
-            return not_applicable("attachment is self-attach: there is no trigger")
         functions = context.functions_of(SIGN_IN_FUNCTIONS)
         found = (why_it_cannot_run(each) for each in functions)
         missing = _missing(context, SIGN_IN_FUNCTIONS, functions)
@@ -63,11 +61,10 @@ class SignInFunctionsCanRun(BlockingCheck):
 
 
 class OtherFunctionsCanRun(BlockingCheck):
-    """The worker, the sweep and the bulk detachment exist, are active, and are as deployed.
+    """These functions are checked as PS127 and PS119 check those of the sign-in.
 
-    The same as PS127 and PS119, for the functions that no sign-in waits for. Without the worker, pending attachments
-    stay in the retry queue; without the sweep, missed users stay without the policy. In stacks that adopt pools, the
-    check includes the drift detector. PS129 checks the function of self-attach.
+    Without the worker, pending attachments stay in the retry queue. Without the sweep, missed users stay without the
+    policy. In stacks that adopt pools, the check includes the drift detector.
     """
 
     id = "PS606"
@@ -235,10 +232,9 @@ def _allows(statement: Mapping[str, Any], service: str, source_arn: str) -> bool
 
 
 class LogGroupsExist(BlockingCheck):
-    """The functions' log groups exist, with the deployed retention.
+    """PubSub works without log groups, but the functions may not create them.
 
-    A warning only, because PubSub works without them. But the functions may not create their log group, so all their
-    reports are lost: why an attachment failed, and the metrics behind the alarms.
+    Without them, the reasons of failed attachments and the metrics behind the alarms are lost.
     """
 
     id = "PS128"
@@ -293,13 +289,11 @@ def _existing_log_groups(context: Context, names: list[str]) -> Mapping[str, Log
 
 
 class ConcurrencySuffices(BlockingCheck):
-    """Lambda can run enough functions at once in this account and region.
+    """A first sign-in uses two executions: the trigger, and the functions of the internal sign-in.
 
-    A new AWS account can have a quota of 10 concurrent executions instead of 1,000. A first sign-in uses two: the
-    trigger, and the functions of the internal sign-in. Beyond the quota Lambda throttles the trigger, and Cognito fails
-    the sign-in. The check requires 78: by default AWS IoT attaches 15 a second, each first sign-in uses two executions
-    for 2.5 seconds, and worker and sweep use 3. A warning only. Not applicable with the setting `attachment:
-    self-attach`.
+    Beyond the quota Lambda throttles the trigger, and Cognito fails the sign-in. New AWS accounts can have a quota of
+    10. The check requires 78: AWS IoT attaches 15 a second by default, each first sign-in takes up to 2.5 seconds, and
+    worker and sweep use 3.
     """
 
     id = "PS131"
@@ -308,11 +302,10 @@ class ConcurrencySuffices(BlockingCheck):
     severity = Severity.WARNING
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
         """Read the account's Lambda settings."""
-        if not context.attaches_at_sign_in:
-            return not_applicable("attachment is self-attach: no sign-in invokes a function")
         settings = context.aws.functions.get_account_settings()
         limit = settings["AccountLimit"]
         quota, free = limit["ConcurrentExecutions"], limit["UnreservedConcurrentExecutions"]

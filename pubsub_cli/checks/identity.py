@@ -35,10 +35,10 @@ SIGN_IN_AGAIN = (
 
 
 class IdentityIsGiven(Check):
-    """The identity pool returns an identity id for the user's ID token, or the identity id is known otherwise.
+    """The identity pool returns the identity id for an ID token.
 
-    It rejects the token if the app client is not among its providers, or if the token was revoked and it checks that.
-    Without a token the user's marker names the identity id, because no AWS API returns it for a user.
+    It rejects tokens of other app clients and, if it checks tokens, revoked ones. Without a token, the check reads the
+    identity id from the user's marker, because no AWS API returns it.
     """
 
     id = "PS201"
@@ -64,11 +64,9 @@ class IdentityIsGiven(Check):
 
 
 class IdentityIsSignedIn(BlockingCheck):
-    """The identity belongs to this identity pool and to a signed-in user, not to a guest.
+    """A front end that requests credentials before the sign-in keeps a guest's, and AWS IoT evaluates the guest role.
 
-    A front end that requested credentials before the sign-in continues with a guest's: AWS IoT then evaluates the
-    guest role instead of AuthRole. Federated users, such as those of Google or of the app's own provider, count as
-    signed in.
+    Federated users, such as those of Google, count as signed in.
     """
 
     id = "PS202"
@@ -111,10 +109,10 @@ class IdentityIsSignedIn(BlockingCheck):
 
 
 class PolicyIsOnIdentities(BlockingCheck):
-    """The policy is attached to identities, not to the identity pool.
+    """AttachPolicy accepts any target.
 
-    AttachPolicy accepts any target. The identity pool's id looks like an identity id, but an attachment to it has no
-    effect. A warning unless the checked identity lacks the policy.
+    The identity pool's id looks like an identity id, but an attachment to it has no effect. It is a warning unless the
+    checked identity lacks the policy.
     """
 
     id = "PS205"
@@ -139,10 +137,11 @@ class PolicyIsOnIdentities(BlockingCheck):
 
 
 class PolicyIsAttached(Check):
-    """The IoT policy is attached to the user's identity, and the trigger attached it before Cognito issued the tokens.
+    """AWS IoT refuses an identity without the policy.
 
-    Retried until the deadline: a late attachment is a warning, none is a failure. Then marker, log and queues show the
-    cause. With the setting `attachment: self-attach`, `pubsub smoke` calls the self-attach route instead.
+    The trigger attaches it before Cognito issues tokens, so a later attachment is a warning. If it is missing, the
+    user's marker, the log and the queues show the cause. With `attachment: self-attach`, `pubsub smoke` calls the
+    self-attach route.
     """
 
     id = "PS203"

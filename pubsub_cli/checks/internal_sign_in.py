@@ -32,7 +32,7 @@ from pubsub_cli.checks.stack import (
     Function,
 )
 from pubsub_cli.checks.update import set_triggers_fix, update_of
-from pubsub_cli.finding import AwsCommand, Finding, Fix, PubSubCommand, failed, not_applicable, passed
+from pubsub_cli.finding import AwsCommand, Finding, Fix, PubSubCommand, failed, passed
 from pubsub_client.outputs import CHALLENGE_TRIGGERS, Output
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 _PAUSED, _NOT_PAUSED = "true", "false"
 _MEMBERS = ("userPoolProvider", "internalClientId", "identityPoolId")
-_NO_INTERNAL_SIGN_IN = "attachment is self-attach: there is no internal sign-in"
 _INTERNAL = "$INTERNAL"
 """The shell variable of the new internal app client's id."""
 _SPEC, _USAGE = "HMAC_256", "GENERATE_VERIFY_MAC"
@@ -48,11 +47,9 @@ _IMPACT = "the trigger cannot authenticate its internal sign-ins, so no sign-in 
 
 
 class MacKeyIsUsable(BlockingCheck):
-    """The KMS key of the internal sign-in exists, is enabled, and makes HMACs.
+    """The trigger authenticates its internal sign-ins with a KMS HMAC key.
 
-    The trigger authenticates the internal sign-in with a MAC. KMS neither generates nor verifies MACs with a key that
-    is disabled or pending deletion; every attachment then goes to the retry queue, whose worker needs the key too. Not
-    applicable with the setting `attachment: self-attach`.
+    If the key is disabled or pending deletion, no sign-in attaches the policy, and attachments wait in the retry queue.
     """
 
     id = "PS125"
@@ -60,11 +57,10 @@ class MacKeyIsUsable(BlockingCheck):
     title = "the MAC key exists and is enabled"
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
         """Describe the key."""
-        if not context.attaches_at_sign_in:
-            return not_applicable(_NO_INTERNAL_SIGN_IN)
         key_id = context.find_resource(MAC_KEY)
         if key_id is None:
             resource = context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
@@ -99,12 +95,10 @@ def _problem(key: KeyMetadataTypeDef) -> tuple[str, Fix] | None:
 
 
 class ParametersAreValid(BlockingCheck):
-    """The pause flag is `false`, and the configuration of the internal sign-in names this deployment's pools.
+    """Functions read the pause flag before they attach the policy; `pubsub detach --all` sets it to `true`.
 
-    Functions that attach the policy read the pause flag first: without it they attach nothing. `pubsub detach --all`
-    sets it to `true`, so that the policy is not attached again. Trigger, challenge and worker read the pools and the
-    internal app client from the other parameter, which a stack with the setting `attachment: self-attach` does not
-    have. PS117 checks whether pools and app client exist.
+    Trigger, challenge and worker read the pools and the internal app client from a second parameter. PS117 checks
+    whether those exist.
     """
 
     id = "PS126"
@@ -220,11 +214,10 @@ def _restart(function: DeployedFunction, name: str, value: str, *, safe: bool = 
 
 
 class InternalSignInIsConfigured(BlockingCheck):
-    """The internal app client and the challenge of the internal sign-in exist.
+    """The trigger signs in on the internal app client to learn the user's identity id.
 
-    The internal sign-in is a CUSTOM_AUTH sign-in that the trigger makes on the internal app client. Three triggers of
-    the user pool create and verify its challenge, and the front end's identity pool accepts its tokens. If one of these
-    is missing, no sign-in attaches the policy. Not applicable with the setting `attachment: self-attach`.
+    Three triggers of the user pool create and verify the challenge of this sign-in. If one of these is missing, no
+    sign-in attaches the policy.
     """
 
     id = "PS117"
@@ -232,11 +225,10 @@ class InternalSignInIsConfigured(BlockingCheck):
     title = "the internal sign-in's app client and challenge exist"
     depends_on = (IdentityPoolAcceptsTokens, SignInFunctionsCanRun, ParametersAreValid)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
         """Compare user pool, identity pool and internal app client with the trigger's configuration."""
-        if not context.attaches_at_sign_in:
-            return not_applicable(_NO_INTERNAL_SIGN_IN)
         aws, pool_id = context.aws, context.output(Output.USER_POOL_ID)
         (trigger,) = context.functions_of({Function.TRIGGER})
         parameter = trigger.environment["CONFIGURATION_PARAMETER"]

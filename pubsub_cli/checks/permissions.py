@@ -32,10 +32,10 @@ from pubsub_client.policy_document import IDENTITY_SERVICES, identity_service
 
 
 class CredentialsAreGiven(Check):
-    """The identity pool gives the identity AWS credentials of the role.
+    """Without AWS credentials a front end cannot sign its requests.
 
-    It rejects the request if the role does not trust the identity pool. An identity pool that checks tokens also
-    rejects those of users who were signed out everywhere, disabled or deleted.
+    The identity pool refuses them if the role does not trust it. A pool that checks tokens also rejects users who were
+    signed out everywhere, disabled or deleted.
     """
 
     id = "PS302"
@@ -172,11 +172,10 @@ def _missing(context: Context, denied: Sequence[EvaluatedRequest]) -> str:
 
 
 class RoleAllows(BlockingCheck):
-    """The role that signed-in users get lets them connect, subscribe, publish and receive.
+    """AWS IoT checks both the role and the IoT policy, and closes the connection if one of them denies a request.
 
-    AWS IoT evaluates both the role and the IoT policy, and closes the connection if one of them denies a request. IAM's
-    simulator decides, because it also evaluates the permissions boundary and the organization's policies; the role's
-    documents show why. The check warns if a condition depends on a value that is not known here, such as an IP address.
+    IAM's policy simulator decides, because it includes permissions boundaries and the organization's policies. The
+    role's documents show the reason. A condition on an unknown value, such as an IP address, is a warning.
     """
 
     id = "PS306"
@@ -265,12 +264,11 @@ def _stop_denying(role: Role, policy: Policy, statements: Mapping[str, Statement
 
 
 class PolicyAllows(BlockingCheck):
-    """The IoT policy lets signed-in users connect, subscribe, publish and receive.
+    """The check evaluates the policies attached to the identity, and the deployment's as if it were attached.
 
-    The check evaluates the policies attached to the user's identity, and the deployment's as if it were attached.
-    AWS IoT's TestAuthorization decides; the documents show why. Usual mistakes: an ARN of another region or account, or
-    a malformed one; `topic/` where AWS IoT checks `topicfilter/`; no `client/`; an MQTT wildcard, which is literal in a
-    policy; another version in effect.
+    AWS IoT's TestAuthorization decides, and the documents show the reason. Common mistakes: an ARN of another region or
+    account; `topic/` instead of `topicfilter/` for subscriptions; no `client/`; MQTT wildcards, which are literal in a
+    policy.
     """
 
     id = "PS307"

@@ -184,11 +184,11 @@ def _fits(rule: Mapping[str, Any], claims: Mapping[str, Any]) -> bool:
 
 
 class MappingGivesARole(BlockingCheck):
-    """The identity pool gives signed-in users an existing role: their group's, by the role mapping, or AuthRole.
+    """A signed-in user gets the role of a group or a rule, or else AuthRole.
 
-    If the mapping finds no role for a user, or several, the user gets AuthRole or no credentials, depending on its
-    AmbiguousRoleResolution. A deleted role stays in the mapping and in the group. If you name a user, the check
-    examines only that user's role.
+    If the role mapping finds no role, or several, its `AmbiguousRoleResolution` decides between AuthRole and no
+    credentials. A deleted role stays in mappings and groups. If you name a user, the check examines only that user's
+    role.
     """
 
     id = "PS304"

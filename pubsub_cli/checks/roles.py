@@ -23,12 +23,11 @@ _LEAST_PRIVILEGE = "accessMode least-privilege has no managed policies: PS306 ch
 
 
 class RolesAreGuarded(BlockingCheck):
-    """The control-plane guard bounds AuthRole and the role of each group.
+    """AWSIoTConfigAccess allows about 150 control-plane actions.
 
-    AWSIoTConfigAccess allows about 150 control-plane actions: without the guard every signed-in user can change the
-    IoT policy for all users. The guard is a permissions boundary, or a policy that denies if the identity pool is
-    adopted. In access mode `least-privilege` the roles must not hold AWSIoTConfigAccess unless that policy is attached.
-    Not applicable in access mode `unguarded`.
+    Without the guard, every signed-in user can change the IoT policy for all users. The guard is a permissions
+    boundary, or a policy that denies if the identity pool is adopted. In access mode `least-privilege` roles must not
+    hold AWSIoTConfigAccess without that policy. Not applicable in access mode `unguarded`.
     """
 
     id = "PS308"
@@ -101,10 +100,9 @@ def _attach(name: str, policy_arn: str) -> AwsCommand:
 
 
 class RoleHoldsThePolicies(BlockingCheck):
-    """AuthRole, the role of signed-in users, holds both managed policies.
+    """AWS IoT allows only what both the role and the IoT policy allow, so AuthRole must hold both managed policies.
 
-    AWS IoT allows only what both the role and the attached policy allow. Not applicable in access mode
-    `least-privilege`.
+    Not applicable in access mode `least-privilege`: PS306 checks the permissions.
     """
 
     id = "PS301"
@@ -127,11 +125,10 @@ class RoleHoldsThePolicies(BlockingCheck):
 
 
 class GroupRolesHoldThePolicies(BlockingCheck):
-    """The role of each Cognito group holds both managed policies, like AuthRole.
+    """Users of a group get its role instead of AuthRole.
 
-    A user of a group gets the group's role instead of AuthRole: without the policies exactly these users are refused.
-    The check leaves out groups whose role no user of this deployment gets: if the identity pool does not choose roles
-    by group, or if the role trusts only other identity pools. Not applicable in access mode `least-privilege`.
+    Without the managed policies they are refused. Groups count only if the identity pool chooses roles by group, and
+    the role trusts this pool. Not applicable in access mode `least-privilege`.
     """
 
     id = "PS303"
@@ -188,10 +185,9 @@ def _missing_policies(context: Context, name: str, who: str) -> Finding | None:
 
 
 class RoleTrustsThePool(BlockingCheck):
-    """The role that signed-in users get trusts this identity pool and its signed-in users.
+    """A trust policy names Cognito, the identity pool (`aud`), and whether its users have signed in (`amr`).
 
-    A role's trust policy names Cognito's service, the identity pool (`aud`), and whether its users have signed in
-    (`amr`). If it names another pool, or guests, the identity pool gives no credentials of the role.
+    If it names another pool, or guests, the identity pool gives no credentials.
     """
 
     id = "PS305"

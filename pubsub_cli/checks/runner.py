@@ -58,6 +58,8 @@ async def run_checks(
             finding = not_applicable(f"needs {missing}")
         elif blocking:
             finding = skipped(f"depends on {blocking.id}, which did not pass")
+        elif check.requires_trigger and not context.attaches_at_sign_in:
+            finding = not_applicable("the setting attachment is self-attach")
         else:
             finding = (await _run(check, context)).with_options(context.aws.cli_options)
         results[check] = Result(check, finding, time.monotonic() - begun)

@@ -29,11 +29,11 @@ _MEMBER_OF_FUNCTION = b'"check"'
 
 
 class SelfAttachRouteWorks(BlockingCheck):
-    """The route `POST /self-attach` requires IAM authorization and invokes its function, which can run.
+    """The route `POST /self-attach` serves users that the trigger cannot attach, such as those with MFA, and all users
+    with `attachment: self-attach`.
 
-    It serves users whom the trigger cannot attach, such as those with MFA, and everybody with the setting `attachment:
-    self-attach`. Without IAM authorization the function does not receive the identity. The function's state and
-    configuration are checked as PS127 and PS119 check those of the sign-in functions.
+    Without IAM authorization its function receives no identity. The function is checked as PS127 and PS119 check those
+    of the sign-in.
     """
 
     id = "PS129"
@@ -73,10 +73,9 @@ class SelfAttachRouteWorks(BlockingCheck):
 
 
 class SelfAttachRepairs(Check):
-    """The route `POST /self-attach` attaches the policy to an identity without it.
+    """The test user of PS412 calls `POST /self-attach`.
 
-    Users whom the trigger cannot attach, such as those with MFA, depend on it, and all users with the setting
-    `attachment: self-attach`. The test user of PS412 calls it.
+    Users that the trigger cannot attach, such as those with MFA, need it, and all users with `attachment: self-attach`.
     """
 
     id = "PS204"
@@ -93,9 +92,9 @@ class SelfAttachRepairs(Check):
 
 
 class UnsignedSelfAttachIsRejected(BlockingCheck):
-    """API Gateway rejects an unsigned request before it invokes the route's function.
+    """API Gateway must reject the request before it invokes the function.
 
-    The function takes the identity only from API Gateway, which knows it only from a signature.
+    The function takes the identity only from API Gateway, which knows it from the signature.
     """
 
     id = "PS313"

@@ -28,18 +28,7 @@ from pubsub_cli.checks.trigger import (
     read_log,
     sign_in_time,
 )
-from pubsub_cli.finding import (
-    AwsCommand,
-    Finding,
-    Fix,
-    Status,
-    failed,
-    not_applicable,
-    passed,
-    skipped,
-    unknown,
-    warning,
-)
+from pubsub_cli.finding import AwsCommand, Finding, Fix, Status, failed, passed, skipped, unknown, warning
 from pubsub_cli.pool_users import ATTRIBUTE, Marker, User, read_user
 from pubsub_client._sign_in import MFA_CHALLENGES, SELECT_CHALLENGE
 from pubsub_client.exceptions import SignInError
@@ -67,10 +56,9 @@ _MFA_REQUIRED = (
 
 
 class UserCanSignIn(BlockingCheck):
-    """The selected user is enabled and confirmed, and has no temporary password.
+    """Cognito refuses the sign-in of a user who is disabled, unconfirmed, or has a temporary password.
 
-    Otherwise Cognito refuses the sign-in. An identity pool with the server-side token check also rejects the tokens of
-    a disabled or deleted user.
+    An identity pool that checks tokens also rejects the tokens of disabled or deleted users.
     """
 
     id = "PS123"
@@ -113,11 +101,10 @@ class UserCanSignIn(BlockingCheck):
 
 
 class UserSignsIn(Check):
-    """A user signs in with SRP, as a front end does, or by choice-based sign-in if the app client allows only that.
+    """The user signs in as a front end does: with SRP, or by choice-based sign-in if the app client allows only that.
 
-    The user is a test user of `pubsub smoke`, or the one of `--user`. With `--id-token` the token is used instead of a
-    sign-in. The later checks use this user's tokens. A user with MFA, a one-time code or a passkey must be checked by
-    `--id-token`.
+    `pubsub smoke` creates a test user; `--user` names another one. For a user with MFA, a one-time code or a passkey,
+    give `--id-token`.
     """
 
     id = "PS121"
@@ -178,10 +165,10 @@ def _fix_sign_in(context: Context, code: str) -> Fix:
 
 
 class LastTriggerRunSucceeded(BlockingCheck):
-    """The last run of the trigger did not fail.
+    """A trigger that raises an error or times out fails the sign-in.
 
-    A trigger that raises an error or times out fails the sign-in. One that cannot attach the policy logs `Failed`, with
-    the operation and its error. A failure before the run's own sign-in is a warning, because it might be fixed.
+    One that cannot attach the policy logs `Failed`, with the operation and its error. A failure before this run's
+    sign-in is a warning, because it might be fixed.
     """
 
     id = "PS124"
@@ -196,11 +183,10 @@ class LastTriggerRunSucceeded(BlockingCheck):
         InternalSignInIsConfigured,
     )
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
         """Read the end of its log."""
-        if not context.attaches_at_sign_in:
-            return not_applicable("attachment is self-attach: there is no trigger")
         name = context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
         function = context.aws.functions.get_function_configuration(FunctionName=name)
         log_group = log_group_of(function)
@@ -227,12 +213,10 @@ class LastTriggerRunSucceeded(BlockingCheck):
 
 
 class RepeatSignInSkipsAttachment(Check):
-    """The trigger receives the marker of an attached user, and skips the attachment.
+    """The trigger's log must show that it received the user's marker and skipped the attachment.
 
-    The trigger's log line of this sign-in must say so. The check fails if Cognito does not pass the marker to the
-    trigger, and is a warning if the user has no marker: in both cases every sign-in attaches again. It is unknown if
-    the log does not show the line in time, or shows other users' lines of the same moment. The difference to the first
-    sign-in is the time for the attachment. Not applicable with the setting `attachment: self-attach`.
+    Otherwise every sign-in attaches again, which is slow. It is a warning if the user has no marker, and unknown if the
+    log line is late or ambiguous.
     """
 
     id = "PS122"
@@ -240,11 +224,10 @@ class RepeatSignInSkipsAttachment(Check):
     title = "a repeat sign-in skips the attachment"
     depends_on = (UserSignsIn, TriggerIsConfigured)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.PASSWORD})
+    requires_trigger = True
 
     async def run(self, context: Context) -> Finding:
         """Sign in again and compare the times."""
-        if not context.attaches_at_sign_in:
-            return not_applicable("attachment is self-attach: sign-ins attach nothing")
         was_marked = await asyncio.to_thread(_is_marked, context)
         begin, end = await _sign_in_again(context)
         if not await asyncio.to_thread(_is_marked, context):

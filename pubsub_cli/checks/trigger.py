@@ -24,7 +24,7 @@ from pubsub_cli.checks.functions import (
 )
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.stack import RESTORE, SIGN_IN_FUNCTIONS, DeployedFunction, Function, log_group_of
-from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, not_applicable, passed, warning
+from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, passed, warning
 from pubsub_cli.iam.evaluation import AwsDecision, Outcome
 from pubsub_cli.iam.roles import read_simulation, role_name
 from pubsub_client.outputs import Output
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from types_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
     from types_boto3_logs import CloudWatchLogsClient
 
-_NO_TRIGGER = "attachment is self-attach: there is no trigger"
 _ATTACH = "iot:AttachPolicy"
 _COGNITO = "cognito-idp.amazonaws.com"
 _ATTACHING = frozenset({Function.TRIGGER, Function.WORKER, Function.SELF_ATTACH, Function.SWEEP})
@@ -43,10 +42,9 @@ _SIGN_IN_EXECUTIONS = 2
 
 
 class PoolMayInvoke(BlockingCheck):
-    """The user pool may invoke the functions of the sign-in.
+    """Each function's resource-based policy must allow Cognito to invoke it.
 
-    A function's resource-based policy must allow it. Without Cognito in it every sign-in fails with an
-    UnexpectedLambdaException.
+    Otherwise every sign-in fails with an UnexpectedLambdaException.
     """
 
     id = "PS114"
@@ -54,11 +52,10 @@ class PoolMayInvoke(BlockingCheck):
     title = "the user pool may invoke its trigger functions"
     depends_on = (OutputsAreComplete, SignInFunctionsCanRun)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
         """Read the resource-based policies of the functions."""
-        if not context.attaches_at_sign_in:
-            return not_applicable(_NO_TRIGGER)
         pool_id = context.output(Output.USER_POOL_ID)
         pool_arn = f"{context.arn_prefix('cognito-idp')}:userpool/{pool_id}"
         for function in context.functions_of(SIGN_IN_FUNCTIONS):
@@ -72,11 +69,10 @@ class PoolMayInvoke(BlockingCheck):
 
 
 class TriggerIsAsDeployed(BlockingCheck):
-    """The functions of the sign-in have their deployed handler and variables, and no less time and memory.
+    """Another handler, changed variables, less time or less memory can fail the sign-in.
 
-    Otherwise they fail, or exceed the five seconds that Cognito waits. With fewer than two reserved concurrent
-    executions the internal sign-in is throttled. More time or memory, or another runtime, are shown and pass.
-    `cdk deploy` does not see manual changes.
+    So can a reserved concurrency below two. More time or memory and other runtimes pass. `cdk deploy` does not detect
+    manual changes.
     """
 
     id = "PS119"
@@ -84,11 +80,10 @@ class TriggerIsAsDeployed(BlockingCheck):
     title = "the sign-in functions are as deployed"
     depends_on = (OutputsAreComplete, SignInFunctionsCanRun)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
         """Compare the functions with the stack's template."""
-        if not context.attaches_at_sign_in:
-            return not_applicable(_NO_TRIGGER)
         harmless: list[str] = []
         for function in context.functions_of(SIGN_IN_FUNCTIONS):
             if found := why_it_differs(context, function):
@@ -107,10 +102,9 @@ class TriggerIsAsDeployed(BlockingCheck):
 
 
 class FunctionsMayAttach(Check):
-    """The roles of the functions that attach policies allow iot:AttachPolicy: trigger, worker, self-attach and sweep.
+    """The roles of trigger, worker, self-attach and sweep must allow iot:AttachPolicy.
 
-    Without it no sign-in attaches the policy. The trigger succeeds nevertheless, and the attachment moves to the
-    dead-letter queue.
+    Otherwise sign-ins succeed, but their attachments move to the dead-letter queue.
     """
 
     id = "PS118"
