@@ -9,13 +9,40 @@ import pytest
 
 from pubsub_cli.checks import sign_in, trigger
 from pubsub_cli.checks.options import UserSelector
-from pubsub_cli.checks.sign_in import RepeatSignInSkipsAttachment, UserSignsIn
+from pubsub_cli.checks.sign_in import RepeatSignInSkipsAttachment, UserCanSignIn, UserSignsIn
 from pubsub_cli.finding import Finding, Status
 from pubsub_cli.pool_users import ATTRIBUTE, Marker, User
 from pubsub_client import CognitoSession
 from pubsub_client.exceptions import SignInError
 from pubsub_client.outputs import Output
 from tests.unit.pubsub_cli.checks.answers import OUTPUTS, TRIGGER, Answers, error, find, stack
+
+
+@pytest.mark.parametrize(
+    ("status", "enabled", "cause", "fix"),
+    [
+        ("CONFIRMED", True, None, None),
+        ("CONFIRMED", False, "User ada is disabled", "aws cognito-idp admin-enable-user"),
+        ("UNCONFIRMED", True, "has not confirmed the sign-up", "aws cognito-idp admin-confirm-sign-up"),
+        ("FORCE_CHANGE_PASSWORD", True, "still has a temporary password", "Let the user sign in to the app"),
+        ("RESET_REQUIRED", True, "must reset the password", "Let the user sign in to the app"),
+    ],
+)
+async def test_user_who_cannot_sign_in_fails_with_the_state(
+    status: str, enabled: bool, cause: str | None, fix: str | None
+) -> None:
+    user = {"Username": "ada", "UserStatus": status, "Enabled": enabled, "UserAttributes": []}
+    finding = await find(UserCanSignIn, Answers(AdminGetUser=user), selector=UserSelector("ada"))
+    assert finding.status is (Status.FAILED if cause else Status.PASSED)
+    assert str(cause) in str(finding.cause)
+    assert str(finding.fix).startswith(str(fix))
+
+
+async def test_user_who_does_not_exist_fails() -> None:
+    aws = Answers(AdminGetUser=error("UserNotFoundException"))
+    finding = await find(UserCanSignIn, aws, selector=UserSelector("ada"))
+    assert "There is no user ada" in str(finding.cause)
+    assert "aws cognito-idp list-users" in str(finding.fix)
 
 
 async def refused_sign_in(code: str, monkeypatch: pytest.MonkeyPatch) -> Finding:
