@@ -1,4 +1,4 @@
-"""Writes the tables of docs/scale.md: what AWS's quotas and prices make of this toolkit at ten million users.
+"""Write the tables of docs/explanation/scale.md: durations and costs for up to ten million users.
 
 Run ``python -m benchmarks.scale``. The durations are estimates, which ``python -m benchmarks.sweep`` compares with the
 deployed sweep.
@@ -15,7 +15,7 @@ from benchmarks.report import REPOSITORY
 from local_cloud.faults.quotas import AWS_QUOTAS, Quota, quota_of
 from stacks.settings import AttachPerSecond, Settings
 
-PAGE = REPOSITORY / "docs" / "scale.md"
+PAGE = REPOSITORY / "docs" / "explanation" / "scale.md"
 
 # The sweep's own figures: a unit test compares them with lambdas/bulk.
 THREADS = 16

@@ -1,4 +1,4 @@
-"""The deployed sweep compared with the estimates of docs/scale.md: ``python -m benchmarks.sweep``.
+"""The deployed sweep compared with the estimates of docs/explanation/scale.md: ``python -m benchmarks.sweep``.
 
 Each case is a fresh local cloud with the deployed stack and identities that lack the policy. The estimate is given how
 long an empty sweep takes there, and how long calls take during the sweep, and must predict its duration.

@@ -105,22 +105,22 @@ def _plan(step: Step) -> SweepState:
 
 def _run(step: Step, sweep: SweepState) -> dict[str, Any]:
     """Sweep until the step is over; return its state."""
-    if not sweep.dry_run:
-        try:
-            _pause_flag.check(_ssm)
-        except AttachmentPausedError:
-            sweep.ended = PAUSED
     if sweep.restarts > _MAX_RESTARTS:
         return step.failed("ListIdentities rejects its own tokens", sweep.to_checkpoint())
-    if _worker_is_behind():
-        return step.wait(_WAIT_SECONDS, sweep.to_checkpoint())
-    while _backlog and sweep.queue_users and not step.is_over and not _backlog.is_behind():
-        queued, sweep.users_token = _backlog.queue_users(sweep.users_token)
-        sweep.queued += queued
-        sweep.queue_users = sweep.users_token is not None
-    if not sweep.queue_users and not sweep.ended:
-        with worker_threads() as threads:
-            _process_pages(step, sweep, threads)
+    try:
+        if not sweep.dry_run:
+            _pause_flag.check(_ssm)
+        if _worker_is_behind():
+            return step.wait(_WAIT_SECONDS, sweep.to_checkpoint())
+        while _backlog and sweep.queue_users and not step.is_over and not _backlog.is_behind():
+            queued, sweep.users_token = _backlog.queue_users(sweep.users_token)
+            sweep.queued += queued
+            sweep.queue_users = sweep.users_token is not None
+        if not sweep.queue_users and not sweep.ended:
+            with worker_threads() as threads:
+                _process_pages(step, sweep, threads)
+    except AttachmentPausedError:
+        sweep.ended = PAUSED
     return (step.done if sweep.ended else step.continue_)(sweep.to_checkpoint())
 
 
@@ -184,6 +184,7 @@ def _attach_if_missing(identity_id: str, dry_run: bool) -> str:
         return _CURRENT
     if not dry_run:
         with rate_limited(_attach_limiter):
+            _pause_flag.check(_ssm)  # a step takes minutes
             _iot.attach_policy(policyName=_POLICY_NAME, target=identity_id)
     return _ATTACHED
 

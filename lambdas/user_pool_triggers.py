@@ -145,7 +145,7 @@ def _occupied_triggers(
         if current not in (function_arn, *before["Triggers"].values()):
             yield (
                 f"It has {current} on its trigger {trigger}. Remove it, or have it call ours and name the trigger "
-                "in the setting adopt.chainedTriggers: docs/adopting.md#triggers-of-your-own."
+                "in the setting adopt.chainedTriggers: docs/how-to/adopt.md#existing-triggers."
             )
     for trigger in properties.get("ChainedTriggers", []):
         if configured.get(trigger) in (None, *before["Triggers"].values()):
@@ -176,7 +176,7 @@ def _missing_permissions(pool: Mapping[str, Any], properties: Mapping[str, Any])
         if arn and arn != properties.get(name):
             yield (
                 f"It {what} {arn}, so changing its triggers needs a permission for that.",
-                f"Set adopt.{setting} to this ARN and deploy again: docs/adopting.md#sms-and-custom-senders.",
+                f"Set adopt.{setting} to this ARN and deploy again: docs/how-to/adopt.md#sms-and-custom-senders.",
             )
 
 
@@ -196,7 +196,7 @@ def _check_groups(
             if gets_back and replaceable.get(name) != gets_back:
                 problems.append(
                     f"The group {name} gets its role back when it leaves the setting groups. Until then keep "
-                    f'"{gets_back}" in adopt.replaceGroupRoles.{name} (docs/adopting.md#groups).'
+                    f'"{gets_back}" in adopt.replaceGroupRoles.{name} (docs/how-to/adopt.md#groups).'
                 )
             continue
         if group is None or _is_ours(group, properties, before):
@@ -207,7 +207,7 @@ def _check_groups(
             to = f'"{role_arn}"' if role_arn else "null, and note that a role cannot be taken away again"
             problems.append(
                 f"The group {name} was there before this stack, {has}. Leave it out of the setting groups, or let its "
-                f"role be replaced: set adopt.replaceGroupRoles.{name} to {to} (docs/adopting.md#groups)."
+                f"role be replaced: set adopt.replaceGroupRoles.{name} to {to} (docs/how-to/adopt.md#groups)."
             )
     if problems:
         raise SettingsMismatchError(f"User pool {properties['UserPoolId']}: {' '.join(problems)}")
@@ -258,7 +258,7 @@ def _detach_pool(properties: Mapping[str, Any], original: OriginalSettings) -> N
     if triggers != _triggers_of(pool) and missing:
         raise SettingsMismatchError(
             f"User pool {pool['Id']}: {' '.join(why for why, _ in missing)} Remove {ours} from the pool with "
-            "credentials that have it (Cognito console, Extensions): docs/adopting.md#sms-and-custom-senders. Then "
+            "credentials that have it (Cognito console, Extensions): docs/how-to/adopt.md#sms-and-custom-senders. Then "
             "delete the stack again."
         )
     instead = f"Remove {ours} from the pool in the Cognito console (Extensions). Then delete the stack again"

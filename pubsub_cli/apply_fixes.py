@@ -19,7 +19,7 @@ from pubsub_cli.app import app
 from pubsub_cli.aws import Aws
 from pubsub_cli.aws_errors import AWS_ERRORS
 from pubsub_cli.check_run import CheckRun, show_line
-from pubsub_cli.checks.runner import Result
+from pubsub_cli.checks.check import Result
 from pubsub_cli.errors import CommandFailedError, ExitCode, PreconditionError
 from pubsub_cli.finding import AwsCommand, Command, OperationError, Status
 from pubsub_cli.run_options import RunOptions

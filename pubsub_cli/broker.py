@@ -124,7 +124,7 @@ class AwsIotOfStack:
     def advice(self) -> Fix:
         """The doctor for a user; the documented permissions for an operator."""
         if self.user is None:
-            return "See docs/operator-permissions.md for what your AWS credentials must allow."
+            return "See docs/reference/iam-permissions.md for what your AWS credentials must allow."
         return PubSubCommand(("doctor", "--stack", self.name, "--user", self.user, "--password-stdin"))
 
     @asynccontextmanager

@@ -17,9 +17,8 @@ from rich.console import Console
 from rich.status import Status as Spinner
 from rich.text import Text
 
-from pubsub_cli.checks.check import Check
+from pubsub_cli.checks.check import Check, Result, run_checks
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.runner import Result, run_checks
 from pubsub_cli.errors import ExitCode
 from pubsub_cli.finding import Status
 from pubsub_cli.output import TerminalConsole, json_document, write_atomically
@@ -149,7 +148,7 @@ def check_ids(option: str, ids: Collection[str], known: Collection[type[Check]])
         typer.BadParameter: one does not.
     """
     if unknown := sorted(set(ids) - {check.id for check in known}):
-        raise typer.BadParameter(f"{option}: there is no check {', '.join(unknown)}; see docs/checks.md")
+        raise typer.BadParameter(f"{option}: there is no check {', '.join(unknown)}; see docs/reference/checks.md")
 
 
 def check_junit(junit: Path | None) -> None:

@@ -11,7 +11,7 @@
     orders/1 {'state': 'packed'}
 
 ``outputs`` are the stack's outputs by name. All errors are in :mod:`pubsub_client.exceptions`. For guarantees and
-limits, see docs/client.md.
+limits, see docs/reference/client.md.
 """
 
 from __future__ import annotations

@@ -54,21 +54,21 @@ class Adopt(BaseModel):
     providers, and the sweep skips them. Needs the identity pool."""
 
     chained_triggers: list[Trigger] = []
-    """Triggers that keep their own function, because that function calls ours: docs/adopting.md#triggers-of-your-own.
+    """Triggers that keep their own function, because that function calls ours: docs/how-to/adopt.md#existing-triggers.
     Goes with ``attachment: sign-in``."""
 
     sms_role_arn: _RoleArn | None = None
     """The role with which the user pool sends SMS, if it has one (``SmsConfiguration.SnsCallerArn``). Cognito requires
-    the permission to pass this role for every change of the pool: docs/adopting.md#sms-and-custom-senders."""
+    the permission to pass this role for every change of the pool: docs/how-to/adopt.md#sms-and-custom-senders."""
 
     custom_sender_key_arn: _KeyArn | None = None
     """The KMS key of the user pool's custom senders, if it has one (``LambdaConfig.KMSKeyID``). Cognito requires the
-    permission to create a grant for every change of the pool: docs/adopting.md#sms-and-custom-senders."""
+    permission to create a grant for every change of the pool: docs/how-to/adopt.md#sms-and-custom-senders."""
 
     replace_group_roles: dict[_GroupName, _RoleArn | None] = {}
     """Existing groups of the adopted user pool that the setting ``groups`` also names, with the role that each has now,
     or ``null``. A group gets its role and precedence back when you remove it from ``groups`` or delete the stack:
-    docs/adopting.md#groups."""
+    docs/how-to/adopt.md#groups."""
 
     @model_validator(mode="after")
     def _stand_once(self) -> Self:

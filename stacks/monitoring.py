@@ -1,4 +1,4 @@
-"""Alarms and a dashboard. docs/operations.md says what to do when an alarm goes off."""
+"""Alarms and a dashboard. docs/how-to/operate.md says what to do when an alarm goes off."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OUTCOMES = ("Attached", "Queued", "Failed", "Skipped")
 
 _PERIOD = Duration.minutes(5)
 _LONG_PERIOD = Duration.minutes(15)
-_DOCUMENT = "docs/operations.md"
+_DOCUMENT = "docs/how-to/operate.md"
 
 # Milliseconds of a sign-in with cold start: the trigger stops after 2.5 s and has queued after 3.5 s. Lambda stops a
 # warm function after 4 s, and Cognito fails the sign-in after 5 s.
@@ -40,7 +40,7 @@ _HALF, _WHOLE = 12, 24
 class Monitoring(Construct):
     """Alarms for the parts that a deployment has, and a dashboard if the setting ``monitoring`` is ``full``.
 
-    The alarm ``<stack>-<name>`` has the section ``<name>`` in docs/operations.md. With the setting ``alarmTopicArn``
+    The alarm ``<stack>-<name>`` has the section ``<name>`` in docs/how-to/operate.md. With ``alarmTopicArn``
     each alarm notifies that topic when it goes off and when it is over.
     """
 

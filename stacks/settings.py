@@ -186,7 +186,7 @@ class Settings(BaseModel):
     policy_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_+=,.@-]{1,128}$")] = _POLICY_NAME
     """The IoT policy that is attached to each signed-in user's identity. The name is unique in an account and region,
     so other environments append their name by default: ``myIoTPolicy-prod``. Another name moves all attachments:
-    docs/how-it-works.md#another-policy-name."""
+    docs/how-to/deploy.md#rename-the-policy."""
 
     access_mode: AccessMode = "guarded"
     """``guarded``: both managed policies of Amplify's guide, under a permissions boundary that leaves only the data
@@ -205,14 +205,14 @@ class Settings(BaseModel):
 
     groups: Annotated[list[_GroupName], AfterValidator(_unique)] = []
     """Cognito groups in the order of their precedence. Each has its own role, like AuthRole:
-    docs/how-it-works.md#groups. Not allowed with an adopted identity pool, whose groups have roles already."""
+    docs/how-to/secure-topics.md#groups. Not allowed with an adopted identity pool, whose groups have roles already."""
 
     mfa: Literal["off", "optional"] = "off"
     """``optional``: users can set up a one-time password (TOTP). The internal sign-in must not bypass MFA, so these
-    users use self-attach: docs/how-it-works.md#self-attach."""
+    users use self-attach: docs/explanation/architecture.md#self-attach."""
 
     adopt: Adopt = Adopt()
-    """Existing user pool, app clients, identity pool and roles to use: docs/adopting.md."""
+    """Existing user pool, app clients, identity pool and roles to use: docs/how-to/adopt.md."""
 
     attachment: Attachment = Field(default_factory=lambda given: _default_attachment(given.get("adopt")))
     """``sign-in``: the PostAuthentication trigger attaches the policy before Cognito issues tokens; self-attach works
@@ -222,14 +222,15 @@ class Settings(BaseModel):
 
     attach_per_second: AttachPerSecond = AttachPerSecond()
     """How sign-ins, worker and sweep share the account's quota of AttachPolicy calls, which is 15 a second unless AWS
-    raised it: docs/operations.md#the-attachpolicy-budget."""
+    raised it: docs/how-to/operate.md#the-attachpolicy-budget."""
 
     detach_per_second: _PerSecond = 15
     """How many DetachPolicy calls a second a bulk detachment makes. The quota is 15 unless AWS raised it.
-    docs/how-it-works.md#taking-it-down."""
+    docs/how-to/deploy.md#destroy."""
 
     sweep: Sweep = Sweep()
-    """When all identities are checked, and the policy is attached where it is missing: docs/operations.md#the-sweep."""
+    """When all identities are checked, and the policy is attached where it is missing:
+    docs/how-to/operate.md#the-sweep."""
 
     allow_origins: _Origins = ["*"]
     """Origins of the web pages whose scripts can call self-attach. The default is any, because every call is signed."""
@@ -243,7 +244,7 @@ class Settings(BaseModel):
     removal_policy: Literal["destroy", "retain"] = "destroy"
     """``destroy``: `cdk destroy` deletes the user pool with its users. ``retain``: it keeps the pool, the front end's
     app client and the groups, and users can still sign in:
-    docs/how-it-works.md#a-user-pool-that-outlives-its-stack."""
+    docs/how-to/deploy.md#keep-the-user-pool."""
 
     termination_protection: bool = False
     """CloudFormation refuses to delete the stack until the protection is lifted."""
@@ -263,7 +264,7 @@ class Settings(BaseModel):
 
     alarm_topic_arn: _TopicArn | None = None
     """The SNS topic, in the stack's region, that every alarm notifies when it goes off and when it is over. The topic's
-    policy must let CloudWatch publish: docs/operations.md#alarms."""
+    policy must let CloudWatch publish: docs/how-to/operate.md#alarms."""
 
     monitoring: Literal["full", "alarms", "off"] = "full"
     """``full``: alarms and a dashboard. ``alarms``: alarms without the dashboard. ``off``: neither, for example in

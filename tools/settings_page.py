@@ -1,4 +1,4 @@
-"""Generate docs/settings.md from the settings: ``python -m tools.settings_page > docs/settings.md``."""
+"""Generate the page of the settings: ``python -m tools.settings_page > docs/reference/settings.md``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ All settings, generated from `stacks/settings.py`: context key `amplify-pubsub` 
 `environments.<name>` overrides the shared settings. Select it with `-c environment=<name>`, or with `make deploy
 ENVIRONMENT=<name>`. It is another stack, `AmplifyPubSub-<name>`, with its own IoT policy. A name has up to 32
 lower-case letters, digits and hyphens, and begins with a letter. A key that ends in `*` matches
-[every name with that prefix](how-it-works.md#several-environments).
+[every name with that prefix](../how-to/deploy.md#environments).
 
 All keys are optional. An unknown key or a wrong value stops the synthesis with one line: the path of the key, the given
 value and the allowed values. A pattern is a regular expression that must match the whole value.
@@ -33,7 +33,7 @@ value and the allowed values. A pattern is a regular expression that must match 
 |---|---|
 """
 _WIDTH = 120
-_PATH = re.compile(r"docs/([\w-]+)\.md(#[\w-]+)?")
+_PATH = re.compile(r"docs/([\w/-]+/([\w-]+)\.md(?:#[\w-]+)?)")
 
 
 class Setting(NamedTuple):
@@ -108,7 +108,7 @@ def _allowed(schema: Mapping[str, Any]) -> str:
 def _text(schema: Mapping[str, Any]) -> str:
     """Return a description as Markdown, in which a page of the documentation is a link."""
     text = " ".join(str(schema["description"]).split()).replace("``", "`")
-    return _PATH.sub(lambda found: f"[{found[1]}]({found[1]}.md{found[2] or ''})", text)
+    return _PATH.sub(r"[\2](../\1)", text)
 
 
 def _code(value: object) -> str:

@@ -1,13 +1,15 @@
 """The Systems Manager parameters that the functions read at run time: the configuration and the pause flag.
 
 The user pool names its trigger functions, so their environment cannot name app clients or identity pool: the template
-would have a circular dependency. Write access to the configuration is account-takeover power: see docs/security.md.
+would have a circular dependency. Write access to the configuration is account-takeover power:
+see docs/explanation/security.md.
 Importing this module imports no SDK.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,17 +23,30 @@ if TYPE_CHECKING:
 
 CACHE_SECONDS = 30.0
 """How long an execution environment uses a value before it reads it again."""
+MAX_PAUSE_FLAG_AGE_SECONDS = 60.0
+"""How long a pause flag is used that cannot be read again."""
 
 
 class MissingParameterError(Exception):
     """A parameter of the deployment does not exist: it was deleted, or the stack is being destroyed."""
 
 
+class StaleParametersError(Exception):
+    """The parameters were read too long ago, and could not be read again."""
+
+
+@dataclass(frozen=True)
+class _Values:
+    by_name: Mapping[str, str]
+    read_at: float
+    """On the monotonic clock."""
+
+
 class CachedParameters:
     """Parameters that are read together, in one call, at most once in 30 seconds per execution environment.
 
-    If they cannot be read again, the last values stay in use: the account's 40 reads a second are shared with others
-    (https://docs.aws.amazon.com/general/latest/gr/ssm.html). A failed or hanging read is repeated 30 seconds later.
+    If a read fails or hangs, the last values stay in use, and the next read is 30 seconds later. Otherwise every
+    sign-in would wait: https://docs.aws.amazon.com/general/latest/gr/ssm.html (40 reads per second in an account).
 
     Args:
         names: up to ten names.
@@ -39,33 +54,40 @@ class CachedParameters:
 
     def __init__(self, *names: str) -> None:
         self._names = names
-        self._expires_at = float("-inf")
-        self._values: Mapping[str, str] | None = None
+        self._values: _Values | None = None
+        self._next_read_at = float("-inf")
 
-    def read(self, ssm: SSMClient) -> Mapping[str, str]:
+    def read(self, ssm: SSMClient, max_age: float = math.inf) -> Mapping[str, str]:
         """Return the values by name.
 
+        Args:
+            ssm: the client.
+            max_age: how old the values may be, in seconds.
+
         Raises:
-            Exception: the SDK's error, if no read has succeeded before.
-            MissingParameterError: one of them does not exist.
+            Exception: the SDK's error, if there are no values of this age.
+            StaleParametersError: the last read failed, and its values are too old by now.
+            MissingParameterError: a parameter does not exist.
         """
         known, now = self._values, time.monotonic()
-        if known is not None and now <= self._expires_at:
-            return known
-        # Set before the call, because work with a deadline might never return from it.
-        self._expires_at = now + CACHE_SECONDS
-        try:
-            response = ssm.get_parameters(Names=list(self._names))
-            values = {each["Name"]: each["Value"] for each in response["Parameters"]}
-        except Exception:
-            if known is None:
-                raise
-            return known
-        if missing := [name for name in self._names if name not in values]:
-            self._values = None
-            raise MissingParameterError(", ".join(missing))
-        self._values, self._expires_at = values, now + CACHE_SECONDS
-        return values
+        if known is None or now > self._next_read_at:
+            # Set before the call, because work with a deadline might never return from it.
+            self._next_read_at = now + CACHE_SECONDS
+            try:
+                response = ssm.get_parameters(Names=list(self._names))
+                by_name = {each["Name"]: each["Value"] for each in response["Parameters"]}
+            except Exception:
+                if known is None or now - known.read_at > max_age:
+                    raise
+                return known.by_name
+            if missing := [name for name in self._names if name not in by_name]:
+                self._values = None
+                raise MissingParameterError(", ".join(missing))
+            self._values = known = _Values(by_name, now)
+            self._next_read_at = now + CACHE_SECONDS
+        if now - known.read_at > max_age:
+            raise StaleParametersError
+        return known.by_name
 
     def invalidate(self) -> None:
         """Read the parameters again at the next use, because one was written."""
@@ -118,14 +140,13 @@ class PauseFlag:
 
         Raises:
             AttachmentPausedError: it is paused, or the value is not ``false``.
-            MissingParameterError: the parameter does not exist.
-            botocore.exceptions.ClientError: the parameter cannot be read.
+            Exception: the flag is unknown; see :meth:`CachedParameters.read`.
         """
-        if self._parameters.read(ssm)[self._name] != "false":
+        if self._parameters.read(ssm, MAX_PAUSE_FLAG_AGE_SECONDS)[self._name] != "false":
             raise AttachmentPausedError
 
     def pause(self, ssm: SSMClient) -> None:
-        """Pause attachment; every function notices within :data:`CACHE_SECONDS`."""
+        """Pause attachment; every function notices within :data:`MAX_PAUSE_FLAG_AGE_SECONDS`."""
         self._write(ssm, "true")
 
     def resume(self, ssm: SSMClient) -> None:

@@ -13,6 +13,7 @@ from botocore.parsers import ResponseParserError
 
 from attachment.deadline import DeadlineExceededError
 from attachment.errors import NewPasswordRequiredError, rejecting_trigger
+from attachment.parameters import StaleParametersError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,7 @@ _RETRYABLE = (
     HTTPClientError,
     IncompleteReadError,
     ResponseParserError,
+    StaleParametersError,
     KeyError,  # a response lacks a member
 )
 _SLOW_SECONDS = 2.0

@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from attachment.parameters import CACHE_SECONDS
+from attachment.parameters import MAX_PAUSE_FLAG_AGE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 ATTACHED, CURRENT, DETACHED, ABSENT = "attached", "current", "detached", "absent"
 """Outcomes of a target: it got the replacement, already had it, lost the policy, or never had the policy."""
 
-# A function that read the pause flag just before it was set can attach until its cache expires and its calls end.
+# A function that read the pause flag just before it was set can attach until the flag is too old and its calls end.
 _IN_FLIGHT_SECONDS = 15.0
+_QUIET_SECONDS = MAX_PAUSE_FLAG_AGE_SECONDS + _IN_FLIGHT_SECONDS
 _MAX_RESTARTS = 10
 
 
@@ -100,7 +101,7 @@ class DetachState:
             DetachBlockedError: AWS IoT refused to change all remaining targets.
         """
         if self.found == 0:
-            quiet_at = now if self.paused_at is None else self.paused_at + CACHE_SECONDS + _IN_FLIGHT_SECONDS
+            quiet_at = now if self.paused_at is None else self.paused_at + _QUIET_SECONDS
             self.next_round_at = quiet_at
             return now < quiet_at
         if self.found == sum(self.failed.values()) and not self.attaching:

@@ -212,7 +212,7 @@ def _notes(now: Inspection, options: AdoptionOptions, policy_name: str) -> Itera
     if options.guarded and (roles := [role.name for role in now.roles if role.changes_iot]):
         yield (
             f"{', '.join(roles)} lets signed-in users attach IoT policies themselves. The stack denies that: replace "
-            "AttachPolicy in the front end with self-attach, or remove it (docs/adopting.md#the-front-end)."
+            "AttachPolicy in the front end with self-attach, or remove it (docs/how-to/adopt.md#the-front-end)."
         )
     mfa = now.user_pool.get("MfaConfiguration", "OFF")
     if options.at_sign_in and mfa != "OFF":
@@ -260,7 +260,7 @@ def _blockers(adopted: Adopted, now: Inspection, options: AdoptionOptions, polic
                     f"The user pool's trigger {trigger} has a function already, {function}.",
                     resource=pool,
                     fix=f"Let it call the stack's function and give --chained-trigger {trigger} "
-                    "(docs/adopting.md#triggers-of-your-own), remove it, or give --attachment self-attach.",
+                    "(docs/how-to/adopt.md#existing-triggers), remove it, or give --attachment self-attach.",
                 )
             if not function and trigger in options.chained:
                 yield failed(

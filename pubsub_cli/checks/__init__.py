@@ -1,6 +1,6 @@
-"""The checks of a deployment. They run in order, and each depends on earlier ones.
+"""The checks of a deployment. They run in a fixed order, and a check can depend on earlier ones.
 
-The engine: :mod:`~pubsub_cli.checks.check` (the definition of a check), :mod:`~pubsub_cli.checks.options` and
-:mod:`~pubsub_cli.checks.context` (options and state of a run), :mod:`~pubsub_cli.checks.catalogue` (all checks in
-order) and :mod:`~pubsub_cli.checks.runner`. Each other module has the checks of one topic, or what they share.
+:mod:`~pubsub_cli.checks.catalogue` lists all checks in order. :mod:`~pubsub_cli.checks.check` defines and runs them,
+with the options of :mod:`~pubsub_cli.checks.options` and the state of :mod:`~pubsub_cli.checks.context`. Most other
+modules contain the checks of one topic.
 """

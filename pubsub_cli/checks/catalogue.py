@@ -1,4 +1,4 @@
-"""All checks in the order in which they run, and the selection for a run."""
+"""All checks in the order in which they run, and the selection of those that a run needs."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ CHECKS: tuple[type[Check], ...] = (
 
 _OPTIONS = frozenset({Requirement.GIVEN_TOKEN, Requirement.CLIENT_ID, Requirement.PACKAGE_JSON, Requirement.LIMITS})
 REPORTED_BY_SMOKE = frozenset({Requirement.TEST_USERS})
-"""Requirements that `pubsub smoke` reports as missing. It leaves out checks that lack another one."""
+"""`pubsub smoke` shows a check that lacks one of these as skipped. It does not list checks that lack another one."""
 REPORTED_BY_DOCTOR = frozenset(Requirement) - _OPTIONS - {Requirement.TEST_USERS, Requirement.PROBES}
 """The same for `pubsub doctor`."""
 
@@ -96,19 +96,19 @@ REPORTED_BY_DOCTOR = frozenset(Requirement) - _OPTIONS - {Requirement.TEST_USERS
 def select_checks(
     available: Collection[Requirement], reported: Collection[Requirement], only: Collection[str] = ()
 ) -> list[type[Check]]:
-    """Return the checks of a run, in their order.
+    """Return the checks of a run, in order.
 
     Args:
         available: the requirements that the run meets.
-        reported: the requirements that it reports as missing.
-        only: ids; if given, only these checks and those they depend on.
+        reported: the missing requirements for which a check is shown as skipped.
+        only: ids of checks; without ids, all checks are selected, otherwise these and their dependencies.
     """
     wanted = with_dependencies({check for check in CHECKS if check.id in only}) if only else set(CHECKS)
     return [check for check in CHECKS if check in wanted and check.requirements <= {*available, *reported}]
 
 
 def with_dependencies(checks: Collection[type[Check]]) -> set[type[Check]]:
-    """Return the checks and all that they depend on."""
+    """Return the checks and all their dependencies."""
     wanted = set(checks)
     for check in reversed(CHECKS):
         wanted |= set(check.depends_on) if check in wanted else set()

@@ -1,4 +1,4 @@
-"""The state of a run of checks: its options, and what the checks have found so far."""
+"""The context of a run of checks: its options, and what the checks have found so far."""
 
 from __future__ import annotations
 
@@ -32,35 +32,32 @@ _NO_WILDCARDS = str.maketrans("*?+#", "xxxx")
 
 @dataclass(frozen=True)
 class RoleInUse:
-    """A role that signed-in users get.
-
-    Args:
-        arn: its ARN.
-        who: its description, as the subject of a sentence.
-    """
+    """A role that signed-in users get."""
 
     arn: str
     who: str
+    """Names the role at the start of a sentence, such as ``The role of group editors``."""
 
 
 @dataclass
 class Context:
-    """The state of one run. A check reads only what the checks it depends on have set.
+    """The context of one run. A check reads only the fields that the checks it depends on have set.
 
     Args:
         aws: the operator's clients.
-        stack: the name of the stack under test.
-        timeout: seconds to wait for changes that take time to act: the attachment, the connection.
-        cleanup: closes connections and removes test users when the run ends, however it ends.
-        as_operator: whether the run has AWS credentials; without them it sees what a front end sees.
-        allow_probes: whether the run may create users, and try requests that must be rejected.
+        stack: the name of the stack.
+        timeout: seconds to wait for changes that take time to act, such as an attachment.
+        cleanup: closes connections and removes test users when the run ends.
+        as_operator: whether the run has AWS credentials. Without them, it sees only what a front end sees.
+        allow_probes: whether the run may create users and try requests that must be rejected.
         selector: the user or identity to check.
         front_end: the settings of the front end to check.
         deployment_ids: the deployment, if it is not a stack of this toolkit.
         rerun_command: the command that repeats this run.
 
     Raises:
-        botocore.exceptions.ClientError: by what reads the stack: resources, template, functions and ARNs.
+        botocore.exceptions.ClientError: the stack cannot be read (``resources``, ``template``, ``functions`` and the
+            methods that use them).
     """
 
     aws: Aws
@@ -75,49 +72,49 @@ class Context:
     rerun_command: str = "pubsub smoke --timeout 600"
 
     outputs: dict[str, str] = field(init=False)
-    """The stack's outputs by name; of a deployment given by ids only those that are known."""
+    """The stack's outputs by name, or the known ones of a deployment that was given by ids."""
     network_path: NetworkPath = field(init=False)
     """The network path to the endpoint."""
     users: TestUsers = field(init=False)
     """The users that this run has created."""
     user: User = field(init=False)
-    """The user who signed in first with a password."""
+    """The user who signs in with a password: a test user, or the selected one."""
     pool_user: PoolUser | None = field(default=None, init=False)
     """The selected user, as the user pool describes it."""
     session: CognitoSession = field(init=False)
-    """That user's session."""
+    """The session of the user."""
     sign_in_started: float | None = field(default=None, init=False)
-    """When that user's sign-in began, on the monotonic clock; None without a sign-in by password."""
+    """When the user's sign-in started, on the monotonic clock; None without a sign-in with a password."""
     tokens_arrived: float = field(init=False)
-    """When that user's tokens arrived, on the monotonic clock."""
+    """When the user's tokens arrived, on the monotonic clock."""
     first_sign_in: float = field(init=False)
-    """Seconds that the first sign-in took."""
+    """The duration of the first sign-in in seconds."""
     parameters: Mapping[str, str] = field(init=False)
-    """The values of the Systems Manager parameters that the functions read, by name."""
+    """The Systems Manager parameters that the functions read, by name."""
     identity_id: str = field(init=False)
-    """That user's identity id."""
+    """The identity id of the user, or the selected one."""
     unattached_session: CognitoSession = field(init=False)
-    """The session of a user whose identity has no policy."""
+    """The session of a test user whose identity has no IoT policy."""
     group_roles: dict[str, str] = field(init=False)
     """The role ARN of each Cognito group that has one, by the group's name."""
     roles: tuple[RoleInUse, ...] = field(init=False)
-    """The roles that signed-in users get: the selected user's, or every role that a user may get."""
+    """The role of the selected user; without a user, every role that a user can get."""
     pubsub: PubSub = field(init=False)
-    """That user's connection."""
+    """The connection of the user."""
     connected_as: str | None = field(default=None, init=False)
-    """The front end's client id, if that connection uses it; None if it uses a random one."""
+    """The client id of that connection if it is the front end's; None if it is random."""
     nonce: str = field(default_factory=lambda: str(uuid.uuid4()), init=False)
-    """Makes this run's topic unique."""
+    """Makes the run's topic unique."""
     messages: Subscription = field(init=False)
-    """That user's subscription to it."""
+    """The subscription to the run's topic."""
     sign_in_to_message: float | None = field(default=None, init=False)
-    """Seconds from the start of that user's sign-in to the first message received."""
+    """Seconds from the start of the user's sign-in to the first message received."""
     not_removed: list[str] = field(default_factory=list, init=False)
-    """What the run created and could not remove, one line each."""
+    """The test users and identities that the run could not remove, one line each."""
 
     @property
     def available(self) -> frozenset[Requirement]:
-        """The requirements that this run meets."""
+        """The requirements of checks that this run meets."""
         selector, front_end = self.selector, self.front_end
         test_users = self.allow_probes and selector.is_empty
         with_password = test_users or selector.password is not None
@@ -140,35 +137,35 @@ class Context:
 
     @property
     def known_identity_id(self) -> str | None:
-        """The identity id of the user, if a check has found it by now."""
+        """The identity id; None if no check has set it yet."""
         return getattr(self, "identity_id", None)
 
     @cached_property
     def resources(self) -> list[StackResourceSummaryTypeDef]:
-        """The stack's resources, read once in a run."""
+        """The stack's resources."""
         pages = self.aws.cloudformation.get_paginator("list_stack_resources").paginate(StackName=self.stack)
         return [each for page in pages for each in page["StackResourceSummaries"]]
 
     @cached_property
     def template(self) -> Mapping[str, Any]:
-        """The stack's template, read once in a run."""
+        """The stack's template."""
         body = self.aws.cloudformation.get_template(StackName=self.stack)["TemplateBody"]
         template: Mapping[str, Any] = json.loads(body) if isinstance(body, str) else body
         return template
 
     @cached_property
     def functions(self) -> list[DeployedFunction]:
-        """The functions of the attachment chain, read once in a run."""
+        """The stack's functions that attach or detach policies."""
         functions = (each for each in self.resources if each["ResourceType"] == "AWS::Lambda::Function")
         names = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in functions}
         return read_functions(self.aws, self.template, names)
 
     def functions_of(self, functions: Collection[Function]) -> list[DeployedFunction]:
-        """Return some of the deployment's functions."""
+        """Return those of the functions that the stack has."""
         return [each for each in self.functions if each.function in functions]
 
     def find_resource(self, resource: StackResource) -> str | None:
-        """Return the physical id of one of the stack's resources; None if the stack does not have it."""
+        """Return the physical id of a resource; None if the stack does not have it."""
         found = (
             each["PhysicalResourceId"]
             for each in self.resources
@@ -177,7 +174,7 @@ class Context:
         return next(found, None)
 
     def template_properties(self, physical_id: str) -> Mapping[str, Any]:
-        """Return the properties of a resource in the stack's template; empty if the stack has no such resource."""
+        """Return a resource's properties in the template; empty if the stack does not have the resource."""
         ids = (each["LogicalResourceId"] for each in self.resources if each.get("PhysicalResourceId") == physical_id)
         properties: Mapping[str, Any] = self.template["Resources"].get(next(ids, ""), {}).get("Properties", {})
         return properties
@@ -189,24 +186,24 @@ class Context:
         return f"arn:{partition}:{service}:{self.output(Output.REGION)}:{account}"
 
     def deadline(self, retry_seconds: float) -> float:
-        """Return until when a check that may retry for so many seconds does, on the monotonic clock."""
+        """Return the time, on the monotonic clock, at which a check stops retrying."""
         return time.monotonic() + min(self.timeout, retry_seconds)
 
     def set_outputs(self, outputs: dict[str, str]) -> None:
-        """Set the outputs. From now on test users can be created; they are removed when the run ends."""
+        """Set the outputs, and prepare for test users, which are removed when the run ends."""
         self.outputs = outputs
         self.users = TestUsers(self.aws, outputs)
         self.cleanup.push_async_callback(self._remove_users)
 
     async def create_user(self, *, marked: bool = False, group: str | None = None) -> User:
-        """Create a test user; see :meth:`TestUsers.create`."""
+        """Create a test user; see :meth:`.TestUsers.create`."""
         return await finish_before_cancel(asyncio.to_thread(self.users.create, marked=marked, group=group))
 
     async def _remove_users(self) -> None:
         self.not_removed += await finish_before_cancel(asyncio.to_thread(self.users.remove))
 
     def sign_out_at_end(self, session: CognitoSession) -> None:
-        """Revoke the session's tokens when the run ends, unless the session has ended by then."""
+        """Revoke the session's tokens when the run ends."""
 
         async def sign_out() -> None:
             with suppress(SessionError):
@@ -216,76 +213,74 @@ class Context:
 
     @property
     def own_topics(self) -> bool:
-        """Whether the topics and client ids of each user begin with the identity id."""
+        """Whether each user's topics and client ids must begin with the identity id."""
         return self.outputs.get(Output.ACCESS_MODE) == LEAST_PRIVILEGE
 
     @property
     def topics(self) -> list[str]:
-        """The topic patterns that the IoT policy allows to everybody; ``*`` if the outputs do not list them."""
+        """The topic patterns that the IoT policy opens to all users; ``*`` if the outputs do not list them."""
         patterns = self.outputs.get(Output.TOPICS, "" if self.own_topics else "*")
         return patterns.split(",") if patterns else []
 
     @property
     def topic(self) -> str:
-        """The topic of this run's messages: the first of the front end's that accepts any message, or a unique one.
+        """The topic of the run's messages: the first suitable topic of the front end, or a unique one.
 
-        A message to one of AWS IoT's own topics, which begin with $, can have effects, so no check sends one.
+        Topics that begin with ``$`` are not suitable: they belong to AWS IoT, which may act on a message.
         """
-        topics = self.front_end.topics
-        plain = (each for each in topics if not each.startswith("$") and "+" not in each and "#" not in each)
-        return next(plain, None) or self._unique_topic()
-
-    def _unique_topic(self) -> str:
+        for topic in self.front_end.topics:
+            if not topic.startswith("$") and "+" not in topic and "#" not in topic:
+                return topic
         if self.own_topics:
             return f"{self.policy_identity_id}/pubsub-check-{self.nonce}"
-        pattern = next(each for each in self.topics if each.endswith("*"))  # the settings require one
+        pattern = next(each for each in self.topics if each.endswith("*"))  # the settings require such a pattern
         return pattern[:-1].translate(_NO_WILDCARDS) + f"pubsub-check-{self.nonce}"
 
     @property
     def client_id(self) -> str:
-        """The client id to evaluate permissions for: the front end's, or one as a client generates it."""
+        """The client id to evaluate permissions for: the front end's, or a placeholder for a random one."""
         generated = f"{self.policy_identity_id}-{ANY_CLIENT_ID}" if self.own_topics else ANY_CLIENT_ID
         return self.front_end.client_id or generated
 
     @property
     def policy_identity_id(self) -> str | None:
-        """The identity id to evaluate permissions for: the user's, if known.
+        """The identity id to evaluate permissions for.
 
-        If topics contain the identity id, a placeholder stands for an unknown one.
+        If it is not known, it is None, or a placeholder if each user's topics begin with the identity id.
         """
         placeholder = f"{self.output(Output.REGION)}:{uuid.UUID(int=0)}" if self.own_topics else None
         return self.known_identity_id or placeholder
 
     @property
     def chained_triggers(self) -> frozenset[str]:
-        """The triggers of an adopted user pool whose own function calls the stack's."""
+        """The triggers of an adopted user pool that are set to another function, which calls the stack's."""
         return frozenset(filter(None, self.outputs.get(Output.CHAINED_TRIGGERS, "").split(",")))
 
     @property
     def topics_known(self) -> bool:
-        """Whether the topics that users may use are known: from the stack, or from the options."""
+        """Whether the stack or the options name topics."""
         return self.deployment_ids is None or bool(self.front_end.topics)
 
     @property
     def can_publish(self) -> bool:
-        """Whether there is a topic to which this run may publish."""
+        """Whether the run has a topic to which it may publish."""
         return self.deployment_ids is None or self.topic in self.front_end.topics
 
     @property
     def requested_topics(self) -> tuple[str, ...]:
-        """The front end's topics and topic filters; without any, the topic of this run's messages."""
+        """The front end's topics and topic filters; without any, the topic of the run's messages."""
         return self.front_end.topics or (self.topic,)
 
     @property
     def attaches_at_sign_in(self) -> bool:
-        """Whether the trigger attaches the policy, and not only self-attach."""
+        """Whether the trigger attaches the policy; otherwise only self-attach does."""
         return attaches_at_sign_in(self.outputs)
 
     async def self_attach(self, session: CognitoSession) -> SelfAttachment:
-        """Have the self-attach route attach the policy to the identity of a session's user.
+        """Attach the policy to the identity of a session's user through the self-attach route.
 
         Raises:
-            SessionError: the route did not attach it.
+            SessionError: the route did not attach the policy.
         """
         route = SelfAttachRoute(self.output(Output.SELF_ATTACH_URL), self.output(Output.REGION))
         return await route.attach(await session.credentials())
@@ -304,9 +299,9 @@ class Context:
         )
 
     def new_session(self) -> CognitoSession:
-        """Return a session of the deployment's pools in which nobody has signed in yet.
+        """Return a session of the deployment's pools, not yet signed in.
 
-        It does not self-attach automatically, because the checks must see a refused connection.
+        It does not self-attach, because the checks must see a refused connection.
         """
         return CognitoSession(
             region=self.output(Output.REGION),
@@ -318,10 +313,10 @@ class Context:
 
 
 async def finish_before_cancel(work: Coroutine[Any, Any, _Result]) -> _Result:
-    """Await work that creates something; if cancelled, let it finish first, so that cleanup can remove the result.
+    """Await work that creates a resource. If cancelled, let it finish first, so that the cleanup finds the resource.
 
     Raises:
-        asyncio.CancelledError: cancelled; the work has ended by then.
+        asyncio.CancelledError: the caller was cancelled; the work has ended.
     """
     task = asyncio.ensure_future(work)
     try:

@@ -151,8 +151,8 @@ class ControlPlaneIsDenied(Check):
             return failed(
                 f"A signed-in user may call {' and '.join(allowed)}, and so change everybody's access.",
                 resource=context.output(Output.AUTH_ROLE_ARN),
-                fix="Compare the guard's statements with docs/security.md, and restore its default version: "
-                "aws iam list-policy-versions, aws iam set-default-policy-version",
+                fix="Compare the guard's statements with docs/explanation/security.md, and restore its default "
+                "version: aws iam list-policy-versions, aws iam set-default-policy-version",
             )
         return passed("; ".join(sorted({str(refusal) for refusal in refusals.values()})))
 
@@ -217,7 +217,7 @@ def _allowed(context: Context, what: str) -> Finding:
         f"A signed-in user may {what}.",
         resource=policy,
         fix="Compare the policies attached to the identity with the setting topics, and with "
-        f"docs/how-it-works.md#least-privilege; a policy other than {policy} may open more: "
+        f"docs/how-to/secure-topics.md#least-privilege; a policy other than {policy} may open more: "
         f"aws iot list-attached-policies --target {context.identity_id}",
     )
 

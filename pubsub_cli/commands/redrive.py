@@ -22,7 +22,7 @@ from pubsub_cli.terminal import check_can_confirm, confirm
 from pubsub_client._printable import one_line
 
 _NO_REASON = "no reason: SQS moved it there after the last try"
-_SEE = "See docs/operations.md#dead-letters."
+_SEE = "See docs/how-to/operate.md#dead-letters."
 
 
 def redrive(

@@ -95,7 +95,8 @@ def _result(execution: Execution, policy: str) -> CommandResult:
         failure = failed(
             f"The sweep did not finish {execution.end}.",
             resource=execution.arn,
-            fix="The next sweep resumes where this one stopped: `pubsub sweep`. See docs/operations.md#sweep-failed.",
+            fix="The next sweep resumes where this one stopped: `pubsub sweep`. "
+            "See docs/how-to/operate.md#sweep-failed.",
         )
         return CommandResult((), members, failure)
     if swept.ended == "paused":
@@ -113,7 +114,7 @@ def _result(execution: Execution, policy: str) -> CommandResult:
         failure = failed(
             f"AWS IoT refused {sum(swept.failed.values())} identities: {causes}.",
             resource=policy,
-            fix="See docs/operations.md#sweep-attach-failed.",
+            fix="See docs/how-to/operate.md#sweep-attach-failed.",
         )
         return CommandResult([*_lines(swept, policy)], members, failure)
     return CommandResult([*_lines(swept, policy)], members)

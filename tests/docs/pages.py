@@ -42,7 +42,7 @@ class Command:
 
 def pages() -> list[str]:
     """Return the paths of README.md, docs/ and the examples' READMEs."""
-    found = [REPOSITORY / "README.md", *REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("examples/*/README.md")]
+    found = [REPOSITORY / "README.md", *REPOSITORY.glob("docs/**/*.md"), *REPOSITORY.glob("examples/*/README.md")]
     return sorted(str(each.relative_to(REPOSITORY)) for each in found)
 
 

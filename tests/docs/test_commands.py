@@ -23,7 +23,7 @@ from tests.e2e.conftest import Deployment
 from tests.e2e.stack_app import StackApp
 
 _LEFT_BEHIND = (".git", ".venv", "node_modules", ".local", "cdk.out", "__pycache__", ".*_cache", ".hypothesis", "dist")
-_BY_LOCAL_ENV = {"docs/tutorial.md", "docs/local-cloud.md", "examples/python-pubsub/README.md"}
+_BY_LOCAL_ENV = {"docs/tutorial.md", "docs/reference/local-cloud.md", "examples/python-pubsub/README.md"}
 """Pages whose commands set the environment of the local cloud; on the others it is set before."""
 
 

@@ -1,4 +1,4 @@
-"""An IAM user with exactly the permissions in docs/operator-permissions.md."""
+"""An IAM user with exactly the permissions in docs/reference/iam-permissions.md."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pubsub_client.outputs import Output
 
 Statements = list[dict[str, Any]]
 
-_DOCUMENT = (Path(__file__).parents[2] / "docs" / "operator-permissions.md").read_text()
+_DOCUMENT = (Path(__file__).parents[2] / "docs" / "reference" / "iam-permissions.md").read_text()
 
 
 def policies(command: str) -> list[Statements]:

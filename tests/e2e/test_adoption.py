@@ -360,7 +360,7 @@ def _chained_it_stays_and_users_are_attached(project: AmplifyProject, theirs: st
     assert project.triggers() == {"PostAuthentication": theirs}
 
 
-# As docs/adopting.md has it.
+# As docs/how-to/adopt.md has it.
 _CALLS_OURS = """
 import json
 import os

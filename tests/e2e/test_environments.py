@@ -219,7 +219,7 @@ class Runner:
         return cls(cloud, checkout)
 
     def run(self, job: str) -> str:
-        """Run a job's ``run`` steps with exactly the permissions in docs/pipelines.md, and return the output."""
+        """Run a job's ``run`` steps with exactly the permissions in docs/how-to/deploy.md, and return the output."""
         column = 0 if job == "prod" else 1
         with operator(
             self.cloud, {}, _statements(job), **{name: row[column] for name, row in _words().items()}
@@ -269,13 +269,13 @@ def _resolved(text: str) -> str:
 
 
 def _statements(job: str) -> list[dict[str, Any]]:
-    """Return the permissions of a job: the sections of operator-permissions.md that docs/pipelines.md names."""
+    """Return the permissions of a job: the sections of iam-permissions.md that docs/how-to/deploy.md names."""
     sections = ["make deploy", "pubsub doctor", "pubsub smoke", *([] if job == "prod" else ["make destroy"])]
     return [statement for section in sections for statement in policies(section)[0]]
 
 
 def _words() -> dict[str, list[str]]:
-    """Return the values in docs/pipelines.md for each placeholder: for prod, and for pull requests."""
-    document = (_REPOSITORY / "docs" / "pipelines.md").read_text()
+    """Return the values in docs/how-to/deploy.md for each placeholder: for prod, and for pull requests."""
+    document = (_REPOSITORY / "docs" / "how-to" / "deploy.md").read_text()
     rows = re.findall(r"^\| `([A-Z_]+)` \| `(.+?)` \| `(.+?)` \|$", document, re.MULTILINE)
     return {name: columns for name, *columns in rows}

@@ -1,4 +1,4 @@
-"""docs/operator-permissions.md: each command succeeds with exactly these permissions, and uses all of them."""
+"""docs/reference/iam-permissions.md: each command succeeds with exactly these permissions, and uses all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Writes docs/checks.md, the checks and their root causes: ``python -m tests.e2e.doctor.page > docs/checks.md``."""
+"""Write the page of the checks and their root causes.
+
+Run ``python -m tests.e2e.doctor.page > docs/reference/checks.md``.
+"""
 
 from __future__ import annotations
 

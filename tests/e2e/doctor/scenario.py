@@ -11,7 +11,7 @@ from tests.e2e.doctor.simulated_user import SimulatedUser, Stage
 
 @dataclass(frozen=True)
 class FailureScenario:
-    """A test, and a row of the table in docs/checks.md.
+    """A test, and a row of the table in docs/reference/checks.md.
 
     Args:
         cause: the number of the root cause in that table.

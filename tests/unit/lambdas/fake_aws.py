@@ -98,6 +98,9 @@ class FakeSsm(FakeService):
             raise AwsError("ParameterNotFound")
         return {"Parameter": {"Name": Name, "Value": self.values[Name]}}
 
+    def get_parameters(self, *, Names: list[str]) -> dict[str, Any]:  # noqa: N803
+        return {"Parameters": [{"Name": each, "Value": self.values[each]} for each in Names if each in self.values]}
+
     def delete_parameter(self, *, Name: str) -> None:  # noqa: N803
         if self.values.pop(Name, None) is None:
             raise AwsError("ParameterNotFound")

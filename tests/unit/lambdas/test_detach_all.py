@@ -69,7 +69,7 @@ def test_detachment_attaches_the_replacement_ten_minutes_before(machine: StateMa
 def test_detachment_pauses_attachment_first_and_checks_again(machine: StateMachine) -> None:
     machine.iot.policies = _targets(3, _OWN)
     assert machine.run(policy=_OWN, pause=True)["next"] == "done"
-    assert (machine.pauses, machine.waits) == (1, [45])
+    assert (machine.pauses, machine.waits) == (1, [75])
 
 
 def test_detachment_reports_a_refused_target_and_continues(

@@ -41,9 +41,9 @@ def test_round_waits_after_the_replacement_was_attached() -> None:
 def test_round_is_repeated_until_paused_functions_cannot_attach() -> None:
     state = DetachState(attaching=False, paused_at=1000.0)
     assert _round(state, 1001.0, detached=2) == 0
-    assert _round(state, 1010.0) == 35.0
-    assert _round(state, 1045.0, detached=1) == 0
-    assert _round(state, 1046.0) is None
+    assert _round(state, 1010.0) == 65.0
+    assert _round(state, 1075.0, detached=1) == 0
+    assert _round(state, 1076.0) is None
 
 
 def test_round_raises_if_only_refused_targets_remain() -> None:

@@ -13,7 +13,13 @@ from botocore.stub import Stubber
 
 from attachment.deadline import AbandonedError, DeadlineExceededError, DeadlineRunner
 from attachment.errors import AttachmentPausedError
-from attachment.parameters import CachedParameters, Configuration, MissingParameterError, PauseFlag
+from attachment.parameters import (
+    CachedParameters,
+    Configuration,
+    MissingParameterError,
+    PauseFlag,
+    StaleParametersError,
+)
 
 _NAME, _FLAG = "/stack/name", "/stack/attachment-paused"
 
@@ -128,6 +134,26 @@ def test_pause_flag_pauses_with_every_value_but_false(ssm: Ssm, value: str) -> N
     with pytest.raises(AttachmentPausedError):
         flag.check(client)
     assert ssm.calls == 2
+
+
+def test_pause_flag_that_cannot_be_read_is_used_for_one_minute(ssm: Ssm) -> None:
+    client: Any = ssm
+    parameters = CachedParameters(_NAME, _FLAG)
+    flag = PauseFlag(_FLAG, parameters)
+    flag.check(client)
+    ssm.meanwhile = _raising(ReadTimeoutError(endpoint_url="https://ssm"))
+    ssm.expire()
+    flag.check(client)
+    ssm.expire()
+    with pytest.raises(ReadTimeoutError):
+        flag.check(client)
+    with pytest.raises(StaleParametersError):  # without another read
+        flag.check(client)
+    assert ssm.calls == 3
+    assert parameters.read(client)[_NAME] == "old"  # the configuration stays in use
+    ssm.expire()
+    ssm.meanwhile = lambda: None
+    flag.check(client)
 
 
 def test_pause_flag_is_set_and_reset() -> None:

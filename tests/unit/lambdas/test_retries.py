@@ -12,6 +12,7 @@ from botocore.parsers import ResponseParserError
 
 from attachment.deadline import DeadlineExceededError
 from attachment.errors import NewPasswordRequiredError, error_label
+from attachment.parameters import StaleParametersError
 from attachment.retries import RateLimiter, is_retryable, is_throttled
 from tests.unit.lambdas.conftest import client_error
 
@@ -42,6 +43,7 @@ def _trigger_error(trigger: str, text: str = "ada", *, code: str = "UserLambdaVa
         (KeyError("IdentityId"), True),
         (NewPasswordRequiredError(), True),
         (DeadlineExceededError(), True),
+        (StaleParametersError(), True),
         (client_error("AccessDeniedException", 403), False),
         (client_error("ResourceNotFoundException", 404), False),
         (client_error("LimitExceededException", 410), False),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import Future
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -11,8 +13,9 @@ import pytest
 from botocore.stub import Stubber
 
 from bulk.pages import Identity, Page
-from bulk.sweep_state import COMPLETED, SweepHistory, SweepState
-from tests.unit.lambdas.conftest import Load
+from bulk.sweep_state import COMPLETED, PAUSED, SweepHistory, SweepState
+from tests.unit.lambdas.conftest import ENVIRONMENT, Load
+from tests.unit.lambdas.fake_aws import FakeIot, FakeService, FakeSsm
 
 _USER_POOL = "cognito-idp.eu-west-1.amazonaws.com/eu-west-1_pool"
 _GUEST = Identity("eu-west-1:guest", frozenset(), 0.0)
@@ -54,6 +57,35 @@ def test_sweep_with_other_providers_has_another_scope(load: Load, monkeypatch: p
         monkeypatch.setenv("LOGIN_PROVIDERS", providers)
         scopes.add(load("sweep")._SCOPE)
     assert len(scopes) == 3
+
+
+class FakeIdentities(FakeService):
+    """Lists one user, and pauses attachment at the same time."""
+
+    def __init__(self, client: Any, ssm: FakeSsm) -> None:
+        super().__init__(client)
+        self._ssm = ssm
+
+    def list_identities(self, **_: Any) -> dict[str, Any]:
+        self._ssm.values[ENVIRONMENT["PAUSE_PARAMETER"]] = "true"
+        user = {"IdentityId": _USER.identity_id, "Logins": [_USER_POOL], "LastModifiedDate": datetime.now(UTC)}
+        return {"IdentityPoolId": ENVIRONMENT["IDENTITY_POOL_ID"], "Identities": [user]}
+
+
+def test_sweep_attaches_nothing_after_attachment_was_paused(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step takes up to ten minutes, and a bulk detachment does not wait that long."""
+    monkeypatch.setattr("attachment.parameters.CACHE_SECONDS", -1.0)
+    monkeypatch.delenv("RETRY_QUEUE_URL")
+    module = load("sweep")
+    ssm, iot = FakeSsm(module._ssm), FakeIot(module._iot)
+    ssm.values[ENVIRONMENT["PAUSE_PARAMETER"]] = "false"
+    iot.policies = {_USER.identity_id: set()}
+    FakeIdentities(module._pages._client, ssm)
+    state = {"next": "continue", "steps": 1, "input": {}, "checkpoint": SweepState(1.0, "pool").to_checkpoint()}
+    context = SimpleNamespace(aws_request_id="request", get_remaining_time_in_millis=lambda: 900_000)
+    done = module.handler({"state": state, "execution": _EXECUTION, "machine": _MACHINE}, context)
+    assert (done["next"], done["checkpoint"]["ended"], done["checkpoint"]["listed"]) == ("done", PAUSED, 0)
+    assert iot.policies == {_USER.identity_id: set()}
 
 
 def test_history_skips_a_listed_execution_that_does_not_exist() -> None:

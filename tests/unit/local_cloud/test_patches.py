@@ -36,7 +36,7 @@ def test_install_rejects_unknown_patch() -> None:
 
 
 def test_documentation_lists_patches_in_order() -> None:
-    table = (DIRECTORY.parents[1] / "docs" / "local-cloud.md").read_text()
+    table = (DIRECTORY.parents[1] / "docs" / "reference" / "local-cloud.md").read_text()
     assert tuple(dict.fromkeys(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))) == PATCHES
 
 

@@ -11,7 +11,7 @@ from pubsub_cli.apply_fixes import FixRunner, Outcome
 from pubsub_cli.aws import Aws
 from pubsub_cli.check_run import CheckRun
 from pubsub_cli.checks.catalogue import CHECKS
-from pubsub_cli.checks.runner import Result
+from pubsub_cli.checks.check import Result
 from pubsub_cli.errors import CommandFailedError
 from pubsub_cli.finding import AwsCommand, Finding, PubSubCommand, Status, failed, not_applicable, passed, skipped
 from pubsub_cli.run_options import RunOptions

@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from pubsub_cli.check_run import CheckRun, Progress, as_json, as_junit
+from pubsub_cli.checks.check import Result
 from pubsub_cli.checks.identity import IdentityIsGiven, PolicyIsAttached
-from pubsub_cli.checks.runner import Result
 from pubsub_cli.checks.sign_in import RepeatSignInSkipsAttachment, UserSignsIn
 from pubsub_cli.errors import ExitCode
 from pubsub_cli.finding import Finding, Status, failed, passed, skipped, warning
@@ -56,7 +56,7 @@ def test_progress_of_a_failure_has_cause_resource_fix_and_docs() -> None:
     assert "FAILED" in line
     assert [each.split(maxsplit=1)[0] for each in rest] == ["cause", "resource", "fix", "second", "docs"]
     assert rest[3].index("second") == rest[2].index("first")
-    assert rest[-1].endswith("docs/checks.md#ps203")
+    assert rest[-1].endswith("docs/reference/checks.md#ps203")
 
 
 def test_progress_of_a_skipped_check_has_the_reason() -> None:
@@ -102,4 +102,4 @@ def test_junit_report_has_a_test_case_a_check_with_cause_resource_and_fix() -> N
     assert [case.get("classname") for case in suite] == ["sign-in", "identity", "identity", "sign-in"]
     assert [[child.tag for child in case] for case in suite] == [[], ["failure"], ["skipped"], ["error"]]
     failure = suite[1][0]
-    assert (failure.get("message"), failure.text) == ("a < b & c", "r\ndo it\ndocs/checks.md#ps201")
+    assert (failure.get("message"), failure.text) == ("a < b & c", "r\ndo it\ndocs/reference/checks.md#ps201")

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 import pubsub_cli.app
 import tools.__main__
 from pubsub_cli.check_run import CheckRun, Progress, as_junit, show_line
+from pubsub_cli.checks.check import Result
 from pubsub_cli.checks.identity import PolicyIsAttached
-from pubsub_cli.checks.runner import Result
 from pubsub_cli.commands.redrive import _Redrive
 from pubsub_cli.commands.subscribe import _show_status
 from pubsub_cli.finding import Finding, Status, failed, operation_error, passed, skipped

@@ -117,7 +117,8 @@ def test_construct_errors_of_other_stacks_begin_with_the_path(make: str, message
 
 
 def test_documentation_shows_the_example() -> None:
-    block = (_REPOSITORY / "docs" / "constructs.md").read_text().partition("```python\n")[2].partition("```")[0]
+    page = (_REPOSITORY / "docs" / "reference" / "constructs-and-testing.md").read_text()
+    block = page.partition("```python\n")[2].partition("```")[0]
     assert block in (_REPOSITORY / "examples" / "cdk-app" / "orders_stack.py").read_text()
     module = (_REPOSITORY / "stacks" / "constructs.py").read_text()
     assert textwrap.dedent(block).splitlines()[1] in module

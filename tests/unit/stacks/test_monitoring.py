@@ -12,7 +12,7 @@ from stacks.settings import Settings
 from tests.unit.stacks.conftest import TOPIC_ARN, Template
 
 _REPOSITORY = Path(__file__).parents[3]
-_OPERATIONS = (_REPOSITORY / "docs" / "operations.md").read_text()
+_OPERATIONS = (_REPOSITORY / "docs" / "how-to" / "operate.md").read_text()
 _SOURCES = set(
     re.findall(r'source="([^"]+)"', "".join(each.read_text() for each in (_REPOSITORY / "lambdas").glob("*.py")))
 )
@@ -121,7 +121,7 @@ def test_alarm_for_persisting_retries_covers_the_longest_backoff(template: Templ
 def test_alarms_describe_the_problem_and_link_to_the_docs(at_sign_in: Template) -> None:
     alarms = _alarms(at_sign_in)
     for name, alarm in alarms.items():
-        problem, _, anchor = alarm["AlarmDescription"].partition(": docs/operations.md#")
+        problem, _, anchor = alarm["AlarmDescription"].partition(": docs/how-to/operate.md#")
         assert problem
         assert anchor == name
     assert set(re.findall(r"^### (.*)$", _OPERATIONS, re.MULTILINE)) == set(alarms)

@@ -14,8 +14,8 @@ _OBJECTS: dict[str, type[BaseModel]] = {"adopt": Adopt, "attachPerSecond": Attac
 
 
 def test_the_page_is_what_the_settings_say() -> None:
-    page = (_DOCS / "settings.md").read_text()
-    assert page == document(), "run: python -m tools.settings_page > docs/settings.md"
+    page = (_DOCS / "reference" / "settings.md").read_text()
+    assert page == document(), "run: python -m tools.settings_page > docs/reference/settings.md"
 
 
 def test_every_key_is_on_it() -> None:
@@ -48,5 +48,5 @@ def test_it_says_what_is_allowed() -> None:
 
 
 def test_pages_are_linked_as_they_lie_beside_it() -> None:
-    assert "[how-it-works](how-it-works.md#another-policy-name)" in document()
-    assert not re.search(r"docs/[a-z-]+\.md", document())
+    assert "[deploy](../how-to/deploy.md#rename-the-policy)" in document()
+    assert not re.search(r"docs/[a-z/-]+\.md", document())

@@ -7,7 +7,7 @@ from pubsub_cli.checks.catalogue import CHECKS, REPORTED_BY_DOCTOR, REPORTED_BY_
 from pubsub_cli.checks.options import Requirement
 from tests.e2e.doctor.page import page
 
-_PAGE = Path(__file__).parents[4] / "docs" / "checks.md"
+_PAGE = Path(__file__).parents[4] / "docs" / "reference" / "checks.md"
 
 _SMOKE = frozenset(
     {
@@ -49,7 +49,7 @@ def test_only_selects_a_check_with_its_dependencies() -> None:
 
 
 def test_page_of_the_checks_is_up_to_date() -> None:
-    assert _PAGE.read_text() == page(), "run: python -m tests.e2e.doctor.page > docs/checks.md"
+    assert _PAGE.read_text() == page(), "run: python -m tests.e2e.doctor.page > docs/reference/checks.md"
 
 
 def test_ids_are_unique_well_formed_and_documented() -> None:
@@ -58,7 +58,7 @@ def test_ids_are_unique_well_formed_and_documented() -> None:
     for check in CHECKS:
         assert re.fullmatch(r"PS\d{3}", check.id)
         assert f"## {check.id}\n" in page()
-        assert check.docs() == f"docs/checks.md#{check.id.lower()}"
+        assert check.docs() == f"docs/reference/checks.md#{check.id.lower()}"
 
 
 def test_check_depends_only_on_earlier_checks() -> None:

@@ -14,9 +14,8 @@ from botocore.exceptions import (
 )
 
 from pubsub_cli.aws import Aws
-from pubsub_cli.checks.check import Check, Group
+from pubsub_cli.checks.check import Check, Group, Result, run_checks
 from pubsub_cli.checks.context import Context
-from pubsub_cli.checks.runner import Result, run_checks
 from pubsub_cli.errors import PreconditionError
 from pubsub_cli.finding import Finding, Status, failed, not_applicable, passed, skipped, warning
 from pubsub_client.exceptions import SignInError
