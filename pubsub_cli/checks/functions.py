@@ -1,4 +1,4 @@
-"""Can the Lambda functions run: their state, their configuration, their log groups, the account's concurrency?"""
+"""Checks of the Lambda functions: their state, configuration and log groups, and the account's concurrency."""
 
 from __future__ import annotations
 
@@ -125,20 +125,20 @@ def why_it_cannot_run(function: DeployedFunction) -> Finding | None:
         return failed(
             f"Lambda cannot run {name} ({reason}): {function.impact}.",
             resource=name,
-            fix=["Remove the cause that Lambda reports, then let Lambda set the function up again:", set_up],
+            fix=["Fix the cause that Lambda reports. Then let Lambda set up the function again:", set_up],
         )
     if state != "Active":
         return warning(
             f"The function {name} is {state}, not Active ({reason}): its next invocation fails.",
             resource=name,
-            fix=["Let Lambda set the function up again, and wait until it is Active:", set_up],
+            fix=["Let Lambda set up the function again, and wait until it is Active:", set_up],
         )
     if updated == "Failed":
         return warning(
             f"The last update of {name} failed ({configuration.get('LastUpdateStatusReasonCode')}: "
-            f"{configuration.get('LastUpdateStatusReason')}): Lambda runs the version before it.",
+            f"{configuration.get('LastUpdateStatusReason')}): Lambda runs the previous version.",
             resource=name,
-            fix=["Remove the cause that Lambda reports, then repeat the update:", set_up],
+            fix=["Fix the cause that Lambda reports. Then repeat the update:", set_up],
         )
     return None
 
@@ -181,9 +181,9 @@ def changed_settings(function: DeployedFunction) -> dict[str, tuple[object, obje
 
 
 def _lost_variables(context: Context, function: DeployedFunction) -> dict[str, str]:
-    """Return the environment variables that were removed or changed, as in the template.
+    """Return the removed and changed environment variables with their values in the template.
 
-    Variables that CloudFormation computes from attributes are left out, and so are additional ones.
+    It ignores additional variables, and those that CloudFormation computes from attributes.
     """
     physical = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in context.resources}
     deployed = function.template.get("Environment", {}).get("Variables", {})
@@ -280,7 +280,7 @@ class LogGroupsExist(BlockingCheck):
 
 
 def _existing_log_groups(context: Context, names: list[str]) -> Mapping[str, LogGroupTypeDef]:
-    """Return the existing log groups by name, in one call if the names begin alike, as those of a stack do."""
+    """Return the existing log groups by name, in one call for names with a common prefix."""
     prefix = os.path.commonprefix(names)  # noqa: RUF071 - of names, not of paths
     describe = context.aws.logs.get_paginator("describe_log_groups")
     # AWS rejects an empty prefix.
@@ -316,10 +316,9 @@ class ConcurrencySuffices(BlockingCheck):
         desired = max(_DEFAULT_CONCURRENCY, quota + ENOUGH_CONCURRENCY)
         return failed(
             f"Lambda runs {quota} functions at once in this account and region{reserved}. A first sign-in uses "
-            f"{_PER_SIGN_IN} for up to {_SIGN_IN_SECONDS:g} s, so {sign_ins} users can sign in for the first time at "
-            "once; Lambda throttles the trigger of the next, and Cognito fails that sign-in. The "
-            f"{_ATTACH_RATE} first sign-ins a second that AWS IoT attaches need {ENOUGH_CONCURRENCY}: {_ATTACH_RATE} x "
-            f"{_SIGN_IN_SECONDS:g} s x {_PER_SIGN_IN}, and {_OTHER_EXECUTIONS} for worker and sweep.",
+            f"{_PER_SIGN_IN}, so {sign_ins} users can sign in for the first time at once. Lambda throttles the trigger "
+            f"of the next, and Cognito fails that sign-in. AWS IoT attaches {_ATTACH_RATE} policies a second, which "
+            f"needs {ENOUGH_CONCURRENCY} executions.",
             resource=f"Lambda in {context.output(Output.REGION)}",
             fix=[
                 "Request the default quota of 1,000:",

@@ -82,7 +82,7 @@ def _problem(key: KeyMetadataTypeDef) -> tuple[str, Fix] | None:
     https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html
     """
     state, spec, usage = key.get("KeyState"), key.get("KeySpec"), key.get("KeyUsage")
-    # Not safe: an operator may have disabled the key to stop internal sign-ins.
+    # Not safe, because an operator may have disabled the key to stop internal sign-ins.
     enable = AwsCommand("kms", "EnableKey", {"KeyId": key["KeyId"]})
     if state == "Disabled":
         return "is disabled", enable
@@ -117,7 +117,7 @@ class ParametersAreValid(BlockingCheck):
         context.parameters = values
         if pause is None or (configuration is None and context.attaches_at_sign_in):
             return failed(
-                f"The template of stack {context.stack} lacks a parameter of the functions.",
+                f"The template of stack {context.stack} lacks a parameter that the functions read.",
                 resource=context.stack,
                 fix=DEPLOY_AGAIN,
             )
@@ -134,18 +134,18 @@ def _check_pause_flag(context: Context, name: str, value: str | None) -> Finding
         return None
     if value == _PAUSED:
         return failed(
-            f"Attachment is paused ({name} is true), as `pubsub detach --all` leaves it: no sign-in, self-attach or "
-            "sweep attaches the policy.",
+            f"Attachment is paused: {name} is true, set by `pubsub detach --all`. No sign-in, self-attach or sweep "
+            "attaches the policy.",
             resource=name,
             fix=[
-                "To attach the policy again; functions notice this within half a minute:",
+                "Resume attachment. Functions notice it within half a minute:",
                 PubSubCommand(("sweep", "--stack", context.stack, "--resume")),
             ],
         )
     found = "does not exist" if value is None else f"is {value!r}, neither true nor false"
     how = {"Type": "String"} if value is None else {"Overwrite": True}
     return failed(
-        f"The pause flag {name} {found}: no sign-in, no self-attach and no sweep attaches the policy.",
+        f"The pause flag {name} {found}: no sign-in, self-attach or sweep attaches the policy.",
         resource=name,
         fix=AwsCommand("ssm", "PutParameter", {"Name": name, **how, "Value": _NOT_PAUSED}, safe=True),
     )
@@ -162,8 +162,8 @@ def _wrong_configuration(context: Context, name: str, value: str | None) -> tupl
     provider = provider_name(context)
     if configuration["userPoolProvider"] != provider:
         return (
-            f"names the user pool {configuration['userPoolProvider']}, not {provider}: the identity pool refuses the "
-            "tokens of the internal sign-in, and the policy is not attached",
+            f"names the user pool {configuration['userPoolProvider']}, not {provider}: the identity pool rejects the "
+            "tokens of the internal sign-in, and no policy is attached",
             _put(context, name, {**configuration, "userPoolProvider": provider}, overwrite=True),
         )
     return None
@@ -179,10 +179,7 @@ def _parse(value: str) -> dict[str, Any]:
 
 
 def _put(context: Context, name: str, known: dict[str, Any], *, overwrite: bool = False) -> Fix:
-    """Return the commands that write the parameter as deployed, and keep its valid members.
-
-    Functions keep the last valid value. A change of their environment restarts them with the new one.
-    """
+    """Return the commands that write the parameter as deployed, and restart the functions that cached the old value."""
     configured = (each.environment.get("INTERNAL_CLIENT_ID") for each in context.functions_of({Function.TRIGGER}))
     client_id = (
         known.get("internalClientId") or next(filter(None, configured), None) or context.find_resource(INTERNAL_CLIENT)
@@ -207,7 +204,7 @@ def _put(context: Context, name: str, known: dict[str, Any], *, overwrite: bool 
 
 
 def _restart(function: DeployedFunction, name: str, value: str, *, safe: bool = False) -> AwsCommand:
-    """Return the command that changes a variable, so that the function starts again and reads its configuration."""
+    """Return the command that changes a variable, so that the function restarts and reads its parameters."""
     environment = {"Variables": {**function.environment, name: value}}
     parameters = {"FunctionName": function.name, "Environment": environment}
     return AwsCommand("lambda", "UpdateFunctionConfiguration", parameters, safe=safe)
@@ -281,8 +278,8 @@ def _check_challenge(context: Context) -> Finding:
     wrong = [each for each in expected if not str(configured.get(each, "")).endswith(f":function:{challenge.name}")]
     if wrong:
         return failed(
-            f"The triggers {', '.join(wrong)} of the user pool do not call {challenge.name}: internal sign-ins fail, "
-            "and no policy is attached.",
+            f"The user pool does not invoke {challenge.name} as its triggers {', '.join(wrong)}: internal sign-ins "
+            "fail, and no policy is attached.",
             resource=pool_id,
             fix=set_triggers_fix(aws.user_pools, pool, dict.fromkeys(wrong, challenge.arn)),
         )
@@ -290,7 +287,7 @@ def _check_challenge(context: Context) -> Finding:
 
 
 def _create_internal_client(context: Context, parameter: str, configuration: Mapping[str, str]) -> list[str]:
-    """Return the commands that create the internal app client as the stack does, and configure it everywhere."""
+    """Return the commands that create the internal app client as the stack does, and configure it where it is used."""
     pool_id, identity_pool_id = context.output(Output.USER_POOL_ID), context.output(Output.IDENTITY_POOL_ID)
     create = AwsCommand(
         "cognito-idp",

@@ -1,4 +1,4 @@
-"""Do pending attachments, the sweep and the bulk detachment work: queues, event source, state machines, schedules?"""
+"""Checks of operations: queues, event source, state machines and schedules."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
 _ATTRIBUTES = ("MessageRetentionPeriod", "SqsManagedSseEnabled", "VisibilityTimeout")
-"""By their names in CloudFormation; SQS takes numbers and booleans as strings."""
+"""By their names in CloudFormation. SQS accepts numbers and booleans as strings."""
 _REPORTS_FAILURES = "ReportBatchItemFailures"
 
-_NO_SWEEP = "the stack is of an older version, which has no sweep"
+_NO_SWEEP = "an older version without the sweep deployed the stack"
 _MACHINES = {
     Output.SWEEP_STATE_MACHINE_ARN: "missed users stay without the policy",
     Output.DETACH_ALL_STATE_MACHINE_ARN: "`pubsub detach --all` and the deletion of the stack fail",
@@ -29,7 +29,7 @@ _MACHINES = {
 
 
 def messages_in(sqs: SQSClient, queue_url: str) -> int:
-    """Return about how many messages a queue holds, including delayed ones and those in flight.
+    """Return the approximate number of messages in a queue, including those in flight.
 
     Raises:
         botocore.exceptions.ClientError: GetQueueAttributes failed.
@@ -112,7 +112,7 @@ def _deployed_attributes(context: Context, url: str) -> dict[str, str]:
 
 
 def _redrive(policy: str | None) -> tuple[str, str]:
-    """Return the target and the receive count of a redrive policy; SQS takes the count as number or string."""
+    """Return the target and the receive count of a redrive policy. SQS returns the count as number or string."""
     values = json.loads(policy or "{}")
     return str(values.get("deadLetterTargetArn")), str(values.get("maxReceiveCount"))
 

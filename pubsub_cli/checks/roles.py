@@ -1,4 +1,4 @@
-"""Do the roles of signed-in users hold the access mode's policies, the control-plane guard, and the trust policy?"""
+"""Checks of the roles of signed-in users: managed policies, control-plane guard and trust policy."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class RolesAreGuarded(BlockingCheck):
 
     id = "PS308"
     group = Group.AUTHORIZATION
-    title = "the control-plane guard bounds each role"
+    title = "each role has the control-plane guard"
     depends_on = (OutputsAreComplete,)
     requirements = _STACK
 
@@ -108,7 +108,7 @@ class RoleHoldsThePolicies(BlockingCheck):
     id = "PS301"
     group = Group.AUTHORIZATION
     title = "AuthRole holds the access mode's policies"
-    # Nothing that AWSIoTConfigAccess allows may be opened before the guard is there.
+    # The fix attaches AWSIoTConfigAccess, so the guard must be in place.
     depends_on = (OutputsAreComplete, RolesAreGuarded)
     requirements = _STACK
 
@@ -147,10 +147,12 @@ class GroupRolesHoldThePolicies(BlockingCheck):
             except context.aws.iam.exceptions.NoSuchEntityException:
                 user_pool_id = context.output(Output.USER_POOL_ID)
                 return failed(
-                    f"{who} does not exist, so the identity pool has no credentials for its users.",
+                    f"{who} does not exist, so users of the group get no AWS credentials.",
                     resource=name,
-                    fix="Name a group's role in the setting groups and deploy again, or delete a group that is not "
-                    f"needed: aws cognito-idp delete-group --user-pool-id {user_pool_id} --group-name {group}",
+                    fix=[
+                        "Add the group to the setting groups and deploy again. Or delete it if it is not needed:",
+                        AwsCommand("cognito-idp", "DeleteGroup", {"UserPoolId": user_pool_id, "GroupName": group}),
+                    ],
                 )
             if missing:
                 return missing
@@ -160,7 +162,7 @@ class GroupRolesHoldThePolicies(BlockingCheck):
 
 
 def _group_roles(context: Context) -> dict[str, str]:
-    """Return the ARN of each role that users get by their group, by the group's name."""
+    """Return the ARNs of the roles that users get from their groups, by the groups' names."""
     try:
         mapping = read_pool_roles(context).mapping
     except context.aws.identity_pools.exceptions.ResourceNotFoundException:
@@ -205,14 +207,15 @@ class RoleTrustsThePool(BlockingCheck):
             name = role_name(role.arn)
             document: Any = context.aws.iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
             if why := why_not_trusted(document, region, users):
-                fix: Fix = f"Let the trust policy of {name} contain this statement, and none that denies it: {deployed}"
-                if role.arn == context.outputs.get(Output.AUTH_ROLE_ARN):  # other roles can trust more than this pool
+                fix: Fix = (
+                    f"Add this statement to the trust policy of {name}, and remove any that denies it: {deployed}"
+                )
+                if role.arn == context.outputs.get(Output.AUTH_ROLE_ARN):  # other roles may trust other services too
                     parameters = {"RoleName": name, "PolicyDocument": deployed}
                     fix = AwsCommand("iam", "UpdateAssumeRolePolicy", parameters, safe=True)
                 return failed(
                     f"{role.who} ({name}) does not trust the signed-in users of identity pool {pool_id}: its trust "
-                    f"policy {why}. So the identity pool gives no AWS credentials, and no request to AWS IoT can be "
-                    "signed.",
+                    f"policy {why}. So users get no AWS credentials.",
                     resource=role.arn,
                     fix=fix,
                 )

@@ -1,4 +1,4 @@
-"""Checks of self-attach: its route, that it attaches a missing policy, and that it rejects unsigned requests."""
+"""Checks of self-attach: the route, the attachment of a missing policy, and the rejection of unsigned requests."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, passed, skipped
 from pubsub_client._endpoint import Endpoint
 from pubsub_client.outputs import Output
 
-_NO_ROUTE = "the stack is of an older version, which has no self-attach"
+_NO_ROUTE = "an older version without self-attach deployed the stack"
 _KEY = "POST /self-attach"
 _IAM = "AWS_IAM"
 _API_GATEWAY = "apigateway.amazonaws.com"
 _EFFECT = "users cannot self-attach"
 _MEMBER_OF_FUNCTION = b'"check"'
-"""A response of the function has this member; one of API Gateway has not."""
+"""A member of the function's responses that API Gateway's responses do not have."""
 
 
 class SelfAttachRouteWorks(BlockingCheck):
@@ -114,16 +114,16 @@ class UnsignedSelfAttachIsRejected(BlockingCheck):
             return passed(f"HTTP {status}")
         if not by_function and not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             return unknown(
-                f"The route answered HTTP {status}, which neither rejects the request nor accepts it.",
+                f"The route answered an unsigned request with HTTP {status}, neither a rejection nor a success.",
                 resource=url,
-                fix="Run it again in a while.",
+                fix="Run the check again later.",
             )
         return failed(
-            f"An unsigned request passes API Gateway (HTTP {status}): the route does not require IAM authorization, so "
-            "its function does not receive an identity and attaches nothing.",
+            f"API Gateway accepted an unsigned request (HTTP {status}). Without IAM authorization the function "
+            "receives no identity and attaches no policy.",
             resource=url,
-            fix="Set the route's authorization to AWS_IAM (API Gateway console, Authorization). `cdk deploy` does not "
-            "detect a manual change.",
+            fix="Set the route's authorization to AWS_IAM in the API Gateway console. `cdk deploy` does not detect a "
+            "manual change.",
         )
 
 

@@ -155,7 +155,7 @@ SCENARIOS = [
         7,
         "the session is a guest session",
         "PS202",
-        r"is a guest\'s: it has no login of user pool",
+        r"belongs to a guest, because it has no login",
         "get credentials after the sign-in",
         break_it=_become_guest,
         options=with_identity,

@@ -143,7 +143,7 @@ SCENARIOS = [
     ),
     FailureScenario(
         20,
-        "the role mapping denies users whom no rule matches",
+        "the role mapping denies users that no rule matches",
         "PS304",
         r"denies this user: no rule applies to the user",
         ("aws cognito-identity set-identity-pool-roles",),

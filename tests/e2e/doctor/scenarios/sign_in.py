@@ -168,7 +168,7 @@ SCENARIOS = [
         30,
         "the marker says attached, but the identity was recreated",
         "PS203",
-        r"but to another identity",
+        r"marker names the deleted identity",
         ("pubsub detach", "pubsub attach"),
         break_it=_delete_identity,
         symptom=Stage.CONNECT,

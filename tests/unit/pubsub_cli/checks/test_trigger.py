@@ -64,7 +64,7 @@ async def test_role_that_allows_attaching_passes() -> None:
         (
             {"OrganizationsDecisionDetail": {"AllowedByOrganizations": False}},
             "a policy of the AWS organization does not allow it",
-            "Ask who administers the AWS organization",
+            "Ask the administrators of the AWS organization",
         ),
     ],
 )
