@@ -1,1 +1,1 @@
-"""Benchmarks on the local cloud: ratios side by side, and a storm of sign-ins. The product never imports this."""
+"""Measurements of the client, the CLI, the CDK app and the attachment of many users. The product never imports them."""

@@ -1,177 +1,174 @@
-"""Our client side by side with bare awscrt, paho-mqtt and aiomqtt: ``python -m benchmarks.client``.
+"""Compare our MQTT client with bare awscrt and paho-mqtt: ``python -m benchmarks.client``.
 
-All speak MQTT 5 over WebSocket to one mosquitto, and take turns in short rounds. A ratio is the median of the rounds'
-ratios: other work on the machine disturbs a round of every client, and cancels out.
+All clients publish to one mosquitto, and take turns in short rounds. A figure is the median of the rounds, and a ratio
+is the median of the rounds' ratios, so that other work on the machine affects all clients alike.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from statistics import median
-from typing import IO, Annotated, cast
+from typing import IO, Annotated, Any, cast
 
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from benchmarks.client_process import QOS_OF_TRIPS, Effort, Measured
-from benchmarks.clients import CLIENTS, IN_FLIGHT
-from benchmarks.mosquitto import mosquitto
+from benchmarks.mqtt_clients import CLIENTS, HOST, IN_FLIGHT
 from benchmarks.report import console, empty_directory, save
 
-_OURS, _BARE, _PAHO = "ours", "awscrt", "paho"
-_STALL_SECONDS = 0.010
-_SHARE = "{:.1%}"
+# The directories of Debian and Homebrew, which may not be in PATH.
+_PATH = os.pathsep.join((os.environ["PATH"], "/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"))
+_READY_SECONDS = 20.0
 
-Rounds = dict[str, list[Measured]]
-"""What was measured of each client, round by round."""
-
-
-@dataclass(frozen=True)
-class Goal:
-    """A bound that our ratio to another client must not pass, or our own value.
-
-    Attributes:
-        bound: the least, or the greatest allowed.
-        at_least: which of the two.
-        relative_to: the other client; None for a bound of our own value.
-    """
-
-    bound: float
-    at_least: bool = False
-    relative_to: str | None = None
-
-    def is_met(self, value: float) -> bool:
-        """Whether a ratio, or a value of ours, keeps the bound."""
-        return value >= self.bound if self.at_least else value <= self.bound
-
-    def __str__(self) -> str:
-        """Return it as the table shows it."""
-        sign = ">=" if self.at_least else "<="
-        return f"{self.relative_to} {sign} {self.bound:g}" if self.relative_to else f"{sign} {self.bound:.1%}"
+Rounds = dict[str, list[dict[str, Any]]]
+"""The results of each client, by round: ``rates`` and ``trips``, each for QoS 0 and 1."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table.
+    """A row of the table, with a bound for the ratio of our client to another.
 
     Attributes:
-        title: what it shows.
-        values: by client, round by round.
-        unit: how a value is written.
-        goal: None if it has none.
+        title: what was measured.
+        values: the value of each round, by client.
+        unit: the format of a value.
+        other: the client of the bound.
+        at_least: the least ratio; None if the ratio has a maximum.
+        at_most: the greatest ratio.
     """
 
     title: str
     values: Mapping[str, Sequence[float]]
     unit: str
-    goal: Goal | None = None
+    other: str
+    at_least: float | None = None
+    at_most: float = 1.0
 
-    def value(self, client: str) -> float:
-        """Return the median of the rounds."""
-        return median(self.values[client])
+    def ratio(self, client: str) -> float:
+        """Return the median of the rounds' ratios of our client to another."""
+        return median(ours / other for ours, other in zip(self.values["ours"], self.values[client], strict=True))
 
-    def ratio(self, client: str) -> float | None:
-        """Return the median of the rounds' ratios of ours to another client; None for shares, which may be 0."""
-        if self.unit == _SHARE:
-            return None
-        return median(ours / other for ours, other in zip(self.values[_OURS], self.values[client], strict=True))
+    @property
+    def goal(self) -> str:
+        """The bound, as the table shows it."""
+        return f"{self.other} <= {self.at_most:g}" if self.at_least is None else f"{self.other} >= {self.at_least:g}"
 
     @property
     def is_met(self) -> bool:
-        """Whether its goal is met, if it has one."""
-        if self.goal is None:
-            return True
-        if self.goal.relative_to is None:
-            return self.goal.is_met(self.value(_OURS))
-        ratio = self.ratio(self.goal.relative_to)
-        return ratio is not None and self.goal.is_met(ratio)
+        """Whether the ratio is within the bound."""
+        ratio = self.ratio(self.other)
+        return ratio <= self.at_most if self.at_least is None else ratio >= self.at_least
 
 
 def figures(rounds: Rounds) -> list[Figure]:
-    """Return all lines of the table."""
-    return [
-        *_of_publishing(rounds, 0, Goal(0.95, at_least=True, relative_to=_BARE)),
-        *_of_publishing(rounds, 1, Goal(0.9, at_least=True, relative_to=_BARE)),
-        *(figure for number in range(len(QOS_OF_TRIPS)) for figure in _of_trips(rounds, number)),
+    """Return all rows of the table."""
+
+    def values(result: str, qos: int, value: Callable[[Any], float]) -> dict[str, list[float]]:
+        return {name: [value(each[result][qos]) for each in own] for name, own in rounds.items()}
+
+    rates = [
+        Figure(f"QoS {qos}: messages/s", values("rates", qos, float), "{:,.0f}", "awscrt", at_least=bound)
+        for qos, bound in ((0, 0.95), (1, 0.9))
     ]
-
-
-def _of_publishing(rounds: Rounds, qos: int, goal: Goal) -> list[Figure]:
-    def each_round(value: Callable[[Effort], float]) -> dict[str, list[float]]:
-        return {name: [value(each.publishing[qos]) for each in measured] for name, measured in rounds.items()}
-
-    return [
-        Figure(f"QoS {qos}: messages/s", each_round(lambda effort: effort.messages / effort.seconds), "{:,.0f}", goal),
-        Figure(f"QoS {qos}: CPU/message", each_round(lambda effort: effort.cpu / effort.messages * 1e6), "{:.0f} us"),
+    trips = [
+        Figure(
+            f"QoS {qos}: round trip p{percent}",
+            values("trips", qos, lambda trips, percent=percent: percentile(trips, percent) * 1000),  # type: ignore[misc]
+            "{:.2f} ms",
+            "paho",
+        )
+        for qos in (0, 1)
+        for percent in (50, 99)
     ]
-
-
-def _of_trips(rounds: Rounds, number: int) -> list[Figure]:
-    qos, subscription_qos = QOS_OF_TRIPS[number]
-
-    def each_round(value: Callable[[Sequence[float]], float]) -> dict[str, list[float]]:
-        return {name: [value(each.trips[number]) for each in measured] for name, measured in rounds.items()}
-
-    stalls = {
-        name: [share_of_stalls([trip for each in measured for trip in each.trips[number]])]
-        for name, measured in rounds.items()
-    }
-    title = f"trip {qos} to {subscription_qos}"
-    # A subscription with QoS 1 has no goal: see the README.
-    goal, most_stalls = (Goal(1, relative_to=_PAHO), Goal(0.005)) if subscription_qos == 0 else (None, None)
-    return [
-        Figure(f"{title}: p50", each_round(lambda trips: median(trips) * 1000), "{:.2f} ms", goal),
-        Figure(f"{title}: p99", each_round(lambda trips: percentile(trips, 99) * 1000), "{:.2f} ms", goal),
-        Figure(f"{title}: over 10 ms", stalls, _SHARE, most_stalls),
-    ]
+    return [*rates, *trips]
 
 
 def percentile(samples: Sequence[float], percent: int) -> float:
-    """Return the sample that so many percent of them do not exceed."""
+    """Return the smallest sample that is not exceeded by ``percent`` of all samples."""
     ordered = sorted(samples)
     return ordered[-(-len(ordered) * percent // 100) - 1]
 
 
-def share_of_stalls(trips: Sequence[float]) -> float:
-    """Return the share of trips that took more than 10 ms."""
-    return sum(trip > _STALL_SECONDS for trip in trips) / len(trips)
-
-
 def _measure(times: int, messages: int, trips: int) -> Rounds:
     rounds: Rounds = {name: [] for name in CLIENTS}
-    with mosquitto(IN_FLIGHT, empty_directory("client") / "mosquitto.log") as port, ExitStack() as running:
+    with _mosquitto(empty_directory("client")) as port, ExitStack() as running:
         clients = {name: running.enter_context(_process(name, port)) for name in CLIENTS}
-        for number in range(times):
-            first = number % len(CLIENTS)
-            for name in [*CLIENTS, *CLIENTS][first : first + len(CLIENTS)]:
-                rounds[name].append(_measured_by(clients[name], messages, trips))
+        names = list(CLIENTS)
+        for _ in range(times):
+            for name in names:
+                rounds[name].append(_run_round(clients[name], messages, trips))
+            names.append(names.pop(0))  # another client is the first in the next round
     return rounds
 
 
 @contextmanager
 def _process(name: str, port: int) -> Iterator[subprocess.Popen[str]]:
-    """Run a client in its own process until the block ends."""
-    command = [sys.executable, "-m", "benchmarks.client_process", name, str(port)]
+    command = [sys.executable, "-m", "benchmarks.mqtt_clients", name, str(port)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield process
 
 
-def _measured_by(process: subprocess.Popen[str], messages: int, trips: int) -> Measured:
-    # Both are pipes: see _process.
+def _run_round(process: subprocess.Popen[str], messages: int, trips: int) -> dict[str, Any]:
     stdin, stdout = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
     stdin.write(f"{messages} {trips}\n")
     stdin.flush()
     line = stdout.readline()
     if not line:
-        raise SystemExit(f"a client ended with exit code {process.wait()}: {process.args!r}")
-    measured = json.loads(line)
-    return Measured([Effort(**each) for each in measured["publishing"]], measured["trips"])
+        raise SystemExit(f"{process.args!r} ended with exit code {process.wait()}")
+    result: dict[str, Any] = json.loads(line)
+    return result
+
+
+@contextmanager
+def _mosquitto(directory: Path) -> Iterator[int]:
+    """Run a broker on loopback, and yield the port of its WebSocket.
+
+    https://mosquitto.org/man/mosquitto-conf-5.html
+    """
+    program = shutil.which("mosquitto", path=_PATH)
+    if program is None:
+        raise SystemExit("mosquitto is not installed; install it (Debian: apt-get install mosquitto)")
+    with socket.create_server((HOST, 0)) as one, socket.create_server((HOST, 0)) as another:
+        tcp, websocket = one.getsockname()[1], another.getsockname()[1]
+    configuration, log = directory / "mosquitto.conf", directory / "mosquitto.log"
+    configuration.write_text(
+        # Started by root, mosquitto would change to a user without access to its files. With IPv6, its WebSocket
+        # listener would bind to every address. It does not start without a listener for plain MQTT.
+        "user root\npersistence false\nallow_anonymous true\n"
+        f"max_inflight_messages {IN_FLIGHT}\n"
+        f"listener {tcp} {HOST}\nlistener {websocket} {HOST}\nprotocol websockets\nsocket_domain ipv4\n"
+    )
+    with log.open("wb") as output:
+        process = subprocess.Popen([program, "-c", str(configuration)], stdout=output, stderr=output)
+    with process:
+        try:
+            deadline = time.monotonic() + _READY_SECONDS
+            while not _accepts_connections(websocket):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise SystemExit(f"mosquitto did not start: {log.read_text()}")
+                time.sleep(0.01)
+            yield websocket
+        finally:
+            process.terminate()
+
+
+def _accepts_connections(port: int) -> bool:
+    try:
+        socket.create_connection((HOST, port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -179,44 +176,29 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def main(
-    rounds: Annotated[int, typer.Option(min=1, help="How often each client is measured.")] = 32,
-    messages: Annotated[int, typer.Option(min=20, help="How many messages a round publishes with each QoS.")] = 2_000,
-    trips: Annotated[int, typer.Option(min=1, help="How many round trips; a tenth with subscription QoS 1.")] = 100,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of rounds.")] = 32,
+    messages: Annotated[int, typer.Option(min=20, help="Messages per round and QoS.")] = 2_000,
+    trips: Annotated[int, typer.Option(min=1, help="Round trips per round and QoS.")] = 100,
 ) -> None:
-    """Measure, show and save; exit code 1 when a goal is missed."""
+    """Measure the clients, and print and save the figures; exit code 1 if a goal is missed."""
     measured = _measure(rounds, messages, trips)
     found = figures(measured)
-    console.print(_table(found, rounds))
-    missed = [figure.title for figure in found if not figure.is_met]
-    save(
-        "client",
-        {
-            "figures": [asdict(figure) for figure in found],
-            "rounds": {name: [asdict(each) for each in own] for name, own in measured.items()},
-            "missed": missed,
-        },
-    )
-    if missed:
-        print(f"client missed {len(missed)} of its goals: {'; '.join(missed)}")
-        raise typer.Exit(1)
-    print("client met every goal")
-
-
-def _table(found: list[Figure], rounds: int) -> Table:
-    title = f"medians of {rounds} rounds; 256 B, {IN_FLIGHT} in flight; trips: QoS of message to QoS of subscription"
+    title = f"medians of {rounds} rounds; 256-byte messages, {IN_FLIGHT} in flight"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
     table.add_column("", no_wrap=True)
-    for column in (*CLIENTS, f"ours / {_BARE}", f"ours / {_PAHO}", "goal", "met"):
+    for column in (*CLIENTS, "ours / awscrt", "ours / paho", "goal", "met"):
         table.add_column(column, justify="right")
     for figure in found:
-        table.add_row(
-            figure.title,
-            *(figure.unit.format(figure.value(name)) for name in CLIENTS),
-            *("" if (ratio := figure.ratio(name)) is None else f"{ratio:.2f}" for name in (_BARE, _PAHO)),
-            str(figure.goal or ""),
-            ("yes" if figure.is_met else "no") if figure.goal else "",
-        )
-    return table
+        medians = [figure.unit.format(median(figure.values[name])) for name in CLIENTS]
+        ratios = [f"{figure.ratio(name):.2f}" for name in ("awscrt", "paho")]
+        table.add_row(figure.title, *medians, *ratios, figure.goal, "yes" if figure.is_met else "no")
+    console.print(table)
+    missed = [figure.title for figure in found if not figure.is_met]
+    save("client", {"figures": [asdict(figure) for figure in found], "missed": missed})
+    if missed:
+        print(f"client: {len(missed)} goals missed: {'; '.join(missed)}")
+        raise typer.Exit(1)
+    print("client: all goals met")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Write the tables of docs/explanation/scale.md: durations and costs for up to ten million users.
 
-Run ``python -m benchmarks.scale``. The durations are estimates, which ``python -m benchmarks.sweep`` compares with the
-deployed sweep.
+Run ``python -m benchmarks.scale``. All figures are estimates. ``python -m benchmarks.attachment`` compares the duration
+of sweeps with measurements on the local cloud.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from stacks.settings import AttachPerSecond, Settings
 
 PAGE = REPOSITORY / "docs" / "explanation" / "scale.md"
 
-# The sweep's own figures: a unit test compares them with lambdas/bulk.
+# Copies of constants in lambdas/bulk, which this package must not import. A unit test compares them.
 THREADS = 16
 STEP_SECONDS = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 600.0)
 
@@ -29,11 +29,11 @@ IDENTITIES, TARGETS = "cognito-identity:ListIdentities", "iot:ListTargetsForPoli
 _IDENTITY_PAGE = 60
 # https://docs.aws.amazon.com/iot/latest/apireference/API_ListTargetsForPolicy.html
 _MAX_TARGET_PAGE = 250
-# A page of targets is at most what can be processed in this time.
+# A page of targets has at most as many as can be processed in this time.
 _TARGET_PAGE_SECONDS = 5
-# Until an attached policy acts: https://docs.aws.amazon.com/iot/latest/developerguide/iot-policies.html
+# Until an attached policy takes effect: https://docs.aws.amazon.com/iot/latest/developerguide/iot-policies.html
 _PROPAGATION_SECONDS = 600.0
-# How long functions may cache that attachment is not paused.
+# How long functions cache the pause flag.
 _PAUSE_SECONDS = 45.0
 
 _HOUR, _DAY = 3600, 86_400
@@ -72,10 +72,10 @@ class Call:
     """A call for each page or identity.
 
     Attributes:
-        operation: for example ``iot:AttachPolicy``.
+        operation: such as ``iot:AttachPolicy``.
         per_second: the rate limit.
-        seconds: how long AWS takes to answer.
-        share: of those for whom the previous call was made.
+        seconds: the response time.
+        share: how many of the identities of the previous call need this call.
     """
 
     operation: str
@@ -86,7 +86,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Latencies:
-    """Seconds that AWS takes; assumed, because none was measured on AWS."""
+    """Assumed response times in seconds. They have not been measured on AWS."""
 
     list_attached: float = 0.05
     attach: float = 0.05
@@ -97,34 +97,34 @@ class Latencies:
 
 @dataclass(frozen=True)
 class Estimate:
-    """How long bulk work takes, in how many steps of its state machine, and with how many calls by operation."""
+    """The duration of bulk work, the steps of its state machine, and the calls by operation."""
 
     seconds: float
     steps: int
     calls: Mapping[str, int]
 
     def __add__(self, other: Estimate) -> Estimate:
-        """Return both, one after the other."""
+        """Return the estimate for both, one after the other."""
         calls = Counter(self.calls) + Counter(other.calls)
         return Estimate(self.seconds + other.seconds, self.steps + other.steps, calls)
 
     @property
     def usd(self) -> float:
-        """The costs: the function runs all the time, and a step is two state transitions."""
+        """The cost: the function runs all the time, and a step takes two state transitions."""
         return self.steps * (2 * TRANSITION.usd + REQUEST.usd) + self.seconds * 0.5 * GB_SECOND.usd
 
 
 def estimate(
     identities: int, page: Call, page_size: int, calls: Sequence[Call], *, prefetch: bool, between_steps: float
 ) -> Estimate:
-    """Estimate work on every identity: its slowest stage sets the pace.
+    """Estimate work on every identity. The slowest stage determines the duration.
 
     Args:
-        identities: how many there are.
+        identities: the number of identities.
         page: the call that lists them.
-        page_size: how many a page lists.
-        calls: for each identity, one after another, by 16 threads.
-        prefetch: whether the next page is read while one is processed.
+        page_size: identities per page.
+        calls: the calls for each identity, which 16 threads make one after another.
+        prefetch: whether the next page is read while a page is processed.
         between_steps: seconds between two steps of the state machine.
     """
     share, busy_seconds, slowest, counts = 1.0, 0.0, 0.0, {}
@@ -139,7 +139,7 @@ def estimate(
     processing = identities * max(slowest, busy_seconds / THREADS)
     if prefetch:
         seconds = max(reading, processing) + page.seconds + busy_seconds
-    else:  # the page is read when the previous one is done, which matters only if that takes longer than the next turn
+    else:  # a page is read after the previous one, which takes extra time only if it is slower than the rate
         seconds = max(reading, processing + pages * max(0, page.seconds + busy_seconds - slowest))
     steps, left = 0, seconds
     while left > 0:
@@ -160,12 +160,12 @@ def sweep(
     """Estimate a sweep.
 
     Args:
-        identities: how many the identity pool has.
+        identities: the identities of the identity pool.
         attach_rate: AttachPolicy calls a second.
         list_rate: ListAttachedPolicies calls a second.
-        due: the share of the identities that is checked.
-        missing: the share of the checked ones that lacks the policy.
-        latencies: what AWS takes.
+        due: the share of identities to check.
+        missing: the share of checked identities without the policy.
+        latencies: AWS's response times.
     """
     times = latencies or Latencies()
     return estimate(
@@ -206,28 +206,28 @@ ALL_RATES = (DEFAULT, LENT, RAISED)
 
 
 def first_sweep(identities: int, rates: Rates) -> Estimate:
-    """No identity is attached yet."""
+    """Estimate a sweep before any identity is attached."""
     return sweep(identities, rates.attach.sweep, rates.list_rate)
 
 
 def full_pass(identities: int, rates: Rates) -> Estimate:
-    """Every identity is attached already."""
+    """Estimate a sweep after all identities were attached."""
     return sweep(identities, rates.attach.sweep, rates.list_rate, missing=0.0)
 
 
 def daily_sweep(identities: int, rates: Rates) -> Estimate:
-    """2 % of the identities were changed since yesterday, and a quarter of these lacks the policy."""
+    """Estimate a sweep with 2 % of the identities changed since yesterday, a quarter of them without the policy."""
     return sweep(identities, rates.attach.sweep, rates.list_rate, due=0.02, missing=0.25)
 
 
 def detach_all(identities: int, rates: Rates) -> Estimate:
-    """``pubsub detach --all``: detach the policy from every identity."""
+    """Estimate ``pubsub detach --all``, which detaches the policy from every identity."""
     detached = _process_targets(identities, rates.detach, Call(DETACH, rates.detach, Latencies().detach))
     return detached + Estimate(_PAUSE_SECONDS, 0, {})
 
 
 def rename(identities: int, rates: Rates) -> Estimate:
-    """A changed ``policyName``: attach the new policy, wait until it acts, and detach the old one."""
+    """Estimate a change of ``policyName``: attach the new policy, wait until it takes effect, detach the old one."""
     slowest = min(rates.attach.sweep, rates.detach)
     check = Call(LIST_ATTACHED, rates.list_rate, Latencies().list_attached)
     attach = Call(ATTACH, rates.attach.sweep, Latencies().attach)
@@ -256,27 +256,27 @@ WORKS: dict[str, Callable[[int, Rates], Estimate]] = {
 
 @dataclass(frozen=True)
 class Path:
-    """The calls with a quota that something makes, and how many of each."""
+    """An action of a user, and how many calls of each operation with a quota it makes."""
 
     name: str
     calls: Mapping[str, float]
 
-    def calls_since(self, quota: Quota) -> float:
-        """Return how many of the calls share this quota."""
+    def calls_against(self, quota: Quota) -> float:
+        """Return how many of the calls count against a quota."""
         return sum(self.calls.get(operation, 0) for operation in quota.operations)
 
     def limits(self) -> dict[Quota, float]:
-        """Return how often a second each quota allows this, the lowest first."""
-        found = {quota: quota.per_second / calls for quota in AWS_QUOTAS if (calls := self.calls_since(quota))}
+        """Return how often a second each quota allows the action, the lowest first."""
+        found = {quota: quota.per_second / calls for quota in AWS_QUOTAS if (calls := self.calls_against(quota))}
         return dict(sorted(found.items(), key=lambda item: item[1]))
 
     @property
     def sustained(self) -> float:
-        """How often a second this can be done."""
+        """How often a second the action is possible."""
         return min(self.limits().values())
 
 
-# Amplify signs in with SRP, and requests identity and credentials again.
+# Amplify signs in with SRP, and requests the identity and credentials itself.
 _FRONT_END = {
     "cognito-idp:InitiateAuth": 1,
     "cognito-idp:RespondToAuthChallenge": 1,
@@ -340,7 +340,7 @@ class Invocation:
 
     @property
     def usd(self) -> float:
-        """What it costs."""
+        """The cost of an invocation."""
         gb_seconds = self.megabytes / 1024 * self.seconds
         return REQUEST.usd + gb_seconds * GB_SECOND.usd + self.log_bytes * LOG_BYTE.usd
 
@@ -400,7 +400,7 @@ def _answer() -> Table:
 
 
 def _limits() -> Table:
-    """How often a second each quota allows each path; the quota that limits a path is bold."""
+    """Return how often a second each quota allows each path; the limiting quota of a path is bold."""
     found = {path.name: path.limits() for path in (FIRST, REPEAT, CONNECT)}
     lowest = {quota: min(each.get(quota, math.inf) for each in found.values()) for quota in AWS_QUOTAS}
     rows = [
@@ -421,11 +421,11 @@ def _limits() -> Table:
 
 
 def _needed() -> Table:
-    """How many calls a second users need at peak; what exceeds the quota is bold."""
+    """Return how many calls a second users need at peak; rates above the quota are bold."""
     rows = []
     for path, times in ((MIXED, SIGN_INS), (CONNECT, CONNECTS)):
         for quota in path.limits():
-            needed = [_peak(size, times) * path.calls_since(quota) for size in SIZES.values()]
+            needed = [_peak(size, times) * path.calls_against(quota) for size in SIZES.values()]
             cells = [_bold(_rate(calls), calls > quota.per_second) for calls in needed]
             rows.append([f"{_operations(quota.operations)}, {path.name}", f"{quota.per_second:g}", *cells])
     return Table("needed", ["", "quota", *SIZES], rows)
@@ -451,7 +451,7 @@ def _hours() -> Table:
         for rates in ALL_RATES:
             found = [work(size, rates) for size in SIZES.values()]
             rows.append([name, rates.name, *(_duration(each.seconds) for each in found), _usd(found[-1].usd)])
-    # While the retry queue is behind, the sweep waits: in the first hours of each day.
+    # The sweep waits while the retry queue is behind, here in the first hours of each day.
     undisturbed = first_sweep(SIZES["1 M"], DEFAULT).seconds
     waits = math.ceil(undisturbed / (_DAY - _BEHIND_HOURS * _HOUR)) * _BEHIND_HOURS * _HOUR
     behind = f"first sweep, the retry queue behind for {_BEHIND_HOURS} h each day"
@@ -494,19 +494,19 @@ def with_tables(text: str, found: Iterable[Table]) -> str:
     for table in found:
         begin, end = f"<!-- {table.name} -->\n", f"<!-- /{table.name} -->\n"
         if text.count(begin) != 1 or text.count(end) != 1:
-            raise ValueError(f"{PAGE}: {begin.strip()} and {end.strip()} must each stand once, on lines of their own")
+            raise ValueError(f"{PAGE}: write {begin.strip()} and {end.strip()} once, each on its own line")
         before, _, rest = text.partition(begin)
         text = f"{before}{begin}{table.markdown}\n{end}{rest.partition(end)[2]}"
     return text
 
 
 def _peak(users: int, times_in_30_days: float) -> float:
-    """Return the peak rate a second of something that each user does so often."""
+    """Return the peak rate a second of an action that each user takes this often in 30 days."""
     return users * times_in_30_days / 30 / _BUSY_SECONDS * _PEAK
 
 
 def _operations(operations: Sequence[str]) -> str:
-    """Return the operations of a quota, or of many the first that this toolkit calls."""
+    """Return the operations of a quota; of a long list only the one that this toolkit calls."""
     names = [operation.split(":")[1] for operation in operations]
     return ", ".join(names) if len(names) <= 2 else f"AdminUpdateUserAttributes and {len(names) - 1} others"
 
@@ -534,9 +534,9 @@ def _usd(dollars: float) -> str:
 
 
 def main() -> None:
-    """Write the tables of the page."""
+    """Write the tables to the page."""
     PAGE.write_text(with_tables(PAGE.read_text(), tables()))
-    print(f"written: the tables of {PAGE}")
+    print(f"scale: wrote the tables of {PAGE}")
 
 
 if __name__ == "__main__":

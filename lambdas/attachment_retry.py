@@ -1,7 +1,7 @@
-"""Worker of the retry queue: makes the attachments that a sign-in could not make.
+"""The worker of the retry queue: makes the attachments that a sign-in could not make.
 
-It retries retryable errors with jittered backoff. All other errors need a fix, so the message goes to the dead-letter
-queue at once, which raises an alarm.
+After a retryable error, SQS delivers the message again, after a delay with jitter. Other errors need a fix, so the
+message goes to the dead-letter queue at once, which raises an alarm.
 Batches: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import random
+import threading
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -23,9 +25,6 @@ from attachment.pending import PendingAttachment, PendingQueue
 from attachment.retries import RateLimiter, is_retryable, is_throttled
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Mapping
-
     from types_boto3_sqs import SQSClient
 
 _QUEUE_URL = os.environ["RETRY_QUEUE_URL"]
@@ -33,9 +32,9 @@ _DEAD_LETTER_QUEUE_URL = os.environ["DEAD_LETTER_QUEUE_URL"]
 _MESSAGE_SECONDS = float(os.environ["MESSAGE_SECONDS"])
 _QUEUE_SECONDS = 4.0
 _SPARE_SECONDS = 5.0
-# A throttled attachment is tried again at the limiter's rate before its message goes back to the queue.
+# A throttled attachment is repeated at the limiter's rate before its message goes back to the queue.
 _ATTEMPTS = 5
-# Cognito's codes for a user who cannot sign in; they have other causes too.
+# Cognito's codes if the user cannot sign in. They have other causes too.
 _SIGN_IN_REJECTED = {"NotAuthorizedException", "PasswordResetRequiredException", "UserNotFoundException"}
 _MAX_BACKOFF_SECONDS = 900
 
@@ -62,7 +61,7 @@ _queue_runner = DeadlineRunner(_make_sqs)
 
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Process a batch; return the messages that SQS is to deliver again."""
+    """Process a batch; return the messages that SQS must deliver again."""
     failures = []
     for record in event["Records"]:
         if context.get_remaining_time_in_millis() < (_MESSAGE_SECONDS + _SPARE_SECONDS) * 1000:
@@ -84,7 +83,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _process(record: Mapping[str, Any]) -> tuple[str, str | None]:
-    """Attach the policy, or defer or dead-letter the message; return the outcome and the reason for it."""
+    """Attach the policy, or defer or dead-letter the message; return the outcome and its reason."""
     try:
         pending = PendingAttachment.parse(record["body"])
         return "Attached", _chain_runner.run(lambda clients: _attach(clients, pending), _MESSAGE_SECONDS)
@@ -103,7 +102,7 @@ def _process(record: Mapping[str, Any]) -> tuple[str, str | None]:
 
 
 def _attach(clients: _Clients, pending: PendingAttachment) -> str | None:
-    """Attach the policy; return why the marker was not set, if so."""
+    """Attach the policy; return why the marker could not be set, or None."""
     chain = clients.chain
     chain.check_not_paused()
     if not clients.queue.is_verified(pending):
@@ -111,7 +110,7 @@ def _attach(clients: _Clients, pending: PendingAttachment) -> str | None:
     attempts = 0
     while True:
         _rate_limiter.wait()
-        # As late as possible, because the name might belong to another user by now.
+        # As late as possible, because the name might belong to another user now.
         if not chain.can_sign_in(pending):
             raise CannotSignInError
         try:
@@ -135,13 +134,13 @@ def _find_identity(chain: Chain, pending: PendingAttachment) -> None:
 
 
 def _defer(record: Mapping[str, Any]) -> None:
-    """Have SQS deliver the message again after a random delay, whose bound doubles each time.
+    """Let SQS deliver the message again after a random delay. The maximum doubles with each delivery.
 
     https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
     """
     received = int(record["attributes"]["ApproximateReceiveCount"])
-    bound = min(_MAX_BACKOFF_SECONDS, 2 ** min(received, 10))
-    seconds = random.randint(1, bound)  # noqa: S311 - jitter, not a secret
+    maximum = min(_MAX_BACKOFF_SECONDS, 2 ** min(received, 10))
+    seconds = random.randint(1, maximum)  # noqa: S311 - jitter, not a secret
     try:
         _queue_runner.run(
             lambda sqs: sqs.change_message_visibility(

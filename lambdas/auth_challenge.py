@@ -1,7 +1,7 @@
 """The three challenge triggers of the internal sign-in: define, create and verify.
 
-They serve the whole user pool, so they fail closed: tokens are issued only on the internal app client, after exactly
-one challenge, and only if its answer is the MAC, which only trigger and worker can make.
+Cognito invokes them for every app client of the user pool, so they fail closed. Cognito issues tokens only on the
+internal app client, after exactly one challenge, and only for the correct MAC, which only trigger and worker can make.
 Events: https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-challenge.html
 """
 
@@ -30,7 +30,12 @@ _parameters = CachedParameters(_CONFIGURATION_PARAMETER)
 
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """Answer one of the three triggers; an event of another kind is an error, which fails that sign-in."""
+    """Answer one of the three triggers.
+
+    Raises:
+        ValueError: the event is of another trigger.
+        Exception: configuration or MAC cannot be checked; the sign-in fails.
+    """
     trigger = event["triggerSource"]
     if trigger == "DefineAuthChallenge_Authentication":
         event["response"] = _define(event)
@@ -44,7 +49,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
 
 
 def _define(event: dict[str, Any]) -> dict[str, Any]:
-    """Decide what comes next. Users who do not exist get a challenge too, so that callers cannot find out who exists.
+    """Return the next step. Users who do not exist get a challenge too, so that callers cannot find out who exists.
 
     https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pool-managing-errors.html
     """
@@ -82,7 +87,7 @@ def _verify(event: dict[str, Any]) -> bool:
     try:
         return verify_mac(_kms, _MAC_KEY_ID, mac_input, mac)
     except ClientError as error:
-        # Cognito reports every raised error alike, and callers retry it. So only a retryable error is raised.
+        # Callers retry every raised error, because Cognito reports all in the same way. So only raise retryable ones.
         if is_retryable(error):
             raise
         print(f"The answer cannot be verified: {error_label(error)}", flush=True)

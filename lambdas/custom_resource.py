@@ -1,6 +1,6 @@
-"""Answers CloudFormation's requests to custom resources, without CDK's provider framework.
+"""Handles CloudFormation's requests to custom resources, without CDK's provider framework.
 
-CloudFormation invokes the function asynchronously and waits until something is sent to the URL in the request.
+CloudFormation invokes the function asynchronously, and waits for a response to the URL in the request.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html
 """
 
@@ -9,22 +9,20 @@ from __future__ import annotations
 import json
 import time
 import traceback
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import boto3
 import urllib3
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
 _CREATE_FAILED = "create-failed"
-"""The physical id of what could not be created. CloudFormation asks to delete it; ``on_event`` cleans up itself."""
+"""The physical id of a resource that could not be created. CloudFormation requests its deletion, which does nothing."""
 _POLL_SECONDS = 5.0
-# An invocation ends this long before Lambda would stop it: a denied call is repeated for 75 s (iam_propagation.py).
+# An invocation ends this long before Lambda would stop it. A denied call is repeated for 75 s (iam_propagation.py).
 _SPARE_SECONDS = 120.0
-# CloudFormation waits for an hour, and would not know the reason afterwards.
-_LONGEST_SECONDS = 3480.0
-# A response may have 4,096 bytes.
+# Shorter than CloudFormation's timeout of an hour, so that the failure has a reason.
+_MAX_SECONDS = 3480.0
+# A response can have 4,096 bytes.
 _MAX_REASON = 2000
 
 _http = urllib3.PoolManager(retries=urllib3.Retry(5, backoff_factor=1, status_forcelist=(500, 502, 503, 504)))
@@ -34,15 +32,15 @@ def custom_resource(
     on_event: Callable[[dict[str, Any], Any], Mapping[str, Any]],
     is_complete: Callable[[dict[str, Any], Any], bool] | None = None,
 ) -> Callable[[dict[str, Any], Any], None]:
-    """Return the handler of a Lambda function behind custom resources.
+    """Return the handler of a Lambda function for custom resources.
 
     Args:
-        on_event: takes CloudFormation's request and Lambda's context, and returns ``PhysicalResourceId`` and maybe
-            ``Data``. Its exceptions become the reason of the failure. If it cannot create a resource it must remove
-            what it has created, because it is not asked to delete that resource.
-        is_complete: takes the request, updated with what ``on_event`` returned, and the context. It is called every
-            five seconds until it returns true, for 58 minutes at most. For that the function invokes itself again
-            before its time is up, so its role needs the permission to.
+        on_event: takes CloudFormation's request and Lambda's context. It returns ``PhysicalResourceId`` and possibly
+            ``Data``. An exception becomes the reason of the failure. If it fails to create a resource, it must undo
+            what it did, because it gets no Delete request for that resource.
+        is_complete: takes the request together with the result of ``on_event``, and the context. It is called every
+            five seconds until it returns true, for up to 58 minutes. Before an invocation times out, the function
+            invokes itself to continue, which its role must allow.
     """
 
     def handler(event: dict[str, Any], context: Any) -> None:
@@ -57,18 +55,18 @@ def custom_resource(
                 _send(event, "SUCCESS", response)
 
     def _response(event: dict[str, Any], context: Any) -> Mapping[str, Any] | None:
-        """Return what to answer; None if another invocation will answer."""
+        """Return the response; None if another invocation sends it."""
         if event["RequestType"] == "Delete" and event["PhysicalResourceId"] == _CREATE_FAILED:
             return {}
         response = event.get("Response") or on_event(event, context)
         if is_complete is None:
             return response
-        give_up_at = event.get("GiveUpAt") or time.time() + _LONGEST_SECONDS
+        give_up_at = event.get("GiveUpAt") or time.time() + _MAX_SECONDS
         while not is_complete({**event, **response}, context):
             if time.time() > give_up_at:
-                raise TimeoutError(f"not complete after {_LONGEST_SECONDS / 60:.0f} minutes")
+                raise TimeoutError(f"not complete after {_MAX_SECONDS / 60:.0f} minutes")
             if context.get_remaining_time_in_millis() / 1000 < _SPARE_SECONDS:
-                _invoke_again(event | {"Response": response, "GiveUpAt": give_up_at}, context)
+                _continue_later(event | {"Response": response, "GiveUpAt": give_up_at}, context)
                 return None
             time.sleep(_POLL_SECONDS)
         return response
@@ -76,8 +74,8 @@ def custom_resource(
     return handler
 
 
-def _invoke_again(event: Mapping[str, Any], context: Any) -> None:
-    """Have another invocation go on. At most six follow each other; Lambda stops a loop after about 16.
+def _continue_later(event: Mapping[str, Any], context: Any) -> None:
+    """Continue in another invocation. There are six at most, and Lambda stops a loop after about 16.
 
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
     """
@@ -90,8 +88,8 @@ def _send(event: Mapping[str, Any], status: str, response: Mapping[str, Any]) ->
     """Send the response.
 
     Raises:
-        RuntimeError: it was rejected. Lambda then makes the asynchronous invocation again.
-        urllib3.exceptions.HTTPError: it could not be sent; likewise.
+        RuntimeError: the response was rejected. Lambda then repeats the asynchronous invocation.
+        urllib3.exceptions.HTTPError: the response could not be sent. Lambda repeats the invocation too.
     """
     body = {
         "Status": status,

@@ -1,6 +1,6 @@
-"""Bulk detachment: detaches an IoT policy from all its targets, before it is deleted or after another replaced it.
+"""One step of a bulk detachment: detaches an IoT policy from all its targets, before its deletion or after a rename.
 
-A state machine makes the steps, for any number of identities. bulk/detach_state.py has the rules.
+The state machine repeats the step, for any number of identities. bulk/detach_state.py has the rules.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import math
 import os
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
@@ -21,11 +22,8 @@ from attachment.errors import error_label
 from attachment.parameters import PauseFlag
 from attachment.retries import RateLimiter, is_retryable
 from bulk.detach_state import ABSENT, ATTACHED, CURRENT, DETACHED, DetachBlockedError, DetachState
-from bulk.pages import MAX_TARGETS, InvalidPageTokenError, PolicyTargets, SignedInIdentities
+from bulk.pages import MAX_TARGETS, IdentityPages, InvalidPageTokenError, PolicyTargets
 from bulk.step import THREADS, Step, process_with_retries, rate_limited, worker_threads
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _REPLACEMENT = os.environ["POLICY_NAME"]
 _ATTACH_PER_SECOND = float(os.environ["ATTACH_PER_SECOND"])
@@ -33,7 +31,7 @@ _DETACH_PER_SECOND = float(os.environ["DETACH_PER_SECOND"])
 _PROPAGATION_SECONDS = float(os.environ["PROPAGATION_SECONDS"])
 _STACK = os.environ["STACK_NAME"]
 
-# A step processes whole pages, so one page must not take long.
+# A step processes whole pages, so a page must not take long.
 _PAGE_SECONDS = 5
 
 _ssm = boto3.client("ssm", config=limits(attempts=5))
@@ -46,11 +44,11 @@ _list_limiter = RateLimiter(float(os.environ["LIST_PER_SECOND"]))
 
 @waits_for_permissions(_iot, _ssm, _identity_pools)
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Make one step of a bulk detachment and return its state.
+    """Make one step of a bulk detachment, and return its state.
 
-    The input of an execution is ``{"policy": the policy to detach, "replace": attach the stack's policy first,
-    "identityPool": detach only identities of this pool, "pause": pause attachment first, "perSecond": DetachPolicy
-    calls a second}``; all except the first are optional.
+    The input of an execution is ``{"policy": the policy to detach, "replace": whether to attach the stack's policy
+    first, "identityPool": detach only identities of this pool, "pause": whether to pause attachment first, "perSecond":
+    DetachPolicy calls per second}``. All except ``policy`` are optional.
 
     Raises:
         botocore.exceptions.BotoCoreError: AWS did not answer.
@@ -89,14 +87,14 @@ def _begin(options: Mapping[str, Any]) -> DetachState:
 
 
 def _run(step: Step, progress: DetachState, detachment: _Detachment) -> dict[str, Any]:
-    """Process pages until the step is over; return its state."""
+    """Process pages until the step must end; return its state."""
     with worker_threads() as threads:
         while not step.is_over:
             wait = progress.next_round_at - time.time()
             if wait > 0:
                 return step.wait(math.ceil(wait), progress.to_checkpoint())
             try:
-                page = detachment.targets.read(progress.token)
+                page = detachment.read_targets(progress.token)
             except InvalidPageTokenError:
                 progress.restart_round()
                 continue
@@ -109,7 +107,7 @@ def _run(step: Step, progress: DetachState, detachment: _Detachment) -> dict[str
 
 
 class _Detachment:
-    """What is done with each target of the policy.
+    """The work on each target of the policy.
 
     Args:
         options: the input of the execution.
@@ -124,13 +122,11 @@ class _Detachment:
         self._detach_limiter = RateLimiter(per_second)
         self._identity_pool_id: str | None = options.get("identityPool")
         if self._identity_pool_id:
-            self.targets: PolicyTargets | SignedInIdentities = SignedInIdentities(
-                _identity_pools, self._identity_pool_id
-            )
+            self.read_targets = IdentityPages(_identity_pools, self._identity_pool_id).read_user_ids
         else:
             slowest = min(per_second, _ATTACH_PER_SECOND) if self._replace else per_second
             page_size = min(MAX_TARGETS, math.ceil(slowest * _PAGE_SECONDS))
-            self.targets = PolicyTargets(_iot, self._policy_name, page_size)
+            self.read_targets = PolicyTargets(_iot, self._policy_name, page_size).read
 
     def attach_replacement(self, target: str) -> str:
         """Attach the replacement if it is missing; return the outcome, or AWS IoT's error code."""

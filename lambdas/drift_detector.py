@@ -1,6 +1,6 @@
-"""Checks that adopted pools still have the triggers and providers of the deployment, and reports how many are missing.
+"""Checks that adopted pools still have the deployment's triggers and providers, and reports how many are missing.
 
-It fixes nothing, because the change may be intended. `pubsub doctor` prints the command that fixes it.
+It changes nothing, because the drift may be intended. `pubsub doctor` prints the command that repairs it.
 """
 
 from __future__ import annotations
@@ -8,32 +8,30 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import boto3
 
 from attachment.clients import limits
 from attachment.metrics import NAMESPACE
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
 _STACK = os.environ["STACK_NAME"]
 _USER_POOL_ID = os.environ["USER_POOL_ID"]
 _IDENTITY_POOL_ID = os.environ["IDENTITY_POOL_ID"]
 _CLIENT_IDS = os.environ["CLIENT_IDS"].split(",")
 _TRIGGERS: Mapping[str, str] = json.loads(os.environ["TRIGGERS"])
-"""The function of each trigger; empty for a chained trigger, whose own function calls ours."""
+"""The function ARN of each trigger; empty for a chained trigger, whose own function calls ours."""
 
 _user_pools = boto3.client("cognito-idp", config=limits(attempts=5))
 _identity_pools = boto3.client("cognito-identity", config=limits(attempts=5))
 
 
 def handler(_event: Mapping[str, Any], context: Any) -> None:
-    """Check once, and write the line that CloudWatch reads as the metric ``PoolDrift``.
+    """Check the pools, and log the metric ``PoolDrift`` in CloudWatch's embedded metric format.
 
     Raises:
-        botocore.exceptions.ClientError: a pool is gone, or cannot be read.
+        botocore.exceptions.ClientError: a pool does not exist, or cannot be read.
     """
     missing = [*_missing_triggers(), *_missing_providers()]
     directive = {

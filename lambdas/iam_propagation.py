@@ -1,6 +1,6 @@
-"""Lets a function wait for its permissions, which take effect some seconds after IAM has accepted them.
+"""Repeats calls that IAM denies, because new permissions take effect after some seconds.
 
-CloudFormation invokes a custom resource as soon as its policy is created. The first calls may still be denied.
+CloudFormation invokes a custom resource as soon as its policy exists. IAM may still deny the first calls.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
 https://github.com/aws/aws-cdk/issues/37675
 """
@@ -9,21 +9,19 @@ from __future__ import annotations
 
 import functools
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from botocore.client import BaseClient
 
-    from botocore.client import BaseClient
-
-    Response = TypeVar("Response")
+Response = TypeVar("Response")
 
 WAIT_SECONDS = 75.0
-"""For how long after the start of an invocation denied calls are repeated."""
+"""How long denied calls are repeated, from the start of an invocation."""
 _PAUSE_SECONDS = 2.0
 
-# The services' error codes of a denial by IAM. Cognito's NotAuthorizedException also means a wrong password, but these
-# functions do not sign in.
+# The services' error codes for a denial by IAM. Cognito's NotAuthorizedException can also mean a wrong password, but
+# these functions do not sign in.
 _DENIED = {
     "AccessDenied",  # IAM, CloudFormation, S3, SQS
     "AccessDeniedException",  # Cognito, IoT, KMS, Lambda, SSM, Step Functions
@@ -38,7 +36,7 @@ _DENIED = {
 
 
 class PermissionWait:
-    """Repeats denied calls during the first part of an invocation.
+    """Repeats denied calls in the first 75 seconds of an invocation.
 
     Args:
         clock: returns monotonic seconds.
@@ -52,18 +50,22 @@ class PermissionWait:
         self._give_up_at = clock()
 
     def begin(self) -> None:
-        """Start the time at the begin of an invocation."""
+        """Start the 75 seconds of an invocation."""
         self._give_up_at = self._clock() + WAIT_SECONDS
 
     def watch(self, client: BaseClient) -> None:
         """Repeat the client's denied calls."""
-        # The stubs know of no handler that returns something.
+        # The type stubs lack handlers that return a value.
         client.meta.events.register("needs-retry", self._needs_retry)  # type: ignore[arg-type]
 
     def _needs_retry(self, response: tuple[Any, dict[str, Any]] | None = None, **_: Any) -> int | None:
-        """Wait and have botocore repeat a denied call; leave other errors to botocore's own retries."""
+        """Repeat a denied call; leave other errors to botocore's own retries.
+
+        Returns:
+            Seconds that botocore waits before it repeats the call, in addition to our pause; None for no repetition.
+        """
         code = response[1].get("Error", {}).get("Code") if response else None
-        return 0 if code in _DENIED and self.pause() else None  # seconds that botocore waits besides
+        return 0 if code in _DENIED and self.pause() else None
 
     def pause(self) -> bool:
         """Wait two seconds; return False at once if the time is up."""
@@ -76,11 +78,11 @@ class PermissionWait:
 def waits_for_permissions(
     *clients: BaseClient, wait: PermissionWait | None = None
 ) -> Callable[[Callable[[Any, Any], Response]], Callable[[Any, Any], Response]]:
-    """Decorate a Lambda handler: repeat calls of these clients that IAM denies for :data:`WAIT_SECONDS`.
+    """Return a decorator for a Lambda handler that repeats denied calls for :data:`WAIT_SECONDS`.
 
     Args:
         clients: every boto3 client that the handler uses.
-        wait: a wait with another clock.
+        wait: a wait with another clock, or one that the handler uses too.
     """
     waiting = wait or PermissionWait()
     for client in clients:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from custom_resource import custom_resource
 from iam_propagation import waits_for_permissions
-from pool_update import keep_unknown_members, kept
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from pool_update import keep_unknown_members, update_parameters
 
 _identity_pools = boto3.client("cognito-identity", config=Config(retries={"mode": "standard", "total_max_attempts": 8}))
 keep_unknown_members(_identity_pools, "DescribeIdentityPool")
@@ -21,12 +19,12 @@ keep_unknown_members(_identity_pools, "DescribeIdentityPool")
 
 @waits_for_permissions(_identity_pools)
 def on_event(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
-    """Add the app client to the providers of the pool, or remove it. Nothing else of the pool changes.
+    """Add the app client to the providers of the pool, or remove it. Other settings of the pool do not change.
 
-    Properties: ``IdentityPoolId``; ``ProviderName``, the user pool's name among logins; ``ClientId``.
+    Properties: ``IdentityPoolId``; ``ProviderName``, the user pool's name in logins; ``ClientId``.
 
     Raises:
-        SettingsWouldBeLostError: an update would reset settings of the pool. Nothing was changed.
+        SettingsWouldBeLostError: an update would reset settings of the pool, so it was not made.
         botocore.exceptions.ClientError: Cognito refused.
     """
     properties = event["ResourceProperties"]
@@ -38,7 +36,7 @@ def on_event(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     try:
         _set_provider(pool_id, properties["ProviderName"], client_id, present=True)
     except (BotoCoreError, ClientError):
-        # It may be added nevertheless, and what could not be created is not deleted (custom_resource.py).
+        # The client may have been added despite the error, and there is no Delete request after a failed Create.
         if event["RequestType"] == "Create":
             with suppress(BotoCoreError, ClientError):
                 _set_provider(pool_id, properties["ProviderName"], client_id, present=False)
@@ -57,7 +55,7 @@ def _set_provider(pool_id: str, provider_name: str, client_id: str, *, present: 
     wanted = [*others, ours] if present else others
     if len(wanted) == len(providers):
         return
-    # CloudFormation does not update a stack whose deletion has failed, so the settings cannot help then.
+    # A changed setting does not help: CloudFormation does not update a stack whose deletion has failed.
     fix = f"Remove the app client {client_id} from its providers in the Cognito console. Then delete the stack again"
-    unchanged = kept(_identity_pools, "UpdateIdentityPool", pool, instead=None if present else fix)
-    _identity_pools.update_identity_pool(**unchanged | {"CognitoIdentityProviders": wanted})
+    settings = update_parameters(_identity_pools, "UpdateIdentityPool", pool, instead=None if present else fix)
+    _identity_pools.update_identity_pool(**settings | {"CognitoIdentityProviders": wanted})

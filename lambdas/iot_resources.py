@@ -1,17 +1,16 @@
-"""The custom resources around AWS IoT. One function serves them, because their permissions are about the same policy.
+"""The custom resources for AWS IoT. One function handles them, because they need permissions on the same policy.
 
 - ``Custom::IotEndpoint`` looks up the account's endpoint, which CloudFormation cannot.
-- ``Custom::IotPolicyVersions`` precedes the IoT policy and makes room for the next version: each changed document is a
-  new version, and a policy has at most five.
-- ``Custom::IotPolicyLifecycle`` follows the policy. It gives a new policy a generation: random, and part of every
-  marker, so that a policy that was deleted and created again invalidates all markers. Before the policy is deleted, it
-  has the policy detached from every target. Another policy name makes another of these resources, so the deletion of a
-  policy that is not the stack's current one is the end of a rename, or of a rename that was rolled back: the stack's
-  policy takes its place. The deletion of the current policy is the end of the stack.
-- ``Custom::IotPolicyOfIdentityPool`` has the policy detached from the identities of an identity pool before another
-  pool takes its place.
+- ``Custom::IotPolicyVersions`` is updated before the IoT policy. It deletes old versions, because each changed document
+  creates a version, and a policy can have five.
+- ``Custom::IotPolicyLifecycle`` is created after the policy, and returns its generation: a random part of every marker.
+  If a policy is deleted and created again, its new generation invalidates all markers. When this resource is deleted,
+  the policy is detached from every target, and deleted. A changed policy name replaces the resource. So there are two
+  kinds of deletion. The current policy is deleted with the stack. Another policy is deleted after a rename, or after
+  the rollback of one, and its targets get the current policy first.
+- ``Custom::IotPolicyOfIdentityPool`` detaches the policy from the identities of an identity pool that was replaced.
 - ``Custom::DeletionGuard`` depends on every other resource, so CloudFormation deletes it first. It fails the deletion
-  of the stack, before anything is gone, if there is not enough time to detach the policy from all targets.
+  of the stack, before anything is deleted, if there is not enough time to detach the policy from all targets.
 """
 
 from __future__ import annotations
@@ -20,8 +19,9 @@ import json
 import os
 import secrets
 import time
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -29,9 +29,6 @@ from custom_resource import custom_resource
 from iam_propagation import waits_for_permissions
 
 from bulk.pages import PolicyTargets
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 8})
 _iot = boto3.client("iot", config=_CONFIG)
@@ -48,7 +45,7 @@ _MACHINE_ARN = os.environ["DETACH_ALL_STATE_MACHINE_ARN"]
 _MAX_RENAMED_IDENTITIES = int(os.environ["MAX_RENAMED_IDENTITIES"])
 _COUNT_SECONDS = 30.0
 _GUARD_COUNT_SECONDS = 600.0
-# An execution that detaches few identities takes about a second, and is_complete is called again after five.
+# An execution with few identities takes about a second, and is_complete is called only every five seconds.
 _POLLS, _POLL_SECONDS = 12, 0.25
 _STACK_IS_DELETED = ("DELETE_", "ROLLBACK_")
 
@@ -57,7 +54,7 @@ Response = dict[str, Any]
 
 
 class DetachIncompleteError(Exception):
-    """The policy is still attached, and no execution continues to detach it; the message says why and what to do."""
+    """The policy is still attached, and the execution that detaches it has failed."""
 
 
 class TooManyAttachedError(Exception):
@@ -66,10 +63,10 @@ class TooManyAttachedError(Exception):
 
 @waits_for_permissions(_iot, _states, _stacks)
 def on_event(event: Event, _context: Any) -> Response:
-    """Handle a request; see the module.
+    """Handle a request for one of the custom resources.
 
     Raises:
-        TooManyAttachedError: the deletion of the stack must not begin.
+        TooManyAttachedError: the stack must not be deleted yet.
         botocore.exceptions.ClientError: AWS refused.
     """
     return _HANDLERS[event["ResourceType"]](event)
@@ -77,7 +74,7 @@ def on_event(event: Event, _context: Any) -> Response:
 
 @waits_for_permissions(_iot, _states, _stacks)
 def is_complete(event: Event, _context: Any) -> bool:
-    """Return whether the policy is detached, and delete a policy that is; called again until then.
+    """Return whether the policy is detached; delete a detached policy, except after a change of the identity pool.
 
     Raises:
         DetachIncompleteError: the execution that detaches it has failed.
@@ -139,12 +136,12 @@ def _identity_pool(event: Event) -> Response:
         return response
     if not PolicyTargets(_iot, _POLICY_NAME, page_size=1).read(None).items:
         return response
-    given = {"policy": _POLICY_NAME, "identityPool": identity_pool_id}
-    return response | {"ExecutionArn": _running_or_started(given, event["RequestId"])}
+    options = {"policy": _POLICY_NAME, "identityPool": identity_pool_id}
+    return response | {"ExecutionArn": _running_or_started(options, event["RequestId"])}
 
 
 def _deletion_guard(event: Event) -> Response:
-    """Count the targets before the stack is deleted; otherwise there is nothing to do."""
+    """Count the targets before the stack is deleted."""
     if event["RequestType"] == "Delete":
         properties = event["ResourceProperties"]
         count = PolicyTargets(_iot, _POLICY_NAME).count(_GUARD_COUNT_SECONDS)
@@ -170,42 +167,42 @@ _HANDLERS = {
 
 
 def _detach_all(policy_name: str, request_id: str) -> str | None:
-    """Start the execution that detaches the policy from all targets; return its ARN, None if it is not waited for.
+    """Start the execution that detaches the policy from all targets; return its ARN, or None not to wait for it.
 
-    AWS refuses to delete a policy while it is attached, and for up to five minutes after:
-    https://docs.aws.amazon.com/iot/latest/apireference/API_DeletePolicy.html. A rename that takes longer than an hour
-    is not waited for: CloudFormation keeps the old policy and continues, and so does the execution.
+    AWS refuses to delete a policy while it is attached, and for up to five minutes after that:
+    https://docs.aws.amazon.com/iot/latest/apireference/API_DeletePolicy.html. CloudFormation does not wait for a rename
+    that takes longer than an hour. It keeps the old policy and continues, and so does the execution.
     """
-    given: dict[str, Any] = {"policy": policy_name}
+    options: dict[str, Any] = {"policy": policy_name}
     if policy_name == _POLICY_NAME:
-        # Other executions could attach this policy. One of an earlier attempt to delete the stack is stopped too, not
-        # followed: it may be listed as running for a while after it was stopped.
+        # Stop other executions, because they could attach this policy. Also stop the execution of an earlier attempt to
+        # delete the stack: it could be listed as running although it was stopped.
         for execution_arn in _running():
             if execution_arn != _execution_arn(request_id):
                 _stop(execution_arn)
-        return _start(given, request_id)
-    execution_arn = _running_or_started(given | {"replace": True}, request_id)
+        return _start(options, request_id)
+    execution_arn = _running_or_started(options | {"replace": True}, request_id)
     count = PolicyTargets(_iot, policy_name).count(_COUNT_SECONDS)
     return execution_arn if count.is_complete and count.targets <= _MAX_RENAMED_IDENTITIES else None
 
 
-def _running_or_started(given: Mapping[str, Any], name: str) -> str:
-    """Return a running execution with this input, because CloudFormation retries a deletion, or start one."""
+def _running_or_started(options: Mapping[str, Any], name: str) -> str:
+    """Return the running execution with this input, from an earlier attempt of CloudFormation; otherwise start one."""
     for execution_arn in _running():
         with suppress(_states.exceptions.ExecutionDoesNotExist):
             execution = _states.describe_execution(executionArn=execution_arn)
-            if execution["status"] == "RUNNING" and json.loads(execution["input"]) == given:
+            if execution["status"] == "RUNNING" and json.loads(execution["input"]) == options:
                 return execution_arn
-    return _start(given, name)
+    return _start(options, name)
 
 
-def _start(given: Mapping[str, Any], name: str) -> str:
-    """Start an execution unless there is one of this name, listed or not.
+def _start(options: Mapping[str, Any], name: str) -> str:
+    """Start an execution, unless there is one of this name, and return its ARN.
 
     https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
     """
     with suppress(_states.exceptions.ExecutionAlreadyExists):
-        _states.start_execution(stateMachineArn=_MACHINE_ARN, name=name, input=json.dumps(given))
+        _states.start_execution(stateMachineArn=_MACHINE_ARN, name=name, input=json.dumps(options))
     return _execution_arn(name)
 
 
@@ -214,7 +211,7 @@ def _execution_arn(name: str) -> str:
 
 
 def _running() -> list[str]:
-    """Return the executions that are listed as running. The list is eventually consistent.
+    """Return the executions that AWS lists as running. The list is eventually consistent.
 
     https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListExecutions.html
     """
@@ -230,7 +227,7 @@ def _stop(execution_arn: str) -> None:
 
 
 def _is_detached(policy_name: str, execution_arn: str) -> bool:
-    """Return whether the execution has succeeded; wait a few seconds for that."""
+    """Return whether the execution has succeeded; wait up to three seconds for that."""
     for poll in range(_POLLS):
         if poll:
             time.sleep(_POLL_SECONDS)
@@ -249,15 +246,16 @@ def _is_detached(policy_name: str, execution_arn: str) -> bool:
 
 
 def _delete(policy_name: str, request_id: str) -> bool:
-    """Delete the policy; return False while AWS still counts an attachment, be it a new one."""
+    """Delete the policy; return False while AWS still counts an attachment, which may be a new one."""
     _delete_old_versions(policy_name)
     try:
         _iot.delete_policy(policyName=policy_name)
     except _iot.exceptions.DeleteConflictException:
         if PolicyTargets(_iot, policy_name, page_size=1).read(None).items:
-            given = {"policy": policy_name} | ({} if policy_name == _POLICY_NAME else {"replace": True})
-            # Called every few seconds: the execution that the last call started may not be listed yet.
-            _running_or_started(given, f"{request_id}-{int(time.time() // 60)}")
+            options = {"policy": policy_name} | ({} if policy_name == _POLICY_NAME else {"replace": True})
+            # The next call is seconds later, and this execution may not be listed by then. So use the same name for a
+            # minute.
+            _running_or_started(options, f"{request_id}-{int(time.time() // 60)}")
         return False
     return True
 

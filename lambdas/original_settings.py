@@ -1,31 +1,30 @@
-"""The original settings of an adopted pool, stored until they have been restored.
+"""The original settings of an adopted user pool, stored until they are restored.
 
-They are in an SSM parameter, so that they survive an interrupted function. The first change that must be undone creates
-the parameter, and the last restoration deletes it. It is no resource of the stack, because a rollback would delete it
-before the settings are restored. The next deployment of the same stack finds it.
+They are in an SSM parameter, so that they survive an interrupted function. The first change that must be undone later
+creates the parameter, and the last restoration deletes it. The parameter is not a resource of the stack, because a
+rollback would delete it before the settings are restored. The next deployment of the same stack finds it.
 """
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from botocore.client import BaseClient
+from botocore.client import BaseClient
 
-_LONGEST = 4096
+_MAX_BYTES = 4096
 """https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html"""
 
 
 class TooLongToKeepError(Exception):
-    """The original settings do not fit into a parameter, so nothing was changed."""
+    """The original settings do not fit into a parameter. Nothing was changed."""
 
 
 class OriginalSettings:
-    """The original settings of one pool: its MFA configuration, and its groups' roles and precedences.
+    """The original settings of one user pool: its MFA configuration, and the roles and precedences of groups.
 
     Args:
-        ssm: the boto3 client.
+        ssm: the boto3 client of SSM.
         name: the parameter's name.
     """
 
@@ -34,12 +33,12 @@ class OriginalSettings:
         self._name = name
         self._stored = self._read()
         self.mfa: dict[str, Any] | None = self._stored.get("mfa")
-        """The parameters of SetUserPoolMfaConfig, during an update that can switch MFA off."""
+        """The parameters of SetUserPoolMfaConfig; stored only during an update that can switch MFA off."""
         self.groups: dict[str, dict[str, Any]] = dict(self._stored.get("groups", {}))
-        """The original ``RoleArn`` and ``Precedence`` of each changed group, if it had any."""
+        """By name, the former ``RoleArn`` and ``Precedence`` of changed groups, and ``ReplacedBy``, the new role."""
 
     def save(self) -> None:
-        """Store the attributes, or delete the parameter if they are empty.
+        """Store both attributes, or delete the parameter if both are empty.
 
         Raises:
             TooLongToKeepError: they do not fit into a parameter.
@@ -50,10 +49,10 @@ class OriginalSettings:
             return
         if wanted:
             text = json.dumps(wanted, separators=(",", ":"), sort_keys=True)
-            if len(text.encode()) > _LONGEST:
+            if len(text.encode()) > _MAX_BYTES:
                 raise TooLongToKeepError(
-                    f"the pool's original settings have {len(text.encode())} bytes, and the parameter {self._name} can "
-                    f"have {_LONGEST}: name fewer groups in adopt.replaceGroupRoles, or use attachment self-attach"
+                    f"the pool's original settings have {len(text.encode())} bytes, but the parameter {self._name} has "
+                    f"only {_MAX_BYTES}: name fewer groups in adopt.replaceGroupRoles, or use attachment self-attach"
                 )
             self._ssm.put_parameter(
                 Name=self._name,

@@ -1,25 +1,22 @@
-"""Updates of a Cognito pool that change one setting. Cognito resets settings that an update omits.
+"""Updates of one setting of a Cognito pool. Cognito resets every setting that an update omits.
 
 https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UpdateUserPool.html
 https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_UpdateIdentityPool.html
 
-The AWS SDK drops response members that it does not know, and Lambda's SDK is older than Cognito. An update with what
-the SDK returns would reset these settings, so the raw response is compared with the SDK's model first.
+Lambda's AWS SDK can be older than Cognito, and drops response members that it does not know. An update without them
+would reset these settings. So the raw response is compared with the SDK's model first.
 """
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import botocore
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from botocore.awsrequest import AWSResponse
-    from botocore.client import BaseClient
-    from botocore.model import OperationModel
+from botocore.awsrequest import AWSResponse
+from botocore.client import BaseClient
+from botocore.model import OperationModel
 
 _SELF_ATTACH = "Use attachment self-attach, which changes no pool, until Lambda's SDK knows the setting"
 _TAGS = ("IdentityPoolTags", "UserPoolTags")
@@ -32,19 +29,19 @@ _NOT_SETTINGS = frozenset(
         "UsernameAttributes", "UsernameConfiguration", "WebAuthnConfiguration",
     }
 )  # fmt: skip
-"""What a Describe operation returns and the update does not accept: facts about the pool, and settings that are fixed
-at creation or changed by another operation."""
+"""Members of a Describe response that the update does not accept and does not reset: facts about the pool, and settings
+that are fixed at creation or changed by another operation."""
 
 
 class SettingsWouldBeLostError(Exception):
-    """The update would reset settings of the pool, so it was not made; the message names them."""
+    """The update would reset the settings that the message names, so it was not made."""
 
 
 def keep_unknown_members(client: BaseClient, operation: str) -> None:
-    """Have an operation of this client return also response members that the SDK does not know.
+    """Let an operation of this client also return response members that the SDK does not know.
 
     Args:
-        client: a boto3 client of a service that answers JSON.
+        client: a boto3 client of a service with JSON responses.
         operation: the operation's name in the API, such as ``DescribeUserPool``.
     """
     service_id = client.meta.service_model.service_id.hyphenize()
@@ -57,7 +54,7 @@ def _add_unknown_members(http_response: AWSResponse, parsed: dict[str, Any], mod
 
 
 def _merge(raw: Any, parsed: Any, shape: Any) -> None:
-    """Add the members that the SDK's model lacks, also in nested structures."""
+    """Add the members that the SDK's model lacks, in nested structures too."""
     if shape.type_name == "structure":
         for name, value in raw.items():
             if name not in shape.members:
@@ -69,16 +66,16 @@ def _merge(raw: Any, parsed: Any, shape: Any) -> None:
             _merge(raw_each, parsed_each, shape.member)
 
 
-def kept(
+def update_parameters(
     client: BaseClient, operation: str, described: Mapping[str, Any], *, instead: str | None = None
 ) -> dict[str, Any]:
-    """Return the parameters of an update that leaves a pool as it is described.
+    """Return parameters for an update that keeps all settings of a pool.
 
     Args:
         client: the boto3 client of the service.
         operation: the update, such as ``UpdateUserPool``.
-        described: what the pool's Describe operation returns, with :func:`keep_unknown_members`.
-        instead: what the user can do if the update cannot be made.
+        described: the pool as its Describe operation returns it, with :func:`keep_unknown_members`.
+        instead: what the user can do if the update is not possible.
 
     Raises:
         SettingsWouldBeLostError: the update does not accept a setting of the pool, or the SDK does not know it.
@@ -89,14 +86,14 @@ def kept(
             f"{operation} would reset {', '.join(lost)} of the pool: the AWS SDK here (botocore "
             f"{botocore.__version__}) cannot send it. Nothing was changed. {instead or _SELF_ATTACH}"
         )
-    taken = {name: value for name, value in described.items() if name in shape.members and value not in _EMPTY}
-    for tags in taken.keys() & {*_TAGS}:  # AWS returns its own tags, but rejects them
-        taken[tags] = {key: value for key, value in taken[tags].items() if not key.startswith("aws:")}
-    return taken
+    parameters = {name: value for name, value in described.items() if name in shape.members and value not in _EMPTY}
+    for tags in parameters.keys() & {*_TAGS}:  # AWS returns its own tags, but rejects them
+        parameters[tags] = {key: value for key, value in parameters[tags].items() if not key.startswith("aws:")}
+    return parameters
 
 
 def _lost(described: Any, shape: Any, path: str = "") -> Iterator[str]:
-    """Yield the paths of settings that cannot be sent."""
+    """Yield the paths of settings that the update cannot send."""
     if shape.type_name == "structure":
         for name, value in described.items():
             if value in _EMPTY:

@@ -1,7 +1,7 @@
 """PostAuthentication trigger: attaches the IoT policy to the user's identity before Cognito issues the tokens.
 
-The trigger returns the event in every case: a sign-in never fails because of the attachment. An attachment that cannot
-be made in time goes to the retry queue.
+The trigger always returns the event, so a sign-in never fails because of the attachment. An attachment that is not
+complete in time goes to the retry queue.
 Event: https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-post-authentication.html
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import os
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,6 @@ from attachment.metrics import emit_metrics
 from attachment.pending import PendingAttachment, PendingQueue
 
 if TYPE_CHECKING:
-    import threading
-
     from attachment.chain import Chain
 
 _FINGERPRINT = os.environ["ATTACHMENT_MARKER"]
@@ -32,13 +31,13 @@ _QUEUE_SECONDS = float(os.environ["QUEUE_SECONDS"])
 _MAC_SECONDS = 0.4
 
 # Cognito's five seconds include a cold start, so the budget of the first sign-in starts when this module is imported.
-# Lambda may also start an environment in advance: then the start was too long ago to belong to the sign-in.
+# Lambda can also start an environment in advance. Then the import was too long ago to belong to the sign-in.
 _COGNITO_SECONDS = 5.0
 _cold_start = time.monotonic()
 
 
-# A repeat sign-in does not import the SDK. Both functions import it as a whole first: threads that import parts of it
-# in different orders could find them half initialized.
+# A repeat sign-in does not import the SDK. Both functions import the whole SDK first: threads that import its modules
+# in different orders could get half initialized ones.
 def _make_chain(abandoned: threading.Event) -> Chain:
     from attachment.clients import abandonable_session
 
@@ -61,7 +60,7 @@ _queue_runner = DeadlineRunner(_make_queue)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Attach the policy unless the marker is current; return the event in every case."""
+    """Attach the policy unless the marker is current; always return the event."""
     started = _started_at()
     if ((event.get("request") or {}).get("clientMetadata") or {}).items() >= CLIENT_METADATA.items():
         return event
@@ -81,7 +80,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _started_at() -> float:
-    """Return when the time of this sign-in began, on the monotonic clock."""
+    """Return when the budget of this sign-in started, on the monotonic clock."""
     global _cold_start  # noqa: PLW0603
     cold_start, _cold_start = _cold_start, float("-inf")
     now = time.monotonic()
@@ -89,7 +88,7 @@ def _started_at() -> float:
 
 
 def _process(event: dict[str, Any], started: float) -> tuple[str, str | None]:
-    """Attach the policy or queue the attachment; return the outcome and the reason for it."""
+    """Attach the policy or queue the attachment; return the outcome and its reason."""
     attributes = event["request"].get("userAttributes") or {}
     marker = Marker.parse(attributes.get(_MARKER_ATTRIBUTE) or "")
     if marker and marker.is_current(_FINGERPRINT, time.time(), _CACHE_DAYS):
@@ -113,7 +112,7 @@ def _process(event: dict[str, Any], started: float) -> tuple[str, str | None]:
 
 
 def _attach(chain: Chain, pending: PendingAttachment, client_id: str) -> str | None:
-    """Attach the policy; return why the marker was not set, if so."""
+    """Attach the policy; return why the marker could not be set, or None."""
     chain.check_not_paused()
     chain.check_not_internal(client_id)
     chain.find_identity(pending)
@@ -121,15 +120,15 @@ def _attach(chain: Chain, pending: PendingAttachment, client_id: str) -> str | N
 
 
 def _queue(pending: PendingAttachment, deadline: float) -> None:
-    """Queue the attachment, with the MAC of its identity id if that can be made in time.
+    """Queue the attachment, with a MAC over its identity id if there is time for that.
 
     Args:
-        pending: a copy, because an abandoned chain might still find the identity.
+        pending: a copy, because an abandoned chain might still change the original.
         deadline: on the monotonic clock.
     """
     if pending.identity_id and pending.sub:
         try:
             pending.mac = _mac_runner.run(lambda queue: queue.generate_mac(pending), _MAC_SECONDS)
-        except Exception:  # noqa: BLE001 - without the MAC the worker finds the identity again
+        except Exception:  # noqa: BLE001 - without a MAC the worker finds the identity again
             pending.mac = None
     _queue_runner.run(lambda queue: queue.send(pending), deadline - time.monotonic())

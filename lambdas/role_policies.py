@@ -1,17 +1,18 @@
 """The custom resource that attaches one managed policy to an adopted role, and detaches it on deletion.
 
-A policy that the role already had is not attached, and stays. The physical id records that. It changes with the policy
-or the role, and CloudFormation deletes the old one once the new one is attached.
+A policy that the role had before is not detached. The physical id records that. It also contains the policy and the
+role, so a change of them replaces the resource: CloudFormation deletes the old one after the new one is attached.
 
-A deny stays on the role as long as a policy that it guards. CloudFormation deletes them in that order. But after an
-update it skips what it failed to delete three times, so the deny checks the others before it is detached.
+A deny must stay on the role for as long as a policy that it guards. CloudFormation deletes them in this order. But
+after an update it skips a resource that it failed to delete three times, so the deny checks the others first.
 https://repost.aws/knowledge-center/cloudformation-stack-cleanup-stuck
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -19,10 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from custom_resource import custom_resource
 from iam_propagation import PermissionWait, waits_for_permissions
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-# At most 70 s a call with all attempts, so that Lambda does not stop the function during one.
+# At most 70 s per call with all attempts, so that Lambda does not stop the function during a call.
 _CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 4})
 _iam = boto3.client("iam", config=_CONFIG)
 _stacks = boto3.client("cloudformation", config=_CONFIG)
@@ -31,28 +29,28 @@ _wait = PermissionWait()
 
 _SEPARATOR = "|"
 
-# Lambda can make an asynchronous invocation twice. The second would find the policy attached, take it for the role's
-# own, and never detach it.
+# Lambda can make an asynchronous invocation twice. The second one finds the policy attached, but must not take it for a
+# policy that the role had before.
 _physical_ids: dict[str, str] = {}
-"""The physical id of each request that was handled, by its ``RequestId``."""
+"""The physical id that each request got, by ``RequestId``."""
 
 
 class NotAttachedError(Exception):
-    """The policy cannot be attached to the role; the message says why and what to do."""
+    """The policy cannot be attached to the role."""
 
 
 class StillGuardingError(Exception):
-    """A guarded policy was not detached, so the deny stays; the message says which policy and what to do."""
+    """The deny must stay, because a policy that it guards was not detached."""
 
 
 @waits_for_permissions(_iam, _stacks, wait=_wait)
 def on_event(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
-    """Attach the policy unless the role has it, or detach it if it was attached here.
+    """Attach the policy unless the role has it, or detach it if this resource attached it.
 
-    Properties: ``RoleName``; ``PolicyArn``; ``Guarded``, of a deny the logical ids of the policies that it guards.
+    Properties: ``RoleName``; ``PolicyArn``; for a deny ``Guarded``, the logical ids of the policies that it guards.
 
     Raises:
-        NotAttachedError: the role does not exist, or has the maximum of policies.
+        NotAttachedError: the role does not exist, or has the maximum number of policies.
         StillGuardingError: CloudFormation failed to delete a policy that this one guards.
         botocore.exceptions.ClientError: IAM refused.
     """
@@ -66,7 +64,6 @@ handler = custom_resource(on_event)
 
 
 def _handle(event: Mapping[str, Any]) -> str:
-    """Handle the request, and return the physical id."""
     role, policy_arn = event["ResourceProperties"]["RoleName"], event["ResourceProperties"]["PolicyArn"]
     ours = _physical_id(role, policy_arn)
     physical_id = str(event.get("PhysicalResourceId"))
@@ -78,7 +75,7 @@ def _handle(event: Mapping[str, Any]) -> str:
     already_there = _physical_id(role, policy_arn, already_there=True)
     if physical_id == already_there:
         return physical_id
-    # An update attaches a policy again that was attached here and detached since.
+    # An update attaches the policy again if something else has detached it.
     attached = _attach(role, policy_arn)
     return ours if attached or physical_id == ours else already_there
 
@@ -103,7 +100,7 @@ def _attach(role: str, policy_arn: str) -> bool:
                 "one, or request a higher quota (managed policies per role)"
             ) from error
         except (BotoCoreError, ClientError):
-            # It may be attached nevertheless, and what could not be created is not deleted (custom_resource.py).
+            # The policy may be attached despite the error, and there is no Delete request after a failed Create.
             with suppress(BotoCoreError, ClientError):
                 _detach(role, policy_arn)
             raise
@@ -125,14 +122,14 @@ def _attached(role: str) -> set[str]:
 
 
 def _check_guards_nothing(event: Mapping[str, Any]) -> None:
-    """Check that no guarded policy is left: CloudFormation also continues after it failed to delete one."""
+    """Check that no guarded policy is left; CloudFormation continues even if it failed to delete one."""
     for logical_id in event["ResourceProperties"].get("Guarded", []):
         try:
             found = _stacks.describe_stack_resource(StackName=event["StackId"], LogicalResourceId=logical_id)
         except ClientError as error:
             if error.response["Error"]["Code"] != "ValidationError":
                 raise
-            continue  # it is no longer in the stack
+            continue  # no longer in the stack
         if found["StackResourceDetail"]["ResourceStatus"] in ("DELETE_FAILED", "DELETE_IN_PROGRESS", "DELETE_SKIPPED"):
             raise StillGuardingError(
                 f"the deny stays on role {event['ResourceProperties']['RoleName']}, because resource {logical_id} was "
@@ -144,4 +141,4 @@ def _detach(role: str, policy_arn: str) -> None:
     try:
         _iam.detach_role_policy(RoleName=role, PolicyArn=policy_arn)
     except _iam.exceptions.NoSuchEntityException:
-        return  # the role is gone, or the policy was detached already
+        return  # the role was deleted, or the policy detached already

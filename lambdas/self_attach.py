@@ -1,8 +1,8 @@
 """Self-attach: attaches the IoT policy to the Cognito identity that signed the request, and to no other.
 
 Serves ``POST /self-attach`` of an HTTP API with IAM authorization. The identity comes only from API Gateway, which has
-verified it (``requestContext.authorizer.iam.cognitoIdentity``). Nothing in the request itself counts, so a request with
-a body is refused.
+verified it (``requestContext.authorizer.iam.cognitoIdentity``). Nothing else in the request names the caller, so a
+request with a body is refused.
 Event: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 """
 
@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 
@@ -23,15 +24,12 @@ from attachment.metrics import emit_metrics
 from attachment.parameters import PauseFlag
 from attachment.retries import is_retryable
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 _POLICY_NAME = os.environ["POLICY_NAME"]
 _IDENTITY_POOL_ID = os.environ["IDENTITY_POOL_ID"]
 _login_providers = LoginProviders(os.environ.get("LOGIN_PROVIDERS", ""))
 
 _CHECK = "PS203"
-"""The check that fails without the attachment; each response names it."""
+"""The check that fails without the attachment. Each response names it."""
 _RETRY_AFTER_SECONDS = 2
 
 _iot = iot_client(attempts=2)
@@ -41,7 +39,7 @@ _pause_flag = PauseFlag(os.environ["PAUSE_PARAMETER"])
 
 @dataclass(frozen=True)
 class _Response:
-    """The response to the caller. It never quotes AWS, whose messages can name identities."""
+    """The response to the caller. It never quotes AWS's messages, which can name identities."""
 
     status_code: int
     status: str
@@ -51,7 +49,7 @@ class _Response:
 _REPAIRED = _Response(200, "repaired", "no IoT policy was attached, repaired")
 _ATTACHED = _Response(200, "attached", "the IoT policy is attached already")
 _RETRY_LATER = _Response(
-    503, "failed", "AWS IoT throttles or does not answer, so the IoT policy may not be attached yet: try again shortly"
+    503, "failed", "AWS throttles or does not answer, so the IoT policy may not be attached yet: try again shortly"
 )
 _PAUSED = _Response(
     503,
@@ -62,7 +60,7 @@ _PAUSED = _Response(
 
 
 class _RefusedError(Exception):
-    """The request is refused; has the response."""
+    """The request is refused with this response."""
 
     def __init__(self, status_code: int, text: str) -> None:
         super().__init__(text)
@@ -70,18 +68,18 @@ class _RefusedError(Exception):
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Attach the policy if it is missing, and respond in JSON; no error leaves the function."""
+    """Attach the policy if it is missing, and respond in JSON; raise nothing."""
     started = time.monotonic()
     request_id = getattr(context, "aws_request_id", "")
     outcome, reason = "Failed", None
     try:
         response = _attach(_identity_id(event))
         outcome = "Attached" if response is _REPAIRED else "Skipped"
-    except _RefusedError as refusal:  # not "Failed": anybody with credentials could raise its alarm
+    except _RefusedError as refusal:  # not "Failed", because any caller could then raise the alarm
         outcome, response, reason = "Skipped", refusal.response, refusal.response.text
     except AttachmentPausedError as paused:
         outcome, response, reason = "Skipped", _PAUSED, error_label(paused)
-    except Exception as error:  # noqa: BLE001 - the caller learns what to do, the log has the reason
+    except Exception as error:  # noqa: BLE001 - the response says what to do, the log has the reason
         response, reason = _RETRY_LATER if is_retryable(error) else _permanent(request_id), error_label(error)
     emit_metrics(
         {outcome: 1},
@@ -98,12 +96,10 @@ def _identity_id(event: Mapping[str, Any]) -> str:
     """Return the identity id that API Gateway verified.
 
     Raises:
-        _RefusedError: it is not a signed-in user of this identity pool, or the request has a body.
+        _RefusedError: the caller is not a signed-in user of this identity pool, or the request has a body.
     """
     if event.get("body"):
-        raise _RefusedError(
-            400, "a request must have no body, because only its signature identifies the caller: send none"
-        )
+        raise _RefusedError(400, "the request has a body, but only its signature identifies the caller: send no body")
     authorizer = event.get("requestContext", {}).get("authorizer") or {}
     identity = (authorizer.get("iam") or {}).get("cognitoIdentity") or {}
     identity_id, methods = identity.get("identityId"), identity.get("amr")
@@ -116,7 +112,7 @@ def _identity_id(event: Mapping[str, Any]) -> str:
             403, "the request was signed by an identity of another identity pool: sign in through this deployment's"
         )
     if not isinstance(methods, list) or "authenticated" not in methods:
-        raise _RefusedError(403, "the request was signed by a guest: sign in, and sign it with the new credentials")
+        raise _RefusedError(403, "the request was signed by a guest: sign in, and use the new credentials")
     if not _login_providers.include(str(each) for each in methods):
         raise _RefusedError(
             403,
@@ -138,8 +134,8 @@ def _permanent(request_id: str) -> _Response:
     return _Response(
         500,
         "failed",
-        "the IoT policy could not be attached, and trying again will not help: the operator of this deployment finds "
-        f"the reason in the log of its self-attach function, by the request id {request_id}",
+        "the IoT policy could not be attached, and another try will not help: the operator of this deployment finds "
+        f"the reason in the log of the self-attach function, by the request id {request_id}",
     )
 
 

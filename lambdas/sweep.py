@@ -1,8 +1,8 @@
-"""The sweep: checks the identities of the identity pool, and attaches the IoT policy where it is missing.
+"""One step of a sweep: checks the identities of the identity pool, and attaches the IoT policy where it is missing.
 
-It finds identities that sign-ins do not: of users from before the deployment, of guests who have become users, and
-manually detached ones. ListIdentities has neither a date filter nor an order, so each sweep reads all pages. It checks
-only identities that changed since the last sweep started, and from time to time every identity.
+A sweep finds identities that sign-ins miss: of users from before the deployment, of guests who became users, and
+manually detached ones. ListIdentities has no date filter and no order, so each sweep reads all pages. It checks only
+identities that changed since the last sweep started. Every few weeks it checks every identity.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter, deque
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
@@ -26,16 +28,12 @@ from bulk.retry_backlog import RetryBacklog
 from bulk.step import THREADS, Step, process_with_retries, rate_limited, worker_threads
 from bulk.sweep_state import ALREADY_RUNNING, COMPLETED, PAUSED, SweepHistory, SweepState
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from concurrent.futures import Future, ThreadPoolExecutor
-
 _POLICY_NAME = os.environ["POLICY_NAME"]
 _IDENTITY_POOL_ID = os.environ["IDENTITY_POOL_ID"]
 _FULL_EVERY_DAYS = int(os.environ["FULL_EVERY_DAYS"])
 _PROVIDER_NAMES = os.environ.get("LOGIN_PROVIDERS", "")
 _login_providers = LoginProviders(_PROVIDER_NAMES)
-# With other providers the scope differs, so that identities that were left out before are checked.
+# Other providers make another scope, so that the next sweep checks the identities that were skipped before.
 _SCOPE = "/".join(filter(None, (_IDENTITY_POOL_ID, _POLICY_NAME, os.environ["POLICY_GENERATION"], _PROVIDER_NAMES)))
 
 # One page is processed while the next is read.
@@ -55,10 +53,10 @@ _backlog = RetryBacklog() if "RETRY_QUEUE_URL" in os.environ else None
 
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Make one step of a sweep and return its state.
+    """Make one step of a sweep, and return its state.
 
     The input of an execution is ``{"full": check every identity, "dryRun": attach nothing, "users": queue the users of
-    the user pool first, "resume": resume attachment}``; each is false by default.
+    the user pool first, "resume": resume attachment}``. Each is false by default.
 
     Raises:
         botocore.exceptions.BotoCoreError: AWS did not answer.
@@ -86,7 +84,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _plan(step: Step) -> SweepState:
-    """Return the sweep that this execution makes."""
+    """Return the initial state of this execution's sweep."""
     if step.input.get("resume"):
         _pause_flag.resume(_ssm)
     history = SweepHistory(_states, step.state_machine_arn, step.execution_arn)
@@ -104,7 +102,7 @@ def _plan(step: Step) -> SweepState:
 
 
 def _run(step: Step, sweep: SweepState) -> dict[str, Any]:
-    """Sweep until the step is over; return its state."""
+    """Sweep until the step must end; return its state."""
     if sweep.restarts > _MAX_RESTARTS:
         return step.failed("ListIdentities rejects its own tokens", sweep.to_checkpoint())
     try:
@@ -125,7 +123,7 @@ def _run(step: Step, sweep: SweepState) -> dict[str, Any]:
 
 
 def _process_pages(step: Step, sweep: SweepState, threads: ThreadPoolExecutor) -> None:
-    """Process pages until the step is over; the next step starts after the last page that was processed completely."""
+    """Process pages until the step must end. The next step starts after the last page that was completely processed."""
     in_flight: deque[tuple[Page[Identity], list[Future[str]]]] = deque()
     next_token: str | None = sweep.token
     all_read = False
@@ -154,7 +152,7 @@ def _is_due(identity: Identity, sweep: SweepState) -> bool:
 
 
 def _record(page: Page[Identity], outcomes: list[Future[str]], sweep: SweepState) -> None:
-    """Wait for a page and count its outcomes; the sweep continues with the next page."""
+    """Wait for a page, and count its outcomes; the sweep continues with the next page."""
     counts = Counter(each.result() for each in outcomes)
     guests = sum(each.is_guest for each in page.items)
     others = sum(not each.is_guest and not _login_providers.include(each.providers) for each in page.items)
@@ -194,7 +192,7 @@ def _worker_is_behind() -> bool:
 
 
 def _counts(sweep: SweepState) -> dict[str, int]:
-    """Return the counts as outcomes; a dry run attaches nothing."""
+    """Return the counts by outcome; a dry run attaches nothing."""
     return {
         "Attached": 0 if sweep.dry_run else sweep.attached,
         "Queued": sweep.queued,

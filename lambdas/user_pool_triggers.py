@@ -1,21 +1,23 @@
-"""The custom resource that sets the triggers and groups of a user pool, and removes triggers before their functions.
+"""The custom resource that sets the triggers and groups of a user pool.
 
-A user pool that outlives its stack would call functions that are gone, and every sign-in would fail. An adopted pool is
-not defined by this stack, so it gets its triggers and its marker attribute here. New groups stay with their members; a
-group that the settings no longer name gets the role of users without a group. An existing group gets its role and
-precedence back.
+It removes the triggers before their functions are deleted. A user pool that outlives its stack would otherwise invoke
+deleted functions, and every sign-in would fail. In an adopted pool, which this stack does not define, it also adds the
+marker attribute.
 
-What cannot be undone comes last. AWS can refuse UpdateUserPool for reasons that cannot be checked before (a service
-control policy, a key policy), and setting triggers can be undone. So the triggers are set first, which is the only dry
-run of UpdateUserPool, and the custom attribute is added afterwards. Until then the trigger attaches users without
-marking them.
+A group that the settings no longer name is not deleted, because it would lose its members. If this toolkit created it,
+it gets the role of users without a group; otherwise it gets its own role and precedence back.
+
+Permanent changes come last. AWS can refuse UpdateUserPool for reasons that cannot be checked before, such as a service
+control policy or a key policy. So the triggers are set first, because that can be undone. The custom attribute, which
+cannot be removed, is added after that. Until then the trigger attaches the policy without setting markers.
 """
 
 from __future__ import annotations
 
 import json
 import shlex
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import boto3
 from botocore import xform_name
@@ -23,13 +25,10 @@ from botocore.config import Config
 from custom_resource import custom_resource
 from iam_propagation import waits_for_permissions
 from original_settings import OriginalSettings
-from pool_update import SettingsWouldBeLostError, keep_unknown_members, kept
+from pool_update import SettingsWouldBeLostError, keep_unknown_members, update_parameters
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-# At most 70 s a call with all attempts: the function has five minutes, and three calls in a row must fit into them,
-# because an update can switch MFA off.
+# At most 70 s per call with all attempts. The function has five minutes, and an update that can switch MFA off needs
+# three calls.
 _LIMITS = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 4})
 _user_pools = boto3.client("cognito-idp", config=_LIMITS)
 _ssm = boto3.client("ssm", config=_LIMITS)
@@ -37,42 +36,42 @@ for _operation in ("DescribeUserPool", "GetUserPoolMfaConfig"):
     keep_unknown_members(_user_pools, _operation)
 
 _CREATED_HERE = "Its users get an IAM role of their own from Amplify PubSub"
-"""The description of groups created here, which identifies them after their stack is gone."""
-_AFTER_ALL_OTHERS = 2**31 - 1
-"""The precedence of a group without its own role: an update cannot remove a precedence."""
+"""The description of groups that this toolkit created. It identifies them after their stack was deleted."""
+_LAST_PRECEDENCE = 2**31 - 1
+"""For a group without its own role, because an update cannot remove a precedence."""
 
 
 class SettingsMismatchError(Exception):
-    """The user pool does not match the settings; the message says in what."""
+    """The user pool does not match the settings."""
 
 
 class MfaLostError(Exception):
-    """The pool's MFA was switched off and could not be switched on again; the message has the command."""
+    """The pool's MFA was switched off and could not be switched on again. The message contains the command for that."""
 
 
 @waits_for_permissions(_user_pools, _ssm)
 def on_event(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """Set triggers and groups, or remove our triggers. Nothing else of the pool changes.
+    """Set triggers and groups, or remove our triggers. Other settings of the pool do not change.
 
     Properties:
         UserPoolId: the pool.
-        OutlivesStack: ``true`` if the pool stays when the stack is deleted, else ``false``.
+        OutlivesStack: ``true`` if the pool stays when the stack is deleted, otherwise ``false``.
         OriginalSettingsParameter: the name of the SSM parameter of :class:`OriginalSettings`.
         MarkerAttribute, MarkerLength: the custom attribute that the pool must have; omitted without triggers.
-        SmsRoleArn, CustomSenderKeyArn: of an adopted pool, the role that this function can pass and the key that it
-            can create grants of; empty if there is none.
-        Triggers: function ARNs by trigger. Triggers of an earlier deployment that are not among them are removed.
-        ChainedTriggers: the triggers whose own function calls ours, which stay as they are.
-        Groups: a list of ``{"Name", "RoleArn"}`` in the order of their precedence.
-        ReplaceGroupRoles: of an adopted pool, the roles of existing groups that can be changed, by name; empty for a
-            group without a role.
+        SmsRoleArn, CustomSenderKeyArn: only for an adopted pool: the role that this function can pass, and the key for
+            which it can create grants; empty if there is none.
+        Triggers: function ARNs by trigger. Other triggers of an earlier deployment are removed.
+        ChainedTriggers: triggers that do not change, because their own function calls ours.
+        Groups: a list of ``{"Name", "RoleArn"}`` in the order of precedence.
+        ReplaceGroupRoles: only for an adopted pool: existing groups that may get another role, with their current role;
+            empty for a group without a role.
         AuthRoleArn: the role of users without a group.
 
     Raises:
         SettingsMismatchError: the pool or one of its groups does not match the settings. Nothing was changed.
         SettingsWouldBeLostError: an update would reset settings of the pool. Nothing was changed.
-        TooLongToKeepError: the original settings do not fit into the parameter.
-        MfaLostError: the pool lost its MFA by the update.
+        TooLongToKeepError: the original settings do not fit into the parameter. Nothing was changed.
+        MfaLostError: the update switched MFA off.
         botocore.exceptions.ClientError: Cognito refused.
     """
     properties = event["ResourceProperties"]
@@ -88,7 +87,7 @@ def on_event(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     _restore_mfa(user_pool_id, original)
     pool, groups = _describe(user_pool_id), _list_groups(user_pool_id)
     wanted = _without(before["Triggers"], _triggers_of(pool)) | triggers
-    # A new stack of an adopted pool changes it at the latest when it is deleted.
+    # A new stack must be able to update an adopted pool, at the latest when the stack is deleted.
     adopts = event["RequestType"] == "Create" and "SmsRoleArn" in properties
     _check(pool, properties, before, changes_pool=wanted != _triggers_of(pool) or adopts)
     _check_groups(groups, properties, before, original)
@@ -98,7 +97,7 @@ def on_event(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         _put_groups(groups, properties, before, original)
         _put_marker_attribute(pool, properties)
     except Exception:
-        # What could not be created is not deleted (custom_resource.py), so remove the triggers now.
+        # There is no Delete request after a failed Create, so remove the triggers now.
         if event["RequestType"] == "Create":
             _detach_pool(properties, original)
         raise
@@ -120,15 +119,15 @@ def _list_groups(user_pool_id: str) -> dict[str, Any]:
 def _check(
     pool: Mapping[str, Any], properties: Mapping[str, Any], before: Mapping[str, Any], *, changes_pool: bool
 ) -> None:
-    """Check that the pool matches the settings and can be updated, before any change.
+    """Check, before any change, that the pool matches the settings and can be updated.
 
-    A later run that does not change the pool does not check what an update needs, because it can be the rollback of an
-    update that was refused.
+    A run that does not change the pool skips the checks for an update, because it can be the rollback of an update that
+    failed these checks.
     """
     problems = [*_occupied_triggers(pool, properties, before)]
     if changes_pool:
         try:
-            kept(_user_pools, "UpdateUserPool", pool)
+            update_parameters(_user_pools, "UpdateUserPool", pool)
         except SettingsWouldBeLostError as error:
             problems.append(f"{error}.")
         problems.extend(f"{why} {fix}" for why, fix in _missing_permissions(pool, properties))
@@ -144,21 +143,21 @@ def _occupied_triggers(
         current = configured.get(trigger, function_arn)
         if current not in (function_arn, *before["Triggers"].values()):
             yield (
-                f"It has {current} on its trigger {trigger}. Remove it, or have it call ours and name the trigger "
+                f"It has {current} on its trigger {trigger}. Remove it, or let it call ours and name the trigger "
                 "in the setting adopt.chainedTriggers: docs/how-to/adopt.md#existing-triggers."
             )
     for trigger in properties.get("ChainedTriggers", []):
         if configured.get(trigger) in (None, *before["Triggers"].values()):
             yield (
                 f"It has no function of its own on its trigger {trigger}, which adopt.chainedTriggers names. "
-                "Remove it from that setting, and ours is set."
+                "Remove the trigger from that setting, so that ours is set."
             )
 
 
 def _missing_permissions(pool: Mapping[str, Any], properties: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield why an update of the pool cannot succeed, and which setting is needed.
+    """Yield why an update of the pool cannot succeed, and the setting that is needed.
 
-    UpdateUserPool passes the pool's SMS role to Cognito and creates a grant of the key of its custom senders, even if
+    UpdateUserPool passes the pool's SMS role to Cognito and creates a grant for the key of its custom senders, even if
     it changes neither.
     https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-sms-settings.html
     https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-custom-sms-sender.html
@@ -185,7 +184,8 @@ def _check_groups(
 ) -> None:
     """Check that the settings allow every change of an existing group.
 
-    They must keep the role of a changed group, because they are also the permission to give the role back.
+    ``adopt.replaceGroupRoles`` must keep the former role of a changed group, because the permission to restore it
+    depends on that.
     """
     replaceable, problems = properties.get("ReplaceGroupRoles", {}), []
     for wanted in properties["Groups"]:
@@ -195,7 +195,7 @@ def _check_groups(
             gets_back = had.get("RoleArn")
             if gets_back and replaceable.get(name) != gets_back:
                 problems.append(
-                    f"The group {name} gets its role back when it leaves the setting groups. Until then keep "
+                    f"The group {name} gets its role back when you remove it from the setting groups. Until then keep "
                     f'"{gets_back}" in adopt.replaceGroupRoles.{name} (docs/how-to/adopt.md#groups).'
                 )
             continue
@@ -204,27 +204,24 @@ def _check_groups(
         role_arn = group.get("RoleArn", "")
         if replaceable.get(name) != role_arn:
             has = f"with the role {role_arn}" if role_arn else "without a role"
-            to = f'"{role_arn}"' if role_arn else "null, and note that a role cannot be taken away again"
+            to = f'"{role_arn}"' if role_arn else "null; note that AWS cannot remove the role from the group later"
             problems.append(
-                f"The group {name} was there before this stack, {has}. Leave it out of the setting groups, or let its "
-                f"role be replaced: set adopt.replaceGroupRoles.{name} to {to} (docs/how-to/adopt.md#groups)."
+                f"The group {name} existed before this stack, {has}. Remove it from the setting groups, or allow "
+                f"another role: set adopt.replaceGroupRoles.{name} to {to} (docs/how-to/adopt.md#groups)."
             )
     if problems:
         raise SettingsMismatchError(f"User pool {properties['UserPoolId']}: {' '.join(problems)}")
 
 
 def _is_ours(group: Mapping[str, Any], properties: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
-    """Return whether a deployment of this toolkit created the group or gave it its current role.
-
-    In a pool of this stack every group is.
-    """
+    """Return whether this toolkit created the group or set its role; true for every group of the stack's own pool."""
     created = group.get("Description") == _CREATED_HERE or "ReplaceGroupRoles" not in properties
     known = {properties["AuthRoleArn"], *(each["RoleArn"] for each in (*before["Groups"], *properties["Groups"]))}
     return created or group.get("RoleArn") in known or group["GroupName"] in {each["Name"] for each in before["Groups"]}
 
 
 def _put_marker_attribute(pool: Mapping[str, Any], properties: Mapping[str, Any]) -> None:
-    """Add the attribute to an adopted pool without it; a pool of this stack has it."""
+    """Add the attribute if the pool does not have it; the stack's own pool has it."""
     name = properties.get("MarkerAttribute")
     if name is None or f"custom:{name}" in {each["Name"] for each in pool["SchemaAttributes"]}:
         return
@@ -251,7 +248,7 @@ def _detach_pool(properties: Mapping[str, Any], original: OriginalSettings) -> N
         _forget(original)
         return
     triggers = _without(properties["Triggers"], _triggers_of(pool))
-    # The pool may have got a role, a key or a new setting since. Settings of the stack cannot help then, because
+    # The pool may have got a role, a key or a new setting since. A changed setting of the stack does not help, because
     # CloudFormation does not update a stack whose deletion has failed.
     ours = " and ".join(sorted(_triggers_of(pool).keys() - triggers.keys()))
     missing = [*_missing_permissions(pool, properties)] if "SmsRoleArn" in properties else []
@@ -270,7 +267,7 @@ def _detach_pool(properties: Mapping[str, Any], original: OriginalSettings) -> N
 
 
 def _forget(original: OriginalSettings) -> None:
-    """Delete the original settings of a pool that is deleted."""
+    """Delete the original settings, because the pool is or will be deleted."""
     original.mfa = None
     original.groups.clear()
     original.save()
@@ -290,19 +287,19 @@ def _set_triggers(
     """Set the triggers of the pool, and change nothing else.
 
     Args:
-        pool: the pool as it is.
-        triggers: all its triggers.
-        original: stores what the update can reset.
-        instead: what to do if the update cannot be made.
+        pool: the pool as described.
+        triggers: all triggers that it must have.
+        original: stores settings that the update can reset.
+        instead: what the user can do if the update is not possible.
     """
     if triggers == _triggers_of(pool):
         return
-    changes = kept(_user_pools, "UpdateUserPool", pool, instead=instead) | {
+    changes = update_parameters(_user_pools, "UpdateUserPool", pool, instead=instead) | {
         "UserPoolId": pool["Id"],
         "LambdaConfig": triggers,
     }
     if "TemporaryPasswordValidityDays" in changes.get("Policies", {}).get("PasswordPolicy", {}):
-        # Its older name is described too, and an update with both is refused.
+        # DescribeUserPool also returns its older name, and Cognito refuses an update with both.
         users_by_admin = {**changes.get("AdminCreateUserConfig", {})}
         users_by_admin.pop("UnusedAccountValidityDays", None)
         changes["AdminCreateUserConfig"] = users_by_admin
@@ -315,11 +312,11 @@ def _set_triggers(
 
 
 def _update_without_mfa(changes: Mapping[str, Any], original: OriginalSettings, instead: str | None) -> None:
-    """Update a pool whose MFA UpdateUserPool rejects, because it expects a configuration of SMS.
+    """Update a pool without MFA settings: UpdateUserPool rejects MFA without a configuration of SMS.
 
-    AWS documents that an omitted member is set to its default, which is OFF. Measurements found that MFA stays
-    (https://github.com/go-to-k/cdkd/pull/1965). So the MFA configuration is stored first, compared afterwards, and
-    restored only if it has changed. https://github.com/aws/aws-cli/issues/3876
+    AWS documents that an omitted setting gets its default, which is OFF. Measurements found that MFA stays
+    (https://github.com/go-to-k/cdkd/pull/1965). So store the MFA configuration first, and restore it afterwards only if
+    it has changed. https://github.com/aws/aws-cli/issues/3876
     """
     user_pool_id = changes["UserPoolId"]
     original.mfa = _mfa_configuration(user_pool_id, instead)
@@ -334,14 +331,14 @@ def _mfa_configuration(user_pool_id: str, instead: str | None) -> dict[str, Any]
     """Return the MFA configuration as parameters of SetUserPoolMfaConfig.
 
     Raises:
-        SettingsWouldBeLostError: that operation does not accept all of it.
+        SettingsWouldBeLostError: that operation does not accept a part of it.
     """
     described = _user_pools.get_user_pool_mfa_config(UserPoolId=user_pool_id)
-    return kept(_user_pools, "SetUserPoolMfaConfig", described, instead=instead)
+    return update_parameters(_user_pools, "SetUserPoolMfaConfig", described, instead=instead)
 
 
 def _restore_mfa(user_pool_id: str, original: OriginalSettings) -> None:
-    """Switch MFA on again if an update, this one or one that was interrupted, has switched it off."""
+    """Switch MFA on again if this update, or an interrupted one, has switched it off."""
     if original.mfa is None:
         return
     if _user_pools.get_user_pool_mfa_config(UserPoolId=user_pool_id).get("MfaConfiguration", "OFF") == "OFF":
@@ -353,8 +350,8 @@ def _restore_mfa(user_pool_id: str, original: OriginalSettings) -> None:
                 for name, each in original.mfa.items()
             )
             raise MfaLostError(
-                f"user pool {user_pool_id} has no MFA. The next deployment, or deletion, of this stack switches it "
-                f"on again, and so does: aws cognito-idp set-user-pool-mfa-config --user-pool-id {user_pool_id} "
+                f"user pool {user_pool_id} has no MFA. The next deployment or deletion of this stack switches it on "
+                f"again. To do so now: aws cognito-idp set-user-pool-mfa-config --user-pool-id {user_pool_id} "
                 f"{options}"
             ) from error
     original.mfa = None
@@ -364,7 +361,7 @@ def _restore_mfa(user_pool_id: str, original: OriginalSettings) -> None:
 def _remember_groups(
     groups: Mapping[str, Any], properties: Mapping[str, Any], before: Mapping[str, Any], original: OriginalSettings
 ) -> None:
-    """Store role and precedence of existing groups before one of them is changed."""
+    """Store the roles and precedences of existing groups before the first change."""
     for wanted in properties["Groups"]:
         name, role_arn = wanted["Name"], wanted["RoleArn"]
         group = groups.get(name)
@@ -379,9 +376,9 @@ def _put_groups(
 ) -> None:
     """Create or change the groups of the settings, and release groups that the settings no longer name.
 
-    A released group that was created here gets the role of users without a group. Its own role is deleted with the
-    stack, and users of a group whose role is gone get no credentials. A group cannot lose its role, and deleting the
-    group would lose its members. An existing group gets its role and precedence back.
+    A released group that this toolkit created gets the role of users without a group: its own role is deleted with the
+    stack, and users of a group with a deleted role get no credentials. AWS cannot remove the role from a group, and a
+    deleted group would lose its members. An existing group gets its role and precedence back.
     """
     user_pool_id = properties["UserPoolId"]
     wanted = {group["Name"]: group["RoleArn"] for group in properties["Groups"]}
@@ -396,7 +393,7 @@ def _put_groups(
         _restore_group(user_pool_id, groups.get(name), name, original, instead=properties["AuthRoleArn"])
     roles_before = {group["Name"]: group["RoleArn"] for group in before["Groups"] if group["Name"] not in released}
     for name, group in groups.items():
-        # Without that role it was never ours: this rolls back an update that failed before.
+        # A group that never got the role is not ours: this is the rollback of an update that failed earlier.
         has_ours = name in roles_before and group.get("RoleArn") == roles_before[name]
         ours = group.get("Description") == _CREATED_HERE or has_ours
         if ours and name not in wanted and group.get("RoleArn") != properties["AuthRoleArn"]:
@@ -404,7 +401,7 @@ def _put_groups(
                 UserPoolId=user_pool_id,
                 GroupName=name,
                 RoleArn=properties["AuthRoleArn"],
-                Precedence=_AFTER_ALL_OTHERS,
+                Precedence=_LAST_PRECEDENCE,
             )
 
 
@@ -415,14 +412,14 @@ def _restore_group(
     original: OriginalSettings,
     instead: str | None = None,
 ) -> None:
-    """Give a group its original role and precedence back, unless it has got another role since.
+    """Restore a group's original role and precedence, unless something else has changed its role since.
 
     Args:
         user_pool_id: the user pool.
-        group: the group as it is; None if it is gone.
+        group: the group as described; None if it was deleted.
         name: its name.
-        original: what it had, which is removed.
-        instead: the role for a group that had none; None leaves it ours, which is deleted with the stack.
+        original: the original settings, from which the group is removed.
+        instead: the role for a group that had none; None keeps our role, which is deleted with the stack.
     """
     had = original.groups[name]
     if group is not None and group.get("RoleArn") == had["ReplacedBy"]:
@@ -430,7 +427,7 @@ def _restore_group(
         _user_pools.update_group(
             UserPoolId=user_pool_id,
             GroupName=name,
-            Precedence=had.get("Precedence", _AFTER_ALL_OTHERS),
+            Precedence=had.get("Precedence", _LAST_PRECEDENCE),
             **({"RoleArn": role_arn} if role_arn else {}),
         )
     del original.groups[name]

@@ -34,6 +34,7 @@ SUMMARIES = {
     "outputs": "Print a deployment's configuration for a front end or a script.",
     "publish": "Publish one message to a stack's AWS IoT, or to any broker over WebSocket.",
     "subscribe": "Show messages from a stack's AWS IoT, or from any broker over WebSocket, until Ctrl-C.",
+    "explain": "Explain a check of smoke and doctor, or list all checks.",
     "identity": "Show one identity: user, marker, attached policies, logins.",
     "attach": "Attach the IoT policy to one identity; for a user as the sign-in does it, without a password.",
     "detach": "Detach the IoT policy from one identity until the user signs in or self-attaches; --all: from everyone.",

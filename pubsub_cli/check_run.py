@@ -1,9 +1,11 @@
-"""A run of checks as a command: each is shown as it ends, signals leave nothing behind, the results are reported."""
+"""Runs checks for a command: shows each as it ends, cleans up after signals, and writes the reports."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AsyncExitStack
@@ -17,10 +19,10 @@ from rich.console import Console
 from rich.status import Status as Spinner
 from rich.text import Text
 
-from pubsub_cli.checks.check import Check, Result, run_checks
+from pubsub_cli.checks.check import Check, Group, Result, run_checks
 from pubsub_cli.checks.context import Context
 from pubsub_cli.errors import ExitCode
-from pubsub_cli.finding import Status
+from pubsub_cli.finding import Status, is_command
 from pubsub_cli.output import TerminalConsole, json_document, write_atomically
 from pubsub_cli.run_options import RunOptions
 from pubsub_cli.signals import cancel_on_sigterm
@@ -28,11 +30,18 @@ from pubsub_client._printable import one_line, printable
 
 _MARKS = {
     Status.PASSED: ("ok", "green"),
-    Status.FAILED: ("FAILED", "bold red"),
-    Status.WARNING: ("warning", "yellow"),
-    Status.SKIPPED: ("skipped", "dim"),
-    Status.UNKNOWN: ("unknown", "yellow"),
+    Status.FAILED: ("FAIL", "bold red"),
+    Status.WARNING: ("warn", "yellow"),
+    Status.SKIPPED: ("-", "dim"),
+    Status.UNKNOWN: ("?", "yellow"),
 }
+_WIDTH, _MAX_WIDTH = 80, 100
+"""The width of the output: the terminal's, within these limits."""
+_NOTABLE_SECONDS = 1.0
+"""From here on a check's time is shown without ``--verbose`` too."""
+_CONTINUED = " \\"
+# A space before an option, outside of quotes.
+_OPTION = re.compile(r""" (?=--?\w)(?=(?:[^'"]|'[^']*'|"[^"]*")*$)""")
 # An unknown check is JUnit's error, because it does not pass either.
 _JUNIT_ELEMENTS = {Status.FAILED: "failure", Status.UNKNOWN: "error", Status.SKIPPED: "skipped"}
 
@@ -63,9 +72,11 @@ class CheckRun:
 
     @property
     def summary(self) -> str:
-        """The counts in words."""
+        """The number of checks by status, in words."""
         counts = self.counts
-        return ", ".join(f"{counts[status]} {status}" for status in Status if counts[status])
+        plural = "s" if counts[Status.WARNING] > 1 else ""
+        words = {status: f"{status}{plural if status is Status.WARNING else ''}" for status in Status}
+        return ", ".join(f"{counts[status]} {words[status]}" for status in Status if counts[status])
 
     @property
     def seconds(self) -> float:
@@ -148,7 +159,7 @@ def check_ids(option: str, ids: Collection[str], known: Collection[type[Check]])
         typer.BadParameter: one does not.
     """
     if unknown := sorted(set(ids) - {check.id for check in known}):
-        raise typer.BadParameter(f"{option}: there is no check {', '.join(unknown)}; see docs/reference/checks.md")
+        raise typer.BadParameter(f"{option}: there is no check {', '.join(unknown)}; list them with: pubsub explain")
 
 
 def check_junit(junit: Path | None) -> None:
@@ -163,31 +174,35 @@ def check_junit(junit: Path | None) -> None:
 
 @dataclass
 class Progress:
-    """Shows each check as it ends and, on a terminal, the one that runs."""
+    """Shows each check as it ends, under the heading of its group, and on a terminal the one that runs."""
 
     console: Console
     run: RunOptions
     _spinner: Spinner | None = field(default=None, init=False)
+    _group: Group | None = field(default=None, init=False)
 
     def started(self, check: type[Check]) -> None:
         """Show the running check."""
         if self.console.is_terminal:
-            self._spinner = self.console.status(f"{check.id}  {check.title}")
+            self._spinner = self.console.status(check.title)
             self._spinner.start()
 
     def ended(self, result: Result) -> None:
         """Show a check's finding."""
         self.stop()
-        finding = result.finding
-        mark, style = _MARKS[finding.status]
-        line = Text(f"  {result.check.id}  {result.check.group:<13}  {result.check.title:<62}  ")
-        line.append(f"{mark:<7}", style=style)
-        line.append(f" {result.seconds:6.2f} s")
-        note = finding.cause if finding.status is Status.SKIPPED else finding.detail
-        if note:
-            line.append(f"  {one_line(self.run.masked(note))}", style="dim")
-        self.console.print(line, soft_wrap=True)
-        if finding.cause and finding.status is not Status.SKIPPED:
+        check, finding = result.check, result.finding
+        if check.group is not self._group:
+            self._group = check.group
+            self._print(Text(check.group, style="bold"))
+        is_skipped = finding.status is Status.SKIPPED
+        explained = finding.cause is not None and not is_skipped
+        title = f"{check.id} {check.title}" if explained or self.run.verbose else check.title
+        reason = f"skipped: {finding.cause}" if is_skipped else ""
+        timed = not is_skipped and (self.run.verbose or result.seconds >= _NOTABLE_SECONDS)
+        self._print_line(finding.status, title, reason, f"{result.seconds:.1f} s" if timed else "")
+        if self.run.verbose and finding.detail:
+            self._print(*(Text(f"{'':8}{line}", style="dim") for line in self._wrap(finding.detail, 8)))
+        if explained:
             self._explain(result)
 
     def stop(self) -> None:
@@ -196,17 +211,56 @@ class Progress:
             self._spinner.stop()
             self._spinner = None
 
+    def _print_line(self, status: Status, title: str, reason: str, seconds: str) -> None:
+        """Print mark and title, and at the right the time or the reason; a reason that is too long comes below."""
+        mark, style = _MARKS[status]
+        line = Text("  ").append(f"{mark:<4}", style=style).append(f"  {title}")
+        reason = one_line(self.run.masked(reason))
+        if seconds:
+            line.append(f"{seconds:>{max(_WIDTH - len(line.plain), len(seconds) + 2)}}", style="dim")
+        if reason and len(line.plain) + 2 + len(reason) <= self._width:
+            line.append(f"  {reason}", style="dim")
+            reason = ""
+        self._print(line, *(Text(f"{'':8}{each}", style="dim") for each in self._wrap(reason, 8)))
+
     def _explain(self, result: Result) -> None:
         finding = result.finding
-        for label, text in (
-            ("cause", finding.cause and one_line(finding.cause)),
-            ("resource", finding.resource and one_line(finding.resource)),
-            ("fix", finding.fix),
-            ("docs", result.check.docs()),
-        ):
-            if text:
-                indented = self.run.masked(text).replace("\n", "\n" + " " * 19)
-                self.console.print(Text(f"         {label:<9} {indented}"), soft_wrap=True)
+        cause, fix = finding.cause or "", finding.fix or ""
+        if finding.resource and finding.resource not in f"{cause} {fix}":
+            cause = f"{cause} ({finding.resource})"
+        fixes = [line for each in fix.splitlines() for line in self._wrap(each, 13)]
+        for label, lines in (("why", self._wrap(cause, 13)), ("fix", fixes), ("see", [result.check.docs()])):
+            for number, line in enumerate(lines):
+                self._print(Text(f"{'':8}").append(f"{'' if number else label:<5}", style="bold").append(line))
+
+    def _wrap(self, text: str, indent: int) -> list[str]:
+        """Return the text in lines of the terminal's width; a command continues on the next line after a backslash."""
+        return wrap_line(one_line(self.run.masked(text)), self._width - indent)
+
+    def _print(self, *lines: Text) -> None:
+        for line in lines:
+            self.console.print(line, soft_wrap=True)
+
+    @property
+    def _width(self) -> int:
+        return min(max(self.console.width, _WIDTH), _MAX_WIDTH)
+
+
+def wrap_line(text: str, width: int) -> list[str]:
+    """Return a line in pieces of at most ``width`` characters, except for longer words.
+
+    A shell command is split only between arguments, and runs unchanged if all lines are copied.
+    """
+    if not is_command(text):
+        return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    first, *options = _OPTION.split(text)
+    lines = [first]
+    for option in options:
+        if len(lines[-1]) + 1 + len(option) + len(_CONTINUED) <= width:
+            lines[-1] += f" {option}"
+        else:
+            lines.append(f"  {option}")
+    return [*(f"{line}{_CONTINUED}" for line in lines[:-1]), lines[-1]]
 
 
 def as_json(run: RunOptions, checked: CheckRun, **members: Any) -> str:

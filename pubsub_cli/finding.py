@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,8 +15,8 @@ from botocore import xform_name
 from pubsub_cli.aws import Aws
 from pubsub_client._printable import one_line
 
-_SHELL_PREFIXES = ("aws ", "pubsub ")
-"""How the lines of a fix begin that a shell can run."""
+_COMMAND = re.compile(r"(?:[A-Z]+=\$\()?(?:aws|pubsub) ")
+"""Matches the beginning of a line that a shell can run."""
 _AND = " &&"
 """Ends a line if the next command must run only after this one succeeded, such as an attachment after its guard."""
 
@@ -163,8 +164,13 @@ def _chained(lines: Sequence[str | Command]) -> list[str]:
     ]
 
 
+def is_command(line: str) -> bool:
+    """Return whether a line of a fix is a command for a shell, and not a sentence."""
+    return _COMMAND.match(line) is not None
+
+
 def _with_options(line: str, options: str) -> str:
-    if not line.startswith(_SHELL_PREFIXES):
+    if not line.startswith(("aws ", "pubsub ")):
         return line
     command = line.removesuffix(_AND)
     return f"{command}{options}{line[len(command) :]}"

@@ -28,6 +28,7 @@ class RunOptions:
         redact: mask identity ids.
         junit: the file of the JUnit report.
         skip: ids of checks to skip.
+        verbose: show ids, times and details of all checks.
     """
 
     command: str
@@ -38,6 +39,7 @@ class RunOptions:
     redact: bool = False
     junit: Path | None = None
     skip: Collection[str] = ()
+    verbose: bool = False
 
     def masked(self, text: str) -> str:
         """Return a text as it may be shown."""
@@ -76,7 +78,9 @@ class AccountOptions:
         """
         options.log_if(self.verbose)
         name = {"stack": self.stack_name} | report
-        return RunOptions(command, region=self.aws.region, cli_options=self.aws.cli_options, **name)
+        return RunOptions(
+            command, region=self.aws.region, cli_options=self.aws.cli_options, verbose=self.verbose, **name
+        )
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from constructs import Construct
 
 from pubsub_client.outputs import MANAGED_POLICIES, MARKER_ATTRIBUTE
 
-from .constructs import Attachment, PubSubAccess, PubSubPolicy
+from .constructs import AttachmentResources, PubSubAccess, PubSubPolicy
 from .identity_pool import AdoptedIdentityPool, IdentityPoolResources, PubSubIdentityPool
 from .iot_policy import DeletionGuard
 from .settings import Settings
@@ -33,16 +33,10 @@ class AmplifyPubSubStack(Stack):
         policy = PubSubPolicy(self, "Policy", settings=settings)
         user_pool = self._user_pool(settings)
         identity_pool = self._identity_pool(settings, user_pool, policy)
-        Attachment(self, "Default", settings, policy=policy, user_pool=user_pool, identity_pool=identity_pool)
-        parts = [each for each in self.node.children if isinstance(each, Construct)]
-        DeletionGuard(
-            self,
-            "DeletionGuard",
-            settings,
-            policy=policy.iot_policy,
-            detach_all=policy.detach_all,
-            guarded=parts,
+        AttachmentResources(
+            self, "Default", settings, policy=policy.iot_policy, user_pool=user_pool, identity_pool=identity_pool
         )
+        DeletionGuard(self, "DeletionGuard", settings, policy=policy.iot_policy)
         for key, value in settings.tags.items():
             Tags.of(self).add(key, value)
         if settings.permissions_boundary:
@@ -73,14 +67,7 @@ class AmplifyPubSubStack(Stack):
     ) -> IdentityPoolResources:
         adopt = settings.adopt
         if adopt.identity_pool_id is None or adopt.auth_role_arn is None:
-            return PubSubIdentityPool(
-                self,
-                "IdentityPool",
-                settings,
-                user_pool=user_pool,
-                policy=policy.iot_policy,
-                detach_all=policy.detach_all,
-            )
+            return PubSubIdentityPool(self, "IdentityPool", settings, user_pool=user_pool, policy=policy.iot_policy)
         access = PubSubAccess(
             self,
             "Access",
@@ -100,60 +87,64 @@ class AmplifyPubSubStack(Stack):
             other_roles=access.other_roles,
             user_pool=user_pool,
             policy=policy.iot_policy,
-            detach_all=policy.detach_all,
             other_providers=adopt.other_providers,
         )
 
 
 def adoption_notes(settings: Settings) -> Iterator[str]:
-    """Yield a sentence for each adopted resource, about what the deployment adds to it."""
+    """Yield a note about each adopted resource: what the stack adds to it, and what stays when the stack is deleted."""
     adopt = settings.adopt
     if settings.attachment == "sign-in" and adopt.user_pool_id:
         chained = ", ".join(adopt.chained_triggers)
         yield (
-            f"User pool {adopt.user_pool_id} gets an app client for the internal sign-in and the PostAuthentication, "
+            f"User pool {adopt.user_pool_id} gets an app client for the internal sign-in, and PostAuthentication, "
             "DefineAuthChallenge, CreateAuthChallenge and VerifyAuthChallengeResponse triggers"
-            f"{f' (but {chained}, whose own function calls ours)' if chained else ''}. The stack's deletion removes "
-            f"them. It also gets the attribute custom:{MARKER_ATTRIBUTE} unless it has it, which stays: Cognito cannot "
-            "remove one."
+            f"{f' (except {chained}, whose own function calls ours)' if chained else ''}. Deleting the stack removes "
+            f"them. The pool also gets the attribute custom:{MARKER_ATTRIBUTE} if it lacks it. The attribute stays, "
+            "because Cognito cannot remove attributes."
         )
         if adopt.sms_role_arn:
             yield (
-                f"The stack may pass the role {adopt.sms_role_arn.rpartition('/')[2]} to Amazon Cognito, which asks "
-                "for that whenever a user pool that sends SMS is changed. The role itself stays as it is."
+                f"The stack may pass the role {adopt.sms_role_arn.rpartition('/')[2]} to Amazon Cognito, because "
+                "Cognito requires it for every change of a user pool that sends SMS. The role itself is not changed."
             )
         if adopt.custom_sender_key_arn:
             yield (
-                f"The stack may create grants of the key {adopt.custom_sender_key_arn}, which Amazon Cognito asks for "
-                "whenever a user pool with custom senders is changed. The key itself stays as it is."
+                f"The stack may create grants for the key {adopt.custom_sender_key_arn}, because Cognito requires it "
+                "for every change of a user pool with custom senders. The key itself is not changed."
             )
         if adopt.identity_pool_id:
             yield (
-                f"Identity pool {adopt.identity_pool_id} gets that app client among its providers. The stack's "
-                "deletion removes it."
+                f"Identity pool {adopt.identity_pool_id} gets the app client of the internal sign-in as a provider. "
+                "Deleting the stack removes it."
             )
     if adopt.user_pool_id and settings.groups:
         yield (
-            f"User pool {adopt.user_pool_id} gets the groups {', '.join(settings.groups)} with roles of this stack, "
-            "unless it has them. New groups stay with their members when the stack is deleted."
+            f"User pool {adopt.user_pool_id} gets the groups {', '.join(settings.groups)} if it lacks them, with roles "
+            "of this stack. New groups and their members stay when the stack is deleted."
         )
-        replaced = {name: arn for name, arn in adopt.replace_group_roles.items() if name in settings.groups}
-        for name, role_arn in replaced.items():
-            former = f"its role {role_arn.rpartition('/')[2]}" if role_arn else "no role"
-            returns = (
-                "It gets role and precedence back when you remove it from the settings or delete the stack."
-                if role_arn
-                else "It keeps a role, because Cognito cannot remove a group's role; it gets the precedence back."
-            )
-            yield f"The group {name} gets a role and a precedence of this stack in place of {former}. {returns}"
+        for name, role_arn in adopt.replace_group_roles.items():
+            if name not in settings.groups:
+                continue
+            gets = f"Group {name} gets a role and a precedence of this stack"
+            if role_arn:
+                yield (
+                    f"{gets} instead of its role {role_arn.rpartition('/')[2]}. It gets the old role and precedence "
+                    "back when you remove it from the settings or delete the stack."
+                )
+            else:
+                yield (
+                    f"{gets}. It had no role. It keeps the new one, because Cognito cannot remove a group's role, and "
+                    "gets the old precedence back."
+                )
     if adopt.auth_role_arn:
         roles = ", ".join(arn.rpartition("/")[2] for arn in (adopt.auth_role_arn, *adopt.group_role_arns))
         policies = {
-            "guarded": f"{' and '.join(MANAGED_POLICIES)} unless they have them, and a deny of AWS IoT's control plane",
+            "guarded": f"{' and '.join(MANAGED_POLICIES)} if they lack them, and a deny of AWS IoT's control plane",
             "least-privilege": "AWS IoT's data actions on the topics of the settings, and a deny of its control plane",
-            "unguarded": f"{' and '.join(MANAGED_POLICIES)} unless they have them",
+            "unguarded": f"{' and '.join(MANAGED_POLICIES)} if they lack them",
         }[settings.access_mode]
         yield (
-            f"The roles {roles} get {policies}, and can call the self-attach route. The stack's "
-            "deletion removes what they get here."
+            f"The roles {roles} get {policies}, and permission to call the self-attach route. Deleting the stack "
+            "removes what it added."
         )

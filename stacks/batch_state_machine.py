@@ -1,7 +1,7 @@
-"""A state machine that invokes one function until it is done, for as long as it takes.
+"""A state machine that invokes one function repeatedly until its work is done.
 
-A Lambda function has 15 minutes, and a sweep over ten million identities takes days. The function works for some
-minutes and returns a checkpoint, which the state machine passes to the next step.
+A Lambda function can run for 15 minutes, and a sweep over ten million identities takes days. In each step the function
+works for some minutes and returns a checkpoint, which the state machine passes to the next step.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from constructs import Construct
 from .functions import service_principal, suppress_nag
 
 STEP_TIMEOUT = Duration.minutes(15)
-"""The function's timeout; its steps end well before that."""
+"""The function's timeout. Each step ends well before it."""
 
-# About 40 minutes in all: longer than most outages of Lambda or AWS IoT.
+# About 40 minutes in total, longer than most outages of Lambda or AWS IoT.
 _RETRY = {
     "ErrorEquals": ["States.ALL"],
     "IntervalSeconds": 2,
@@ -31,7 +31,7 @@ _RETRY = {
 
 
 class BatchStateMachine(Construct):
-    """The state machine ``<stack>-<name>`` around a function that works in steps; see lambdas/bulk/step.py."""
+    """The state machine ``<stack>-<name>``, whose function works in steps (lambdas/bulk/step.py)."""
 
     def __init__(
         self,
@@ -51,25 +51,24 @@ class BatchStateMachine(Construct):
             resource_name=full_name,
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
-        """Known before the state machine is created, so that its function's role can get permissions for it."""
+        """The ARN, known before the state machine is created, so that the function's role can refer to it."""
         self.executions_arn = stack.format_arn(
             service="states",
             resource="execution",
             resource_name=f"{full_name}:*",
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
-        """The ARN pattern of all its executions."""
+        """The ARN pattern of all executions."""
         self.executions_finding = (
             "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:"
             f"execution:{full_name}:*]"
         )
-        """What cdk-nag reports for a permission on them."""
+        """The finding of cdk-nag for a permission on all executions."""
         role = iam.Role(
             self,
             "Role",
             # https://docs.aws.amazon.com/step-functions/latest/dg/procedure-create-iam-role.html
             assumed_by=service_principal(self, "states", self.arn),
-            description=description,
             inline_policies={
                 "Steps": iam.PolicyDocument(
                     statements=[
@@ -91,8 +90,8 @@ class BatchStateMachine(Construct):
         suppress_nag(
             self.state_machine,
             {
-                "AwsSolutions-SF1": "The history of executions keeps each step's state, and the function logs.",
-                "AwsSolutions-SF2": "One function in a loop: there is nothing to trace.",
+                "AwsSolutions-SF1": "The execution history contains each step's state, and the function writes logs.",
+                "AwsSolutions-SF2": "The state machine only calls one function in a loop.",
             },
         )
 
@@ -132,7 +131,7 @@ def _definition(partition: str, function_arn: str, comment: str) -> dict[str, An
                 "Default": "Failed",
             },
             "Wait": {"Type": "Wait", "SecondsPath": "$.waitSeconds", "Next": "Step"},
-            # Continue in another execution, because the history of one has at most 25,000 events.
+            # An execution history has at most 25,000 events, so a long run continues in another execution.
             "ContinueAsNew": {
                 "Type": "Task",
                 "Resource": f"arn:{partition}:states:::states:startExecution",

@@ -1,6 +1,6 @@
-"""The constructs that the stack is composed of, and that the stacks of other CDK apps can use with their own pools.
+"""The constructs of the stack. Other CDK apps can use them with their own pools.
 
-Another app uses each once in a stack, in this order. Each needs the one before::
+Use each of the three once in a stack, in this order, because each needs the one before::
 
     policy = PubSubPolicy(self, "PubSubPolicy", topics=["orders/*"])
     access = PubSubAccess(self, "PubSubAccess", policy=policy, auth_role=signed_in)
@@ -50,7 +50,7 @@ _RESERVED_PREFIXES = ("aws", "ssm")
 
 
 class PubSubPolicy(Construct):
-    """The IoT policy of signed-in users, and the state machine that detaches it before it is deleted."""
+    """The IoT policy of signed-in users, and the state machine that detaches the policy before it is deleted."""
 
     def __init__(
         self,
@@ -64,20 +64,20 @@ class PubSubPolicy(Construct):
         log_retention_days: int | None = None,
         settings: Settings | None = None,
     ) -> None:
-        """Create the policy. Each option is the setting of that name and has its default, unless noted.
+        """Create the policy. Each option is the setting of the same name, with its default unless noted.
 
         Args:
             scope: the parent construct.
             construct_id: its id there.
-            topics: patterns of the topics that it opens; ``*`` stands for any characters.
+            topics: patterns of the topics that users can use; ``*`` stands for any characters.
             access_mode: what the roles of signed-in users get.
-            policy_name: its name, unique in an account and region; by default the stack's name.
-            detach_per_second: the account's quota of DetachPolicy.
-            log_retention_days: how long the logs of every function of these constructs are kept.
+            policy_name: the policy's name, unique in an account and region; by default the stack's name.
+            detach_per_second: the account's quota of DetachPolicy calls a second.
+            log_retention_days: how long CloudWatch keeps the logs of the functions of these constructs.
             settings: all settings, as ``read_settings`` returns them, instead of these options.
 
         Raises:
-            SettingsError: an option is not allowed, or the stack's name is too long or begins with aws or ssm.
+            SettingsError: an option has a wrong value, or the stack's name is too long or begins with aws or ssm.
         """
         super().__init__(scope, construct_id)
         _check_stack_name(self)
@@ -92,20 +92,18 @@ class PubSubPolicy(Construct):
                 "topics": None if topics is None else [*topics],
             },
         )
-        """The settings, checked."""
-        self.pause = AttachmentPause(self, "AttachmentPause")
-        """Pauses the attachment of the policy."""
-        self.detach_all = DetachAll(self, "DetachAll", self.settings, pause=self.pause)
-        """Detaches the policy from all targets."""
-        self.iot_policy = IotPolicy(self, "IotPolicy", self.settings, detach_all=self.detach_all)
+        """The validated settings."""
+        pause = AttachmentPause(self, "AttachmentPause")
+        detach_all = DetachAll(self, "DetachAll", self.settings, pause=pause)
+        self.iot_policy = IotPolicy(self, "IotPolicy", self.settings, pause=pause, detach_all=detach_all)
         """The policy."""
 
 
 class PubSubAccess(Construct):
-    """Gives existing roles of signed-in users what PubSub needs, by the access mode.
+    """Gives existing roles of signed-in users the permissions that PubSub needs in the policy's access mode.
 
-    In ``guarded`` mode that is AWSIoTDataAccess and AWSIoTConfigAccess, and a deny of AWS IoT's control plane. Other
-    policies of the roles stay as they are, also when this is deleted.
+    In ``guarded`` mode these are AWSIoTDataAccess, AWSIoTConfigAccess, and a deny of AWS IoT's control plane. Other
+    policies of the roles are never changed.
     """
 
     def __init__(
@@ -117,36 +115,36 @@ class PubSubAccess(Construct):
         auth_role: iam.IRole,
         other_roles: Sequence[iam.IRole] = (),
     ) -> None:
-        """Give the roles what they need.
+        """Give the roles the permissions.
 
         Args:
             scope: the parent construct.
             construct_id: its id there.
-            policy: the policy, with the access mode.
-            auth_role: the identity pool's role of signed-in users, of this stack or imported.
-            other_roles: the other roles that it gives to signed-in users: of groups, of mapping rules.
+            policy: the IoT policy and its access mode.
+            auth_role: the identity pool's role of signed-in users; created in this stack or imported.
+            other_roles: other roles that the identity pool gives to signed-in users, by group or mapping rule.
 
         Raises:
-            SettingsError: a role is named twice.
+            SettingsError: ``auth_role`` and ``other_roles`` contain a role twice.
         """
         super().__init__(scope, construct_id)
         arns = [fingerprint(self, each.role_arn) for each in (auth_role, *other_roles)]
         if len({*arns}) < len(arns):
-            raise SettingsError(f"{self.node.path}: auth_role and other_roles name a role twice: remove one")
+            raise SettingsError(f"{self.node.path}: auth_role and other_roles contain a role twice; remove one")
         self.policy = policy
-        """The policy of the roles' users."""
+        """The IoT policy."""
         self.auth_role = auth_role
         """The role of signed-in users."""
         self.other_roles = [*other_roles]
-        """The roles of users who get another."""
+        """The other roles."""
         RoleAccess(self, "RoleAccess", policy.settings, [auth_role, *other_roles])
 
 
 class PubSubAttachment(Construct):
-    """Attaches the policy to the identity of each signed-in user: by self-attach, and by the sweep.
+    """Attaches the policy to the identity of each signed-in user, by self-attach and by the sweep.
 
-    It changes neither pool. The stack gets the outputs that front ends, the client and ``pubsub`` read, alarms and a
-    dashboard. A guard stops the deletion of the stack if there is not enough time to detach the policy.
+    It does not change the pools. It adds alarms, a dashboard, and the outputs that front ends, the client and
+    ``pubsub`` read. It stops the deletion of the stack if there is not enough time to detach the policy.
     """
 
     def __init__(
@@ -163,41 +161,41 @@ class PubSubAttachment(Construct):
         sweep_schedule: str | None = None,
         alarm_topic: sns.ITopic | None = None,
     ) -> None:
-        """Create what attaches the policy.
+        """Create the self-attach route, the sweep and the monitoring.
 
         Args:
             scope: the parent construct.
             construct_id: its id there.
-            access: policy and roles.
-            user_pool: the user pool that the users sign in to, of this stack or imported.
-            user_pool_clients: its app clients whose users can use PubSub, the front end's first.
-            identity_pool_id: the identity pool, such as the ``ref`` of a ``CfnIdentityPool``. Its signed-in users get
-                the roles of ``access``, and these app clients are among its providers.
-            other_providers: other identity providers of the identity pool whose users can use PubSub, by their names
-                among an identity's logins; users of all others are rejected.
-            allow_origins: origins of the web pages whose scripts can call self-attach; any by default.
+            access: the policy and the roles.
+            user_pool: the user pool; created in this stack or imported.
+            user_pool_clients: app clients whose users can use PubSub, the front end's first.
+            identity_pool_id: the identity pool, such as the ``ref`` of a ``CfnIdentityPool``. Its providers must
+                include these app clients, and it must give signed-in users the roles of ``access``.
+            other_providers: other identity providers of the pool whose users can use PubSub, by their names in an
+                identity's logins. Users of all other providers are rejected.
+            allow_origins: origins of web pages that can call self-attach; any origin by default.
             sweep_schedule: when a sweep over all identities begins; ``rate(1 day)`` by default.
-            alarm_topic: the SNS topic that every alarm notifies; its policy must let CloudWatch publish.
+            alarm_topic: the SNS topic that every alarm notifies. Its policy must let CloudWatch publish.
 
         Raises:
-            SettingsError: an option is not allowed, or there is no app client.
+            SettingsError: an option has a wrong value, or ``user_pool_clients`` is empty.
         """
         super().__init__(scope, construct_id)
         if not user_pool_clients:
-            raise SettingsError(f"{self.node.path}: user_pool_clients is empty: name the front end's app client")
-        policy = access.policy
+            raise SettingsError(f"{self.node.path}: user_pool_clients is empty; pass the front end's app client")
+        policy = access.policy.iot_policy
         settings = _settings(
             self,
             {
-                **policy.settings.model_dump(by_alias=True, exclude_unset=True, exclude={"environment"}),
+                **access.policy.settings.model_dump(by_alias=True, exclude_unset=True, exclude={"environment"}),
                 "allowOrigins": None if allow_origins is None else [*allow_origins],
                 "sweep": None if sweep_schedule is None else {"schedule": sweep_schedule},
             },
         )
-        if alarm_topic:  # its ARN may be a reference
+        if alarm_topic:  # not validated, because its ARN may be a token
             settings = settings.model_copy(update={"alarm_topic_arn": alarm_topic.topic_arn})
         adopted = AdoptedUserPool(self, "UserPool", settings, user_pool=user_pool, clients=user_pool_clients)
-        attachment = Attachment(
+        attachment = AttachmentResources(
             self,
             "Default",  # which CDK leaves out of logical ids
             settings,
@@ -211,28 +209,19 @@ class PubSubAttachment(Construct):
                 auth_role=access.auth_role,
                 other_roles=access.other_roles,
                 user_pool=adopted,
-                policy=policy.iot_policy,
-                detach_all=policy.detach_all,
+                policy=policy,
                 other_providers=other_providers,
             ),
         )
-        self.endpoint: str = policy.iot_policy.endpoint_address
+        self.endpoint: str = policy.endpoint_address
         """The host name of the AWS IoT endpoint."""
         self.self_attach_url: str = attachment.self_attach.url
-        """The URL at which a signed-in user has the policy attached."""
-        parts = [each for each in self.node.children if isinstance(each, Construct)]
-        DeletionGuard(
-            self,
-            "DeletionGuard",
-            settings,
-            policy=policy.iot_policy,
-            detach_all=policy.detach_all,
-            guarded=[policy, access, *parts],
-        )
+        """The URL of the self-attach route."""
+        DeletionGuard(self, "DeletionGuard", settings, policy=policy, others=[access.policy, access])
 
 
-class Attachment(Construct):
-    """Everything that attaches the policy to the identities of two pools, created or adopted; outputs and alarms.
+class AttachmentResources(Construct):
+    """Everything that attaches the policy to identities of the pools, with its alarms and the stack's outputs.
 
     If the user pool has an internal app client, the policy is also attached at sign-in.
     """
@@ -243,57 +232,38 @@ class Attachment(Construct):
         construct_id: str,
         settings: Settings,
         *,
-        policy: PubSubPolicy,
+        policy: IotPolicy,
         user_pool: UserPoolResources,
         identity_pool: IdentityPoolResources,
     ) -> None:
         super().__init__(scope, construct_id)
-        sign_in = (
-            SignInAttachment(
+        sign_in = None
+        if user_pool.internal_client:
+            sign_in = SignInAttachment(
                 self,
                 "SignInAttachment",
                 settings,
-                policy=policy.iot_policy,
-                pause=policy.pause,
+                policy=policy,
                 user_pool=user_pool,
                 internal_client=user_pool.internal_client,
                 identity_pool=identity_pool,
             )
-            if user_pool.internal_client
-            else None
-        )
-        self.self_attach = SelfAttach(
-            self,
-            "SelfAttach",
-            settings,
-            policy=policy.iot_policy,
-            pause=policy.pause,
-            identity_pool=identity_pool,
-        )
+        self.self_attach = SelfAttach(self, "SelfAttach", settings, policy=policy, identity_pool=identity_pool)
         """The self-attach route."""
         sweep = Sweep(
-            self,
-            "Sweep",
-            settings,
-            policy=policy.iot_policy,
-            pause=policy.pause,
-            user_pool=user_pool,
-            identity_pool=identity_pool,
-            sign_in=sign_in,
+            self, "Sweep", settings, policy=policy, user_pool=user_pool, identity_pool=identity_pool, sign_in=sign_in
         )
         triggers = sign_in.functions_by_trigger if sign_in else {}
         is_adopted = isinstance(user_pool, AdoptedUserPool)
-        if triggers or settings.groups or not is_adopted:  # otherwise an adopted pool is not changed
+        if triggers or settings.groups or not is_adopted:
             UserPoolTriggers(
                 self, "UserPoolTriggers", settings, user_pool=user_pool, triggers=triggers, identity_pool=identity_pool
             )
-        drift_detector = (
-            DriftDetector(
+        drift_detector = None
+        if is_adopted and triggers:
+            drift_detector = DriftDetector(
                 self, "DriftDetector", settings, user_pool=user_pool, identity_pool=identity_pool, triggers=triggers
             )
-            if is_adopted and triggers
-            else None
-        )
         if settings.monitoring != "off":
             Monitoring(
                 self,
@@ -312,8 +282,8 @@ class Attachment(Construct):
             Output.USER_POOL_ID: user_pool.user_pool.user_pool_id,
             Output.USER_POOL_CLIENT_ID: user_pool.client.user_pool_client_id,
             Output.IDENTITY_POOL_ID: identity_pool.identity_pool_id,
-            Output.PUBSUB_ENDPOINT: policy.iot_policy.endpoint_address,
-            Output.POLICY_NAME: policy.iot_policy.policy_name,
+            Output.PUBSUB_ENDPOINT: policy.endpoint_address,
+            Output.POLICY_NAME: policy.policy_name,
             Output.AUTH_ROLE_ARN: identity_pool.auth_role.role_arn,
             Output.ACCESS_MODE: settings.access_mode,
             Output.SELF_ATTACH_URL: self.self_attach.url,
@@ -328,7 +298,7 @@ class Attachment(Construct):
 
 
 def _check_stack_name(construct: Construct) -> None:
-    """Check that resources can be named after the stack.
+    """Check that state machines and parameters can be named after the stack.
 
     Raises:
         SettingsError: the stack's name is too long or begins with a reserved prefix.
@@ -351,10 +321,10 @@ def _check_stack_name(construct: Construct) -> None:
 
 
 def _settings(construct: Construct, given: Mapping[str, Any]) -> Settings:
-    """Check the options of a construct as settings are checked.
+    """Validate the options of a construct as settings.
 
     Raises:
-        SettingsError: an option is not allowed; the message begins with the construct's path.
+        SettingsError: an option has a wrong value; the message begins with the construct's path.
     """
     try:
         return read_settings({key: value for key, value in given.items() if value is not None}, None)

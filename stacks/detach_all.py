@@ -15,14 +15,14 @@ _MEMORY_SIZE = 512
 # AWS IoT takes 6 to 8 minutes to apply a change of policies:
 # https://docs.aws.amazon.com/iot/latest/developerguide/iot-policies.html
 _PROPAGATION_SECONDS = 600
-# CloudFormation waits for a custom resource for an hour; ten minutes are a reserve.
+# CloudFormation waits an hour for a custom resource; ten minutes are a reserve.
 _SECONDS = 3600 - 600
 
 
 class AttachmentPause(Construct):
-    """A parameter that is ``true`` while attachment is paused. `pubsub detach --all` sets it.
+    """The pause flag: a parameter that is ``true`` while attachment is paused. `pubsub detach --all` sets it.
 
-    A deployment does not resume attachment, because CloudFormation updates a parameter only if its template changes.
+    A deployment does not reset it, because CloudFormation updates a parameter only if its template changes.
     """
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
@@ -36,9 +36,9 @@ class AttachmentPause(Construct):
             string_value="false",
         )
         self.environment = {"PAUSE_PARAMETER": name}
-        """Names the parameter for a function."""
+        """The environment variable that names the parameter to a function."""
         self.parameter_arn: str = parameter.parameter_arn
-        """For the permission to read it."""
+        """The parameter's ARN."""
 
     def allow_changes(self) -> iam.PolicyStatement:
         """Return the permission to pause and resume attachment."""
@@ -46,9 +46,9 @@ class AttachmentPause(Construct):
 
 
 class DetachAll(Construct):
-    """A state machine that detaches a policy from any number of targets.
+    """Bulk detachment: a state machine that detaches a policy from any number of targets.
 
-    It runs before the stack is deleted, after a rename of the policy, and for `pubsub detach --all`.
+    It runs before the stack is deleted, after the policy is renamed, and for `pubsub detach --all`.
     """
 
     def __init__(self, scope: Construct, construct_id: str, settings: Settings, *, pause: AttachmentPause) -> None:
@@ -85,7 +85,7 @@ class DetachAll(Construct):
                 iam.PolicyStatement(
                     actions=["iot:AttachPolicy", "iot:DetachPolicy", "iot:ListAttachedPolicies"], resources=["*"]
                 ),
-                # The policy to detach is the stack's, one that the stack had before, or what the operator names.
+                # The policy is the stack's, one that the stack had before, or one that the operator names.
                 iam.PolicyStatement(
                     actions=["iot:ListTargetsForPolicy"],
                     resources=[Stack.of(self).format_arn(service="iot", resource="policy", resource_name="*")],
@@ -96,21 +96,23 @@ class DetachAll(Construct):
         suppress_nag(
             permission,
             {
-                "AwsSolutions-IAM5[Resource::*]": "They are authorized on the target, and an identity has no ARN.",
+                "AwsSolutions-IAM5[Resource::*]": (
+                    "IAM authorizes these actions on the target, and a Cognito identity has no ARN."
+                ),
                 "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:iot:<AWS::Region>:<AWS::AccountId>:policy/*]": (
-                    "It only reads, and a renamed policy is detached under its former name."
+                    "This action only reads, and a renamed policy is detached under its former name."
                 ),
             },
         )
         self.max_identities = settings.detach_per_second * _SECONDS
-        """How many identities a policy can be detached from while CloudFormation waits."""
-        # One round lists and attaches the policy's successor, another lists and detaches.
+        """How many identities the function can detach a policy from while CloudFormation waits."""
+        # The first pass lists and attaches the new policy, the second lists and detaches the old one.
         seconds_each = 1 / min(rates.sweep, list_rate) + 1 / min(settings.detach_per_second, list_rate)
         self.max_renamed_identities = int((_SECONDS - _PROPAGATION_SECONDS) / seconds_each)
-        """How many can get another policy in its place meanwhile."""
+        """How many identities can get the renamed policy while CloudFormation waits."""
 
     def allow_identity_pool(self, scope: Construct, identity_pool_arn: str) -> iam.Policy:
-        """Let the function list the identities of a pool, from which the policy may have to be detached."""
+        """Let the function list the identities of a pool."""
         return iam.Policy(
             scope,
             "DetachAllPermission",
@@ -121,7 +123,7 @@ class DetachAll(Construct):
         )
 
     def allow_executions(self, scope: Construct, role: iam.IRole) -> iam.Policy:
-        """Let a role start, stop and follow executions."""
+        """Let a role start, stop and monitor executions."""
         permission = iam.Policy(
             scope,
             "DetachAllPermission",
@@ -136,5 +138,7 @@ class DetachAll(Construct):
                 ),
             ],
         )
-        suppress_nag(permission, {self.machine.executions_finding: "Every execution of one named state machine."})
+        suppress_nag(
+            permission, {self.machine.executions_finding: "The wildcard covers the executions of one state machine."}
+        )
         return permission

@@ -1,4 +1,4 @@
-"""Detects that adopted pools have lost what the deployment added to them."""
+"""The drift detector: reports triggers and providers that adopted pools have lost."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ EVERY = Duration.minutes(15)
 
 
 class DriftDetector(Construct):
-    """Checks the triggers of a user pool and the providers of an identity pool, and reports how many are missing.
+    """Counts the missing triggers of an adopted user pool and the missing providers of an adopted identity pool.
 
-    The owner's deployments, such as `amplify push`, remove triggers and providers that they do not know. Users can then
-    still sign in, but no policy is attached.
+    Deployments by the pools' owner, such as `amplify push`, remove triggers and providers that they do not know. Users
+    can then still sign in, but the policy is not attached.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class DriftDetector(Construct):
             "Function",
             settings=settings,
             handler="drift_detector.handler",
-            description="Reports triggers and providers that adopted pools have lost",
+            description="Reports missing triggers and providers of adopted pools",
             environment={
                 "CLIENT_IDS": ",".join(each.user_pool_client_id for each in user_pool.all_clients),
                 "IDENTITY_POOL_ID": identity_pool.identity_pool_id,
@@ -71,7 +71,7 @@ class DriftDetector(Construct):
         events.Rule(
             self,
             "Schedule",
-            description="Checks that adopted pools still have our triggers and providers",
+            description="Checks the triggers and providers of adopted pools",
             schedule=events.Schedule.rate(EVERY),
             targets=[targets.LambdaFunction(self.function)],
         )

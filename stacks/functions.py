@@ -1,4 +1,4 @@
-"""Lambda functions with least privilege, their log groups and roles, and custom resources. Used by all constructs."""
+"""What all constructs share: Lambda functions with their log groups and roles, and timeouts of custom resources."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from constructs import Construct, IConstruct
 from .settings import Settings
 
 _HERE = Path(__file__).parent
-# In the package when installed, next to it in the repository.
+# Inside the installed package, but beside this package in the repository.
 _CODE = next(each for each in (_HERE / "lambdas", _HERE.parent / "lambdas") if each.is_dir())
 
 CUSTOM_RESOURCE_TIMEOUT = Duration.minutes(3)
-"""Of a function behind custom resources, which waits up to 75 s for its permissions (lambdas/iam_propagation.py)."""
+"""Of a function that handles custom resources. It waits up to 75 s for its permissions (lambdas/iam_propagation.py)."""
 
 SERVICE_TIMEOUT = Duration.minutes(20)
-"""After which CloudFormation fails a custom resource whose function was stopped before it could answer."""
+"""After this time CloudFormation fails a custom resource whose function has not responded."""
 
 
 class PubSubFunction(lambda_.Function):
-    """A Python function from ``lambdas/`` on arm64, with its own log group and a role that may only write to it.
+    """A Python function from ``lambdas/`` on arm64, with its own log group and a role that can only write to the logs.
 
-    Grant it more by attaching an ``iam.Policy`` to :attr:`execution_role`.
+    Attach an ``iam.Policy`` to :attr:`execution_role` for more permissions.
     """
 
     def __init__(
@@ -50,23 +50,18 @@ class PubSubFunction(lambda_.Function):
 
         Args:
             scope: the parent construct.
-            construct_id: its id there.
+            construct_id: the function's id in its scope.
             settings: retention and encryption of the logs.
             handler: ``module.function`` in ``lambdas/``.
-            description: one line for the account's list of functions.
-            environment: its environment variables.
-            timeout: after which Lambda stops it.
+            description: one line for the list of functions in the AWS console.
+            environment: the environment variables.
+            timeout: the time after which Lambda stops the function.
             memory_size: in MB; one vCPU comes with 1,769
                 (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
         """
         log_group = function_log_group(scope, f"{construct_id}Logs", settings)
-        # Lambda's managed policy would also let the function create the log group again after the stack is gone.
-        role = iam.Role(
-            scope,
-            f"{construct_id}Role",
-            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-            description=description,
-        )
+        # Lambda's managed policy would let the function create its log group again after the stack was deleted.
+        role = iam.Role(scope, f"{construct_id}Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         log_group.grant_write(role)
         super().__init__(
             scope,
@@ -83,30 +78,30 @@ class PubSubFunction(lambda_.Function):
             memory_size=memory_size,
         )
         suppress_nag(
-            self, {"AwsSolutions-L1": "Supported until 2029; updated when the local cloud runs the newer version too."}
+            self, {"AwsSolutions-L1": "Python 3.13 is supported until 2029, and the local cloud runs no newer version."}
         )
         self.execution_role: iam.Role = role
-        """The role, to attach policies to."""
+        """The function's role."""
 
 
 def suppress_nag(construct: IConstruct, reasons: Mapping[str, str]) -> None:
     """Suppress findings of cdk-nag on a construct.
 
     Args:
-        construct: the construct that the findings are about.
-        reasons: why each finding is accepted, by its id.
+        construct: the construct with the findings.
+        reasons: why each finding is accepted, by finding id.
     """
     findings = [Acknowledgment(id=finding, reason=reason) for finding, reason in reasons.items()]
     Validations.of(construct).acknowledge(*findings)
 
 
 def fingerprint(scope: IConstruct, reference: str) -> str:
-    """Return 12 characters for an id or ARN, or for the reference to it: another one for another resource."""
+    """Return 12 characters that identify a resource by its id or ARN, which may be a token."""
     return hashlib.sha256(json.dumps(Stack.of(scope).resolve(reference)).encode()).hexdigest()[:12]
 
 
 def service_principal(scope: Construct, service: str, source_arn: str) -> iam.ServicePrincipal:
-    """Return a service that may assume a role only for resources of this account and ARN.
+    """Return a service principal that can assume a role only for resources of this account and ARN.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
     """
@@ -122,14 +117,7 @@ def service_principal(scope: Construct, service: str, source_arn: str) -> iam.Se
 def function_log_group(
     scope: Construct, construct_id: str, settings: Settings, *, name: str | None = None
 ) -> logs.LogGroup:
-    """Create a log group with the retention and encryption of the settings. It is deleted with the stack.
-
-    Args:
-        scope: the parent construct.
-        construct_id: its id there.
-        settings: retention and encryption.
-        name: its name; CloudFormation generates one if omitted.
-    """
+    """Create a log group with the retention and encryption of the settings. It is deleted with the stack."""
     key_arn = settings.log_group_key_arn
     log_group = logs.LogGroup(
         scope,
@@ -145,13 +133,13 @@ def function_log_group(
 
 
 def vended_log_group(scope: Construct, construct_id: str, settings: Settings) -> logs.LogGroup:
-    """Create a log group to which an AWS service delivers logs without a role of ours.
+    """Create a log group to which an AWS service delivers logs directly.
 
-    For a log group of another name the service adds a statement to the account's resource policy of CloudWatch Logs,
-    which is limited to 5,120 characters and keeps the statement when the log group is deleted:
+    The name begins with ``/aws/vendedlogs/``. For other names the service adds a statement to the account's resource
+    policy of CloudWatch Logs, which has at most 5,120 characters and keeps the statement when the log group is deleted:
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-infrastructure-CWL.html,
-    https://github.com/anomalyco/sst/issues/125. Each creation of the stack has a new name, so that a log group that was
-    left behind does not block it.
+    https://github.com/anomalyco/sst/issues/125. The name is new for each created stack, so that a log group that was
+    left behind does not block the deployment.
     """
     stack = Stack.of(scope)
     unique = Fn.select(4, Fn.split("-", Fn.select(2, Fn.split("/", stack.stack_id))))

@@ -1,4 +1,4 @@
-"""The identity pool, and which role its identities get: AuthRole, or the role of the user's group."""
+"""The identity pool, created or adopted, and the roles of its signed-in users."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from .detach_all import DetachAll
 from .functions import CUSTOM_RESOURCE_TIMEOUT, SERVICE_TIMEOUT, PubSubFunction, fingerprint
 from .iot_policy import IotPolicy
 from .roles import SignedInRoles
@@ -18,28 +17,27 @@ from .user_pool import UserPoolResources
 
 
 class IdentityPoolResources(Construct):
-    """An identity pool, and the roles that its signed-in identities get."""
+    """An identity pool, and the roles that it gives to signed-in users."""
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id)
         self.identity_pool_id: str
         """The identity pool's id."""
         self.fingerprint: str
-        """Identifies the pool in markers and in logical ids. It is known at synthesis, and another pool has another.
-        For a pool of this stack it is the logical id, because the functions that read markers are created before the
-        pool."""
+        """Identifies the pool in markers and in logical ids, and is known at synthesis. For a pool of this stack it is
+        the logical id, because the functions that read markers are created before the pool."""
         self.auth_role: iam.IRole
         """The role of signed-in users."""
         self.other_roles: Sequence[iam.IRole]
-        """The roles of users who get another."""
+        """Other roles, which the pool gives by group or mapping rule."""
         self.login_providers: Sequence[str] = ()
-        """The identity providers whose users get the policy; all if empty."""
+        """The identity providers whose users get the policy; all providers if empty."""
         self.group_roles: Mapping[str, iam.IRole] = {}
-        """The role of each group that the deployment creates, in the order of their precedence."""
+        """The role of each group that the stack creates, in the order of precedence."""
 
     @property
     def login_environment(self) -> dict[str, str]:
-        """The environment variable that names these providers to a function."""
+        """The environment variable that names the login providers to a function."""
         return {"LOGIN_PROVIDERS": ",".join(self.login_providers)} if self.login_providers else {}
 
     @property
@@ -51,28 +49,26 @@ class IdentityPoolResources(Construct):
 
     @property
     def roles(self) -> list[iam.IRole]:
-        """Every role that a signed-in user can get."""
+        """All roles of signed-in users."""
         return [self.auth_role, *self.other_roles]
 
-    def _detach_before_replacing(
-        self, policy: IotPolicy, detach_all: DetachAll, created: cognito.CfnIdentityPool | None = None
-    ) -> None:
-        """Have the policy detached from this pool's identities when another pool takes its place.
+    def _detach_before_replacing(self, policy: IotPolicy, created: cognito.CfnIdentityPool | None = None) -> None:
+        """Detach the policy from this pool's identities when another pool replaces it.
 
-        The construct is named after the pool: another pool has another one, and the old one is deleted with the pool.
+        The construct is named after the pool, so CloudFormation deletes it when the pool is replaced.
         """
         attachments = Construct(self, f"Of{self.fingerprint}")
         resource = policy.detach_before_replacing(attachments, self.identity_pool_id)
-        resource.node.add_dependency(detach_all.allow_identity_pool(attachments, self.arn))
+        resource.node.add_dependency(policy.detach_all.allow_identity_pool(attachments, self.arn))
         if created:
             resource.node.add_dependency(created)
 
 
 class AdoptedIdentityPool(IdentityPoolResources):
-    """An existing identity pool with its roles; :class:`RoleAccess` gives the roles what they need.
+    """An existing identity pool with its roles.
 
-    Only the internal sign-in's app client, if there is one, is added to the pool's providers. The user pool is one of
-    the providers; ``other_providers`` are others whose users get the policy.
+    Users of the user pool and of ``other_providers`` get the policy. If there is an internal app client, it becomes a
+    provider of the pool. :class:`RoleAccess` gives the roles their permissions.
     """
 
     def __init__(
@@ -86,7 +82,6 @@ class AdoptedIdentityPool(IdentityPoolResources):
         other_roles: Sequence[iam.IRole] = (),
         user_pool: UserPoolResources,
         policy: IotPolicy,
-        detach_all: DetachAll,
         other_providers: Sequence[str] = (),
     ) -> None:
         super().__init__(scope, construct_id)
@@ -95,24 +90,24 @@ class AdoptedIdentityPool(IdentityPoolResources):
         self.fingerprint = fingerprint(self, identity_pool_id)
         self.auth_role = auth_role
         self.other_roles = [*other_roles]
-        self._detach_before_replacing(policy, detach_all)
+        self._detach_before_replacing(policy)
         if user_pool.internal_client:
             self._add_provider(settings, user_pool.user_pool, user_pool.internal_client)
 
     def _add_provider(
         self, settings: Settings, user_pool: cognito.IUserPool, internal_client: cognito.IUserPoolClient
     ) -> None:
-        """Have the identity pool accept tokens of the internal sign-in until the stack is deleted."""
+        """Let the identity pool accept tokens of the internal sign-in until the stack is deleted."""
         scope = Construct(self, "InternalClient")
         function = PubSubFunction(
             scope,
             "Function",
             settings=settings,
             handler="identity_pool_provider.handler",
-            description="Has the identity pool accept the tokens of the internal sign-in's app client",
+            description="Adds the internal sign-in's app client to the identity pool's providers",
             timeout=CUSTOM_RESOURCE_TIMEOUT,
         )
-        # Another pool has another of these, and the old pool loses the provider afterwards.
+        # Named after the pool, so that a replaced pool loses the provider.
         of_pool = Construct(scope, f"Of{self.fingerprint}")
         permission = iam.Policy(
             of_pool,
@@ -141,10 +136,10 @@ class AdoptedIdentityPool(IdentityPoolResources):
 
 
 class PubSubIdentityPool(IdentityPoolResources):
-    """An identity pool without guests, for the app clients of the user pool, and the roles of its identities.
+    """An identity pool without guests, and the roles of its signed-in users.
 
-    It uses the plain CloudFormation resources. CDK's construct always adds a role for guests, and trusts
-    ``cognito-identity.amazonaws.com`` in partitions where the service has another name.
+    It uses CloudFormation resources. CDK's construct always adds a role for guests, and trusts
+    ``cognito-identity.amazonaws.com`` even in partitions where the service has another name.
     """
 
     def __init__(
@@ -155,7 +150,6 @@ class PubSubIdentityPool(IdentityPoolResources):
         *,
         user_pool: UserPoolResources,
         policy: IotPolicy,
-        detach_all: DetachAll,
     ) -> None:
         super().__init__(scope, construct_id)
         provider_name = user_pool.user_pool.user_pool_provider_name
@@ -176,7 +170,7 @@ class PubSubIdentityPool(IdentityPoolResources):
         )
         self.identity_pool_id = pool.ref
         self.fingerprint = Stack.of(self).get_logical_id(pool)
-        self._detach_before_replacing(policy, detach_all, pool)
+        self._detach_before_replacing(policy, pool)
         roles = SignedInRoles(self, "SignedIn", settings, self.identity_pool_id)
         self.auth_role = roles.add("AuthRole", "Users signed in through the identity pool")
         self.group_roles = {
@@ -196,7 +190,7 @@ class PubSubIdentityPool(IdentityPoolResources):
 def _by_group(
     provider_name: str, clients: Sequence[cognito.IUserPoolClient]
 ) -> dict[str, cognito.CfnIdentityPoolRoleAttachment.RoleMappingProperty]:
-    """Give a user the role that the ID token prefers, which is that of the user's first group; AuthRole without one.
+    """Give users the preferred role of their ID token, which is their first group's, and AuthRole without a group.
 
     https://docs.aws.amazon.com/cognito/latest/developerguide/role-based-access-control.html
     """

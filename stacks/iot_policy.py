@@ -12,24 +12,36 @@ from constructs import Construct
 
 from pubsub_client.policy_document import identity_service, policy_document
 
-from .detach_all import DetachAll
+from .detach_all import AttachmentPause, DetachAll
 from .functions import PubSubFunction, suppress_nag
 from .settings import Settings
 
 
 class IotPolicy(Construct):
-    """The policy of the settings, open to the topics of the settings: every topic, as in Amplify's guide.
+    """The IoT policy, open to the topics of the settings.
 
-    The role and its boundary also decide what a user can reach: AWS IoT allows only what both allow.
+    AWS IoT allows only what both this policy and the user's role allow.
 
-    The policy's name is in the logical id of everything that names the policy. So a policy of another name is created
-    next to the old one, which is deleted after all updates. What serves both belongs to the stack and stays.
+    The policy's name is part of the logical id of every resource that contains the name. A renamed policy is therefore
+    created beside the old one, and CloudFormation deletes the old one after all updates.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, settings: Settings, *, detach_all: DetachAll) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        settings: Settings,
+        *,
+        pause: AttachmentPause,
+        detach_all: DetachAll,
+    ) -> None:
         super().__init__(scope, construct_id)
         self.policy_name = settings.policy_name
         """The policy's name."""
+        self.pause = pause
+        """Pauses the attachment of the policy."""
+        self.detach_all = detach_all
+        """Detaches the policy from all targets."""
         self._function = PubSubFunction(
             self,
             "Function",
@@ -68,13 +80,13 @@ class IotPolicy(Construct):
         )
         lifecycle.node.add_dependency(policy, detach_all, permission, allow_detach_all)
         self.generation: str = lifecycle.get_att_string("Generation")
-        """Random, and new when the policy is created again. What refers to it is deleted before the detachment starts,
-        so that nothing attaches the policy again meanwhile."""
+        """A random value, new for each created policy. Resources that refer to it are deleted before the detachment
+        starts, so that they cannot attach the policy again."""
 
     def custom_resource(
         self, scope: Construct, construct_id: str, resource_type: str, properties: Mapping[str, Any] | None = None
     ) -> CustomResource:
-        """Create a custom resource of lambdas/iot_resources.py."""
+        """Create a custom resource that lambdas/iot_resources.py handles."""
         return CustomResource(
             scope,
             construct_id,
@@ -84,7 +96,7 @@ class IotPolicy(Construct):
         )
 
     def detach_before_replacing(self, scope: Construct, identity_pool_id: str) -> CustomResource:
-        """Have the policy detached from the identities of a pool before another pool takes its place."""
+        """Detach the policy from the identities of a pool before another pool replaces it."""
         resource = self.custom_resource(
             scope, "Attachments", "Custom::IotPolicyOfIdentityPool", {"IdentityPoolId": identity_pool_id}
         )
@@ -97,24 +109,22 @@ class IotPolicy(Construct):
             "Permission",
             roles=[role],
             statements=[
-                # Whether the whole stack is being deleted.
+                # To find out whether the whole stack is being deleted.
                 iam.PolicyStatement(actions=["cloudformation:DescribeStacks"], resources=[Stack.of(self).stack_id]),
                 iam.PolicyStatement(actions=["iot:DescribeEndpoint"], resources=["*"]),
-                # It invokes itself to wait for longer than an invocation may take: lambdas/custom_resource.py.
+                # It invokes itself to wait longer than one invocation can take: lambdas/custom_resource.py.
                 iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[self._function.function_arn]),
             ],
         )
-        suppress_nag(
-            permission, {"AwsSolutions-IAM5[Resource::*]": "iot:DescribeEndpoint has no resource to authorize."}
-        )
+        suppress_nag(permission, {"AwsSolutions-IAM5[Resource::*]": "iot:DescribeEndpoint supports no resource."})
         return permission
 
 
 class DeletionGuard(Construct):
-    """Stops `cdk destroy` before anything is gone, if the policy cannot be detached from all targets in time.
+    """Stops `cdk destroy` before anything is deleted, if the policy cannot be detached from all targets in time.
 
-    It depends on everything else in the stack, so CloudFormation deletes it first and alone. If that fails,
-    CloudFormation keeps what it depends on:
+    It depends on ``others`` and on everything that its scope contains so far. CloudFormation deletes it first, and
+    keeps the rest if that fails:
     https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-dependson.html
     """
 
@@ -125,21 +135,24 @@ class DeletionGuard(Construct):
         settings: Settings,
         *,
         policy: IotPolicy,
-        detach_all: DetachAll,
-        guarded: Sequence[Construct],
+        others: Sequence[Construct] = (),
     ) -> None:
+        guarded = [*others, *scope.node.children]
         super().__init__(scope, construct_id)
         guard = policy.custom_resource(
             self,
             "Guard",
             "Custom::DeletionGuard",
-            {"MaxIdentities": str(detach_all.max_identities), "DetachPerSecond": str(settings.detach_per_second)},
+            {
+                "MaxIdentities": str(policy.detach_all.max_identities),
+                "DetachPerSecond": str(settings.detach_per_second),
+            },
         )
         guard.node.add_dependency(*guarded)
 
 
 def _policy_permission(named: Construct, policy_name: str, role: iam.IRole) -> iam.Policy:
-    """Return what the function may do with the policy of this name."""
+    """Allow the function to delete the policy with this name."""
     policy_arn = Stack.of(named).format_arn(service="iot", resource="policy", resource_name=policy_name)
     return iam.Policy(
         named,
@@ -160,9 +173,9 @@ def _policy_permission(named: Construct, policy_name: str, role: iam.IRole) -> i
 
 
 def data_access(scope: Construct, settings: Settings) -> dict[str, Any]:
-    """Return the policy document of what signed-in users may do, with this stack's partition, region and account.
+    """Return the policy document that lets signed-in users connect and use the topics of the settings.
 
-    The IoT policy has it, and in access mode ``least-privilege`` the roles have it too.
+    It is the IoT policy. In access mode ``least-privilege`` it is also a policy of the roles.
     """
     stack = Stack.of(scope)
     own = identity_service(stack.region) if settings.own_topics else None

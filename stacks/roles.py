@@ -1,4 +1,4 @@
-"""The roles of signed-in users, created or adopted, and what restricts them to AWS IoT's data actions."""
+"""The roles of signed-in users, created or adopted, and the guard that limits them to AWS IoT's data actions."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _SHADOW_ACTIONS = [
     "iot:DeleteThingShadow",
     "iot:ListNamedShadowsForThing",
 ]
-# The resources of the data actions; no other service has them.
+# The resource types of the data actions. No other service has them.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsiot.html
 _DATA_RESOURCES = ("client", "topic", "topicfilter")
 
 
 class SignedInRoles(Construct):
-    """Creates roles for signed-in users of one identity pool, by the access mode.
+    """Creates roles for signed-in users of an identity pool, according to the access mode.
 
-    AWSIoTConfigAccess would let any signed-in user rewrite the IoT policy for everyone, and create certificates and
-    rules; AWS also adds actions to it. In ``guarded`` mode a permissions boundary leaves only the data actions. A
-    boundary fails closed, and a list of denied actions does not. A deny takes its place only if the account has its own
-    boundary. In ``least-privilege`` mode the roles have no such policies; they allow what the IoT policy allows.
+    AWSIoTConfigAccess lets any signed-in user rewrite the IoT policy for everybody and create certificates and rules,
+    and AWS adds actions to it. So in ``guarded`` mode a permissions boundary leaves only the data actions. A boundary
+    also blocks future actions, and a list of denied actions does not. If the account requires its own boundary, a deny
+    is the guard. In ``least-privilege`` mode the roles allow what the IoT policy allows, without managed policies.
     """
 
     def __init__(self, scope: Construct, construct_id: str, settings: Settings, identity_pool_id: str) -> None:
@@ -63,7 +63,7 @@ class SignedInRoles(Construct):
         if self._settings.own_topics:
             allow_data(Construct(self, f"{construct_id}Access"), self._settings, [role])
         limit = (
-            "the setting accessMode chooses to follow it to the letter"
+            "accessMode unguarded means no other limit"
             if self._settings.access_mode == "unguarded"
             else "the boundary or the deny leaves only the data actions"
         )
@@ -71,7 +71,7 @@ class SignedInRoles(Construct):
             role,
             {
                 f"AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{name}]": (
-                    f"Amplify's guide asks for this policy; {limit}."
+                    f"Amplify's guide requires this policy; {limit}."
                 )
                 for name in names
             },
@@ -80,12 +80,12 @@ class SignedInRoles(Construct):
 
 
 class RoleAccess(Construct):
-    """Gives existing roles what a signed-in user needs, and removes it when the stack is deleted.
+    """Gives existing roles the permissions of signed-in users, and removes them when the stack is deleted.
 
-    A boundary would also restrict what else the role is for, and the role may have one. So ``guarded`` mode denies AWS
-    IoT's control plane explicitly. CloudFormation cannot attach a managed policy to a role of another stack. A custom
-    resource does, and detaches only what it has attached. The deny is attached before the policies that it guards and
-    detached after them. It stays if one of them cannot be detached.
+    A boundary would also limit the role's other permissions, and the role may already have one. So the guard is an
+    explicit deny of AWS IoT's control plane. CloudFormation cannot attach a managed policy to a role of another stack,
+    so a custom resource does. It detaches only policies that it attached. The deny is attached before the policies that
+    it guards, and detached after them. It stays if one of them cannot be detached.
     """
 
     def __init__(self, scope: Construct, construct_id: str, settings: Settings, roles: Sequence[iam.IRole]) -> None:
@@ -105,10 +105,10 @@ class RoleAccess(Construct):
         )
 
     def _attach(self, settings: Settings, roles: Sequence[iam.IRole], policy_arns: Mapping[str, str]) -> None:
-        """Attach policies to each role in their order, and detach them in the reverse order.
+        """Attach policies to each role in this order, and detach them in the reverse order.
 
-        Other roles or policies make another permission, and CloudFormation deletes the old one after the resources that
-        need it. So a policy that another access mode no longer attaches can still be detached.
+        The permission is named after its roles and policies. When they change, CloudFormation deletes the old
+        permission after the resources that need it. So a policy can still be detached after a change of access mode.
         """
         function = PubSubFunction(
             self,
@@ -118,7 +118,7 @@ class RoleAccess(Construct):
             description="Attaches the managed policies of Amplify's guide to existing roles",
             timeout=CUSTOM_RESOURCE_TIMEOUT,
         )
-        # For the state of the policies that a deny guards.
+        # To read the state of the policies that the deny guards.
         stack_permission = iam.Policy(
             self,
             "StackPermission",
@@ -130,7 +130,7 @@ class RoleAccess(Construct):
             ],
         )
         role_arns, arns = [each.role_arn for each in roles], [*policy_arns.values()]
-        # One for all roles: the inline policies of a role have 10,240 characters together.
+        # One policy for all roles, because the inline policies of a role have at most 10,240 characters in total.
         permission = iam.Policy(
             self,
             f"Permission{fingerprint(self, ','.join([*role_arns, *arns]))}",
@@ -145,7 +145,7 @@ class RoleAccess(Construct):
             ],
         )
         for role in roles:
-            # Named after the role: another role has another of these, and the old role loses the policies afterwards.
+            # Named after the role, so that a replaced role loses the policies.
             of_role = Construct(self, f"Of{fingerprint(self, role.role_arn)}")
             earlier: list[Construct] = [permission, stack_permission]
             policies: dict[str, CfnResource] = {}
@@ -177,7 +177,7 @@ def allow_data(scope: Construct, settings: Settings, roles: Sequence[iam.IRole])
         policy,
         {
             f"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:iot:<AWS::Region>:<AWS::AccountId>:{_shown(name)}]": (
-                "Names that begin with the user's identity id, or shared topics of the settings."
+                "Names that begin with the user's identity id, and shared topics of the settings."
             )
             for name in named
         },
@@ -186,12 +186,12 @@ def allow_data(scope: Construct, settings: Settings, roles: Sequence[iam.IRole])
 
 
 def _shown(name: str) -> str:
-    """Return a resource's name as cdk-nag shows it."""
+    """Return a resource's name as cdk-nag prints it."""
     return name.replace("${", "<").replace("}", ">")
 
 
 def _trust(stack: Stack, identity_pool_id: str) -> iam.FederatedPrincipal:
-    """Trust the identity pool's signed-in users."""
+    """Return the principal for signed-in users of the identity pool."""
     service = identity_service(stack.region)
     return iam.FederatedPrincipal(
         service,
@@ -218,20 +218,20 @@ def _boundary(scope: Construct, settings: Settings) -> iam.ManagedPolicy:
     suppress_nag(
         boundary,
         {
-            "CloudFormation-Validate::W2512": "Other services are left to the role's own policies.",
-            # The rule fails on resources with intrinsic functions, and then has no finding in its id.
-            "AwsSolutions-IAM5": ("A boundary grants nothing: it limits what the role's policies grant."),
+            "CloudFormation-Validate::W2512": "The role's own policies limit other services.",
+            # The rule fails on resources with intrinsic functions, so its id contains no resource.
+            "AwsSolutions-IAM5": "A boundary grants nothing. It limits what the role's policies grant.",
         },
     )
     return boundary
 
 
 def control_plane_deny(scope: Construct) -> iam.ManagedPolicy:
-    """Deny every action of AWS IoT except the data actions, actions that AWS has yet to add included.
+    """Deny every action of AWS IoT except the data actions, including actions that AWS adds later.
 
-    No list of actions can do that. One statement denies all of AWS IoT on everything but clients, topics and topic
-    filters; the other denies everything but the data actions on these three. Only AWS IoT has such resources, so the
-    ``NotAction`` reaches no other service.
+    A list of actions could not do this. The first statement denies all of AWS IoT on all resources except clients,
+    topics and topic filters. The second denies all actions except the data actions on these three. Only AWS IoT has
+    such resources, so the ``NotAction`` affects no other service.
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notaction.html
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notresource.html
     """
@@ -248,7 +248,7 @@ def control_plane_deny(scope: Construct) -> iam.ManagedPolicy:
     return iam.ManagedPolicy(
         scope,
         "ControlPlaneDeny",
-        description="Signed-in users: no control plane of AWS IoT",  # another description would replace the policy
+        description="Signed-in users: no control plane of AWS IoT",  # a changed description replaces the policy
         statements=statements,
     )
 
@@ -263,7 +263,7 @@ def _no_reserved_topics(scope: Construct) -> iam.PolicyStatement:
 
 
 def _arn(scope: Construct, kind: str, name: str, *, region: str | None = None, account: str | None = None) -> str:
-    """Return the ARN of something in AWS IoT, of the stack's region and account unless given."""
+    """Return the ARN of an AWS IoT resource, by default in the stack's region and account."""
     return Stack.of(scope).format_arn(
         service="iot",
         region=region,

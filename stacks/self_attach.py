@@ -1,4 +1,4 @@
-"""Self-attach: a route that attaches the IoT policy to the signed-in user who calls it."""
+"""Self-attach: an HTTP route that attaches the IoT policy to the identity of the signed-in user who calls it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from aws_cdk import aws_apigatewayv2_integrations as integrations
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from .detach_all import AttachmentPause
 from .functions import PubSubFunction, suppress_nag, vended_log_group
 from .identity_pool import IdentityPoolResources
 from .iot_policy import IotPolicy
@@ -20,9 +19,9 @@ from .settings import Settings
 
 _PATH = "/self-attach"
 _STAGE = "$default"
-# The headers of Signature Version 4, and what a front end sends by itself.
+# The headers of Signature Version 4, and the content type that front ends send.
 _SIGNED_HEADERS = ["authorization", "content-type", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"]
-# Without the caller, because an address is personal data. integration.requestId is the one in the function's log.
+# Without the caller, because an IP address is personal data. The function's log has integration.requestId.
 _ACCESS_LOG = {
     name: f"$context.{name}"
     for name in (
@@ -40,7 +39,7 @@ _ACCESS_LOG = {
 
 
 class SelfAttach(Construct):
-    """An HTTP API with one route, its function, and the permission of signed-in users to call only this route."""
+    """An HTTP API with one route, its function, and the permission of signed-in users to call the route."""
 
     def __init__(
         self,
@@ -49,16 +48,15 @@ class SelfAttach(Construct):
         settings: Settings,
         *,
         policy: IotPolicy,
-        pause: AttachmentPause,
         identity_pool: IdentityPoolResources,
     ) -> None:
         super().__init__(scope, construct_id)
-        self.function = self._function(settings, policy, pause, identity_pool)
+        self.function = self._function(settings, policy, identity_pool)
         api = apigateway.HttpApi(
             self,
             "Api",
             api_name=Stack.of(self).stack_name,
-            description="Attaches the IoT policy to the identity of the signed-in user who calls",
+            description="Attaches the IoT policy to the identity of the caller",
             create_default_stage=False,
             cors_preflight=apigateway.CorsPreflightOptions(
                 allow_origins=settings.allow_origins,
@@ -79,17 +77,15 @@ class SelfAttach(Construct):
         self.url: str = f"{api.api_endpoint}{_PATH}"
         """The route's URL."""
 
-    def _function(
-        self, settings: Settings, policy: IotPolicy, pause: AttachmentPause, identity_pool: IdentityPoolResources
-    ) -> PubSubFunction:
+    def _function(self, settings: Settings, policy: IotPolicy, identity_pool: IdentityPoolResources) -> PubSubFunction:
         function = PubSubFunction(
             self,
             "Function",
             settings=settings,
             handler="self_attach.handler",
-            description="Attaches the IoT policy to the identity that has signed the request",
+            description="Attaches the IoT policy to the identity that signed the request",
             environment={
-                **pause.environment,
+                **policy.pause.environment,
                 "IDENTITY_POOL_ID": identity_pool.identity_pool_id,
                 **identity_pool.login_environment,
                 "POLICY_NAME": policy.policy_name,
@@ -104,19 +100,23 @@ class SelfAttach(Construct):
             roles=[function.execution_role],
             statements=[
                 iam.PolicyStatement(actions=["iot:AttachPolicy", "iot:ListAttachedPolicies"], resources=["*"]),
-                iam.PolicyStatement(actions=["ssm:GetParameters"], resources=[pause.parameter_arn]),
+                iam.PolicyStatement(actions=["ssm:GetParameters"], resources=[policy.pause.parameter_arn]),
             ],
         )
         suppress_nag(
             permission,
-            {"AwsSolutions-IAM5[Resource::*]": "Both are authorized on the target, and a Cognito identity has no ARN."},
+            {
+                "AwsSolutions-IAM5[Resource::*]": (
+                    "IAM authorizes both actions on the target, and a Cognito identity has no ARN."
+                )
+            },
         )
-        # Deleted before the policy is detached from all targets, so that nothing attaches it again meanwhile.
+        # CloudFormation deletes the function before it detaches the policy, so that nothing attaches it again.
         function.node.add_dependency(policy)
         return function
 
     def _stage(self, api: apigateway.HttpApi, settings: Settings) -> None:
-        # The rate of sign-ins, or of sign-ins and worker if there are none. The client retries after status 429.
+        # The client retries after status 429.
         per_second = settings.attach_per_second.self_attach(settings.attachment)
         stage = apigateway.HttpStage(
             self,
@@ -133,7 +133,7 @@ class SelfAttach(Construct):
         )
 
     def _let_users_call(self, api: apigateway.HttpApi, identity_pool: IdentityPoolResources) -> None:
-        """Allow only the route, not other methods or routes of the API."""
+        """Allow no other method or route of the API."""
         route = Stack.of(self).format_arn(
             service="execute-api",
             resource=api.api_id,

@@ -42,7 +42,7 @@ LogRetentionDays = Literal[
 ]
 
 AccessMode = Literal["guarded", "unguarded", "least-privilege"]
-Attachment = Literal["sign-in", "self-attach"]
+AttachmentMode = Literal["sign-in", "self-attach"]
 
 # One character less than a name can have, so that there is one for the *.
 _PATTERN = re.compile(r"[a-z][a-z0-9-]{0,30}\*")
@@ -148,11 +148,11 @@ class AttachPerSecond(BaseModel):
         """The sum of all rates."""
         return self.sign_in + self.retry + self.sweep
 
-    def self_attach(self, attachment: Attachment) -> int:
+    def self_attach(self, attachment: AttachmentMode) -> int:
         """Return the rate of self-attach: that of sign-ins, and also that of the worker if there is no worker."""
         return self.sign_in if attachment == "sign-in" else self.sign_in + self.retry
 
-    def list_rate(self, attachment: Attachment) -> int:
+    def list_rate(self, attachment: AttachmentMode) -> int:
         """Return the ListAttachedPolicies calls a second of sweep and bulk detachment.
 
         That operation has its own quota, by default as large as AttachPolicy's, and self-attach uses a part of it.
@@ -214,7 +214,7 @@ class Settings(BaseModel):
     adopt: Adopt = Adopt()
     """Existing user pool, app clients, identity pool and roles to use: docs/how-to/adopt.md."""
 
-    attachment: Attachment = Field(default_factory=lambda given: _default_attachment(given.get("adopt")))
+    attachment: AttachmentMode = Field(default_factory=lambda given: _default_attachment(given.get("adopt")))
     """``sign-in``: the PostAuthentication trigger attaches the policy before Cognito issues tokens; self-attach works
     too. ``self-attach``: only the route attaches it, and front ends call the route. There is no trigger and no internal
     sign-in. The default is ``sign-in``; with an adopted user pool it is ``self-attach``, which does not change the
@@ -448,7 +448,7 @@ def _default_topics(access_mode: str | None) -> list[str]:
     return [] if access_mode == LEAST_PRIVILEGE else ["*"]
 
 
-def _default_attachment(adopt: Adopt | None) -> Attachment:
+def _default_attachment(adopt: Adopt | None) -> AttachmentMode:
     """Return the default of ``attachment``; ``adopt`` is None if it was wrong itself."""
     return "self-attach" if adopt and adopt.user_pool_id else "sign-in"
 

@@ -1,4 +1,4 @@
-"""Attachment at sign-in: the trigger, the challenge, the MAC key that proves the trigger, and the retry queue."""
+"""Attachment at sign-in: the trigger, the challenge, the MAC key of the internal sign-in, and the retry queue."""
 
 from __future__ import annotations
 
@@ -18,37 +18,36 @@ from constructs import Construct
 
 from pubsub_client.outputs import MARKER_ATTRIBUTE, Output
 
-from .detach_all import AttachmentPause
 from .functions import PubSubFunction, suppress_nag
 from .identity_pool import IdentityPoolResources
 from .iot_policy import IotPolicy
 from .settings import Settings
 from .user_pool import PubSubUserPool, UserPoolResources
 
-# Cognito waits 5 s for a trigger, a cold start included
+# Cognito waits 5 s for a trigger, including its cold start
 # (https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html).
-# The trigger stops by itself well before its timeout (which has whole seconds), which ends before Cognito's.
+# The trigger stops itself within its budget, before Lambda's timeout and before Cognito's.
 _TRIGGER_TIMEOUT = Duration.seconds(4)
 _BUDGET_SECONDS = 2.5
 _QUEUE_SECONDS = 0.8
-# One full vCPU: importing the SDK at a cold start takes the longest part of a first sign-in.
+# One full vCPU, because importing the SDK at a cold start is the longest part of a first sign-in.
 _MEMORY_SIZE = 1769
 
-# The minimum of an event source:
+# The minimum concurrency of an event source:
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
 _WORKERS = 2
 _WORKER_TIMEOUT = Duration.minutes(2)
-# For one message, so that a hanging call does not use up the time of the others.
+# The limit for one message, so that a hanging call does not use up the time of the others.
 _MESSAGE_SECONDS = 8.0
 _WORKER_MEMORY_SIZE = 512
-# Six times the function's, as AWS advises. The worker sets its own for messages that it defers.
+# Six times the function's timeout, as AWS recommends. The worker sets another one for messages that it defers.
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 _VISIBILITY_TIMEOUT = Duration.minutes(12)
-# With the worker's backoff about three hours of retryable failures.
+# With the worker's backoff, a message is retried for about three hours.
 _MAX_RECEIVE_COUNT = 30
 _RETENTION = Duration.days(14)
 
-# What administrators need, without generating or verifying MACs, and without CreateGrant, which could delegate that.
+# Administrators can neither generate nor verify MACs. They have no CreateGrant, which could delegate both.
 # https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
 _KEY_ADMINISTRATION = [
     "kms:CancelKeyDeletion",
@@ -69,7 +68,7 @@ _KEY_ADMINISTRATION = [
 
 
 class SignInAttachment(Construct):
-    """Has each sign-in to the user pool attach the IoT policy to the user's identity."""
+    """Attaches the IoT policy to a user's identity when the user signs in."""
 
     def __init__(
         self,
@@ -78,7 +77,6 @@ class SignInAttachment(Construct):
         settings: Settings,
         *,
         policy: IotPolicy,
-        pause: AttachmentPause,
         user_pool: UserPoolResources,
         internal_client: cognito.IUserPoolClient,
         identity_pool: IdentityPoolResources,
@@ -88,11 +86,11 @@ class SignInAttachment(Construct):
         self.marker: str = Fn.join("-", [_fingerprint(identity_pool, policy, settings), policy.generation])
         """The prefix of valid markers."""
         parameter = {"CONFIGURATION_PARAMETER": self._parameter_name}
-        # The owner of an adopted pool may allow MFA later.
+        # The owner of an adopted pool can enable MFA later.
         mfa = settings.mfa if isinstance(user_pool, PubSubUserPool) else "optional"
         shared = {
             **parameter,
-            **pause.environment,
+            **policy.pause.environment,
             "ATTACHMENT_MARKER": self.marker,
             "MARKER_ATTRIBUTE": f"custom:{MARKER_ATTRIBUTE}",
             "MFA": mfa,
@@ -122,7 +120,7 @@ class SignInAttachment(Construct):
             "AuthChallenge",
             settings=settings,
             handler="auth_challenge.handler",
-            description="Challenges the internal sign-in; only the PostAuthentication trigger can answer",
+            description="Verifies the challenge of the internal sign-in, which only trigger and worker can answer",
             environment=parameter,
             timeout=_TRIGGER_TIMEOUT,
             memory_size=_MEMORY_SIZE,
@@ -131,14 +129,14 @@ class SignInAttachment(Construct):
         for function in (self.trigger, self.challenge, self.retry_queue.worker):
             function.add_environment("MAC_KEY_ID", key.key_id)
         self._publish_configuration(user_pool, internal_client, identity_pool)
-        self._grant(user_pool, pause, checks_mfa=mfa == "optional")
+        self._grant(user_pool, policy, checks_mfa=mfa == "optional")
         self.functions_by_trigger: dict[str, lambda_.Function] = {
             "PostAuthentication": self.trigger,
             "DefineAuthChallenge": self.challenge,
             "CreateAuthChallenge": self.challenge,
             "VerifyAuthChallengeResponse": self.challenge,
         }
-        """By the names of the triggers in a user pool's ``LambdaConfig``."""
+        """The functions by the names of the triggers in a user pool's ``LambdaConfig``."""
         self._allow_invocation(user_pool)
         self.outputs: dict[Output, str] = {
             Output.ATTACHMENT_MARKER: self.marker,
@@ -147,17 +145,14 @@ class SignInAttachment(Construct):
             Output.RETRY_QUEUE_URL: self.retry_queue.queue.queue_url,
             Output.DEAD_LETTER_QUEUE_URL: self.retry_queue.dead_letter_queue.queue_url,
         }
-        """The outputs of a stack with attachment at sign-in."""
+        """The outputs that only stacks with attachment at sign-in have."""
 
     def _mac_key(self) -> kms.Key:
-        """Create the HMAC key. Only trigger and worker can generate MACs.
-
-        The challenge verifies MACs of its answers, the worker those of messages.
-        """
+        """Create the HMAC key. The challenge verifies MACs of answers, and the worker verifies MACs of messages."""
         return kms.Key(
             self,
             "MacKey",
-            description="Proves that the PostAuthentication trigger started an internal sign-in",
+            description="Proves that the trigger or the worker makes an internal sign-in",
             key_spec=kms.KeySpec.HMAC_256,
             key_usage=kms.KeyUsage.GENERATE_VERIFY_MAC,
             removal_policy=RemovalPolicy.DESTROY,
@@ -196,7 +191,7 @@ class SignInAttachment(Construct):
             self,
             "Configuration",
             parameter_name=self._parameter_name,
-            description="The pools of sign-in attachment; write access to this parameter allows to sign in as any user",
+            description="Pools and app client of the internal sign-in. Write access lets a person sign in as any user",
             string_value=Stack.of(self).to_json_string(
                 {
                     "userPoolProvider": user_pool.user_pool.user_pool_provider_name,
@@ -206,8 +201,8 @@ class SignInAttachment(Construct):
             ),
         )
 
-    def _grant(self, user_pool: UserPoolResources, pause: AttachmentPause, *, checks_mfa: bool) -> None:
-        """Attach separate policies: the user pool refers to the functions, so their roles cannot refer to it."""
+    def _grant(self, user_pool: UserPoolResources, policy: IotPolicy, *, checks_mfa: bool) -> None:
+        """Create separate policies: the user pool refers to the functions, so their roles cannot refer to the pool."""
         parameter_arn = Stack.of(self).format_arn(
             service="ssm",
             resource="parameter",
@@ -231,7 +226,9 @@ class SignInAttachment(Construct):
                 construct_id,
                 roles=[function.execution_role],
                 statements=[
-                    iam.PolicyStatement(actions=["ssm:GetParameters"], resources=[parameter_arn, pause.parameter_arn]),
+                    iam.PolicyStatement(
+                        actions=["ssm:GetParameters"], resources=[parameter_arn, policy.pause.parameter_arn]
+                    ),
                     iam.PolicyStatement(
                         actions=[
                             *reading,
@@ -249,7 +246,7 @@ class SignInAttachment(Construct):
                 permission,
                 {
                     "AwsSolutions-IAM5[Resource::*]": (
-                        "iot:AttachPolicy is authorized on the target, and a Cognito identity has no ARN."
+                        "IAM authorizes iot:AttachPolicy on the target, and a Cognito identity has no ARN."
                     )
                 },
             )
@@ -261,7 +258,7 @@ class SignInAttachment(Construct):
         )
 
     def _allow_invocation(self, user_pool: UserPoolResources) -> None:
-        """Set the triggers of a pool of this stack, or let an adopted one invoke them; UserPoolTriggers sets those."""
+        """Set the triggers of a created pool, or let an adopted pool invoke them; UserPoolTriggers sets those."""
         for trigger, function in self.functions_by_trigger.items():
             if isinstance(user_pool.user_pool, cognito.UserPool):
                 operation = cognito.UserPoolOperation.of(trigger[0].lower() + trigger[1:])
@@ -281,7 +278,7 @@ def _fingerprint(identity_pool: IdentityPoolResources, policy: IotPolicy, settin
 
 
 class RetryQueue(Construct):
-    """An encrypted queue of pending attachments, and the worker, which attaches at its own rate."""
+    """An encrypted queue of pending attachments, and the worker that processes them at a limited rate."""
 
     def __init__(
         self, scope: Construct, construct_id: str, settings: Settings, *, environment: Mapping[str, str]
@@ -300,7 +297,7 @@ class RetryQueue(Construct):
             "Worker",
             settings=settings,
             handler="attachment_retry.handler",
-            description="Attaches the IoT policy when a sign-in could not",
+            description="Makes the attachments that sign-ins could not finish",
             environment={
                 **environment,
                 "ATTEMPTS": "1",  # the queue retries

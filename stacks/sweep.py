@@ -11,7 +11,6 @@ from constructs import Construct
 from pubsub_client.outputs import MARKER_ATTRIBUTE
 
 from .batch_state_machine import STEP_TIMEOUT, BatchStateMachine
-from .detach_all import AttachmentPause
 from .functions import PubSubFunction, service_principal, suppress_nag
 from .identity_pool import IdentityPoolResources
 from .iot_policy import IotPolicy
@@ -32,14 +31,13 @@ class Sweep(Construct):
         settings: Settings,
         *,
         policy: IotPolicy,
-        pause: AttachmentPause,
         user_pool: UserPoolResources,
         identity_pool: IdentityPoolResources,
         sign_in: SignInAttachment | None,
     ) -> None:
         super().__init__(scope, construct_id)
         rates = settings.attach_per_second
-        environment = pause.environment | {
+        environment = policy.pause.environment | {
             "ATTACH_PER_SECOND": str(rates.sweep),
             "POLICY_GENERATION": policy.generation,
             "FULL_EVERY_DAYS": str(settings.sweep.full_every_days),
@@ -62,31 +60,31 @@ class Sweep(Construct):
             "Function",
             settings=settings,
             handler="sweep.handler",
-            description="Attaches the IoT policy to every signed-in user's identity that lacks it",
+            description="Attaches the IoT policy to each identity that lacks it",
             environment=environment,
             timeout=STEP_TIMEOUT,
             memory_size=_MEMORY_SIZE,
         )
-        # Deleted before the policy is detached from all targets, so that nothing attaches it again meanwhile.
+        # CloudFormation deletes the function before it detaches the policy, so that nothing attaches it again.
         self.function.node.add_dependency(policy)
         self.machine = BatchStateMachine(
             self,
             "Machine",
             name="sweep",
             function=self.function,
-            description="Sweeps over every identity of the identity pool",
+            description="Sweeps over all identities of the identity pool",
         )
-        self._grant(pause, user_pool, identity_pool, sign_in)
+        self._grant(policy, user_pool, identity_pool, sign_in)
         events.Rule(
             self,
             "Schedule",
-            description="Sweeps over every identity of the identity pool",
+            description="Starts a sweep over all identities of the identity pool",
             schedule=events.Schedule.expression(settings.sweep.schedule),
             targets=[targets.SfnStateMachine(self.machine.state_machine, role=self._starter())],
         )
 
     def _starter(self) -> iam.Role:
-        """Create the role with which EventBridge starts executions. A rule's name begins with the stack's.
+        """Create the role with which EventBridge starts executions. The rule's name begins with the stack's name.
 
         https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-identity-based.html
         """
@@ -103,14 +101,14 @@ class Sweep(Construct):
 
     def _grant(
         self,
-        pause: AttachmentPause,
+        policy: IotPolicy,
         user_pool: UserPoolResources,
         identity_pool: IdentityPoolResources,
         sign_in: SignInAttachment | None,
     ) -> None:
         statements = [
-            pause.allow_changes(),
-            iam.PolicyStatement(actions=["ssm:GetParameters"], resources=[pause.parameter_arn]),
+            policy.pause.allow_changes(),
+            iam.PolicyStatement(actions=["ssm:GetParameters"], resources=[policy.pause.parameter_arn]),
             iam.PolicyStatement(actions=["cognito-identity:ListIdentities"], resources=[identity_pool.arn]),
             iam.PolicyStatement(actions=["iot:AttachPolicy", "iot:ListAttachedPolicies"], resources=["*"]),
             iam.PolicyStatement(actions=["states:ListExecutions"], resources=[self.machine.arn]),
@@ -132,8 +130,8 @@ class Sweep(Construct):
             permission,
             {
                 "AwsSolutions-IAM5[Resource::*]": (
-                    "Both are authorized on the target, and a Cognito identity has no ARN."
+                    "IAM authorizes both actions on the target, and a Cognito identity has no ARN."
                 ),
-                self.machine.executions_finding: "Every execution of one named state machine.",
+                self.machine.executions_finding: "The wildcard covers the executions of one state machine.",
             },
         )

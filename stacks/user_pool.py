@@ -1,4 +1,4 @@
-"""The user pool and its app clients: one for users, and one for the internal sign-in if there is one."""
+"""The user pool, created or adopted, and its app clients: for users, and for the internal sign-in."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pubsub_client.outputs import MARKER_ATTRIBUTE
 from .functions import suppress_nag
 from .settings import Settings
 
-# A fingerprint, an identity id of at most 55 characters, a Unix time.
+# For a fingerprint, an identity id of at most 55 characters, and a Unix time.
 # https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetId.html
 MARKER_LENGTH = 128
 
 
 class UserPoolResources(Construct):
-    """A user pool, and its app clients that use PubSub."""
+    """A user pool, and the app clients that use PubSub."""
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id)
@@ -43,7 +43,7 @@ class UserPoolResources(Construct):
 
 
 class AdoptedUserPool(UserPoolResources):
-    """An existing user pool. Only the app client of the internal sign-in, if there is one, is added."""
+    """An existing user pool. With attachment at sign-in it gets the internal app client."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class AdoptedUserPool(UserPoolResources):
 
 
 class PubSubUserPool(UserPoolResources):
-    """A user pool whose users sign in by name or e-mail address with SRP. No user can write the marker."""
+    """A user pool whose users sign in with SRP, by name or e-mail address. No app client can access the marker."""
 
     def __init__(self, scope: Construct, construct_id: str, settings: Settings) -> None:
         super().__init__(scope, construct_id)
@@ -84,7 +84,7 @@ class PubSubUserPool(UserPoolResources):
             standard_attributes=cognito.StandardAttributes(
                 email=cognito.StandardAttribute(required=True, mutable=True)
             ),
-            # With every value of the setting attachment, because an update cannot remove an attribute.
+            # Also without attachment at sign-in, because an update cannot remove an attribute.
             # https://github.com/hashicorp/terraform-provider-aws/issues/21654
             custom_attributes={
                 MARKER_ATTRIBUTE: cognito.StringAttribute(mutable=True, max_len=MARKER_LENGTH),
@@ -105,14 +105,14 @@ class PubSubUserPool(UserPoolResources):
         suppress_nag(
             user_pool,
             {
-                "AwsSolutions-COG2": "MFA is the team's choice; the smoke test's users have none.",
-                "AwsSolutions-COG8": "Threat protection needs the Plus tier, priced per user: the team's choice.",
+                "AwsSolutions-COG2": "MFA is a setting, and the smoke test's users have none.",
+                "AwsSolutions-COG8": "Threat protection needs the Plus tier, which AWS charges per user.",
             },
         )
         return user_pool
 
     def _public_client(self, settings: Settings) -> cognito.UserPoolClient:
-        """The front end's app client: no secret, SRP only, the marker neither writable nor readable."""
+        """Create the front end's app client: no secret, only SRP, and no access to the marker."""
         attributes = cognito.ClientAttributes().with_standard_attributes(
             email=True, given_name=True, family_name=True, locale=True, preferred_username=True
         )
@@ -133,10 +133,10 @@ class PubSubUserPool(UserPoolResources):
 
 
 def _internal_client(scope: Construct, user_pool: cognito.IUserPool) -> cognito.UserPoolClient:
-    """The internal sign-in's app client: custom challenge only, shortest tokens.
+    """Create the app client of the internal sign-in: only the custom challenge, and the shortest token lifetimes.
 
-    Its secret closes SignUp, ForgotPassword and the like, which an app client cannot turn off. It is no part of the
-    proof, because it can be read; the functions read it from Cognito, and it is in no template.
+    An app client cannot disable SignUp, ForgotPassword and similar operations, but the secret keeps the public from
+    calling them. The functions read it from Cognito. It proves nothing, because operators can read it too.
     """
     client = cognito.UserPoolClient(
         scope,
@@ -154,7 +154,7 @@ def _internal_client(scope: Construct, user_pool: cognito.IUserPool) -> cognito.
         read_attributes=cognito.ClientAttributes().with_standard_attributes(email=True),
         write_attributes=cognito.ClientAttributes().with_standard_attributes(email=True),
     )
-    # CDK adds ALLOW_REFRESH_TOKEN_AUTH to every client; this one's tokens are used once.
+    # CDK adds ALLOW_REFRESH_TOKEN_AUTH to every client, but these tokens are used only once.
     resource = cast("cognito.CfnUserPoolClient", client.node.default_child)
     resource.explicit_auth_flows = ["ALLOW_CUSTOM_AUTH"]
     return client

@@ -1,8 +1,9 @@
-"""The custom resource that sets and removes the triggers and groups of a user pool."""
+"""The custom resource that sets and removes triggers of a user pool, and creates its groups."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from aws_cdk import CustomResource, Duration, Stack
 from aws_cdk import aws_iam as iam
@@ -19,12 +20,12 @@ from .user_pool import MARKER_LENGTH, PubSubUserPool, UserPoolResources
 
 
 class UserPoolTriggers(Construct):
-    """Removes the triggers before their functions are deleted, sets those of an adopted pool, and creates the groups.
+    """Sets the triggers of an adopted pool, creates the groups, and removes the triggers before their functions.
 
-    It is created after the functions and the pool's permission to invoke them, and deleted before them, so that no
-    sign-in calls a function that is gone. Groups are created here because they must stay with their members when the
-    stack or the settings no longer have them. The marker attribute of an adopted pool stays too: Cognito cannot remove
-    it. ``triggers`` are functions by the names of the triggers in a pool's ``LambdaConfig``.
+    CloudFormation creates it after the functions and the pool's permission to invoke them, and deletes it before them.
+    So no sign-in calls a deleted function. Groups are created here because they and their members must stay when the
+    stack is deleted or the settings no longer name them. The marker attribute of an adopted pool stays too, because
+    Cognito cannot remove it.
     """
 
     def __init__(
@@ -37,8 +38,9 @@ class UserPoolTriggers(Construct):
         triggers: Mapping[str, lambda_.Function],
         identity_pool: IdentityPoolResources,
     ) -> None:
+        """Create the custom resource; ``triggers`` are functions by the names of triggers in ``LambdaConfig``."""
         super().__init__(scope, construct_id)
-        function = PubSubFunction(
+        self._function = PubSubFunction(
             self,
             "Function",
             settings=settings,
@@ -47,17 +49,69 @@ class UserPoolTriggers(Construct):
             # Longer than any three calls in a row with all their attempts: lambdas/user_pool_triggers.py.
             timeout=Duration.minutes(5),
         )
+        adopt = settings.adopt
         is_created = isinstance(user_pool, PubSubUserPool)
-        # Another pool has another of these, and the old pool loses the triggers afterwards.
-        of_pool = self if is_created else Construct(self, f"Of{fingerprint(self, user_pool.user_pool.user_pool_id)}")
-        permission = iam.Policy(
+        pool_id = user_pool.user_pool.user_pool_id
+        # Named after an adopted pool, so that a replaced pool loses the triggers.
+        of_pool = self if is_created else Construct(self, f"Of{fingerprint(self, pool_id)}")
+        original_settings = f"/{Stack.of(self).stack_name}/user-pool/{pool_id}/original-settings"
+        permissions = [
+            self._permission(of_pool, user_pool, identity_pool, original_settings),
+            *self._adoption_permissions(of_pool, settings, changes_pool=bool(triggers)),
+        ]
+        properties: dict[str, Any] = {
+            "UserPoolId": pool_id,
+            "OutlivesStack": str(not is_created or settings.removal_policy == "retain").lower(),
+            "OriginalSettingsParameter": original_settings,
+        }
+        if triggers:  # without a trigger no user has a marker
+            properties |= {"MarkerAttribute": MARKER_ATTRIBUTE, "MarkerLength": str(MARKER_LENGTH)}
+        if triggers and not is_created:
+            properties |= {
+                "SmsRoleArn": adopt.sms_role_arn or "",
+                "CustomSenderKeyArn": adopt.custom_sender_key_arn or "",
+            }
+        properties |= {
+            "Triggers": {
+                trigger: each.function_arn
+                for trigger, each in triggers.items()
+                if trigger not in adopt.chained_triggers
+            },
+            "ChainedTriggers": adopt.chained_triggers,
+            "Groups": [{"Name": name, "RoleArn": role.role_arn} for name, role in identity_pool.group_roles.items()],
+        }
+        if not is_created:
+            properties["ReplaceGroupRoles"] = {name: arn or "" for name, arn in adopt.replace_group_roles.items()}
+        resource = CustomResource(
+            of_pool,
+            "Triggers",
+            resource_type="Custom::UserPoolTriggers",
+            service_token=self._function.function_arn,
+            service_timeout=SERVICE_TIMEOUT,
+            properties=properties | {"AuthRoleArn": identity_pool.auth_role.role_arn},
+        )
+        # The dependency on a function includes the pool's permission to invoke it.
+        resource.node.add_dependency(*permissions, user_pool.user_pool, *triggers.values())
+
+    def _permission(
+        self,
+        of_pool: Construct,
+        user_pool: UserPoolResources,
+        identity_pool: IdentityPoolResources,
+        original_settings: str,
+    ) -> iam.Policy:
+        stack = Stack.of(self)
+        adds_attributes = [] if isinstance(user_pool, PubSubUserPool) else ["cognito-idp:AddCustomAttributes"]
+        roles = [identity_pool.auth_role, *identity_pool.group_roles.values()]
+        services = ["cognito-idp.amazonaws.com", identity_service(stack.region)]
+        return iam.Policy(
             of_pool,
             "Permission",
-            roles=[function.execution_role],
+            roles=[self._function.execution_role],
             statements=[
                 iam.PolicyStatement(
                     actions=[
-                        *([] if is_created else ["cognito-idp:AddCustomAttributes"]),
+                        *adds_attributes,
                         "cognito-idp:CreateGroup",
                         "cognito-idp:DescribeUserPool",
                         "cognito-idp:GetUserPoolMfaConfig",
@@ -69,74 +123,27 @@ class UserPoolTriggers(Construct):
                     ],
                     resources=[user_pool.user_pool.user_pool_arn],
                 ),
-                # Setting the role of a group passes it to Cognito. AWS does not document whether it names the service.
+                # Setting a group's role passes it to Cognito. AWS does not document whether Cognito names the service.
                 iam.PolicyStatement(
                     actions=["iam:PassRole"],
+                    resources=[role.role_arn for role in roles],
+                    conditions={"StringEqualsIfExists": {"iam:PassedToService": services}},
+                ),
+                iam.PolicyStatement(
+                    actions=["ssm:GetParameter", "ssm:PutParameter", "ssm:DeleteParameter"],
                     resources=[
-                        role.role_arn for role in (identity_pool.auth_role, *identity_pool.group_roles.values())
+                        stack.format_arn(service="ssm", resource="parameter", resource_name=original_settings[1:])
                     ],
-                    conditions={
-                        "StringEqualsIfExists": {
-                            "iam:PassedToService": [
-                                "cognito-idp.amazonaws.com",
-                                identity_service(Stack.of(self).region),
-                            ]
-                        }
-                    },
                 ),
             ],
         )
-        original = f"/{Stack.of(self).stack_name}/user-pool/{user_pool.user_pool.user_pool_id}/original-settings"
-        parameter = iam.PolicyStatement(
-            actions=["ssm:GetParameter", "ssm:PutParameter", "ssm:DeleteParameter"],
-            resources=[Stack.of(self).format_arn(service="ssm", resource="parameter", resource_name=original[1:])],
-        )
-        permission.add_statements(parameter)
-        permissions = [
-            permission,
-            *self._adoption_permissions(of_pool, function, settings, changes_pool=bool(triggers)),
-        ]
-        set_here = {
-            trigger: each.function_arn
-            for trigger, each in triggers.items()
-            if trigger not in settings.adopt.chained_triggers
-        }
-        # Without a trigger no user has a marker, so the pool does not need the attribute.
-        marker = {"MarkerAttribute": MARKER_ATTRIBUTE, "MarkerLength": str(MARKER_LENGTH)} if triggers else {}
-        adopt = settings.adopt
-        replaced = {name: arn or "" for name, arn in adopt.replace_group_roles.items()}
-        passed = {"SmsRoleArn": adopt.sms_role_arn or "", "CustomSenderKeyArn": adopt.custom_sender_key_arn or ""}
-        resource = CustomResource(
-            of_pool,
-            "Triggers",
-            resource_type="Custom::UserPoolTriggers",
-            service_token=function.function_arn,
-            service_timeout=SERVICE_TIMEOUT,
-            properties={
-                "UserPoolId": user_pool.user_pool.user_pool_id,
-                "OutlivesStack": str(not is_created or settings.removal_policy == "retain").lower(),
-                "OriginalSettingsParameter": original,
-                **marker,
-                **(passed if triggers and not is_created else {}),
-                "Triggers": set_here,
-                "ChainedTriggers": settings.adopt.chained_triggers,
-                "Groups": [
-                    {"Name": name, "RoleArn": role.role_arn} for name, role in identity_pool.group_roles.items()
-                ],
-                **({} if is_created else {"ReplaceGroupRoles": replaced}),
-                "AuthRoleArn": identity_pool.auth_role.role_arn,
-            },
-        )
-        # A function includes the pool's permission to invoke it.
-        resource.node.add_dependency(*permissions, user_pool.user_pool, *triggers.values())
 
-    def _adoption_permissions(
-        self, of_pool: Construct, function: PubSubFunction, settings: Settings, *, changes_pool: bool
-    ) -> list[iam.Policy]:
-        """Allow what Cognito requires for changes of this pool, and to give groups their former roles back.
+    def _adoption_permissions(self, of_pool: Construct, settings: Settings, *, changes_pool: bool) -> list[iam.Policy]:
+        """Allow what Cognito requires for changes of an adopted pool and of its groups' former roles.
 
-        Other ARNs make another policy, and CloudFormation deletes the old one after the resource was updated. So a
-        group that leaves the settings still gets its role back, and a rollback can undo a deployment.
+        The policy is named after its ARNs. When they change, CloudFormation deletes the old policy after it has updated
+        the custom resource. So a group that leaves the settings still gets its role back, and a rollback can undo a
+        deployment.
         """
         adopt = settings.adopt
         sms_role, key = (adopt.sms_role_arn, adopt.custom_sender_key_arn) if changes_pool else (None, None)
@@ -159,7 +166,7 @@ class UserPoolTriggers(Construct):
             iam.Policy(
                 of_pool,
                 f"Adoption{fingerprint(self, arns)}",
-                roles=[function.execution_role],
+                roles=[self._function.execution_role],
                 statements=statements,
             )
         ]

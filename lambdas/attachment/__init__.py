@@ -1,1 +1,1 @@
-"""The chain from a sign-in to an attached IoT policy, shared by the functions that attach."""
+"""Attachment of the IoT policy, shared by the functions that attach."""

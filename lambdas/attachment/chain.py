@@ -1,4 +1,4 @@
-"""The chain: internal sign-in, identity id, AttachPolicy, marker. Importing this module imports the AWS SDK."""
+"""The steps of an attachment: internal sign-in, identity id, AttachPolicy, marker. Imports the AWS SDK."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import base64
 import json
 import os
 import time
-from typing import TYPE_CHECKING
 
+import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,11 +17,7 @@ from attachment.errors import CannotSignInError, InternalSignInLoopError, MfaUse
 from attachment.internal_sign_in import ClientSecrets, InternalSignIn
 from attachment.marker import Marker
 from attachment.parameters import CachedParameters, Configuration, PauseFlag
-
-if TYPE_CHECKING:
-    import boto3
-
-    from attachment.pending import PendingAttachment
+from attachment.pending import PendingAttachment
 
 _CONFIGURATION_PARAMETER = os.environ["CONFIGURATION_PARAMETER"]
 _PAUSE_PARAMETER = os.environ["PAUSE_PARAMETER"]
@@ -30,17 +26,17 @@ _MARKER_ATTRIBUTE = os.environ["MARKER_ATTRIBUTE"]
 _FINGERPRINT = os.environ["ATTACHMENT_MARKER"]
 _MFA_IS_POSSIBLE = os.environ["MFA"] != "off"
 
-# Both in one call, because a sign-in waits for it. They outlive an abandoned chain and its clients.
+# One call reads both, because a sign-in waits for it. A new chain uses the values that an abandoned one has read.
 _parameters = CachedParameters(_CONFIGURATION_PARAMETER, _PAUSE_PARAMETER)
 _pause_flag = PauseFlag(_PAUSE_PARAMETER, _parameters)
 _secrets = ClientSecrets()
 
 
 class Chain:
-    """The steps of an attachment.
+    """Attaches the policy to the identities of users.
 
     Args:
-        session: creates the clients.
+        session: creates the AWS clients.
     """
 
     def __init__(self, session: boto3.Session) -> None:
@@ -53,35 +49,30 @@ class Chain:
         self._identities = session.client("cognito-identity", config=LIMITS.merge(Config(signature_version=UNSIGNED)))
 
     def check_not_paused(self) -> None:
-        """Check that attachment is not paused.
-
-        Raises:
-            AttachmentPausedError: it is.
-            botocore.exceptions.ClientError: the pause flag cannot be read.
-        """
+        """Check the pause flag; see :meth:`attachment.parameters.PauseFlag.check`."""
         _pause_flag.check(self._ssm)
 
     def check_not_internal(self, client_id: str) -> None:
-        """Check that a sign-in was not on the internal app client.
+        """Check that the user did not sign in on the internal app client.
 
         Raises:
-            InternalSignInLoopError: it was.
-            botocore.exceptions.ClientError: the configuration cannot be read.
+            InternalSignInLoopError: the client is the internal one.
+            Exception: the configuration cannot be read; see :meth:`attachment.parameters.CachedParameters.read`.
         """
         if client_id == self._configuration().internal_client_id:
             raise InternalSignInLoopError
 
     def find_identity(self, pending: PendingAttachment) -> None:
-        """Set the identity id of the user, by an internal sign-in, and the ``sub`` if it is unknown.
+        """Find the user's identity id with an internal sign-in, and set it; set the ``sub`` too if it is unknown.
 
         Raises:
-            CannotSignInError: another user has the name by now.
+            CannotSignInError: the name belongs to another user now.
             MfaUserError: the user has MFA.
             NewPasswordRequiredError: the user's password is temporary.
             UnexpectedChallengeError: Cognito asks for another challenge.
             botocore.exceptions.ClientError: an AWS call failed.
         """
-        # Before the challenge, because answering it could have an MFA code sent.
+        # Before the challenge, because its answer could make Cognito send an MFA code.
         if _MFA_IS_POSSIBLE and self._cognito.admin_get_user(
             UserPoolId=pending.user_pool_id, Username=pending.user_name
         ).get("UserMFASettingList"):
@@ -107,7 +98,7 @@ class Chain:
         )["IdentityId"]
 
     def can_sign_in(self, pending: PendingAttachment) -> bool:
-        """Return whether the same user still exists, is enabled, and need not reset the password.
+        """Return whether the user still exists, is enabled, and does not have to reset the password.
 
         Raises:
             botocore.exceptions.ClientError: Cognito refused.
@@ -117,14 +108,14 @@ class Chain:
         except self._cognito.exceptions.UserNotFoundException:
             return False
         subs = [each.get("Value") for each in user["UserAttributes"] if each["Name"] == "sub"]
-        is_the_same = pending.sub is None or subs == [pending.sub]
-        return is_the_same and user["Enabled"] and user["UserStatus"] != "RESET_REQUIRED"
+        is_same_user = pending.sub is None or subs == [pending.sub]
+        return is_same_user and user["Enabled"] and user["UserStatus"] != "RESET_REQUIRED"
 
     def attach(self, pending: PendingAttachment) -> str | None:
-        """Attach the policy to the identity that was found, and set the user's marker.
+        """Attach the policy to the identity, and set the user's marker.
 
         Returns:
-            None, or why the marker was not set: the policy is attached, and the next sign-in attaches it again.
+            None, or why the marker was not set. The policy is attached then, and the next sign-in attaches it again.
 
         Raises:
             botocore.exceptions.ClientError: AWS IoT refused.
@@ -147,7 +138,7 @@ class Chain:
 
 
 def _sub(id_token: str) -> str:
-    """Return the ``sub`` claim. The token comes directly from Cognito, so its signature need not be verified."""
+    """Return the ``sub`` claim. The token comes directly from Cognito, so its signature is not verified."""
     payload = id_token.split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return str(claims["sub"])

@@ -1,38 +1,37 @@
-"""The AWS SDK's clients of the attachment functions: time limits, AWS IoT, and sessions for abandonable work.
+"""AWS clients of the attachment functions: their time limits, and sessions for work that may be abandoned.
 
-Importing this module imports the AWS SDK.
+Imports the AWS SDK.
 """
 
 from __future__ import annotations
 
 import json
+import threading
 from typing import TYPE_CHECKING
 
 import boto3
 import botocore.session
+from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
 from attachment.deadline import AbandonedError
 
 if TYPE_CHECKING:
-    import threading
-
-    from botocore.awsrequest import AWSResponse
     from types_boto3_iot import IoTClient
 
-# The SDK's service descriptions take time to read. All sessions share them; the loader has no locks.
+# All sessions share the SDK's service models, which take time to read. The loader has no locks.
 _loader = botocore.session.get_session().get_component("data_loader")
 
 
 def limits(attempts: int, *, threads: int = 1) -> Config:
-    """Return a configuration with time limits. The trigger's deadline holds whatever they add up to.
+    """Return a client configuration with time limits.
 
-    A function, because a configuration with retries loses their mode when it is merged into another.
+    ``Config.merge`` would lose the retry mode, so each number of attempts has its own configuration.
 
     Args:
-        attempts: of a call that fails with a retryable error.
-        threads: how many call at the same time.
+        attempts: attempts per call, if it fails with a retryable error.
+        threads: threads that use the client at the same time.
     """
     return Config(
         connect_timeout=1,
@@ -44,7 +43,7 @@ def limits(attempts: int, *, threads: int = 1) -> Config:
 
 LIMITS = limits(attempts=2)
 QUEUE_LIMITS = Config(connect_timeout=0.5, read_timeout=0.5, retries={"total_max_attempts": 1})
-"""For the trigger's last second, in which it queues what it could not attach."""
+"""For the last second of the trigger, in which it queues the attachment."""
 
 
 def abandonable_session(abandoned: threading.Event) -> boto3.Session:
@@ -63,12 +62,12 @@ def abandonable_session(abandoned: threading.Event) -> boto3.Session:
 
 
 def iot_client(*, attempts: int, threads: int = 1, session: boto3.Session | None = None) -> IoTClient:
-    """Return a client that rejects responses to AttachPolicy that are not AWS's.
+    """Return a client that rejects unreadable responses to AttachPolicy.
 
     Args:
-        attempts: of a call that fails with a retryable error.
-        threads: how many call at the same time.
-        session: creates the client; the SDK's default session if omitted.
+        attempts: attempts per call, if it fails with a retryable error.
+        threads: threads that use the client at the same time.
+        session: creates the client; default: the SDK's default session.
     """
     config = limits(attempts, threads=threads)
     client = session.client("iot", config=config) if session else boto3.client("iot", config=config)
@@ -77,9 +76,9 @@ def iot_client(*, attempts: int, threads: int = 1, session: boto3.Session | None
 
 
 def has_policy(iot: IoTClient, policy_name: str, target: str) -> bool:
-    """Return whether a policy is attached to the target itself.
+    """Return whether a policy is attached directly to the target.
 
-    A target has at most ten policies, and a page 25:
+    One page is enough: it has 25 policies, and a target at most ten.
     https://docs.aws.amazon.com/iot/latest/apireference/API_ListAttachedPolicies.html
 
     Raises:
@@ -90,7 +89,7 @@ def has_policy(iot: IoTClient, policy_name: str, target: str) -> bool:
 
 
 def _reject_unreadable(http_response: AWSResponse, **_: object) -> None:
-    """Reject a body that is not JSON; the SDK ignores the body because AttachPolicy returns nothing."""
+    """Reject a body that is not JSON. The SDK does not read it, because AttachPolicy returns nothing."""
     if http_response.content.strip():
         try:
             json.loads(http_response.content)

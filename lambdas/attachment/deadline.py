@@ -1,17 +1,16 @@
-"""Runs work with a deadline: the main thread waits for it, and abandons it when the time is over.
+"""Runs work with a deadline. The main thread waits for the work, and abandons it when the time is over.
 
-Cognito gives a trigger five seconds, and a late response fails the sign-in. Nothing stops work that hangs in name
-resolution, a lock or an import: no signal interrupts these. So the work runs in a daemon thread, and what abandoned
-work might still hold is never used again:
+Cognito gives a trigger five seconds, and a late response fails the sign-in. A signal cannot interrupt work that hangs
+in name resolution, in a lock or in an import. So the work runs in a daemon thread. Abandoned work must not affect the
+next run:
 
 - The next run creates new clients, with their own connection pools and locks.
-- Abandoned work makes no more AWS calls: its session (``clients.py``) stops it before the next request and drops a
-  late response. So it changes nothing that the next run reads. It logs nothing, because only the main thread does.
-- Lambda freezes the thread with the environment and thaws it during a later invocation. One request may then still go
-  out: one that was signed and waited for a connection. AWS accepts its signature for five minutes, and each request of
-  the chain is idempotent.
+- Abandoned work makes no more AWS calls. Its session (``clients.py``) stops it before the next request, and drops a
+  late response. Only the main thread logs.
+- Lambda freezes the thread between invocations. A request that was signed and waited for a connection may still be
+  sent during a later invocation. AWS accepts its signature for five minutes, and every request is idempotent.
 
-An abandoned import goes on, and the next run waits for it within its own time.
+An abandoned import continues. The next run waits for it within its own deadline.
 https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 """
@@ -19,29 +18,27 @@ https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Generic, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from collections.abc import Callable
+from typing import Generic, TypeVar
 
 _Clients = TypeVar("_Clients")
 _Result = TypeVar("_Result")
 
 
 class DeadlineExceededError(Exception):
-    """The work did not end in time, or there was no time left to start it."""
+    """The work did not end before the deadline, or there was no time left to start it."""
 
 
 class AbandonedError(Exception):
-    """Raised inside abandoned work to stop it."""
+    """Stops abandoned work from inside."""
 
 
 class DeadlineRunner(Generic[_Clients]):
-    """Runs one piece of work after another, each with a deadline, and keeps the clients between them.
+    """Runs work with a deadline, and keeps the AWS clients between runs.
 
     Args:
-        make_clients: creates what the work needs, in its thread. Its argument is an event that is set when the work is
-            abandoned.
+        make_clients: creates the clients, in the thread of the work. Its argument is an event that is set when the
+            work is abandoned.
     """
 
     def __init__(self, make_clients: Callable[[threading.Event], _Clients]) -> None:
@@ -58,7 +55,7 @@ class DeadlineRunner(Generic[_Clients]):
 
         Raises:
             DeadlineExceededError: the work did not end in time.
-            Exception: the error of the work, or of the creation of its clients.
+            Exception: what the work, or the creation of the clients, raised.
         """
         if seconds <= 0:
             raise DeadlineExceededError

@@ -1,4 +1,4 @@
-"""Why an attachment was skipped or failed, and how a log names an error. Importing this module imports no SDK.
+"""Why an attachment was skipped or failed, and how logs name an error. Does not import the AWS SDK.
 
 Exception
 ├── AttachmentSkippedError
@@ -15,12 +15,10 @@ Exception
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-# How Cognito begins the message about a trigger that raised an error; the trigger's own text follows.
+# Cognito's message about a trigger that raised an error begins so; the text of the error follows.
 _TRIGGER_FAILED = re.compile(
     "(PreSignUp|PreAuthentication|PostAuthentication|PreTokenGeneration|UserMigration|CustomMessage"
     "|DefineAuthChallenge|CreateAuthChallenge|VerifyAuthChallengeResponse) failed with error "
@@ -30,7 +28,7 @@ _TRIGGER_CODES = ("UserLambdaValidationException", "NotAuthorizedException")
 
 
 class AttachmentSkippedError(Exception):
-    """The attachment must not be retried: neither the trigger nor the worker can or may make it."""
+    """The attachment must not be retried: trigger and worker cannot make it, or are not allowed to."""
 
 
 class AttachmentPausedError(AttachmentSkippedError):
@@ -38,39 +36,39 @@ class AttachmentPausedError(AttachmentSkippedError):
 
 
 class CannotSignInError(AttachmentSkippedError):
-    """The user was deleted or disabled, must reset the password, or another user has the name by now."""
+    """The user was deleted or disabled, must reset the password, or the name belongs to another user now."""
 
 
 class InternalSignInLoopError(AttachmentSkippedError):
-    """A sign-in on the internal app client fired the trigger; it must not start another internal sign-in."""
+    """A sign-in on the internal app client invoked the trigger, which must not start another internal sign-in."""
 
 
 class SelfAttachRequiredError(AttachmentSkippedError):
-    """The internal sign-in is not possible for this user, who can only self-attach."""
+    """An internal sign-in is not possible for this user. The user can self-attach."""
 
 
 class FederatedUserError(SelfAttachRequiredError):
-    """The user comes from another identity provider; Cognito offers these users no custom challenge."""
+    """The user comes from another identity provider; Cognito has no custom challenges for these users."""
 
 
 class MfaUserError(SelfAttachRequiredError):
-    """The user has MFA. An internal sign-in would bypass it, or have a code sent to the user."""
+    """The user has MFA. An internal sign-in would bypass it, or send the user a code."""
 
 
 class UnexpectedChallengeError(SelfAttachRequiredError):
-    """Cognito asks for a challenge that only the user can answer; the message names it."""
+    """Cognito asks for a challenge that only the user can answer; the message is its name."""
 
 
 class NewPasswordRequiredError(Exception):
-    """The password is still temporary; this ends with the user's first complete sign-in."""
+    """The password is temporary until the user completes the first sign-in."""
 
 
 def error_label(error: BaseException) -> str:
     """Name an error without its message, which can quote identity ids.
 
     Returns:
-        ``AttachPolicy: ThrottlingException`` for an error of AWS, otherwise the class name. If a user pool trigger
-        rejected a sign-in, its kind follows: ``(PreAuthentication)``.
+        Operation and code of an AWS error, such as ``AttachPolicy: ThrottlingException``; otherwise the class name.
+        If a user pool trigger rejected the sign-in, its name follows: ``(PreAuthentication)``.
     """
     code = _response(error).get("Error", {}).get("Code")
     operation = getattr(error, "operation_name", None)
@@ -80,7 +78,7 @@ def error_label(error: BaseException) -> str:
 
 
 def rejecting_trigger(error: BaseException) -> str | None:
-    """Return the kind of the user pool trigger whose error Cognito passes on, such as ``PreAuthentication``."""
+    """Return the user pool trigger that caused Cognito's error, such as ``PreAuthentication``; otherwise None."""
     details = _response(error).get("Error", {})
     if details.get("Code") not in _TRIGGER_CODES:
         return None

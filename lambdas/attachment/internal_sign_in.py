@@ -1,8 +1,8 @@
 """The internal sign-in: a CUSTOM_AUTH sign-in of the same user on the internal app client.
 
-AWS IoT needs the *identity id*, and the identity pool returns it only for an ID token. So the trigger signs in the user
-who is just signing in once more, and answers the challenge with a MAC that only trigger and worker can make.
-Importing this module imports no SDK.
+An IoT policy is attached to an *identity id*, which the identity pool returns only for an ID token. The trigger runs
+before the user's own tokens exist. So it signs in the same user again, and answers the challenge with a MAC that only
+trigger and worker can make. Does not import the AWS SDK.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from types_boto3_kms import KMSClient
 
 CLIENT_METADATA = {"amplify-pubsub": "internal-sign-in"}
-"""ClientMetadata of the internal sign-in. The PostAuthentication trigger that it fires returns at once.
+"""ClientMetadata of the internal sign-in, by which the PostAuthentication trigger recognizes it and returns at once.
 
 https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminRespondToAuthChallenge.html
 """
 
 
 class ClientSecrets:
-    """Reads the secrets of app clients and keeps them in memory, because DescribeUserPoolClient has a low quota.
+    """The secrets of app clients, in memory because DescribeUserPoolClient has a low quota.
 
-    The internal client's secret prevents sign-up and codes on that client, which need no AWS credentials and which no
-    setting of the client disables. It proves nothing about the user, because administrators and read-only staff can
-    read it: tokens need the MAC. https://docs.aws.amazon.com/cognito/latest/developerguide/quotas.html
+    The internal client has a secret because strangers could otherwise sign up and request codes on it, which no setting
+    of the client disables. Read-only staff can read the secret, so tokens also need the MAC.
+    https://docs.aws.amazon.com/cognito/latest/developerguide/quotas.html
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class ClientSecrets:
     def secret_hash(
         self, cognito: CognitoIdentityProviderClient, user_pool_id: str, client_id: str, user_name: str
     ) -> dict[str, str]:
-        """Return the parameter ``SECRET_HASH`` of a call; empty for an app client without a secret.
+        """Return the parameter ``SECRET_HASH`` for a call; empty for an app client without a secret.
 
         https://docs.aws.amazon.com/cognito/latest/developerguide/signing-up-users-in-your-app.html#cognito-user-pools-computing-secret-hash
 
@@ -58,17 +58,17 @@ class ClientSecrets:
         return {"SECRET_HASH": base64.b64encode(digest).decode()}
 
     def forget(self, client_id: str) -> None:
-        """Read the secret again at the next use, because it might have changed."""
+        """Read the secret again at the next use: it might have changed."""
         self._secrets.pop(client_id, None)
 
 
 @dataclass(frozen=True)
 class InternalSignIn:
-    """What an internal sign-in needs."""
+    """An internal sign-in, with the clients and ids that it needs."""
 
     cognito: CognitoIdentityProviderClient
     cognito_once: CognitoIdentityProviderClient
-    """Makes one attempt: Cognito rejects a second answer to the same challenge."""
+    """Without retries, because Cognito rejects a second answer to the same challenge."""
     kms: KMSClient
     mac_key_id: str
     user_pool_id: str

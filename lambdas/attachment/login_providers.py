@@ -1,6 +1,6 @@
-"""The identity providers whose users get the policy. An adopted identity pool can have providers of other applications.
+"""The identity providers whose users get the policy. An adopted identity pool can have others, of other applications.
 
-Cognito names a provider alike in an identity's logins and in the ``amr`` of its credentials, for example
+An identity's logins and the ``amr`` of its credentials use the same names, for example
 ``cognito-idp.<region>.amazonaws.com/<user pool id>``:
 https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_IdentityDescription.html
 https://docs.aws.amazon.com/cognito/latest/developerguide/role-trust-and-permissions.html
@@ -8,17 +8,14 @@ https://docs.aws.amazon.com/cognito/latest/developerguide/role-trust-and-permiss
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from collections.abc import Iterable
 
 
 class LoginProviders:
     """The identity providers whose users get the policy.
 
     Args:
-        names: comma-separated. Empty for the deployment's own identity pool: all signed-in users get the policy.
+        names: comma-separated; empty if every signed-in user gets the policy, as in the deployment's own identity pool.
     """
 
     def __init__(self, names: str) -> None:

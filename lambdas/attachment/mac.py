@@ -1,7 +1,7 @@
 """MACs made with a KMS key: the answer to an internal sign-in's challenge, and the proof in a queued message.
 
-Only the roles of trigger and worker may make them. A JSON array separates the parts of the input whatever characters a
-user name has; its first part separates the two kinds. The input stays far below KMS's limit of 4,096 bytes:
+Only the roles of trigger and worker can make them. The input is a JSON array, so its parts stay separate whatever
+characters a user name has. Its first part separates the two kinds. It stays far below KMS's limit of 4,096 bytes:
 https://docs.aws.amazon.com/kms/latest/APIReference/API_GenerateMac.html
 """
 
@@ -19,12 +19,12 @@ MAC_BYTES = 32
 
 
 def sign_in_mac_input(*, user_pool_id: str, client_id: str, user_name: str, nonce: str) -> bytes:
-    """Return what the answer to a challenge is a MAC over."""
+    """Return the input of the MAC that answers a challenge."""
     return json.dumps(["amplify-pubsub internal sign-in", user_pool_id, client_id, user_name, nonce]).encode()
 
 
 def pending_mac_input(*, user_pool_id: str, user_name: str, sub: str, identity_id: str, fingerprint: str) -> bytes:
-    """Return what the proof of a queued attachment is a MAC over."""
+    """Return the input of the MAC in a queued message."""
     parts = [user_pool_id, user_name, sub, identity_id, fingerprint]
     return json.dumps(["amplify-pubsub pending attachment", *parts]).encode()
 
@@ -41,11 +41,11 @@ def generate_mac(kms: KMSClient, key_id: str, mac_input: bytes) -> bytes:
 
 
 def verify_mac(kms: KMSClient, key_id: str, mac_input: bytes, mac: bytes) -> bool:
-    """Return whether the MAC is over this input.
+    """Return whether the MAC was made over this input.
 
     Raises:
         botocore.exceptions.BotoCoreError: KMS did not answer.
-        botocore.exceptions.ClientError: KMS refused for another reason than a wrong MAC.
+        botocore.exceptions.ClientError: KMS refused, and not because the MAC is wrong.
     """
     if len(mac) != MAC_BYTES:
         return False

@@ -1,7 +1,7 @@
-"""The marker: a user attribute that says that the IoT policy is attached to the user's identity.
+"""The marker: a user attribute which records that the IoT policy is attached to the user's identity.
 
-It arrives with the trigger's event, so a repeat sign-in needs no AWS call. It is only a cache: it expires, and another
-identity pool, policy name or policy generation changes the fingerprint and so invalidates every marker.
+The trigger's event contains it, so a repeat sign-in needs no AWS call. The marker is only a cache. It expires, and
+another identity pool, policy name or policy generation changes the fingerprint, which invalidates every marker.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Marker:
 
     @classmethod
     def parse(cls, value: str) -> Marker | None:
-        """Parse an attribute's value; return None for anything that :meth:`__str__` would not have written."""
+        """Parse an attribute's value; return None for anything that :meth:`__str__` cannot produce."""
         fingerprint, _, rest = value.partition("/")
         identity_id, _, attached_at = rest.partition("/")
         if not (fingerprint and identity_id and attached_at.isascii() and attached_at.isdigit()):

@@ -1,6 +1,6 @@
-"""Logs attachments: one JSON line in CloudWatch's embedded metric format.
+"""Logs attachments as JSON lines in CloudWatch's embedded metric format. Does not import the AWS SDK.
 
-The line must not identify the user: no user name, token, secret or identity id. Importing this module imports no SDK.
+A line must not identify the user: no user name, token, secret or identity id.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
@@ -10,10 +10,7 @@ import json
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from collections.abc import Mapping
 
 NAMESPACE = "AmplifyPubSub"
 OUTCOMES = ("Attached", "Queued", "Skipped", "Failed")
@@ -28,15 +25,16 @@ def emit_metrics(
     outcome: str | None = None,
     reason: str | None = None,
 ) -> None:
-    """Write the line.
+    """Write one line.
 
     Args:
-        counts: how many attachments had each of :data:`OUTCOMES`; outcomes that are missing count 0.
-        source: the function: ``sign-in``, ``retry``, ``self-attach`` or ``sweep``. A dimension, as is the stack's name.
-        request_id: of the invocation.
-        seconds: how long the work took; at sign-in this includes a cold start.
-        outcome: the outcome of a single attachment.
-        reason: why the policy was not attached, or what is left to do.
+        counts: the number of attachments by outcome (:data:`OUTCOMES`); missing outcomes count 0.
+        source: the function, as a dimension next to the stack's name: ``sign-in``, ``retry``, ``self-attach`` or
+            ``sweep``.
+        request_id: the request id of the invocation.
+        seconds: the duration; at sign-in it includes a cold start.
+        outcome: the outcome, if there was one attachment.
+        reason: why the policy was not attached, or which step is missing.
     """
     metrics = [{"Name": name, "Unit": "Count"} for name in OUTCOMES]
     directive = {
@@ -54,6 +52,6 @@ def emit_metrics(
         **{name: counts.get(name, 0) for name in OUTCOMES},
         "Duration": round(seconds * 1000, 1),
     }
-    # One write: Lambda's runtime flushes after each, and two could become two log records.
+    # In one write: Lambda's runtime flushes after each write, and two writes could become two log records.
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()

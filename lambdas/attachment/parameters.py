@@ -1,9 +1,8 @@
 """The Systems Manager parameters that the functions read at run time: the configuration and the pause flag.
 
-The user pool names its trigger functions, so their environment cannot name app clients or identity pool: the template
-would have a circular dependency. Write access to the configuration is account-takeover power:
-see docs/explanation/security.md.
-Importing this module imports no SDK.
+The configuration is not in the functions' environment, because that would be a circular dependency: the user pool names
+its trigger functions, and app clients and identity pool need the user pool. A principal that can change the
+configuration can sign in as any user: see docs/explanation/security.md. Does not import the AWS SDK.
 """
 
 from __future__ import annotations
@@ -11,20 +10,19 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from attachment.errors import AttachmentPausedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from types_boto3_ssm import SSMClient
 
 CACHE_SECONDS = 30.0
 """How long an execution environment uses a value before it reads it again."""
 MAX_PAUSE_FLAG_AGE_SECONDS = 60.0
-"""How long a pause flag is used that cannot be read again."""
+"""How old the pause flag may be if it cannot be read again."""
 
 
 class MissingParameterError(Exception):
@@ -32,7 +30,7 @@ class MissingParameterError(Exception):
 
 
 class StaleParametersError(Exception):
-    """The parameters were read too long ago, and could not be read again."""
+    """The parameters were last read too long ago, and could not be read again."""
 
 
 @dataclass(frozen=True)
@@ -99,9 +97,9 @@ class Configuration:
     """The pools of the deployment."""
 
     user_pool_provider: str
-    """The provider name in the identity pool's logins: ``cognito-idp.<region>.<suffix>/<user pool id>``."""
+    """The user pool's name in logins of the identity pool: ``cognito-idp.<region>.<suffix>/<user pool id>``."""
     internal_client_id: str
-    """The app client of the internal sign-in; the challenge issues tokens for no other."""
+    """The app client of the internal sign-in, the only one for which the challenge function issues tokens."""
     identity_pool_id: str
 
     @classmethod
@@ -121,14 +119,14 @@ class Configuration:
 
 
 class PauseFlag:
-    """Whether attachment is paused in the whole deployment: a parameter, ``true`` or ``false``.
+    """The parameter that pauses attachment in the whole deployment: ``true`` or ``false``.
 
-    `pubsub detach --all` sets it before it detaches any identity, so that nothing attaches the policy again meanwhile.
+    `pubsub detach --all` sets it before it detaches identities, so that no function attaches the policy again.
     `pubsub sweep --resume` resets it.
 
     Args:
         name: the parameter's name.
-        parameters: a cache that also reads other parameters; by default the flag is read on its own.
+        parameters: a cache that reads other parameters too; by default the flag has its own.
     """
 
     def __init__(self, name: str, parameters: CachedParameters | None = None) -> None:

@@ -1,8 +1,8 @@
-"""Pending attachments, and the retry queue that keeps them. Importing this module imports no SDK.
+"""Pending attachments, and the retry queue that keeps them. Does not import the AWS SDK.
 
-The worker accepts an identity id from a message only with a MAC over it. Therefore a principal with write access to the
-queue can have the policy attached only for users for whom a sign-in would attach it. The MAC covers the ``sub``, so it
-is useless to a later user of the same name, and the fingerprint, so it ends with the policy it was made for.
+The worker accepts an identity id from a message only with a MAC over it. A principal that can write to the queue can
+therefore cause only attachments that a sign-in would make too. The MAC covers the ``sub``, so it is not valid for a
+later user of the same name. It covers the fingerprint, so it is valid for only one policy.
 """
 
 from __future__ import annotations
@@ -24,24 +24,25 @@ _VERSION = 1
 
 
 class UnreadableMessageError(Exception):
-    """The message in the queue is not one of ours."""
+    """The message in the queue does not have our format."""
 
 
 @dataclass
 class PendingAttachment:
-    """An attachment that is still to be made; its identity id is found on the way."""
+    """An attachment that is still to be made."""
 
     user_pool_id: str
     user_name: str
     """The event's ``userName``, unchanged, so that aliases and letter case do not matter."""
     sub: str | None = None
-    """The user's immutable id, because a name can be deleted and created again; None if unknown."""
+    """The user's immutable id, because another user can get the name later; None if unknown."""
     identity_id: str | None = None
+    """None until it was found."""
     mac: bytes | None = None
-    """Proves in a message that an attachment function found this identity id for this user."""
+    """Proves that the trigger found this identity id for this user."""
 
     def to_message(self) -> str:
-        """Return the message; it has an identity id only together with the MAC."""
+        """Return the message. It contains the identity id only together with the MAC."""
         return json.dumps(
             {
                 "version": _VERSION,
@@ -55,10 +56,10 @@ class PendingAttachment:
 
     @classmethod
     def parse(cls, message: str) -> PendingAttachment:
-        """Parse a message; nothing is verified.
+        """Parse a message without verifying its MAC.
 
         Raises:
-            UnreadableMessageError: the message does not have this form.
+            UnreadableMessageError: the message does not have our format.
         """
         try:
             values = json.loads(message)
@@ -72,11 +73,11 @@ class PendingAttachment:
 
 
 class PendingQueue:
-    """The retry queue as trigger and worker use it.
+    """The retry queue, for trigger and worker.
 
     Args:
-        sqs: SQS.
-        kms: KMS.
+        sqs: the client of SQS.
+        kms: the client of KMS.
     """
 
     def __init__(self, sqs: SQSClient, kms: KMSClient) -> None:
@@ -86,11 +87,7 @@ class PendingQueue:
         self._fingerprint = os.environ["ATTACHMENT_MARKER"]
 
     def generate_mac(self, pending: PendingAttachment) -> bytes:
-        """Return the MAC over the identity id that was found.
-
-        Raises:
-            Exception: see :func:`attachment.mac.generate_mac`.
-        """
+        """Return the MAC over user and identity id; see :func:`attachment.mac.generate_mac`."""
         return generate_mac(self._kms, self._mac_key_id, self._mac_input(pending))
 
     def send(self, pending: PendingAttachment) -> None:
@@ -99,16 +96,12 @@ class PendingQueue:
         Raises:
             botocore.exceptions.BotoCoreError: SQS did not answer.
             botocore.exceptions.ClientError: SQS refused.
-            KeyError: the response has no message id, so it is not SQS's.
+            KeyError: the response has no message id.
         """
         self._sqs.send_message(QueueUrl=self._url, MessageBody=pending.to_message())["MessageId"]
 
     def is_verified(self, pending: PendingAttachment) -> bool:
-        """Return whether the MAC proves that the identity id is this user's.
-
-        Raises:
-            Exception: see :func:`attachment.mac.verify_mac`.
-        """
+        """Return whether the MAC proves that the identity is this user's; see :func:`attachment.mac.verify_mac`."""
         if pending.sub is None or pending.identity_id is None or pending.mac is None:
             return False
         return verify_mac(self._kms, self._mac_key_id, self._mac_input(pending), pending.mac)

@@ -1,11 +1,11 @@
-"""Which errors are retryable, and how fast calls may be made. Importing this module imports the AWS SDK."""
+"""Which errors are retryable, and a limit for the rate of calls. Imports the AWS SDK."""
 
 from __future__ import annotations
 
 import re
 import threading
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 from botocore.exceptions import ConnectionError as NoConnectionError
@@ -15,16 +15,13 @@ from attachment.deadline import DeadlineExceededError
 from attachment.errors import NewPasswordRequiredError, rejecting_trigger
 from attachment.parameters import StaleParametersError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-# Without AWS IoT's LimitExceededException, which means ten policies on one identity.
+# AWS IoT's LimitExceededException is not throttling: the identity has ten policies.
 _THROTTLED = {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestThrottled"}
-# Cognito's codes for a challenge function that failed, was throttled or timed out.
+# Cognito's codes if a challenge function failed, was throttled or timed out.
 # https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminRespondToAuthChallenge.html
 _CHALLENGE_FUNCTION = {"UserLambdaValidationException", "UnexpectedLambdaException", "InvalidLambdaResponseException"}
-# An internal sign-in also fires these triggers of the pool's owner. Their errors are a decision to reject the user,
-# except where Lambda's own text shows a crash. https://github.com/aws-amplify/amplify-js/issues/9127
+# An internal sign-in also invokes these triggers of the pool's owner. With an error they reject the user, except if the
+# message is Lambda's, after a crash. https://github.com/aws-amplify/amplify-js/issues/9127
 _OWNERS_TRIGGERS = {"PreAuthentication", "PreTokenGeneration"}
 _CRASHED = re.compile("Task timed out after |Error: Runtime exited")
 _RETRYABLE = (
@@ -41,15 +38,14 @@ _SLOW_SECONDS = 2.0
 
 
 def is_throttled(error: BaseException) -> bool:
-    """Return whether AWS rejected the call because there were too many."""
+    """Return whether AWS throttled the call."""
     return _code(error) in _THROTTLED
 
 
 def is_retryable(error: BaseException) -> bool:
-    """Return whether the error can end without a fix: throttling, a failure of AWS, a missing or unreadable response.
+    """Return whether a retry can succeed without a fix: throttling, a failure of AWS, an unreadable response.
 
-    All other errors last until somebody fixes them: denied, not found, a limit reached, rejected by the pool's own
-    triggers, a bug.
+    Other errors need a fix: denied, not found, limit exceeded, rejected by the pool's own triggers, a bug.
     """
     if rejecting_trigger(error) in _OWNERS_TRIGGERS:
         return _CRASHED.search(str(error)) is not None
@@ -59,13 +55,13 @@ def is_retryable(error: BaseException) -> bool:
 
 
 class RateLimiter:
-    """Spaces calls evenly, across threads, and slows down for two seconds after throttling.
+    """Spaces calls evenly across threads, and slows down for two seconds after throttling.
 
     Args:
-        per_second: calls a second.
-        throttled_per_second: calls a second after throttling; half the rate if omitted. For the worker, which
-            otherwise uses the whole budget of the deployment, this is its own share.
-        clock: a monotonic clock, in seconds.
+        per_second: calls per second.
+        throttled_per_second: calls per second after throttling; default: half the rate. The worker uses the whole
+            rate of the deployment, and after throttling only its own share.
+        clock: returns monotonic seconds.
         sleep: waits for a number of seconds.
     """
 
@@ -83,7 +79,7 @@ class RateLimiter:
         self._last_call = self._slow_until = float("-inf")
 
     def wait(self) -> None:
-        """Wait until the next call may be made."""
+        """Wait until the next call is due."""
         with self._lock:
             now = self._clock()
             per_second = self._throttled_per_second if now < self._slow_until else self._per_second
@@ -91,7 +87,7 @@ class RateLimiter:
         self._sleep(next_call - now)
 
     def slow_down(self) -> None:
-        """Use the lower rate for a while, because a call was throttled."""
+        """Use the lower rate for two seconds, because a call was throttled."""
         self._slow_until = self._clock() + _SLOW_SECONDS
 
 

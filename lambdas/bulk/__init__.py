@@ -1,1 +1,1 @@
-"""Work on every identity, in the steps of a state machine; see stacks/batch_state_machine.py."""
+"""Bulk work on all identities, in steps of a state machine; see stacks/batch_state_machine.py."""

@@ -1,24 +1,22 @@
-"""How far a bulk detachment has come, and when the next round over the targets begins.
+"""The progress of a bulk detachment, and when its next round over the targets starts.
 
-Without a replacement, each round detaches, until a round finds no target. With a replacement, every identity must have
-an effective policy at all times. So the first round only attaches the replacement. Then the state machine waits,
-because AWS IoT takes some minutes to act on an attachment. Later rounds detach targets that have the replacement; a
-target without it gets it, and keeps the old policy until another round.
+Without a replacement, each round detaches all targets, until a round finds none. With a replacement, every identity
+must always have an effective policy. So the first round only attaches the replacement. Then the state machine waits,
+because AWS IoT takes minutes to apply an attachment. Later rounds detach targets that have the replacement. A target
+without the replacement gets it, and keeps the old policy until a later round.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attachment.parameters import MAX_PAUSE_FLAG_AGE_SECONDS
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 ATTACHED, CURRENT, DETACHED, ABSENT = "attached", "current", "detached", "absent"
-"""Outcomes of a target: it got the replacement, already had it, lost the policy, or never had the policy."""
+"""Outcomes of a target: it got the replacement, already had it, lost the policy, or did not have the policy."""
 
 # A function that read the pause flag just before it was set can attach until the flag is too old and its calls end.
 _IN_FLIGHT_SECONDS = 15.0
@@ -27,7 +25,7 @@ _MAX_RESTARTS = 10
 
 
 class DetachBlockedError(Exception):
-    """AWS IoT refuses to change the remaining targets; the message has their number by error code."""
+    """AWS IoT refuses to change the remaining targets. The message has their number by error code."""
 
 
 @dataclass
@@ -39,17 +37,17 @@ class DetachState:
     paused_at: float | None = None
     """When attachment was paused, in Unix seconds; None if it was not."""
     token: str | None = None
-    """AWS IoT's token for the round's next page."""
+    """AWS IoT's token for the next page of this round."""
     found: int = 0
     """Targets in this round."""
     kept: int = 0
-    """Of these, targets that keep the policy for another round."""
+    """Targets in this round that keep the policy until a later round."""
     failed: dict[str, int] = field(default_factory=dict)
-    """Of these, targets that AWS IoT refused to change, by error code."""
+    """Targets in this round that AWS IoT refused to change, by error code."""
     attached: int = 0
-    """In all rounds: targets that got the replacement."""
+    """Targets in all rounds that got the replacement."""
     detached: int = 0
-    """In all rounds: targets that lost the policy."""
+    """Targets in all rounds that lost the policy."""
     next_round_at: float = 0.0
     """The earliest start of the next round, in Unix seconds."""
     restarts: int = 0
@@ -57,7 +55,7 @@ class DetachState:
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Mapping[str, Any]) -> DetachState:
-        """Read what an earlier step returned, possibly one of another version."""
+        """Read the state of an earlier step, which may be of another version of this code."""
         return cls(**{each.name: checkpoint[each.name] for each in fields(cls) if each.name in checkpoint})
 
     def to_checkpoint(self) -> dict[str, Any]:
@@ -65,7 +63,7 @@ class DetachState:
         return asdict(self)
 
     def record(self, outcomes: Mapping[str, int], next_token: str | None) -> None:
-        """Add the outcomes of a page; the round continues with the next page."""
+        """Add the outcomes of one page; the round continues with the next page."""
         counts = Counter(outcomes)
         del counts[ABSENT]
         self.found += counts.total()
@@ -80,7 +78,7 @@ class DetachState:
         """Start the round again, because AWS IoT rejected the token.
 
         Raises:
-            DetachBlockedError: it did so too often.
+            DetachBlockedError: AWS IoT rejected tokens too often.
         """
         if self.restarts == _MAX_RESTARTS:
             raise DetachBlockedError("ListTargetsForPolicy rejects its own tokens")
@@ -92,7 +90,7 @@ class DetachState:
 
         Args:
             now: Unix seconds.
-            propagation_seconds: how long AWS IoT takes to act on an attachment.
+            propagation_seconds: how long AWS IoT takes to apply an attachment.
 
         Returns:
             Whether another round is needed.

@@ -1,4 +1,4 @@
-"""Pages of what bulk work iterates over: the identities of an identity pool, or the targets of an IoT policy.
+"""The pages that bulk work processes: identities of an identity pool, or targets of an IoT policy.
 
 https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_ListIdentities.html
 https://docs.aws.amazon.com/iot/latest/apireference/API_ListTargetsForPolicy.html
@@ -21,17 +21,17 @@ _Item = TypeVar("_Item")
 MAX_TARGETS = 250
 """The largest page of ListTargetsForPolicy."""
 _MAX_IDENTITIES = 60
-# Half of ListTargetsForPolicy's quota: https://docs.aws.amazon.com/general/latest/gr/iot-core.html
+# Half of the quota of ListTargetsForPolicy: https://docs.aws.amazon.com/general/latest/gr/iot-core.html
 _PAGES_PER_SECOND = 5.0
 
 
 class InvalidPageTokenError(Exception):
-    """AWS no longer accepts the token of the next page: start at the first page again."""
+    """AWS no longer accepts the token of the next page. Start again at the first page."""
 
 
 @dataclass(frozen=True)
 class Page(Generic[_Item]):
-    """A page, and the token of the next one; None after the last."""
+    """A page, and the token of the next page; None after the last."""
 
     items: tuple[_Item, ...]
     next_token: str | None
@@ -43,13 +43,13 @@ class Identity:
 
     identity_id: str
     providers: frozenset[str]
-    """The names of the identity providers that the user signed in with."""
+    """The names of the identity providers with which the user has signed in."""
     changed_at: float
-    """Unix seconds: when it was created, or got another login."""
+    """When it was created or got another login, in Unix seconds."""
 
     @property
     def is_guest(self) -> bool:
-        """Whether no user has signed in with it."""
+        """Whether no user has signed in."""
         return not self.providers
 
 
@@ -57,7 +57,7 @@ class IdentityPages:
     """Reads the identities of an identity pool.
 
     Args:
-        client: Cognito's identity pools.
+        client: the client of Cognito's identity pools.
         identity_pool_id: the identity pool.
     """
 
@@ -66,7 +66,7 @@ class IdentityPages:
         self._rate_limiter = RateLimiter(_PAGES_PER_SECOND)
 
     def read(self, token: str | None) -> Page[Identity]:
-        """Read the page of a token, or the first.
+        """Read the page with this token, or the first.
 
         Raises:
             InvalidPageTokenError: Cognito rejected the token.
@@ -78,7 +78,7 @@ class IdentityPages:
             response = self._client.list_identities(
                 IdentityPoolId=self._identity_pool_id,
                 MaxResults=_MAX_IDENTITIES,
-                HideDisabled=True,  # a guest's identity is disabled when it is merged into the user's
+                HideDisabled=True,  # Cognito disables a guest's identity when it merges it into the user's
                 **next_token,
             )
         except self._client.exceptions.InvalidParameterException:
@@ -91,27 +91,15 @@ class IdentityPages:
         )
         return Page(tuple(identities), response.get("NextToken"))
 
-
-class SignedInIdentities:
-    """Reads the ids of the identities that have signed in. Guests have no policy.
-
-    Args:
-        client: Cognito's identity pools.
-        identity_pool_id: the identity pool.
-    """
-
-    def __init__(self, client: CognitoIdentityClient, identity_pool_id: str) -> None:
-        self._pages = IdentityPages(client, identity_pool_id)
-
-    def read(self, token: str | None) -> Page[str]:
-        """Read the page of a token, or the first; see :meth:`IdentityPages.read`."""
-        page = self._pages.read(token)
+    def read_user_ids(self, token: str | None) -> Page[str]:
+        """Read the identity ids in that page, without guests; see :meth:`read`."""
+        page = self.read(token)
         return Page(tuple(each.identity_id for each in page.items if not each.is_guest), page.next_token)
 
 
 @dataclass(frozen=True)
 class TargetCount:
-    """The number of targets."""
+    """A number of targets."""
 
     targets: int
     is_complete: bool
@@ -125,9 +113,9 @@ class PolicyTargets:
     """Reads the targets of an IoT policy; a policy that does not exist has none.
 
     Args:
-        iot: AWS IoT.
+        iot: the client of AWS IoT.
         policy_name: the policy.
-        page_size: targets in a page, up to 250.
+        page_size: targets per page, up to 250.
     """
 
     def __init__(self, iot: IoTClient, policy_name: str, page_size: int = MAX_TARGETS) -> None:
@@ -135,7 +123,7 @@ class PolicyTargets:
         self._rate_limiter = RateLimiter(_PAGES_PER_SECOND)
 
     def read(self, token: str | None) -> Page[str]:
-        """Read the page of a token, or the first.
+        """Read the page with this token, or the first.
 
         Raises:
             InvalidPageTokenError: AWS IoT rejected the token.
@@ -156,10 +144,10 @@ class PolicyTargets:
         return Page(tuple(response.get("targets", ())), response.get("nextMarker"))
 
     def count(self, seconds: float) -> TargetCount:
-        """Count the targets, within a number of seconds.
+        """Count the targets for up to this number of seconds.
 
         Raises:
-            InvalidPageTokenError: AWS IoT rejected its own token.
+            InvalidPageTokenError: AWS IoT rejected a token.
             botocore.exceptions.ClientError: AWS refused.
         """
         deadline = time.monotonic() + seconds

@@ -1,6 +1,6 @@
-"""The retry queue as the sweep uses it: its messages have priority, and the sweep can queue users of the user pool.
+"""The retry queue, for the sweep. Its messages have priority, and the sweep can add the users of the user pool.
 
-The worker's internal sign-in creates the identity of users who have none yet. Importing this module imports the SDK.
+The internal sign-in of the worker creates the identities of users who have none yet. Imports the AWS SDK.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class RetryBacklog:
         self._is_behind = False
 
     def is_behind(self) -> bool:
-        """Return whether the queue has more messages than the worker attaches in half a minute; polls every 10 s.
+        """Return whether the queue has more messages than the worker processes in 30 s; polls SQS every 10 s.
 
         Raises:
             botocore.exceptions.ClientError: AWS refused.
@@ -60,7 +60,7 @@ class RetryBacklog:
         return self._is_behind
 
     def queue_users(self, token: str | None) -> tuple[int, str | None]:
-        """Queue the users of one page of the user pool who can sign in and have no marker.
+        """Queue one page of users of the user pool, except those who cannot sign in or have a marker.
 
         Args:
             token: Cognito's token of the page; None for the first.
@@ -69,7 +69,7 @@ class RetryBacklog:
             The number of queued users, and the token of the next page; None after the last.
 
         Raises:
-            NotQueuedError: SQS did not accept all messages; the page is queued again.
+            NotQueuedError: SQS did not accept all messages, so the page must be queued again.
             botocore.exceptions.ClientError: AWS refused.
         """
         self._rate_limiter.wait()

@@ -1,56 +1,52 @@
-"""One step of a state machine: its time, the state that it returns, and the calls that it makes.
+"""One step of a state machine: its time, the state that it returns, and the calls that it makes. Imports the AWS SDK.
 
-Each step gets the state that the last one returned. A state is small JSON with counts and tokens. It never identifies
-users, because the history of executions keeps it. A failed step is repeated with the same state, so its work must be
-idempotent. Importing this module imports the AWS SDK.
+Each step gets the state that the previous step returned: small JSON with counts and tokens. It never identifies users,
+because Step Functions keeps it in the history of the execution. A failed step is repeated with the same state, so its
+work must be idempotent.
 """
 
 from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from attachment.retries import is_retryable, is_throttled
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from attachment.retries import RateLimiter
+from attachment.retries import RateLimiter, is_retryable, is_throttled
 
 THREADS = 16
-"""AWS IoT answers within some tens of milliseconds, and its quotas can be raised far above the rate of one thread."""
+"""Enough for raised quotas: AWS IoT answers a call within some tens of milliseconds."""
 
-# Short at first, so that an operator who follows sees progress.
+# Short at first, so that an operator who watches sees progress.
 _STEP_SECONDS = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 600.0)
-# Time to finish what a step has begun.
+# Time to finish the pages that a step has begun.
 _SPARE_SECONDS = 120.0
-# An execution can have 25,000 events in its history, and a step makes seven, more when it is retried:
+# An execution's history can have 25,000 events. A step creates seven, and more if it is retried:
 # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 _MAX_STEPS = 1500
 _MAX_FAILURES = 5
-# High, because others share the quota.
+# High, because other functions share the quota.
 _MAX_THROTTLED = 60
-# AWS IoT's errors for a single identity; another lasting error would affect every identity.
+# AWS IoT's errors about a single identity. Other errors that are not retryable would affect every identity.
 # https://docs.aws.amazon.com/iot/latest/apireference/API_AttachPolicy.html
 _IDENTITY_ERRORS = {"LimitExceededException", "InvalidRequestException"}
 
 
 @dataclass(frozen=True)
 class Step:
-    """The step that an invocation makes."""
+    """The step of this invocation."""
 
     number: int
-    """Within the execution, from 0."""
+    """Its number within the execution, from 0."""
     input: Mapping[str, Any]
     """The input of the execution."""
     checkpoint: Mapping[str, Any] | None
-    """What the last step returned; None in the first."""
+    """The checkpoint of the previous step; None in the first step."""
     execution_arn: str
     state_machine_arn: str
     ends_at: float
@@ -58,12 +54,12 @@ class Step:
 
     @classmethod
     def begin(cls, event: Mapping[str, Any], context: Any) -> Step:
-        """Read what the state machine passes to its function.
+        """Return the step of an invocation.
 
         Args:
-            event: ``{"state": the input of the execution or the state of the last step, "execution": ARN,
+            event: ``{"state": the input of the execution or the state of the previous step, "execution": ARN,
                 "machine": ARN}``.
-            context: Lambda's.
+            context: Lambda's context.
         """
         state = event["state"]
         begun = "steps" in state
@@ -81,17 +77,17 @@ class Step:
 
     @property
     def is_over(self) -> bool:
-        """Whether the time of the step is up."""
+        """Whether the step must end."""
         return time.monotonic() >= self.ends_at
 
     def continue_(self, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the state for another step; in a new execution once this one's history is long."""
+        """Return the state for another step, which is in a new execution if the history of this one is long."""
         if self.number + 1 >= _MAX_STEPS:
             return self._state("continue_as_new", checkpoint) | {"steps": 0}
         return self._state("continue", checkpoint)
 
     def wait(self, seconds: int, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the state for another step after a while; a new execution starts it at once."""
+        """Return the state for another step after some seconds; a new execution does not wait."""
         state = self.continue_(checkpoint)
         return state if state["next"] == "continue_as_new" else state | {"next": "wait", "waitSeconds": seconds}
 
@@ -100,7 +96,7 @@ class Step:
         return self._state("done", checkpoint)
 
     def failed(self, cause: str, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the last state of work that needs a fix first; the cause must not name an identity."""
+        """Return the last state of work that failed. The cause must not name an identity."""
         return self._state("failed", checkpoint) | {"cause": cause}
 
     def _state(self, next_: str, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,7 +110,7 @@ class Step:
 
 @contextmanager
 def worker_threads() -> Iterator[ThreadPoolExecutor]:
-    """Provide the threads; work that has not begun when the block ends is cancelled."""
+    """Provide threads; cancel work that has not started when the block ends."""
     with ThreadPoolExecutor(THREADS) as threads:
         try:
             yield threads
@@ -135,15 +131,14 @@ def rate_limited(limiter: RateLimiter) -> Iterator[None]:
 
 
 def process_with_retries(work: Callable[[], str]) -> str:
-    """Do idempotent work on one identity, and repeat it while it fails with a retryable error.
+    """Do idempotent work on one identity, and repeat it after retryable errors.
 
     Returns:
-        The result of the work, or AWS IoT's error code if it refuses this identity.
+        The result of the work, or AWS IoT's error code if it refused this identity.
 
     Raises:
         botocore.exceptions.BotoCoreError: AWS did not answer, several times.
-        botocore.exceptions.ClientError: AWS failed or throttled several times, or refused for a reason that affects
-            every identity.
+        botocore.exceptions.ClientError: AWS failed or throttled several times, or the error affects every identity.
     """
     failures = throttled = 0
     while True:

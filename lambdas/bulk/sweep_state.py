@@ -1,19 +1,18 @@
-"""How far a sweep has come, and what earlier sweeps left: a start time to compare with, or work to finish.
+"""The progress of a sweep, and what it continues from earlier sweeps: their start time, or their remaining work.
 
-Earlier sweeps are found among the state machine's executions, which Step Functions keeps for 90 days. There is no other
-record of them, so nothing can contradict what was done.
+Earlier sweeps are executions of the state machine, which Step Functions keeps for 90 days. There is no other record of
+them that could differ.
 https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from types_boto3_stepfunctions import SFNClient
 
 COMPLETED = "completed"
@@ -21,7 +20,7 @@ ALREADY_RUNNING = "already-running"
 PAUSED = "paused"
 
 _SECONDS_PER_DAY = 86_400
-# Cognito might record a change a little later than it was made, and clocks differ.
+# Cognito might record changes with a delay, and clocks differ.
 _OVERLAP_SECONDS = 3600
 _INTERRUPTED = {"FAILED", "TIMED_OUT", "ABORTED"}
 _MAX_EXECUTIONS = 1000
@@ -34,35 +33,35 @@ class SweepState:
     started_at: float
     """Unix seconds."""
     scope: str
-    """Names identity pool and policy; sweeps of another scope do not count as earlier sweeps."""
+    """Names identity pool and policy. Only earlier sweeps of the same scope count."""
     changed_since: float | None = None
-    """Identities last changed before this time (Unix seconds) are skipped; None checks every identity."""
+    """Unix seconds. Identities whose last change is older are skipped; None checks every identity."""
     last_full: float | None = None
-    """When the last completed full sweep started."""
+    """When the last completed full sweep started, in Unix seconds."""
     dry_run: bool = False
     queue_users: bool = False
-    """The users of the user pool are queued first, because some have no identity yet."""
+    """Queue the users of the user pool first, because some have no identity yet."""
     users_token: str | None = None
     """Cognito's token of the next page of users."""
     token: str | None = None
     """Cognito's token of the next page of identities."""
     resumed: bool = False
-    """It continues an interrupted sweep."""
+    """Whether it continues an interrupted sweep."""
     restarts: int = 0
-    """How often it started again at the first page because Cognito rejected the token."""
+    """How often it started again at the first page, because Cognito rejected the token."""
     listed: int = 0
     guests: int = 0
     other_providers: int = 0
-    """Identities whose providers' users do not get the policy."""
+    """Identities of providers whose users do not get the policy."""
     unchanged: int = 0
     """Skipped, because they have not changed since an earlier sweep."""
     already_attached: int = 0
     attached: int = 0
-    """Attached by this sweep; in a dry run, identities that it would attach."""
+    """Identities that this sweep attached; in a dry run, those that it would attach."""
     failed: dict[str, int] = field(default_factory=dict)
     """Identities that AWS IoT refused, by error code."""
     queued: int = 0
-    """Users queued for the worker."""
+    """Users that were queued for the worker."""
     ended: str | None = None
     """:data:`COMPLETED`, :data:`ALREADY_RUNNING` or :data:`PAUSED`; None while there is work left."""
 
@@ -73,7 +72,7 @@ class SweepState:
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Mapping[str, Any]) -> SweepState:
-        """Read what an earlier step returned, possibly one of another version."""
+        """Read the state of an earlier step, which may be of another version of this code."""
         return cls(**{each.name: checkpoint[each.name] for each in fields(cls) if each.name in checkpoint})
 
     def to_checkpoint(self) -> dict[str, Any]:
@@ -81,7 +80,7 @@ class SweepState:
         return asdict(self)
 
     def restart(self) -> None:
-        """Start again at the first page, and count its identities again."""
+        """Start again at the first page; identities that are attached stay counted."""
         self.token, self.restarts = None, self.restarts + 1
         self.listed = self.guests = self.other_providers = self.unchanged = self.already_attached = 0
         self.failed = {}
@@ -91,7 +90,7 @@ class SweepHistory:
     """The earlier executions of the state machine.
 
     Args:
-        states: Step Functions.
+        states: the client of Step Functions.
         state_machine_arn: the state machine.
         execution_arn: the current execution.
     """
@@ -113,14 +112,14 @@ class SweepHistory:
         return bool(older)
 
     def plan(self, *, now: float, scope: str, full: bool, dry_run: bool, full_every_days: int) -> SweepState:
-        """Return the sweep to make: the rest of an interrupted one, the changes since the last, or every identity.
+        """Return the next sweep: the rest of an interrupted one, the changes since the last one, or every identity.
 
         Args:
             now: Unix seconds.
             scope: names identity pool and policy.
             full: check every identity.
             dry_run: attach nothing.
-            full_every_days: check every identity if the last full sweep is this many days old.
+            full_every_days: check every identity if the last full sweep is at least this old.
 
         Raises:
             botocore.exceptions.ClientError: AWS refused.
@@ -138,9 +137,9 @@ class SweepHistory:
         return SweepState(now, scope, dry_run=dry_run)
 
     def _sweeps(self) -> Iterator[tuple[bool, SweepState]]:
-        """Yield whether a sweep was interrupted, and its state; newest first, without dry runs.
+        """Yield the earlier sweeps, newest first, without dry runs: whether each was interrupted, and its state.
 
-        A sweep that was continued in a new execution is reported by that execution.
+        If a sweep was continued in a new execution, only that execution counts.
         """
         for listed in self._executions():
             arn, status = listed["executionArn"], listed["status"]
@@ -151,8 +150,8 @@ class SweepHistory:
                 execution = self._states.describe_execution(executionArn=arn)
                 state = self._last_state(arn) if interrupted else json.loads(execution["output"])
             except self._states.exceptions.ExecutionDoesNotExist:
-                continue  # still listed for a while after its 90 days
-            # An execution that was interrupted before its first step, but continues another, has that state as input.
+                continue  # an execution can be listed for a while after its 90 days
+            # If an execution continues another one and was interrupted before its first step, its input has the state.
             checkpoint = (state or json.loads(execution["input"])).get("checkpoint") or {}
             if not checkpoint:
                 continue
@@ -170,7 +169,7 @@ class SweepHistory:
         return sorted(executions, key=lambda each: each["startDate"], reverse=True)
 
     def _last_state(self, execution_arn: str) -> dict[str, Any]:
-        """Return the state that the last step returned; empty if there was none."""
+        """Return the state of the last step; empty if no step has ended."""
         history = self._states.get_execution_history(
             executionArn=execution_arn, reverseOrder=True, maxResults=100, includeExecutionData=True
         )

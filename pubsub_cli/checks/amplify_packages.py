@@ -1,9 +1,9 @@
-"""The versions of the Amplify packages in a front end's package.json and in the lock file next to it.
+"""The check of a front end's Amplify packages: their versions in package.json and in the lock file.
 
-Amplify's guide asks for matching versions of ``aws-amplify`` and ``@aws-amplify/pubsub``
-(https://docs.amplify.aws/react-native/build-a-backend/add-aws-services/pubsub/set-up-pubsub). Since version 6 only the
-major versions are the same, such as 6.22.1 and 6.2.1. Both must share one ``@aws-amplify/core``, which holds
-configuration and credentials.
+Amplify's guide requires matching versions of ``aws-amplify`` and ``@aws-amplify/pubsub``
+(https://docs.amplify.aws/react-native/build-a-backend/add-aws-services/pubsub/set-up-pubsub). Since version 6 only
+their major versions are equal, such as 6.22.1 and 6.2.1. Both must use the same ``@aws-amplify/core``, which has the
+configuration and the credentials.
 """
 
 from __future__ import annotations
@@ -17,13 +17,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from pubsub_cli.checks.check import BlockingCheck, Group
+from pubsub_cli.checks.context import Context
+from pubsub_cli.checks.options import Requirement
 from pubsub_cli.errors import PreconditionError
+from pubsub_cli.finding import Finding, failed, passed, unknown
 
 _AMPLIFY = "aws-amplify"
 _PUBSUB = "@aws-amplify/pubsub"
 _CORE = "@aws-amplify/core"
 _SEPARATE_SINCE = 6
-"""The major version since which PubSub is not part of ``aws-amplify``."""
+"""The first major version of ``aws-amplify`` without PubSub."""
 _ONE_MAJOR = re.compile(r"[\^~=v\s]*([0-9]+)(?:\.[0-9xX*]+){0,2}(?:[-+][0-9A-Za-z.+-]*)?")
 _NAME = r"(?P<name>(?:@[^/@\"']+/)?[^@/\"'\s]+)"
 # Both versions of the format: https://yarnpkg.com/configuration/yarnrc, https://classic.yarnpkg.com/en/docs/yarn-lock
@@ -31,7 +35,7 @@ _YARN_PACKAGE = re.compile(rf'^"?{_NAME}@[^\n]*:\n(?:  [^\n]*\n)*?  version:? "?
 # https://github.com/pnpm/spec/tree/master/lockfile
 _PNPM_PACKAGE = re.compile(rf"^  '?/?{_NAME}[@/](?P<version>[0-9][^:'(_\n]*)[^\n]*:$", re.MULTILINE)
 _UNCONFIGURED = (
-    f"PubSub does not see the configuration and credentials of {_AMPLIFY}, so it cannot sign its connection."
+    f"PubSub does not have the configuration and credentials of {_AMPLIFY}, so it cannot sign its connection."
 )
 
 
@@ -40,9 +44,9 @@ class FrontEndPackages:
     """The packages of a front end.
 
     Args:
-        file: its package.json.
+        file: the package.json.
         requested: the versions or ranges in package.json, by package name.
-        locked: the versions in the lock file, by package name; None if no lock file was read.
+        locked: the versions in the lock file, by package name; None without a readable lock file.
     """
 
     file: Path
@@ -51,10 +55,10 @@ class FrontEndPackages:
 
     @classmethod
     def read(cls, file: Path) -> Self:
-        """Read package.json and the lock file next to it.
+        """Read package.json and the lock file in its directory.
 
         Raises:
-            PreconditionError: one of them cannot be read.
+            PreconditionError: a file cannot be read.
         """
         document = _read_json(file)
         requested: dict[str, str] = {}
@@ -67,7 +71,7 @@ class FrontEndPackages:
 
     @property
     def fix(self) -> str:
-        """The command that installs both packages in the newest release of the app's major version."""
+        """The command that installs the newest release of both packages with the app's major version."""
         place = "" if self.file.parent.resolve() == Path.cwd() else f"--prefix {shlex.quote(str(self.file.parent))} "
         major = major_of(self.requested.get(_AMPLIFY, "")) or major_of(self.requested.get(_PUBSUB, ""))
         version = f"@{major}" if major else "@latest"
@@ -75,7 +79,7 @@ class FrontEndPackages:
 
     @property
     def versions(self) -> str:
-        """The locked versions; without a lock file those of package.json."""
+        """The versions in the lock file; without one, those in package.json."""
         locked = self.locked or {}
         versions = {name: sorted(locked.get(name, ())) or [self.requested[name]] for name in self._names}
         return " and ".join(f"{name} {', '.join(each)}" for name, each in versions.items())
@@ -85,7 +89,7 @@ class FrontEndPackages:
         return [name for name in (_AMPLIFY, _PUBSUB) if name in self.requested]
 
     def mismatch(self) -> str | None:
-        """Return what does not match, and why that breaks PubSub; None if all that was read matches."""
+        """Return what does not match and why that breaks PubSub; None if everything matches."""
         return self._mismatch_of_requested() or (self._mismatch_of_locked(self.locked) if self.locked else None)
 
     def _mismatch_of_requested(self) -> str | None:
@@ -96,7 +100,7 @@ class FrontEndPackages:
         if pubsub is None:
             if major is not None and major < _SEPARATE_SINCE:
                 return None
-            return f"{self.file} does not list {_PUBSUB}, and {_AMPLIFY} {amplify} does not contain PubSub."
+            return f"{self.file} does not list {_PUBSUB}, which is not part of {_AMPLIFY} {amplify}."
         pubsub_major = major_of(pubsub)
         if major is not None and pubsub_major is not None and major != pubsub_major:
             return f"{self.file} lists {_AMPLIFY} {amplify} and {_PUBSUB} {pubsub}, two major versions: {_UNCONFIGURED}"
@@ -115,17 +119,17 @@ class FrontEndPackages:
 
 
 def major_of(version: str) -> int | None:
-    """Return the major version of an exact version or of a caret, tilde or x-range; None for any other form."""
+    """Return the major version of an exact version, or of a caret, tilde or x-range; None for other forms."""
     match = _ONE_MAJOR.fullmatch(version.strip())
     return int(match[1]) if match else None
 
 
 def _locked_versions(directory: Path) -> dict[str, set[str]] | None:
-    """Return the versions of each package in the directory's lock file; None if there is none in a known format."""
+    """Return the versions in a directory's lock file, by package name; None without one in a known format."""
     versions: defaultdict[str, set[str]] = defaultdict(set)
     npm = directory / "package-lock.json"
     if npm.is_file():
-        packages = _read_json(npm).get("packages", {})  # lockfileVersion 1, of npm before version 7, has none
+        packages = _read_json(npm).get("packages", {})  # absent in lockfileVersion 1, before npm 7
         for place, package in packages.items():
             if place and (version := package.get("version")):
                 versions[place.rpartition("node_modules/")[2]].add(str(version))
@@ -153,3 +157,36 @@ def _read(file: Path) -> str:
         return file.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise PreconditionError(f"--package-json: {file} cannot be read: {error}") from error
+
+
+class PackagesMatch(BlockingCheck):
+    """The front end's `@aws-amplify/pubsub` matches its `aws-amplify`.
+
+    Amplify's [guide](https://docs.amplify.aws/react-native/build-a-backend/add-aws-services/pubsub/set-up-pubsub)
+    requires it. With two major versions, or two versions of `@aws-amplify/core`, PubSub has neither configuration nor
+    credentials. Give `--package-json`. The check also reads the lock file in the same directory: `package-lock.json`
+    (npm 7 or newer), `yarn.lock` or `pnpm-lock.yaml`. Without a lock file it is unknown.
+    """
+
+    id = "PS105"
+    group = Group.CONFIGURATION
+    title = "@aws-amplify/pubsub matches aws-amplify"
+    requirements = frozenset({Requirement.PACKAGE_JSON})
+
+    def examine(self, context: Context) -> Finding:
+        """Read package.json and the lock file, and compare the versions."""
+        file = context.front_end.package_json
+        if file is None:
+            raise TypeError("needs a package.json")
+        packages = FrontEndPackages.read(file)
+        if mismatch := packages.mismatch():
+            return failed(mismatch, resource=str(file), fix=packages.fix)
+        if packages.locked is None:
+            return unknown(
+                f"{packages.versions} match in {file}, but the installed versions are not known: the directory has no "
+                "package-lock.json of npm 7 or newer, yarn.lock or pnpm-lock.yaml.",
+                resource=str(file),
+                fix="Give the package.json in the directory of the lock file, or compare the versions yourself: "
+                "npm ls aws-amplify @aws-amplify/pubsub @aws-amplify/core",
+            )
+        return passed(packages.versions)

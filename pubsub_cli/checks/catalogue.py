@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from pubsub_cli.checks import (
+    amplify_packages,
     app_clients,
     configuration,
     connection,
@@ -30,7 +31,7 @@ CHECKS: tuple[type[Check], ...] = (
     configuration.TokenIsValid,
     configuration.TopicsAreValid,
     configuration.LimitsAreKept,
-    configuration.PackagesMatch,
+    amplify_packages.PackagesMatch,
     endpoint.EndpointIsRight,
     endpoint.EndpointIsReached,
     endpoint.ClockAgrees,
@@ -75,9 +76,9 @@ CHECKS: tuple[type[Check], ...] = (
     rejections.UnsignedSocketIsRejected,
     rejections.UnattachedIdentityIsRejected,
     rejections.OtherTopicsAreDenied,
+    rejections.ControlPlaneIsDenied,
     self_attach.SelfAttachRepairs,
     self_attach.UnsignedSelfAttachIsRejected,
-    rejections.ControlPlaneIsDenied,
     operations.QueuesExist,
     operations.NoDeadLetters,
     functions.OtherFunctionsCanRun,

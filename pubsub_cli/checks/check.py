@@ -22,12 +22,14 @@ class Group(StrEnum):
     """The area that a check examines."""
 
     CONFIGURATION = "configuration"
+    NETWORK = "network"
     PROVISIONING = "provisioning"
     SIGN_IN = "sign-in"
     IDENTITY = "identity"
     AUTHORIZATION = "authorization"
     CONNECTION = "connection"
-    MESSAGES = "messages"
+    REJECTIONS = "rejections"
+    SELF_ATTACH = "self-attach"
     OPERATIONS = "operations"
 
 
@@ -70,8 +72,8 @@ class Check(ABC):
 
     @classmethod
     def docs(cls) -> str:
-        """Return where the check is documented."""
-        return f"docs/reference/checks.md#{cls.id.lower()}"
+        """Return the command that prints the check's documentation."""
+        return f"pubsub explain {cls.id}"
 
 
 class BlockingCheck(Check):
@@ -128,9 +130,9 @@ async def run_checks(
         elif missing:
             finding = not_applicable(f"needs {missing}")
         elif blocking:
-            finding = skipped(f"depends on {blocking.id}, which did not pass")
+            finding = skipped(f"{blocking.id} did not pass")
         elif check.requires_trigger and not context.attaches_at_sign_in:
-            finding = not_applicable("the setting attachment is self-attach")
+            finding = not_applicable("attachment is self-attach")
         else:
             finding = (await _run(check, context)).with_options(context.aws.cli_options)
         results[check] = Result(check, finding, time.monotonic() - started)
@@ -151,7 +153,7 @@ async def _run(check: type[Check], context: Context) -> Finding:
     except PreconditionError:
         raise
     except PubSubError as error:
-        return failed(str(error), resource=context.stack, fix=f"See {check.docs()}.")
+        return failed(str(error), resource=context.stack, fix=f"See `{check.docs()}`.")
     except AWS_ERRORS as error:
         return explain(error, context.aws, context.stack)
     except Exception as error:  # noqa: BLE001 - an unexpected response must not end the run

@@ -1,15 +1,14 @@
-"""Checks of the configuration: the stack's outputs, the ID token, and the settings of the front end."""
+"""Checks of the configuration: the stack's outputs, the ID token and the settings of the front end."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from pubsub_cli.checks.amplify_packages import FrontEndPackages
 from pubsub_cli.checks.check import BlockingCheck, Check, Group
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import FrontEndConfig, Requirement
 from pubsub_cli.checks.stack import DEPLOY_AGAIN, missing_outputs, read_outputs
-from pubsub_cli.finding import Finding, failed, passed, unknown, warning
+from pubsub_cli.finding import Finding, failed, passed, warning
 from pubsub_cli.iam.request import TopicUse, allowed_use
 from pubsub_client._aws_iot import KEEP_ALIVE_SECONDS, PAYLOAD_BYTES, SUBSCRIPTIONS, AwsIot
 from pubsub_client._messages import check_topic_filter
@@ -18,16 +17,16 @@ from pubsub_client.outputs import Output
 
 _CLOSES = "AWS IoT closes the connection of a client that"
 _RESERVED_USES = (
-    "of the topics that begin with $ clients may use only some below $aws/: shadows ($aws/things/THING/shadow/...), "
-    "rules ($aws/rules/RULE/..., publish only), events ($aws/events/..., subscribe only), jobs and provisioning"
+    "of the topics that begin with $, clients can use only some below $aws/: shadows ($aws/things/THING/shadow/...), "
+    "rules ($aws/rules/RULE/..., only to publish), events ($aws/events/..., only to subscribe), jobs and provisioning"
 )
 
 
 class OutputsAreComplete(BlockingCheck):
-    """The stack has every output of the contract, or the ids of the deployment are given.
+    """The stack has all required outputs, or the options give the deployment's ids.
 
-    Without them neither this client nor a front end knows which pools and which endpoint to use. A stack that was
-    deployed by an older version lacks some.
+    Front ends and this tool read the pools and the endpoint from the outputs. A stack that an older version deployed
+    lacks some of them.
     """
 
     id = "PS101"
@@ -39,7 +38,7 @@ class OutputsAreComplete(BlockingCheck):
         """Read the outputs.
 
         Raises:
-            PreconditionError: there is no such stack, or AWS cannot be reached.
+            PreconditionError: the stack does not exist, or AWS cannot be reached.
         """
         if context.deployment_ids:
             context.set_outputs(context.deployment_ids.outputs())
@@ -48,7 +47,7 @@ class OutputsAreComplete(BlockingCheck):
         missing = missing_outputs(outputs)
         if missing:
             return failed(
-                f"The stack does not have the outputs {', '.join(missing)}, which the client needs.",
+                f"The stack does not have the outputs {', '.join(missing)}, which front ends and this tool read.",
                 resource=context.stack,
                 fix=DEPLOY_AGAIN,
             )
@@ -59,8 +58,8 @@ class OutputsAreComplete(BlockingCheck):
 class TokenIsValid(Check):
     """The ID token is from the deployment's user pool and has not expired.
 
-    The identity pool accepts no other; PS115 checks the token's app client. A front end renews its ID token with its
-    refresh token. If it does not, or the refresh token has expired, it is disconnected when its AWS credentials expire.
+    The identity pool rejects any other token. PS115 checks the token's app client. A front end must renew its ID token
+    with its refresh token. If it cannot, it is disconnected when its AWS credentials expire.
     """
 
     id = "PS106"
@@ -70,7 +69,7 @@ class TokenIsValid(Check):
     requirements = frozenset({Requirement.GIVEN_TOKEN})
 
     async def run(self, context: Context) -> Finding:
-        """Read its claims."""
+        """Read the token's claims."""
         token, pool = context.selector.id_token, context.output(Output.USER_POOL_ID)
         if token is None:
             raise TypeError("needs an ID token")
@@ -83,22 +82,22 @@ class TokenIsValid(Check):
         ends = datetime.fromtimestamp(int(token.claims["exp"]), UTC)
         if ends <= datetime.now(UTC):
             return failed(
-                f"The ID token has expired, {ends:%Y-%m-%d %H:%M:%S %Z}: the identity pool rejects it, and gives no "
-                "new AWS credentials for it.",
+                f"The ID token expired at {ends:%Y-%m-%d %H:%M:%S %Z}: the identity pool rejects it, and gives no new "
+                "AWS credentials for it.",
                 resource=token.user_name,
-                fix="Let the user sign in again, or the front end renew its session "
-                "(fetchAuthSession({ forceRefresh: true }) in Amplify), and give the new token.",
+                fix="Sign in again, or renew the front end's session (in Amplify: "
+                "fetchAuthSession({ forceRefresh: true })). Then give the new token.",
             )
         return passed(f"until {ends:%H:%M:%S %Z}, of app client {token.client_id}")
 
 
 class TopicsAreValid(Check):
-    """AWS IoT accepts the front end's topics: their form, length and depth, and no reserved topic.
+    """AWS IoT accepts the front end's topics.
 
-    At most 256 bytes and 7 slashes ([AWS](https://docs.aws.amazon.com/general/latest/gr/iot-core.html)); topics that
-    begin with `$` are [reserved](https://docs.aws.amazon.com/iot/latest/developerguide/reserved-topics.html). AWS IoT
-    disconnects a client that uses another, or that publishes to a topic filter, without an error message. PS306 and
-    PS307 check what the policies allow.
+    A topic has at most 256 bytes and 7 slashes ([AWS](https://docs.aws.amazon.com/general/latest/gr/iot-core.html)).
+    Topics that begin with `$` are [reserved](https://docs.aws.amazon.com/iot/latest/developerguide/reserved-topics.html).
+    If a client uses an invalid topic, or publishes to a topic filter, AWS IoT disconnects it without an error message.
+    PS306 and PS307 check whether the policies allow the topics.
     """
 
     id = "PS103"
@@ -114,11 +113,10 @@ class TopicsAreValid(Check):
 
 
 class LimitsAreKept(Check):
-    """The front end's message size, number of subscriptions and keep-alive are within AWS IoT's limits.
+    """The front end stays within AWS IoT's [limits](https://docs.aws.amazon.com/general/latest/gr/iot-core.html).
 
-    Messages of at most 128 KB, 50 subscriptions a connection, a keep-alive of 30 to 1200 seconds
-    ([AWS](https://docs.aws.amazon.com/general/latest/gr/iot-core.html)). Give `--payload-bytes`, `--subscriptions` or
-    `--keep-alive`.
+    A message has at most 128 KB, a connection at most 50 subscriptions, and the keep-alive is 30 to 1200 seconds. Give
+    the front end's values with `--payload-bytes`, `--subscriptions` and `--keep-alive`.
     """
 
     id = "PS104"
@@ -127,7 +125,7 @@ class LimitsAreKept(Check):
     requirements = frozenset({Requirement.LIMITS})
 
     async def run(self, context: Context) -> Finding:
-        """Compare each limit that is given. Only a short keep-alive is harmless."""
+        """Compare each given value with its limit. Only a short keep-alive is harmless."""
         front_end = context.front_end
         problems = _exceeded_limits(front_end)
         if not problems:
@@ -147,41 +145,8 @@ class LimitsAreKept(Check):
         )
 
 
-class PackagesMatch(BlockingCheck):
-    """The front end's `@aws-amplify/pubsub` matches its `aws-amplify`.
-
-    Amplify's [guide](https://docs.amplify.aws/react-native/build-a-backend/add-aws-services/pubsub/set-up-pubsub) asks
-    for it. With two major versions, or two versions of `@aws-amplify/core`, PubSub sees neither configuration nor
-    credentials. Give `--package-json`. The lock file next to it is read too: `package-lock.json` (npm 7 or newer),
-    `yarn.lock` or `pnpm-lock.yaml`. Without one the check is unknown.
-    """
-
-    id = "PS105"
-    group = Group.CONFIGURATION
-    title = "@aws-amplify/pubsub matches aws-amplify"
-    requirements = frozenset({Requirement.PACKAGE_JSON})
-
-    def examine(self, context: Context) -> Finding:
-        """Read package.json and the lock file, and compare the versions."""
-        file = context.front_end.package_json
-        if file is None:
-            raise TypeError("needs a package.json")
-        packages = FrontEndPackages.read(file)
-        if mismatch := packages.mismatch():
-            return failed(mismatch, resource=str(file), fix=packages.fix)
-        if packages.locked is None:
-            return unknown(
-                f"{packages.versions} match in {file}, but the installed versions were not read: there is no "
-                "package-lock.json of npm 7 or newer, yarn.lock or pnpm-lock.yaml next to it.",
-                resource=str(file),
-                fix="Give the package.json next to the lock file, or compare the versions yourself: "
-                "npm ls aws-amplify @aws-amplify/pubsub @aws-amplify/core",
-            )
-        return passed(packages.versions)
-
-
 def _wrong_topic(topic: str) -> Finding | None:
-    """Return what is wrong with a topic or topic filter; None if nothing is."""
+    """Return the finding for an invalid topic or topic filter; None if it is valid."""
     try:
         check_topic_filter(topic)
         AwsIot.check_topic(topic)
@@ -189,19 +154,19 @@ def _wrong_topic(topic: str) -> Finding | None:
         return failed(
             f"{str(error)[:1].upper()}{str(error)[1:]}. {_CLOSES} publishes or subscribes to it.",
             resource=topic,
-            fix="Use another topic in the front end, and check that: --topic TOPIC",
+            fix="Use another topic in the front end, and check it with --topic.",
         )
     if allowed_use(topic) is TopicUse.NOTHING:
         return failed(
-            f"The topic {topic!r} is reserved: {_RESERVED_USES}. {_CLOSES} uses another.",
+            f"The topic {topic!r} is reserved: {_RESERVED_USES}. {_CLOSES} uses another one.",
             resource=topic,
-            fix="Use a topic in the front end that does not begin with $, and check that: --topic TOPIC",
+            fix="Use a topic in the front end that does not begin with $, and check it with --topic.",
         )
     return None
 
 
 def _with_use(topic: str) -> str:
-    """Return a topic with its only use, if it has only one."""
+    """Return a topic, followed by its use if it has only one."""
     use = allowed_use(topic)
     if use is TopicUse.PUBLISH:
         return f"{topic} (only to publish)"
@@ -209,18 +174,18 @@ def _with_use(topic: str) -> str:
 
 
 def _exceeded_limits(front_end: FrontEndConfig) -> dict[str, tuple[str, str]]:
-    """Return cause and fix of each exceeded limit, by its option."""
+    """Return the cause and the fix of each exceeded limit, by option."""
     problems = {}
     if (front_end.payload_bytes or 0) > PAYLOAD_BYTES:
         problems["--payload-bytes"] = (
             f"A message of {front_end.payload_bytes} bytes is longer than the {PAYLOAD_BYTES} that AWS IoT accepts: "
             f"{_CLOSES} publishes it.",
-            "Split the message, or put its content into Amazon S3 and send the address.",
+            "Split the message, or put its content into Amazon S3 and send the object's address.",
         )
     if (front_end.subscriptions or 0) > SUBSCRIPTIONS:
         problems["--subscriptions"] = (
             f"{front_end.subscriptions} subscriptions are more than the {SUBSCRIPTIONS} that AWS IoT accepts on a "
-            "connection: it rejects the others, and Amplify does not report that.",
+            "connection: it rejects the others, and Amplify does not report the rejections.",
             "Subscribe to topic filters with wildcards, or use a second connection.",
         )
     seconds, (shortest, longest) = front_end.keep_alive_seconds, KEEP_ALIVE_SECONDS
@@ -229,7 +194,7 @@ def _exceeded_limits(front_end: FrontEndConfig) -> dict[str, tuple[str, str]]:
             f"AWS IoT uses {shortest} s instead of a keep-alive of {seconds} s: it detects a lost client later."
             if 0 < seconds < shortest
             else f"AWS IoT uses {longest} s instead of a keep-alive of {seconds} s: it disconnects a client that sends "
-            "nothing for one and a half times as long."
+            "nothing for 1.5 times as long."
         )
         problems["--keep-alive"] = (cause, f"Set the front end's keep-alive to {shortest} to {longest} seconds.")
     return problems

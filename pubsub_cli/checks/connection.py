@@ -121,7 +121,7 @@ class MessageComesBack(Check):
     """
 
     id = "PS501"
-    group = Group.MESSAGES
+    group = Group.CONNECTION
     title = "a published message comes back unchanged"
     depends_on = (UserSubscribes,)
     requirements = frozenset({Requirement.TOKEN})
@@ -162,7 +162,7 @@ class RoundTrips(Check):
     """The time that a message takes to AWS IoT and back. It is only reported, never a failure."""
 
     id = "PS502"
-    group = Group.MESSAGES
+    group = Group.CONNECTION
     title = "round-trip times are measured"
     depends_on = (MessageComesBack,)
     requirements = frozenset({Requirement.TOKEN})

@@ -74,7 +74,7 @@ class EndpointIsReached(Check):
     """
 
     id = "PS404"
-    group = Group.CONNECTION
+    group = Group.NETWORK
     title = "the endpoint can be reached"
     depends_on = (EndpointIsRight,)
     requirements = frozenset()
@@ -98,7 +98,7 @@ class ClockAgrees(Check):
     """
 
     id = "PS405"
-    group = Group.CONNECTION
+    group = Group.NETWORK
     title = "this machine's clock agrees with AWS"
     depends_on = (EndpointIsReached,)
     requirements = frozenset()

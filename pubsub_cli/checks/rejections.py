@@ -43,7 +43,7 @@ class GuestIsRejected(BlockingCheck):
     """
 
     id = "PS311"
-    group = Group.AUTHORIZATION
+    group = Group.REJECTIONS
     title = "GetId without logins is rejected"
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.PROBES})
@@ -70,7 +70,7 @@ class UnsignedSocketIsRejected(BlockingCheck):
     """
 
     id = "PS411"
-    group = Group.CONNECTION
+    group = Group.REJECTIONS
     title = "an unsigned WebSocket is rejected"
     depends_on = (EndpointIsReached,)
     requirements = frozenset()
@@ -97,7 +97,7 @@ class UnattachedIdentityIsRejected(Check):
     """
 
     id = "PS412"
-    group = Group.CONNECTION
+    group = Group.REJECTIONS
     title = "an identity without the IoT policy is rejected"
     depends_on = (UserConnects,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.TEST_USERS})
@@ -129,7 +129,7 @@ class ControlPlaneIsDenied(Check):
     """
 
     id = "PS312"
-    group = Group.AUTHORIZATION
+    group = Group.REJECTIONS
     title = "a user can neither attach nor change IoT policies"
     depends_on = (CredentialsAreGiven, RolesAreGuarded, PolicyExists)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.TOKEN, Requirement.PROBES})
@@ -166,7 +166,7 @@ class OtherTopicsAreDenied(Check):
     """
 
     id = "PS413"
-    group = Group.CONNECTION
+    group = Group.REJECTIONS
     title = "another user's topics are denied"
     depends_on = (UserConnects,)
     requirements = frozenset({Requirement.TEST_USERS, Requirement.STACK, Requirement.PROBES})

@@ -79,7 +79,7 @@ class SelfAttachRepairs(Check):
     """
 
     id = "PS204"
-    group = Group.IDENTITY
+    group = Group.SELF_ATTACH
     title = "self-attach attaches a missing IoT policy"
     depends_on = (UnattachedIdentityIsRejected, PolicyExists, SelfAttachRouteWorks)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.TEST_USERS})
@@ -98,7 +98,7 @@ class UnsignedSelfAttachIsRejected(BlockingCheck):
     """
 
     id = "PS313"
-    group = Group.AUTHORIZATION
+    group = Group.SELF_ATTACH
     title = "an unsigned self-attach request is rejected"
     depends_on = (OutputsAreComplete, SelfAttachRouteWorks)
     requirements = frozenset({Requirement.STACK, Requirement.OPERATOR})

@@ -220,7 +220,7 @@ class RepeatSignInSkipsAttachment(Check):
     """
 
     id = "PS122"
-    group = Group.SIGN_IN
+    group = Group.IDENTITY
     title = "a repeat sign-in skips the attachment"
     depends_on = (UserSignsIn, TriggerIsConfigured)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.PASSWORD})

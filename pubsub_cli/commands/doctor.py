@@ -284,13 +284,13 @@ def _selector(user: str | None, password_stdin: bool, identity_id: str | None, i
 
 
 def _last_line(checked: CheckRun, selector: UserSelector) -> str:
+    counts = f"{checked.summary} in {checked.seconds:.1f} s"
     if checked.bad:
-        first = checked.bad[0].check
-        return f"doctor: start with {first.id}, {first.title}: {checked.summary}, {checked.seconds:.1f} s"
+        return f"doctor: {counts}; start with {checked.bad[0].check.id}"
     if checked.counts[Status.WARNING]:
-        return f"doctor: nothing is broken: {checked.summary}, {checked.seconds:.1f} s"
-    further = "; to check a user too: --user NAME" if selector.is_empty else ""
-    return f"doctor: nothing is wrong: {checked.summary}, {checked.seconds:.1f} s{further}"
+        return f"doctor: nothing is broken: {counts}"
+    hint = "; to check a user too: --user NAME" if selector.is_empty else ""
+    return f"doctor: nothing is wrong: {counts}{hint}"
 
 
 def _operator_checks(

@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from pubsub_cli import options
-from pubsub_cli.check_run import CheckRun, check_ids, check_junit, finish_check_run, show_check_run
+from pubsub_cli.check_run import CheckRun, check_ids, check_junit, finish_check_run, show_check_run, show_line
 from pubsub_cli.checks.catalogue import CHECKS, REPORTED_BY_SMOKE, select_checks
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import UserSelector
+from pubsub_cli.errors import ExitCode
 from pubsub_cli.finding import Status
 from pubsub_cli.run_options import StackOptions
 
@@ -42,13 +43,14 @@ def smoke(
         lambda cleanup: Context(aws=target.aws, stack=run.stack, timeout=timeout, cleanup=cleanup, selector=selector),
         lambda context: select_checks(context.available, REPORTED_BY_SMOKE),
     )
+    if checked.exit_code is ExitCode.PASSED and len(checked.counts) > 1:
+        show_line(run, checked.summary)
     finish_check_run(run, checked, _last_line(checked))
 
 
 def _last_line(checked: CheckRun) -> str:
     if checked.bad:
-        first = checked.bad[0].check
-        return f"smoke test failed at {first.id}, {first.title}: {checked.summary}"
+        return f"smoke test failed at {checked.bad[0].check.id}: {checked.summary}"
     if checked.not_removed:
         return f"smoke test failed: some test resources could not be removed: {checked.summary}"
     passed = checked.counts[Status.PASSED]

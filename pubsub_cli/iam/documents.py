@@ -1,6 +1,6 @@
-"""Documents of IAM and AWS IoT policies, which share one grammar: statements, patterns and conditions.
+"""Reads the documents of IAM and AWS IoT policies, which have the same grammar, and applies their statements.
 
-Whatever depends on a value that is not known is None, neither true nor false.
+An answer is True, False, or None if it depends on a value that is not known.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
 https://docs.aws.amazon.com/iot/latest/developerguide/iot-policies.html
@@ -12,26 +12,33 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from pubsub_cli.iam.request import RequestContext, Values
 
 VERSION = "2012-10-17"
-"""The version of the policy language that replaces variables; the older one takes them literally."""
+"""The version of the policy language that has variables. In the older version, ``${...}`` is literal text."""
 
-Conditions = Mapping[str, Mapping[str, tuple[str, ...]]]
-"""The expected values, by operator and key."""
-
-_TOKEN = re.compile(r"\$\{([^}]*)\}|([*?])|([^*?$]+|\$)", re.DOTALL)
-_SPECIAL = ("*", "?", "$")
+_PARTS = re.compile(r"\$\{[^}]*\}|[*?]|[^*?$]+|\$")
+_PARTS_WITHOUT_VARIABLES = re.compile(r"[*?]|[^*?]+")
 _WILDCARDS = {"*": ".*", "?": "."}
-_DEFAULT = re.compile(r"([^,]*?)\s*,\s*'(.*)'", re.DOTALL)
+_ESCAPED = ("*", "?", "$")
+"""``${*}``, ``${?}`` and ``${$}`` are the characters themselves."""
+_WITH_DEFAULT = re.compile(r"([^,]*?)\s*,\s*'(.*)'", re.DOTALL)
 
 _OPERATOR = re.compile(r"(?:(forallvalues|foranyvalue):)?(\w+?)(ifexists)?", re.IGNORECASE)
-_WILDCARD = re.compile(r"(\$\{[^}]*\})|([*?])")
 _NEGATED = re.compile(r"(string|arn)not(\w+)")
-_LIKE = ("stringlike", "arnlike", "arnequals")
-_EXACT = ("stringequals", "stringequalsignorecase", "bool")
+_WITH_WILDCARDS = ("stringlike", "arnlike", "arnequals")
+_IGNORING_CASE = ("stringequalsignorecase", "bool")
+_SUPPORTED = (*_WITH_WILDCARDS, *_IGNORING_CASE, "stringequals")
+
+
+class Condition(NamedTuple):
+    """One condition of a statement."""
+
+    operator: str
+    key: str
+    expected: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,7 @@ class Statement:
         not_resources: patterns of the resources that it excludes.
         conditions: its conditions.
         has_variables: whether ``${...}`` is replaced.
-        source: the statement as it is in the document.
+        source: the statement in the document.
     """
 
     allows: bool
@@ -54,7 +61,7 @@ class Statement:
     not_actions: tuple[str, ...]
     resources: tuple[str, ...]
     not_resources: tuple[str, ...]
-    conditions: Conditions
+    conditions: tuple[Condition, ...]
     has_variables: bool
     source: Mapping[str, Any]
 
@@ -65,41 +72,39 @@ class Statement:
 
     def covers_action(self, action: str) -> bool:
         """Return whether the statement applies to an action."""
-        if self.not_actions:
-            return not any(matches(each, action, None, ignore_case=True) for each in self.not_actions)
-        return any(matches(each, action, None, ignore_case=True) for each in self.actions)
+        covered = any(matches(each, action, None, ignore_case=True) for each in self.not_actions or self.actions)
+        return not covered if self.not_actions else covered
 
     def covers_resource(self, resource: str, context: RequestContext) -> bool | None:
         """Return whether the statement applies to a resource."""
-        known = context if self.has_variables else None
-        if self.not_resources:
-            return negated(any_of(matches(each, resource, known) for each in self.not_resources))
-        return any_of(matches(each, resource, known) for each in self.resources)
+        variables = context if self.has_variables else None
+        covered = any_of(matches(each, resource, variables) for each in self.not_resources or self.resources)
+        return negated(covered) if self.not_resources else covered
 
     def is_met(self, context: RequestContext) -> bool | None:
         """Return whether all conditions are met."""
-        return conditions_met(self.conditions, context, has_variables=self.has_variables)
+        return all_of(met for _, met in self._evaluate_conditions(context))
 
-    def unmet_conditions(self, context: RequestContext) -> list[tuple[str, str, tuple[str, ...]]]:
-        """Return the operator, key and expected values of each condition that is certainly not met."""
-        return [
-            (operator, key, expected)
-            for operator, keys in self.conditions.items()
-            for key, expected in keys.items()
-            if conditions_met({operator: {key: expected}}, context, has_variables=self.has_variables) is False
-        ]
+    def unmet_conditions(self, context: RequestContext) -> list[Condition]:
+        """Return the conditions that are certainly not met."""
+        return [condition for condition, met in self._evaluate_conditions(context) if met is False]
 
     def unknown_keys(self, context: RequestContext) -> tuple[str, ...]:
-        """Return the variables and condition keys whose values, or whose operators, are not known."""
+        """Return the variables that are not known, and the keys of the conditions whose answer is not known."""
         patterns = (*self.resources, *self.not_resources) if self.has_variables else ()
-        names = [name for pattern in patterns for name in variables(pattern) if context.values_of(name) is None]
-        keys = [
-            key
-            for operator, by_key in self.conditions.items()
-            for key, expected in by_key.items()
-            if _is_met(operator, expected, context.values_of(key), context) is None
-        ]
+        names = [name for pattern in patterns for name in variable_names(pattern) if context.values_of(name) is None]
+        keys = [condition.key for condition, met in self._evaluate_conditions(context) if met is None]
         return tuple(dict.fromkeys([*names, *keys]))
+
+    def _evaluate_conditions(self, context: RequestContext) -> Iterator[tuple[Condition, bool | None]]:
+        """Yield each condition, and whether it is met.
+
+        https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
+        https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html
+        """
+        variables = context if self.has_variables else None
+        for condition in self.conditions:
+            yield condition, _is_met(condition, context.values_of(condition.key), variables)
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,7 @@ class Policy:
         name: its name in a sentence, such as ``the IoT policy myIoTPolicy``.
         key: its id in AWS: the ARN of a managed policy, the name of an inline or IoT policy.
         statements: its statements, in order.
-        document: the document that they are from.
+        document: its document.
     """
 
     name: str
@@ -123,7 +128,7 @@ class Policy:
         """Read a document: JSON, or a mapping that boto3 has decoded.
 
         Raises:
-            ValueError: it is not JSON.
+            ValueError: the document is not JSON.
         """
         decoded = json.loads(document) if isinstance(document, str) else document
         has_variables = decoded.get("Version") == VERSION
@@ -132,7 +137,7 @@ class Policy:
 
 
 def listed(value: object) -> list[Any]:
-    """Return a value that may be single, several or missing as a list."""
+    """Return the values of an element that can be absent, one value or a list."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
@@ -145,10 +150,11 @@ def _statement(source: Mapping[str, Any], has_variables: bool) -> Statement:
         not_actions=_texts(source.get("NotAction")),
         resources=_texts(source.get("Resource")),
         not_resources=_texts(source.get("NotResource")),
-        conditions={
-            operator: {key: _texts(expected) for key, expected in keys.items()}
+        conditions=tuple(
+            Condition(operator, key, _texts(expected))
             for operator, keys in (source.get("Condition") or {}).items()
-        },
+            for key, expected in keys.items()
+        ),
         has_variables=has_variables,
         source=source,
     )
@@ -158,7 +164,9 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(str(each).lower() if isinstance(each, bool) else str(each) for each in listed(value))
 
 
-def matches(pattern: str, text: str, context: RequestContext | None, *, ignore_case: bool = False) -> bool | None:
+def matches(
+    pattern: str, text: str, context: RequestContext | None, *, ignore_case: bool = False, wildcards: bool = True
+) -> bool | None:
     """Return whether a pattern matches a text: ``*`` any characters, ``?`` one, ``${...}`` the value of a variable.
 
     ``+`` and ``#`` are literal, and so are wildcards in the value of a variable.
@@ -167,56 +175,45 @@ def matches(pattern: str, text: str, context: RequestContext | None, *, ignore_c
 
     Args:
         pattern: the pattern.
-        text: the text, without special characters.
+        text: the text.
         context: the values of variables; None if the document has no variables.
         ignore_case: whether to ignore case.
+        wildcards: whether ``*`` and ``?`` are wildcards; otherwise they are literal.
     """
     expression = ""
     unknown = False
-    for variable, wildcard, literal in _tokens(pattern, context):
-        if variable is None:
-            expression += _WILDCARDS[wildcard] if wildcard else re.escape(literal)
-            continue
-        value = _value(variable, context) if context else None
-        if value == ():
-            return False
-        unknown = unknown or value is None
-        expression += ".*" if value is None else re.escape(value[0])
+    for part in (_PARTS if context else _PARTS_WITHOUT_VARIABLES).findall(pattern):
+        if context and part.startswith("${"):
+            value = _value(part[2:-1], context)
+            if value == ():
+                return False
+            unknown = unknown or value is None
+            expression += ".*" if value is None else re.escape(value[0])
+        elif wildcards and part in _WILDCARDS:
+            expression += _WILDCARDS[part]
+        else:
+            expression += re.escape(part)
     matched = re.fullmatch(expression, text, re.DOTALL | (re.IGNORECASE if ignore_case else 0)) is not None
     return None if matched and unknown else matched
 
 
-def variables(pattern: str) -> list[str]:
+def variable_names(pattern: str) -> list[str]:
     """Return the names of the variables in a pattern."""
-    return [found[1] for found in _TOKEN.finditer(pattern) if found[1] is not None and found[1] not in _SPECIAL]
-
-
-def _tokens(pattern: str, context: RequestContext | None) -> Iterator[tuple[str | None, str | None, str]]:
-    """Yield the parts of a pattern: a variable's name, a wildcard, or literal text."""
-    for found in _TOKEN.finditer(pattern):
-        if found[1] is None:
-            yield None, found[2], found[3] or ""
-        elif context is None:
-            # Without variables the braces are literal, but not the wildcards within.
-            yield None, None, "${"
-            for inner in re.findall(r"[*?]|[^*?]+", found[1]):
-                yield (None, inner, "") if inner in _WILDCARDS else (None, None, inner)
-            yield None, None, "}"
-        elif found[1] in _SPECIAL:
-            yield None, None, found[1]
-        else:
-            yield found[1], None, ""
+    names = [part[2:-1] for part in _PARTS.findall(pattern) if part.startswith("${")]
+    return [name for name in names if name not in _ESCAPED]
 
 
 def _value(variable: str, context: RequestContext) -> Values | None:
-    """Return a variable's value; if the request has none, the default that the variable gives."""
-    default = _DEFAULT.fullmatch(variable)
-    value = context.values_of(default[1] if default else variable)
-    return (default[2],) if default and value == () else value
+    """Return the value of a variable: of its key, or if the request does not have the key, the variable's default."""
+    if variable in _ESCAPED:
+        return (variable,)
+    with_default = _WITH_DEFAULT.fullmatch(variable)
+    value = context.values_of(with_default[1] if with_default else variable)
+    return (with_default[2],) if with_default and value == () else value
 
 
 def any_of(answers: Iterable[bool | None]) -> bool | None:
-    """Return whether one of the answers is true; None if none is and one is unknown."""
+    """Return True if an answer is, otherwise None if an answer is."""
     unknown = False
     for answer in answers:
         if answer:
@@ -225,60 +222,47 @@ def any_of(answers: Iterable[bool | None]) -> bool | None:
     return None if unknown else False
 
 
+def all_of(answers: Iterable[bool | None]) -> bool | None:
+    """Return False if an answer is, otherwise None if an answer is."""
+    return negated(any_of(negated(each) for each in answers))
+
+
 def negated(answer: bool | None) -> bool | None:
-    """Return the opposite answer; unknown stays unknown."""
+    """Return the opposite answer; None stays None."""
     return None if answer is None else not answer
 
 
-def conditions_met(conditions: Conditions, context: RequestContext, *, has_variables: bool) -> bool | None:
-    """Return whether all conditions are met.
-
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html
-    """
-    return negated(
-        any_of(
-            negated(_is_met(operator, expected, context.values_of(key), context if has_variables else None))
-            for operator, keys in conditions.items()
-            for key, expected in keys.items()
-        )
-    )
-
-
-def _is_met(
-    operator: str, expected: tuple[str, ...], values: Values | None, context: RequestContext | None
-) -> bool | None:
+def _is_met(condition: Condition, values: Values | None, context: RequestContext | None) -> bool | None:
+    """Return whether a condition on a key with these values is met; None also if its operator is not supported."""
     if values is None:
         return None
-    if operator.lower() == "null":
-        return (not values) == (expected[:1] == ("true",))
-    found = _OPERATOR.fullmatch(operator)
+    if condition.operator.lower() == "null":
+        return (not values) == (condition.expected[:1] == ("true",))
+    found = _OPERATOR.fullmatch(condition.operator)
     if not found:
         return None
-    of_set, name, if_exists = found[1], found[2].lower(), found[3]
-    negation = _NEGATED.fullmatch(name)
+    quantifier, operator, if_exists = (found[1] or "").lower(), found[2].lower(), bool(found[3])
+    negation = _NEGATED.fullmatch(operator)
     if negation:
-        name = f"{negation[1]}{negation[2]}"
-    if name not in (*_LIKE, *_EXACT):
+        operator = f"{negation[1]}{negation[2]}"
+    if operator not in _SUPPORTED:
         return None
     if not values:
-        if of_set:
-            return of_set.lower() == "forallvalues" or bool(if_exists)
-        return bool(if_exists or negation)
+        return if_exists or (quantifier == "forallvalues" if quantifier else negation is not None)
 
     def fits(value: str) -> bool | None:
-        one = any_of(_compare(name, each, value, context) for each in expected)
-        return negated(one) if negation else one
+        fitting = any_of(
+            matches(
+                each,
+                value,
+                context,
+                ignore_case=operator in _IGNORING_CASE,
+                wildcards=operator in _WITH_WILDCARDS,
+            )
+            for each in condition.expected
+        )
+        return negated(fitting) if negation else fitting
 
-    if of_set and of_set.lower() == "forallvalues":
-        return negated(any_of(negated(fits(value)) for value in values))
-    return any_of(fits(value) for value in values) if of_set else fits(values[0])
-
-
-def _compare(name: str, expected: str, value: str, context: RequestContext | None) -> bool | None:
-    if name in _LIKE:
-        return matches(expected, value, context)
-    if context is None:
-        return expected.lower() == value.lower() if name != "stringequals" else expected == value
-    literal = _WILDCARD.sub(lambda found: found[1] or f"${{{found[2]}}}", expected)
-    return matches(literal, value, context, ignore_case=name != "stringequals")
+    if quantifier == "forallvalues":
+        return all_of(fits(each) for each in values)
+    return any_of(fits(each) for each in values) if quantifier else fits(values[0])

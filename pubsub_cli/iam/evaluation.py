@@ -1,20 +1,20 @@
-"""Evaluates requests: an explicit deny wins, then an allow, otherwise the request is denied.
+"""Decides whether policies allow a request: an explicit deny wins, then an allow; otherwise the request is denied.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pubsub_cli.iam.documents import Policy, Statement
+from pubsub_cli.iam.documents import Policy, Statement, all_of
 from pubsub_cli.iam.request import Request, RequestContext
 
 
 class Outcome(StrEnum):
-    """The outcome of a request."""
+    """Whether a request is allowed."""
 
     ALLOWED = "allowed"
     EXPLICIT_DENY = "explicit deny"
@@ -25,12 +25,12 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Decision:
-    """The decision that policy documents make on a request.
+    """The decision of policy documents on a request.
 
     Args:
         outcome: the outcome.
-        policy: the policy of the statement that decides; the boundary if it has no statement that allows.
-        statement: the statement that decides; None if no statement allows the request.
+        policy: the policy of the deciding statement, or the boundary if it does not allow the request.
+        statement: the deciding statement; None if no statement allows the request.
         unknown: the condition keys and variables that an undecided request depends on.
     """
 
@@ -47,14 +47,14 @@ class Decision:
 
 @dataclass(frozen=True)
 class AwsDecision:
-    """The decision that AWS reports for a request.
+    """The decision of AWS on a request.
 
     Args:
         outcome: the outcome.
-        operation: the operation that reported it.
-        by_organization: whether a policy of the organization does not allow the request.
-        by_boundary: whether the permissions boundary does not allow it.
-        policies: the names of the policies that deny it explicitly.
+        operation: the operation that reported the decision.
+        by_organization: whether the policies of the organization do not allow the request.
+        by_boundary: whether the permissions boundary does not allow the request.
+        policies: the names of the policies that deny the request explicitly.
         missing: condition keys and variables for which AWS had no value.
     """
 
@@ -68,7 +68,7 @@ class AwsDecision:
 
 @dataclass(frozen=True)
 class EvaluatedRequest:
-    """A request with the decision of the documents and, if AWS could be asked, of AWS."""
+    """A request, the decision of the documents and, if known, the decision of AWS."""
 
     request: Request
     decision: Decision
@@ -76,10 +76,10 @@ class EvaluatedRequest:
 
     @property
     def outcome(self) -> Outcome:
-        """AWS's outcome if there is one, otherwise that of the documents.
+        """The outcome of AWS, or of the documents if AWS did not decide or lacked a value for its denial.
 
-        A denial does not count if AWS lacked a value for it, not even an explicit one: StringNotEquals and the other
-        negated operators match a key that is absent.
+        Even an explicit deny can come from a missing value: StringNotEquals and the other negated operators match an
+        absent key.
         https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
         """
         aws, documents = self.aws, self.decision.outcome
@@ -100,7 +100,7 @@ class EvaluatedRequest:
 
     @property
     def disagreement(self) -> str | None:
-        """Both decisions in words if AWS decides otherwise than the documents; None if they agree."""
+        """Both decisions in words if they differ; None if they agree."""
         aws, decision = self.aws, self.decision
         if aws is None or decision.outcome in {aws.outcome, Outcome.UNDECIDED}:
             return None
@@ -112,7 +112,7 @@ class EvaluatedRequest:
 def decide(
     request: Request, policies: Sequence[Policy], context: RequestContext, boundary: Policy | None = None
 ) -> Decision:
-    """Decide on a request by policy documents.
+    """Return the decision of policy documents on a request.
 
     Args:
         request: the action and the resource.
@@ -120,42 +120,33 @@ def decide(
         context: the values of condition keys and variables.
         boundary: a permissions boundary, which must allow the request as well.
     """
-    everything = [*policies, *([boundary] if boundary else [])]
-    denied = _decision(_matching(request, everything, context, allows=False), context, Outcome.EXPLICIT_DENY)
+    denied = _decide_by_statements(request, [*policies, boundary] if boundary else policies, context, allows=False)
     if denied and denied.outcome is Outcome.EXPLICIT_DENY:
         return denied
-    allowed = _decision(_matching(request, policies, context, allows=True), context, Outcome.ALLOWED)
+    allowed = _decide_by_statements(request, policies, context, allows=True)
     if allowed is None:
         return Decision(Outcome.IMPLICIT_DENY)
     if boundary:
-        bounded = _decision(_matching(request, [boundary], context, allows=True), context, Outcome.ALLOWED)
+        bounded = _decide_by_statements(request, [boundary], context, allows=True)
         if bounded is None:
             return Decision(Outcome.IMPLICIT_DENY, policy=boundary)
-        if not bounded.allowed:
-            allowed = bounded if allowed.allowed else allowed
+        if allowed.allowed:
+            allowed = bounded
     return denied if denied and allowed.allowed else allowed
 
 
-def _matching(
+def _decide_by_statements(
     request: Request, policies: Iterable[Policy], context: RequestContext, *, allows: bool
-) -> Iterator[tuple[Policy, Statement, bool]]:
-    """Yield the statements of one effect that match a request or might, and whether they certainly do."""
+) -> Decision | None:
+    """Return the decision of the statements of one effect: of the first that applies, or else of one that might."""
+    undecided = None
     for policy in policies:
         for statement in policy.statements:
             if statement.allows is not allows or not statement.covers_action(request.action):
                 continue
-            resource, conditions = statement.covers_resource(request.resource, context), statement.is_met(context)
-            if resource is not False and conditions is not False:
-                yield policy, statement, bool(resource and conditions)
-
-
-def _decision(
-    matching: Iterable[tuple[Policy, Statement, bool]], context: RequestContext, outcome: Outcome
-) -> Decision | None:
-    """Return the decision of the first certain statement; an undecided one if there are only uncertain ones."""
-    uncertain = None
-    for policy, statement, certain in matching:
-        if certain:
-            return Decision(outcome, policy, statement)
-        uncertain = uncertain or Decision(Outcome.UNDECIDED, policy, statement, statement.unknown_keys(context))
-    return uncertain
+            applies = all_of([statement.covers_resource(request.resource, context), statement.is_met(context)])
+            if applies:
+                return Decision(Outcome.ALLOWED if allows else Outcome.EXPLICIT_DENY, policy, statement)
+            if applies is None and undecided is None:
+                undecided = Decision(Outcome.UNDECIDED, policy, statement, statement.unknown_keys(context))
+    return undecided

@@ -1,4 +1,4 @@
-"""Explains why a request is denied, which mistake in a policy is the likely cause, and which statement is missing."""
+"""Explains a denied request: the reason, the likely mistakes in the policies, and the statements that are missing."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
-from pubsub_cli.iam.documents import VERSION, Policy, Statement, matches, variables
+from pubsub_cli.iam.documents import VERSION, Policy, Statement, matches, variable_names
 from pubsub_cli.iam.evaluation import EvaluatedRequest, Outcome
 from pubsub_cli.iam.request import ANY_CLIENT_ID, CONNECT, KINDS, SOME_LEVEL, Request, RequestContext
 
 _ORGANIZATION = "a policy of the AWS organization (for example, a service control policy) does not allow it"
 _GIVE_CLIENT_ID = (
     "Give Amplify PubSub the client id that the policy allows, for example the identity id of fetchAuthSession(): "
-    "new PubSub({ region, endpoint, clientId }); check again with --client-id"
+    "new PubSub({ region, endpoint, clientId }). Check it with --client-id"
 )
 
-_ARN = re.compile(r"arn:([^:]*):([^:]*):([^:]*):([^:]*):([^:].*)", re.DOTALL)
+_ARN = re.compile(r"(arn:[^:]*:[^:]*:[^:]*:[^:]*):([^:].*)", re.DOTALL)
 _FIELDS = ("partition", "service", "region", "account")
-_KIND = re.compile(rf"(?:({'|'.join(sorted(set(KINDS.values()), key=len, reverse=True))})[/:])?(.*)", re.DOTALL)
+_KIND = re.compile(rf"(?:({'|'.join(sorted(set(KINDS.values()), key=len, reverse=True))})([/:]))?(.*)", re.DOTALL)
 _MQTT_WILDCARD = re.compile(r"(?<![^/])[+#](?![^/])")
 
 
@@ -54,11 +54,11 @@ def _reason_of_aws(evaluated: EvaluatedRequest) -> str:
 
 
 def missing_statements(requests: Iterable[Request], identity_id: str | None, service: str) -> list[dict[str, Any]]:
-    """Return the statements that would allow requests of any user: identity ids are replaced by their variable.
+    """Return the statements that allow the same requests to every user.
 
     Args:
-        requests: the requests.
-        identity_id: the identity id that their resources contain; None if they contain none.
+        requests: the requests of one user.
+        identity_id: the identity id in their resources, which the statements replace by its variable; None without one.
         service: the name of Amazon Cognito identity pools in the region's policies.
     """
     actions: dict[str, list[str]] = {}
@@ -75,12 +75,12 @@ def missing_statements(requests: Iterable[Request], identity_id: str | None, ser
 
 @dataclass(frozen=True)
 class LikelyMistake:
-    """A mistake in a policy without which it would allow a request.
+    """A mistake without which a policy would allow a request.
 
     Args:
         text: the mistake, as a part of a sentence.
         policy: the policy.
-        fix: the change that corrects it; None if a statement is missing.
+        fix: the change that corrects the mistake; None if a statement is missing.
         corrected: the corrected resource; None if no resource is wrong.
     """
 
@@ -91,7 +91,7 @@ class LikelyMistake:
 
 
 def likely_mistakes(request: Request, policies: Sequence[Policy], context: RequestContext) -> list[LikelyMistake]:
-    """Return the likely mistakes in policies of which none allows a request, those with a correction first."""
+    """Return the likely mistakes in policies that do not allow a request, those with a corrected resource first."""
     relevant = [
         (policy, statement)
         for policy in policies
@@ -99,109 +99,121 @@ def likely_mistakes(request: Request, policies: Sequence[Policy], context: Reque
         if statement.allows and statement.covers_action(request.action)
     ]
     if not relevant:
-        return [LikelyMistake(f"no statement of it allows {request.action}", policy) for policy in policies]
-    # If a statement has resources of the right kind, such as other topics, those of other kinds are no mistake.
+        return [LikelyMistake(f"no statement allows {request.action}", policy) for policy in policies]
+    # If a resource has the right kind, such as another topic, the resources of other kinds are no mistake.
     kind = KINDS[request.action]
-    has_kind = any(_kind(each) == kind for _, statement in relevant for each in statement.resources)
-    kinds = {kind, None} if has_kind else None
+    has_kind = any(_Resource.parse(each).kind == kind for _, statement in relevant for each in statement.resources)
+    kinds = {kind, None} if has_kind else {*KINDS.values(), None}
     found = [each for policy, statement in relevant for each in _mistakes(request, policy, statement, context, kinds)]
     return sorted(found, key=lambda each: each.corrected is None)
 
 
 def _mistakes(
-    request: Request, policy: Policy, statement: Statement, context: RequestContext, kinds: set[str | None] | None
+    request: Request, policy: Policy, statement: Statement, context: RequestContext, kinds: set[str | None]
 ) -> Iterator[LikelyMistake]:
-    """Yield the mistakes of a statement, only in resources of these kinds unless None."""
+    """Yield the likely mistakes of a statement in its conditions, and in its resources of these kinds."""
     if statement.covers_resource(request.resource, context):
         if statement.is_met(context) is False:
-            keys = ", ".join(key for by_key in statement.conditions.values() for key in by_key)
+            keys = ", ".join(each.key for each in statement.conditions)
             text = f"its condition on {keys} is not met: {statement.text}"
             yield LikelyMistake(text, policy, f"Allow it in {policy.name} without the condition on {keys}")
         return
     for resource in statement.resources:
-        if kinds and _kind(resource) not in kinds:
+        if _Resource.parse(resource).kind not in kinds:
             continue
         if found := _correction(request, resource, context):
             text, corrected = found
-            fix = f"Replace in {policy.name}: {resource} by {corrected}" if corrected else _GIVE_CLIENT_ID
+            fix = f"In {policy.name}, replace {resource} with {corrected}" if corrected else _GIVE_CLIENT_ID
             yield LikelyMistake(text, policy, fix, corrected)
         elif (
             not statement.has_variables
-            and variables(resource)
+            and variable_names(resource)
             and matches(resource, request.resource, context) is not False
         ):
             version = f'"Version":"{VERSION}"'
-            text = f"{resource} has a variable, which is replaced only with {version}"
+            text = f"the variable in {resource} is replaced only in a document with {version}"
             yield LikelyMistake(text, policy, f"Set {version} in {policy.name}")
 
 
-def _kind(resource: str) -> str | None:
-    """Return the kind in a resource, whether or not the rest of the ARN is right."""
-    return _kind_and_name(_rest(resource))[0]
+@dataclass(frozen=True)
+class _Resource:
+    """The parts of a resource in a policy, which need not be well-formed.
 
+    Args:
+        prefix: ``arn:<partition>:<service>:<region>:<account id>``; None if it is malformed.
+        kind: ``client``, ``topic`` or ``topicfilter``; None if it is absent.
+        separator: the character after the kind.
+        name: the rest.
+    """
 
-def _rest(resource: str) -> str:
-    return found[5] if (found := _ARN.fullmatch(resource)) else resource.rpartition(":")[2]
+    prefix: str | None
+    kind: str | None
+    separator: str | None
+    name: str
 
-
-def _kind_and_name(rest: str) -> tuple[str | None, str]:
-    kind, name = _KIND.fullmatch(rest).groups()  # type: ignore[union-attr]
-    return kind, name
+    @classmethod
+    def parse(cls, resource: str) -> Self:
+        arn = _ARN.fullmatch(resource)
+        rest = arn[2] if arn else resource.rpartition(":")[2]
+        kind, separator, name = _KIND.fullmatch(rest).groups()  # type: ignore[union-attr]
+        return cls(arn[1] if arn else None, kind, separator, name)
 
 
 def _correction(request: Request, resource: str, context: RequestContext) -> tuple[str, str | None] | None:
-    """Return the fewest mistakes whose correction makes a resource match, and the corrected resource."""
-    mistakes = dict(_possible_mistakes(request, resource, context))
-    malformed = not _ARN.fullmatch(resource)
+    """Return the fewest mistakes whose correction makes a resource match, and the corrected resource if it is wrong."""
+    parts = _Resource.parse(resource)
+    mistakes = dict(_possible_mistakes(request, resource, parts, context))
     for count in range(1, len(mistakes) + 1):
         for chosen in itertools.combinations(mistakes, count):
-            if malformed and "prefix" not in chosen:
+            if parts.prefix is None and "prefix" not in chosen:
                 continue
-            corrected = _corrected(request, resource, chosen)
+            corrected = _corrected(request, parts, chosen)
             if matches(corrected, request.resource, context):
                 return "; ".join(mistakes[each] for each in chosen), None if "client" in chosen else corrected
     return None
 
 
-def _possible_mistakes(request: Request, resource: str, context: RequestContext) -> Iterator[tuple[str, str]]:
+def _possible_mistakes(
+    request: Request, resource: str, parts: _Resource, context: RequestContext
+) -> Iterator[tuple[str, str]]:
+    """Yield the part of the resource that is wrong, and what is wrong with it."""
     kind = KINDS[request.action]
-    rest = _rest(resource)
-    given_kind, name = _kind_and_name(rest)
-    found = _ARN.fullmatch(resource)
-    if found is None:
-        yield "prefix", f"{resource} is malformed, an ARN here has the form {request.prefix}:{kind}/..."
-    elif wrong := _wrong_fields(found, request, context):
-        yield "prefix", f"{resource} is of {wrong}"
-    if given_kind is None:
+    if parts.prefix is None:
+        yield "prefix", f"{resource} is malformed; an ARN here has the form {request.prefix}:{kind}/..."
+    elif wrong := _wrong_fields(parts.prefix, request.prefix, context):
+        yield "prefix", f"{resource} has {wrong}"
+    if parts.kind is None:
         yield "kind", f"{resource} has no {kind}/, which AWS IoT checks for {request.action}"
-    elif given_kind != kind:
-        yield "kind", f"{resource} is a {given_kind}/, but AWS IoT checks {kind}/ for {request.action}"
-    elif not rest.startswith(f"{kind}/"):
+    elif parts.kind != kind:
+        yield "kind", f"{resource} is a {parts.kind}/, but AWS IoT checks {kind}/ for {request.action}"
+    elif parts.separator != "/":
         yield "kind", f"{resource} has no slash after {kind}"
-    if _MQTT_WILDCARD.search(name):
-        yield "wildcard", f"in {resource} a + or # is literal, the wildcard of policies is *"
-    if request.action == CONNECT and request.name == ANY_CLIENT_ID and variables(name):
+    if _MQTT_WILDCARD.search(parts.name):
+        yield "wildcard", f"+ and # are literal in {resource}; the wildcard of policies is *"
+    if request.action == CONNECT and request.name == ANY_CLIENT_ID and variable_names(parts.name):
         yield "client", f"{resource} allows only one client id: give Amplify PubSub that clientId"
 
 
-def _wrong_fields(found: re.Match[str], request: Request, context: RequestContext) -> str:
-    """Return the fields of an ARN that differ from the request's, for a sentence."""
-    wrong = [
-        f"{field} {given or '(none)'}, not {expected}"
-        for field, given, expected in zip(_FIELDS, found.groups()[:4], request.prefix.split(":")[1:], strict=True)
-        if matches(given, expected, context) is False
-    ]
-    return " and ".join(wrong)
+def _wrong_fields(given: str, expected: str, context: RequestContext) -> str:
+    """Return the fields in the prefix of an ARN that are not as expected, for a sentence."""
+    fields = zip(_FIELDS, given.split(":")[1:], expected.split(":")[1:], strict=True)
+    return " and ".join(
+        f"{field} {pattern or '(none)'}, not {value}"
+        for field, pattern, value in fields
+        if matches(pattern, value, context) is False
+    )
 
 
-def _corrected(request: Request, resource: str, mistakes: Sequence[str]) -> str:
-    rest = _rest(resource)
-    kind, name = _kind_and_name(rest)
-    prefix = request.prefix if "prefix" in mistakes else resource.removesuffix(f":{rest}")
+def _corrected(request: Request, parts: _Resource, mistakes: Sequence[str]) -> str:
+    prefix = request.prefix if "prefix" in mistakes else parts.prefix
+    name = parts.name
     if "wildcard" in mistakes:
         name = _MQTT_WILDCARD.sub("*", name)
     if "client" in mistakes:
         name = "*"
     if "kind" in mistakes:
         return f"{prefix}:{KINDS[request.action]}/{name}"
-    return f"{prefix}:{kind}/{name}" if kind and rest.startswith(f"{kind}/") else f"{prefix}:{rest}"
+    if parts.separator == "/":
+        return f"{prefix}:{parts.kind}/{name}"
+    # Without a well-formed kind the name is not the part that must be corrected.
+    return f"{prefix}:{parts.kind or ''}{parts.separator or ''}{parts.name}"

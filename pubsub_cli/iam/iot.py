@@ -1,4 +1,4 @@
-"""AWS IoT policies: their versions, those attached to an identity, and what AWS IoT's TestAuthorization allows it."""
+"""AWS IoT policies: their versions, those attached to an identity, and the decisions of TestAuthorization."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from types_boto3_iot import IoTClient
 
 MAX_VERSIONS = 5
-"""Versions that AWS IoT keeps of a policy: https://docs.aws.amazon.com/general/latest/gr/iot-core.html"""
-
+"""The number of versions that a policy can have: https://docs.aws.amazon.com/general/latest/gr/iot-core.html"""
 
 _OUTCOMES = {
     "ALLOWED": Outcome.ALLOWED,
@@ -29,19 +28,12 @@ _IOT_ACTIONS: dict[str, Literal["CONNECT", "PUBLISH", "RECEIVE", "SUBSCRIBE"]] =
     SUBSCRIBE: "SUBSCRIBE",
 }
 _MAX_AUTH_INFOS = 10
-"""Of one TestAuthorization: https://docs.aws.amazon.com/iot/latest/apireference/API_TestAuthorization.html"""
+"""The number of requests in one call of TestAuthorization: https://docs.aws.amazon.com/iot/latest/apireference/API_TestAuthorization.html"""
 
 
 @dataclass(frozen=True)
 class IotPolicy:
-    """A policy and its versions.
-
-    Args:
-        name: its name.
-        arn: its ARN.
-        policy: the version in effect.
-        others: the ids of the other versions, the latest first.
-    """
+    """An IoT policy in the version that is in effect, and the ids of its other versions, the latest first."""
 
     name: str
     arn: str
@@ -50,11 +42,11 @@ class IotPolicy:
 
 
 def read_iot_policy(iot: IoTClient, name: str) -> IotPolicy:
-    """Read a policy in the version that is in effect.
+    """Read a policy.
 
     Raises:
         iot.exceptions.ResourceNotFoundException: there is no such policy.
-        botocore.exceptions.ClientError: reading it is not permitted.
+        botocore.exceptions.ClientError: reading is not permitted.
     """
     described = iot.get_policy(policyName=name)
     versions = iot.list_policy_versions(policyName=name)["policyVersions"]
@@ -65,10 +57,10 @@ def read_iot_policy(iot: IoTClient, name: str) -> IotPolicy:
 
 
 def read_version(iot: IoTClient, name: str, version: str) -> Policy:
-    """Read a version that is not in effect.
+    """Read another version of a policy than the one in effect.
 
     Raises:
-        botocore.exceptions.ClientError: there is no such version, or reading it is not permitted.
+        botocore.exceptions.ClientError: there is no such version, or reading is not permitted.
     """
     document = iot.get_policy_version(policyName=name, policyVersionId=version)["policyDocument"]
     return Policy.read(f"the IoT policy {name} (version {version})", name, document)
@@ -95,20 +87,20 @@ def simulate_identity(
 ) -> dict[Request, AwsDecision]:
     """Have AWS IoT test requests against the policies attached to an identity.
 
-    AWS IoT also evaluates the identity pool's role for authenticated users, which might not be the user's, and a
-    denial does not name its origin. So denied requests are tested again without the pool: a denial that remains is one
-    of the IoT policies, unless it depends on a value that only the pool provides. Requests that might be denied by the
-    role are left out.
+    AWS IoT also evaluates the identity pool's role for authenticated users, which is not the role of every user. A
+    denial does not name its origin. So denied requests are tested again without the identity pool. A denial that
+    remains comes from the IoT policies, unless it depends on a value that only the identity pool provides. The result
+    omits the requests that perhaps only the role denies.
     https://docs.aws.amazon.com/iot/latest/developerguide/thing-groups.html#group-test-authorization
     https://docs.aws.amazon.com/iot/latest/apireference/API_AuthResult.html
 
     Args:
-        iot: AWS IoT.
+        iot: the client of AWS IoT.
         identity_id: the identity.
         identity_pool_id: its identity pool.
         client_id: the MQTT client id.
         requests: the requests.
-        with_policy: a policy that is tested as if it were attached; None to test only the attached ones.
+        with_policy: another policy to evaluate as if it were attached; None to evaluate only the attached policies.
 
     Raises:
         botocore.exceptions.ClientError: the call is not permitted.

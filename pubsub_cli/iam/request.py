@@ -1,4 +1,4 @@
-"""A front end's requests to AWS IoT: their actions and resources, and the values of their condition keys.
+"""The requests of a front end to AWS IoT: actions, resources and the values of condition keys.
 
 https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-actions.html
 https://docs.aws.amazon.com/iot/latest/developerguide/iot-action-resources.html
@@ -24,21 +24,21 @@ KINDS: Final = {CONNECT: "client", SUBSCRIBE: "topicfilter", PUBLISH: "topic", R
 """The kind of resource that AWS IoT checks for each action."""
 
 ANY_CLIENT_ID: Final = "3f2b9c1e-7a54-4d08-9e61-0c8d5a7b2f43"
-"""Stands for the random client id that Amplify uses unless the app gives one."""
+"""A placeholder for the random client id that Amplify uses unless the app gives one."""
 
 _ANY_SUB: Final = "5d0c1f9a-2b7e-4c36-8f41-9e0a6b3d7c52"
-"""Stands for the `sub` of a user of the user pool."""
+"""A placeholder for the ``sub`` of a user of the user pool."""
 
 _LEVEL: Final = re.compile(r"(?<![^/])[+#](?![^/])")
 SOME_LEVEL: Final = "some-level"
-"""Stands for one level of a topic."""
+"""A placeholder for one level of a topic."""
 
 Values = tuple[str, ...]
-"""The values of a condition key: empty if the request does not have the key, several if it is multivalued."""
+"""The values of a condition key: none if the request does not have the key, several if the key is multivalued."""
 
 
 class TopicUse(Flag):
-    """What AWS IoT lets clients do with a topic."""
+    """How clients can use a topic."""
 
     NOTHING = 0
     PUBLISH = auto()
@@ -73,14 +73,14 @@ _RESERVED_TOPICS: tuple[tuple[str, TopicUse], ...] = (
         for operation in ("delete", "get", "update")
     ),
 )
-"""By topic filter; the first that matches counts.
+"""How clients can use the reserved topics that match a topic filter. The first match counts.
 
 https://docs.aws.amazon.com/iot/latest/developerguide/reserved-topics.html
 """
 
 
 def allowed_use(topic: str) -> TopicUse:
-    """Return what AWS IoT lets clients do with a topic, provided that the policies allow it."""
+    """Return how clients can use a topic if the policies allow it."""
     if not topic.startswith("$"):
         return TopicUse.BOTH
     return next((use for topic_filter, use in _RESERVED_TOPICS if matches(topic_filter, topic)), TopicUse.NOTHING)
@@ -88,19 +88,19 @@ def allowed_use(topic: str) -> TopicUse:
 
 @dataclass(frozen=True)
 class Request:
-    """One action on one resource, an ARN."""
+    """An action, and the ARN of the resource."""
 
     action: str
     resource: str
 
     @property
     def prefix(self) -> str:
-        """The beginning of the resource: ``arn:<partition>:iot:<region>:<account id>``."""
+        """The start of the ARN: ``arn:<partition>:iot:<region>:<account id>``."""
         return ":".join(self.resource.split(":")[:5])
 
     @property
     def name(self) -> str:
-        """The client id, the topic filter or the topic."""
+        """The client id, topic filter or topic."""
         return self.resource.split(":", 5)[5].partition("/")[2]
 
     @property
@@ -118,40 +118,40 @@ class Request:
 
 
 def front_end_requests(arn_prefix: str, client_id: str, topics: Sequence[str]) -> list[Request]:
-    """Return a front end's requests: one connection, and on each topic whatever AWS IoT lets clients do with it.
+    """Return a front end's requests: to connect, and to use each topic in all ways that AWS IoT has for it.
 
-    Clients cannot publish to a topic filter with wildcards; receiving is requested for one topic that it matches.
+    Clients cannot publish to a topic filter with wildcards. They receive from a topic that matches the filter.
 
     Args:
-        arn_prefix: the beginning of the resources, ``arn:<partition>:iot:<region>:<account id>``.
-        client_id: the MQTT client id; one that ends in :data:`ANY_CLIENT_ID` stands for a random one.
-        topics: topics or topic filters.
+        arn_prefix: the start of the ARNs, ``arn:<partition>:iot:<region>:<account id>``.
+        client_id: the MQTT client id; it is random if it ends with :data:`ANY_CLIENT_ID`.
+        topics: topics and topic filters.
     """
-    made = [(CONNECT, client_id)]
+    requests = [(CONNECT, client_id)]
     for topic in topics:
         received = _LEVEL.sub(SOME_LEVEL, topic)
         use = allowed_use(topic)
         if TopicUse.SUBSCRIBE in use:
-            made.append((SUBSCRIBE, topic))
+            requests.append((SUBSCRIBE, topic))
         if TopicUse.PUBLISH in use and received == topic:
-            made.append((PUBLISH, topic))
+            requests.append((PUBLISH, topic))
         if TopicUse.SUBSCRIBE in use:
-            made.append((RECEIVE, received))
-    return [Request(action, f"{arn_prefix}:{KINDS[action]}/{name}") for action, name in made]
+            requests.append((RECEIVE, received))
+    return [Request(action, f"{arn_prefix}:{KINDS[action]}/{name}") for action, name in requests]
 
 
 @dataclass(frozen=True)
 class RequestContext:
-    """The known values of condition keys and policy variables, by the key's name in lower case."""
+    """The known values of condition keys and policy variables, by their names in lower case."""
 
     values: Mapping[str, Values] = field(default_factory=dict)
 
     def values_of(self, key: str) -> Values | None:
-        """Return a key's values; None if they are not known."""
+        """Return the values of a key; None if they are not known."""
         name = key.lower()
         if name in self.values:
             return self.values[name]
-        # A Cognito identity has no certificate. It may be attached to things, which are not known here.
+        # A Cognito identity has no certificate. It can be attached to things, but these are not known here.
         # https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html
         # https://docs.aws.amazon.com/iot/latest/apireference/API_AttachThingPrincipal.html
         return () if name.startswith("iot:certificate.") else None
@@ -166,7 +166,7 @@ def signed_in_context(
     client_id: str | None = None,
     role_arn: str | None = None,
 ) -> RequestContext:
-    """Return the context of a signed-in user's requests to AWS IoT; each None stands for a value that is not known.
+    """Return the context of a signed-in user's requests to AWS IoT. A value of None is not known.
 
     https://docs.aws.amazon.com/cognito/latest/developerguide/role-trust-and-permissions.html
     https://docs.aws.amazon.com/iot/latest/developerguide/basic-policy-variables.html
@@ -174,14 +174,14 @@ def signed_in_context(
     Args:
         region: the region of the request.
         identity_pool_id: the identity pool.
-        user_pool_id: the user pool that the user has signed in to.
+        user_pool_id: the user pool.
         identity_id: the user's identity id.
         client_id: the MQTT client id.
-        role_arn: the role of the user's credentials; None for IoT policies, which are evaluated without a role.
+        role_arn: the role of the user's credentials; None for IoT policies, whose conditions do not depend on a role.
     """
     values: dict[str, Values] = {"aws:securetransport": ("true",), "aws:requestedregion": (region,)}
     provider = f"cognito-idp.{region}.amazonaws.com/{user_pool_id}"
-    # amr also names the providers of the sign-in.
+    # The key amr also has the provider that the user signed in with.
     amr = ("authenticated", *((provider, f"{provider}:CognitoSignIn:{_ANY_SUB}") if user_pool_id else ()))
     for service in IDENTITY_SERVICES:
         values[f"{service}:amr"] = amr

@@ -1,4 +1,4 @@
-"""IAM roles: their policies, what IAM's policy simulator allows them, and whether they trust signed-in users."""
+"""IAM roles: their policies, the decisions of IAM's policy simulator, and whether they trust signed-in users."""
 
 from __future__ import annotations
 
@@ -25,14 +25,7 @@ _OUTCOMES = {
 
 @dataclass(frozen=True)
 class Role:
-    """A role and the policies that decide on its requests.
-
-    Args:
-        name: its name.
-        arn: its ARN.
-        policies: its inline and attached policies.
-        boundary: its permissions boundary; None if it has none.
-    """
+    """A role with its inline and attached policies and its permissions boundary."""
 
     name: str
     arn: str
@@ -41,19 +34,19 @@ class Role:
 
 
 def role_name(role_arn: str) -> str:
-    """Return the name in a role's ARN, which can have a path."""
+    """Return the name from a role's ARN, which can have a path."""
     return role_arn.rpartition("/")[2]
 
 
 def read_role(iam: IAMClient, role_arn: str) -> Role:
-    """Read a role with all its policies, the managed ones in the version that is in effect.
+    """Read a role and its policies. Of managed policies, read the version in effect.
 
     Raises:
-        iam.exceptions.NoSuchEntityException: there is no such role, or one of its policies was just deleted.
-        botocore.exceptions.ClientError: reading it is not permitted.
+        iam.exceptions.NoSuchEntityException: there is no such role, or a policy was deleted meanwhile.
+        botocore.exceptions.ClientError: reading is not permitted.
     """
     name = role_name(role_arn)
-    # boto3 decodes the documents, but its types say that they are strings.
+    # boto3 decodes documents, although their type is a string.
     role: Any = iam.get_role(RoleName=name)["Role"]
     inline = [
         each for page in iam.get_paginator("list_role_policies").paginate(RoleName=name) for each in page["PolicyNames"]
@@ -71,11 +64,11 @@ def read_role(iam: IAMClient, role_arn: str) -> Role:
 
 
 def attached_policies(iam: IAMClient, name: str) -> dict[str, str]:
-    """Return the ARN of each policy attached to a role, by the policy's name.
+    """Return the ARNs of the policies attached to a role, by policy name.
 
     Raises:
         iam.exceptions.NoSuchEntityException: there is no such role.
-        botocore.exceptions.ClientError: reading it is not permitted.
+        botocore.exceptions.ClientError: reading is not permitted.
     """
     pages = iam.get_paginator("list_attached_role_policies").paginate(RoleName=name)
     return {each["PolicyName"]: each["PolicyArn"] for page in pages for each in page["AttachedPolicies"]}
@@ -95,9 +88,9 @@ def _managed(iam: IAMClient, arn: str, kind: str) -> Policy:
 def simulate_role(
     iam: IAMClient, role_arn: str, requests: Sequence[Request], context: RequestContext
 ) -> dict[Request, AwsDecision]:
-    """Have IAM simulate a role's requests; it also evaluates the organization's policies.
+    """Have IAM simulate a role's requests, including the organization's policies.
 
-    One call for each resource, because IAM returns one decision for each action.
+    Each resource needs its own call, because IAM returns one decision for each action.
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html
 
@@ -139,7 +132,7 @@ def read_simulation(result: EvaluationResultTypeDef) -> AwsDecision:
 
 
 def _context_entries(context: RequestContext) -> list[ContextEntryTypeDef]:
-    """Return the values of the session, which the simulator does not know; it derives those of the role itself."""
+    """Return the values of the user's session. The simulator already knows those of the role."""
     lists = {f"{service}:amr" for service in IDENTITY_SERVICES}
     return [
         {
@@ -153,7 +146,7 @@ def _context_entries(context: RequestContext) -> list[ContextEntryTypeDef]:
 
 
 def trust_policy(region: str, identity_pool_id: str) -> dict[str, Any]:
-    """Return the trust policy of a role for an identity pool's signed-in users, as the stack deploys it.
+    """Return the trust policy that the stack deploys for the role of signed-in users.
 
     https://docs.aws.amazon.com/cognito/latest/developerguide/role-trust-and-permissions.html
     """
@@ -171,7 +164,7 @@ def trust_policy(region: str, identity_pool_id: str) -> dict[str, Any]:
 
 
 def trusted_pools(document: Mapping[str, Any], region: str) -> set[str]:
-    """Return the ids of the identity pools that a trust policy names in statements that allow."""
+    """Return the ids of the identity pools that a trust policy allows."""
     service = identity_service(region)
     key = f"{service}:aud"
     statements = Policy.read("the trust policy", "", document).statements
@@ -179,36 +172,38 @@ def trusted_pools(document: Mapping[str, Any], region: str) -> set[str]:
         pool
         for each in statements
         if each.allows and _names(each, service)
-        for expected in each.conditions.values()
-        for pool in expected.get(key, ())
+        for condition in each.conditions
+        if condition.key == key
+        for pool in condition.expected
     }
 
 
 def why_not_trusted(document: Mapping[str, Any], region: str, context: RequestContext) -> str | None:
-    """Return why a trust policy does not let an identity pool's signed-in users assume its role; None if it does.
+    """Return why a trust policy does not let signed-in users assume its role; None if it does.
 
-    A condition whose key is not known counts as met.
+    A condition counts as met if its answer is not known.
 
     Args:
         document: the role's trust policy.
         region: the region of the identity pool.
-        context: the values of the users' condition keys.
+        context: the values of condition keys of the users' requests.
     """
     service = identity_service(region)
     statements = [each for each in Policy.read("the trust policy", "", document).statements if _names(each, service)]
     for statement in statements:
         if not statement.allows and statement.covers_action(_ASSUME) and statement.is_met(context):
             return f"denies it: {statement.text}"
-    of_service = [each for each in statements if each.allows]
-    if not of_service:
-        return f"names no principal Federated: {service}"
-    if not (assuming := [each for each in of_service if each.covers_action(_ASSUME)]):
+    allowing = [each for each in statements if each.allows]
+    if not allowing:
+        return f"has no principal Federated: {service}"
+    if not (assuming := [each for each in allowing if each.covers_action(_ASSUME)]):
         return f"does not allow {service} the action {_ASSUME}"
     unmet = [_unmet(each, context) for each in assuming]
     return "; ".join(unmet) if all(unmet) else None
 
 
 def _names(statement: Statement, service: str) -> bool:
+    """Return whether the principal of a statement is, or includes, a service."""
     principal = statement.source.get("Principal")
     if principal == "*":
         return True

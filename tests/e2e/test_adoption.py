@@ -211,9 +211,9 @@ def _attached_at_sign_in(another: Adopted) -> Deployment:
     deployment = another.deploy(settings)
     project.cloud.permission_propagation_seconds = 0
     notes = "\n".join(deployment.app.notes())
-    assert f"User pool {project.user_pool_id} gets an app client for the internal sign-in and the" in notes
-    assert f"attribute {_MARKER} unless it has it, which stays" in notes
-    assert f"Identity pool {project.identity_pool_id} gets that app client among its providers" in notes
+    assert f"User pool {project.user_pool_id} gets an app client for the internal sign-in, and" in notes
+    assert f"attribute {_MARKER} if it lacks it. The attribute stays" in notes
+    assert f"Identity pool {project.identity_pool_id} gets the app client of the internal sign-in as a provider" in notes
     for role in (project.auth_role, project.admins_role):
         (attached,) = _attached(project.configuration(), role)
         assert "ControlPlaneDeny" in attached

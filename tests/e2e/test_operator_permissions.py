@@ -148,5 +148,5 @@ def test_doctor_reports_a_wrong_policy_with_documented_permissions(deployment: D
     finally:
         iot.set_default_policy_version(policyName=name, policyVersionId=before)
         iot.delete_policy_version(policyName=name, policyVersionId=other)
-    assert "no statement of it allows iot:Connect" in " ".join(shown.split())
+    assert "no statement allows iot:Connect" in " ".join(shown.split())
     assert f"aws iot create-policy-version --policy-name {name}" in shown

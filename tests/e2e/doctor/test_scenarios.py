@@ -12,7 +12,7 @@ from tests.e2e.doctor.scenarios import NOT_TESTED, SCENARIOS
 from tests.e2e.doctor.simulated_user import SimulatedUser, Stage
 
 _UPDATED = re.compile(r"^aws lambda update-function-configuration --function-name (\S+)", re.MULTILINE)
-_DEPENDENCY = re.compile(r"depends on (PS\d+), which did not pass")
+_DEPENDENCY = re.compile(r"(PS\d+) did not pass")
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)

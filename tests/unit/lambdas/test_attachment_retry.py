@@ -1,4 +1,4 @@
-"""The worker with a chain and queues in memory; the chain itself runs in the e2e tests."""
+"""The worker with a chain and queues in memory. It runs with a network that hangs in tests/e2e/lambda_runtime."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from attachment.deadline import DeadlineExceededError, DeadlineRunner
 from attachment.errors import MfaUserError, NewPasswordRequiredError
 from attachment.pending import PendingAttachment
 from tests.unit.lambdas.conftest import Load, client_error, log_lines
-from tests.unit.lambdas.fake_chain import IDENTITY_ID, MAC, FakeChain, hangs, raises
+from tests.unit.lambdas.fake_chain import IDENTITY_ID, MAC, FakeChain, raises
 
 _THROTTLED = client_error("ThrottlingException")
 _DENIED = client_error("AccessDeniedException", 403)
@@ -27,7 +27,7 @@ class Worker:
         module._rate_limiter = self.chain
 
     def run(self, *records: dict[str, Any], seconds: float = 120) -> list[str]:
-        """Return the ids of the messages that SQS is to deliver again."""
+        """Return the ids of the messages that SQS must deliver again."""
         remaining = {"get_remaining_time_in_millis": lambda: seconds * 1000, "aws_request_id": "request"}
         response = self.module.handler({"Records": [*(records or [_record()])]}, SimpleNamespace(**remaining))
         return [each["itemIdentifier"] for each in response["batchItemFailures"]]
@@ -123,12 +123,8 @@ def test_rejected_user_who_can_sign_in_goes_to_the_dead_letter_queue(worker: Wor
 
 
 @pytest.mark.parametrize("error", [DeadlineExceededError(), _DENIED], ids=repr)
-@pytest.mark.parametrize("send", [raises(_DENIED), hangs], ids=["fails", "hangs"])
-def test_message_stays_queued_if_it_cannot_be_moved(
-    worker: Worker, monkeypatch: pytest.MonkeyPatch, error: BaseException, send: Any
-) -> None:
-    monkeypatch.setattr(worker.module, "_QUEUE_SECONDS", 0.1)
-    worker.chain.on_attach, worker.chain.on_send = raises(error), send
+def test_message_stays_queued_if_it_cannot_be_moved(worker: Worker, error: BaseException) -> None:
+    worker.chain.on_attach, worker.chain.on_send = raises(error), raises(_DENIED)
     assert worker.run() == ["m1"]
 
 
@@ -164,12 +160,3 @@ def test_user_is_checked_again_before_each_attempt(worker: Worker) -> None:
     worker.chain.on_attach = throttle_and_delete
     assert worker.run() == []
     assert worker.outcomes() == [("Skipped", "CannotSignInError")]
-
-
-def test_hanging_message_is_abandoned_and_the_next_is_processed(
-    worker: Worker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(worker.module, "_MESSAGE_SECONDS", 0.1)
-    worker.chain.on_attach = lambda pending: hangs() if pending.user_name == "bob" else None
-    assert worker.run(_record("m1", user_name="bob"), _record("m2")) == ["m1"]
-    assert worker.outcomes() == [("Queued", "DeadlineExceededError"), ("Attached", None)]

@@ -85,8 +85,8 @@ def test_route_attaches_a_missing_policy(
     )
     assert route.attached == {"another", _POLICY}
     (line,) = log_lines(capsys)
-    told = (line["outcome"], line["Source"], line["reason"], line["requestId"])
-    assert told == (outcome, "self-attach", None, _REQUEST_ID)
+    logged = (line["outcome"], line["Source"], line["reason"], line["requestId"])
+    assert logged == (outcome, "self-attach", None, _REQUEST_ID)
 
 
 @pytest.mark.parametrize(

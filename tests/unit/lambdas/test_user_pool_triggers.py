@@ -292,7 +292,7 @@ class TestMfa:
             "Create",
             _THEIRS,
             {},
-            "has arn:aws:lambda:x:1:function:theirs on its trigger PostAuthentication. Remove it, or have it call",
+            "has arn:aws:lambda:x:1:function:theirs on its trigger PostAuthentication. Remove it, or let it call",
         ),
         (
             "Create",

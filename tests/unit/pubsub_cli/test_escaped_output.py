@@ -131,7 +131,7 @@ def test_output_to_a_pipe_has_no_steering_characters(path: str, text: str) -> No
 def test_output_to_a_terminal_is_steered_only_by_its_own_colours(path: str, text: str) -> None:
     shown = _on_streams(_PATHS[path], text, terminal=True)
     assert _steers(_OURS.sub("", shown)) == set()
-    assert "\x1b[31" not in shown.replace("\x1b[1;31mFAILED", "")
+    assert "\x1b[31" not in shown.replace("\x1b[1;31mFAIL", "")
 
 
 @pytest.mark.parametrize("path", ["report", "failure", "dead letters", "log", "state of a subscription", "message"])
@@ -142,10 +142,10 @@ def test_output_has_no_line_that_begins_with_foreign_text(path: str) -> None:
 
 def test_report_has_colours_on_a_terminal_or_with_force_color(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FORCE_COLOR", raising=False)
-    assert "\x1b[1;31mFAILED" in _on_streams(_report, "x", terminal=True)
+    assert "\x1b[1;31mFAIL" in _on_streams(_report, "x", terminal=True)
     assert "\x1b[" not in _on_streams(_report, "x")
     monkeypatch.setenv("FORCE_COLOR", "1")
-    assert "\x1b[1;31mFAILED" in _on_streams(_report, "x")
+    assert "\x1b[1;31mFAIL" in _on_streams(_report, "x")
 
 
 def test_report_does_not_interpret_markup() -> None:

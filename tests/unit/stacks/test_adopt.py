@@ -243,15 +243,15 @@ def test_permission_for_former_group_roles_outlives_the_update_that_needs_it(use
             {"attachment": "sign-in"},
             [
                 "The stack may pass the role shop-sns to Amazon Cognito",
-                f"The stack may create grants of the key {SENDER_KEY}",
+                f"The stack may create grants for the key {SENDER_KEY}",
             ],
         ),
         (
             {"replaceGroupRoles": {"admins": _FORMER, "editors": None}},
             {"groups": ["admins", "editors"]},
             [
-                f"The group admins gets a role and a precedence of this stack in place of its role {ADMINS}",
-                "The group editors gets a role and a precedence of this stack in place of no role. It keeps a role",
+                f"Group admins gets a role and a precedence of this stack instead of its role {ADMINS}",
+                "Group editors gets a role and a precedence of this stack. It had no role. It keeps the new one",
             ],
         ),
     ],

@@ -106,7 +106,7 @@ def test_construct_errors_begin_with_the_construct_path(options: dict[str, Any],
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        ("role_twice", "Orders/Access: auth_role and other_roles name a role twice"),
+        ("role_twice", "Orders/Access: auth_role and other_roles contain a role twice"),
         ("nested_in_a_reserved_name", "aws-orders/Inner/Policy: the stack's name aws-orders begins with aws; "),
     ],
 )

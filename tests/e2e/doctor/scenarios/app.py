@@ -186,7 +186,7 @@ SCENARIOS = [
         10,
         "the ID token expired",
         "PS106",
-        r"The ID token has expired",
+        r"The ID token expired at",
         "sign in again",
         break_it=_let_token_expire,
         follow=sign_in_again,

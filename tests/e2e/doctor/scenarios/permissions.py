@@ -127,7 +127,7 @@ SCENARIOS = [
         5,
         "the policy lacks the resource client/",
         "PS307",
-        r"connect with .*: no statement of it allows iot:Connect",
+        r"connect with .*: no statement allows iot:Connect",
         ("aws iot create-policy-version",),
         break_it=_remove_client_resource,
         symptom=Stage.CONNECT,

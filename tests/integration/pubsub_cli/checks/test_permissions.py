@@ -103,15 +103,15 @@ class TestPolicyAllows:
         elsewhere = deployment.prefix.replace(deployment.cloud.region, "eu-west-1")
         finding = await check_policy(deployment.with_policy(document(deployment.allow(f"{elsewhere}:*"))))
         assert finding.status is Status.FAILED
-        assert "is of region eu-west-1, not us-east-1" in str(finding.cause)
+        assert "has region eu-west-1, not us-east-1" in str(finding.cause)
         assert not finding.commands, "the policy applies to others too"
-        assert f"{elsewhere}:* by {deployment.prefix}:*" in str(finding.fix)
+        assert f"{elsewhere}:* with {deployment.prefix}:*" in str(finding.fix)
 
     async def test_missing_statement_is_shown_without_the_identity_id(self, deployment: Deployment) -> None:
         actions = ["iot:Connect", "iot:Publish", "iot:Subscribe"]
         broken = deployment.with_policy(document({"Effect": "Allow", "Action": actions, "Resource": "*"}))
         finding = await check_policy(broken, topics=(f"{deployment.identity_id}/orders",))
-        assert "no statement of it allows iot:Receive" in str(finding.cause)
+        assert "no statement allows iot:Receive" in str(finding.cause)
         statement = {
             "Effect": "Allow",
             "Action": ["iot:Receive"],
@@ -252,7 +252,7 @@ class TestRoleAllows:
         elsewhere = deployment.prefix.replace(deployment.cloud.region, "eu-west-1")
         use_role(deployment, deployment.allow("client/*"), deployment.allow(f"{elsewhere}:topic/*"))
         finding = await check_role(deployment)
-        assert re.search("the inline policy inline: .* is of region eu-west-1, not us-east-1", str(finding.cause))
+        assert re.search("the inline policy inline: .* has region eu-west-1, not us-east-1", str(finding.cause))
 
     async def test_inline_policy_that_only_denies_is_deleted(self, deployment: Deployment) -> None:
         deny = {"Effect": "Deny", "Action": "iot:Publish", "Resource": f"{deployment.prefix}:topic/orders/*"}

@@ -35,7 +35,10 @@ async def test_role_of_a_healthy_deployment_trusts_the_pool(deployment: Deployme
     [
         (lambda each: each.trust(ANOTHER), f"aud to be {ANOTHER} (StringEquals), but it is"),
         (lambda each: each.trust(amr="unauthenticated"), "amr to be unauthenticated (ForAnyValue:StringLike)"),
-        (lambda _: {"Version": "2012-10-17", "Statement": [LAMBDA]}, f"names no principal Federated: {COGNITO}"),
+        (
+            lambda _: {"Version": "2012-10-17", "Statement": [LAMBDA]},
+            f"has no principal Federated: {COGNITO}",
+        ),
         (
             lambda each: {"Statement": [{**each.trust()["Statement"][0], "Action": "sts:AssumeRole"}]},
             f"does not allow {COGNITO} the action sts:AssumeRoleWithWebIdentity",

@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pubsub_cli.checks.amplify_packages import FrontEndPackages, major_of
+from pubsub_cli.checks.amplify_packages import FrontEndPackages, PackagesMatch, major_of
+from pubsub_cli.checks.options import FrontEndConfig
 from pubsub_cli.errors import PreconditionError
+from pubsub_cli.finding import Status
+from tests.unit.pubsub_cli.checks.answers import Answers, find
 
 PUBSUB = "@aws-amplify/pubsub"
 MATCHING = {"aws-amplify": "^6.0.0", PUBSUB: "^6.0.0"}
@@ -38,7 +41,7 @@ LOCKS = {
 
 
 def write_lock(directory: Path, kind: str, *versions: tuple[str, str]) -> None:
-    """Write a lock file; in npm's, each package is in a place of its own."""
+    """Write a lock file. In npm's, each package has its own path."""
     if kind == "npm":
         places = {f"node_modules/{at}/node_modules/{name}": {"version": v} for at, (name, v) in enumerate(versions)}
         document = {"lockfileVersion": 3, "packages": {"": {"version": "1.0.0"}, **places}}
@@ -129,6 +132,18 @@ class TestLockFile:
     def test_mismatch_is_named(self, tmp_path: Path, kind: str, locked: list[tuple[str, str]], mismatch: str) -> None:
         write_lock(tmp_path, kind, ("aws-amplify", "6.22.1"), *locked)
         assert mismatch in str(packages(tmp_path, {"aws-amplify": "*", PUBSUB: "*"}).mismatch())
+
+
+@pytest.mark.parametrize(
+    ("pubsub", "lock", "status"),
+    [("^6.2.1", True, Status.PASSED), ("^6.2.1", False, Status.UNKNOWN), ("^5.6.0", False, Status.FAILED)],
+)
+async def test_packages_pass_only_with_a_lock_file(tmp_path: Path, pubsub: str, lock: bool, status: Status) -> None:
+    file = packages(tmp_path, {"aws-amplify": "^6.22.1", PUBSUB: pubsub}).file
+    if lock:
+        write_lock(tmp_path, "npm", ("aws-amplify", "6.22.1"), (PUBSUB, "6.2.1"))
+    finding = await find(PackagesMatch, Answers(), front_end=FrontEndConfig(package_json=file))
+    assert (finding.status, finding.resource) == (status, None if lock else str(file))
 
 
 def test_lock_file_of_npm_6_is_not_read(tmp_path: Path) -> None:

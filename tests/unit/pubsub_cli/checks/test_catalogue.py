@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -58,7 +59,12 @@ def test_ids_are_unique_well_formed_and_documented() -> None:
     for check in CHECKS:
         assert re.fullmatch(r"PS\d{3}", check.id)
         assert f"## {check.id}\n" in page()
-        assert check.docs() == f"docs/reference/checks.md#{check.id.lower()}"
+        assert check.docs() == f"pubsub explain {check.id}"
+
+
+def test_checks_of_a_group_follow_each_other() -> None:
+    groups = [group for group, _ in itertools.groupby(CHECKS, key=lambda check: check.group)]
+    assert len(groups) == len(set(groups))
 
 
 def test_check_depends_only_on_earlier_checks() -> None:

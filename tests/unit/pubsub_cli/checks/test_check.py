@@ -77,7 +77,7 @@ async def test_check_of_the_trigger_is_not_applicable_with_self_attach() -> None
     check = _check("PS901", passed())
     check.requires_trigger = True
     (finding,) = await _run(check)
-    assert (finding.not_applicable, finding.cause) == (True, "the setting attachment is self-attach")
+    assert (finding.not_applicable, finding.cause) == (True, "attachment is self-attach")
     (finding,) = await _run(check, outputs={Output.POST_AUTHENTICATION_FUNCTION_NAME: "Trigger"})
     assert finding.status is Status.PASSED
 
@@ -87,7 +87,7 @@ async def test_skipped_check_names_the_dependency_that_did_not_pass() -> None:
     middle = _check("PS902", passed(), first)
     findings = await _run(first, middle, _check("PS903", passed(), middle))
     causes = [each.cause for each in findings[1:]]
-    assert causes == [f"depends on {each}, which did not pass" for each in ("PS901", "PS902")]
+    assert causes == [f"{each} did not pass" for each in ("PS901", "PS902")]
 
 
 @pytest.mark.parametrize(

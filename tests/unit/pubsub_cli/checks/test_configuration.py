@@ -1,16 +1,33 @@
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pubsub_cli.checks.check import Check
-from pubsub_cli.checks.configuration import LimitsAreKept, PackagesMatch, TopicsAreValid
+from pubsub_cli.checks.configuration import LimitsAreKept, TopicsAreValid
 from pubsub_cli.checks.options import FrontEndConfig
+from pubsub_cli.checks.stack import missing_outputs
 from pubsub_cli.finding import Finding, Status
+from pubsub_client.outputs import SIGN_IN_OUTPUTS, Output
 from tests.unit.pubsub_cli.checks.answers import Answers, find
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        (dict.fromkeys(SIGN_IN_OUTPUTS), []),
+        (dict.fromkeys({*SIGN_IN_OUTPUTS, Output.SELF_ATTACH_URL}), [Output.SELF_ATTACH_URL]),
+        ({Output.RETRY_QUEUE_URL: None}, [Output.RETRY_QUEUE_URL]),
+        ({Output.PUBSUB_ENDPOINT: ""}, [Output.PUBSUB_ENDPOINT]),
+    ],
+    ids=["only self-attach", "self-attach without its URL", "sign-in without the queue", "empty"],
+)
+def test_missing_outputs_depend_on_how_policies_are_attached(
+    changes: dict[Output, str | None], missing: list[Output]
+) -> None:
+    values = {**dict.fromkeys(Output, "a value"), **changes}
+    assert missing_outputs({name.value: value for name, value in values.items() if value is not None}) == missing
 
 
 async def check_front_end(check: type[Check], **config: Any) -> Finding:
@@ -87,19 +104,3 @@ async def test_exceeded_limit_is_reported_with_its_option(
     finding = await check_front_end(LimitsAreKept, **limits)
     assert (finding.status, finding.resource) == (status, resource)
     assert cause in str(finding.cause)
-
-
-@pytest.mark.parametrize(
-    ("pubsub", "lock", "status"),
-    [("^6.2.1", True, Status.PASSED), ("^6.2.1", False, Status.UNKNOWN), ("^5.6.0", False, Status.FAILED)],
-)
-async def test_packages_pass_only_with_a_lock_file(tmp_path: Path, pubsub: str, lock: bool, status: Status) -> None:
-    file = tmp_path / "package.json"
-    file.write_text(json.dumps({"dependencies": {"aws-amplify": "^6.22.1", "@aws-amplify/pubsub": pubsub}}))
-    if lock:
-        versions = {"aws-amplify": {"version": "6.22.1"}, "@aws-amplify/pubsub": {"version": "6.2.1"}}
-        packages = {f"node_modules/{name}": package for name, package in versions.items()}
-        (tmp_path / "package-lock.json").write_text(json.dumps({"packages": packages}))
-    finding = await check_front_end(PackagesMatch, package_json=file)
-    assert finding.status is status
-    assert finding.resource == (None if lock else str(file))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pubsub_cli.iam.documents import Policy, conditions_met, matches
+from pubsub_cli.iam.documents import Condition, Policy, Statement, matches
 from pubsub_cli.iam.request import RequestContext, signed_in_context
 
 SUB = "${cognito-identity.amazonaws.com:sub}"
@@ -17,6 +18,11 @@ CONTEXT = signed_in_context("us-east-1", "us-east-1:pool", identity_id="us-east-
 
 # Few characters, so that patterns often match, with line ends and characters that are special in regular expressions.
 texts = st.text("ab/:.*?+#$\n(", max_size=8)
+
+
+def statement(conditions: dict[str, Any], version: str = "2012-10-17") -> Statement:
+    document = {"Version": version, "Statement": {"Effect": "Allow", "Condition": conditions}}
+    return Policy.read("the policy", "key", document).statements[0]
 
 
 def match_by_definition(pattern: str, text: str) -> bool:
@@ -117,25 +123,29 @@ def test_pattern_without_variables_takes_braces_literally() -> None:
     ],
 )
 def test_condition_operator(operator: str, key: str, values: str, expected: bool | None) -> None:
-    conditions = {operator: {key: tuple(values.split(","))}}
-    assert conditions_met(conditions, CONTEXT, has_variables=True) is expected
+    assert statement({operator: {key: values.split(",")}}).is_met(CONTEXT) is expected
 
 
-def test_conditions_must_all_be_met_and_unmet_outweighs_unknown() -> None:
-    unknown, unmet, met = {"aws:SourceIp": ("10.0.0.1",)}, {AUD: ("other",)}, {AUD: ("us-east-1:pool",)}
-    assert conditions_met({"StringEquals": {**unknown, **unmet}}, CONTEXT, has_variables=True) is False
-    assert conditions_met({"StringEquals": {**unknown, **met}}, CONTEXT, has_variables=True) is None
-    assert conditions_met({}, CONTEXT, has_variables=True) is True
+@pytest.mark.parametrize(
+    ("conditions", "expected"),
+    [
+        ({"aws:SourceIp": "10.0.0.1", AUD: "other"}, False),
+        ({"aws:SourceIp": "10.0.0.1", AUD: "us-east-1:pool"}, None),
+        ({}, True),
+    ],
+)
+def test_statement_is_met_only_if_all_conditions_are(conditions: dict[str, str], expected: bool | None) -> None:
+    assert statement({"StringEquals": conditions}).is_met(CONTEXT) is expected
 
 
 def test_condition_without_variables_takes_braces_literally() -> None:
-    conditions = {"StringEquals": {"iot:ClientId": ("${iot:ClientId}",)}}
-    assert conditions_met(conditions, CONTEXT, has_variables=False) is False
+    condition = {"StringEquals": {"iot:ClientId": "${iot:ClientId}"}}
+    assert statement(condition, version="2008-10-17").is_met(CONTEXT) is False
 
 
 def test_policy_reads_json_with_a_single_statement() -> None:
     source = {"Effect": "Allow", "Action": "iot:*", "Resource": "*", "Condition": {"Bool": {"a": True}}}
     policy = Policy.read("the policy", "key", json.dumps({"Version": "2012-10-17", "Statement": source}))
-    (statement,) = policy.statements
-    assert json.loads(statement.text) == source
-    assert statement.conditions == {"Bool": {"a": ("true",)}}
+    (only,) = policy.statements
+    assert json.loads(only.text) == source
+    assert only.conditions == (Condition("Bool", "a", ("true",)),)

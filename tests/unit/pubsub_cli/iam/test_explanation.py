@@ -41,8 +41,8 @@ def policy(resource: str | list[str], version: str = "2012-10-17", **more: Any) 
         (PUBLISH, f"{PREFIX}:topicfilter/orders/*", "is a topicfilter/, but", f"{PREFIX}:topic/orders/*"),
         (PUBLISH, f"{PREFIX}:orders/*", "has no topic/", f"{PREFIX}:topic/orders/*"),
         (PUBLISH, f"{PREFIX}:topic:orders/*", "has no slash after topic", f"{PREFIX}:topic/orders/*"),
-        (PUBLISH, f"{PREFIX}:topic/orders/#", "a + or # is literal", f"{PREFIX}:topic/orders/*"),
-        (SUBSCRIBE, f"{PREFIX}:topic/orders/+", "a + or # is literal", f"{PREFIX}:topicfilter/orders/*"),
+        (PUBLISH, f"{PREFIX}:topic/orders/#", "+ and # are literal", f"{PREFIX}:topic/orders/*"),
+        (SUBSCRIBE, f"{PREFIX}:topic/orders/+", "+ and # are literal", f"{PREFIX}:topicfilter/orders/*"),
     ],
 )
 def test_mistake_in_a_resource_has_a_correction_that_allows(
@@ -53,7 +53,7 @@ def test_mistake_in_a_resource_has_a_correction_that_allows(
     if corrected:
         assert mistake.corrected == corrected
     assert mistake.corrected
-    assert mistake.fix == f"Replace in the policy: {resource} by {mistake.corrected}"
+    assert mistake.fix == f"In the policy, replace {resource} with {mistake.corrected}"
     assert not decide(request_, [policy(resource)], CONTEXT).allowed
     assert decide(request_, [policy(mistake.corrected)], CONTEXT).allowed
 
@@ -86,7 +86,7 @@ def test_unmet_condition_is_quoted() -> None:
 
 def test_action_that_no_statement_allows_is_named() -> None:
     (mistake,) = likely_mistakes(PUBLISH, [policy("*", Action=["iot:Connect", "iot:Subscribe"])], CONTEXT)
-    assert (mistake.text, mistake.fix) == ("no statement of it allows iot:Publish", None)
+    assert (mistake.text, mistake.fix) == ("no statement allows iot:Publish", None)
 
 
 def test_statement_on_other_topics_is_no_mistake() -> None:

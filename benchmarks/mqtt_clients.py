@@ -1,27 +1,31 @@
-"""Our MQTT client and others, each used as its users would use it to be fast, by MQTT 5 over WebSocket."""
+"""Our MQTT client, bare awscrt and paho-mqtt, each used in its fastest way, over MQTT 5 and WebSocket.
+
+``python -m benchmarks.mqtt_clients CLIENT PORT`` connects one of them to a broker on loopback. Each line of standard
+input, ``MESSAGES TRIPS``, starts a round; the result of the round is printed as a line of JSON.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import queue
+import sys
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
-import aiomqtt
 from awscrt import mqtt5
 from paho.mqtt.client import Client as PahoClient
 from paho.mqtt.client import MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from benchmarks.mosquitto import HOST
 from pubsub_client import MqttOverWebSocket, PubSub
 
+HOST = "127.0.0.1"
 TOPIC = "bench/messages"
 PAYLOAD = bytes(256)
 IN_FLIGHT = 100
@@ -29,109 +33,67 @@ IN_FLIGHT = 100
 
 https://docs.aws.amazon.com/general/latest/gr/iot-core.html (message broker and protocol limits)
 """
+_WARM_UP_MESSAGES = 1000
 
 
 class Client(Protocol):
     """A connected client."""
 
     def publish(self, qos: int, messages: int) -> None:
-        """Publish messages; wait until each is acknowledged or, with QoS 0, written to the socket."""
+        """Publish messages, and wait until all are acknowledged (QoS 1) or written to the socket (QoS 0)."""
         ...
 
-    def round_trips(self, qos: int, subscription_qos: int, times: int) -> list[float]:
-        """Publish messages one by one to the client's own subscription.
+    def round_trips(self, qos: int, times: int) -> list[float]:
+        """Publish messages one by one to the client's own subscription, which has QoS 0.
 
         Returns:
-            For each the seconds until it was received and, with QoS 1, acknowledged.
+            For each message, the seconds until it was received and, with QoS 1, acknowledged.
         """
         ...
 
 
-Publish = Callable[[int], Awaitable[object]]
-Receive = Callable[[], Awaitable[object]]
+class _Ours:
+    """This project's client: as many coroutines as messages in flight."""
 
-
-@dataclass(frozen=True)
-class _Asyncio:
-    """A client of asyncio, by its operations."""
-
-    runner: asyncio.Runner
-    publish_one: Publish
-    subscribe: Callable[[int], AbstractAsyncContextManager[Receive]]
+    def __init__(self, runner: asyncio.Runner, pubsub: PubSub) -> None:
+        self._runner = runner
+        self._pubsub = pubsub
 
     def publish(self, qos: int, messages: int) -> None:
-        self.runner.run(self._publish(qos, messages))
+        self._runner.run(self._publish(qos, messages))
 
-    def round_trips(self, qos: int, subscription_qos: int, times: int) -> list[float]:
-        return self.runner.run(self._round_trips(qos, subscription_qos, times))
+    def round_trips(self, qos: int, times: int) -> list[float]:
+        return self._runner.run(self._round_trips(qos, times))
 
     async def _publish(self, qos: int, messages: int) -> None:
-        left = iter(range(messages))
+        remaining = iter(range(messages))
 
         async def publish_next() -> None:
-            for _ in left:
-                await self.publish_one(qos)
+            for _ in remaining:
+                await self._pubsub.publish(TOPIC, PAYLOAD, qos=qos)
 
         await asyncio.gather(*(publish_next() for _ in range(IN_FLIGHT)))
 
-    async def _round_trips(self, qos: int, subscription_qos: int, times: int) -> list[float]:
+    async def _round_trips(self, qos: int, times: int) -> list[float]:
         seconds = []
-        async with self.subscribe(subscription_qos) as receive:
+        async with self._pubsub.subscribe(TOPIC) as messages:
             for _ in range(times):
                 started = time.perf_counter()
-                await self.publish_one(qos)
-                await receive()
+                await self._pubsub.publish(TOPIC, PAYLOAD, qos=qos)
+                await anext(messages)
                 seconds.append(time.perf_counter() - started)
         return seconds
 
 
 @contextmanager
 def _ours(port: int) -> Iterator[Client]:
-    async def connect() -> PubSub:
-        pubsub = PubSub(MqttOverWebSocket(f"ws://{HOST}:{port}/"))
-        await pubsub.connect()
-        return pubsub
-
     with asyncio.Runner() as runner:
-        pubsub = runner.run(connect())
-
-        @asynccontextmanager
-        async def subscribe(qos: int) -> AsyncIterator[Receive]:
-            async with pubsub.subscribe(TOPIC, qos=qos) as messages:
-                yield messages.__anext__
-
+        pubsub = PubSub(MqttOverWebSocket(f"ws://{HOST}:{port}/"))
+        runner.run(pubsub.connect())
         try:
-            yield _Asyncio(runner, lambda qos: pubsub.publish(TOPIC, PAYLOAD, qos=qos), subscribe)
+            yield _Ours(runner, pubsub)
         finally:
             runner.run(pubsub.close())
-
-
-@contextmanager
-def _aiomqtt(port: int) -> Iterator[Client]:
-    async def connect() -> aiomqtt.Client:
-        client = aiomqtt.Client(
-            HOST,
-            port,
-            transport="websockets",
-            protocol=aiomqtt.ProtocolVersion.V5,
-            max_inflight_messages=IN_FLIGHT,
-        )
-        client.pending_calls_threshold = IN_FLIGHT  # otherwise it warns of more than ten messages in flight
-        return await client.__aenter__()
-
-    with asyncio.Runner() as runner:
-        client = runner.run(connect())
-
-        @asynccontextmanager
-        async def subscribe(qos: int) -> AsyncIterator[Receive]:
-            await client.subscribe(TOPIC, qos)
-            yield client.messages.__anext__
-            await client.unsubscribe(TOPIC)
-
-        try:
-            yield _Asyncio(runner, lambda qos: client.publish(TOPIC, PAYLOAD, qos), subscribe)
-        finally:
-            runner.run(client.__aexit__(None, None, None))
 
 
 class _Awscrt:
@@ -150,9 +112,9 @@ class _Awscrt:
         for sent in in_flight:
             sent.result()
 
-    def round_trips(self, qos: int, subscription_qos: int, times: int) -> list[float]:
+    def round_trips(self, qos: int, times: int) -> list[float]:
         seconds = []
-        subscription = mqtt5.Subscription(TOPIC, mqtt5.QoS(subscription_qos))
+        subscription = mqtt5.Subscription(TOPIC, mqtt5.QoS.AT_MOST_ONCE)
         self._client.subscribe(mqtt5.SubscribePacket([subscription])).result()
         for _ in range(times):
             started = time.perf_counter()
@@ -177,7 +139,7 @@ def _awscrt(port: int) -> Iterator[Client]:
         mqtt5.ClientOptions(
             host_name=HOST,
             port=port,
-            websocket_handshake_transform=_send_unchanged,
+            websocket_handshake_transform=lambda transform_args: transform_args.set_done(),
             on_publish_callback_fn=received.put,
             on_lifecycle_event_connection_success_fn=lambda _: connected.set(),
             on_lifecycle_event_stopped_fn=lambda _: stopped.set(),
@@ -193,12 +155,8 @@ def _awscrt(port: int) -> Iterator[Client]:
         stopped.wait()
 
 
-def _send_unchanged(transform_args: mqtt5.WebsocketHandshakeTransformArgs) -> None:
-    transform_args.set_done()
-
-
 class _Paho:
-    """paho-mqtt, with its own thread for the network."""
+    """paho-mqtt, with its own network thread."""
 
     def __init__(self, client: PahoClient) -> None:
         self._client = client
@@ -206,15 +164,15 @@ class _Paho:
         client.on_message = lambda _client, _userdata, message: self._received.put(message)
 
     def publish(self, qos: int, messages: int) -> None:
-        # It limits the messages in flight itself and queues the others.
+        # paho limits the messages in flight itself, and queues the others.
         for sent in [self._client.publish(TOPIC, PAYLOAD, qos) for _ in range(messages)]:
             sent.wait_for_publish()
 
-    def round_trips(self, qos: int, subscription_qos: int, times: int) -> list[float]:
+    def round_trips(self, qos: int, times: int) -> list[float]:
         seconds = []
         granted = threading.Event()
         self._client.on_subscribe = lambda *_: granted.set()
-        self._client.subscribe(TOPIC, subscription_qos)
+        self._client.subscribe(TOPIC)
         granted.wait()
         for _ in range(times):
             started = time.perf_counter()
@@ -246,6 +204,31 @@ CLIENTS: dict[str, Callable[[int], AbstractContextManager[Client]]] = {
     "ours": _ours,
     "awscrt": _awscrt,
     "paho": _paho,
-    "aiomqtt": _aiomqtt,
 }
-"""Each connects to the WebSocket of a broker at a loopback port."""
+
+
+def main() -> None:
+    """Run a round for each line of standard input."""
+    name, port = sys.argv[1:]
+    with CLIENTS[name](int(port)) as client:
+        client.publish(1, _WARM_UP_MESSAGES)
+        for line in sys.stdin:
+            messages, trips = map(int, line.split())
+            measured = {
+                "rates": [_publish_rate(client, qos, messages) for qos in (0, 1)],
+                "trips": [client.round_trips(qos, trips) for qos in (0, 1)],
+            }
+            print(json.dumps(measured), flush=True)
+
+
+def _publish_rate(client: Client, qos: int, messages: int) -> float:
+    """Return the published messages per second."""
+    started = time.perf_counter()
+    client.publish(qos, messages)
+    seconds = time.perf_counter() - started
+    client.publish(1, 1)  # its acknowledgement shows that the broker has read all messages before it
+    return messages / seconds
+
+
+if __name__ == "__main__":
+    main()

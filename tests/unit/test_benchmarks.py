@@ -1,9 +1,12 @@
+"""The evaluation of the benchmarks' measurements, and the estimates of docs/explanation/scale.md."""
+
 from __future__ import annotations
 
 import re
 
 import pytest
 
+from benchmarks.client import Figure, percentile
 from benchmarks.scale import (
     ATTACH,
     IDENTITIES,
@@ -20,6 +23,25 @@ from benchmarks.scale import (
 from bulk import step
 
 _NO_LATENCY = Latencies(list_attached=0, attach=0, page=0, between_steps=0)
+
+
+def test_ratio_of_clients_is_the_median_of_the_rounds_ratios() -> None:
+    # The third round was slow for both.
+    assert Figure("rate", {"ours": [90, 100, 10], "paho": [100, 100, 11]}, "{}", "paho").ratio("paho") == 10 / 11
+
+
+@pytest.mark.parametrize(
+    ("bounds", "is_met"),
+    [({"at_least": 0.9}, True), ({"at_least": 0.91}, False), ({"at_most": 0.9}, True), ({"at_most": 0.89}, False)],
+)
+def test_goal_is_a_bound_for_the_ratio_to_another_client(bounds: dict[str, float], is_met: bool) -> None:
+    assert Figure("rate", {"ours": [90.0], "awscrt": [100.0]}, "{}", "awscrt", **bounds).is_met is is_met
+
+
+def test_percentile_is_a_sample() -> None:
+    assert percentile(range(1, 101), 99) == 99
+    assert percentile([3.0, 1.0, 2.0], 50) == 2.0
+    assert percentile([7.0], 99) == 7.0
 
 
 def test_sweep_takes_as_long_as_its_slowest_rate() -> None:
@@ -48,12 +70,12 @@ def test_steps_and_threads_are_those_of_the_functions() -> None:
     assert (STEP_SECONDS, THREADS) == (step._STEP_SECONDS, step.THREADS)
 
 
-def test_page_has_the_tables() -> None:
+def test_scale_page_has_the_computed_tables() -> None:
     text = PAGE.read_text()
     empty = re.sub(r"(<!-- (\S+) -->\n).*?(<!-- /\2 -->)", r"\1\3", text, flags=re.DOTALL)
-    assert with_tables(empty, tables()) == text, "python -m benchmarks.scale writes the tables"
+    assert with_tables(empty, tables()) == text, "run python -m benchmarks.scale to write the tables"
 
 
-def test_page_without_markers_is_rejected() -> None:
+def test_scale_page_without_markers_is_rejected() -> None:
     with pytest.raises(ValueError, match=r"<!-- a -->"):
         with_tables("nothing", [Table("a", ["x"], [])])

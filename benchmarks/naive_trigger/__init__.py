@@ -1,1 +1,0 @@
-"""The trigger that ours is measured against."""
