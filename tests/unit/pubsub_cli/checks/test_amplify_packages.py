@@ -37,7 +37,7 @@ LOCKS = {
     "pnpm": ("pnpm-lock.yaml", "lockfileVersion: '9.0'\n\npackages:\n", "  '{0}@{1}':\n    resolution: {{i: x}}\n"),
     "pnpm 6": ("pnpm-lock.yaml", "packages:\n", "  /{0}@{1}(react@18.0.0):\n    resolution: {{i: x}}\n"),
 }
-"""File name, beginning, and the entry of a package."""
+"""The file name, the start of the file, and the entry of a package."""
 
 
 def write_lock(directory: Path, kind: str, *versions: tuple[str, str]) -> None:
@@ -72,12 +72,12 @@ def write_lock(directory: Path, kind: str, *versions: tuple[str, str]) -> None:
         ("", None),
     ],
 )
-def test_major_version_is_read_if_the_range_has_only_one(version: str, major: int | None) -> None:
+def test_major_version_is_known_if_the_range_has_only_one(version: str, major: int | None) -> None:
     assert major_of(version) == major
 
 
 @given(st.text())
-def test_any_text_as_version_raises_no_error(text: str) -> None:
+def test_any_text_is_accepted_as_a_version(text: str) -> None:
     assert (major_of(text) or 0) >= 0
 
 

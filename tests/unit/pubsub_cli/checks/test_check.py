@@ -86,7 +86,7 @@ async def test_skipped_check_names_the_dependency_that_did_not_pass() -> None:
         ("InternalFailure", Status.FAILED),
     ],
 )
-async def test_refused_call_is_reported_with_operation_and_code(code: str, status: Status) -> None:
+async def test_aws_error_is_reported_with_operation_and_code(code: str, status: Status) -> None:
     (finding,) = await _run(_check("PS901", ClientError({"Error": {"Code": code, "Message": "no"}}, "GetPolicy")))
     assert (finding.status, finding.cause) == (status, f"GetPolicy answered {code}: no")
 
@@ -102,7 +102,7 @@ async def test_refused_call_is_reported_with_operation_and_code(code: str, statu
         KeyError("Stacks"),
     ],
 )
-async def test_any_other_error_in_a_check_is_a_failure_with_its_message(error: Exception) -> None:
+async def test_other_error_in_a_check_is_a_failure_with_its_message(error: Exception) -> None:
     findings = await _run(_check("PS901", error), _check("PS902", passed()))
     assert [each.status for each in findings] == [Status.FAILED, Status.PASSED]
     assert str(error) in (findings[0].cause or "")
