@@ -64,20 +64,19 @@ class UserConnects(Check):
 
     async def _connect(self, context: Context) -> ConnectionRefused | None:
         """Connect with a random client id; if that is denied, with the front end's. Return the last rejection."""
-        provider = context.provider(context.session)
-        refusal: ConnectionRefused | None = None
-        for client_id in dict.fromkeys((None, context.front_end.client_id)):
-            if refusal and not refusal.denied:
-                break
-            try:
-                pubsub = PubSub(provider, client_id=client_id)
-                context.pubsub = await context.cleanup.enter_async_context(pubsub)
-            except ConnectionRefused as error:
-                refusal = error
-            else:
-                context.connected_as = client_id
-                return None
+        refusal = await self._connect_as(context, None)
+        if refusal and refusal.denied and context.front_end.client_id:
+            refusal = await self._connect_as(context, context.front_end.client_id)
         return refusal
+
+    async def _connect_as(self, context: Context, client_id: str | None) -> ConnectionRefused | None:
+        try:
+            pubsub = PubSub(context.provider(context.session), client_id=client_id)
+            context.pubsub = await context.cleanup.enter_async_context(pubsub)
+        except ConnectionRefused as refusal:
+            return refusal
+        context.connected_as = client_id
+        return None
 
 
 def _refused(context: Context, refusal: ConnectionRefused) -> Finding:
@@ -217,11 +216,7 @@ class GroupUsersConnect(Check):
         return passed(", ".join(context.group_roles) or "no group has a role")
 
     async def _connect(self, context: Context, group: str) -> None:
-        user = await context.create_user(group=group)
-        session = context.new_session()
-        await session.sign_in(user.name, user.password)
-        context.sign_out_at_end(session)
-        context.users.track_identity(await session.identity_id())
+        session = await context.sign_in_test_user(group=group)
         if not context.attaches_at_sign_in:
             await context.self_attach(session)
         async with PubSub(context.provider(session)):

@@ -199,6 +199,15 @@ class Context:
         """Create a test user; see :meth:`.TestUsers.create`."""
         return await finish_before_cancel(asyncio.to_thread(self.users.create, marked=marked, group=group))
 
+    async def sign_in_test_user(self, *, marked: bool = False, group: str | None = None) -> CognitoSession:
+        """Create a test user, sign the user in, and return the session."""
+        user = await self.create_user(marked=marked, group=group)
+        session = self.new_session()
+        await session.sign_in(user.name, user.password)
+        self.sign_out_at_end(session)
+        self.users.track_identity(await session.identity_id())
+        return session
+
     async def _remove_users(self) -> None:
         self.not_removed += await finish_before_cancel(asyncio.to_thread(self.users.remove))
 

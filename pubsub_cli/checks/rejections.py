@@ -104,15 +104,11 @@ class UnattachedIdentityIsRejected(Check):
 
     async def run(self, context: Context) -> Finding:
         """Sign in as a user without attachment, and try to connect."""
-        user = await context.create_user(marked=context.attaches_at_sign_in)
-        context.unattached_session = session = context.new_session()
-        await session.sign_in(user.name, user.password)
-        context.sign_out_at_end(session)
-        identity_id = await session.identity_id()
-        context.users.track_identity(identity_id)
+        context.unattached_session = session = await context.sign_in_test_user(marked=context.attaches_at_sign_in)
         refusal = await _refusal_of_connection(context, session)
         if refusal:
             return passed(refusal.reason.partition(":")[0])
+        identity_id = await session.identity_id()
         return failed(
             "An identity without the IoT policy can connect: another policy is attached to it, or AWS IoT does not "
             "enforce attached policies.",
