@@ -203,9 +203,13 @@ class Context:
         """Create a test user, sign the user in, and return the session."""
         user = await self.create_user(marked=marked, group=group)
         session = self.new_session()
-        await session.sign_in(user.name, user.password)
-        self.sign_out_at_end(session)
-        self.users.track_identity(await session.identity_id())
+
+        async def sign_in() -> None:
+            await session.sign_in(user.name, user.password)
+            self.sign_out_at_end(session)
+            self.users.track_identity(await session.identity_id())
+
+        await finish_before_cancel(sign_in())
         return session
 
     async def _remove_users(self) -> None:
