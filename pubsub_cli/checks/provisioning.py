@@ -10,7 +10,7 @@ from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.update import set_triggers_fix
-from pubsub_cli.finding import AwsCommand, Finding, PubSubCommand, failed, not_applicable, passed
+from pubsub_cli.finding import AwsCommand, Finding, PubSubCommand, failed, passed
 from pubsub_cli.pool_users import StaleUser
 from pubsub_client.outputs import Output
 from pubsub_client.policy_document import identity_service, policy_document
@@ -61,11 +61,10 @@ class TriggerIsConfigured(BlockingCheck):
     title = "the user pool's PostAuthentication trigger is configured"
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
         """Compare the pool's trigger with the stack's function."""
-        if not context.attaches_at_sign_in:
-            return not_applicable("attachment is self-attach: there is no trigger")
         pool_id = context.output(Output.USER_POOL_ID)
         function_name = context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
         user_pools = context.aws.user_pools

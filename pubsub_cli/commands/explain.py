@@ -53,6 +53,9 @@ def _page(check: type[Check]) -> Iterator[str]:
     for paragraph in _text(check).split("\n\n"):
         yield ""
         yield from wrap_line(paragraph, _WIDTH)
+    if check.requires_trigger:
+        yield ""
+        yield "Does not apply with the setting `attachment: self-attach`."
     if check.depends_on:
         yield ""
         yield f"Depends on {', '.join(each.id for each in check.depends_on)}."

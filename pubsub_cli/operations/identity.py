@@ -10,7 +10,7 @@ from pubsub_cli.checks.options import IdToken
 from pubsub_cli.errors import PreconditionError
 from pubsub_cli.finding import OperationError, operation_error
 from pubsub_cli.operations.deployment import Deployment
-from pubsub_cli.pool_users import Marker, PoolUser, read_user
+from pubsub_cli.pool_users import Marker, PoolUser, read_identity, read_user
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
@@ -91,20 +91,11 @@ def describe_identity(deployment: Deployment, identity_id: str) -> IdentityDescr
     Raises:
         OperationError: there is no such identity, or it belongs to another stack.
     """
-    pool, region = deployment.output(Output.IDENTITY_POOL_ID), deployment.output(Output.REGION)
-    identity_pools = deployment.aws.identity_pools
+    region, user_pool = deployment.output(Output.REGION), deployment.output(Output.USER_POOL_ID)
     fix = "Look up the user instead: pubsub identity --user NAME"
-    if not identity_id.startswith(f"{region}:"):
-        raise operation_error(
-            f"Identity {identity_id} is not of identity pool {pool}: it is of another region.",
-            resource=identity_id,
-            fix=fix,
-        )
-    try:
-        identity = identity_pools.describe_identity(IdentityId=identity_id)
-    except identity_pools.exceptions.ResourceNotFoundException:
-        raise operation_error(f"There is no identity {identity_id}.", resource=identity_id, fix=fix) from None
-    user_pool = deployment.output(Output.USER_POOL_ID)
+    identity = read_identity(deployment.aws, region, identity_id)
+    if identity is None:
+        raise operation_error(f"There is no identity {identity_id} in {region}.", resource=identity_id, fix=fix)
     if not any(login.endswith(f"/{user_pool}") for login in identity.get("Logins", ())):
         raise operation_error(
             f"Identity {identity_id} is not of this stack: it has no login of user pool {user_pool}.",

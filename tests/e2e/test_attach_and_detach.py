@@ -197,10 +197,10 @@ class TestByIdentityId:
 
     def test_attach_reports_a_missing_identity_and_another_region(self, deployment: Deployment) -> None:
         failure = _run(deployment, "attach", "--identity-id", _UNKNOWN_ID, code=1)["failure"]
-        assert failure["cause"] == f"There is no identity {_UNKNOWN_ID}."
+        assert failure["cause"] == f"There is no identity {_UNKNOWN_ID} in us-east-1."
         elsewhere = _UNKNOWN_ID.replace("us-east-1", "eu-west-1")
         failure = _run(deployment, "attach", "--identity-id", elsewhere, code=1)["failure"]
-        assert failure["cause"].endswith("it is of another region.")
+        assert failure["cause"].endswith(" in us-east-1.")
 
 
 class TestByIdToken:

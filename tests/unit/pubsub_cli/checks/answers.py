@@ -12,12 +12,14 @@ from typing import Any
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.model import OperationModel
+from botocore.session import get_session
+from botocore.validate import ParamValidator
 
 from pubsub_cli.aws import Aws
 from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import DeploymentIds
-from pubsub_cli.finding import Finding
+from pubsub_cli.finding import AwsCommand, Finding
 from pubsub_client.outputs import Output
 
 Answer = Mapping[str, Any] | Callable[[dict[str, Any]], Mapping[str, Any]]
@@ -26,6 +28,8 @@ Answer = Mapping[str, Any] | Callable[[dict[str, Any]], Mapping[str, Any]]
 REGION = "eu-west-1"
 USER_POOL = f"{REGION}_AbC"
 IDENTITY_POOL = f"{REGION}:00000000-0000-4000-8000-000000000000"
+POOL = {"IdentityPoolId": IDENTITY_POOL, "IdentityPoolName": "pool", "AllowUnauthenticatedIdentities": False}
+"""The answer that describes the identity pool, without its providers."""
 CLIENT = "webclient"
 TRIGGER = "Trigger"
 OUTPUTS = {
@@ -116,7 +120,7 @@ class Answers(Aws):
 
 
 async def find(check: type[Check], aws: Answers, *, outputs: Mapping[str, str] = OUTPUTS, **run: Any) -> Finding:
-    """Run a check.
+    """Run a check. The commands of its fix must have the parameters that AWS's APIs define.
 
     Args:
         check: the check.
@@ -130,4 +134,11 @@ async def find(check: type[Check], aws: Answers, *, outputs: Mapping[str, str] =
         context.set_outputs({**outputs})
         for name, value in left.items():
             setattr(context, name, value)
-        return await check().run(context)
+        finding = await check().run(context)
+    for command in finding.commands:
+        if isinstance(command, AwsCommand):
+            operation = get_session().get_service_model(command.service).operation_model(command.operation)
+            assert operation.input_shape
+            report = ParamValidator().validate(command.parameters, operation.input_shape)
+            assert not report.has_errors(), report.generate_report()
+    return finding

@@ -15,8 +15,8 @@ from pubsub_cli.finding import AwsCommand, Finding, Status
 from pubsub_client.outputs import Output
 from tests.unit.pubsub_cli.checks.answers import (
     CLIENT,
-    IDENTITY_POOL,
     OUTPUTS,
+    POOL,
     REGION,
     USER_POOL,
     Answers,
@@ -52,7 +52,7 @@ async def check_client(
         client = by_id.get(asked["ClientId"])
         return {"UserPoolClient": client} if client else error("ResourceNotFoundException")
 
-    pool = {"IdentityPoolId": IDENTITY_POOL, "CognitoIdentityProviders": providers}
+    pool = {**POOL, "CognitoIdentityProviders": providers}
     return await find(check, Answers(DescribeUserPoolClient=describe, DescribeIdentityPool=pool), **run)
 
 
