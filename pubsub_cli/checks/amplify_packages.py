@@ -160,7 +160,7 @@ def _read(file: Path) -> str:
 
 
 class PackagesMatch(BlockingCheck):
-    """PubSub of another major version than Amplify has neither configuration nor credentials.
+    """If the major versions differ, PubSub has neither configuration nor credentials.
 
     Amplify's [guide](https://docs.amplify.aws/react-native/build-a-backend/add-aws-services/pubsub/set-up-pubsub)
     requires matching versions. Both packages must also use the same version of `@aws-amplify/core`. Give
