@@ -63,7 +63,7 @@ class TriggerIsConfigured(BlockingCheck):
         pool_id = context.output(Output.USER_POOL_ID)
         function_name = context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
         user_pools = context.aws.user_pools
-        pool = (user_pools.describe_user_pool(UserPoolId=pool_id))["UserPool"]
+        pool = user_pools.describe_user_pool(UserPoolId=pool_id)["UserPool"]
         triggers = pool.get("LambdaConfig", {})
         arn = triggers.get("PostAuthentication", "")
         if arn and "PostAuthentication" in context.chained_triggers:
