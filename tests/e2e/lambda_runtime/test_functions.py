@@ -69,7 +69,7 @@ def _attach(deployment: Deployment, trigger: Function) -> str:
     return user
 
 
-def test_trigger_gives_up_before_lambda_and_cognito_do(deployment: Deployment) -> None:
+def test_trigger_ends_before_the_timeouts_of_lambda_and_cognito(deployment: Deployment) -> None:
     name = deployment.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME]
     deployed = deployment.cloud.client("lambda").get_function_configuration(FunctionName=name)
     variables = deployed["Environment"]["Variables"]
