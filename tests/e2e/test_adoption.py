@@ -148,7 +148,7 @@ def test_sweep_attaches_only_users_of_the_adopted_provider(
     assert not deployment.connects(deployment.credentials(tokens))
     swept = deployment.pubsub("sweep", "--full")
     assert swept.returncode == 0, swept.stderr
-    assert "1 of other identity providers" in swept.stdout
+    assert "1 from other identity providers" in swept.stdout
     assert deployment.attached_policies(identity_id) == ["myIoTPolicy"]
     assert deployment.attached_policies(other_id) == []
 
