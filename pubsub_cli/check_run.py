@@ -152,6 +152,14 @@ def show_line(run: RunOptions, line: str) -> None:
     TerminalConsole(stderr=run.json).print(run.masked(line), soft_wrap=True)
 
 
+def show_wrapped(run: RunOptions, label: str, text: str) -> None:
+    """Show a text or command after a label, in lines of the terminal's width; otherwise as :func:`show_line`."""
+    console = TerminalConsole(stderr=run.json)
+    for line in wrap_line(one_line(run.masked(text)), _width(console) - len(label)):
+        console.print(f"{label}{line}", soft_wrap=True)
+        label = " " * len(label)
+
+
 def check_ids(option: str, ids: Collection[str], known: Collection[type[Check]]) -> None:
     """Check that the ids of an option exist.
 
@@ -183,7 +191,7 @@ class Progress:
 
     def started(self, check: type[Check]) -> None:
         """Show the running check."""
-        if self.console.is_terminal:
+        if self.console.is_terminal and not self.run.verbose:  # log messages would break the line of the spinner
             self._spinner = self.console.status(check.title)
             self._spinner.start()
 
@@ -218,7 +226,7 @@ class Progress:
         reason = one_line(self.run.masked(reason))
         if seconds:
             line.append(f"{seconds:>{max(_WIDTH - len(line.plain), len(seconds) + 2)}}", style="dim")
-        if reason and len(line.plain) + 2 + len(reason) <= self._width:
+        if reason and len(line.plain) + 2 + len(reason) <= _width(self.console):
             line.append(f"  {reason}", style="dim")
             reason = ""
         self._print(line, *(Text(f"{'':8}{each}", style="dim") for each in self._wrap(reason, 8)))
@@ -235,15 +243,15 @@ class Progress:
 
     def _wrap(self, text: str, indent: int) -> list[str]:
         """Return the text in lines of the terminal's width; a command continues on the next line after a backslash."""
-        return wrap_line(one_line(self.run.masked(text)), self._width - indent)
+        return wrap_line(one_line(self.run.masked(text)), _width(self.console) - indent)
 
     def _print(self, *lines: Text) -> None:
         for line in lines:
             self.console.print(line, soft_wrap=True)
 
-    @property
-    def _width(self) -> int:
-        return min(max(self.console.width, _WIDTH), _MAX_WIDTH)
+
+def _width(console: Console) -> int:
+    return min(max(console.width, _WIDTH), _MAX_WIDTH)
 
 
 def wrap_line(text: str, width: int) -> list[str]:

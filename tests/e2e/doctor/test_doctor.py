@@ -218,8 +218,8 @@ class TestFix:
             )
             shown = os.read(ours, 65536).decode()
         assert done.returncode == 1, done.stderr
-        assert done.stderr.count("run it?") == 1
-        assert re.search(r"put-role-permissions-boundary.*\r\n +declined", shown)
+        assert done.stderr.count("Run it?") == 1
+        assert re.search(r"put-role-permissions-boundary(?:.*\r\n)+? +declined", shown)
         assert "attach-role-policy" not in shown
 
     def test_doctor_suggests_no_policies_before_the_guard(self, without_guard: SimulatedUser) -> None:
