@@ -45,12 +45,12 @@ def test_new_file_follows_the_umask_and_others_keep_their_mode(tmp_path: Path, b
 
 
 def test_failed_write_leaves_the_old_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
+    def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     file = tmp_path / "outputs.json"
     file.write_text("old")
-    monkeypatch.setattr("pathlib.Path.replace", full)
+    monkeypatch.setattr("pathlib.Path.replace", fail)
     with pytest.raises(PreconditionError, match=r"--file: .*outputs.json cannot be written: No space left on device"):
         write_atomically("--file", file, "new")
     assert [each.name for each in tmp_path.iterdir()] == ["outputs.json"]
@@ -59,12 +59,12 @@ def test_failed_write_leaves_the_old_file_alone(tmp_path: Path, monkeypatch: pyt
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EBUSY, errno.EROFS])
 def test_irreplaceable_file_is_written_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    def refuse(*_: object) -> None:
+    def fail(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
     file = tmp_path / "results.xml"
     file.write_text("old and longer")
-    monkeypatch.setattr("pathlib.Path.replace", refuse)
+    monkeypatch.setattr("pathlib.Path.replace", fail)
     write_atomically("--junit", file, "new")
     assert file.read_text() == "new"
     assert [each.name for each in tmp_path.iterdir()] == ["results.xml"]
