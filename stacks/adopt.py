@@ -1,4 +1,4 @@
-"""The setting ``adopt``: existing pools and roles that the deployment uses as they are."""
+"""The setting ``adopt``: existing pools and roles that the deployment uses and does not own."""
 
 from __future__ import annotations
 
@@ -8,70 +8,73 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 Trigger = Literal["PostAuthentication", "DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse"]
-"""The triggers that attachment at sign-in uses, by their names in a user pool's ``LambdaConfig``."""
+"""The triggers of attachment at sign-in, by their names in a user pool's ``LambdaConfig``."""
 
+# Cognito allows more characters. These need no quoting anywhere.
+GroupName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@+=-]{1,128}$")]
+KeyArn = Annotated[str, Field(pattern=r"^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/(mrk-[0-9a-f]{32}|[0-9a-f-]{36})$")]
 _ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+]{1,128}$")]
 _RoleArn = Annotated[str, Field(pattern=r"^arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,576}$")]
-_KeyArn = Annotated[str, Field(pattern=r"^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/(mrk-[0-9a-f]{32}|[0-9a-f-]{36})$")]
-# As in the setting groups.
-_GroupName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@+=-]{1,128}$")]
 # For example accounts.google.com, login.example, the name of another user pool, or the ARN of a SAML provider.
 _Provider = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:/@+=-]{1,256}$")]
 
 
-class Adopt(BaseModel):
-    """A user pool, or a user pool and an identity pool, by their ids. `pubsub adopt` finds and prints the ids.
+MODEL_CONFIG = ConfigDict(
+    alias_generator=to_camel, extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+)
+"""Keys in cdk.json are the camel-case form of the fields' names, and docstrings describe them on the settings page."""
 
-    Adopted resources do not belong to the stack. They stay when the stack is deleted, and the stack removes what it
-    added. Only the marker attribute of a user pool stays, because Cognito cannot remove attributes.
+
+class Adopt(BaseModel):
+    """A user pool, or a user pool and an identity pool, by their ids. `pubsub adopt` prints the ids.
+
+    Adopted resources stay when the stack is deleted, and the stack removes what it added. Only the marker attribute of
+    a user pool stays, because Cognito cannot remove attributes.
     """
 
-    model_config = ConfigDict(
-        alias_generator=to_camel, extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
-    )
+    model_config = MODEL_CONFIG
 
     user_pool_id: Annotated[str, Field(pattern=r"^[a-z0-9-]+_[0-9a-zA-Z]+$")] | None = None
-    """The user pool. You can also adopt a pool that an environment with ``removalPolicy: retain`` left behind. Goes
-    with ``userPoolClientIds``."""
+    """The user pool. It can be one that an environment with ``removalPolicy: retain`` left behind. Requires
+    ``userPoolClientIds``."""
 
     user_pool_client_ids: list[_ClientId] = []
-    """App clients of that user pool whose users can use PubSub, the front end's first. With ``attachment: sign-in`` at
+    """App clients of the user pool whose users can use PubSub, the front end's first. With ``attachment: sign-in`` at
     most nine, because one alarm watches the sign-ins of all."""
 
     identity_pool_id: Annotated[str, Field(pattern=r"^[a-z0-9-]+:[0-9a-f-]{36}$")] | None = None
-    """The identity pool. Goes with ``userPoolId`` and ``authRoleArn``. Without it, the deployment creates an identity
-    pool with roles for the adopted user pool."""
+    """The identity pool. Requires ``userPoolId`` and ``authRoleArn``. If omitted, the stack creates an identity pool
+    and its roles."""
 
     auth_role_arn: _RoleArn | None = None
     """The identity pool's role of signed-in users."""
 
     group_role_arns: list[_RoleArn] = []
-    """The other roles that the identity pool gives to signed-in users: of groups, of mapping rules."""
+    """Other roles that the identity pool gives to signed-in users, by group or mapping rule."""
 
     other_providers: list[_Provider] = []
-    """Other identity providers of the adopted identity pool whose users can use PubSub, by the names that ``aws
-    cognito-identity describe-identity`` shows among an identity's logins. Self-attach rejects users of all other
-    providers, and the sweep skips them. Needs the identity pool."""
+    """Other identity providers of the adopted identity pool whose users can use PubSub. ``aws cognito-identity
+    describe-identity`` shows the names among an identity's logins. Self-attach rejects users of all other providers,
+    and the sweep skips them. Requires ``identityPoolId``."""
 
     chained_triggers: list[Trigger] = []
-    """Triggers that keep their own function, because that function calls ours: docs/how-to/adopt.md#existing-triggers.
-    Goes with ``attachment: sign-in``."""
+    """Triggers that keep their own function, which must call ours: docs/how-to/adopt.md#existing-triggers. Requires
+    ``attachment: sign-in``."""
 
     sms_role_arn: _RoleArn | None = None
-    """The role with which the user pool sends SMS, if it has one (``SmsConfiguration.SnsCallerArn``). Cognito requires
-    the permission to pass this role for every change of the pool: docs/how-to/adopt.md#sms-and-custom-senders."""
+    """The role with which the user pool sends SMS (``SmsConfiguration.SnsCallerArn``). Cognito requires permission to
+    pass it for every change of the pool: docs/how-to/adopt.md#sms-and-custom-senders."""
 
-    custom_sender_key_arn: _KeyArn | None = None
-    """The KMS key of the user pool's custom senders, if it has one (``LambdaConfig.KMSKeyID``). Cognito requires the
-    permission to create a grant for every change of the pool: docs/how-to/adopt.md#sms-and-custom-senders."""
+    custom_sender_key_arn: KeyArn | None = None
+    """The KMS key of the user pool's custom senders (``LambdaConfig.KMSKeyID``). Cognito requires permission to create
+    a grant for every change of the pool: docs/how-to/adopt.md#sms-and-custom-senders."""
 
-    replace_group_roles: dict[_GroupName, _RoleArn | None] = {}
-    """Existing groups of the adopted user pool that the setting ``groups`` also names, with the role that each has now,
-    or ``null``. A group gets its role and precedence back when you remove it from ``groups`` or delete the stack:
-    docs/how-to/adopt.md#groups."""
+    replace_group_roles: dict[GroupName, _RoleArn | None] = {}
+    """Existing groups that ``groups`` also names, each with its current role or ``null``. A group gets this role and
+    its precedence back when you remove it from ``groups`` or delete the stack: docs/how-to/adopt.md#groups."""
 
     @model_validator(mode="after")
-    def _stand_once(self) -> Self:
+    def _check_duplicates(self) -> Self:
         roles = [*([self.auth_role_arn] if self.auth_role_arn else []), *self.group_role_arns]
         for names, values in (
             ("authRoleArn and groupRoleArns", roles),
@@ -82,7 +85,7 @@ class Adopt(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _go_together(self) -> Self:
+    def _check_required_keys(self) -> Self:
         of_user_pool = (
             "userPoolClientIds", "identityPoolId", "chainedTriggers", "smsRoleArn", "customSenderKeyArn",
             "replaceGroupRoles",
@@ -93,8 +96,8 @@ class Adopt(BaseModel):
         self._require("authRoleArn", ("identityPoolId",))
         if self.replace_group_roles and self.identity_pool_id:
             raise ValueError(
-                "replaceGroupRoles and identityPoolId exclude each other, because the groups of an adopted identity "
-                "pool keep their roles"
+                "replaceGroupRoles is not allowed with identityPoolId, because groups of an adopted identity pool keep "
+                "their roles; remove one"
             )
         return self
 

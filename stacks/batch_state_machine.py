@@ -40,7 +40,6 @@ class BatchStateMachine(Construct):
         *,
         name: str,
         function: lambda_.IFunction,
-        description: str,
     ) -> None:
         super().__init__(scope, construct_id)
         stack = Stack.of(self)
@@ -83,7 +82,7 @@ class BatchStateMachine(Construct):
             "StateMachine",
             state_machine_name=full_name,
             definition_body=sfn.DefinitionBody.from_string(
-                stack.to_json_string(_definition(stack.partition, function.function_arn, description))
+                stack.to_json_string(_definition(stack.partition, function.function_arn))
             ),
             role=role,
         )
@@ -96,13 +95,12 @@ class BatchStateMachine(Construct):
         )
 
 
-def _definition(partition: str, function_arn: str, comment: str) -> dict[str, Any]:
+def _definition(partition: str, function_arn: str) -> dict[str, Any]:
     """Return the definition in the Amazon States Language.
 
     https://docs.aws.amazon.com/step-functions/latest/dg/concepts-amazon-states-language.html
     """
     return {
-        "Comment": comment,
         "StartAt": "Step",
         "States": {
             "Step": {

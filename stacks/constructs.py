@@ -69,7 +69,7 @@ class PubSubPolicy(Construct):
         Args:
             scope: the parent construct.
             construct_id: its id there.
-            topics: patterns of the topics that users can use; ``*`` stands for any characters.
+            topics: patterns of the topics that users can use; ``*`` matches any characters.
             access_mode: what the roles of signed-in users get.
             policy_name: the policy's name, unique in an account and region; by default the stack's name.
             detach_per_second: the account's quota of DetachPolicy calls a second.

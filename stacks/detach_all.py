@@ -55,13 +55,12 @@ class DetachAll(Construct):
         super().__init__(scope, construct_id)
         rates = settings.attach_per_second
         list_rate = rates.list_rate(settings.attachment)
-        description = "Detaches an IoT policy from all its targets"
         self.function = PubSubFunction(
             self,
             "Function",
             settings=settings,
             handler="detach_all.handler",
-            description=description,
+            description="Detaches an IoT policy from all its targets",
             environment={
                 **pause.environment,
                 "ATTACH_PER_SECOND": str(rates.sweep),
@@ -74,9 +73,7 @@ class DetachAll(Construct):
             timeout=STEP_TIMEOUT,
             memory_size=_MEMORY_SIZE,
         )
-        self.machine = BatchStateMachine(
-            self, "Machine", name="detach-all", function=self.function, description=description
-        )
+        self.machine = BatchStateMachine(self, "Machine", name="detach-all", function=self.function)
         permission = iam.Policy(
             self,
             "Permission",

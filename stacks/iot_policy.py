@@ -47,7 +47,7 @@ class IotPolicy(Construct):
             "Function",
             settings=settings,
             handler="iot_resources.handler",
-            description="Custom resources around AWS IoT: endpoint, policy versions, detachment before deletion",
+            description="Custom resources of AWS IoT: endpoint, policy versions, detachment",
             environment={
                 "DETACH_ALL_STATE_MACHINE_ARN": detach_all.machine.arn,
                 "MAX_RENAMED_IDENTITIES": str(detach_all.max_renamed_identities),

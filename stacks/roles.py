@@ -31,8 +31,8 @@ _DATA_RESOURCES = ("client", "topic", "topicfilter")
 class SignedInRoles(Construct):
     """Creates roles for signed-in users of an identity pool, according to the access mode.
 
-    AWSIoTConfigAccess lets any signed-in user rewrite the IoT policy for everybody and create certificates and rules,
-    and AWS adds actions to it. So in ``guarded`` mode a permissions boundary leaves only the data actions. A boundary
+    AWSIoTConfigAccess lets any signed-in user rewrite the IoT policy for all users, and create certificates and rules.
+    AWS also adds actions to it. So in ``guarded`` mode a permissions boundary leaves only the data actions. A boundary
     also blocks future actions, and a list of denied actions does not. If the account requires its own boundary, a deny
     is the guard. In ``least-privilege`` mode the roles allow what the IoT policy allows, without managed policies.
     """

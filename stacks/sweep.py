@@ -72,7 +72,6 @@ class Sweep(Construct):
             "Machine",
             name="sweep",
             function=self.function,
-            description="Sweeps over all identities of the identity pool",
         )
         self._grant(policy, user_pool, identity_pool, sign_in)
         events.Rule(

@@ -72,7 +72,7 @@ class PubSubUserPool(UserPoolResources):
             self.internal_client = _internal_client(self, self.user_pool)
 
     def _make_pool(self, settings: Settings) -> cognito.UserPool:
-        second_factor = cognito.MfaSecondFactor(otp=True, sms=False) if settings.mfa == "optional" else None
+        allows_mfa = settings.mfa == "optional"
         user_pool = cognito.UserPool(
             self,
             "UserPool",
@@ -97,8 +97,8 @@ class PubSubUserPool(UserPoolResources):
                 require_uppercase=True,
             ),
             account_recovery=cognito.AccountRecovery.EMAIL_ONLY,
-            mfa=cognito.Mfa.OPTIONAL if settings.mfa == "optional" else cognito.Mfa.OFF,
-            mfa_second_factor=second_factor,
+            mfa=cognito.Mfa.OPTIONAL if allows_mfa else cognito.Mfa.OFF,
+            mfa_second_factor=cognito.MfaSecondFactor(otp=True, sms=False) if allows_mfa else None,
             deletion_protection=settings.removal_policy == "retain",
             removal_policy=_removal_policy(settings),
         )

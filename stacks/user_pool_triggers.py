@@ -45,7 +45,7 @@ class UserPoolTriggers(Construct):
             "Function",
             settings=settings,
             handler="user_pool_triggers.handler",
-            description="Sets the user pool's groups and triggers, and removes the triggers before their functions",
+            description="Sets the user pool's groups and triggers, and removes the triggers",
             # Longer than any three calls in a row with all their attempts: lambdas/user_pool_triggers.py.
             timeout=Duration.minutes(5),
         )

@@ -1,7 +1,6 @@
 """Check the templates of the stack with cdk-nag and cfn-lint: ``python -m tools.check_templates``.
 
-Fix each finding of cdk-nag, or suppress it on its resource. Fix each finding of cfn-lint, or ignore its check in
-``.cfnlintrc``. Both need a reason.
+Fix each finding, or suppress it with a reason: those of cdk-nag on the resource, those of cfn-lint in ``.cfnlintrc``.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from cdk_nag import AwsSolutionsChecks
 from stacks.amplify_pubsub_stack import AmplifyPubSubStack
 from stacks.settings import CONTEXT_KEY, Settings, read_settings
 
-# Together they create every resource that the settings can ask for.
+# Together these create every resource that the settings can create.
 _VARIANTS: tuple[dict[str, Any], ...] = (
     {},
     {
@@ -45,8 +44,7 @@ _VARIANTS: tuple[dict[str, Any], ...] = (
     },
 )
 
-
-# These create no other resources. They combine access modes and attachments that the variants above do not combine.
+# These create no other resources, but combine settings that the variants above do not combine.
 _LINTED_ONLY: tuple[dict[str, Any], ...] = (
     {"accessMode": "unguarded", "attachment": "self-attach"},
     {"accessMode": "least-privilege", "attachment": "self-attach"},
@@ -56,7 +54,7 @@ _EXAMPLE = _REPOSITORY / "examples" / "cdk-app"
 
 
 def main() -> int:
-    """Synthesize under the AwsSolutions rules and lint the templates; 1 if anything is found and printed."""
+    """Check the templates with cdk-nag's AwsSolutions rules and cfn-lint; return 1 after a finding."""
     with tempfile.TemporaryDirectory() as directory:
         templates = []
         for number, values in enumerate(_VARIANTS):
@@ -80,7 +78,7 @@ def _synthesize(settings: Settings, directory: Path, *, nag: bool) -> Path:
     """Synthesize the stack and return its template's path.
 
     Raises:
-        RuntimeError: cdk-nag has found something, which CDK has printed.
+        RuntimeError: cdk-nag has a finding, which CDK printed.
     """
     app = App(outdir=str(directory), builtin_cloud_formation_validation=nag)
     stack = AmplifyPubSubStack(app, settings)
@@ -91,13 +89,13 @@ def _synthesize(settings: Settings, directory: Path, *, nag: bool) -> Path:
 
 
 def _production(directory: Path) -> Path:
-    """Return the template of the environment ``prod`` of this repository's cdk.json."""
+    """Return the template of the environment ``prod`` in this repository's cdk.json."""
     section = json.loads((_REPOSITORY / "cdk.json").read_text())["context"][CONTEXT_KEY]
     return _synthesize(read_settings(section, "prod"), directory, nag=False)
 
 
 def _example(directory: Path) -> Path:
-    """Return the example app's template. cdk-nag does not check it: it would report the app's own resources."""
+    """Return the example app's template. cdk-nag does not check it, because it would report the app's own resources."""
     sys.path.insert(0, str(_EXAMPLE))
     try:
         orders_stack = importlib.import_module("orders_stack")
@@ -110,11 +108,7 @@ def _example(directory: Path) -> Path:
 
 
 def lint(templates: Sequence[Path]) -> int:
-    """Check templates against CloudFormation's resource specification; cfn-lint prints its findings. Needs no network.
-
-    Returns:
-        0 if there is no finding, neither an error nor a warning.
-    """
+    """Run cfn-lint offline, which prints errors and warnings, and return its exit code: 0 without a finding."""
     cfn_lint = Path(sys.executable).with_name("cfn-lint")
     command = [str(cfn_lint), "--format", "parseable", "--", *map(str, templates)]
     return subprocess.run(command, cwd=_REPOSITORY, check=False).returncode

@@ -268,7 +268,7 @@ def _attach_to_new_identity(context: Context) -> Fix:
     if context.deployment_ids or context.pool_user is None:
         return "Let the user sign in again, and check the new ID token: pubsub doctor --id-token FILE"
     user = ("--stack", context.stack, "--user", context.pool_user.name)
-    return [PubSubCommand(("detach", *user)), PubSubCommand(("attach", *user), safe=True)]
+    return [PubSubCommand(("detach", *user, "--yes")), PubSubCommand(("attach", *user), safe=True)]
 
 
 def _attach_to(context: Context) -> AwsCommand:

@@ -105,8 +105,8 @@ def test_commands_report_what_is_missing_without_a_trigger(updated: Deployment) 
 
 def test_attach_and_detach_work_by_identity_id_without_a_trigger(updated: Deployment) -> None:
     identity_id = updated.identity_id(updated.sign_in(updated.make_user()))
-    for command, policies in (("attach", [updated.policy_name]), ("detach", [])):
-        done = updated.pubsub(command, "--identity-id", identity_id)
+    for command, policies in ((["attach"], [updated.policy_name]), (["detach", "--yes"], [])):
+        done = updated.pubsub(*command, "--identity-id", identity_id)
         assert done.returncode == 0, done.stderr
         assert updated.attached_policies(identity_id) == policies
     assert "The user can attach it again by self-attach." in done.stdout
@@ -127,7 +127,7 @@ class TestMfa:
         name = at_sign_in.make_user()
         at_sign_in.wait_until_attached(at_sign_in.identity_id(at_sign_in.sign_in(name)))
         secret = _set_up_totp(at_sign_in, name)
-        assert at_sign_in.pubsub("detach", "--user", name).returncode == 0
+        assert at_sign_in.pubsub("detach", "--yes", "--user", name).returncode == 0
         lines, before = len(at_sign_in.trigger_lines()), at_sign_in.cloud.calls()
         tokens = _sign_in_with_totp(at_sign_in, name, secret)
         assert [each["reason"] for each in at_sign_in.trigger_lines()[lines:]] == ["MfaUserError"]

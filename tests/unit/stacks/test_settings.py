@@ -65,7 +65,7 @@ def test_unknown_environment_is_rejected_with_the_known_ones(name: str) -> None:
 )
 def test_patterns_that_match_the_same_names_are_rejected(patterns: list[str], both: str) -> None:
     assert _error({"environments": {each: {} for each in patterns}}) == (
-        f"amplify-pubsub.environments: {both} match the same names; allowed: one of them"
+        f"amplify-pubsub.environments: {both} match the same names; remove one"
     )
 
 
@@ -75,7 +75,7 @@ def test_patterns_that_match_the_same_names_are_rejected(patterns: list[str], bo
 )
 def test_environment_name_that_no_stack_can_have_is_rejected(pattern: str, name: str | None) -> None:
     assert _error({"environments": {pattern: {}}}, name) == (
-        f"environment: {name or pattern!r} given; string should match pattern '^[a-z][a-z0-9-]{{0,31}}$'"
+        f"environment: {name or pattern!r} given; allowed: pattern '^[a-z][a-z0-9-]{{0,31}}$'"
     )
 
 
@@ -94,58 +94,58 @@ def test_environment_name_that_no_stack_can_have_is_rejected(pattern: str, name:
         ({"attachPerSecond": {"signin": 5}}, ".attachPerSecond.signin: unknown key; allowed: retry, signIn, sweep"),
         (
             {"attachPerSecond": {"retry": 0}},
-            ".attachPerSecond.retry: 0 given; input should be greater than or equal to 1",
+            ".attachPerSecond.retry: 0 given; allowed: greater than or equal to 1",
         ),
-        ({"attachmentCacheDays": "30"}, ".attachmentCacheDays: '30' given; input should be a valid integer"),
+        ({"attachmentCacheDays": "30"}, ".attachmentCacheDays: '30' given; allowed: a valid integer"),
         (
             {"accessMode": "open"},
-            ".accessMode: 'open' given; input should be 'guarded', 'unguarded' or 'least-privilege'",
+            ".accessMode: 'open' given; allowed: 'guarded', 'unguarded' or 'least-privilege'",
         ),
         (
             {"alarmTopicArn": f"{TOPIC_ARN}.fifo"},
-            f".alarmTopicArn: '{TOPIC_ARN}.fifo' given; string should "
-            "match pattern '^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$'",
+            f".alarmTopicArn: '{TOPIC_ARN}.fifo' given; allowed: "
+            "pattern '^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$'",
         ),
-        ({"environment": "prod"}, ".environment: not a setting here; choose it with -c environment=NAME"),
+        ({"environment": "prod"}, ".environment: not a setting; select it with -c environment=NAME"),
         ({"environments": []}, ".environments: [] given; allowed: an object of settings"),
         (
             {"topics": ["chat/#"]},
-            ".topics.0: 'chat/#' given; an IoT policy takes # literally; * stands for any characters there",
+            ".topics.0: 'chat/#' given; # is not a wildcard in an IoT policy; * matches any characters",
         ),
-        ({"topics": ["$aws/*"]}, ".topics.0: '$aws/*' given; reserved topics are opened by reservedTopics, not here"),
+        ({"topics": ["$aws/*"]}, ".topics.0: '$aws/*' given; use the setting reservedTopics for reserved topics"),
         (
             {"topics": ["a/b/c/d/e/f/g/h/i/*"]},
-            ".topics.0: 'a/b/c/d/e/f/g/h/i/*' given; AWS IoT takes at most 7 slashes in a topic",
+            ".topics.0: 'a/b/c/d/e/f/g/h/i/*' given; AWS IoT allows at most 7 slashes in a topic",
         ),
         (
             {"topics": ["orders"]},
-            ".topics: ['orders'] given; at least one must end in *, so that the smoke test has topics"
-            " of its own, such as pubsub-smoke/*",
+            ".topics: ['orders'] given; at least one must end in *, such as pubsub-smoke/*, "
+            "so that the smoke test can use unique topics",
         ),
         (
             {"allowOrigins": ["https://app.example.com/"]},
-            ".allowOrigins.0: 'https://app.example.com/' given; string should match pattern "
+            ".allowOrigins.0: 'https://app.example.com/' given; allowed: pattern "
             "'^(\\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?)$'",
         ),
         (
             {"allowOrigins": ["*", "https://app.example.com"]},
-            ".allowOrigins: ['*', 'https://app.example.com'] given; * stands for every origin; remove the others",
+            ".allowOrigins: ['*', 'https://app.example.com'] given; * allows every origin; remove the others",
         ),
         ({"groups": ["a", "a"]}, ".groups: ['a', 'a'] given; duplicate a; remove one"),
-        ({"tags": {"aws:x": "1"}}, ".tags.'aws:x': 'aws:x' given; AWS reserves the prefix aws:"),
+        ({"tags": {"aws:x": "1"}}, ".tags.'aws:x': 'aws:x' given; AWS reserves the prefix aws:; choose another key"),
         (
             {"alarmTopicArn": TOPIC_ARN, "monitoring": "off"},
-            ": alarmTopicArn and monitoring off exclude each other: there is no alarm to notify it",
+            ": alarmTopicArn is not allowed with monitoring off, which has no alarms; remove one",
         ),
         (
             {"permissionsBoundary": "Developers", "reservedTopics": True},
-            ": permissionsBoundary and reservedTopics exclude each other in guarded mode: the deny "
-            "that takes the boundary's place cannot distinguish a shadow from its thing",
+            ": reservedTopics is not allowed with permissionsBoundary in guarded mode, because the deny "
+            "that guards the roles cannot distinguish a shadow from its thing; remove one",
         ),
         (
             {"policyName": "shared", "environments": {"pr-*": {}}},
-            ".policyName: 'shared' given; 'pr-*' matches several environments, and each needs its own"
-            " IoT policy; allowed: none",
+            ".policyName: 'shared' given; not allowed for 'pr-*', which matches several environments, "
+            "because each needs its own IoT policy",
         ),
     ],
 )
@@ -160,7 +160,7 @@ def test_wrong_setting_is_reported_with_path_and_allowed_values(section: Any, me
         (
             {"prod": {"logRetentionDays": 31}},
             "prod",
-            "prod.logRetentionDays: 31 given; input should be 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, "
+            "prod.logRetentionDays: 31 given; allowed: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, "
             "180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653",
         ),
         (
@@ -172,13 +172,13 @@ def test_wrong_setting_is_reported_with_path_and_allowed_values(section: Any, me
         (
             {"pr-*": {"attachmentCacheDays": 0}},
             None,
-            "'pr-*'.attachmentCacheDays: 0 given; input should be greater than or equal to 1",
+            "'pr-*'.attachmentCacheDays: 0 given; allowed: greater than or equal to 1",
         ),
         (
             {"pr-*": {"policyName": "previews"}},
             None,
-            "'pr-*'.policyName: 'previews' given; 'pr-*' matches several environments, and each needs"
-            " its own IoT policy; allowed: none",
+            "'pr-*'.policyName: 'previews' given; not allowed for 'pr-*', which matches several "
+            "environments, because each needs its own IoT policy",
         ),
     ],
 )
@@ -203,8 +203,8 @@ def test_wrong_setting_of_an_environment_is_reported_with_its_path(
         ),
         (
             USERS | IDENTITIES | {"replaceGroupRoles": {"admins": None}},
-            "replaceGroupRoles and identityPoolId exclude each other, because the groups of an adopted identity pool "
-            "keep their roles",
+            "replaceGroupRoles is not allowed with identityPoolId, because groups of an adopted identity pool keep "
+            "their roles; remove one",
         ),
         (
             _ONE_ROLE | {"groupRoleArns": [_AUTH_ROLE_ARN]},
@@ -230,8 +230,8 @@ def test_incomplete_adoption_is_reported_with_what_is_missing(adopt: dict[str, A
         (
             USERS | IDENTITIES,
             {"groups": ["admins"]},
-            ": groups and an adopted identity pool exclude each other: its groups have roles, which "
-            "are adopted with it (adopt.groupRoleArns)",
+            ": groups is not allowed with adopt.identityPoolId, because an adopted pool's groups have roles "
+            "already; name these roles in adopt.groupRoleArns",
         ),
         (
             USERS | {"chainedTriggers": ["PostAuthentication"]},
@@ -241,8 +241,8 @@ def test_incomplete_adoption_is_reported_with_what_is_missing(adopt: dict[str, A
         (
             USERS | {"userPoolClientIds": [f"client{n}" for n in range(10)]},
             {"attachment": "sign-in"},
-            ": adopt.userPoolClientIds names 10 app clients; allowed with attachment sign-in: at most"
-            " 9, because an alarm watches the sign-ins of each and takes ten metrics",
+            ": adopt.userPoolClientIds has 10 app clients; allowed with attachment sign-in: at most 9, "
+            "because one alarm watches the sign-ins of all and can have ten metrics",
         ),
     ],
 )
@@ -277,8 +277,8 @@ def test_any_section_is_either_settings_or_a_one_line_error(section: dict[str, A
 def test_topics_that_do_not_fit_into_the_policy_are_rejected() -> None:
     topics = [f"application/{number:03}/*" for number in range(40)]
     message = _error({"topics": topics})
-    assert "policy could become " in message
-    assert "characters long, and AWS IoT allows 2048" in message
+    assert "given; the IoT policy could have " in message
+    assert message.endswith(" characters; allowed: 2048; use fewer or shorter topics")
     assert read_settings({"topics": topics[:8]}, None).topics == topics[:8]
 
 
@@ -324,19 +324,19 @@ class TestSharedTopicsOfLeastPrivilege:
             ("*", "*"),
             ("us*/news", "*"),
             ("us-east-1:1234/news", ":"),
-            ("*:*/news", "* and no :"),
+            ("*:*/news", "* and :"),
             ("?" * 46 + "/news", "?"),
             ("?aws/things/*", "?"),
             ("eu-west-1?????????-????-????-????-????????????/*", "?"),
-            ("eu-west-1${:}*", "$ and no * and no :"),
-            ("r${iot:ClientId}/news", "$ and no :"),
+            ("eu-west-1${:}*", "$ and * and :"),
+            ("r${iot:ClientId}/news", "$ and :"),
         ],
     )
     def test_topic_that_could_match_users_own_topics_is_rejected(self, topic: str, wrong: str) -> None:
         assert _error({"accessMode": "least-privilege", "topics": ["news", topic]}) == (
-            f"amplify-pubsub.topics: ['news', {topic!r}] given; in access mode least-privilege a shared topic has no "
-            f"{wrong} before its first slash, and {topic} has: it could match users' own topics, which begin with the "
-            "identity id"
+            f"amplify-pubsub.topics: ['news', {topic!r}] given; {topic} has {wrong} before its first slash; "
+            "remove it, because in access mode least-privilege the pattern could match users' own topics, which begin "
+            "with the identity id"
         )
 
     @given(topic=st.text("ab1-:*?$/", min_size=1, max_size=12), identity=st.uuids(), rest=st.text("ab:/", max_size=8))

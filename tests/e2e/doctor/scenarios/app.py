@@ -224,7 +224,7 @@ SCENARIOS = [
         24,
         "the endpoint cannot be reached",
         "PS404",
-        r"There is no TCP connection to 127\.0\.0\.1 on port",
+        r"No TCP connection to 127\.0\.0\.1 on port \d+ can be opened",
         "open the network path",
         options=_with_closed_port,
         follow=lambda user, _: with_ids(user),

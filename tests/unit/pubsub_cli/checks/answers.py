@@ -1,7 +1,9 @@
-"""A fake AWS with fixed answers, for states that the local cloud does not have."""
+"""A fake AWS with fixed answers, for states that the local cloud cannot have."""
 
 from __future__ import annotations
 
+import base64
+import json
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -38,6 +40,21 @@ OUTPUTS = {
     Output.TOPICS.value: "*",
 }
 """The outputs of a stack that these tests need."""
+
+
+_CLAIMS = {
+    "iss": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbC",
+    "aud": "client",
+    "exp": 1,
+    "token_use": "id",
+    "cognito:username": "ada",
+}
+
+
+def token(**changes: Any) -> str:
+    """Return an ID token; a change to None removes a claim."""
+    claims = {name: value for name, value in {**_CLAIMS, **changes}.items() if value is not None}
+    return f"head.{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip('=')}.signature"
 
 
 def error(code: str, status: int = 400) -> dict[str, Any]:
@@ -86,7 +103,7 @@ class Answers(Aws):
         self.calls: list[tuple[str, dict[str, Any]]] = []
         """The operations that were called, with their parameters."""
         self._answers = answers
-        self._in_thread = threading.local()  # checks ask several things at once
+        self._in_thread = threading.local()  # checks make calls in parallel
         self._session.events.register("before-parameter-build", self._call)
         self._session.events.register("before-call", self._answer)  # type: ignore[arg-type]
 
@@ -109,7 +126,7 @@ async def find(check: type[Check], aws: Answers, *, outputs: Mapping[str, str] =
         check: the check.
         aws: the answers.
         outputs: the deployment's outputs.
-        run: further arguments of the context; ``left`` has the attributes that earlier checks have set.
+        run: more arguments of the context; ``left`` has the fields that earlier checks have set.
     """
     left = run.pop("left", {})
     async with AsyncExitStack() as cleanup:

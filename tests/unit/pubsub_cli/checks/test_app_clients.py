@@ -22,8 +22,8 @@ from tests.unit.pubsub_cli.checks.answers import (
     Answers,
     error,
     find,
+    token,
 )
-from tests.unit.pubsub_cli.checks.test_options import token
 
 if TYPE_CHECKING:
     from types_boto3_cognito_idp.type_defs import UserPoolClientTypeTypeDef
