@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pubsub_cli.aws import Aws
-from pubsub_cli.checks.update import set_triggers, set_triggers_fix, update_of
+from pubsub_cli.checks.update import set_triggers, update_of
 from pubsub_cli.finding import AwsCommand, Finding, PubSubCommand, failed
 from tests.unit.pubsub_cli.checks.answers import Answers, error
 
@@ -130,11 +130,11 @@ def test_replacing_a_trigger_is_not_safe() -> None:
 def test_triggers_become_an_instruction_if_mfa_cannot_be_read() -> None:
     pool = _pool(MfaConfiguration="OPTIONAL")
     denied = Answers(GetUserPoolMfaConfig=error("AccessDeniedException"))
-    fix = str(set_triggers_fix(denied.user_pools, pool, OURS))
-    assert "PostAuthentication ours" in fix
-    assert "GetUserPoolMfaConfig" in fix
+    (fix,) = set_triggers(denied.user_pools, pool, OURS)
+    assert "PostAuthentication ours" in str(fix)
+    assert "GetUserPoolMfaConfig" in str(fix)
     with pytest.raises(ClientError):
-        set_triggers_fix(Answers(GetUserPoolMfaConfig=error("InternalErrorException")).user_pools, pool, OURS)
+        set_triggers(Answers(GetUserPoolMfaConfig=error("InternalErrorException")).user_pools, pool, OURS)
 
 
 def test_mfa_is_set_again_after_the_triggers() -> None:
