@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import atexit
 import gc
+import inspect
 import sys
+from collections.abc import Callable
+from dataclasses import is_dataclass
 from functools import cache
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 try:
     import rich  # noqa: F401 - imported by name, so that the message names it
@@ -22,27 +25,34 @@ except ImportError as error:  # only the library was installed
     raise SystemExit(2) from None
 
 from pubsub_cli.errors import ExitCode, PreconditionError
-from pubsub_cli.options import expand_option_groups
-from pubsub_cli.terminal import EscapingGroup
+from pubsub_cli.help import MAX_WIDTH, HelpfulCommand, HelpfulGroup
 from pubsub_client._printable import one_line
 
-__all__ = ["SUMMARIES", "app", "load_command", "main"]
+__all__ = ["COMMANDS", "app", "load_command", "main"]
 
-SUMMARIES = {
-    "smoke": "Test a deployment end to end: sign-in, attachment, connection, messages, rejections.",
-    "doctor": "Find why a connection is refused, and show the command that fixes it; read-only without --fix.",
-    "outputs": "Print a deployment's configuration for a front end or a script.",
-    "publish": "Publish one message to a stack's AWS IoT, or to any broker over WebSocket.",
-    "subscribe": "Show messages from a stack's AWS IoT, or from any broker over WebSocket, until Ctrl-C.",
-    "explain": "Explain a check of smoke and doctor, or list all checks.",
-    "identity": "Show one identity: user, marker, attached policies, logins.",
-    "attach": "Attach the IoT policy to one identity; for a user as the sign-in does it, without a password.",
-    "detach": "Detach the IoT policy from one identity until the user signs in or self-attaches; --all: from everyone.",
-    "sweep": "Check every identity, and attach the IoT policy where it is missing.",
-    "redrive": "Move messages from the dead-letter queue back to the retry queue.",
-    "adopt": "Print the settings that adopt existing pools and roles, and what they would change. Changes nothing.",
+COMMANDS = {
+    "Diagnose": {
+        "doctor": "Find why a connection is refused, and how to fix it.",
+        "smoke": "Test a deployment end to end, from sign-in to first message.",
+        "identity": "Show a user's identity: IoT policies, marker, logins.",
+        "explain": "Explain a check of smoke and doctor, or list all checks.",
+    },
+    "Integrate": {
+        "outputs": "Print a deployment's configuration for a front end or a script.",
+        "adopt": "Print the settings that adopt existing pools and roles.",
+    },
+    "Messages": {
+        "publish": "Publish a message to AWS IoT, or to another broker.",
+        "subscribe": "Show messages from AWS IoT, or from another broker, until Ctrl-C.",
+    },
+    "Manage attachments": {
+        "attach": "Attach the IoT policy to an identity.",
+        "detach": "Detach the IoT policy from an identity, or from all identities.",
+        "sweep": "Check every identity, and attach missing IoT policies.",
+        "redrive": "Move messages from the dead-letter queue back to the retry queue.",
+    },
 }
-"""The first line of each command's help, repeated here so that the list of commands imports none of them."""
+"""The commands by section. A summary is also the first line of the command's help; here it needs no import."""
 
 
 class LazyCommand(TyperCommand):
@@ -53,20 +63,10 @@ class LazyCommand(TyperCommand):
         return load_command(str(self.name)).make_context(*arguments, **keywords)
 
 
-class _SectionedCommand(TyperCommand):
-    """A command whose help lists the options in sections, by the ``rich_help_panel`` of each option."""
+class _PubSub(HelpfulGroup):
+    """The commands of ``pubsub``."""
 
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write arguments and options."""
-        sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
-        for parameter in self.get_params(ctx):
-            title = getattr(parameter, "rich_help_panel", None) or f"{parameter.param_type_name}s".capitalize()
-            if record := parameter.get_help_record(ctx):
-                sections.setdefault(title, []).append(record)
-        for title, rows in sections.items():
-            if rows:
-                with formatter.section(title):
-                    formatter.write_dl(rows)
+    sections = COMMANDS
 
 
 @cache
@@ -74,22 +74,72 @@ def load_command(name: str) -> Any:
     """Import a command, which is the function of that name in the module of that name."""
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     command = getattr(import_module(f"pubsub_cli.commands.{name}"), name)
-    single.command(name, cls=_SectionedCommand)(expand_option_groups(command))
+    single.command(name, cls=HelpfulCommand, context_settings={"max_content_width": MAX_WIDTH})(
+        expand_option_groups(command)
+    )
     return typer.main.get_command(single)
 
 
+def expand_option_groups(command: Callable[..., None]) -> Callable[..., None]:
+    """Return the command with the fields of its dataclass parameters as options of their own.
+
+    Typer has no groups of options. A command takes a dataclass for options that it shares with others.
+    """
+    parameters = inspect.signature(command, eval_str=True).parameters.values()
+    groups: dict[str, Any] = {each.name: each.annotation for each in parameters if is_dataclass(each.annotation)}
+    expanded = [
+        option.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for each in parameters
+        for option in (
+            inspect.signature(each.annotation, eval_str=True).parameters.values() if each.name in groups else [each]
+        )
+    ]
+
+    def run(**values: Any) -> None:
+        given = {
+            name: group(**{field: values.pop(field) for field in group.__dataclass_fields__})
+            for name, group in groups.items()
+        }
+        command(**given, **values)
+
+    run.__doc__, run.__annotations__ = command.__doc__, {each.name: each.annotation for each in expanded}
+    run.__signature__ = inspect.Signature(expanded)  # type: ignore[attr-defined]
+    return run
+
+
 app = typer.Typer(
-    cls=EscapingGroup,
+    cls=_PubSub,
     name="pubsub",
-    help="Amplify PubSub over AWS IoT: check a deployment, connect a front end, publish and subscribe, manage "
-    "attachments.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     rich_markup_mode=None,  # importing rich for it takes longer than all the rest
+    context_settings={"max_content_width": MAX_WIDTH},
 )
-for _name, _summary in SUMMARIES.items():
-    app.command(_name, cls=LazyCommand, short_help=_summary)(lambda: None)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"pubsub {version('amplify-pubsub')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _pubsub(
+    version: Annotated[  # noqa: ARG001
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Amplify PubSub over AWS IoT: diagnose a deployment, and manage it.
+
+    `pubsub COMMAND --help` shows a command's options, with examples.
+    """
+
+
+for _summaries in COMMANDS.values():
+    for _name, _summary in _summaries.items():
+        app.command(_name, cls=LazyCommand, short_help=_summary)(lambda: None)
 
 # At exit Python collects garbage, which takes a tenth of the doctor's start although the process ends.
 atexit.register(gc.freeze)

@@ -22,7 +22,7 @@ from pubsub_cli.check_run import CheckRun, show_line
 from pubsub_cli.checks.check import Result
 from pubsub_cli.errors import CommandFailedError, ExitCode, PreconditionError
 from pubsub_cli.finding import AwsCommand, Command, OperationError, Status
-from pubsub_cli.run_options import RunOptions
+from pubsub_cli.options import RunOptions
 from pubsub_cli.terminal import confirm
 from pubsub_client._printable import one_line
 

@@ -17,14 +17,12 @@ from pubsub_cli import options
 from pubsub_cli.aws_errors import aws_errors_explained
 from pubsub_cli.checks.stack import read_complete_outputs
 from pubsub_cli.finding import Fix, PubSubCommand, operation_error
-from pubsub_cli.run_options import RunOptions, StackOptions
 from pubsub_client import AwsIot, CognitoSession, MqttOverWebSocket, PubSub, SdkCredentials
 from pubsub_client._printable import one_line
 from pubsub_client._provider import Provider
 from pubsub_client.exceptions import ConfigurationError, PubSubError, SessionError
 
-_AS = "Connect as"
-_OTHER = "Another broker than the stack's AWS IoT"
+_OTHER = "Another broker"
 
 _FILE = "@"
 """The prefix of a value that names a file."""
@@ -46,37 +44,34 @@ class BrokerOptions:
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Sign in as this user of the user pool. Default: connect with your AWS credentials, which always read "
-            "the stack's outputs. With --broker: the MQTT user name.",
-            rich_help_panel=_AS,
+            help="Sign in as this user. Default: connect with your AWS credentials. With --broker: use this MQTT user "
+            "name.",
+            rich_help_panel=options.WHO,
         ),
     ] = None
-    password_stdin: Annotated[
-        bool,
-        typer.Option("--password-stdin", help="Read that user's password from standard input.", rich_help_panel=_AS),
-    ] = False
+    password_stdin: options.PasswordStdin = False
     client_id: Annotated[
         str | None,
         typer.Option(
             metavar="ID",
-            help="The MQTT client id. Default: random. Another connection with the same id is disconnected.",
-            rich_help_panel=_AS,
+            help="Use this MQTT client id instead of a random one. This disconnects another client with the id.",
+            rich_help_panel=options.WHO,
         ),
     ] = None
     broker: Annotated[
         str | None,
         typer.Option(
             metavar="URL",
-            help="The WebSocket URL of a broker: ws://... or wss://...; @FILE reads it from a file.",
+            help="Connect to this broker: ws://... or wss://..., or @FILE.",
             rich_help_panel=_OTHER,
         ),
     ] = None
     header: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="'NAME: VALUE'|@FILE",
-            help="An HTTP header of the WebSocket's request; may be repeated. @FILE reads headers from a file, one a "
-            "line. Use a file for secrets, because other users of the machine can see arguments.",
+            metavar="HEADER",
+            help="Send this HTTP header, 'NAME: VALUE', or those in @FILE. Repeatable. Give secrets in a file: other "
+            "users of this machine can see arguments.",
             rich_help_panel=_OTHER,
         ),
     ] = None
@@ -86,7 +81,7 @@ class BrokerOptions:
             metavar="FILE",
             exists=True,
             dir_okay=False,
-            help="The trusted certificate authorities, as PEM. Default: those of AWS_CA_BUNDLE or the system.",
+            help="Trust these certificate authorities (PEM). Default: AWS_CA_BUNDLE or the system's.",
             rich_help_panel=_OTHER,
         ),
     ] = None
@@ -94,8 +89,7 @@ class BrokerOptions:
         str | None,
         typer.Option(
             metavar="URL",
-            help="The HTTP proxy. Default: HTTPS_PROXY and NO_PROXY. @FILE reads it from a file; use that if it has a "
-            "password.",
+            help="Use this HTTP proxy, or @FILE. Default: HTTPS_PROXY and NO_PROXY.",
             rich_help_panel=_OTHER,
         ),
     ] = None
@@ -111,7 +105,7 @@ class AwsIotOfStack:
         password: that user's password.
     """
 
-    target: StackOptions
+    target: options.StackOptions
     user: str | None
     password: str | None = field(repr=False)
 
@@ -200,7 +194,7 @@ class BrokerByUrl:
 Broker = AwsIotOfStack | BrokerByUrl
 
 
-def choose_broker(context: typer.Context, target: StackOptions, given: BrokerOptions) -> Broker:
+def choose_broker(context: typer.Context, target: options.StackOptions, given: BrokerOptions) -> Broker:
     """Return the selected broker, and read the password from standard input if the options require it.
 
     Secrets among the arguments are accepted, with a warning on standard error.
@@ -210,14 +204,13 @@ def choose_broker(context: typer.Context, target: StackOptions, given: BrokerOpt
         PreconditionError: --endpoint-url is not a URL.
         botocore.exceptions.ProfileNotFound: there is no such profile.
     """
-    if given.user == "":
-        raise typer.BadParameter("--user: no name given")
+    options.check_user(given.user)
     if given.broker is None:
         if others := _given(context, _OF_ANOTHER):
             raise typer.BadParameter(f"{others[0]} goes with --broker")
         if (given.user is not None) != given.password_stdin:
             raise typer.BadParameter("--user and --password-stdin go together")
-        password = _read_password() if given.password_stdin else None
+        password = options.read_password() if given.password_stdin else None
         return AwsIotOfStack(target, given.user, password)
     if others := _given(context, _OF_THE_STACK):
         raise typer.BadParameter(f"--broker cannot be combined with {others[0]}")
@@ -230,7 +223,7 @@ def choose_broker(context: typer.Context, target: StackOptions, given: BrokerOpt
     if given.ca_file is not None and not url.lower().startswith("wss:"):
         raise typer.BadParameter("--ca-file goes with a --broker of wss://")
     headers = _parse_headers(header)
-    password = _read_password() if given.password_stdin else None
+    password = options.read_password() if given.password_stdin else None
     return BrokerByUrl(url, headers, given.user, password, given.ca_file, proxy)
 
 
@@ -281,10 +274,6 @@ def _read_lines(option: str, value: str) -> list[str]:
     return [line.strip() for line in lines if line.strip()]
 
 
-def _read_password() -> str:
-    return sys.stdin.readline().rstrip("\r\n")
-
-
 def _parse_headers(lines: Iterable[str]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for line in (each for value in lines for each in _read_lines("--header", value)):
@@ -323,9 +312,9 @@ async def connected(broker: Broker, client_id: str | None, seconds: float) -> As
         raise operation_error(f"{error}", resource=broker.name, fix=broker.advice) from error
 
 
-def start_run(command: str, target: StackOptions, broker: Broker, *, json: bool) -> RunOptions:
+def start_run(command: str, target: options.StackOptions, broker: Broker, *, json: bool) -> options.RunOptions:
     """Start the run of a command that uses the broker."""
     if isinstance(broker, AwsIotOfStack):
         return target.start(command, json=json)
     options.log_if(target.verbose)
-    return RunOptions(command, json=json)
+    return options.RunOptions(command, json=json)

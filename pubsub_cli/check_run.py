@@ -23,8 +23,8 @@ from pubsub_cli.checks.check import Check, Group, Result, run_checks
 from pubsub_cli.checks.context import Context
 from pubsub_cli.errors import ExitCode
 from pubsub_cli.finding import Status, is_command
+from pubsub_cli.options import RunOptions
 from pubsub_cli.output import TerminalConsole, json_document, write_atomically
-from pubsub_cli.run_options import RunOptions
 from pubsub_cli.signals import cancel_on_sigterm
 from pubsub_client._printable import one_line, printable
 

@@ -20,7 +20,7 @@ from rich.segment import Segment
 
 from pubsub_cli.errors import ExitCode, PreconditionError
 from pubsub_cli.finding import Finding
-from pubsub_cli.run_options import RunOptions
+from pubsub_cli.options import RunOptions
 from pubsub_client._printable import one_line, printable
 
 SCHEMA = 1

@@ -19,6 +19,7 @@ from pubsub_cli.errors import PreconditionError
 from pubsub_client.outputs import MARKER_ATTRIBUTE, Output
 
 if TYPE_CHECKING:
+    from types_boto3_cognito_identity.type_defs import IdentityDescriptionResponseTypeDef
     from types_boto3_cognito_idp import CognitoIdentityProviderClient
     from types_boto3_cognito_idp.type_defs import AttributeTypeTypeDef, UserTypeTypeDef
 
@@ -116,6 +117,22 @@ def read_user(user_pools: CognitoIdentityProviderClient, user_pool_id: str, name
         marker=Marker.of(found["UserAttributes"]),
         mfa_methods=tuple(found.get("UserMFASettingList", ())),
     )
+
+
+def read_identity(aws: Aws, region: str, identity_id: str) -> IdentityDescriptionResponseTypeDef | None:
+    """Return AWS's description of an identity; None if the region has no such identity.
+
+    It contains the identity's logins, but not its identity pool.
+
+    Raises:
+        botocore.exceptions.ClientError: DescribeIdentity failed.
+    """
+    if not identity_id.startswith(f"{region}:"):
+        return None
+    try:
+        return aws.identity_pools.describe_identity(IdentityId=identity_id)
+    except aws.identity_pools.exceptions.ResourceNotFoundException:
+        return None
 
 
 @dataclass(frozen=True)

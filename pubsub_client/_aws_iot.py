@@ -27,8 +27,8 @@ PAYLOAD_BYTES = 128 * 1024
 SUBSCRIPTIONS = 50
 """Topic filters of one connection."""
 KEEP_ALIVE_SECONDS = (30, 1200)
-"""AWS IoT replaces a lower value by 30, and a higher one, or none, by 1200."""
-# The limits exclude the prefix of Basic Ingest, $aws/rules/<rule name>/.
+"""The bounds of the keep alive: AWS IoT changes other values to the nearest bound."""
+# The prefix of Basic Ingest, $aws/rules/<rule name>/, does not count against the limits of a topic.
 _BASIC_INGEST = "$aws/rules/"
 
 _SERVICE = "iotdevicegateway"
@@ -49,21 +49,22 @@ class AwsIot:
         >>> provider = AwsIot(endpoint="wss://abc-ats.iot.eu-west-1.amazonaws.com/mqtt", credentials=SdkCredentials())
 
     Args:
-        endpoint: DescribeEndpoint's answer for ``iot:Data-ATS``, or the same as Amplify's URL, with ``wss://`` and
+        endpoint: the ``iot:Data-ATS`` endpoint from DescribeEndpoint, or Amplify's URL of it with ``wss://`` and
             ``/mqtt``.
-        credentials: asked for each connection: a :class:`CognitoSession`, :class:`SdkCredentials`, or a source of your
-            own. If it can self-attach, it does when AWS IoT denies the connection.
-        region: the region of the signature; None for the one in the endpoint's name.
-        client_id_from_identity: whether a random client id begins with the identity id, which access mode
-            ``least-privilege`` requires; the credentials must then come from a :class:`CognitoSession`.
+        credentials: the source of the credentials, called for each connection: a :class:`CognitoSession`,
+            :class:`SdkCredentials`, or your own class. A source that can self-attach does so when AWS IoT denies the
+            connection.
+        region: the region to sign for; None for the region in the endpoint's name.
+        client_id_from_identity: whether a random client id begins with the identity id, as access mode
+            ``least-privilege`` requires. The credentials must then come from a :class:`CognitoSession`.
 
     Raises:
-        ConfigurationError: the endpoint is invalid, or there is no region.
+        ConfigurationError: the endpoint is invalid, the region is unknown, or the credentials have no identity id.
     """
 
     versions = (MqttVersion.MQTT5,)
     flow_control = ExtendedValidationAndFlowControlOptions.AWS_IOT_CORE_DEFAULTS
-    """AWS IoT accepts 100 messages and 512 KB a second from one connection; awscrt delays further ones."""
+    """AWS IoT accepts 100 messages and 512 KB a second from one connection; awscrt delays messages above that."""
     user_name = None
     password = None
 
@@ -80,12 +81,14 @@ class AwsIot:
         self.endpoint = Endpoint.parse(name.bare if is_amplify_url else endpoint)
         signing_region = region or name.region
         if signing_region is None:
-            raise ConfigurationError(f"the endpoint {endpoint!r} does not contain its region: give region")
+            raise ConfigurationError(f"the endpoint {endpoint!r} does not contain a region; pass region")
         self._region = signing_region
         self._source = credentials
         self._identity = credentials if client_id_from_identity and isinstance(credentials, IdentitySource) else None
         if client_id_from_identity and self._identity is None:
-            raise ConfigurationError("the client id must begin with an identity id, but these credentials have none")
+            raise ConfigurationError(
+                "client_id_from_identity requires credentials with an identity id; pass a CognitoSession"
+            )
 
     @classmethod
     def from_outputs(cls, outputs: Mapping[str, str], credentials: CredentialsSource) -> Self:
@@ -95,64 +98,61 @@ class AwsIot:
             ConfigurationError: an output is missing.
         """
         endpoint, region = read_outputs(outputs, Output.PUBSUB_ENDPOINT, Output.REGION)
-        # The rule does not apply to clients without an identity, such as services.
+        # Clients without an identity, such as services, may use any client id.
         of_identity = outputs.get(Output.ACCESS_MODE) == LEAST_PRIVILEGE and isinstance(credentials, IdentitySource)
         return cls(endpoint=endpoint, credentials=credentials, region=region, client_id_from_identity=of_identity)
 
     async def upgrade_request(self) -> UpgradeRequest:
-        """Return the path with a new signature by current credentials in its query."""
+        """Return the path with a new signature in its query, made with the current credentials."""
         path = await self._sign(await self._source.credentials())
         return UpgradeRequest(path, client_id_prefix=f"{await self._identity.identity_id()}-" if self._identity else "")
 
     def check_client_id(self, client_id: str) -> None:
-        """Check the length; raises ConfigurationError."""
+        """Raise ConfigurationError if AWS IoT would reject the client id for its length."""
         size = len(client_id.encode(errors="surrogatepass"))
         if not 0 < size <= CLIENT_ID_BYTES:
             raise ConfigurationError(
-                f"the client id {client_id!r} has {size} bytes; AWS IoT takes 1 to {CLIENT_ID_BYTES}"
+                f"the client id {client_id!r} has {size} bytes; AWS IoT allows 1 to {CLIENT_ID_BYTES}"
             )
 
     @staticmethod
     def check_topic(topic: str) -> None:
-        """Check length and depth of a topic or topic filter; raises TopicError."""
+        """Raise TopicError if a topic or topic filter is longer or deeper than AWS IoT allows."""
         counted = topic.split("/", 3)[-1] if topic.startswith(_BASIC_INGEST) else topic
         if (size := len(counted.encode())) > TOPIC_BYTES:
-            raise TopicError(f"{topic!r} has {size} bytes; AWS IoT takes {TOPIC_BYTES}")
+            raise TopicError(f"the topic {topic!r} has {size} bytes; AWS IoT allows {TOPIC_BYTES}")
         if (slashes := counted.count("/")) > TOPIC_SLASHES:
-            raise TopicError(f"{topic!r} has {slashes} slashes; AWS IoT takes {TOPIC_SLASHES}")
+            raise TopicError(f"the topic {topic!r} has {slashes} slashes; AWS IoT allows {TOPIC_SLASHES}")
 
     def check_payload(self, payload: bytes) -> None:
-        """Check the length; raises PayloadError."""
+        """Raise PayloadError if the payload is longer than AWS IoT allows."""
         if len(payload) > PAYLOAD_BYTES:
-            raise PayloadError("$", f"has {len(payload)} bytes; AWS IoT takes {PAYLOAD_BYTES}")
+            raise PayloadError("$", f"has {len(payload)} bytes; AWS IoT allows {PAYLOAD_BYTES}")
 
     def check_subscriptions(self, number: int) -> None:
-        """Check the number of topic filters of one connection; raises ConfigurationError."""
+        """Raise ConfigurationError for more topic filters than AWS IoT allows on one connection."""
         if number > SUBSCRIPTIONS:
             raise ConfigurationError(
-                f"{number} topic filters are more than the {SUBSCRIPTIONS} that AWS IoT takes of one connection: use "
-                "wildcards, or another connection"
+                f"{number} topic filters exceed AWS IoT's limit of {SUBSCRIPTIONS} per connection; use wildcards or "
+                "another connection"
             )
 
     def check_keep_alive(self, seconds: int) -> None:
-        """Raise ConfigurationError for a value that AWS IoT would replace."""
+        """Raise ConfigurationError for a value that AWS IoT would change."""
         shortest, longest = KEEP_ALIVE_SECONDS
         if not shortest <= seconds <= longest:
-            raise ConfigurationError(f"a keep_alive of {seconds} s is not what AWS IoT takes: {shortest} to {longest}")
+            raise ConfigurationError(f"keep_alive is {seconds} s; AWS IoT allows {shortest} to {longest} s")
 
     def explain_denied_upgrade(self) -> str:
-        """Return why AWS IoT's device gateway refuses an upgrade."""
+        """Return why AWS IoT rejects the signature of an upgrade, and what to check."""
         actual = EndpointName.parse(self.endpoint.authority).region
         if actual is not None and actual != self._region:
-            return (
-                f"AWS IoT does not accept the signature: it is made for region {self._region}, and the endpoint is in "
-                f"{actual}"
-            )
+            return f"AWS IoT rejected the signature: it is for region {self._region}, but the endpoint is in {actual}"
         renewal_error = self._source.renewal_error if isinstance(self._source, RenewingSource) else None
         return (
-            "AWS IoT does not accept the signature: the credentials are not valid or have expired, the "
-            f"endpoint is not in region {self._region}, or this machine's clock is wrong (if you sign by other means "
-            "than this client: the session token must be added after the signature is made, not signed with it)"
+            "AWS IoT rejected the signature: the credentials are invalid or have expired, the endpoint is not in "
+            f"region {self._region}, or this machine's clock is wrong (code that signs without this client must add "
+            "the session token after signing)"
             + (f". The credentials could not be renewed: {renewal_error}" if renewal_error else "")
         )
 
@@ -163,12 +163,12 @@ class AwsIot:
         """
         actions, kind = _PERMISSIONS[operation]
         return (
-            "the IAM policies of the credentials or, of a Cognito identity, the IoT policies attached to it do not "
-            f"allow {actions} on {kind}/{resource} (a new attachment can take minutes to act)"
+            "the IAM policies of the credentials, or the IoT policies attached to the Cognito identity, do not allow "
+            f"{actions} on {kind}/{resource} (a new attachment can take minutes to take effect)"
         )
 
     async def recover_from_denial(self) -> Recovery | None:
-        """Have the IoT policy attached, if the credentials source can."""
+        """Self-attach, if the credentials source can."""
         source = self._source
         if not (isinstance(source, SelfAttachingSource) and source.can_self_attach):
             return None
@@ -176,7 +176,7 @@ class AwsIot:
             attachment = await source.self_attach()
         except Exception as error:  # noqa: BLE001 - an application's own source can raise any error
             return Recovery(f"Self-attach failed: {error}", applied=False)
-        return Recovery(f"Self-attach answered {attachment.text}", applied=True)
+        return Recovery(f"Self-attach succeeded: {attachment.text}", applied=True)
 
     async def _sign(self, credentials: Credentials) -> str:
         request = http.HttpRequest("GET", _PATH, http.HttpHeaders([("Host", self.endpoint.authority)]))

@@ -1,4 +1,4 @@
-"""The AWS SDK's sessions in the AWS CLI's region, with errors that name the cause; and its credentials."""
+"""Sessions of the AWS SDK that use the AWS CLI's region, and their credentials."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pubsub_client._credentials import Credentials
 from pubsub_client.exceptions import ConfigurationError, SessionError
 
 SSO_ERRORS = (SSOError, TokenRetrievalError)
-"""boto3's errors when the operator's session at IAM Identity Center has expired, or there was none."""
+"""boto3's errors if there is no IAM Identity Center session, or it has expired."""
 
 
 class UnusableConfigurationError(BotoCoreError):
@@ -44,17 +44,17 @@ def region_of_environment() -> str | None:
 
 
 def sdk_session(profile: str | None = None, region: str | None = None) -> boto3.Session:
-    """Return a session in the first of these regions: given, ``AWS_REGION``, ``AWS_DEFAULT_REGION``, the profile's.
+    """Return a session whose clients and credentials raise only botocore's errors.
 
-    An empty variable counts as unset. Its clients and credentials raise only botocore's errors, or
-    :class:`UnusableConfigurationError`.
+    The region is the first of: ``region``, ``AWS_REGION``, ``AWS_DEFAULT_REGION``, the profile's. An empty variable
+    counts as unset.
 
     Args:
-        profile: a profile of the AWS configuration; None for boto3's own choice.
+        profile: a profile of the AWS configuration; None for boto3's choice.
         region: the region; None for that of the environment or the profile.
 
     Raises:
-        botocore.exceptions.ProfileNotFound: there is no such profile.
+        botocore.exceptions.ProfileNotFound: the profile does not exist.
         botocore.exceptions.ConfigParseError: the AWS configuration cannot be read.
     """
     core = botocore.session.Session(profile=profile)
@@ -62,16 +62,16 @@ def sdk_session(profile: str | None = None, region: str | None = None) -> boto3.
     core.register_component("data_loader", loader)
     region = region or region_of_environment()
     if not region and os.environ.get("AWS_DEFAULT_REGION") == "":
-        # The session's own variable cannot override the environment's with None.
+        # A region of None would not override the empty variable.
         core.get_component("config_store").set_config_variable("region", core.get_scoped_config().get("region"))
     session = _Session(botocore_session=core, region_name=region)
-    loader.search_paths[:] = dict.fromkeys(loader.search_paths)  # each session of boto3 adds boto3's own
+    loader.search_paths[:] = dict.fromkeys(loader.search_paths)  # each boto3 session adds boto3's path again
     return session
 
 
 @cache
 def _loader(data_path: str | None) -> Loader:
-    """Return the loader of service descriptions, whose cache of megabytes all sessions share."""
+    """Return one loader of service descriptions for all sessions, because its cache takes megabytes."""
     return create_loader(data_path)
 
 
@@ -82,14 +82,14 @@ class _Session(boto3.Session):
             return super().client(*arguments, **keywords)
 
     def get_credentials(self) -> Any:
-        """Find credentials; those of a role are fetched when they are first used."""
+        """Find credentials; a role's credentials are fetched on first use."""
         with _configuration_errors():
             return super().get_credentials()
 
 
 @contextmanager
 def _configuration_errors() -> Iterator[None]:
-    """Raise UnusableConfigurationError for Python's own errors in botocore, such as of a ``credential_process``."""
+    """Raise UnusableConfigurationError instead of errors that are not botocore's, as of a ``credential_process``."""
     try:
         yield
     except (BotoCoreError, ClientError):
@@ -99,24 +99,29 @@ def _configuration_errors() -> Iterator[None]:
 
 
 def sso_login_advice(error: Exception, options: str) -> str:
-    """Return the text of one of :data:`SSO_ERRORS` and the login command; ``options`` begin with a space each."""
+    """Return the text of one of :data:`SSO_ERRORS` with the login command.
+
+    Args:
+        error: the error.
+        options: the options of the command, each after a space.
+    """
     return f"{str(error).rstrip('.')}; sign in again with: aws sso login{options}"
 
 
 class SdkCredentials:
-    """The credentials that boto3 finds and renews, for services without a signed-in user.
+    """Credentials that boto3 finds and renews, for services without a signed-in user.
 
         >>> async with PubSub(AwsIot.from_outputs(outputs, SdkCredentials())) as pubsub:
         ...     await pubsub.publish("service/state", "up")
 
-    They come from a profile, the environment, the role of a container or an instance, or IAM Identity Center.
+    Sources are profiles, the environment, the role of a container or an instance, and IAM Identity Center.
     https://boto3.amazonaws.com/v1/documentation/api/latest/guide/credentials.html
 
     Args:
-        profile: a profile of the AWS configuration; None for boto3's own choice, ``AWS_PROFILE`` included.
+        profile: a profile of the AWS configuration; None for boto3's choice, which respects ``AWS_PROFILE``.
 
     Raises:
-        ConfigurationError: there is no such profile, or the AWS configuration cannot be read.
+        ConfigurationError: the profile does not exist, or the AWS configuration cannot be read.
     """
 
     def __init__(self, profile: str | None = None) -> None:
@@ -128,10 +133,10 @@ class SdkCredentials:
             raise ConfigurationError(f"{error}; check the AWS configuration file") from error
 
     async def credentials(self) -> Credentials:
-        """Return the current credentials; boto3 does not expose their expiration.
+        """Return the current credentials, without their expiration, which boto3 does not expose.
 
         Raises:
-            SessionError: there are none, or boto3 cannot get them.
+            SessionError: boto3 finds no credentials, or cannot get them.
         """
         async with self._lock:
             return await asyncio.to_thread(self._find)
@@ -139,7 +144,7 @@ class SdkCredentials:
     def _find(self) -> Credentials:
         try:
             found = self._session.get_credentials()
-            # Only this fetches a role's, from the metadata service, STS or a program.
+            # This fetches a role's credentials from the metadata service, STS or a program.
             frozen = found.get_frozen_credentials() if found else None
         except SSO_ERRORS as error:
             raise SessionError(sso_login_advice(error, self._login_options)) from error
@@ -147,7 +152,7 @@ class SdkCredentials:
             raise SessionError(f"boto3 cannot get AWS credentials: {error}") from error
         if frozen is None or not frozen.access_key or not frozen.secret_key:
             raise SessionError(
-                "boto3 finds no AWS credentials: name a profile, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
-                "or run where there is a role"
+                "boto3 finds no AWS credentials; pass a profile, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
+                "run with a role"
             )
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)

@@ -21,7 +21,7 @@ from pubsub_client.outputs import Output, read_outputs
 
 _T = TypeVar("_T")
 
-# A call with valid credentials waits no longer for new ones.
+# While the previous credentials are valid, a call waits no longer for new ones.
 _RENEWAL_TIMEOUT_SECONDS = 5.0
 _ATTEMPTS = 5
 _CODE_FACTORS = {"email": CodeFactor.EMAIL, "sms": CodeFactor.SMS}
@@ -31,21 +31,22 @@ _REFRESH_TOKEN_ENDED = ("NotAuthorizedException", "RefreshTokenReuseException")
 
 @dataclass(frozen=True)
 class _CachedCredentials:
-    """Credentials, and how long they may be returned."""
+    """Credentials, and when to renew them."""
 
     credentials: Credentials
     validity: Validity
 
 
 class CognitoSession:
-    """Signs a user in, and gives the user's identity id and AWS credentials.
+    """A signed-in user: signs in, and returns the user's identity id and AWS credentials.
 
         >>> session = CognitoSession.from_outputs(outputs)
         >>> await session.sign_in("ada", password)
         >>> identity_id = await session.identity_id()
         >>> await session.sign_out()
 
-    A call renews tokens and credentials when five minutes of their lifetime are left, or a fifth if that is less.
+    A call renews tokens and credentials that expire within five minutes, or within a fifth of their lifetime if that is
+    shorter.
 
     Args:
         region: the region of both pools.
@@ -53,13 +54,13 @@ class CognitoSession:
         user_pool_client_id: an app client without a secret that allows ``ALLOW_USER_SRP_AUTH`` or ``ALLOW_USER_AUTH``
             and, unless it rotates refresh tokens, ``ALLOW_REFRESH_TOKEN_AUTH``.
         identity_pool_id: the identity pool that accepts this app client's tokens.
-        endpoint_url: Cognito's address; None for boto3's own choice, ``AWS_ENDPOINT_URL`` included.
-        self_attach_url: the stack's output ``SelfAttachUrl``. With it, the client self-attaches when AWS IoT denies the
+        endpoint_url: Cognito's address; None for boto3's choice, which respects ``AWS_ENDPOINT_URL``.
+        self_attach_url: the stack's output ``SelfAttachUrl``; the client then self-attaches when AWS IoT denies the
             connection.
-        now: the clock, with a time zone.
+        now: returns the current time with a time zone.
 
     Raises:
-        ConfigurationError: ``self_attach_url`` is not the URL of a route.
+        ConfigurationError: ``self_attach_url`` is not the URL of a self-attach route.
     """
 
     def __init__(
@@ -95,8 +96,8 @@ class CognitoSession:
         """Return a session for the deployment with these stack outputs, with self-attach if the stack has it.
 
         Args:
-            outputs: by name, as ``pubsub outputs`` prints them.
-            endpoint_url: as above.
+            outputs: the outputs by name, as ``pubsub outputs`` prints them.
+            endpoint_url: see the class.
 
         Raises:
             ConfigurationError: an output is missing.
@@ -114,13 +115,13 @@ class CognitoSession:
         )
 
     async def sign_in(self, user_name: str, password: str) -> None:
-        """Sign in with SRP: the password itself never leaves this process.
+        """Sign in with a password by SRP, which does not send the password.
 
-        If the app client allows only choice-based sign-in (``ALLOW_USER_AUTH``), that flow is used. A previous user of
-        this session is forgotten.
+        If the app client allows only choice-based sign-in (``ALLOW_USER_AUTH``), that flow is used. The session forgets
+        its previous user.
 
         Raises:
-            SignInError: Cognito refuses, or asks for more than the password.
+            SignInError: Cognito rejects the sign-in, or requires more than the password.
         """
         async with self._lock:
             self._forget()
@@ -134,20 +135,20 @@ class CognitoSession:
     ) -> None:
         """Sign in without a password, with a one-time code that Cognito sends to the user.
 
-        Needs an app client with ``ALLOW_USER_AUTH`` and a user pool that offers such codes. A previous user of this
-        session is forgotten after ``read_code`` returns.
+        The app client must allow ``ALLOW_USER_AUTH``, and the user pool must offer one-time codes. The session forgets
+        its previous user after ``read_code`` returns.
 
         Args:
             user_name: the user.
-            read_code: called with the masked address of the code; returns the code.
-            by: how the code is sent.
+            read_code: called with the masked address that the code was sent to; returns the code.
+            by: how Cognito sends the code.
 
         Raises:
-            SignInError: Cognito refuses, also a wrong code, or does not offer this to the user.
-            ConfigurationError: ``by`` is neither.
+            SignInError: Cognito rejects the sign-in or the code, or does not offer codes to this user.
+            ConfigurationError: ``by`` is not one of the two values.
         """
         if by not in _CODE_FACTORS:
-            raise ConfigurationError(f"by is {by!r}: give 'email' or 'sms'")
+            raise ConfigurationError(f"by is {by!r}; pass 'email' or 'sms'")
         sent = await _sign_in_call(send_code, self._user_pools, self._client_id, user_name, _CODE_FACTORS[by])
         code = await read_code(sent.destination)
         async with self._lock:
@@ -156,10 +157,10 @@ class CognitoSession:
             self._tokens = Tokens.from_result(result, self._now())
 
     async def use_id_token(self, id_token: str) -> None:
-        """Use an ID token that was issued elsewhere; it is not renewed. A previous user of this session is forgotten.
+        """Use an ID token that other code received; it cannot be renewed. The session forgets its previous user.
 
         Raises:
-            LookupError, ValueError: it is no ID token.
+            LookupError, ValueError: the text is not an ID token.
         """
         async with self._lock:
             self._forget()
@@ -169,25 +170,24 @@ class CognitoSession:
         """Return the user's identity id.
 
         Raises:
-            SessionError: nobody is signed in, the session has ended, or Cognito refuses.
+            SessionError: nobody is signed in, the session has ended, or Cognito reports an error.
         """
         return await asyncio.shield(self._current_identity_id())
 
     async def credentials(self) -> Credentials:
         """Return AWS credentials of the user's identity, renewed if they expire soon.
 
-        If the renewal fails, or takes longer than five seconds, the previous credentials are returned while they are
-        valid; the next call tries again. Each cause of such a failure is logged once, as a warning of the logger
-        ``pubsub_client``.
+        If the renewal fails or takes longer than five seconds, this returns the previous credentials while they are
+        valid, and the next call tries again. The logger ``pubsub_client`` warns once of each cause.
 
         Raises:
-            SessionError: nobody is signed in, the session has ended, or Cognito refuses.
+            SessionError: nobody is signed in, the session has ended, or Cognito reports an error.
         """
         valid = self._cached if self._cached and self._cached.validity.is_valid(self._now()) else None
         timeout = asyncio.timeout(_RENEWAL_TIMEOUT_SECONDS if valid else None)
         try:
             async with timeout:
-                # A cancelled call must not lose the refresh token with which Cognito replaces the previous one.
+                # A cancelled call must not lose a new refresh token, because Cognito may have ended the previous one.
                 return await asyncio.shield(self._current_credentials())
         except Exception:
             if valid is None:
@@ -198,7 +198,7 @@ class CognitoSession:
 
     @property
     def renewal_error(self) -> str | None:
-        """Why the last renewal of credentials or tokens failed; None if it succeeded or there was none."""
+        """The error of the last renewal of credentials or tokens; None if it succeeded or there was none."""
         return self._credential_log.error or self._token_log.error
 
     @property
@@ -207,26 +207,26 @@ class CognitoSession:
         return self._self_attach_route is not None
 
     async def self_attach(self) -> SelfAttachment:
-        """Have the IoT policy attached to the user's identity, if it is not.
+        """Attach the IoT policy to the user's identity by the self-attach route, if it is not attached yet.
 
-        AWS IoT may take minutes to act on a new attachment.
+        A new attachment can take minutes to take effect.
 
         Raises:
-            SessionError: nobody is signed in, or the route refuses, fails or cannot be reached; a busy route is retried
-                for 20 seconds.
+            SessionError: nobody is signed in, or the route rejects the request, fails or cannot be reached. A busy
+                route is retried for 20 seconds.
             ConfigurationError: this session has no ``self_attach_url``.
         """
         if self._self_attach_route is None:
-            raise ConfigurationError("this session cannot self-attach: give it the stack's output SelfAttachUrl")
+            raise ConfigurationError("this session cannot self-attach; pass the stack's output SelfAttachUrl")
         return await self._self_attach_route.attach(await self.credentials())
 
     async def sign_out(self) -> None:
-        """Revoke the refresh token and forget the user; does nothing if nobody is signed in.
+        """Revoke the refresh token and forget the user; do nothing if nobody is signed in.
 
-        Credentials that this session has returned stay valid until they expire: AWS cannot revoke them.
+        AWS credentials that this session has returned stay valid until they expire.
 
         Raises:
-            SessionError: Cognito does not revoke the token; the user is forgotten nevertheless.
+            SessionError: Cognito did not revoke the token. The session forgets the user nevertheless.
         """
         async with self._lock:
             tokens = self._tokens
@@ -252,7 +252,7 @@ class CognitoSession:
             return self._cached.credentials
 
     async def _renewed_credentials(self) -> Credentials:
-        """Request credentials, and log a failure that the caller does not see because the previous ones are valid."""
+        """Request credentials, and log a failure that callers do not see while the previous credentials are valid."""
         before = self._credential_log.error
         try:
             credentials = await self._get_credentials(await self._current_tokens())
@@ -260,7 +260,7 @@ class CognitoSession:
             if self._cached:
                 self._credential_log.failed(error)
             if before and isinstance(error, SessionError) and before != str(error):
-                raise SessionError(f"{error}; the renewal before failed as well: {before}") from error
+                raise SessionError(f"{error}; the previous renewal failed too: {before}") from error
             raise
         self._credential_log.succeeded()
         return credentials
@@ -268,11 +268,13 @@ class CognitoSession:
     async def _current_tokens(self) -> Tokens:
         tokens = self._tokens
         if tokens is None:
-            raise SessionError("nobody is signed in: call sign_in() first")
+            raise SessionError("nobody is signed in; call sign_in() first")
         is_valid = tokens.validity.is_valid(self._now())
         if tokens.refresh_token is None:
             if not is_valid:
-                raise SessionError(f"the ID token expired at {tokens.validity.until:%H:%M:%S %Z}: give a new one")
+                raise SessionError(
+                    f"the ID token expired at {tokens.validity.until:%H:%M:%S %Z}; pass a new one to use_id_token()"
+                )
         elif tokens.validity.needs_refresh(self._now()):
             try:
                 self._tokens = await self._refresh(tokens)
@@ -285,7 +287,7 @@ class CognitoSession:
         return self._tokens or tokens
 
     async def _refresh(self, tokens: Tokens) -> Tokens:
-        """Request new tokens by the one operation that works with and without refresh token rotation."""
+        """Request new tokens by the operation that works with and without refresh token rotation."""
         refresh: Callable[..., Any] = self._user_pools.get_tokens_from_refresh_token
         device = {"DeviceKey": tokens.device_key} if tokens.device_key else {}
         try:
@@ -296,8 +298,7 @@ class CognitoSession:
             code, message = _code_and_message(error)
             if code in _REFRESH_TOKEN_ENDED:
                 raise SessionError(
-                    "the session has ended, sign in again: the user pool no longer accepts its refresh token "
-                    f"({code}: {message})"
+                    f"the session has ended; sign in again (Cognito rejected the refresh token: {code}: {message})"
                 ) from error
             raise _session_error(error) from error
         result = answer["AuthenticationResult"]
@@ -319,7 +320,7 @@ class CognitoSession:
         except SessionError as error:
             if not _is_not_found(error):
                 raise
-            # The identity was deleted, or is so new that Cognito does not find it yet: get it again, once.
+            # The identity was deleted, or Cognito does not find a new one yet: request it again, once.
             self._identity_id = None
             answer = await _call(get_credentials, IdentityId=await self._get_identity_id(tokens), Logins=logins)
         given = answer["Credentials"]
@@ -347,7 +348,7 @@ def _is_not_found(error: SessionError) -> bool:
 
 def _session_error(error: ClientError | BotoCoreError) -> SessionError:
     code, message = _code_and_message(error)
-    return SessionError(f"Cognito reports an error ({code}): {message}")
+    return SessionError(f"Cognito returned an error ({code}): {message}")
 
 
 def _code_and_message(error: ClientError | BotoCoreError) -> tuple[str, str]:

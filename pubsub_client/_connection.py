@@ -1,4 +1,4 @@
-"""The connection that reconnects: one transport after another, in the version of MQTT that the broker speaks."""
+"""The connection that reconnects: it opens one transport after another, in the broker's version of MQTT."""
 
 from __future__ import annotations
 
@@ -33,11 +33,12 @@ from pubsub_client.exceptions import ConnectionLost, ConnectionRefused
 
 _log = logging.getLogger("pubsub_client")
 
-_CLOSED = "the connection is closed"
+NOT_CONNECTED = "there is no connection; use the client inside `async with PubSub(provider) as pubsub`"
+_CLOSED = "the connection was closed"
 _DRAIN_SECONDS = 5.0
-# awscrt limits the time of CONNACK, but not of what comes before it: credentials and WebSocket.
+# awscrt's own timeout covers CONNACK, but not the credentials and the WebSocket before it.
 _ATTEMPT_TIMEOUT_SECONDS = 60.0
-# A connection that was up for so long does not count as a failed attempt.
+# A connection that was up longer than this does not count as a failed attempt.
 _STABLE_SECONDS = 30.0
 _TRANSPORTS: dict[MqttVersion, type[Transport]] = {
     MqttVersion.MQTT5: Mqtt5Transport,
@@ -50,22 +51,22 @@ class ConnectionState(StrEnum):
 
     CONNECTING = "connecting"
     CONNECTED = "connected"
-    """Up, and the broker has every subscription again."""
+    """Up, with all subscriptions."""
     DISCONNECTED = "disconnected"
-    """Lost, or refused; the next attempt follows."""
+    """Lost or refused; another attempt follows."""
     CLOSED = "closed"
     """Not connected yet, or closed by the application."""
 
 
 class StateChange(NamedTuple):
-    """A state, and its reason if that is known."""
+    """A state, and the reason for it if known."""
 
     state: ConnectionState
     reason: str | None = None
 
 
 class States:
-    """The current state, and its watchers."""
+    """The current state, and streams of its changes."""
 
     def __init__(self) -> None:
         self.now = StateChange(ConnectionState.CLOSED)
@@ -73,7 +74,7 @@ class States:
         self._watchers: set[asyncio.Queue[StateChange]] = set()
 
     def change(self, state: ConnectionState, reason: str | None = None) -> None:
-        """Set the state, and notify the watchers if it differs."""
+        """Set the state, and notify watchers of a change."""
         if (change := StateChange(state, reason)) == self.now:
             return
         self.now = change
@@ -97,7 +98,7 @@ class States:
             self._watchers.discard(watcher)
 
     async def until_connected(self, seconds: float) -> None:
-        """Wait for the connection; raises ConnectionLost if it is closed, or does not come in time."""
+        """Wait for the connection; raise ConnectionLost if it is closed or not up in time."""
         if self.now.state is ConnectionState.CONNECTED:
             return
         try:
@@ -106,13 +107,13 @@ class States:
                     if state is ConnectionState.CONNECTED:
                         return
         except TimeoutError:
-            because = f"; the last reason: {self._last_reason}" if self._last_reason else ""
-            raise ConnectionLost(f"there has been no connection for {seconds:g} s{because}") from None
-        raise ConnectionLost("there is no connection: use it inside `async with PubSub(provider) as pubsub`")
+            because = f"; last reason: {self._last_reason}" if self._last_reason else ""
+            raise ConnectionLost(f"not connected within {seconds:g} s{because}") from None
+        raise ConnectionLost(NOT_CONNECTED)
 
 
 class ReconnectingConnection:
-    """A connection that is made again whenever it is lost, until it is closed.
+    """A connection that reconnects until it is closed.
 
     Each attempt uses a new upgrade request. After a denial, the provider may recover.
 
@@ -121,8 +122,8 @@ class ReconnectingConnection:
         options: the contents of the CONNECT packet.
         outbox: the limits of the outbox.
         backoff: the delays between attempts.
-        states: changed with the connection.
-        subscriptions: renewed on each new connection, and given each message.
+        states: updated by the connection.
+        subscriptions: restored on each new connection; receives all messages.
 
     Raises:
         ConfigurationError: the proxy or the certificate authorities cannot be used.
@@ -147,7 +148,7 @@ class ReconnectingConnection:
         self.loop = asyncio.get_running_loop()
         self._versions = list(provider.versions)
         self._first_result: asyncio.Future[ConnectionRefused | None] = self.loop.create_future()
-        """The result of the first attempt, or of the first one after a recovery: an error, or None."""
+        """An error, or None, from the first attempt; after a recovery, from the attempt that follows."""
         self._request: UpgradeRequest | None = None
         self._transport: Transport | None = None
         self._lost: asyncio.Future[None] = self.loop.create_future()
@@ -160,16 +161,16 @@ class ReconnectingConnection:
         self._closing: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
-        """Connect in the background, with as many attempts as it takes."""
+        """Connect in the background, with any number of attempts."""
         if self._running is None:
             self._states.change(ConnectionState.CONNECTING)
             self._running = self.loop.create_task(self._run())
 
     async def wait_for_first_result(self, seconds: float) -> None:
-        """Wait for the result of the first attempt, if it is not known yet.
+        """Wait for the result of the first attempt.
 
         Raises:
-            ConnectionRefused: it failed without recovery, or was not finished in time.
+            ConnectionRefused: the attempt failed without recovery, or did not end in time.
             ConnectionLost: the connection was closed meanwhile.
         """
         if self._first_result.done():
@@ -186,10 +187,10 @@ class ReconnectingConnection:
             raise refusal from refusal.__cause__
 
     def publish(self, packet: Packet) -> asyncio.Future[Ack]:
-        """Send a message when there is a connection; messages to one topic in the order of these calls.
+        """Send a message as soon as there is a connection; messages to one topic are sent in the order of these calls.
 
         Returns:
-            The acknowledgement, for :func:`check_published`; or QueueFull, or ConnectionLost.
+            A future of the acknowledgement, for :func:`check_published`; it fails with QueueFull or ConnectionLost.
         """
         if not packet.qos:
             self._disconnect_reasons.record_publish(packet.topic)
@@ -213,10 +214,10 @@ class ReconnectingConnection:
         """
         ack = await self._request_ack(lambda transport, on_ack: transport.unsubscribe(topic_filter, on_ack))
         if ack.error:
-            raise ConnectionLost(f"no answer to unsubscribing from {topic_filter}: {ack.error}") from ack.error
+            raise ConnectionLost(f"no answer to UNSUBSCRIBE {topic_filter}: {ack.error}") from ack.error
         if ack.refused:
             reason = reason_text(ack.code, ack.text)
-            _log.warning("the broker refuses to unsubscribe from %s, and may go on sending: %s", topic_filter, reason)
+            _log.warning("the broker rejected UNSUBSCRIBE %s and may continue to send: %s", topic_filter, reason)
 
     async def close(self) -> None:
         """Wait for pending acknowledgements, five seconds at most, and disconnect."""
@@ -227,7 +228,7 @@ class ReconnectingConnection:
                 self._running.cancel()
             if not self._first_result.done():
                 self._first_result.set_exception(ConnectionLost(_CLOSED))
-                self._first_result.exception()  # marks it as retrieved, because nobody may be waiting for it
+                self._first_result.exception()  # prevents asyncio's warning if no caller waits for it
             self._discard_transport()
             await asyncio.gather(*self._closing)
             if self._running:
@@ -247,14 +248,14 @@ class ReconnectingConnection:
             try:
                 await self._connect_and_wait()
             except Exception as error:  # noqa: BLE001 - without another attempt, callers would wait forever
-                _log.exception("the connection failed unexpectedly; it is tried again")
+                _log.exception("unexpected error of the connection; another attempt follows")
                 self._disconnected(repr(error))
             self._discard_transport()
             await asyncio.sleep(self._backoff.delay(self._failures))
             self._failures += 1
 
     async def _connect_and_wait(self) -> None:
-        """Connect, and wait until the connection is lost; or explain why there is none."""
+        """Connect and wait until the connection is lost, or record why the attempt failed."""
         self._states.change(ConnectionState.CONNECTING)
         try:
             session_present = await self._attempt()
@@ -280,7 +281,7 @@ class ReconnectingConnection:
         await self._lost
 
     async def _attempt(self) -> bool:
-        """Connect in limited time; return whether the broker has kept the session."""
+        """Connect within the timeout; return whether the broker has kept the session."""
         try:
             async with asyncio.timeout(_ATTEMPT_TIMEOUT_SECONDS):
                 return await self._connect()
@@ -288,7 +289,7 @@ class ReconnectingConnection:
             raise ConnectAttemptError(TimeoutError(f"no answer within {_ATTEMPT_TIMEOUT_SECONDS:g} s.")) from error
 
     async def _connect(self) -> bool:
-        """Try each version that the broker may speak."""
+        """Try each version of MQTT that the broker may speak."""
         self._request = None
         try:
             self._request = await self._provider.upgrade_request()
@@ -306,21 +307,23 @@ class ReconnectingConnection:
                 )
                 session_present = await transport.open(self._request)
             except ConnectAttemptError as error:
-                # The broker's answer explains more than a connection that was only closed.
+                # A CONNACK explains more than a closed connection.
                 failure = error if failure is None or error.connack else failure
                 if not needs_another_version(error):
                     break
-            except Exception as error:  # such as a file of authorities that was deleted
+            except Exception as error:  # such as a deleted file of certificate authorities
                 raise ConnectAttemptError(error) from error
             else:
                 self._settle_on(version)
                 return session_present
-        raise failure or ConnectAttemptError(ValueError("the provider names no version of MQTT"))
+        raise failure or ConnectAttemptError(ValueError("the provider has no MQTT versions"))
 
     def _settle_on(self, version: MqttVersion) -> None:
         if len(self._versions) > 1:
             without_session = self._options.session_expiry and version is MqttVersion.MQTT311
-            _log.info("the broker speaks %s%s", version.name, ", which keeps no session" if without_session else "")
+            _log.info(
+                "the broker speaks %s%s", version.name, "; session_expiry has no effect" if without_session else ""
+            )
         self._versions = [version]
 
     def _on_disconnect(self, disconnect: Disconnect) -> None:

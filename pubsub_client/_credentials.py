@@ -1,4 +1,4 @@
-"""AWS credentials and Cognito tokens: their sources, their validity, and the log of failed renewals."""
+"""AWS credentials and Cognito tokens: sources, lifetimes, and the log of failed renewals."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _MARGIN_DIVISOR = 5
 
 @dataclass(frozen=True)
 class Credentials:
-    """AWS credentials; the secrets are not shown.
+    """AWS credentials; ``repr()`` does not show the secrets.
 
     Args:
         access_key_id: the access key id.
         secret_access_key: the secret access key.
         session_token: the session token; None for long-term keys.
-        expiration: when they expire, with a time zone; None if never, or unknown.
+        expiration: the time of expiration, with a time zone; None if there is none or it is unknown.
     """
 
     access_key_id: str
@@ -34,10 +34,10 @@ class Credentials:
 
 
 class CredentialsSource(Protocol):
-    """A source of credentials; asked for each connection."""
+    """A source of credentials; called for each connection."""
 
     async def credentials(self) -> Credentials:
-        """Return credentials that are valid for a while."""
+        """Return credentials that do not expire soon."""
         ...
 
 
@@ -46,35 +46,35 @@ class IdentitySource(CredentialsSource, Protocol):
     """A source that knows the Cognito identity of its credentials."""
 
     async def identity_id(self) -> str:
-        """Return the identity id; any exception becomes the cause of the refusal."""
+        """Return the identity id; an exception becomes the cause of the ConnectionRefused error."""
         ...
 
 
 @runtime_checkable
 class RenewingSource(CredentialsSource, Protocol):
-    """A source that returns credentials that are still valid when their renewal failed."""
+    """A source that returns its previous credentials if a renewal failed and they are still valid."""
 
     @property
     def renewal_error(self) -> str | None:
-        """Why the last renewal failed; None if it succeeded."""
+        """The error of the last renewal; None if it succeeded."""
         ...
 
 
 @dataclass(frozen=True)
 class Validity:
-    """The lifetime of tokens or credentials, by this machine's clock; ``until`` is None if it is unknown."""
+    """The lifetime of tokens or credentials by this machine's clock; ``until`` is None if unknown."""
 
     since: datetime
     until: datetime | None
 
     def is_valid(self, now: datetime) -> bool:
-        """Return whether they are valid; unknown, and so False, if the clock was set back."""
+        """Return whether they are valid; False if the clock was set back, because then it is unknown."""
         return self.until is not None and self.since <= now < self.until
 
     def needs_refresh(self, now: datetime) -> bool:
-        """Return whether to renew them: five minutes are left, or a fifth of their lifetime if that is less.
+        """Return whether five minutes are left, or a fifth of the lifetime if that is shorter.
 
-        So they are still valid when AWS checks them, and short-lived ones are used more than once.
+        The margin keeps them valid until AWS checks them. The fifth lets short-lived credentials be used repeatedly.
         """
         if self.until is None or not self.is_valid(now):
             return True
@@ -87,10 +87,10 @@ class Tokens:
 
     Args:
         id_token: the ID token.
-        login: the user pool's name among an identity pool's logins.
-        validity: the ID token's.
-        refresh_token: None if only the ID token was given.
-        device_key: needed with the refresh token if the user pool remembers devices.
+        login: the user pool's key in an identity pool's ``Logins``.
+        validity: the lifetime of the ID token.
+        refresh_token: the refresh token; None if only an ID token was passed.
+        device_key: required with the refresh token if the user pool remembers devices.
     """
 
     id_token: str = field(repr=False)
@@ -101,20 +101,20 @@ class Tokens:
 
     @classmethod
     def from_result(cls, result: Mapping[str, Any], now: datetime, previous: Tokens | None = None) -> Self:
-        """Read an AuthenticationResult. Its ``ExpiresIn`` is the access token's; the ID token contains its own.
+        """Read an AuthenticationResult. The lifetime comes from the ID token: ``ExpiresIn`` is the access token's.
 
         Args:
-            result: as Cognito answers it.
+            result: Cognito's AuthenticationResult.
             now: when it was issued.
-            previous: refreshed by this result, which may lack their refresh token and device key.
+            previous: the tokens before a refresh, whose result may lack the refresh token and the device key.
 
         Raises:
-            LookupError, ValueError: there is no ID token in it.
+            LookupError, ValueError: the result has no ID token.
         """
         claims = id_token_claims(result["IdToken"])
         return cls(
             result["IdToken"],
-            # An identity pool knows a user pool by its issuer without the scheme, in every partition.
+            # In every partition the key is the issuer without its scheme.
             claims["iss"].removeprefix("https://"),
             Validity(now, datetime.fromtimestamp(claims["exp"], UTC)),
             result.get("RefreshToken", previous and previous.refresh_token),
@@ -123,10 +123,10 @@ class Tokens:
 
 
 def id_token_claims(id_token: str) -> Mapping[str, Any]:
-    """Return the claims of an ID token without verification.
+    """Return the claims of an ID token without verifying its signature.
 
     Raises:
-        LookupError, ValueError: it is not a token.
+        LookupError, ValueError: the text is not a token.
     """
     payload = id_token.split(".")[1]
     claims: Mapping[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
@@ -134,21 +134,21 @@ def id_token_claims(id_token: str) -> Mapping[str, Any]:
 
 
 class RenewalLog:
-    """Logs failed renewals of something that is still valid, each cause once until a renewal succeeds."""
+    """Logs failed renewals while the previous value is valid, each cause once until a renewal succeeds."""
 
     def __init__(self, subject: str) -> None:
         self.error: str | None = None
-        """Why the last renewal failed; None if it succeeded, or there was none."""
+        """The error of the last renewal; None if it succeeded or there was none."""
         self._subject = subject
         self._logged: set[str] = set()
 
     def failed(self, cause: Exception | str) -> None:
-        """Log a failure. AWS's errors contain no token, and nothing else of the session is logged."""
+        """Log a failure. No secret is logged: AWS's errors contain no tokens."""
         self.error = cause if isinstance(cause, str) else (str(cause) or repr(cause))
         if self.error not in self._logged:
             self._logged.add(self.error)
             _log.warning(
-                "the %s were not renewed and are used while they are valid; the next call tries again: %s",
+                "renewing the %s failed; they are used until they expire, and the next call tries again: %s",
                 self._subject,
                 self.error,
             )
@@ -156,10 +156,10 @@ class RenewalLog:
     def succeeded(self) -> None:
         """Log the success if the previous renewal failed."""
         if self.error is not None:
-            _log.info("the %s were renewed again", self._subject)
+            _log.info("renewing the %s succeeded again", self._subject)
         self.reset()
 
     def reset(self) -> None:
-        """Forget the failures, because the user changes."""
+        """Forget the failures of the previous user."""
         self.error = None
         self._logged.clear()

@@ -1,6 +1,6 @@
-"""Where the broker is, and how the network is to be crossed: proxy and certificate authorities.
+"""The broker's address, the proxy, the certificate authorities, and HTTP requests to the same endpoint.
 
-``HTTPS_PROXY`` and ``NO_PROXY`` are read by the standard library, ``AWS_CA_BUNDLE`` as the AWS SDKs read it:
+The standard library reads ``HTTPS_PROXY`` and ``NO_PROXY``. ``AWS_CA_BUNDLE`` has its meaning for the AWS SDKs:
 https://docs.aws.amazon.com/sdkref/latest/guide/feature-gen-config.html
 """
 
@@ -44,15 +44,15 @@ _MAX_BODY_BYTES = 4096
 
 @dataclass(frozen=True)
 class EndpointName:
-    """The parts of an endpoint's name, however it was written.
+    """The parts of an endpoint in any spelling, such as a bare host or a URL.
 
     Args:
-        bare: the host, with the port if one was given.
-        scheme: the text before ``://``; None if there was none, as it should be.
-        path: the text after the host; empty, as it should be.
-        prefix: AWS IoT's name of the account; None if the host has not the form of AWS IoT's own endpoints.
+        bare: the host, with the port if there is one.
+        scheme: the text before ``://``; None if there is none.
+        path: the text after the host.
+        prefix: the account's part of the host; None if the host is not an AWS IoT endpoint.
         ats: whether the server's certificate is signed by Amazon Trust Services.
-        region: the region; None as for the prefix.
+        region: the region; None if the host is not an AWS IoT endpoint.
     """
 
     bare: str
@@ -64,7 +64,7 @@ class EndpointName:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Split any text into these parts; nothing is refused."""
+        """Split a text into these parts; accepts any text."""
         address = _ADDRESS.fullmatch(text.strip())
         if address is None:  # the pattern matches everything
             raise AssertionError(text)
@@ -81,7 +81,7 @@ class EndpointName:
 
     @property
     def is_bare(self) -> bool:
-        """Whether there is neither scheme nor path, as in DescribeEndpoint's answer."""
+        """Whether there is neither scheme nor path, as in DescribeEndpoint's response."""
         return self.scheme is None and not self.path
 
     @property
@@ -92,7 +92,7 @@ class EndpointName:
 
 @dataclass(frozen=True)
 class Proxy:
-    """An HTTP proxy that tunnels to a host; ``user_name`` is empty for a proxy without authentication."""
+    """An HTTP proxy; ``user_name`` is empty if the proxy requires no authentication."""
 
     host: str
     port: int
@@ -103,8 +103,12 @@ class Proxy:
     def parse(cls, address: str, source: str) -> Self:
         """Read the address of a proxy, with or without ``http://``, user name and password.
 
+        Args:
+            address: the address.
+            source: the setting that contains it, for the error.
+
         Raises:
-            ConfigurationError: it is not the address of an HTTP proxy; ``source`` names the setting.
+            ConfigurationError: the address is not that of an HTTP proxy.
         """
         try:
             parts = urlsplit(address if "://" in address else f"http://{address}")
@@ -113,8 +117,8 @@ class Proxy:
             parts, port = urlsplit(""), 0
         if parts.scheme != "http" or not parts.hostname or not port:
             raise ConfigurationError(
-                f"{source} names {_without_password(parts)}, but only a proxy that is itself reached by http:// "
-                "is supported, such as http://proxy.example:3128: name one, or none"
+                f"{source} is {_without_password(parts)}; set it to an HTTP proxy, such as http://proxy.example:3128, "
+                "or unset it (proxies with other schemes are not supported)"
             )
         return cls(parts.hostname, port, unquote(parts.username or ""), unquote(parts.password or ""))
 
@@ -129,7 +133,7 @@ class Proxy:
 
     @property
     def crt_options(self) -> crt_http.HttpProxyOptions:
-        """The same for awscrt."""
+        """This proxy, for awscrt."""
         kind = crt_http.HttpProxyAuthenticationType
         return crt_http.HttpProxyOptions(
             self.host,
@@ -143,7 +147,7 @@ class Proxy:
 
 @dataclass(frozen=True)
 class HttpResponse:
-    """An HTTP response: its headers, by names in any case, and the first 4 KB of its body."""
+    """An HTTP response; ``headers`` ignores case, and ``body`` is the first 4 KB."""
 
     status: int
     headers: Mapping[str, str]
@@ -155,12 +159,12 @@ class Endpoint:
     """The broker's address.
 
     Args:
-        host: the name or address to open a socket to.
+        host: the name or address to connect to.
         port: the TCP port.
-        tls: whether the socket speaks TLS.
-        authority: the ``Host`` header, which a signature covers.
-        ca_file: a PEM file of the authorities to trust; None for those of ``AWS_CA_BUNDLE``, or the system's own.
-        proxy_address: the address of the proxy; None for the environment's.
+        tls: whether to use TLS.
+        authority: the ``Host`` header, which signatures cover.
+        ca_file: a PEM file of trusted certificate authorities; None for ``AWS_CA_BUNDLE``, or the system's default.
+        proxy_address: the address of the proxy; None for that of ``HTTPS_PROXY``.
     """
 
     host: str
@@ -172,9 +176,9 @@ class Endpoint:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read an endpoint as DescribeEndpoint gives it: a bare host, in the local cloud with a port.
+        """Read an endpoint from DescribeEndpoint: a bare host, in the local cloud with a port.
 
-        A host below ``.localhost`` is loopback (RFC 6761, section 6.3): it is not looked up and needs no TLS. All other
+        A host below ``.localhost`` is loopback (RFC 6761, section 6.3), without name resolution and TLS. All other
         hosts use TLS.
 
         Raises:
@@ -184,7 +188,7 @@ class Endpoint:
         port = int(match["port"]) if match and match["port"] else None
         if match is None or port == 0 or (port or 0) > _LAST_PORT:
             raise ConfigurationError(
-                f"the endpoint {text!r} is not a bare host: give it without scheme, path and spaces, such as "
+                f"the endpoint {text!r} is not a host name; pass it without scheme, path and spaces, such as "
                 "abc123-ats.iot.eu-west-1.amazonaws.com"
             )
         host = match["host"].lower()
@@ -201,17 +205,19 @@ class Endpoint:
         ca_file: Path | None = None,
         proxy_address: str | None = None,
     ) -> Self:
-        """Create an endpoint; without TLS, a host below ``.localhost`` is not looked up."""
+        """Create an endpoint; without TLS, a host below ``.localhost`` is loopback."""
         default = _TLS_PORT if tls else _HTTP_PORT
         return cls(
             _LOOPBACK if _is_local(host) and not tls else host, port or default, tls, authority, ca_file, proxy_address
         )
 
     def proxy(self) -> Proxy | None:
-        """Return the proxy; None for a direct connection, such as to loopback unless a proxy was given.
+        """Return the proxy; None for a direct connection.
+
+        ``HTTPS_PROXY`` applies only to endpoints with TLS, and a ``proxy_address`` to all.
 
         Raises:
-            ConfigurationError: the proxy's address, given or from the environment, cannot be used.
+            ConfigurationError: the proxy's address is invalid.
         """
         if self.proxy_address is not None:
             return Proxy.parse(self.proxy_address, "proxy")
@@ -235,8 +241,12 @@ class Endpoint:
         try:
             return io.ClientTlsContext(options)
         except (AwsCrtError, RuntimeError) as error:
-            named = f"{bundle} holds no authorities in PEM" if bundle else "the system's authorities cannot be read"
-            raise ConfigurationError(f"{named}: {error}") from error
+            problem = (
+                f"{bundle} contains no certificate authorities in PEM format"
+                if bundle
+                else "the system's certificate authorities cannot be read"
+            )
+            raise ConfigurationError(f"{problem}: {error}") from error
 
     def check_network_settings(self) -> None:
         """Raise ConfigurationError if the proxy or the certificate authorities cannot be used."""
@@ -244,16 +254,18 @@ class Endpoint:
         self.tls_context()
 
     def request_http(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> HttpResponse:
-        """Send an HTTP request by the same proxy and authorities as the WebSocket. Blocks for ten seconds a step.
+        """Send an HTTP request with the proxy and certificate authorities of the WebSocket; blocks.
+
+        Connecting and each read time out after ten seconds.
 
         Raises:
             OSError: there is no response.
-            ConfigurationError: the proxy or the authorities cannot be used.
+            ConfigurationError: the proxy or the certificate authorities cannot be used.
         """
         proxy = self.proxy()
         host, port = (proxy.host, proxy.port) if proxy else (self.host, self.port)
         bundle = self.ca_file or ca_bundle()
-        # Connections instead of a pool: urllib3's pools forward plain HTTP through a proxy, where a WebSocket tunnels.
+        # urllib3's pools would send plain HTTP to the proxy; the WebSocket uses a tunnel, so this does too.
         connection = (
             HTTPSConnection(host, port, timeout=_HTTP_TIMEOUT_SECONDS, ca_certs=str(bundle) if bundle else None)
             if self.tls
@@ -272,21 +284,21 @@ class Endpoint:
 
 
 def ca_bundle() -> Path | None:
-    """Return the PEM file of the authorities to trust; None for the system's own.
+    """Return the file in ``AWS_CA_BUNDLE``; None for the system's certificate authorities.
 
     Raises:
-        ConfigurationError: ``AWS_CA_BUNDLE`` names no file.
+        ConfigurationError: the file does not exist.
     """
     named = os.environ.get("AWS_CA_BUNDLE")
     if not named:
         return None
     if not Path(named).is_file():
-        raise ConfigurationError(f"AWS_CA_BUNDLE names {named}, which is no file: correct or unset it")
+        raise ConfigurationError(f"AWS_CA_BUNDLE is {named}, which does not exist; correct or unset it")
     return Path(named)
 
 
 def _without_password(parts: SplitResult) -> str:
-    return f"{parts.scheme}://{parts.hostname}" if parts.hostname else "what is no URL"
+    return f"{parts.scheme}://{parts.hostname}" if parts.hostname else "not a URL"
 
 
 def _is_local(host: str) -> bool:

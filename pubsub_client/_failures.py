@@ -1,4 +1,4 @@
-"""Explanations of failures: refused connections, lost connections, and refused messages and subscriptions."""
+"""Explanations of refused and lost connections, and of rejected messages and subscriptions."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from pubsub_client._transport import (
 )
 from pubsub_client.exceptions import ConnectionLost, ConnectionRefused, PublishRefused, SubscribeRefused
 
-# awscrt's errors that hide the HTTP answer.
+# awscrt's errors for HTTP responses whose status and body it does not expose.
 _UPGRADE_REFUSED = {"AWS_ERROR_HTTP_WEBSOCKET_UPGRADE_FAILURE", "AWS_ERROR_HTTP_PROXY_CONNECT_FAILED"}
 _CLOSED = {"AWS_ERROR_MQTT_UNEXPECTED_HANGUP", "AWS_ERROR_HTTP_CONNECTION_CLOSED", "AWS_IO_SOCKET_CLOSED"}
 _NOT_UNDERSTOOD = {"AWS_ERROR_MQTT5_DECODE_PROTOCOL_ERROR", "AWS_ERROR_MQTT5_CONNACK_TIMEOUT"}
-# The suffix of awscrt's errors of a packet that exceeds what the broker announced in its CONNACK.
+# The suffix of awscrt's errors for packets beyond the limits in the broker's CONNACK.
 _NOT_SUPPORTED = "_VALIDATION"
 _DENIED_UPGRADE = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _DENIED_CONNECT = {mqtt5.ConnectReasonCode.NOT_AUTHORIZED, mqtt5.ConnectReasonCode.BAD_USERNAME_OR_PASSWORD}
-# Not a denial: the same request is accepted later. AWS IoT answers 0x97 when it throttles.
+# Not a denial: the same request can succeed later. AWS IoT returns 0x97 when it throttles.
 _AT_A_LIMIT = {
     mqtt5.ConnectReasonCode.SERVER_UNAVAILABLE,
     mqtt5.ConnectReasonCode.SERVER_BUSY,
@@ -44,15 +44,15 @@ _AT_A_LIMIT = {
 _BODY_CHARACTERS = 500
 
 _TAKEN_OVER = 0x8E
-# After so many short connections in a row, the cause may be two clients with one client id.
+# After this number of short connections in a row, two clients may use the same client id.
 _SUSPICIOUS_RUN = 3
-# A message with QoS 0 has no acknowledgement; a broker that denies it ends the connection within this time.
+# A broker that denies a message with QoS 0 cannot reply, and ends the connection within this time.
 _DENIAL_SECONDS = 2.0
 _NO_PUBLISH = ("", -math.inf)
 
 
 class ConnectErrors:
-    """Explains failed attempts to connect, and lets the provider recover once between two connections."""
+    """Explains failed attempts to connect, and lets the provider recover once before the next connection."""
 
     def __init__(self, provider: Provider, client_id: ClientId) -> None:
         self.last: ConnectionRefused | None = None
@@ -62,7 +62,7 @@ class ConnectErrors:
 
     @property
     def recovered(self) -> bool:
-        """Whether the next attempt can succeed because of the provider's recovery."""
+        """Whether the provider has recovered, so that the next attempt can succeed."""
         return self._recovery is not None and self._recovery.applied
 
     def reset(self) -> None:
@@ -70,15 +70,15 @@ class ConnectErrors:
         self._recovery = None
 
     async def explain(self, attempt: ConnectAttemptError, request: UpgradeRequest | None) -> ConnectionRefused:
-        """Return why an attempt failed, and the result of the recovery.
+        """Return why an attempt failed; after a denial, let the provider recover.
 
         Args:
             attempt: the failure.
-            request: the upgrade request; None if the provider failed to make one.
+            request: the upgrade request; None if the provider failed to create it.
         """
         denied = request is not None and _was_denied(attempt)
         if request is None:
-            reason = f"the request could not be signed: {attempt.error}"
+            reason = f"the provider could not create the WebSocket request: {attempt.error}"
         else:
             reason = await self._why_refused(attempt, request)
         self.last = self._refused(reason, attempt, denied=denied)
@@ -89,11 +89,11 @@ class ConnectErrors:
         return self.last
 
     async def explain_timeout(self, request: UpgradeRequest | None, seconds: float) -> str:
-        """Return why there was no answer in time; asks again over HTTP if there is an upgrade request."""
-        silence = f"no answer within {seconds:g} s"
+        """Return why there was no connection in time; repeats the upgrade request over HTTP if there was one."""
+        timeout = f"no answer within {seconds:g} s"
         if request is None:
-            return f"{silence} from the credentials source"
-        return f"{silence}. {await self._why_not_upgraded(request)}"
+            return f"{timeout} from the credentials source"
+        return f"{timeout}. {await self._why_not_upgraded(request)}"
 
     def _refused(self, reason: str, attempt: ConnectAttemptError, *, denied: bool) -> ConnectionRefused:
         refusal = ConnectionRefused(self._provider.endpoint.authority, reason, denied=denied)
@@ -109,10 +109,13 @@ class ConnectErrors:
         if name in _UPGRADE_REFUSED:
             return await self._why_not_upgraded(request)
         if name in _CLOSED:
-            # A proxy that refuses the tunnel may close the connection before awscrt has read its answer.
+            # A proxy that rejects the tunnel may close the connection before awscrt has read its response.
             if self._provider.endpoint.proxy() and isinstance(unreachable := await self._upgrade(request), str):
                 return unreachable
-            return f"it was closed without an answer. If that happens each time, {self._connect_denial()}"
+            return (
+                f"the broker closed the connection without an answer. If this happens each time, "
+                f"{self._connect_denial()}"
+            )
         return f"{attempt.error} Check the endpoint's name, the network and the proxy."
 
     def _connect_denial(self) -> str:
@@ -123,21 +126,21 @@ class ConnectErrors:
         if isinstance(answer, str):
             return answer
         if answer.accepted:
-            return "Asked for the WebSocket upgrade by HTTP, the endpoint accepts it: try again"
-        refusal = f"the WebSocket upgrade is refused with HTTP {answer.status} {answer.body}".rstrip()
+            return "A second WebSocket request was accepted; try again"
+        refusal = f"the WebSocket request was rejected with HTTP {answer.status} {answer.body}".rstrip()
         return f"{refusal}; {self._provider.explain_denied_upgrade()}" if answer.status in _DENIED_UPGRADE else refusal
 
     async def _upgrade(self, request: UpgradeRequest) -> UpgradeAnswer | str:
-        """Ask for the upgrade over HTTP; return a text if the endpoint cannot be reached."""
+        """Request the upgrade over HTTP; return an error text if the endpoint cannot be reached."""
         try:
             return await asyncio.to_thread(ask_for_upgrade, self._provider.endpoint, request)
         except (OSError, ValueError) as error:
-            return f"Asked for the WebSocket upgrade by HTTP, the endpoint cannot be reached: {error}"
+            return f"the endpoint cannot be reached over HTTP: {error}"
 
 
 @dataclass(frozen=True)
 class UpgradeAnswer:
-    """The endpoint's answer: the HTTP status, and the beginning of a refusal's body."""
+    """The endpoint's answer: the HTTP status, and the beginning of the body."""
 
     status: int
     body: str
@@ -149,12 +152,10 @@ class UpgradeAnswer:
 
 
 def ask_for_upgrade(endpoint: Endpoint, request: UpgradeRequest) -> UpgradeAnswer:
-    """Ask for a WebSocket over plain HTTP, and close the connection. Blocks for ten seconds at most.
-
-    awscrt does not expose the answer to a refused upgrade.
+    """Request a WebSocket without awscrt, which does not expose the response to a rejected upgrade; blocks.
 
     Raises:
-        OSError: there is no answer.
+        OSError: there is no response.
     """
     headers = {
         "Connection": "Upgrade",
@@ -169,21 +170,21 @@ def ask_for_upgrade(endpoint: Endpoint, request: UpgradeRequest) -> UpgradeAnswe
 
 
 def needs_another_version(attempt: ConnectAttemptError) -> bool:
-    """Return whether the broker may not speak the version of MQTT; some brokers only close the WebSocket."""
+    """Return whether the broker may not speak this version of MQTT; some brokers then only close the WebSocket."""
     if attempt.connack:
         return bool(attempt.connack[0] == mqtt5.ConnectReasonCode.UNSUPPORTED_PROTOCOL_VERSION)
     return getattr(attempt.error, "name", "") in _CLOSED | _NOT_UNDERSTOOD
 
 
 def _was_denied(attempt: ConnectAttemptError) -> bool:
-    """Return whether the broker denied the client: in its answer, or by closing the WebSocket without one."""
+    """Return whether the broker denied the connection: by its CONNACK, or by closing the WebSocket without one."""
     if attempt.connack:
         return attempt.connack[0] in _DENIED_CONNECT
     return getattr(attempt.error, "name", "") in _CLOSED
 
 
 class DisconnectReasons:
-    """Explains each end of a client's connections by the events before it."""
+    """Explains why connections end, by the events before."""
 
     def __init__(self, provider: Provider, client_id: ClientId) -> None:
         self._provider = provider
@@ -198,7 +199,7 @@ class DisconnectReasons:
         self._last_publish = topic, time.monotonic()
 
     def explain(self, disconnect: Disconnect, *, stable: bool) -> str:
-        """Return why a connection ended; ``stable``: it was up for so long that earlier ends do not matter."""
+        """Return why a connection ended; ``stable`` means that it was up long enough to ignore earlier ends."""
         (topic, sent_at), self._last_publish = self._last_publish, _NO_PUBLISH
         if stable:
             self._takeovers = self._short_connections = 0
@@ -208,28 +209,29 @@ class DisconnectReasons:
             return self._explain_takeover(disconnect)
         if time.monotonic() - sent_at < _DENIAL_SECONDS:
             denial = self._provider.explain_denial(Operation.PUBLISH, topic)
-            return f"{disconnect.reason}. A message to {topic} came before: if that happens each time, {denial}"
+            return f"{disconnect.reason}. It followed a message to {topic}; if this happens each time, {denial}"
         if self._short_connections >= _SUSPICIOUS_RUN and disconnect.code is None:
             return (
-                f"{disconnect.reason}. If another client has the client id {self._client_id!r} too, they end each other"
+                f"{disconnect.reason}. Another client may use the client id {self._client_id!r}; the broker then "
+                "disconnects one of them each time"
             )
         return disconnect.reason
 
     def _explain_takeover(self, disconnect: Disconnect) -> str:
-        reason = f"{disconnect.reason}: another client has connected with the client id {self._client_id!r}"
+        reason = f"{disconnect.reason}: another client connected with the client id {self._client_id!r}"
         if self._takeovers == 1:
             return reason
         return (
-            f"{reason}, {self._takeovers} times in a row: clients with the same client id end each other's connections "
-            "endlessly; give each its own, or none to have a random one"
+            f"{reason}, {self._takeovers} times in a row; use another client_id for each client, or none for a random "
+            "one"
         )
 
 
 def check_published(ack: Ack, packet: Packet, provider: Provider) -> None:
-    """Check the acknowledgement of a message.
+    """Raise the error of a message's acknowledgement.
 
     Raises:
-        PublishRefused: the broker refuses it.
+        PublishRefused: the broker rejected the message.
         ConnectionLost: there is no acknowledgement.
     """
     if ack == SUCCESS or (ack.error is None and not ack.refused):
@@ -238,21 +240,21 @@ def check_published(ack: Ack, packet: Packet, provider: Provider) -> None:
     if ack.refused:
         raise PublishRefused(packet.topic, _why_refused(ack, provider, operation, packet.topic))
     if _is_unsupported(ack):
-        raise PublishRefused(packet.topic, f"this broker does not support such a message: {ack.error}") from ack.error
+        raise PublishRefused(packet.topic, f"the broker does not support this message: {ack.error}") from ack.error
     raise ConnectionLost(_why_unacknowledged(ack, provider, operation, packet.topic)) from ack.error
 
 
 def check_subscribed(ack: Ack, topic_filter: str, provider: Provider) -> None:
-    """Check the acknowledgement of a subscription.
+    """Raise the error of a subscription's acknowledgement.
 
     Raises:
-        SubscribeRefused: the broker refuses it.
+        SubscribeRefused: the broker rejected the topic filter.
         ConnectionLost: there is no acknowledgement.
     """
     if ack.refused:
         raise SubscribeRefused(topic_filter, _why_refused(ack, provider, Operation.SUBSCRIBE, topic_filter))
     if _is_unsupported(ack):
-        raise SubscribeRefused(topic_filter, f"this broker does not support such a filter: {ack.error}") from ack.error
+        raise SubscribeRefused(topic_filter, f"the broker does not support this filter: {ack.error}") from ack.error
     if ack.error:
         raise ConnectionLost(_why_unacknowledged(ack, provider, Operation.SUBSCRIBE, topic_filter)) from ack.error
 
@@ -270,11 +272,11 @@ def _why_refused(ack: Ack, provider: Provider, operation: Operation, resource: s
 
 def _why_unacknowledged(ack: Ack, provider: Provider, operation: Operation, resource: str) -> str:
     if not isinstance(ack.error, DisconnectedError):
-        return f"no answer to {operation} {resource}: {ack.error}"
+        return f"{operation} {resource} failed: {ack.error}"
     if not ack.error.was_sent:
-        return f"no {operation} {resource}: {ack.error}"
+        return f"{operation} {resource} failed before anything was sent: {ack.error}"
     return (
-        f"the connection was lost while {operation} {resource}: {ack.error}. If that happens each time, "
+        f"the connection was lost while {operation} {resource}: {ack.error}. If this happens each time, "
         f"{provider.explain_denial(operation, resource)}"
     )
 
@@ -282,4 +284,4 @@ def _why_unacknowledged(ack: Ack, provider: Provider, operation: Operation, reso
 def _with_advice(code: int | None, reason: str) -> str:
     if code not in _AT_A_LIMIT:
         return reason
-    return f"{reason}: the broker is busy or a quota is used up, which is no denial; try again later and less often"
+    return f"{reason}: the broker is busy or a quota is exceeded; this is not a denial, try again later and less often"

@@ -1,4 +1,4 @@
-"""The transport of MQTT 3.1.1, on awscrt; and the return code of a refused CONNECT, which awscrt does not expose."""
+"""The MQTT 3.1.1 transport on awscrt, and the return code of a rejected CONNECT, which awscrt does not expose."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from pubsub_client._transport import (
 _ACK_TIMEOUT_SECONDS = 30.0
 _CLOSE_TIMEOUT_SECONDS = 5.0
 _RETURN_CODE_TIMEOUT_SECONDS = 10.0
-# The time limit of CONNACK and PINGRESP; awscrt wants less than the keep alive.
+# The timeout of CONNACK and PINGRESP; awscrt requires less than the keep alive.
 _PING_TIMEOUT_SECONDS = 20.0
-# The maximum (MQTT 3.1.1, section 3.1.2.10) stands for "no keep alive", which awscrt does not support.
+# awscrt does not support "no keep alive", so the maximum is used (MQTT 3.1.1, section 3.1.2.10).
 _MAX_KEEP_ALIVE = 65535
-# awscrt's error of a CONNACK that refuses, among others.
+# awscrt's error for a CONNACK that rejects the connection, among others.
 _REFUSED = "AWS_ERROR_MQTT_PROTOCOL_ERROR"
-# awscrt's errors of a pending operation when its connection ends.
+# awscrt's errors for pending operations when their connection ends.
 _CONNECTION_ENDS = {
     "AWS_ERROR_MQTT_CANCELLED_FOR_CLEAN_SESSION",
     "AWS_ERROR_MQTT_CONNECTION_DESTROYED",
@@ -51,32 +51,33 @@ _CLEAN_SESSION = 0x02
 _WITH_PASSWORD = 0x40
 _WITH_USER_NAME = 0x80
 _MORE_LENGTH = 0x80
-# The return codes of MQTT 3.1.1, table 3.1, in its own words, and the equivalent reason codes of MQTT 5.
+# The return codes of MQTT 3.1.1 (table 3.1) with their texts, and the equivalent reason codes of MQTT 5.
 _RETURN_CODES = {
     1: (ConnectReasonCode.UNSUPPORTED_PROTOCOL_VERSION, "unacceptable protocol version"),
     2: (ConnectReasonCode.CLIENT_IDENTIFIER_NOT_VALID, "identifier rejected"),
     3: (ConnectReasonCode.SERVER_UNAVAILABLE, "server unavailable"),
     4: (ConnectReasonCode.BAD_USERNAME_OR_PASSWORD, "bad user name or password"),
     5: (ConnectReasonCode.NOT_AUTHORIZED, "not authorized"),
-    # The specification reserves 7. AWS IoT returns it instead of 5: "AWS IoT differences from MQTT version 3.1.1
-    # specification" in its developer guide of 2023 (https://github.com/awsdocs/aws-iot-docs); not in today's page.
+    # The specification reserves 7. AWS IoT returned it instead of 5 according to its developer guide of 2023 ("AWS IoT
+    # differences from MQTT version 3.1.1 specification", https://github.com/awsdocs/aws-iot-docs). Today's guide does
+    # not mention it.
     7: (ConnectReasonCode.NOT_AUTHORIZED, "not authorized, AWS IoT's code for it"),
 }
 _RESERVED = (ConnectReasonCode.UNSPECIFIED_ERROR, "reserved by the specification")
 
 
 class _Pending(NamedTuple):
-    """A packet without acknowledgement, and its deadline by the loop's clock."""
+    """The callback of an unacknowledged packet, and its deadline by the loop's clock."""
 
     on_ack: OnAck
     deadline: float
 
 
 class Mqtt311Transport:
-    """One connection by MQTT 3.1.1: see :class:`Transport`.
+    """One MQTT 3.1.1 connection: see :class:`Transport`.
 
-    A connection of awscrt reconnects by itself unless its callback disconnects. It cannot be disconnected during its
-    first attempt; if the transport is closed meanwhile, the connection is closed as soon as it is up.
+    awscrt's connection reconnects by itself unless its callback disconnects. It cannot be disconnected during the first
+    attempt: if the transport is closed meanwhile, the connection is closed as soon as it is up.
     """
 
     def __init__(
@@ -135,10 +136,10 @@ class Mqtt311Transport:
         """Disconnect."""
         self._over = True
         self._opened.cancel()
-        self._fail_pending("the connection is closed")
+        self._fail_pending("the connection was closed")
         if connection := self._connection:
             _disconnect(connection)
-            # A first attempt continues beyond this timeout: see _on_connect.
+            # A first attempt can continue after this timeout: see _on_connect.
             with suppress(TimeoutError):
                 async with asyncio.timeout(_CLOSE_TIMEOUT_SECONDS):
                     await self._ended.wait()
@@ -189,7 +190,7 @@ class Mqtt311Transport:
         _disconnect(connection)
 
     def _on_closed(self, **_: object) -> None:
-        """Break the cycle of references: the connection keeps its callbacks."""
+        """Break the reference cycle: the connection refers to its callbacks."""
         self._connection = None
         self._bridge.call(self._closed)
 
@@ -225,14 +226,14 @@ class Mqtt311Transport:
             self._schedule_timeout()
 
     def _completed(self, future: concurrent.futures.Future[Any]) -> None:
-        # When the connection ends, _closed() completes all in order and with the reason.
+        # When the connection ends, _closed() completes all operations in order and with the reason.
         if getattr(_error_of(future), "name", "") in _CONNECTION_ENDS:
             return
         if pending := self._pending.pop(future, None):
             pending.on_ack(_ack_of(future))
 
     def _schedule_timeout(self) -> None:
-        """Wait for the oldest packet's deadline; awscrt has no timeout for SUBSCRIBE."""
+        """Schedule the oldest packet's timeout, because awscrt has none for SUBSCRIBE."""
         oldest = next(iter(self._pending.values()), None)
         self._timer = self._loop.call_at(oldest.deadline, self._time_out) if oldest else None
 
@@ -254,12 +255,12 @@ class Mqtt311Transport:
 
 
 def _disconnect(connection: mqtt.Connection) -> None:
-    """Disconnect; awscrt refuses to during the first attempt, and after the end."""
+    """Disconnect; ignore awscrt's error during the first attempt and after the end."""
     connection.disconnect().add_done_callback(_error_of)
 
 
 def _error_of(future: concurrent.futures.Future[Any]) -> BaseException | None:
-    """Return the error without its traceback, whose frames keep awscrt's connection alive."""
+    """Return the error without its traceback, because its frames keep awscrt's connection alive."""
     error = future.exception()
     return error.with_traceback(None) if error else None
 
@@ -274,18 +275,18 @@ def _ack_of(future: concurrent.futures.Future[Any]) -> Ack:
 
 
 async def _ask_return_code(provider: Provider, request: UpgradeRequest, client_id: str) -> tuple[int, str] | None:
-    """Connect again as awscrt did, read the CONNACK and close.
+    """Repeat awscrt's CONNECT on a new connection, read the CONNACK and close.
 
     Returns:
-        The reason code of MQTT 5 and the words of MQTT 3.1.1; None if there is no answer in time, or the broker accepts
-        this connection.
+        The MQTT 5 reason code and the MQTT 3.1.1 text; None if there is no answer in time, or this connection is
+        accepted.
     """
     connect = _connect_packet(client_id, provider.user_name, provider.password)
     code = await _return_code(provider, request, connect)
     if not code:
         return None
-    reason, words = _RETURN_CODES.get(code, _RESERVED)
-    return int(reason), f"return code {code}: {words}"
+    reason, text = _RETURN_CODES.get(code, _RESERVED)
+    return int(reason), f"return code {code}: {text}"
 
 
 async def _return_code(provider: Provider, request: UpgradeRequest, connect: bytes) -> int | None:
@@ -305,7 +306,7 @@ async def _return_code(provider: Provider, request: UpgradeRequest, connect: byt
             bridge.call(settle, None)
             return
         opened.append(data.websocket)
-        if answer.done():  # the caller has left, and may have found nothing to close
+        if answer.done():  # the caller timed out before this WebSocket was opened
             data.websocket.close()
         else:
             data.websocket.send_frame(websocket.Opcode.BINARY, connect)
@@ -363,7 +364,7 @@ def _field(text: str) -> bytes:
 
 
 def _encoded_length(number: int) -> bytes:
-    """Encode a remaining length: seven bits a byte, the lowest first (MQTT 3.1.1, section 2.2.3)."""
+    """Encode a remaining length: seven bits per byte, lowest first (MQTT 3.1.1, section 2.2.3)."""
     encoded = bytearray()
     while number >= _MORE_LENGTH:
         encoded.append(number % _MORE_LENGTH | _MORE_LENGTH)

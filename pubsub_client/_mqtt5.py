@@ -1,4 +1,4 @@
-"""The transport of MQTT 5, on awscrt."""
+"""The MQTT 5 transport on awscrt."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from pubsub_client._transport import (
 )
 
 _ACK_TIMEOUT_SECONDS = 30
-# Some brokers without MQTT 5 do not answer its CONNECT; the next version is tried then.
+# Some brokers without MQTT 5 do not answer its CONNECT. Then the next version is tried.
 _CONNACK_TIMEOUT_SECONDS = 5
 _CLOSE_TIMEOUT_SECONDS = 5.0
 _DAY_MS = 86_400_000
-# awscrt's errors of a pending operation when its connection ends.
+# awscrt's errors for pending operations when their connection ends.
 _CONNECTION_ENDS = {
     "AWS_ERROR_MQTT5_OPERATION_FAILED_DUE_TO_OFFLINE_QUEUE_POLICY",
     "AWS_ERROR_MQTT5_USER_REQUESTED_STOP",
@@ -41,10 +41,10 @@ _CONNECTION_ENDS = {
 
 
 class _Client(mqtt5.Client):  # type: ignore[misc]  # awscrt has no types
-    """awscrt's client, with a publish() without a future, which costs as much as the message."""
+    """awscrt's client, with a publish method that needs no future, because a future costs as much as the message."""
 
     def publish_with_callback(self, packet: Packet, completed: Callable[..., None]) -> None:
-        """Publish as :meth:`publish` does, by the same private function of awscrt; a test compares the arguments.
+        """Publish like :meth:`publish`, by the same private function of awscrt; a test compares the arguments.
 
         Args:
             packet: the message.
@@ -56,9 +56,9 @@ class _Client(mqtt5.Client):  # type: ignore[misc]  # awscrt has no types
 
 
 class Mqtt5Transport:
-    """One connection by MQTT 5: see :class:`Transport`.
+    """One MQTT 5 connection: see :class:`Transport`.
 
-    A client of awscrt reconnects and resends by itself. So each connection has a client of its own, which is stopped
+    awscrt's client reconnects and resends by itself. Therefore each connection has its own client, which is stopped
     when the connection ends.
     """
 
@@ -109,10 +109,10 @@ class Mqtt5Transport:
         self._over = True
         self._connected = None
         self._opened.cancel()
-        self._fail_pending("the connection is closed")
+        self._fail_pending("the connection was closed")
         if self._client is None:
             return
-        # Nobody would continue the session, so it ends with the connection.
+        # The session ends with the connection, because no client would resume it.
         packet = mqtt5.DisconnectPacket(mqtt5.DisconnectReasonCode.NORMAL_DISCONNECTION, session_expiry_interval_sec=0)
         self._client.stop(packet)
         try:
@@ -121,7 +121,7 @@ class Mqtt5Transport:
                 async with asyncio.timeout(_CLOSE_TIMEOUT_SECONDS):
                     await self._stopped.wait()
         finally:
-            # The client keeps its callbacks alive, and they this object.
+            # The client refers to its callbacks, and they refer to this object.
             self._client = None
 
     def _client_options(self, options: ConnectOptions) -> mqtt5.ClientOptions:
@@ -146,7 +146,7 @@ class Mqtt5Transport:
             session_behavior=behavior.REJOIN_ALWAYS if options.resume else behavior.CLEAN,
             extended_validation_and_flow_control_options=self._provider.flow_control,
             offline_queue_behavior=mqtt5.ClientOperationQueueBehaviorType.FAIL_ALL_ON_DISCONNECT,
-            # It is stopped long before: the owner of the transport decides when to reconnect.
+            # awscrt never reconnects: the client is stopped long before.
             min_reconnect_delay_ms=_DAY_MS,
             max_reconnect_delay_ms=_DAY_MS,
             connack_timeout_ms=connack_timeout * 1000,
@@ -202,7 +202,7 @@ class Mqtt5Transport:
             return
         try:
             operation(self._connected)
-        except AwsCrtError as error:  # awscrt knows some of the broker's limits
+        except AwsCrtError as error:  # awscrt checks the limits in the broker's CONNACK
             on_ack(Ack(error=error))
             return
         self._pending[on_ack] = None
@@ -235,7 +235,7 @@ class Mqtt5Transport:
             self._complete(on_ack, Ack(packet.reason_codes[0], packet.reason_string))
 
     def _fail(self, on_ack: OnAck, error: AwsCrtError) -> None:
-        # When the connection ends, _disconnected() completes all in order and with the reason.
+        # When the connection ends, _disconnected() completes all operations in order and with the reason.
         if error.name not in _CONNECTION_ENDS:
             self._complete(on_ack, Ack(error=error))
 

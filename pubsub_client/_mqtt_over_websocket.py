@@ -1,4 +1,4 @@
-"""Any broker as a provider: MQTT 5 over a WebSocket, or MQTT 3.1.1 if the broker does not speak MQTT 5.
+"""Any broker with WebSockets as a provider: MQTT 5, or MQTT 3.1.1 if the broker does not speak MQTT 5.
 
 https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html#_Toc3901285 (section 6)
 """
@@ -17,7 +17,7 @@ from pubsub_client._endpoint import Endpoint
 from pubsub_client._provider import MqttVersion, Operation, Recovery, UpgradeRequest
 from pubsub_client.exceptions import ConfigurationError
 
-# The characters of a URL; all others are percent-encoded.
+# The characters that a URL may contain unencoded.
 _URL = re.compile(r"[!-~]*")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t -~\x80-\xff]*")
 # The headers of every upgrade (RFC 6455, section 4.1).
@@ -25,21 +25,21 @@ _RESERVED = {"host", "connection", "upgrade"}
 
 
 class MqttOverWebSocket:
-    """A broker by its URL.
+    """A broker with MQTT over WebSocket.
 
         >>> provider = MqttOverWebSocket("wss://broker.example:8084/mqtt", user_name="ada", password=password)
 
     Args:
-        url: ``ws://`` or ``wss://``, host, port if it is not 80 or 443, path and query.
-        headers: HTTP headers of the upgrade, for the broker or a gateway before it.
+        url: the URL, with ``ws://`` or ``wss://``.
+        headers: HTTP headers of the WebSocket request, for the broker or a gateway in front of it.
         user_name: the MQTT user name.
         password: the MQTT password.
-        ca_file: a PEM file of the authorities to trust; None for those of ``AWS_CA_BUNDLE``, or the system's own.
-        proxy: the HTTP proxy to tunnel through, such as ``http://proxy.example:3128``, with user name and password if
-            it needs them; None, with ``wss://``, for that of ``HTTPS_PROXY`` and ``NO_PROXY``.
+        ca_file: a PEM file of trusted certificate authorities; None for ``AWS_CA_BUNDLE``, or the system's default.
+        proxy: the HTTP proxy, such as ``http://user:password@proxy.example:3128``; None for the environment's, which
+            applies only to ``wss://``.
 
     Raises:
-        ConfigurationError: one of these is invalid; the error names it.
+        ConfigurationError: an argument is invalid.
     """
 
     versions = (MqttVersion.MQTT5, MqttVersion.MQTT311)
@@ -58,13 +58,13 @@ class MqttOverWebSocket:
         self.user_name = user_name
         self.password = password
         if password is not None and user_name is None:
-            raise ConfigurationError("a password is given, but no user_name to go with it")
+            raise ConfigurationError("password requires user_name; pass both")
         self.endpoint, path = _parse(url, None if ca_file is None else Path(ca_file), proxy)
         self._request = UpgradeRequest(path, _checked_headers(headers or {}))
         self.endpoint.check_network_settings()
 
     async def upgrade_request(self) -> UpgradeRequest:
-        """Return the given path and headers."""
+        """Return the path of the URL and the headers."""
         return self._request
 
     def check_client_id(self, client_id: str) -> None:
@@ -77,14 +77,14 @@ class MqttOverWebSocket:
         """Accept every payload."""
 
     def check_subscriptions(self, number: int) -> None:
-        """Accept any number."""
+        """Accept any number of topic filters."""
 
     def check_keep_alive(self, seconds: int) -> None:
         """Accept any keep alive."""
 
     def explain_denied_upgrade(self) -> str:
-        """Return the likely cause of a refused upgrade."""
-        return "the broker, or a gateway before it, expects other headers or another path"
+        """Return the likely cause of a rejected upgrade."""
+        return "the broker, or a gateway in front of it, may require other headers or another path"
 
     def explain_denial(self, operation: Operation, resource: str) -> str:
         """Return the setting to check."""
@@ -94,7 +94,7 @@ class MqttOverWebSocket:
         return f"the broker does not allow {operation} {resource} to {who}: check its access control list"
 
     async def recover_from_denial(self) -> Recovery | None:
-        """Return None: there is no means of recovery."""
+        """Return None, because this provider cannot recover."""
         return None
 
 
@@ -106,32 +106,32 @@ def _parse(url: str, ca_file: Path | None, proxy: str | None) -> tuple[Endpoint,
         parts, host, port = urlsplit(""), None, None
     if parts.scheme not in ("ws", "wss") or not host or port == 0 or parts.fragment or not _URL.fullmatch(url):
         raise ConfigurationError(
-            f"the url {_without_secrets(url)!r} is not that of a WebSocket: give one such as wss://broker.example:8084/mqtt"
+            f"the url {_without_secrets(url)!r} is not a WebSocket URL; pass one such as wss://broker.example:8084/mqtt"
         )
     if parts.username is not None or parts.password is not None:
         raise ConfigurationError(
-            f"the url {_without_secrets(url)!r} has a user in it: give user_name and password on their own"
+            f"the url {_without_secrets(url)!r} contains a user name or password; pass user_name and password instead"
         )
     tls = parts.scheme == "wss"
     if ca_file is not None and not ca_file.is_file():
-        raise ConfigurationError(f"ca_file names {ca_file}, which is no file")
+        raise ConfigurationError(f"ca_file is {ca_file}, which does not exist")
     if ca_file is not None and not tls:
         raise ConfigurationError(
-            f"ca_file is given, but the url {_without_secrets(url)!r} is reached without TLS: give wss://"
+            f"ca_file requires TLS, but the url is {_without_secrets(url)!r}; use wss:// or remove ca_file"
         )
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Endpoint.from_url_parts(host, port, parts.netloc, tls=tls, ca_file=ca_file, proxy_address=proxy), path
 
 
 def _without_secrets(url: str) -> str:
-    """Return a URL without user, password and query, which may contain a token."""
+    """Return a URL without user name, password and query, because the query may contain a token."""
     return re.sub(r"\?.*", "?...", re.sub(r"(?<=//)[^/?#]*@", "...@", url), flags=re.DOTALL)
 
 
 def _checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
     for name, value in headers.items():
         if not _HEADER.fullmatch(f"{name}: {value}"):
-            raise ConfigurationError(f"headers has {name!r}, which is no HTTP header or has a value that is none")
+            raise ConfigurationError(f"headers contains {name!r}, which is not an HTTP header or has an invalid value")
         if name.lower() in _RESERVED or name.lower().startswith("sec-websocket-"):
-            raise ConfigurationError(f"headers has {name!r}, which the client sets itself")
+            raise ConfigurationError(f"headers contains {name!r}, which the client sets itself; remove it")
     return dict(headers)

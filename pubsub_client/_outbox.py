@@ -1,4 +1,4 @@
-"""Messages from `publish()` to their acknowledgement: bounded, in order, and sent again after a lost connection."""
+"""The bounded queue of messages from ``publish()`` to their acknowledgement, which survives lost connections."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ class OutboxOptions:
     """The limits of an outbox.
 
     Args:
-        size: unacknowledged messages at a time; further ones wait their turn.
-        raise_when_full: whether further ones are refused instead; then those that wait for a connection count too.
-        attempts: how often a message with QoS 1 is sent, if the connection is lost before its acknowledgement.
-        timeout: seconds that a message waits for a connection.
+        size: the maximum number of unacknowledged messages; further messages wait.
+        raise_when_full: whether further messages fail instead of waiting. Messages that wait for a connection then
+            count too.
+        attempts: how often a message with QoS 1 is sent if the connection is lost before its acknowledgement.
+        timeout: how many seconds a message waits for a connection.
     """
 
     size: int
@@ -34,7 +35,7 @@ class OutboxOptions:
 
 @dataclass(eq=False, slots=True)
 class QueuedMessage:
-    """A message and the future of its acknowledgement; ``losses`` counts connections that were lost before it."""
+    """A message and the future of its acknowledgement; ``losses`` counts the connections lost before it."""
 
     packet: Packet
     ack: asyncio.Future[Ack]
@@ -45,8 +46,8 @@ class QueuedMessage:
 class Outbox:
     """Sends messages while there is a connection, and keeps them while there is none.
 
-    A broker may end the connection after a certain message each time. Such a message would be sent endlessly, and block
-    the others. So a message that was lost twice is sent alone, and dropped after its last attempt.
+    A broker may end the connection each time it receives a certain message. Resending that message forever would block
+    all others. Therefore a message that was lost twice is sent alone, and fails after its last attempt.
     """
 
     def __init__(self, options: OutboxOptions) -> None:
@@ -55,7 +56,7 @@ class Outbox:
         self._send: Send | None = None
         self._sent: dict[QueuedMessage, None] = {}
         self._exclusive = False
-        """Whether the message that was sent last was lost twice before."""
+        """Whether the message that was sent last is sent alone."""
         self._lost: list[QueuedMessage] = []
         self._waiting: deque[QueuedMessage] = deque()
         self._reason: str | None = None
@@ -64,11 +65,11 @@ class Outbox:
         self._sending = False
 
     def enqueue(self, packet: Packet) -> asyncio.Future[Ack]:
-        """Send a message when there is a connection and its turn has come.
+        """Send a message, or queue it until there is a connection and it is its turn.
 
         Returns:
-            The acknowledgement; QueueFull if the outbox is full and does not wait; ConnectionLost if there is no
-            connection in time, or the outbox is closed.
+            A future of the acknowledgement. It fails with QueueFull if the outbox is full and does not wait, and with
+            ConnectionLost if there is no connection in time or the outbox is closed.
         """
         message = QueuedMessage(packet, self._loop.create_future())
         if self._closed:
@@ -85,7 +86,7 @@ class Outbox:
         return message.ack
 
     def resume(self, send: Send) -> None:
-        """Send what waits, and further messages, by a new connection."""
+        """Send queued and further messages on a new connection."""
         self._send = send
         if self._expiry:
             self._expiry.cancel()
@@ -95,7 +96,7 @@ class Outbox:
         self._send_waiting()
 
     def suspend(self, reason: str) -> None:
-        """Keep all messages: the connection was lost, and every message on it completed; or there is none."""
+        """Keep messages until the next connection; all messages of the previous connection have completed."""
         self._send = None
         self._reason = reason
         self._waiting.extendleft(reversed(self._lost))
@@ -105,7 +106,7 @@ class Outbox:
         self._expire()
 
     async def close(self, reason: str, seconds: float) -> None:
-        """Refuse further messages, wait for pending acknowledgements on a connection, and fail the rest."""
+        """Reject further messages, wait for pending acknowledgements, and fail the remaining messages."""
         self._closed = reason
         try:
             if self._send and (pending := [message.ack for message in (*self._sent, *self._waiting)]):
@@ -130,8 +131,8 @@ class Outbox:
     def _send_waiting(self) -> None:
         """Send the waiting messages in order.
 
-        The connection may complete a message before `send` returns, and `_on_ack` calls this again. The loop that is
-        already running continues then, so that the stack does not grow with the queue.
+        ``send`` may complete a message before it returns, and ``_on_ack`` then calls this again. That call does
+        nothing, so that the stack does not grow with the queue.
         """
         if self._sending:
             return
@@ -145,7 +146,7 @@ class Outbox:
             self._sending = False
 
     def _may_send(self, message: QueuedMessage) -> bool:
-        """Return whether there is room, and neither this message nor a sent one was lost twice."""
+        """Return whether there is room, and neither this message nor a sent message must be sent alone."""
         if not self._sent:
             return True
         return not self._exclusive and message.losses <= 1 and len(self._sent) < self._options.size
@@ -169,19 +170,17 @@ class Outbox:
             self._send_waiting()
 
     def _expire(self) -> None:
-        """Fail the messages beyond their deadline, and schedule the next check."""
+        """Fail the messages after their deadline, and schedule the next check."""
         while self._waiting and (deadline := self._waiting[0].deadline):
             if deadline > self._loop.time():
                 if self._expiry is None or self._expiry.cancelled() or self._expiry.when() <= self._loop.time():
                     self._expiry = self._loop.call_at(deadline, self._expire)
                 return
-            because = f"; the last reason: {self._reason}" if self._reason else ""
-            self._fail(
-                self._waiting.popleft(), f"there has been no connection for {self._options.timeout:g} s{because}"
-            )
+            because = f"; last reason: {self._reason}" if self._reason else ""
+            self._fail(self._waiting.popleft(), f"not connected within {self._options.timeout:g} s{because}")
 
     def _fail(self, message: QueuedMessage, reason: str) -> None:
         if not message.ack.done():
             sent = message.losses > 0 or message in self._sent
-            known = "whether the broker has the message is not known" if sent else "the message was not sent"
+            known = "the broker may have received the message" if sent else "the message was not sent"
             message.ack.set_exception(ConnectionLost(f"{reason}; {known}"))

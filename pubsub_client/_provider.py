@@ -1,4 +1,4 @@
-"""The interface of a provider, which knows one kind of broker."""
+"""The interface of a provider, which represents one kind of broker."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ class Operation(StrEnum):
 
     CONNECT = "connecting as"
     PUBLISH = "publishing to"
-    PUBLISH_RETAINED = "publishing to be retained at"
+    PUBLISH_RETAINED = "publishing a retained message to"
     SUBSCRIBE = "subscribing to"
 
 
 @dataclass(frozen=True)
 class UpgradeRequest:
-    """The request for one WebSocket; its secrets are not shown.
+    """The HTTP request for a WebSocket; ``repr()`` does not show its secrets.
 
     Args:
         path: path and query.
-        headers: HTTP headers besides those of every upgrade.
-        client_id_prefix: the beginning of a generated MQTT client id on this WebSocket.
+        headers: additional HTTP headers.
+        client_id_prefix: the beginning of a random MQTT client id on this WebSocket.
     """
 
     path: str = field(repr=False)
@@ -44,7 +44,7 @@ class UpgradeRequest:
     client_id_prefix: str = ""
 
     def apply_to(self, request: HttpRequest, authority: str) -> None:
-        """Set path, headers and the ``Host`` header of awscrt's request for a WebSocket."""
+        """Set the path and the headers of awscrt's request."""
         request.path = self.path
         request.headers.set("Host", authority)
         for name, value in self.headers.items():
@@ -53,11 +53,11 @@ class UpgradeRequest:
 
 @dataclass(frozen=True)
 class Recovery:
-    """The action of a provider after a denied connection.
+    """What a provider did after a denied connection.
 
     Args:
-        text: the result, to show with the refusal.
-        applied: whether a new attempt can succeed: the missing permission is there now, or takes effect soon.
+        text: the result, which is added to the error.
+        applied: whether a new attempt can succeed, because the missing permission was added.
     """
 
     text: str
@@ -65,7 +65,7 @@ class Recovery:
 
 
 class Provider(Protocol):
-    """A broker that speaks MQTT over WebSocket. The checks raise an error if the broker would refuse the value."""
+    """A broker that speaks MQTT over WebSocket. Its checks raise an error for values that the broker would reject."""
 
     @property
     def endpoint(self) -> Endpoint:
@@ -79,7 +79,7 @@ class Provider(Protocol):
 
     @property
     def flow_control(self) -> ExtendedValidationAndFlowControlOptions:
-        """How fast awscrt may send over MQTT 5."""
+        """awscrt's limits on sending over MQTT 5."""
         ...
 
     @property
@@ -96,7 +96,7 @@ class Provider(Protocol):
         """Return the request for the next WebSocket; called for each connection.
 
         Raises:
-            Exception: any reason why there is no request; it becomes the cause of the refusal.
+            Exception: any error; it becomes the cause of the ConnectionRefused error.
         """
         ...
 
@@ -117,23 +117,23 @@ class Provider(Protocol):
         ...
 
     def check_keep_alive(self, seconds: int) -> None:
-        """Raise ConfigurationError for a keep alive that the broker would replace."""
+        """Raise ConfigurationError for a keep alive that the broker would change."""
         ...
 
     def explain_denied_upgrade(self) -> str:
-        """Return the meaning of HTTP status 401 or 403 to the upgrade, and the fix."""
+        """Return why the upgrade was rejected with HTTP status 401 or 403, and the fix."""
         ...
 
     def explain_denial(self, operation: Operation, resource: str) -> str:
-        """Return why an operation on a client id, topic or topic filter is not authorized, and the fix."""
+        """Return why an operation on a client id, topic or topic filter was denied, and the fix."""
         ...
 
     async def recover_from_denial(self) -> Recovery | None:
-        """Try to repair a denied connection; raises nothing.
+        """Try to fix a denied connection; raise no errors.
 
-        After a recovery was applied, this is not called again before a connection was made.
+        After an applied recovery, this is not called again until a connection succeeds.
 
         Returns:
-            The result; None if this provider has no means of recovery.
+            The result; None if this provider cannot recover.
         """
         ...

@@ -1,4 +1,4 @@
-"""The client: publish and subscribe on one connection; and the client that all modules of a program share."""
+"""The client, and the client that the modules of a program share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 from typing import Literal, Self
 
 from pubsub_client._backoff import Backoff
-from pubsub_client._connection import ConnectionState, ReconnectingConnection, StateChange, States
+from pubsub_client._connection import NOT_CONNECTED, ConnectionState, ReconnectingConnection, StateChange, States
 from pubsub_client._failures import check_published
 from pubsub_client._messages import OCTETS, Message, Packet, check_text, check_topic, check_topic_filter, encode
 from pubsub_client._outbox import OutboxOptions
@@ -24,30 +24,31 @@ _CACHED_TOPICS = 1000
 
 
 class PubSub:
-    """A connection to publish and subscribe on: ``async with PubSub(provider) as pubsub``.
+    """A client that publishes and subscribes on one connection: ``async with PubSub(provider) as pubsub``.
 
-    A lost connection is made again, with a new signature and all subscriptions. Messages published meanwhile wait, and
-    an unacknowledged message with QoS 1 is sent again, in order.
+    It restores a lost connection with a new signature and all subscriptions. Messages published meanwhile wait.
+    Unacknowledged messages with QoS 1 are sent again in order.
 
     Args:
         provider: the broker.
-        client_id: the MQTT client id; None for a random one. Two connections with one client id end each other.
-        connect_timeout: seconds to wait for the connection, at first and after it was lost; finding out why there is
-            none can take ten more.
-        keep_alive: seconds of silence after which the connection is probed.
-        session_expiry: seconds for which an MQTT 5 broker keeps subscriptions, and messages with QoS 1 for them, after
+        client_id: the MQTT client id; None for a random one. A broker disconnects a client when another client connects
+            with the same client id.
+        connect_timeout: how many seconds to wait for the connection, at first and after it was lost. Finding the reason
+            of a failure can take ten more seconds.
+        keep_alive: the MQTT keep alive in seconds.
+        session_expiry: how many seconds an MQTT 5 broker keeps subscriptions, and messages with QoS 1 for them, after
             the connection was lost. Closing the client ends the session.
         will: a message that the broker publishes if the connection ends without being closed.
-        queue_size: how many messages may be unacknowledged at a time.
-        when_full: whether ``publish()`` then waits, or raises QueueFull; then messages that wait for the connection
-            count too.
-        attempts: how often a message with QoS 1 is sent, if the connection is lost before its acknowledgement. Some
-            brokers end the connection instead of denying a message.
-        reconnect_delay: the bounds in seconds of the random delay before a new attempt: the first one, and the maximum
-            up to which it doubles.
+        queue_size: the maximum number of unacknowledged messages.
+        when_full: whether ``publish()`` waits or raises QueueFull if there are ``queue_size`` messages. For ``raise``,
+            messages that wait for the connection count too.
+        attempts: how often a message with QoS 1 is sent if the connection is lost before its acknowledgement. Some
+            brokers end the connection to deny a message.
+        reconnect_delay: the upper bound in seconds of the first random delay before a new attempt, and the maximum of
+            this bound, which doubles with each failed attempt.
 
     Raises:
-        ConfigurationError: the broker would refuse one of these; the error names it.
+        ConfigurationError: an argument is invalid, or the broker would reject it.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class PubSub:
         self._client_id = ClientId(client_id)
         check_text(self.client_id, "client id")
         provider.check_client_id(self.client_id)
-        _check("connect_timeout", connect_timeout, connect_timeout > 0, "more than 0")
+        _check("connect_timeout", connect_timeout, connect_timeout > 0, "a number greater than 0")
         _check_integer("keep_alive", keep_alive, 1, _MAX_KEEP_ALIVE)
         provider.check_keep_alive(keep_alive)
         _check_integer("session_expiry", session_expiry, 0, _MAX_SESSION_EXPIRY)
@@ -75,7 +76,9 @@ class PubSub:
         _check("when_full", when_full, when_full in ("wait", "raise"), "'wait' or 'raise'")
         _check_integer("attempts", attempts, 1)
         first, maximum = reconnect_delay
-        _check("reconnect_delay", reconnect_delay, 0 < first <= maximum, "two seconds above 0, the shorter first")
+        _check(
+            "reconnect_delay", reconnect_delay, 0 < first <= maximum, "two numbers greater than 0, the smaller first"
+        )
         self._provider = provider
         self._check_topic = lru_cache(_CACHED_TOPICS)(partial(_check_topic, provider))
         self._connect_timeout = connect_timeout
@@ -97,12 +100,13 @@ class PubSub:
         await self.close()
 
     def start(self) -> None:
-        """Connect in the background, with as many attempts as it takes; messages published meanwhile wait.
+        """Connect in the background, with any number of attempts; messages published meanwhile wait.
 
-        Needs a running loop, and :meth:`close` at the end.
+        Call it in a running event loop, and call :meth:`close` at the end.
 
         Raises:
-            ConfigurationError: no event loop runs, or the environment's proxy or authorities cannot be used.
+            ConfigurationError: there is no running event loop, or the environment's proxy or certificate authorities
+                cannot be used.
         """
         self._begin()
 
@@ -110,10 +114,11 @@ class PubSub:
         """Connect, and wait for the connection.
 
         Raises:
-            ConnectionRefused: the first attempt failed; the message names who refused and why. If it was denied and the
-                provider could recover, more attempts follow until the timeout, and the message contains their result.
-            ConnectionLost: :meth:`start` was called before, and there is no connection in time.
-            ConfigurationError: the environment's proxy or authorities cannot be used.
+            ConnectionRefused: the first attempt failed. If it was denied and the provider recovered, more attempts were
+                made until the timeout.
+            ConnectionLost: :meth:`start` was called before, and there was no connection in time.
+            ConfigurationError: there is no running event loop, or the environment's proxy or certificate authorities
+                cannot be used.
         """
         connection = self._begin()
         try:
@@ -124,25 +129,25 @@ class PubSub:
             raise
 
     async def close(self) -> None:
-        """Wait for pending acknowledgements, five seconds at most, and disconnect.
+        """Wait at most five seconds for pending acknowledgements, and disconnect.
 
-        Readers receive what has arrived, and stop. The client may connect again.
+        Readers stop after the messages that have arrived. The client may connect again.
         """
         if self._connection:
             await self._close(self._connection)
 
     @property
     def client_id(self) -> str:
-        """The MQTT client id; a random one may get the identity id as a prefix when it connects."""
+        """The MQTT client id; connecting may add the identity id as a prefix to a random one."""
         return str(self._client_id)
 
     @property
     def state(self) -> ConnectionState:
-        """The connection's current state."""
+        """The current state of the connection."""
         return self._states.now.state
 
     def states(self) -> AsyncGenerator[StateChange]:
-        """Return a stream of the current state and each one after it, with the reason; ends after ``CLOSED``.
+        """Yield the current state and each later state, with the reason; end after ``CLOSED``.
 
         >>> async with PubSub(provider) as pubsub:
         ...     state, reason = await anext(pubsub.states())
@@ -152,7 +157,7 @@ class PubSub:
         return self._states.stream()
 
     async def publish(self, topic: str | Iterable[str], payload: object, *, qos: int = 1, retain: bool = False) -> None:
-        """Publish a message to one topic, or to each of several.
+        """Publish a message to one topic or several.
 
             >>> async with PubSub(provider) as pubsub:
             ...     await pubsub.publish(["orders/1", "orders/2"], {"state": "packed"})
@@ -165,16 +170,16 @@ class PubSub:
 
         Args:
             topic: one topic or several, without wildcards.
-            payload: ``bytes`` are sent as they are, any other value as JSON.
-            qos: 1 returns when the broker has acknowledged the message, 0 when it was sent.
-            retain: whether the broker keeps it for later subscribers.
+            payload: ``bytes`` are sent unchanged, any other value as JSON.
+            qos: with 1 this returns when the broker has acknowledged the message, with 0 when it was sent.
+            retain: whether the broker retains the message for later subscribers.
 
         Raises:
-            TopicError: the broker would refuse a topic; nothing was sent.
-            PayloadError: the payload is not JSON serialisable or too long; nothing was sent.
+            TopicError: the broker would reject a topic; nothing was sent.
+            PayloadError: the payload is not JSON serialisable, or too long; nothing was sent.
             ConfigurationError: the QoS is not supported, or there is no topic; nothing was sent.
-            QueueFull: too many messages wait, and ``when_full`` is ``raise``.
-            PublishRefused: the broker refuses the message.
+            QueueFull: there are too many messages, and ``when_full`` is ``raise``.
+            PublishRefused: the broker rejected the message.
             ConnectionLost: there was no connection in time, or it was lost ``attempts`` times before the
                 acknowledgement.
             ExceptionGroup: several messages failed with one of the last three errors.
@@ -194,7 +199,7 @@ class PubSub:
             except PubSubError as error:
                 errors.append(error)
         if len(errors) > 1:
-            raise ExceptionGroup("several messages were not published", errors)
+            raise ExceptionGroup(f"{len(errors)} of {len(packets)} messages were not published", errors)
         if errors:
             raise errors[0]
 
@@ -202,23 +207,23 @@ class PubSub:
     async def subscribe(
         self, topic_filter: str | Iterable[str], *, qos: int = 0, buffer: int = 1000
     ) -> AsyncIterator[Subscription]:
-        """Subscribe to a topic filter, or to several that are read together, for as long as the context lasts.
+        """Subscribe to one or several topic filters within an ``async with`` block.
 
         Readers of the same topic filter share one subscription at the broker. The broker sends retained messages only
-        when that begins: a later reader gets such a topic with its next message. If a message matches two *different*
-        topic filters of one connection, the broker may send two copies, and each reader of either gets both.
+        when this subscription starts, so a later reader gets only new messages. If a message matches two different
+        topic filters of one connection, the broker may send it twice, and each matching reader gets both copies.
 
         Args:
-            topic_filter: a topic, or a filter with the wildcards ``+`` and ``#``; or several of them.
-            qos: the highest QoS of a delivery, 0 or 1.
-            buffer: how many messages wait for the reader; of more, the oldest is dropped and counted.
+            topic_filter: a topic, or a filter with the wildcards ``+`` and ``#``, or several of them.
+            qos: the maximum QoS of deliveries, 0 or 1.
+            buffer: the maximum number of unread messages. Beyond that, the oldest message is dropped and counted.
 
         Raises:
-            TopicError: the broker would refuse a topic filter; nothing was sent.
+            TopicError: the broker would reject a topic filter; nothing was sent.
             ConfigurationError: the QoS is not supported, the buffer is less than 1, or there are too many topic filters
                 or none; nothing was sent.
-            SubscribeRefused: the broker refuses a topic filter.
-            ConnectionLost: there was no connection in time, or it was lost before the answer.
+            SubscribeRefused: the broker rejected a topic filter.
+            ConnectionLost: there was no connection in time, or it was lost before the acknowledgement.
         """
         topic_filters = (topic_filter,) if isinstance(topic_filter, str) else _distinct(topic_filter, "topic filter")
         for each in topic_filters:
@@ -249,16 +254,18 @@ class PubSub:
     @property
     def _open_connection(self) -> ReconnectingConnection:
         if self._connection is None:
-            raise ConnectionLost("there is no connection: use it inside `async with PubSub(provider) as pubsub`")
+            raise ConnectionLost(NOT_CONNECTED)
         return self._connection
 
     def _begin(self) -> ReconnectingConnection:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            raise ConfigurationError("there is no running event loop: connect inside a coroutine") from None
+            raise ConfigurationError("there is no running event loop; connect inside a coroutine") from None
         if self._connection and self._connection.loop is not loop:
-            raise ConfigurationError("it was connected in another event loop and not closed there: make another PubSub")
+            raise ConfigurationError(
+                "the client was connected in another event loop and not closed; create a new PubSub"
+            )
         if self._connection is None:
             self._connection = ReconnectingConnection(
                 self._provider, self._options, self._outbox, self._backoff, self._states, self._subscriptions
@@ -280,31 +287,31 @@ _shared: list[PubSub] = []
 
 
 def configure(pubsub: PubSub) -> None:
-    """Set the client that :func:`get` returns in all modules; it need not be connected.
+    """Set the client that :func:`get` returns in all modules; it does not have to be connected.
 
         >>> configure(PubSub(AwsIot.from_outputs(outputs, session)))
         >>> await get().publish("orders/1", {"state": "packed"})
         >>> await get().close()
 
     Raises:
-        ConfigurationError: the previous client is not closed.
+        ConfigurationError: the previously configured client is not closed.
     """
     if any(previous.state is not ConnectionState.CLOSED for previous in _shared):
-        raise ConfigurationError("a client is configured and not closed: close it before another takes its place")
+        raise ConfigurationError("the previously configured client is not closed; close it first")
     _shared[:] = [pubsub]
 
 
 def get() -> PubSub:
-    """Return the configured client; the first call connects it in the background.
+    """Return the configured client, and connect it in the background if it is closed.
 
-    The caller of :func:`configure` closes it at the end with ``await get().close()``; a later call connects again. To
-    get an error at once when there is no connection, use ``await get().connect()``.
+    Close the client at the end with ``await get().close()``. To get errors of the connection at once, call ``await
+    get().connect()``.
 
     Raises:
         ConfigurationError: no client is configured, or there is no running event loop.
     """
     if not _shared:
-        raise ConfigurationError("no client is configured: call configure(PubSub(provider)) once, before get()")
+        raise ConfigurationError("no client is configured; call configure(PubSub(provider)) before get()")
     (pubsub,) = _shared
     pubsub.start()
     return pubsub
@@ -312,18 +319,18 @@ def get() -> PubSub:
 
 def _check(name: str, value: object, valid: bool, expected: str) -> None:
     if not valid:
-        raise ConfigurationError(f"{name} is {value!r}: give {expected}")
+        raise ConfigurationError(f"{name} is {value!r}; pass {expected}")
 
 
 def _check_integer(name: str, value: int, minimum: int, maximum: int | None = None) -> None:
-    expected = f"a whole number, {minimum} or more" if maximum is None else f"a whole number, {minimum} to {maximum}"
+    expected = f"an integer of at least {minimum}" if maximum is None else f"an integer from {minimum} to {maximum}"
     valid = isinstance(value, int) and minimum <= value and (maximum is None or value <= maximum)
     _check(name, value, valid, expected)
 
 
 def _check_qos(qos: int) -> None:
     if qos not in (0, 1):
-        raise ConfigurationError(f"QoS {qos!r} is not supported: give 0 or 1")
+        raise ConfigurationError(f"QoS {qos!r} is not supported; pass 0 or 1")
 
 
 def _check_topic(provider: Provider, topic: str) -> None:
@@ -334,5 +341,5 @@ def _check_topic(provider: Provider, topic: str) -> None:
 def _distinct(names: Iterable[str], kind: str) -> tuple[str, ...]:
     distinct = tuple(dict.fromkeys(names))
     if not distinct:
-        raise ConfigurationError(f"there is no {kind}: give one at least")
+        raise ConfigurationError(f"there is no {kind}; pass at least one")
     return distinct

@@ -1,6 +1,6 @@
-"""Self-attach: a signed-in user has the deployment attach the IoT policy to the user's own identity.
+"""Self-attach: an HTTP route of the stack attaches the IoT policy to the identity that signed the request.
 
-The request has no body: the route takes the identity only from the signature.
+The request has no body, because the route reads the identity only from the signature.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SERVICE = "execute-api"
 _URL = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/?#@\s]+)(?P<path>/[A-Za-z0-9/_.-]+)")
 _QUOTED_CHARACTERS = 200
 _RETRY_SECONDS = 20.0
-# The throttle of API Gateway, and the route's answer while AWS IoT throttles.
+# API Gateway's status for throttled requests, and the route's status while AWS IoT throttles.
 _RETRYABLE = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 _DENIED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _BACKOFF = Backoff(0.5, 5.0)
@@ -36,12 +36,12 @@ _BACKOFF = Backoff(0.5, 5.0)
 
 @dataclass(frozen=True)
 class SelfAttachment:
-    """The route's result.
+    """The result of the route.
 
     Args:
-        check: the check of `pubsub smoke` that fails when the policy is not attached.
-        status: ``repaired`` if the policy was missing and is attached now, ``attached`` if it was attached already.
-        text: the same as a sentence, beginning with the check's id.
+        check: the id of the check that fails when the policy is not attached.
+        status: ``repaired`` if the policy was attached by this request, ``attached`` if it was attached before.
+        text: the result as a sentence that begins with the check's id.
     """
 
     check: str
@@ -51,15 +51,15 @@ class SelfAttachment:
 
 @runtime_checkable
 class SelfAttachingSource(CredentialsSource, Protocol):
-    """A source that can have the IoT policy attached to the identity of its credentials."""
+    """A source that can attach the IoT policy to the identity of its credentials."""
 
     @property
     def can_self_attach(self) -> bool:
-        """Whether it knows the route."""
+        """Whether the source knows the route."""
         ...
 
     async def self_attach(self) -> SelfAttachment:
-        """Have the policy attached; the text of any exception is shown with the refusal."""
+        """Attach the policy; the text of an exception is added to the ConnectionRefused error."""
         ...
 
 
@@ -68,10 +68,10 @@ class SelfAttachRoute:
 
     Args:
         url: the stack's output ``SelfAttachUrl``.
-        region: the stack's region, for the signature.
+        region: the region of the stack.
 
     Raises:
-        ConfigurationError: it is not the URL of a route.
+        ConfigurationError: ``url`` is not the URL of a self-attach route.
     """
 
     def __init__(self, url: str, region: str) -> None:
@@ -80,11 +80,11 @@ class SelfAttachRoute:
         self._region = region
 
     async def attach(self, credentials: Credentials) -> SelfAttachment:
-        """Have the policy attached to the identity of these credentials; retries a busy route for 20 seconds.
+        """Attach the policy to the identity of these credentials; retry a busy route for 20 seconds.
 
         Raises:
-            SessionError: the route refuses, fails or cannot be reached; the message is the route's own if there is one.
-            ConfigurationError: the environment's proxy or authorities cannot be used.
+            SessionError: the route rejected the request, failed or cannot be reached; contains the route's text.
+            ConfigurationError: the environment's proxy or certificate authorities cannot be used.
         """
         deadline = time.monotonic() + _RETRY_SECONDS
         failures = 0
@@ -118,23 +118,23 @@ class SelfAttachRoute:
         return dict(request.headers.items())
 
     def _explain(self, response: HttpResponse) -> str:
-        answer = f"the self-attach route {self._url} answers HTTP {response.status} {_quoted(response)}".rstrip()
+        answer = f"the self-attach route {self._url} returned HTTP {response.status} {_quoted(response)}".rstrip()
         if response.status in _DENIED:
             return (
-                f"{answer}: it does not accept the signature, or the identity's role does not allow execute-api:Invoke "
-                "on it; check that the route belongs to this deployment, and this machine's clock"
+                f"{answer}: the signature was rejected, or the identity's role does not allow execute-api:Invoke on "
+                "the route; check that the route belongs to this deployment, and this machine's clock"
             )
-        return f"{answer}, which is no answer of such a route: use SelfAttachUrl of the stack's outputs, or try again"
+        return f"{answer}, which is not a self-attach result; check the stack's output SelfAttachUrl, or try again"
 
 
 def _retry_after(response: HttpResponse) -> float:
-    """Return seconds to wait; the header's other form, a date, counts as 0."""
+    """Return the seconds of the ``Retry-After`` header; 0 if it is missing or a date."""
     text = response.headers.get("Retry-After", "")
     return float(text) if text.isascii() and text.isdigit() else 0.0
 
 
 def _document(response: HttpResponse) -> Any:
-    """Return the JSON document; None if another server than the route has answered without one."""
+    """Return the JSON document, or None if the body is not JSON because another server answered."""
     try:
         return json.loads(response.body)
     except ValueError:
@@ -142,17 +142,17 @@ def _document(response: HttpResponse) -> Any:
 
 
 def _quoted(response: HttpResponse) -> str:
-    """Return the beginning of another server's answer; API Gateway has it in ``message``."""
+    """Return the beginning of another server's body; API Gateway's text is in ``message``."""
     match _document(response):
-        case {"message": str(words)}:
+        case {"message": str(text)}:
             pass
         case _:
-            words = response.body.decode(errors="replace")
-    return " ".join(words.split())[:_QUOTED_CHARACTERS]
+            text = response.body.decode(errors="replace")
+    return " ".join(text.split())[:_QUOTED_CHARACTERS]
 
 
 def retry_delay(failures: int, retry_after: float, uniform: Callable[[float, float], float] = random.uniform) -> float:
-    """Return seconds to wait: those of the ``Retry-After`` header, and a random time that grows with each failure."""
+    """Return the seconds to wait: ``retry_after``, and a random delay that grows with each failure."""
     return retry_after + _BACKOFF.delay(failures, uniform)
 
 
@@ -164,7 +164,7 @@ def _parse(url: str) -> tuple[Endpoint, str]:
         endpoint = None
     if match is None or endpoint is None or match["scheme"] != ("https" if endpoint.tls else "http"):
         raise ConfigurationError(
-            f"self_attach_url {url!r} is not the URL of a route: give SelfAttachUrl of the stack's outputs, such as "
-            "https://abc123.execute-api.eu-west-1.amazonaws.com/self-attach"
+            f"self_attach_url {url!r} is not the URL of a self-attach route; pass the stack's output SelfAttachUrl, "
+            "such as https://abc123.execute-api.eu-west-1.amazonaws.com/self-attach"
         )
     return endpoint, match["path"]

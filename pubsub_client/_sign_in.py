@@ -1,4 +1,4 @@
-"""Sign-ins at a user pool: by SRP with a password, and with a one-time code.
+"""Sign-in to a user pool, with a password by SRP or with a one-time code.
 
 https://docs.aws.amazon.com/cognito/latest/developerguide/authentication-flows-selection-sdk.html
 """
@@ -15,10 +15,11 @@ from botocore.exceptions import ClientError
 from pubsub_client.exceptions import SignInError
 
 _TEMPORARY = (
-    "the user still has a temporary password: have the user choose one, or set a permanent one with "
-    "AdminSetUserPassword"
+    "the user has a temporary password; let the user choose a new one, or set a permanent one with AdminSetUserPassword"
 )
-_MFA = "the user has MFA, which this session does not support: sign the user in elsewhere"
+_MFA = (
+    "the user has MFA, which CognitoSession does not support; sign the user in by other code, and call use_id_token()"
+)
 # https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_RespondToAuthChallenge.html
 _CHALLENGES = {
     "NEW_PASSWORD_REQUIRED": _TEMPORARY,
@@ -26,12 +27,12 @@ _CHALLENGES = {
     "SOFTWARE_TOKEN_MFA": _MFA,
     "EMAIL_OTP": _MFA,
     "SELECT_MFA_TYPE": _MFA,
-    "MFA_SETUP": "the user pool requires MFA, which the user has not set up yet",
+    "MFA_SETUP": "the user pool requires MFA, but the user has not set it up",
 }
 MFA_CHALLENGES = _CHALLENGES.keys() - {"NEW_PASSWORD_REQUIRED"}
-"""The challenges that end a sign-in, because only the user can answer them."""
+"""The MFA challenges, which only the user can answer."""
 SELECT_CHALLENGE = "SELECT_CHALLENGE"
-"""Cognito's challenge if the user cannot sign in in the requested way, for example without a password."""
+"""Cognito's challenge if the user cannot sign in with the requested factor, for example without a password."""
 
 
 class CodeFactor(StrEnum):
@@ -48,8 +49,8 @@ class SentCode:
     Args:
         user_name: the user.
         factor: how the code was sent.
-        session: connects the answer with this sign-in.
-        destination: the address, masked by Cognito.
+        session: Cognito's id of this sign-in.
+        destination: the address of the code, masked by Cognito.
     """
 
     user_name: str
@@ -61,13 +62,14 @@ class SentCode:
 def sign_in_with_srp(
     client: Any, user_pool_id: str, client_id: str, user_name: str, password: str
 ) -> Mapping[str, Any]:
-    """Sign in by SRP, and return the AuthenticationResult; the password never leaves this process.
+    """Sign in by SRP, which does not send the password, and return the AuthenticationResult.
 
     If the app client does not allow ``USER_SRP_AUTH``, choice-based sign-in is used.
 
     Raises:
-        SignInError: Cognito asks for more than the password, or the app client allows neither flow.
-        botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError: Cognito refuses, or cannot be reached.
+        SignInError: Cognito requires more than the password, or the app client allows neither flow.
+        botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError: Cognito returned an error, or cannot be
+            reached.
     """
     from pycognito.aws_srp import AWSSRP  # imports requests, jwt and cryptography
 
@@ -92,11 +94,12 @@ def sign_in_with_srp(
 
 
 def send_code(client: Any, client_id: str, user_name: str, factor: CodeFactor) -> SentCode:
-    """Have Cognito send a one-time code to the user.
+    """Let Cognito send a one-time code to the user.
 
     Raises:
-        SignInError: the user cannot sign in with such a code, or the app client does not allow choice-based sign-in.
-        botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError: Cognito refuses, or cannot be reached.
+        SignInError: the user cannot sign in with this factor, or the app client does not allow choice-based sign-in.
+        botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError: Cognito returned an error, or cannot be
+            reached.
     """
     answer = _choose(client, client_id, {"USERNAME": user_name, "PREFERRED_CHALLENGE": str(factor)})
     _expect(answer, factor)
@@ -105,11 +108,12 @@ def send_code(client: Any, client_id: str, user_name: str, factor: CodeFactor) -
 
 
 def answer_code(client: Any, client_id: str, sent: SentCode, code: str) -> Mapping[str, Any]:
-    """Answer with the code, and return the AuthenticationResult.
+    """Send the code to Cognito, and return the AuthenticationResult.
 
     Raises:
-        SignInError: Cognito asks for more than the code.
-        botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError: Cognito refuses, or cannot be reached.
+        SignInError: Cognito requires more than the code.
+        botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError: Cognito returned an error, or cannot be
+            reached.
     """
     answer = client.respond_to_auth_challenge(
         ClientId=client_id,
@@ -131,7 +135,7 @@ def _choose(client: Any, client_id: str, parameters: Mapping[str, str]) -> Mappi
         flows = "neither ALLOW_USER_SRP_AUTH nor ALLOW_USER_AUTH" if "SRP_A" in parameters else "no ALLOW_USER_AUTH"
         raise SignInError(
             error.response["Error"]["Code"],
-            f"app client {client_id} allows {flows}: let it allow ALLOW_USER_AUTH, or sign the user in elsewhere",
+            f"app client {client_id} allows {flows}; add ALLOW_USER_AUTH to its ExplicitAuthFlows",
         ) from error
     return answer
 
@@ -150,11 +154,11 @@ def _expect(answer: Mapping[str, Any], expected: str | None) -> None:
         wanted = "a password" if expected == "PASSWORD_VERIFIER" else str(expected)
         raise SignInError(
             SELECT_CHALLENGE,
-            f"the user cannot sign in with {wanted}; the user pool offers {offered}. For EMAIL_OTP and SMS_OTP use "
-            "sign_in_with_code(), for passwords sign_in(); for a passkey sign the user in elsewhere",
+            f"the user cannot sign in with {wanted}; the user pool offers {offered}. Use sign_in_with_code() for "
+            "EMAIL_OTP and SMS_OTP, and sign_in() for passwords. Passkeys are not supported",
         )
     name = challenge or "no challenge"
-    raise SignInError(name, _CHALLENGES.get(name, "this session cannot answer it"))
+    raise SignInError(name, _CHALLENGES.get(name, "CognitoSession does not support this challenge"))
 
 
 def _result(answer: Mapping[str, Any]) -> Mapping[str, Any]:

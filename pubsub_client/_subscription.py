@@ -1,4 +1,4 @@
-"""Subscriptions: the reader that an application iterates over, and the topic filters that the broker knows."""
+"""Subscriptions: the reader of an application, and the topic filters at the broker."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Protocol, Self
 from pubsub_client._messages import Message, Packet, decode, matches
 from pubsub_client.exceptions import ConnectionLost, SubscribeRefused
 
-# After so many lost connections while a topic filter is subscribed to again, the filter counts as refused.
+# A topic filter counts as rejected after this number of connections that were lost while resubscribing to it.
 _MAX_LOSSES = 5
 _CACHED_TOPICS = 1000
 
@@ -27,13 +27,13 @@ class Subscription:
 
     Args:
         topic_filters: the topic filters.
-        buffer: how many messages wait for the reader; when there are more, the oldest is dropped.
+        buffer: the maximum number of unread messages. Beyond that, the oldest message is dropped.
     """
 
     def __init__(self, topic_filters: tuple[str, ...], buffer: int) -> None:
         self.topic_filters = topic_filters
         self.dropped = 0
-        """How many messages were dropped because the reader was too slow."""
+        """The number of messages dropped because the reader was too slow."""
         self._packets: deque[Packet] = deque(maxlen=buffer)
         self._changed = asyncio.Event()
         self._ended = False
@@ -43,10 +43,10 @@ class Subscription:
         return self
 
     async def __anext__(self) -> Message:
-        """Return the next message; stops when the connection is closed.
+        """Return the next message; stop when the client is closed.
 
         Raises:
-            SubscribeRefused: the broker refused a topic filter after a reconnection.
+            SubscribeRefused: the broker rejected a topic filter after a reconnection.
         """
         while not self._packets:
             if self._error:
@@ -58,7 +58,7 @@ class Subscription:
         return decode(self._packets.popleft())
 
     def put(self, packet: Packet) -> None:
-        """Add a message for the reader, unless it has ended."""
+        """Add a message, unless the reader has ended."""
         if self._ended:
             return
         if len(self._packets) == self._packets.maxlen:
@@ -67,17 +67,17 @@ class Subscription:
         self._changed.set()
 
     def end(self, error: Exception | None = None) -> None:
-        """Stop the reader, or raise the error, after the messages that have arrived."""
+        """Stop the reader, or let it raise the error, after the messages that have arrived."""
         self._ended = True
         self._error = self._error or error
         self._changed.set()
 
 
 class SubscribingConnection(Protocol):
-    """The connection as the registry uses it; both methods raise ConnectionLost."""
+    """The methods of the connection that the registry uses; both raise ConnectionLost."""
 
     async def subscribe(self, topic_filter: str, qos: int) -> None:
-        """Subscribe; raises SubscribeRefused if the broker refuses."""
+        """Subscribe; raise SubscribeRefused if the broker rejects the topic filter."""
         ...
 
     async def unsubscribe(self, topic_filter: str) -> None:
@@ -92,9 +92,9 @@ class _TopicFilter:
     Args:
         name: the topic filter.
         readers: its readers.
-        qos: the highest QoS that the broker has granted; None before that.
-        active: whether the broker has granted it in its present session.
-        losses: connections that were lost in a row while it was subscribed to again.
+        qos: the highest QoS that was granted; None before that.
+        active: whether the broker's current session has the topic filter.
+        losses: consecutive connections that were lost while resubscribing to it.
         lock: held during a request to the broker.
     """
 
@@ -112,26 +112,26 @@ class SubscriptionRegistry:
     def __init__(self) -> None:
         self._filters: dict[str, _TopicFilter] = {}
         self._readers_by_topic: dict[str, tuple[Subscription, ...]] = {}
-        """A cache: the readers of each topic received since a reader was added or removed."""
+        """A cache of the readers of each received topic, cleared when readers change."""
         self._requested: set[str] = set()
-        """The topic filters that the broker may know in its present session, with readers or without."""
+        """The topic filters that the broker's current session may have, with or without readers."""
 
     def count_with(self, topic_filters: tuple[str, ...]) -> int:
-        """Return how many topic filters the broker would know with these."""
+        """Return how many topic filters the broker would have after subscribing to these."""
         return len(self._filters.keys() | self._requested | set(topic_filters))
 
     def add(self, reader: Subscription) -> None:
-        """Deliver to a reader what arrives for its topic filters, also before the broker has granted them."""
+        """Deliver messages to a reader from now on, even before the broker has granted its topic filters."""
         self._readers_by_topic.clear()
         for name in reader.topic_filters:
             self._filters.setdefault(name, _TopicFilter(name)).readers.append(reader)
 
     async def subscribe(self, connection: SubscribingConnection, topic_filter: str, qos: int) -> None:
-        """Subscribe to a topic filter that has a reader, with this QoS at least.
+        """Subscribe to a reader's topic filter with at least this QoS.
 
         Raises:
-            SubscribeRefused: the broker refuses it.
-            ConnectionLost: the connection was lost before the answer.
+            SubscribeRefused: the broker rejected the topic filter.
+            ConnectionLost: the connection was lost before the acknowledgement.
         """
         shared = self._filters[topic_filter]
         async with shared.lock:
@@ -154,12 +154,12 @@ class SubscriptionRegistry:
                         await self._unsubscribe(connection, shared.name)
 
     async def resume(self, connection: SubscribingConnection, *, session_present: bool) -> None:
-        """Subscribe on a new connection to all that is missing in the broker's session.
+        """Subscribe on a new connection to all topic filters that are missing in the broker's session.
 
-        A topic filter that the broker refuses now ends its readers.
+        The readers of a topic filter that is now rejected end with the error.
 
         Raises:
-            ConnectionLost: the connection was lost before the answers.
+            ConnectionLost: the connection was lost before the acknowledgements.
         """
         if not session_present:
             self._requested.clear()
@@ -167,7 +167,7 @@ class SubscriptionRegistry:
                 shared.active = False
         missing = [shared for shared in self._filters.values() if shared.qos is not None and not shared.active]
         if any(shared.losses for shared in missing):
-            for shared in missing:  # one by one, to learn which one ends the connection
+            for shared in missing:  # one by one, to find out which topic filter ends the connection
                 await self._resubscribe(connection, shared)
         else:
             await asyncio.gather(*(self._resubscribe(connection, shared) for shared in missing))
@@ -175,7 +175,7 @@ class SubscriptionRegistry:
             await self._unsubscribe(connection, name)
 
     def deliver(self, packet: Packet) -> None:
-        """Give a message to each reader of a matching topic filter, once."""
+        """Deliver a message once to each reader with a matching topic filter."""
         if (readers := self._readers_by_topic.get(packet.topic)) is None:
             matching = (shared for shared in self._filters.values() if matches(shared.name, packet.topic))
             readers = tuple(dict.fromkeys(reader for shared in matching for reader in shared.readers))
@@ -211,7 +211,7 @@ class SubscriptionRegistry:
         except ConnectionLost as loss:
             shared.losses += 1
             if shared.losses == _MAX_LOSSES:
-                self._end(shared, SubscribeRefused(shared.name, f"on each attempt, {loss}"))
+                self._end(shared, SubscribeRefused(shared.name, f"in {_MAX_LOSSES} attempts, {loss}"))
             raise
 
     async def _unsubscribe(self, connection: SubscribingConnection, name: str) -> None:

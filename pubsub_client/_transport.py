@@ -1,4 +1,4 @@
-"""One connection of one version of MQTT: its interface, and the bridge from awscrt's threads to the event loop."""
+"""The interface of one connection in one version of MQTT, and the bridge from awscrt's threads to the event loop."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from pubsub_client._messages import Packet
 from pubsub_client._provider import Provider, UpgradeRequest
 
 FIRST_FAILURE = 0x80
-"""MQTT's reason codes from here on report a failure (MQTT 5, section 2.4)."""
+"""MQTT reason codes from this value on are failures (MQTT 5, section 2.4)."""
 
 _REASON_CODES = (mqtt5.ConnectReasonCode, mqtt5.DisconnectReasonCode, mqtt5.SubackReasonCode, mqtt5.PubackReasonCode)
 
 _BUSY_CALLS = 16
 _MAX_BATCH = 32
 _BATCH_TIMEOUT_SECONDS = 0.001
-# After this number of calls the loop runs its other tasks.
+# After this number of calls the loop runs other tasks.
 _MAX_CALLS_PER_RUN = 100
 
 
 class ClientId:
-    """An MQTT client id: a given one, or a random one behind a prefix that the provider sets when it connects."""
+    """An MQTT client id: a fixed one, or a random one after a prefix that is set when the client connects."""
 
     def __init__(self, given: str | None = None) -> None:
         self.prefix = ""
@@ -47,10 +47,10 @@ class ConnectOptions:
 
     Args:
         client_id: the MQTT client id.
-        keep_alive: seconds of silence after which the connection is probed.
-        session_expiry: seconds for which the broker keeps the session of a lost connection; only MQTT 5.
-        resume: whether to continue a session that the broker has kept.
-        will: published by the broker if the connection ends without DISCONNECT.
+        keep_alive: the keep alive in seconds.
+        session_expiry: how many seconds the broker keeps the session of a lost connection; only MQTT 5.
+        resume: whether to resume a session that the broker has kept.
+        will: the last will; None for no last will.
     """
 
     client_id: ClientId
@@ -64,9 +64,9 @@ class Ack(NamedTuple):
     """The result of a PUBLISH, SUBSCRIBE or UNSUBSCRIBE.
 
     Args:
-        code: the reason code of MQTT 5, or its equivalent; None if the broker's is unknown.
+        code: the MQTT 5 reason code, or its equivalent; None if unknown.
         text: the broker's reason string.
-        error: why there is no acknowledgement; :class:`DisconnectedError` if the connection was lost before it.
+        error: why there is no acknowledgement; :class:`DisconnectedError` if the connection was lost.
     """
 
     code: int | None = 0
@@ -85,18 +85,18 @@ OnAck = Callable[[Ack], None]
 
 
 class Disconnect(NamedTuple):
-    """The end of a connection: the broker's reason code if it sent one, and the reason as text."""
+    """The end of a connection: the broker's reason code, if any, and the reason as text."""
 
     code: int | None
     reason: str
 
 
 class DisconnectedError(Exception):
-    """The connection was lost; the message is the reason.
+    """The connection was lost before an acknowledgement.
 
     Args:
-        reason: why.
-        was_sent: whether the unacknowledged packet may have reached the broker.
+        reason: the reason as text.
+        was_sent: whether the packet may have reached the broker.
     """
 
     def __init__(self, reason: str, *, was_sent: bool = True) -> None:
@@ -108,8 +108,8 @@ class ConnectAttemptError(Exception):
     """An attempt to connect failed.
 
     Args:
-        error: awscrt's error.
-        connack: the broker's answer if there was one: reason code of MQTT 5, and reason string.
+        error: the error of awscrt or the provider.
+        connack: the MQTT 5 reason code and the reason string of the broker's CONNACK, if there was one.
     """
 
     def __init__(self, error: Exception, connack: tuple[int, str | None] | None = None) -> None:
@@ -119,9 +119,9 @@ class ConnectAttemptError(Exception):
 
 
 class Transport(Protocol):
-    """One connection: opened once, and unusable after it was refused, lost or closed.
+    """One connection, which is opened once and cannot be reused.
 
-    All methods are called on the loop, and all callbacks run on the loop. Nothing is sent twice.
+    All methods are called on the loop, and all callbacks run on the loop. No packet is sent twice.
 
     Args:
         provider: the broker.
@@ -147,7 +147,7 @@ class Transport(Protocol):
         ...
 
     def publish(self, packet: Packet, on_ack: OnAck) -> None:
-        """Send a message; with QoS 0, its success is that it was written."""
+        """Send a message; with QoS 0 it counts as acknowledged when it was written to the socket."""
         ...
 
     def subscribe(self, topic_filter: str, qos: int, on_ack: OnAck) -> None:
@@ -159,12 +159,12 @@ class Transport(Protocol):
         ...
 
     async def close(self) -> None:
-        """Disconnect in any state, and release awscrt's objects, within five seconds. No callback runs afterwards."""
+        """Disconnect in any state within five seconds, and release awscrt's objects; no callback runs afterwards."""
         ...
 
 
 def reason_text(code: int | None, text: str | None) -> str:
-    """Return an MQTT 5 reason code with its name and the broker's reason string, as ``0x87 NOT_AUTHORIZED``."""
+    """Return a reason code with its name and the broker's reason string, as ``0x87 NOT_AUTHORIZED``."""
     if code is None:
         return text or "an unknown reason code"
     name = next((kind(code).name for kind in _REASON_CODES if code in kind.__members__.values()), "")
@@ -172,14 +172,14 @@ def reason_text(code: int | None, text: str | None) -> str:
 
 
 class LoopBridge:
-    """Runs calls of other threads on the loop, in order.
+    """Runs calls from other threads on the loop, in order.
 
-    Waking the loop costs more than most calls, and takes the GIL from the calling thread. So a quiet loop is woken for
-    each call, but a busy one once a batch; after a millisecond it runs an incomplete batch by itself.
+    Waking the loop costs more than most calls, and takes the GIL from the calling thread. Therefore calls wake an idle
+    loop each time, but a busy loop only once per batch. After a millisecond the loop runs an incomplete batch itself.
 
     Args:
         loop: the event loop.
-        pending: returns the number of further calls to expect; a high number makes the loop a busy one.
+        pending: returns the number of calls to expect; a high number makes the loop count as busy.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, pending: Callable[[], int] = lambda: 0) -> None:
@@ -209,7 +209,7 @@ class LoopBridge:
                 function(*arguments)
             except Exception as error:  # noqa: BLE001 - a failed call must not stop the others
                 self._loop.call_exception_handler({"message": "a call from another thread failed", "exception": error})
-        # The tasks that these calls resume run first: only then the number of further calls is known.
+        # Run the tasks that these calls resume first, because they determine how many calls to expect.
         self._loop.call_soon(self._size_next_batch, number)
 
     def _size_next_batch(self, done: int) -> None:

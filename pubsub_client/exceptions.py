@@ -1,19 +1,19 @@
 """The errors of this library, in one tree.
 
 PubSubError
- ├─ ConfigurationError (ValueError)     an invalid value was passed to this library
- │   ├─ TopicError                      a topic or topic filter that the broker would refuse
- │   └─ PayloadError                    a payload that cannot be sent
- ├─ SignInError                         Cognito does not sign the user in
- ├─ SessionError                        a session fails to return its identity id or credentials, to attach or sign out
- ├─ ConnectionRefused (ConnectionError) the connection cannot be made
- ├─ ConnectionLost (ConnectionError)    the connection was lost before an answer
- ├─ QueueFull                           too many messages wait or are unacknowledged
- ├─ SubscribeRefused                    the broker refuses a topic filter
- └─ PublishRefused                      the broker refuses a message
+ ├─ ConfigurationError (ValueError)     a setting or an argument is invalid
+ │   ├─ TopicError                      the broker would reject the topic or topic filter
+ │   └─ PayloadError                    the payload cannot be sent
+ ├─ SignInError                         the user could not be signed in
+ ├─ SessionError                        a session failed: identity id, credentials, self-attach or sign-out
+ ├─ ConnectionRefused (ConnectionError) the client could not connect
+ ├─ ConnectionLost (ConnectionError)    the connection was lost before an acknowledgement
+ ├─ QueueFull                           too many messages are waiting or unacknowledged
+ ├─ SubscribeRefused                    the broker rejected the topic filter
+ └─ PublishRefused                      the broker rejected the message
 """
 
-# "Refused" and "lost" are common terms, as in Python's own ConnectionRefusedError.
+# The names follow Python's ConnectionRefusedError, but without "Error".
 # ruff: noqa: N818
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from pubsub_client._printable import one_line
 
 
 class PubSubError(Exception):
-    """The root of this library's errors.
+    """The base class of this library's errors.
 
-    The text is one line and safe to show on a terminal: control characters from a broker, a topic or AWS are escaped.
-    The attributes of the errors below are not escaped.
+    Its text is one line and safe to print on a terminal, because control characters from brokers, topics and AWS are
+    escaped. Attributes are not escaped.
     """
 
     def __str__(self) -> str:
@@ -34,19 +34,19 @@ class PubSubError(Exception):
 
 
 class ConfigurationError(PubSubError, ValueError):
-    """An invalid value was passed to this library; nothing was sent."""
+    """A setting or an argument is invalid; nothing was sent."""
 
 
 class TopicError(ConfigurationError):
-    """A topic or topic filter that the broker would refuse; nothing was sent."""
+    """The broker would reject the topic or topic filter; nothing was sent."""
 
 
 class PayloadError(ConfigurationError):
-    """A payload that cannot be sent; nothing was sent.
+    """The payload cannot be sent.
 
     Args:
-        path: the path to the value in the payload, such as ``$.orders[2].when``.
-        problem: what is wrong with it.
+        path: the path to the invalid value in the payload, such as ``$.orders[2].when``.
+        problem: what is wrong with the value.
     """
 
     def __init__(self, path: str, problem: str) -> None:
@@ -55,11 +55,11 @@ class PayloadError(ConfigurationError):
 
 
 class SignInError(PubSubError):
-    """Cognito does not sign the user in.
+    """The user could not be signed in.
 
     Args:
         code: Cognito's error code, or the name of its challenge.
-        message: what happened and what to do.
+        message: the problem and what to do.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -68,47 +68,47 @@ class SignInError(PubSubError):
 
 
 class SessionError(PubSubError):
-    """A session fails to return its identity id or credentials, to have the policy attached, or to sign out."""
+    """A session could not return its identity id or credentials, self-attach, or sign out."""
 
 
 class ConnectionRefused(PubSubError, ConnectionError):
-    """The connection cannot be made.
+    """The client could not connect.
 
     Args:
         endpoint: the host.
-        reason: who refuses and why, as far as known, and what to do.
-        denied: whether the broker denies the client, rather than being unreachable.
+        reason: the reason as far as known, and what to do.
+        denied: whether the broker denied the client; False if it was unreachable or busy.
     """
 
     def __init__(self, endpoint: str, reason: str, *, denied: bool = False) -> None:
-        super().__init__(f"no connection to {endpoint}: {reason}")
+        super().__init__(f"could not connect to {endpoint}: {reason}")
         self.endpoint = endpoint
         self.reason = reason
         self.denied = denied
 
 
 class ConnectionLost(PubSubError, ConnectionError):
-    """The connection was lost before an answer; whether the broker has processed the request is not known."""
+    """The connection was lost before an acknowledgement; the broker may have processed the request."""
 
 
 class QueueFull(PubSubError):
-    """Too many messages wait for the connection or their acknowledgement; this one was not sent.
+    """Too many messages are waiting or unacknowledged; this message was not sent.
 
     Args:
-        topic: the message's topic.
-        size: the maximum number.
+        topic: the topic of the message.
+        size: the maximum number of messages.
     """
 
     def __init__(self, topic: str, size: int) -> None:
         super().__init__(
-            f"the message to {topic} is not sent: {size} messages wait or are unacknowledged, and queue_size allows no "
-            "more"
+            f"the message to {topic} was not sent: {size} messages are waiting or unacknowledged (queue_size); publish "
+            "it later"
         )
         self.topic = topic
 
 
 class SubscribeRefused(PubSubError):
-    """The broker refuses a topic filter.
+    """The broker rejected a topic filter.
 
     Args:
         topic_filter: the topic filter.
@@ -116,20 +116,20 @@ class SubscribeRefused(PubSubError):
     """
 
     def __init__(self, topic_filter: str, reason: str) -> None:
-        super().__init__(f"the subscription to {topic_filter} is refused: {reason}")
+        super().__init__(f"the broker rejected the subscription to {topic_filter}: {reason}")
         self.topic_filter = topic_filter
         self.reason = reason
 
 
 class PublishRefused(PubSubError):
-    """The broker refuses a message.
+    """The broker rejected a message.
 
     Args:
-        topic: the message's topic.
+        topic: the topic of the message.
         reason: the broker's reason code and its meaning.
     """
 
     def __init__(self, topic: str, reason: str) -> None:
-        super().__init__(f"the message to {topic} is refused: {reason}")
+        super().__init__(f"the broker rejected the message to {topic}: {reason}")
         self.topic = topic
         self.reason = reason

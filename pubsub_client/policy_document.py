@@ -1,4 +1,4 @@
-"""The IoT policy's document, which the stack deploys and the checks compare; and the topic patterns in its resources.
+"""The IoT policy document that the stack deploys and the checks compare, and the topic patterns in its resources.
 
 ``*`` and ``?`` are wildcards in the resources of AWS IoT's and IAM's policies, and ``${...}`` is a policy variable; the
 MQTT wildcards ``+`` and ``#`` are literals.
@@ -15,7 +15,7 @@ from typing import Any, Final
 from pubsub_client.outputs import LEAST_PRIVILEGE
 
 MAX_CHARACTERS: Final = 2048
-"""Of a policy document, without spaces: https://docs.aws.amazon.com/general/latest/gr/iot-core.html"""
+"""The maximum length of a policy document without spaces: https://docs.aws.amazon.com/general/latest/gr/iot-core.html"""
 
 _GOV_CLOUD_SERVICES = {
     "us-gov-east-1": "cognito-identity.us-gov-east-1.amazonaws.com",
@@ -23,7 +23,7 @@ _GOV_CLOUD_SERVICES = {
 }
 _IDENTITY_SERVICE = "cognito-identity.amazonaws.com"
 IDENTITY_SERVICES: Final = (_IDENTITY_SERVICE, *_GOV_CLOUD_SERVICES.values())
-"""The names of Amazon Cognito identity pools in policies, of all regions."""
+"""The service names of Cognito identity pools in policies, in all regions."""
 
 _TOPIC_ACTIONS = {
     "topic": ["iot:Publish", "iot:Receive", "iot:RetainPublish"],
@@ -31,13 +31,13 @@ _TOPIC_ACTIONS = {
 }
 _MAX_SLASHES: Final = 7
 _MQTT_WILDCARDS: Final = frozenset("#+")
-# The wildcards; the beginning of a variable, whose value is unchecked; and the colon, which every identity id has
-# (https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetId.html) and no other first level needs.
+# Wildcards, the beginning of a policy variable, whose value is unknown, and the colon, which is in every identity id:
+# https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetId.html
 _CAN_MATCH_IDENTITY_IDS: Final = frozenset("*?$:")
 
 
 def identity_service(region: str) -> str:
-    """Return the name of Amazon Cognito identity pools in the policies of a region; GovCloud's have other names.
+    """Return the service name of Cognito identity pools in the policies of a region; GovCloud has other names.
 
     https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-cog.html
     """
@@ -45,13 +45,13 @@ def identity_service(region: str) -> str:
 
 
 def policy_document(arn_prefix: str, topics: Sequence[str], *, own: str | None = None) -> dict[str, Any]:
-    """Return the permissions of signed-in users: connect, and everything on the topics.
+    """Return the IoT policy of signed-in users: connect, publish, subscribe and receive on the topics.
 
     Args:
         arn_prefix: the beginning of the resources, ``arn:<partition>:iot:<region>:<account id>``.
-        topics: patterns of topics, in which ``*`` stands for any characters.
-        own: the region's :func:`identity_service`, for access mode ``least-privilege``: client ids then begin with the
-            identity id, and users may also use the topics under it. None lets users connect with any client id.
+        topics: patterns of topics; ``*`` matches any characters.
+        own: the region's :func:`identity_service` for access mode ``least-privilege``. Client ids must then begin with
+            the identity id, and users may also use the topics under it. None allows any client id.
     """
     identity_id = own and f"${{{own}:sub}}"
     opened = [*([f"{identity_id}/*"] if identity_id else []), *topics]
@@ -65,44 +65,44 @@ def policy_document(arn_prefix: str, topics: Sequence[str], *, own: str | None =
 
 
 def check_topic_pattern(pattern: str) -> None:
-    """Check a pattern of topics in the settings.
+    """Check a topic pattern of the settings.
 
     https://docs.aws.amazon.com/general/latest/gr/iot-core.html#message-broker-limits
 
     Raises:
-        ValueError: the settings must not open it.
+        ValueError: the pattern has MQTT wildcards, reserved topics, or too many slashes.
     """
     if wildcards := sorted(_MQTT_WILDCARDS & set(pattern)):
-        raise ValueError(f"an IoT policy takes {' and '.join(wildcards)} literally; * stands for any characters there")
+        raise ValueError(f"{' and '.join(wildcards)} is not a wildcard in an IoT policy; * matches any characters")
     if pattern.startswith("$"):
-        raise ValueError("reserved topics are opened by reservedTopics, not here")
+        raise ValueError("use the setting reservedTopics for reserved topics")
     if pattern.count("/") > _MAX_SLASHES:
-        raise ValueError(f"AWS IoT takes at most {_MAX_SLASHES} slashes in a topic")
+        raise ValueError(f"AWS IoT allows at most {_MAX_SLASHES} slashes in a topic")
 
 
 def check_shared_topics(patterns: Iterable[str]) -> None:
     """Check that patterns of shared topics cannot match a user's own topics, which begin with the identity id.
 
-    A first level of literal characters without a colon equals no identity id, whatever the other levels match.
+    A first level of literal characters without a colon cannot equal an identity id.
 
     Raises:
-        ValueError: one of them could match.
+        ValueError: a pattern could match.
     """
     for pattern in patterns:
         if wrong := sorted(_CAN_MATCH_IDENTITY_IDS & set(pattern.partition("/")[0])):
             raise ValueError(
-                f"in access mode {LEAST_PRIVILEGE} a shared topic has no {' and no '.join(wrong)} before its first "
-                f"slash, and {pattern} has: it could match users' own topics, which begin with the identity id"
+                f"{pattern} has {' and '.join(wrong)} before its first slash; remove it, because in access mode "
+                f"{LEAST_PRIVILEGE} the pattern could match users' own topics, which begin with the identity id"
             )
 
 
 def check_smoke_test_topics(patterns: Iterable[str]) -> None:
-    """Check that the smoke test can use topics of its own.
+    """Check that the smoke test can use unique topics.
 
     Raises:
         ValueError: no pattern ends in ``*``.
     """
     if not any(pattern.endswith("*") for pattern in patterns):
         raise ValueError(
-            "at least one must end in *, so that the smoke test has topics of its own, such as pubsub-smoke/*"
+            "at least one must end in *, such as pubsub-smoke/*, so that the smoke test can use unique topics"
         )

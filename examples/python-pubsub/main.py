@@ -1,4 +1,4 @@
-"""Signs a user in, shows the latest message, and sends each line that is typed, until the input ends (Ctrl-D)."""
+"""Sign in, show the latest message, and send each line of input until it ends (Ctrl-D)."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""The one PubSub of the program, configured here once; every other module has it from ``get()``."""
+"""The only PubSub of the program; other modules get it from ``get()``."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from pubsub_client import AwsIot, CognitoSession, PubSub, configure
 
 TOPIC = "messages"
 
-# What `cdk deploy --outputs-file` writes, and `make local`.
+# The file that `make local` and `cdk deploy --outputs-file` write.
 _file = Path(os.environ.get("PUBSUB_OUTPUTS", ".local/outputs.json"))
 _outputs = json.loads(_file.read_text())["AmplifyPubSub"]
 

@@ -1,4 +1,4 @@
-"""Sends messages."""
+"""Send messages."""
 
 from pubsub import TOPIC
 from pubsub_client import get

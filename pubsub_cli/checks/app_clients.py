@@ -1,4 +1,4 @@
-"""Checks of the front end's app client: the identity pool lists it, and it allows the sign-in."""
+"""Checks of the front end's app client: the identity pool lists it, and it allows Amplify's sign-in."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SRP, REFRESH, CUSTOM = "ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_CUSTOM_AUTH"
 _CHOICE = "ALLOW_USER_AUTH"
-# The flows of an app client that names none, or that names flows in the old form, which adds to them
+# The flows of an app client that lists none. Flows with old names are additional.
 # https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateUserPoolClient.html
 _DEFAULT_FLOWS = {SRP, REFRESH, CUSTOM}
 _CUSTOM_ONLY = "CUSTOM_AUTH_FLOW_ONLY"
@@ -73,16 +73,16 @@ def missing_flows(client: UserPoolClientTypeTypeDef) -> list[str]:
 
 
 def allows_managed_login(client: UserPoolClientTypeTypeDef) -> bool:
-    """Return whether users may sign in by Cognito's managed login pages, whatever flows the client allows."""
+    """Return whether users may sign in with Cognito's managed login."""
     grants = {*client.get("AllowedOAuthFlows", [])}
     return bool(client.get("AllowedOAuthFlowsUserPoolClient") and _MANAGED_LOGIN_GRANTS & grants)
 
 
 class IdentityPoolAcceptsTokens(BlockingCheck):
-    """The identity pool exists, and lists the front end's app client among its providers.
+    """The identity pool gives credentials only for tokens of the app clients among its providers.
 
-    It gives identities and credentials only for tokens of these app clients; others are rejected with "Token is not
-    from a supported provider of this identity pool". If you give an ID token, the check examines its app client.
+    It rejects others: "Token is not from a supported provider of this identity pool". If you give an ID token, the
+    check examines its app client.
     """
 
     id = "PS115"
@@ -101,7 +101,7 @@ class IdentityPoolAcceptsTokens(BlockingCheck):
                 f"The identity pool {pool_id} does not exist, so no user gets AWS credentials.",
                 resource=pool_id,
                 fix=[
-                    "Name an existing one:",
+                    "Give an existing one with --identity-pool-id:",
                     AwsCommand("cognito-identity", "ListIdentityPools", {"MaxResults": 60}),
                 ],
             )
@@ -113,17 +113,17 @@ class IdentityPoolAcceptsTokens(BlockingCheck):
             return passed(f"{pool_id}, app client {client_id}")
         if not client_id:
             return failed(
-                f"Identity pool {pool_id} lists no app client of user pool {user_pool}: it rejects the tokens of its "
-                "users.",
+                f"Identity pool {pool_id} lists no app client of user pool {user_pool}, so it rejects the tokens of "
+                "its users.",
                 resource=pool_id,
-                fix="Name the front end's app client with --user-pool-client-id to see the fix.",
+                fix="Give the front end's app client with --user-pool-client-id to see the fix.",
             )
         is_front_end = client_id == front_end_client
         add = add_provider(context, pool, client_id, safe=context.deployment_ids is None and is_front_end)
-        other = f"Sign in with the front end's app client, {front_end_client}; or, if the other is one too, add it:"
+        other = f"Sign in with the app client {front_end_client}. Or, if a front end uses this app client, add it:"
         return failed(
-            f"Identity pool {pool_id} does not list app client {client_id} among its providers: it rejects the tokens "
-            "of users who sign in with it.",
+            f"Identity pool {pool_id} does not list app client {client_id} among its providers, so it rejects the "
+            "tokens of users who sign in with it.",
             resource=pool_id,
             fix=add if is_front_end else [other, add],
         )
@@ -172,13 +172,11 @@ def _best_client(context: Context, listed: Sequence[str]) -> str:
 
 
 class AppClientSignsIn(BlockingCheck):
-    """The front end's app client has no secret, and allows the flows that Amplify uses.
+    """Amplify signs in with SRP and sends no client secret.
 
-    Amplify signs in with SRP and sends no secret hash. So Cognito refuses every sign-in if the app client has a secret,
-    or allows neither `ALLOW_USER_SRP_AUTH` nor `ALLOW_USER_AUTH` (choice-based sign-in, which includes SRP). A warning
-    if users sign in otherwise: an ID token was given, or the app client uses Cognito's managed login. Also a warning
-    without `ALLOW_REFRESH_TOKEN_AUTH`, unless the app client rotates refresh tokens: sessions then end with their first
-    tokens.
+    Cognito refuses every sign-in if the app client has a secret, or allows neither `ALLOW_USER_SRP_AUTH` nor
+    `ALLOW_USER_AUTH`. It is a warning if users sign in otherwise, by managed login or with the given ID token. It is
+    also a warning if sessions cannot be refreshed.
     """
 
     id = "PS116"
@@ -192,10 +190,10 @@ class AppClientSignsIn(BlockingCheck):
         client = describe_client(context.aws, pool, client_id)
         if client is None:
             return failed(
-                f"User pool {pool} has no app client {client_id}, so no front end can sign anybody in with it.",
+                f"User pool {pool} has no app client {client_id}, so every sign-in of the front end fails.",
                 resource=client_id,
                 fix=[
-                    "Configure the front end with an existing one:",
+                    "Configure the front end with an existing app client:",
                     AwsCommand("cognito-idp", "ListUserPoolClients", {"UserPoolId": pool}),
                 ],
             )
@@ -203,12 +201,12 @@ class AppClientSignsIn(BlockingCheck):
         found, note = (warning, f" {otherwise}") if otherwise else (failed, "")
         if client.get("ClientSecret"):
             return found(
-                f"App client {client_id} has a secret, which Amplify does not send: Cognito refuses every sign-in by "
-                f"password.{note}",
+                f"App client {client_id} has a secret, which Amplify does not send, so Cognito refuses every sign-in "
+                f"with a password.{note}",
                 resource=client_id,
                 fix=[
                     "A secret cannot be removed. Create another app client, add it to the identity pool's providers, "
-                    "and configure the front end with it:",
+                    "and use it in the front end:",
                     AwsCommand(
                         "cognito-idp",
                         "CreateUserPoolClient",
@@ -219,14 +217,14 @@ class AppClientSignsIn(BlockingCheck):
         missing = missing_flows(client)
         if missing == [REFRESH]:
             return warning(
-                f"App client {client_id} neither allows {REFRESH} nor rotates refresh tokens: users sign in, but their "
-                "sessions end with the first tokens.",
+                f"App client {client_id} neither allows {REFRESH} nor rotates refresh tokens, so sessions end with the "
+                "first tokens.",
                 resource=client_id,
                 fix=allow_flows(context.aws, client, missing),
             )
         if missing:
             return found(
-                f"App client {client_id} does not allow {' and '.join(missing)}, which Amplify signs in with.{note}",
+                f"App client {client_id} does not allow {' and '.join(missing)}, which Amplify uses.{note}",
                 resource=client_id,
                 fix=allow_flows(context.aws, client, missing),
             )
@@ -234,7 +232,7 @@ class AppClientSignsIn(BlockingCheck):
 
 
 def _other_sign_in(context: Context, client: UserPoolClientTypeTypeDef) -> str | None:
-    """Return why users can probably sign in other than by Amplify; None if nothing indicates it."""
+    """Return why users can probably sign in without Amplify; None if nothing indicates it."""
     if context.selector.id_token is not None:
         return "The given ID token comes from another kind of sign-in."
     return "Cognito's managed login can sign users in with it." if allows_managed_login(client) else None

@@ -57,6 +57,8 @@ class Check(ABC):
     """The check runs only if each of these passed or does not apply."""
     requirements: ClassVar[frozenset[Requirement]] = frozenset({Requirement.OPERATOR})
     """The check does not apply to a run that lacks one of these."""
+    requires_trigger: ClassVar[bool] = False
+    """The check does not apply with the setting `attachment: self-attach`."""
     severity: ClassVar[Severity] = Severity.ERROR
     retry_seconds: ClassVar[float] = 0.0
     """How long the check retries in a run that waits, because changes take time to act."""
@@ -129,6 +131,8 @@ async def run_checks(
             finding = not_applicable(f"needs {missing}")
         elif blocking:
             finding = skipped(f"{blocking.id} did not pass")
+        elif check.requires_trigger and not context.attaches_at_sign_in:
+            finding = not_applicable("attachment is self-attach")
         else:
             finding = (await _run(check, context)).with_options(context.aws.cli_options)
         results[check] = Result(check, finding, time.monotonic() - started)

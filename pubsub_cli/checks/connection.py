@@ -1,4 +1,4 @@
-"""Checks of the user's connection, its client id and its messages."""
+"""Checks of the user's connection, client id and messages."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ from pubsub_client.exceptions import ConnectionRefused
 from pubsub_client.outputs import Output
 
 _RETRY_SECONDS = 2.0
-# Amplify JS reconnects 5 s after it was disconnected.
+# Longer than the 5 s after which Amplify JS reconnects.
 _WATCH_SECONDS = 10.0
 _TAKEN_OVER = DisconnectReasonCode.SESSION_TAKEN_OVER.name
 _ROUND_TRIPS = 20
-# A connection may publish 100 messages a second. The client limits its rate; the pauses keep that out of the times.
+# A connection may publish 100 messages a second, and the client delays more. The pauses avoid that, so that the times
+# contain no delay.
 # https://docs.aws.amazon.com/general/latest/gr/iot-core.html
 _PAUSE_SECONDS = 0.02
 _MESSAGE_SECONDS = 10.0
@@ -39,7 +40,7 @@ _NO_TOPIC = "needs a topic that the front end publishes to: --topic"
 class UserConnects(Check):
     """AWS IoT accepts the user's signed WebSocket.
 
-    A new attachment can take minutes to act, so a rejected connection is retried until the deadline.
+    A new attachment can take minutes to act, so the check retries a rejected connection.
     """
 
     id = "PS401"
@@ -50,7 +51,7 @@ class UserConnects(Check):
     retry_seconds = POLICY_ACTS_SECONDS
 
     async def run(self, context: Context) -> Finding:
-        """Connect, and stay connected for the checks that follow."""
+        """Connect, and stay connected for the next checks."""
         deadline = context.deadline(self.retry_seconds)
         attempts = 1
         while (refusal := await self._connect(context)) is not None:
@@ -62,7 +63,7 @@ class UserConnects(Check):
         return passed(", ".join([*details, *([f"attempt {attempts}"] if attempts > 1 else [])]) or None)
 
     async def _connect(self, context: Context) -> ConnectionRefused | None:
-        """Connect with a random client id, or if that is denied with the front end's; return the last refusal."""
+        """Connect with a random client id; if that is denied, with the front end's. Return the last rejection."""
         provider = context.provider(context.session)
         refusal: ConnectionRefused | None = None
         for client_id in dict.fromkeys((None, context.front_end.client_id)):
@@ -80,24 +81,24 @@ class UserConnects(Check):
 
 
 def _refused(context: Context, refusal: ConnectionRefused) -> Finding:
-    """Return the finding for a refusal of which the checks before have found no cause."""
+    """Return the finding for a rejection that the earlier checks do not explain."""
     if not refusal.denied:
-        fix = "Read the response; PS404 and PS405 check the network path and the clock."
+        fix = "Read the response. PS404 and PS405 check the network path and the clock."
     elif context.as_operator:
         waits = context.allow_probes or "--wait" in context.rerun_command
         fix = (
-            "The policies allow it, but AWS IoT can take up to 8 minutes to act on them. Wait and check again:\n"
+            "The policies allow it, but AWS IoT can take up to 8 minutes to use them. Wait and check again:\n"
             f"{context.rerun_command}{'' if waits else ' --wait'}"
         )
     else:
-        fix = "Ask an operator to check the identity; or attach the policy by self-attach, if the deployment has it."
+        fix = "Ask an operator to check the identity. If the deployment has self-attach, use it to attach the policy."
     return failed(str(refusal), resource=context.output(Output.PUBSUB_ENDPOINT), fix=fix)
 
 
 class UserSubscribes(Check):
     """The user can subscribe to a topic.
 
-    The role and the attached policy must allow iot:Subscribe on the topic filter.
+    The role and the attached IoT policy must allow iot:Subscribe on the topic filter.
     """
 
     id = "PS402"
@@ -115,9 +116,9 @@ class UserSubscribes(Check):
 
 
 class MessageComesBack(Check):
-    """A published JSON value is received unchanged.
+    """The user publishes a JSON value and receives it unchanged.
 
-    The role and the attached policy must allow iot:Publish and iot:Receive on the topic.
+    The role and the attached IoT policy must allow iot:Publish and iot:Receive on the topic.
     """
 
     id = "PS501"
@@ -127,7 +128,7 @@ class MessageComesBack(Check):
     requirements = frozenset({Requirement.TOKEN})
 
     async def run(self, context: Context) -> Finding:
-        """Publish a value with every JSON type, and compare what arrives."""
+        """Publish a value with every JSON type, and compare it with the received value."""
         if not context.can_publish:
             return not_applicable(_NO_TOPIC)
         value = {
@@ -141,25 +142,25 @@ class MessageComesBack(Check):
             received = await _round_trip(context, value)
         except TimeoutError:
             return failed(
-                f"The message published to {context.topic} did not come back within {_MESSAGE_SECONDS:.0f} s: "
-                "iot:Publish or iot:Receive is not allowed on the topic.",
+                f"The message published to {context.topic} did not return within {_MESSAGE_SECONDS:.0f} s: iot:Publish "
+                "or iot:Receive is not allowed on the topic.",
                 resource=context.topic,
-                fix="Compare the topic with the resources of the IoT policy and of the role's policies.",
+                fix="Compare the topic with the resources in the IoT policy and in the role's policies.",
             )
         if context.sign_in_started is not None:
             context.sign_in_to_message = time.monotonic() - context.sign_in_started
         if received != value:
             return failed(
-                f"Sent {value!r}, received {received!r}.",
+                f"{value!r} was published to {context.topic}, but {received!r} was received.",
                 resource=context.topic,
-                fix="Check who else publishes to this topic.",
+                fix="Check which other client publishes to this topic.",
             )
         seconds = context.sign_in_to_message
         return passed(None if seconds is None else f"{seconds:.1f} s after the sign-in began")
 
 
 class RoundTrips(Check):
-    """The time that a message takes to AWS IoT and back. It is only reported, never a failure."""
+    """The check measures how long messages take to AWS IoT and back. Slow messages are not a failure."""
 
     id = "PS502"
     group = Group.CONNECTION
@@ -168,15 +169,15 @@ class RoundTrips(Check):
     requirements = frozenset({Requirement.TOKEN})
 
     async def run(self, context: Context) -> Finding:
-        """Send one message after the other and measure the times."""
+        """Send messages one after the other, and measure their times."""
         if not context.can_publish or context.topic in context.front_end.topics:
             return not_applicable("only one message is sent to a topic of the front end")
         times = []
         for number in range(_ROUND_TRIPS):
             await asyncio.sleep(_PAUSE_SECONDS)
-            begun = time.perf_counter()
+            sent = time.perf_counter()
             await _round_trip(context, {"number": number})
-            times.append((time.perf_counter() - begun) * 1000)
+            times.append((time.perf_counter() - sent) * 1000)
         return passed(f"median {statistics.median(times):.1f} ms, longest {max(times):.1f} ms of {_ROUND_TRIPS}")
 
 
@@ -190,7 +191,7 @@ async def _round_trip(context: Context, value: object) -> object:
 class GroupUsersConnect(Check):
     """A user of each Cognito group connects with the credentials of the group's role.
 
-    Not applicable with `--user`, because it creates users.
+    The check creates a test user in each group, so it is not applicable with `--user`.
     """
 
     id = "PS403"
@@ -207,10 +208,11 @@ class GroupUsersConnect(Check):
             except ConnectionRefused as refusal:
                 role = role_name(role_arn)
                 return failed(
-                    f"A user of group {name} is refused: {refusal.reason}",
+                    f"AWS IoT rejects the connection of a user of group {name}: {refusal.reason}",
                     resource=role,
                     fix=f"aws iam list-attached-role-policies --role-name {role}\n"
-                    "compare them with iot:Connect on client/<client id>, and the role's trust policy with AuthRole's",
+                    "These policies must allow iot:Connect on client/<client id>. Compare the role's trust policy with "
+                    "the one of AuthRole.",
                 )
         return passed(", ".join(context.group_roles) or "no group has a role")
 
@@ -229,11 +231,11 @@ class GroupUsersConnect(Check):
 class ClientIdIsUnshared(Check):
     """No other client connects with the front end's client id.
 
-    AWS IoT allows one connection for each client id: the newer disconnects the older
-    ([AWS](https://docs.aws.amazon.com/iot/latest/developerguide/audit-chk-conflicting-client-ids.html)), which
-    reconnects and disconnects the newer. This check connects with the id, watches for ten seconds whether another
-    client takes it over, and disconnects. So it **disconnects once** whoever is connected with the id, and runs only
-    with `--client-id`. Close the front end before you run it: then a client that takes over shares the id.
+    AWS IoT allows one connection for each client id. A newer connection disconnects the older one
+    ([AWS](https://docs.aws.amazon.com/iot/latest/developerguide/audit-chk-conflicting-client-ids.html)), which then
+    reconnects and disconnects the newer one. The check runs only with `--client-id`. **It disconnects the client that
+    is connected with the client id**, and watches for ten seconds whether another client takes it over. Close the front
+    end first; otherwise the front end itself is that other client.
     """
 
     id = "PS406"
@@ -243,7 +245,7 @@ class ClientIdIsUnshared(Check):
     requirements = frozenset({Requirement.TOKEN, Requirement.CLIENT_ID})
 
     async def run(self, context: Context) -> Finding:
-        """Connect with the id and watch; do not reconnect after a takeover, so that nobody is disconnected twice."""
+        """Connect with the client id and watch. Do not reconnect, so that no client is disconnected twice."""
         client_id = context.front_end.client_id
         if client_id is None:
             raise TypeError("needs a client id")
@@ -255,26 +257,25 @@ class ClientIdIsUnshared(Check):
                     reason = await _disconnect_reason(pubsub)
         except ConnectionRefused as refusal:
             return failed(
-                f"The user is refused with the client id {client_id}, and was accepted with a random one: "
-                f"{refusal.reason}",
+                f"AWS IoT rejects the client id {client_id}, but accepted a random one: {refusal.reason}",
                 resource=client_id,
-                fix="Connect with a client id that role and policy allow, or allow it: iot:Connect on "
+                fix="Connect with a client id that role and policy allow. Or allow this one: iot:Connect on "
                 f"client/{client_id}",
             )
         if reason is None:
             return passed(f"{client_id} for {_WATCH_SECONDS:.0f} s")
         how = "was taken over" if _TAKEN_OVER in reason else "was closed, as after a takeover"
         return failed(
-            f"The connection with the client id {client_id} {how} ({reason}): another client connects with it, and the "
-            "two disconnect each other again and again.",
+            f"The connection with the client id {client_id} {how} ({reason}). Another client uses the same client id, "
+            "so the two disconnect each other again and again.",
             resource=client_id,
-            fix="Use a client id for one connection only: omit clientId in Amplify's PubSub, which then generates a "
+            fix="Use each client id for one connection only. Omit clientId in Amplify's PubSub, which then generates a "
             "random one, or generate one for each tab and device.",
         )
 
 
 async def _disconnect_reason(pubsub: PubSub) -> str | None:
-    """Return why the connection was closed; None if it lasted for the time of observation."""
+    """Return why the connection was closed; None if it stayed open while it was watched."""
     try:
         async with asyncio.timeout(_WATCH_SECONDS), aclosing(pubsub.states()) as changes:
             async for state, reason in changes:

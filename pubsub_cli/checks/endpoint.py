@@ -19,18 +19,18 @@ from pubsub_client.outputs import Output
 _ATS = "iot:Data-ATS"
 _DESCRIBE = AwsCommand("iot", "DescribeEndpoint", {"endpointType": _ATS})
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
-_TOLERATED = timedelta(minutes=5)
+_ACCEPTED_BY_AWS = timedelta(minutes=5)
 _NOT_SET_BY_NTP = timedelta(minutes=1)
 
 
 class EndpointIsRight(BlockingCheck):
-    """The endpoint is the bare host of type `iot:Data-ATS`, of this account and region.
+    """The endpoint is the host name of this account's `iot:Data-ATS` endpoint in this region.
 
-    Only Amplify's PubSub takes it as `wss://HOST/mqtt`; all other clients take the host. Browsers do not trust the
-    certificate of the endpoint of type `iot:Data`
+    Amplify's PubSub takes it as `wss://HOST/mqtt`, all other clients take only the host. Browsers do not trust the
+    certificate of an `iot:Data` endpoint
     ([AWS](https://docs.aws.amazon.com/iot/latest/developerguide/server-authentication.html)). Another account does not
-    know the identity, and another region rejects the signature. Without AWS credentials the check cannot verify the
-    account, nor whether another name is a custom domain of the account. The port is checked by PS404.
+    know the identity, and another region rejects the signature. Without AWS credentials the check can verify neither
+    the account nor a custom domain. PS404 checks the port.
     """
 
     id = "PS102"
@@ -40,7 +40,7 @@ class EndpointIsRight(BlockingCheck):
     requirements = frozenset()
 
     def examine(self, context: Context) -> Finding:
-        """Compare the parts of its name with the endpoint that AWS IoT describes."""
+        """Compare the endpoint with the one that AWS IoT describes."""
         given, region = context.output(Output.PUBSUB_ENDPOINT), context.output(Output.REGION)
         name = EndpointName.parse(given)
         if not name.is_bare:
@@ -55,8 +55,8 @@ class EndpointIsRight(BlockingCheck):
             if context.as_operator and _is_custom_domain(context, name.host):
                 return passed(f"{name.bare}, a custom domain of this account")
             return warning(
-                f"{name.bare} does not have the form of AWS IoT's endpoints, PREFIX-ats.iot.REGION.amazonaws.com: it "
-                "leads to AWS IoT only if it is a custom domain of this account.",
+                f"{name.bare} does not have the form of AWS IoT's endpoints, PREFIX-ats.iot.REGION.amazonaws.com. It "
+                "works only if it is a custom domain of this account.",
                 resource=name.bare,
                 fix=fix,
             )
@@ -66,11 +66,12 @@ class EndpointIsRight(BlockingCheck):
 
 
 class EndpointIsReached(Check):
-    """The endpoint can be reached from this machine: DNS, proxy, TCP, TLS and HTTP, each checked separately.
+    """This machine reaches the endpoint by DNS, proxy, TCP, TLS and HTTP.
 
-    A browser reports only that the socket was closed. A client needs outgoing port 443, or a proxy that tunnels to it
-    (`HTTPS_PROXY`, with exceptions in `NO_PROXY`), and trust in Amazon's authorities. If TLS is intercepted, it needs
-    trust in the interceptor's authority (`AWS_CA_BUNDLE`). A user's network may differ.
+    A browser reports only that the socket was closed; this check reports the step that failed. A client needs outgoing
+    port 443, or a proxy that tunnels to it (`HTTPS_PROXY`, with exceptions in `NO_PROXY`). It must trust Amazon's
+    certificate authorities, or the authority of a proxy that intercepts TLS (`AWS_CA_BUNDLE`). A user's network can
+    differ from this machine's.
     """
 
     id = "PS404"
@@ -80,7 +81,7 @@ class EndpointIsReached(Check):
     requirements = frozenset()
 
     async def run(self, context: Context) -> Finding:
-        """Probe the path step by step."""
+        """Probe the network path."""
         endpoint = Endpoint.parse(context.output(Output.PUBSUB_ENDPOINT))
         try:
             context.network_path = await probe_path(endpoint)
@@ -90,11 +91,11 @@ class EndpointIsReached(Check):
 
 
 class ClockAgrees(Check):
-    """This machine's clock agrees with the `Date` header of the endpoint's response, or else of AWS's.
+    """This machine's clock agrees with the time in the endpoint's response, or in a response of AWS.
 
-    A signature contains the time, and AWS denies a request whose time is more than five minutes off
-    ([AWS](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html)). From one minute on it is a warning:
-    such a clock is not set by NTP and drifts further. A user's clock may differ.
+    AWS denies a request if the time in its signature is more than five minutes wrong
+    ([AWS](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html)). A difference of more than one minute
+    is a warning, because NTP does not set such a clock. A user's clock can differ from this machine's.
     """
 
     id = "PS405"
@@ -110,20 +111,20 @@ class ClockAgrees(Check):
             offset, source = await _offset_from_aws(context), "AWS's response, because the endpoint's has no date"
         if offset is None:
             return not_applicable("no response has a date")
-        cause = None
-        if offset.exceeds(_TOLERATED):
-            cause = "AWS denies requests whose signature is more than five minutes off."
-        elif offset.exceeds(_NOT_SET_BY_NTP):
-            cause = "from five minutes on AWS denies signed requests."
-        if cause:
-            found = failed if offset.exceeds(_TOLERATED) else warning
-            clock = "this machine's clock"
-            return found(f"This machine's clock is {offset}: {cause}", resource=clock, fix=set_clock_command())
+        if offset.exceeds(_NOT_SET_BY_NTP):
+            found = failed if offset.exceeds(_ACCEPTED_BY_AWS) else warning
+            return found(
+                f"This machine's clock is {offset}. AWS denies signed requests if the clock is more than five minutes "
+                "wrong.",
+                resource="this machine's clock",
+                fix=set_clock_command(),
+            )
         precise = offset.uncertainty < abs(offset.ahead)
         return passed(f"{offset if precise else 'within a few seconds'}, by {source}")
 
 
 async def _offset_from_aws(context: Context) -> ClockOffset | None:
+    """Compare this machine's clock with a response of Amazon Cognito, which needs no credentials."""
     address = urlsplit(context.aws.identity_pools_unsigned.meta.endpoint_url)
     tls = address.scheme == "https"
     endpoint = Endpoint(address.hostname or "", address.port or (443 if tls else 80), tls=tls, authority=address.netloc)
@@ -138,7 +139,7 @@ def _use(host: str) -> str:
 
 
 def _is_custom_domain(context: Context, host: str) -> bool:
-    """Return whether a host is an enabled domain of the account; False if that cannot be read.
+    """Return whether a host is an enabled custom domain of the account; False if the domains cannot be read.
 
     https://docs.aws.amazon.com/iot/latest/developerguide/iot-custom-endpoints-configurable.html
     """
@@ -155,20 +156,20 @@ def _is_custom_domain(context: Context, host: str) -> bool:
 def _why_not_bare(given: str, name: EndpointName) -> str:
     if given == name.amplify_url:
         return (
-            f"{given} is the form for Amplify's PubSub; this client and AWS's own take only the host, which the "
-            "signature covers."
+            f"{given} is the form for Amplify's PubSub. This client and AWS's own take only the host, because the "
+            "signature covers it."
         )
     parts = [
         part for part in (name.scheme and f"the scheme {name.scheme}://", name.path and f"the path {name.path}") if part
     ]
     return (
-        f"{given} has {' and '.join(parts)}: Amplify's PubSub takes only {name.amplify_url}, all other clients take "
-        "only the host; with any other form the WebSocket request has a wrong address or a wrong signature."
+        f"{given} has {' and '.join(parts)}. Amplify's PubSub takes only {name.amplify_url}, all other clients take "
+        "only the host. Any other form gives the WebSocket request a wrong address or signature."
     )
 
 
 def _problems(name: EndpointName, region: str, described: str | None) -> list[str]:
-    """Return what is wrong with a bare name, as far as known."""
+    """Return what is known to be wrong with a bare name."""
     if name.prefix is None:
         return ["is not an endpoint for MQTT clients, PREFIX-ats.iot.REGION.amazonaws.com, so it accepts no WebSocket"]
     problems = []
@@ -180,6 +181,6 @@ def _problems(name: EndpointName, region: str, described: str | None) -> list[st
         problems.append(f"is in region {name.region} and the deployment in {region}: AWS IoT rejects the signature")
     if described is not None and not problems:
         problems.append(
-            f"belongs to another account, and this account's is {described}: the other does not know the identity"
+            f"belongs to another account, which does not know the identity; this account's endpoint is {described}"
         )
     return problems

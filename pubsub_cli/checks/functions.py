@@ -1,4 +1,4 @@
-"""Can the Lambda functions run: their state, their configuration, their log groups, the account's concurrency?"""
+"""Checks of the Lambda functions: their state, configuration and log groups, and the account's concurrency."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.stack import DEPLOY_AGAIN, RESTORE, SIGN_IN_FUNCTIONS, DeployedFunction, Function
-from pubsub_cli.finding import AwsCommand, Finding, failed, not_applicable, passed, skipped, warning
+from pubsub_cli.finding import AwsCommand, Finding, failed, passed, skipped, warning
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
@@ -39,11 +39,10 @@ _DEFAULT_CONCURRENCY = 1000
 
 
 class SignInFunctionsCanRun(BlockingCheck):
-    """The trigger and the challenge function exist, are active, and are not throttled to zero.
+    """Cognito fails every sign-in if the trigger was deleted, is in state `Failed`, or has a reserved concurrency of 0.
 
-    Lambda does not invoke a function in state `Failed` or with a reserved concurrency of 0; the first invocation of an
-    `Inactive` function fails. Then Cognito fails the sign-in. Not applicable with the setting `attachment:
-    self-attach`.
+    The first invocation of an `Inactive` function also fails. Without the challenge function no sign-in attaches the
+    policy.
     """
 
     id = "PS127"
@@ -51,11 +50,10 @@ class SignInFunctionsCanRun(BlockingCheck):
     title = "the sign-in functions can run"
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
         """Read the state of the functions."""
-        if not context.attaches_at_sign_in:
-            return not_applicable("attachment is self-attach: there is no trigger")
         functions = context.functions_of(SIGN_IN_FUNCTIONS)
         found = (why_it_cannot_run(each) for each in functions)
         missing = _missing(context, SIGN_IN_FUNCTIONS, functions)
@@ -63,11 +61,10 @@ class SignInFunctionsCanRun(BlockingCheck):
 
 
 class OtherFunctionsCanRun(BlockingCheck):
-    """The worker, the sweep and the bulk detachment exist, are active, and are as deployed.
+    """These functions are checked as PS127 and PS119 check those of the sign-in.
 
-    The same as PS127 and PS119, for the functions that no sign-in waits for. Without the worker, pending attachments
-    stay in the retry queue; without the sweep, missed users stay without the policy. In stacks that adopt pools, the
-    check includes the drift detector. PS129 checks the function of self-attach.
+    Without the worker, pending attachments stay in the retry queue. Without the sweep, missed users stay without the
+    policy. In stacks that adopt pools, the check includes the drift detector.
     """
 
     id = "PS606"
@@ -128,20 +125,20 @@ def why_it_cannot_run(function: DeployedFunction) -> Finding | None:
         return failed(
             f"Lambda cannot run {name} ({reason}): {function.impact}.",
             resource=name,
-            fix=["Remove the cause that Lambda reports, then let Lambda set the function up again:", set_up],
+            fix=["Fix the cause that Lambda reports. Then let Lambda set up the function again:", set_up],
         )
     if state != "Active":
         return warning(
             f"The function {name} is {state}, not Active ({reason}): its next invocation fails.",
             resource=name,
-            fix=["Let Lambda set the function up again, and wait until it is Active:", set_up],
+            fix=["Let Lambda set up the function again, and wait until it is Active:", set_up],
         )
     if updated == "Failed":
         return warning(
             f"The last update of {name} failed ({configuration.get('LastUpdateStatusReasonCode')}: "
-            f"{configuration.get('LastUpdateStatusReason')}): Lambda runs the version before it.",
+            f"{configuration.get('LastUpdateStatusReason')}): Lambda runs the previous version.",
             resource=name,
-            fix=["Remove the cause that Lambda reports, then repeat the update:", set_up],
+            fix=["Fix the cause that Lambda reports. Then repeat the update:", set_up],
         )
     return None
 
@@ -184,9 +181,9 @@ def changed_settings(function: DeployedFunction) -> dict[str, tuple[object, obje
 
 
 def _lost_variables(context: Context, function: DeployedFunction) -> dict[str, str]:
-    """Return the environment variables that were removed or changed, as in the template.
+    """Return the removed and changed environment variables with their values in the template.
 
-    Variables that CloudFormation computes from attributes are left out, and so are additional ones.
+    It ignores additional variables, and those that CloudFormation computes from attributes.
     """
     physical = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in context.resources}
     deployed = function.template.get("Environment", {}).get("Variables", {})
@@ -235,10 +232,9 @@ def _allows(statement: Mapping[str, Any], service: str, source_arn: str) -> bool
 
 
 class LogGroupsExist(BlockingCheck):
-    """The functions' log groups exist, with the deployed retention.
+    """PubSub works without log groups, but the functions may not create them.
 
-    A warning only, because PubSub works without them. But the functions may not create their log group, so all their
-    reports are lost: why an attachment failed, and the metrics behind the alarms.
+    Without them, the reasons of failed attachments and the metrics behind the alarms are lost.
     """
 
     id = "PS128"
@@ -284,7 +280,7 @@ class LogGroupsExist(BlockingCheck):
 
 
 def _existing_log_groups(context: Context, names: list[str]) -> Mapping[str, LogGroupTypeDef]:
-    """Return the existing log groups by name, in one call if the names begin alike, as those of a stack do."""
+    """Return the existing log groups by name, in one call for names with a common prefix."""
     prefix = os.path.commonprefix(names)  # noqa: RUF071 - of names, not of paths
     describe = context.aws.logs.get_paginator("describe_log_groups")
     # AWS rejects an empty prefix.
@@ -293,13 +289,11 @@ def _existing_log_groups(context: Context, names: list[str]) -> Mapping[str, Log
 
 
 class ConcurrencySuffices(BlockingCheck):
-    """Lambda can run enough functions at once in this account and region.
+    """A first sign-in uses two executions: the trigger, and the functions of the internal sign-in.
 
-    A new AWS account can have a quota of 10 concurrent executions instead of 1,000. A first sign-in uses two: the
-    trigger, and the functions of the internal sign-in. Beyond the quota Lambda throttles the trigger, and Cognito fails
-    the sign-in. The check requires 78: by default AWS IoT attaches 15 a second, each first sign-in uses two executions
-    for 2.5 seconds, and worker and sweep use 3. A warning only. Not applicable with the setting `attachment:
-    self-attach`.
+    Beyond the quota Lambda throttles the trigger, and Cognito fails the sign-in. New AWS accounts can have a quota of
+    10. The check requires 78: AWS IoT attaches 15 a second by default, each first sign-in takes up to 2.5 seconds, and
+    worker and sweep use 3.
     """
 
     id = "PS131"
@@ -308,11 +302,10 @@ class ConcurrencySuffices(BlockingCheck):
     severity = Severity.WARNING
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
         """Read the account's Lambda settings."""
-        if not context.attaches_at_sign_in:
-            return not_applicable("attachment is self-attach: no sign-in invokes a function")
         settings = context.aws.functions.get_account_settings()
         limit = settings["AccountLimit"]
         quota, free = limit["ConcurrentExecutions"], limit["UnreservedConcurrentExecutions"]
@@ -323,10 +316,9 @@ class ConcurrencySuffices(BlockingCheck):
         desired = max(_DEFAULT_CONCURRENCY, quota + ENOUGH_CONCURRENCY)
         return failed(
             f"Lambda runs {quota} functions at once in this account and region{reserved}. A first sign-in uses "
-            f"{_PER_SIGN_IN} for up to {_SIGN_IN_SECONDS:g} s, so {sign_ins} users can sign in for the first time at "
-            "once; Lambda throttles the trigger of the next, and Cognito fails that sign-in. The "
-            f"{_ATTACH_RATE} first sign-ins a second that AWS IoT attaches need {ENOUGH_CONCURRENCY}: {_ATTACH_RATE} x "
-            f"{_SIGN_IN_SECONDS:g} s x {_PER_SIGN_IN}, and {_OTHER_EXECUTIONS} for worker and sweep.",
+            f"{_PER_SIGN_IN}, so {sign_ins} users can sign in for the first time at once. Lambda throttles the trigger "
+            f"of the next, and Cognito fails that sign-in. AWS IoT attaches {_ATTACH_RATE} policies a second, which "
+            f"needs {ENOUGH_CONCURRENCY} executions.",
             resource=f"Lambda in {context.output(Output.REGION)}",
             fix=[
                 "Request the default quota of 1,000:",

@@ -32,7 +32,7 @@ from pubsub_cli.checks.stack import (
     Function,
 )
 from pubsub_cli.checks.update import set_triggers_fix, update_of
-from pubsub_cli.finding import AwsCommand, Finding, Fix, PubSubCommand, failed, not_applicable, passed
+from pubsub_cli.finding import AwsCommand, Finding, Fix, PubSubCommand, failed, passed
 from pubsub_client.outputs import CHALLENGE_TRIGGERS, Output
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 _PAUSED, _NOT_PAUSED = "true", "false"
 _MEMBERS = ("userPoolProvider", "internalClientId", "identityPoolId")
-_NO_INTERNAL_SIGN_IN = "attachment is self-attach: there is no internal sign-in"
 _INTERNAL = "$INTERNAL"
 """The shell variable of the new internal app client's id."""
 _SPEC, _USAGE = "HMAC_256", "GENERATE_VERIFY_MAC"
@@ -48,11 +47,9 @@ _IMPACT = "the trigger cannot authenticate its internal sign-ins, so no sign-in 
 
 
 class MacKeyIsUsable(BlockingCheck):
-    """The KMS key of the internal sign-in exists, is enabled, and makes HMACs.
+    """The trigger authenticates its internal sign-ins with a KMS HMAC key.
 
-    The trigger authenticates the internal sign-in with a MAC. KMS neither generates nor verifies MACs with a key that
-    is disabled or pending deletion; every attachment then goes to the retry queue, whose worker needs the key too. Not
-    applicable with the setting `attachment: self-attach`.
+    If the key is disabled or pending deletion, no sign-in attaches the policy, and attachments wait in the retry queue.
     """
 
     id = "PS125"
@@ -60,11 +57,10 @@ class MacKeyIsUsable(BlockingCheck):
     title = "the MAC key exists and is enabled"
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
         """Describe the key."""
-        if not context.attaches_at_sign_in:
-            return not_applicable(_NO_INTERNAL_SIGN_IN)
         key_id = context.find_resource(MAC_KEY)
         if key_id is None:
             resource = context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
@@ -86,7 +82,7 @@ def _problem(key: KeyMetadataTypeDef) -> tuple[str, Fix] | None:
     https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html
     """
     state, spec, usage = key.get("KeyState"), key.get("KeySpec"), key.get("KeyUsage")
-    # Not safe: an operator may have disabled the key to stop internal sign-ins.
+    # Not safe, because an operator may have disabled the key to stop internal sign-ins.
     enable = AwsCommand("kms", "EnableKey", {"KeyId": key["KeyId"]})
     if state == "Disabled":
         return "is disabled", enable
@@ -99,12 +95,10 @@ def _problem(key: KeyMetadataTypeDef) -> tuple[str, Fix] | None:
 
 
 class ParametersAreValid(BlockingCheck):
-    """The pause flag is `false`, and the configuration of the internal sign-in names this deployment's pools.
+    """Functions read the pause flag before they attach the policy; `pubsub detach --all` sets it to `true`.
 
-    Functions that attach the policy read the pause flag first: without it they attach nothing. `pubsub detach --all`
-    sets it to `true`, so that the policy is not attached again. Trigger, challenge and worker read the pools and the
-    internal app client from the other parameter, which a stack with the setting `attachment: self-attach` does not
-    have. PS117 checks whether pools and app client exist.
+    Trigger, challenge and worker read the pools and the internal app client from a second parameter. PS117 checks
+    whether those exist.
     """
 
     id = "PS126"
@@ -123,7 +117,7 @@ class ParametersAreValid(BlockingCheck):
         context.parameters = values
         if pause is None or (configuration is None and context.attaches_at_sign_in):
             return failed(
-                f"The template of stack {context.stack} lacks a parameter of the functions.",
+                f"The template of stack {context.stack} lacks a parameter that the functions read.",
                 resource=context.stack,
                 fix=DEPLOY_AGAIN,
             )
@@ -140,18 +134,18 @@ def _check_pause_flag(context: Context, name: str, value: str | None) -> Finding
         return None
     if value == _PAUSED:
         return failed(
-            f"Attachment is paused ({name} is true), as `pubsub detach --all` leaves it: no sign-in, self-attach or "
-            "sweep attaches the policy.",
+            f"Attachment is paused: {name} is true, set by `pubsub detach --all`. No sign-in, self-attach or sweep "
+            "attaches the policy.",
             resource=name,
             fix=[
-                "To attach the policy again; functions notice this within half a minute:",
+                "Resume attachment. Functions notice it within half a minute:",
                 PubSubCommand(("sweep", "--stack", context.stack, "--resume")),
             ],
         )
     found = "does not exist" if value is None else f"is {value!r}, neither true nor false"
     how = {"Type": "String"} if value is None else {"Overwrite": True}
     return failed(
-        f"The pause flag {name} {found}: no sign-in, no self-attach and no sweep attaches the policy.",
+        f"The pause flag {name} {found}: no sign-in, self-attach or sweep attaches the policy.",
         resource=name,
         fix=AwsCommand("ssm", "PutParameter", {"Name": name, **how, "Value": _NOT_PAUSED}, safe=True),
     )
@@ -168,8 +162,8 @@ def _wrong_configuration(context: Context, name: str, value: str | None) -> tupl
     provider = provider_name(context)
     if configuration["userPoolProvider"] != provider:
         return (
-            f"names the user pool {configuration['userPoolProvider']}, not {provider}: the identity pool refuses the "
-            "tokens of the internal sign-in, and the policy is not attached",
+            f"names the user pool {configuration['userPoolProvider']}, not {provider}: the identity pool rejects the "
+            "tokens of the internal sign-in, and no policy is attached",
             _put(context, name, {**configuration, "userPoolProvider": provider}, overwrite=True),
         )
     return None
@@ -185,10 +179,7 @@ def _parse(value: str) -> dict[str, Any]:
 
 
 def _put(context: Context, name: str, known: dict[str, Any], *, overwrite: bool = False) -> Fix:
-    """Return the commands that write the parameter as deployed, and keep its valid members.
-
-    Functions keep the last valid value. A change of their environment restarts them with the new one.
-    """
+    """Return the commands that write the parameter as deployed, and restart the functions that cached the old value."""
     configured = (each.environment.get("INTERNAL_CLIENT_ID") for each in context.functions_of({Function.TRIGGER}))
     client_id = (
         known.get("internalClientId") or next(filter(None, configured), None) or context.find_resource(INTERNAL_CLIENT)
@@ -213,18 +204,17 @@ def _put(context: Context, name: str, known: dict[str, Any], *, overwrite: bool 
 
 
 def _restart(function: DeployedFunction, name: str, value: str, *, safe: bool = False) -> AwsCommand:
-    """Return the command that changes a variable, so that the function starts again and reads its configuration."""
+    """Return the command that changes a variable, so that the function restarts and reads its parameters."""
     environment = {"Variables": {**function.environment, name: value}}
     parameters = {"FunctionName": function.name, "Environment": environment}
     return AwsCommand("lambda", "UpdateFunctionConfiguration", parameters, safe=safe)
 
 
 class InternalSignInIsConfigured(BlockingCheck):
-    """The internal app client and the challenge of the internal sign-in exist.
+    """The trigger signs in on the internal app client to learn the user's identity id.
 
-    The internal sign-in is a CUSTOM_AUTH sign-in that the trigger makes on the internal app client. Three triggers of
-    the user pool create and verify its challenge, and the front end's identity pool accepts its tokens. If one of these
-    is missing, no sign-in attaches the policy. Not applicable with the setting `attachment: self-attach`.
+    Three triggers of the user pool create and verify the challenge of this sign-in. If one of these is missing, no
+    sign-in attaches the policy.
     """
 
     id = "PS117"
@@ -232,11 +222,10 @@ class InternalSignInIsConfigured(BlockingCheck):
     title = "the internal sign-in's app client and challenge exist"
     depends_on = (IdentityPoolAcceptsTokens, SignInFunctionsCanRun, ParametersAreValid)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
         """Compare user pool, identity pool and internal app client with the trigger's configuration."""
-        if not context.attaches_at_sign_in:
-            return not_applicable(_NO_INTERNAL_SIGN_IN)
         aws, pool_id = context.aws, context.output(Output.USER_POOL_ID)
         (trigger,) = context.functions_of({Function.TRIGGER})
         parameter = trigger.environment["CONFIGURATION_PARAMETER"]
@@ -289,8 +278,8 @@ def _check_challenge(context: Context) -> Finding:
     wrong = [each for each in expected if not str(configured.get(each, "")).endswith(f":function:{challenge.name}")]
     if wrong:
         return failed(
-            f"The triggers {', '.join(wrong)} of the user pool do not call {challenge.name}: internal sign-ins fail, "
-            "and no policy is attached.",
+            f"The user pool does not invoke {challenge.name} as its triggers {', '.join(wrong)}: internal sign-ins "
+            "fail, and no policy is attached.",
             resource=pool_id,
             fix=set_triggers_fix(aws.user_pools, pool, dict.fromkeys(wrong, challenge.arn)),
         )
@@ -298,7 +287,7 @@ def _check_challenge(context: Context) -> Finding:
 
 
 def _create_internal_client(context: Context, parameter: str, configuration: Mapping[str, str]) -> list[str]:
-    """Return the commands that create the internal app client as the stack does, and configure it everywhere."""
+    """Return the commands that create the internal app client as the stack does, and configure it where it is used."""
     pool_id, identity_pool_id = context.output(Output.USER_POOL_ID), context.output(Output.IDENTITY_POOL_ID)
     create = AwsCommand(
         "cognito-idp",

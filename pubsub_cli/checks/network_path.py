@@ -1,4 +1,4 @@
-"""Probes the network path to the endpoint, so that a failure names its step: DNS, proxy, TCP, TLS or HTTP."""
+"""Probes the network path to an endpoint step by step, so that a failure names its step."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from pubsub_client._endpoint import Endpoint, Proxy, ca_bundle
 from pubsub_client.exceptions import ConfigurationError
 
 PATH = "/mqtt"
-"""The path of the request, as of the WebSocket."""
+"""The path of the WebSocket."""
 
-_RESOLUTION = timedelta(seconds=1)
+_DATE_RESOLUTION = timedelta(seconds=1)
 """A ``Date`` header has whole seconds."""
 _TUNNEL_REFUSED = "Tunnel connection failed: "
 _AUTHORITIES_OF_AWS = ("Amazon", "Starfield", "DigiCert", "VeriSign", "Symantec")
@@ -33,7 +33,7 @@ _NOT_YET_VALID, _EXPIRED, _OTHER_HOST = 9, 10, 62
 
 
 class Step(StrEnum):
-    """The step at which a path ends."""
+    """A step of the path."""
 
     DNS = "DNS"
     PROXY = "proxy"
@@ -43,7 +43,7 @@ class Step(StrEnum):
 
 
 class ConnectivityError(Exception):
-    """The path ends at a step; with the cause and the fix."""
+    """A step of the path failed."""
 
     def __init__(self, step: Step, cause: str, fix: str) -> None:
         super().__init__(f"{step}: {cause}")
@@ -54,11 +54,11 @@ class ConnectivityError(Exception):
 
 @dataclass(frozen=True)
 class ClockOffset:
-    """How far this machine's clock is ahead of the server's; negative if it is behind.
+    """How far this machine's clock is ahead of a server's; negative if it is behind.
 
     Args:
-        ahead: the best estimate.
-        uncertainty: the possible error either way: half the round trip, and half of the header's resolution.
+        ahead: the estimate.
+        uncertainty: the largest error of the estimate: half the round trip and half the resolution of the header.
     """
 
     ahead: timedelta
@@ -74,23 +74,23 @@ class ClockOffset:
         if server.tzinfo is None:
             server = server.replace(tzinfo=UTC)
         half = (received - sent) / 2
-        return cls(sent + half - (server + _RESOLUTION / 2), half + _RESOLUTION / 2)
+        return cls(sent + half - (server + _DATE_RESOLUTION / 2), half + _DATE_RESOLUTION / 2)
 
     def __str__(self) -> str:
         return f"{abs(self.ahead).total_seconds():.0f} s {'ahead' if self.ahead >= timedelta() else 'behind'}"
 
     def exceeds(self, limit: timedelta) -> bool:
-        """Return whether the offset is larger than a limit even if the estimate is wrong."""
+        """Return whether the offset is certainly larger than a limit."""
         return abs(self.ahead) - self.uncertainty > limit
 
 
 @dataclass(frozen=True)
 class NetworkPath:
-    """A path that leads to an HTTP response.
+    """A path on which a server answered.
 
     Args:
         steps: the result of each step, in order.
-        clock_offset: by the response's ``Date`` header; None without one.
+        clock_offset: from the ``Date`` header of the response; None without one.
     """
 
     steps: Sequence[str]
@@ -98,7 +98,7 @@ class NetworkPath:
 
 
 async def probe_path(endpoint: Endpoint, *, timeout: float = 5.0) -> NetworkPath:  # noqa: ASYNC109 - of each step
-    """Send a request to the endpoint on the path that the WebSocket takes.
+    """Send an HTTP request to an endpoint on the path that the WebSocket takes.
 
     Args:
         endpoint: the endpoint.
@@ -110,7 +110,7 @@ async def probe_path(endpoint: Endpoint, *, timeout: float = 5.0) -> NetworkPath
     try:
         proxy = endpoint.proxy()
     except ConfigurationError as error:
-        fix = "Correct HTTPS_PROXY, or name the host in NO_PROXY."
+        fix = "Correct HTTPS_PROXY, or add the host to NO_PROXY."
         raise ConnectivityError(Step.PROXY, f"{error}.", fix) from error
     addresses = await _resolve(endpoint, proxy, timeout)
     return await asyncio.to_thread(_Probe(endpoint, proxy, addresses, timeout).run)
@@ -128,18 +128,18 @@ async def _resolve(endpoint: Endpoint, proxy: Proxy | None, seconds: float) -> l
     else:
         return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
     if proxy:
-        cause = f"The name of the proxy of HTTPS_PROXY, {host}, is not resolved{why}."
-        raise ConnectivityError(Step.PROXY, cause, f"Check that HTTPS_PROXY names the right host: nslookup {host}")
+        cause = f"The host name of the proxy in HTTPS_PROXY, {host}, cannot be resolved{why}."
+        raise ConnectivityError(Step.PROXY, cause, f"Check the host name in HTTPS_PROXY: nslookup {host}")
     raise ConnectivityError(
         Step.DNS,
-        f"The name of the endpoint, {host}, is not resolved{why}.",
-        f"Check that the name is right and that this network's DNS resolves it: nslookup {host}",
+        f"The endpoint's host name, {host}, cannot be resolved{why}.",
+        f"Check that the endpoint is right and that this network's DNS resolves it: nslookup {host}",
     )
 
 
 @dataclass(frozen=True)
 class _Probe:
-    """The steps after DNS. They block."""
+    """The steps after DNS, as blocking calls."""
 
     endpoint: Endpoint
     proxy: Proxy | None
@@ -150,12 +150,12 @@ class _Probe:
         steps: list[str] = []
         with self._connect(steps) as connection:
             if self.endpoint.tls:
-                connection.sock = self._secure(connection, steps)
-            return self._request(connection, steps)
+                connection.sock = self._start_tls(connection, steps)
+            return self._send_request(connection, steps)
 
     @contextmanager
     def _connect(self, steps: list[str]) -> Iterator[HTTPConnection]:
-        """Connect by TCP, and by a proxy's tunnel if there is one."""
+        """Open a TCP connection, through the proxy's tunnel if there is a proxy."""
         host, port = (self.proxy.host, self.proxy.port) if self.proxy else (self.endpoint.host, self.endpoint.port)
         connection = HTTPConnection(host, port, timeout=self.timeout)
         if self.proxy:
@@ -176,28 +176,28 @@ class _Probe:
         finally:
             connection.close()
 
-    def _secure(self, connection: HTTPConnection, steps: list[str]) -> ssl.SSLSocket:
+    def _start_tls(self, connection: HTTPConnection, steps: list[str]) -> ssl.SSLSocket:
+        host = self.endpoint.host
         try:
             context = ssl.create_default_context(cafile=ca_bundle())
         except (ConfigurationError, ssl.SSLError) as error:
             raise ConnectivityError(Step.TLS, f"{error}.", "Correct or unset AWS_CA_BUNDLE.") from error
         try:
-            secured = _wrap(connection, context, self.endpoint.host)
+            secured = _wrap(connection, context, host)
         except ssl.SSLCertVerificationError as error:
-            raise _distrusted(self.endpoint.host, error, self._issuer_unverified()) from error
+            raise _untrusted(host, error, self._issuer_unverified()) from error
         except OSError as error:
             raise ConnectivityError(
                 Step.TLS,
-                f"The TLS handshake with {self.endpoint.host} is broken off ({_text(error)}): something in between "
-                "does not let TLS through, or the server does not speak it.",
-                "Check whether a firewall, a virus scanner or a proxy inspects TLS, and exclude "
-                f"{self.endpoint.host} from it.",
+                f"The TLS handshake with {host} fails ({_text(error)}): the server does not use TLS, or a device on "
+                "the path blocks TLS.",
+                f"Check whether a firewall, virus scanner or proxy inspects TLS, and exclude {host} from it.",
             ) from error
         steps.append(f"{secured.version()}, certificate by {_issuer(secured)}")
         return secured
 
     def _issuer_unverified(self) -> str:
-        """Return the issuer of the rejected certificate, by a second connection on which nothing is sent."""
+        """Return the issuer of a rejected certificate. The second connection that this needs sends no data."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -207,7 +207,7 @@ class _Probe:
         except (OSError, ConnectivityError):
             return "an unknown authority"
 
-    def _request(self, connection: HTTPConnection, steps: list[str]) -> NetworkPath:
+    def _send_request(self, connection: HTTPConnection, steps: list[str]) -> NetworkPath:
         try:
             sent = datetime.now(UTC)
             connection.request("GET", PATH, headers={"Host": self.endpoint.authority})
@@ -216,8 +216,8 @@ class _Probe:
         except (OSError, http.client.HTTPException, HTTPError) as error:
             raise ConnectivityError(
                 Step.HTTP,
-                f"{self.endpoint.authority} gives no HTTP response ({_text(error)}).",
-                "Check that the endpoint's name and port are right, and that nothing in between ends the connection: "
+                f"{self.endpoint.authority} sends no HTTP response ({_text(error)}).",
+                "Check the endpoint's name and port, and whether a device on the path closes the connection: "
                 f"{self._curl}",
             ) from error
         steps.append(f"HTTP {response.status}")
@@ -228,36 +228,35 @@ class _Probe:
         timed_out = not isinstance(error, NewConnectionError)
         reason = f"no answer within {self.timeout:g} s" if timed_out else getattr(cause, "strerror", None) or cause
         reasons = f"{' and '.join(self.addresses)}: {reason}"
-        endpoint = self.endpoint
+        host, port = self.endpoint.host, self.endpoint.port
         if self.proxy:
             return ConnectivityError(
                 Step.PROXY,
-                f"The proxy {self.proxy.host}:{self.proxy.port} of HTTPS_PROXY cannot be reached ({reasons}).",
-                f"Correct HTTPS_PROXY; or, if this network needs no proxy for it, add {endpoint.host} to NO_PROXY.",
+                f"The proxy {self.proxy.host}:{self.proxy.port} in HTTPS_PROXY cannot be reached ({reasons}).",
+                f"Correct HTTPS_PROXY. If this network needs no proxy for it, add {host} to NO_PROXY.",
             )
         return ConnectivityError(
             Step.TCP,
-            f"There is no TCP connection to {endpoint.host} on port {endpoint.port} ({reasons}), so no client can "
-            "connect from here.",
-            f"Check whether a firewall allows outgoing port {endpoint.port}: {self._curl}; if only a proxy leads out, "
-            "name it in HTTPS_PROXY.",
+            f"No TCP connection to {host} on port {port} can be opened ({reasons}), so clients here cannot connect.",
+            f"Check whether a firewall allows outgoing connections to port {port}: {self._curl}. If this network needs "
+            "a proxy, set HTTPS_PROXY.",
         )
 
     def _no_tunnel(self, error: Exception) -> ConnectivityError:
         answer = _text(error).removeprefix(_TUNNEL_REFUSED)
-        where = f"The proxy {self.proxy.host}:{self.proxy.port} of HTTPS_PROXY" if self.proxy else "The proxy"
+        proxy = f"The proxy {self.proxy.host}:{self.proxy.port} in HTTPS_PROXY" if self.proxy else "The proxy"
         target = f"{self.endpoint.host}:{self.endpoint.port}"
         if answer.startswith("407"):
             return ConnectivityError(
                 Step.PROXY,
-                f"{where} requires other credentials: it answers {answer}.",
-                "Include them: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT",
+                f"{proxy} does not accept the credentials: it answers {answer}.",
+                "Set the user name and password of the proxy: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT",
             )
         return ConnectivityError(
             Step.PROXY,
-            f"{where} does not tunnel to {target}: it answers {answer}.",
-            f"Allow CONNECT to {target} in the proxy; or, if this network needs no proxy for it, add "
-            f"{self.endpoint.host} to NO_PROXY.",
+            f"{proxy} does not tunnel to {target}: it answers {answer}.",
+            f"Allow CONNECT to {target} in the proxy. If this network needs no proxy for it, add {self.endpoint.host} "
+            "to NO_PROXY.",
         )
 
     @property
@@ -265,38 +264,38 @@ class _Probe:
         return f"curl -v {'https' if self.endpoint.tls else 'http'}://{self.endpoint.authority}{PATH}"
 
 
-def _distrusted(host: str, error: ssl.SSLCertVerificationError, issuer: str) -> ConnectivityError:
+def _untrusted(host: str, error: ssl.SSLCertVerificationError, issuer: str) -> ConnectivityError:
+    """Return the error for a certificate that did not pass verification."""
     reason = error.verify_message
     if error.verify_code in (_EXPIRED, _NOT_YET_VALID):
         return ConnectivityError(
             Step.TLS,
-            f"The certificate of {host}, issued by {issuer}, is not valid now ({reason}): this machine's clock is "
-            "wrong, or the certificate is.",
+            f"The certificate of {host}, issued by {issuer}, is not valid now ({reason}). Either this machine's clock "
+            "or the certificate is wrong.",
             "Check this machine's date: date -u",
         )
     if error.verify_code == _OTHER_HOST:
         return ConnectivityError(
             Step.TLS,
-            f"The server that answers for {host} has a certificate for another name, issued by {issuer} ({reason}).",
-            f"Check the endpoint's name, and what it resolves to: nslookup {host}",
+            f"The server at {host} has a certificate for another name, issued by {issuer} ({reason}).",
+            f"Check the endpoint, and the address that its name resolves to: nslookup {host}",
         )
     bundle = os.environ.get("AWS_CA_BUNDLE")
-    trusted = f"AWS_CA_BUNDLE, {bundle}," if bundle else "this machine"
+    truststore = f"AWS_CA_BUNDLE, {bundle}," if bundle else "this machine"
     if any(name in issuer for name in _AUTHORITIES_OF_AWS):
         return ConnectivityError(
             Step.TLS,
-            f"The certificate of {host} is issued by {issuer}, which {trusted} does not trust ({reason}).",
-            "Add https://www.amazontrust.com/repository/AmazonRootCA1.pem to AWS_CA_BUNDLE"
+            f"The certificate of {host} is issued by {issuer}, which {truststore} does not trust ({reason}).",
+            "Add https://www.amazontrust.com/repository/AmazonRootCA1.pem to AWS_CA_BUNDLE."
             if bundle
             else "Install the system's package of certificate authorities, such as ca-certificates.",
         )
     return ConnectivityError(
         Step.TLS,
-        f"TLS is intercepted: the server that answers for {host} has a certificate issued by {issuer}, which is not an "
-        f"authority of AWS, and {trusted} does not trust it ({reason}). A proxy, firewall or virus scanner opens the "
-        "connection.",
-        f"Exclude {host} from the inspection; or trust its authority: AWS_CA_BUNDLE=FILE with its certificate as PEM, "
-        "and for browsers in the system's store.",
+        f"TLS is intercepted by a proxy, firewall or virus scanner: the certificate for {host} is issued by {issuer}, "
+        f"which is not an authority of AWS, and {truststore} does not trust it ({reason}).",
+        f"Exclude {host} from the inspection. Or trust the authority: set AWS_CA_BUNDLE to a PEM file that includes "
+        "its certificate; for browsers, add the certificate to the system's store.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Do pending attachments, the sweep and the bulk detachment work: queues, event source, state machines, schedules?"""
+"""Checks of operations: queues, event source, state machines and schedules."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.stack import DRIFT_SCHEDULE, RESTORE, SWEEP_SCHEDULE, SWEEP_SCHEDULE_ROLE, Function
-from pubsub_cli.finding import AwsCommand, Finding, Fix, PubSubCommand, failed, not_applicable, passed, skipped
+from pubsub_cli.finding import AwsCommand, Finding, Fix, PubSubCommand, failed, passed, skipped
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
-_NO_QUEUE = "attachment is self-attach: there is no retry queue"
 _ATTRIBUTES = ("MessageRetentionPeriod", "SqsManagedSseEnabled", "VisibilityTimeout")
-"""By their names in CloudFormation; SQS takes numbers and booleans as strings."""
+"""By their names in CloudFormation. SQS accepts numbers and booleans as strings."""
 _REPORTS_FAILURES = "ReportBatchItemFailures"
 
-_NO_SWEEP = "the stack is of an older version, which has no sweep"
+_NO_SWEEP = "an older version without the sweep deployed the stack"
 _MACHINES = {
     Output.SWEEP_STATE_MACHINE_ARN: "missed users stay without the policy",
     Output.DETACH_ALL_STATE_MACHINE_ARN: "`pubsub detach --all` and the deletion of the stack fail",
@@ -30,7 +29,7 @@ _MACHINES = {
 
 
 def messages_in(sqs: SQSClient, queue_url: str) -> int:
-    """Return about how many messages a queue holds, including delayed ones and those in flight.
+    """Return the approximate number of messages in a queue, including those in flight.
 
     Raises:
         botocore.exceptions.ClientError: GetQueueAttributes failed.
@@ -48,11 +47,10 @@ def redrive_commands(context: Context) -> list[PubSubCommand]:
 
 
 class QueuesExist(BlockingCheck):
-    """The retry queue and the dead-letter queue exist, and the redrive policy connects them.
+    """Attachments that a sign-in cannot complete go to the retry queue, and after several failures to the dead-letter
+    queue.
 
-    The trigger sends attachments that it cannot complete in time to the retry queue. Without the queue they are lost;
-    without the redrive policy they are lost after 14 days. A deleted queue can be created again after a minute. Not
-    applicable with the setting `attachment: self-attach`.
+    Without queue or redrive policy they are lost. You can create a deleted queue again after one minute.
     """
 
     id = "PS603"
@@ -60,11 +58,10 @@ class QueuesExist(BlockingCheck):
     title = "both queues exist and the redrive policy is set"
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
         """Read the attributes of both queues."""
-        if not context.attaches_at_sign_in:
-            return not_applicable(_NO_QUEUE)
         impacts = {
             Output.DEAD_LETTER_QUEUE_URL: "an attachment that keeps failing is lost after 14 days, without an alarm",
             Output.RETRY_QUEUE_URL: "attachments that a sign-in cannot complete in time are lost",
@@ -115,7 +112,7 @@ def _deployed_attributes(context: Context, url: str) -> dict[str, str]:
 
 
 def _redrive(policy: str | None) -> tuple[str, str]:
-    """Return the target and the receive count of a redrive policy; SQS takes the count as number or string."""
+    """Return the target and the receive count of a redrive policy. SQS returns the count as number or string."""
     values = json.loads(policy or "{}")
     return str(values.get("deadLetterTargetArn")), str(values.get("maxReceiveCount"))
 
@@ -133,10 +130,8 @@ def _tls_policy(context: Context, url: str) -> dict[str, str]:
 
 
 class NoDeadLetters(BlockingCheck):
-    """No attachment was moved to the dead-letter queue.
-
-    A warning only. The users of these attachments are refused until you fix the cause and run `pubsub redrive`,
-    or until they sign in or self-attach. Not applicable with the setting `attachment: self-attach`.
+    """Users of these attachments are refused until you fix the cause and run `pubsub redrive`, or until they sign in
+    again or self-attach.
     """
 
     id = "PS601"
@@ -145,11 +140,10 @@ class NoDeadLetters(BlockingCheck):
     severity = Severity.WARNING
     depends_on = (OutputsAreComplete, QueuesExist)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
         """Count the dead letters, including those in flight."""
-        if not context.attaches_at_sign_in:
-            return not_applicable(_NO_QUEUE)
         queue_url = context.output(Output.DEAD_LETTER_QUEUE_URL)
         count = messages_in(context.aws.queues, queue_url)
         if not count:
@@ -162,11 +156,10 @@ class NoDeadLetters(BlockingCheck):
 
 
 class EventSourceIsEnabled(BlockingCheck):
-    """The retry queue's event source mapping invokes the worker.
+    """The event source mapping invokes the worker.
 
-    If the mapping is disabled, in the console or by Lambda, pending attachments wait, and are lost after 14 days. If it
-    does not report batch item failures, failed attachments are lost. Not applicable with the setting `attachment:
-    self-attach`.
+    If it is disabled, pending attachments wait, and are lost after 14 days. If it does not report batch item failures,
+    failed attachments are lost.
     """
 
     id = "PS602"
@@ -174,11 +167,10 @@ class EventSourceIsEnabled(BlockingCheck):
     title = "the retry queue's event source is enabled"
     depends_on = (OutputsAreComplete, QueuesExist)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
         """List the event source mappings of the queue."""
-        if not context.attaches_at_sign_in:
-            return not_applicable(_NO_QUEUE)
         queue_url = context.output(Output.RETRY_QUEUE_URL)
         listed = context.aws.functions.list_event_source_mappings(EventSourceArn=_queue_arn(context, queue_url))
         worker = next(iter(context.functions_of({Function.WORKER})), None)
@@ -236,10 +228,9 @@ def _queue_name(queue_url: str) -> str:
 
 
 class StateMachinesAreActive(BlockingCheck):
-    """The state machines of the sweep and of the bulk detachment are active.
+    """Without the sweep, missed users stay without the policy.
 
-    A state machine that is deleted or being deleted starts no execution: missed users stay without the policy, and the
-    stack cannot detach the policy before it deletes it.
+    Without the bulk detachment, `pubsub detach --all` and the deletion of the stack fail.
     """
 
     id = "PS604"
@@ -269,10 +260,9 @@ def _name(arn: str) -> str:
 
 
 class SchedulesAreEnabled(BlockingCheck):
-    """The rule that starts the sweep once a day is enabled, and its target is the sweep.
+    """Once a day the sweep attaches the policy to identities without it, such as those from before the deployment.
 
-    The sweep attaches the policy for users whom no sign-in attached, such as those from before the deployment. In
-    stacks that adopt pools, the check includes the rule of the drift detector.
+    In stacks that adopt pools, the check includes the schedule of the drift detector.
     """
 
     id = "PS605"

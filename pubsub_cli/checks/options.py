@@ -1,4 +1,4 @@
-"""The options of a run of checks: the user, the front end, and the deployment if it is not a stack of this toolkit."""
+"""The options of a run of checks: the user, the front end, and a deployment given by ids."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pubsub_client.outputs import Output
 
 
 class Requirement(StrEnum):
-    """What a check requires and not every run has; the value names what to give."""
+    """What only some runs have, and some checks need. The value names it in the reason for a skipped check."""
 
     OPERATOR = "an operator's AWS credentials"
     STACK = "a stack of this toolkit, not a deployment given by ids"
@@ -33,11 +33,11 @@ class Requirement(StrEnum):
 
 @dataclass(frozen=True)
 class IdToken:
-    """A user's ID token and its claims; the signature is not verified.
+    """A user's ID token. The signature is not verified.
 
     Args:
         text: the token.
-        claims: its claims, with ``iss``, ``aud``, ``exp`` and ``cognito:username`` among them.
+        claims: its claims, which include ``iss``, ``aud``, ``exp`` and ``cognito:username``.
     """
 
     text: str = field(repr=False)
@@ -62,7 +62,7 @@ class IdToken:
 
     @property
     def user_pool_id(self) -> str:
-        """The user pool that issued it."""
+        """The user pool that issued the token."""
         return str(self.claims["iss"]).rpartition("/")[2]
 
     @property
@@ -72,7 +72,7 @@ class IdToken:
 
     @property
     def client_id(self) -> str:
-        """The app client that it was issued for."""
+        """The app client that the user signed in with."""
         return str(self.claims["aud"])
 
     @property
@@ -83,55 +83,43 @@ class IdToken:
 
 @dataclass(frozen=True)
 class UserSelector:
-    """The user or identity that a run checks.
-
-    Args:
-        user: a user's name or alias.
-        password: that user's password.
-        identity_id: an identity id.
-        id_token: a user's ID token.
-    """
+    """The user or identity to check."""
 
     user: str | None = None
+    """The name or an alias."""
     password: str | None = field(default=None, repr=False)
     identity_id: str | None = None
     id_token: IdToken | None = None
 
     @cached_property
     def user_name(self) -> str | None:
-        """The user's name, from the option or the token."""
+        """The user's name from the options, or from the token."""
         return self.id_token.user_name if self.id_token else self.user
 
     @property
     def is_empty(self) -> bool:
-        """Whether the options name no user and no identity."""
+        """Whether no user and no identity is selected."""
         return self.user_name is None and self.identity_id is None
 
 
 @dataclass(frozen=True)
 class FrontEndConfig:
-    """The settings of a front end that the options give.
-
-    Args:
-        topics: the topics and topic filters it uses.
-        client_id: the MQTT client id it connects with.
-        keep_alive_seconds: its MQTT keep-alive.
-        payload_bytes: the size of its largest message.
-        subscriptions: the number of topic filters that one connection subscribes to.
-        package_json: its ``package.json``.
-    """
+    """The settings of a front end, as far as the options give them."""
 
     topics: tuple[str, ...] = ()
+    """Topics and topic filters."""
     client_id: str | None = None
     keep_alive_seconds: int | None = None
     payload_bytes: int | None = None
+    """The size of the largest message."""
     subscriptions: int | None = None
+    """The number of topic filters that one connection subscribes to."""
     package_json: Path | None = None
 
 
 @dataclass(frozen=True)
 class DeploymentIds:
-    """A deployment that Amplify created, or that was created manually, by its ids."""
+    """The ids of a deployment that Amplify created, or that was created manually."""
 
     region: str
     user_pool_id: str
@@ -141,7 +129,7 @@ class DeploymentIds:
     user_pool_client_id: str | None = None
 
     def outputs(self) -> dict[str, str]:
-        """Return the outputs that a stack would have, as far as they are known."""
+        """Return the same as outputs of a stack, as far as they are known."""
         known = {
             Output.REGION: self.region,
             Output.USER_POOL_ID: self.user_pool_id,
@@ -153,7 +141,7 @@ class DeploymentIds:
         return {name.value: value for name, value in known.items() if value}
 
     def options(self) -> tuple[str, ...]:
-        """Return the options of `pubsub doctor` that name it; the operator fills in an unknown policy name."""
+        """Return the options of `pubsub doctor` that name the deployment, with NAME for an unknown policy."""
         options = {
             "--user-pool-id": self.user_pool_id,
             "--identity-pool-id": self.identity_pool_id,

@@ -1,4 +1,4 @@
-"""Does the user get credentials, and do the role and the IoT policy allow the front end's requests?"""
+"""Checks of permissions: the user gets AWS credentials, and role and IoT policy allow the front end's requests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pubsub_cli.checks.roles import GroupRolesHoldThePolicies, RoleHoldsThePolic
 from pubsub_cli.checks.stack import RESTORE
 from pubsub_cli.finding import AwsCommand, Finding, Fix, Status, failed, not_applicable, passed, warning
 from pubsub_cli.iam.documents import Policy, Statement
-from pubsub_cli.iam.evaluation import AwsDecision, Decision, EvaluatedRequest, Outcome, decide
+from pubsub_cli.iam.evaluation import AwsDecision, EvaluatedRequest, Outcome, decide
 from pubsub_cli.iam.explanation import likely_mistakes, missing_statements, reason_for_denial
 from pubsub_cli.iam.iot import MAX_VERSIONS, IotPolicy, attached_to, read_iot_policy, read_version, simulate_identity
 from pubsub_cli.iam.request import CONNECT, Request, RequestContext, front_end_requests, signed_in_context
@@ -32,10 +32,10 @@ from pubsub_client.policy_document import IDENTITY_SERVICES, identity_service
 
 
 class CredentialsAreGiven(Check):
-    """The identity pool gives the identity AWS credentials of the role.
+    """Without AWS credentials a front end cannot sign its requests.
 
-    It rejects the request if the role does not trust the identity pool. An identity pool that checks tokens also
-    rejects those of users who were signed out everywhere, disabled or deleted.
+    The identity pool refuses them if the role does not trust it. A pool that checks tokens also rejects users who were
+    signed out everywhere, disabled or deleted.
     """
 
     id = "PS302"
@@ -61,10 +61,10 @@ class CredentialsAreGiven(Check):
 _OF_THE_IDENTITY = frozenset(f"{service}:{name}" for service in IDENTITY_SERVICES for name in ("sub", "aud"))
 _INVALID_REQUEST = ("InvalidInput", "InvalidRequestException")
 """Errors for requests that AWS does not evaluate; the documents decide then."""
-_SEE_CONDITION = "See whether the condition is met for the front end"
+_CHECK_CONDITION = "Check that the condition is met for the front end's requests"
 _ORGANIZATION = (
-    "Ask who administers the AWS organization: its policies for this account must allow iot:Connect, iot:Subscribe, "
-    "iot:Publish and iot:Receive"
+    "Ask the administrators of the AWS organization to allow iot:Connect, iot:Subscribe, iot:Publish and iot:Receive "
+    "in this account"
 )
 
 
@@ -101,14 +101,14 @@ class Evaluation:
 
     @property
     def detail(self) -> str:
-        """The number of requests, what decided, and where AWS and the documents disagree."""
+        """The number of requests, what decided, and each disagreement between AWS and the documents."""
         disagreements = dict.fromkeys(each.disagreement for each in self.requests if each.disagreement)
         has_topics = any(each.request.action != CONNECT for each in self.requests)
         count = f"{len(self.requests)} requests" if has_topics else "only connecting, because --topic is not given"
         return "; ".join([f"{count}, by {self.source}", *disagreements])
 
     def text(self, requests: Sequence[EvaluatedRequest]) -> str:
-        """Return what cannot be done and why, with the requests of one reason together."""
+        """Return requests with the reasons of their denial, grouped by reason."""
         by_reason: dict[str, list[str]] = {}
         for each in requests:
             by_reason.setdefault(reason_for_denial(each, self.policies, self.context), []).append(each.request.text)
@@ -122,16 +122,12 @@ def _enumerate(texts: Sequence[str]) -> str:
 
 def _evaluate(
     requests: Sequence[Request],
-    decide_by_documents: Callable[[Request], Decision],
     ask_aws: Callable[[], Mapping[Request, AwsDecision]],
     policies: Sequence[Policy],
     context: RequestContext,
+    boundary: Policy | None = None,
 ) -> Evaluation:
-    """Evaluate requests by the documents, and by AWS if it can be asked.
-
-    Raises:
-        botocore.exceptions.ClientError: an error other than that AWS does not evaluate such requests.
-    """
+    """Evaluate requests by policy documents, and by AWS if it evaluates them."""
     decisions: Mapping[Request, AwsDecision] = {}
     source = "the documents"
     try:
@@ -142,8 +138,10 @@ def _evaluate(
         if not is_not_permitted(error) and code not in _INVALID_REQUEST:
             raise
         source = f"only the documents ({error.operation_name} answered {code})"
-    evaluated = tuple(EvaluatedRequest(each, decide_by_documents(each), decisions.get(each)) for each in requests)
-    return Evaluation(evaluated, source, tuple(policies), context)
+    evaluated = (
+        EvaluatedRequest(each, decide(each, policies, context, boundary), decisions.get(each)) for each in requests
+    )
+    return Evaluation(tuple(evaluated), source, tuple(policies), context)
 
 
 def _requests(context: Context) -> list[Request]:
@@ -172,11 +170,10 @@ def _missing(context: Context, denied: Sequence[EvaluatedRequest]) -> str:
 
 
 class RoleAllows(BlockingCheck):
-    """The role that signed-in users get lets them connect, subscribe, publish and receive.
+    """AWS IoT checks both the role and the IoT policy, and closes the connection if one of them denies a request.
 
-    AWS IoT evaluates both the role and the IoT policy, and closes the connection if one of them denies a request. IAM's
-    simulator decides, because it also evaluates the permissions boundary and the organization's policies; the role's
-    documents show why. The check warns if a condition depends on a value that is not known here, such as an IP address.
+    IAM's policy simulator decides, because it includes permissions boundaries and the organization's policies. The
+    role's documents show the reason. A condition on an unknown value, such as an IP address, is a warning.
     """
 
     id = "PS306"
@@ -198,30 +195,30 @@ def _check_role(context: Context, in_use: RoleInUse) -> Finding:
     requests = _requests(context)
     evaluation = _evaluate(
         requests,
-        lambda request: decide(request, role.policies, request_context, role.boundary),
         lambda: simulate_role(iam, role.arn, requests, request_context),
         role.policies,
         request_context,
+        role.boundary,
     )
     if denied := evaluation.denied:
         return failed(
-            f"{in_use.who} ({role.name}) does not let its users {evaluation.text(denied)}. AWS IoT evaluates the role "
-            "as well as the IoT policy, and closes the connection.",
+            f"{in_use.who} ({role.name}) does not allow its users to {evaluation.text(denied)}. AWS IoT then closes "
+            "the connection, whatever the IoT policy allows.",
             resource=role.arn,
             fix=list(_role_fix(context, role, denied)),
         )
     if undecided := evaluation.undecided:
         return warning(
-            f"It is not known whether {in_use.who[0].lower()}{in_use.who[1:]} ({role.name}) lets its users "
+            f"It is unknown whether {in_use.who[0].lower()}{in_use.who[1:]} ({role.name}) allows its users to "
             f"{evaluation.text(undecided)}.",
             resource=role.arn,
-            fix=_SEE_CONDITION,
+            fix=_CHECK_CONDITION,
         )
     return passed(evaluation.detail)
 
 
 def _role_fix(context: Context, role: Role, denied: Sequence[EvaluatedRequest]) -> Iterator[str | AwsCommand]:
-    """Yield what lets the role allow the denied requests, each once."""
+    """Yield the lines of the fix that lets the role allow the denied requests."""
     denying: dict[str, tuple[Policy, dict[str, Statement]]] = {}
     causes = set()
     for each in denied:
@@ -241,7 +238,7 @@ def _role_fix(context: Context, role: Role, denied: Sequence[EvaluatedRequest]) 
         yield RESTORE
     elif "role" in causes:
         data_access = f"arn:{role.arn.split(':')[1]}:iam::aws:policy/AWSIoTDataAccess"
-        # It allows all data actions: as the stack deploys it, but maybe more than others want their role to allow.
+        # Not safe for a role that is not the stack's, because it may be meant to allow less.
         parameters = {"RoleName": role.name, "PolicyArn": data_access}
         yield AwsCommand("iam", "AttachRolePolicy", parameters, safe=context.deployment_ids is None)
     if "boundary" in causes and role.boundary:
@@ -250,11 +247,11 @@ def _role_fix(context: Context, role: Role, denied: Sequence[EvaluatedRequest]) 
     if "organization" in causes:
         yield _ORGANIZATION
     if "simulator" in causes:
-        yield "See what IAM's policy simulator reports for the role: https://policysim.aws.amazon.com"
+        yield "Check the role in IAM's policy simulator: https://policysim.aws.amazon.com"
 
 
 def _stop_denying(role: Role, policy: Policy, statements: Mapping[str, Statement]) -> Iterator[str | AwsCommand]:
-    """Yield the command that takes a policy off the role if it only denies; otherwise the statements to remove."""
+    """Yield the command that removes a policy that only denies; otherwise the statements to remove from it."""
     bounds = role.boundary is not None and policy.key == role.boundary.key
     if bounds or any(each.allows for each in policy.statements):
         yield from (f"Remove from {policy.name}: {text}" for text in statements)
@@ -265,12 +262,11 @@ def _stop_denying(role: Role, policy: Policy, statements: Mapping[str, Statement
 
 
 class PolicyAllows(BlockingCheck):
-    """The IoT policy lets signed-in users connect, subscribe, publish and receive.
+    """The check evaluates the policies attached to the identity, and the deployment's as if it were attached.
 
-    The check evaluates the policies attached to the user's identity, and the deployment's as if it were attached.
-    AWS IoT's TestAuthorization decides; the documents show why. Usual mistakes: an ARN of another region or account, or
-    a malformed one; `topic/` where AWS IoT checks `topicfilter/`; no `client/`; an MQTT wildcard, which is literal in a
-    policy; another version in effect.
+    AWS IoT's TestAuthorization decides, and the documents show the reason. Common mistakes: an ARN of another region or
+    account; `topic/` instead of `topicfilter/` for subscriptions; no `client/`; MQTT wildcards, which are literal in a
+    policy.
     """
 
     id = "PS307"
@@ -285,7 +281,7 @@ class PolicyAllows(BlockingCheck):
         own = context.outputs.get(Output.POLICY_NAME)
         names = list(dict.fromkeys([*([own] if own else []), *attached]))
         if not names:
-            return not_applicable("no IoT policy is given, and none is attached to a given identity")
+            return not_applicable("no IoT policy is given, and none is attached to the identity")
         policies, unread = _read_policies(context, names)
         request_context = _request_context(context)
         requests = _requests(context)
@@ -297,14 +293,12 @@ class PolicyAllows(BlockingCheck):
             pool_id, with_policy = context.output(Output.IDENTITY_POOL_ID), own if own not in attached else None
             return simulate_identity(iot, identity_id, pool_id, context.client_id, requests, with_policy=with_policy)
 
-        evaluation = _evaluate(
-            requests, lambda request: decide(request, documents, request_context), ask_aws, documents, request_context
-        )
+        evaluation = _evaluate(requests, ask_aws, documents, request_context)
         if denied := evaluation.denied:
             if unread and not all(each.aws for each in denied):
                 raise unread  # AWS IoT has not decided, and the unread policy might allow the request.
             return failed(
-                f"The IoT policy does not let the user {evaluation.text(denied)}. AWS IoT closes the connection.",
+                f"The IoT policy does not allow the user to {evaluation.text(denied)}. AWS IoT closes the connection.",
                 resource=policies[0].arn,
                 fix=_policy_fix(context, policies, evaluation),
             )
@@ -313,21 +307,21 @@ class PolicyAllows(BlockingCheck):
             and Requirement.IDENTITY not in context.available
             and set(evaluation.unknown) <= _OF_THE_IDENTITY
         ):
-            return not_applicable(f"it depends on {', '.join(evaluation.unknown)}: name a user to check it")
+            return not_applicable(f"it depends on {', '.join(evaluation.unknown)}: give --user to check it")
         if evaluation.undecided:
             return warning(
-                f"It is not known whether the IoT policy lets the user {evaluation.text(evaluation.undecided)}.",
+                f"It is unknown whether the IoT policy allows the user to {evaluation.text(evaluation.undecided)}.",
                 resource=policies[0].arn,
-                fix=_SEE_CONDITION,
+                fix=_CHECK_CONDITION,
             )
         return passed(evaluation.detail)
 
 
 def _read_policies(context: Context, names: Sequence[str]) -> tuple[list[IotPolicy], ClientError | None]:
-    """Return policies, and the error of those that the operator may not read: others that are attached as well.
+    """Return the readable policies, and the error for those that the operator may not read.
 
     Raises:
-        botocore.exceptions.ClientError: none of them, or not the deployment's own, can be read; or another error.
+        botocore.exceptions.ClientError: no policy, or not the deployment's own, can be read; or another error.
     """
     policies, unread = [], None
     for name in names:
@@ -343,10 +337,10 @@ def _read_policies(context: Context, names: Sequence[str]) -> tuple[list[IotPoli
 
 
 def _policy_fix(context: Context, policies: Sequence[IotPolicy], evaluation: Evaluation) -> Fix:
-    """Return what makes the deployment's policy allow the denied requests, or detaches another one that denies them.
+    """Return the fix: it restores the deployment's policy, or detaches another policy that denies the requests.
 
-    A policy applies to all its users. So no document is made from one user's requests: the fix restores a version that
-    was deployed, or shows the statement that is missing.
+    A policy applies to all users, so the fix never writes a document made from one user's requests. It restores a
+    deployed version, or shows the missing statement.
     """
     policy, denied = policies[0], evaluation.denied
     requests = [each.request for each in evaluation.requests]
@@ -356,7 +350,7 @@ def _policy_fix(context: Context, policies: Sequence[IotPolicy], evaluation: Eva
         for name in sorted(others)
     ]
     if _allows(policy.policy, requests, evaluation.context):
-        return detach or "See what the policies attached to the identity allow: aws iot test-authorization"
+        return detach or "Check what the attached policies allow with `aws iot test-authorization`"
     as_deployed = deployed_document(context) if context.deployment_ids is None else None
     if version := _earlier_version(context, policy, evaluation, as_deployed):
         return [*detach, version]
@@ -364,7 +358,7 @@ def _policy_fix(context: Context, policies: Sequence[IotPolicy], evaluation: Eva
         return [*detach, *_changes(context, policy.policy, evaluation)]
     if _allows(Policy.read("", policy.name, as_deployed), requests, evaluation.context):
         return [*detach, *_create_version(policy, as_deployed)]
-    return "Add the topics to the setting topics in cdk.json, and deploy again; or use topics that it allows"
+    return "Add the topics to the setting topics in cdk.json and deploy again, or use topics that the policy allows"
 
 
 def _allows(policy: Policy, requests: Sequence[Request], context: RequestContext) -> bool:
@@ -374,7 +368,7 @@ def _allows(policy: Policy, requests: Sequence[Request], context: RequestContext
 def _earlier_version(
     context: Context, policy: IotPolicy, evaluation: Evaluation, as_deployed: dict[str, Any] | None
 ) -> AwsCommand | None:
-    """Return the command that puts an earlier version into effect, if one allows all; safe if it was deployed."""
+    """Return the command that activates an earlier version that allows all requests; safe if it was deployed."""
     try:
         versions = {each: read_version(context.aws.iot, policy.name, each) for each in policy.others}
     except ClientError as error:
@@ -391,7 +385,7 @@ def _earlier_version(
 
 
 def _create_version(policy: IotPolicy, document: dict[str, Any]) -> list[AwsCommand]:
-    """Return the commands that put a document into effect; they delete the oldest version first if there are five."""
+    """Return the commands that activate a document; if there are five versions, they first delete the oldest."""
     oldest = {"policyName": policy.name, "policyVersionId": min(policy.others, key=int, default="")}
     full = len(policy.others) + 1 >= MAX_VERSIONS
     parameters = {
@@ -406,7 +400,7 @@ def _create_version(policy: IotPolicy, document: dict[str, Any]) -> list[AwsComm
 
 
 def _changes(context: Context, policy: Policy, evaluation: Evaluation) -> list[str]:
-    """Return the changes, in words, with which a policy that is not the stack's allows the denied requests."""
+    """Return instructions to change a policy that is not the stack's, so that it allows the denied requests."""
     changes: dict[str, None] = {}
     missing = []
     for each in evaluation.denied:

@@ -1,4 +1,4 @@
-"""Do the IoT policy, the identity pool's provider and the user pool's trigger exist?"""
+"""Checks that the IoT policy and the user pool's trigger exist, and that no test users are left."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.update import set_triggers_fix
-from pubsub_cli.finding import AwsCommand, Finding, PubSubCommand, failed, not_applicable, passed
+from pubsub_cli.finding import AwsCommand, Finding, PubSubCommand, failed, passed
 from pubsub_cli.pool_users import StaleUser
 from pubsub_client.outputs import Output
 from pubsub_client.policy_document import identity_service, policy_document
@@ -19,8 +19,8 @@ from pubsub_client.policy_document import identity_service, policy_document
 class PolicyExists(BlockingCheck):
     """The IoT policy for the identities exists.
 
-    AWS IoT refuses a signed-in user without an attached policy. `cdk deploy` does not restore a policy that was deleted
-    manually, because CloudFormation does not see the deletion.
+    AWS IoT rejects signed-in users without an attached policy. `cdk deploy` does not restore a policy that was deleted
+    manually, because CloudFormation does not detect the deletion.
     """
 
     id = "PS111"
@@ -35,13 +35,13 @@ class PolicyExists(BlockingCheck):
         try:
             policy = iot.get_policy(policyName=name)
         except iot.exceptions.ResourceNotFoundException:
-            # As the stack deploys it, or as in Amplify's guide. Not safe if the name was given: it can be mistyped.
+            # The document of the stack, or of Amplify's guide. Not safe with a given name, because that can be wrong.
             document = json.dumps(deployed_document(context), separators=(",", ":"))
             parameters, of_stack = {"policyName": name, "policyDocument": document}, context.deployment_ids is None
             create = AwsCommand("iot", "CreatePolicy", parameters, safe=of_stack)
             attach_again = PubSubCommand(("sweep", "--stack", context.stack, "--full"), safe=True)
             return failed(
-                f"The IoT policy {name} does not exist, so it cannot be attached, and every connection is refused.",
+                f"The IoT policy {name} does not exist, so AWS IoT rejects every connection.",
                 resource=name,
                 fix=[create, attach_again] if of_stack else create,
             )
@@ -51,8 +51,8 @@ class PolicyExists(BlockingCheck):
 class TriggerIsConfigured(BlockingCheck):
     """The user pool invokes the function that attaches the policy.
 
-    Another deployment, or a change in the console, can remove the PostAuthentication trigger from the user pool.
-    Sign-ins still succeed, but the policy is not attached for new users. Not applicable with the setting `attachment:
+    Another deployment or a change in the console can remove the PostAuthentication trigger. Sign-ins then succeed, but
+    they do not attach the policy to the identities of new users. Not applicable with the setting `attachment:
     self-attach`.
     """
 
@@ -61,11 +61,10 @@ class TriggerIsConfigured(BlockingCheck):
     title = "the user pool's PostAuthentication trigger is configured"
     depends_on = (OutputsAreComplete,)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
         """Compare the pool's trigger with the stack's function."""
-        if not context.attaches_at_sign_in:
-            return not_applicable("attachment is self-attach: there is no trigger")
         pool_id = context.output(Output.USER_POOL_ID)
         function_name = context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
         user_pools = context.aws.user_pools
@@ -88,7 +87,7 @@ class TriggerIsConfigured(BlockingCheck):
 class NoTestUsersAreLeft(BlockingCheck):
     """No test users are left from earlier runs that were killed.
 
-    A warning only. Users that are less than an hour old count as those of another current run.
+    The check ignores test users that are less than an hour old, because another run can still use them.
     """
 
     id = "PS113"
@@ -99,12 +98,12 @@ class NoTestUsersAreLeft(BlockingCheck):
     severity = Severity.WARNING
 
     def examine(self, context: Context) -> Finding:
-        """List old test users."""
+        """List the old test users."""
         users = context.users.find_stale()
         if not users:
             return passed()
         return failed(
-            f"{len(users)} test user(s) of earlier runs remain: {', '.join(each.name for each in users)}.",
+            f"Test users of earlier runs remain in the user pool: {', '.join(each.name for each in users)}.",
             resource=context.output(Output.USER_POOL_ID),
             fix=[command for user in users for command in _remove(context, user)],
         )
@@ -117,7 +116,7 @@ def deployed_document(context: Context) -> dict[str, Any]:
 
 
 def _remove(context: Context, user: StaleUser) -> list[AwsCommand]:
-    """Return the commands that remove a user and its identity, the user last because it has the marker."""
+    """Return the commands that remove a user and its identity. The user is last because it has the marker."""
     policy, pool = context.output(Output.POLICY_NAME), context.output(Output.USER_POOL_ID)
     commands = [AwsCommand("cognito-idp", "AdminDeleteUser", {"UserPoolId": pool, "Username": user.name})]
     if user.marker:

@@ -1,4 +1,4 @@
-"""Checks that try what must be rejected. Each would be a security hole if it were allowed."""
+"""Checks that try requests which must be rejected. Each one that is allowed is a security hole."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ _DENIED = ("AccessDeniedException", "UnauthorizedException")
 
 
 class GuestIsRejected(BlockingCheck):
-    """The identity pool gives no identity without a login.
+    """The identity pool gives no identity to guests.
 
-    Anybody on the internet may call GetId. If guest access is on, it returns an identity.
+    Anyone on the internet can call GetId. If guest access is on, it returns an identity without a login.
     """
 
     id = "PS311"
@@ -57,16 +57,16 @@ class GuestIsRejected(BlockingCheck):
             return passed()
         context.users.track_identity(guest["IdentityId"])
         return failed(
-            "The identity pool gives identities to guests.",
+            "The identity pool gives identities to guests, who have not signed in.",
             resource=pool_id,
-            fix=f"Turn off guest access of identity pool {pool_id} (Cognito console, User access)",
+            fix=f"Turn off guest access of identity pool {pool_id} (Cognito console, User access).",
         )
 
 
 class UnsignedSocketIsRejected(BlockingCheck):
-    """The endpoint does not upgrade an unsigned WebSocket request.
+    """The endpoint rejects a WebSocket request without a signature.
 
-    If it does, a custom authorizer or a domain configuration lets it in.
+    If it accepts the request, a custom authorizer or a domain configuration allows it.
     """
 
     id = "PS411"
@@ -76,24 +76,24 @@ class UnsignedSocketIsRejected(BlockingCheck):
     requirements = frozenset()
 
     def examine(self, context: Context) -> Finding:
-        """Request an upgrade to MQTT without credentials."""
+        """Request a WebSocket without credentials."""
         endpoint = context.output(Output.PUBSUB_ENDPOINT)
         response = ask_for_upgrade(Endpoint.parse(endpoint), UpgradeRequest("/mqtt"))
         if response.accepted:
             return failed(
-                "The endpoint accepted an unsigned WebSocket.",
+                "The endpoint accepts a WebSocket without a signature, so anyone can connect.",
                 resource=endpoint,
-                fix="Look for a custom authorizer or domain configuration that accepts everybody: "
+                fix="Find the custom authorizer or domain configuration that accepts every client: "
                 "aws iot list-domain-configurations",
             )
         return passed(f"HTTP {response.status}")
 
 
 class UnattachedIdentityIsRejected(Check):
-    """An identity without the policy cannot connect, whatever its role allows.
+    """An identity without the IoT policy cannot connect, although its role allows it.
 
-    The test user gets a current marker before the first sign-in, so the trigger assumes that the policy is attached.
-    Without a trigger a sign-in attaches nothing anyway. Not applicable with `--user`, because it creates a user.
+    The check creates a test user, so it is not applicable with `--user`. The user has a current marker before the first
+    sign-in, so the trigger does not attach the policy.
     """
 
     id = "PS412"
@@ -114,18 +114,19 @@ class UnattachedIdentityIsRejected(Check):
         if refusal:
             return passed(refusal.reason.partition(":")[0])
         return failed(
-            "An identity without an attached IoT policy could connect: something else attached a policy, or attached "
-            "policies are not enforced.",
+            "An identity without the IoT policy can connect: another policy is attached to it, or AWS IoT does not "
+            "enforce attached policies.",
             resource=identity_id,
             fix=f"aws iot list-attached-policies --target {identity_id}",
         )
 
 
 class ControlPlaneIsDenied(Check):
-    """In guarded and least-privilege mode a signed-in user can neither attach IoT policies nor change them.
+    """Signed-in users can neither attach IoT policies nor change them.
 
-    AWSIoTConfigAccess allows both; the control-plane guard must deny them. The result quotes AWS's reason, which names
-    the denying policy. Skipped in unguarded mode, which allows both, as Amplify's guide does.
+    AWSIoTConfigAccess allows both, and the control-plane guard must deny both. The result quotes AWS's reason, which
+    names the denying policy. The check is skipped in access mode `unguarded`, which allows both, as in
+    Amplify's guide.
     """
 
     id = "PS312"
@@ -135,7 +136,7 @@ class ControlPlaneIsDenied(Check):
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.TOKEN, Requirement.PROBES})
 
     async def run(self, context: Context) -> Finding:
-        """Try both with the user's own credentials."""
+        """Try both with the user's credentials."""
         if context.output(Output.ACCESS_MODE) == "unguarded":
             return skipped("accessMode unguarded allows it, as Amplify's guide does")
         policy_name = context.output(Output.POLICY_NAME)
@@ -149,7 +150,7 @@ class ControlPlaneIsDenied(Check):
         allowed = [name for name, refusal in refusals.items() if refusal is None]
         if allowed:
             return failed(
-                f"A signed-in user may call {' and '.join(allowed)}, and so change everybody's access.",
+                f"A signed-in user may call {' and '.join(allowed)}, and so change the access of all users.",
                 resource=context.output(Output.AUTH_ROLE_ARN),
                 fix="Compare the guard's statements with docs/explanation/security.md, and restore its default "
                 "version: aws iam list-policy-versions, aws iam set-default-policy-version",
@@ -160,9 +161,9 @@ class ControlPlaneIsDenied(Check):
 class OtherTopicsAreDenied(Check):
     """Users can neither read nor write topics that are not open to them.
 
-    Tried by real connections. In least-privilege mode: with a topic and a client id of another identity id. In the
-    other modes: with a topic that the setting `topics` does not open, if there is one. Tried only as a test user,
-    because other policies may be attached to existing users.
+    The check connects as a test user, because other policies can be attached to existing users. In access mode
+    `least-privilege` it tries a topic and a client id of another identity id. In the other modes it tries a topic that
+    the setting `topics` does not open, if there is one.
     """
 
     id = "PS413"
@@ -172,13 +173,13 @@ class OtherTopicsAreDenied(Check):
     requirements = frozenset({Requirement.TEST_USERS, Requirement.STACK, Requirement.PROBES})
 
     async def run(self, context: Context) -> Finding:
-        """Try each on its own connection, because AWS IoT may close a connection after a denied request."""
+        """Try each request on its own connection, because AWS IoT can close a connection after a denied request."""
         other = f"{context.output(Output.REGION)}:{uuid.uuid4()}"
         topic = f"{other}/pubsub-check"
         if context.own_topics and not await _refusal_of_connection(context, context.session, client_id=other):
-            return _allowed(context, f"connect with client id {other}, the prefix of another identity's client ids")
+            return _allowed(context, f"connect with client id {other}, which belongs to another identity")
         if any(matches(pattern, topic, None) for pattern in context.topics):
-            return passed("the setting topics opens all topics to everybody")
+            return passed("the setting topics opens all topics to all users")
         provider = context.provider(context.session)
         async with PubSub(provider, attempts=1, reconnect_delay=_RECONNECT_DELAY) as pubsub:
             try:
@@ -197,10 +198,10 @@ class OtherTopicsAreDenied(Check):
 async def _refusal_of_connection(
     context: Context, session: CognitoSession, client_id: str | None = None
 ) -> ConnectionRefused | None:
-    """Try to connect; return the refusal, or None if the connection is accepted.
+    """Try to connect. Return the rejection, or None if the connection is accepted.
 
     Raises:
-        ConnectionRefused: for another reason than a missing permission.
+        ConnectionRefused: the connection is rejected for another reason than a missing permission.
     """
     try:
         async with PubSub(context.provider(session), client_id=client_id):
@@ -216,8 +217,8 @@ def _allowed(context: Context, what: str) -> Finding:
     return failed(
         f"A signed-in user may {what}.",
         resource=policy,
-        fix="Compare the policies attached to the identity with the setting topics, and with "
-        f"docs/how-to/secure-topics.md#least-privilege; a policy other than {policy} may open more: "
+        fix="Compare the policies attached to the identity with the setting topics and with "
+        f"docs/how-to/secure-topics.md#least-privilege; a policy other than {policy} can open more: "
         f"aws iot list-attached-policies --target {context.identity_id}",
     )
 
@@ -235,19 +236,19 @@ async def _iot_as_user(context: Context) -> IoTClient:
 
 
 def _create_version(user: IoTClient, operator: IoTClient, policy_name: str, document: str) -> None:
-    """Create a version as the user; if that is allowed, delete it at once as the operator."""
+    """Create a policy version as the user. If that is allowed, delete it at once as the operator."""
     created = user.create_policy_version(policyName=policy_name, policyDocument=document, setAsDefault=False)
     operator.delete_policy_version(policyName=policy_name, policyVersionId=created["policyVersionId"])
 
 
 def _denial(attempt: Callable[[], object]) -> str | None:
-    """Return which policy denied a call, in AWS's words; None if the call was allowed."""
+    """Return AWS's reason for denying a call, which names the policy; None if the call is allowed."""
     try:
         attempt()
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code == "VersionsLimitExceededException":
-            return None  # allowed, but there is no room for another version
+            return None  # allowed, but the policy already has the most versions
         if code not in _DENIED:
             raise
         reason = re.search(r"\b(?:because|with an explicit deny)\b.*", error.response["Error"]["Message"])

@@ -1,4 +1,4 @@
-"""Which role does the identity pool give a signed-in user, and does it exist?
+"""The check of the role that the identity pool gives a signed-in user.
 
 https://docs.aws.amazon.com/cognito/latest/developerguide/role-based-access-control.html
 """
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from types_boto3_cognito_idp.type_defs import GroupTypeTypeDef
 
 _AUTHENTICATED_ROLE = "AuthenticatedRole"
-"""The resolution of a mapping that gives users without a role of their own that of all signed-in users."""
+"""The resolution of a mapping that gives AuthRole to users for which it finds no role."""
 _PREFERRED, _ROLES = "cognito:preferred_role", "cognito:roles"
-_NO_CREDENTIALS = "so the identity pool gives no AWS credentials, and no request to AWS IoT can be signed."
+_NO_CREDENTIALS = "so users get no AWS credentials."
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class PoolRoles:
 
     @property
     def authenticated(self) -> str | None:
-        """The role of signed-in users without a role of their own."""
+        """The role of signed-in users for which the mapping finds none."""
         return self.roles.get("authenticated")
 
     @property
@@ -58,7 +58,7 @@ class PoolRoles:
 
     @property
     def denies(self) -> bool:
-        """Whether users without a role of their own get no credentials."""
+        """Whether users for which the mapping finds no role get no credentials."""
         return self.mapping is not None and self.mapping.get("AmbiguousRoleResolution") != _AUTHENTICATED_ROLE
 
 
@@ -73,7 +73,7 @@ def read_pool_roles(context: Context) -> PoolRoles:
     mappings = answer.get("RoleMappings", {})
     user_pool, client = context.output(Output.USER_POOL_ID), context.outputs.get(Output.USER_POOL_CLIENT_ID)
     for provider in mappings:
-        # A mapping applies to one app client, cognito-idp.<region>.amazonaws.com/<user pool>:<app client>, or to all.
+        # The name is cognito-idp.<region>.amazonaws.com/<user pool>:<app client>, or without an app client, for all.
         pool, _, of_client = provider.rpartition("/")[2].partition(":")
         if pool == user_pool and client in {None, of_client or client}:
             return PoolRoles(pool_id, answer.get("Roles", {}), mappings, provider)
@@ -117,7 +117,7 @@ def _trust_document(context: Context, role_arn: str) -> Mapping[str, Any] | None
 
 
 def _claims(context: Context) -> Mapping[str, Any] | None:
-    """Return the claims in the ID token of the selected user, or those it would have; None without a user."""
+    """Return the claims of the given ID token, or those that the selected user's would have; None without a user."""
     if context.selector.id_token:
         return context.selector.id_token.claims
     user = context.pool_user
@@ -134,7 +134,7 @@ def _claims(context: Context) -> Mapping[str, Any] | None:
 
 
 def _role_claims(groups: list[GroupTypeTypeDef]) -> dict[str, Any]:
-    """Return the claims about roles; no role is preferred if groups with different roles have the first precedence.
+    """Return the claims about roles. No role is preferred if several roles have the first precedence.
 
     https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-user-groups.html
     """
@@ -148,9 +148,8 @@ def _role_claims(groups: list[GroupTypeTypeDef]) -> dict[str, Any]:
 
 
 def _mapped_role(mapping: Mapping[str, Any], claims: Mapping[str, Any]) -> str | None:
-    """Return the role that a mapping gives a user with these claims; None if its resolution decides.
+    """Return the role that a mapping gives a user with these claims; None if it finds no role, or several.
 
-    That is the case without a preferred role if there is not exactly one role.
     https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_RoleMapping.html
     """
     if mapping["Type"] == "Token":
@@ -184,11 +183,11 @@ def _fits(rule: Mapping[str, Any], claims: Mapping[str, Any]) -> bool:
 
 
 class MappingGivesARole(BlockingCheck):
-    """The identity pool gives signed-in users an existing role: their group's, by the role mapping, or AuthRole.
+    """A signed-in user gets the role of a group or a rule, or else AuthRole.
 
-    If the mapping finds no role for a user, or several, the user gets AuthRole or no credentials, depending on its
-    AmbiguousRoleResolution. A deleted role stays in the mapping and in the group. If you name a user, the check
-    examines only that user's role.
+    If the role mapping finds no role, or several, its `AmbiguousRoleResolution` decides between AuthRole and no
+    credentials. A deleted role stays in mappings and groups. If you name a user, the check examines only that user's
+    role.
     """
 
     id = "PS304"
@@ -218,8 +217,8 @@ class MappingGivesARole(BlockingCheck):
                 )
         if claims is None and pool.denies:
             return warning(
-                f"The role mapping of identity pool {pool.identity_pool_id} denies users for whom it finds no role, or "
-                "several: they get no AWS credentials.",
+                f"The role mapping of identity pool {pool.identity_pool_id} finds no role, or several, for some users, "
+                "and its AmbiguousRoleResolution is Deny. They get no AWS credentials.",
                 resource=pool.identity_pool_id,
                 fix=_resolve(context, pool),
             )
@@ -242,20 +241,20 @@ def _denied_user(context: Context, pool: PoolRoles, claims: Mapping[str, Any]) -
     if pool.denies:
         return failed(
             f"The role mapping of identity pool {pool.identity_pool_id} denies this user: {why}, and its "
-            f"AmbiguousRoleResolution is Deny, {_NO_CREDENTIALS}",
+            "AmbiguousRoleResolution is Deny. The user gets no AWS credentials.",
             resource=pool.identity_pool_id,
             fix=_resolve(context, pool),
         )
     return failed(
-        f"Identity pool {pool.identity_pool_id} has no role for this user: {why}, and there is no role for signed-in "
-        f"users, {_NO_CREDENTIALS}",
+        f"Identity pool {pool.identity_pool_id} has no role for this user: {why}, and there is no role for all "
+        "signed-in users. The user gets no AWS credentials.",
         resource=pool.identity_pool_id,
         fix=_set_authenticated(context, pool),
     )
 
 
 def _roles(context: Context, pool: PoolRoles, claims: Mapping[str, Any] | None) -> list[RoleInUse]:
-    """Return the selected user's role, or each that a user may get."""
+    """Return the role of the selected user; without a user, every role that signed-in users can get."""
     mapping = pool.mapping
     authenticated = (
         [RoleInUse(pool.authenticated, "The role of signed-in users")]
@@ -285,31 +284,29 @@ def _set_authenticated(context: Context, pool: PoolRoles) -> Fix:
     own = context.outputs.get(Output.AUTH_ROLE_ARN)
     if not own:
         return (
-            "Create a role that trusts the identity pool's signed-in users and holds AWSIoTDataAccess, and give it to "
-            "them: Cognito console, the identity pool, User access, Authenticated access"
+            "Create a role with AWSIoTDataAccess that trusts the identity pool's signed-in users, and select it in the "
+            "Cognito console: the identity pool, User access, Authenticated access"
         )
     return _set_roles(pool, roles={**pool.roles, "authenticated": own}, safe=True)
 
 
 def _resolve(context: Context, pool: PoolRoles) -> AwsCommand:
-    """Return the command that gives users without a role of their own that of signed-in users, as deployed."""
+    """Return the command that gives AuthRole to users for which the mapping finds no role, as deployed."""
     resolved = {**(pool.mapping or {}), "AmbiguousRoleResolution": _AUTHENTICATED_ROLE}
     mappings = {**pool.mappings, pool.provider or "": resolved}
     return _set_roles(pool, mappings=mappings, safe=context.deployment_ids is None)
 
 
 def _replace_role(context: Context, pool: PoolRoles, role: RoleInUse) -> Fix:
-    """Return the commands that replace a deleted role by that of signed-in users."""
+    """Return the commands that replace a deleted role by AuthRole."""
     name, own = role_name(role.arn), context.outputs.get(Output.AUTH_ROLE_ARN)
     if role.arn == pool.authenticated:
         if own and own != role.arn:
             return _set_authenticated(context, pool)
-        return (
-            f"Create the role {name} again: it trusts the identity pool's signed-in users, and holds AWSIoTDataAccess"
-        )
+        return f"Create the role {name} again, with AWSIoTDataAccess and trust in the identity pool's signed-in users"
     instead = pool.authenticated or own
     if not instead:
-        return f"Create the role {name} again, or replace it by another one"
+        return f"Create the role {name} again, or replace it with another role"
     if (pool.mapping or {})["Type"] == "Token":
         groups = groups_with_role(context.aws, context.output(Output.USER_POOL_ID))
         return [

@@ -1,4 +1,4 @@
-"""Do the roles of signed-in users hold the access mode's policies, the control-plane guard, and the trust policy?"""
+"""Checks of the roles of signed-in users: managed policies, control-plane guard and trust policy."""
 
 from __future__ import annotations
 
@@ -23,17 +23,16 @@ _LEAST_PRIVILEGE = "accessMode least-privilege has no managed policies: PS306 ch
 
 
 class RolesAreGuarded(BlockingCheck):
-    """The control-plane guard bounds AuthRole and the role of each group.
+    """AWSIoTConfigAccess allows about 150 control-plane actions.
 
-    AWSIoTConfigAccess allows about 150 control-plane actions: without the guard every signed-in user can change the
-    IoT policy for all users. The guard is a permissions boundary, or a policy that denies if the identity pool is
-    adopted. In access mode `least-privilege` the roles must not hold AWSIoTConfigAccess unless that policy is attached.
-    Not applicable in access mode `unguarded`.
+    Without the guard, every signed-in user can change the IoT policy for all users. The guard is a permissions
+    boundary, or a policy that denies if the identity pool is adopted. In access mode `least-privilege` roles must not
+    hold AWSIoTConfigAccess without that policy. Not applicable in access mode `unguarded`.
     """
 
     id = "PS308"
     group = Group.AUTHORIZATION
-    title = "the control-plane guard bounds each role"
+    title = "each role has the control-plane guard"
     depends_on = (OutputsAreComplete,)
     requirements = _STACK
 
@@ -101,16 +100,15 @@ def _attach(name: str, policy_arn: str) -> AwsCommand:
 
 
 class RoleHoldsThePolicies(BlockingCheck):
-    """AuthRole, the role of signed-in users, holds both managed policies.
+    """AWS IoT allows only what both the role and the IoT policy allow, so AuthRole must hold both managed policies.
 
-    AWS IoT allows only what both the role and the attached policy allow. Not applicable in access mode
-    `least-privilege`.
+    Not applicable in access mode `least-privilege`: PS306 checks the permissions.
     """
 
     id = "PS301"
     group = Group.AUTHORIZATION
     title = "AuthRole holds the access mode's policies"
-    # Nothing that AWSIoTConfigAccess allows may be opened before the guard is there.
+    # The fix attaches AWSIoTConfigAccess, so the guard must be in place.
     depends_on = (OutputsAreComplete, RolesAreGuarded)
     requirements = _STACK
 
@@ -127,11 +125,10 @@ class RoleHoldsThePolicies(BlockingCheck):
 
 
 class GroupRolesHoldThePolicies(BlockingCheck):
-    """The role of each Cognito group holds both managed policies, like AuthRole.
+    """Users of a group get its role instead of AuthRole.
 
-    A user of a group gets the group's role instead of AuthRole: without the policies exactly these users are refused.
-    The check leaves out groups whose role no user of this deployment gets: if the identity pool does not choose roles
-    by group, or if the role trusts only other identity pools. Not applicable in access mode `least-privilege`.
+    Without the managed policies they are refused. Groups count only if the identity pool chooses roles by group, and
+    the role trusts this pool. Not applicable in access mode `least-privilege`.
     """
 
     id = "PS303"
@@ -150,10 +147,12 @@ class GroupRolesHoldThePolicies(BlockingCheck):
             except context.aws.iam.exceptions.NoSuchEntityException:
                 user_pool_id = context.output(Output.USER_POOL_ID)
                 return failed(
-                    f"{who} does not exist, so the identity pool has no credentials for its users.",
+                    f"{who} does not exist, so users of the group get no AWS credentials.",
                     resource=name,
-                    fix="Name a group's role in the setting groups and deploy again, or delete a group that is not "
-                    f"needed: aws cognito-idp delete-group --user-pool-id {user_pool_id} --group-name {group}",
+                    fix=[
+                        "Add the group to the setting groups and deploy again. Or delete it if it is not needed:",
+                        AwsCommand("cognito-idp", "DeleteGroup", {"UserPoolId": user_pool_id, "GroupName": group}),
+                    ],
                 )
             if missing:
                 return missing
@@ -163,7 +162,7 @@ class GroupRolesHoldThePolicies(BlockingCheck):
 
 
 def _group_roles(context: Context) -> dict[str, str]:
-    """Return the ARN of each role that users get by their group, by the group's name."""
+    """Return the ARNs of the roles that users get from their groups, by the groups' names."""
     try:
         mapping = read_pool_roles(context).mapping
     except context.aws.identity_pools.exceptions.ResourceNotFoundException:
@@ -188,10 +187,9 @@ def _missing_policies(context: Context, name: str, who: str) -> Finding | None:
 
 
 class RoleTrustsThePool(BlockingCheck):
-    """The role that signed-in users get trusts this identity pool and its signed-in users.
+    """A trust policy names Cognito, the identity pool (`aud`), and whether its users have signed in (`amr`).
 
-    A role's trust policy names Cognito's service, the identity pool (`aud`), and whether its users have signed in
-    (`amr`). If it names another pool, or guests, the identity pool gives no credentials of the role.
+    If it names another pool, or guests, the identity pool gives no credentials.
     """
 
     id = "PS305"
@@ -209,14 +207,15 @@ class RoleTrustsThePool(BlockingCheck):
             name = role_name(role.arn)
             document: Any = context.aws.iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
             if why := why_not_trusted(document, region, users):
-                fix: Fix = f"Let the trust policy of {name} contain this statement, and none that denies it: {deployed}"
-                if role.arn == context.outputs.get(Output.AUTH_ROLE_ARN):  # other roles can trust more than this pool
+                fix: Fix = (
+                    f"Add this statement to the trust policy of {name}, and remove any that denies it: {deployed}"
+                )
+                if role.arn == context.outputs.get(Output.AUTH_ROLE_ARN):  # other roles may trust other services too
                     parameters = {"RoleName": name, "PolicyDocument": deployed}
                     fix = AwsCommand("iam", "UpdateAssumeRolePolicy", parameters, safe=True)
                 return failed(
                     f"{role.who} ({name}) does not trust the signed-in users of identity pool {pool_id}: its trust "
-                    f"policy {why}. So the identity pool gives no AWS credentials, and no request to AWS IoT can be "
-                    "signed.",
+                    f"policy {why}. So users get no AWS credentials.",
                     resource=role.arn,
                     fix=fix,
                 )

@@ -1,4 +1,4 @@
-"""Checks of self-attach: its route, that it attaches a missing policy, and that it rejects unsigned requests."""
+"""Checks of self-attach: the route, the attachment of a missing policy, and the rejection of unsigned requests."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, passed, skipped
 from pubsub_client._endpoint import Endpoint
 from pubsub_client.outputs import Output
 
-_NO_ROUTE = "the stack is of an older version, which has no self-attach"
+_NO_ROUTE = "an older version without self-attach deployed the stack"
 _KEY = "POST /self-attach"
 _IAM = "AWS_IAM"
 _API_GATEWAY = "apigateway.amazonaws.com"
 _EFFECT = "users cannot self-attach"
 _MEMBER_OF_FUNCTION = b'"check"'
-"""A response of the function has this member; one of API Gateway has not."""
+"""A member of the function's responses that API Gateway's responses do not have."""
 
 
 class SelfAttachRouteWorks(BlockingCheck):
-    """The route `POST /self-attach` requires IAM authorization and invokes its function, which can run.
+    """The route `POST /self-attach` serves users that the trigger cannot attach, such as those with MFA, and all users
+    with `attachment: self-attach`.
 
-    It serves users whom the trigger cannot attach, such as those with MFA, and everybody with the setting `attachment:
-    self-attach`. Without IAM authorization the function does not receive the identity. The function's state and
-    configuration are checked as PS127 and PS119 check those of the sign-in functions.
+    Without IAM authorization its function receives no identity. The function is checked as PS127 and PS119 check those
+    of the sign-in.
     """
 
     id = "PS129"
@@ -73,10 +73,9 @@ class SelfAttachRouteWorks(BlockingCheck):
 
 
 class SelfAttachRepairs(Check):
-    """The route `POST /self-attach` attaches the policy to an identity without it.
+    """The test user of PS412 calls `POST /self-attach`.
 
-    Users whom the trigger cannot attach, such as those with MFA, depend on it, and all users with the setting
-    `attachment: self-attach`. The test user of PS412 calls it.
+    Users that the trigger cannot attach, such as those with MFA, need it, and all users with `attachment: self-attach`.
     """
 
     id = "PS204"
@@ -93,9 +92,9 @@ class SelfAttachRepairs(Check):
 
 
 class UnsignedSelfAttachIsRejected(BlockingCheck):
-    """API Gateway rejects an unsigned request before it invokes the route's function.
+    """API Gateway must reject the request before it invokes the function.
 
-    The function takes the identity only from API Gateway, which knows it only from a signature.
+    The function takes the identity only from API Gateway, which knows it from the signature.
     """
 
     id = "PS313"
@@ -115,16 +114,16 @@ class UnsignedSelfAttachIsRejected(BlockingCheck):
             return passed(f"HTTP {status}")
         if not by_function and not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             return unknown(
-                f"The route answered HTTP {status}, which neither rejects the request nor accepts it.",
+                f"The route answered an unsigned request with HTTP {status}, neither a rejection nor a success.",
                 resource=url,
-                fix="Run it again in a while.",
+                fix="Run the check again later.",
             )
         return failed(
-            f"An unsigned request passes API Gateway (HTTP {status}): the route does not require IAM authorization, so "
-            "its function does not receive an identity and attaches nothing.",
+            f"API Gateway accepted an unsigned request (HTTP {status}). Without IAM authorization the function "
+            "receives no identity and attaches no policy.",
             resource=url,
-            fix="Set the route's authorization to AWS_IAM (API Gateway console, Authorization). `cdk deploy` does not "
-            "detect a manual change.",
+            fix="Set the route's authorization to AWS_IAM in the API Gateway console. `cdk deploy` does not detect a "
+            "manual change.",
         )
 
 

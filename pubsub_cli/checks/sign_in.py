@@ -1,4 +1,4 @@
-"""Checks of the sign-in: the user's state, the sign-in itself, what the trigger did, and a repeat sign-in."""
+"""Checks of the sign-in: the user's state, the sign-in, the trigger's last run, and a repeat sign-in."""
 
 from __future__ import annotations
 
@@ -28,18 +28,7 @@ from pubsub_cli.checks.trigger import (
     read_log,
     sign_in_time,
 )
-from pubsub_cli.finding import (
-    AwsCommand,
-    Finding,
-    Fix,
-    Status,
-    failed,
-    not_applicable,
-    passed,
-    skipped,
-    unknown,
-    warning,
-)
+from pubsub_cli.finding import AwsCommand, Finding, Fix, Status, failed, passed, skipped, unknown, warning
 from pubsub_cli.pool_users import ATTRIBUTE, Marker, User, read_user
 from pubsub_client._sign_in import MFA_CHALLENGES, SELECT_CHALLENGE
 from pubsub_client.exceptions import SignInError
@@ -52,14 +41,15 @@ _BLOCKERS = {
     "RESET_REQUIRED": "must reset the password",
 }
 
-# The difference between Lambda's clock and this machine's: with NTP, and at most. PS405 reports more.
+# The difference between Lambda's clock and this machine's: with NTP, and at most. PS405 reports larger differences.
 _PRECISE_SECONDS, _CLOCK_SECONDS = 0.1, 2.0
-# Further sign-ins, if other users signed in at the same moment.
+# Additional sign-ins if other users signed in at the same moment.
 _MORE_ATTEMPTS = 2
 
 _SECONDS_BEFORE = 60
-"""How much of the log before a failure the fix shows."""
+"""The fix shows the log from this long before a failure."""
 
+_ATTACHES_AGAIN = "So every sign-in attaches again, which takes time and uses AWS IoT's 15 calls a second."
 _MFA_REQUIRED = (
     "The user pool requires MFA, and test users have not set it up. Check a user of the app instead: "
     "pubsub doctor --id-token FILE"
@@ -67,10 +57,9 @@ _MFA_REQUIRED = (
 
 
 class UserCanSignIn(BlockingCheck):
-    """The selected user is enabled and confirmed, and has no temporary password.
+    """Cognito refuses the sign-in of a user who is disabled, unconfirmed, or has a temporary password.
 
-    Otherwise Cognito refuses the sign-in. An identity pool with the server-side token check also rejects the tokens of
-    a disabled or deleted user.
+    An identity pool that checks tokens also rejects the tokens of disabled or deleted users.
     """
 
     id = "PS123"
@@ -85,11 +74,10 @@ class UserCanSignIn(BlockingCheck):
         user = read_user(context.aws.user_pools, pool, name)
         if user is None:
             return failed(
-                f"There is no user {name} in user pool {pool}. An identity pool that checks tokens rejects those of a "
-                "deleted user.",
+                f"There is no user {name} in user pool {pool}, so Cognito refuses the sign-in.",
                 resource=name,
                 fix=[
-                    "Look for the user under another name:",
+                    "Find the user's name:",
                     AwsCommand("cognito-idp", "ListUsers", {"UserPoolId": pool}),
                 ],
             )
@@ -103,7 +91,7 @@ class UserCanSignIn(BlockingCheck):
             )
         if blocker := _BLOCKERS.get(user.status):
             return failed(
-                f"User {user.name} {blocker} ({user.status}): Cognito issues no tokens until that is done.",
+                f"User {user.name} {blocker} ({user.status}), so Cognito issues no tokens.",
                 resource=user.name,
                 fix=AwsCommand("cognito-idp", "AdminConfirmSignUp", who)
                 if user.status == "UNCONFIRMED"
@@ -113,11 +101,10 @@ class UserCanSignIn(BlockingCheck):
 
 
 class UserSignsIn(Check):
-    """A user signs in with SRP, as a front end does, or by choice-based sign-in if the app client allows only that.
+    """The user signs in as a front end does: with SRP, or by choice-based sign-in if the app client allows only that.
 
-    The user is a test user of `pubsub smoke`, or the one of `--user`. With `--id-token` the token is used instead of a
-    sign-in. The later checks use this user's tokens. A user with MFA, a one-time code or a passkey must be checked by
-    `--id-token`.
+    `pubsub smoke` creates a test user; `--user` names another one. For a user with MFA, a one-time code or a passkey,
+    give `--id-token`.
     """
 
     id = "PS121"
@@ -157,8 +144,8 @@ class UserSignsIn(Check):
 def _set_password(who: Mapping[str, str]) -> list[str | AwsCommand]:
     """Return how the user or an operator sets a permanent password."""
     return [
-        "Let the user sign in to the app and choose a password; or set a random one that nobody knows, so that the "
-        "user resets it in the app (forgotten password):",
+        "Let the user sign in to the app and choose a password. Or set a random, unknown password, so that the user "
+        "resets it in the app (forgotten password):",
         f"""{AwsCommand("cognito-idp", "AdminSetUserPassword", {**who, "Permanent": True})} """
         """--password "$(openssl rand -base64 18)Aa1.\"""",
     ]
@@ -169,7 +156,7 @@ def _fix_sign_in(context: Context, code: str) -> Fix:
     who = {"UserPoolId": context.output(Output.USER_POOL_ID), "Username": context.user.name}
     commands: dict[str, Fix] = {
         "NEW_PASSWORD_REQUIRED": _set_password(who),
-        "NotAuthorizedException": ["Check name, password and state:", AwsCommand("cognito-idp", "AdminGetUser", who)],
+        "NotAuthorizedException": ["Check the password and the state:", AwsCommand("cognito-idp", "AdminGetUser", who)],
         "UserNotConfirmedException": AwsCommand("cognito-idp", "AdminConfirmSignUp", who),
         "PasswordResetRequiredException": _set_password(who),
         **dict.fromkeys(MFA_CHALLENGES, _MFA_REQUIRED),
@@ -178,10 +165,10 @@ def _fix_sign_in(context: Context, code: str) -> Fix:
 
 
 class LastTriggerRunSucceeded(BlockingCheck):
-    """The last run of the trigger did not fail.
+    """A trigger that raises an error or times out fails the sign-in.
 
-    A trigger that raises an error or times out fails the sign-in. One that cannot attach the policy logs `Failed`, with
-    the operation and its error. A failure before the run's own sign-in is a warning, because it might be fixed.
+    One that cannot attach the policy logs `Failed`, with the operation and its error. A failure before this run's
+    sign-in is a warning, because it might be fixed.
     """
 
     id = "PS124"
@@ -196,11 +183,10 @@ class LastTriggerRunSucceeded(BlockingCheck):
         InternalSignInIsConfigured,
     )
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
         """Read the end of its log."""
-        if not context.attaches_at_sign_in:
-            return not_applicable("attachment is self-attach: there is no trigger")
         name = context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
         function = context.aws.functions.get_function_configuration(FunctionName=name)
         log_group = log_group_of(function)
@@ -218,21 +204,19 @@ class LastTriggerRunSucceeded(BlockingCheck):
         since_time = logged - _SECONDS_BEFORE
         if isinstance(report, str):
             return result(
-                f"At {at} the trigger {name} failed: {report}. Cognito fails the sign-in then.",
+                f"At {at} the trigger {name} failed, so Cognito failed the sign-in: {report}.",
                 resource=name,
                 fix=read_log(log_group, since_time),
             )
         cause, fix = diagnose_line(report, function, since_time)
-        return result(f"At {at}: {cause} The user stays without the policy.", resource=name, fix=fix)
+        return result(f"A sign-in at {at} did not attach the policy. {cause}", resource=name, fix=fix)
 
 
 class RepeatSignInSkipsAttachment(Check):
-    """The trigger receives the marker of an attached user, and skips the attachment.
+    """The trigger's log must show that it received the user's marker and skipped the attachment.
 
-    The trigger's log line of this sign-in must say so. The check fails if Cognito does not pass the marker to the
-    trigger, and is a warning if the user has no marker: in both cases every sign-in attaches again. It is unknown if
-    the log does not show the line in time, or shows other users' lines of the same moment. The difference to the first
-    sign-in is the time for the attachment. Not applicable with the setting `attachment: self-attach`.
+    Otherwise every sign-in attaches again, which is slow. It is a warning if the user has no marker, and unknown if the
+    log line is late or ambiguous.
     """
 
     id = "PS122"
@@ -240,19 +224,17 @@ class RepeatSignInSkipsAttachment(Check):
     title = "a repeat sign-in skips the attachment"
     depends_on = (UserSignsIn, TriggerIsConfigured)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK, Requirement.PASSWORD})
+    requires_trigger = True
 
     async def run(self, context: Context) -> Finding:
         """Sign in again and compare the times."""
-        if not context.attaches_at_sign_in:
-            return not_applicable("attachment is self-attach: sign-ins attach nothing")
         was_marked = await asyncio.to_thread(_is_marked, context)
         begin, end = await _sign_in_again(context)
         if not await asyncio.to_thread(_is_marked, context):
             return warning(
-                "The user has no current marker after two sign-ins: every sign-in attaches again, which takes time and "
-                "counts against AWS IoT's 15 calls a second.",
+                f"The user has no current marker after two sign-ins. {_ATTACHES_AGAIN}",
                 resource=context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME),
-                fix="Read in the trigger's log why the marker was not written.",
+                fix="Read the trigger's log, which shows why the marker was not written.",
             )
         if not was_marked:
             begin, end = await _sign_in_again(context)
@@ -262,7 +244,7 @@ class RepeatSignInSkipsAttachment(Check):
                 break
             finding = await asyncio.to_thread(_logged_outcome, context, *await _sign_in_again(context))
         if finding is None:
-            return _unknown(context, "shows other users' sign-ins at the same moment, and no user names")
+            return _unknown(context, "shows several sign-ins at the same moment, and no user names")
         if finding.status is not Status.PASSED:
             return finding
         seconds = end - begin
@@ -271,7 +253,7 @@ class RepeatSignInSkipsAttachment(Check):
 
 
 async def _sign_in_again(context: Context) -> tuple[float, float]:
-    """Return begin and end of another sign-in, in seconds since the epoch."""
+    """Sign in again, and return the begin and the end in seconds since the epoch."""
     session = context.new_session()
     begin, started = time.time(), time.monotonic()
     await session.sign_in(context.user.name, context.user.password)
@@ -281,9 +263,9 @@ async def _sign_in_again(context: Context) -> tuple[float, float]:
 
 
 def _logged_outcome(context: Context, begin: float, end: float) -> Finding | None:
-    """Return what the trigger's log says about a sign-in of a user with a current marker; None if it is ambiguous.
+    """Return whether the trigger skipped a sign-in of a user with a current marker; None if its log is ambiguous.
 
-    A line has no user name, so those of other users who sign in at the same moment look the same.
+    A line contains no user name, so other users who sign in at the same moment look the same.
     """
     (trigger,) = context.functions_of({Function.TRIGGER})
     if trigger.configuration is None:
@@ -307,12 +289,12 @@ def _logged_outcome(context: Context, begin: float, end: float) -> Finding | Non
         return passed()
     outcome = ", ".join(str(lines[-1][key]) for key in ("outcome", "reason") if lines[-1].get(key))
     return failed(
-        f"The user has a current marker, but the trigger did not receive it at the repeat sign-in: its log says "
-        f"{outcome}. Every sign-in attaches again, which takes time and counts against AWS IoT's 15 calls a second.",
+        f"The user has a current marker, but the trigger did not receive it: its log shows {outcome} for the repeat "
+        f"sign-in. {_ATTACHES_AGAIN}",
         resource=trigger.name,
         fix=[
             f"Cognito may pass only attributes that the app client can read: add {ATTRIBUTE} to its ReadAttributes. "
-            "The log of the sign-in:",
+            "The log shows the sign-in:",
             read_log(log_group, earliest),
         ],
     )
@@ -320,7 +302,7 @@ def _logged_outcome(context: Context, begin: float, end: float) -> Finding | Non
 
 def _unknown(context: Context, log_state: str) -> Finding:
     return unknown(
-        f"Whether the trigger received the user's marker is unknown: its log {log_state}.",
+        f"It is unknown whether the trigger received the user's marker: its log {log_state}.",
         resource=context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME),
         fix=f"Run it again: {context.rerun_command}",
     )

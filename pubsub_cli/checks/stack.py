@@ -1,4 +1,4 @@
-"""A deployed stack: its outputs, the resources that the checks look for, and its functions."""
+"""A deployed stack: its outputs, the resources that the checks find in it, and its functions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def describe_stack(aws: Aws, stack: str) -> StackTypeDef | None:
-    """Return CloudFormation's description of a stack; None if it does not exist.
+    """Return CloudFormation's description of a stack; None if the stack does not exist.
 
     Raises:
         PreconditionError: AWS cannot be reached.
@@ -30,7 +30,7 @@ def describe_stack(aws: Aws, stack: str) -> StackTypeDef | None:
     try:
         return cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
     except cloudformation.exceptions.ClientError as error:
-        # CloudFormation has no error code of its own for a stack that does not exist.
+        # CloudFormation has no specific error code for a stack that does not exist.
         if "does not exist" in error.response["Error"].get("Message", ""):
             return None
         raise
@@ -60,10 +60,10 @@ def read_outputs(aws: Aws, stack: str) -> dict[str, str]:
 
 
 def read_complete_outputs(aws: Aws, stack: str) -> dict[str, str]:
-    """Return the stack's outputs by name, and require all outputs of the contract.
+    """Return a stack's outputs by name.
 
     Raises:
-        PreconditionError: the stack does not exist, it lacks an output, or AWS cannot be reached.
+        PreconditionError: the stack does not exist or lacks a required output, or AWS cannot be reached.
     """
     outputs = read_outputs(aws, stack)
     if missing := missing_outputs(outputs):
@@ -74,22 +74,22 @@ def read_complete_outputs(aws: Aws, stack: str) -> dict[str, str]:
 
 
 def missing_outputs(outputs: Mapping[str, str]) -> list[Output]:
-    """Return the outputs of the contract that are missing or empty."""
+    """Return the required outputs that are missing or empty."""
     optional = OPTIONAL_OUTPUTS if attaches_at_sign_in(outputs) else OPTIONAL_OUTPUTS | SIGN_IN_OUTPUTS
     return [name for name in Output if name not in optional and not outputs.get(name)]
 
 
 DEPLOY_AGAIN = "Deploy it again with this version: cdk deploy"
 RESTORE = (
-    "Restore it from the template: cdk deploy --revert-drift. Without that option, `cdk deploy` does not see what was "
-    "deleted."
+    "Restore it from the template: cdk deploy --revert-drift. Without that option, `cdk deploy` does not detect that a "
+    "resource was deleted."
 )
-"""CloudFormation then compares the template with the resources themselves, not with the previous template.
+"""With the option, CloudFormation compares the template with the resources, not with the previous template.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/drift-aware-change-sets.html"""
 
 
 class StackResource(NamedTuple):
-    """A resource that the checks look for: its type, and a part of its logical id."""
+    """A resource that the checks find in the stack by its type and by a part of its logical id."""
 
     type: str
     construct_id: str
@@ -113,17 +113,17 @@ RESOURCES = (
     SWEEP_SCHEDULE_ROLE,
     BOUNDARY,
 )
-"""The resources that the checks find in every stack; a test of the stack compares them with its template."""
+"""The resources of every stack; a test compares them with the stack's template."""
 DRIFT_SCHEDULE = StackResource("AWS::Events::Rule", "DriftDetectorSchedule")
 """Only in stacks that adopt pools."""
 CONTROL_PLANE_DENY = StackResource("AWS::IAM::ManagedPolicy", "ControlPlaneDeny")
-"""Only in stacks that adopt an identity pool, instead of the boundary."""
+"""Only in stacks that adopt an identity pool. It replaces the boundary."""
 
 _MAX_THREADS = 8
 
 
 class Function(StrEnum):
-    """The stack's functions, by their handlers in the template; a test of the stack compares them with it."""
+    """The stack's functions, by their handlers; a test compares them with the stack's template."""
 
     TRIGGER = "post_authentication.handler"
     CHALLENGE = "auth_challenge.handler"
@@ -149,7 +149,7 @@ _IMPACT: dict[Function, str] = {
 
 
 def log_group_of(configuration: FunctionConfigurationResponseTypeDef) -> str:
-    """Return a function's log group; Lambda's default if the configuration names none."""
+    """Return a function's log group, which is Lambda's default if the configuration names none."""
     return configuration.get("LoggingConfig", {}).get("LogGroup", f"/aws/lambda/{configuration['FunctionName']}")
 
 
@@ -158,11 +158,11 @@ class DeployedFunction:
     """A function of the stack.
 
     Args:
-        function: which one it is.
+        function: the kind of function.
         name: its name.
         template: its properties in the stack's template.
         configuration: its configuration in Lambda; None if it was deleted.
-        reserved_concurrency: the executions reserved for it; None if it shares those of the account.
+        reserved_concurrency: its reserved concurrency; None if it shares the account's.
     """
 
     function: Function
@@ -173,12 +173,12 @@ class DeployedFunction:
 
     @property
     def impact(self) -> str:
-        """What does not work while this function does not run."""
+        """What fails if the function does not run."""
         return _IMPACT[self.function]
 
     @property
     def arn(self) -> str:
-        """Its ARN; empty if it was deleted."""
+        """Its ARN; empty if the function was deleted."""
         return self.configuration["FunctionArn"] if self.configuration else ""
 
     @property
@@ -188,12 +188,12 @@ class DeployedFunction:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Its environment variables."""
+        """Its environment variables; none if the function was deleted."""
         return {**self.configuration.get("Environment", {}).get("Variables", {})} if self.configuration else {}
 
 
 def read_functions(aws: Aws, template: Mapping[str, Any], names: Mapping[str, str]) -> list[DeployedFunction]:
-    """Read the stack's functions, several at once.
+    """Read the stack's functions, in parallel.
 
     Args:
         aws: the operator's clients.
@@ -210,7 +210,7 @@ def read_functions(aws: Aws, template: Mapping[str, Any], names: Mapping[str, st
         properties = template["Resources"].get(logical_id, {}).get("Properties", {})
         function = handlers.get(properties.get("Handler"))
         if function is None:
-            return None  # a function of the app that contains the constructs, or of a custom resource
+            return None  # a function of a custom resource, or of the CDK app that uses the constructs
         name = names[logical_id]
         try:
             configuration = client.get_function_configuration(FunctionName=name)

@@ -1,4 +1,4 @@
-"""The sign-in trigger: may the pool invoke it, is it as deployed, may the functions attach, what does its log say?"""
+"""Checks of the sign-in trigger: its invoke permission, its configuration and the permission to attach; its log."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pubsub_cli.checks.functions import (
 )
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.stack import RESTORE, SIGN_IN_FUNCTIONS, DeployedFunction, Function, log_group_of
-from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, not_applicable, passed, warning
+from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, passed, warning
 from pubsub_cli.iam.evaluation import AwsDecision, Outcome
 from pubsub_cli.iam.roles import read_simulation, role_name
 from pubsub_client.outputs import Output
@@ -34,19 +34,17 @@ if TYPE_CHECKING:
     from types_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
     from types_boto3_logs import CloudWatchLogsClient
 
-_NO_TRIGGER = "attachment is self-attach: there is no trigger"
 _ATTACH = "iot:AttachPolicy"
 _COGNITO = "cognito-idp.amazonaws.com"
 _ATTACHING = frozenset({Function.TRIGGER, Function.WORKER, Function.SELF_ATTACH, Function.SWEEP})
 _SIGN_IN_EXECUTIONS = 2
-"""Concurrent executions of the trigger in one sign-in: the internal sign-in invokes it again."""
+"""Concurrent executions of the trigger in one sign-in, because the internal sign-in invokes it again."""
 
 
 class PoolMayInvoke(BlockingCheck):
-    """The user pool may invoke the functions of the sign-in.
+    """Each function's resource-based policy must allow Cognito to invoke it.
 
-    A function's resource-based policy must allow it. Without Cognito in it every sign-in fails with an
-    UnexpectedLambdaException.
+    Otherwise every sign-in fails with an UnexpectedLambdaException.
     """
 
     id = "PS114"
@@ -54,11 +52,10 @@ class PoolMayInvoke(BlockingCheck):
     title = "the user pool may invoke its trigger functions"
     depends_on = (OutputsAreComplete, SignInFunctionsCanRun)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
         """Read the resource-based policies of the functions."""
-        if not context.attaches_at_sign_in:
-            return not_applicable(_NO_TRIGGER)
         pool_id = context.output(Output.USER_POOL_ID)
         pool_arn = f"{context.arn_prefix('cognito-idp')}:userpool/{pool_id}"
         for function in context.functions_of(SIGN_IN_FUNCTIONS):
@@ -72,11 +69,10 @@ class PoolMayInvoke(BlockingCheck):
 
 
 class TriggerIsAsDeployed(BlockingCheck):
-    """The functions of the sign-in have their deployed handler and variables, and no less time and memory.
+    """Another handler, changed variables, less time or less memory can fail the sign-in.
 
-    Otherwise they fail, or exceed the five seconds that Cognito waits. With fewer than two reserved concurrent
-    executions the internal sign-in is throttled. More time or memory, or another runtime, are shown and pass.
-    `cdk deploy` does not see manual changes.
+    So can a reserved concurrency below two. More time or memory and other runtimes pass. `cdk deploy` does not detect
+    manual changes.
     """
 
     id = "PS119"
@@ -84,11 +80,10 @@ class TriggerIsAsDeployed(BlockingCheck):
     title = "the sign-in functions are as deployed"
     depends_on = (OutputsAreComplete, SignInFunctionsCanRun)
     requirements = frozenset({Requirement.OPERATOR, Requirement.STACK})
+    requires_trigger = True
 
     def examine(self, context: Context) -> Finding:
         """Compare the functions with the stack's template."""
-        if not context.attaches_at_sign_in:
-            return not_applicable(_NO_TRIGGER)
         harmless: list[str] = []
         for function in context.functions_of(SIGN_IN_FUNCTIONS):
             if found := why_it_differs(context, function):
@@ -98,8 +93,8 @@ class TriggerIsAsDeployed(BlockingCheck):
             concurrency = function.reserved_concurrency
             if concurrency is not None and concurrency < _SIGN_IN_EXECUTIONS:
                 return failed(
-                    f"The reserved concurrency of {function.name} is {concurrency}. An internal sign-in needs two "
-                    "executions at once; Lambda throttles further ones, and the sign-in fails.",
+                    f"The reserved concurrency of {function.name} is {concurrency}. A sign-in needs two executions at "
+                    "once, so Lambda throttles the second, and the sign-in fails.",
                     resource=function.name,
                     fix=AwsCommand("lambda", "DeleteFunctionConcurrency", {"FunctionName": function.name}),
                 )
@@ -107,10 +102,9 @@ class TriggerIsAsDeployed(BlockingCheck):
 
 
 class FunctionsMayAttach(Check):
-    """The roles of the functions that attach policies allow iot:AttachPolicy: trigger, worker, self-attach and sweep.
+    """The roles of trigger, worker, self-attach and sweep must allow iot:AttachPolicy.
 
-    Without it no sign-in attaches the policy. The trigger succeeds nevertheless, and the attachment moves to the
-    dead-letter queue.
+    Otherwise sign-ins succeed, but their attachments move to the dead-letter queue.
     """
 
     id = "PS118"
@@ -151,10 +145,10 @@ def _check_role(context: Context, function: DeployedFunction) -> Finding | None:
         return None
     if decision.missing:
         return warning(
-            f"It is not known whether the role {role} allows {_ATTACH}: it depends on {', '.join(decision.missing)}. "
-            f"If it does not, {function.name} attaches no policies.",
+            f"It is unknown whether the role {role} allows {_ATTACH}: it depends on {', '.join(decision.missing)}. "
+            f"If not, {function.name} attaches no policies.",
             resource=role,
-            fix="See whether the condition is met for the function",
+            fix="Check that the condition is met for the function",
         )
     cause, fix = _reason_and_fix(role, decision)
     return failed(
@@ -166,12 +160,12 @@ def _check_role(context: Context, function: DeployedFunction) -> Finding | None:
 
 def _reason_and_fix(role: str, decision: AwsDecision) -> tuple[str, Fix]:
     if decision.by_organization:
-        fix = f"Ask who administers the AWS organization: its policies for this account must allow {_ATTACH}"
+        fix = f"Ask the administrators of the AWS organization to allow {_ATTACH} in this account"
         return "a policy of the AWS organization does not allow it", fix
     if decision.by_boundary:
         get_role = AwsCommand("iam", "GetRole", {"RoleName": role})
         return "its permissions boundary does not allow it", [
-            f"Allow {_ATTACH} in the permissions boundary that this command names, or remove it from the role:",
+            f"Allow {_ATTACH} in the permissions boundary that this command shows, or remove the boundary:",
             get_role,
         ]
     if decision.outcome is Outcome.IMPLICIT_DENY:
@@ -187,18 +181,18 @@ LOG_SECONDS = 15.0
 """CloudWatch Logs can show a line some seconds after it was written."""
 _POLL_SECONDS = 1.0
 _WINDOWS = (60, 300, 3600)
-"""Seconds of the log that are read to find the last entry, one window after the other."""
+"""How many seconds of the log are read to find the last entry. A longer window is read only if it is needed."""
 _LAMBDA_FAILURE = re.compile(r"Task timed out after [\d.]+ seconds|\[ERROR\] .*|Runtime\.\w+.*|\w+Error: .*")
 """https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html"""
 
 _SELF_ATTACH_REQUIRED = {"FederatedUserError", "MfaUserError", "UnexpectedChallengeError"}
-"""Reasons for which the trigger cannot sign a user in: another identity provider, MFA."""
+"""Reasons why the trigger makes no internal sign-in for a user: federated, or MFA."""
 _NOT_ATTACHED = {"Queued", "Failed"}
 _THROTTLED = {"ThrottlingException", "TooManyRequestsException"}
 
 
 def diagnose_sign_in(context: Context) -> tuple[str, Fix]:
-    """Return why the run's sign-in attached nothing, by the trigger's log, and the fix."""
+    """Return from the trigger's log why this run's sign-in attached nothing, and the fix."""
     name = context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
     since = sign_in_time(context) or time.time()
     try:
@@ -208,16 +202,15 @@ def diagnose_sign_in(context: Context) -> tuple[str, Fix]:
         code = error.response["Error"]["Code"]
         return (
             f"The reason is unknown: {error.operation_name} answered {code}.",
-            f"Read the log of function {name} from the time of this run, with credentials that have the permission.",
+            f"Read the log of function {name} from the time of this run, with credentials that permit it.",
         )
-    # A failure if there is one, otherwise the last line. The line names no user; in a busy pool it can be about another
-    # user who signed in at the same time.
+    # A line contains no user name, so in a busy pool it can be about another user. A failure is more likely to be ours.
     failures = [each for each in lines if each["outcome"] in _NOT_ATTACHED]
     line = next(iter(failures or reversed(lines)), None)
     if line is not None and line["outcome"] == "Attached":
         parameters = {"policyName": context.output(Output.POLICY_NAME), "target": context.identity_id}
         return (
-            "The trigger reports that it attached the policy: it was detached since, or attached to another identity.",
+            "The trigger attached the policy, but it was detached since, or attached to another identity.",
             AwsCommand("iot", "AttachPolicy", parameters, safe=True),
         )
     return diagnose_line(line, function, since)
@@ -232,7 +225,7 @@ def sign_in_time(context: Context) -> float | None:
 def diagnose_line(
     line: Mapping[str, Any] | None, function: FunctionConfigurationResponseTypeDef, since: float
 ) -> tuple[str, Fix]:
-    """Return why the trigger did not attach the policy, by a line of its log, and the fix.
+    """Return from a line of the trigger's log why it did not attach the policy, and the fix.
 
     Args:
         line: the line; None if there is none.
@@ -242,7 +235,7 @@ def diagnose_line(
     name, show_log = function["FunctionName"], read_log(log_group_of(function), since)
     if line is None:
         return (
-            f"The trigger {name} has logged nothing about this sign-in: it was not invoked, or failed at its start.",
+            f"The trigger {name} logged nothing for this sign-in: it was not invoked, or failed at its start.",
             show_log,
         )
     outcome, reason = line["outcome"], line.get("reason")
@@ -252,7 +245,7 @@ def diagnose_line(
     if operation in _SELF_ATTACH_REQUIRED:
         fix = "Give the user's ID token: pubsub attach --id-token FILE"
     elif operation == "DeadlineExceededError" or code in _THROTTLED:
-        fix = "Run it again: the time was up, or AWS throttled the calls."
+        fix = "Try again. The trigger ran out of time, or AWS throttled its calls."
     elif code.startswith(("AccessDenied", "Unauthorized")) and operation == "AttachPolicy":
         fix = allow_attach(role_name(function["Role"]))
     return (f"The trigger {name} reports: {outcome}, {reason}.{later}", fix)
@@ -267,21 +260,21 @@ def allow_attach(role: str) -> AwsCommand:
 
 
 def read_log(log_group: str, since: float) -> AwsCommand:
-    """Return the command that shows a log from a time on, in seconds since the epoch."""
+    """Return the command that shows a log since a time in seconds since the epoch."""
     return AwsCommand("logs", "FilterLogEvents", {"logGroupName": log_group, "startTime": int(since * 1000)})
 
 
 def read_lines(
     logs: CloudWatchLogsClient, log_group: str, start: float, end: float | None = None, *, timeout: float = 0.0
 ) -> list[dict[str, Any]]:
-    """Return the trigger's lines of a period; none if the log group does not exist.
+    """Return the lines that the trigger logged in a period; none if the log group does not exist.
 
     Args:
         logs: CloudWatch Logs.
         log_group: the trigger's log group.
         start: start of the period, in seconds since the epoch.
         end: its end; None for now.
-        timeout: seconds to wait for a line.
+        timeout: seconds to wait for the first line.
 
     Raises:
         botocore.exceptions.ClientError: the log cannot be read.
@@ -305,15 +298,14 @@ def read_lines(
 
 
 def is_skipped_by_marker(line: Mapping[str, Any]) -> bool:
-    """Return whether a line reports that the event carried a current marker."""
+    """Return whether the trigger skipped the attachment because the event contained a current marker."""
     return line["outcome"] == "Skipped" and "marker" in str(line.get("reason"))
 
 
 def last_log_entry(logs: CloudWatchLogsClient, log_group: str) -> tuple[dict[str, Any] | str, float] | None:
-    """Return the trigger's last result within an hour; None if there is none or no log group.
+    """Return the trigger's last result within an hour, and its time in seconds since the epoch; None if there is none.
 
-    The result is the trigger's line, or Lambda's message of how it failed; with the time in seconds since the epoch.
-    The log of a busy pool is long: earlier windows are read only if the later ones have no result.
+    The result is the trigger's line, or Lambda's message about a failure.
 
     Raises:
         botocore.exceptions.ClientError: the log cannot be read.
@@ -337,7 +329,7 @@ def last_log_entry(logs: CloudWatchLogsClient, log_group: str) -> tuple[dict[str
 
 
 def parse_line(message: str) -> dict[str, Any] | None:
-    """Return the trigger's report in a line of its log; None for any other line."""
+    """Return the trigger's result from a line of its log; None for any other line."""
     try:
         line = json.loads(message)
     except ValueError:

@@ -1,6 +1,6 @@
-"""Cognito updates that change one setting and repeat all others, because Cognito resets omitted ones.
+"""Commands that change one setting of a Cognito resource and repeat all others, because Cognito resets omitted ones.
 
-The AWS SDK cannot send settings that it does not know, so no command is shown that would reset one.
+The AWS SDK cannot send settings that it does not know. A fix shows no command that would reset one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NOT_SETTINGS = frozenset(
         "UsernameAttributes", "UsernameConfiguration", "WebAuthnConfiguration",
     }
 )  # fmt: skip
-"""Members of the Describe response that the update does not take because it does not change them."""
+"""Members of a Describe response that are no settings, so the update does not accept them."""
 
 
 @cache
@@ -40,7 +40,7 @@ def _input_shape(service: str, operation: str) -> StructureShape:
 
 
 def lost_settings(service: str, operation: str, described: Mapping[str, Any]) -> list[str]:
-    """Return the paths of the settings that an update would reset because it cannot send them.
+    """Return the paths of the settings that an update would reset, because this SDK does not know them.
 
     Args:
         service: the service's name in boto3, such as ``cognito-idp``.
@@ -68,7 +68,7 @@ def _lost(described: Any, shape: Shape, path: str = "") -> Iterator[str]:
 def update_of(
     client: BaseClient, operation: str, described: Mapping[str, Any], changes: Mapping[str, Any], *, safe: bool = False
 ) -> AwsCommand | str:
-    """Return the command that changes some settings and repeats the others; a text if there is none.
+    """Return the command that changes some settings and repeats the others; an instruction if it would reset any.
 
     Args:
         client: the boto3 client of the service.
@@ -80,18 +80,18 @@ def update_of(
     service = client.meta.service_model
     if lost := lost_settings(service.service_name, operation, described):
         return (
-            f"Change {', '.join(changes)} in the AWS console, or with a newer AWS SDK, and nothing else: {operation} "
-            f"from here would reset {', '.join(lost)}, which the AWS SDK here does not know"
+            f"Change only {', '.join(changes)}, in the AWS console or with a newer AWS SDK. With this SDK, {operation} "
+            f"would reset {', '.join(lost)}"
         )
     taken = _input_shape(service.service_name, operation).members
     kept = {name: value for name, value in described.items() if name in taken and value not in ({}, [], "")}
     if "AdminCreateUserConfig" in kept:
-        # Describe returns it in two places, and an update accepts it in one:
+        # Describe returns this member in two places, and an update accepts it in one:
         # https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminCreateUserConfigType.html
         users = dict(kept["AdminCreateUserConfig"])
         users.pop("UnusedAccountValidityDays", None)
         kept["AdminCreateUserConfig"] = users
-    for tags in kept.keys() & {"UserPoolTags", "IdentityPoolTags"}:  # returned, but rejected
+    for tags in kept.keys() & {"UserPoolTags", "IdentityPoolTags"}:  # Describe returns aws: tags, updates reject them
         kept[tags] = {key: value for key, value in kept[tags].items() if not key.startswith("aws:")}
     return AwsCommand(service.service_name, operation, {**kept, **changes}, safe=safe)
 
@@ -101,9 +101,9 @@ def set_triggers(
 ) -> list[AwsCommand | str]:
     """Return the commands that add triggers to a user pool and change nothing else.
 
-    UpdateUserPool takes MFA for MFA by SMS, and rejects it if the pool cannot send SMS
-    (https://github.com/aws/aws-cli/issues/3876). If it is omitted, it can be switched off; so a second command sets it
-    again. A pool that sends SMS, or has custom senders, needs further permissions, which are shown first.
+    UpdateUserPool rejects the MFA setting of a pool that cannot send SMS (https://github.com/aws/aws-cli/issues/3876).
+    Without the setting it can turn MFA off, so a second command sets MFA again. A pool with SMS or custom senders needs
+    more permissions, which the first line names.
 
     Args:
         user_pools: the boto3 client.
@@ -134,8 +134,8 @@ def set_triggers(
     mfa_config.pop("ResponseMetadata", None)
     if lost := lost_settings("cognito-idp", "SetUserPoolMfaConfig", mfa_config):
         return [
-            "Set the triggers in the AWS console, or with a newer AWS SDK. A command from here could switch MFA off, "
-            f"and it could not be set again with {', '.join(lost)}, which the AWS SDK here does not know"
+            "Set the triggers in the AWS console or with a newer AWS SDK. With this SDK, UpdateUserPool could turn MFA "
+            f"off, and {', '.join(lost)} could not be set again"
         ]
     return [
         *update_and_permissions,
@@ -144,20 +144,20 @@ def set_triggers(
 
 
 def _further_permissions(pool: UserPoolTypeTypeDef) -> list[str]:
-    """Return which permissions an update of this pool needs besides that to update it."""
+    """Return a line with the additional permissions that an update of this pool needs."""
     config: Mapping[str, Any] = pool.get("LambdaConfig", {})
     needed = {
         "iam:PassRole": pool.get("SmsConfiguration", {}).get("SnsCallerArn"),
         "kms:CreateGrant": config.get("KMSKeyID"),
     }
     named = [f"{action} on {arn}" for action, arn in needed.items() if arn]
-    return [f"This needs {' and '.join(named)} as well, because the pool sends messages with it:"] if named else []
+    return [f"This also needs {' and '.join(named)}, because the pool sends messages:"] if named else []
 
 
 def set_triggers_fix(
     user_pools: CognitoIdentityProviderClient, pool: UserPoolTypeTypeDef, triggers: Mapping[str, Any]
 ) -> Fix:
-    """Return the commands of :func:`set_triggers`; a text if reading the pool's MFA configuration is not permitted.
+    """Return the commands of :func:`set_triggers`; an instruction if the operator may not read the MFA configuration.
 
     Raises:
         botocore.exceptions.ClientError: GetUserPoolMfaConfig failed for another reason.
@@ -169,6 +169,6 @@ def set_triggers_fix(
             raise
         listed = ", ".join(f"{name} {arn}" for name, arn in triggers.items())
         return (
-            f"Set these triggers of the user pool and change nothing else: {listed}. To see the commands, use "
-            f"credentials that may also call {error.operation_name}, because an update must repeat its response"
+            f"Set only these triggers of the user pool: {listed}. To see the commands, use credentials that permit "
+            f"{error.operation_name}, because an update must repeat its response"
         )

@@ -16,12 +16,11 @@ from pubsub_cli.adoption.plan import OTHER_POLICY_NAME, USUAL_POLICY_NAME, Adopt
 from pubsub_cli.aws import Aws
 from pubsub_cli.aws_errors import aws_errors_explained
 from pubsub_cli.output import CommandResult, emit
-from pubsub_cli.run_options import AccountOptions
 from pubsub_client.outputs import TRIGGERS
 from pubsub_client.policy_document import check_shared_topics, check_smoke_test_topics, check_topic_pattern
 
-_IDS = "What to adopt; ids that are not given are looked up"
-_HOW = "How"
+_IDS = "What to adopt (ids that you do not give are looked up)"
+_HOW = "How to adopt"
 
 
 class Attachment(StrEnum):
@@ -40,57 +39,75 @@ class AccessMode(StrEnum):
 
 
 def adopt(
-    account: AccountOptions,
+    account: options.AccountOptions,
     amplify_stack: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="The parent stack of an Amplify project.", rich_help_panel=_IDS),
+        typer.Option(metavar="NAME", help="Adopt this Amplify project, by its parent stack.", rich_help_panel=_IDS),
     ] = None,
-    user_pool_id: Annotated[str | None, typer.Option(help="The user pool.", rich_help_panel=_IDS)] = None,
+    user_pool_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="Adopt this user pool.", rich_help_panel=_IDS)
+    ] = None,
     user_pool_client_id: Annotated[
         list[str] | None,
-        typer.Option(help="An app client, the front end's first; may be repeated.", rich_help_panel=_IDS),
+        typer.Option(
+            metavar="ID", help="Adopt this app client. Repeatable, the front end's first.", rich_help_panel=_IDS
+        ),
     ] = None,
-    identity_pool_id: Annotated[str | None, typer.Option(help="The identity pool.", rich_help_panel=_IDS)] = None,
+    identity_pool_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="Adopt this identity pool.", rich_help_panel=_IDS)
+    ] = None,
     auth_role_arn: Annotated[
-        str | None, typer.Option(help="The role of signed-in users.", rich_help_panel=_IDS)
+        str | None, typer.Option(metavar="ARN", help="Adopt this role of signed-in users.", rich_help_panel=_IDS)
     ] = None,
     group_role_arn: Annotated[
         list[str] | None,
-        typer.Option(help="Another role that signed-in users get; may be repeated.", rich_help_panel=_IDS),
+        typer.Option(metavar="ARN", help="Adopt this other role of signed-in users. Repeatable.", rich_help_panel=_IDS),
     ] = None,
     attachment: Annotated[
         Attachment,
-        typer.Option(help="self-attach does not change the user pool; sign-in adds triggers.", rich_help_panel=_HOW),
+        typer.Option(
+            metavar="KIND",
+            help="Attach users by self-attach, which does not change the user pool, or by sign-in (adds triggers).",
+            rich_help_panel=_HOW,
+        ),
     ] = Attachment.SELF_ATTACH,
     access_mode: Annotated[
-        AccessMode, typer.Option(help="What the roles allow.", rich_help_panel=_HOW)
+        AccessMode,
+        typer.Option(
+            metavar="MODE", help="Use access mode guarded, unguarded or least-privilege.", rich_help_panel=_HOW
+        ),
     ] = AccessMode.GUARDED,
     topic: Annotated[
         list[str] | None,
-        typer.Option(help="A topic pattern to allow; may be repeated.", rich_help_panel=_HOW),
+        typer.Option(metavar="PATTERN", help="Allow this topic pattern. Repeatable.", rich_help_panel=_HOW),
     ] = None,
     chained_trigger: Annotated[
         list[str] | None,
         typer.Option(
-            help="A trigger whose existing function calls the stack's; may be repeated.",
-            rich_help_panel=_HOW,
             metavar="TRIGGER",
+            help="Keep the function of this trigger, which must call the stack's. Repeatable.",
+            rich_help_panel=_HOW,
         ),
     ] = None,
     group: Annotated[
         list[str] | None,
         typer.Option(
-            help="A group of the user pool that gets a role of the stack; may be repeated. Not with an identity pool.",
-            rich_help_panel=_HOW,
             metavar="NAME",
+            help="Give this group of the user pool a role of the stack. Repeatable. Not with an identity pool.",
+            rich_help_panel=_HOW,
         ),
     ] = None,
     json: options.Json = False,
     redact: options.Redact = False,
 ) -> None:
-    """Print the settings that adopt existing pools and roles, and what they would change. Changes nothing.
+    """Print the settings that adopt existing pools and roles.
 
-    Without options it lists what can be adopted.
+    The command also lists what deploying these settings would change. It changes nothing itself. Without options it
+    lists what can be adopted.
+
+    Examples:
+      pubsub adopt
+      pubsub adopt --amplify-stack amplify-shop-dev-120000 --attachment sign-in
     """
     chained = tuple(chained_trigger or ())
     if unknown := [each for each in chained if each not in TRIGGERS]:

@@ -23,99 +23,91 @@ from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig, IdToken, Requirement, UserSelector
 from pubsub_cli.errors import ExitCode, PreconditionError
 from pubsub_cli.finding import PubSubCommand, Status
-from pubsub_cli.identity_options import check_identity_id, read_id_token
-from pubsub_cli.run_options import StackOptions
 from pubsub_cli.signals import interrupt_on_sigterm
 from pubsub_cli.terminal import check_can_confirm
 
-_WHO = "User or identity to check"
-_APP = "What the front end does"
-_IDS = "A deployment that is not a stack of this toolkit"
+_FRONT_END = "Front end"
+_IDS = "Deployment by ids, if it is not a stack of this toolkit"
 
-User = Annotated[
-    str | None, typer.Option(metavar="NAME", help="The user with this name or alias.", rich_help_panel=_WHO)
-]
-PasswordStdin = Annotated[
-    bool,
-    typer.Option(
-        "--password-stdin",
-        help="Sign in as that user, with the password from standard input.",
-        rich_help_panel=_WHO,
-    ),
-]
-IdentityId = Annotated[
-    str | None,
-    typer.Option("--identity-id", metavar="ID", help="The identity with this id.", rich_help_panel=_WHO),
-]
-IdTokenFile = Annotated[
-    str | None,
-    typer.Option(
-        "--id-token",
-        metavar="FILE",
-        help="The user of the ID token in this file; - is standard input. With it, a front end's user needs no AWS "
-        "credentials.",
-        rich_help_panel=_WHO,
-    ),
-]
-AsEndUser = Annotated[
-    bool,
-    typer.Option(
-        "--as-end-user",
-        help="Check as a front end's user, with --id-token, and ignore AWS credentials.",
-        rich_help_panel=_WHO,
-    ),
-]
-Topic = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--topic",
-        help="A topic or topic filter that it uses; may be repeated. A message is published to the first topic.",
-        rich_help_panel=_APP,
-    ),
-]
-ClientId = Annotated[
-    str | None,
-    typer.Option(
-        help="Its MQTT client id. The doctor connects with it once, which ends another connection with this id.",
-        rich_help_panel=_APP,
-    ),
-]
-KeepAlive = Annotated[int | None, typer.Option(min=0, help="Its MQTT keep-alive in seconds.", rich_help_panel=_APP)]
-PayloadBytes = Annotated[int | None, typer.Option(min=0, help="The size of its largest message.", rich_help_panel=_APP)]
-Subscriptions = Annotated[
-    int | None,
-    typer.Option(min=0, help="How many topic filters one connection subscribes to.", rich_help_panel=_APP),
-]
-PackageJson = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Its package.json.", dir_okay=False, rich_help_panel=_APP)
-]
-Only = Annotated[
-    list[str] | None,
-    typer.Option("--only", metavar="ID", help="Run only this check and those it depends on; may be repeated."),
-]
-Wait = Annotated[bool, typer.Option("--wait", help="Wait up to --timeout seconds for slow changes to act.")]
-Fix = Annotated[
-    bool,
-    typer.Option("--fix", help="Run the fixes that add or restore something, after confirmation; check again."),
-]
-Yes = Annotated[bool, typer.Option("--yes", help="Skip confirmation prompts.")]
+
+@dataclass(frozen=True)
+class FrontEndOptions:
+    """What the front end does."""
+
+    topic: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TOPIC",
+            help="Check this topic or topic filter. Repeatable. The doctor publishes to the first topic.",
+            rich_help_panel=_FRONT_END,
+        ),
+    ] = None
+    client_id: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="Connect once with this MQTT client id. This disconnects another client with the id.",
+            rich_help_panel=_FRONT_END,
+        ),
+    ] = None
+    keep_alive: Annotated[
+        int | None,
+        typer.Option(metavar="SECONDS", min=0, help="Check this MQTT keep-alive.", rich_help_panel=_FRONT_END),
+    ] = None
+    payload_bytes: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=0, help="Check this size of the largest message.", rich_help_panel=_FRONT_END),
+    ] = None
+    subscriptions: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=0, help="Check this number of topic filters of a connection.", rich_help_panel=_FRONT_END
+        ),
+    ] = None
+    package_json: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", dir_okay=False, help="Check the Amplify packages in this file.", rich_help_panel=_FRONT_END
+        ),
+    ] = None
+
+    def config(self) -> FrontEndConfig:
+        """Return the front end's settings.
+
+        Raises:
+            PreconditionError: the file of --package-json cannot be read.
+        """
+        if self.package_json:
+            FrontEndPackages.read(self.package_json)
+        return FrontEndConfig(
+            tuple(self.topic or ()),
+            self.client_id,
+            self.keep_alive,
+            self.payload_bytes,
+            self.subscriptions,
+            self.package_json,
+        )
 
 
 @dataclass(frozen=True)
 class DeploymentIdOptions:
     """The options for a deployment that is not a stack of this toolkit."""
 
-    user_pool_id: Annotated[str | None, typer.Option(help="The user pool.", rich_help_panel=_IDS)] = None
-    user_pool_client_id: Annotated[
-        str | None, typer.Option(help="The front end's app client.", rich_help_panel=_IDS)
+    user_pool_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="Check this user pool.", rich_help_panel=_IDS)
     ] = None
-    identity_pool_id: Annotated[str | None, typer.Option(help="The identity pool.", rich_help_panel=_IDS)] = None
+    user_pool_client_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="Check this app client of the front end.", rich_help_panel=_IDS)
+    ] = None
+    identity_pool_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="Check this identity pool.", rich_help_panel=_IDS)
+    ] = None
     endpoint: Annotated[
         str | None,
-        typer.Option(help="The AWS IoT endpoint the front end is configured with.", rich_help_panel=_IDS),
+        typer.Option(metavar="HOST", help="Check this AWS IoT endpoint of the front end.", rich_help_panel=_IDS),
     ] = None
     policy_name: Annotated[
-        str | None, typer.Option(help="The IoT policy that its users need.", rich_help_panel=_IDS)
+        str | None, typer.Option(metavar="NAME", help="Check this IoT policy.", rich_help_panel=_IDS)
     ] = None
 
     def deployment_ids(self, region: str | None, token: IdToken | None, *, as_operator: bool) -> DeploymentIds | None:
@@ -152,45 +144,54 @@ class DeploymentIdOptions:
 
 
 def doctor(
-    target: StackOptions,
+    target: options.StackOptions,
+    selected: options.IdentityOptions,
+    front_end: FrontEndOptions,
     given_ids: DeploymentIdOptions,
-    user: User = None,
-    password_stdin: PasswordStdin = False,
-    identity_id: IdentityId = None,
-    id_token: IdTokenFile = None,
-    as_end_user: AsEndUser = False,
-    topic: Topic = None,
-    client_id: ClientId = None,
-    keep_alive: KeepAlive = None,
-    payload_bytes: PayloadBytes = None,
-    subscriptions: Subscriptions = None,
-    package_json: PackageJson = None,
-    only: Only = None,
+    password_stdin: options.PasswordStdin = False,
+    as_end_user: Annotated[
+        bool,
+        typer.Option(
+            "--as-end-user",
+            help="Ignore AWS credentials, and check with --id-token only.",
+            rich_help_panel=options.WHO,
+        ),
+    ] = False,
+    only: options.Only = None,
     skip: options.Skip = None,
-    wait: Wait = False,
-    fix: Fix = False,
-    yes: Yes = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait up to --timeout for slow changes.")] = False,
+    timeout: options.Timeout = options.DEFAULT_TIMEOUT,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Run the fixes that add or restore something, then check again.")
+    ] = False,
+    yes: options.Yes = False,
     json: options.Json = False,
     junit: options.Junit = None,
-    timeout: options.Timeout = options.DEFAULT_TIMEOUT,
     redact: options.Redact = False,
 ) -> None:
-    """Find why a connection is refused, and show the command that fixes it; read-only without --fix."""
+    """Find why a connection is refused, and how to fix it.
+
+    The doctor changes nothing without --fix. It also checks deployments that this toolkit did not make, by their ids.
+    With --id-token a front end's user needs no AWS credentials.
+
+    Examples:
+      pubsub doctor
+      pubsub doctor --user ada --password-stdin
+      pubsub doctor --user ada --topic 'orders/#' --package-json package.json
+    """
     check_junit(junit)
     check_ids("--skip", skip or (), CHECKS)
     check_ids("--only", only or (), CHECKS)
     if yes and not fix:
-        raise typer.BadParameter("--yes confirms what --fix asks: give both")
+        raise typer.BadParameter("--yes goes with --fix")
     if fix:
         check_can_confirm(yes=yes)
-    if package_json:
-        FrontEndPackages.read(package_json)
-    selector = _selector(user, password_stdin, identity_id, id_token)
+    config = front_end.config()
+    selector = _selector(selected, password_stdin)
     target = replace(target, region=_region(target.region, given_ids.identity_pool_id))
     aws, name = target.aws, target.stack_name
     as_operator = not as_end_user and _has_credentials(aws)
     ids = given_ids.deployment_ids(aws.region, selector.id_token, as_operator=as_operator)
-    front_end = FrontEndConfig(tuple(topic or ()), client_id, keep_alive, payload_bytes, subscriptions, package_json)
     shown_name = ids.identity_pool_id if ids else name
     run = target.start("doctor", stack=shown_name, json=json, junit=junit, redact=redact, skip=skip or ())
     make_context = partial(
@@ -201,7 +202,7 @@ def doctor(
         as_operator=as_operator,
         allow_probes=False,
         selector=selector,
-        front_end=front_end,
+        front_end=config,
         deployment_ids=ids,
         rerun_command=shlex.join(("pubsub", *sys.argv[1:])),
     )
@@ -261,25 +262,22 @@ def _region(region: str | None, identity_pool_id: str | None) -> str | None:
     return pool_region
 
 
-def _selector(user: str | None, password_stdin: bool, identity_id: str | None, id_token: str | None) -> UserSelector:
-    """Return the user or identity that the options select.
+def _selector(selected: options.IdentityOptions, password_stdin: bool) -> UserSelector:
+    """Return the user or identity that the options select, with the password from standard input.
 
     Raises:
-        typer.BadParameter: several are given, or one is malformed.
+        typer.BadParameter: the options contradict each other, or one is malformed.
         PreconditionError: the file has no ID token.
     """
-    if sum(each is not None for each in (user, identity_id, id_token)) > 1:
-        raise typer.BadParameter("give one of --user, --identity-id and --id-token")
-    if user == "":
-        raise typer.BadParameter("--user: no name given")
-    if password_stdin and user is None:
+    selected.check(required=False)
+    if password_stdin and selected.user is None:
         raise typer.BadParameter("--password-stdin goes with --user")
-    check_identity_id(identity_id)
+    id_token = selected.read_id_token()
     return UserSelector(
-        user,
-        sys.stdin.readline().rstrip("\r\n") if password_stdin else None,
-        identity_id,
-        None if id_token is None else IdToken.parse(read_id_token(id_token)),
+        selected.user,
+        options.read_password() if password_stdin else None,
+        selected.identity_id,
+        None if id_token is None else IdToken.parse(id_token),
     )
 
 

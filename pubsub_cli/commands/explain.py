@@ -13,8 +13,8 @@ from pubsub_cli import options
 from pubsub_cli.check_run import check_ids, wrap_line
 from pubsub_cli.checks.catalogue import CHECKS
 from pubsub_cli.checks.check import Check
+from pubsub_cli.options import RunOptions
 from pubsub_cli.output import CommandResult, emit
-from pubsub_cli.run_options import RunOptions
 
 _LINK = re.compile(r"\[([^\]]+)\]\(([^)]+)\)")
 _WIDTH = 80
@@ -22,7 +22,7 @@ _WIDTH = 80
 
 def explain(
     check_id: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="Explain this check. Default: list all checks.")
+        str | None, typer.Argument(metavar="ID", help="Explain this check. Default: list all checks.")
     ] = None,
     json: options.Json = False,
 ) -> None:
@@ -53,6 +53,9 @@ def _page(check: type[Check]) -> Iterator[str]:
     for paragraph in _text(check).split("\n\n"):
         yield ""
         yield from wrap_line(paragraph, _WIDTH)
+    if check.requires_trigger:
+        yield ""
+        yield "Does not apply with the setting `attachment: self-attach`."
     if check.depends_on:
         yield ""
         yield f"Depends on {', '.join(each.id for each in check.depends_on)}."

@@ -1,4 +1,4 @@
-"""``pubsub outputs``: a deployment's configuration, in the format of a front end or a script."""
+"""``pubsub outputs``: print a deployment's configuration in the format of a front end or a script."""
 
 from __future__ import annotations
 
@@ -19,12 +19,11 @@ from pubsub_cli.aws_errors import aws_errors_explained
 from pubsub_cli.checks.stack import read_complete_outputs
 from pubsub_cli.front_end import CognitoEndpoints, FrontEnd
 from pubsub_cli.output import json_document, write_atomically
-from pubsub_cli.run_options import StackOptions
 from pubsub_client.outputs import Output
 
 
 class Format(StrEnum):
-    """The formats."""
+    """The format of the configuration."""
 
     JSON = "json"
     AMPLIFY_OUTPUTS = "amplify-outputs"
@@ -33,23 +32,31 @@ class Format(StrEnum):
 
 
 def outputs(
-    target: StackOptions,
+    target: options.StackOptions,
     form: Annotated[
         Format,
         typer.Option(
             "--format",
-            help="json: the stack's outputs. amplify-outputs: amplify_outputs.json (Gen 2). "
-            "aws-exports: aws-exports.js (Gen 1). env: NAME=value lines.",
+            metavar="FORMAT",
+            help="Print json (the stack's outputs), amplify-outputs (amplify_outputs.json of Gen 2), "
+            "aws-exports (aws-exports.js of Gen 1) or env (NAME=value lines).",
         ),
     ] = Format.JSON,
-    prefix: Annotated[str, typer.Option(help="Prefix of names in --format env, such as VITE_ or NEXT_PUBLIC_.")] = "",
+    prefix: Annotated[
+        str, typer.Option(metavar="PREFIX", help="Begin names with this in --format env, such as VITE_.")
+    ] = "",
     file: Annotated[
         Path | None,
-        typer.Option("--file", metavar="FILE", dir_okay=False, help="Write to this file, atomically."),
+        typer.Option("--file", metavar="FILE", dir_okay=False, help="Write to FILE, as a whole or not at all."),
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Print a deployment's configuration for a front end or a script."""
+    """Print a deployment's configuration for a front end or a script.
+
+    Examples:
+      pubsub outputs --format amplify-outputs --file amplify_outputs.json
+      pubsub outputs --format env --prefix VITE_
+    """
     if prefix and form is not Format.ENV:
         raise typer.BadParameter("--prefix goes with --format env")
     if not re.fullmatch(r"([A-Za-z_]\w*)?", prefix, re.ASCII):
@@ -81,7 +88,7 @@ def _formatted(form: Format, prefix: str, aws: Aws, values: Mapping[str, str]) -
 
 
 def _user_pool(aws: Aws, values: Mapping[str, str]) -> Mapping[str, Any] | None:
-    """Return the user pool; only sign-up forms need it, so a denied call is a warning."""
+    """Return the user pool; None if the call is denied, because only sign-up forms need it."""
     pool = values[Output.USER_POOL_ID]
     try:
         described = aws.user_pools.describe_user_pool(UserPoolId=pool)["UserPool"]
@@ -89,7 +96,7 @@ def _user_pool(aws: Aws, values: Mapping[str, str]) -> Mapping[str, Any] | None:
     except ClientError as error:
         code = error.response["Error"]["Code"]
         print(
-            f"pubsub: sign-up attributes, MFA and password policy are left out: {error.operation_name} answered {code}",
+            f"pubsub: sign-up attributes, MFA and password policy are missing: {error.operation_name} answered {code}",
             file=sys.stderr,
         )
         return None

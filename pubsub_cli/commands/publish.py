@@ -1,4 +1,4 @@
-"""``pubsub publish``: publish one message, and wait for the broker's acknowledgement."""
+"""``pubsub publish``: publish a message, and wait for the broker's acknowledgement."""
 
 from __future__ import annotations
 
@@ -15,66 +15,54 @@ from pubsub_cli import broker, options
 from pubsub_cli.errors import PreconditionError
 from pubsub_cli.finding import Finding, OperationError, operation_error
 from pubsub_cli.output import CommandResult, emit
-from pubsub_cli.run_options import StackOptions
 from pubsub_cli.signals import exit_if_interrupted, run_until_interrupted
 from pubsub_client._messages import check_topic
 from pubsub_client.exceptions import TopicError
 
-_MESSAGE = "Message"
 _STDIN = "-"
 
 
 def publish(
     context: typer.Context,
-    target: StackOptions,
+    target: options.StackOptions,
     broker_options: broker.BrokerOptions,
     topic: Annotated[
-        list[str], typer.Option("--topic", metavar="TOPIC", help="A topic; may be repeated.", rich_help_panel=_MESSAGE)
+        list[str],
+        typer.Option("--topic", metavar="TOPIC", help="Publish to this topic. Repeatable."),
     ],
     payload: Annotated[
         str | None,
-        typer.Argument(
-            metavar="PAYLOAD", help='A JSON text, such as \'{"state": "packed"}\'; - reads one from standard input.'
-        ),
+        typer.Argument(metavar="PAYLOAD", help="The message as JSON; - reads it from stdin."),
     ] = None,
     text: Annotated[
         str | None,
-        typer.Option(metavar="TEXT", help="Publish this text, as a JSON string.", rich_help_panel=_MESSAGE),
+        typer.Option(metavar="TEXT", help="Publish this text, as a JSON string."),
     ] = None,
     bytes_from: Annotated[
         str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Publish the content of this file; - is standard input.",
-            rich_help_panel=_MESSAGE,
-        ),
+        typer.Option(metavar="FILE", help="Publish the content of FILE; - is stdin."),
     ] = None,
     qos: Annotated[
         int,
-        typer.Option(
-            min=0, max=1, help="1 waits for the broker's acknowledgement, 0 does not.", rich_help_panel=_MESSAGE
-        ),
+        typer.Option(metavar="0|1", min=0, max=1, help="Wait for the broker's acknowledgement (1) or not (0)."),
     ] = 1,
     retain: Annotated[
         bool,
         typer.Option(
-            "--retain",
-            help="Have the broker retain the message for later subscribers; an empty message removes the retained one.",
-            rich_help_panel=_MESSAGE,
+            "--retain", help="Retain the message for later subscribers. An empty message removes the retained one."
         ),
     ] = False,
-    json: options.Json = False,
     timeout: Annotated[
-        float, typer.Option(min=1, help="Seconds to wait for the connection, and then for the acknowledgement.")
+        float, typer.Option(metavar="SECONDS", min=1, help="Wait this long to connect, and then to publish.")
     ] = 30.0,
+    json: options.Json = False,
 ) -> None:
-    """Publish one message to a stack's AWS IoT, or to any broker over WebSocket.
+    """Publish a message to AWS IoT, or to another broker.
 
-    pubsub publish --topic orders/1 '{"state": "packed"}'
-
-    pubsub publish --topic orders/1 --text packed --user ada --password-stdin
-
-    pubsub publish --topic frames --bytes-from frame.jpg --broker wss://broker.example/mqtt
+    Examples:
+      pubsub publish --topic orders/1 '{"state": "packed"}'
+      pubsub publish --topic orders/1 --text packed --user ada --password-stdin
+      pubsub publish --topic frames --bytes-from a.jpg --broker wss://b.example/mqtt
     """
     _check_topics(topic)
     _check_payload_options(payload, text, bytes_from, password_stdin=broker_options.password_stdin)

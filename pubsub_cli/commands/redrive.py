@@ -16,7 +16,6 @@ from pubsub_cli.errors import PreconditionError
 from pubsub_cli.finding import Finding, OperationError, failed, operation_error
 from pubsub_cli.operations.dead_letters import MAX_READ, DeadLetter, MoveTask, RetryQueues
 from pubsub_cli.output import CommandResult, emit
-from pubsub_cli.run_options import RunOptions, StackOptions
 from pubsub_cli.signals import exit_if_interrupted, interrupt_on_sigterm
 from pubsub_cli.terminal import check_can_confirm, confirm
 from pubsub_client._printable import one_line
@@ -26,20 +25,22 @@ _SEE = "See docs/how-to/operate.md#dead-letters."
 
 
 def redrive(
-    target: StackOptions,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count the messages and show their reasons.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation prompt.")] = False,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Wait up to --timeout seconds until the retry queue is empty.")
-    ] = False,
-    json: options.Json = False,
+    target: options.StackOptions,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count the messages and show their reasons.")] = False,
+    yes: options.Yes = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait up to --timeout until the retry queue is empty.")] = False,
     timeout: options.Timeout = options.DEFAULT_TIMEOUT,
+    json: options.Json = False,
     redact: options.Redact = False,
 ) -> None:
     """Move messages from the dead-letter queue back to the retry queue.
 
-    An SQS task moves all of them, and the worker then tries the attachments again. If you interrupt this command, the
-    task continues; run the command again to see its progress. --verbose also shows the users of the messages.
+    An SQS task moves all messages, and the worker tries the attachments again. If you interrupt this command, the task
+    continues. Run the command again to see its progress. --verbose also shows the users of the messages.
+
+    Examples:
+      pubsub redrive --dry-run
+      pubsub redrive --yes --wait
     """
     if dry_run and wait:
         raise typer.BadParameter("--dry-run cannot be combined with --wait")
@@ -65,7 +66,7 @@ def redrive(
 class _Redrive:
     """The steps of one run, and their results so far."""
 
-    run: RunOptions
+    run: options.RunOptions
     show_users: bool
     found: Sequence[DeadLetter] = ()
     task: MoveTask | None = None

@@ -1,9 +1,6 @@
-"""``pubsub smoke``: sign in as a real user, connect, publish, receive, and try what must be rejected."""
+"""``pubsub smoke``: test a deployment as a real user, including requests that must be rejected."""
 
 from __future__ import annotations
-
-import sys
-from typing import Annotated
 
 import typer
 
@@ -14,34 +11,40 @@ from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import UserSelector
 from pubsub_cli.errors import ExitCode
 from pubsub_cli.finding import Status
-from pubsub_cli.run_options import StackOptions
 
 
 def smoke(
-    target: StackOptions,
-    user: Annotated[str | None, typer.Option(help="Sign in as this user, if you cannot create users.")] = None,
-    password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="Read that user's password from standard input.")
-    ] = False,
+    target: options.StackOptions,
+    user: options.User = None,
+    password_stdin: options.PasswordStdin = False,
+    only: options.Only = None,
     skip: options.Skip = None,
+    timeout: options.Timeout = options.DEFAULT_TIMEOUT,
     json: options.Json = False,
     junit: options.Junit = None,
-    timeout: options.Timeout = options.DEFAULT_TIMEOUT,
     redact: options.Redact = False,
 ) -> None:
-    """Test a deployment end to end: sign-in, attachment, connection, messages, rejections."""
+    """Test a deployment end to end, from sign-in to first message.
+
+    The test creates temporary users and removes them afterwards. If you cannot create users, give --user and
+    --password-stdin; checks that need other users are then skipped.
+
+    Examples:
+      pubsub smoke --timeout 600
+      pubsub smoke --user ada --password-stdin --json --junit results.xml
+    """
+    options.check_user(user)
     if (user is not None) != password_stdin:
         raise typer.BadParameter("--user and --password-stdin go together")
-    if user == "":
-        raise typer.BadParameter("--user: no name given")
     check_junit(junit)
     check_ids("--skip", skip or (), CHECKS)
-    selector = UserSelector(user, sys.stdin.readline().rstrip("\r\n")) if user else UserSelector()
+    check_ids("--only", only or (), CHECKS)
+    selector = UserSelector(user, options.read_password()) if user else UserSelector()
     run = target.start("smoke", json=json, junit=junit, redact=redact, skip=skip or ())
     checked = show_check_run(
         run,
         lambda cleanup: Context(aws=target.aws, stack=run.stack, timeout=timeout, cleanup=cleanup, selector=selector),
-        lambda context: select_checks(context.available, REPORTED_BY_SMOKE),
+        lambda context: select_checks(context.available, REPORTED_BY_SMOKE, only or ()),
     )
     if checked.exit_code is ExitCode.PASSED and len(checked.counts) > 1:
         show_line(run, checked.summary)

@@ -12,12 +12,11 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from pubsub_cli import broker
+from pubsub_cli import broker, options
 from pubsub_cli.errors import ExitCode
 from pubsub_cli.finding import OperationError
 from pubsub_cli.message_output import as_json, as_text, reader_watched, write_line
 from pubsub_cli.output import CommandResult, TerminalConsole, emit
-from pubsub_cli.run_options import StackOptions
 from pubsub_cli.signals import exit_if_interrupted, run_until_interrupted
 from pubsub_client import Message, PubSub, Subscription
 from pubsub_client._messages import check_topic_filter
@@ -31,38 +30,39 @@ _BUFFER = 10_000
 
 def subscribe(
     context: typer.Context,
-    target: StackOptions,
+    target: options.StackOptions,
     broker_options: broker.BrokerOptions,
     topic_filters: Annotated[
         list[str],
-        typer.Argument(metavar="FILTER", help="Topics, or filters with + and #: quote them, # begins a comment."),
+        typer.Argument(metavar="FILTER", help="Topics or topic filters. Quote filters with #."),
     ],
-    qos: Annotated[int, typer.Option(min=0, max=1, help="The highest QoS to deliver with.")] = 0,
+    qos: Annotated[int, typer.Option(metavar="0|1", min=0, max=1, help="Receive with this QoS at most.")] = 0,
     count: Annotated[int | None, typer.Option(metavar="N", min=1, help="Exit after N messages.")] = None,
     timeout: Annotated[
         float | None,
         typer.Option(
             metavar="SECONDS",
             min=1,
-            help="Seconds to wait for the connection (default: 30), and then for messages. The exit code is 1 if none "
-            "arrives, or fewer than --count.",
+            help="Wait this long to connect (default: 30), and then for messages. Exit with 1 if none or fewer than "
+            "--count arrive.",
         ),
     ] = None,
     json: Annotated[
-        bool, typer.Option("--json", help="Write one JSON object a line, and nothing else, to standard output.")
+        bool,
+        typer.Option(
+            "--json", help="Write one JSON object a line, and nothing else, to stdout.", rich_help_panel=options.OUTPUT
+        ),
     ] = False,
 ) -> None:
-    """Show messages from a stack's AWS IoT, or from any broker over WebSocket, until Ctrl-C.
+    """Show messages from AWS IoT, or from another broker, until Ctrl-C.
 
-    Each message is one line: time, topic, payload. Control characters are escaped, also in a pipe. In a program use
-    --json, which keeps every byte. The state of the connection, which reconnects automatically, goes to standard
-    error.
+    Each message is one line: time, topic, payload. Control characters are escaped. For programs use --json, which keeps
+    every byte. The connection's state is shown on stderr; it reconnects automatically.
 
-    pubsub subscribe 'orders/#'
-
-    pubsub subscribe orders/1 --count 1 --timeout 60 --json --user ada --password-stdin
-
-    pubsub subscribe '#' --broker wss://broker.example/mqtt
+    Examples:
+      pubsub subscribe 'orders/#'
+      pubsub subscribe orders/1 --count 1 --timeout 60 --json
+      pubsub subscribe '#' --broker wss://broker.example/mqtt
     """
     _check_topic_filters(topic_filters)
     selected = broker.choose_broker(context, target, broker_options)

@@ -16,46 +16,62 @@ from pubsub_cli.operations.deployment import Deployment
 from pubsub_cli.operations.executions import Execution, StateMachine, Sweep
 from pubsub_cli.output import CommandResult, emit
 from pubsub_cli.progress import follow_execution
-from pubsub_cli.run_options import StackOptions
+from pubsub_cli.terminal import check_can_confirm, confirm
 from pubsub_client.outputs import Output
+
+_COSTS = (
+    "This signs in every user of the user pool, and AWS bills each of them as a monthly active user.\nAttach all users?"
+)
 
 
 def sweep(
-    target: StackOptions,
+    target: options.StackOptions,
     full: Annotated[
-        bool, typer.Option("--full", help="Check every identity, not only those changed since the last sweep.")
+        bool,
+        typer.Option("--full", help="Check every identity, not only those that changed since the last sweep."),
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count the identities that lack the policy.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count the identities without the policy.")] = False,
     users: Annotated[
         bool,
         typer.Option(
             "--users",
-            help="First attach every user of the user pool, including those without an identity. "
+            help="First attach every user of the user pool, also those without an identity. "
             "AWS bills each of them as a monthly active user.",
         ),
     ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Resume attachment after `pubsub detach --all`, then sweep as with --full.")
+        bool, typer.Option("--resume", help="Resume attachment after `pubsub detach --all`, then sweep with --full.")
     ] = False,
+    yes: options.Yes = False,
     json: options.Json = False,
     redact: options.Redact = False,
 ) -> None:
-    """Check every identity, and attach the IoT policy where it is missing.
+    """Check every identity, and attach missing IoT policies.
 
-    AWS Step Functions runs the sweep. If you interrupt this command, the sweep continues; run the command again to see
-    its progress. A stopped sweep is resumed where it stopped.
+    AWS Step Functions runs the sweep. If you interrupt this command, the sweep continues. Run the command again to see
+    its progress. The next sweep continues a stopped one.
+
+    Only --users asks for confirmation, because it costs money.
+
+    Examples:
+      pubsub sweep --dry-run
+      pubsub sweep --full
     """
     if dry_run and (users or resume):
         raise typer.BadParameter(f"--dry-run cannot be combined with {'--users' if users else '--resume'}")
+    if yes and not users:
+        raise typer.BadParameter("--yes goes with --users")
+    if users:
+        check_can_confirm(yes=yes)
     run, aws = target.start("sweep", json=json, redact=redact), target.aws
     switches = {"full": full, "dryRun": dry_run, "users": users, "resume": resume}
     try:
         with aws_errors_explained(aws, run.stack):
             deployment = Deployment.find(aws, run.stack)
             if users and not deployment.attaches_at_sign_in:
-                raise PreconditionError(
-                    f"--users: {run.stack} has attachment: self-attach, so no trigger to attach users"
-                )
+                raise PreconditionError(f"--users: {run.stack} uses self-attach, so no trigger can attach users")
+            if users and not yes and not confirm(_COSTS, sys.stderr if json else sys.stdout):
+                raise PreconditionError("no sweep was started")
             machine = StateMachine.of(deployment, Output.SWEEP_STATE_MACHINE_ARN)
             execution_arn = _start(machine, {name: True for name, given in switches.items() if given}, json)
             execution = follow_execution(machine, execution_arn, _progress, rerun="pubsub sweep", json=json)
@@ -75,8 +91,10 @@ def _start(machine: StateMachine, switches: Mapping[str, bool], json: bool) -> s
     if execution_arn is None:
         return machine.start(switches)
     if switches:
-        raise PreconditionError(f"a sweep runs already: {execution_arn}; `pubsub sweep` without options shows it")
-    print("A sweep runs already:", file=sys.stderr if json else sys.stdout)
+        raise PreconditionError(
+            f"a sweep is already running: {execution_arn}; to see its progress: pubsub sweep without other options"
+        )
+    print("A sweep is already running:", file=sys.stderr if json else sys.stdout)
     return execution_arn
 
 
@@ -84,8 +102,8 @@ def _progress(progress: Mapping[str, Any]) -> str:
     swept = Sweep.of(progress)
     queued = f"{swept.queued} users queued, " if swept.queued else ""
     what = "lack the policy" if swept.dry_run else "attached"
-    refused = f", {sum(swept.failed.values())} refused" if swept.failed else ""
-    return f"{queued}{swept.listed} identities listed, {swept.attached} {what}{refused}"
+    failed_count = f", {sum(swept.failed.values())} failed" if swept.failed else ""
+    return f"{queued}{swept.listed} identities listed, {swept.attached} {what}{failed_count}"
 
 
 def _result(execution: Execution, policy: str) -> CommandResult:
@@ -95,24 +113,25 @@ def _result(execution: Execution, policy: str) -> CommandResult:
         failure = failed(
             f"The sweep did not finish {execution.end}.",
             resource=execution.arn,
-            fix="The next sweep resumes where this one stopped: `pubsub sweep`. "
-            "See docs/how-to/operate.md#sweep-failed.",
+            fix="To continue where it stopped: pubsub sweep. See docs/how-to/operate.md#sweep-failed.",
         )
         return CommandResult((), members, failure)
     if swept.ended == "paused":
         failure = failed(
-            "Attachment is paused since `pubsub detach --all`, so no policy was attached.",
+            "Attachment is paused by `pubsub detach --all`, so no policy was attached.",
             resource=policy,
-            fix="Resume attachment and attach every identity: pubsub sweep --resume",
+            fix="To resume attachment and attach all identities: pubsub sweep --resume",
         )
         return CommandResult((), members, failure)
     if swept.ended == "already-running":
-        failure = failed("Another sweep began first.", resource=execution.arn, fix="Show it: pubsub sweep")
+        failure = failed(
+            "Another sweep started first.", resource=execution.arn, fix="To see its progress: pubsub sweep"
+        )
         return CommandResult((), members, failure)
     if swept.failed:
         causes = "; ".join(f"{count} x {code}" for code, count in swept.failed.items())
         failure = failed(
-            f"AWS IoT refused {sum(swept.failed.values())} identities: {causes}.",
+            f"AWS IoT rejected the attachment of {sum(swept.failed.values())} identities: {causes}.",
             resource=policy,
             fix="See docs/how-to/operate.md#sweep-attach-failed.",
         )
@@ -122,13 +141,13 @@ def _result(execution: Execution, policy: str) -> CommandResult:
 
 def _lines(swept: Sweep, policy: str) -> Iterator[str]:
     if swept.resumed:
-        yield "Resumed where the last sweep had stopped."
+        yield "The sweep continued where the last one stopped."
     if swept.queued:
         yield f"{swept.queued} users were queued for attachment."
-    others = f"{swept.other_providers} of other identity providers, " if swept.other_providers else ""
+    others = f"{swept.other_providers} from other identity providers, " if swept.other_providers else ""
     yield (
-        f"{swept.listed} identities: {swept.guests} guests, {others}{swept.unchanged} not changed since the last sweep."
+        f"{swept.listed} identities: {swept.guests} guests, {others}{swept.unchanged} unchanged since the last sweep."
     )
     which = "every identity" if swept.full else "the identities changed since the last sweep"
-    attached = "" if swept.dry_run else ", which is attached now"
-    yield f"Checked {which}: {swept.already_attached} had {policy}, {swept.attached} lacked it{attached}."
+    attached = "" if swept.dry_run else " and got it"
+    yield f"Checked {which}: {swept.already_attached} had {policy}, {swept.attached} did not{attached}."

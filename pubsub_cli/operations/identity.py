@@ -10,7 +10,7 @@ from pubsub_cli.checks.options import IdToken
 from pubsub_cli.errors import PreconditionError
 from pubsub_cli.finding import OperationError, operation_error
 from pubsub_cli.operations.deployment import Deployment
-from pubsub_cli.pool_users import Marker, PoolUser, read_user
+from pubsub_cli.pool_users import Marker, PoolUser, read_identity, read_user
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
@@ -54,29 +54,30 @@ def unknown_identity_id(subject: Subject) -> OperationError:
     )
 
 
-def by_user(deployment: Deployment, name: str) -> Subject:
-    """Return the user, and the identity in the user's marker."""
-    user = find_user(deployment, name)
-    return Subject(user.marker.identity_id if user.marker else None, user, only_marked=True)
+def find_subject(deployment: Deployment, user: str | None, identity_id: str | None, id_token: str | None) -> Subject:
+    """Return the identity and its user, as far as they are known, by one of the three.
 
-
-def by_identity_id(deployment: Deployment, identity_id: str) -> Subject:
-    """Return the identity, if it belongs to a user of the stack."""
-    describe_identity(deployment, identity_id)
-    return Subject(identity_id, None)
-
-
-def by_id_token(deployment: Deployment, id_token: str) -> Subject:
-    """Return the identity of an ID token, from the identity pool, and the token's user.
+    Args:
+        deployment: the deployment.
+        user: the user's name or alias. The identity is the one in the user's marker.
+        identity_id: the identity id.
+        id_token: the user's ID token. The identity pool returns the identity.
 
     Raises:
         PreconditionError: it is not an ID token of the stack's user pool.
+        OperationError: there is no such user or identity.
     """
-    token, pool = IdToken.parse(id_token), deployment.output(Output.USER_POOL_ID)
+    if user is not None:
+        found = find_user(deployment, user)
+        return Subject(found.marker.identity_id if found.marker else None, found, only_marked=True)
+    if identity_id is not None:
+        describe_identity(deployment, identity_id)
+        return Subject(identity_id, None)
+    token, pool = IdToken.parse(id_token or ""), deployment.output(Output.USER_POOL_ID)
     if token.user_pool_id != pool:
         raise PreconditionError(f"--id-token: this is an ID token of user pool {token.user_pool_id}, not of {pool}")
     answer = deployment.aws.identity_pools_unsigned.get_id(
-        IdentityPoolId=deployment.output(Output.IDENTITY_POOL_ID), Logins={token.login: id_token}
+        IdentityPoolId=deployment.output(Output.IDENTITY_POOL_ID), Logins={token.login: token.text}
     )
     return Subject(answer["IdentityId"], find_user(deployment, token.user_name))
 
@@ -90,20 +91,11 @@ def describe_identity(deployment: Deployment, identity_id: str) -> IdentityDescr
     Raises:
         OperationError: there is no such identity, or it belongs to another stack.
     """
-    pool, region = deployment.output(Output.IDENTITY_POOL_ID), deployment.output(Output.REGION)
-    identity_pools = deployment.aws.identity_pools
+    region, user_pool = deployment.output(Output.REGION), deployment.output(Output.USER_POOL_ID)
     fix = "Look up the user instead: pubsub identity --user NAME"
-    if not identity_id.startswith(f"{region}:"):
-        raise operation_error(
-            f"Identity {identity_id} is not of identity pool {pool}: it is of another region.",
-            resource=identity_id,
-            fix=fix,
-        )
-    try:
-        identity = identity_pools.describe_identity(IdentityId=identity_id)
-    except identity_pools.exceptions.ResourceNotFoundException:
-        raise operation_error(f"There is no identity {identity_id}.", resource=identity_id, fix=fix) from None
-    user_pool = deployment.output(Output.USER_POOL_ID)
+    identity = read_identity(deployment.aws, region, identity_id)
+    if identity is None:
+        raise operation_error(f"There is no identity {identity_id} in {region}.", resource=identity_id, fix=fix)
     if not any(login.endswith(f"/{user_pool}") for login in identity.get("Logins", ())):
         raise operation_error(
             f"Identity {identity_id} is not of this stack: it has no login of user pool {user_pool}.",

@@ -1,4 +1,4 @@
-"""The web example, used by its labels, buttons and texts."""
+"""The web example in a browser, operated by its labels, buttons and texts."""
 
 from __future__ import annotations
 
@@ -57,10 +57,9 @@ class Window:
         expect(self.page.get_by_role("listitem").filter(has_text=f"{sender} {text}")).to_have_count(1, timeout=TIMEOUT)
         expect(self.page.get_by_text(f"Latest message: {text}")).to_be_visible(timeout=TIMEOUT)
 
-    def keep(self, text: str) -> None:
-        """Write a note."""
+    def add_note(self, text: str) -> None:
         self.page.get_by_label("Note", exact=True).fill(text)
-        self.page.get_by_role("button", name="Keep").click(timeout=TIMEOUT)
+        self.page.get_by_role("button", name="Add").click(timeout=TIMEOUT)
 
     def expect_note(self, writer: str, text: str) -> None:
         note = self._notes.get_by_role("listitem").filter(has_text=f"{writer} {text}")
@@ -85,7 +84,7 @@ class Window:
 class App:
     """The app in a browser, and the requests and errors of its pages.
 
-    A new window costs four times what loading the page costs, so windows are emptied after a test and used again.
+    Opening a window takes four times as long as loading the page, so windows are reused after a test.
     """
 
     browser: Browser
@@ -93,7 +92,7 @@ class App:
     address: str = ""
     """The address of the app for this test."""
     expected: list[str] = field(default_factory=list)
-    """Parts of errors that the test causes."""
+    """Parts of the console errors that the test causes."""
     _errors: list[str] = field(default_factory=list)
     _hosts: set[str] = field(default_factory=set)
     _open: list[Window] = field(default_factory=list)
@@ -137,7 +136,7 @@ class App:
         )
 
     def assert_no_unexpected_errors(self) -> None:
-        """Expect no other errors in the console, and no requests beyond loopback."""
+        """Check that there were no other console errors, and only requests to loopback."""
         unexpected = [each for each in self._errors if not any(part in each for part in self.expected)]
         assert not unexpected, unexpected
         assert {host for host in self._hosts if host != "127.0.0.1" and not host.endswith(".localhost")} == set()
@@ -155,7 +154,7 @@ class App:
         self._open.clear()
 
     def begin(self, address: str) -> None:
-        """Begin a test: forget the errors of the last one."""
+        """Begin a test, without the errors of the previous test."""
         self.address = address
         for each in (self.expected, self._errors, self._hosts):
             each.clear()

@@ -1,4 +1,4 @@
-"""The Amplify web example, built unchanged for the deployed stack, in a headless Chromium of the system."""
+"""The web example, built for the deployed stack, in the system's Chromium."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def served(directory: Path) -> Iterator[str]:
 
 
 def build(outputs: str, directory: Path) -> Path:
-    """Build the example for a deployment from the sources in the repository and this outputs file."""
+    """Build the example with this outputs file."""
     vite = Path("node_modules", "vite", "bin", "vite.js")
     assert (EXAMPLE / vite).exists(), f"the web example's packages are missing: make test, or npm ci in {EXAMPLE}"
     shutil.copytree(EXAMPLE, directory, ignore=shutil.ignore_patterns("node_modules", "dist", "amplify_outputs.json"))
@@ -100,7 +100,7 @@ def address(web: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """The system's Chromium; Playwright's own download is never used."""
+    """Chromium of the system, because Playwright's download needs a network."""
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if program is None:
         missing = "no Chromium: install it (Debian: apt-get install chromium)"

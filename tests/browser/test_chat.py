@@ -24,12 +24,12 @@ def _detach(deployment: Deployment, user: str) -> str:
     return identity_id
 
 
-def test_page_repairs_a_detached_user_and_says_so(app: App, deployment: Deployment) -> None:
+def test_page_attaches_a_detached_user_and_shows_the_result(app: App, deployment: Deployment) -> None:
     ada, grace = deployment.make_user(), deployment.make_user()
     first, second = app.connected(ada), app.connected(grace)
     _detach(deployment, grace)
     second.send("does this arrive?")
-    second.expect_alert("Not delivered: the connection closed")
+    second.expect_alert("Not delivered: the connection was closed")
     second.expect_status("Connected", "PS203: no IoT policy was attached, repaired")
     second.picture("repaired")
     first.send("welcome back")
@@ -38,8 +38,8 @@ def test_page_repairs_a_detached_user_and_says_so(app: App, deployment: Deployme
     first.expect_message(grace, "here again")
 
 
-def test_page_says_why_self_attach_fails_and_recovers(app: App, deployment: Deployment) -> None:
-    app.expected += ["status of 500", "Failed to load resource"]  # Chromium's own lines about the route's answers
+def test_page_shows_why_self_attach_fails_and_recovers(app: App, deployment: Deployment) -> None:
+    app.expected += ["status of 500", "Failed to load resource"]  # Chromium logs the route's responses
     user = deployment.make_user()
     window = app.connected(user)
     with deployment.cloud.fault("iot:AttachPolicy", Fail("LimitExceededException", 410)):
@@ -56,7 +56,7 @@ def test_page_says_why_self_attach_fails_and_recovers(app: App, deployment: Depl
             status=403, headers={"access-control-allow-origin": "*"}, json={"message": "Forbidden"}
         ),
     )
-    window.expect_status("does not let you connect.", command, "Self-attach answers HTTP 403 Forbidden")
+    window.expect_status("does not let you connect.", command, "Self-attach failed with HTTP 403 Forbidden")
     window.page.unroute_all()
     window.expect_status("Connected", "PS203: no IoT policy was attached, repaired")
 
@@ -79,7 +79,7 @@ def test_page_shows_an_attachment_without_effect_yet(app: App, deployment: Deplo
 
 
 def test_page_signs_users_in_and_out(app: App, deployment: Deployment) -> None:
-    app.expected.append("status of 400")  # Chromium's own line about Cognito's answer to the wrong password
+    app.expected.append("status of 400")  # Chromium logs Cognito's response to the wrong password
     ada, grace = deployment.make_user(), deployment.make_user()
     window = app.window()
     window.sign_in(ada, "not the password")

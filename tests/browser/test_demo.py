@@ -1,4 +1,4 @@
-"""`make demo`: what it prints is what a browser finds."""
+"""`make demo`: the printed address and users, and its web server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tools.demo import EXAMPLE, PASSWORD, USERS
 
 @pytest.fixture
 def outputs_file_kept() -> Iterator[None]:
-    """Leave a developer's own outputs file as it was."""
+    """Restore the developer's outputs file after the test."""
     file = EXAMPLE / "amplify_outputs.json"
     before = file.read_bytes() if file.exists() else None
     yield
@@ -36,7 +36,7 @@ def outputs_file_kept() -> Iterator[None]:
 
 @contextmanager
 def demo(deployment: Deployment) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run it, and yield it with what it printed up to the address."""
+    """Run the demo, and yield it with its output up to the address."""
     State(deployment.app.directory).remember(deployment.cloud)
     command = [sys.executable, "-m", "tools", "demo", "--state-dir", str(deployment.app.directory)]
     with ended(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as running:
@@ -87,7 +87,7 @@ def test_killed_demo_ends_its_web_server(deployment: Deployment) -> None:
 
 
 def _ended(browser: socket.socket) -> bool:
-    """Whether the other end has closed the connection, or was ended before it could."""
+    """Return whether the other end has closed or reset the connection."""
     try:
         return browser.recv(1) == b""
     except ConnectionResetError:

@@ -1,4 +1,4 @@
-"""The page explains what keeps a user from PubSub."""
+"""The page explains why a user cannot use PubSub."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.e2e.conftest import Deployment
 
 @contextmanager
 def only(deployment: Deployment, user: str, *actions: str) -> Iterator[None]:
-    """Let the user do no more than these actions on AWS IoT, in place of the stack's policy."""
+    """Replace the stack's policy of a user by one that allows only these actions."""
     iot = deployment.cloud.client("iot")
     name, target = f"only-{uuid.uuid4().hex[:8]}", deployment.identity_id(deployment.sign_in(user))
     statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
@@ -35,8 +35,10 @@ def test_page_names_a_denied_topic(app: App, deployment: Deployment) -> None:
     with only(deployment, user, "iot:Connect"):
         window = app.window()
         window.sign_in(user)
-        window.expect_status("You are connected, but may not subscribe to “messages”", "pubsub identity --identity-id")
-        window.picture("topic-refused")
+        window.expect_status(
+            "You are connected, but not allowed to subscribe to “messages”", "pubsub identity --identity-id"
+        )
+        window.picture("topic-denied")
     window.expect_connected()
 
 
@@ -45,18 +47,18 @@ def test_page_names_a_denied_publish_and_an_ended_session(app: App, deployment: 
     with only(deployment, user, "iot:Connect", "iot:Subscribe", "iot:Receive"):
         window = app.connected(user)
         window.send("not allowed")
-        window.expect_alert("Not delivered: the connection closed, as it does when you may not publish")
+        window.expect_alert("Not delivered: the connection was closed. You may not be allowed to publish")
         window.expect_connected()
-        window.page.evaluate("localStorage.clear()")  # as when the browser forgets it; Amplify keeps it there
-        window.send("anybody there?")  # is refused, and closes the connection
+        window.page.evaluate("localStorage.clear()")  # where Amplify keeps the session
+        window.send("anybody there?")  # is denied, and closes the connection
         window.expect_status("Your session has ended.")
     window.sign_out()
 
 
-def test_page_says_that_the_browser_is_offline(app: App, deployment: Deployment) -> None:
+def test_page_shows_that_the_browser_is_offline(app: App, deployment: Deployment) -> None:
     window = app.connected(deployment.make_user())
     window.page.context.set_offline(offline=True)
-    window.expect_status("This browser is offline.")
+    window.expect_status("You are offline.")
     window.page.context.set_offline(offline=False)
     window.expect_connected()
 
@@ -82,7 +84,7 @@ def test_page_names_missing_credentials(app: App, deployment: Deployment) -> Non
     window.sign_in(deployment.make_user())
     window.expect_status("Amazon Cognito cannot be reached.")
     reachable = True
-    window.expect_status("gives you no AWS credentials", "Token is not from a supported pool")
+    window.expect_status("did not provide AWS credentials", "Token is not from a supported pool")
     window.page.unroute_all()
     window.expect_connected()
 
@@ -95,15 +97,12 @@ def test_page_names_an_unreachable_endpoint(app: App, deployment: Deployment, we
     with served_with(web, tmp_path / "web", endpoint, f"ws://127.0.0.1:{port}/mqtt") as address:
         window = app.window(address)
         window.sign_in(deployment.make_user())
-        window.expect_status(f"The endpoint 127.0.0.1:{port} cannot be reached.")
+        window.expect_status(f"127.0.0.1:{port} cannot be reached.")
         app.leave()  # while it is served
 
 
 def test_page_names_a_rejected_signature(app: App, deployment: Deployment) -> None:
-    app.expected += [
-        "response code: 403",
-        "status of 400",
-    ]  # to the WebSocket, and to the question whether anybody is there
+    app.expected += ["response code: 403", "status of 400"]  # of the WebSocket and the HTTP request after it
     window = app.window()
 
     def wrong_secret(route: Route) -> None:
@@ -117,12 +116,12 @@ def test_page_names_a_rejected_signature(app: App, deployment: Deployment) -> No
 
     window.page.route(f"{deployment.cloud.endpoint_url}/**", wrong_secret)
     window.sign_in(deployment.make_user())
-    window.expect_status("answers, but opens no WebSocket", "The signature is refused")
+    window.expect_status("answered, but did not open a WebSocket", "the credentials have expired")
 
 
 def test_page_names_an_endpoint_that_does_not_answer(app: App, deployment: Deployment) -> None:
     window = app.window()
-    window.page.route_web_socket("**/mqtt?**", lambda _: None)  # Playwright opens it, and no server answers
+    window.page.route_web_socket("**/mqtt?**", lambda _: None)  # Playwright accepts it and sends nothing
     window.sign_in(deployment.make_user())
-    window.expect_status("does not answer in time.")
+    window.expect_status("did not answer in time.")
     window.page.context.close()  # no other test gets this window: its route cannot be removed

@@ -1,4 +1,4 @@
-"""Access mode least-privilege: the same page, with client ids and topics that begin with the identity id."""
+"""The page in access mode least-privilege, with client ids and topics that begin with the identity id."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_page_has_a_shared_chat_and_own_notes_in_least_privilege_mode(app: App, 
     first, second, other = app.connected(ada), app.connected(ada), app.connected(grace)
     first.send("hello everybody")
     other.expect_message(ada, "hello everybody")
-    first.keep("milk and bread")
+    first.add_note("milk and bread")
     second.expect_note(ada, "milk and bread")
     other.send("anything new?")  # arrives after the note would have
     first.expect_message(grace, "anything new?")
@@ -42,5 +42,5 @@ def test_page_has_a_shared_chat_and_own_notes_in_least_privilege_mode(app: App, 
     strict.cloud.client("iot").detach_policy(policyName=strict.policy_name, target=identity_id)
     first.send("does this arrive?")
     first.expect_status("Connected", "PS203: no IoT policy was attached, repaired")
-    first.keep("here again")
+    first.add_note("here again")
     first.expect_note(ada, "here again")

@@ -106,9 +106,6 @@ TESTED_ELSEWHERE: dict[str, list[str]] = {
     "e2e/test_sweep.py::test_sweep_attaches_nothing_while_attachment_is_paused": [
         "pubsub sweep --resume",
     ],
-    "e2e/test_redrive.py::test_dead_letter_triggers_the_alarm_and_redrive_attaches": [
-        "pubsub redrive --wait",
-    ],
     "e2e/test_adoption.py::test_adopted_project_is_updated_and_destroy_restores_it": [
         "lines DriftDetector '{ $.PoolDrift > 0 }'",
         "lines DriftDetector '?ERROR ?\"Task timed out\"'",
@@ -138,7 +135,6 @@ NOT_RUN: dict[str, list[str]] = {
 }
 """Commands that no test can run, by the reason."""
 
-_POOL = {"POOL": "UserPoolId"}
 _EXECUTION = {
     "EXECUTION_ARN": '"$(aws stepfunctions list-executions --max-results 1 --output text'
     ' --state-machine-arn "$(output SweepStateMachineArn)" --query "executions[0].executionArn")"'
@@ -152,14 +148,6 @@ RUN: dict[str, Run] = {
         replaced={"eu-west-1:0f...": "identity pool of the project"}
     ),
     "pubsub adopt --user-pool-id eu-west-1_AbC": Run(replaced={"eu-west-1_AbC": "user pool of the project"}),
-    (
-        "aws cognito-idp admin-create-user --user-pool-id POOL --username ada --message-action SUPPRESS "
-        "--user-attributes Name=email,Value=ada@example.com"
-    ): Run(setup="aws cognito-idp admin-delete-user --user-pool-id POOL --username ada", replaced=_POOL),
-    (
-        "aws cognito-idp admin-set-user-password --user-pool-id POOL --username ada --permanent "
-        "--password Her-passw0rd-of-yours"
-    ): Run(replaced=_POOL),
     (
         "aws cognito-idp admin-create-user --user-pool-id $USER_POOL_ID --username ada --message-action SUPPRESS "
         "--user-attributes Name=email,Value=ada@example.com"

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from pubsub_cli.app import SUMMARIES, load_command
+from pubsub_cli.app import COMMANDS, load_command
 from pubsub_cli.checks.catalogue import CHECKS
 from tests.docs.pages import REPOSITORY, code_spans, commands, pages, text_of
 
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _OPTIONS = {
     name: {option for each in load_command(name).params for option in each.opts + each.secondary_opts} | {"--help"}
-    for name in SUMMARIES
+    for summaries in COMMANDS.values()
+    for name in summaries
 }
 
 

@@ -19,8 +19,9 @@ _UNKNOWN_ID = "us-east-1:00000000-0000-0000-0000-000000000000"
 
 
 def _run(deployment: Deployment, command: str, *arguments: str, stdin: str = "", code: int = 0) -> dict[str, Any]:
-    """Run a command with --json and return its document."""
-    done = deployment.pubsub(command, "--json", *arguments, stdin=stdin)
+    """Run a command with --json, confirm a detachment, and return the document."""
+    confirmed = ["--yes"] if command == "detach" else []
+    done = deployment.pubsub(command, "--json", *confirmed, *arguments, stdin=stdin)
     assert done.returncode == code, done.stdout + done.stderr
     document: dict[str, Any] = json.loads(done.stdout)
     assert (document["schema"], document["command"], document["stack"]) == (1, command, "AmplifyPubSub")
@@ -156,7 +157,7 @@ class TestByUser:
         iam.put_user_policy(UserName=user, PolicyName="most", PolicyDocument=document)
         key = iam.create_access_key(UserName=user)["AccessKey"]
         keys = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
-        done = deployment.pubsub("detach", "--user", user, **keys)
+        done = deployment.pubsub("detach", "--yes", "--user", user, **keys)
         assert done.returncode == 1
         assert f"myIoTPolicy is detached, but the marker of user {user} is still current." in done.stderr
         assert "AdminUpdateUserAttributes answered AccessDenied" in done.stderr
@@ -180,7 +181,7 @@ class TestByIdentityId:
         identity_id = deployment.identity_id(_sign_in(deployment, deployment.make_user()))
         identity = _run(deployment, "identity", "--identity-id", identity_id)["identity"]
         assert (identity["user"], identity["marker"], identity["attached"]) == (None, None, True)
-        done = deployment.pubsub("detach", "--identity-id", identity_id)
+        done = deployment.pubsub("detach", "--yes", "--identity-id", identity_id)
         assert done.stdout.splitlines()[0] == f"myIoTPolicy is detached: identity {identity_id}"
         assert "`pubsub detach --user NAME` voids the marker" in done.stdout
         done = deployment.pubsub("attach", "--identity-id", identity_id, "--redact")
@@ -196,10 +197,10 @@ class TestByIdentityId:
 
     def test_attach_reports_a_missing_identity_and_another_region(self, deployment: Deployment) -> None:
         failure = _run(deployment, "attach", "--identity-id", _UNKNOWN_ID, code=1)["failure"]
-        assert failure["cause"] == f"There is no identity {_UNKNOWN_ID}."
+        assert failure["cause"] == f"There is no identity {_UNKNOWN_ID} in us-east-1."
         elsewhere = _UNKNOWN_ID.replace("us-east-1", "eu-west-1")
         failure = _run(deployment, "attach", "--identity-id", elsewhere, code=1)["failure"]
-        assert failure["cause"].endswith("it is of another region.")
+        assert failure["cause"].endswith(" in us-east-1.")
 
 
 class TestByIdToken:

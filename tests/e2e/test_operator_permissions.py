@@ -57,7 +57,8 @@ def _attach(deployment: Deployment) -> Commands:
 
 
 def _detach(deployment: Deployment) -> Commands:
-    return [("detach", "--user", _signed_in(deployment)[0]), ("detach", "--identity-id", _signed_in(deployment)[1])]
+    detach = ("detach", "--yes")
+    return [(*detach, "--user", _signed_in(deployment)[0]), (*detach, "--identity-id", _signed_in(deployment)[1])]
 
 
 def _sweep(_deployment: Deployment) -> Commands:

@@ -182,4 +182,4 @@ def test_wrong_password_prints_the_doctor_command(deployment: Deployment, user: 
 def test_too_long_topic_is_a_usage_error(deployment: Deployment, command: tuple[str, ...]) -> None:
     done = deployment.pubsub(*command)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "AWS IoT takes 256" in done.stderr.splitlines()[-1]
+    assert "AWS IoT allows 256" in done.stderr.splitlines()[-1]

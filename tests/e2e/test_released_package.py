@@ -139,7 +139,7 @@ def test_plugin_without_the_extra_has_no_fixtures(installed: Installed, project:
 def test_documented_tests_pass_and_reuse_the_saved_deployment(installed: Installed, project: Path) -> None:
     page = (_REPOSITORY / "docs" / "reference" / "constructs-and-testing.md").read_text()
     files = re.findall(r"```python\n# (tests/\w+\.py)\n(.*?)```", page, re.DOTALL)
-    assert len(files) == page.partition("## Testing")[2].count("```python")
+    assert len(files) == page.partition("## Testing\n")[2].count("```python")
     assert _INI in page
     for name, code in files:
         (project / name).parent.mkdir(exist_ok=True)

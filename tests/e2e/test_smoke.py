@@ -172,9 +172,9 @@ class TestFaults:
         with deployment.guests_allowed():
             failures = _failures(deployment.smoke())
         assert failures.keys() == {"PS311", "PS312", "PS412"}
-        assert failures["PS311"]["cause"] == "The identity pool gives identities to guests."
+        assert failures["PS311"]["cause"] == "The identity pool gives identities to guests, who have not signed in."
         assert "may call AttachPolicy and CreatePolicyVersion" in failures["PS312"]["cause"]
-        assert "could connect" in failures["PS412"]["cause"]
+        assert "can connect" in failures["PS412"]["cause"]
         # The policy version that the user could create was removed.
         assert len(deployment.cloud.client("iot").list_policy_versions(policyName="myIoTPolicy")["policyVersions"]) == 1
 

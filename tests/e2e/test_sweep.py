@@ -289,7 +289,7 @@ def test_sweep_waits_while_the_retry_queue_is_long(deployment: Deployment, seed:
 
 def test_sweep_of_users_queues_users_without_an_identity(deployment: Deployment) -> None:
     users = [deployment.make_user() for _ in range(3)]
-    assert sweep(deployment, "--users")["queued"] >= 3
+    assert sweep(deployment, "--users", "--yes")["queued"] >= 3
     deployment.wait_until_retry_queue_is_empty()
     signed_in = deployment.cloud.calls().get("cognito-idp:AdminRespondToAuthChallenge", 0)
     for user in users:
@@ -298,7 +298,7 @@ def test_sweep_of_users_queues_users_without_an_identity(deployment: Deployment)
         ]
     # Their markers are current, so their sign-ins attach nothing.
     assert deployment.cloud.calls()["cognito-idp:AdminRespondToAuthChallenge"] == signed_in
-    assert sweep(deployment, "--users")["queued"] == 0
+    assert sweep(deployment, "--users", "--yes")["queued"] == 0
 
 
 def test_running_sweep_excludes_others_and_continues_without_its_command(deployment: Deployment, seed: Seeds) -> None:
@@ -319,7 +319,7 @@ def test_running_sweep_excludes_others_and_continues_without_its_command(deploym
             assert output["checkpoint"]["ended"] == "already-running"
             refused = deployment.pubsub("sweep", "--full")
             assert refused.returncode == 2
-            assert "a sweep runs already" in refused.stderr
+            assert "a sweep is already running" in refused.stderr
             running.send_signal(signal.SIGINT)
             _, errors = running.communicate(timeout=30)
         assert running.returncode == 130
@@ -327,7 +327,7 @@ def test_running_sweep_excludes_others_and_continues_without_its_command(deploym
         assert _status(deployment, first["executionArn"]) == "RUNNING"
     shown = deployment.pubsub("sweep")
     assert shown.returncode == 0, shown.stderr
-    assert "A sweep runs already" in shown.stdout
+    assert "A sweep is already running" in shown.stdout
     assert set(seeded) <= deployment.targets()
 
 

@@ -3,30 +3,30 @@ import { useEffect, useState } from 'react';
 import { Chat } from './components/Chat';
 import { SignIn } from './components/SignIn';
 
-type Who = { userName: string } | 'nobody' | 'not known yet';
+type User = { userName: string } | 'signed-out' | 'loading';
 
 export function App() {
-  const [who, setWho] = useState<Who>('not known yet');
+  const [user, setUser] = useState<User>('loading');
 
-  const ask = () =>
+  const loadUser = () =>
     getCurrentUser().then(
-      ({ username }) => setWho({ userName: username }),
-      () => setWho('nobody'),
+      ({ username }) => setUser({ userName: username }),
+      () => setUser('signed-out'),
     );
   useEffect(() => {
-    void ask();
-    // Tabs share the session: a page goes with the user that another tab has signed in or out.
-    const follow = ({ key }: StorageEvent) => {
+    void loadUser();
+    // All tabs share one session. Reload when another tab signs in or out.
+    const onStorage = ({ key }: StorageEvent) => {
       if (key?.endsWith('.LastAuthUser')) window.location.reload();
     };
-    window.addEventListener('storage', follow);
-    return () => window.removeEventListener('storage', follow);
+    window.addEventListener('storage', onStorage);
+    return () => window.removeEventListener('storage', onStorage);
   }, []);
 
-  const leave = async () => {
-    setWho('not known yet'); // ends the chat, and with the last subscription the connection
+  const handleSignOut = async () => {
+    setUser('loading'); // removes the chat, whose last subscription closes the connection
     await signOut();
-    // Amplify keeps what it could not unsubscribe while disconnected; the next user begins on a fresh page.
+    // Amplify keeps subscriptions that ended while disconnected, so the next user needs a fresh page.
     window.location.reload();
   };
 
@@ -34,14 +34,14 @@ export function App() {
     <main>
       <header>
         <h1>Amplify PubSub</h1>
-        {typeof who === 'object' && (
+        {typeof user === 'object' && (
           <p>
-            {who.userName} <button onClick={() => void leave()}>Sign out</button>
+            {user.userName} <button onClick={() => void handleSignOut()}>Sign out</button>
           </p>
         )}
       </header>
-      {who === 'nobody' && <SignIn onSignedIn={() => void ask()} />}
-      {typeof who === 'object' && <Chat userName={who.userName} />}
+      {user === 'signed-out' && <SignIn onSignedIn={() => void loadUser()} />}
+      {typeof user === 'object' && <Chat userName={user.userName} />}
     </main>
   );
 }

@@ -1,4 +1,4 @@
-/** What `pubsub outputs --format amplify-outputs` writes. Declared here, so that types can be checked without the file. */
+/** The file that `pubsub outputs --format amplify-outputs` writes, declared here to check types without it. */
 declare module '*/amplify_outputs.json' {
   const outputs: {
     version: string;
@@ -7,12 +7,12 @@ declare module '*/amplify_outputs.json' {
       pubsub: {
         aws_region: string;
         endpoint: string;
-        /** Not in the outputs of a stack of an older version. */
+        /** Missing in the outputs of older versions of the stack. */
         self_attach_url?: string;
-        /** Not in the outputs of a stack of an older version. */
+        /** Missing in the outputs of older versions of the stack. */
         access_mode?: 'guarded' | 'unguarded' | 'least-privilege';
       };
-      /** Only where Cognito answers elsewhere than on AWS, as on the local cloud. */
+      /** Only on the local cloud: the addresses of its Cognito. */
       cognito?: { user_pool_endpoint: string; identity_pool_endpoint: string };
     };
   };

@@ -1,4 +1,4 @@
-"""Runs the doctor and the fixes that it prints."""
+"""Runs the doctor, and the fixes that it prints."""
 
 from __future__ import annotations
 

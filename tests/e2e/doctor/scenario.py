@@ -1,4 +1,4 @@
-"""One way in which a deployment or an app is wrong: how to break it, what the doctor reports, how it is fixed."""
+"""A root cause: how to break a deployment or an app, what the doctor reports, and how to fix it."""
 
 from __future__ import annotations
 
@@ -16,23 +16,21 @@ class FailureScenario:
     Args:
         cause: the number of the root cause in that table.
         title: what is wrong.
-        broken_by: how ``break_it`` does it, for the table.
         check: the id of the check that must report it.
         reports: a regular expression for the reported cause.
-        fix: the commands of the printed fix without their options, or what the printed sentence asks for.
-        break_it: breaks a healthy deployment for a user; may return another user to ask about.
-        symptom: how far the user then gets; None where only the doctor's options are wrong.
-        observe: what shows the symptom before the fix and its end afterwards.
-        observe_fixed: the same after the fix, if something else shows it.
-        options: how the doctor is run.
-        follow: does what a fix without commands asks for, or what must happen while its commands run; returns the
-            options of the next run of the doctor, or None for the same ones.
+        fix: the commands of the printed fix without their options, or a summary of the printed instruction.
+        break_it: breaks a healthy deployment for a user; may return another user to check.
+        symptom: how far the user then gets; None if only the doctor's options are wrong.
+        observe: returns how far the user gets, before and after the fix.
+        observe_fixed: replaces ``observe`` after the fix.
+        options: the options of the doctor.
+        follow: follows a fix that is not only commands, instead of running them. Returns the options of the next run of
+            the doctor; None for the same ones.
         status: the check's status.
     """
 
     cause: int
     title: str
-    broken_by: str
     check: str
     reports: str
     fix: tuple[str, ...] | str

@@ -1,4 +1,4 @@
-"""A user who does what a front end does, with pycognito, boto3 and MQTT, and with none of our client's code."""
+"""A user of a front end, simulated with pycognito, boto3 and MQTT, without code of this project's client."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from pycognito.exceptions import ForceChangePasswordException
 from websockets.exceptions import InvalidStatus
 
 from pubsub_client.outputs import Output
-from tests.e2e.conftest import Deployment, wait_until
+from tests.e2e.conftest import Deployment
 from tests.integration.local_cloud.mqtt import Mqtt, websocket
 
 TOPIC = "news/today"
 
 
 class Stage(StrEnum):
-    """How far a user gets who signs in and sends a message to themselves."""
+    """The step at which a user fails who signs in, connects, and sends a message to themselves."""
 
     SIGN_IN = "the sign-in fails"
     CREDENTIALS = "no AWS credentials"
@@ -43,7 +43,7 @@ class SimulatedUser:
     tokens: dict[str, str] = field(repr=False)
     identity_id: str
     cleanup: ExitStack = field(default_factory=ExitStack)
-    """Removes what the printed fix leaves behind; closed after the test."""
+    """Removes what the printed fix does not remove; closed after the test."""
 
     @classmethod
     def signed_in(cls, deployment: Deployment) -> SimulatedUser:
@@ -82,10 +82,6 @@ class SimulatedUser:
         return self.client("cognito-identity")
 
     @property
-    def functions(self) -> Any:
-        return self.client("lambda")
-
-    @property
     def in_pool(self) -> dict[str, str]:
         """The parameters of Cognito's operations on this user."""
         return {"UserPoolId": self.deployment.user_pool_id, "Username": self.name}
@@ -106,11 +102,6 @@ class SimulatedUser:
     def trigger(self) -> str:
         return self.deployment.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME]
 
-    @property
-    def worker_mapping(self) -> dict[str, Any]:
-        """The event source mapping between the retry queue and its worker."""
-        return self.deployment.worker_mapping()
-
     def arn(self, resource: str) -> str:
         """Return the ARN of an AWS IoT resource such as ``topic/orders``."""
         return f"arn:aws:iot:{self.deployment.cloud.region}:{self.deployment.cloud.account_id}:{resource}"
@@ -118,17 +109,8 @@ class SimulatedUser:
     def detach(self) -> None:
         self.iot.detach_policy(policyName=self.policy, target=self.identity_id)
 
-    def wait_until_updated(self, function: str) -> None:
-        """Wait until a function's change has taken effect."""
-
-        def updated() -> bool:
-            now = self.functions.get_function_configuration(FunctionName=function)
-            return bool((now["State"], now["LastUpdateStatus"]) == ("Active", "Successful"))
-
-        wait_until(updated, f"{function} is updated")
-
     def send_message(self, topic: str = TOPIC) -> Stage:
-        """Send a message to oneself with the tokens at hand; return how far it got."""
+        """Connect with the current tokens and send a message; return how far it got."""
         try:
             credentials = self.deployment.credentials(self.tokens)
         except ClientError:
@@ -140,7 +122,7 @@ class SimulatedUser:
             return Stage.CONNECT
 
     def sign_in_and_send(self) -> Stage:
-        """Sign in again and send a message to oneself; return how far it got."""
+        """Sign in again and send a message; return how far it got."""
         try:
             tokens = self.deployment.sign_in(self.name)
         except (ClientError, ForceChangePasswordException):

@@ -1,4 +1,4 @@
-"""Each scenario breaks a healthy deployment; the doctor must report the cause, and the printed fix must repair it."""
+"""Each scenario breaks a healthy deployment. The doctor must report the cause, and the printed fix must work."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_doctor_reports_the_cause_and_prints_a_fix_that_works(scenario: FailureS
     else:
         run_fix(cloud, fix, options.stdin)
         for function in _UPDATED.findall(fix):
-            user.wait_until_updated(function)
+            user.client("lambda").get_waiter("function_updated_v2").wait(FunctionName=function)
 
     fixed = run_doctor(cloud, (followed or options).plus("--only", scenario.check))
     assert fixed.texts == [], f"after {fix}: {fixed.texts}"
@@ -46,13 +46,12 @@ def test_doctor_reports_the_cause_and_prints_a_fix_that_works(scenario: FailureS
         assert (scenario.observe_fixed or scenario.observe)(user) is Stage.DELIVERED
 
 
-def test_every_root_cause_has_a_scenario_or_a_reason() -> None:
-    assert {scenario.cause for scenario in SCENARIOS} | NOT_TESTED.keys() == set(range(1, 32))
-    assert len(NOT_TESTED) <= 3
+def test_every_root_cause_has_one_scenario_or_a_reason() -> None:
+    assert sorted([*(scenario.cause for scenario in SCENARIOS), *NOT_TESTED]) == [*range(1, 32)]
 
 
 def _skipped_for_another_reason(report: Report, check_id: str) -> list[str]:
-    """Return the checks that were skipped although nothing they depend on failed and no option is missing."""
+    """Return the checks that were skipped, except for a missing option or a failed dependency."""
     failed, others = {check_id}, []
     for check in report.checks:
         if check["status"] != "skipped" or check["cause"].startswith(("needs ", "left out", "skipped by")):

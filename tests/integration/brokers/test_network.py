@@ -1,4 +1,4 @@
-"""TLS, private certificate authorities, proxies, and the upgrade request; also of the HTTP requests."""
+"""TLS, certificate authorities and proxies, of WebSockets and of HTTP requests."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def behind_tls(
     tmp_path_factory: pytest.TempPathFactory, authority: Authority, unused_tcp_port_factory: Callable[[], int]
 ) -> Iterator[BrokerProcess]:
-    """A mosquitto with a certificate of that authority."""
+    """A mosquitto with a certificate of the private authority."""
     certificate = authority.issue("localhost", BEHIND_THE_PROXY)
     ports = Ports.free(unused_tcp_port_factory)
     with mosquitto(tmp_path_factory.mktemp("tls"), ports, certificate=certificate) as process:
@@ -42,8 +42,8 @@ def behind_tls(
 
 
 @pytest.fixture(autouse=True)
-def nothing_prescribed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment has neither proxy nor authority."""
+def no_network_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove proxies and certificate authorities from the environment."""
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
@@ -55,7 +55,7 @@ async def assert_reached(provider: MqttOverWebSocket, topic: str) -> None:
 
 
 @pytest.mark.parametrize(("given", "environment"), [(True, None), (False, "tests"), (True, "another")])
-async def test_authority_is_the_given_one_or_that_of_the_environment(
+async def test_authority_is_the_argument_or_that_of_the_environment(
     behind_tls: BrokerProcess,
     authority: Authority,
     topic: str,
@@ -71,7 +71,7 @@ async def test_authority_is_the_given_one_or_that_of_the_environment(
     await assert_reached(MqttOverWebSocket(url, ca_file=authority.file if given else None), topic)
 
 
-async def test_untrusted_certificate_is_refused(
+async def test_untrusted_certificate_is_rejected(
     behind_tls: BrokerProcess, authority: Authority, tmp_path: Path
 ) -> None:
     async with proxy_to(behind_tls.ports.websocket) as proxy:
@@ -80,7 +80,7 @@ async def test_untrusted_certificate_is_refused(
             MqttOverWebSocket(behind_tls.url("localhost"), ca_file=Authority(tmp_path, "another").file),
             MqttOverWebSocket("wss://another.example", ca_file=authority.file, proxy=f"http://127.0.0.1:{proxy.port}"),
         ]
-        # All at once: after a failed handshake awscrt takes seconds to end.
+        # In parallel, because awscrt needs seconds to end after a failed handshake.
         refusals = await asyncio.gather(
             *(PubSub(provider, connect_timeout=1).connect() for provider in refused), return_exceptions=True
         )
@@ -156,7 +156,7 @@ async def test_http_requests_use_the_same_proxy_and_authorities(
         monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.file))
         with pytest.raises(SessionError, match="HTTP 403 no such key"):
             await route.attach(await Source().credentials())
-        with pytest.raises(ConnectionRefused, match="HTTP 403 no such key; AWS IoT does not accept the signature"):
+        with pytest.raises(ConnectionRefused, match="HTTP 403 no such key; AWS IoT rejected the signature"):
             await PubSub(provider).connect()
     assert all(request.startswith(f"CONNECT {BEHIND_THE_PROXY}:443 ") for request in proxy.asked)
     assert not proxy.refused

@@ -1,4 +1,4 @@
-"""Refusals of independent brokers, and their explanations."""
+"""Rejected connections, messages and subscriptions of independent brokers, and their explanations."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def guarded_process(
 
 @pytest.fixture
 def guarded(guarded_process: BrokerProcess, monkeypatch: pytest.MonkeyPatch) -> BrokerProcess:
-    """A broker that requires a user name and a password; amqtt does not answer a CONNECT of MQTT 5 that has them."""
+    """A broker that requires a user name and a password; amqtt does not answer an MQTT 5 CONNECT with them."""
     monkeypatch.setattr(_mqtt5, "_CONNACK_TIMEOUT_SECONDS", 1)
     return guarded_process
 
@@ -59,7 +59,7 @@ async def test_right_password_connects(guarded: BrokerProcess, topic: str) -> No
 @pytest.mark.parametrize(
     ("user_name", "password"), [("ada", "guess"), ("nobody", "guess"), (None, None)], ids=["password", "user", "none"]
 )
-async def test_wrong_or_missing_password_is_refused(
+async def test_wrong_or_missing_password_is_rejected(
     guarded: BrokerProcess, user_name: str | None, password: str | None
 ) -> None:
     pubsub = PubSub(MqttOverWebSocket(guarded.url(), user_name=user_name, password=password))
@@ -74,12 +74,12 @@ async def test_wrong_or_missing_password_is_refused(
 @pytest.mark.parametrize(
     ("return_code", "denied", "reason"),
     [
-        (3, False, r"return code 3\b.*no denial; try again later"),
+        (3, False, r"return code 3\b.*not a denial, try again later"),
         (4, True, r"return code 4\b.*user 'ada'"),
         (7, True, r"return code 7\b.*user 'ada'"),
     ],
 )
-async def test_return_code_tells_a_denial_from_a_busy_broker(return_code: int, denied: bool, reason: str) -> None:
+async def test_return_code_of_a_busy_broker_is_not_a_denial(return_code: int, denied: bool, reason: str) -> None:
     async with scripted_broker(return_code) as broker:
         pubsub = PubSub(MqttOverWebSocket(broker.url, user_name="ada", password="guess"))
         with pytest.raises(ConnectionRefused, match=reason) as refusal:
@@ -87,13 +87,13 @@ async def test_return_code_tells_a_denial_from_a_busy_broker(return_code: int, d
         assert refusal.value.denied is denied
 
 
-async def test_burst_keeps_its_order_despite_refused_and_cancelled_messages(denying: BrokerProcess, topic: str) -> None:
+async def test_burst_keeps_its_order_despite_rejected_and_cancelled_messages(denying: BrokerProcess, topic: str) -> None:
     async with PubSub(MqttOverWebSocket(denying.url())) as pubsub, pubsub.subscribe(topic, qos=1) as messages:
         burst = [
             asyncio.create_task(pubsub.publish("denied/topic" if number % 50 == 7 else topic, number))
             for number in range(500)
         ]
-        await asyncio.sleep(0)  # all are sent, none is answered
+        await asyncio.sleep(0)  # all are sent, none is acknowledged
         cancelled = burst[10::100]
         for task in cancelled:
             task.cancel()
@@ -105,7 +105,7 @@ async def test_burst_keeps_its_order_despite_refused_and_cancelled_messages(deny
     assert received == [number for number in range(500) if number not in refused]
 
 
-async def test_denied_subscription_is_refused_with_the_reason_code(denying: BrokerProcess, topic: str) -> None:
+async def test_denied_subscription_is_rejected_with_the_reason_code(denying: BrokerProcess, topic: str) -> None:
     async with PubSub(MqttOverWebSocket(denying.url())) as pubsub, pubsub.subscribe(topic) as messages:
         with pytest.raises(SubscribeRefused, match="0x87 NOT_AUTHORIZED") as refusal:
             async with pubsub.subscribe([topic, "denied/topic"]):
@@ -116,7 +116,7 @@ async def test_denied_subscription_is_refused_with_the_reason_code(denying: Brok
         assert [(await next_of(messages)).payload for _ in range(2)] == ["once", "end"]
 
 
-async def test_denied_subscription_over_mqtt_3_1_1_is_refused(tmp_path: Path, ports: Ports, topic: str) -> None:
+async def test_denied_subscription_over_mqtt_3_1_1_is_rejected(tmp_path: Path, ports: Ports, topic: str) -> None:
     with amqtt(tmp_path, ports, may_subscribe=[topic]) as process:
         async with PubSub(MqttOverWebSocket(process.url())) as pubsub, pubsub.subscribe(topic) as messages:
             with pytest.raises(SubscribeRefused) as refusal:

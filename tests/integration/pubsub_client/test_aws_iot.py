@@ -47,7 +47,7 @@ async def refusal_of(pubsub: PubSub) -> ConnectionRefused:
 async def test_rejected_signature_is_reported_with_http_status_and_body(deployment: Deployment) -> None:
     refusal = await refusal_of(PubSub(deployment.provider(InvalidCredentials())))
     assert deployment.endpoint in str(refusal)
-    for part in ("HTTP 403", "Forbidden", "does not accept the signature"):
+    for part in ("HTTP 403", "Forbidden", "AWS IoT rejected the signature"):
         assert part in refusal.reason
 
 
@@ -57,10 +57,10 @@ async def test_denied_client_id_names_the_missing_permission(provider: AwsIot) -
     assert f"iot:Connect on client/{DENIED_CLIENT_ID}" in refusal.reason
 
 
-async def test_identity_without_policy_is_refused_with_the_missing_permission(deployment: Deployment) -> None:
+async def test_identity_without_policy_is_denied_with_the_missing_permission(deployment: Deployment) -> None:
     session = await deployment.signed_in()
     refusal = await refusal_of(PubSub(deployment.provider(session), client_id="mine"))
-    assert "IoT policies attached to it do not allow iot:Connect on client/mine" in refusal.reason
+    assert "IoT policies attached to the Cognito identity, do not allow iot:Connect on client/mine" in refusal.reason
 
 
 async def test_endpoint_without_a_server_is_named(unused_tcp_port: int) -> None:
@@ -70,7 +70,7 @@ async def test_endpoint_without_a_server_is_named(unused_tcp_port: int) -> None:
     assert "refused" in refusal.reason
 
 
-async def test_denied_topics_are_refused_and_the_connection_stays(provider: AwsIot, topic: str) -> None:
+async def test_denied_topics_are_rejected_and_the_connection_stays_up(provider: AwsIot, topic: str) -> None:
     async with PubSub(provider) as pubsub, pubsub.subscribe(topic) as messages:
         with pytest.raises(SubscribeRefused, match="iot:Subscribe on topicfilter/foreign/#") as subscription:
             async with pubsub.subscribe("foreign/#"):

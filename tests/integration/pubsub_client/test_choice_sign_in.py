@@ -1,4 +1,4 @@
-"""Choice-based sign-in: by SRP if the app client allows nothing else, and with codes."""
+"""Choice-based sign-in, with a password and with one-time codes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def session_of(pool: Choosing, client_id: str, identity_pool_id: str = "unused")
 
 
 async def no_code(destination: str) -> str:
-    raise AssertionError(f"a code was asked for: {destination}")
+    raise AssertionError(f"a code was requested: {destination}")
 
 
 async def test_password_signs_in_by_choice_based_sign_in(pool: Choosing, session: CognitoSession) -> None:
@@ -58,7 +58,7 @@ async def test_password_signs_in_by_choice_based_sign_in(pool: Choosing, session
     assert (await session.identity_id()).startswith(f"{pool.cloud.region}:")
 
 
-async def test_user_with_mfa_is_refused_in_choice_based_sign_in(cloud: LocalCloud) -> None:
+async def test_choice_based_sign_in_rejects_a_user_with_mfa(cloud: LocalCloud) -> None:
     pool = Choosing(cloud)
     pool.allow_totp()
     name, _ = pool.user_with_totp()
@@ -69,25 +69,25 @@ async def test_user_with_mfa_is_refused_in_choice_based_sign_in(cloud: LocalClou
 
 async def test_codes_by_email_and_sms_sign_in(pool: Choosing, session: CognitoSession) -> None:
     name, email = pool.someone(phone_number=PHONE)
-    asked: list[str] = []
+    destinations: list[str] = []
 
-    async def of_email(destination: str) -> str:
-        asked.append(destination)
+    async def read_email(destination: str) -> str:
+        destinations.append(destination)
         return code_sent_by_email(pool.cloud, email)
 
-    async def of_sms(destination: str) -> str:
-        asked.append(destination)
+    async def read_sms(destination: str) -> str:
+        destinations.append(destination)
         return code_sent_by_sms(pool.cloud, PHONE)
 
-    await session.sign_in_with_code(name, of_email)
+    await session.sign_in_with_code(name, read_email)
     first = await session.identity_id()
-    await session.sign_in_with_code(name, of_sms, by="sms")
+    await session.sign_in_with_code(name, read_sms, by="sms")
     assert await session.identity_id() == first
-    assert all("*" in each for each in asked)
-    assert len(asked) == 2
+    assert all("*" in each for each in destinations)
+    assert len(destinations) == 2
 
 
-async def test_wrong_code_is_refused(pool: Choosing, session: CognitoSession) -> None:
+async def test_wrong_code_is_rejected(pool: Choosing, session: CognitoSession) -> None:
     name, email = pool.someone()
 
     async def wrong(_: str) -> str:
@@ -125,6 +125,6 @@ async def test_app_client_without_the_flow_is_named(pool: Choosing) -> None:
         await session_of(pool, client_id).sign_in_with_code(name, no_code)
 
 
-async def test_unknown_code_delivery_is_refused(session: CognitoSession) -> None:
-    with pytest.raises(ConfigurationError, match="give 'email' or 'sms'"):
+async def test_unknown_code_delivery_is_rejected(session: CognitoSession) -> None:
+    with pytest.raises(ConfigurationError, match="pass 'email' or 'sms'"):
         await session.sign_in_with_code("ada", no_code, by="pigeon")  # type: ignore[arg-type]

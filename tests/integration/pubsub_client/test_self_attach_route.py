@@ -1,4 +1,4 @@
-"""The request to the self-attach route, and the handling of its answers."""
+"""The request to the self-attach route, and the handling of its responses."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.body)
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing: pytest shows what fails."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def authorization_of(headers: dict[str, str]) -> str:
     return f"AWS4-HMAC-SHA256 {credential}, SignedHeaders={';'.join(signed)}, Signature={signature}"
 
 
-async def test_refusal_has_the_routes_own_text(route: SelfAttachRoute, server: Server) -> None:
+async def test_rejection_has_the_routes_own_text(route: SelfAttachRoute, server: Server) -> None:
     server.answers = [Answer(403, REFUSED)]
     with pytest.raises(SessionError, match=f"^{re.escape(REFUSED['text'])}$"):
         await route.attach(CREDENTIALS)
@@ -145,20 +145,20 @@ def test_retry_delay_is_retry_after_and_a_growing_random_time(attempt: int, long
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "message"),
     [
         (Answer(403, {"message": "Forbidden"}), r"HTTP 403 Forbidden: .* execute-api:Invoke"),
-        (Answer(404, {"message": "Not Found"}), r"HTTP 404 Not Found, .* use SelfAttachUrl of the stack's outputs"),
+        (Answer(404, {"message": "Not Found"}), r"HTTP 404 Not Found, .* check the stack's output SelfAttachUrl"),
         (Answer(500, b"<html>\n" + b"x" * 9999), r"HTTP 500 <html> x{100,200}, "),
-        (Answer(200, b"a captive portal"), r"HTTP 200 a captive portal, which is no answer of such a route"),
+        (Answer(200, b"a captive portal"), r"HTTP 200 a captive portal, which is not a self-attach result"),
         (Answer(200, ["PS203"]), r"HTTP 200 "),
     ],
 )
 async def test_answer_of_another_server_is_quoted(
-    route: SelfAttachRoute, server: Server, answer: Answer, told: str
+    route: SelfAttachRoute, server: Server, answer: Answer, message: str
 ) -> None:
     server.answers = [answer]
-    with pytest.raises(SessionError, match=told) as refusal:
+    with pytest.raises(SessionError, match=message) as refusal:
         await route.attach(CREDENTIALS)
     assert server.url in str(refusal.value)
     assert len(str(refusal.value)) < 500
@@ -186,8 +186,8 @@ async def test_unreachable_route_is_named(unused_tcp_port: int) -> None:
         "${Token[SelfAttachUrl]}",
     ],
 )
-def test_url_that_is_not_a_routes_is_refused(url: str) -> None:
-    with pytest.raises(ConfigurationError, match="SelfAttachUrl of the stack's outputs") as refusal:
+def test_url_that_is_not_a_routes_is_rejected(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="pass the stack's output SelfAttachUrl") as refusal:
         session(self_attach_url=url)
     assert repr(url) in str(refusal.value)
 

@@ -73,7 +73,7 @@ async def test_session_outlives_its_first_tokens_unless_the_user_is_signed_out_g
     assert (await session.credentials()).access_key_id != first.access_key_id
     deployment.cloud.client("cognito-idp").admin_user_global_sign_out(UserPoolId=deployment.user_pool_id, Username=user)
     ahead = timedelta(hours=2)
-    with pytest.raises(SessionError, match=r"the session has ended, sign in again: .*NotAuthorizedException"):
+    with pytest.raises(SessionError, match=r"the session has ended; sign in again .*NotAuthorizedException"):
         await session.credentials()
 
 

@@ -1,4 +1,4 @@
-"""Loads a function as Lambda does: fresh, with its environment, and without access to AWS."""
+"""Loads a function as a new execution environment of Lambda does, without access to AWS."""
 
 from __future__ import annotations
 
@@ -52,9 +52,21 @@ ENVIRONMENT = {
 def client_error(
     code: str, status: int = 400, operation: str = "AttachPolicy", message: str = "about ada"
 ) -> ClientError:
-    """Return what boto3 raises when AWS refuses a call; the message names the user, as AWS's can."""
+    """Return boto3's error for a refused call. The message names the user, as AWS's messages can."""
     response = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
     return ClientError(response, operation)  # type: ignore[arg-type]
+
+
+class Clock:
+    """Monotonic time that passes only in :meth:`sleep`."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
 
 
 def log_lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -70,7 +82,7 @@ class Load(Protocol):
 
 @pytest.fixture
 def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
-    """Remove what a test loaded, because the modules keep clients and caches."""
+    """Load modules for one test, because they keep clients and caches."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     loaded = []

@@ -239,6 +239,28 @@ class FakeIot(FakeService):
         return
 
 
+class FakeStack(FakeService):
+    """The stack of the custom resources.
+
+    Attributes:
+        status: its own status.
+        resources: the status of each resource; CloudFormation does not know other resources.
+    """
+
+    def __init__(self, client: Any) -> None:
+        super().__init__(client)
+        self.status = ""
+        self.resources: dict[str, str] = {}
+
+    def describe_stacks(self, **_: Any) -> dict[str, Any]:
+        return {"Stacks": [{"StackStatus": self.status}]}
+
+    def describe_stack_resource(self, *, LogicalResourceId: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+        if LogicalResourceId not in self.resources:
+            raise AwsError("ValidationError")
+        return {"StackResourceDetail": {"ResourceStatus": self.resources[LogicalResourceId]}}
+
+
 class FakeStates(FakeService):
     """The executions of one state machine.
 

@@ -1,12 +1,18 @@
+"""The handler of custom resources, and its wait for new permissions."""
+
 from __future__ import annotations
 
 import json
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.exceptions import ClientError
 
-from tests.unit.lambdas.conftest import Load
+from tests.unit.lambdas.conftest import Clock, Load
 
 _ARN = "arn:aws:lambda:eu-west-1:123456789012:function:custom"
 
@@ -44,7 +50,7 @@ class CustomResource:
         self._invoke(event, on_event, completes_at)
 
     def continue_until_answered(self, completes_at: float | None = None) -> None:
-        """Make the invocations that the function asked for."""
+        """Make the invocations that the function has requested."""
         while not self.responses:
             assert self.seconds_left > 100
             request = self.invocations[-1]
@@ -108,7 +114,7 @@ def test_resource_that_was_not_created_needs_no_deletion(resource: CustomResourc
 
 
 def test_rejected_response_fails_the_invocation(resource: CustomResource) -> None:
-    """So that Lambda makes it again."""
+    """Lambda then repeats it."""
     resource.status = 403
     with pytest.raises(RuntimeError, match="rejected with status 403"):
         resource.request("Create", _created, completes_at=0)
@@ -134,3 +140,63 @@ def test_wait_ends_before_cloudformation_gives_up(resource: CustomResource) -> N
     resource.continue_until_answered()
     assert 3300 < resource.now - begun < 3600
     assert resource.responses[0]["Reason"].startswith("TimeoutError: not complete after 58 minutes")
+
+
+class DeniedService:
+    """AWS IoT, which denies calls for some seconds, and a handler that calls it."""
+
+    def __init__(self, load: Load) -> None:
+        module = load("iam_propagation")  # with an environment without access to AWS
+        self.client = boto3.client("iot", region_name="eu-west-1")
+        self.client.meta.events.register("before-send", self._answer)  # type: ignore[arg-type]
+        self.clock = Clock()
+        self.calls = 0
+        self.code = "AccessDeniedException"
+        self.allowed_at = float("inf")
+        wait = module.PermissionWait(self.clock, self.clock.sleep)
+        self.on_event = module.waits_for_permissions(self.client, wait=wait)(self._call)
+
+    @property
+    def waited(self) -> float:
+        return self.clock.now - Clock.now
+
+    def _call(self, _event: object = None, _context: object = None) -> object:
+        return self.client.describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
+
+    def _answer(self, request: Any, **_: object) -> AWSResponse:
+        self.calls += 1
+        denied = {"__type": self.code, "message": "not authorized"}
+        status, body = (403, denied) if self.clock() < self.allowed_at else (200, {"endpointAddress": "host"})
+        raw = SimpleNamespace(stream=lambda: [json.dumps(body).encode()])
+        return AWSResponse(request.url, status, HTTPHeaders(), raw)
+
+
+@pytest.fixture
+def service(load: Load) -> DeniedService:
+    return DeniedService(load)
+
+
+@pytest.mark.parametrize(
+    "code", ["AccessDenied", "AccessDeniedException", "UnauthorizedException", "UnauthorizedOperation"]
+)
+def test_denied_call_is_repeated_until_the_permission_acts(service: DeniedService, code: str) -> None:
+    service.code, service.allowed_at = code, service.clock() + 30
+    assert service.on_event({}, None) == "host"
+    assert service.waited == pytest.approx(30, abs=3)
+    assert service.calls > 5
+
+
+def test_permission_wait_is_shared_by_the_calls_of_an_invocation(service: DeniedService) -> None:
+    for invocation in (1, 2):
+        with pytest.raises(ClientError, match="AccessDeniedException"):
+            service.on_event({}, None)
+        with pytest.raises(ClientError):
+            service._call()
+        assert 60 * invocation <= service.waited <= 80 * invocation
+
+
+def test_other_errors_are_not_waited_for(service: DeniedService) -> None:
+    service.code = "InvalidRequestException"
+    with pytest.raises(ClientError, match="InvalidRequestException"):
+        service.on_event({}, None)
+    assert (service.calls, service.waited) == (1, 0)

@@ -63,7 +63,7 @@ def test_only_the_client_of_the_stack_is_added_and_removed(
 
 
 def test_failed_creation_removes_the_client(provider: Provider) -> None:
-    """CloudFormation sends no Delete for it."""
+    """CloudFormation sends no Delete request after a failed Create."""
     provider.pool.providers = [_WEB]
     provider.pool.failures["update_identity_pool"] = [AwsError("InternalErrorException", is_late=True)]
     with pytest.raises(provider.module._identity_pools.exceptions.InternalErrorException):
@@ -71,7 +71,7 @@ def test_failed_creation_removes_the_client(provider: Provider) -> None:
     assert provider.pool.providers == [_WEB]
 
 
-def test_deletion_of_a_pool_that_was_deleted_by_hand_succeeds(provider: Provider) -> None:
+def test_deletion_succeeds_if_the_pool_was_deleted_manually(provider: Provider) -> None:
     provider.pool.failures["describe_identity_pool"] = [AwsError("ResourceNotFoundException")]
     provider.run("Delete")
 

@@ -14,7 +14,7 @@ from attachment.deadline import DeadlineExceededError
 from attachment.errors import NewPasswordRequiredError, error_label
 from attachment.parameters import StaleParametersError
 from attachment.retries import RateLimiter, is_retryable, is_throttled
-from tests.unit.lambdas.conftest import client_error
+from tests.unit.lambdas.conftest import Clock, client_error
 
 _TIMEOUT = ReadTimeoutError(endpoint_url="https://iot")
 
@@ -81,18 +81,6 @@ def test_throttling_differs_from_other_retryable_errors() -> None:
 )
 def test_error_label_has_operation_code_and_trigger_but_no_message(error: Exception, label: str) -> None:
     assert error_label(error) == label
-
-
-class Clock:
-    """Time that passes only by waiting."""
-
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 def test_rate_limiter_spaces_calls_and_slows_down_after_throttling() -> None:

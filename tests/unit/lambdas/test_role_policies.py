@@ -1,34 +1,20 @@
+"""Managed policies of adopted roles; tests/e2e/test_adoption.py attaches and detaches them in a stack."""
+
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.unit.lambdas.conftest import Load
-from tests.unit.lambdas.fake_aws import AwsError, FakeRole, FakeService
+from tests.unit.lambdas.fake_aws import AwsError, FakeRole, FakeStack
 
 _ROLE = "amplify-shop-dev-authRole"
 _DATA = "arn:aws:iam::aws:policy/AWSIoTDataAccess"
 _CONFIG = "arn:aws:iam::aws:policy/AWSIoTConfigAccess"
 _DENY = "arn:aws:iam::123456789012:policy/ControlPlaneDeny"
-
-
-class FakeStack(FakeService):
-    """The status of each resource of the stack; CloudFormation no longer knows the others."""
-
-    def __init__(self, client: Any) -> None:
-        super().__init__(client)
-        self.statuses: dict[str, str] = {}
-
-    def describe_stack_resource(self, *, StackName: str, LogicalResourceId: str) -> dict[str, Any]:  # noqa: N803
-        assert StackName == "stack-id"
-        if LogicalResourceId not in self.statuses:
-            raise AwsError("ValidationError")
-        detail = {"ResourceStatus": self.statuses[LogicalResourceId], "LastUpdatedTimestamp": datetime.now(UTC)}
-        return {"StackResourceDetail": detail}
 
 
 class Policy:
@@ -126,7 +112,7 @@ def test_repeated_request_returns_the_same_physical_id(policy: Policy) -> None:
 
 
 def test_failed_creation_detaches_the_policy(policy: Policy) -> None:
-    """CloudFormation sends no Delete for it."""
+    """CloudFormation sends no Delete request after a failed Create."""
     policy.role.failures["attach_role_policy"] = [AwsError("ServiceFailure", is_late=True)]
     with pytest.raises(ClientError, match="ServiceFailure"):
         policy.run("Create")
@@ -143,7 +129,7 @@ class TestDeny:
 
     def _delete(self, policy: Policy, **statuses: str | None) -> None:
         policy.role.policies = {_DENY}
-        policy.stack.statuses = {name: status for name, status in statuses.items() if status}
+        policy.stack.resources = {name: status for name, status in statuses.items() if status}
         policy.run("Delete", f"{_ROLE}|{_DENY}", _DENY, Guarded=["Data", "Config"])
 
     @pytest.mark.parametrize("config", ["DELETE_COMPLETE", None, "UPDATE_COMPLETE"])
@@ -155,8 +141,8 @@ class TestDeny:
     @pytest.mark.parametrize("data", ["DELETE_COMPLETE", None])
     @pytest.mark.parametrize("config", ["DELETE_FAILED", "DELETE_IN_PROGRESS", "DELETE_SKIPPED"])
     def test_deny_stays_if_another_could_not_be_detached(self, policy: Policy, data: str | None, config: str) -> None:
-        told = f"the deny stays on role {_ROLE}, because resource Config was not deleted"
-        with pytest.raises(policy.module.StillGuardingError, match=told):
+        message = f"the deny stays on role {_ROLE}, because resource Config was not deleted"
+        with pytest.raises(policy.module.StillGuardingError, match=message):
             self._delete(policy, Data=data, Config=config)
         assert policy.role.policies == {_DENY}
 

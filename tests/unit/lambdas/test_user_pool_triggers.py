@@ -17,10 +17,10 @@ _TRIGGERS = {
     "PostAuthentication": "arn:aws:lambda:x:1:function:trigger",
     "DefineAuthChallenge": "arn:aws:lambda:x:1:function:challenge",
 }
-_MADE_HERE = "Its users get an IAM role of their own from Amplify PubSub"
-_SOMEBODYS = {"PreSignUp": "arn:aws:lambda:x:1:function:somebody"}
+_CREATED_HERE = "Its users get an IAM role of their own from Amplify PubSub"
+_OTHER_TRIGGER = {"PreSignUp": "arn:aws:lambda:x:1:function:other"}
 _AUTH_ROLE = "arn:aws:iam::123456789012:role/AuthRole"
-# As DescribeUserPool tells of a pool, with what UpdateUserPool does not take among it.
+# A response of DescribeUserPool. UpdateUserPool does not accept some members; others are unknown to the SDK, but empty.
 _DESCRIBED: dict[str, Any] = {
     "Id": _POOL,
     "Name": "users",
@@ -28,6 +28,10 @@ _DESCRIBED: dict[str, Any] = {
     "EstimatedNumberOfUsers": 7,
     "SchemaAttributes": [{"Name": "email"}, {"Name": f"custom:{_MARKER}"}],
     "UsernameConfiguration": {"CaseSensitive": False},
+    "CreationDate": datetime.fromtimestamp(0, UTC),
+    "Domain": "shop",
+    "Holidays": {},
+    "Moon": None,
     "AutoVerifiedAttributes": ["email"],
     "EmailConfiguration": {"EmailSendingAccount": "COGNITO_DEFAULT"},
     "AccountRecoverySetting": {"RecoveryMechanisms": [{"Name": "verified_email", "Priority": 1}]},
@@ -57,8 +61,6 @@ _KEPT: dict[str, Any] = {
     )
 }
 _TOTP: dict[str, Any] = {"SoftwareTokenMfaConfiguration": {"Enabled": True}, "MfaConfiguration": "OPTIONAL"}
-
-
 _SMS_ROLE = "arn:aws:iam::123456789012:role/shop-sns"
 _KEY = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
 _SMS: dict[str, Any] = {"SnsCallerArn": _SMS_ROLE, "ExternalId": "shop"}
@@ -147,15 +149,15 @@ def _wanted(*groups: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def _before(*groups: str, **triggers: str) -> dict[str, Any]:
-    """What the resource's properties were before an update."""
+    """Return the resource's properties before an update."""
     return {"Triggers": triggers or _TRIGGERS, "Groups": _wanted(*(_group(name, name) for name in groups))}
 
 
 @pytest.mark.parametrize(
     ("request_type", "properties", "there", "afterwards"),
     [
-        ("Create", {}, _SOMEBODYS | _TRIGGERS, _SOMEBODYS | _TRIGGERS),
-        ("Create", {}, _SOMEBODYS, _SOMEBODYS | _TRIGGERS),
+        ("Create", {}, _OTHER_TRIGGER | _TRIGGERS, _OTHER_TRIGGER | _TRIGGERS),
+        ("Create", {}, _OTHER_TRIGGER, _OTHER_TRIGGER | _TRIGGERS),
         ("Create", {"Triggers": {}, "MarkerAttribute": None}, {}, {}),
         (
             "Create",
@@ -169,15 +171,14 @@ def _before(*groups: str, **triggers: str) -> dict[str, Any]:
             {"PostAuthentication": "arn:aws:lambda:x:1:function:before"},
             _TRIGGERS,
         ),
-        ("Update", {"Triggers": {}}, _SOMEBODYS | _TRIGGERS, _SOMEBODYS),
-        ("Delete", {}, _SOMEBODYS | _TRIGGERS, _SOMEBODYS),
+        ("Update", {"Triggers": {}}, _OTHER_TRIGGER | _TRIGGERS, _OTHER_TRIGGER),
+        ("Delete", {}, _OTHER_TRIGGER | _TRIGGERS, _OTHER_TRIGGER),
         ("Delete", {}, _TRIGGERS | _THEIRS, _THEIRS),
         ("Delete", {"OutlivesStack": "false"}, _TRIGGERS, _TRIGGERS),
     ],
     ids=[
-        "set by the stack already", "left over from an earlier stack", "no triggers", "chained trigger",
-        "function of the previous deployment", "no longer in the settings", "somebody's other trigger",
-        "replaced by somebody since", "pool goes with the stack",
+        "set already", "other trigger stays", "no triggers", "chained trigger", "previous function", "removed setting",
+        "deletion keeps the other trigger", "deletion keeps another function", "pool is deleted with the stack",
     ],
 )  # fmt: skip
 def test_triggers_of_the_stack_are_set_and_removed(
@@ -221,7 +222,7 @@ def test_marker_attribute_is_added_last(stack: Stack) -> None:
 
 
 class TestMfa:
-    """UpdateUserPool takes MFA by one-time password for MFA by SMS, for which the pool has no configuration."""
+    """UpdateUserPool rejects the pool's MFA, because it expects a configuration of SMS."""
 
     @pytest.fixture
     def stack(self, stack: Stack) -> Stack:
@@ -251,7 +252,7 @@ class TestMfa:
     @pytest.mark.parametrize("request_type", ["Create", "Update", "Delete"])
     def test_mfa_is_restored_first_after_an_interrupted_run(self, stack: Stack, request_type: str) -> None:
         stack.pool.resets_mfa = True
-        stack.pool.failures["get_user_pool_mfa_config"] = [None, AwsError("Killed")]  # the end of the function
+        stack.pool.failures["get_user_pool_mfa_config"] = [None, AwsError("Killed")]  # the function ends here
         with pytest.raises(stack.module._user_pools.exceptions.ClientError):
             stack.run("Delete")
         assert (stack.pool.mfa["MfaConfiguration"], stack.original_settings) == ("OFF", {"mfa": _TOTP})
@@ -267,7 +268,7 @@ class TestMfa:
         assert (stack.pool.mfa, stack.original_settings) == (since, None)
 
     def test_mfa_with_a_member_unknown_to_the_sdk_is_not_risked(self, stack: Stack) -> None:
-        """It could not be switched on again: the SDK refuses to send what it does not know."""
+        """It could not be restored, because the SDK does not send members that it does not know."""
         stack.pool.mfa = _TOTP | {"WebAuthnConfiguration": {"UserVerification": "preferred", "Moonrise": "REQUIRED"}}
         with pytest.raises(stack.module.SettingsWouldBeLostError, match=r"reset WebAuthnConfiguration\.Moonrise of"):
             stack.run("Delete")
@@ -317,13 +318,10 @@ def test_pool_that_does_not_match_the_settings_is_not_changed(
 
 
 class TestSmsAndSenders:
-    """An update passes the SMS role to Cognito and needs a grant of the senders' key."""
+    """An update passes the SMS role to Cognito and needs a grant for the senders' key.
 
-    def test_both_are_kept(self, stack: Stack) -> None:
-        stack.has(_SENDERS, SmsConfiguration=_SMS)
-        stack.keeps = _KEPT | {"SmsConfiguration": _SMS}
-        stack.run("Create", SmsRoleArn=_SMS_ROLE, CustomSenderKeyArn=_KEY)
-        assert stack.pool.triggers == _SENDERS | _TRIGGERS
+    An update with both runs in tests/integration/lambdas/test_user_pool_triggers.py.
+    """
 
     @pytest.mark.parametrize(
         ("sms_role", "key", "settings"),
@@ -333,26 +331,26 @@ class TestSmsAndSenders:
             (_SMS_ROLE, f"{_KEY[:-1]}6", ["customSenderKeyArn"]),
         ],
     )
-    @pytest.mark.parametrize("wired", [{}, _TRIGGERS], ids=["to change", "would be refused at deletion"])
+    @pytest.mark.parametrize("configured", [{}, _TRIGGERS], ids=["to change", "to restore at deletion"])
     def test_pool_is_not_changed_without_the_settings(
-        self, stack: Stack, sms_role: str, key: str, settings: list[str], wired: dict[str, str]
+        self, stack: Stack, sms_role: str, key: str, settings: list[str], configured: dict[str, str]
     ) -> None:
-        stack.has(_SENDERS | wired, SmsConfiguration=_SMS)
-        told = stack.refuses("Set adopt", "Create", SmsRoleArn=sms_role, CustomSenderKeyArn=key)
-        assert [each for each in ("smsRoleArn", "customSenderKeyArn") if f"Set adopt.{each}" in told] == settings
+        stack.has(_SENDERS | configured, SmsConfiguration=_SMS)
+        message = stack.refuses("Set adopt", "Create", SmsRoleArn=sms_role, CustomSenderKeyArn=key)
+        assert [each for each in ("smsRoleArn", "customSenderKeyArn") if f"Set adopt.{each}" in message] == settings
 
     def test_new_sms_role_prevents_only_the_deletion(self, stack: Stack) -> None:
-        """Otherwise the rollback of an update that was refused would be refused too."""
+        """Otherwise the rollback of a refused update would be refused too."""
         adopted = {"SmsRoleArn": "", "CustomSenderKeyArn": ""}
-        stack.has(_SOMEBODYS | _TRIGGERS, SmsConfiguration=_SMS)
+        stack.has(_OTHER_TRIGGER | _TRIGGERS, SmsConfiguration=_SMS)
         stack.run("Update", **adopted)
-        told = stack.refuses(
+        message = stack.refuses(
             r"sends SMS with the role \S+, .* Remove DefineAuthChallenge and PostAuthentication .* Then delete",
             "Delete",
             **adopted,
         )
-        assert "deploy again" not in told  # CloudFormation does not update a stack whose deletion has failed
-        stack.has(_SOMEBODYS)
+        assert "deploy again" not in message  # CloudFormation does not update a stack whose deletion has failed
+        stack.has(_OTHER_TRIGGER)
         stack.run("Delete", **adopted)
 
 
@@ -379,16 +377,10 @@ def test_pool_with_a_setting_unknown_to_the_sdk_is_not_updated(
     assert instead in stack.refuses(f"UpdateUserPool would reset {path} of the pool", request_type)
 
 
-def test_empty_and_read_only_settings_do_not_prevent_an_update(stack: Stack) -> None:
-    stack.has({}, Holidays={}, Moon=None, Domain="shop", CreationDate=datetime.fromtimestamp(0, UTC))
-    stack.run("Create")
-    assert stack.pool.triggers == _TRIGGERS
-
-
 @pytest.mark.parametrize(
     ("description", "adopted"),
-    [({}, {}), ({"Description": _MADE_HERE}, {"ReplaceGroupRoles": {}})],
-    ids=["pool of this stack", "made by an earlier stack"],
+    [({}, {}), ({"Description": _CREATED_HERE}, {"ReplaceGroupRoles": {}})],
+    ids=["pool of this stack", "group of an earlier stack"],
 )
 def test_groups_get_precedence_in_the_order_of_the_settings(
     stack: Stack, description: dict[str, str], adopted: dict[str, Any]
@@ -398,30 +390,30 @@ def test_groups_get_precedence_in_the_order_of_the_settings(
     stack.run("Create", Groups=_wanted(admins, editors), **adopted)
     assert stack.pool.groups == {
         "admins": admins | description | {"Precedence": 1},
-        "editors": editors | {"Description": _MADE_HERE, "Precedence": 2},
+        "editors": editors | {"Description": _CREATED_HERE, "Precedence": 2},
     }
     assert stack.original_settings is None
 
 
 @pytest.mark.parametrize("request_type", ["Create", "Update"])
 def test_released_group_gets_auth_role(stack: Stack, request_type: str) -> None:
-    """Dropped from the settings, or left by an earlier stack: its role goes, and its users would have none."""
+    """Its own role is deleted, and users of a group without a role get no credentials."""
     groups = [
-        _group("dropped", "dropped"),
-        _group("left", "of-an-earlier-stack", Description=_MADE_HERE),
-        _group("demoted", "AuthRole", Description=_MADE_HERE),
-        _group("somebodys", "theirs"),
+        _group("removed from the settings", "removed from the settings"),
+        _group("of an earlier stack", "of-an-earlier-stack", Description=_CREATED_HERE),
+        _group("released before", "AuthRole", Description=_CREATED_HERE),
+        _group("not ours", "theirs"),
     ]
     stack.has(_TRIGGERS, *(dict(each) for each in groups))
-    stack.run(request_type, _before("dropped"))
-    released = {"left"} if request_type == "Create" else {"left", "dropped"}
+    stack.run(request_type, _before("removed from the settings"))
+    released = {"of an earlier stack"} | ({"removed from the settings"} if request_type == "Update" else set())
     for group in groups:
         changed = {"RoleArn": _AUTH_ROLE, "Precedence": 2**31 - 1} if group["GroupName"] in released else {}
         assert stack.pool.groups[group["GroupName"]] == group | changed
 
 
 class TestExistingGroups:
-    """Groups of an adopted pool that were there before the stack."""
+    """Groups of an adopted pool that existed before the stack."""
 
     THEIRS = _group("admins", "theirs", Precedence=7)
     OURS = _group("admins", "ours")
@@ -453,7 +445,7 @@ class TestExistingGroups:
 
     @pytest.mark.parametrize("there", [THEIRS, ROLELESS], ids=["with a role", "without a role"])
     def test_rollback_of_a_refused_update_does_not_change_groups(self, stack: Stack, there: dict[str, Any]) -> None:
-        """CloudFormation sends another update, with the properties of the refused one as the old ones."""
+        """The rollback is another update; its old properties are those of the refused update."""
         stack.has(_TRIGGERS, there)
         groups = _wanted(self.OURS)
         stack.refuses(r"set adopt\.replaceGroupRoles", "Update", Groups=groups, ReplaceGroupRoles={})
@@ -476,14 +468,14 @@ class TestExistingGroups:
 
     def test_later_deployment_keeps_the_original_settings(self, stack: Stack) -> None:
         properties = self._replace(stack)
-        other = _group("admins", "ours-made-anew")
+        other = _group("admins", "ours-replaced")
         stack.run("Update", _before("admins"), **properties | {"Groups": _wanted(other)})
         had = {"RoleArn": self.THEIRS["RoleArn"], "Precedence": 7, "ReplacedBy": other["RoleArn"]}
         assert stack.original_settings == {"groups": {"admins": had}}
 
     @pytest.mark.parametrize("allowed", [{}, {"admins": OURS["RoleArn"]}], ids=["without it", "with another role"])
     def test_settings_must_keep_the_role_until_it_is_restored(self, stack: Stack, allowed: dict[str, str]) -> None:
-        """The permission to give it back comes with it; otherwise the stack could not be deleted."""
+        """The permission to restore the role depends on it, and without that the stack could not be deleted."""
         properties = self._replace(stack) | {"ReplaceGroupRoles": allowed}
         kept = f'keep "{self.THEIRS["RoleArn"]}" in adopt.replaceGroupRoles.admins'
         stack.refuses(kept, "Update", _before("admins"), **properties)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
+import shlex
 import subprocess
 import sys
+from collections import ChainMap
 from dataclasses import dataclass
+from importlib import metadata
 
 import pytest
 from typer.testing import CliRunner
 
-from pubsub_cli.app import SUMMARIES, app, load_command
+from pubsub_cli.app import COMMANDS, app, expand_option_groups, load_command
 from pubsub_cli.checks.catalogue import CHECKS
-from pubsub_cli.options import expand_option_groups, stack_name
+from pubsub_cli.options import StackOptions
 
+_NAMES = [name for summaries in COMMANDS.values() for name in summaries]
 _SKIP_EVERYTHING = [argument for check in CHECKS for argument in ("--skip", check.id)]
 
 
@@ -23,7 +28,7 @@ _SKIP_EVERYTHING = [argument for check in CHECKS for argument in ("--skip", chec
     [
         (
             ["--help"],
-            {"awscrt", "botocore", "pydantic", "rich.console", *(f"pubsub_cli.commands.{name}" for name in SUMMARIES)},
+            {"awscrt", "botocore", "pydantic", "rich.console", *(f"pubsub_cli.commands.{name}" for name in _NAMES)},
         ),
         (["doctor", *_SKIP_EVERYTHING], {"aws_cdk", "pubsub_cli.commands.adopt", "pubsub_cli.commands.publish"}),
     ],
@@ -48,16 +53,67 @@ except SystemExit as end:
     assert unneeded & {*done.stdout.splitlines()[-1].split()} == set()
 
 
-@pytest.mark.parametrize("name", SUMMARIES)
+@pytest.mark.parametrize("name", _NAMES)
 def test_summary_is_the_first_line_of_the_commands_help(name: str) -> None:
-    assert load_command(name).help.splitlines()[0] == SUMMARIES[name]
+    assert load_command(name).help.splitlines()[0] == {**ChainMap(*COMMANDS.values())}[name]
 
 
-def test_help_lists_options_in_sections_within_80_columns() -> None:
-    lines = CliRunner().invoke(app, ["doctor", "--help"], env={"COLUMNS": "80"}).output.splitlines()
-    section = lines[lines.index("User or identity to check:") :]
+def _help(*command: str, columns: int) -> list[str]:
+    done = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": str(columns)}, prog_name="pubsub")
+    assert done.exit_code == 0
+    return done.output.splitlines()
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("command", [(), *((name,) for name in _NAMES)], ids=" ".join)
+def test_help_fits_the_terminal_and_has_no_type_names(command: tuple[str, ...], columns: int) -> None:
+    lines = _help(*command, columns=columns)
+    assert max(map(len, lines)) <= min(columns, 99)
+    assert not [line for line in lines if re.search(r"<\w+>|--no-|\[default|None", line)]
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_help_ends_with_examples_that_the_command_accepts(name: str) -> None:
+    lines = _help(name, columns=80)
+    examples = [line.strip() for line in lines[lines.index("Examples:") + 1 :]]
+    assert len(examples) >= 2
+    for example in examples:
+        program, command, *arguments = shlex.split(example)
+        assert (program, command) == ("pubsub", name)
+        load_command(name).make_context(name, arguments)
+
+
+def test_help_of_pubsub_lists_the_commands_in_sections() -> None:
+    lines = _help(columns=80)
+    for section, commands in COMMANDS.items():
+        start = lines.index(f"{section}:") + 1
+        assert [line.split()[0] for line in lines[start : start + len(commands)]] == [*commands]
+
+
+def test_help_lists_options_in_sections() -> None:
+    lines = _help("doctor", columns=80)
+    section = lines[lines.index("User or identity:") :]
     assert any(line.startswith("  --identity-id ID") for line in section[: section.index("")])
-    assert max(map(len, lines)) <= 80
+    assert [line for line in lines if re.match(r"\w.*:$", line)][-3:] == ["Deployment:", "Output:", "Examples:"]
+
+
+def test_version_is_that_of_the_distribution() -> None:
+    done = CliRunner().invoke(app, ["--version"])
+    assert (done.exit_code, done.output) == (0, f"pubsub {metadata.version('amplify-pubsub')}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "completions"),
+    [("pubsub do", {"doctor"}), ("pubsub doctor --as", {"--as-end-user"}), ("pubsub outputs --format e", {"env"})],
+)
+def test_shell_completion_knows_commands_options_and_values(words: str, completions: set[str]) -> None:
+    variables = {
+        "_PUBSUB_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+    }
+    done = CliRunner().invoke(app, env=variables, prog_name="pubsub")
+    assert {*done.output.split()} == completions
 
 
 def test_missing_extra_names_what_to_install() -> None:
@@ -87,8 +143,14 @@ def test_option_group_is_expanded_and_passed_as_one_object() -> None:
     assert received == [Group("bob", 2), True]
 
 
-def test_stack_name_comes_from_the_environment_unless_given() -> None:
-    assert stack_name("AmplifyPubSub", None) == "AmplifyPubSub"
-    assert stack_name("AmplifyPubSub", "default") == "AmplifyPubSub"
-    assert stack_name("AmplifyPubSub", "prod") == "AmplifyPubSub-prod"
-    assert stack_name("Other", "prod") == "Other"
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({}, "AmplifyPubSub"),
+        ({"environment": "default"}, "AmplifyPubSub"),
+        ({"environment": "prod"}, "AmplifyPubSub-prod"),
+        ({"environment": "prod", "stack": "Other"}, "Other"),
+    ],
+)
+def test_stack_name_comes_from_the_environment_unless_given(options: dict[str, str], name: str) -> None:
+    assert StackOptions(**options).stack_name == name  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from pubsub_cli.checks.catalogue import CHECKS
 from pubsub_cli.checks.check import Result
 from pubsub_cli.errors import CommandFailedError
 from pubsub_cli.finding import AwsCommand, Finding, PubSubCommand, Status, failed, not_applicable, passed, skipped
-from pubsub_cli.run_options import RunOptions
+from pubsub_cli.options import RunOptions
 
 _IDENTITY_ID = "eu-west-1:01234567-89ab-cdef-0123-456789abcdef"
 _BOUNDARY = AwsCommand(

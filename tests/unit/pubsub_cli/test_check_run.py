@@ -15,7 +15,7 @@ from pubsub_cli.checks.identity import IdentityIsGiven, PolicyIsAttached
 from pubsub_cli.checks.sign_in import RepeatSignInSkipsAttachment, UserSignsIn
 from pubsub_cli.errors import ExitCode
 from pubsub_cli.finding import AwsCommand, Finding, Status, failed, passed, skipped, warning
-from pubsub_cli.run_options import RunOptions, mask_identity_ids
+from pubsub_cli.options import RunOptions
 
 _IDENTITY_ID = "us-gov-west-1:1a2b3c4d-1a2b-1a2b-1a2b-1a2b3c4d5e6f"
 _RUN = RunOptions("smoke", "AmplifyPubSub", "eu-west-1")
@@ -109,9 +109,10 @@ def test_wrapped_command_is_the_same_command() -> None:
 
 def test_redact_masks_only_identity_ids() -> None:
     assert _IDENTITY_ID not in "\n".join(_shown(_FAILED, redact=True))
-    assert mask_identity_ids(f"policy myIoTPolicy of {_IDENTITY_ID}") == "policy myIoTPolicy of <identity id>"
+    masked = RunOptions("doctor", redact=True).masked
+    assert masked(f"policy myIoTPolicy of {_IDENTITY_ID}") == "policy myIoTPolicy of <identity id>"
     arn = "arn:aws:iam::123456789012:role/us-east-1"
-    assert mask_identity_ids(arn) == arn
+    assert masked(arn) == arn
 
 
 def test_json_document_counts_the_listed_checks() -> None:

@@ -28,9 +28,7 @@ def provider() -> AwsIot:
     return AwsIot(endpoint=HOST, region="eu-west-1", credentials=Source())
 
 
-async def test_signature_covers_the_endpoint_but_not_the_session_token(
-    provider: AwsIot,
-) -> None:
+async def test_signature_covers_the_endpoint_but_not_the_session_token(provider: AwsIot) -> None:
     path = urlsplit((await provider.upgrade_request()).path)
     query = {name: values[0] for name, values in parse_qs(path.query, strict_parsing=True).items()}
     assert path.path == "/mqtt"
@@ -57,19 +55,19 @@ def signature_of(query: dict[str, str]) -> str:
 
 
 @pytest.mark.parametrize("endpoint", [HOST, f"wss://{HOST}/mqtt", f"wss://{HOST}", f"wss://{HOST}/"])
-def test_endpoint_may_be_bare_or_amplifys_url(endpoint: str) -> None:
+def test_endpoint_is_a_bare_host_or_amplifys_url(endpoint: str) -> None:
     assert AwsIot(endpoint=endpoint, credentials=Source()).endpoint == Endpoint.parse(HOST)
 
 
 @pytest.mark.parametrize("endpoint", [f"https://{HOST}", f"wss://{HOST}/other", f"mqtts://{HOST}:8883", ""])
-def test_wrong_endpoint_is_refused(endpoint: str) -> None:
-    with pytest.raises(ConfigurationError, match="is not a bare host"):
+def test_wrong_endpoint_is_rejected(endpoint: str) -> None:
+    with pytest.raises(ConfigurationError, match="is not a host name"):
         AwsIot(endpoint=endpoint, region="eu-west-1", credentials=Source())
 
 
 def test_region_comes_from_the_endpoint_unless_given() -> None:
     assert AwsIot(endpoint=HOST, credentials=Source())._region == "eu-west-1"
-    with pytest.raises(ConfigurationError, match="does not contain its region: give region"):
+    with pytest.raises(ConfigurationError, match="does not contain a region; pass region"):
         AwsIot(endpoint="iot.example.com", credentials=Source())
 
 
@@ -87,7 +85,7 @@ async def test_client_id_begins_with_the_identity_id_in_least_privilege() -> Non
         AwsIot.from_outputs({}, Source())
     assert await prefix("least-privilege") == "eu-west-1:1234-"
     assert await prefix("guarded") == ""
-    with pytest.raises(ConfigurationError, match="these credentials have none"):
+    with pytest.raises(ConfigurationError, match="requires credentials with an identity id; pass a CognitoSession"):
         AwsIot(endpoint=HOST, credentials=Source(), client_id_from_identity=True)
 
 
@@ -100,33 +98,33 @@ async def test_client_id_begins_with_the_identity_id_in_least_privilege() -> Non
         ("$aws/rules/a_rule/b/c/d/e/f/g/h/i", "$aws/rules/a_rule/a/b/c/d/e/f/g/h/i"),
     ],
 )
-def test_topic_beyond_the_limit_is_refused(provider: AwsIot, at_limit: str, beyond: str) -> None:
+def test_topic_beyond_the_limits_is_rejected(provider: AwsIot, at_limit: str, beyond: str) -> None:
     provider.check_topic(at_limit)
-    with pytest.raises(TopicError, match="AWS IoT takes"):
+    with pytest.raises(TopicError, match="AWS IoT allows"):
         provider.check_topic(beyond)
 
 
-def test_payload_beyond_128_kb_is_refused(provider: AwsIot) -> None:
+def test_payload_beyond_128_kb_is_rejected(provider: AwsIot) -> None:
     provider.check_payload(bytes(128 * 1024))
     with pytest.raises(PayloadError, match="131073 bytes"):
         provider.check_payload(bytes(128 * 1024 + 1))
 
 
 @pytest.mark.parametrize("client_id", ["", "a" * 129])
-def test_empty_or_too_long_client_id_is_refused(provider: AwsIot, client_id: str) -> None:
-    with pytest.raises(ConfigurationError, match="AWS IoT takes 1 to 128"):
+def test_empty_or_too_long_client_id_is_rejected(provider: AwsIot, client_id: str) -> None:
+    with pytest.raises(ConfigurationError, match="AWS IoT allows 1 to 128"):
         provider.check_client_id(client_id)
 
 
-def test_refused_signature_names_its_known_causes(provider: AwsIot) -> None:
-    told = provider.explain_denied_upgrade()
-    for cause in ("expired", "region eu-west-1", "clock", "session token must be added after"):
-        assert cause in told
+def test_rejected_signature_names_its_known_causes(provider: AwsIot) -> None:
+    explanation = provider.explain_denied_upgrade()
+    for cause in ("expired", "region eu-west-1", "clock", "add the session token after signing"):
+        assert cause in explanation
 
 
-def test_refused_signature_for_another_region_names_both_regions() -> None:
-    told = AwsIot(endpoint=HOST, region="us-east-1", credentials=Source()).explain_denied_upgrade()
-    assert told.endswith("it is made for region us-east-1, and the endpoint is in eu-west-1")
+def test_rejected_signature_for_another_region_names_both_regions() -> None:
+    explanation = AwsIot(endpoint=HOST, region="us-east-1", credentials=Source()).explain_denied_upgrade()
+    assert explanation.endswith("it is for region us-east-1, but the endpoint is in eu-west-1")
 
 
 @pytest.mark.parametrize(

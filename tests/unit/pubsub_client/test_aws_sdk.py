@@ -1,4 +1,4 @@
-"""Credentials of boto3, in files, the environment and programs of each test's own."""
+"""The AWS credentials that boto3 finds in files, in the environment and by a credential process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pubsub_client._credentials import Credentials
 from pubsub_client.exceptions import ConfigurationError, SessionError
 
 START_URL = "https://example.awsapps.com/start"
-# Gives another key each time, and for a time so short that boto3 asks again.
+# Prints another key each time. Its lifetime is so short that boto3 runs the program again.
 PROGRAM = """
 import datetime, json, pathlib
 calls = pathlib.Path(__file__).with_suffix(".calls")
@@ -29,7 +29,7 @@ print(json.dumps({"Version": 1, "AccessKeyId": key, "SecretAccessKey": "s3cret",
 
 
 class Configuration:
-    """An AWS configuration, and what the AWS CLI leaves beside it."""
+    """An AWS configuration file, and the AWS CLI's cache of SSO tokens."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -79,21 +79,21 @@ async def test_credentials_that_expire_soon_are_fetched_again(configuration: Con
     program.write_text(PROGRAM)
     configuration.profile("a", credential_process=f"{sys.executable} {program}")
     source = SdkCredentials("a")
-    given = [await source.credentials() for _ in range(3)]
-    first = int(given[0].access_key_id.removeprefix("key-"))
-    assert given == [Credentials(f"key-{first + number}", "s3cret", "t0ken") for number in range(3)]
+    credentials = [await source.credentials() for _ in range(3)]
+    first = int(credentials[0].access_key_id.removeprefix("key-"))
+    assert credentials == [Credentials(f"key-{first + number}", "s3cret", "t0ken") for number in range(3)]
 
 
 async def test_missing_credentials_are_searched_again(monkeypatch: pytest.MonkeyPatch) -> None:
     source = SdkCredentials()
-    with pytest.raises(SessionError, match=r"finds no AWS credentials: name a profile, set AWS_ACCESS_KEY_ID"):
+    with pytest.raises(SessionError, match=r"finds no AWS credentials; pass a profile, set AWS_ACCESS_KEY_ID"):
         await source.credentials()
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKID")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
     assert (await source.credentials()).access_key_id == "AKID"
 
 
-@pytest.mark.parametrize("expires_at", [None, "2026-01-01T00:00:00Z"], ids=["never begun", "ended"])
+@pytest.mark.parametrize("expires_at", [None, "2026-01-01T00:00:00Z"], ids=["no session", "expired session"])
 async def test_expired_sso_session_names_the_login_command(
     configuration: Configuration, expires_at: str | None
 ) -> None:
@@ -105,16 +105,18 @@ async def test_expired_sso_session_names_the_login_command(
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         ({"credential_process": "false"}, "custom-process"),
         ({"aws_access_key_id": "AKID"}, "missing: aws_secret_access_key"),
         ({"role_arn": "arn:aws:iam::111111111111:role/a", "source_profile": "gone"}, '"gone" .* does not exist'),
     ],
 )
-async def test_error_of_boto3_is_named(configuration: Configuration, settings: dict[str, str], told: str) -> None:
+async def test_error_of_boto3_is_in_the_message(
+    configuration: Configuration, settings: dict[str, str], message: str
+) -> None:
     configuration.profile("a", **settings)
-    with pytest.raises(SessionError, match=f"boto3 cannot get AWS credentials: .*{told}"):
+    with pytest.raises(SessionError, match=f"boto3 cannot get AWS credentials: .*{message}"):
         await SdkCredentials("a").credentials()
 
 

@@ -1,4 +1,4 @@
-"""When a session calls Cognito, and how it uses the answers."""
+"""When a session calls Cognito, and how it handles responses and errors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Clock:
 
 
 class Cognito:
-    """Both services, as far as a session calls them."""
+    """A fake of the operations of both Cognito services that a session calls."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -53,11 +53,11 @@ class Cognito:
         self.second_answer: dict[str, Any] | None = None
         self.failing: dict[str, Exception] = {}
         self.hanging: dict[str, threading.Event] = {}
-        """Calls that return only after their event is set."""
+        """Calls that wait for their event."""
         self.token_life = HOUR
         self.credentials_life: timedelta | None = HOUR
         self.rotating = False
-        """Whether a refresh token is valid once, and returns the next."""
+        """Whether each refresh token is valid once and is replaced."""
         self.refresh_token = "refresh-token"
         self.device: dict[str, str] = {}
 
@@ -163,14 +163,14 @@ async def test_credentials_are_renewed_when_a_fifth_of_their_lifetime_is_left(
     assert cognito.calls == {"sign-in": 1, "identity": 1, "credentials": 2}
 
 
-@pytest.mark.parametrize("life", [None, -HOUR], ids=["unknown", "over by a wrong clock"])
+@pytest.mark.parametrize("life", [None, -HOUR], ids=["unknown", "expired by a wrong clock"])
 async def test_credentials_without_a_known_lifetime_are_returned_but_not_cached(
     session: CognitoSession, cognito: Cognito, life: timedelta | None
 ) -> None:
     cognito.credentials_life = life
     await session.sign_in("ada", "password")
-    given = [await session.credentials() for _ in range(2)]
-    assert [each.access_key_id for each in given] == ["key-1", "key-2"]
+    returned = [await session.credentials() for _ in range(2)]
+    assert [each.access_key_id for each in returned] == ["key-1", "key-2"]
 
 
 async def test_clock_that_is_set_back_does_not_extend_the_lifetime(session: CognitoSession, clock: Clock) -> None:
@@ -260,7 +260,7 @@ async def test_each_cause_of_a_failed_renewal_is_logged_once(
         cognito.failing["credentials"] = failure
         await session.credentials()
     first, second = warnings_of(caplog)
-    assert "AWS credentials were not renewed" in first
+    assert "renewing the AWS credentials failed" in first
     assert "https://cognito.example" in first
     assert "TooManyRequestsException" in second
     assert session.renewal_error
@@ -287,8 +287,8 @@ async def test_failed_refresh_of_a_valid_id_token_is_logged_without_tokens(
         clock.advance(MINUTE)
     assert cognito.calls["refresh"] == 3
     (warning,) = warnings_of(caplog)
-    assert "the tokens were not renewed" in warning
-    assert "session has ended, sign in again" in warning
+    assert "renewing the tokens failed" in warning
+    assert "session has ended; sign in again" in warning
     assert session.renewal_error
     assert "session has ended" in session.renewal_error
     assert cognito.refresh_token not in caplog.text
@@ -310,7 +310,7 @@ async def test_slow_renewal_returns_valid_credentials_and_its_failure_is_logged(
     assert await session.credentials() is first
     assert session.renewal_error == "no answer within 0.05 s"
     answered.set()
-    async with session._lock:  # taken once the renewal has ended
+    async with session._lock:  # free when the renewal has ended
         pass
     assert ["no answer within" in each for each in warnings_of(caplog)] == [True, False]
     assert "https://cognito.example" in warnings_of(caplog)[1]
@@ -326,11 +326,11 @@ async def test_error_after_a_failed_renewal_names_both_causes(
     cognito.failing["credentials"] = refused("NotAuthorizedException", "Token is not from a supported provider")
     await session.credentials()
     clock.advance(MINUTE)
-    with pytest.raises(SessionError, match=r"cognito\.example.*the renewal before failed as well.*supported provider"):
+    with pytest.raises(SessionError, match=r"cognito\.example.*the previous renewal failed too.*supported provider"):
         await session.credentials()
 
 
-async def test_aws_iots_refusal_names_the_failed_renewal(
+async def test_rejected_signature_names_the_failed_renewal(
     session: CognitoSession, cognito: Cognito, clock: Clock
 ) -> None:
     provider = AwsIot(endpoint="a-ats.iot.eu-west-1.amazonaws.com", credentials=session)
@@ -346,8 +346,8 @@ async def test_aws_iots_refusal_names_the_failed_renewal(
 
 async def test_concurrent_calls_share_one_request(session: CognitoSession, cognito: Cognito) -> None:
     await session.sign_in("ada", "password")
-    given = await asyncio.gather(*(session.credentials() for _ in range(10)))
-    assert {each.access_key_id for each in given} == {"key-1"}
+    returned = await asyncio.gather(*(session.credentials() for _ in range(10)))
+    assert {each.access_key_id for each in returned} == {"key-1"}
     assert cognito.calls["credentials"] == 1
 
 
@@ -385,11 +385,11 @@ async def test_sign_out_forgets_the_user_even_if_revocation_fails(session: Cogni
         ("NEW_PASSWORD_REQUIRED", "AdminSetUserPassword"),
         ("SOFTWARE_TOKEN_MFA", "has MFA"),
         ("SMS_MFA", "has MFA"),
-        ("MFA_SETUP", "not set up yet"),
-        ("SOMETHING_NEW", "cannot answer"),
+        ("MFA_SETUP", "has not set it up"),
+        ("SOMETHING_NEW", "does not support"),
     ],
 )
-async def test_challenge_is_named_with_the_fix(
+async def test_unsupported_challenge_is_named_with_the_fix(
     session: CognitoSession, cognito: Cognito, challenge: str, advice: str
 ) -> None:
     cognito.second_answer = {"ChallengeName": challenge, "ChallengeParameters": {}}
@@ -411,7 +411,7 @@ async def test_rejected_refresh_token_asks_for_a_sign_in(
     await session.sign_in("ada", "password")
     clock.advance(31 * 24 * HOUR)
     cognito.failing["refresh"] = refused(code, "Refresh Token has expired")
-    with pytest.raises(SessionError, match=f"session has ended, sign in again: .*{code}.*Refresh Token has expired"):
+    with pytest.raises(SessionError, match=f"session has ended; sign in again .*{code}.*Refresh Token has expired"):
         await session.credentials()
 
 
@@ -421,21 +421,21 @@ async def test_unanswered_refresh_does_not_end_the_session(
     await session.sign_in("ada", "password")
     clock.advance(HOUR)
     cognito.failing["refresh"] = UNREACHABLE
-    with pytest.raises(SessionError, match="Cognito reports an error") as refusal:
+    with pytest.raises(SessionError, match="Cognito returned an error") as refusal:
         await session.credentials()
     assert "sign in again" not in str(refusal.value)
     del cognito.failing["refresh"]
     assert (await session.credentials()).access_key_id == "key-1"
 
 
-async def test_given_id_token_is_not_renewed(session: CognitoSession, cognito: Cognito, clock: Clock) -> None:
+async def test_id_token_of_other_code_is_not_renewed(session: CognitoSession, cognito: Cognito, clock: Clock) -> None:
     await session.use_id_token(cognito._id_token())
     first = await session.credentials()
     clock.advance(HOUR - SECOND)
     assert (await session.credentials()).access_key_id == "key-2"
     assert first.access_key_id == "key-1"
     clock.advance(HOUR)
-    with pytest.raises(SessionError, match="ID token expired at 01:00:00 UTC: give a new one"):
+    with pytest.raises(SessionError, match="ID token expired at 01:00:00 UTC; pass a new one"):
         await session.credentials()
     assert cognito.calls["refresh"] == 0
 
@@ -457,7 +457,7 @@ def test_session_from_outputs_can_self_attach_if_the_stack_can() -> None:
 @pytest.mark.parametrize("missing", OUTPUTS)
 def test_missing_output_is_named(missing: str) -> None:
     outputs = {name: value for name, value in OUTPUTS.items() if name != missing}
-    with pytest.raises(ConfigurationError, match=f"the outputs lack {missing}:"):
+    with pytest.raises(ConfigurationError, match=f"the outputs lack {missing};"):
         CognitoSession.from_outputs(outputs)
 
 

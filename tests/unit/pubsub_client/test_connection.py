@@ -1,4 +1,4 @@
-"""The client on transports of the tests' own, which connect and end as each test decides; and the states."""
+"""The client on fake transports that connect and end as each test decides, and the stream of states."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ CUT = Disconnect(None, "the network failed")
 
 @dataclass
 class Broker:
-    """Decides what its transports do, and records them."""
+    """Controls and records its transports."""
 
     transports: list[FakeTransport] = field(default_factory=list)
     session_present: Callable[[int], bool] = lambda _: False
-    """Whether the session of a connection is there, by the connection's number."""
+    """Whether the broker has kept the session, by the connection's number."""
     acknowledges: bool = True
     drops_on_subscribe: Callable[[int, str], bool] = lambda _, __: False
     """Whether a connection ends on a SUBSCRIBE, by its number and the topic filter."""
     opens: Callable[[int], Exception | None] = lambda _: None
-    """Why a connection is not made, by its number."""
+    """Why a connection fails, by its number; None for success."""
     drops_at_once: Callable[[int], bool] = lambda _: False
 
     @property
@@ -45,7 +45,7 @@ class Broker:
 
 
 class FakeTransport:
-    """A transport that does what its broker decides."""
+    """A transport that its broker controls."""
 
     def __init__(
         self,
@@ -139,13 +139,13 @@ async def until_connected_again(broker: Broker, connections: int, pubsub: PubSub
 
 
 async def test_close_completes_all_concurrent_publish_calls(broker: Broker) -> None:
-    async def publish_on_and_on() -> None:
+    async def publish_endlessly() -> None:
         while True:
             await pubsub.publish("t", 1)
             await asyncio.sleep(0)
 
     async with client() as pubsub:
-        publishing = [asyncio.create_task(publish_on_and_on()) for _ in range(20)]
+        publishing = [asyncio.create_task(publish_endlessly()) for _ in range(20)]
         await asyncio.sleep(0.01)
     async with in_time():
         ended = await asyncio.gather(*publishing, return_exceptions=True)
@@ -154,7 +154,7 @@ async def test_close_completes_all_concurrent_publish_calls(broker: Broker) -> N
 
 
 async def test_closed_client_is_released_while_its_transport_is_not(broker: Broker) -> None:
-    """Awscrt can keep a transport, by its callbacks, for seconds after it was closed."""
+    """Awscrt's callbacks can keep a transport alive for seconds after it was closed."""
     pubsub = client()
     async with pubsub, pubsub.subscribe("t"):
         await pubsub.publish("t", 1)
@@ -175,10 +175,7 @@ async def test_new_session_with_unanswered_subscriptions_is_subscribed_again(bro
 
 
 async def test_client_closed_while_connecting_can_connect_again(broker: Broker) -> None:
-    def never(number: int) -> Exception | None:
-        return ConnectAttemptError(OSError("nobody there")) if number == 0 else None
-
-    broker.opens = never
+    broker.opens = lambda number: ConnectAttemptError(OSError("unreachable")) if number == 0 else None
     pubsub = client(reconnect_delay=(1, 1))
     pubsub.start()
     connecting = asyncio.create_task(pubsub.connect())
@@ -196,7 +193,7 @@ async def test_unexpected_error_of_a_transport_counts_as_failed_attempt(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
-        raise RuntimeError("the file of authorities has gone")
+        raise RuntimeError("the CA file was deleted")
 
     async with client() as pubsub:
         good = dict(_connection._TRANSPORTS)
@@ -204,7 +201,7 @@ async def test_unexpected_error_of_a_transport_counts_as_failed_attempt(
         broker.up.drop()
         changes = pubsub.states()
         async with in_time():
-            while "the file of authorities has gone" not in str((await anext(changes)).reason):
+            while "the CA file was deleted" not in str((await anext(changes)).reason):
                 pass
         monkeypatch.setattr(_connection, "_TRANSPORTS", good)
         await until_connected_again(broker, 2, pubsub)
@@ -228,14 +225,14 @@ async def test_connection_lost_at_once_is_never_reported_as_connected(broker: Br
     assert ConnectionState.CONNECTED not in states
 
 
-async def test_topic_filter_that_ends_every_connection_counts_as_refused(broker: Broker) -> None:
+async def test_topic_filter_that_ends_every_connection_counts_as_rejected(broker: Broker) -> None:
     denied = False
     broker.drops_on_subscribe = lambda _, topic_filter: denied and topic_filter == "denied"
     async with client() as pubsub, pubsub.subscribe("allowed"), pubsub.subscribe("denied") as readers:
         denied = True
         broker.up.drop()
         async with in_time():
-            with pytest.raises(SubscribeRefused, match="on each attempt, the connection was lost"):
+            with pytest.raises(SubscribeRefused, match="in 5 attempts, the connection was lost"):
                 await anext(readers)
         await until_connected_again(broker, 7, pubsub)
         await pubsub.publish("t", 1)
@@ -252,7 +249,7 @@ async def test_subscription_cancelled_before_its_ack_is_unsubscribed(broker: Bro
         assert broker.up.unsubscribed == ["t"]
 
 
-async def test_refused_unsubscribe_is_logged(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
+async def test_rejected_unsubscribe_is_logged(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
     def refuse(topic_filter: str, on_ack: OnAck) -> None:
         assert topic_filter == "t"
         on_ack(Ack(0x87))
@@ -260,7 +257,7 @@ async def test_refused_unsubscribe_is_logged(broker: Broker, caplog: pytest.LogC
     async with client() as pubsub, pubsub.subscribe("t"):
         broker.up.unsubscribe = refuse  # type: ignore[method-assign]
     (warning,) = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
-    assert "refuses to unsubscribe from t" in warning
+    assert "rejected UNSUBSCRIBE t " in warning
     assert "0x87 NOT_AUTHORIZED" in warning
 
 
@@ -277,11 +274,11 @@ async def test_readers_stay_ended_after_a_new_connect(broker: Broker) -> None:
 
 
 async def test_connect_of_a_started_client_raises_its_first_error_at_once(broker: Broker) -> None:
-    broker.opens = lambda _: ConnectAttemptError(OSError("nobody there"))
+    broker.opens = lambda _: ConnectAttemptError(OSError("unreachable"))
     pubsub = client(reconnect_delay=(60, 60))
     pubsub.start()
     async with in_time():
-        with pytest.raises(ConnectionRefused, match="nobody there"):
+        with pytest.raises(ConnectionRefused, match="unreachable"):
             await pubsub.connect()
     assert pubsub.state is ConnectionState.CLOSED
 
@@ -306,11 +303,13 @@ async def test_publish_to_several_topics_precedes_a_later_publish(broker: Broker
     assert published == [("a", b"1"), ("b", b"1"), ("a", b"2")]
 
 
-async def test_error_of_the_upgrade_request_is_the_cause_of_the_refusal() -> None:
+async def test_error_of_the_upgrade_request_is_the_cause_of_connection_refused() -> None:
     async def fail() -> UpgradeRequest:
         raise RuntimeError("the vault is sealed")
 
-    with pytest.raises(ConnectionRefused, match="could not be signed: the vault is sealed") as refusal:
+    with pytest.raises(
+        ConnectionRefused, match="could not create the WebSocket request: the vault is sealed"
+    ) as refusal:
         await client_with(fail).connect()
     assert isinstance(refusal.value.__cause__, RuntimeError)
 
@@ -371,9 +370,9 @@ def hanging(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Broker:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (UpgradeAnswer(101, ""), "the endpoint accepts it: try again"),
-        (UpgradeAnswer(404, "no such path"), "the WebSocket upgrade is refused with HTTP 404 no such path"),
-        (OSError("no route"), "the endpoint cannot be reached: no route"),
+        (UpgradeAnswer(101, ""), "A second WebSocket request was accepted; try again"),
+        (UpgradeAnswer(404, "no such path"), "the WebSocket request was rejected with HTTP 404 no such path"),
+        (OSError("no route"), "the endpoint cannot be reached over HTTP: no route"),
     ],
 )
 @pytest.mark.usefixtures("hanging")
@@ -399,7 +398,7 @@ async def test_unexpected_error_is_logged_and_followed_by_another_attempt(
     monkeypatch.setattr(_failures.ConnectErrors, "explain", Mock(side_effect=RuntimeError("unexpected")))
     async with client() as pubsub:
         await pubsub.publish("t", 1)
-    assert "the connection failed unexpectedly" in caplog.text
+    assert "unexpected error of the connection" in caplog.text
 
 
 async def collect(states: States) -> list[StateChange]:

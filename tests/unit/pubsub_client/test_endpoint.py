@@ -43,7 +43,7 @@ def test_endpoint_that_only_looks_local_uses_tls(name: str) -> None:
         "a b",
     ],
 )
-def test_endpoint_that_is_not_a_bare_host_is_refused(text: str) -> None:
+def test_endpoint_that_is_not_a_bare_host_is_rejected(text: str) -> None:
     with pytest.raises(ConfigurationError) as refusal:
         Endpoint.parse(text)
     assert repr(text) in str(refusal.value)
@@ -71,9 +71,7 @@ def test_no_proxy_and_loopback_use_no_proxy(monkeypatch: pytest.MonkeyPatch, end
     assert Endpoint.parse(endpoint).proxy() is None
 
 
-def test_https_proxy_address_is_refused_without_its_password(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_error_of_an_unsupported_proxy_has_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "https://ada:secret@proxy.example")
     with pytest.raises(ConfigurationError, match=r"https://proxy\.example") as refusal:
         Endpoint.parse(HOST).proxy()
@@ -83,7 +81,7 @@ def test_https_proxy_address_is_refused_without_its_password(
 
 def test_missing_ca_bundle_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "missing.pem"))
-    with pytest.raises(ConfigurationError, match=r"AWS_CA_BUNDLE names .*missing\.pem"):
+    with pytest.raises(ConfigurationError, match=r"AWS_CA_BUNDLE is .*missing\.pem, which does not exist"):
         ca_bundle()
 
 

@@ -82,24 +82,24 @@ def test_topic_matching_follows_the_specification(topic_filter: str, topic: str,
 @given(st.text("ab/+#$", max_size=6))
 def test_topic_syntax_agrees_with_aiomqtt(text: str) -> None:
     for check, form in ((check_topic, aiomqtt.Topic), (check_topic_filter, aiomqtt.Wildcard)):
-        refused = expected = True
+        rejected = expected = True
         with suppress(TopicError):
             check(text)
-            refused = False
+            rejected = False
         with suppress(ValueError):
             form(text)
             expected = False
-        assert refused is expected
+        assert rejected is expected
 
 
 @pytest.mark.parametrize("text", ["", "a/#/b", "a#", "++", "a\0b", "\ud800", "a" * 65536])
-def test_malformed_topic_is_refused(text: str) -> None:
+def test_malformed_topic_is_rejected(text: str) -> None:
     for check in (check_topic, check_topic_filter):
         with pytest.raises(TopicError):
             check(text)
 
 
-def test_shared_subscription_is_refused() -> None:
+def test_shared_subscription_is_rejected() -> None:
     with pytest.raises(TopicError, match="shared subscription"):
         check_topic_filter("$share/group/orders/#")
 
@@ -151,7 +151,7 @@ def test_payload_error_names_the_path(payload: object, path: str, problem: str) 
     assert problem in str(refusal.value)
 
 
-def test_payload_that_contains_itself_is_refused() -> None:
+def test_payload_that_contains_itself_is_rejected() -> None:
     value: dict[str, object] = {}
     value["self"] = [value]
     with pytest.raises(PayloadError, match="contains itself") as refusal:

@@ -1,4 +1,4 @@
-"""Messages while connections are made and lost."""
+"""The outbox: order, resending, limits and timeouts while connections are opened and lost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOST = Ack(error=DisconnectedError("the network failed"))
 
 
 class Wire:
-    """A connection that the test acknowledges and drops."""
+    """A connection whose acknowledgements and end the test controls."""
 
     def __init__(self) -> None:
         self.sent: list[int] = []
@@ -37,8 +37,8 @@ class Wire:
         outbox.suspend("the network failed")
 
 
-def outbox_of(size: int = 100, *, refuse: bool = False, attempts: int = 3, seconds: float = 30.0) -> Outbox:
-    return Outbox(OutboxOptions(size, refuse, attempts, seconds))
+def outbox_of(size: int = 100, *, raise_when_full: bool = False, attempts: int = 3, seconds: float = 30.0) -> Outbox:
+    return Outbox(OutboxOptions(size, raise_when_full, attempts, seconds))
 
 
 def enqueued(outbox: Outbox, *numbers: int, qos: int = 1) -> list[asyncio.Future[Ack]]:
@@ -133,7 +133,7 @@ async def test_message_that_ends_every_connection_fails_alone() -> None:
         wire = Wire()
         outbox.resume(wire.send)
         sent.append(wire.sent)
-        for number in wire.sent:  # which grows as messages are acknowledged
+        for number in wire.sent:  # grows while messages are acknowledged
             if number == poison:
                 wire.drop(outbox)
                 break
@@ -144,17 +144,17 @@ async def test_message_that_ends_every_connection_fails_alone() -> None:
     assert answers == [Ack(), LOST, Ack(), Ack()]
 
 
-async def test_full_outbox_refuses_further_messages_if_asked_to() -> None:
-    outbox = outbox_of(2, refuse=True)
-    cancelled, kept, refused = enqueued(outbox, 1, 2, 3)
-    with pytest.raises(QueueFull, match="2 messages wait or are unacknowledged"):
-        await refused
+async def test_full_outbox_rejects_further_messages_if_configured() -> None:
+    outbox = outbox_of(2, raise_when_full=True)
+    cancelled, kept, rejected = enqueued(outbox, 1, 2, 3)
+    with pytest.raises(QueueFull, match="2 messages are waiting or unacknowledged"):
+        await rejected
     cancelled.cancel()
-    (taken,) = enqueued(outbox, 4)
+    (accepted,) = enqueued(outbox, 4)
     wire = Wire()
     outbox.resume(wire.send)
     wire.acknowledge(2)
-    assert (await kept, await taken) == (Ack(), Ack())
+    assert (await kept, await accepted) == (Ack(), Ack())
     assert wire.sent == [2, 4]
 
 
@@ -173,8 +173,8 @@ async def test_message_without_connection_fails_after_the_timeout_with_the_reaso
     (lost,) = enqueued(outbox, 1)
     wire.drop(outbox)
     (unsent,) = enqueued(outbox, 2)
-    reason = r"no connection for 0\.01 s; the last reason: the network failed"
-    with pytest.raises(ConnectionLost, match=f"{reason}; whether the broker has the message is not known"):
+    reason = r"not connected within 0\.01 s; last reason: the network failed"
+    with pytest.raises(ConnectionLost, match=f"{reason}; the broker may have received the message"):
         await lost
     with pytest.raises(ConnectionLost, match=f"{reason}; the message was not sent"):
         await unsent
@@ -232,7 +232,7 @@ async def test_close_fails_messages_that_are_never_acknowledged() -> None:
     (under_way,) = enqueued(outbox, 1)
     await outbox.close("the connection is closed", 0.01)
     wire.drop(outbox)
-    with pytest.raises(ConnectionLost, match="whether the broker has the message is not known"):
+    with pytest.raises(ConnectionLost, match="the broker may have received the message"):
         await under_way
 
 

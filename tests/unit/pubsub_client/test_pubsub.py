@@ -1,4 +1,4 @@
-"""Arguments of the client that are refused before anything is sent; and the shared client."""
+"""The client's checks of arguments, and the shared client."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_client_id_is_random_unless_given(pubsub: PubSub) -> None:
     assert PubSub(pubsub._provider, client_id="mine").client_id == "mine"
 
 
-def test_invalid_client_id_is_refused(pubsub: PubSub) -> None:
+def test_invalid_client_id_is_rejected(pubsub: PubSub) -> None:
     with pytest.raises(ConfigurationError, match="client id"):
         PubSub(pubsub._provider, client_id="")
 
@@ -54,11 +54,11 @@ async def test_publish_and_subscribe_without_a_connection_raise(pubsub: PubSub) 
 async def test_publish_checks_its_arguments(pubsub: PubSub) -> None:
     with pytest.raises(TopicError, match="wildcard"):
         await pubsub.publish("orders/#", {})
-    with pytest.raises(TopicError, match="AWS IoT takes 7"):
+    with pytest.raises(TopicError, match="AWS IoT allows 7"):
         await pubsub.publish("a/b/c/d/e/f/g/h/i", {})
     with pytest.raises(PayloadError, match=r"\$\.when"):
         await pubsub.publish("orders/1", {"when": datetime(2026, 1, 1, tzinfo=UTC)})
-    with pytest.raises(PayloadError, match="AWS IoT takes 131072"):
+    with pytest.raises(PayloadError, match="AWS IoT allows 131072"):
         await pubsub.publish("orders/1", bytes(200_000))
     with pytest.raises(ConfigurationError, match="QoS 2"):
         await pubsub.publish("orders/1", {}, qos=2)
@@ -81,7 +81,7 @@ async def test_subscribe_checks_its_arguments(pubsub: PubSub) -> None:
     with pytest.raises(ConfigurationError, match="no topic filter"):
         async with pubsub.subscribe([]):
             pass
-    with pytest.raises(ConfigurationError, match="51 topic filters are more than the 50 that AWS IoT takes"):
+    with pytest.raises(ConfigurationError, match="51 topic filters exceed AWS IoT's limit of 50"):
         async with pubsub.subscribe(f"orders/{number}" for number in range(51)):
             pass
 

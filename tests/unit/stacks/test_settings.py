@@ -110,17 +110,17 @@ def test_environment_name_that_no_stack_can_have_is_rejected(pattern: str, name:
         ({"environments": []}, ".environments: [] given; allowed: an object of settings"),
         (
             {"topics": ["chat/#"]},
-            ".topics.0: 'chat/#' given; an IoT policy takes # literally; * stands for any characters there",
+            ".topics.0: 'chat/#' given; # is not a wildcard in an IoT policy; * matches any characters",
         ),
-        ({"topics": ["$aws/*"]}, ".topics.0: '$aws/*' given; reserved topics are opened by reservedTopics, not here"),
+        ({"topics": ["$aws/*"]}, ".topics.0: '$aws/*' given; use the setting reservedTopics for reserved topics"),
         (
             {"topics": ["a/b/c/d/e/f/g/h/i/*"]},
-            ".topics.0: 'a/b/c/d/e/f/g/h/i/*' given; AWS IoT takes at most 7 slashes in a topic",
+            ".topics.0: 'a/b/c/d/e/f/g/h/i/*' given; AWS IoT allows at most 7 slashes in a topic",
         ),
         (
             {"topics": ["orders"]},
-            ".topics: ['orders'] given; at least one must end in *, so that the smoke test has topics"
-            " of its own, such as pubsub-smoke/*",
+            ".topics: ['orders'] given; at least one must end in *, such as pubsub-smoke/*, "
+            "so that the smoke test can use unique topics",
         ),
         (
             {"allowOrigins": ["https://app.example.com/"]},
@@ -324,19 +324,19 @@ class TestSharedTopicsOfLeastPrivilege:
             ("*", "*"),
             ("us*/news", "*"),
             ("us-east-1:1234/news", ":"),
-            ("*:*/news", "* and no :"),
+            ("*:*/news", "* and :"),
             ("?" * 46 + "/news", "?"),
             ("?aws/things/*", "?"),
             ("eu-west-1?????????-????-????-????-????????????/*", "?"),
-            ("eu-west-1${:}*", "$ and no * and no :"),
-            ("r${iot:ClientId}/news", "$ and no :"),
+            ("eu-west-1${:}*", "$ and * and :"),
+            ("r${iot:ClientId}/news", "$ and :"),
         ],
     )
     def test_topic_that_could_match_users_own_topics_is_rejected(self, topic: str, wrong: str) -> None:
         assert _error({"accessMode": "least-privilege", "topics": ["news", topic]}) == (
-            f"amplify-pubsub.topics: ['news', {topic!r}] given; in access mode least-privilege a shared topic has no "
-            f"{wrong} before its first slash, and {topic} has: it could match users' own topics, which begin with the "
-            "identity id"
+            f"amplify-pubsub.topics: ['news', {topic!r}] given; {topic} has {wrong} before its first slash; "
+            "remove it, because in access mode least-privilege the pattern could match users' own topics, which begin "
+            "with the identity id"
         )
 
     @given(topic=st.text("ab1-:*?$/", min_size=1, max_size=12), identity=st.uuids(), rest=st.text("ab:/", max_size=8))

@@ -26,7 +26,7 @@ function Rooms({ pubsub, userName, identityId }: { pubsub: PubSub; userName: str
         Latest message: <LatestMessage pubsub={pubsub} />
       </p>
       {LEAST_PRIVILEGE && (
-        <Room {...shared} topic={ownTopic(identityId)} title="Notes to yourself" label="Note" action="Keep" />
+        <Room {...shared} topic={ownTopic(identityId)} title="Notes to yourself" label="Note" action="Add" />
       )}
     </>
   );

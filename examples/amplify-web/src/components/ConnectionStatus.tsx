@@ -1,6 +1,6 @@
 import type { Connection } from '../utils/connection';
 
-/** Says whether messages go through, and if not, why. */
+/** Shows whether the page is connected, and otherwise why not. */
 export function ConnectionStatus({ connected, diagnosis, selfAttachment }: Connection) {
   const state = connected ? 'connected' : diagnosis ? 'disrupted' : 'connecting';
   return (
@@ -15,14 +15,14 @@ export function ConnectionStatus({ connected, diagnosis, selfAttachment }: Conne
       {!connected && diagnosis && (
         <>
           <h2>{diagnosis.summary}</h2>
-          {selfAttachment && diagnosis.cause === 'connect-refused' && <p>{selfAttachment.text}</p>}
+          {selfAttachment && diagnosis.cause === 'connect-denied' && <p>{selfAttachment.text}</p>}
           <p>{diagnosis.advice}</p>
           {diagnosis.command && (
             <p>
               <code>{diagnosis.command}</code>
             </p>
           )}
-          {diagnosis.cause !== 'signed-out' && <p className="hint">This page tries again by itself.</p>}
+          {diagnosis.cause !== 'signed-out' && <p className="hint">This page tries again automatically.</p>}
         </>
       )}
     </section>

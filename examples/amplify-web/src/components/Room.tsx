@@ -9,13 +9,13 @@ interface Props {
   userName: string;
   connected: boolean;
   title: string;
-  /** What a line written there is called. */
+  /** The label of the input. */
   label: string;
-  /** What the button says. */
+  /** The label of the button. */
   action: string;
 }
 
-/** What is said on one topic. */
+/** The messages of one topic, and a form to send one. */
 export function Room({ pubsub, topic, userName, connected, title, label, action }: Props) {
   const { messages, send } = useChat(pubsub, topic, connected);
   return (

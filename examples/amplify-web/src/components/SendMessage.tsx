@@ -7,7 +7,7 @@ interface Props {
   send: (msg: string) => Promise<void>;
 }
 
-/** A line to write in. What was not delivered stays there. */
+/** A form to send a message. The text stays in the input if it was not delivered. */
 export function SendMessage({ label, action, connected, send }: Props) {
   const [text, setText] = useState('');
   const [sending, setSending] = useState(false);

@@ -16,9 +16,9 @@ export function SignIn({ onSignedIn }: { onSignedIn: () => void }) {
         password: String(form.get('password')),
       });
       if (isSignedIn) return onSignedIn();
-      setFailure(`This user must first complete the step ${nextStep.signInStep}, which this example has no form for.`);
+      setFailure(`Your account requires the sign-in step ${nextStep.signInStep}, which this example does not support.`);
     } catch (error) {
-      // Another tab was quicker: it shares the session.
+      // Another tab has signed in; all tabs share one session.
       if (error instanceof Error && error.name === 'UserAlreadyAuthenticatedException') return onSignedIn();
       setFailure(error instanceof Error ? error.message : String(error));
     }

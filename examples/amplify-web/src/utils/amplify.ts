@@ -5,7 +5,7 @@ import outputs from '../../amplify_outputs.json';
 const config = parseAmplifyConfig(outputs);
 const { cognito, pubsub } = outputs.custom;
 
-// The local cloud answers for Cognito too. On AWS the outputs name no endpoints, and Amplify finds them by region.
+// Only the outputs of the local cloud have Cognito endpoints. On AWS, Amplify derives them from the region.
 if (config.Auth && cognito) {
   Object.assign(config.Auth.Cognito, {
     userPoolEndpoint: cognito.user_pool_endpoint,

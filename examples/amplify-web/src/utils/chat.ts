@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'react';
 
 export interface ChatMessage {
   id: string;
-  /** As the sender wrote it: AWS IoT does not say who published a message. */
+  /** The name that the sender claims. AWS IoT does not identify publishers. */
   from: string;
   msg: string;
 }
@@ -13,20 +13,20 @@ export interface Chat {
   send: (from: string, msg: string) => Promise<void>;
 }
 
-const KEPT = 50;
-const COMES_BACK_MS = 10_000;
+const MAX_MESSAGES = 50;
+const DELIVERY_TIMEOUT_MS = 10_000;
 
-/** Receive the messages of the topic, and send one's own. */
+/** Receive and send messages on a topic. */
 export function useChat(pubsub: PubSub, topic: string, connected: boolean): Chat {
   const [messages, setMessages] = useState<ChatMessage[]>([]);
-  const sent = useRef(new Map<string, { cameBack: () => void; failed: (why: Error) => void }>());
+  const pending = useRef(new Map<string, { delivered: () => void; failed: (reason: Error) => void }>());
 
   useEffect(() => {
     const subscription = pubsub.subscribe({ topics: topic }).subscribe({
       next: (data) => {
         if (!isChatMessage(data)) return;
-        setMessages((before) => [...before.filter(({ id }) => id !== data.id), data].slice(-KEPT));
-        sent.current.get(data.id)?.cameBack();
+        setMessages((before) => [...before.filter(({ id }) => id !== data.id), data].slice(-MAX_MESSAGES));
+        pending.current.get(data.id)?.delivered();
       },
     });
     return () => subscription.unsubscribe();
@@ -34,21 +34,21 @@ export function useChat(pubsub: PubSub, topic: string, connected: boolean): Chat
 
   useEffect(() => {
     if (connected) return;
-    const why = new Error(`the connection closed, as it does when you may not publish on “${topic}”.`);
-    sent.current.forEach(({ failed }) => failed(why));
+    const reason = new Error(`the connection was closed. You may not be allowed to publish to “${topic}”.`);
+    pending.current.forEach(({ failed }) => failed(reason));
   }, [connected, topic]);
 
-  /** Amplify does not tell whether a message was published, so it counts as sent when it comes back. */
+  /** Amplify does not report whether a message was published, so it counts as delivered when it is received. */
   const send = async (from: string, msg: string): Promise<void> => {
     const id = crypto.randomUUID();
-    const back = new Promise<void>((cameBack, failed) => {
-      sent.current.set(id, { cameBack, failed });
-      setTimeout(() => failed(new Error('the message did not come back.')), COMES_BACK_MS);
+    const delivery = new Promise<void>((delivered, failed) => {
+      pending.current.set(id, { delivered, failed });
+      setTimeout(() => failed(new Error('AWS IoT did not confirm the message in time.')), DELIVERY_TIMEOUT_MS);
     });
     try {
-      await Promise.all([back, pubsub.publish({ topics: topic, message: { id, from, msg } })]);
+      await Promise.all([delivery, pubsub.publish({ topics: topic, message: { id, from, msg } })]);
     } finally {
-      sent.current.delete(id);
+      pending.current.delete(id);
     }
   };
 

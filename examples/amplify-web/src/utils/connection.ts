@@ -1,26 +1,26 @@
 import { CONNECTION_STATE_CHANGE, ConnectionState, type PubSub } from '@aws-amplify/pubsub';
 import { Hub } from 'aws-amplify/utils';
 import { useEffect, useState } from 'react';
-import { FIRST_DELAY_MS, longer, spread } from './delays';
-import { diagnose, type Diagnosis, REFUSED_THOUGH_ATTACHED } from './diagnose';
+import { doubled, FIRST_DELAY_MS, jittered } from './delays';
+import { diagnose, type Diagnosis, NOT_EFFECTIVE_YET } from './diagnose';
 import { selfAttach, type SelfAttachment } from './selfAttach';
 
 export interface Connection {
-  /** Messages go through. */
+  /** Whether messages can be sent and received. */
   connected: boolean;
-  /** Why not, once that is known. */
+  /** Why there is no connection, if known. */
   diagnosis: Diagnosis | undefined;
-  /** What self-attach answered to the latest refusal. */
+  /** The result of self-attach after the last denied connection. */
   selfAttachment: SelfAttachment | undefined;
 }
 
-// A refused topic closes the connection right after it was made; one that lasts is not refused.
-const HOLDS_MS = 1_000;
+// AWS IoT closes a connection that subscribes to a denied topic. One that lasts this long was not denied.
+const STABLE_MS = 1_000;
 
 /**
- * Follow Amplify's connection; while there is none, find out why, and connect again as soon as nothing is in the way.
+ * Return the state of Amplify's connection; while there is none, find out why and reconnect.
  *
- * Amplify tries again after 5 seconds and then once a minute; this does so within seconds.
+ * Amplify reconnects after 5 seconds and then once a minute; this hook reconnects within seconds.
  */
 export function useConnection(pubsub: PubSub, topic: string): Connection {
   const [state, setState] = useState(ConnectionState.Connecting);
@@ -43,7 +43,7 @@ export function useConnection(pubsub: PubSub, topic: string): Connection {
       setConnected(false);
       return undefined;
     }
-    const timer = setTimeout(() => setConnected(true), HOLDS_MS);
+    const timer = setTimeout(() => setConnected(true), STABLE_MS);
     return () => clearTimeout(timer);
   }, [state]);
 
@@ -60,51 +60,51 @@ export function useConnection(pubsub: PubSub, topic: string): Connection {
 }
 
 /**
- * Diagnose again and again, and connect when nothing is in the way, until the returned function is called.
+ * Diagnose repeatedly, and connect when the diagnosis finds no problem. Stop when the returned function is called.
  *
- * A refused connection is repaired by self-attach: once, or if it did not help again at the next attempt.
+ * After a denied connection, self-attach is tried until it succeeds.
  */
 function recover(
   pubsub: PubSub,
   topic: string,
-  report: (diagnosis: Diagnosis | undefined) => void,
-  tell: (answer: SelfAttachment | undefined) => void,
+  setDiagnosis: (diagnosis: Diagnosis | undefined) => void,
+  setSelfAttachment: (selfAttachment: SelfAttachment | undefined) => void,
 ): () => void {
-  let ended = false;
+  let stopped = false;
   let timer: ReturnType<typeof setTimeout>;
-  let answer: SelfAttachment | undefined;
-  const attempts: (() => void)[] = [];
+  let selfAttachment: SelfAttachment | undefined;
+  const unsubscribes: (() => void)[] = [];
 
   const attempt = async (delay: number) => {
     const diagnosis = await diagnose(topic);
-    if (ended) return;
-    const refused = diagnosis?.cause === 'connect-refused';
-    report(refused && answer?.attached ? REFUSED_THOUGH_ATTACHED : diagnosis);
-    if (refused && !answer?.attached) {
-      answer = await selfAttach();
-      if (ended) return;
-      tell(answer);
-      if (answer?.attached) {
-        report(REFUSED_THOUGH_ATTACHED);
+    if (stopped) return;
+    const denied = diagnosis?.cause === 'connect-denied';
+    setDiagnosis(denied && selfAttachment?.attached ? NOT_EFFECTIVE_YET : diagnosis);
+    if (denied && !selfAttachment?.attached) {
+      selfAttachment = await selfAttach();
+      if (stopped) return;
+      setSelfAttachment(selfAttachment);
+      if (selfAttachment?.attached) {
+        setDiagnosis(NOT_EFFECTIVE_YET);
         schedule(FIRST_DELAY_MS);
         return;
       }
     }
     if (!diagnosis) {
-      // A new subscription makes Amplify connect at once, and every subscription made before is served again.
+      // A new subscription makes Amplify connect at once, and restores all previous subscriptions.
       const subscription = pubsub.subscribe({ topics: topic }).subscribe();
-      attempts.push(() => subscription.unsubscribe());
+      unsubscribes.push(() => subscription.unsubscribe());
     }
-    schedule(longer(delay));
+    schedule(doubled(delay));
   };
   const schedule = (delay: number) => {
-    timer = setTimeout(() => void attempt(delay), spread(delay));
+    timer = setTimeout(() => void attempt(delay), jittered(delay));
   };
 
   schedule(FIRST_DELAY_MS);
   return () => {
-    ended = true;
+    stopped = true;
     clearTimeout(timer);
-    attempts.forEach((unsubscribe) => unsubscribe());
+    unsubscribes.forEach((unsubscribe) => unsubscribe());
   };
 }

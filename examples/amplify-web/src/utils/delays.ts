@@ -1,9 +1,9 @@
-/** How long to wait between attempts: the second twice as long, and so on. */
+/** Delays between attempts, each twice as long as the previous one up to a maximum. */
 
 export const FIRST_DELAY_MS = 2_000;
-const LONGEST_DELAY_MS = 15_000;
+const MAX_DELAY_MS = 15_000;
 
-export const longer = (delay: number) => Math.min(delay * 2, LONGEST_DELAY_MS);
+export const doubled = (delay: number) => Math.min(delay * 2, MAX_DELAY_MS);
 
-/** Between half the delay and all of it, so that browsers do not come back all at once. */
-export const spread = (delay: number) => delay * (0.5 + Math.random() / 2);
+/** Return a random delay between half and all of the delay, so that browsers do not reconnect at the same time. */
+export const jittered = (delay: number) => delay * (0.5 + Math.random() / 2);

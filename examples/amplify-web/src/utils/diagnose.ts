@@ -1,7 +1,7 @@
 /**
- * Why PubSub does not work right now, in words, from what the signed-in user can tell.
+ * Why PubSub does not work now, as far as the browser can find out.
  *
- * Amplify reports a refused connection as a closed socket, and neither missing credentials nor a refused topic at all.
+ * Amplify reports a denied connection as a closed socket, and reports neither missing credentials nor a denied topic.
  */
 import { PubSub } from '@aws-amplify/pubsub';
 import { fetchAuthSession } from 'aws-amplify/auth';
@@ -13,40 +13,40 @@ export interface Diagnosis {
     | 'offline'
     | 'signed-out'
     | 'cognito-unreachable'
-    | 'credentials-refused'
+    | 'credentials-denied'
     | 'endpoint-unreachable'
-    | 'websocket-refused'
+    | 'websocket-rejected'
     | 'no-answer'
-    | 'connect-refused'
-    | 'topic-refused';
+    | 'connect-denied'
+    | 'topic-denied';
   summary: string;
   advice: string;
-  /** What the operator of the deployment can run. */
+  /** A command for an administrator of the deployment. */
   command?: string;
 }
 
 const OFFLINE: Diagnosis = {
   cause: 'offline',
-  summary: 'This browser is offline.',
-  advice: 'Check the network connection.',
+  summary: 'You are offline.',
+  advice: 'Check your network connection.',
 };
 
 const SIGNED_OUT: Diagnosis = {
   cause: 'signed-out',
   summary: 'Your session has ended.',
-  advice: 'Sign out and in again.',
+  advice: 'Sign out and sign in again.',
 };
 
-/** What is left of a refused connection once self-attach has answered that the policy is attached. */
-export const REFUSED_THOUGH_ATTACHED: Diagnosis = {
-  cause: 'connect-refused',
-  summary: 'AWS IoT was reached, but does not let you connect yet.',
+/** Self-attach has attached the policy, but AWS IoT still denies the connection. */
+export const NOT_EFFECTIVE_YET: Diagnosis = {
+  cause: 'connect-denied',
+  summary: 'AWS IoT does not let you connect yet.',
   advice:
-    'The IoT policy is attached to your identity, which can take minutes to act. If it does not, the IAM role of signed-in users lacks iot:Connect. The operator can look for the cause:',
+    'Your IoT policy is attached, but it can take minutes to take effect. If it takes longer, the IAM role of signed-in users may not allow iot:Connect. An administrator can check this:',
   command: 'pubsub smoke',
 };
 
-/** Amplify's own signature: the URL is the one that Amplify itself would open. */
+/** Gives access to the signed URL that Amplify opens. */
 class Signer extends PubSub {
   signedUrl(): Promise<string> {
     return this.endpoint;
@@ -59,7 +59,7 @@ const host = new URL(options.endpoint).host;
 /** The identity id of the signed-in user, or why there is none. */
 export type Identified = { identityId: string } | { diagnosis: Diagnosis };
 
-/** Ask Amazon Cognito who the signed-in user is, and for AWS credentials. */
+/** Request the user's identity id and AWS credentials from Amazon Cognito. */
 export async function identify(): Promise<Identified> {
   if (!navigator.onLine) return { diagnosis: OFFLINE };
   try {
@@ -70,7 +70,7 @@ export async function identify(): Promise<Identified> {
   }
 }
 
-/** Go the way to the topic step by step, and tell which step fails; undefined if none does. */
+/** Check each step of a subscription; returns undefined if all succeed. */
 export async function diagnose(topic: string): Promise<Diagnosis | undefined> {
   const identified = await identify();
   if ('diagnosis' in identified) return identified.diagnosis;
@@ -86,23 +86,23 @@ export async function diagnose(topic: string): Promise<Diagnosis | undefined> {
       return undefined;
     case 'connection':
       return {
-        cause: 'topic-refused',
-        summary: `You are connected, but may not subscribe to “${topic}”.`,
-        advice: `The IAM role of signed-in users and the IoT policy of identity ${identityId} must both allow iot:Subscribe on it. The operator can look at the policies:`,
+        cause: 'topic-denied',
+        summary: `You are connected, but not allowed to subscribe to “${topic}”.`,
+        advice: `The IAM role of signed-in users and the IoT policy of your identity ${identityId} must both allow iot:Subscribe. An administrator can check the policies:`,
         command: `pubsub identity --identity-id ${identityId}`,
       };
     case 'websocket':
       return {
-        cause: 'connect-refused',
-        summary: 'AWS IoT was reached, but does not let you connect.',
-        advice: `No IoT policy is attached to your identity ${identityId}, or the IAM role of signed-in users lacks iot:Connect. A new attachment can take minutes to act. The operator can attach the policy:`,
+        cause: 'connect-denied',
+        summary: 'AWS IoT does not let you connect.',
+        advice: `Your identity ${identityId} may have no IoT policy, or the IAM role of signed-in users may not allow iot:Connect. A new attachment can take minutes to take effect. An administrator can attach the policy:`,
         command: `pubsub attach --identity-id ${identityId}`,
       };
-    case 'silence':
+    case 'timeout':
       return {
         cause: 'no-answer',
-        summary: `The endpoint ${host} does not answer in time.`,
-        advice: 'The network may be slow, or AWS IoT is.',
+        summary: `${host} did not answer in time.`,
+        advice: 'The network or AWS IoT may be slow.',
       };
     case 'nothing':
       return withoutWebSocket();
@@ -115,32 +115,32 @@ function withoutCredentials(error: unknown): Diagnosis {
     return {
       cause: 'cognito-unreachable',
       summary: 'Amazon Cognito cannot be reached.',
-      advice: 'Without it there are no credentials to connect with. Check the network, a proxy or a firewall.',
+      advice: 'It provides the credentials for the connection. Check your network, proxy and firewall.',
     };
   }
   return {
-    cause: 'credentials-refused',
-    summary: 'Amazon Cognito gives you no AWS credentials.',
-    advice: `It says: ${message} (${name}). Sign out and in again; if that does not help, the operator can look for the cause:`,
+    cause: 'credentials-denied',
+    summary: 'Amazon Cognito did not provide AWS credentials.',
+    advice: `Reason: ${message} (${name}). Sign out and sign in again. If that does not help, an administrator can find the cause:`,
     command: 'pubsub smoke',
   };
 }
 
-/** A browser does not tell why a WebSocket was not opened, but it does tell whether anybody answers there. */
+/** A browser does not report why a WebSocket failed, but it reports whether a server answers HTTP requests. */
 async function withoutWebSocket(): Promise<Diagnosis> {
   try {
     await fetch(options.endpoint.replace(/^ws/, 'http'), { mode: 'no-cors', cache: 'no-store' });
   } catch {
     return {
       cause: 'endpoint-unreachable',
-      summary: `The endpoint ${host} cannot be reached.`,
-      advice: 'Check the network, a proxy or a firewall, and whether the endpoint is that of this deployment.',
+      summary: `${host} cannot be reached.`,
+      advice: 'Check your network, proxy and firewall. The endpoint in the app’s configuration may also be wrong.',
     };
   }
   return {
-    cause: 'websocket-refused',
-    summary: `The endpoint ${host} answers, but opens no WebSocket.`,
+    cause: 'websocket-rejected',
+    summary: `${host} answered, but did not open a WebSocket.`,
     advice:
-      'The signature is refused, as with a wrong clock, region or expired credentials, or a proxy lets no WebSocket through.',
+      'Possible causes: the clock of this device is wrong, the credentials have expired, the app has the wrong region, or a proxy blocks WebSockets.',
   };
 }

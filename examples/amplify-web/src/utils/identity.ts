@@ -1,23 +1,23 @@
 import { useEffect, useState } from 'react';
-import { FIRST_DELAY_MS, longer, spread } from './delays';
+import { doubled, FIRST_DELAY_MS, jittered } from './delays';
 import { identify, type Identified } from './diagnose';
 
-/** Ask Amazon Cognito who the signed-in user is, until it says: client ids and topics of one's own begin with that. */
+/** Return the user's identity id, or why there is none; tries until there is one. */
 export function useIdentity(): Identified | undefined {
   const [identified, setIdentified] = useState<Identified>();
 
   useEffect(() => {
-    let ended = false;
+    let stopped = false;
     let timer: ReturnType<typeof setTimeout>;
-    const ask = async (delay: number) => {
-      const answer = await identify();
-      if (ended) return;
-      setIdentified(answer);
-      if ('diagnosis' in answer) timer = setTimeout(() => void ask(longer(delay)), spread(delay));
+    const attempt = async (delay: number) => {
+      const result = await identify();
+      if (stopped) return;
+      setIdentified(result);
+      if ('diagnosis' in result) timer = setTimeout(() => void attempt(doubled(delay)), jittered(delay));
     };
-    void ask(FIRST_DELAY_MS);
+    void attempt(FIRST_DELAY_MS);
     return () => {
-      ended = true;
+      stopped = true;
       clearTimeout(timer);
     };
   }, []);

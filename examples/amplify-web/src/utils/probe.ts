@@ -1,11 +1,11 @@
 /**
- * One MQTT conversation over a WebSocket of its own, to see how far the signed-in user gets.
+ * Connect and subscribe over a separate WebSocket, to find the step that fails.
  *
- * Packets are those of MQTT 3.1.1, https://docs.oasis-open.org/mqtt/mqtt/v3.1.1/os/mqtt-v3.1.1-os.html, chapter 3.
+ * MQTT 3.1.1 packets: https://docs.oasis-open.org/mqtt/mqtt/v3.1.1/os/mqtt-v3.1.1-os.html, chapter 3.
  */
 
-/** The furthest point that was reached; silence if the answer to the next step did not come in time. */
-export type Reached = 'nothing' | 'websocket' | 'connection' | 'topic' | 'silence';
+/** The last step that succeeded; 'timeout' if a server answered the WebSocket request but then stopped answering. */
+export type Reached = 'nothing' | 'websocket' | 'connection' | 'topic' | 'timeout';
 
 const TIMEOUT_MS = 10_000;
 const CONNACK = 2;
@@ -13,7 +13,7 @@ const SUBACK = 9;
 const CLEAN_SESSION = 0b10;
 const KEEP_ALIVE_S = 30;
 
-/** Open the signed URL, connect, subscribe to the topic, and leave again. */
+/** Open the signed URL, connect, subscribe to the topic and close. */
 export function probe(signedUrl: string, clientId: string, topic: string): Promise<Reached> {
   return new Promise((resolve) => {
     let reached: Reached = 'nothing';
@@ -27,7 +27,7 @@ export function probe(signedUrl: string, clientId: string, topic: string): Promi
       resolve(reached);
     };
     const timer = setTimeout(() => {
-      if (reached !== 'nothing') reached = 'silence';
+      if (reached !== 'nothing') reached = 'timeout';
       finish();
     }, TIMEOUT_MS);
     socket.onclose = finish;
@@ -37,7 +37,7 @@ export function probe(signedUrl: string, clientId: string, topic: string): Promi
     };
     socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => {
       received = [...received, ...new Uint8Array(data)];
-      for (let packet = take(received); packet; packet = take(received)) {
+      for (let packet = takePacket(received); packet; packet = takePacket(received)) {
         const accepted = (packet.body.at(-1) ?? 0x80) < 0x80;
         if (packet.type === CONNACK && packet.body[1] === 0) {
           reached = 'connection';
@@ -76,8 +76,8 @@ function text(value: string): number[] {
   return [bytes.length >> 8, bytes.length & 0xff, ...bytes];
 }
 
-/** Take the first whole packet off what was received, if there is one. */
-function take(received: number[]): { type: number; body: number[] } | undefined {
+/** Remove and return the first complete packet, if there is one. */
+function takePacket(received: number[]): { type: number; body: number[] } | undefined {
   let length = 0;
   for (let position = 1; position <= 4; position += 1) {
     const byte = received[position];

@@ -6,25 +6,25 @@ const { aws_region: region, endpoint, access_mode: accessMode } = outputs.custom
 export const options = {
   region,
   endpoint,
-  // Amplify turns every address into wss:// unless told that this one is for testing: the local cloud's is ws://.
+  // Without this option Amplify uses wss:// for every endpoint; the local cloud's is ws://.
   aws_appsync_dangerously_connect_to_http_endpoint_for_testing: endpoint.startsWith('ws://'),
 };
 
-/** Where everybody meets. */
+/** The topic that all users share. */
 export const TOPIC = 'messages';
 
-/** Whether client ids begin with the identity id, and topics that do are nobody else's. */
+/** Whether client ids and the user's own topics must begin with the identity id. */
 export const LEAST_PRIVILEGE = accessMode === 'least-privilege';
 
-/** A topic of one's own: in access mode least-privilege nobody else reads or writes it. */
+/** A topic that only this user can publish and subscribe to in access mode least-privilege. */
 export const ownTopic = (identityId: string) => `${identityId}/notes`;
 
-/** A client id that the deployment takes; two connections with the same one would end each other. */
+/** A new client id. AWS IoT disconnects a client when another one connects with the same client id. */
 export const newClientId = (identityId: string) =>
   LEAST_PRIVILEGE ? `${identityId}-${crypto.randomUUID()}` : crypto.randomUUID();
 
-let opened: PubSub | undefined;
+let pubsub: PubSub | undefined;
 
-/** The one PubSub of the page, which is the signed-in user's until the page is loaded afresh. */
+/** The only PubSub of the page; the page is reloaded before another user signs in. */
 export const pubsubOf = (identityId: string) =>
-  (opened ??= new PubSub({ ...options, clientId: newClientId(identityId) }));
+  (pubsub ??= new PubSub({ ...options, clientId: newClientId(identityId) }));

@@ -1,21 +1,21 @@
 /**
- * Self-attach: the deployment attaches the IoT policy to the identity of whoever asks.
+ * Self-attach: an HTTP route of the deployment attaches the IoT policy to the identity that signed the request.
  *
- * Amplify signs the request with the signed-in user's AWS credentials. They say whose identity it is, so nothing is sent.
+ * Amplify signs the request with the user's AWS credentials, which identify the user. The request has no body.
  */
 import { ApiError, post } from 'aws-amplify/api';
 import outputs from '../../amplify_outputs.json';
 
 export interface SelfAttachment {
-  /** The policy is attached now; it can take AWS IoT minutes to act on it. */
+  /** Whether the policy is attached. A new attachment can take minutes to take effect. */
   attached: boolean;
-  /** What the route says, or why it says nothing. */
+  /** The result to show: the text of the route, or why there is none. */
   text: string;
 }
 
 const TIMEOUT_MS = 20_000;
 
-/** Ask once; undefined if the deployment has no such route. */
+/** Send one request; returns undefined if the deployment has no such route. */
 export async function selfAttach(): Promise<SelfAttachment | undefined> {
   if (!outputs.custom.pubsub.self_attach_url) return undefined;
   try {
@@ -24,23 +24,23 @@ export async function selfAttach(): Promise<SelfAttachment | undefined> {
       path: '',
       options: { timeout: TIMEOUT_MS, retryStrategy: { strategy: 'no-retry' } },
     }).response;
-    return { attached: true, text: said(statusCode, await body.text()) };
+    return { attached: true, text: resultText(statusCode, await body.text()) };
   } catch (error) {
-    const answer = error instanceof ApiError ? error.response : undefined;
-    const text = answer
-      ? said(answer.statusCode, answer.body ?? '')
+    const response = error instanceof ApiError ? error.response : undefined;
+    const text = response
+      ? resultText(response.statusCode, response.body ?? '')
       : `Self-attach cannot be reached: ${error instanceof Error ? error.message : String(error)}`;
     return { attached: false, text };
   }
 }
 
-/** The route's own words; API Gateway, which stands before it, has some in `message`. */
-function said(statusCode: number, body: string): string {
-  let answer: { text?: string; message?: string } = {};
+/** Return the text of the route, or the status and the message of API Gateway in front of it. */
+function resultText(statusCode: number, body: string): string {
+  let result: { text?: string; message?: string } = {};
   try {
-    answer = JSON.parse(body) as typeof answer;
+    result = JSON.parse(body) as typeof result;
   } catch {
-    // not the route, and not API Gateway: the status says enough
+    // Another server answered; the status is shown.
   }
-  return answer.text ?? `Self-attach answers HTTP ${statusCode} ${answer.message ?? ''}`;
+  return result.text ?? `Self-attach failed with HTTP ${statusCode} ${result.message ?? ''}`;
 }

@@ -1,46 +1,85 @@
-"""The user cannot sign in, or the sign-in attaches nothing."""
+"""The user cannot sign in, the sign-in attaches no policy, or the attachment has no effect yet."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
+import threading
+import uuid
 
-from tests.e2e.conftest import PASSWORD
-from tests.e2e.doctor.doctor_run import with_name, with_password
+from pubsub_client.outputs import MARKER_ATTRIBUTE, Output
+from tests.e2e.conftest import PASSWORD, wait_until
+from tests.e2e.doctor.doctor_run import run_fix, with_identity, with_name, with_password, without_user
 from tests.e2e.doctor.scenario import FailureScenario
 from tests.e2e.doctor.scenarios.app import sign_in_again
 from tests.e2e.doctor.simulated_user import SimulatedUser, Stage
+from tests.integration.local_cloud.account import document
+
+_ALLOW_CONNECT = document({"Effect": "Allow", "Action": "iot:Connect", "Resource": "*"})
+_UPDATE = "aws lambda update-function-configuration"
 
 
-def update_triggers(user: SimulatedUser, **changes: str | None) -> None:
-    pool_id = user.deployment.user_pool_id
-    pool = user.users.describe_user_pool(UserPoolId=pool_id)["UserPool"]
-    triggers = {name: arn for name, arn in (pool["LambdaConfig"] | changes).items() if arn}
-    user.users.update_user_pool(UserPoolId=pool_id, LambdaConfig=triggers)
+def _detach_and_clear_marker(user: SimulatedUser) -> None:
+    user.detach()
+    user.users.admin_update_user_attributes(
+        **user.in_pool, UserAttributes=[{"Name": f"custom:{MARKER_ATTRIBUTE}", "Value": ""}]
+    )
+
+
+def _attach_to_identity_pool_id(user: SimulatedUser) -> None:
+    user.detach()
+    attachment = {"policyName": user.policy, "target": user.identity_pool_id}
+    user.iot.attach_policy(**attachment)
+    user.cleanup.callback(user.iot.detach_policy, **attachment)
+
+
+def _attach_ten_other_policies(user: SimulatedUser) -> None:
+    user.detach()
+    for _ in range(10):
+        name = f"other-{uuid.uuid4().hex[:8]}"
+        user.iot.create_policy(policyName=name, policyDocument=_ALLOW_CONNECT)
+        user.iot.attach_policy(policyName=name, target=user.identity_id)
+        user.cleanup.callback(user.iot.detach_policy, policyName=name, target=user.identity_id)
+
+
+def _delete_identity(user: SimulatedUser) -> None:
+    user.identities.delete_identities(IdentityIdsToDelete=[user.identity_id])
+
+
+def _attach_without_effect(user: SimulatedUser) -> None:
+    user.detach()
+    user.deployment.cloud.policy_propagation_seconds = 60
+    user.iot.attach_policy(policyName=user.policy, target=user.identity_id)
+
+
+def _run_fix_while_it_takes_effect(user: SimulatedUser, fix: str) -> None:
+    cloud = user.deployment.cloud
+    takes_effect = threading.Timer(1, setattr, [cloud, "policy_propagation_seconds", 0])
+    takes_effect.start()
+    run_fix(cloud, fix)
+    takes_effect.join()
+
+
+def _sign_in_until_dead_letter(user: SimulatedUser) -> None:
+    _detach_and_clear_marker(user)
+    worker = user.deployment.worker_mapping()["FunctionArn"]
+    with user.deployment.action_denied("iot:AttachPolicy", user.trigger, worker):
+        user.deployment.sign_in(user.name)
+        wait_until(lambda: user.deployment.messages_in(Output.DEAD_LETTER_QUEUE_URL) == 1)
+
+
+def _send_after_worker_attached(user: SimulatedUser) -> Stage:
+    user.deployment.wait_until_attached(user.identity_id)
+    return user.send_message()
 
 
 def remove_trigger(user: SimulatedUser) -> None:
-    update_triggers(user, PostAuthentication=None)
-
-
-def _remove_invoke_permission(user: SimulatedUser) -> None:
-    policy = json.loads(user.functions.get_policy(FunctionName=user.trigger)["Policy"])
-    for statement in policy["Statement"]:
-        user.functions.remove_permission(FunctionName=user.trigger, StatementId=statement["Sid"])
-
-
-def _set_missing_handler(user: SimulatedUser) -> None:
-    user.functions.update_function_configuration(FunctionName=user.trigger, Handler="gone.handler")
-    user.wait_until_updated(user.trigger)
+    pool_id = user.deployment.user_pool_id
+    triggers = user.users.describe_user_pool(UserPoolId=pool_id)["UserPool"]["LambdaConfig"]
+    del triggers["PostAuthentication"]
+    user.users.update_user_pool(UserPoolId=pool_id, LambdaConfig=triggers)
 
 
 def _deny_attach_to_trigger(user: SimulatedUser) -> None:
     user.cleanup.enter_context(user.deployment.action_denied("iot:AttachPolicy", user.trigger))
-
-
-def _replace_define_auth_challenge(user: SimulatedUser) -> None:
-    function = user.functions.get_function_configuration(FunctionName=user.trigger)
-    update_triggers(user, DefineAuthChallenge=function["FunctionArn"])
 
 
 def _delete_internal_client(user: SimulatedUser) -> None:
@@ -64,28 +103,79 @@ def _set_temporary_password(user: SimulatedUser) -> None:
     user.users.admin_set_user_password(**user.in_pool, Password=PASSWORD, Permanent=False)
 
 
-def _sign_up_without_confirmation(user: SimulatedUser) -> SimulatedUser:
-    name = f"{user.name}-new"
-    user.deployment.public("cognito-idp").sign_up(
-        ClientId=user.deployment.client_id,
-        Username=name,
-        Password=PASSWORD,
-        UserAttributes=[{"Name": "email", "Value": f"{name}@example.com"}],
-    )
-    return replace(user, name=name)
+def _disable_mac_key(user: SimulatedUser) -> None:
+    user.client("kms").disable_key(KeyId=user.deployment.resource("AWS::KMS::Key"))
 
 
-def _disable(user: SimulatedUser) -> None:
-    user.users.admin_disable_user(**user.in_pool)
+def _first_sign_in_without_dead_letter(user: SimulatedUser) -> Stage:
+    stage = user.first_sign_in()
+    user.deployment.drain_queues()
+    return stage
 
-
-_UPDATE = "aws lambda update-function-configuration"
 
 SCENARIOS = [
     FailureScenario(
+        1,
+        "the identity pool's id was attached instead of the identity id",
+        "PS205",
+        r"myIoTPolicy is attached to the identity pool's id",
+        ("aws iot attach-policy", "aws iot detach-policy"),
+        break_it=_attach_to_identity_pool_id,
+        symptom=Stage.CONNECT,
+    ),
+    FailureScenario(
+        2,
+        "no IoT policy is attached to the identity",
+        "PS203",
+        r"myIoTPolicy is not attached to the user's identity",
+        ("aws iot attach-policy",),
+        break_it=_detach_and_clear_marker,
+        symptom=Stage.CONNECT,
+        options=with_identity,
+    ),
+    FailureScenario(
+        11,
+        "an attachment failed and is in the dead-letter queue",
+        "PS601",
+        r"1 (pending )?attachment",
+        ("pubsub redrive", "pubsub redrive"),
+        break_it=_sign_in_until_dead_letter,
+        symptom=Stage.CONNECT,
+        options=without_user,
+        observe_fixed=_send_after_worker_attached,
+        status="warning",
+    ),
+    FailureScenario(
+        19,
+        "ten policies are attached already",
+        "PS203",
+        r"10 policies are attached already, and an identity can have 10",
+        ("aws iot detach-policy", "aws iot attach-policy"),
+        break_it=_attach_ten_other_policies,
+        symptom=Stage.SUBSCRIBE,
+    ),
+    FailureScenario(
+        29,
+        "the attachment has no effect yet",
+        "PS401",
+        r"NOT_AUTHORIZED.*a new attachment can take minutes to",
+        ("pubsub doctor",),
+        break_it=_attach_without_effect,
+        symptom=Stage.CONNECT,
+        follow=_run_fix_while_it_takes_effect,
+    ),
+    FailureScenario(
+        30,
+        "the marker says attached, but the identity was recreated",
+        "PS203",
+        r"marker names the deleted identity",
+        ("pubsub detach", "pubsub attach"),
+        break_it=_delete_identity,
+        symptom=Stage.CONNECT,
+    ),
+    FailureScenario(
         16,
         "the trigger is not configured",
-        "`cognito-idp:UpdateUserPool` without `PostAuthentication`",
         "PS112",
         r"PostAuthentication trigger is not set",
         ("aws cognito-idp update-user-pool",),
@@ -94,33 +184,8 @@ SCENARIOS = [
         observe=SimulatedUser.first_sign_in,
     ),
     FailureScenario(
-        16,
-        "the user pool may not invoke the trigger",
-        "`lambda:RemovePermission`",
-        "PS114",
-        r"may not invoke \w+",
-        ("aws lambda add-permission",),
-        break_it=_remove_invoke_permission,
-        symptom=Stage.SIGN_IN,
-        observe=SimulatedUser.first_sign_in,
-        options=with_password,
-    ),
-    FailureScenario(
-        16,
-        "the trigger fails",
-        "`lambda:UpdateFunctionConfiguration` with a handler that does not exist",
-        "PS119",
-        r"Handler gone\.handler instead of post_authentication\.handler",
-        (_UPDATE,),
-        break_it=_set_missing_handler,
-        symptom=Stage.SIGN_IN,
-        observe=SimulatedUser.first_sign_in,
-        options=with_password,
-    ),
-    FailureScenario(
         17,
         "the trigger's role may not attach policies",
-        "`iam:PutRolePolicy` without `iot:AttachPolicy`",
         "PS118",
         r"does not allow iot:AttachPolicy \(implicit deny\)",
         ("aws iam put-role-policy",),
@@ -130,7 +195,6 @@ SCENARIOS = [
     FailureScenario(
         23,
         "the identity pool rejects the token of a user who was signed out everywhere",
-        "`cognito-idp:AdminUserGlobalSignOut`",
         "PS302",
         r"gives the user no AWS credentials: .*Invalid login token",
         "sign in again",
@@ -141,7 +205,6 @@ SCENARIOS = [
     FailureScenario(
         26,
         "the user must change the password",
-        "`cognito-idp:AdminSetUserPassword`, not permanent",
         "PS123",
         r"still has a temporary password \(FORCE_CHANGE_PASSWORD\)",
         ("aws cognito-idp admin-set-user-password",),
@@ -152,33 +215,8 @@ SCENARIOS = [
         options=with_name,
     ),
     FailureScenario(
-        26,
-        "the user is not confirmed",
-        "`cognito-idp:SignUp`",
-        "PS123",
-        r"has not confirmed the sign-up \(UNCONFIRMED\)",
-        ("aws cognito-idp admin-confirm-sign-up",),
-        break_it=_sign_up_without_confirmation,
-        symptom=Stage.SIGN_IN,
-        observe=SimulatedUser.sign_in_and_send,
-        options=with_password,
-    ),
-    FailureScenario(
-        26,
-        "the user is disabled",
-        "`cognito-idp:AdminDisableUser`",
-        "PS123",
-        r"is disabled: Cognito",
-        ("aws cognito-idp admin-enable-user",),
-        break_it=_disable,
-        symptom=Stage.SIGN_IN,
-        observe=SimulatedUser.sign_in_and_send,
-        options=with_password,
-    ),
-    FailureScenario(
         27,
         "the app client does not allow SRP",
-        "`cognito-idp:UpdateUserPoolClient` with only the password flow",
         "PS116",
         r"does not allow ALLOW_USER_SRP_AUTH",
         ("aws cognito-idp update-user-pool-client",),
@@ -190,7 +228,6 @@ SCENARIOS = [
     FailureScenario(
         28,
         "the internal app client was deleted",
-        "`cognito-idp:DeleteUserPoolClient`",
         "PS117",
         r"The internal app client \w+ was deleted",
         (
@@ -203,13 +240,14 @@ SCENARIOS = [
         observe=SimulatedUser.first_sign_in,
     ),
     FailureScenario(
-        28,
-        "the DefineAuthChallenge trigger was replaced",
-        "`cognito-idp:UpdateUserPool` with another function",
-        "PS117",
-        r"The triggers DefineAuthChallenge of the user pool do not call",
-        ("aws cognito-idp update-user-pool",),
-        break_it=_replace_define_auth_challenge,
-        observe=SimulatedUser.first_sign_in,
+        31,
+        "the MAC key is disabled",
+        "PS125",
+        r"The MAC key [\w-]+ is disabled: .* no sign-in attaches the policy",
+        ("aws kms enable-key",),
+        break_it=_disable_mac_key,
+        symptom=Stage.CONNECT,
+        options=without_user,
+        observe=_first_sign_in_without_dead_letter,
     ),
 ]

@@ -1,4 +1,4 @@
-"""Each step of the path to the endpoint, with real servers on loopback."""
+"""The probe of the network path, with real servers on loopback: each failure names its step, cause and fix."""
 
 from __future__ import annotations
 
@@ -14,17 +14,22 @@ from typing import Any
 
 import pytest
 
-from pubsub_cli.checks.network_path import ConnectivityError, Step, probe_path
+from pubsub_cli.checks.network_path import ConnectivityError, NetworkPath, Step, probe_path
 from pubsub_client._endpoint import Endpoint
 from tests.integration.brokers.authority import Authority, Certificate
 
 HOST = "abc-ats.iot.eu-west-1.amazonaws.com"
 HOUR = timedelta(hours=1)
-ANSWER = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+
+Serve = Callable[[socket.socket], None]
+"""Handles one connection of a server."""
+Server = Callable[[Serve], int]
+"""Starts a server, and returns its port."""
+MakeCertificate = Callable[..., Certificate]
 
 
 @pytest.fixture
-def certificate(tmp_path: Path) -> Callable[..., Certificate]:
+def make_certificate(tmp_path: Path) -> MakeCertificate:
     def make(name: str = HOST, issuer: str = "Corporate Inspection", valid: timedelta = HOUR) -> Certificate:
         return Authority(tmp_path, issuer).issue(name, valid=valid)
 
@@ -32,11 +37,10 @@ def certificate(tmp_path: Path) -> Callable[..., Certificate]:
 
 
 @pytest.fixture
-def server() -> Iterator[Callable[[Callable[[socket.socket], None]], int]]:
-    """Serve each connection with a function; returns the port."""
+def server() -> Iterator[Server]:
     listeners: list[socket.socket] = []
 
-    def start(serve: Callable[[socket.socket], None]) -> int:
+    def start(serve: Serve) -> int:
         listener = socket.create_server(("127.0.0.1", 0))
         listeners.append(listener)
 
@@ -64,7 +68,7 @@ def server() -> Iterator[Callable[[Callable[[socket.socket], None]], int]]:
 
 @pytest.fixture(autouse=True)
 def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
-    """Resolve the endpoint to loopback, and nothing else but addresses; take away what the environment prescribes."""
+    """Resolve only the endpoint, to loopback, and remove the settings of the network from the environment."""
     for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
@@ -88,12 +92,26 @@ def read_request(sock: socket.socket) -> bytes:
     return received
 
 
-def answer(sock: socket.socket) -> None:
+def answer(sock: socket.socket, headers: str = "") -> None:
     read_request(sock)
-    sock.sendall(ANSWER)
+    sock.sendall(f"HTTP/1.1 403 Forbidden\r\n{headers}Content-Length: 0\r\n\r\n".encode())
 
 
-def behind_tls(certificate: Certificate, serve: Callable[[socket.socket], None]) -> Callable[[socket.socket], None]:
+def close(_: socket.socket) -> None:
+    """Close the connection at once."""
+
+
+def never_answer(sock: socket.socket) -> None:
+    while sock.recv(4096):
+        pass
+
+
+def answer_without_tls(sock: socket.socket) -> None:
+    sock.recv(10)
+    sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+def behind_tls(certificate: Certificate, serve: Serve = answer) -> Serve:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate.chain, certificate.key)
 
@@ -104,244 +122,205 @@ def behind_tls(certificate: Certificate, serve: Callable[[socket.socket], None])
     return secured
 
 
-def proxy_answering(line: str, then: Callable[[socket.socket], None] | None = None) -> Callable[[socket.socket], None]:
+def proxy_answering(status: str, then: Serve = close) -> Serve:
     def serve(sock: socket.socket) -> None:
         read_request(sock)
-        sock.sendall(f"HTTP/1.1 {line}\r\n\r\n".encode())
-        if then:
-            then(sock)
+        sock.sendall(f"HTTP/1.1 {status}\r\n\r\n".encode())
+        then(sock)
 
     return serve
 
 
-def plain(port: int) -> Endpoint:
-    return Endpoint.parse(f"abc-ats.iot.eu-west-1.localhost:{port}")
+async def probe_http(port: int, timeout: float = 5.0) -> NetworkPath:  # noqa: ASYNC109
+    return await probe_path(Endpoint.parse(f"abc-ats.iot.eu-west-1.localhost:{port}"), timeout=timeout)
 
 
-def secure(port: int) -> Endpoint:
-    return Endpoint.parse(f"{HOST}:{port}")
+async def probe_tls(port: int = 443, timeout: float = 5.0) -> NetworkPath:  # noqa: ASYNC109
+    return await probe_path(Endpoint.parse(f"{HOST}:{port}"), timeout=timeout)
 
 
-async def connectivity_error(endpoint: Endpoint, timeout: float = 5.0) -> ConnectivityError:  # noqa: ASYNC109
-    with pytest.raises(ConnectivityError) as block:
-        await probe_path(endpoint, timeout=timeout)
-    assert block.value.fix
-    return block.value
+async def test_path_without_tls_shows_tcp_and_http(server: Server) -> None:
+    path = await probe_http(server(answer))
+    assert (path.steps, path.clock_offset) == (["TCP by IPv4", "HTTP 403"], None)
 
 
-async def test_path_without_tls_leads_to_a_response(server: Callable[..., int]) -> None:
-    assert (await probe_path(plain(server(answer)))).steps == ["TCP by IPv4", "HTTP 403"]
-
-
-async def test_path_by_tls_shows_version_and_issuer(
-    server: Callable[..., int], certificate: Callable[..., Certificate], monkeypatch: pytest.MonkeyPatch
+async def test_path_by_tls_shows_address_version_and_issuer(
+    server: Server, make_certificate: MakeCertificate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = certificate(issuer="Amazon RSA 2048 M01")
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(made.authority))
-    path = await probe_path(secure(server(behind_tls(made, answer))))
+    certificate = make_certificate(issuer="Amazon RSA 2048 M01")
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate.authority))
+    path = await probe_tls(server(behind_tls(certificate)))
     assert f"{HOST} is 127.0.0.1" in path.steps
     assert "TLSv1.3, certificate by CN=Amazon RSA 2048 M01" in path.steps
 
 
-async def test_unknown_name_stops_at_dns(names: dict[str, list[str]]) -> None:
+async def test_next_address_is_tried_after_one_that_fails(server: Server, names: dict[str, list[str]]) -> None:
+    names["127.0.0.1"] = ["::1", "127.0.0.1"]
+    assert "TCP by IPv4" in (await probe_http(server(answer))).steps
+
+
+async def test_unknown_name_fails_at_dns(names: dict[str, list[str]]) -> None:
     del names[HOST]
-    block = await connectivity_error(Endpoint.parse(HOST))
-    assert block.step is Step.DNS
-    assert "Name or service not known" in block.cause
-    assert block.fix.endswith(f"nslookup {HOST}")
+    with pytest.raises(ConnectivityError, match="Name or service not known") as error:
+        await probe_tls()
+    assert error.value.step is Step.DNS
+    assert error.value.fix.endswith(f"nslookup {HOST}")
 
 
-async def test_hanging_resolver_stops_at_dns(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_dns_without_an_answer_fails_at_dns(monkeypatch: pytest.MonkeyPatch) -> None:
     end = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: end.wait(60))
     try:
-        block = await connectivity_error(Endpoint.parse(HOST), timeout=0.05)
+        with pytest.raises(ConnectivityError, match=r"cannot be resolved within 0\.05 s") as error:
+            await probe_tls(timeout=0.05)
     finally:
         end.set()
-    assert block.step is Step.DNS
-    assert "not resolved within 0.05 s" in block.cause
+    assert error.value.step is Step.DNS
 
 
-async def test_closed_port_stops_at_tcp(unused_tcp_port: int) -> None:
-    block = await connectivity_error(secure(unused_tcp_port))
-    assert block.step is Step.TCP
-    assert "127.0.0.1: Connection refused" in block.cause
-    assert f"allows outgoing port {unused_tcp_port}" in block.fix
+async def test_closed_port_fails_at_tcp(unused_tcp_port: int) -> None:
+    with pytest.raises(ConnectivityError, match=r"127\.0\.0\.1: Connection refused") as error:
+        await probe_tls(unused_tcp_port)
+    assert error.value.step is Step.TCP
+    assert f"allows outgoing connections to port {unused_tcp_port}" in error.value.fix
 
 
-async def test_next_address_is_tried_after_a_dead_one(server: Callable[..., int], names: dict[str, list[str]]) -> None:
-    names["127.0.0.1"] = ["::1", "127.0.0.1"]
-    path = await probe_path(plain(server(answer)))
-    assert "TCP by IPv4" in path.steps
+@pytest.mark.parametrize("serve", [close, answer_without_tls])
+async def test_broken_handshake_fails_at_tls(server: Server, serve: Serve) -> None:
+    with pytest.raises(ConnectivityError, match=r"handshake with .* fails") as error:
+        await probe_tls(server(serve))
+    assert error.value.step is Step.TLS
 
 
-def speak_http(sock: socket.socket) -> None:
-    sock.recv(10)
-    sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-
-
-@pytest.mark.parametrize("serve", [lambda _: None, speak_http], ids=["closed", "without TLS"])
-async def test_broken_handshake_stops_at_tls(
-    server: Callable[..., int], serve: Callable[[socket.socket], None]
+@pytest.mark.parametrize("by_proxy", [False, True])
+async def test_intercepted_tls_names_the_issuer(
+    server: Server, make_certificate: MakeCertificate, monkeypatch: pytest.MonkeyPatch, by_proxy: bool
 ) -> None:
-    block = await connectivity_error(secure(server(serve)))
-    assert block.step is Step.TLS
-    assert "broken off" in block.cause
+    serve = behind_tls(make_certificate())
+    port = server(proxy_answering("200 OK", serve) if by_proxy else serve)
+    if by_proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+    with pytest.raises(ConnectivityError, match=r"TLS is intercepted .* CN=Corporate Inspection") as error:
+        await probe_tls(port)
+    assert error.value.step is Step.TLS
+    assert "AWS_CA_BUNDLE" in error.value.fix
 
 
-async def test_intercepted_tls_is_reported_with_the_issuer(
-    server: Callable[..., int], certificate: Callable[..., Certificate]
+async def test_ca_bundle_without_amazons_authority_fails_at_tls(
+    server: Server, make_certificate: MakeCertificate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    block = await connectivity_error(secure(server(behind_tls(certificate(), answer))))
-    assert block.step is Step.TLS
-    assert "TLS is intercepted" in block.cause
-    assert "CN=Corporate Inspection" in block.cause
-    assert "AWS_CA_BUNDLE" in block.fix
-
-
-async def test_ca_bundle_without_amazons_authorities_is_reported(
-    server: Callable[..., int],
-    certificate: Callable[..., Certificate],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> None:
-    other = tmp_path / "bundle.pem"
-    other.write_bytes(certificate(issuer="Corporate").authority.read_bytes())
+    other = make_certificate(issuer="Corporate").authority
     monkeypatch.setenv("AWS_CA_BUNDLE", str(other))
-    block = await connectivity_error(secure(server(behind_tls(certificate(issuer="Amazon Root CA 1"), answer))))
-    assert f"AWS_CA_BUNDLE, {other}, does not trust" in block.cause
-    assert "AmazonRootCA1.pem" in block.fix
+    with pytest.raises(ConnectivityError, match=f"AWS_CA_BUNDLE, {other}, does not trust") as error:
+        await probe_tls(server(behind_tls(make_certificate(issuer="Amazon Root CA 1"))))
+    assert "AmazonRootCA1.pem" in error.value.fix
 
 
 @pytest.mark.parametrize(
     ("options", "cause"),
     [
-        ({"valid": -HOUR}, "this machine's clock is wrong"),
+        ({"valid": -HOUR}, "Either this machine's clock or the certificate is wrong"),
         ({"name": "portal.example.com"}, "certificate for another name"),
     ],
 )
-async def test_invalid_certificate_is_reported_with_its_reason(
-    server: Callable[..., int],
-    certificate: Callable[..., Certificate],
+async def test_invalid_certificate_fails_with_its_reason(
+    server: Server,
+    make_certificate: MakeCertificate,
     monkeypatch: pytest.MonkeyPatch,
     options: dict[str, Any],
     cause: str,
 ) -> None:
-    made = certificate(**options)
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(made.authority))
-    assert cause in (await connectivity_error(secure(server(behind_tls(made, answer))))).cause
+    certificate = make_certificate(**options)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate.authority))
+    with pytest.raises(ConnectivityError, match=cause):
+        await probe_tls(server(behind_tls(certificate)))
 
 
 @pytest.mark.parametrize("contents", [None, "no certificate"])
-async def test_unreadable_ca_bundle_stops_at_tls(
-    server: Callable[..., int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, contents: str | None
+async def test_unreadable_ca_bundle_fails_at_tls(
+    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, contents: str | None
 ) -> None:
     bundle = tmp_path / "bundle.pem"
     if contents:
         bundle.write_text(contents)
     monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
-    block = await connectivity_error(secure(server(answer)))
-    assert (block.step, block.fix) == (Step.TLS, "Correct or unset AWS_CA_BUNDLE.")
+    with pytest.raises(ConnectivityError) as error:
+        await probe_tls(server(answer))
+    assert (error.value.step, error.value.fix) == (Step.TLS, "Correct or unset AWS_CA_BUNDLE.")
 
 
-async def test_connection_closed_without_response_stops_at_http(server: Callable[..., int]) -> None:
-    block = await connectivity_error(plain(server(lambda _: None)))
-    assert block.step is Step.HTTP
+@pytest.mark.parametrize(("serve", "cause"), [(close, "sends no HTTP response"), (never_answer, "timed out")])
+async def test_missing_response_fails_at_http(server: Server, serve: Serve, cause: str) -> None:
+    with pytest.raises(ConnectivityError, match=cause) as error:
+        await probe_http(server(serve), timeout=0.2)
+    assert error.value.step is Step.HTTP
 
 
-async def test_server_that_never_answers_stops_at_http(server: Callable[..., int]) -> None:
-    end = threading.Event()
-    try:
-        block = await connectivity_error(plain(server(lambda _: end.wait(60) and None)), timeout=0.2)
-    finally:
-        end.set()
-    assert block.step is Step.HTTP
-    assert "timed out" in block.cause
-
-
-async def test_proxy_tunnels_with_its_credentials(
-    server: Callable[..., int], certificate: Callable[..., Certificate], monkeypatch: pytest.MonkeyPatch
+async def test_proxy_gets_the_credentials_and_tunnels(
+    server: Server, make_certificate: MakeCertificate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = certificate()
+    certificate = make_certificate()
     requests: list[bytes] = []
 
     def tunnel(sock: socket.socket) -> None:
         requests.append(read_request(sock))
         sock.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        behind_tls(made, answer)(sock)
+        behind_tls(certificate)(sock)
 
     port = server(tunnel)
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(made.authority))
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate.authority))
     monkeypatch.setenv("HTTPS_PROXY", f"http://ada:secret@127.0.0.1:{port}")
-    path = await probe_path(Endpoint.parse(HOST))
-    assert f"127.0.0.1:{port} tunnels" in path.steps
+    assert f"127.0.0.1:{port} tunnels" in (await probe_tls()).steps
     assert requests[0].startswith(f"CONNECT {HOST}:443 ".encode())
     assert base64.b64encode(b"ada:secret") in requests[0]
 
 
-async def test_intercepted_tls_behind_a_proxy_is_reported_with_the_issuer(
-    server: Callable[..., int], certificate: Callable[..., Certificate], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = certificate()
-    port = server(proxy_answering("200 OK", behind_tls(made, answer)))
-    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
-    block = await connectivity_error(Endpoint.parse(HOST))
-    assert "CN=Corporate Inspection" in block.cause
-
-
 @pytest.mark.parametrize(
-    ("line", "cause", "fix"),
+    ("status", "cause", "fix"),
     [
         (
             "407 Proxy Authentication Required",
-            "requires other credentials",
+            "does not accept the credentials",
             "HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT",
         ),
         ("403 Forbidden", f"does not tunnel to {HOST}:443: it answers 403", "NO_PROXY"),
     ],
 )
-async def test_proxy_that_refuses_is_reported_with_its_answer(
-    server: Callable[..., int], monkeypatch: pytest.MonkeyPatch, line: str, cause: str, fix: str
+async def test_proxy_that_rejects_the_request_is_reported_with_its_answer(
+    server: Server, monkeypatch: pytest.MonkeyPatch, status: str, cause: str, fix: str
 ) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", f"http://ada:secret@127.0.0.1:{server(proxy_answering(line))}")
-    block = await connectivity_error(Endpoint.parse(HOST))
-    assert block.step is Step.PROXY
-    assert cause in block.cause
-    assert fix in block.fix
-    assert "secret" not in f"{block.cause}{block.fix}"
+    monkeypatch.setenv("HTTPS_PROXY", f"http://ada:secret@127.0.0.1:{server(proxy_answering(status))}")
+    with pytest.raises(ConnectivityError, match=cause) as error:
+        await probe_tls()
+    assert error.value.step is Step.PROXY
+    assert fix in error.value.fix
+    assert "secret" not in f"{error.value.cause}{error.value.fix}"
 
 
-async def test_unreachable_proxy_is_reported(monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int) -> None:
+async def test_unreachable_proxy_fails_at_the_proxy(monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{unused_tcp_port}")
-    block = await connectivity_error(Endpoint.parse(HOST))
-    assert block.step is Step.PROXY
-    assert "cannot be reached" in block.cause
-    assert f"add {HOST} to NO_PROXY" in block.fix
+    with pytest.raises(ConnectivityError, match="cannot be reached") as error:
+        await probe_tls()
+    assert error.value.step is Step.PROXY
+    assert f"add {HOST} to NO_PROXY" in error.value.fix
 
 
 @pytest.mark.parametrize("address", ["http://proxy.invalid:3128", "socks5://proxy.invalid:1080"])
-async def test_unknown_or_unsupported_proxy_is_reported(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+async def test_unknown_or_unsupported_proxy_fails_at_the_proxy(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv("HTTPS_PROXY", address)
-    block = await connectivity_error(Endpoint.parse(HOST))
-    assert block.step is Step.PROXY
-    assert "proxy.invalid" in block.cause
+    with pytest.raises(ConnectivityError, match=r"proxy\.invalid") as error:
+        await probe_tls()
+    assert error.value.step is Step.PROXY
 
 
 @pytest.mark.parametrize(("minutes", "exceeded"), [(10, True), (0, False)])
-async def test_clock_offset_is_taken_from_the_date_header(
-    server: Callable[..., int], minutes: int, exceeded: bool
-) -> None:
+async def test_clock_offset_comes_from_the_date_header(server: Server, minutes: int, exceeded: bool) -> None:
     def answer_with_date(sock: socket.socket) -> None:
-        read_request(sock)
         date = format_datetime(datetime.now(UTC) + timedelta(minutes=minutes), usegmt=True)
-        sock.sendall(f"HTTP/1.1 403 Forbidden\r\nDate: {date}\r\nContent-Length: 0\r\n\r\n".encode())
+        answer(sock, f"Date: {date}\r\n")
 
-    offset = (await probe_path(plain(server(answer_with_date)))).clock_offset
+    offset = (await probe_http(server(answer_with_date))).clock_offset
     assert offset is not None
     assert offset.exceeds(timedelta(minutes=1)) is exceeded
     if exceeded:
         assert str(offset).endswith("behind")
-
-
-async def test_response_without_date_gives_no_clock_offset(server: Callable[..., int]) -> None:
-    assert (await probe_path(plain(server(answer)))).clock_offset is None

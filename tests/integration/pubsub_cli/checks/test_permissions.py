@@ -195,7 +195,7 @@ class TestPolicyAllows:
         assert (await check_policy(narrow, client_id=narrow.identity_id)).status is Status.PASSED
         unknown = await check_policy(narrow, identity=False, user=False)
         assert unknown.not_applicable
-        assert "it depends on cognito-identity.amazonaws.com:sub: name a user" in str(unknown.cause)
+        assert "it depends on cognito-identity.amazonaws.com:sub: give --user" in str(unknown.cause)
 
     async def test_documents_decide_without_an_identity(self, deployment: Deployment) -> None:
         assert (await check_policy(deployment, identity=False, user=False)).detail == "4 requests, by the documents"

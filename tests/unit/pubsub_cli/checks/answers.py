@@ -1,7 +1,9 @@
-"""A fake AWS with fixed answers, for states that the local cloud does not have."""
+"""A fake AWS with fixed answers, for states that the local cloud cannot have."""
 
 from __future__ import annotations
 
+import base64
+import json
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -10,12 +12,14 @@ from typing import Any
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.model import OperationModel
+from botocore.session import get_session
+from botocore.validate import ParamValidator
 
 from pubsub_cli.aws import Aws
 from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import DeploymentIds
-from pubsub_cli.finding import Finding
+from pubsub_cli.finding import AwsCommand, Finding
 from pubsub_client.outputs import Output
 
 Answer = Mapping[str, Any] | Callable[[dict[str, Any]], Mapping[str, Any]]
@@ -24,6 +28,8 @@ Answer = Mapping[str, Any] | Callable[[dict[str, Any]], Mapping[str, Any]]
 REGION = "eu-west-1"
 USER_POOL = f"{REGION}_AbC"
 IDENTITY_POOL = f"{REGION}:00000000-0000-4000-8000-000000000000"
+POOL = {"IdentityPoolId": IDENTITY_POOL, "IdentityPoolName": "pool", "AllowUnauthenticatedIdentities": False}
+"""The answer that describes the identity pool, without its providers."""
 CLIENT = "webclient"
 TRIGGER = "Trigger"
 OUTPUTS = {
@@ -34,6 +40,21 @@ OUTPUTS = {
     Output.TOPICS.value: "*",
 }
 """The outputs of a stack that these tests need."""
+
+
+_CLAIMS = {
+    "iss": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbC",
+    "aud": "client",
+    "exp": 1,
+    "token_use": "id",
+    "cognito:username": "ada",
+}
+
+
+def token(**changes: Any) -> str:
+    """Return an ID token; a change to None removes a claim."""
+    claims = {name: value for name, value in {**_CLAIMS, **changes}.items() if value is not None}
+    return f"head.{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip('=')}.signature"
 
 
 def error(code: str, status: int = 400) -> dict[str, Any]:
@@ -82,7 +103,7 @@ class Answers(Aws):
         self.calls: list[tuple[str, dict[str, Any]]] = []
         """The operations that were called, with their parameters."""
         self._answers = answers
-        self._in_thread = threading.local()  # checks ask several things at once
+        self._in_thread = threading.local()  # checks make calls in parallel
         self._session.events.register("before-parameter-build", self._call)
         self._session.events.register("before-call", self._answer)  # type: ignore[arg-type]
 
@@ -99,13 +120,13 @@ class Answers(Aws):
 
 
 async def find(check: type[Check], aws: Answers, *, outputs: Mapping[str, str] = OUTPUTS, **run: Any) -> Finding:
-    """Run a check.
+    """Run a check. The commands of its fix must have the parameters that AWS's APIs define.
 
     Args:
         check: the check.
         aws: the answers.
         outputs: the deployment's outputs.
-        run: further arguments of the context; ``left`` has the attributes that earlier checks have set.
+        run: more arguments of the context; ``left`` has the fields that earlier checks have set.
     """
     left = run.pop("left", {})
     async with AsyncExitStack() as cleanup:
@@ -113,4 +134,11 @@ async def find(check: type[Check], aws: Answers, *, outputs: Mapping[str, str] =
         context.set_outputs({**outputs})
         for name, value in left.items():
             setattr(context, name, value)
-        return await check().run(context)
+        finding = await check().run(context)
+    for command in finding.commands:
+        if isinstance(command, AwsCommand):
+            operation = get_session().get_service_model(command.service).operation_model(command.operation)
+            assert operation.input_shape
+            report = ParamValidator().validate(command.parameters, operation.input_shape)
+            assert not report.has_errors(), report.generate_report()
+    return finding

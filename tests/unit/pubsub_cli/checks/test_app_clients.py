@@ -15,15 +15,15 @@ from pubsub_cli.finding import AwsCommand, Finding, Status
 from pubsub_client.outputs import Output
 from tests.unit.pubsub_cli.checks.answers import (
     CLIENT,
-    IDENTITY_POOL,
     OUTPUTS,
+    POOL,
     REGION,
     USER_POOL,
     Answers,
     error,
     find,
+    token,
 )
-from tests.unit.pubsub_cli.checks.test_options import token
 
 if TYPE_CHECKING:
     from types_boto3_cognito_idp.type_defs import UserPoolClientTypeTypeDef
@@ -52,7 +52,7 @@ async def check_client(
         client = by_id.get(asked["ClientId"])
         return {"UserPoolClient": client} if client else error("ResourceNotFoundException")
 
-    pool = {"IdentityPoolId": IDENTITY_POOL, "CognitoIdentityProviders": providers}
+    pool = {**POOL, "CognitoIdentityProviders": providers}
     return await find(check, Answers(DescribeUserPoolClient=describe, DescribeIdentityPool=pool), **run)
 
 

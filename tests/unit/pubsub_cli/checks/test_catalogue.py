@@ -4,16 +4,10 @@ import itertools
 import re
 from pathlib import Path
 
-import pytest
-
 from pubsub_cli.checks.catalogue import CHECKS, REPORTED_BY_DOCTOR, REPORTED_BY_SMOKE, select_checks
-from pubsub_cli.checks.check import Check
 from pubsub_cli.checks.options import Requirement
-from pubsub_client.outputs import Output
 from tests.e2e.doctor.page import page
-from tests.unit.pubsub_cli.checks.answers import OUTPUTS, Answers, find
 
-_NOT_APPLICABLE = "Not applicable with the setting `attachment: self-attach`"
 _PAGE = Path(__file__).parents[4] / "docs" / "reference" / "checks.md"
 
 _SMOKE = frozenset(
@@ -76,9 +70,3 @@ def test_checks_of_a_group_follow_each_other() -> None:
 def test_check_depends_only_on_earlier_checks() -> None:
     for index, check in enumerate(CHECKS):
         assert set(check.depends_on) <= set(CHECKS[:index])
-
-
-@pytest.mark.parametrize("check", [each for each in CHECKS if _NOT_APPLICABLE in " ".join(str(each.__doc__).split())])
-async def test_check_of_the_sign_in_is_not_applicable_with_self_attach(check: type[Check]) -> None:
-    outputs = {name: value for name, value in OUTPUTS.items() if name != Output.POST_AUTHENTICATION_FUNCTION_NAME}
-    assert (await find(check, Answers(), outputs=outputs)).not_applicable

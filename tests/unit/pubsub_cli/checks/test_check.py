@@ -19,6 +19,7 @@ from pubsub_cli.checks.context import Context
 from pubsub_cli.errors import PreconditionError
 from pubsub_cli.finding import Finding, Status, failed, not_applicable, passed, skipped, warning
 from pubsub_client.exceptions import SignInError
+from pubsub_client.outputs import Output
 
 
 class Silent:
@@ -39,11 +40,14 @@ def _check(check_id: str, outcome: Finding | Exception, *depends_on: type[Check]
     return type(check_id, (Check,), members)
 
 
-async def _run(*checks: type[Check], profile: str | None = None) -> list[Finding]:
+async def _run(
+    *checks: type[Check], profile: str | None = None, outputs: dict[str, str] | None = None
+) -> list[Finding]:
     aws = Aws(region="eu-west-1")
     aws.cli_options = f" --profile {profile} --region eu-west-1" if profile else ""
     async with AsyncExitStack() as cleanup:
         context = Context(aws=aws, stack="AmplifyPubSub", timeout=1, cleanup=cleanup)
+        context.outputs = outputs or {}
         return [result.finding for result in await run_checks(checks, context, Silent())]
 
 
@@ -67,6 +71,15 @@ async def test_check_runs_only_if_no_dependency_failed_or_was_skipped(first: Fin
     dependency = _check("PS901", first)
     findings = await _run(dependency, _check("PS902", passed(), dependency), _check("PS903", passed()))
     assert [each.status for each in findings] == [first.status, status, Status.PASSED]
+
+
+async def test_check_of_the_trigger_is_not_applicable_with_self_attach() -> None:
+    check = _check("PS901", passed())
+    check.requires_trigger = True
+    (finding,) = await _run(check)
+    assert (finding.not_applicable, finding.cause) == (True, "attachment is self-attach")
+    (finding,) = await _run(check, outputs={Output.POST_AUTHENTICATION_FUNCTION_NAME: "Trigger"})
+    assert finding.status is Status.PASSED
 
 
 async def test_skipped_check_names_the_dependency_that_did_not_pass() -> None:

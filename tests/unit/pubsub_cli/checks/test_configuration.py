@@ -42,8 +42,8 @@ async def test_topics_within_the_limits_pass(topics: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("topic", "cause"),
     [
-        ("a/b/c/d/e/f/g/h/i", "has 8 slashes; AWS IoT takes 7"),
-        ("a" * 257, "has 257 bytes; AWS IoT takes 256"),
+        ("a/b/c/d/e/f/g/h/i", "has 8 slashes; AWS IoT allows 7"),
+        ("a" * 257, "has 257 bytes; AWS IoT allows 256"),
         ("a/#/b", "not well-formed"),
         ("$aws/orders", "is reserved"),
         ("$orders", "is reserved"),

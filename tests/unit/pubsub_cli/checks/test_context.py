@@ -1,3 +1,5 @@
+"""The options and the context of a run of checks."""
+
 from __future__ import annotations
 
 import asyncio
@@ -9,9 +11,45 @@ import pytest
 from pubsub_cli.aws import Aws
 from pubsub_cli.checks.context import Context, finish_before_cancel
 from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig, IdToken, Requirement, UserSelector
-from tests.unit.pubsub_cli.checks.test_options import token
+from pubsub_cli.errors import PreconditionError
+from tests.unit.pubsub_cli.checks.answers import token
 
 _IDS = DeploymentIds("eu-west-1", "pool", "eu-west-1:i", "e-ats.iot.eu-west-1.amazonaws.com")
+
+
+def test_id_token_names_pool_client_and_user() -> None:
+    read = IdToken.parse(token())
+    assert (read.user_pool_id, read.client_id, read.user_name) == ("eu-west-1_AbC", "client", "ada")
+    assert read.login == "cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbC"
+
+
+@pytest.mark.parametrize("text", ["", "no", "a.b.c", token(iss=None), token(exp=None), token(aud=None)])
+def test_text_that_is_not_an_id_token_is_rejected(text: str) -> None:
+    with pytest.raises(PreconditionError, match="not an ID token"):
+        IdToken.parse(text)
+
+
+def test_access_token_is_rejected_as_such() -> None:
+    with pytest.raises(PreconditionError, match="an access token; give the ID token"):
+        IdToken.parse(token(token_use="access"))
+
+
+def test_password_and_token_are_not_in_the_representation() -> None:
+    assert "secret" not in repr(UserSelector("ada", "secret"))
+    assert token() not in repr(IdToken.parse(token()))
+
+
+def test_deployment_ids_name_the_deployment_as_outputs_and_options() -> None:
+    assert _IDS.outputs() == {
+        "Region": "eu-west-1",
+        "UserPoolId": "pool",
+        "IdentityPoolId": "eu-west-1:i",
+        "PubSubEndpoint": "e-ats.iot.eu-west-1.amazonaws.com",
+    }
+    assert _IDS.options() == (
+        "--user-pool-id", "pool", "--identity-pool-id", "eu-west-1:i",
+        "--endpoint", "e-ats.iot.eu-west-1.amazonaws.com", "--policy-name", "NAME",
+    )  # fmt: skip
 
 
 def _context(*topics: str, outputs: dict[str, str] | None = None, **options: Any) -> Context:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -9,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pubsub_cli.checks import endpoint as checks
-from pubsub_cli.checks.check import Check
-from pubsub_cli.checks.endpoint import ClockAgrees, EndpointIsRight
+from pubsub_cli.checks.endpoint import ClockAgrees, EndpointIsReached, EndpointIsRight
 from pubsub_cli.checks.network_path import ClockOffset, ConnectivityError, NetworkPath, Step
 from pubsub_cli.finding import Finding, Status
 from pubsub_client.outputs import Output
@@ -66,13 +66,26 @@ async def test_wrong_name_fails_with_each_problem(endpoint: str, causes: list[st
     assert "aws iot describe-endpoint --endpoint-type iot:Data-ATS" in str(finding.fix)
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "cause"),
+    [
+        ("abc.iot.eu-west-1.amazonaws.com", "is not the ATS endpoint"),
+        ("abc-ats.iot.us-east-1.amazonaws.com", "is in region us-east-1 and the deployment in eu-west-1"),
+        ("xyz-ats.iot.eu-west-1.amazonaws.com", f"belongs to another account, .* this account's endpoint is {HOST}"),
+    ],
+)
+async def test_fix_for_an_operator_names_the_described_endpoint(endpoint: str, cause: str) -> None:
+    finding = await check_name(endpoint, Answers(DescribeEndpoint={"endpointAddress": HOST}))
+    assert finding.status is Status.FAILED
+    assert re.search(cause, str(finding.cause))
+    assert f"--endpoint {HOST} here" in str(finding.fix)
+
+
 async def _custom_domain(listed: dict[str, Any] = LISTED, status: str = "ENABLED") -> Finding:
     domain = {"domainConfigurationName": "own", "domainName": CUSTOM, "domainConfigurationStatus": status}
-    described = {"endpointAddress": OUTPUTS[Output.PUBSUB_ENDPOINT]}
-    return await check_name(
-        CUSTOM,
-        Answers(DescribeEndpoint=described, ListDomainConfigurations=listed, DescribeDomainConfiguration=domain),
-    )
+    described = {"endpointAddress": HOST}
+    aws = Answers(DescribeEndpoint=described, ListDomainConfigurations=listed, DescribeDomainConfiguration=domain)
+    return await check_name(CUSTOM, aws)
 
 
 async def test_custom_domain_of_the_account_passes() -> None:
@@ -80,15 +93,39 @@ async def test_custom_domain_of_the_account_passes() -> None:
     assert (finding.status, finding.detail) == (Status.PASSED, f"{CUSTOM}, a custom domain of this account")
 
 
-async def test_name_that_is_not_known_as_a_custom_domain_is_a_warning() -> None:
+async def test_other_name_is_a_warning_unless_known_as_a_custom_domain() -> None:
     assert (await check_name(CUSTOM)).status is Status.WARNING
     assert (await _custom_domain({"domainConfigurations": []})).status is Status.WARNING
     assert (await _custom_domain(error("AccessDeniedException", 403))).status is Status.WARNING
     assert (await _custom_domain(status="DISABLED")).status is Status.WARNING
 
 
-async def check_clock(offset: ClockOffset | None, check: type[Check] = ClockAgrees) -> Finding:
-    return await find(check, Answers(), left={"network_path": NetworkPath([], offset)})
+@pytest.mark.parametrize("failure", [None, ConnectivityError(Step.TCP, "Connection refused", "Open the port.")])
+async def test_endpoint_is_reached_if_no_step_fails(
+    monkeypatch: pytest.MonkeyPatch, failure: ConnectivityError | None
+) -> None:
+    set_path(monkeypatch, failure or NetworkPath(["TCP by IPv4", "HTTP 403"], None))
+    finding = await find(EndpointIsReached, Answers())
+    if failure:
+        assert (finding.status, finding.cause, finding.fix) == (Status.FAILED, failure.cause, failure.fix)
+        assert finding.resource == f"{HOST} (TCP)"
+    else:
+        assert (finding.status, finding.detail) == (Status.PASSED, "TCP by IPv4; HTTP 403")
+
+
+def set_path(monkeypatch: pytest.MonkeyPatch, outcome: NetworkPath | ConnectivityError) -> None:
+    """Let the probe of the network path end like this."""
+
+    async def probe(_: object) -> NetworkPath:
+        if isinstance(outcome, ConnectivityError):
+            raise outcome
+        return outcome
+
+    monkeypatch.setattr(checks, "probe_path", probe)
+
+
+async def check_clock(offset: ClockOffset | None) -> Finding:
+    return await find(ClockAgrees, Answers(), left={"network_path": NetworkPath([], offset)})
 
 
 @pytest.mark.parametrize(
@@ -106,18 +143,12 @@ async def test_wrong_clock_is_reported_with_the_command_that_sets_it(minutes: in
 
 
 async def test_clock_is_compared_with_aws_if_the_endpoint_sends_no_date(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def probe(_: object) -> NetworkPath:
-        return NetworkPath([], ClockOffset(timedelta(), timedelta(seconds=1)))
-
-    monkeypatch.setattr(checks, "probe_path", probe)
+    set_path(monkeypatch, NetworkPath([], ClockOffset(timedelta(), timedelta(seconds=1))))
     assert "by AWS's response" in str((await check_clock(None)).detail)
 
 
-async def test_clock_is_not_applicable_without_any_date(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def probe(_: object) -> NetworkPath:
-        raise ConnectivityError(Step.TCP, "cause", "fix")
-
-    monkeypatch.setattr(checks, "probe_path", probe)
+async def test_clock_check_is_not_applicable_without_any_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_path(monkeypatch, ConnectivityError(Step.TCP, "cause", "fix"))
     assert (await check_clock(None)).not_applicable
 
 

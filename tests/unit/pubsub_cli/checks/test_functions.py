@@ -234,11 +234,11 @@ async def test_concurrency_for_all_first_sign_ins_passes() -> None:
     assert (await check_concurrency(1000, ENOUGH_CONCURRENCY)).status is Status.PASSED
 
 
-async def test_concurrency_of_a_new_account_fails_with_the_calculation() -> None:
+async def test_concurrency_of_a_new_account_fails_with_the_numbers() -> None:
     finding = await check_concurrency(10, 10)
     assert "Lambda runs 10 functions at once" in str(finding.cause)
     assert "so 3 users can sign in for the first time at once" in str(finding.cause)
-    assert "need 78: 15 x 2.5 s x 2, and 3" in str(finding.cause)
+    assert "15 policies a second, which needs 78 executions" in str(finding.cause)
     assert "--service-code lambda --quota-code L-B99A9384 --desired-value 1000" in str(finding.fix)
     assert not finding.safe_commands
 

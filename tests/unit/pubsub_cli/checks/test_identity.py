@@ -31,7 +31,7 @@ async def test_identity_with_a_login_is_signed_in(logins: list[str], detail: str
 
 
 async def test_identity_without_a_login_is_a_guests() -> None:
-    assert "is a guest's" in str((await check_identity({"IdentityId": IDENTITY})).cause)
+    assert "belongs to a guest" in str((await check_identity({"IdentityId": IDENTITY})).cause)
 
 
 async def test_deleted_identity_gets_no_attachment() -> None:

@@ -13,6 +13,7 @@ from pubsub_cli.finding import AwsCommand, Finding, Status
 from tests.unit.pubsub_cli.checks.answers import (
     CLIENT,
     IDENTITY_POOL,
+    POOL,
     REGION,
     TRIGGER,
     USER_POOL,
@@ -140,21 +141,27 @@ async def test_stack_without_the_parameters_fails() -> None:
     assert (await find(ParametersAreValid, Answers(**stack()))).status is Status.FAILED
 
 
-async def check_internal_sign_in(*listed: str, configured: str = IDENTITY_POOL) -> Finding:
+CHALLENGE = f"arn:aws:lambda:{REGION}:123456789012:function:Challenge"
+CHALLENGES = dict.fromkeys(("DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse"), CHALLENGE)
+
+
+async def check_internal_sign_in(
+    *listed: str, configured: str = IDENTITY_POOL, flow: str = "ALLOW_CUSTOM_AUTH", triggers: Any = CHALLENGES
+) -> Finding:
     """Run the check where the identity pool lists these app clients, and the trigger uses an identity pool."""
-    challenge = f"arn:aws:lambda:{REGION}:123456789012:function:Challenge"
-    challenges = ("DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse")
+    client = {"UserPoolId": USER_POOL, "ClientId": INTERNAL, "ExplicitAuthFlows": [flow]}
     aws = Answers(
         **stack(
             {TRIGGER: "post_authentication.handler", "Challenge": "auth_challenge.handler"},
+            FunctionArn=CHALLENGE,
             Environment={"Variables": {"CONFIGURATION_PARAMETER": CONFIGURATION}},
         ),
-        DescribeUserPoolClient={"UserPoolClient": {"ExplicitAuthFlows": ["ALLOW_CUSTOM_AUTH"]}},
+        DescribeUserPoolClient={"UserPoolClient": client},
         DescribeIdentityPool={
-            "IdentityPoolId": IDENTITY_POOL,
+            **POOL,
             "CognitoIdentityProviders": [{"ClientId": each, "ProviderName": LOGIN} for each in listed],
         },
-        DescribeUserPool={"UserPool": {"LambdaConfig": dict.fromkeys(challenges, challenge)}},
+        DescribeUserPool={"UserPool": {"Id": USER_POOL, "LambdaConfig": triggers}},
     )
     values = {CONFIGURATION: json.dumps({**DEPLOYED, "identityPoolId": configured})}
     return await find(InternalSignInIsConfigured, aws, left={"parameters": values})
@@ -162,6 +169,20 @@ async def check_internal_sign_in(*listed: str, configured: str = IDENTITY_POOL) 
 
 async def test_internal_sign_in_as_deployed_passes() -> None:
     assert (await check_internal_sign_in(CLIENT, INTERNAL)).status is Status.PASSED
+
+
+async def test_internal_app_client_must_allow_the_custom_flow() -> None:
+    finding = await check_internal_sign_in(CLIENT, INTERNAL, flow="ALLOW_USER_SRP_AUTH")
+    assert finding.status is Status.FAILED
+    assert parameters(finding)["ExplicitAuthFlows"] == ["ALLOW_CUSTOM_AUTH", "ALLOW_USER_SRP_AUTH"]
+
+
+@pytest.mark.parametrize("other", [None, f"{CHALLENGE}Other"])
+async def test_replaced_challenge_trigger_is_restored(other: str | None) -> None:
+    finding = await check_internal_sign_in(CLIENT, INTERNAL, triggers=CHALLENGES | {"DefineAuthChallenge": other})
+    assert finding.status is Status.FAILED
+    assert "DefineAuthChallenge" in str(finding.cause)
+    assert parameters(finding)["LambdaConfig"] == CHALLENGES
 
 
 async def test_internal_app_client_is_added_to_the_identity_pool() -> None:

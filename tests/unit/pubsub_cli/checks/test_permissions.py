@@ -20,9 +20,9 @@ ALLOW = {"Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}]}
     [
         (
             {"OrganizationsDecisionDetail": {"AllowedByOrganizations": False}},
-            "Ask who administers the AWS organization",
+            "Ask the administrators of the AWS organization",
         ),
-        ({}, "See what IAM's policy simulator reports"),
+        ({}, "Check the role in IAM's policy simulator"),
     ],
     ids=["organization", "simulator"],
 )

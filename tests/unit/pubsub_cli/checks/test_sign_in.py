@@ -9,13 +9,40 @@ import pytest
 
 from pubsub_cli.checks import sign_in, trigger
 from pubsub_cli.checks.options import UserSelector
-from pubsub_cli.checks.sign_in import RepeatSignInSkipsAttachment, UserSignsIn
+from pubsub_cli.checks.sign_in import RepeatSignInSkipsAttachment, UserCanSignIn, UserSignsIn
 from pubsub_cli.finding import Finding, Status
 from pubsub_cli.pool_users import ATTRIBUTE, Marker, User
 from pubsub_client import CognitoSession
 from pubsub_client.exceptions import SignInError
 from pubsub_client.outputs import Output
 from tests.unit.pubsub_cli.checks.answers import OUTPUTS, TRIGGER, Answers, error, find, stack
+
+
+@pytest.mark.parametrize(
+    ("status", "enabled", "cause", "fix"),
+    [
+        ("CONFIRMED", True, None, None),
+        ("CONFIRMED", False, "User ada is disabled", "aws cognito-idp admin-enable-user"),
+        ("UNCONFIRMED", True, "has not confirmed the sign-up", "aws cognito-idp admin-confirm-sign-up"),
+        ("FORCE_CHANGE_PASSWORD", True, "still has a temporary password", "Let the user sign in to the app"),
+        ("RESET_REQUIRED", True, "must reset the password", "Let the user sign in to the app"),
+    ],
+)
+async def test_user_who_cannot_sign_in_fails_with_the_state(
+    status: str, enabled: bool, cause: str | None, fix: str | None
+) -> None:
+    user = {"Username": "ada", "UserStatus": status, "Enabled": enabled, "UserAttributes": []}
+    finding = await find(UserCanSignIn, Answers(AdminGetUser=user), selector=UserSelector("ada"))
+    assert finding.status is (Status.FAILED if cause else Status.PASSED)
+    assert str(cause) in str(finding.cause)
+    assert str(finding.fix).startswith(str(fix))
+
+
+async def test_user_who_does_not_exist_fails() -> None:
+    aws = Answers(AdminGetUser=error("UserNotFoundException"))
+    finding = await find(UserCanSignIn, aws, selector=UserSelector("ada"))
+    assert "There is no user ada" in str(finding.cause)
+    assert "aws cognito-idp list-users" in str(finding.fix)
 
 
 async def refused_sign_in(code: str, monkeypatch: pytest.MonkeyPatch) -> Finding:
@@ -49,7 +76,7 @@ async def test_password_command_is_safe_in_an_interactive_shell(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fix = str((await refused_sign_in("NEW_PASSWORD_REQUIRED", monkeypatch)).fix)
-    assert "nobody knows" in fix
+    assert "random, unknown password" in fix
     assert "openssl" in fix
     assert "!" not in fix  # an interactive bash expands it from its history, even in double quotes
 
@@ -125,7 +152,9 @@ async def test_small_clock_difference_hides_no_log_line(clock_ahead: float, monk
     assert (await check_repeat(pool, monkeypatch)).status is Status.PASSED
 
 
-@pytest.mark.parametrize(("line", "said"), [(ATTACHED, "says Attached."), (FEDERATED, "Skipped, FederatedUserError")])
+@pytest.mark.parametrize(
+    ("line", "said"), [(ATTACHED, "shows Attached for"), (FEDERATED, "shows Skipped, FederatedUserError for")]
+)
 async def test_trigger_that_does_not_receive_the_marker_fails(
     line: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,7 +183,7 @@ async def test_repeat_sign_in_is_retried_if_others_sign_in_at_the_same_moment(
     always = Pool([[ATTACHED, SKIPPED]])
     finding = await check_repeat(always, monkeypatch)
     assert finding.status is Status.UNKNOWN
-    assert "other users' sign-ins at the same moment" in str(finding.cause)
+    assert "several sign-ins at the same moment" in str(finding.cause)
     assert always.sign_ins == 3
 
 

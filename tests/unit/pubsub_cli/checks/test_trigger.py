@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from pubsub_cli.checks.sign_in import LastTriggerRunSucceeded
-from pubsub_cli.checks.trigger import FunctionsMayAttach
+from pubsub_cli.checks.trigger import FunctionsMayAttach, PoolMayInvoke
 from pubsub_cli.finding import Finding, Status
-from tests.unit.pubsub_cli.checks.answers import TRIGGER, Answers, error, find, stack
+from tests.unit.pubsub_cli.checks.answers import TRIGGER, USER_POOL, Answers, error, find, stack
 
 ROLE = "arn:aws:iam::123456789012:role/Trigger"
 ALLOW = "aws iam put-role-policy --role-name Trigger"
@@ -64,7 +64,7 @@ async def test_role_that_allows_attaching_passes() -> None:
         (
             {"OrganizationsDecisionDetail": {"AllowedByOrganizations": False}},
             "a policy of the AWS organization does not allow it",
-            "Ask who administers the AWS organization",
+            "Ask the administrators of the AWS organization",
         ),
     ],
 )
@@ -87,6 +87,36 @@ async def test_missing_context_value_is_a_warning() -> None:
     finding = await check_role(EvalDecision="explicitDeny", MissingContextValues=["aws:SourceVpc"])
     assert finding.status is Status.WARNING
     assert "depends on aws:SourceVpc" in str(finding.cause)
+
+
+POOL_ARN = f"arn:aws:cognito-idp:eu-west-1:123456789012:userpool/{USER_POOL}"
+
+
+@pytest.mark.parametrize(
+    ("principal", "source", "permitted"),
+    [
+        ({"Service": "cognito-idp.amazonaws.com"}, POOL_ARN, True),
+        ({"Service": ["cognito-idp.amazonaws.com"]}, "arn:*", True),
+        ("cognito-idp.amazonaws.com", POOL_ARN, True),
+        ({"Service": "cognito-idp.amazonaws.com"}, f"{POOL_ARN}Other", False),
+        ({"Service": "sns.amazonaws.com"}, POOL_ARN, False),
+    ],
+)
+async def test_user_pool_may_invoke_the_trigger(principal: Any, source: str, permitted: bool) -> None:
+    condition = {"ArnLike": {"AWS:SourceArn": source}}
+    statements = [{"Effect": "Allow", "Principal": principal, "Condition": condition}]
+    aws = Answers(
+        **stack({TRIGGER: "post_authentication.handler"}), GetPolicy={"Policy": json.dumps({"Statement": statements})}
+    )
+    finding = await find(PoolMayInvoke, aws)
+    assert finding.status is (Status.PASSED if permitted else Status.FAILED)
+    assert permitted or str(finding.safe_commands[0]).startswith("aws lambda add-permission --function-name Trigger")
+
+
+async def test_function_without_a_resource_based_policy_gets_one() -> None:
+    aws = Answers(**stack({TRIGGER: "post_authentication.handler"}), GetPolicy=error("ResourceNotFoundException", 404))
+    (command,) = (await find(PoolMayInvoke, aws)).safe_commands
+    assert str(command).endswith(f"--principal cognito-idp.amazonaws.com --source-arn {POOL_ARN}")
 
 
 FUNCTION = {"FunctionName": TRIGGER, "Role": ROLE, "LoggingConfig": {"LogGroup": "/log"}}

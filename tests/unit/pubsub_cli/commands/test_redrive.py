@@ -8,7 +8,7 @@ from pubsub_cli.aws import Aws
 from pubsub_cli.commands.redrive import _Redrive
 from pubsub_cli.finding import OperationError
 from pubsub_cli.operations.dead_letters import MoveTask, RetryQueues
-from pubsub_cli.run_options import RunOptions
+from pubsub_cli.options import RunOptions
 
 
 def test_redrive_reports_why_the_task_failed_and_how_many_it_moved(monkeypatch: pytest.MonkeyPatch) -> None:

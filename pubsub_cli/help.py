@@ -1,0 +1,78 @@
+"""The help of the commands: their options in sections, and examples at the end."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from typer.core import TyperCommand
+
+from pubsub_cli.options import DEPLOYMENT, OUTPUT
+from pubsub_cli.terminal import EscapingGroup
+
+MAX_WIDTH = 100
+_EXAMPLES = "\nExamples:\n"
+_LAST_SECTIONS = (DEPLOYMENT, OUTPUT)
+
+
+class HelpfulCommand(TyperCommand):
+    """A command whose help has the options in sections, by the ``rich_help_panel`` of each option.
+
+    The examples are the part of the docstring from ``Examples:`` on.
+    """
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """Write the description."""
+        description, _, self.epilog = inspect.cleandoc(self.help or "").partition(_EXAMPLES)
+        formatter.write_paragraph()
+        formatter.write_text(description)
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write arguments and options; those that most commands have come last."""
+        sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
+        for parameter in self.get_params(ctx):
+            if not getattr(parameter, "hidden", False):
+                title = OUTPUT if "--help" in parameter.opts else getattr(parameter, "rich_help_panel", None)
+                title = title or f"{parameter.param_type_name}s".capitalize()
+                sections.setdefault(title, []).append(_record(parameter))
+        for title in sorted(sections, key=lambda each: each in _LAST_SECTIONS):
+            if sections[title]:
+                with formatter.section(title):
+                    formatter.write_dl(sections[title])
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """Write the examples, one a line."""
+        if self.epilog:
+            with formatter.section("Examples"):
+                for line in self.epilog.splitlines():
+                    formatter.write(f"{line}\n")
+
+
+class HelpfulGroup(EscapingGroup):
+    """Commands that the help lists in sections.
+
+    Attributes:
+        sections: the names of the commands of each section.
+    """
+
+    sections: Mapping[str, Mapping[str, str]] = {}
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """Write the commands with their summaries."""
+        for title, summaries in self.sections.items():
+            with formatter.section(title):
+                formatter.write_dl([*summaries.items()])
+
+
+def _record(parameter: Any) -> tuple[str, str]:
+    """Return the left and the right column for an argument or option."""
+    if parameter.param_type_name == "argument":
+        return parameter.metavar, parameter.help
+    names = parameter.opts[0] if parameter.is_flag else f"{parameter.opts[0]} {parameter.metavar}"
+    if parameter.required:
+        return names, f"{parameter.help} Required."
+    default = getattr(parameter.default, "value", parameter.default)
+    if default in (None, False, "", ()):
+        return names, parameter.help
+    return names, f"{parameter.help} Default: {f'{default:g}' if isinstance(default, float) else default}."
