@@ -119,7 +119,7 @@ def test_guard_allows_data_actions_except_on_reserved_topics(decided: Callable[[
 
 
 def _other_services() -> Iterator[tuple[str, str]]:
-    """Yield one action of each other service on each of its resources, and all actions of services with IoT resources."""
+    """Yield one action of each other service on each resource, and all actions of services with IoT resources."""
     cfnlint = find_spec("cfnlint")
     assert cfnlint is not None
     assert cfnlint.origin is not None
