@@ -44,6 +44,22 @@ class Template:
         return [each for each in statements if each["Action"] != ["logs:CreateLogStream", "logs:PutLogEvents"]]
 
 
+def allowed_names(document: dict[str, Any]) -> dict[str, list[str]]:
+    """Return the clients, topics and topic filters that a policy document allows, by action."""
+    statements = document["Statement"]
+    assert {each["Effect"] for each in statements} == {"Allow"}
+    return {
+        action: sorted(arn["Fn::Join"][1][-1].lstrip(":") for arn in as_list(each["Resource"]))
+        for each in statements
+        for action in as_list(each["Action"])
+    }
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return the values of a member that CDK writes as a list only if there are several."""
+    return value if isinstance(value, list) else [value]
+
+
 @functools.cache
 def synthesized(settings: str, region: str | None) -> dict[str, Any]:
     """Return the template for settings in JSON."""

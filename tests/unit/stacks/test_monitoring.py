@@ -112,13 +112,6 @@ def test_alarm_for_a_missing_trigger_needs_two_periods(template: Template) -> No
     assert alarm["TreatMissingData"] == "notBreaching"
 
 
-def test_alarm_for_persisting_retries_covers_the_longest_backoff(template: Template) -> None:
-    alarm = _alarms(template)["retries-persisting"]
-    assert (alarm["MetricName"], alarm["Threshold"], alarm["Period"]) == ("Queued", 0, 900)
-    assert alarm["EvaluationPeriods"] == 2
-    assert "DatapointsToAlarm" not in alarm  # all of them
-
-
 def test_alarms_describe_the_problem_a_command_and_the_docs(adopted_at_sign_in: Template) -> None:
     alarms = _alarms(adopted_at_sign_in)
     for name, alarm in alarms.items():

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stacks.settings import Settings
-from tests.unit.stacks.conftest import Template
+from tests.unit.stacks.conftest import Template, as_list
 
 _TRIGGER = "SignInAttachmentPostAuthentication"
 _CHALLENGE = "SignInAttachmentAuthChallenge"
@@ -30,15 +30,11 @@ def _retry_queue(template: Template) -> str:
     return queue
 
 
-def _list(actions: str | list[str]) -> list[str]:
-    return [actions] if isinstance(actions, str) else actions
-
-
 def _statements(template: Template, action: str) -> list[dict[str, Any]]:
     """Return the statements of every function that have an action."""
     policies = template.resources("AWS::IAM::Policy").values()
     statements = [each for policy in policies for each in policy["PolicyDocument"]["Statement"]]
-    return [each for each in statements if action in _list(each["Action"])]
+    return [each for each in statements if action in as_list(each["Action"])]
 
 
 class TestAppClients:
@@ -157,7 +153,7 @@ class TestRolesOfServices:
         for each in _statements(all_settings, "iam:PassRole"):
             ((operator, condition),) = each["Condition"].items()
             assert operator in ("StringEquals", "StringEqualsIfExists")
-            assert set(_list(condition["iam:PassedToService"])) <= services
+            assert set(as_list(condition["iam:PassedToService"])) <= services
 
     def test_services_assume_roles_only_for_resources_of_this_account(self, all_settings: Template) -> None:
         services = {"states.amazonaws.com": ":states:", "events.amazonaws.com": ":events:"}
@@ -199,7 +195,7 @@ class TestRolesOfServices:
     def test_worker_permissions_are_minimal(self, template: Template) -> None:
         (pool,) = template.resources("AWS::Cognito::UserPool")
         statements = template.statements_of(_WORKER)
-        allowed = {action: each["Resource"] for each in statements for action in _list(each["Action"])}
+        allowed = {action: each["Resource"] for each in statements for action in as_list(each["Action"])}
         assert {action.partition(":")[0] for action in allowed} == {"ssm", "cognito-idp", "iot", "sqs"}
         operations = ("GetUser", "InitiateAuth", "RespondToAuthChallenge", "UpdateUserAttributes")
         of_cognito = {action for action in allowed if action.startswith("cognito-idp:")}

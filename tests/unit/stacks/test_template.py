@@ -7,7 +7,7 @@ from typing import Any
 from pubsub_cli.checks.stack import CONTROL_PLANE_DENY, DRIFT_SCHEDULE, RESOURCES, Function
 from pubsub_client.outputs import MARKER_ATTRIBUTE, SIGN_IN_OUTPUTS, Output
 from stacks.settings import Settings
-from tests.unit.stacks.conftest import KEY_ARN, Template, synthesized
+from tests.unit.stacks.conftest import KEY_ARN, Template, allowed_names, synthesized
 
 
 def _function(template: Template, name: str) -> dict[str, Any]:
@@ -16,16 +16,6 @@ def _function(template: Template, name: str) -> dict[str, Any]:
 
 def _settings(**settings: Any) -> Template:
     return Template(Settings.model_validate(settings))
-
-
-def _allowed_names(template: Template) -> dict[str, list[str]]:
-    """Return the topics, topic filters and client ids that the IoT policy allows, by action."""
-    statements = template.only("AWS::IoT::Policy")["PolicyDocument"]["Statement"]
-    return {
-        action: [arn["Fn::Join"][1][-1].lstrip(":") for arn in each["Resource"]]
-        for each in statements
-        for action in each["Action"]
-    }
 
 
 def test_outputs_are_those_of_the_contract(template: Template, self_attach_only: Template) -> None:
@@ -54,12 +44,12 @@ def test_iot_policy_allows_the_topics_of_the_settings(template: Template, all_se
     assert policy["PolicyName"] == "myIoTPolicy"
     assert len(json.dumps(policy["PolicyDocument"])) < 2048  # AWS IoT's limit for a policy document
     topic_actions = ("iot:Publish", "iot:Receive", "iot:RetainPublish")
-    assert _allowed_names(template) == {
+    assert allowed_names(policy["PolicyDocument"]) == {
         "iot:Connect": ["client/*"],
         "iot:Subscribe": ["topicfilter/*"],
         **{action: ["topic/*"] for action in topic_actions},
     }
-    assert _allowed_names(all_settings) == {
+    assert allowed_names(all_settings.only("AWS::IoT::Policy")["PolicyDocument"]) == {
         "iot:Connect": ["client/*"],
         "iot:Subscribe": ["topicfilter/chat/*", "topicfilter/orders"],
         **{action: ["topic/chat/*", "topic/orders"] for action in topic_actions},
