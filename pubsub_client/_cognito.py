@@ -170,7 +170,7 @@ class CognitoSession:
         """Return the user's identity id.
 
         Raises:
-            SessionError: nobody is signed in, the session has ended, or Cognito reports an error.
+            SessionError: no user is signed in, the session has ended, or Cognito reports an error.
         """
         return await asyncio.shield(self._current_identity_id())
 
@@ -181,7 +181,7 @@ class CognitoSession:
         valid, and the next call tries again. The logger ``pubsub_client`` warns once of each cause.
 
         Raises:
-            SessionError: nobody is signed in, the session has ended, or Cognito reports an error.
+            SessionError: no user is signed in, the session has ended, or Cognito reports an error.
         """
         valid = self._cached if self._cached and self._cached.validity.is_valid(self._now()) else None
         timeout = asyncio.timeout(_RENEWAL_TIMEOUT_SECONDS if valid else None)
@@ -212,7 +212,7 @@ class CognitoSession:
         A new attachment can take minutes to take effect.
 
         Raises:
-            SessionError: nobody is signed in, or the route rejects the request, fails or cannot be reached. A busy
+            SessionError: no user is signed in, or the route rejects the request, fails or cannot be reached. A busy
                 route is retried for 20 seconds.
             ConfigurationError: this session has no ``self_attach_url``.
         """
@@ -221,7 +221,7 @@ class CognitoSession:
         return await self._self_attach_route.attach(await self.credentials())
 
     async def sign_out(self) -> None:
-        """Revoke the refresh token and forget the user; do nothing if nobody is signed in.
+        """Revoke the refresh token and forget the user; do nothing if no user is signed in.
 
         AWS credentials that this session has returned stay valid until they expire.
 
@@ -268,7 +268,7 @@ class CognitoSession:
     async def _current_tokens(self) -> Tokens:
         tokens = self._tokens
         if tokens is None:
-            raise SessionError("nobody is signed in; call sign_in() first")
+            raise SessionError("no user is signed in; call sign_in() first")
         is_valid = tokens.validity.is_valid(self._now())
         if tokens.refresh_token is None:
             if not is_valid:

@@ -213,7 +213,9 @@ def _attached_at_sign_in(another: Adopted) -> Deployment:
     notes = "\n".join(deployment.app.notes())
     assert f"User pool {project.user_pool_id} gets an app client for the internal sign-in, and" in notes
     assert f"attribute {_MARKER} if it lacks it. The attribute stays" in notes
-    assert f"Identity pool {project.identity_pool_id} gets the app client of the internal sign-in as a provider" in notes
+    assert (
+        f"Identity pool {project.identity_pool_id} gets the app client of the internal sign-in as a provider" in notes
+    )
     for role in (project.auth_role, project.admins_role):
         (attached,) = _attached(project.configuration(), role)
         assert "ControlPlaneDeny" in attached

@@ -1,4 +1,4 @@
-"""The transport of MQTT 3.1.1, with mosquitto and with a scripted broker that misbehaves."""
+"""The MQTT 3.1.1 transport, with mosquitto and with a scripted broker."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from pubsub_client._messages import Packet
 from pubsub_client._mqtt311 import Mqtt311Transport
 from pubsub_client._transport import Ack, ClientId, ConnectAttemptError, ConnectOptions, Disconnect, DisconnectedError
 from tests.integration.brokers.authority import Authority
-from tests.integration.brokers.broker_process import HOST, BrokerProcess, Ports
-from tests.integration.brokers.mosquitto import mosquitto
+from tests.integration.brokers.broker_process import HOST, BrokerProcess, Ports, mosquitto
 from tests.integration.brokers.proxy import proxy_to
 from tests.integration.brokers.reading import SECONDS
 from tests.integration.brokers.recorder import recorder_to
@@ -33,7 +32,7 @@ PASSWORD = "p" * 200  # so that the length of a CONNECT takes two bytes
 
 @dataclass
 class Made:
-    """A transport, and the calls of its callbacks."""
+    """A transport, and what its callbacks received."""
 
     provider: MqttOverWebSocket
     options: ConnectOptions = OPTIONS
@@ -101,8 +100,8 @@ def provider(mosquitto_process: BrokerProcess) -> MqttOverWebSocket:
 
 
 @pytest.fixture(autouse=True)
-async def nothing_is_left() -> AsyncIterator[None]:
-    """No connection of awscrt outlives its transport."""
+async def no_connection_is_left() -> AsyncIterator[None]:
+    """Check that no connection of awscrt outlives its transport."""
     yield
     await until(lambda: native_connections() == 0)
 
@@ -156,7 +155,7 @@ async def test_return_code_is_requested_by_the_same_proxy_and_authorities(tmp_pa
             url, through = process.url("broker.test"), f"http://{HOST}:{proxy.port}"
             provider = MqttOverWebSocket(url, ca_file=authority.file, proxy=through)
             assert await refusal(provider) == (0x87, "return code 5: not authorized")
-            assert len(proxy.asked) == 2
+            assert len(proxy.requests) == 2
 
 
 async def test_accepted_return_code_request_is_closed() -> None:
@@ -242,7 +241,7 @@ async def test_lost_connection_sends_nothing_and_does_not_reconnect() -> None:
         await next_of(made.disconnects)
         assert isinstance((await ask(made.transport.publish, message("a"))).error, DisconnectedError)
         assert isinstance((await ask(made.transport.subscribe, "a", 0)).error, DisconnectedError)
-        # What would connect again is gone.
+        # awscrt cannot reconnect without its connection.
         await until(lambda: native_connections() == 0)
         assert len(broker.connects) == 1
         assert made.disconnects.empty()
@@ -301,21 +300,19 @@ async def test_close_during_an_unanswered_upgrade_releases_the_connection_later(
         with pytest.raises(asyncio.CancelledError):
             await opening
         assert native_connections() == 1
-    # The server has gone, and so is what awscrt kept.
+    # After the server has closed the socket, awscrt releases the connection.
     await until(lambda: native_connections() == 0)
 
 
-async def test_connection_that_opens_after_close_is_closed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_connection_that_opens_after_close_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_mqtt311, "_CLOSE_TIMEOUT_SECONDS", 0.1)
     async with scripted_broker() as broker:
-        came, may_go_on = asyncio.Event(), asyncio.Event()
+        came, may_answer = asyncio.Event(), asyncio.Event()
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             head = await reader.readuntil(b"\r\n\r\n")
             came.set()
-            await may_go_on.wait()
+            await may_answer.wait()
             from_broker, to_broker = await asyncio.open_connection(HOST, broker.port)
             to_broker.write(head)
             await asyncio.gather(forward(reader, to_broker), forward(from_broker, writer))
@@ -325,7 +322,7 @@ async def test_connection_that_opens_after_close_is_closed(
             opening = asyncio.create_task(made.open())
             await came.wait()
             await made.transport.close()
-            may_go_on.set()
+            may_answer.set()
             with suppress(asyncio.CancelledError):
                 await opening
             assert await next_of(broker.packets) == b"\xe0\x00"
@@ -350,7 +347,7 @@ async def test_transports_leave_no_file_descriptor(
 ) -> None:
     async with recorder_to(mosquitto_process.ports.websocket) as recorder:
         url = f"ws://{HOST}:{recorder.port}/mqtt"
-        async with opened(provider):  # awscrt's own come with the first
+        async with opened(provider):  # awscrt opens its own descriptors for the first
             pass
         before = descriptors()
         for number in range(6):

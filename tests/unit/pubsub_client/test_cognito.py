@@ -375,7 +375,7 @@ async def test_sign_out_forgets_the_user_even_if_revocation_fails(session: Cogni
     )
     with pytest.raises(SessionError, match="UnsupportedTokenTypeException"):
         await session.sign_out()
-    with pytest.raises(SessionError, match="nobody is signed in"):
+    with pytest.raises(SessionError, match="no user is signed in"):
         await session.identity_id()
 
 
