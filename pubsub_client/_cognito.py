@@ -193,7 +193,7 @@ class CognitoSession:
             if valid is None:
                 raise
             if timeout.expired():
-                self._credential_log.failed(f"no answer within {_RENEWAL_TIMEOUT_SECONDS:g} s")
+                self._credential_log.failed(f"no response within {_RENEWAL_TIMEOUT_SECONDS:g} s")
             return valid.credentials
 
     @property
@@ -291,7 +291,7 @@ class CognitoSession:
         refresh: Callable[..., Any] = self._user_pools.get_tokens_from_refresh_token
         device = {"DeviceKey": tokens.device_key} if tokens.device_key else {}
         try:
-            answer = await asyncio.to_thread(
+            response = await asyncio.to_thread(
                 refresh, ClientId=self._client_id, RefreshToken=tokens.refresh_token, **device
             )
         except (ClientError, BotoCoreError) as error:
@@ -301,30 +301,30 @@ class CognitoSession:
                     f"the session has ended; sign in again (Cognito rejected the refresh token: {code}: {message})"
                 ) from error
             raise _session_error(error) from error
-        result = answer["AuthenticationResult"]
+        result = response["AuthenticationResult"]
         return Tokens.from_result(result, self._now(), tokens)
 
     async def _get_identity_id(self, tokens: Tokens) -> str:
         if self._identity_id is None:
             get_id = self._identity_pools.get_id
             logins = {tokens.login: tokens.id_token}
-            answer = await _call(get_id, IdentityPoolId=self._identity_pool_id, Logins=logins)
-            self._identity_id = str(answer["IdentityId"])
+            response = await _call(get_id, IdentityPoolId=self._identity_pool_id, Logins=logins)
+            self._identity_id = str(response["IdentityId"])
         return self._identity_id
 
     async def _get_credentials(self, tokens: Tokens) -> Credentials:
         get_credentials = self._identity_pools.get_credentials_for_identity
         logins = {tokens.login: tokens.id_token}
         try:
-            answer = await _call(get_credentials, IdentityId=await self._get_identity_id(tokens), Logins=logins)
+            response = await _call(get_credentials, IdentityId=await self._get_identity_id(tokens), Logins=logins)
         except SessionError as error:
             if not _is_not_found(error):
                 raise
             # The identity was deleted, or Cognito does not find a new one yet: request it again, once.
             self._identity_id = None
-            answer = await _call(get_credentials, IdentityId=await self._get_identity_id(tokens), Logins=logins)
-        given = answer["Credentials"]
-        return Credentials(given["AccessKeyId"], given["SecretKey"], given["SessionToken"], given.get("Expiration"))
+            response = await _call(get_credentials, IdentityId=await self._get_identity_id(tokens), Logins=logins)
+        keys = response["Credentials"]
+        return Credentials(keys["AccessKeyId"], keys["SecretKey"], keys["SessionToken"], keys.get("Expiration"))
 
 
 async def _sign_in_call(step: Callable[..., _T], *arguments: object) -> _T:

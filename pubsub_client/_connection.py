@@ -215,7 +215,7 @@ class ReconnectingConnection:
         ack = await self._request_ack(lambda transport, on_ack: transport.unsubscribe(topic_filter, on_ack))
         if ack.error:
             raise ConnectionLost(f"no answer to UNSUBSCRIBE {topic_filter}: {ack.error}") from ack.error
-        if ack.refused:
+        if ack.rejected:
             reason = reason_text(ack.code, ack.text)
             _log.warning("the broker rejected UNSUBSCRIBE %s and may continue to send: %s", topic_filter, reason)
 

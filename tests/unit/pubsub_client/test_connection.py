@@ -265,12 +265,12 @@ async def test_second_reader_can_raise_the_qos(broker: Broker) -> None:
 
 
 async def test_rejected_unsubscribe_is_logged(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
-    def refuse(topic_filter: str, on_ack: OnAck) -> None:
+    def reject(topic_filter: str, on_ack: OnAck) -> None:
         assert topic_filter == "t"
         on_ack(Ack(0x87))
 
     async with client() as pubsub, pubsub.subscribe("t"):
-        broker.up.unsubscribe = refuse  # type: ignore[method-assign]
+        broker.up.unsubscribe = reject  # type: ignore[method-assign]
     (warning,) = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
     assert "rejected UNSUBSCRIBE t " in warning
     assert "0x87 NOT_AUTHORIZED" in warning
