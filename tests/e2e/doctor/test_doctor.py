@@ -1,4 +1,4 @@
-"""`pubsub doctor` besides reporting single root causes: what it prints, whom it can ask about, and `--fix`."""
+"""`pubsub doctor`: its output, its options, end users, unexpected responses of AWS, and `--fix`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _READS = re.compile(r"(Admin)?(Get|List|Describe|Simulate|Test|Filter|Receive)|G
 
 
 def _run(user: SimulatedUser, options: DoctorOptions, *more: str) -> subprocess.CompletedProcess[str]:
-    """Run the doctor as a person does, who reads its output."""
+    """Run the doctor with its output for people."""
     return run_pubsub(["doctor", *options.arguments, *more], user.deployment.cloud.environment(), options.stdin)
 
 
@@ -84,7 +84,7 @@ def test_doctor_reports_two_causes_at_once(user: SimulatedUser) -> None:
 
 
 def test_doctor_reports_unexpected_answers_of_aws_with_the_operation(user: SimulatedUser) -> None:
-    answers: dict[str, tuple[Effect, str, str, str]] = {  # the check that asks, its status, what its cause contains
+    answers: dict[str, tuple[Effect, str, str, str]] = {  # the fault, the check, its status, a part of its cause
         "iot:GetPolicy": (Fail("WeatherException", 418), "PS111", "failed", "WeatherException"),
         "cognito-identity:DescribeIdentityPool": (Malformed(), "PS115", "failed", "not JSON|ResponseParserError"),
         "sqs:GetQueueAttributes": (Fail("ThrottlingException"), "PS603", "unknown", "ThrottlingException"),
