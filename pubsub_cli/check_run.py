@@ -35,8 +35,8 @@ _MARKS = {
     Status.UNKNOWN: ("?", "yellow"),
 }
 _NOTABLE_SECONDS = 1.0
-"""From here on a check's time is shown without ``--verbose`` too."""
-# An unknown check is JUnit's error, because it does not pass either.
+"""Checks that take this long show their time also without ``--verbose``."""
+# JUnit has no status for unknown checks. They are errors, because they do not pass.
 _JUNIT_ELEMENTS = {Status.FAILED: "failure", Status.UNKNOWN: "error", Status.SKIPPED: "skipped"}
 
 
@@ -147,7 +147,7 @@ def show_line(run: RunOptions, line: str) -> None:
 
 
 def show_wrapped(run: RunOptions, label: str, text: str) -> None:
-    """Show a text or command after a label, in lines of the terminal's width; otherwise as :func:`show_line`."""
+    """Show a text or command after a label, wrapped at the terminal's width."""
     console = TerminalConsole(stderr=run.json)
     for line in wrap_line(one_line(run.masked(text)), _width(console) - len(label)):
         console.print(f"{label}{line}", soft_wrap=True)
@@ -176,7 +176,7 @@ def check_junit(junit: Path | None) -> None:
 
 @dataclass
 class Progress:
-    """Shows each check as it ends, under the heading of its group, and on a terminal the one that runs."""
+    """Shows each check when it ends, under the heading of its group; on a terminal also the running check."""
 
     console: Console
     run: RunOptions
@@ -214,7 +214,7 @@ class Progress:
             self._spinner = None
 
     def _print_line(self, status: Status, title: str, reason: str, seconds: str) -> None:
-        """Print mark and title, and at the right the time or the reason; a reason that is too long comes below."""
+        """Print mark, title, and time or reason; a reason that does not fit is on the next line."""
         mark, style = _MARKS[status]
         line = Text("  ").append(f"{mark:<4}", style=style).append(f"  {title}")
         reason = one_line(self.run.masked(reason))
