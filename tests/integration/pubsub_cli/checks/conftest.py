@@ -21,12 +21,12 @@ from pubsub_cli.pool_users import read_user
 from pubsub_client.policy_document import policy_document
 
 DATA_ACCESS = "arn:aws:iam::aws:policy/AWSIoTDataAccess"
-COGNITO = "cognito-identity.amazonaws.com"
+_COGNITO = "cognito-identity.amazonaws.com"
 
 
 @dataclass
 class Deployment:
-    """The ids of the deployment, and methods that create more resources."""
+    """The deployment's ids, and methods that create resources for a test."""
 
     cloud: LocalCloud
     aws: Aws
@@ -58,7 +58,7 @@ class Deployment:
         client_id: str | None = None,
         topics: tuple[str, ...] = ("orders/1",),
     ) -> Context:
-        """Return a context as the checks before those of the authorization leave it, with or without a user."""
+        """Return a context after the checks of identity and IoT policy, with or without a user."""
         given = DeploymentIds(
             region=self.cloud.region,
             user_pool_id=self.user_pool_id,
@@ -84,51 +84,37 @@ class Deployment:
             context.identity_id = self.identity_id
         return context
 
-    def make_role(self, *statements: dict[str, Any], trust: dict[str, Any] | None = None, **more: str) -> str:
+    def make_role(self, *statements: dict[str, Any], **more: Any) -> str:
         """Create a role that trusts the identity pool's signed-in users, and return its name."""
         name = f"role-{uuid.uuid4().hex[:12]}"
-        more_arguments: Any = more
-        self.aws.iam.create_role(
-            RoleName=name, AssumeRolePolicyDocument=json.dumps(trust or self.trust()), **more_arguments
-        )
+        trust = {
+            "Effect": "Allow",
+            "Principal": {"Federated": _COGNITO},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {
+                "StringEquals": {f"{_COGNITO}:aud": self.identity_pool_id},
+                "ForAnyValue:StringLike": {f"{_COGNITO}:amr": "authenticated"},
+            },
+        }
+        self.aws.iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust), **more)
         if statements:
             self.aws.iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=document(*statements))
         return name
 
-    def trust(self, pool_id: str | None = None, amr: str = "authenticated") -> dict[str, Any]:
-        return {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Effect": "Allow",
-                    "Principal": {"Federated": COGNITO},
-                    "Action": "sts:AssumeRoleWithWebIdentity",
-                    "Condition": {
-                        "StringEquals": {f"{COGNITO}:aud": pool_id or self.identity_pool_id},
-                        "ForAnyValue:StringLike": {f"{COGNITO}:amr": amr},
-                    },
-                }
-            ],
-        }
-
-    def set_roles(self, *, authenticated: str | None = None, mapping: dict[str, Any] | None = None) -> None:
+    def set_roles(self, authenticated: str, mapping: dict[str, Any] | None = None) -> None:
         """Set the identity pool's role, and the role mapping of the front end's users."""
         mappings: Any = {self.provider: mapping} if mapping else {}
         self.aws.identity_pools.set_identity_pool_roles(
             IdentityPoolId=self.identity_pool_id,
-            Roles={"authenticated": self.role_arn(authenticated)} if authenticated else {},
+            Roles={"authenticated": self.role_arn(authenticated)},
             RoleMappings=mappings,
         )
 
-    def make_group(self, role: str, precedence: int = 1, *, with_user: bool = True) -> str:
+    def make_group(self, role: str) -> str:
+        """Create a group with a role, add the user, and return its name."""
         name = f"group-{uuid.uuid4().hex[:12]}"
-        self.aws.user_pools.create_group(
-            GroupName=name, UserPoolId=self.user_pool_id, RoleArn=self.role_arn(role), Precedence=precedence
-        )
-        if with_user:
-            self.aws.user_pools.admin_add_user_to_group(
-                UserPoolId=self.user_pool_id, Username=self.user, GroupName=name
-            )
+        self.aws.user_pools.create_group(GroupName=name, UserPoolId=self.user_pool_id, RoleArn=self.role_arn(role))
+        self.aws.user_pools.admin_add_user_to_group(UserPoolId=self.user_pool_id, Username=self.user, GroupName=name)
         return name
 
     def make_policy(self, text: str) -> str:
@@ -202,7 +188,7 @@ def deployment(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> Deployment
     aws.user_pools.admin_create_user(UserPoolId=user_pool_id, Username=made.user, MessageAction="SUPPRESS")
     made.role = made.make_role()
     aws.iam.attach_role_policy(RoleName=made.role, PolicyArn=DATA_ACCESS)
-    made.set_roles(authenticated=made.role)
+    made.set_roles(made.role)
     made.policy = made.make_policy(json.dumps(policy_document(made.prefix, ["*"])))
     aws.iot.attach_policy(policyName=made.policy, target=made.identity_id)
     return made
