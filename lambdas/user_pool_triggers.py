@@ -61,7 +61,6 @@ def on_event(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         SettingsWouldBeLostError: an update would reset settings of the pool. Nothing was changed.
         TooLongToKeepError: the original settings do not fit into the parameter. Nothing was changed.
         MfaLostError: the update switched MFA off.
-        botocore.exceptions.ClientError: Cognito refused.
     """
     properties = event["ResourceProperties"]
     user_pool_id, triggers = properties["UserPoolId"], properties["Triggers"]
@@ -215,6 +214,7 @@ def _forget(original: OriginalSettings) -> None:
 
 
 def _without(ours: Mapping[str, str], configured: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configured triggers except ours."""
     return {trigger: arn for trigger, arn in configured.items() if arn != ours.get(trigger)}
 
 
@@ -260,22 +260,13 @@ def _update_without_mfa(changes: Mapping[str, Any], original: OriginalSettings, 
     it has changed. https://github.com/aws/aws-cli/issues/3876
     """
     user_pool_id = changes["UserPoolId"]
-    original.mfa = _mfa_configuration(user_pool_id, instead)
+    described = _user_pools.get_user_pool_mfa_config(UserPoolId=user_pool_id)
+    original.mfa = update_parameters(_user_pools, "SetUserPoolMfaConfig", described, instead=instead)
     original.save()
     try:
         _user_pools.update_user_pool(**changes)
     finally:
         _restore_mfa(user_pool_id, original)
-
-
-def _mfa_configuration(user_pool_id: str, instead: str | None) -> dict[str, Any]:
-    """Return the MFA configuration as parameters of SetUserPoolMfaConfig.
-
-    Raises:
-        SettingsWouldBeLostError: that operation does not accept a part of it.
-    """
-    described = _user_pools.get_user_pool_mfa_config(UserPoolId=user_pool_id)
-    return update_parameters(_user_pools, "SetUserPoolMfaConfig", described, instead=instead)
 
 
 def _restore_mfa(user_pool_id: str, original: OriginalSettings) -> None:
