@@ -1,4 +1,4 @@
-"""Simulates the eventual consistency of AWS: changes act or are visible after the delay that was set."""
+"""Simulates the eventual consistency of AWS: changes of policies act after the delay that was set."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id
-from ministack.services import iam, stepfunctions
+from ministack.services import iam
 from ministack.services.cloudformation import stacks
 
 
@@ -128,60 +128,13 @@ class PermissionPropagation(_Delay):
         return [each.document for each in newest if each]
 
 
-class ExecutionConsistency(_Delay):
-    """Hides new executions of state machines, and shows stopped ones as running, until the delay ends.
-
-    https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeExecution.html
-    https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListExecutions.html
-    """
-
-    def _restart(self) -> None:
-        self._started: dict[str, float] = {}
-        self._stopped: dict[str, float] = {}
-
-    def started(self, execution_arn: str) -> None:
-        """Record that an execution was started."""
-        self._started[execution_arn] = self._clock() + self._seconds
-
-    def stopped(self, execution_arn: str) -> None:
-        """Record that an execution was stopped."""
-        self._stopped.setdefault(execution_arn, self._clock() + self._seconds)
-
-    def is_unseen(self, execution_arn: str) -> bool:
-        """Return whether an execution is not visible yet."""
-        return self._clock() < self._started.get(execution_arn, 0.0)
-
-    def seems_running(self, execution_arn: str) -> bool:
-        """Return whether the end of a stopped execution is not visible yet."""
-        return self._clock() < self._stopped.get(execution_arn, 0.0)
-
-
 POLICIES = PolicyPropagation()
 PERMISSIONS = PermissionPropagation()
-EXECUTIONS = ExecutionConsistency()
 """The delays of this cloud."""
 
 
 def install() -> None:
-    """Record changes of permissions and executions, and let ministack use those that act."""
-    _delay_permissions()
-    _delay_executions()
-
-
-def _policies_of(role: Mapping[str, Any], account_id: str) -> dict[str, str]:
-    """Return a role's policy documents by name or ARN."""
-    attached = {
-        arn: iam_evaluator._resolve_managed_policy_document(arn, account_id) for arn in role.get("AttachedPolicies", [])
-    }
-    documents = {**(role.get("InlinePolicies") or {}), **attached}
-    return {
-        name: each if isinstance(each, str) else json.dumps(each, sort_keys=True)
-        for name, each in documents.items()
-        if each
-    }
-
-
-def _delay_permissions() -> None:
+    """Record changes of permissions, and let ministack use those that act."""
     gather, add_event = iam_evaluator._gather_role_policies, stacks._add_event
 
     def gather_acting_policies(role_name: str, account_id: str) -> list[list[Any]]:
@@ -213,62 +166,14 @@ def _delay_permissions() -> None:
         iam._IAM_HANDLERS[operation] = observing(iam._IAM_HANDLERS[operation])
 
 
-Operation = Callable[[dict[str, Any]], Any]
-
-_RUNNING = {"status": "RUNNING", "stopDate": None}
-
-
-def _delay_executions() -> None:
-    start, stop = stepfunctions._start_execution, stepfunctions._stop_execution
-    describe, list_all = stepfunctions._describe_execution, stepfunctions._list_executions
-
-    def start_execution(request: dict[str, Any]) -> Any:
-        answer = start(request)
-        if EXECUTIONS.seconds and answer[0] == 200:
-            EXECUTIONS.started(json.loads(answer[2])["executionArn"])
-        return answer
-
-    def stop_execution(request: dict[str, Any]) -> Any:
-        answer = stop(request)
-        if EXECUTIONS.seconds and answer[0] == 200:
-            EXECUTIONS.stopped(request["executionArn"])
-        return answer
-
-    def describe_execution(request: dict[str, Any]) -> Any:
-        status, headers, body = answer = describe(request)
-        if status == 200 and EXECUTIONS.seems_running(request["executionArn"]):
-            return status, headers, json.dumps(json.loads(body) | _RUNNING).encode()
-        return answer
-
-    def list_executions(request: dict[str, Any]) -> Any:
-        if not EXECUTIONS.seconds:
-            return list_all(request)
-        wanted = request.get("statusFilter")
-        status, headers, body = answer = list_all({key: each for key, each in request.items() if key != "statusFilter"})
-        if status != 200:
-            return answer
-        document = json.loads(body)
-        seen = [
-            each | (_RUNNING if EXECUTIONS.seems_running(each["executionArn"]) else {})
-            for each in document["executions"]
-            if not EXECUTIONS.is_unseen(each["executionArn"])
-        ]
-        executions = [each for each in seen if wanted in (None, each["status"])]
-        return status, headers, json.dumps(document | {"executions": executions}).encode()
-
-    stepfunctions._start_execution = start_execution
-    stepfunctions._stop_execution = stop_execution
-    stepfunctions._describe_execution = _if_seen(describe_execution)
-    stepfunctions._get_execution_history = _if_seen(stepfunctions._get_execution_history)
-    stepfunctions._list_executions = list_executions
-
-
-def _if_seen(operation: Operation) -> Operation:
-    def find(request: dict[str, Any]) -> Any:
-        arn = request.get("executionArn", "")
-        if EXECUTIONS.is_unseen(arn):
-            message = f"Execution Does Not Exist: '{arn}'"
-            return stepfunctions.error_response_json("ExecutionDoesNotExist", message, 400)
-        return operation(request)
-
-    return find
+def _policies_of(role: Mapping[str, Any], account_id: str) -> dict[str, str]:
+    """Return a role's policy documents by name or ARN."""
+    attached = {
+        arn: iam_evaluator._resolve_managed_policy_document(arn, account_id) for arn in role.get("AttachedPolicies", [])
+    }
+    documents = {**(role.get("InlinePolicies") or {}), **attached}
+    return {
+        name: each if isinstance(each, str) else json.dumps(each, sort_keys=True)
+        for name, each in documents.items()
+        if each
+    }

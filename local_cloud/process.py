@@ -61,8 +61,6 @@ class LocalCloud:
     """Delay until changes of IoT policies and their attachments act, by default 0."""
     permission_propagation_seconds = _Seconds()
     """Delay until new permissions of roles act, by default 0."""
-    execution_consistency_seconds = _Seconds()
-    """Delay until new and stopped executions of state machines are visible, by default 0."""
     credentials_lifetime_seconds = _Seconds()
     """Lifetime of new credentials of identity pools, by default an hour."""
 

@@ -38,7 +38,7 @@ def _check_user_status() -> None:
     ) -> Any:
         pool = cognito._user_pools[pool_id]
         user = cognito._resolve_user(pool, username)[0]
-        answer = _refusal(user) or _challenge_after_password(pool, user, session)
+        answer = _error_for_status(user) or _challenge_after_password(pool, user, session)
         # ministack returns the second value to the client.
         return (None, answer) if answer else define(pool_id, client_id, username, user_attrs, session, *args)
 
@@ -58,7 +58,7 @@ def _check_user_status() -> None:
     cognito._continue_custom_auth_after_define = continue_custom_auth_after_define
 
 
-def _refusal(user: dict[str, Any]) -> Any:
+def _error_for_status(user: dict[str, Any]) -> Any:
     if not user["Enabled"]:
         return error_response_json("NotAuthorizedException", "User is disabled.", 400)
     if user["UserStatus"] == "UNCONFIRMED":

@@ -19,7 +19,7 @@ from attachment.internal_sign_in import ClientSecrets
 from pubsub_cli.checks.update import update_of
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import PASSWORD, Deployment, check, wait_until
-from tests.integration.local_cloud.user_pool import code_sent_by_email, refusal
+from tests.integration.local_cloud.user_pool import code_sent_by_email, error_of
 from tests.tokens import claims
 
 _TEMPORARY = "T3mporary-passw0rd!"
@@ -69,12 +69,12 @@ def test_disabled_user_gets_no_tokens_and_stays_attached(deployment: Deployment)
     _expect_attached(deployment, tokens)
     who = {"UserPoolId": deployment.user_pool_id, "Username": name}
     deployment.cloud.client("cognito-idp").admin_disable_user(**who)
-    assert refusal(lambda: deployment.sign_in(name)) == _DISABLED
-    assert refusal(lambda: _refresh(deployment, tokens)) == _DISABLED
-    assert refusal(lambda: _start_internal_sign_in(deployment, name)) == _DISABLED
+    assert error_of(lambda: deployment.sign_in(name)) == _DISABLED
+    assert error_of(lambda: _refresh(deployment, tokens)) == _DISABLED
+    assert error_of(lambda: _start_internal_sign_in(deployment, name)) == _DISABLED
     _expect_attached(deployment, tokens)
     deployment.cloud.client("cognito-idp").admin_enable_user(**who)
-    assert refusal(lambda: _refresh(deployment, tokens))[0] == "NotAuthorizedException"
+    assert error_of(lambda: _refresh(deployment, tokens))[0] == "NotAuthorizedException"
     _expect_attached(deployment, deployment.sign_in(name))
 
 
@@ -140,7 +140,7 @@ def test_sign_in_on_an_unlisted_app_client_attaches(deployment: Deployment) -> N
     name = deployment.make_user()
     with _app_client(deployment) as client_id:
         tokens = _srp(deployment, name, PASSWORD, client_id).authenticate_user()["AuthenticationResult"]
-        refused = refusal(lambda: deployment.identity_id(tokens))
+        refused = error_of(lambda: deployment.identity_id(tokens))
     assert refused[0] == "NotAuthorizedException"
     marker = deployment.marker(name)
     assert marker is not None

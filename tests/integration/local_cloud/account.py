@@ -198,7 +198,7 @@ def allow(action: str | list[str], resource: str = "*") -> dict[str, Any]:
     return {"Effect": "Allow", "Action": action, "Resource": resource}
 
 
-def is_refused(call: Callable[[], object], code: str) -> bool:
+def fails_with(call: Callable[[], object], code: str) -> bool:
     """Return whether a call raises an AWS error with this code."""
     try:
         call()

@@ -11,7 +11,7 @@ from pycognito.aws_srp import AWSSRP
 
 from local_cloud.process import LocalCloud
 from tests.integration.local_cloud.account import PASSWORD, unique
-from tests.integration.local_cloud.user_pool import CHALLENGES, Pool, events, recording, refusal
+from tests.integration.local_cloud.user_pool import CHALLENGES, Pool, error_of, events, recording
 from tests.tokens import totp
 
 Challenged = tuple[str, dict[str, Any], dict[str, str]]
@@ -64,7 +64,7 @@ def _by_password_in_the_custom_flow(pool: Pool, name: str) -> dict[str, Any]:
 def test_user_whose_password_was_reset_gets_no_tokens(pool: Pool) -> None:
     name = pool.user()
     pool.idp.admin_reset_user_password(UserPoolId=pool.user_pool_id, Username=name)
-    assert refusal(lambda: _by_challenge(pool, name))[0] == "PasswordResetRequiredException"
+    assert error_of(lambda: _by_challenge(pool, name))[0] == "PasswordResetRequiredException"
 
 
 def test_unconfirmed_user_is_rejected_before_any_trigger(
@@ -72,8 +72,8 @@ def test_unconfirmed_user_is_rejected_before_any_trigger(
 ) -> None:
     name = unique("user")
     pool.idp.sign_up(ClientId=pool.client_id, Username=name, Password=PASSWORD)
-    refused = refusal(lambda: pool.start_challenge(name))
-    assert refused == ("UserNotConfirmedException", "User is not confirmed.")
+    error = error_of(lambda: pool.start_challenge(name))
+    assert error == ("UserNotConfirmedException", "User is not confirmed.")
     assert invoked() == []
 
 
@@ -81,8 +81,8 @@ def test_user_disabled_after_the_challenge_gets_no_tokens(pool: Pool) -> None:
     name = pool.user()
     challenge = pool.start_challenge(name)
     pool.idp.admin_disable_user(UserPoolId=pool.user_pool_id, Username=name)
-    refused = refusal(lambda: pool.answer(challenge, name, ANSWER="yes"))
-    assert refused == ("NotAuthorizedException", "User is disabled.")
+    error = error_of(lambda: pool.answer(challenge, name, ANSWER="yes"))
+    assert error == ("NotAuthorizedException", "User is disabled.")
 
 
 def test_wrong_answer_does_not_reveal_a_temporary_password(pool: Pool) -> None:
@@ -110,8 +110,8 @@ def test_unknown_user_is_challenged_and_gets_no_tokens(pool: Pool, invoked: Call
     challenge = pool.start_challenge("missing", client_id)
     assert pool.answer(challenge, "missing", client_id, ANSWER="no")["ChallengeName"] == "CUSTOM_CHALLENGE"
     challenge = pool.start_challenge("missing", client_id)
-    refused = refusal(lambda: pool.answer(challenge, "missing", client_id, ANSWER="yes"))
-    assert refused[0] == "NotAuthorizedException"
+    error = error_of(lambda: pool.answer(challenge, "missing", client_id, ANSWER="yes"))
+    assert error[0] == "NotAuthorizedException"
     assert _triggers(invoked())[-len(_FLOW) :] == _FLOW
     assert all(each["request"]["userNotFound"] for each in invoked())
 
@@ -120,8 +120,8 @@ def test_unknown_user_of_a_legacy_client_invokes_no_trigger(
     pool: Pool, invoked: Callable[[], list[dict[str, Any]]]
 ) -> None:
     client_id = pool.add_client(PreventUserExistenceErrors="LEGACY")
-    refused = refusal(lambda: pool.start_challenge("missing", client_id))
-    assert refused == ("UserNotFoundException", "User does not exist.")
+    error = error_of(lambda: pool.start_challenge("missing", client_id))
+    assert error == ("UserNotFoundException", "User does not exist.")
     assert invoked() == []
 
 
@@ -155,19 +155,19 @@ def challenged(pool: Pool, request: pytest.FixtureRequest) -> Challenged:
 def test_session_of_a_challenge_is_valid_once(pool: Pool, challenged: Challenged) -> None:
     name, challenge, responses = challenged
     assert "AuthenticationResult" in pool.answer(challenge, name, **responses)
-    assert refusal(lambda: pool.answer(challenge, name, **responses)) == _INVALID_SESSION
+    assert error_of(lambda: pool.answer(challenge, name, **responses)) == _INVALID_SESSION
 
 
 def test_session_is_valid_for_its_user_app_client_and_challenge(pool: Pool, challenged: Challenged) -> None:
     name, challenge, responses = challenged
     others = pool.give_password(pool.user_with_temporary_password())
     forged = challenge | {"Session": others["Session"]}
-    assert refusal(lambda: pool.answer(forged, name, **responses)) == _INVALID_SESSION
+    assert error_of(lambda: pool.answer(forged, name, **responses)) == _INVALID_SESSION
     other_client = pool.add_client()
-    assert refusal(lambda: pool.answer(challenge, name, other_client, **responses)) == _INVALID_SESSION
+    assert error_of(lambda: pool.answer(challenge, name, other_client, **responses)) == _INVALID_SESSION
 
 
 def test_session_of_an_mfa_code_does_not_set_a_new_password(pool: Pool) -> None:
     name, _ = pool.user_with_totp()
     challenge = pool.give_password(name) | {"ChallengeName": "NEW_PASSWORD_REQUIRED"}
-    assert refusal(lambda: pool.answer(challenge, name, NEW_PASSWORD=_NEW_PASSWORD)) == _INVALID_SESSION
+    assert error_of(lambda: pool.answer(challenge, name, NEW_PASSWORD=_NEW_PASSWORD)) == _INVALID_SESSION

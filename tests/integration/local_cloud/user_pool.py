@@ -217,7 +217,7 @@ def events(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
-def refusal(call: Callable[[], object]) -> tuple[str, str]:
+def error_of(call: Callable[[], object]) -> tuple[str, str]:
     """Return the code and message of the error that a call raises."""
     try:
         answer = call()

@@ -39,7 +39,7 @@ PROBES: dict[str, tuple[Callable[[Account], bool], ...]] = {
         services.prompt_answers,
         services.node_lambda_client,
     ),
-    "http_api": (services.http_api_refusals, services.http_api_cors),
+    "http_api": (services.http_api_denials, services.http_api_cors),
     "permissions": (
         permissions.batch_permissions,
         permissions.parameter_permissions,
