@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -18,7 +19,8 @@ class Steps:
     """Shows each completed step with its time, and in a terminal the current step."""
 
     def __init__(self) -> None:
-        self._console = Console(highlight=False)
+        # An escaped stream would also escape the spinner.
+        self._console = Console(file=getattr(sys.stdout, "rich_proxied_file", sys.stdout), highlight=False)
 
     def run(self, name: str, work: Callable[[], Result]) -> Result:
         """Run one step and show its time."""

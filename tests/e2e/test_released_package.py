@@ -1,4 +1,4 @@
-"""The released wheel in a clean virtual environment, without this repository."""
+"""The wheel in a clean virtual environment, without this repository."""
 
 from __future__ import annotations
 
