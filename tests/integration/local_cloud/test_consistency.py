@@ -143,7 +143,7 @@ def test_changed_role_policy_acts_late_and_a_deletion_at_once(account: Account) 
 def test_delay_begins_when_cloudformation_changes_the_policy(account: Account) -> None:
     account.cloud.permission_propagation_seconds = 0.5
     name, may_list = _role(account, _ALLOW_NOTHING)
-    properties = {"PolicyName": "made", "Roles": [name], "PolicyDocument": json.loads(document(_ALLOW_LIST))}
+    properties = {"PolicyName": "list", "Roles": [name], "PolicyDocument": json.loads(document(_ALLOW_LIST))}
     make_stack(account.cloud, Policy={"Type": "AWS::IAM::Policy", "Properties": properties})
     time.sleep(0.6)  # no request in between, which could start the delay
     assert may_list()

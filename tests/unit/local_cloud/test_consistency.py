@@ -13,9 +13,9 @@ OTHER = TARGET._replace(region="eu-west-1")
 
 @pytest.fixture
 def propagation(clock: Clock) -> PolicyPropagation:
-    made = PolicyPropagation(clock)
-    made.seconds = 10.0
-    return made
+    propagation = PolicyPropagation(clock)
+    propagation.seconds = 10.0
+    return propagation
 
 
 def test_propagation_separates_regions_and_other_policies(propagation: PolicyPropagation) -> None:

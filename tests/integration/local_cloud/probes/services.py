@@ -136,8 +136,8 @@ def role_boundary(account: Account) -> bool:
     trust = {"Version": "2012-10-17", "Statement": []}
     properties = {"AssumeRolePolicyDocument": trust, "PermissionsBoundary": boundary}
     stack = make_stack(account.cloud, Role={"Type": "AWS::IAM::Role", "Properties": properties})
-    made = account.cloud.client("iam").get_role(RoleName=physical_id(account.cloud, stack, "Role"))["Role"]
-    return bool(made.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn") == boundary)
+    role = account.cloud.client("iam").get_role(RoleName=physical_id(account.cloud, stack, "Role"))["Role"]
+    return bool(role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn") == boundary)
 
 
 def function_updates(account: Account) -> bool:
@@ -187,8 +187,8 @@ def metric_math_alarms(account: Account) -> bool:
     except WaiterError:
         return False
     names = [properties["AlarmName"]]
-    (made,) = account.cloud.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
-    return bool(made["Metrics"] == queries and "MetricName" not in made)
+    (alarm,) = account.cloud.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
+    return bool(alarm["Metrics"] == queries and "MetricName" not in alarm)
 
 
 def failed_deletes(account: Account) -> bool:

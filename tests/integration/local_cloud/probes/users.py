@@ -28,7 +28,7 @@ _TRIGGER_SECONDS = 2.0
 
 
 def delete_identities(account: Account) -> bool:
-    """A deleted identity is gone."""
+    """A deleted identity does not exist."""
     identity = account.cloud.client("cognito-identity")
     identity_id = account.user().identity_id
     if fails_with(lambda: identity.delete_identities(IdentityIdsToDelete=[identity_id]), "InvalidAction"):
