@@ -1,4 +1,4 @@
-"""Simulates the eventual consistency of AWS: changes of policies act after the delay that was set."""
+"""Simulates the eventual consistency of AWS: changes of policies take effect after a delay."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ class Target(NamedTuple):
 
 @dataclass(frozen=True)
 class _Change:
-    acts_at: float
+    effective_at: float
     before: str | None
 
 
 class PolicyPropagation(_Delay):
-    """Delays changes of IoT policies and attachments. On AWS IoT they take 6 to 8 minutes to act.
+    """Delays changes of IoT policies and attachments. On AWS IoT they take 6 to 8 minutes.
 
     https://docs.aws.amazon.com/iot/latest/developerguide/iot-policies.html
     """
@@ -67,30 +67,30 @@ class PolicyPropagation(_Delay):
         """Record the documents of a policy's targets before and after a change."""
         if not self._seconds:
             return
-        acts_at = self._clock() + self._seconds
+        effective_at = self._clock() + self._seconds
         for target in before.keys() | after.keys():
             if before.get(target) != after.get(target):
                 changes = self._changes.setdefault(target, defaultdict(list))
-                changes[policy_name].append(_Change(acts_at, before.get(target)))
+                changes[policy_name].append(_Change(effective_at, before.get(target)))
 
-    def acting(self, target: Target, attached: Mapping[str, str]) -> dict[str, str]:
-        """Return the documents that act on a target by policy name, given the attached ones."""
-        acting = dict(attached)
+    def effective(self, target: Target, attached: Mapping[str, str]) -> dict[str, str]:
+        """Return the documents in effect for a target by policy name, given the attached ones."""
+        effective = dict(attached)
         now = self._clock()
         for policy_name, changes in self._changes.get(target, {}).items():
-            changes[:] = [each for each in changes if each.acts_at > now]
+            changes[:] = [each for each in changes if each.effective_at > now]
             if not changes:
                 continue
-            acting.pop(policy_name, None)
+            effective.pop(policy_name, None)
             if changes[0].before is not None:
-                acting[policy_name] = changes[0].before
-        return acting
+                effective[policy_name] = changes[0].before
+        return effective
 
 
 @dataclass(frozen=True)
 class _Version:
     document: str
-    acts_at: float
+    effective_at: float
 
 
 class PermissionPropagation(_Delay):
@@ -105,7 +105,7 @@ class PermissionPropagation(_Delay):
             self.observe(account_id, name, _policies_of(iam._roles._data[account_id, name], account_id))
 
     def observe(self, account_id: str, role_name: str, policies: Mapping[str, str]) -> None:
-        """Record a role's policy documents by name or ARN; new ones act after the delay."""
+        """Record a role's policy documents by name or ARN; new ones take effect after the delay."""
         known = self._versions.setdefault((account_id, role_name), {})
         for name in known.keys() - policies.keys():
             del known[name]
@@ -120,11 +120,11 @@ class PermissionPropagation(_Delay):
             for name in [*iam._roles]:
                 self.observe(get_account_id(), name, _policies_of(iam._roles[name], get_account_id()))
 
-    def acting(self, account_id: str, role_name: str) -> list[str]:
-        """Return a role's policy documents that act now."""
+    def effective(self, account_id: str, role_name: str) -> list[str]:
+        """Return a role's policy documents in effect."""
         now = self._clock()
         known = self._versions.get((account_id, role_name), {}).values()
-        newest = (next((each for each in reversed(versions) if each.acts_at <= now), None) for versions in known)
+        newest = (next((each for each in reversed(versions) if each.effective_at <= now), None) for versions in known)
         return [each.document for each in newest if each]
 
 
@@ -134,15 +134,15 @@ PERMISSIONS = PermissionPropagation()
 
 
 def install() -> None:
-    """Record changes of permissions, and let ministack use those that act."""
+    """Record changes of permissions, and let ministack use those in effect."""
     gather, add_event = iam_evaluator._gather_role_policies, stacks._add_event
 
-    def gather_acting_policies(role_name: str, account_id: str) -> list[list[Any]]:
+    def gather_effective_policies(role_name: str, account_id: str) -> list[list[Any]]:
         if not PERMISSIONS.seconds:
             policies: list[list[Any]] = gather(role_name, account_id)
             return policies
         PERMISSIONS.observe_all()
-        documents = PERMISSIONS.acting(account_id, role_name)
+        documents = PERMISSIONS.effective(account_id, role_name)
         return [parsed for each in documents if (parsed := iam_evaluator.parse_policy_document(each))]
 
     def add_event_and_observe(
@@ -160,7 +160,7 @@ def install() -> None:
 
         return observed
 
-    iam_evaluator._gather_role_policies = gather_acting_policies
+    iam_evaluator._gather_role_policies = gather_effective_policies
     stacks._add_event = add_event_and_observe
     for operation in ("AttachRolePolicy", "CreatePolicyVersion", "CreateRole", "PutRolePolicy"):
         iam._IAM_HANDLERS[operation] = observing(iam._IAM_HANDLERS[operation])
