@@ -1,5 +1,3 @@
-"""Custom authentication and the sessions of challenges."""
-
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -7,17 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pycognito.aws_srp import AWSSRP
 
 from local_cloud.process import LocalCloud
 from tests.integration.local_cloud.account import PASSWORD, unique
 from tests.integration.local_cloud.user_pool import CHALLENGES, Pool, error_of, events, recording
-from tests.tokens import totp
 
-Challenged = tuple[str, dict[str, Any], dict[str, str]]
-
-_INVALID_SESSION = ("NotAuthorizedException", "Invalid session for the user.")
-_NEW_PASSWORD = f"{PASSWORD}-new"
 _FLOW = ["DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse", "DefineAuthChallenge"]
 
 
@@ -47,18 +39,6 @@ def _triggers(invoked: list[dict[str, Any]]) -> list[str]:
 
 def _by_challenge(pool: Pool, name: str) -> dict[str, Any]:
     return pool.answer(pool.start_challenge(name), name, ANSWER="yes")
-
-
-def _by_password_in_the_custom_flow(pool: Pool, name: str) -> dict[str, Any]:
-    """Give the password before the challenge and return Cognito's answer."""
-    srp = AWSSRP(name, PASSWORD, pool.user_pool_id, pool.client_id, client=pool.idp)
-    challenge = pool.idp.initiate_auth(
-        ClientId=pool.client_id,
-        AuthFlow="CUSTOM_AUTH",
-        AuthParameters=srp.get_auth_params() | {"CHALLENGE_NAME": "SRP_A"},
-    )
-    responses = srp.process_challenge(challenge["ChallengeParameters"], srp.get_auth_params())
-    return pool.answer(challenge, **({"name": responses.pop("USERNAME")} | responses))
 
 
 def test_user_whose_password_was_reset_gets_no_tokens(pool: Pool) -> None:
@@ -91,18 +71,9 @@ def test_wrong_answer_does_not_reveal_a_temporary_password(pool: Pool) -> None:
     assert challenge["ChallengeName"] == "CUSTOM_CHALLENGE"
 
 
-def test_mfa_follows_only_a_password(pool: Pool) -> None:
-    name, secret = pool.user_with_totp()
+def test_user_with_mfa_gets_tokens_without_a_code(pool: Pool) -> None:
+    name, _ = pool.user_with_totp()
     assert "AuthenticationResult" in _by_challenge(pool, name)
-    challenge = _by_password_in_the_custom_flow(pool, name)
-    assert challenge["ChallengeName"] == "SOFTWARE_TOKEN_MFA"
-    assert "AuthenticationResult" in pool.answer(challenge, name, SOFTWARE_TOKEN_MFA_CODE=totp(secret))
-
-
-def test_password_in_the_custom_flow_is_followed_by_its_challenge(pool: Pool) -> None:
-    temporary = _by_password_in_the_custom_flow(pool, pool.user_with_temporary_password())
-    permanent = _by_password_in_the_custom_flow(pool, pool.user())
-    assert (temporary["ChallengeName"], permanent["ChallengeName"]) == ("NEW_PASSWORD_REQUIRED", "CUSTOM_CHALLENGE")
 
 
 def test_unknown_user_is_challenged_and_gets_no_tokens(pool: Pool, invoked: Callable[[], list[dict[str, Any]]]) -> None:
@@ -139,35 +110,3 @@ def test_user_signs_in_by_alias_and_triggers_receive_the_user_name(
     assert not any(each["request"]["userNotFound"] for each in invoked())
     statuses = {each["request"]["userAttributes"]["cognito:user_status"] for each in invoked()}
     assert statuses == {"CONFIRMED"}
-
-
-@pytest.fixture(params=["new password", "MFA code"])
-def challenged(pool: Pool, request: pytest.FixtureRequest) -> Challenged:
-    """A user, the challenge after the password, and its right responses."""
-    if request.param == "new password":
-        name, responses = pool.user_with_temporary_password(), {"NEW_PASSWORD": _NEW_PASSWORD}
-    else:
-        name, secret = pool.user_with_totp()
-        responses = {"SOFTWARE_TOKEN_MFA_CODE": totp(secret)}
-    return name, pool.give_password(name), responses
-
-
-def test_session_of_a_challenge_is_valid_once(pool: Pool, challenged: Challenged) -> None:
-    name, challenge, responses = challenged
-    assert "AuthenticationResult" in pool.answer(challenge, name, **responses)
-    assert error_of(lambda: pool.answer(challenge, name, **responses)) == _INVALID_SESSION
-
-
-def test_session_is_valid_for_its_user_app_client_and_challenge(pool: Pool, challenged: Challenged) -> None:
-    name, challenge, responses = challenged
-    others = pool.give_password(pool.user_with_temporary_password())
-    forged = challenge | {"Session": others["Session"]}
-    assert error_of(lambda: pool.answer(forged, name, **responses)) == _INVALID_SESSION
-    other_client = pool.add_client()
-    assert error_of(lambda: pool.answer(challenge, name, other_client, **responses)) == _INVALID_SESSION
-
-
-def test_session_of_an_mfa_code_does_not_set_a_new_password(pool: Pool) -> None:
-    name, _ = pool.user_with_totp()
-    challenge = pool.give_password(name) | {"ChallengeName": "NEW_PASSWORD_REQUIRED"}
-    assert error_of(lambda: pool.answer(challenge, name, NEW_PASSWORD=_NEW_PASSWORD)) == _INVALID_SESSION

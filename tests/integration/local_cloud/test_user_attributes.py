@@ -116,13 +116,6 @@ def test_administrator_finds_a_user_by_a_name_in_another_case(pool: Pool) -> Non
     assert found["Username"] == name
 
 
-def test_user_name_in_another_case_is_taken(pool: Pool) -> None:
-    other = pool.user().upper()
-    created = error_of(lambda: pool.idp.admin_create_user(UserPoolId=pool.user_pool_id, Username=other))
-    signed_up = error_of(lambda: pool.idp.sign_up(ClientId=pool.client_id, Username=other, Password=PASSWORD))
-    assert {created[0], signed_up[0]} == {"UsernameExistsException"}
-
-
 def test_case_sensitive_pool_distinguishes_names_by_case(cloud: LocalCloud) -> None:
     pool = Pool(cloud)
     name = pool.user()

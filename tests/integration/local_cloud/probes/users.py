@@ -208,14 +208,6 @@ def choice_sign_in(account: Account) -> bool:
     return {*answer["AvailableChallenges"]} == {"PASSWORD", "PASSWORD_SRP"}
 
 
-def challenge_sessions(account: Account) -> bool:
-    """Setting a new password needs the session that Cognito returned for the temporary one."""
-    pool = Pool(account.cloud)
-    name = pool.user_with_temporary_password()
-    forged = {"ChallengeName": "NEW_PASSWORD_REQUIRED", "Session": "x" * 40}
-    return fails_with(lambda: pool.answer(forged, name, NEW_PASSWORD=f"{PASSWORD}-new"), "NotAuthorizedException")
-
-
 def post_authentication(account: Account) -> bool:
     """A sign-in invokes the trigger: it fails without permission, and a late trigger is invoked again."""
     cloud = account.cloud
