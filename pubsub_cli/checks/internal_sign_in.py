@@ -27,11 +27,9 @@ from pubsub_cli.checks.stack import (
     PAUSE_FLAG,
     RESTORE,
     SIGN_IN_CONFIGURATION,
-    SIGN_IN_FUNCTIONS,
-    DeployedFunction,
     Function,
 )
-from pubsub_cli.checks.update import set_triggers_fix, update_of
+from pubsub_cli.checks.update import set_triggers, update_of
 from pubsub_cli.finding import AwsCommand, Finding, Fix, PubSubCommand, failed, passed
 from pubsub_client.outputs import CHALLENGE_TRIGGERS, Output
 
@@ -42,6 +40,8 @@ _PAUSED, _NOT_PAUSED = "true", "false"
 _MEMBERS = ("userPoolProvider", "internalClientId", "identityPoolId")
 _INTERNAL = "$INTERNAL"
 """The shell variable of the new internal app client's id."""
+_CLIENT_VARIABLE = "INTERNAL_CLIENT_ID"
+"""The variable that a fix sets in the functions that use the internal app client."""
 _SPEC, _USAGE = "HMAC_256", "GENERATE_VERIFY_MAC"
 _IMPACT = "the trigger cannot authenticate its internal sign-ins, so no sign-in attaches the policy"
 
@@ -143,11 +143,11 @@ def _check_pause_flag(context: Context, name: str, value: str | None) -> Finding
             ],
         )
     found = "does not exist" if value is None else f"is {value!r}, neither true nor false"
-    how = {"Type": "String"} if value is None else {"Overwrite": True}
+    parameters = {"Name": name, "Type": "String", "Overwrite": True, "Value": _NOT_PAUSED}
     return failed(
         f"The pause flag {name} {found}: no sign-in, self-attach or sweep attaches the policy.",
         resource=name,
-        fix=AwsCommand("ssm", "PutParameter", {"Name": name, **how, "Value": _NOT_PAUSED}, safe=True),
+        fix=AwsCommand("ssm", "PutParameter", parameters, safe=True),
     )
 
 
@@ -155,16 +155,16 @@ def _wrong_configuration(context: Context, name: str, value: str | None) -> tupl
     """Return what is wrong with the configuration, as the end of a sentence, and the fix."""
     unknown_pools = "the trigger does not know its pools and does not attach the policy"
     if value is None:
-        return f"does not exist: {unknown_pools}", _put(context, name, {})
+        return f"does not exist: {unknown_pools}", _restore_parameter(context, name, {})
     configuration = _parse(value)
     if missing := [each for each in _MEMBERS if not configuration.get(each)]:
-        return f"lacks {', '.join(missing)}: {unknown_pools}", _put(context, name, configuration, overwrite=True)
+        return f"lacks {', '.join(missing)}: {unknown_pools}", _restore_parameter(context, name, configuration)
     provider = provider_name(context)
     if configuration["userPoolProvider"] != provider:
         return (
             f"names the user pool {configuration['userPoolProvider']}, not {provider}: the identity pool rejects the "
             "tokens of the internal sign-in, and no policy is attached",
-            _put(context, name, {**configuration, "userPoolProvider": provider}, overwrite=True),
+            _set_parameter(context, name, {**configuration, "userPoolProvider": provider}, safe=True),
         )
     return None
 
@@ -178,36 +178,40 @@ def _parse(value: str) -> dict[str, Any]:
     return configuration if isinstance(configuration, dict) else {}
 
 
-def _put(context: Context, name: str, known: dict[str, Any], *, overwrite: bool = False) -> Fix:
-    """Return the commands that write the parameter as deployed, and restart the functions that cached the old value."""
-    configured = (each.environment.get("INTERNAL_CLIENT_ID") for each in context.functions_of({Function.TRIGGER}))
+def _restore_parameter(context: Context, name: str, current: dict[str, Any]) -> Fix:
+    """Return the commands that write the parameter as deployed, except for the members that it has."""
+    configured = (each.environment.get(_CLIENT_VARIABLE) for each in context.functions_of({Function.TRIGGER}))
     client_id = (
-        known.get("internalClientId") or next(filter(None, configured), None) or context.find_resource(INTERNAL_CLIENT)
+        current.get("internalClientId")
+        or next(filter(None, configured), None)
+        or context.find_resource(INTERNAL_CLIENT)
     )
     if client_id is None:
         return RESTORE
     configuration = {
         "userPoolProvider": provider_name(context),
         "identityPoolId": context.output(Output.IDENTITY_POOL_ID),
-        **{key: value for key, value in known.items() if value},
+        **{key: value for key, value in current.items() if value},
         "internalClientId": client_id,
     }
-    how = {"Overwrite": True} if overwrite else {"Type": "String"}
-    put = AwsCommand("ssm", "PutParameter", {"Name": name, **how, "Value": json.dumps(configuration)}, safe=True)
-    if not overwrite:
-        return put
-    functions = context.functions_of(SIGN_IN_FUNCTIONS | {Function.WORKER})
-    return [
-        put,
-        *(_restart(each, "INTERNAL_CLIENT_ID", client_id, safe=True) for each in functions if each.configuration),
-    ]
+    return _set_parameter(context, name, configuration, safe=True)
 
 
-def _restart(function: DeployedFunction, name: str, value: str, *, safe: bool = False) -> AwsCommand:
-    """Return the command that changes a variable, so that the function restarts and reads its parameters."""
-    environment = {"Variables": {**function.environment, name: value}}
-    parameters = {"FunctionName": function.name, "Environment": environment}
-    return AwsCommand("lambda", "UpdateFunctionConfiguration", parameters, safe=safe)
+def _set_parameter(
+    context: Context, name: str, configuration: Mapping[str, str], *, safe: bool = False
+) -> list[AwsCommand]:
+    """Return the commands that write the parameter, and restart the functions that cached it.
+
+    A changed variable makes Lambda restart a function.
+    """
+    parameters = {"Name": name, "Type": "String", "Overwrite": True, "Value": json.dumps(configuration)}
+    commands = [AwsCommand("ssm", "PutParameter", parameters, safe=safe)]
+    for function in context.functions:
+        if name in function.environment.values():
+            variables = {**function.environment, _CLIENT_VARIABLE: configuration["internalClientId"]}
+            update = {"FunctionName": function.name, "Environment": {"Variables": variables}}
+            commands.append(AwsCommand("lambda", "UpdateFunctionConfiguration", update, safe=safe))
+    return commands
 
 
 class InternalSignInIsConfigured(BlockingCheck):
@@ -251,10 +255,7 @@ class InternalSignInIsConfigured(BlockingCheck):
                 f"The trigger uses identity pool {configuration['identityPoolId']}, not {identity_pool_id}: it "
                 "attaches the policy to identities that no front end uses.",
                 resource=parameter,
-                fix=[
-                    _overwrite(parameter, {**configuration, "identityPoolId": identity_pool_id}),
-                    *_restarts(context, parameter, "IDENTITY_POOL_ID", identity_pool_id),
-                ],
+                fix=_set_parameter(context, parameter, {**configuration, "identityPoolId": identity_pool_id}),
             )
         pool = aws.identity_pools.describe_identity_pool(IdentityPoolId=identity_pool_id)
         providers = pool.get("CognitoIdentityProviders", [])
@@ -281,7 +282,7 @@ def _check_challenge(context: Context) -> Finding:
             f"The user pool does not invoke {challenge.name} as its triggers {', '.join(wrong)}: internal sign-ins "
             "fail, and no policy is attached.",
             resource=pool_id,
-            fix=set_triggers_fix(aws.user_pools, pool, dict.fromkeys(wrong, challenge.arn)),
+            fix=set_triggers(aws.user_pools, pool, dict.fromkeys(wrong, challenge.arn)),
         )
     return passed(challenge.name)
 
@@ -319,22 +320,9 @@ def _create_internal_client(context: Context, parameter: str, configuration: Map
             ]
         },
     )
-    put = _overwrite(parameter, {**configuration, "internalClientId": _INTERNAL})
-    restarts = _restarts(context, parameter, "INTERNAL_CLIENT_ID", _INTERNAL)
-    options = context.aws.cli_options
+    use = _set_parameter(context, parameter, {**configuration, "internalClientId": _INTERNAL})
     return [
         "Create it again, and update the identity pool and the functions:",
-        f"INTERNAL=$({create} --query UserPoolClient.ClientId --output text{options})",
-        *(str(each).replace(_INTERNAL, "'\"$INTERNAL\"'") for each in (update, put, *restarts)),
+        f"INTERNAL=$({create} --query UserPoolClient.ClientId --output text{context.aws.cli_options})",
+        *(str(each).replace(_INTERNAL, "'\"$INTERNAL\"'") for each in (update, *use)),
     ]
-
-
-def _overwrite(parameter: str, configuration: Mapping[str, str]) -> AwsCommand:
-    value = json.dumps(configuration)
-    return AwsCommand("ssm", "PutParameter", {"Name": parameter, "Overwrite": True, "Value": value})
-
-
-def _restarts(context: Context, parameter: str, name: str, value: str) -> list[AwsCommand]:
-    """Return the commands that restart the functions that read a parameter, because they cache it."""
-    reading = (each for each in context.functions if parameter in each.environment.values())
-    return [_restart(each, name, value) for each in reading]

@@ -9,7 +9,7 @@ from pubsub_cli.checks.check import BlockingCheck, Group, Severity
 from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import Requirement
-from pubsub_cli.checks.update import set_triggers_fix
+from pubsub_cli.checks.update import set_triggers
 from pubsub_cli.finding import AwsCommand, Finding, PubSubCommand, failed, passed
 from pubsub_cli.pool_users import StaleUser
 from pubsub_client.outputs import Output
@@ -75,7 +75,7 @@ class TriggerIsConfigured(BlockingCheck):
             f"The user pool's PostAuthentication trigger is {arn or 'not set'}, not {function_name}: "
             "sign-ins do not attach the policy.",
             resource=pool_id,
-            fix=set_triggers_fix(user_pools, pool, {"PostAuthentication": deployed}),
+            fix=set_triggers(user_pools, pool, {"PostAuthentication": deployed}),
         )
 
 

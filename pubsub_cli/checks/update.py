@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from botocore.model import Shape, StructureShape
 
 from pubsub_cli.aws_errors import is_not_permitted
-from pubsub_cli.finding import AwsCommand, Fix
+from pubsub_cli.finding import AwsCommand
 
 if TYPE_CHECKING:
     from types_boto3_cognito_idp import CognitoIdentityProviderClient
@@ -99,7 +99,7 @@ def update_of(
 def set_triggers(
     user_pools: CognitoIdentityProviderClient, pool: UserPoolTypeTypeDef, triggers: Mapping[str, Any]
 ) -> list[AwsCommand | str]:
-    """Return the commands that add triggers to a user pool and change nothing else.
+    """Return the commands that add triggers to a user pool and change nothing else; an instruction if there are none.
 
     UpdateUserPool rejects the MFA setting of a pool that cannot send SMS (https://github.com/aws/aws-cli/issues/3876).
     Without the setting it can turn MFA off, so a second command sets MFA again. A pool with SMS or custom senders needs
@@ -111,7 +111,7 @@ def set_triggers(
         triggers: the ARN of each function, by the trigger's name in ``LambdaConfig``.
 
     Raises:
-        botocore.exceptions.ClientError: GetUserPoolMfaConfig failed.
+        botocore.exceptions.ClientError: GetUserPoolMfaConfig failed, except for a missing permission.
     """
     current: Mapping[str, Any] = pool.get("LambdaConfig", {})
     described = {"UserPoolId": pool["Id"], **pool}
@@ -130,7 +130,16 @@ def set_triggers(
     update_and_permissions: list[AwsCommand | str] = [*_further_permissions(pool), update]
     if not has_mfa:
         return update_and_permissions
-    mfa_config: dict[str, Any] = {**user_pools.get_user_pool_mfa_config(UserPoolId=pool["Id"])}
+    try:
+        mfa_config: dict[str, Any] = {**user_pools.get_user_pool_mfa_config(UserPoolId=pool["Id"])}
+    except ClientError as error:
+        if not is_not_permitted(error):
+            raise
+        listed = ", ".join(f"{name} {arn}" for name, arn in triggers.items())
+        return [
+            f"Set only these triggers of the user pool: {listed}. To see the commands, use credentials that permit "
+            f"{error.operation_name}, because an update must repeat its response"
+        ]
     mfa_config.pop("ResponseMetadata", None)
     if lost := lost_settings("cognito-idp", "SetUserPoolMfaConfig", mfa_config):
         return [
@@ -152,23 +161,3 @@ def _further_permissions(pool: UserPoolTypeTypeDef) -> list[str]:
     }
     named = [f"{action} on {arn}" for action, arn in needed.items() if arn]
     return [f"This also needs {' and '.join(named)}, because the pool sends messages:"] if named else []
-
-
-def set_triggers_fix(
-    user_pools: CognitoIdentityProviderClient, pool: UserPoolTypeTypeDef, triggers: Mapping[str, Any]
-) -> Fix:
-    """Return the commands of :func:`set_triggers`; an instruction if the operator may not read the MFA configuration.
-
-    Raises:
-        botocore.exceptions.ClientError: GetUserPoolMfaConfig failed for another reason.
-    """
-    try:
-        return set_triggers(user_pools, pool, triggers)
-    except ClientError as error:
-        if not is_not_permitted(error):
-            raise
-        listed = ", ".join(f"{name} {arn}" for name, arn in triggers.items())
-        return (
-            f"Set only these triggers of the user pool: {listed}. To see the commands, use credentials that permit "
-            f"{error.operation_name}, because an update must repeat its response"
-        )

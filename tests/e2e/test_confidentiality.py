@@ -1,4 +1,4 @@
-"""Logs, metrics, messages and configuration contain no users, tokens or secrets after sign-ins of every outcome."""
+"""Logs, metrics, messages and configuration contain no user names, tokens or secrets, whatever a sign-in's outcome."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.tokens import claims
 
 @pytest.fixture(scope="module")
 def secrets(deployment: Deployment) -> dict[str, str]:
-    """Values that must not be found, after users were attached, skipped, queued, dead-lettered and rejected."""
+    """Values that must not appear anywhere, after sign-ins with every outcome."""
     deployment.drain_queues()
     secrets = {"password": PASSWORD}
     for number, faults in enumerate(
@@ -42,7 +42,7 @@ def secrets(deployment: Deployment) -> dict[str, str]:
 
 
 def _sign_in_with_faults(deployment: Deployment, user: str, faults: list[str]) -> dict[str, str]:
-    """Sign in while AttachPolicy, and the queue if it is named, answer errors that quote the user."""
+    """Sign in while AttachPolicy or the queue answers with errors that quote the user."""
     try:
         for fault in faults:
             operation = fault if ":" in fault else "iot:AttachPolicy"
@@ -57,7 +57,7 @@ def _sign_in_with_faults(deployment: Deployment, user: str, faults: list[str]) -
 
 
 def _found(secrets: dict[str, str], text: str) -> list[str]:
-    return [what for what, value in secrets.items() if value in text]
+    return [name for name, value in secrets.items() if value in text]
 
 
 def test_logs_contain_no_secrets(deployment: Deployment, secrets: dict[str, str]) -> None:
@@ -88,10 +88,10 @@ def test_metrics_contain_no_secrets(deployment: Deployment, secrets: dict[str, s
 
 
 def test_messages_contain_only_what_the_worker_needs(deployment: Deployment, secrets: dict[str, str]) -> None:
-    """The user's name and sub, and the identity id with its proof; no token, no address."""
+    """They contain the user's name and sub, and the identity id with its MAC."""
     queue, url = deployment.cloud.client("sqs"), deployment.outputs[Output.DEAD_LETTER_QUEUE_URL]
     (message,) = queue.receive_message(QueueUrl=url, VisibilityTimeout=0, MessageAttributeNames=["All"])["Messages"]
-    kinds = {what.rpartition(" ")[0] for what in _found(secrets, json.dumps(message))}
+    kinds = {name.rpartition(" ")[0] for name in _found(secrets, json.dumps(message))}
     assert kinds == {"user name", "sub", "identity id"}
     assert set(json.loads(message["Body"])) == {"version", "userPoolId", "userName", "sub", "identityId", "mac"}
     assert _found(secrets, json.dumps(message["MessageAttributes"])) == []

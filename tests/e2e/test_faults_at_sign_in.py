@@ -1,7 +1,7 @@
-"""AWS calls of the chain fail: the sign-in succeeds, and the policy is attached once the fault is over.
+"""If an AWS call of the chain fails, the sign-in succeeds, and the policy is attached after the fault ends.
 
-The retry queue repeats attachments after temporary faults. After permanent faults they wait in the dead-letter queue.
-Unit tests cover which error is of which kind.
+The worker retries after temporary faults. After permanent faults, attachments wait in the dead-letter queue. Unit tests
+cover which errors are temporary.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.e2e.conftest import Deployment
 # https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html
 _COGNITO_SECONDS = 5.0
 
-_RETRYABLE: dict[str, Effect] = {  # each call of the chain, and each kind of fault once or more
+_RETRYABLE: dict[str, Effect] = {  # each call of the chain, and each kind of fault
     "ssm:GetParameters": Fail("InternalFailure", 500),
     "cognito-idp:DescribeUserPoolClient": Fail("TooManyRequestsException"),
     "cognito-idp:AdminInitiateAuth": Fail("TooManyRequestsException"),
@@ -42,7 +42,7 @@ _PERMANENT: dict[str, Effect] = {
 
 @pytest.fixture(autouse=True)
 def no_pending_attachments(deployment: Deployment) -> Iterator[None]:
-    """Begin and end with empty queues and without faults."""
+    """Start and end with empty queues and without faults."""
     deployment.drain_queues()
     yield
     deployment.cloud.clear_faults()
@@ -50,21 +50,21 @@ def no_pending_attachments(deployment: Deployment) -> Iterator[None]:
 
 
 def _start_cold(deployment: Deployment) -> None:
-    """Restart the trigger, because it keeps the parameters that it has read."""
+    """Restart the trigger, because it caches its parameters."""
     functions, name = deployment.cloud.client("lambda"), deployment.outputs[Output.POST_AUTHENTICATION_FUNCTION_NAME]
     variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
 
 
 def _line(deployment: Deployment) -> dict[str, Any]:
-    """Return the line of the last sign-in, after checking that the trigger was in time."""
+    """Return the trigger's last line; its duration must be shorter than Cognito waits."""
     line = deployment.trigger_lines()[-1]
     assert line["Duration"] < _COGNITO_SECONDS * 1000
     return line
 
 
 def _identity_id_queued(deployment: Deployment, operation: str, effect: Effect) -> str:
-    """Sign in a new user during a fault; expect a pending attachment, and return the identity id."""
+    """Sign in a new user during a fault, which makes the attachment pending, and return the identity id."""
     user = deployment.make_user()
     with deployment.cloud.fault(operation, effect):
         tokens = deployment.sign_in(user)
@@ -84,7 +84,7 @@ def test_worker_attaches_after_a_temporary_fault_of_any_call(deployment: Deploym
 
 
 def test_throttled_attachment_is_delivered_to_the_worker_again(deployment: Deployment) -> None:
-    # More attempts than the trigger makes and the worker makes for the first delivery of the message.
+    # More attempts than the trigger and the first delivery to the worker make.
     with deployment.cloud.fault("iot:AttachPolicy", Fail("ThrottlingException"), times=8):
         identity_id = deployment.identity_id(deployment.sign_in(deployment.make_user()))
         deployment.wait_until_attached(identity_id)

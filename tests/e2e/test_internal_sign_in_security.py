@@ -1,6 +1,6 @@
-"""Attacks on the internal sign-in and on the retry queue: only a MAC by the KMS key gives tokens or an attachment.
+"""Attacks on the internal sign-in and the retry queue: only a MAC of the KMS key gives tokens or an attachment.
 
-Unit tests cover what a MAC consists of, and which messages are readable.
+Unit tests cover the input of a MAC and the format of messages.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _mac_key_id(deployment: Deployment) -> str:
 
 @pytest.fixture
 def make_mac(deployment: Deployment) -> Iterator[MakeMac]:
-    """Let the test make MACs: shows that other attacks fail only because they lack the right one."""
+    """Let the test make MACs. It shows that the other attacks fail only because they lack the right MAC."""
     kms, key_id = deployment.cloud.client("kms"), _mac_key_id(deployment)
     before = kms.get_key_policy(KeyId=key_id, PolicyName="default")["Policy"]
     opened = json.loads(before)
@@ -56,7 +56,7 @@ class Challenge:
 
 @dataclass(frozen=True)
 class Attacker:
-    """Has the public API, the internal client's id, and its secret, which read-only staff can read."""
+    """Knows the public API, and the internal client's id and secret, which read-only staff can read."""
 
     deployment: Deployment
     internal_client_id: str
@@ -133,10 +133,10 @@ class TestChallenge:
             assert not attacker.gets_tokens(challenge, base64.b64encode(secrets.token_bytes(32)).decode())
 
     def test_internal_client_does_not_reveal_missing_users(self, attacker: Attacker) -> None:
-        assert not attacker.gets_tokens(attacker.start("nobody"), "AAAA")
+        assert not attacker.gets_tokens(attacker.start("missing"), "AAAA")
 
     def test_other_app_clients_start_no_challenge(self, deployment: Deployment, attacker: Attacker) -> None:
-        """Neither the front end's client nor one that allows the flow by default."""
+        """A new app client allows the flow by default, but the challenge trigger rejects it."""
         users, user = deployment.cloud.client("cognito-idp"), deployment.make_user()
         with pytest.raises(users.exceptions.ClientError, match="InvalidParameterException"):
             attacker.start(user, deployment.client_id)
@@ -183,7 +183,7 @@ class TestChallenge:
 
 
 def test_mac_key_is_denied_to_an_administrator(deployment: Deployment) -> None:
-    """The key's policy allows only the functions; IAM permissions are not enough."""
+    """The key's policy allows only the functions, so IAM permissions are not enough."""
     iam, kms, key_id = deployment.cloud.client("iam"), deployment.cloud.client("kms"), _mac_key_id(deployment)
     user_arn = iam.create_user(UserName="administrator")["User"]["Arn"]
     allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]}

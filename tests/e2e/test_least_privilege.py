@@ -1,4 +1,4 @@
-"""An update to access mode least-privilege: users reach only their own and shared topics. And the mode unguarded."""
+"""Access mode least-privilege, after an update: users reach only their own and shared topics. Access mode unguarded."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_users_reach_only_their_own_and_shared_topics(strict: Deployment, ada: U
 
 @pytest.fixture
 def on_the_cloud(strict: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Our client, in this process, asks the local cloud."""
+    """Let this project's client in this process use the local cloud."""
     for name, value in strict.cloud.environment().items():
         monkeypatch.setenv(name, value)
 

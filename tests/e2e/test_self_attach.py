@@ -1,7 +1,7 @@
-"""Self-attach beside the trigger: signed-in users get the policy through the route, only for themselves.
+"""Self-attach in a deployment with a trigger: users get the policy through the route, only for their own identity.
 
-``tests/unit/lambdas/test_self_attach.py`` tests which members of a request count; ``tests/integration/pubsub_client``
-tests how the client repairs a connection.
+``tests/unit/lambdas/test_self_attach.py`` tests the members of a request, ``tests/integration/pubsub_client`` how the
+client repairs a connection.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def victim(deployment: Deployment) -> Identity:
 
 @pytest.fixture
 def user(deployment: Deployment, victim: Identity) -> Iterator[Identity]:
-    """A signed-in user without the policy. No test may attach it for the other user."""
+    """A signed-in user without the policy. No test may attach it to the victim."""
     yield _signed_in(deployment)
     assert deployment.attached_policies(victim.identity_id) == []
 
@@ -94,7 +94,7 @@ def test_self_attach_rejects_requests_without_a_valid_signature(
 
 
 def test_self_attach_rejects_credentials_without_an_identity(deployment: Deployment) -> None:
-    """An administrator may call the route, but has no identity to attach to."""
+    """An administrator may call the route, but has no Cognito identity."""
     iam = deployment.cloud.client("iam")
     iam.create_user(UserName="no-identity")
     policy = document({"Effect": "Allow", "Action": "*", "Resource": "*"})
@@ -154,7 +154,7 @@ def test_self_attach_hides_the_error_of_aws_from_the_user(deployment: Deployment
     assert user.identity_id not in answer.body["text"]
 
 
-async def test_client_self_attaches_also_after_throttling_and_to_connect(deployment: Deployment) -> None:
+async def test_client_self_attaches_after_throttling_and_before_connecting(deployment: Deployment) -> None:
     session = CognitoSession.from_outputs(deployment.outputs, deployment.cloud.endpoint_url)
     await session.sign_in(deployment.make_user(), PASSWORD)
     deployment.wait_until_retry_queue_is_empty()
@@ -179,7 +179,7 @@ def _answered(answer: Answer) -> tuple[int, Any]:
 
 
 def _of_another_pool(deployment: Deployment, allowed: dict[str, Any]) -> Identity:
-    """Return the identity of a user of the user pool in another identity pool, whose role allows this."""
+    """Return the identity of a user in another identity pool, whose role has one permission."""
     identities = deployment.cloud.client("cognito-identity")
     pool = identities.describe_identity_pool(IdentityPoolId=deployment.outputs[Output.IDENTITY_POOL_ID])
     pool_id = identities.create_identity_pool(
@@ -195,7 +195,7 @@ def _of_another_pool(deployment: Deployment, allowed: dict[str, Any]) -> Identit
 
 @contextmanager
 def _guest(deployment: Deployment) -> Iterator[Identity]:
-    """Allow guests in the deployment's identity pool, permit them to call any API, and yield one."""
+    """Allow guests in the deployment's identity pool, let them call any API, and yield a guest."""
     identities = deployment.cloud.client("cognito-identity")
     pool_id = deployment.outputs[Output.IDENTITY_POOL_ID]
     roles = identities.get_identity_pool_roles(IdentityPoolId=pool_id)["Roles"]

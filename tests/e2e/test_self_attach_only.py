@@ -1,4 +1,4 @@
-"""A deployment that is updated to attach only by self-attach, and from there to attach at sign-in."""
+"""A deployment that is updated to the setting ``attachment: self-attach``, and back to ``sign-in``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _AT_SIGN_IN = {"groups": ["admins"], "mfa": "optional"}
 _SELF_ATTACH = _AT_SIGN_IN | {"attachment": "self-attach"}
 _OTHER_SECRET = "A" * 32
 _USER = "from-before"
-"""A user who signed in before the update to self-attach."""
+"""The name of a user who signed in before the update to self-attach."""
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def updated(before: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Dep
 
 @pytest.fixture(scope="module")
 def at_sign_in(updated: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """A copy of the deployment with self-attach, updated to attach at sign-in."""
+    """A copy of the deployment with self-attach, updated to ``attachment: sign-in``."""
     directory = tmp_path_factory.mktemp("at-sign-in")
     updated.cloud.save(directory / "saved")
     with LocalCloud.start(saved=directory / "saved", log_file=directory / "cloud.log") as cloud:
@@ -53,7 +53,7 @@ def test_update_to_self_attach_keeps_users_and_removes_triggers(before: Deployme
     clients = users.list_user_pool_clients(UserPoolId=updated.user_pool_id)["UserPoolClients"]
     assert [each["ClientId"] for each in clients] == [updated.client_id]
     assert updated.attached_policies(updated.identity_id(updated.sign_in(_USER))) == [updated.policy_name]
-    # Markers from before the update do not count.
+    # Markers from before the update are ignored.
     identity = json.loads(updated.pubsub("identity", "--user", _USER, "--json").stdout)["identity"]
     assert (identity["marker"], identity["attached"]) == (None, True)
 
@@ -131,7 +131,7 @@ class TestMfa:
         lines, before = len(at_sign_in.trigger_lines()), at_sign_in.cloud.calls()
         tokens = _sign_in_with_totp(at_sign_in, name, secret)
         assert [each["reason"] for each in at_sign_in.trigger_lines()[lines:]] == ["MfaUserError"]
-        # An internal sign-in could have a code sent to the user.
+        # An internal sign-in could send a code to the user.
         assert "cognito-idp:AdminInitiateAuth" not in at_sign_in.calls_since(before)
         identity_id = at_sign_in.identity_id(tokens)
         assert at_sign_in.attached_policies(identity_id) == []

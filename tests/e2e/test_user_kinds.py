@@ -1,6 +1,6 @@
-"""Each kind of user: whether the sign-in succeeds, and whether the IoT policy is attached afterwards.
+"""Kinds of users: whether the sign-in succeeds, and whether it attaches the IoT policy.
 
-Users with MFA are in `test_self_attach_only.py`, whose deployment allows it.
+`test_self_attach_only.py` tests users with MFA, because its deployment allows MFA.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,8 +19,7 @@ from attachment.internal_sign_in import ClientSecrets
 from pubsub_cli.checks.update import update_of
 from pubsub_client.outputs import Output
 from tests.e2e.conftest import PASSWORD, Deployment, check, wait_until
-from tests.integration.local_cloud.sent_codes import code_sent_by_email
-from tests.integration.local_cloud.user_pool import refusal
+from tests.integration.local_cloud.user_pool import code_sent_by_email, refusal
 from tests.tokens import claims
 
 _TEMPORARY = "T3mporary-passw0rd!"
@@ -36,11 +35,11 @@ def test_user_with_temporary_password_is_attached_after_changing_it(deployment: 
     answered = _srp(deployment, name, _TEMPORARY).set_new_password_challenge(PASSWORD)
     assert "IdToken" in answered["AuthenticationResult"]
     assert len(deployment.trigger_lines()) == lines + 1
-    # During that sign-in the user is not confirmed yet, so the internal sign-in fails. The worker repeats it.
+    # The user is not confirmed during that sign-in, so the internal sign-in fails. The worker repeats it.
     deployment.wait_until_attached(deployment.identity_id(answered["AuthenticationResult"]))
 
 
-def test_internal_sign_in_waits_until_the_temporary_password_is_changed(deployment: Deployment) -> None:
+def test_worker_attaches_after_the_temporary_password_is_changed(deployment: Deployment) -> None:
     name = _user_with_temporary_password(deployment)
     event = {
         "userPoolId": deployment.user_pool_id,
@@ -59,7 +58,7 @@ def test_internal_sign_in_waits_until_the_temporary_password_is_changed(deployme
     deployment.cloud.client("cognito-idp").admin_set_user_password(
         UserPoolId=deployment.user_pool_id, Username=name, Password=PASSWORD, Permanent=True
     )
-    # Without another sign-in, the worker attaches once the password is permanent.
+    # The worker attaches without another sign-in.
     identity_id = _wait_for_marker(deployment, name).split("/")[1]
     assert deployment.attached_policies(identity_id) == [deployment.policy_name]
 
@@ -69,12 +68,17 @@ def test_disabled_user_gets_no_tokens_and_stays_attached(deployment: Deployment)
     tokens = deployment.sign_in(name)
     _expect_attached(deployment, tokens)
     who = {"UserPoolId": deployment.user_pool_id, "Username": name}
-    deployment.cloud.client("cognito-idp").admin_disable_user(**who)
+    users = deployment.cloud.client("cognito-idp")
+    users.admin_disable_user(**who)
     assert refusal(lambda: deployment.sign_in(name)) == _DISABLED
     assert refusal(lambda: _refresh(deployment, tokens)) == _DISABLED
-    assert refusal(lambda: _start_internal_sign_in(deployment, name)) == _DISABLED
+    client_id = deployment.internal_client_id
+    secret_hash = ClientSecrets().secret_hash(users, deployment.user_pool_id, client_id, name)
+    internal = {"AuthFlow": "CUSTOM_AUTH", "AuthParameters": {"USERNAME": name, **secret_hash}}
+    start = partial(users.admin_initiate_auth, UserPoolId=deployment.user_pool_id, ClientId=client_id, **internal)
+    assert refusal(start) == _DISABLED
     _expect_attached(deployment, tokens)
-    deployment.cloud.client("cognito-idp").admin_enable_user(**who)
+    users.admin_enable_user(**who)
     assert refusal(lambda: _refresh(deployment, tokens))[0] == "NotAuthorizedException"
     _expect_attached(deployment, deployment.sign_in(name))
 
@@ -93,13 +97,29 @@ def test_user_names_and_aliases_in_any_case_are_one_user(deployment: Deployment)
 
 @pytest.fixture(scope="class")
 def choice_based(deployment: Deployment) -> Iterator[None]:
-    with _choice_based(deployment):
-        yield
+    """Let the user pool offer codes, and the app client only choice-based sign-in."""
+    users = deployment.cloud.client("cognito-idp")
+    pool: Any = users.describe_user_pool(UserPoolId=deployment.user_pool_id)["UserPool"]
+    client: Any = users.describe_user_pool_client(UserPoolId=deployment.user_pool_id, ClientId=deployment.client_id)
+    client = client["UserPoolClient"]
+
+    def update(policies: Any, flows: list[str]) -> None:
+        pool_update = update_of(users, "UpdateUserPool", {**pool, "UserPoolId": pool["Id"]}, {"Policies": policies})
+        client_update = update_of(users, "UpdateUserPoolClient", client, {"ExplicitAuthFlows": flows})
+        assert not isinstance(pool_update, str), pool_update
+        assert not isinstance(client_update, str), client_update
+        users.update_user_pool(**pool_update.parameters)
+        users.update_user_pool_client(**client_update.parameters)
+
+    offered = {"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP"]}}
+    update(pool["Policies"] | offered, ["ALLOW_USER_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"])
+    yield
+    update(pool["Policies"], client["ExplicitAuthFlows"])
 
 
 @pytest.mark.usefixtures("choice_based")
 class TestChoiceBasedSignIn:
-    """The front end's app client allows only choice-based sign-in, as Amplify's ``USER_AUTH`` uses it."""
+    """The app client allows only choice-based sign-in, which Amplify calls ``USER_AUTH``."""
 
     @pytest.mark.parametrize("challenge", ["PASSWORD_SRP", "EMAIL_OTP"])
     def test_choice_based_sign_in_attaches_once(self, deployment: Deployment, challenge: str) -> None:
@@ -138,11 +158,16 @@ class TestChoiceBasedSignIn:
 
 
 def test_sign_in_on_an_unlisted_app_client_attaches(deployment: Deployment) -> None:
-    name = deployment.make_user()
-    with _app_client(deployment) as client_id:
-        tokens = _srp(deployment, name, PASSWORD, client_id).authenticate_user()["AuthenticationResult"]
-        refused = refusal(lambda: deployment.identity_id(tokens))
-    assert refused[0] == "NotAuthorizedException"
+    name, users = deployment.make_user(), deployment.cloud.client("cognito-idp")
+    made = users.create_user_pool_client(
+        UserPoolId=deployment.user_pool_id,
+        ClientName="second",
+        ExplicitAuthFlows=["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
+    )
+    client_id = made["UserPoolClient"]["ClientId"]
+    tokens = _srp(deployment, name, PASSWORD, client_id).authenticate_user()["AuthenticationResult"]
+    assert refusal(lambda: deployment.identity_id(tokens))[0] == "NotAuthorizedException"
+    users.delete_user_pool_client(UserPoolId=deployment.user_pool_id, ClientId=client_id)
     marker = deployment.marker(name)
     assert marker is not None
     identity_id = marker.split("/")[1]
@@ -183,30 +208,6 @@ def _user_without_password(deployment: Deployment) -> str:
     return name
 
 
-@contextmanager
-def _choice_based(deployment: Deployment) -> Iterator[None]:
-    """Let the user pool offer codes, and the app client only choice-based sign-in, in this block."""
-    users = deployment.cloud.client("cognito-idp")
-    pool: Any = users.describe_user_pool(UserPoolId=deployment.user_pool_id)["UserPool"]
-    client: Any = users.describe_user_pool_client(UserPoolId=deployment.user_pool_id, ClientId=deployment.client_id)
-    client = client["UserPoolClient"]
-
-    def update(policies: Any, flows: list[str]) -> None:
-        pool_update = update_of(users, "UpdateUserPool", {**pool, "UserPoolId": pool["Id"]}, {"Policies": policies})
-        client_update = update_of(users, "UpdateUserPoolClient", client, {"ExplicitAuthFlows": flows})
-        assert not isinstance(pool_update, str), pool_update
-        assert not isinstance(client_update, str), client_update
-        users.update_user_pool(**pool_update.parameters)
-        users.update_user_pool_client(**client_update.parameters)
-
-    offered = {"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP"]}}
-    update(pool["Policies"] | offered, ["ALLOW_USER_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"])
-    try:
-        yield
-    finally:
-        update(pool["Policies"], client["ExplicitAuthFlows"])
-
-
 def _sign_in_by_choice(deployment: Deployment, name: str, challenge: str) -> dict[str, str]:
     """Sign in as Amplify does with ``USER_AUTH`` and a preferred challenge, and return Cognito's tokens."""
     users, srp = deployment.public("cognito-idp"), deployment.srp(name)
@@ -233,7 +234,7 @@ def _sign_in_by_choice(deployment: Deployment, name: str, challenge: str) -> dic
 
 
 def _expect_attached(deployment: Deployment, tokens: dict[str, str]) -> None:
-    """Wait for the attachment; the worker makes it if the trigger had no time."""
+    """Wait for the attachment by the trigger or the worker."""
     identity_id = deployment.identity_id(tokens)
     deployment.wait_until_attached(identity_id)
     assert deployment.attached_policies(identity_id) == [deployment.policy_name]
@@ -250,35 +251,3 @@ def _refresh(deployment: Deployment, tokens: dict[str, str]) -> Any:
         AuthFlow="REFRESH_TOKEN_AUTH",
         AuthParameters={"REFRESH_TOKEN": tokens["RefreshToken"]},
     )
-
-
-def _start_internal_sign_in(deployment: Deployment, name: str) -> Any:
-    """Begin as the trigger does."""
-    return deployment.cloud.client("cognito-idp").admin_initiate_auth(
-        UserPoolId=deployment.user_pool_id,
-        ClientId=deployment.internal_client_id,
-        AuthFlow="CUSTOM_AUTH",
-        AuthParameters={"USERNAME": name, **_secret_hash(deployment, name)},
-    )
-
-
-def _secret_hash(deployment: Deployment, name: str) -> dict[str, str]:
-    client_id = deployment.internal_client_id
-    return ClientSecrets().secret_hash(deployment.cloud.client("cognito-idp"), deployment.user_pool_id, client_id, name)
-
-
-@contextmanager
-def _app_client(deployment: Deployment, **settings: str) -> Iterator[str]:
-    """Create another app client in this block, and yield its id."""
-    users = deployment.cloud.client("cognito-idp")
-    made = users.create_user_pool_client(
-        UserPoolId=deployment.user_pool_id,
-        ClientName="second",
-        ExplicitAuthFlows=["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
-        **settings,
-    )
-    client_id = str(made["UserPoolClient"]["ClientId"])
-    try:
-        yield client_id
-    finally:
-        users.delete_user_pool_client(UserPoolId=deployment.user_pool_id, ClientId=client_id)

@@ -15,7 +15,7 @@ _FAILED = pytest.StashKey[bool]()
 
 @dataclass
 class _Users:
-    """Creates users of a healthy deployment; only changed users and, after a failure, the deployment are replaced."""
+    """Returns a user of a healthy deployment. It replaces changed users and, after a failure, the deployment."""
 
     directories: pytest.TempPathFactory
     cloud: ExitStack = field(default_factory=ExitStack)
@@ -46,7 +46,7 @@ def users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Users]:
 
 @pytest.fixture
 def user(users: _Users, request: pytest.FixtureRequest) -> Iterator[SimulatedUser]:
-    """A user for whom everything works. A test leaves a healthy deployment, by the printed fix or by ``cleanup``."""
+    """A user of a healthy deployment. A test repairs the deployment, by the printed fix or by ``cleanup``."""
     user = users.healthy()
     with user.cleanup:
         yield user

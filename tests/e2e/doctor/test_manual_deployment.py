@@ -1,4 +1,4 @@
-"""`pubsub doctor` on a deployment without this toolkit's stack, set up with boto3 as Amplify's guide says."""
+"""`pubsub doctor` for a deployment without this toolkit's stack, created with boto3 as in Amplify's guide."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COGNITO = "cognito-identity.amazonaws.com"
 
 @dataclass(frozen=True)
 class ManualDeployment:
-    """Its ids, and a user with the attached policy."""
+    """The deployment's ids, and a user with the attached policy."""
 
     cloud: LocalCloud
     user_pool_id: str
@@ -74,7 +74,7 @@ class ManualDeployment:
         return cls(cloud, user_pool_id, client_id, identity_pool_id, role.rpartition("/")[2], name, name, identity_id)
 
     def options(self) -> DoctorOptions:
-        """Ask about the user by the deployment's ids."""
+        """Return the options that give the deployment's ids and the user."""
         endpoint = self.cloud.client("iot").describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
         options = {
             "--user-pool-id": self.user_pool_id,

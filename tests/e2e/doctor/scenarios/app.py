@@ -1,4 +1,4 @@
-"""The app is configured wrongly, or does what AWS IoT rejects."""
+"""The app has a wrong configuration, or does what AWS IoT rejects."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _use_printed_endpoint(user: SimulatedUser, fix: str) -> DoctorOptions:
 
 
 def _become_guest(user: SimulatedUser) -> SimulatedUser:
-    """Take the identity of an app that asked for credentials before its user signed in."""
+    """Use the identity of an app that requested credentials before its user signed in."""
     with user.deployment.guests_allowed():
         guest = user.deployment.public("cognito-identity").get_id(IdentityPoolId=user.identity_pool_id)
     return replace(user, identity_id=guest["IdentityId"])
@@ -74,7 +74,7 @@ def _remove_app_client_from_providers(user: SimulatedUser) -> None:
 
 
 def _connect_elsewhere(user: SimulatedUser) -> None:
-    """Keep a connection with the client id, which reconnects whenever it is taken over."""
+    """Connect with the client id, and reconnect after each takeover."""
     credentials = user.deployment.credentials(user.tokens)
     ended, connected = threading.Event(), threading.Event()
 

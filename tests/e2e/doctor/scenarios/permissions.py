@@ -1,4 +1,4 @@
-"""The IoT policy or the role of signed-in users does not allow what PubSub does, or users do not get the role."""
+"""The IoT policy or the role does not allow what PubSub needs, or users do not get the role."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _delete_other_versions(user: SimulatedUser) -> None:
 
 
 def _delete_policy(user: SimulatedUser) -> None:
-    """Delete it, and every identity but this user's: the fix attaches it to all."""
+    """Delete the policy, and the other users' identities, because the fix attaches the policy to every identity."""
     token: dict[str, str] = {}
     others: list[str] = []
     while True:
@@ -52,7 +52,7 @@ def _detach_data_access(user: SimulatedUser) -> None:
 
 
 def _map_roles(user: SimulatedUser, mapping: dict[str, Any]) -> None:
-    """Change how the identity pool chooses the role of this app client's users, until the test ends."""
+    """Set the role mapping of this app client's users until the test ends."""
     pool = {"IdentityPoolId": user.identity_pool_id}
     roles = user.identities.get_identity_pool_roles(**pool)
     before = {name: roles.get(name, {}) for name in ("Roles", "RoleMappings")}

@@ -1,4 +1,4 @@
-"""Commands that update a pool, made of what the local cloud answers."""
+"""Commands that update a pool, built from real descriptions of pools."""
 
 from __future__ import annotations
 

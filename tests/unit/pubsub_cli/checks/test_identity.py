@@ -4,13 +4,19 @@ from typing import Any
 
 import pytest
 
-from pubsub_cli.checks.identity import IdentityIsSignedIn, PolicyIsOnIdentities
+from pubsub_cli.checks.identity import IdentityIsSignedIn, PolicyIsAttached, PolicyIsOnIdentities
+from pubsub_cli.checks.options import UserSelector
 from pubsub_cli.finding import Finding, Status
-from pubsub_cli.pool_users import PoolUser
-from tests.unit.pubsub_cli.checks.answers import IDENTITY_POOL, REGION, USER_POOL, Answers, error, find
+from pubsub_cli.pool_users import Marker, PoolUser
+from pubsub_client.outputs import Output
+from tests.unit.pubsub_cli.checks.answers import IDENTITY_POOL, OUTPUTS, REGION, USER_POOL, Answers, error, find
 
 IDENTITY = f"{REGION}:11111111-0000-4000-8000-000000000000"
 GONE = error("ResourceNotFoundException")
+
+
+def user(marker: Marker | None = None) -> PoolUser:
+    return PoolUser("ada", enabled=True, status="CONFIRMED", attributes={}, marker=marker)
 
 
 async def check_identity(identity: dict[str, Any], **left: Any) -> Finding:
@@ -42,10 +48,14 @@ async def test_deleted_identity_gets_no_attachment() -> None:
 
 
 async def test_attachment_of_a_known_user_moves_to_the_new_identity() -> None:
-    finding = await check_identity(
-        GONE, pool_user=PoolUser("ada", enabled=True, status="CONFIRMED", attributes={}, marker=None)
-    )
+    finding = await check_identity(GONE, pool_user=user())
     assert [str(each).split()[1] for each in finding.commands] == ["detach", "attach"]
+
+
+async def test_identity_of_another_region_does_not_exist() -> None:
+    elsewhere = IDENTITY.replace(REGION, "us-west-2")
+    finding = await find(IdentityIsSignedIn, Answers(), left={"identity_id": elsewhere})
+    assert f"There is no identity {elsewhere} in {REGION}" in str(finding.cause)
 
 
 async def check_pool(*attached_to: str, **left: Any) -> Finding:
@@ -66,3 +76,48 @@ async def test_attachment_to_the_pool_that_affects_no_checked_user_is_a_warning(
         assert finding.status is Status.WARNING
         assert [str(each).split()[2] for each in finding.commands] == ["detach-policy"]
     assert (await check_pool(IDENTITY, identity_id=IDENTITY)).status is Status.PASSED
+
+
+def counted(retry: int, dead: int) -> Any:
+    """Return the answer that counts the messages of the queues."""
+    counts = {"retry": retry, "dead": dead}
+    return lambda asked: {"Attributes": {"ApproximateNumberOfMessages": str(counts[asked["QueueUrl"]])}}
+
+
+@pytest.mark.parametrize(
+    ("marked_identity", "retry", "dead", "cause", "fix"),
+    [
+        (IDENTITY, 0, 0, "It was detached manually", "pubsub attach --stack stack --user ada"),
+        (f"{REGION}:old", 0, 0, "marker names the deleted identity", "pubsub detach --stack stack --user ada"),
+        (None, 0, 2, "2 attachment(s) were moved to the dead-letter queue", "Find the reason"),
+        (None, 3, 0, "3 pending attachment(s) are in the retry queue", "pubsub attach --stack stack --user ada"),
+        (None, 0, 0, "unknown whether the user signed in since the deployment", "pubsub attach --stack stack"),
+    ],
+)
+async def test_missing_policy_is_explained_by_marker_and_queues(
+    marked_identity: str | None, retry: int, dead: int, cause: str, fix: str
+) -> None:
+    marker = Marker.now("fingerprint", marked_identity) if marked_identity else None
+    finding = await find(
+        PolicyIsAttached,
+        Answers(ListAttachedPolicies={"policies": []}, GetQueueAttributes=counted(retry, dead)),
+        outputs={
+            **OUTPUTS,
+            Output.ATTACHMENT_MARKER: "fingerprint",
+            Output.RETRY_QUEUE_URL: "retry",
+            Output.DEAD_LETTER_QUEUE_URL: "dead",
+        },
+        selector=UserSelector("ada"),
+        left={"identity_id": IDENTITY, "pool_user": user(marker)},
+    )
+    assert finding.status is Status.FAILED
+    assert cause in str(finding.cause)
+    assert str(finding.fix).startswith(fix)
+
+
+async def test_missing_policy_without_a_trigger_is_a_task_of_the_front_end() -> None:
+    outputs = {name: value for name, value in OUTPUTS.items() if name != Output.POST_AUTHENTICATION_FUNCTION_NAME}
+    aws = Answers(ListAttachedPolicies={"policies": []})
+    finding = await find(PolicyIsAttached, aws, outputs=outputs, left={"identity_id": IDENTITY})
+    assert "the front end must call the route" in str(finding.cause)
+    assert [str(each).split()[2] for each in finding.safe_commands] == ["attach-policy"]

@@ -1,4 +1,4 @@
-"""The policies and the control-plane guard of AuthRole and of the groups' roles."""
+"""The policies, the control-plane guard and the trust policies of AuthRole and of the groups' roles."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 
-from pubsub_cli.checks.roles import GroupRolesHoldThePolicies, RoleHoldsThePolicies, RolesAreGuarded
+from pubsub_cli.checks.context import RoleInUse
+from pubsub_cli.checks.roles import (
+    GroupRolesHoldThePolicies,
+    RoleHoldsThePolicies,
+    RolesAreGuarded,
+    RoleTrustsThePool,
+)
 from pubsub_cli.finding import Finding, Status
 from pubsub_client.outputs import LEAST_PRIVILEGE, MANAGED_POLICIES, Output
 from tests.unit.pubsub_cli.checks.answers import IDENTITY_POOL, OUTPUTS, USER_POOL, Answers, error, find
@@ -15,15 +21,27 @@ from tests.unit.pubsub_cli.checks.answers import IDENTITY_POOL, OUTPUTS, USER_PO
 PREFIX = "arn:aws:iam::123456789012:policy"
 BOUNDARY, DENY = f"{PREFIX}/Stack-SignedInBoundary", f"{PREFIX}/Stack-ControlPlaneDeny"
 CONFIG_ACCESS = "AWSIoTConfigAccess"
-MAPPING = {f"cognito-idp.eu-west-1.amazonaws.com/{USER_POOL}": {"Type": "Token"}}
-TRUST = {
-    "Statement": {
+COGNITO = "cognito-identity.amazonaws.com"
+ANOTHER = "eu-west-1:99999999-8888-7777-6666-555555555555"
+LAMBDA = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+DENY_COGNITO = {"Effect": "Deny", "Principal": {"Federated": COGNITO}, "Action": "sts:*"}
+AUTH_ROLE = OUTPUTS[Output.AUTH_ROLE_ARN]
+
+
+def trust(pool_id: str = IDENTITY_POOL, amr: str = "authenticated", **changes: Any) -> dict[str, Any]:
+    """Return the statement that lets users of an identity pool assume a role."""
+    condition = {"StringEquals": {f"{COGNITO}:aud": pool_id}, "ForAnyValue:StringLike": {f"{COGNITO}:amr": amr}}
+    return {
         "Effect": "Allow",
-        "Principal": {"Federated": "cognito-identity.amazonaws.com"},
+        "Principal": {"Federated": COGNITO},
         "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {"StringEquals": {"cognito-identity.amazonaws.com:aud": IDENTITY_POOL}},
+        "Condition": condition,
+        **changes,
     }
-}
+
+
+def document(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
 def outputs(mode: str) -> dict[str, str]:
@@ -31,9 +49,13 @@ def outputs(mode: str) -> dict[str, str]:
 
 
 def account(
-    roles: dict[str, list[str]], guards: tuple[str, ...] = (), boundaries: dict[str, str] | None = None
+    roles: dict[str, list[str]],
+    guards: tuple[str, ...] = (),
+    boundaries: dict[str, str] | None = None,
+    mapping: str | None = "Token",
+    trusts: str = IDENTITY_POOL,
 ) -> Answers:
-    """Return an AWS with AuthRole, and the role of group editors if it is among the roles, by their policies."""
+    """Return an AWS with AuthRole and the role of group editors; ``roles`` has the policies of those that exist."""
 
     def attached(asked: dict[str, Any]) -> dict[str, Any]:
         if asked["RoleName"] not in roles:
@@ -44,7 +66,7 @@ def account(
     def role(asked: dict[str, Any]) -> dict[str, Any]:
         arn = (boundaries or {}).get(asked["RoleName"])
         bounded = {"PermissionsBoundary": {"PermissionsBoundaryArn": arn}} if arn else {}
-        return {"Role": {"AssumeRolePolicyDocument": json.dumps(TRUST), **bounded}}
+        return {"Role": {"AssumeRolePolicyDocument": document(trust(trusts)), **bounded}}
 
     logical_ids = {BOUNDARY: "SignedInBoundary1", DENY: "ControlPlaneDeny1"}
     summaries = [
@@ -56,7 +78,9 @@ def account(
         ListAttachedRolePolicies=attached,
         GetRole=role,
         ListStackResources={"StackResourceSummaries": summaries},
-        GetIdentityPoolRoles={"RoleMappings": MAPPING if len(roles) != 1 or "AuthRole" not in roles else {}},
+        GetIdentityPoolRoles={
+            "RoleMappings": {f"cognito-idp.eu-west-1.amazonaws.com/{USER_POOL}": {"Type": mapping}} if mapping else {}
+        },
         ListGroups={"Groups": [group]},
     )
 
@@ -139,3 +163,59 @@ async def test_deleted_role_of_a_group_fails_with_the_group(mode: str) -> None:
 async def test_least_privilege_has_no_managed_policies_to_check(check: Any) -> None:
     roles: dict[str, list[str]] = {"AuthRole": [], "Editors": []}
     assert (await find(check, account(roles), outputs=outputs(LEAST_PRIVILEGE))).not_applicable
+
+
+@pytest.mark.parametrize("mapping", [None, "Rules"])
+async def test_groups_are_ignored_if_no_user_gets_their_roles(mapping: str | None) -> None:
+    aws = account({"AuthRole": [], "Editors": []}, mapping=mapping)
+    finding = await find(GroupRolesHoldThePolicies, aws, outputs=outputs("guarded"))
+    assert finding.detail == "no user gets a group's role"
+
+
+async def test_role_of_a_group_must_hold_the_policies_if_it_trusts_the_pool() -> None:
+    roles: dict[str, list[str]] = {"AuthRole": [], "Editors": []}
+    finding = await find(GroupRolesHoldThePolicies, account(roles), outputs=outputs("guarded"))
+    assert "The role of group editors lacks" in str(finding.cause)
+    assert len(finding.safe_commands) == 2
+    elsewhere = await find(GroupRolesHoldThePolicies, account(roles, trusts=ANOTHER), outputs=outputs("guarded"))
+    assert elsewhere.detail == "no user gets a group's role"
+
+
+async def check_trust(policy: str, role: str = "arn:aws:iam::123456789012:role/Other") -> Finding:
+    aws = Answers(GetRole={"Role": {"AssumeRolePolicyDocument": policy}})
+    return await find(RoleTrustsThePool, aws, left={"roles": (RoleInUse(role, "The role of signed-in users"),)})
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        trust(),
+        trust(amr=f"cognito-idp.eu-west-1.amazonaws.com/{USER_POOL}"),
+        trust(amr=f"cognito-idp.*/{USER_POOL}:CognitoSignIn:*"),
+        trust() | {"Condition": {**trust()["Condition"], "IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}},
+    ],
+    ids=["deployed", "user pool", "user pool and sign-in", "unknown condition"],
+)
+async def test_trust_policy_that_includes_the_users_passes(statement: dict[str, Any]) -> None:
+    assert (await check_trust(document(LAMBDA, statement))).detail == "Other"
+
+
+@pytest.mark.parametrize(
+    ("statements", "cause"),
+    [
+        ([trust(ANOTHER)], f"aud to be {ANOTHER} (StringEquals), but it is"),
+        ([trust(amr="unauthenticated")], "amr to be unauthenticated (ForAnyValue:StringLike)"),
+        ([trust(amr="cognito-idp.eu-west-1.amazonaws.com/eu-west-1_another")], "amr to be cognito-idp"),
+        ([LAMBDA], f"has no principal Federated: {COGNITO}"),
+        ([trust(Action="sts:AssumeRole")], f"does not allow {COGNITO} the action sts:AssumeRoleWithWebIdentity"),
+        ([trust(), DENY_COGNITO], 'denies it: {"Effect":"Deny"'),
+    ],
+)
+async def test_trust_policy_that_excludes_the_users_fails(statements: list[dict[str, Any]], cause: str) -> None:
+    finding = await check_trust(document(*statements))
+    assert cause in str(finding.cause)
+    assert not finding.commands, "others may rely on the trust policy"
+    shown = str(finding.fix).partition("remove any that denies it: ")[2]
+    assert (await check_trust(shown)).status is Status.PASSED
+    of_stack = await check_trust(document(*statements), AUTH_ROLE)
+    assert [str(each).split()[2] for each in of_stack.safe_commands] == ["update-assume-role-policy"]
