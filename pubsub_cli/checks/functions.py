@@ -76,12 +76,7 @@ class OtherFunctionsCanRun(BlockingCheck):
     def examine(self, context: Context) -> Finding:
         """Read the state of the functions, and compare them with the stack's template."""
         functions = context.functions_of(_OTHER_FUNCTIONS)
-        outputs = {
-            Function.WORKER: Output.RETRY_QUEUE_URL,
-            Function.SWEEP: Output.SWEEP_STATE_MACHINE_ARN,
-            Function.DETACH_ALL: Output.DETACH_ALL_STATE_MACHINE_ARN,
-        }
-        expected = {function for function, output in outputs.items() if output in context.outputs}
+        expected = [Function.SWEEP, Function.DETACH_ALL, *([Function.WORKER] if context.attaches_at_sign_in else [])]
         if missing := _missing(context, expected, functions):
             return missing
         for function in functions:

@@ -11,7 +11,7 @@ from pubsub_cli.checks.configuration import OutputsAreComplete
 from pubsub_cli.checks.context import Context
 from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.stack import DRIFT_SCHEDULE, RESTORE, SWEEP_SCHEDULE, SWEEP_SCHEDULE_ROLE, Function
-from pubsub_cli.finding import AwsCommand, Finding, Fix, PubSubCommand, failed, passed, skipped
+from pubsub_cli.finding import AwsCommand, Finding, Fix, PubSubCommand, failed, passed
 from pubsub_client.outputs import Output
 
 if TYPE_CHECKING:
@@ -21,11 +21,11 @@ _ATTRIBUTES = ("MessageRetentionPeriod", "SqsManagedSseEnabled", "VisibilityTime
 """By their names in CloudFormation. SQS accepts numbers and booleans as strings."""
 _REPORTS_FAILURES = "ReportBatchItemFailures"
 
-_NO_SWEEP = "an older version without the sweep deployed the stack"
-_MACHINES = {
+_STATE_MACHINES = {
     Output.SWEEP_STATE_MACHINE_ARN: "missed users stay without the policy",
     Output.DETACH_ALL_STATE_MACHINE_ARN: "`pubsub detach --all` and the deletion of the stack fail",
 }
+"""The outputs with the state machines, and what does not work without them."""
 
 
 def messages_in(sqs: SQSClient, queue_url: str) -> int:
@@ -241,18 +241,17 @@ class StateMachinesAreActive(BlockingCheck):
 
     def examine(self, context: Context) -> Finding:
         """Describe both state machines."""
-        machines = {context.outputs[name]: impact for name, impact in _MACHINES.items() if name in context.outputs}
-        if not machines:
-            return skipped(_NO_SWEEP)
-        client = context.aws.state_machines
-        for arn, impact in machines.items():
+        client, names = context.aws.state_machines, []
+        for output, impact in _STATE_MACHINES.items():
+            arn = context.output(output)
             try:
                 state = f"is {client.describe_state_machine(stateMachineArn=arn)['status']}"
             except client.exceptions.StateMachineDoesNotExist:
                 state = "was deleted"
             if state != "is ACTIVE":
                 return failed(f"The state machine {_name(arn)} {state}: {impact}.", resource=arn, fix=RESTORE)
-        return passed(", ".join(map(_name, machines)))
+            names.append(_name(arn))
+        return passed(", ".join(names))
 
 
 def _name(arn: str) -> str:
@@ -273,8 +272,6 @@ class SchedulesAreEnabled(BlockingCheck):
 
     def examine(self, context: Context) -> Finding:
         """Describe the rules, and list their targets."""
-        if Output.SWEEP_STATE_MACHINE_ARN not in context.outputs:
-            return skipped(_NO_SWEEP)
         rules = {SWEEP_SCHEDULE: context.output(Output.SWEEP_STATE_MACHINE_ARN)}
         if detector := next(iter(context.functions_of({Function.DRIFT_DETECTOR})), None):
             rules[DRIFT_SCHEDULE] = detector.arn

@@ -15,11 +15,10 @@ from pubsub_cli.checks.options import Requirement
 from pubsub_cli.checks.provisioning import PolicyExists
 from pubsub_cli.checks.rejections import UnattachedIdentityIsRejected
 from pubsub_cli.checks.stack import RESTORE, SELF_ATTACH_API, DeployedFunction, Function
-from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, passed, skipped, unknown
+from pubsub_cli.finding import AwsCommand, Finding, Fix, failed, passed, unknown
 from pubsub_client._endpoint import Endpoint
 from pubsub_client.outputs import Output
 
-_NO_ROUTE = "an older version without self-attach deployed the stack"
 _KEY = "POST /self-attach"
 _IAM = "AWS_IAM"
 _API_GATEWAY = "apigateway.amazonaws.com"
@@ -44,8 +43,6 @@ class SelfAttachRouteWorks(BlockingCheck):
 
     def examine(self, context: Context) -> Finding:
         """Read the route, its integration and the function."""
-        if Output.SELF_ATTACH_URL not in context.outputs:
-            return skipped(_NO_ROUTE)
         api_id = context.find_resource(SELF_ATTACH_API)
         function = next(iter(context.functions_of({Function.SELF_ATTACH})), None)
         if api_id is None or function is None:
@@ -86,8 +83,6 @@ class SelfAttachRepairs(Check):
 
     async def run(self, context: Context) -> Finding:
         """Call the route with the user's credentials."""
-        if Output.SELF_ATTACH_URL not in context.outputs:
-            return skipped(_NO_ROUTE)
         return await self_attach(context, context.unattached_session)
 
 
@@ -105,8 +100,6 @@ class UnsignedSelfAttachIsRejected(BlockingCheck):
 
     def examine(self, context: Context) -> Finding:
         """Call the route without credentials."""
-        if Output.SELF_ATTACH_URL not in context.outputs:
-            return skipped(_NO_ROUTE)
         url = context.output(Output.SELF_ATTACH_URL)
         status, body = _post_unsigned(url)
         by_function = _MEMBER_OF_FUNCTION in body
