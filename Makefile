@@ -1,27 +1,27 @@
-# Two commands do everything on a fresh machine with python3 and make:
-#   make smoke   deploy onto the local cloud with the real CDK CLI, prove it end to end, take it down
-#   make test    all tests
-# `make help` lists the rest.
+# On a new machine with python3 and make:
+#   make smoke   deploy to the local cloud with the real CDK CLI, test the deployment end to end, and destroy it
+#   make test    run all tests
+# `make help` lists all targets.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SETUP_DONE := $(VENV)/.setup-done
 DEV_DONE := $(VENV)/.dev-done
-# uv installs the locked packages in seconds, from the index and with the certificates that pip has. The index is no argument,
-# because it may contain a password.
+# uv installs the locked packages in seconds. It uses pip's index and certificates. The index is passed in the environment,
+# because it can contain a password, and arguments are visible to other users.
 PIP_HAS = $$($(BIN)/python -m pip config get global.$(1) 2>/dev/null)
 UV_SETTINGS = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$(call PIP_HAS,index-url)}}" \
   SSL_CERT_FILE="$${SSL_CERT_FILE:-$${PIP_CERT:-$(call PIP_HAS,cert)}}"
 RUN_UV = $(UV_SETTINGS) $(BIN)/uv --quiet
-# What is cached needs no network: the hashes of the lock files say that it is the right thing.
+# Cached packages need no network. The hashes in the lock files verify them.
 CACHED_OR_NEW = $(RUN_UV) --offline $(1) 2>/dev/null || $(RUN_UV) $(1)
 INTO_VENV = --python $(BIN)/python --system-certs
 LOCK = $(RUN_UV) pip compile --system-certs --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 WEB := examples/amplify-web
 WEB_DONE := $(WEB)/node_modules/.setup-done
 PORT ?=
-# Twice as many as there are cores: much of what the tests do is waiting.
+# Two processes for each core, because the tests wait much of the time.
 TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(min(8, (os.cpu_count() or 2) * 2))' 2>/dev/null)
 PYTEST_OPTIONS = --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --durations 10 \
   $(if $(SEED),--randomly-seed $(SEED))
@@ -30,25 +30,25 @@ TARGET := $(if $(PROFILE),--profile $(PROFILE)) $(if $(REGION),--region $(REGION
   $(if $(ENVIRONMENT),--environment $(ENVIRONMENT)) $(if $(filter 1,$(YES)),--yes)
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# uv leaves compiling to the first import. Where this variable forbids to keep the result, as in many container images, every
-# process compiles everything anew: the local cloud needs 2.4 s of CPU to start, not 0.5.
+# uv does not compile packages; the first import does. With this variable, which many container images set, Python does not
+# save the result, so every process compiles all imports. The local cloud then needs 2.4 s of CPU to start instead of 0.5 s.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup smoke test test-unit test-pythons coverage local local-down demo deploy destroy check bench lock clean
 
-help: ## what each target does
+help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-setup: $(SETUP_DONE) ## .venv (hashed requirements, Node from PyPI) and node_modules, for smoke, local and deploy
+setup: $(SETUP_DONE) ## install .venv (hashed requirements, Node from PyPI) and node_modules
 
 $(SETUP_DONE): requirements.txt pyproject.toml package-lock.json
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
-	  || { echo "This needs Python 3.11 or newer: install it, or name one with PYTHON=... ($(PYTHON) is too old or missing)" >&2; exit 1; }
+	  || { echo "Python 3.11 or newer is needed, and $(PYTHON) is too old or missing: install it, or set PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 	  || { echo "Python's venv module is missing: install it (Debian, Ubuntu: apt-get install python3-venv)" >&2; exit 1; }
 	@echo "setup: Python packages into $(VENV)"
-	@[ -x $(BIN)/python ] || rm -rf $(VENV)  # the Python that made it is gone
+	@[ -x $(BIN)/python ] || rm -rf $(VENV)  # its Python was removed
 	@$(PYTHON) -m venv $(VENV)
 	@sed -n '/^uv==/,/[^\]$$/p' requirements.txt >$(VENV)/uv.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(VENV)/uv.txt
@@ -59,7 +59,7 @@ $(SETUP_DONE): requirements.txt pyproject.toml package-lock.json
 	@touch $@
 
 $(DEV_DONE): requirements-dev.txt $(SETUP_DONE)
-	@echo "setup: what checks and tests need, into $(VENV)"
+	@echo "setup: packages for checks and tests into $(VENV)"
 	@$(call CACHED_OR_NEW,pip install $(INTO_VENV) --require-hashes --requirement requirements-dev.txt)
 	@touch $@
 
@@ -68,40 +68,40 @@ $(WEB_DONE): $(WEB)/package-lock.json | $(SETUP_DONE)
 	@cd $(WEB) && npm ci --loglevel=error --prefer-offline >/dev/null
 	@touch $@
 
-smoke: setup ## deploy onto a fresh local cloud, run the smoke test, destroy
+smoke: setup ## deploy to a new local cloud, run the smoke test, destroy
 	@$(BIN)/python -m tools smoke
 
-test: $(DEV_DONE) $(WEB_DONE) ## all tests: unit, integration (local cloud), e2e (deployed on it), browser; SEED= repeats an order
+test: $(DEV_DONE) $(WEB_DONE) ## run all tests; SEED= repeats an order
 	@$(PYTEST)
 
-test-unit: $(DEV_DONE) ## the unit tests, which need no network
+test-unit: $(DEV_DONE) ## run the unit tests, which need no network
 	@$(PYTEST) --numprocesses auto --maxprocesses 8 tests/unit
 
-test-pythons: $(DEV_DONE) ## the unit tests on each other Python of 3.11, 3.12 and 3.13 that pyenv or PATH has
+test-pythons: $(DEV_DONE) ## run the unit tests on each installed Python of 3.11, 3.12 and 3.13
 	@$(UV_SETTINGS) .ci/test-pythons
 
-coverage: $(DEV_DONE) $(WEB_DONE) ## branch coverage by all tests and the processes they start; TESTS= for a part
+coverage: $(DEV_DONE) $(WEB_DONE) ## measure the branch coverage of all tests; TESTS= for some of them
 	@.ci/coverage $(PYTEST_OPTIONS) $(TESTS)
 
-local: setup ## local cloud in the background, deployed; writes .local/env and .local/outputs.json
+local: setup ## start the local cloud, deploy; writes .local/env and .local/outputs.json
 	@$(BIN)/python -m tools local $(if $(PORT),--port $(PORT))
 
 local-down: setup ## stop the local cloud of `make local`
 	@$(BIN)/python -m local_cloud down
 
-demo: local $(WEB_DONE) ## `make local` plus the Amplify web example served, two users ready, until Ctrl-C
+demo: local $(WEB_DONE) ## run `make local`, and serve the Amplify web example with two users until Ctrl-C
 	@$(BIN)/python -m tools demo
 
-deploy: setup ## a real account: PROFILE= REGION= ENVIRONMENT=, YES=1 to ask nothing; smoke test at the end, JUNIT=file
+deploy: setup ## deploy to AWS, then smoke test; PROFILE= REGION= ENVIRONMENT= JUNIT=FILE YES=1
 	@$(BIN)/python -m tools deploy $(TARGET)$(if $(JUNIT), --junit $(JUNIT))
 
-destroy: setup ## take that down again, once the stack's name is typed
+destroy: setup ## destroy that deployment, after you type the stack's name
 	@$(BIN)/python -m tools destroy $(TARGET)
 
-check: $(DEV_DONE) $(WEB_DONE) ## format, lint, strict types, import rules, cdk-nag, cfn-lint, bandit, and pip-audit if its database is reachable
+check: $(DEV_DONE) $(WEB_DONE) ## check format, lint, types, imports, templates and security
 	@$(MAKE) --no-print-directory --jobs 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) $(CHECKS)
 
-# The longest first. Each prints its output at once, when it ends.
+# The longest first. Each check prints its output when it ends.
 CHECKS := check-types check-templates check-security check-audit check-web check-imports check-style
 .PHONY: $(CHECKS)
 check-style:
@@ -126,14 +126,14 @@ check-templates:
 check-audit:
 	@.ci/audit
 
-bench: $(DEV_DONE) ## the benchmarks: start of the CLI and the CDK app, the client beside others, the attachment of many users
+bench: $(DEV_DONE) ## run the benchmarks of the CLI, the CDK app, the client and the attachment
 	@failed=; for each in startup client attachment scale; do $(BIN)/python -m benchmarks.$$each || failed="$$failed $$each"; done; \
 	  [ -z "$$failed" ] || { echo "missed a goal:$$failed" >&2; exit 1; }
 
-lock: $(SETUP_DONE) ## write requirements.txt and requirements-dev.txt from their .in files again
+lock: $(SETUP_DONE) ## update requirements.txt and requirements-dev.txt from their .in files
 	@$(LOCK) requirements.in --output-file requirements.txt
 	@$(LOCK) requirements-dev.in --constraint requirements.txt --output-file requirements-dev.txt
 
-clean: ## remove what setup and the local cloud have made
+clean: ## remove the files of setup and local cloud
 	@[ ! -f .local/cloud.json ] || $(BIN)/python -m local_cloud down
 	rm -rf $(VENV) node_modules $(WEB)/node_modules $(WEB)/dist .local cdk.out

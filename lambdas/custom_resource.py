@@ -61,12 +61,12 @@ def custom_resource(
         response = event.get("Response") or on_event(event, context)
         if is_complete is None:
             return response
-        give_up_at = event.get("GiveUpAt") or time.time() + _MAX_SECONDS
+        wait_until = event.get("WaitUntil") or time.time() + _MAX_SECONDS
         while not is_complete({**event, **response}, context):
-            if time.time() > give_up_at:
+            if time.time() > wait_until:
                 raise TimeoutError(f"not complete after {_MAX_SECONDS / 60:.0f} minutes")
             if context.get_remaining_time_in_millis() / 1000 < _SPARE_SECONDS:
-                _continue_later(event | {"Response": response, "GiveUpAt": give_up_at}, context)
+                _continue_later(event | {"Response": response, "WaitUntil": wait_until}, context)
                 return None
             time.sleep(_POLL_SECONDS)
         return response

@@ -47,11 +47,11 @@ class PermissionWait:
         self, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self._clock, self._sleep = clock, sleep
-        self._give_up_at = clock()
+        self._pause_until = clock()
 
     def begin(self) -> None:
         """Start the 75 seconds of an invocation."""
-        self._give_up_at = self._clock() + WAIT_SECONDS
+        self._pause_until = self._clock() + WAIT_SECONDS
 
     def watch(self, client: BaseClient) -> None:
         """Repeat the client's denied calls."""
@@ -69,7 +69,7 @@ class PermissionWait:
 
     def pause(self) -> bool:
         """Wait two seconds; return False at once if the time is up."""
-        if self._clock() + _PAUSE_SECONDS > self._give_up_at:
+        if self._clock() + _PAUSE_SECONDS > self._pause_until:
             return False
         self._sleep(_PAUSE_SECONDS)
         return True

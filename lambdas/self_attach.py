@@ -116,8 +116,8 @@ def _identity_id(event: Mapping[str, Any]) -> str:
     if not _login_providers.include(str(each) for each in methods):
         raise _RefusedError(
             403,
-            "the request was signed by a user of another identity provider: sign in to this deployment's user pool, or "
-            "ask its operator to add the provider to the setting adopt.otherProviders",
+            "the request was signed by a user whose identity provider gets no attachment: sign in to this deployment's "
+            "user pool, or ask its operator to add the provider to the setting adopt.otherProviders",
         )
     return str(identity_id)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TypeVar
 
 from rich.console import Console
 from rich.text import Text
 
 Result = TypeVar("Result")
+_WIDTH = 80
 
 
 class Steps:
@@ -21,16 +23,20 @@ class Steps:
     def run(self, name: str, work: Callable[[], Result]) -> Result:
         """Run one step and show how long it took; its exceptions pass through."""
         started = time.monotonic()
-        if self._console.is_terminal:
-            with self._console.status(name):
+        try:
+            with self._console.status(name) if self._console.is_terminal else nullcontext():
                 result = work()
-        else:
-            result = work()
-        line = Text(f"  {name:<72}  ")
-        line.append("ok     ", style="green")
-        line.append(f" {time.monotonic() - started:6.2f} s")
-        self._console.print(line, soft_wrap=True)
+        except Exception:
+            self._show("FAIL", "bold red", name, started)
+            raise
+        self._show("ok", "green", name, started)
         return result
+
+    def _show(self, mark: str, style: str, name: str, started: float) -> None:
+        line = Text("  ").append(f"{mark:<4}", style=style).append(f"  {name}")
+        seconds = f"{time.monotonic() - started:.1f} s"
+        line.append(f"{seconds:>{max(_WIDTH - len(line.plain), len(seconds) + 2)}}", style="dim")
+        self._console.print(line, soft_wrap=True)
 
     def title(self, text: str) -> None:
         """Show the heading of the steps that follow."""

@@ -16,6 +16,13 @@ _EXAMPLES = "\nExamples:\n"
 _LAST_SECTIONS = (DEPLOYMENT, OUTPUT)
 
 
+def help_text(command: Any, name: str, columns: int = MAX_WIDTH) -> str:
+    """Return a command's help as a terminal of this width shows it."""
+    width = min(columns, MAX_WIDTH) - 2
+    help_of_command: str = command.context_class(command, info_name=name, terminal_width=width).get_help()
+    return help_of_command
+
+
 class HelpfulCommand(TyperCommand):
     """A command whose help has the options in sections, by the ``rich_help_panel`` of each option.
 

@@ -1,1 +1,1 @@
-"""Chores of this repository, which `make` runs: smoke, local, demo, deploy and destroy."""
+"""The commands of this repository that `make` runs: smoke, local, demo, deploy, destroy, checks and pages."""

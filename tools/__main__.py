@@ -1,4 +1,4 @@
-"""``python -m tools``: deploys this repository's stack, to a local cloud or to an AWS account."""
+"""``python -m tools``: deploy this repository's stack to a local cloud or to an AWS account."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from local_cloud.process import LocalCloudError
 from local_cloud.state import DEFAULT_STATE, Port, State, StateDirectory
 from local_cloud.state import Region as LocalRegion
 from pubsub_cli.errors import ExitCode
-from pubsub_cli.options import Junit, Profile, Region
+from pubsub_cli.options import Junit, Profile, Region, Yes
 from pubsub_cli.signals import interrupt_on_sigterm
 from pubsub_cli.terminal import EscapingGroup
 from pubsub_client._printable import one_line, printable
@@ -25,33 +25,31 @@ from tools.smoke import smoke as run_smoke
 
 app = typer.Typer(
     cls=EscapingGroup,
-    help="Deploys this repository's stack, to a local cloud or to an AWS account.",
+    help="Deploy this repository's stack to a local cloud or to an AWS account.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
 
-Environment = Annotated[str | None, typer.Option(help="Environment of the settings in cdk.json.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Skip confirmation prompts.")]
-
-_CLOUDFORMATION_CONTINUES = "CloudFormation completes what it has begun"
+Environment = Annotated[str | None, typer.Option(metavar="NAME", help="Use this environment of cdk.json.")]
+_CLOUDFORMATION_CONTINUES = "CloudFormation continues in AWS"
 
 
 @app.command()
 def smoke(port: Port = None, region: LocalRegion = DEFAULT_REGION) -> None:
-    """Deploy onto a fresh local cloud, run `pubsub smoke`, destroy; exit with the smoke test's code."""
+    """Deploy to a new local cloud, run `pubsub smoke`, and destroy; exit with the smoke test's code."""
     _exit_with(partial(run_smoke, port, region), "the local cloud has ended")
 
 
 @app.command()
 def local(port: Port = None, state_dir: StateDirectory = DEFAULT_STATE) -> None:
-    """Deploy the stack onto the local cloud in the background; start one if none runs."""
+    """Deploy to the local cloud in the background; start one if none is running."""
     _exit_with(partial(deploy_locally, State(state_dir), port), "run it again to complete the deployment")
 
 
 @app.command()
 def demo(port: Port = None, state_dir: StateDirectory = DEFAULT_STATE) -> None:
-    """Serve the Amplify web example on that local cloud, with two users, until Ctrl-C."""
+    """Serve the Amplify web example with two users on that local cloud, until Ctrl-C."""
     _exit_with(partial(run_demo, State(state_dir), port), "the local cloud keeps running")
 
 
@@ -63,7 +61,7 @@ def deploy(
     junit: Junit = None,
     yes: Yes = False,
 ) -> None:
-    """Deploy the stack to an AWS account and run `pubsub smoke`; exit with its code."""
+    """Deploy to an AWS account, and run `pubsub smoke`; exit with its code."""
     from tools.deploy import deploy as deploy_stack
 
     with _account_errors():
@@ -72,7 +70,7 @@ def deploy(
 
 @app.command()
 def destroy(profile: Profile = None, region: Region = None, environment: Environment = None, yes: Yes = False) -> None:
-    """Destroy the stack in an AWS account after you type its name."""
+    """Destroy the stack in an AWS account, after you type its name."""
     from tools.destroy import destroy as destroy_stack
 
     with _account_errors():
@@ -90,7 +88,7 @@ def main() -> None:
 
 @contextmanager
 def _account_errors() -> Iterator[None]:
-    """Exit with the code of an error that is expected with a real account."""
+    """Print an expected error of a real account, and exit with its code."""
     # The local commands start half a second sooner without these modules.
     from botocore.exceptions import ConfigParseError, ProfileNotFound
 
@@ -109,7 +107,7 @@ def _account_errors() -> Iterator[None]:
 
 
 def _exit_with(work: Callable[[], int | None], interrupted: str) -> NoReturn:
-    """Exit with the work's code; if it is interrupted, print what remains."""
+    """Exit with the work's code; if it is interrupted, print the state that remains."""
     interrupt_on_sigterm()
     try:
         raise typer.Exit(work() or 0)

@@ -1,4 +1,4 @@
-"""`make demo`: the Amplify web example on a local cloud, with two users and a web server for a browser to open."""
+"""`make demo`: serve the Amplify web example on the local cloud, with two users."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from tools.cdk_cli import REPOSITORY
 
 EXAMPLE = REPOSITORY / "examples" / "amplify-web"
 USERS = ("ada", "grace")
-PASSWORD = "Try-amplify-pubsub-1"  # noqa: S105 - of users that nobody but this machine can reach
+PASSWORD = "Try-amplify-pubsub-1"  # noqa: S105 - only this machine can reach these users
 _READY_SECONDS = 60.0
 # Node imports this first: the pipe to its standard input closes with this process, even if this process is killed.
 _EXIT_WITH_STDIN = "data:text/javascript,process.stdin.on('end', () => process.exit()).resume()"
 
 
 def run_demo(state: State, port: int | None) -> None:
-    """Serve the example in the foreground until Ctrl-C; the local cloud keeps running.
+    """Serve the example until Ctrl-C; the local cloud keeps running.
 
     Args:
         state: the directory that `make local` wrote.
-        port: the web server's loopback port; None takes a free one.
+        port: the web server's loopback port; None uses a free one.
 
     Raises:
-        LocalCloudError: no cloud runs or nothing is deployed on it, the outputs cannot be written, the port is taken,
+        LocalCloudError: no cloud is running, nothing is deployed, the outputs cannot be written, the port is in use,
             or the web server does not start.
     """
     cloud, steps = state.require_running(), Steps()
@@ -47,14 +47,15 @@ def run_demo(state: State, port: int | None) -> None:
     log_file = state.directory / "demo.log"
     try:
         with _web_server(steps, choose_port(port), log_file) as (server, address):
-            print(f"sign in as {' or '.join(USERS)}, password {PASSWORD}; a second user needs a private window")
-            print("Ctrl-C ends the web server; the local cloud keeps running until `make local-down`")
+            print(f"Sign in as {' or '.join(USERS)} with the password {PASSWORD}.")
+            print("Use a private window for the second user.")
+            print("Ctrl-C stops the web server. `make local-down` stops the local cloud.")
             print(f"the demo runs: {address}", flush=True)
             server.wait()
     except KeyboardInterrupt:
-        print("\nthe web server has ended")
+        print("\nthe web server has stopped")
         return
-    raise LocalCloudError(f"the web server ended unexpectedly; its log is {log_file}")
+    raise LocalCloudError(f"the web server stopped unexpectedly; its log is {log_file}")
 
 
 def _make_users(cloud: LocalCloud, user_pool_id: str) -> None:
@@ -78,7 +79,7 @@ def _write_outputs(cloud: LocalCloud) -> None:
 
 @contextmanager
 def _web_server(steps: Steps, port: int, log_file: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """Run Vite's server, which reloads changed sources; it ends with the block, and with this process."""
+    """Run Vite's server, which reloads changed sources, until the block or this process ends."""
     vite = EXAMPLE / "node_modules" / "vite" / "bin" / "vite.js"
     if not vite.exists():
         raise LocalCloudError(f"the web example's packages are missing: run `make demo`, or npm ci in {EXAMPLE}")

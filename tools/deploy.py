@@ -1,4 +1,4 @@
-"""`make deploy`: deploys the stack to an AWS account and runs the smoke test."""
+"""`make deploy`: deploy the stack to an AWS account, and run the smoke test."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pubsub_cli.terminal import check_can_confirm
 from tools.cdk_cli import REPOSITORY, cdk_command, run_in_foreground
 from tools.target import Target
 
-# A new attachment can take AWS 6 to 8 minutes to act.
+# AWS IoT can take 6 to 8 minutes to apply a new attachment.
 _SMOKE_SECONDS = 600
 
 
@@ -24,13 +24,18 @@ def deploy(
 ) -> int:
     """Deploy and run the smoke test; return its exit code, or 1 if the deployment failed.
 
-    Without ``yes`` the CDK CLI asks before it widens permissions. The smoke test writes its results to ``junit``.
+    Args:
+        profile: a profile of the AWS configuration.
+        region: the region.
+        environment: the environment of the settings.
+        yes: add permissions without confirmation by the CDK CLI.
+        junit: the file for the smoke test's JUnit report.
 
     Raises:
-        PreconditionError: a guard stops it.
-        OperationError: AWS refuses what a guard asks.
+        PreconditionError: a precondition is not met.
+        OperationError: AWS rejected a call of a precondition.
         SettingsError: a setting is wrong.
-        typer.BadParameter: the results cannot be written there.
+        typer.BadParameter: the report's directory does not exist.
     """
     check_junit(junit)
     check_can_confirm(yes=yes, alternative="give --yes, with make YES=1")
@@ -41,8 +46,8 @@ def deploy(
     command = cdk_command("deploy", target.stack, *target.context, *approval)
     if run_in_foreground(command, cwd=REPOSITORY, env=target.variables()) != 0:
         return 1
-    smoke = ["smoke", "--stack", target.stack, "--region", target.region, "--timeout", str(_SMOKE_SECONDS)]
-    whose = ["--profile", target.profile] if target.profile else []
-    written = ["--junit", str(junit.absolute())] if junit else []
-    command = [sys.executable, "-m", "pubsub_client", *smoke, *whose, *written]
+    command = [sys.executable, "-m", "pubsub_client", "smoke", "--timeout", str(_SMOKE_SECONDS)]
+    command += ["--stack", target.stack, "--region", target.region]
+    command += ["--profile", target.profile] if target.profile else []
+    command += ["--junit", str(junit.absolute())] if junit else []
     return run_in_foreground(command, cwd=REPOSITORY, env=target.variables())

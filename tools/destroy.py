@@ -1,4 +1,4 @@
-"""`make destroy`: deletes the stack in an AWS account, after showing what becomes of the users."""
+"""`make destroy`: delete the stack in an AWS account, after showing what happens to the users."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class DeployedStack:
         )
 
     def fate(self, users: int | None) -> str:
-        """Return what becomes of the users."""
+        """Return what happens to the users."""
         if users is None:
             return "there is no user pool"
         return f"about {users}, kept with their user pool" if self.user_pool_kept else f"about {users}, LOST with it"

@@ -1,4 +1,4 @@
-"""`make local`: this repository's stack on a local cloud in the background."""
+"""`make local`: deploy this repository's stack to a local cloud in the background."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _SOURCES = ("app.py", "cdk.json", "requirements.txt", "stacks", "lambdas", "pubs
 
 
 def deploy_locally(state: State, port: int | None) -> None:
-    """Deploy the stack onto the local cloud in the background; start one if none runs.
+    """Deploy the stack to the local cloud in the background; start one if none is running.
 
     If the stack was deployed before and none of its sources has changed, a new cloud starts with the stack deployed.
 
     Args:
         state: the directory that remembers the cloud; ``outputs.json`` is written there.
-        port: the loopback port of a new cloud; None takes a free one.
+        port: the loopback port of a new cloud; None uses a free one.
 
     Raises:
-        LocalCloudError: a cloud runs on another port, or the cloud or the deployment failed.
+        LocalCloudError: a cloud is running on another port, or the cloud or the deployment failed.
     """
     saved = SavedDeployments(state.directory / "deployments")
     digest = digest_of([REPOSITORY / name for name in _SOURCES])
@@ -36,17 +36,18 @@ def deploy_locally(state: State, port: int | None) -> None:
             restored = saved.start(digest, port, region=DEFAULT_REGION, log_file=state.log_file)
         elif port not in (None, running_before.port):
             raise LocalCloudError(
-                f"a cloud of {state.directory} runs on port {running_before.port} already; end it with `down` first"
+                f"a cloud of {state.directory} is already running on port {running_before.port}; "
+                "stop it with `down` first"
             )
         cloud = running_before or restored or LocalCloud.start(port, log_file=state.log_file)
         if not running_before:
             state.remember(cloud)
             cloud.detach()
-    print(f"local cloud: {cloud.endpoint_url}   (point a shell at it: . {state.directory}/env)")
+    print(f"local cloud: {cloud.endpoint_url}   (to use it in a shell: . {state.directory}/env)")
     outputs_file = state.outputs_file.resolve()
     if restored:
         write_outputs(outputs_file, *deployed_stack(cloud))
-        print(f"nothing has changed, so the saved deployment was restored; the outputs are in {outputs_file}")
+        print(f"nothing has changed: the saved deployment was restored; the outputs are in {outputs_file}")
         return
     steps, app = Steps(), CdkApp.in_directory(REPOSITORY)
     stack = steps.run("synthesize", lambda: app.synthesize(state.directory / "cdk.out"))

@@ -1,4 +1,4 @@
-"""`make smoke`: a fresh local cloud, the real CDK CLI, the smoke test, and everything removed again."""
+"""`make smoke`: deploy to a new local cloud with the real CDK CLI, run the smoke test, and destroy everything."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tools.cdk_cli import CdkCli
 
 
 def smoke(port: int | None, region: str) -> int:
-    """Deploy, run the smoke test, destroy, and return the smoke test's exit code; the logs stay if anything fails.
+    """Deploy, run the smoke test, destroy, and return the smoke test's exit code. If anything fails, the logs stay.
 
     Args:
-        port: the cloud's loopback port; None takes a free one.
+        port: the cloud's loopback port; None uses a free one.
         region: the cloud's region.
 
     Raises:
@@ -42,15 +42,15 @@ def smoke(port: int | None, region: str) -> int:
         shutil.rmtree(logs)
         steps.title(f"deployed, tested and destroyed in {seconds:.1f} s")
     else:
-        steps.title(f"the smoke test failed; deployed and destroyed in {seconds:.1f} s, the logs are in {logs}")
+        steps.title(f"deployed, tested and destroyed in {seconds:.1f} s; the logs are in {logs}")
     print(last_line)
     return exit_code
 
 
 def _deploy_and_test(steps: Steps, logs: Path, port: int | None, region: str) -> tuple[int, str]:
-    steps.title("local cloud")
+    steps.title("deploy")
     log_file = logs / "cloud.log"
-    cloud = steps.run("ministack, IAM enforced", lambda: LocalCloud.start(port, region=region, log_file=log_file))
+    cloud = steps.run("start a local cloud", lambda: LocalCloud.start(port, region=region, log_file=log_file))
     with cloud:
         cdk = CdkCli(cloud, logs)
         with ThreadPoolExecutor() as background:
@@ -59,21 +59,22 @@ def _deploy_and_test(steps: Steps, logs: Path, port: int | None, region: str) ->
             steps.run("cdk synth", synthesis.result)
         steps.run("cdk deploy", cdk.deploy)
         result = _run_smoke_test(cloud)
-        steps.title("local cloud")
+        steps.title("destroy")
         steps.run("cdk destroy", cdk.destroy)
     return result
 
 
 def _run_smoke_test(cloud: LocalCloud) -> tuple[int, str]:
-    """Run the smoke test, show its output, and return its exit code and its last line."""
+    """Run the smoke test, show its output except for the last line, and return its exit code and that line."""
     command = [sys.executable, "-m", "pubsub_client", "smoke", "--timeout", "30"]
     colour = {"FORCE_COLOR": "1"} if sys.stdout.isatty() and "NO_COLOR" not in os.environ else {}
-    line = ""
+    last_line = ""
     with subprocess.Popen(command, env=cloud.environment() | colour, stdout=subprocess.PIPE, text=True) as running:
         try:
             for line in cast("IO[str]", running.stdout):
-                print(line, end="", flush=True)
+                print(last_line, end="", flush=True)
+                last_line = line
         except KeyboardInterrupt:
             running.terminate()
             raise
-    return running.returncode, line.rstrip()
+    return running.returncode, last_line.rstrip()

@@ -1,4 +1,4 @@
-"""Where a deployment goes: the account, region and environment, looked at before anything is done."""
+"""The account, region and environment of a deployment, read before anything changes."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class Target:
     """An account and region, and the environment's settings.
 
     Args:
-        aws: the way there.
-        profile: the profile of the AWS configuration, if one is chosen.
+        aws: the operator's clients.
+        profile: the profile of the AWS configuration, if one is given.
         region: the region in effect.
         account_id: the account.
-        arn: whose credentials these are.
-        settings: what is deployed.
+        arn: the principal of the credentials.
+        settings: the settings to deploy.
     """
 
     aws: Aws
@@ -47,17 +47,17 @@ class Target:
 
     @classmethod
     def find(cls, profile: str | None, region: str | None, environment: str | None) -> Self:
-        """Read the settings and ask AWS who this is.
+        """Read the settings, and get the account from AWS.
 
         Raises:
-            SettingsError: a setting is wrong, or there is no such environment, or no user pool in the region.
-            PreconditionError: the environment leads elsewhere than to AWS; no credentials that AWS accepts; no region.
-            OperationError: AWS does not say who this is.
+            SettingsError: a setting is wrong, there is no such environment, or the region has no user pools.
+            PreconditionError: ``AWS_ENDPOINT_URL`` is set, AWS accepts no credentials, or there is no region.
+            OperationError: GetCallerIdentity failed.
         """
-        if leading := sorted(name for name in os.environ if name.startswith("AWS_ENDPOINT_URL")):
+        if custom := sorted(name for name in os.environ if name.startswith("AWS_ENDPOINT_URL")):
             raise PreconditionError(
-                f"{leading[0]} is set ({os.environ[leading[0]]}): it leads elsewhere than to an AWS account. "
-                f"Run it with: env {' '.join(f'-u {name}' for name in leading)} ..."
+                f"{custom[0]} is set ({os.environ[custom[0]]}), so requests would not reach an AWS account. "
+                f"Run it with: env {' '.join(f'-u {name}' for name in custom)} ..."
             )
         context = json.loads((REPOSITORY / "cdk.json").read_text())["context"]
         settings = read_settings(context.get(CONTEXT_KEY), environment)
@@ -76,30 +76,30 @@ class Target:
 
     @property
     def context(self) -> list[str]:
-        """The CDK options that choose the environment."""
+        """The CDK options that select the environment."""
         return ["--context", f"environment={self.settings.environment}"]
 
     def show(self) -> None:
-        """Show where it goes."""
+        """Show account, region, environment and stack."""
         rows = {
             "account": f"{self.account_id} as {self.arn}",
             "region": self.region,
             "environment": self.settings.environment,
             "stack": self.stack,
         }
-        if elsewhere := self.aws.custom_endpoint_url("sts"):
-            rows["endpoint"] = elsewhere
+        if endpoint := self.aws.custom_endpoint_url("sts"):
+            rows["endpoint"] = endpoint
         console = TerminalConsole()
         for name, value in rows.items():
             console.print(Text(f"  {name:<12} {one_line(value)}"), soft_wrap=True)
         sys.stdout.flush()
 
     def check_bootstrapped(self) -> None:
-        """Check that CDK's staging resources are there.
+        """Check that the account is bootstrapped for CDK.
 
         Raises:
-            PreconditionError: they are not.
-            OperationError: it may not be asked.
+            PreconditionError: it is not.
+            OperationError: the parameter cannot be read.
         """
         ssm = self.aws.ssm
         with aws_errors_explained(self.aws, _BOOTSTRAP_VERSION):
@@ -113,10 +113,9 @@ class Target:
                 ) from None
 
     def variables(self, base: Mapping[str, str] = os.environ) -> dict[str, str]:
-        """Return the environment of a child process that goes to the same account and region.
+        """Return the environment variables with which a child process uses the same account and region.
 
-        The profile goes by ``AWS_PROFILE``, and keys of the environment, which would go before it, stay behind: so
-        boto3 and the SDK of the CDK CLI choose the same.
+        The profile is passed as ``AWS_PROFILE``. Access keys in the environment would override it, so they are removed.
         """
         variables = dict(base) | JSII_NODE | {"AWS_REGION": self.region, "AWS_DEFAULT_REGION": self.region}
         if self.profile:

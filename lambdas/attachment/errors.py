@@ -48,7 +48,7 @@ class SelfAttachRequiredError(AttachmentSkippedError):
 
 
 class FederatedUserError(SelfAttachRequiredError):
-    """The user comes from another identity provider; Cognito has no custom challenges for these users."""
+    """The user is federated; Cognito has no custom challenges for federated users."""
 
 
 class MfaUserError(SelfAttachRequiredError):

@@ -23,10 +23,8 @@ _RESERVED_USES = (
 
 
 class OutputsAreComplete(BlockingCheck):
-    """The stack has all required outputs, or the options give the deployment's ids.
-
-    Front ends and this tool read the pools and the endpoint from the outputs. A stack that an older version deployed
-    lacks some of them.
+    """Front ends and this tool read the pools and the endpoint from the outputs. A stack that an older version deployed
+    lacks some of them. For a deployment without a stack, options give the ids instead.
     """
 
     id = "PS101"
@@ -56,10 +54,10 @@ class OutputsAreComplete(BlockingCheck):
 
 
 class TokenIsValid(Check):
-    """The ID token is from the deployment's user pool and has not expired.
+    """The identity pool rejects expired tokens and tokens of other user pools. PS115 checks the token's app client.
 
-    The identity pool rejects any other token. PS115 checks the token's app client. A front end must renew its ID token
-    with its refresh token. If it cannot, it is disconnected when its AWS credentials expire.
+    A front end must renew its ID token with its refresh token. If it cannot, it is disconnected when its AWS
+    credentials expire.
     """
 
     id = "PS106"
@@ -92,11 +90,10 @@ class TokenIsValid(Check):
 
 
 class TopicsAreValid(Check):
-    """AWS IoT accepts the front end's topics.
+    """AWS IoT disconnects a client that uses an invalid topic, or that publishes to a topic filter, without an error.
 
     A topic has at most 256 bytes and 7 slashes ([AWS](https://docs.aws.amazon.com/general/latest/gr/iot-core.html)).
     Topics that begin with `$` are [reserved](https://docs.aws.amazon.com/iot/latest/developerguide/reserved-topics.html).
-    If a client uses an invalid topic, or publishes to a topic filter, AWS IoT disconnects it without an error message.
     PS306 and PS307 check whether the policies allow the topics.
     """
 
@@ -113,10 +110,9 @@ class TopicsAreValid(Check):
 
 
 class LimitsAreKept(Check):
-    """The front end stays within AWS IoT's [limits](https://docs.aws.amazon.com/general/latest/gr/iot-core.html).
-
-    A message has at most 128 KB, a connection at most 50 subscriptions, and the keep-alive is 30 to 1200 seconds. Give
-    the front end's values with `--payload-bytes`, `--subscriptions` and `--keep-alive`.
+    """A message has at most 128 KB, a connection at most 50 subscriptions, and the keep-alive is 30 to 1200 seconds
+    ([AWS](https://docs.aws.amazon.com/general/latest/gr/iot-core.html)). Give the front end's values with
+    `--payload-bytes`, `--subscriptions` and `--keep-alive`.
     """
 
     id = "PS104"

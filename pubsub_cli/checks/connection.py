@@ -38,10 +38,7 @@ _NO_TOPIC = "needs a topic that the front end publishes to: --topic"
 
 
 class UserConnects(Check):
-    """AWS IoT accepts the user's signed WebSocket.
-
-    A new attachment can take minutes to act, so the check retries a rejected connection.
-    """
+    """A new attachment can take minutes to act, so the check retries a rejected connection."""
 
     id = "PS401"
     group = Group.CONNECTION
@@ -64,20 +61,19 @@ class UserConnects(Check):
 
     async def _connect(self, context: Context) -> ConnectionRefused | None:
         """Connect with a random client id; if that is denied, with the front end's. Return the last rejection."""
-        provider = context.provider(context.session)
-        refusal: ConnectionRefused | None = None
-        for client_id in dict.fromkeys((None, context.front_end.client_id)):
-            if refusal and not refusal.denied:
-                break
-            try:
-                pubsub = PubSub(provider, client_id=client_id)
-                context.pubsub = await context.cleanup.enter_async_context(pubsub)
-            except ConnectionRefused as error:
-                refusal = error
-            else:
-                context.connected_as = client_id
-                return None
+        refusal = await self._connect_as(context, None)
+        if refusal and refusal.denied and context.front_end.client_id:
+            refusal = await self._connect_as(context, context.front_end.client_id)
         return refusal
+
+    async def _connect_as(self, context: Context, client_id: str | None) -> ConnectionRefused | None:
+        try:
+            pubsub = PubSub(context.provider(context.session), client_id=client_id)
+            context.pubsub = await context.cleanup.enter_async_context(pubsub)
+        except ConnectionRefused as refusal:
+            return refusal
+        context.connected_as = client_id
+        return None
 
 
 def _refused(context: Context, refusal: ConnectionRefused) -> Finding:
@@ -96,10 +92,7 @@ def _refused(context: Context, refusal: ConnectionRefused) -> Finding:
 
 
 class UserSubscribes(Check):
-    """The user can subscribe to a topic.
-
-    The role and the attached IoT policy must allow iot:Subscribe on the topic filter.
-    """
+    """The role and the attached IoT policy must allow iot:Subscribe on the topic filter."""
 
     id = "PS402"
     group = Group.CONNECTION
@@ -116,10 +109,7 @@ class UserSubscribes(Check):
 
 
 class MessageComesBack(Check):
-    """The user publishes a JSON value and receives it unchanged.
-
-    The role and the attached IoT policy must allow iot:Publish and iot:Receive on the topic.
-    """
+    """The role and the attached IoT policy must allow iot:Publish and iot:Receive on the topic."""
 
     id = "PS501"
     group = Group.CONNECTION
@@ -160,7 +150,7 @@ class MessageComesBack(Check):
 
 
 class RoundTrips(Check):
-    """The check measures how long messages take to AWS IoT and back. Slow messages are not a failure."""
+    """The check reports how long messages take to AWS IoT and back. Slow messages are not a failure."""
 
     id = "PS502"
     group = Group.CONNECTION
@@ -189,9 +179,8 @@ async def _round_trip(context: Context, value: object) -> object:
 
 
 class GroupUsersConnect(Check):
-    """A user of each Cognito group connects with the credentials of the group's role.
-
-    The check creates a test user in each group, so it is not applicable with `--user`.
+    """A user of a group gets the credentials of the group's role. The check creates a test user in each group, so it is
+    not applicable with `--user`.
     """
 
     id = "PS403"
@@ -217,11 +206,7 @@ class GroupUsersConnect(Check):
         return passed(", ".join(context.group_roles) or "no group has a role")
 
     async def _connect(self, context: Context, group: str) -> None:
-        user = await context.create_user(group=group)
-        session = context.new_session()
-        await session.sign_in(user.name, user.password)
-        context.sign_out_at_end(session)
-        context.users.track_identity(await session.identity_id())
+        session = await context.sign_in_test_user(group=group)
         if not context.attaches_at_sign_in:
             await context.self_attach(session)
         async with PubSub(context.provider(session)):
@@ -229,13 +214,13 @@ class GroupUsersConnect(Check):
 
 
 class ClientIdIsUnshared(Check):
-    """No other client connects with the front end's client id.
-
-    AWS IoT allows one connection for each client id. A newer connection disconnects the older one
+    """AWS IoT allows one connection for each client id. A newer connection disconnects the older one
     ([AWS](https://docs.aws.amazon.com/iot/latest/developerguide/audit-chk-conflicting-client-ids.html)), which then
-    reconnects and disconnects the newer one. The check runs only with `--client-id`. **It disconnects the client that
-    is connected with the client id**, and watches for ten seconds whether another client takes it over. Close the front
-    end first; otherwise the front end itself is that other client.
+    reconnects and disconnects the newer one.
+
+    The check runs only with `--client-id`. **It disconnects the client that is connected with the client id**, and
+    watches for ten seconds whether another client takes it over. Close the front end first; otherwise the front end
+    itself is that other client.
     """
 
     id = "PS406"

@@ -71,6 +71,7 @@ class Context:
     deployment_ids: DeploymentIds | None = None
     rerun_command: str = "pubsub smoke --timeout 600"
 
+    # The checks set these fields.
     outputs: dict[str, str] = field(init=False)
     """The stack's outputs by name, or the known ones of a deployment that was given by ids."""
     network_path: NetworkPath = field(init=False)
@@ -135,10 +136,36 @@ class Context:
         }
         return frozenset(requirement for requirement, is_met in met.items() if is_met)
 
+    def set_outputs(self, outputs: dict[str, str]) -> None:
+        """Set the outputs, and prepare for test users, which are removed when the run ends."""
+        self.outputs = outputs
+        self.users = TestUsers(self.aws, outputs)
+        self.cleanup.push_async_callback(self._remove_users)
+
+    def output(self, name: Output) -> str:
+        """Return one of the stack's outputs."""
+        return self.outputs[name]
+
     @property
-    def known_identity_id(self) -> str | None:
-        """The identity id; None if no check has set it yet."""
-        return getattr(self, "identity_id", None)
+    def attaches_at_sign_in(self) -> bool:
+        """Whether the trigger attaches the policy; otherwise only self-attach does."""
+        return attaches_at_sign_in(self.outputs)
+
+    @property
+    def chained_triggers(self) -> frozenset[str]:
+        """The triggers of an adopted user pool that are set to another function, which calls the stack's."""
+        return frozenset(filter(None, self.outputs.get(Output.CHAINED_TRIGGERS, "").split(",")))
+
+    @property
+    def own_topics(self) -> bool:
+        """Whether each user's topics and client ids must begin with the identity id."""
+        return self.outputs.get(Output.ACCESS_MODE) == LEAST_PRIVILEGE
+
+    def arn_prefix(self, service: str) -> str:
+        """Return ``arn:<partition>:<service>:<region>:<account id>`` of the deployment."""
+        arn = self.outputs.get(Output.AUTH_ROLE_ARN) or self.aws.sts.get_caller_identity()["Arn"]
+        _, partition, _, _, account, _ = arn.split(":", 5)
+        return f"arn:{partition}:{service}:{self.output(Output.REGION)}:{account}"
 
     @cached_property
     def resources(self) -> list[StackResourceSummaryTypeDef]:
@@ -153,6 +180,21 @@ class Context:
         template: Mapping[str, Any] = json.loads(body) if isinstance(body, str) else body
         return template
 
+    def template_properties(self, physical_id: str) -> Mapping[str, Any]:
+        """Return a resource's properties in the template; empty if the stack does not have the resource."""
+        ids = (each["LogicalResourceId"] for each in self.resources if each.get("PhysicalResourceId") == physical_id)
+        properties: Mapping[str, Any] = self.template["Resources"].get(next(ids, ""), {}).get("Properties", {})
+        return properties
+
+    def find_resource(self, resource: StackResource) -> str | None:
+        """Return the physical id of a resource; None if the stack does not have it."""
+        found = (
+            each["PhysicalResourceId"]
+            for each in self.resources
+            if each["ResourceType"] == resource.type and resource.construct_id in each["LogicalResourceId"]
+        )
+        return next(found, None)
+
     @cached_property
     def functions(self) -> list[DeployedFunction]:
         """The stack's functions that attach or detach policies."""
@@ -164,63 +206,41 @@ class Context:
         """Return those of the functions that the stack has."""
         return [each for each in self.functions if each.function in functions]
 
-    def find_resource(self, resource: StackResource) -> str | None:
-        """Return the physical id of a resource; None if the stack does not have it."""
-        found = (
-            each["PhysicalResourceId"]
-            for each in self.resources
-            if each["ResourceType"] == resource.type and resource.construct_id in each["LogicalResourceId"]
-        )
-        return next(found, None)
-
-    def template_properties(self, physical_id: str) -> Mapping[str, Any]:
-        """Return a resource's properties in the template; empty if the stack does not have the resource."""
-        ids = (each["LogicalResourceId"] for each in self.resources if each.get("PhysicalResourceId") == physical_id)
-        properties: Mapping[str, Any] = self.template["Resources"].get(next(ids, ""), {}).get("Properties", {})
-        return properties
-
-    def arn_prefix(self, service: str) -> str:
-        """Return ``arn:<partition>:<service>:<region>:<account id>`` of the deployment."""
-        arn = self.outputs.get(Output.AUTH_ROLE_ARN) or self.aws.sts.get_caller_identity()["Arn"]
-        _, partition, _, _, account, _ = arn.split(":", 5)
-        return f"arn:{partition}:{service}:{self.output(Output.REGION)}:{account}"
-
-    def deadline(self, retry_seconds: float) -> float:
-        """Return the time, on the monotonic clock, at which a check stops retrying."""
-        return time.monotonic() + min(self.timeout, retry_seconds)
-
-    def set_outputs(self, outputs: dict[str, str]) -> None:
-        """Set the outputs, and prepare for test users, which are removed when the run ends."""
-        self.outputs = outputs
-        self.users = TestUsers(self.aws, outputs)
-        self.cleanup.push_async_callback(self._remove_users)
-
-    async def create_user(self, *, marked: bool = False, group: str | None = None) -> User:
-        """Create a test user; see :meth:`.TestUsers.create`."""
-        return await finish_before_cancel(asyncio.to_thread(self.users.create, marked=marked, group=group))
-
-    async def _remove_users(self) -> None:
-        self.not_removed += await finish_before_cancel(asyncio.to_thread(self.users.remove))
-
-    def sign_out_at_end(self, session: CognitoSession) -> None:
-        """Revoke the session's tokens when the run ends."""
-
-        async def sign_out() -> None:
-            with suppress(SessionError):
-                await session.sign_out()
-
-        self.cleanup.push_async_callback(sign_out)
+    @property
+    def known_identity_id(self) -> str | None:
+        """The identity id; None if no check has set it yet."""
+        return getattr(self, "identity_id", None)
 
     @property
-    def own_topics(self) -> bool:
-        """Whether each user's topics and client ids must begin with the identity id."""
-        return self.outputs.get(Output.ACCESS_MODE) == LEAST_PRIVILEGE
+    def policy_identity_id(self) -> str | None:
+        """The identity id to evaluate permissions for.
+
+        If it is not known, it is None, or a placeholder if each user's topics begin with the identity id.
+        """
+        placeholder = f"{self.output(Output.REGION)}:{uuid.UUID(int=0)}" if self.own_topics else None
+        return self.known_identity_id or placeholder
+
+    @property
+    def client_id(self) -> str:
+        """The client id to evaluate permissions for: the front end's, or a placeholder for a random one."""
+        generated = f"{self.policy_identity_id}-{ANY_CLIENT_ID}" if self.own_topics else ANY_CLIENT_ID
+        return self.front_end.client_id or generated
 
     @property
     def topics(self) -> list[str]:
         """The topic patterns that the IoT policy opens to all users; ``*`` if the outputs do not list them."""
         patterns = self.outputs.get(Output.TOPICS, "" if self.own_topics else "*")
         return patterns.split(",") if patterns else []
+
+    @property
+    def topics_known(self) -> bool:
+        """Whether the stack or the options name topics."""
+        return self.deployment_ids is None or bool(self.front_end.topics)
+
+    @property
+    def requested_topics(self) -> tuple[str, ...]:
+        """The front end's topics and topic filters; without any, the topic of the run's messages."""
+        return self.front_end.topics or (self.topic,)
 
     @property
     def topic(self) -> str:
@@ -237,66 +257,33 @@ class Context:
         return pattern[:-1].translate(_NO_WILDCARDS) + f"pubsub-check-{self.nonce}"
 
     @property
-    def client_id(self) -> str:
-        """The client id to evaluate permissions for: the front end's, or a placeholder for a random one."""
-        generated = f"{self.policy_identity_id}-{ANY_CLIENT_ID}" if self.own_topics else ANY_CLIENT_ID
-        return self.front_end.client_id or generated
-
-    @property
-    def policy_identity_id(self) -> str | None:
-        """The identity id to evaluate permissions for.
-
-        If it is not known, it is None, or a placeholder if each user's topics begin with the identity id.
-        """
-        placeholder = f"{self.output(Output.REGION)}:{uuid.UUID(int=0)}" if self.own_topics else None
-        return self.known_identity_id or placeholder
-
-    @property
-    def chained_triggers(self) -> frozenset[str]:
-        """The triggers of an adopted user pool that are set to another function, which calls the stack's."""
-        return frozenset(filter(None, self.outputs.get(Output.CHAINED_TRIGGERS, "").split(",")))
-
-    @property
-    def topics_known(self) -> bool:
-        """Whether the stack or the options name topics."""
-        return self.deployment_ids is None or bool(self.front_end.topics)
-
-    @property
     def can_publish(self) -> bool:
         """Whether the run has a topic to which it may publish."""
         return self.deployment_ids is None or self.topic in self.front_end.topics
 
-    @property
-    def requested_topics(self) -> tuple[str, ...]:
-        """The front end's topics and topic filters; without any, the topic of the run's messages."""
-        return self.front_end.topics or (self.topic,)
+    def deadline(self, retry_seconds: float) -> float:
+        """Return the time, on the monotonic clock, at which a check stops retrying."""
+        return time.monotonic() + min(self.timeout, retry_seconds)
 
-    @property
-    def attaches_at_sign_in(self) -> bool:
-        """Whether the trigger attaches the policy; otherwise only self-attach does."""
-        return attaches_at_sign_in(self.outputs)
+    async def create_user(self, *, marked: bool = False, group: str | None = None) -> User:
+        """Create a test user; see :meth:`.TestUsers.create`."""
+        return await finish_before_cancel(asyncio.to_thread(self.users.create, marked=marked, group=group))
 
-    async def self_attach(self, session: CognitoSession) -> SelfAttachment:
-        """Attach the policy to the identity of a session's user through the self-attach route.
+    async def sign_in_test_user(self, *, marked: bool = False, group: str | None = None) -> CognitoSession:
+        """Create a test user, sign the user in, and return the session."""
+        user = await self.create_user(marked=marked, group=group)
+        session = self.new_session()
 
-        Raises:
-            SessionError: the route did not attach the policy.
-        """
-        route = SelfAttachRoute(self.output(Output.SELF_ATTACH_URL), self.output(Output.REGION))
-        return await route.attach(await session.credentials())
+        async def sign_in() -> None:
+            await session.sign_in(user.name, user.password)
+            self.sign_out_at_end(session)
+            self.users.track_identity(await session.identity_id())
 
-    def output(self, name: Output) -> str:
-        """Return one of the stack's outputs."""
-        return self.outputs[name]
+        await finish_before_cancel(sign_in())
+        return session
 
-    def provider(self, session: CognitoSession) -> AwsIot:
-        """Return the provider that connects to the deployment's endpoint as a session's user."""
-        return AwsIot(
-            endpoint=self.output(Output.PUBSUB_ENDPOINT),
-            region=self.output(Output.REGION),
-            credentials=session,
-            client_id_from_identity=self.own_topics,
-        )
+    async def _remove_users(self) -> None:
+        self.not_removed += await finish_before_cancel(asyncio.to_thread(self.users.remove))
 
     def new_session(self) -> CognitoSession:
         """Return a session of the deployment's pools, not yet signed in.
@@ -309,6 +296,33 @@ class Context:
             user_pool_client_id=self.output(Output.USER_POOL_CLIENT_ID),
             identity_pool_id=self.output(Output.IDENTITY_POOL_ID),
             endpoint_url=self.aws.endpoint_url,
+        )
+
+    def sign_out_at_end(self, session: CognitoSession) -> None:
+        """Revoke the session's tokens when the run ends."""
+
+        async def sign_out() -> None:
+            with suppress(SessionError):
+                await session.sign_out()
+
+        self.cleanup.push_async_callback(sign_out)
+
+    async def self_attach(self, session: CognitoSession) -> SelfAttachment:
+        """Attach the policy to the identity of a session's user through the self-attach route.
+
+        Raises:
+            SessionError: the route did not attach the policy.
+        """
+        route = SelfAttachRoute(self.output(Output.SELF_ATTACH_URL), self.output(Output.REGION))
+        return await route.attach(await session.credentials())
+
+    def provider(self, session: CognitoSession) -> AwsIot:
+        """Return the provider that connects to the deployment's endpoint as a session's user."""
+        return AwsIot(
+            endpoint=self.output(Output.PUBSUB_ENDPOINT),
+            region=self.output(Output.REGION),
+            credentials=session,
+            client_id_from_identity=self.own_topics,
         )
 
 

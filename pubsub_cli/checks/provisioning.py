@@ -17,10 +17,8 @@ from pubsub_client.policy_document import identity_service, policy_document
 
 
 class PolicyExists(BlockingCheck):
-    """The IoT policy for the identities exists.
-
-    AWS IoT rejects signed-in users without an attached policy. `cdk deploy` does not restore a policy that was deleted
-    manually, because CloudFormation does not detect the deletion.
+    """AWS IoT rejects signed-in users without an attached policy. `cdk deploy` does not restore a policy that was
+    deleted manually, because CloudFormation does not detect the deletion.
     """
 
     id = "PS111"
@@ -49,11 +47,8 @@ class PolicyExists(BlockingCheck):
 
 
 class TriggerIsConfigured(BlockingCheck):
-    """The user pool invokes the function that attaches the policy.
-
-    Another deployment or a change in the console can remove the PostAuthentication trigger. Sign-ins then succeed, but
-    they do not attach the policy to the identities of new users. Not applicable with the setting `attachment:
-    self-attach`.
+    """The trigger invokes the function that attaches the policy. Another deployment or a change in the console can
+    remove the trigger. Sign-ins then succeed, but do not attach the policy to the identities of new users.
     """
 
     id = "PS112"
@@ -68,7 +63,7 @@ class TriggerIsConfigured(BlockingCheck):
         pool_id = context.output(Output.USER_POOL_ID)
         function_name = context.output(Output.POST_AUTHENTICATION_FUNCTION_NAME)
         user_pools = context.aws.user_pools
-        pool = (user_pools.describe_user_pool(UserPoolId=pool_id))["UserPool"]
+        pool = user_pools.describe_user_pool(UserPoolId=pool_id)["UserPool"]
         triggers = pool.get("LambdaConfig", {})
         arn = triggers.get("PostAuthentication", "")
         if arn and "PostAuthentication" in context.chained_triggers:
@@ -85,9 +80,8 @@ class TriggerIsConfigured(BlockingCheck):
 
 
 class NoTestUsersAreLeft(BlockingCheck):
-    """No test users are left from earlier runs that were killed.
-
-    The check ignores test users that are less than an hour old, because another run can still use them.
+    """A run that was killed cannot remove its test users. The check ignores test users that are less than an hour old,
+    because another run can still use them.
     """
 
     id = "PS113"

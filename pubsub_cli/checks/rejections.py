@@ -37,10 +37,7 @@ _DENIED = ("AccessDeniedException", "UnauthorizedException")
 
 
 class GuestIsRejected(BlockingCheck):
-    """The identity pool gives no identity to guests.
-
-    Anyone on the internet can call GetId. If guest access is on, it returns an identity without a login.
-    """
+    """Anyone on the internet can call GetId. If guest access is on, it returns an identity without a login."""
 
     id = "PS311"
     group = Group.REJECTIONS
@@ -64,10 +61,7 @@ class GuestIsRejected(BlockingCheck):
 
 
 class UnsignedSocketIsRejected(BlockingCheck):
-    """The endpoint rejects a WebSocket request without a signature.
-
-    If it accepts the request, a custom authorizer or a domain configuration allows it.
-    """
+    """If a custom authorizer or a domain configuration accepts WebSockets without a signature, anyone can connect."""
 
     id = "PS411"
     group = Group.REJECTIONS
@@ -90,7 +84,7 @@ class UnsignedSocketIsRejected(BlockingCheck):
 
 
 class UnattachedIdentityIsRejected(Check):
-    """An identity without the IoT policy cannot connect, although its role allows it.
+    """AWS IoT must enforce the IoT policy: the permissions of the role do not suffice.
 
     The check creates a test user, so it is not applicable with `--user`. The user has a current marker before the first
     sign-in, so the trigger does not attach the policy.
@@ -104,15 +98,11 @@ class UnattachedIdentityIsRejected(Check):
 
     async def run(self, context: Context) -> Finding:
         """Sign in as a user without attachment, and try to connect."""
-        user = await context.create_user(marked=context.attaches_at_sign_in)
-        context.unattached_session = session = context.new_session()
-        await session.sign_in(user.name, user.password)
-        context.sign_out_at_end(session)
-        identity_id = await session.identity_id()
-        context.users.track_identity(identity_id)
+        context.unattached_session = session = await context.sign_in_test_user(marked=context.attaches_at_sign_in)
         refusal = await _refusal_of_connection(context, session)
         if refusal:
             return passed(refusal.reason.partition(":")[0])
+        identity_id = await session.identity_id()
         return failed(
             "An identity without the IoT policy can connect: another policy is attached to it, or AWS IoT does not "
             "enforce attached policies.",
@@ -122,11 +112,8 @@ class UnattachedIdentityIsRejected(Check):
 
 
 class ControlPlaneIsDenied(Check):
-    """Signed-in users can neither attach IoT policies nor change them.
-
-    AWSIoTConfigAccess allows both, and the control-plane guard must deny both. The result quotes AWS's reason, which
-    names the denying policy. The check is skipped in access mode `unguarded`, which allows both, as in
-    Amplify's guide.
+    """AWSIoTConfigAccess allows both, and the control-plane guard must deny both. The result quotes AWS's reason, which
+    names the denying policy. The check is skipped in access mode `unguarded`, which allows both, as in Amplify's guide.
     """
 
     id = "PS312"
@@ -159,11 +146,10 @@ class ControlPlaneIsDenied(Check):
 
 
 class OtherTopicsAreDenied(Check):
-    """Users can neither read nor write topics that are not open to them.
+    """The check connects as a test user, because other policies can be attached to existing users.
 
-    The check connects as a test user, because other policies can be attached to existing users. In access mode
-    `least-privilege` it tries a topic and a client id of another identity id. In the other modes it tries a topic that
-    the setting `topics` does not open, if there is one.
+    In access mode `least-privilege` it tries a topic and a client id of another identity id. In the other modes it
+    tries a topic that the setting `topics` does not open, if there is one.
     """
 
     id = "PS413"

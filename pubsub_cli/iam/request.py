@@ -177,7 +177,7 @@ def signed_in_context(
         user_pool_id: the user pool.
         identity_id: the user's identity id.
         client_id: the MQTT client id.
-        role_arn: the role of the user's credentials; None for IoT policies, whose conditions do not depend on a role.
+        role_arn: the role of the user's credentials; None for IoT policies, which are evaluated without a role.
     """
     values: dict[str, Values] = {"aws:securetransport": ("true",), "aws:requestedregion": (region,)}
     provider = f"cognito-idp.{region}.amazonaws.com/{user_pool_id}"

@@ -153,6 +153,7 @@ RUN: dict[str, Run] = {
         "--user-attributes Name=email,Value=ada@example.com"
     ): Run(setup="aws cognito-idp admin-delete-user --user-pool-id $USER_POOL_ID --username ada"),
     "pubsub attach --identity-id eu-west-1:...": Run(replaced={"eu-west-1:...": "identity id of ada"}),
+    "pubsub detach --user ada": Run(replaced={"ada": "ada --yes"}),
     "pubsub doctor --user ada --password-stdin": Run(stdin=PASSWORD),
     "pubsub doctor --id-token token.jwt --topic 'room/#' --client-id tablet-7 --package-json package.json": Run(
         replaced={"package.json": "examples/amplify-web/package.json"}

@@ -203,7 +203,7 @@ def test_next_sweep_continues_a_stopped_sweep(deployment: Deployment, seed: Seed
     execution_arn = _start(deployment)
     wait_until(lambda: _steps(deployment, execution_arn) > 1)
     deployment.cloud.client("stepfunctions").stop_execution(executionArn=execution_arn)
-    _kill_function(deployment)  # or it would go on with its step
+    _kill_function(deployment)  # otherwise it would continue its step
     stopped = deployment.cloud.calls()
     assert stopped[_ATTACH] - before.get(_ATTACH, 0) < 240
     if rejected:

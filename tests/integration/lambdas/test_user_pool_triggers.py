@@ -1,4 +1,4 @@
-"""The custom resource on the local cloud: which settings of an adopted user pool change."""
+"""The custom resource changes only its own settings of an adopted user pool on the local cloud."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MODULES = ("user_pool_triggers", "pool_update", "original_settings")
 
 @dataclass(frozen=True)
 class AdoptedPool:
-    """Somebody's user pool with settings that are not the defaults, and what sends its messages."""
+    """An adopted user pool whose settings differ from the defaults; SMS role and key are for its messages."""
 
     cloud: LocalCloud
     id: str
@@ -31,7 +31,7 @@ class AdoptedPool:
     key_arn: str
 
     def settings(self) -> dict[str, Any]:
-        """Return the raw answers about the pool, its MFA and its groups, without the date of the last change."""
+        """Return the raw responses about pool, MFA and groups, without the date of the last change."""
         answers: list[dict[str, Any]] = []
         users = self.cloud.client("cognito-idp")
 
@@ -50,7 +50,7 @@ class AdoptedPool:
         return {"pool": pool, "mfa": answers[1], "groups": answers[2]["Groups"]}
 
     def parameters(self) -> list[str]:
-        """Return the names of the parameters that are left for this pool."""
+        """Return the names of this pool's parameters."""
         pages = self.cloud.client("ssm").get_paginator("describe_parameters").paginate()
         return [each["Name"] for page in pages for each in page["Parameters"] if self.id in each["Name"]]
 
@@ -84,7 +84,7 @@ def pool(cloud: LocalCloud) -> AdoptedPool:
 
 
 class UserPool:
-    """The function as the stack runs it: with the permissions of the template, and of the settings."""
+    """The function with the permissions that the stack gives it."""
 
     def __init__(self, pool: AdoptedPool, monkeypatch: pytest.MonkeyPatch, *permissions: dict[str, Any]) -> None:
         self.pool = pool
@@ -124,20 +124,20 @@ class UserPool:
             "AWS_SESSION_TOKEN": keys["SessionToken"],
         }.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # which keeps the credentials that it was made with
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps its credentials
         for name in _MODULES:
             sys.modules.pop(name, None)
         self.module = importlib.import_module("user_pool_triggers")
 
     def run(self, request_type: str, **properties: Any) -> None:
-        """Let CloudFormation send an event; properties that are given here replace those of before."""
+        """Handle a request of CloudFormation, with changed properties."""
         self.properties |= properties
         event = {"RequestType": request_type, "ResourceProperties": self.properties}
         self.module.on_event(event | {"PhysicalResourceId": f"{self.pool.id}/user_pool"}, None)
 
 
 @pytest.fixture(autouse=True)
-def _modules_are_loaded_anew() -> Iterator[None]:
+def _reload_modules() -> Iterator[None]:
     yield
     for name in _MODULES:
         sys.modules.pop(name, None)
@@ -157,7 +157,7 @@ def _grant(pool: AdoptedPool) -> dict[str, Any]:
 
 
 def _without_additions(settings: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what adopting a pool adds to it."""
+    """Return the settings without those that adoption adds."""
     pool = dict(settings["pool"])
     pool["SchemaAttributes"] = [each for each in pool["SchemaAttributes"] if each["Name"] != f"custom:{_MARKER}"]
     pool["LambdaConfig"] = {name: each for name, each in pool["LambdaConfig"].items() if name != "PostAuthentication"}
@@ -189,7 +189,7 @@ def test_adopted_pool_keeps_every_setting(pool: AdoptedPool, monkeypatch: pytest
 def test_denied_update_leaves_nothing_permanent(
     pool: AdoptedPool, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
-    """Such as by a service control policy, whatever the settings name."""
+    """A service control policy, for example, can deny an update that the settings allow."""
     before = pool.settings()
     monkeypatch.setattr("iam_propagation.WAIT_SECONDS", 0.0)
     allowed = [each for each in (_pass(pool), _grant(pool)) if each["Action"] != missing]

@@ -1,4 +1,4 @@
-"""Every command of `pubsub` goes to the region that `AWS_REGION` names, whatever the profile says."""
+"""Every command of `pubsub` uses the region of `AWS_REGION`, even if the profile has another one."""
 
 from __future__ import annotations
 
@@ -20,17 +20,15 @@ _ARGUMENTS = {
     "redrive": ("--yes",),
     "adopt": ("--json",),
 }
-
-
 _NAMES = {name for summaries in COMMANDS.values() for name in summaries} - {"explain"}  # which does not use AWS
 
 
 @pytest.mark.parametrize("name", sorted(_NAMES))
-def test_command_goes_to_aws_region_and_needs_one(name: str, cloud: LocalCloud, tmp_path: Path) -> None:
+def test_command_uses_aws_region_and_needs_a_region(name: str, cloud: LocalCloud, tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_text("[profile acme]\nregion = us-west-2\naws_access_key_id = test\naws_secret_access_key = test\n")
-    kept = {name: value for name, value in cloud.environment().items() if not name.endswith("REGION")}
-    command, variables = (name, *_ARGUMENTS.get(name, ())), kept | {"AWS_CONFIG_FILE": str(config)}
+    without_region = {name: value for name, value in cloud.environment().items() if not name.endswith("REGION")}
+    command, variables = (name, *_ARGUMENTS.get(name, ())), without_region | {"AWS_CONFIG_FILE": str(config)}
     done = run_pubsub(command, variables)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "pubsub: no region: give --region or AWS_REGION\n"

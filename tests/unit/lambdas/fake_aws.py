@@ -34,7 +34,7 @@ class FakeService:
     def __init__(self, client: Any) -> None:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.failures: dict[str, list[Exception | None]] = {}
-        """By operation, the errors of its next calls; None stands for a call that succeeds."""
+        """By operation, the errors of its next calls; None is a call that succeeds."""
         service = client.meta.service_model.service_id.hyphenize()
         client.meta.events.register(f"before-parameter-build.{service}", self._remember)
         client.meta.events.register(f"before-call.{service}", self._answer)

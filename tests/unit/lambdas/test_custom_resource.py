@@ -134,7 +134,7 @@ def test_function_continues_in_another_invocation(resource: CustomResource) -> N
     assert len(resource.invocations) == 2
 
 
-def test_wait_ends_before_cloudformation_gives_up(resource: CustomResource) -> None:
+def test_wait_ends_before_the_timeout_of_cloudformation(resource: CustomResource) -> None:
     begun = resource.now
     resource.request("Delete", _created)
     resource.continue_until_answered()

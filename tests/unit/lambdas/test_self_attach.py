@@ -1,4 +1,4 @@
-"""Whom the self-attach route refuses; tests/e2e/test_self_attach.py calls the deployed route."""
+"""Callers that the self-attach route refuses; tests/e2e/test_self_attach.py calls the deployed route."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_route_of_an_adopted_pool_refuses_other_providers(
     route = Route(load("self_attach"))
     status, body, _ = route.call(_event({**_CALLER, "amr": methods}))
     assert (status, route.attached) == ((200, {_POLICY}) if is_attached else (403, set()))
-    assert ("by a user of another identity provider" in body["text"]) is not is_attached
+    assert ("whose identity provider gets no attachment" in body["text"]) is not is_attached
 
 
 @pytest.mark.parametrize(

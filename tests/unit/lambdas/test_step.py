@@ -56,7 +56,7 @@ def test_step_continues_in_a_new_execution_before_the_history_is_full(waits: boo
     assert (first.number, first.input, first.checkpoint) == (0, {"full": True}, {"listed": steps})
 
 
-def test_step_tells_the_state_machine_what_comes_next() -> None:
+def test_step_returns_the_next_state() -> None:
     step = _begin({})
     assert (step.wait(30, {})["next"], step.wait(30, {})["waitSeconds"]) == ("wait", 30)
     assert step.done({})["next"] == "done"

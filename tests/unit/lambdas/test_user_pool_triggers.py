@@ -192,14 +192,14 @@ def test_triggers_of_the_stack_are_set_and_removed(
     assert stack.pool.changes == ([] if there == afterwards else ["update_user_pool"])
 
 
-def test_deletion_of_a_pool_that_was_deleted_by_hand_succeeds(stack: Stack) -> None:
+def test_deletion_succeeds_if_the_pool_was_deleted_manually(stack: Stack) -> None:
     stack.pool.described = None
     stack.run("Delete")
 
 
 @pytest.mark.parametrize(("request_type", "afterwards"), [("Create", {}), ("Update", _TRIGGERS)])
 def test_failed_creation_removes_the_triggers(stack: Stack, request_type: str, afterwards: dict[str, str]) -> None:
-    """CloudFormation sends no Delete for it, and the pool must not go on calling functions that are rolled back."""
+    """CloudFormation sends no Delete request, and the pool must not invoke functions that are rolled back."""
     stack.lacks_the_attribute()
     stack.pool.failures["update_user_pool"] = [AwsError("AccessDeniedException", "iam:PassRole", is_late=True)]
     with pytest.raises(stack.module._user_pools.exceptions.ClientError, match="iam:PassRole"):

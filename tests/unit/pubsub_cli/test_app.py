@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from importlib import metadata
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from pubsub_cli.app import COMMANDS, app, expand_option_groups, load_command
 from pubsub_cli.checks.catalogue import CHECKS
+from pubsub_cli.help import help_text
 from pubsub_cli.options import StackOptions
 
 _NAMES = [name for summaries in COMMANDS.values() for name in summaries]
@@ -59,9 +61,7 @@ def test_summary_is_the_first_line_of_the_commands_help(name: str) -> None:
 
 
 def _help(*command: str, columns: int) -> list[str]:
-    done = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": str(columns)}, prog_name="pubsub")
-    assert done.exit_code == 0
-    return done.output.splitlines()
+    return help_text(load_command(*command) if command else get_command(app), "pubsub", columns).splitlines()
 
 
 @pytest.mark.parametrize("columns", [80, 120])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import socket
+import socketserver
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -38,32 +40,20 @@ def make_certificate(tmp_path: Path) -> MakeCertificate:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    listeners: list[socket.socket] = []
+    with ExitStack() as servers:
 
-    def start(serve: Serve) -> int:
-        listener = socket.create_server(("127.0.0.1", 0))
-        listeners.append(listener)
+        def start(serve: Serve) -> int:
+            class Handler(socketserver.BaseRequestHandler):
+                def handle(self) -> None:
+                    with suppress(OSError):
+                        serve(self.request)
 
-        def accept() -> None:
-            while True:
-                try:
-                    sock, _ = listener.accept()
-                except OSError:
-                    return
-                try:
-                    serve(sock)
-                except OSError:
-                    pass
-                finally:
-                    sock.close()
+            tcp_server = servers.enter_context(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler))
+            servers.callback(tcp_server.shutdown)
+            threading.Thread(target=tcp_server.serve_forever, args=(0.01,)).start()
+            return int(tcp_server.server_address[1])
 
-        threading.Thread(target=accept, daemon=True).start()
-        return int(listener.getsockname()[1])
-
-    yield start
-    for listener in listeners:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
+        yield start
 
 
 @pytest.fixture(autouse=True)

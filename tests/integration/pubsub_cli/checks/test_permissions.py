@@ -16,7 +16,8 @@ from pubsub_cli.checks.permissions import PolicyAllows, RoleAllows
 from pubsub_cli.checks.role_mapping import MappingGivesARole
 from pubsub_cli.finding import Finding, Status
 from pubsub_client.outputs import LEAST_PRIVILEGE, Output
-from tests.integration.pubsub_cli.checks.conftest import DATA_ACCESS, Deployment, apply_fix, document, run_checks
+from tests.integration.local_cloud.account import document
+from tests.integration.pubsub_cli.checks.conftest import DATA_ACCESS, Deployment, apply_fix, run_checks
 
 SUB = "${cognito-identity.amazonaws.com:sub}"
 NOTHING = {"Effect": "Allow", "Action": "iot:GetRetainedMessage", "Resource": "*"}

@@ -51,6 +51,10 @@ async def _run(
         return [result.finding for result in await run_checks(checks, context, Silent())]
 
 
+def _client_error(code: str, message: str = "no") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, "DescribeStacks")
+
+
 _EXPIRED = "20260301T120000Z is now earlier than 20260301T121500Z (20260301T122000Z - 5 min.)"
 _EARLY = "20260301T130000Z is still later than 20260301T124500Z (20260301T124000Z + 5 min.)"
 _WRONG_CLOCK = r"this machine's clock is wrong, set it: .*DescribeStacks answered"
@@ -99,9 +103,9 @@ async def test_skipped_check_names_the_dependency_that_did_not_pass() -> None:
         ("InternalFailure", Status.FAILED),
     ],
 )
-async def test_refused_call_is_reported_with_operation_and_code(code: str, status: Status) -> None:
-    (finding,) = await _run(_check("PS901", ClientError({"Error": {"Code": code, "Message": "no"}}, "GetPolicy")))
-    assert (finding.status, finding.cause) == (status, f"GetPolicy answered {code}: no")
+async def test_aws_error_is_reported_with_operation_and_code(code: str, status: Status) -> None:
+    (finding,) = await _run(_check("PS901", _client_error(code)))
+    assert (finding.status, finding.cause) == (status, f"DescribeStacks answered {code}: no")
 
 
 @pytest.mark.parametrize(
@@ -115,14 +119,10 @@ async def test_refused_call_is_reported_with_operation_and_code(code: str, statu
         KeyError("Stacks"),
     ],
 )
-async def test_any_other_error_in_a_check_is_a_failure_with_its_message(error: Exception) -> None:
+async def test_other_error_in_a_check_is_a_failure_with_its_message(error: Exception) -> None:
     findings = await _run(_check("PS901", error), _check("PS902", passed()))
     assert [each.status for each in findings] == [Status.FAILED, Status.PASSED]
     assert str(error) in (findings[0].cause or "")
-
-
-def _client_error(code: str, message: str = "no") -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": message}}, "DescribeStacks")
 
 
 @pytest.mark.parametrize(

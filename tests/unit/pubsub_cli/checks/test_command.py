@@ -1,4 +1,4 @@
-"""The commands of fixes, and updates that keep all other settings."""
+"""The commands of fixes, and commands that update a pool and keep its other settings."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_fix_is_safe_only_if_all_its_lines_are_safe_commands() -> None:
     assert _fix("first think", ATTACH).fix == f"first think\n{ATTACH}"
 
 
-def test_update_repeats_other_settings_and_omits_what_it_does_not_take() -> None:
+def test_update_repeats_the_other_settings_that_it_accepts() -> None:
     described = {
         "Id": "eu-west-1_1",
         "UserPoolId": "eu-west-1_1",
@@ -101,7 +101,7 @@ def test_update_repeats_other_settings_and_omits_what_it_does_not_take() -> None
         ("UpdateUserPoolClient", {"ClientId": "c", "Moon": "full"}, "Moon"),
     ],
 )
-def test_update_that_would_reset_a_setting_is_described_in_words(
+def test_update_that_would_reset_a_setting_becomes_an_instruction(
     operation: str, described: dict[str, Any], lost: str
 ) -> None:
     text = update_of(Answers().user_pools, operation, described, {"LambdaConfig": {}})
@@ -127,7 +127,7 @@ def test_replacing_a_trigger_is_not_safe() -> None:
     assert not update.safe
 
 
-def test_triggers_are_described_in_words_if_mfa_cannot_be_read() -> None:
+def test_triggers_become_an_instruction_if_mfa_cannot_be_read() -> None:
     pool = _pool(MfaConfiguration="OPTIONAL")
     denied = Answers(GetUserPoolMfaConfig=error("AccessDeniedException"))
     (fix,) = set_triggers(denied.user_pools, pool, OURS)
@@ -148,20 +148,20 @@ def test_mfa_is_set_again_after_the_triggers() -> None:
     assert not update.safe
 
 
-def test_triggers_are_described_in_words_if_mfa_could_not_be_set_again() -> None:
+def test_triggers_become_an_instruction_if_mfa_could_not_be_set_again() -> None:
     passkeys = {"RelyingPartyId": "shop.example", "Moonrise": "REQUIRED"}
     user_pools = Answers(GetUserPoolMfaConfig={"WebAuthnConfiguration": passkeys}).user_pools
     (text,) = set_triggers(user_pools, _pool(MfaConfiguration="OPTIONAL"), OURS)
     assert "WebAuthnConfiguration.Moonrise could not be set again" in str(text)
 
 
-def test_triggers_are_described_in_words_if_a_setting_would_be_lost() -> None:
+def test_triggers_become_an_instruction_if_a_setting_would_be_lost() -> None:
     pool = _pool(Holidays={"Country": "NO"}, MfaConfiguration="OPTIONAL")
     (text,) = set_triggers(Answers().user_pools, pool, OURS)
     assert "UpdateUserPool would reset Holidays" in str(text)
 
 
-def test_further_permissions_of_an_update_are_named_before_the_command() -> None:
+def test_permissions_that_an_update_needs_precede_the_command() -> None:
     pool = _pool(
         SmsConfiguration={"SnsCallerArn": "arn:aws:iam::1:role/sns"},
         LambdaConfig={"KMSKeyID": "arn:aws:kms:eu-west-1:1:key/k", "CustomSMSSender": {"LambdaArn": "theirs"}},

@@ -12,6 +12,7 @@ from pubsub_cli.aws import Aws
 from pubsub_cli.checks.context import Context, finish_before_cancel
 from pubsub_cli.checks.options import DeploymentIds, FrontEndConfig, IdToken, Requirement, UserSelector
 from pubsub_cli.errors import PreconditionError
+from pubsub_cli.pool_users import User
 from tests.unit.pubsub_cli.checks.answers import token
 
 _IDS = DeploymentIds("eu-west-1", "pool", "eu-west-1:i", "e-ats.iot.eu-west-1.amazonaws.com")
@@ -127,3 +128,28 @@ async def test_cancelled_caller_waits_until_the_work_has_ended() -> None:
     with pytest.raises(asyncio.CancelledError):
         await caller
     assert created == ["user"]
+
+
+async def test_cancelled_sign_in_of_a_test_user_tracks_the_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Session:
+        async def sign_in(self, *_: str) -> None:
+            signing_in.set()
+            await asyncio.sleep(0)
+
+        async def identity_id(self) -> str:
+            return "eu-west-1:i"
+
+    async def create_user(**_: object) -> User:
+        return User("ada", "secret")
+
+    context, signing_in = _context(), asyncio.Event()
+    tracked: list[str] = []
+    monkeypatch.setattr(context, "create_user", create_user)
+    monkeypatch.setattr(context, "new_session", Session)
+    monkeypatch.setattr(context.users, "track_identity", tracked.append)
+    caller = asyncio.create_task(context.sign_in_test_user())
+    await signing_in.wait()
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert tracked == ["eu-west-1:i"]

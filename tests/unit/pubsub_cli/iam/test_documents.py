@@ -1,4 +1,4 @@
-"""Patterns and conditions, as IAM defines them."""
+"""Patterns and conditions of policy documents."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SUB = "${cognito-identity.amazonaws.com:sub}"
 AUD, AMR = "cognito-identity.amazonaws.com:aud", "cognito-identity.amazonaws.com:amr"
 CONTEXT = signed_in_context("us-east-1", "us-east-1:pool", identity_id="us-east-1:id", client_id="a*b")
 
-# Few characters, so that patterns often match, with line ends and characters that are special in regular expressions.
+# Few characters, so that patterns often match. Some are special in regular expressions.
 texts = st.text("ab/:.*?+#$\n(", max_size=8)
 
 
@@ -40,19 +40,19 @@ def test_pattern_matches_as_defined(pattern: str, text: str) -> None:
 
 
 @given(texts, texts)
-def test_pattern_takes_the_value_of_a_variable_literally(value: str, text: str) -> None:
+def test_value_of_a_variable_is_literal(value: str, text: str) -> None:
     assert matches("${iot:ClientId}", text, RequestContext({"iot:clientid": (value,)})) is (value == text)
 
 
 @given(texts)
-def test_pattern_takes_escaped_wildcards_literally(text: str) -> None:
+def test_escaped_wildcards_are_literal(text: str) -> None:
     escaped = "".join(f"${{{each}}}" if each in "*?$" else each for each in text)
     assert matches(escaped, text, RequestContext())
     assert not matches(escaped, f"{text}x", RequestContext())
 
 
 @given(texts)
-def test_pattern_ignores_case_only_if_asked(text: str) -> None:
+def test_pattern_ignores_case_only_on_request(text: str) -> None:
     plain = text.translate(str.maketrans("*?$", "xxx"))
     assert matches(plain.upper(), plain, None, ignore_case=True)
     assert matches(plain.upper(), plain, None) is (plain.upper() == plain)
@@ -79,7 +79,7 @@ def test_pattern_replaces_variables(pattern: str, text: str, expected: bool | No
     assert matches(pattern, text, CONTEXT) is expected
 
 
-def test_pattern_without_variables_takes_braces_literally() -> None:
+def test_braces_are_literal_in_a_document_without_variables() -> None:
     assert matches(f"client/{SUB}", f"client/{SUB}", None)
     assert matches("a${*}", "a${anything}", None)
     assert not matches(f"client/{SUB}", "client/us-east-1:id", None)
@@ -138,7 +138,7 @@ def test_statement_is_met_only_if_all_conditions_are(conditions: dict[str, str],
     assert statement({"StringEquals": conditions}).is_met(CONTEXT) is expected
 
 
-def test_condition_without_variables_takes_braces_literally() -> None:
+def test_braces_are_literal_in_a_condition_without_variables() -> None:
     condition = {"StringEquals": {"iot:ClientId": "${iot:ClientId}"}}
     assert statement(condition, version="2008-10-17").is_met(CONTEXT) is False
 

@@ -1,4 +1,4 @@
-"""The decisions of policy documents, and how AWS's decision overrides them."""
+"""Decisions of policy documents and of AWS, and the outcome if they differ."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_explicit_deny_wins_in_any_policy() -> None:
     assert (decision.outcome, decision.policy) == (Outcome.EXPLICIT_DENY, boundary)
 
 
-def test_boundary_must_allow_and_grants_nothing() -> None:
+def test_boundary_must_allow_the_request_but_grants_nothing() -> None:
     boundary = policy({"Effect": "Allow", "NotAction": "iot:*", "Resource": "*"}, name="the boundary")
     decision = decide(PUBLISH, [policy(ALLOW)], CONTEXT, boundary)
     assert (decision.outcome, decision.policy) == (Outcome.IMPLICIT_DENY, boundary)
@@ -67,12 +67,12 @@ def test_boundary_must_allow_and_grants_nothing() -> None:
         ({"Action": "iot:Publish", "NotResource": f"{PREFIX}:topic/*"}, False),
     ],
 )
-def test_statement_excludes_its_not_elements(element: dict[str, Any], allowed: bool) -> None:
+def test_not_action_and_not_resource_exclude(element: dict[str, Any], allowed: bool) -> None:
     statement = {"Effect": "Allow", **({} if "NotResource" in element else {"Resource": "*"}), **element}
     assert decide(PUBLISH, [policy(statement)], CONTEXT).allowed is allowed
 
 
-def test_unknown_condition_counts_only_if_it_decides() -> None:
+def test_request_is_undecided_only_if_an_unknown_condition_decides() -> None:
     unknown_deny = policy(DENY | UNKNOWN)
     undecided = decide(PUBLISH, [policy(ALLOW | UNKNOWN)], CONTEXT)
     assert (undecided.outcome, undecided.unknown) == (Outcome.UNDECIDED, ("aws:SourceVpc",))
@@ -87,7 +87,7 @@ def test_unmet_condition_allows_nothing() -> None:
     assert outcome(policy(ALLOW | unmet)) is Outcome.IMPLICIT_DENY
 
 
-def test_variables_are_replaced_only_in_the_newer_version() -> None:
+def test_variables_are_replaced_only_in_the_newer_policy_version() -> None:
     statement = ALLOW | {"Resource": f"{PREFIX}:client/${{cognito-identity.amazonaws.com:sub}}"}
     connect = Request("iot:Connect", f"{PREFIX}:client/us-east-1:id")
     assert decide(connect, [policy(statement)], CONTEXT).allowed
@@ -126,7 +126,7 @@ def aws(outcome: Outcome, **more: Any) -> AwsDecision:
         (ALLOWED, aws(Outcome.EXPLICIT_DENY, by_organization=True, missing=("aws:SourceVpc",)), Outcome.UNDECIDED),
     ],
 )
-def test_aws_decides_unless_it_lacked_a_value(
+def test_outcome_is_that_of_aws_unless_it_lacked_a_value(
     documents: Decision, by_aws: AwsDecision | None, expected: Outcome
 ) -> None:
     assert EvaluatedRequest(PUBLISH, documents, by_aws).outcome is expected

@@ -58,19 +58,19 @@ def test_mistake_in_a_resource_has_a_correction_that_allows(
     assert decide(request_, [policy(mistake.corrected)], CONTEXT).allowed
 
 
-def test_mistake_of_a_policy_without_client_is_named() -> None:
+def test_policy_without_a_client_resource_is_a_mistake() -> None:
     (mistake,) = likely_mistakes(CONNECT, [policy(f"{PREFIX}:topic/*")], CONTEXT)
     assert "is a topic/, but AWS IoT checks client/ for iot:Connect" in mistake.text
     assert mistake.corrected == f"{PREFIX}:client/*"
 
 
-def test_client_id_that_the_policy_requires_is_for_the_front_end_to_give() -> None:
+def test_front_end_must_use_the_client_id_that_the_policy_requires() -> None:
     (mistake,) = likely_mistakes(CONNECT, [policy(f"{PREFIX}:client/${{cognito-identity.amazonaws.com:sub}}")], CONTEXT)
     assert "give Amplify PubSub that clientId" in mistake.text
     assert (mistake.corrected, str(mistake.fix)[:37]) == (None, "Give Amplify PubSub the client id tha")
 
 
-def test_variable_in_the_older_version_is_a_mistake() -> None:
+def test_variable_in_the_older_policy_version_is_a_mistake() -> None:
     request = Request("iot:Publish", f"{PREFIX}:topic/us-east-1:id")
     resource = f"{PREFIX}:topic/${{cognito-identity.amazonaws.com:sub}}"
     (mistake,) = likely_mistakes(request, [policy(resource, version="2008-10-17")], CONTEXT)

@@ -1,4 +1,4 @@
-"""Policies made at random: we decide as the local cloud, which has an evaluator of its own, decisions."""
+"""Random policies: `decide()` agrees with the local cloud, which has its own evaluator."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from pubsub_cli.iam.evaluation import Outcome, decide
 from pubsub_cli.iam.iot import attached_to, read_iot_policy, read_version, simulate_identity
 from pubsub_cli.iam.request import front_end_requests, signed_in_context
 from pubsub_cli.iam.roles import read_role, simulate_role
+from tests.integration.local_cloud.account import ALLOW_IOT, allow, document, make_role, unique
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
     from types_boto3_iot import IoTClient
 
+COGNITO = "cognito-identity.amazonaws.com"
 POOL_ID = "us-east-1:11111111-2222-3333-4444-555555555555"
-SUB, CLIENT = "${cognito-identity.amazonaws.com:sub}", "${iot:ClientId}"
-ANY_EXAMPLES = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SUB, CLIENT = f"${{{COGNITO}:sub}}", "${iot:ClientId}"
+RANDOM_POLICIES = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 prefixes = st.sampled_from(
     ["arn:aws:iot:us-east-1:000000000000", "arn:aws:iot:*:*", "arn:aws:iot:eu-west-1:*", "arn:*"]
@@ -43,9 +45,7 @@ def resources(with_variables: bool) -> st.SearchStrategy[str]:
 def statements(with_variables: bool) -> st.SearchStrategy[dict[str, Any]]:
     condition = st.dictionaries(
         st.sampled_from(["StringEquals", "StringNotEquals", "StringLike", "StringEqualsIfExists"]),
-        st.sampled_from([POOL_ID, "us-east-1:*", "other"]).map(
-            lambda each: {"cognito-identity.amazonaws.com:aud": each}
-        ),
+        st.sampled_from([POOL_ID, "us-east-1:*", "other"]).map(lambda each: {f"{COGNITO}:aud": each}),
         max_size=1,
     )
     about = st.one_of(
@@ -92,37 +92,31 @@ def iam(cloud: LocalCloud) -> IAMClient:
 
 
 @pytest.fixture
-def pool_id(cloud: LocalCloud, iam: IAMClient) -> str:
-    """An identity pool whose role for authenticated users allows everything of AWS IoT."""
-    pools, role = cloud.client("cognito-identity"), f"role-{uuid.uuid4().hex}"
-    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}]}
-    iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": []}))
-    iam.put_role_policy(RoleName=role, PolicyName="everything", PolicyDocument=json.dumps(everything))
-    made = pools.create_identity_pool(IdentityPoolName="pool", AllowUnauthenticatedIdentities=False)["IdentityPoolId"]
-    pools.set_identity_pool_roles(
-        IdentityPoolId=made, Roles={"authenticated": f"arn:aws:iam::{cloud.account_id}:role/{role}"}
-    )
-    return str(made)
+def pool_id(cloud: LocalCloud) -> str:
+    """An identity pool whose role allows all actions of AWS IoT."""
+    pools, role = cloud.client("cognito-identity"), make_role(cloud, ALLOW_IOT, trusts={"Federated": COGNITO})
+    pool = pools.create_identity_pool(IdentityPoolName=unique("pool"), AllowUnauthenticatedIdentities=False)
+    pools.set_identity_pool_roles(IdentityPoolId=pool["IdentityPoolId"], Roles={"authenticated": role})
+    return str(pool["IdentityPoolId"])
 
 
 def prefix(cloud: LocalCloud) -> str:
     return f"arn:aws:iot:{cloud.region}:{cloud.account_id}"
 
 
-@ANY_EXAMPLES
+@RANDOM_POLICIES
 @given(
-    made=st.lists(documents(with_variables=True), min_size=1, max_size=2),
+    policy_documents=st.lists(documents(with_variables=True), min_size=1, max_size=2),
     client_id=st.sampled_from(["a", "a/b", "*"]),
     topics=topics,
 )
-def test_iot_policies_are_decided_as_test_authorization_does(
-    cloud: LocalCloud, iot: IoTClient, pool_id: str, made: list[str], client_id: str, topics: list[str]
+def test_decision_on_iot_policies_is_that_of_test_authorization(
+    cloud: LocalCloud, iot: IoTClient, pool_id: str, policy_documents: list[str], client_id: str, topics: list[str]
 ) -> None:
-    made = [each.replace(POOL_ID, pool_id) for each in made]
     identity_id = f"{cloud.region}:{uuid.uuid4()}"
-    for document in made:
-        name = f"policy-{uuid.uuid4().hex}"
-        iot.create_policy(policyName=name, policyDocument=document)
+    for each in policy_documents:
+        name = unique("policy")
+        iot.create_policy(policyName=name, policyDocument=each.replace(POOL_ID, pool_id))
         iot.attach_policy(policyName=name, target=identity_id)
     policies = [read_iot_policy(iot, each).policy for each in attached_to(iot, identity_id)]
     context = signed_in_context(cloud.region, pool_id, identity_id=identity_id, client_id=client_id)
@@ -130,21 +124,21 @@ def test_iot_policies_are_decided_as_test_authorization_does(
     decisions = simulate_identity(iot, identity_id, pool_id, client_id, requests, with_policy=None)
     decided = {each: decide(each, policies, context).outcome for each in requests}
     assert {each: decided[each] for each in decisions} == {each: answer.outcome for each, answer in decisions.items()}
-    # What turns on the identity pool has no answer where it is denied.
+    # AWS IoT gives no decision if a denial may depend on the identity pool.
     assert Outcome.ALLOWED not in {decided[each] for each in requests if each not in decisions}
 
 
-@ANY_EXAMPLES
+@RANDOM_POLICIES
 @given(
     inline=documents(with_variables=False),
     managed=documents(with_variables=False),
     boundary=st.none() | documents(with_variables=False),
     topics=topics,
 )
-def test_roles_are_decided_as_the_simulator_does(
+def test_decision_on_a_role_is_that_of_the_simulator(
     cloud: LocalCloud, iam: IAMClient, inline: str, managed: str, boundary: str | None, topics: list[str]
 ) -> None:
-    name = f"role-{uuid.uuid4().hex}"
+    name = unique("role")
     bound: Any = {"PermissionsBoundary": make_policy(iam, boundary)} if boundary else {}
     arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument='{"Statement":[]}', **bound)["Role"]["Arn"]
     iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=inline)
@@ -158,19 +152,17 @@ def test_roles_are_decided_as_the_simulator_does(
     }
 
 
-def make_policy(iam: IAMClient, document: str) -> str:
-    return iam.create_policy(PolicyName=f"policy-{uuid.uuid4().hex}", PolicyDocument=document)["Policy"]["Arn"]
+def make_policy(iam: IAMClient, text: str) -> str:
+    return iam.create_policy(PolicyName=unique("policy"), PolicyDocument=text)["Policy"]["Arn"]
 
 
-def test_a_role_is_read_with_its_policies_in_effect_and_its_boundary(iam: IAMClient) -> None:
-    name = f"role-{uuid.uuid4().hex}"
-    allow = json.dumps({"Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}]})
-    nothing = json.dumps({"Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]})
+def test_role_is_read_with_its_policies_in_effect_and_its_boundary(iam: IAMClient) -> None:
+    name = unique("role")
+    allow, deny = document(ALLOW_IOT), document({"Effect": "Deny", "Action": "*", "Resource": "*"})
     managed, boundary = make_policy(iam, allow), make_policy(iam, allow)
-    iam.create_policy_version(PolicyArn=managed, PolicyDocument=nothing, SetAsDefault=True)
-    trust = {"Version": "2012-10-17", "Statement": []}
+    iam.create_policy_version(PolicyArn=managed, PolicyDocument=deny, SetAsDefault=True)
     created = iam.create_role(
-        RoleName=name, Path="/signed-in/", AssumeRolePolicyDocument=json.dumps(trust), PermissionsBoundary=boundary
+        RoleName=name, Path="/signed-in/", AssumeRolePolicyDocument=document(), PermissionsBoundary=boundary
     )
     iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=allow)
     iam.attach_role_policy(RoleName=name, PolicyArn=managed)
@@ -179,23 +171,19 @@ def test_a_role_is_read_with_its_policies_in_effect_and_its_boundary(iam: IAMCli
         "the inline policy inline",
         f"the policy {managed.rpartition('/')[2]}",
     ]
-    assert [each.document for each in role.policies] == [json.loads(allow), json.loads(nothing)]
+    assert [each.document for each in role.policies] == [json.loads(allow), json.loads(deny)]
     assert [each.key for each in role.policies] == ["inline", managed]
     assert role.boundary
     assert role.boundary.document == json.loads(allow)
 
 
-def test_an_iot_policy_is_read_in_the_version_in_effect_and_its_others_by_id(iot: IoTClient) -> None:
-    name = f"policy-{uuid.uuid4().hex}"
-    bodies = [
-        json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": each, "Resource": "*"}]})
-        for each in ("iot:Connect", "iot:Publish", "iot:Receive")
-    ]
-    iot.create_policy(policyName=name, policyDocument=bodies[0])
-    for body in bodies[1:]:
-        iot.create_policy_version(policyName=name, policyDocument=body)
-    iot.set_default_policy_version(policyName=name, policyVersionId="2")
+def test_iot_policy_is_read_in_the_version_in_effect(iot: IoTClient) -> None:
+    name = unique("policy")
+    first, second, third = (document(allow(each)) for each in ("iot:Connect", "iot:Publish", "iot:Receive"))
+    iot.create_policy(policyName=name, policyDocument=first)
+    iot.create_policy_version(policyName=name, policyDocument=second, setAsDefault=True)
+    iot.create_policy_version(policyName=name, policyDocument=third)
     policy = read_iot_policy(iot, name)
     assert policy.others == ("3", "1")
-    assert policy.policy.document == json.loads(bodies[1])
-    assert read_version(iot, name, "1").document == json.loads(bodies[0])
+    assert policy.policy.document == json.loads(second)
+    assert read_version(iot, name, "1").document == json.loads(first)
