@@ -175,8 +175,8 @@ class AppClientSignsIn(BlockingCheck):
     """Amplify signs in with SRP and sends no client secret.
 
     Cognito refuses every sign-in if the app client has a secret, or allows neither `ALLOW_USER_SRP_AUTH` nor
-    `ALLOW_USER_AUTH`. It is a warning if users sign in otherwise, by managed login or with the given ID token. It is
-    also a warning if sessions cannot be refreshed.
+    `ALLOW_USER_AUTH`. It is a warning if users sign in otherwise, with managed login or the given ID token, or if
+    sessions cannot be refreshed.
     """
 
     id = "PS116"

@@ -61,7 +61,7 @@ class SignInFunctionsCanRun(BlockingCheck):
 
 
 class OtherFunctionsCanRun(BlockingCheck):
-    """These functions are checked as PS127 and PS119 check those of the sign-in.
+    """The check is the same as PS127 and PS119, for the functions outside the sign-in.
 
     Without the worker, pending attachments stay in the retry queue. Without the sweep, missed users stay without the
     policy. In stacks that adopt pools, the check includes the drift detector.
@@ -286,9 +286,9 @@ def _existing_log_groups(context: Context, names: list[str]) -> Mapping[str, Log
 class ConcurrencySuffices(BlockingCheck):
     """A first sign-in uses two executions: the trigger, and the functions of the internal sign-in.
 
-    Beyond the quota Lambda throttles the trigger, and Cognito fails the sign-in. New AWS accounts can have a quota of
-    10. The check requires 78: AWS IoT attaches 15 a second by default, each first sign-in takes up to 2.5 seconds, and
-    worker and sweep use 3.
+    Beyond the quota, Lambda throttles the trigger and Cognito fails the sign-in. New AWS accounts can have a quota of
+    10. The check requires 78: 15 attachments a second, each with two executions for 2.5 seconds, and 3 for worker and
+    sweep.
     """
 
     id = "PS131"

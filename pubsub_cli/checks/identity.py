@@ -131,9 +131,8 @@ class PolicyIsOnIdentities(BlockingCheck):
 class PolicyIsAttached(Check):
     """AWS IoT refuses an identity without the policy.
 
-    The trigger attaches it before Cognito issues tokens, so a later attachment is a warning. If it is missing, the
-    user's marker, the log and the queues show the cause. With `attachment: self-attach`, `pubsub smoke` calls the
-    self-attach route.
+    The trigger attaches it before Cognito issues tokens, so a later attachment is a warning. The user's marker, the log
+    and the queues show why it is missing. With `attachment: self-attach`, `pubsub smoke` calls the self-attach route.
     """
 
     id = "PS203"

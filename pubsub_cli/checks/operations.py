@@ -47,8 +47,7 @@ def redrive_commands(context: Context) -> list[PubSubCommand]:
 
 
 class QueuesExist(BlockingCheck):
-    """Attachments that a sign-in cannot complete go to the retry queue, and after several failures to the dead-letter
-    queue.
+    """Unfinished attachments go to the retry queue, and after several failures to the dead-letter queue.
 
     Without queue or redrive policy they are lost. You can create a deleted queue again after one minute.
     """

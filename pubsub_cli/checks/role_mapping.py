@@ -186,8 +186,7 @@ class MappingGivesARole(BlockingCheck):
     """A signed-in user gets the role of a group or a rule, or else AuthRole.
 
     If the role mapping finds no role, or several, its `AmbiguousRoleResolution` decides between AuthRole and no
-    credentials. A deleted role stays in mappings and groups. If you name a user, the check examines only that user's
-    role.
+    credentials. If you name a user, the check examines only that user's role.
     """
 
     id = "PS304"

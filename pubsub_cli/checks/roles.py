@@ -25,9 +25,9 @@ _LEAST_PRIVILEGE = "accessMode least-privilege has no managed policies: PS306 ch
 class RolesAreGuarded(BlockingCheck):
     """AWSIoTConfigAccess allows about 150 control-plane actions.
 
-    Without the guard, every signed-in user can change the IoT policy for all users. The guard is a permissions
-    boundary, or a policy that denies if the identity pool is adopted. In access mode `least-privilege` roles must not
-    hold AWSIoTConfigAccess without that policy. Not applicable in access mode `unguarded`.
+    Without the guard, a permissions boundary or a deny policy, every signed-in user can change the IoT policy for all
+    users. In access mode `least-privilege` roles must not hold AWSIoTConfigAccess without the deny policy. Not
+    applicable in access mode `unguarded`.
     """
 
     id = "PS308"

@@ -28,11 +28,11 @@ _MEMBER_OF_FUNCTION = b'"check"'
 
 
 class SelfAttachRouteWorks(BlockingCheck):
-    """The route `POST /self-attach` serves users that the trigger cannot attach, such as those with MFA, and all users
-    with `attachment: self-attach`.
+    """The route serves users that the trigger cannot attach, such as those with MFA, and all users with `attachment:
+    self-attach`.
 
-    Without IAM authorization its function receives no identity. The function is checked as PS127 and PS119 check those
-    of the sign-in.
+    Without IAM authorization its function receives no identity. The check includes the function's state and
+    configuration.
     """
 
     id = "PS129"

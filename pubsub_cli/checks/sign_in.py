@@ -101,10 +101,10 @@ class UserCanSignIn(BlockingCheck):
 
 
 class UserSignsIn(Check):
-    """The user signs in as a front end does: with SRP, or by choice-based sign-in if the app client allows only that.
+    """The user signs in with SRP as a front end does, or by choice-based sign-in if the app client allows only that.
 
-    `pubsub smoke` creates a test user; `--user` names another one. For a user with MFA, a one-time code or a passkey,
-    give `--id-token`.
+    `pubsub smoke` creates a test user; `--user` names another one. For MFA, one-time codes and passkeys, give
+    `--id-token`.
     """
 
     id = "PS121"
@@ -213,10 +213,10 @@ class LastTriggerRunSucceeded(BlockingCheck):
 
 
 class RepeatSignInSkipsAttachment(Check):
-    """The trigger's log must show that it received the user's marker and skipped the attachment.
+    """The trigger's log must show that it skipped the attachment because of the user's marker.
 
-    Otherwise every sign-in attaches again, which is slow. It is a warning if the user has no marker, and unknown if the
-    log line is late or ambiguous.
+    Otherwise every sign-in attaches again, which is slow. A user without a marker is a warning. A late or ambiguous log
+    line is unknown.
     """
 
     id = "PS122"
