@@ -183,8 +183,8 @@ class TestPolicyAllows:
             ([all_but_receive], json.dumps(receive, separators=(",", ":"))),
             ([deployment.allow(f"{elsewhere}:*")], f"{deployment.prefix}:*"),
         ):
-            policy = deployment.with_policy(document(*statements))
-            finding = await check_policy(policy, topics=(f"{deployment.identity_id}/orders",))
+            deployment = deployment.with_policy(document(*statements))
+            finding = await check_policy(deployment, topics=(f"{deployment.identity_id}/orders",))
             assert str(finding.fix).endswith(change)
             assert not finding.commands, "the policy applies to others too"
 
